@@ -1,0 +1,26 @@
+"""Who the customers are: one row a customer, with what does not change."""
+
+from typing import Annotated
+
+import pandas as pd
+
+from churnkit.contracts import Schema, as_of, context, entity, feature, ignore, pii
+
+Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
+
+
+class Customers(Schema):
+    """One row a customer."""
+
+    customer_id: str = entity("Customer", str_matches=r"C\d{7}$", unique=True)
+    email: str = pii("E-mail")
+    region: str = feature(
+        "Region", phrase="Region {value}", isin=["East", "North", "South", "West"]
+    )
+    channel: str = feature(
+        "Sales channel", phrase="Came by {value}", isin=["marketplace", "partner", "web"]
+    )
+    onboarded: bool = feature("Introduction finished")
+    contact_consent: bool = context("Agreed to be contacted")
+    joined_at: Utc = ignore("Joined", coerce=True)
+    available_at: Utc = as_of("Known at", coerce=True)
