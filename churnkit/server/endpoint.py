@@ -1,0 +1,112 @@
+"""One route of the application: ask for the reply, send it, count it, contain its faults."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from churnkit.server.problems import PROBLEM_TYPE, Problem
+
+if TYPE_CHECKING:
+    from churnkit.server.metrics import Metrics
+
+__all__ = ["JSON_TYPE", "TEXT_TYPE", "Endpoint", "Receive", "Reply", "Scope", "Send"]
+
+_LOG = logging.getLogger("churnkit.server")
+JSON_TYPE: Final = "application/json"
+TEXT_TYPE: Final = "text/plain; charset=utf-8"
+# Answers are about customers: no cache keeps them, no browser guesses at them.
+_PRIVATE: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is sent back.
+
+    Parameters
+    ----------
+    body
+        Its bytes.
+    media
+        Their media type.
+    status
+        The HTTP status.
+    headers
+        Further headers.
+    rows
+        How many customers were scored.
+    """
+
+    body: bytes
+    media: str = JSON_TYPE
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rows: int = 0
+
+
+class Endpoint:
+    """A route as an ASGI application.
+
+    Parameters
+    ----------
+    route
+        The path under which requests are counted.
+    reply
+        From a request to its reply; None where the client has gone.
+    metrics
+        Where requests and refusals are counted.
+    """
+
+    def __init__(
+        self,
+        route: str,
+        reply: Callable[[Scope, Receive], Awaitable[Reply | None]],
+        metrics: Metrics,
+    ) -> None:
+        self._route = route
+        self._reply = reply
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; whatever happens, with a stated answer."""
+        start = perf_counter()
+        try:
+            reply = await self._reply(scope, receive)
+        except Problem as problem:
+            reply = self._refuse(problem)
+        except Exception as error:  # noqa: BLE001 - its text may quote a customer, and stops here
+            _LOG.error("%s in %s, at %s", type(error).__name__, self._route, _place(error))
+            reply = self._refuse(
+                Problem(500, "fault", "the fault was logged: try again, then tell the operator")
+            )
+        if reply is None:
+            return
+        said = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+        head = [
+            (b"content-type", reply.media.encode()),
+            (b"content-length", b"%d" % len(reply.body)),
+            *_PRIVATE,
+            *said,
+        ]
+        await send({"type": "http.response.start", "status": reply.status, "headers": head})
+        await send({"type": "http.response.body", "body": reply.body})
+        seconds = perf_counter() - start
+        self._metrics.answered(self._route, reply.status, seconds=seconds, rows=reply.rows)
+
+    def _refuse(self, problem: Problem) -> Reply:
+        self._metrics.refused([str(violation["rule"]) for violation in problem.violations])
+        return Reply(problem.to_json(), PROBLEM_TYPE, problem.status, problem.headers)
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"

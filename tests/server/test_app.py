@@ -1,0 +1,156 @@
+import math
+
+import pytest
+
+from churnkit.bundle.contents import Parts
+from churnkit.bundle.model import RetentionModel
+from churnkit.server import create_app
+
+
+def sigmoid(raw):
+    return 1 / (1 + math.exp(-raw))
+
+
+ANNA = {
+    "member_id": "anna",
+    "tenure": 6,
+    "plan": "plus",
+    "city": "Oslo",
+    "fee": 100.0,
+    "sauna": True,
+}
+# tenure half way from 1 to 0; plus 0; Oslo -1/4; fee a third of .5; sauna -3/4; bias -1
+ANNA_RAW = 0.5 + 0.0 - 0.25 + 0.5 / 3 - 0.75 - 1.0
+
+
+def test_predict_gives_the_probability_that_the_model_s_arithmetic_gives(ask, model):
+    answer = ask("/v1/predict", {"customers": [ANNA]})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
+    [prediction] = answer.json()["predictions"]
+    assert prediction["member_id"] == "anna"
+    assert prediction["churn_probability"] == pytest.approx(sigmoid(ANNA_RAW), abs=1e-12)
+    digest = model.digest
+    assert answer.json()["model"] == {"name": "gym", "version": digest[7:19], "digest": digest}
+
+
+def test_rows_come_back_in_order_with_the_ids_they_had(ask, member, model):
+    members = [member(place) for place in range(50)]
+    predictions = ask("/v1/predict", {"customers": members}).json()["predictions"]
+    expected = model.predict(members)
+    assert [p["member_id"] for p in predictions] == [m["member_id"] for m in members]
+    for got, row in zip(predictions, expected, strict=True):
+        assert got["churn_probability"] == row["churn_probability"]
+
+
+def test_one_row_and_many_rows_give_the_same_bits(ask, member):
+    members = [member(place) for place in range(40)]
+    together = ask("/v1/predict", {"customers": members}).json()["predictions"]
+    alone = [ask("/v1/predict", {"customers": [m]}).json()["predictions"][0] for m in members]
+    assert alone == together
+
+
+def test_a_category_that_training_never_saw_is_read_as_the_contract_says(ask):
+    rome = ask("/v1/predict", {"customers": [ANNA | {"city": "Rome"}]}).json()
+    none = ask("/v1/predict", {"customers": [ANNA | {"city": None}]}).json()
+    assert rome == none
+
+
+def test_explain_names_the_strongest_reasons_in_the_schema_s_words(ask):
+    answer = ask("/v1/explain", {"customers": [ANNA], "top": 2}).json()
+    [prediction] = answer["predictions"]
+    assert [reason["reason"] for reason in prediction["reasons"]] == [
+        "Uses the sauna: yes",
+        "Member for: 6 months",
+    ]
+    first = prediction["reasons"][0]
+    assert first["contribution"] == pytest.approx(-0.75)
+    points = 100 * (sigmoid(ANNA_RAW) - sigmoid(ANNA_RAW + 0.75))
+    assert first["points"] == pytest.approx(points, abs=1e-9)
+
+
+@pytest.mark.parametrize(("top", "shown"), [(None, 3), (1, 1), (4, 4), (20, 4)])
+def test_explain_gives_as_many_reasons_as_asked(ask, top, shown):
+    body = {"customers": [ANNA]} if top is None else {"customers": [ANNA], "top": top}
+    [prediction] = ask("/v1/explain", body).json()["predictions"]
+    # The plan of this customer moves nothing and is no reason.
+    assert len(prediction["reasons"]) == shown
+
+
+def test_recommend_weighs_cost_against_the_value_kept(ask):
+    body = {"customers": [ANNA | {"may_call": True}]}
+    [prediction] = ask("/v1/recommend", body).json()["predictions"]
+    stake = sigmoid(ANNA_RAW) * 100.0 * 12
+    assert prediction["action"] == "offer"
+    assert prediction["cost"] == 30.0
+    assert prediction["expected_gain"] == pytest.approx(stake * 0.3 - 30.0)
+    assert prediction["gain_low"] == pytest.approx(stake * 0.2 - 30.0)
+    assert prediction["gain_high"] == pytest.approx(stake * 0.4 - 30.0)
+    assert prediction["reason"]
+
+
+def test_recommend_keeps_to_the_budget_of_the_request(ask, member):
+    members = [member(place, decide=True) for place in range(50)]
+    free = ask("/v1/recommend", {"customers": members}).json()["predictions"]
+    assert sum(p["cost"] for p in free) > 100
+    bound = ask("/v1/recommend", {"customers": members, "budget": 100}).json()["predictions"]
+    assert 0 < sum(p["cost"] for p in bound) <= 100
+    none = ask("/v1/recommend", {"customers": members, "budget": 0}).json()["predictions"]
+    assert {p["action"] for p in none} == {None}
+
+
+def test_recommend_says_what_the_library_says(ask, member, model):
+    members = [member(place, decide=True) for place in range(30)]
+    told = ask("/v1/recommend", {"customers": members}).json()["predictions"]
+    for got, row in zip(told, model.recommend(members), strict=True):
+        assert got == {name: row[name] for name in got}
+
+
+def test_one_recommendation_has_the_numbers_that_it_has_among_many(ask, member):
+    members = [member(place, decide=True) for place in range(40)]
+    together = ask("/v1/recommend", {"customers": members}).json()["predictions"]
+    for budget in (None, 0, 6, 30.0):
+        for one, among in zip(members, together, strict=True):
+            body = {"customers": [one], "budget": budget}
+            [alone] = ask("/v1/recommend", body).json()["predictions"]
+            if budget is None or among["cost"] <= budget:
+                assert alone == among
+            else:
+                assert alone["cost"] <= budget
+
+
+def test_the_model_describes_itself(ask, model):
+    facts = ask("/v1/model").json()
+    assert facts["digest"] == model.digest
+    assert facts["lineage"] == {"seed": 0}
+    assert facts["card"] == {"rows": 7}
+    columns = {column["name"]: column for column in facts["columns"]}
+    assert columns["tenure"]["title"] == "Member for"
+    assert columns["tenure"]["unit"] == "months"
+    assert "phone" not in columns
+    assert "left" not in columns
+    assert [action["name"] for action in facts["actions"]] == ["call", "offer"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json", "/v1/model"])
+def test_what_can_be_looked_at_answers(ask, path):
+    assert ask(path).status_code == 200
+    assert ask(path, method="HEAD").status_code == 200
+
+
+def test_answers_are_kept_by_no_cache_and_guessed_at_by_no_browser(ask):
+    for answer in (ask("/v1/predict", {"customers": [ANNA]}), ask("/v1/predict", {}), ask("/x")):
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_model_without_actions_has_no_recommendations_and_says_why(ask, model):
+    parts = model.parts
+    bare = RetentionModel(Parts(parts.contract, parts.scorer, parts.calibration))
+    app = create_app(bare)
+    answer = ask("/v1/recommend", {"customers": [ANNA]}, to=app)
+    assert answer.status_code == 404
+    assert "actions" in answer.json()["detail"]
+    assert "/v1/recommend" not in ask("/openapi.json", to=app).json()["paths"]
+    served = ask("/v1/predict", {"customers": [ANNA]}, to=app).json()["model"]
+    assert served == {"name": "gym", "version": None, "digest": None}
