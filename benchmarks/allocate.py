@@ -1,0 +1,175 @@
+"""Allocation under a budget and capacities: CPU time, memory and certified gap, beside HiGHS.
+
+Run ``python benchmarks/allocate.py``; it writes ``results/allocate.json`` and its table in
+``RESULTS.md``. Each measurement has a process of its own, so that peak memory is its own too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+ACTIONS = 5
+START, END = "<!-- allocate:start -->", "<!-- allocate:end -->"
+
+
+def problem(customers: int, seed: int) -> dict[str, Any]:
+    """Draw heavy-tailed gains, costs that differ by customer, a budget and five capacities."""
+    rng = np.random.default_rng(seed)
+    at_stake = 12.0 * rng.beta(1.2, 4.0, customers) * rng.lognormal(3.5, 0.8, customers)
+    gain = np.empty((customers, ACTIONS))
+    cost = np.empty((customers, ACTIONS))
+    effects, prices = (0.10, 0.20, 0.25, 0.30, 0.15), (2.0, 8.0, 15.0, 30.0, 5.0)
+    for j in range(ACTIONS):
+        effect = np.clip(rng.normal(effects[j], 0.08, customers), 0.0, 1.0)
+        cost[:, j] = np.maximum(rng.lognormal(np.log(prices[j]), 0.3, customers), 0.5)
+        gain[:, j] = at_stake * effect - cost[:, j]
+    capacity = np.array([0.05, 0.08, 0.06, 0.04, 0.10]) * customers
+    return {"gain": gain, "cost": cost, "budget": 3.0 * customers, "capacity": capacity}
+
+
+def measure_churnkit(customers: int, seed: int) -> dict[str, Any]:
+    from churnkit.decisions import allocate
+
+    given = problem(customers, seed)
+    started = time.process_time()
+    plan = allocate(**given)
+    seconds = time.process_time() - started
+    used = np.bincount(plan.action + 1, minlength=ACTIONS + 1)[1:]
+    rows = np.flatnonzero(plan.action >= 0)
+    spent = float(given["cost"][rows, plan.action[rows]].sum())
+    return {
+        "solver": "churnkit",
+        "cpu_seconds": seconds,
+        "value": plan.value,
+        "bound": plan.bound,
+        "gap": plan.gap,
+        "feasible": spent <= given["budget"] and bool((used <= given["capacity"]).all()),
+    }
+
+
+def measure_highs(customers: int, seed: int) -> dict[str, Any]:
+    """Solve the linear relaxation by HiGHS's interior point method, through scipy."""
+    import scipy.sparse as sp
+    from scipy.optimize import linprog
+
+    given = problem(customers, seed)
+    started = time.process_time()
+    rows, actions = np.nonzero(given["gain"] > 0.0)
+    cells = rows.shape[0]
+    place, ones = np.arange(cells), np.ones(cells)
+    limits = sp.vstack(
+        [
+            sp.csr_array((ones, (rows, place)), shape=(customers, cells)),
+            sp.csr_array(given["cost"][rows, actions][None, :]),
+            sp.csr_array((ones, (actions, place)), shape=(ACTIONS, cells)),
+        ]
+    )
+    right = np.concatenate([np.ones(customers), [given["budget"]], given["capacity"]])
+    found = linprog(
+        -given["gain"][rows, actions], A_ub=limits, b_ub=right, bounds=(0, 1), method="highs-ipm"
+    )
+    return {
+        "solver": "HiGHS interior point",
+        "cpu_seconds": time.process_time() - started,
+        "optimum": -float(found.fun),
+    }
+
+
+def measured(solver: str, customers: int, seed: int) -> dict[str, Any]:
+    """Run one measurement in a process of its own."""
+    command = [sys.executable, __file__, "--measure", solver, str(customers), "--seed", str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def run(sizes: list[int], beside: int, seed: int) -> dict[str, Any]:
+    rows = [measured("churnkit", size, seed) for size in sizes]
+    highs = measured("highs", beside, seed)
+    own = next(row for row in rows if row["customers"] == beside)
+    return {
+        "actions": ACTIONS,
+        "seed": seed,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "runs": rows,
+        "highs": highs,
+        "below_highs_optimum": 1.0 - own["value"] / highs["optimum"],
+        "times_less_cpu_than_highs": highs["cpu_seconds"] / own["cpu_seconds"],
+    }
+
+
+def table(results: dict[str, Any]) -> str:
+    actions, highs = results["actions"], results["highs"]
+    said = (
+        f"`python benchmarks/allocate.py`: {actions} actions, a budget and {actions} capacities; "
+        "CPU time of one thread, peak memory of the whole process with the problem in it."
+    )
+    lines = [
+        "| solver | customers | CPU s | peak MB | certified gap | feasible |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    lines += [
+        f"| churnkit | {row['customers']:,} | {row['cpu_seconds']:.2f} | {row['peak_mb']:.0f} "
+        f"| {row['gap']:.1e} | {'yes' if row['feasible'] else 'no'} |"
+        for row in results["runs"]
+    ]
+    lines.append(
+        f"| {highs['solver']} | {highs['customers']:,} | {highs['cpu_seconds']:.2f} "
+        f"| {highs['peak_mb']:.0f} | | |"
+    )
+    verdict = (
+        f"At {highs['customers']:,} customers the plan is {results['below_highs_optimum']:.1e} "
+        "below HiGHS's optimum of the linear relaxation, with "
+        f"{results['times_less_cpu_than_highs']:.0f} times less CPU time."
+    )
+    return "\n".join(["## Allocation", "", said, "", *lines, "", verdict])
+
+
+def write(results: dict[str, Any]) -> None:
+    folder = HERE / "results"
+    folder.mkdir(exist_ok=True)
+    (folder / "allocate.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    page = HERE / "RESULTS.md"
+    text = page.read_text(encoding="utf-8") if page.exists() else "# Measured\n"
+    if START not in text:
+        text = f"{text.rstrip()}\n\n{START}\n{END}\n"
+    before, rest = text.split(START, 1)
+    after = rest.split(END, 1)[1]
+    page.write_text(f"{before}{START}\n{table(results)}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--beside", type=int, default=100_000, help="customers for HiGHS")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--measure", nargs=2, metavar=("SOLVER", "CUSTOMERS"))
+    asked = parser.parse_args()
+    if asked.measure:
+        solver, customers = asked.measure[0], int(asked.measure[1])
+        solve = measure_highs if solver == "highs" else measure_churnkit
+        found = solve(customers, asked.seed)
+        found["customers"] = customers
+        found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+        print(json.dumps(found))
+        return
+    results = run(sorted({*asked.sizes, asked.beside}), asked.beside, asked.seed)
+    write(results)
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()

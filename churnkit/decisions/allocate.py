@@ -1,0 +1,394 @@
+"""Who gets which action, under a budget and capacities, with a certificate.
+
+Examples
+--------
+>>> import numpy as np
+>>> gain = np.array([[30.0, 50.0], [20.0, 45.0], [-5.0, 10.0]])
+>>> plan = allocate(gain, np.array([5.0, 20.0]), budget=25.0)
+>>> plan.action
+array([ 0,  1, -1])
+>>> plan.value, plan.cost, round(plan.gap, 6)
+(75.0, 25.0, 0.0)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.decisions._dual import Problem, solve
+from churnkit.decisions._primal import improve, settle
+from churnkit.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from churnkit.decisions._dual import Floats, Ints
+
+# A plan further than this below its bound may suffer from ties; what breaks them is as small.
+_LOOSE = 1e-5
+_SHARE = 1e-5
+_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_SILVER = math.sqrt(2.0) - 1.0
+
+__all__ = ["Allocator", "Plan", "ShadowPrices", "allocate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShadowPrices:
+    """What one more unit of each limit would bring, in money."""
+
+    budget: float
+    """Gain for one more unit of money; 0 where the budget does not bind."""
+    capacity: Floats
+    """(m,) gain for one more customer of each action; 0 where the capacity does not bind."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give plain numbers.
+
+        Examples
+        --------
+        >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
+        {'budget': 0.5, 'capacity': [0.0]}
+        """
+        return {"budget": self.budget, "capacity": self.capacity.tolist()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """One action or none for each customer."""
+
+    action: Ints
+    """(n,) the action's index, -1 for none."""
+    value: float
+    """The sum of the gains of the actions given, in money."""
+    cost: float
+    """The sum of their costs, in money."""
+    bound: float
+    """No plan within the limits is worth more than this, in money."""
+    shadow_prices: ShadowPrices
+    """What one more unit of each limit would bring."""
+
+    @property
+    def gap(self) -> float:
+        """The most that a better plan could add, as a share of `bound`; 0 is proven best."""
+        if not math.isfinite(self.bound):
+            # Money beyond all numbers: nothing is proven.
+            return 1.0
+        return max(0.0, self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Summarise the plan, without customers.
+
+        Examples
+        --------
+        >>> plan = allocate(np.array([[2.0], [1.0]]), np.zeros(1), capacity=[1])
+        >>> plan.to_dict()["customers"]
+        1
+        """
+        return {
+            "customers": int(np.count_nonzero(self.action >= 0)),
+            "value": self.value,
+            "cost": self.cost,
+            "bound": self.bound,
+            "gap": self.gap,
+            "shadow_prices": self.shadow_prices.to_dict(),
+        }
+
+
+def allocate(
+    gain: Floats,
+    cost: Floats,
+    *,
+    budget: float | None = None,
+    capacity: Sequence[float | None] | NDArray[Any] | None = None,
+) -> Plan:
+    """Choose one action or none for each customer, for the highest total gain.
+
+    Parameters
+    ----------
+    gain
+        (n, m) expected gain net of cost, in money. NaN, ``-inf`` and gains of zero or less
+        are never given.
+    cost
+        (n, m), or (m,) where an action costs the same for everyone, in money, not negative.
+        An action of unknown (NaN) or infinite cost is never given.
+    budget
+        The most that the plan may cost, in money; None for no limit.
+    capacity
+        (m,) the most customers of each action; None, or None in a place, for no limit.
+
+    Returns
+    -------
+    Plan
+        Within all limits, with an upper bound on the value of any plan.
+
+    Raises
+    ------
+    DataError
+        A gain is plus infinity, a cost is negative, or the shapes do not fit together.
+    RecipeError
+        The budget or a capacity is negative or NaN.
+
+    Notes
+    -----
+    The linear relaxation's dual has one variable for the budget and one for each limited
+    action; its minimum is the certificate, its minimiser the shadow prices [1]_. Customers are
+    visited in an order made from their numbers alone, so their order in the table changes
+    nothing, except among customers with the same numbers: there the earlier row is served
+    first. Of two actions that are equally good for a customer the earlier one is given.
+
+    References
+    ----------
+    .. [1] M. L. Fisher, "The Lagrangian Relaxation Method for Solving Integer Programming
+       Problems", Management Science 27(1), 1981, https://doi.org/10.1287/mnsc.27.1.1
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gain = np.array([[30.0, 50.0], [20.0, 45.0], [15.0, 10.0]])
+    >>> plan = allocate(gain, np.array([5.0, 20.0]), capacity=[1, 1])
+    >>> plan.action, plan.value, round(plan.gap, 6)
+    (array([ 0,  1, -1]), 75.0, 0.0)
+
+    """
+    allocator = Allocator(gain, cost, capacity=capacity, budget=budget)
+    return allocator.plan(budget)
+
+
+class Allocator:
+    """One table of gains and costs, made ready for plans under any number of budgets.
+
+    Parameters
+    ----------
+    gain, cost, capacity
+        As for `allocate`.
+    budget
+        The largest budget that will be asked for; None for no limit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> allocator = Allocator(np.array([[3.0], [2.0]]), np.ones(1))
+    >>> [allocator.plan(budget).value for budget in (0.0, 1.0, 2.0)]
+    [0.0, 3.0, 5.0]
+
+    """
+
+    def __init__(
+        self,
+        gain: Floats,
+        cost: Floats,
+        *,
+        capacity: Sequence[float | None] | NDArray[Any] | None = None,
+        budget: float | None = None,
+    ) -> None:
+        self._gain, self._cost = _checked(gain, cost)
+        self._capacity = _limits(capacity, self._gain.shape[1])
+        self._prepare(math.inf if budget is None else _budget(budget))
+        self._prices: Floats | None = None
+
+    def _prepare(self, budget: float) -> None:
+        """Lay out what can be given at all, one row an action, in an order of its own."""
+        n, m = self._gain.shape
+        gain = np.array(self._gain.T, dtype=np.float64, order="C")
+        costs: list[Floats] = []
+        for j in range(m):
+            cost = self._cost[j] if self._cost.ndim == 1 else self._cost[:, j]
+            given = (gain[j] > 0.0) & (cost <= budget) & (cost < np.inf)
+            if self._capacity[j] < 1.0:
+                given[:] = False
+            gain[j][~given] = -np.inf
+            # What is not given has no cost: 0 keeps it out of scales and sums.
+            fits = given.any() if cost.ndim == 0 else given
+            costs.append(np.where(fits, cost, 0.0))
+        rows = np.flatnonzero((gain > 0.0).any(axis=0)) if m else np.zeros(0, dtype=np.int64)
+        gain = gain[:, rows]
+        kept = [c if c.ndim == 0 else c[rows] for c in costs]
+        self._exponent = _exponent([gain])
+        self._cost_exponent = _exponent(kept)
+        order = np.argsort(_digest([*gain, *(c for c in kept if c.ndim)]), kind="stable")
+        self._rows: Ints = rows[order]
+        self._n = n
+        self._problem = Problem(
+            np.ldexp(np.ascontiguousarray(gain[:, order]), -self._exponent),
+            tuple(
+                float(c) if c.ndim == 0 else c[order]
+                for c in (np.ldexp(c, -self._cost_exponent) for c in kept)
+            ),
+            np.concatenate([[np.inf], self._capacity]),
+        )
+
+    def plan(self, budget: float | None = None) -> Plan:
+        """Give the plan under `budget`; the last plan's prices start the search for the next."""
+        money = math.inf if budget is None else _budget(budget)
+        problem = self._under(money)
+        if problem.rows == 0:
+            return self._finish(np.full(0, -1), np.zeros(problem.limits.shape[0]), 0.0, money)
+        free = np.zeros(problem.limits.shape[0])
+        bound, left = problem.weigh(free)
+        if bool((left >= 0.0).all()):
+            # Nothing binds: everyone gets the best action, and no plan is worth more.
+            action = problem.stand(free).action.astype(np.int64)
+            return self._finish(action, free, bound, money)
+        prices = solve(problem, self._prices)
+        self._prices = prices
+        bound = problem.weigh(prices)[0]
+        action = settle(problem, prices, bound)
+        if bound - problem.value(action) > _LOOSE * bound:
+            action = _untied(problem, prices, action)
+        if bound - problem.value(action) > _LOOSE * bound:
+            action = improve(problem, prices, action)
+        return self._finish(action, prices, bound, money)
+
+    def _under(self, budget: float) -> Problem:
+        """Drop the limits that cannot bind, and what alone costs more than the budget."""
+        whole = self._problem
+        gain = whole.gain
+        limits = whole.limits.copy()
+        with np.errstate(over="ignore"):
+            limits[0] = np.ldexp(budget, -self._cost_exponent)
+        dear = [cost > limits[0] for cost in whole.cost]
+        if any(np.any(d) for d in dear):
+            gain = np.array([np.where(d, -np.inf, g) for d, g in zip(dear, gain, strict=True)])
+        possible = np.isfinite(gain)
+        most = np.zeros(whole.rows)
+        for j, cost in enumerate(whole.cost):
+            np.maximum(most, np.where(possible[j], cost, 0.0), out=most)
+        # Room for float sums in another order: a budget this near may bind.
+        if float(most.sum()) * (1.0 + 1e-9) <= limits[0]:
+            limits[0] = np.inf
+        counts = possible.sum(axis=1)
+        limits[1:][counts <= limits[1:]] = np.inf
+        return Problem(gain, whole.cost, limits)
+
+    def _finish(self, chosen: Ints, prices: Floats, bound: float, budget: float) -> Plan:
+        action = np.full(self._n, -1, dtype=np.int64)
+        action[self._rows[: chosen.shape[0]]] = self._in_row_order(chosen)
+        self._keep_budget(action, budget)
+        value, cost = self._sums(action)
+        with np.errstate(over="ignore", under="ignore"):
+            # Room for the rounding of the sum that the bound is.
+            most = float(np.ldexp(bound * (1.0 + 1e-13), self._exponent))
+            price = np.ldexp(prices[0], self._exponent - self._cost_exponent)
+            capacity = np.ldexp(prices[1:], self._exponent)
+        return Plan(
+            action=action,
+            value=value,
+            cost=cost,
+            bound=max(value, most) if prices.any() else value,
+            shadow_prices=ShadowPrices(float(price), capacity),
+        )
+
+    def _in_row_order(self, action: Ints) -> Ints:
+        """Among customers with the same numbers, give the better actions to the earlier rows."""
+        problem = self._problem
+        columns = [*problem.gain, *(c for c in problem.cost if not isinstance(c, float))]
+        if action.shape[0] < 2 or not columns:
+            return action
+        # The rows' order is that of their numbers, then of their places in the table.
+        twin = np.logical_and.reduce([c[1:] == c[:-1] for c in columns])
+        if not twin.any():
+            return action
+        group = np.concatenate([[0], np.cumsum(~twin)])
+        return action[np.lexsort((-problem.gains(action), group))]
+
+    def _given(self, action: Ints) -> tuple[Ints, Floats, Floats]:
+        rows = np.flatnonzero(action >= 0)
+        chosen = action[rows]
+        cost = self._cost[chosen] if self._cost.ndim == 1 else self._cost[rows, chosen]
+        return rows, self._gain[rows, chosen], cost
+
+    def _sums(self, action: Ints) -> tuple[float, float]:
+        _, gain, cost = self._given(action)
+        with np.errstate(over="ignore"):
+            return float(gain.sum()), float(cost.sum())
+
+    def _keep_budget(self, action: Ints, budget: float) -> None:
+        """Take back the least gain while rounding lifts the sum of costs above the budget."""
+        while math.isfinite(budget):
+            rows, gain, cost = self._given(action)
+            if max(float(cost.sum()), math.fsum(cost.tolist())) <= budget:
+                return
+            paid = cost > 0.0
+            action[rows[paid][np.argmin(gain[paid])]] = -1
+
+
+def _untied(problem: Problem, prices: Floats, action: Ints) -> Ints:
+    """Try again with ties broken: where many customers are alike, prices alone cannot choose.
+
+    Gains are raised by shares so small that they cost next to nothing, and all different, so
+    that at the new prices few customers stand between two actions.
+    """
+    place = np.arange(problem.rows, dtype=np.float64)
+    steps = [
+        (place * _GOLDEN + j * _SILVER) % 1.0 for j in range(len(problem.cost))
+    ]  # two irrational steps spread evenly over 0 to 1
+    raised = Problem(problem.gain * (1.0 + _SHARE * np.array(steps)), problem.cost, problem.limits)
+    again = solve(raised, prices, reach=4.0 * _SHARE)
+    other = settle(raised, again, raised.weigh(again)[0])
+    better = problem.value(other) > problem.value(action)
+    return other if better else action
+
+
+def _checked(gain: Floats, cost: Floats) -> tuple[Floats, Floats]:
+    gain = np.asarray(gain, dtype=np.float64)
+    cost = np.asarray(cost, dtype=np.float64)
+    if gain.ndim != 2:
+        raise DataError("gain", [f"shape: {gain.ndim} dimensions; give (customers, actions)"])
+    if cost.shape not in {gain.shape, gain.shape[1:]}:
+        rule = f"shape {cost.shape} does not fit gain {gain.shape}; give the same or (actions,)"
+        raise DataError("cost", [rule])
+    for name, bad, rule in (
+        ("gain", gain == np.inf, "infinite; a gain must be a number, NaN or -inf"),
+        ("cost", cost < 0.0, "negative; put what an action brings into its gain"),
+    ):
+        if bad.any():
+            first = int(np.argwhere(bad)[0][0])
+            raise DataError(name, [f"{int(bad.sum())} of {bad.size} are {rule} (first: {first})"])
+    return gain, cost
+
+
+def _budget(budget: float) -> float:
+    if math.isnan(budget) or budget < 0.0:
+        raise RecipeError("budget: must be zero or more; leave it out for no limit")
+    return float(budget)
+
+
+def _limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions: int) -> Floats:
+    if capacity is None:
+        return np.full(actions, np.inf)
+    limits = np.array([np.inf if c is None else float(c) for c in capacity], dtype=np.float64)
+    if limits.shape != (actions,):
+        raise RecipeError(
+            f"capacity: {limits.shape[0]} numbers for {actions} actions; give one for each"
+        )
+    if bool((np.isnan(limits) | (limits < 0.0)).any()):
+        raise RecipeError("capacity: each must be zero or more; use None for no limit")
+    return np.floor(limits)
+
+
+def _exponent(columns: list[Floats]) -> int:
+    """Give the power of two that brings the largest amount near one, which changes no bits."""
+    tops = [float(c.max(initial=0.0)) for c in columns]
+    top = max(tops, default=0.0)
+    return int(math.frexp(top)[1]) if top > 0.0 else 0
+
+
+def _digest(columns: list[Floats]) -> NDArray[np.uint64]:
+    """Mix each row's numbers to 64 bits: a random order that the rows' positions do not touch."""
+    mixed = np.full(columns[0].shape[0] if columns else 0, 0x9E3779B97F4A7C15, dtype=np.uint64)
+    for column in columns:
+        mixed ^= np.ascontiguousarray(column).view(np.uint64)
+        # The finaliser of SplitMix64.
+        mixed ^= mixed >> np.uint64(30)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(27)
+        mixed *= np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return mixed

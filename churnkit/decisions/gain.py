@@ -1,0 +1,193 @@
+"""What each action is expected to bring for each customer, with its interval.
+
+    gain = churn_probability x effect x value x periods x margin - cost
+
+The interval of the effect is the interval of the gain; the churn probability and the value are
+taken as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from churnkit.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from churnkit.decisions.catalogue import Catalogue
+    from churnkit.decisions.eligibility import CompiledCatalogue
+
+__all__ = ["ActOn", "Gains", "at_stake", "catalogue_gain", "check_act_on", "expected_gain"]
+
+ActOn = Literal["low", "expected"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gains:
+    """Gains and costs of every action for every customer, in money."""
+
+    expected: NDArray[np.float64]
+    """(n, m) expected gain, net of cost."""
+    low: NDArray[np.float64]
+    """(n, m) its lower bound."""
+    high: NDArray[np.float64]
+    """(n, m) its upper bound."""
+    cost: NDArray[np.float64]
+    """(m,) or (n, m) cost, NaN where it is not known."""
+    eligible: NDArray[np.bool_]
+    """(n, m) whether the rules allow the action and its gain is known."""
+
+    def pays(self, act_on: ActOn = "low") -> NDArray[np.bool_]:
+        """Tell where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
+        bound = self.low if check_act_on(act_on) == "low" else self.expected
+        return np.logical_and(self.eligible, bound > 0.0)
+
+    def offered(self, act_on: ActOn = "low") -> NDArray[np.float64]:
+        """Give the expected gain where the action pays, ``-inf`` elsewhere: (n, m)."""
+        return np.where(self.pays(act_on), self.expected, -np.inf)
+
+
+def check_act_on(act_on: str) -> ActOn:
+    """Refuse any word but ``"low"`` and ``"expected"``.
+
+    Examples
+    --------
+    >>> check_act_on("low")
+    'low'
+    """
+    for known in get_args(ActOn):
+        if act_on == known:
+            return known  # type: ignore[no-any-return]
+    raise RecipeError(f"act_on: must be 'low' or 'expected', not {act_on!r}")
+
+
+def at_stake(churn_probability: float, value: float, periods: float, margin: float) -> float:
+    """Give the money that churn is expected to cost for one customer; NaN where not known.
+
+    Written for one customer in plain Python; `expected_gain` does the same arithmetic in the
+    same order, so both give the same bits.
+
+    Examples
+    --------
+    >>> at_stake(0.5, 20.0, 12.0, 1.0)
+    120.0
+    """
+    worth = value if value > 0.0 or value != value else 0.0  # noqa: PLR0124  (NaN stays)
+    return churn_probability * (worth * (periods * margin))
+
+
+def expected_gain(
+    churn_probability: ArrayLike,
+    value: ArrayLike,
+    catalogue: Catalogue,
+    *,
+    cost: NDArray[np.float64] | None = None,
+    eligible: NDArray[np.bool_] | None = None,
+) -> Gains:
+    """Weigh every action of a catalogue for every customer.
+
+    Parameters
+    ----------
+    churn_probability
+        (n,) the probability that the customer leaves if nothing is done; NaN for a customer
+        who was not scored, for whom no action is eligible.
+    value
+        (n,) the customer's value for one period, in money. Where it is missing or infinite,
+        nobody knows what there is to gain, and no action is eligible. A negative value counts
+        as zero: there is nothing to keep.
+    catalogue
+        The actions, and how value turns into worth.
+    cost
+        (m,) or (n, m) costs in money; None where all actions cost a number. An action of
+        unknown, infinite or negative cost is not eligible.
+    eligible
+        (n, m) whether the rules allow the action; None for all.
+
+    Returns
+    -------
+    Gains
+        Expected gain, bounds, cost and eligibility, (n, m).
+
+    Raises
+    ------
+    DataError
+        If a churn probability is outside 0 to 1, or the shapes do not fit.
+    RecipeError
+        If an action's cost is a column and no `cost` is given.
+
+    Examples
+    --------
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
+    >>> gains = expected_gain([0.5], [20.0], Catalogue((call,)))
+    >>> gains.low, gains.expected, gains.high
+    (array([[2.]]), array([[20.]]), array([[50.]]))
+
+    """
+    probability, money = _checked(churn_probability, value)
+    shape = (probability.shape[0], len(catalogue.actions))
+    cost = _costs(catalogue, cost, shape)
+    allowed = np.ones(shape, dtype=np.bool_) if eligible is None else np.asarray(eligible)
+    if allowed.shape != shape:
+        raise DataError("eligible", [f"shape {allowed.shape}: must be {shape}"])
+    # The operations and their order are those of at_stake().
+    worth = np.where((money > 0.0) | np.isnan(money), money, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        stake = probability * (worth * (catalogue.periods * catalogue.margin))
+        low, expected, high = (
+            stake[:, None] * np.array([getattr(a.effect, bound) for a in catalogue.actions]) - cost
+            for bound in ("low", "expected", "high")
+        )
+    known = np.isfinite(stake)[:, None] & np.isfinite(cost)
+    return Gains(expected, low, high, cost, allowed & known)
+
+
+def catalogue_gain(
+    churn_probability: ArrayLike, matrix: NDArray[np.float64], catalogue: CompiledCatalogue
+) -> Gains:
+    """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value."""
+    return expected_gain(
+        churn_probability,
+        catalogue.value(matrix),
+        catalogue.catalogue,
+        cost=catalogue.cost(matrix),
+        eligible=catalogue.eligible(matrix),
+    )
+
+
+def _checked(
+    churn_probability: ArrayLike, value: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    probability = np.asarray(churn_probability, dtype=np.float64)
+    money = np.asarray(value, dtype=np.float64)
+    if probability.ndim != 1 or money.shape != probability.shape:
+        raise DataError(
+            "churn_probability",
+            [f"shape {probability.shape} against value {money.shape}: both must be (customers,)"],
+        )
+    bad = (probability < 0.0) | (probability > 1.0)
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        rule = f"{int(bad.sum())} of {bad.size} are outside 0 to 1 (first: {first})"
+        raise DataError("churn_probability", [f"{rule}; give probabilities, not scores"])
+    return probability, money
+
+
+def _costs(
+    catalogue: Catalogue, cost: NDArray[np.float64] | None, shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    if cost is None:
+        columns = [a.name for a in catalogue.actions if isinstance(a.cost, str)]
+        if columns:
+            raise RecipeError(
+                f"action '{columns[0]}': its cost is a column; give the costs as an array"
+            )
+        return np.array([a.cost for a in catalogue.actions], dtype=np.float64)
+    cost = np.asarray(cost, dtype=np.float64)
+    if cost.shape not in {shape, shape[1:]}:
+        raise DataError("cost", [f"shape {cost.shape}: must be {shape} or {shape[1:]}"])
+    return np.where(np.isfinite(cost) & (cost >= 0.0), cost, np.nan)
