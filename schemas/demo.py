@@ -28,8 +28,11 @@ class Demo(Schema):
     payment: str = feature(
         "Payment", phrase="Pays by {value}", isin=["card", "direct debit", "invoice"]
     )
-    onboarded: bool = feature("Introduction finished")
-    tenure_months: int = feature("Customer for", unit="months", ge=0)
+    onboarded: bool = feature(
+        "Introduction",
+        words={"no": "Introduction not finished", "yes": "Introduction finished"},
+    )
+    tenure_months: int = feature("Customer for", phrase="Customer for {value} months", ge=0)
     months_to_renewal: float = feature("Next renewal in", unit="months", nullable=True, ge=0, le=11)
     seats: int = feature("Seats", ge=1)
     mrr: float = feature("Monthly revenue", unit="USD a month", also=("value",), ge=0)
@@ -46,10 +49,15 @@ class Demo(Schema):
     minutes_30d: int = feature("Use in the last 30 days", unit="minutes", ge=0)
     automations_90d: int = feature("Automations run in the last 90 days", ge=0)
     spend_90d: float = feature("Purchases in the last 90 days", unit="USD", ge=0)
-    days_since_use: float = feature("Last used", unit="days ago", nullable=True, ge=0)
+    days_since_use: float = feature(
+        "Days since last use", phrase="Last used {value} days ago", nullable=True, ge=0
+    )
     open_tickets: int = feature("Open tickets", ge=0)
     open_ticket_days: float = feature(
-        "Oldest open ticket waits for", unit="days", nullable=True, ge=0
+        "Wait of the oldest open ticket",
+        phrase="A ticket open for {value} days",
+        nullable=True,
+        ge=0,
     )
     tickets_90d: int = feature("Tickets in the last 90 days", ge=0)
     last_nps: float = feature("Last NPS answer", nullable=True, ge=0, le=10)

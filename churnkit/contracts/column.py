@@ -29,7 +29,7 @@ class Column:
         ``integer``, ``number``, ``boolean``, ``string`` or ``datetime``.
     roles
         What the column is for, the main role first.
-    title, unit, phrase
+    title, unit, phrase, words
         The column in a person's words; see `churnkit.contracts.feature`.
     nullable
         Whether a value may be missing.
@@ -55,6 +55,7 @@ class Column:
     levels: tuple[str, ...] | None = None
     unknown: Literal["refuse", "missing"] = "refuse"
     positive: Any = None
+    words: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_wrong_words(self)
@@ -103,6 +104,8 @@ class Column:
         'Months with us: 2 months'
         >>> Column("c", "string", ("feature",), phrase="{value} contract").say("One year")
         'One year contract'
+        >>> Column("s", "string", ("feature",), words=(("No", "No support"),)).say("No")
+        'No support'
         """
         if value is None or value != value:  # noqa: PLR0124  (NaN is the value unequal to itself)
             return f"{self.title}: not known"
@@ -112,6 +115,9 @@ class Column:
             shown = f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
         else:
             shown = str(value)
+        for named, words in self.words:
+            if named == shown:
+                return words
         if self.phrase:
             return self.phrase.replace("{value}", shown)
         unit = f" {self.unit}" if self.unit else ""
@@ -131,6 +137,7 @@ class Column:
             "levels": None if self.levels is None else list(self.levels),
             "unknown": self.unknown,
             "positive": self.positive,
+            "words": dict(self.words),
         }
 
     @classmethod
@@ -138,6 +145,8 @@ class Column:
         """Rebuild a column from `to_dict`."""
         checks = tuple(Check(**check) for check in data["checks"])
         levels = data["levels"]
+        if not isinstance(data["words"], dict):
+            raise ContractError("the words of a column are an object")
         if not isinstance(data["roles"], list) or not isinstance(levels, (list, type(None))):
             raise ContractError("the roles and the levels of a column are lists")
         return cls(
@@ -146,6 +155,7 @@ class Column:
                 "roles": tuple(data["roles"]),
                 "checks": checks,
                 "levels": None if levels is None else tuple(levels),
+                "words": tuple(data["words"].items()),
             }
         )
 
@@ -157,6 +167,9 @@ def _refuse_wrong_words(column: Column) -> None:
     for word, given in (("title", column.title), ("unit", column.unit), ("phrase", column.phrase)):
         if given is not None and not (isinstance(given, str) and is_text(given)):
             raise ContractError(f"column '{column.name}': its {word} is text")
+    said = [text for pair in column.words for text in pair]
+    if not all(isinstance(text, str) and is_text(text) for text in said):
+        raise ContractError(f"column '{column.name}': its words are a text for each value's text")
     if column.title is None or not isinstance(column.nullable, bool):
         raise ContractError(
             f"column '{column.name}': the title is text and nullable is true or false"

@@ -90,6 +90,7 @@ def _compile_column(name: str, column: Any) -> Column:
         title=metadata.get("title") or name,
         unit=metadata.get("unit"),
         phrase=metadata.get("phrase"),
+        words=tuple((metadata.get("words") or {}).items()),
         nullable=bool(column.nullable),
         checks=checks,
         levels=categories if encoded else None,

@@ -154,6 +154,18 @@ class Contract:
         """List the columns that are checked where they are present."""
         return tuple(column for column in self.columns if column.has_role(*_OPTIONAL[purpose]))
 
+    def unread(self, purpose: Purpose) -> tuple[Column, ...]:
+        """List the columns that a row may hold and that this purpose does not read.
+
+        One body then serves both a prediction and a recommendation.
+        """
+        read = (*self.required(purpose), *self.optional(purpose))
+        return tuple(
+            column
+            for column in self.columns
+            if column.has_role(*_DECISION_ROLES) and column not in read
+        )
+
     def with_levels(self, levels: Mapping[str, Sequence[str]]) -> Contract:
         """Return the contract with categories learned from a training table."""
         return replace(

@@ -56,6 +56,8 @@ def row_schema(contract: Contract, purpose: Purpose = "predict") -> dict[str, An
     properties = {
         column.name: _column_schema(column) for column in (*required, *contract.optional(purpose))
     }
+    for column in contract.unread(purpose):
+        properties[column.name] = {"title": column.title, "description": "Not read here."}
     return {
         "type": "object",
         "title": contract.name,

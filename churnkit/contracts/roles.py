@@ -14,6 +14,7 @@ Examples
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import pandera.pandas as pa
@@ -35,7 +36,7 @@ __all__ = [
     "value",
 ]
 
-_WORDS = ("title", "unit", "phrase", "positive", "unknown")
+_WORDS = ("title", "unit", "phrase", "words", "positive", "unknown")
 
 
 class Schema(pa.DataFrameModel):
@@ -67,6 +68,7 @@ def feature(
     *,
     unit: str | None = None,
     phrase: str | None = None,
+    words: Mapping[str, str] | None = None,
     unknown: Literal["refuse", "missing"] | None = None,
     also: tuple[Role, ...] = (),
     **checks: Any,
@@ -82,6 +84,9 @@ def feature(
     phrase
         How a reason says the value, with ``{value}`` in it: ``"{value} contract"``.
         The default is title, value and unit.
+    words
+        What a reason says for single values, before `phrase`: ``{"No": "No tech support"}``;
+        the values of a truth column are ``"yes"`` and ``"no"``.
     unknown
         What becomes of a category that training never saw: ``"refuse"`` the row (the default
         where ``isin`` lists the categories) or treat it as ``"missing"`` (the default where
@@ -92,7 +97,16 @@ def feature(
         pandera's own: ``nullable``, ``isin``, ``ge``, ``le``, ``in_range``, ``str_matches``...
 
     """
-    return _field("feature", also, title=title, unit=unit, phrase=phrase, unknown=unknown, **checks)
+    return _field(
+        "feature",
+        also,
+        title=title,
+        unit=unit,
+        phrase=phrase,
+        words=words,
+        unknown=unknown,
+        **checks,
+    )
 
 
 def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> Any:

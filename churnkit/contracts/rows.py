@@ -75,8 +75,9 @@ class RowEncoder:
             (c.name, compile_cell(c, lenient=lenient, encode=False))
             for c in contract.optional(purpose)
         )
-        known = (*self._encoded, *self._required, *self._optional)
-        self._known = frozenset(name for name, _ in known) if closed else None
+        read = (*self._encoded, *self._required, *self._optional)
+        known = (*(name for name, _ in read), *(c.name for c in contract.unread(purpose)))
+        self._known = frozenset(known) if closed else None
 
     def encode_row(self, row: Mapping[str, Any]) -> list[float] | None:
         """Encode one row, or return None where it breaks a rule or holds an unknown category.

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -268,3 +269,18 @@ def test_money_is_read_for_decisions_only():
 def test_an_arrow_table_may_hold_more_columns_than_asked():
     table = as_arrow(ROWS).append_column("further", pa.array([b"x"] * 4))
     assert TableEncoder(GYM).encode(table).valid.all()
+
+
+def test_one_body_serves_both_a_prediction_and_a_recommendation():
+    class Line(Schema):
+        line_id: str = entity()
+        calls: int = feature(ge=0)
+        agreed: bool = context()
+
+    contract = Contract.from_schema(Line)
+    row = {"line_id": "l1", "calls": 3, "agreed": "whatever a prediction does not read"}
+    encoder = RowEncoder(contract, "predict", closed=True)
+    assert encoder.encode_row(row) == [3.0]
+    validate = jsonschema.Draft202012Validator(contract.to_json_schema("predict")).is_valid
+    assert validate(row)
+    assert RowEncoder(contract, "recommend", closed=True).encode_row(row) is None

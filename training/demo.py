@@ -1,0 +1,47 @@
+"""Who leaves a simulated business: the recipe of ``churnkit demo``, with no data to fetch."""
+
+from churnkit.datasets import simulate
+from churnkit.decisions import Action, Catalogue, Effect, Where
+from churnkit.pipeline import Recipe
+from schemas.demo import Demo
+
+CONSENT = Where("contact_consent", "==", True)
+
+# No experiment has measured these effects yet: they are assumptions, with wide intervals.
+actions = Catalogue(
+    actions=(
+        Action(
+            "call",
+            "A call from the customer's own manager",
+            cost=15.0,
+            effect=Effect(0.05, 0.15, 0.25),
+            eligible=(CONSENT, Where("open_tickets", ">=", 1)),
+            channel="phone",
+            capacity=400,
+        ),
+        Action(
+            "annual_contract",
+            "A 30 dollar credit for changing to an annual contract",
+            cost=30.0,
+            effect=Effect(0.10, 0.30, 0.45),
+            eligible=(CONSENT, Where("contract", "==", "Month-to-month")),
+            channel="email",
+        ),
+        Action(
+            "training",
+            "An hour of training with the team",
+            cost=20.0,
+            effect=Effect(0.04, 0.12, 0.22),
+            eligible=(CONSENT, Where("onboarded", "==", False)),
+            channel="video",
+        ),
+    ),
+    periods=12,
+    margin=0.7,
+)
+
+recipe = Recipe(
+    schema=Demo,
+    data=lambda: simulate(customers=20_000, seed=0).snapshot(horizon_days=90),
+    actions=actions,
+)
