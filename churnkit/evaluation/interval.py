@@ -1,0 +1,35 @@
+"""A figure and the range that chance allows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Interval"]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with the interval that a resampling of the customers gives it.
+
+    Examples
+    --------
+    >>> print(Interval(0.8471, 0.8366, 0.8569))
+    0.847 (0.837 to 0.857)
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the three numbers by name.
+
+        Examples
+        --------
+        >>> Interval(0.5, 0.25, 0.75).to_dict()
+        {'value': 0.5, 'low': 0.25, 'high': 0.75}
+        """
+        return {"value": self.value, "low": self.low, "high": self.high}

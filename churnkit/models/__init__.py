@@ -1,0 +1,68 @@
+"""Who is likely to leave: estimators, what they save, and calibrated probabilities.
+
+Names load on first use: scorers and calibration need numpy alone, estimators scikit-learn,
+and trees lightgbm.
+
+Examples
+--------
+>>> from churnkit.models import LogisticModel
+>>> LogisticModel(C=1.0).fit([[1.0], [2.0], [8.0], [9.0]], [0, 0, 1, 1]).predict([[8.5]])
+array([1])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from churnkit.models.boosted import BoostedTrees
+    from churnkit.models.calibrating import Calibrated, calibrate
+    from churnkit.models.calibration import Calibration
+    from churnkit.models.classifier import ChurnClassifier
+    from churnkit.models.ensemble import EnsembleScorer
+    from churnkit.models.linear import LinearScorer
+    from churnkit.models.logistic import LogisticModel
+    from churnkit.models.refusals import ModelDataError
+    from churnkit.models.rule import SingleFeatureRule
+    from churnkit.models.scorer import Scorer, load_scorer
+
+__all__ = [
+    "BoostedTrees",
+    "Calibrated",
+    "Calibration",
+    "ChurnClassifier",
+    "EnsembleScorer",
+    "LinearScorer",
+    "LogisticModel",
+    "ModelDataError",
+    "Scorer",
+    "SingleFeatureRule",
+    "calibrate",
+    "load_scorer",
+]
+
+_HOMES = {
+    "BoostedTrees": "boosted",
+    "Calibrated": "calibrating",
+    "Calibration": "calibration",
+    "ChurnClassifier": "classifier",
+    "EnsembleScorer": "ensemble",
+    "LinearScorer": "linear",
+    "LogisticModel": "logistic",
+    "ModelDataError": "refusals",
+    "Scorer": "scorer",
+    "SingleFeatureRule": "rule",
+    "calibrate": "calibrating",
+    "load_scorer": "scorer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'churnkit.models' has no attribute {name!r}")
+    return getattr(import_module(f"churnkit.models.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

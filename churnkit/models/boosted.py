@@ -1,0 +1,236 @@
+"""Gradient-boosted trees with early stopping, compiled to arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from sklearn.base import clone
+
+from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories
+from churnkit.models.calibration import Calibration
+from churnkit.models.folds import Fold, checked_folds, held_out_mean
+from churnkit.models.refusals import ModelDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import lightgbm
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["BoostedTrees"]
+
+_METRIC = "binary_logloss"
+
+
+class BoostedTrees(BinaryModel):
+    """LightGBM for churn: small regularised trees, as many as held-out rows ask for.
+
+    Fitting is deterministic: the same rows, settings and seed give the same trees.
+
+    Parameters
+    ----------
+    learning_rate, num_leaves, min_child_samples
+        As in LightGBM.
+    l2
+        Penalty on leaf values.
+    feature_fraction, row_fraction
+        Share of the columns, and of the rows, that each tree may see.
+    extra_trees
+        Draw one threshold for each column instead of searching them all.
+    rounds
+        How many trees; if not given, early stopping over `cv` folds finds the number.
+    max_rounds, patience
+        Early stopping ends after `max_rounds`, or `patience` rounds without a better mean
+        log loss over the folds.
+    cv
+        The folds that early stopping uses, if `rounds` is not given: how many, a scikit-learn
+        splitter, or pairs of row numbers.
+    categorical_features
+        Indices of the columns that hold category codes.
+    monotone_constraints
+        For each column 1, -1 or 0: whether churn may only rise with it, only fall, or either.
+    num_threads
+        How many threads LightGBM may use.
+    seed
+        The same seed gives the same trees.
+
+    Attributes
+    ----------
+    scorer_ : churnkit.trees.CompiledTrees
+    booster_ : lightgbm.Booster
+    calibration_ : Calibration
+        The identity: the trees' own log-odds.
+    rounds_ : int
+        How many trees there are.
+    classes_ : (2,)
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> model = BoostedTrees(rounds=20).fit(X, X[:, 0] > 0)
+    >>> model.predict([[2.0, 0.0], [-2.0, 0.0]])
+    array([ True, False])
+    """
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 0.03,
+        num_leaves: int = 8,
+        min_child_samples: int = 20,
+        l2: float = 10.0,
+        feature_fraction: float = 0.5,
+        row_fraction: float = 0.8,
+        extra_trees: bool = False,
+        rounds: int | None = None,
+        max_rounds: int = 2000,
+        patience: int = 50,
+        cv: Any = 5,
+        categorical_features: tuple[int, ...] | None = None,
+        monotone_constraints: tuple[int, ...] | None = None,
+        num_threads: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.l2 = l2
+        self.feature_fraction = feature_fraction
+        self.row_fraction = row_fraction
+        self.extra_trees = extra_trees
+        self.rounds = rounds
+        self.max_rounds = max_rounds
+        self.patience = patience
+        self.cv = cv
+        self.categorical_features = categorical_features
+        self.monotone_constraints = monotone_constraints
+        self.num_threads = num_threads
+        self.seed = seed
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the trees.
+
+        Parameters
+        ----------
+        X : (n, f) encoded matrix, missing as NaN
+        y : (n,) labels of two classes; the larger one is churn
+        sample_weight : (n,) weights of the rows
+
+        Raises
+        ------
+        ModelDataError
+            The rows cannot be trained on; the message says why and what to do.
+        """
+        rows = self._training_rows(X, y, sample_weight)
+        rounds = self.rounds
+        if rounds is None:
+            folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
+            rounds = self.cross_fit(rows, folds)[1].rounds
+        import lightgbm
+
+        from churnkit.trees import compile_booster
+
+        self.booster_: lightgbm.Booster = lightgbm.train(
+            self._settings(rows.matrix), self._dataset(rows), num_boost_round=rounds
+        )
+        self.rounds_ = self.booster_.num_trees()
+        self.scorer_ = compile_booster(self.booster_)
+        self.calibration_ = Calibration.identity()
+        return self
+
+    def cross_fit(
+        self, rows: TrainingRows, folds: Sequence[Fold]
+    ) -> tuple[NDArray[np.float64], BoostedTrees]:
+        """Score each row by trees that did not see it, and find how many trees are enough.
+
+        The number of rounds is the one with the lowest mean log loss over all folds, so it is
+        one number, which a refit on all rows can use.
+
+        Parameters
+        ----------
+        rows
+            Checked training rows.
+        folds
+            Row numbers for training and for holding out.
+
+        Returns
+        -------
+        raw : (n,) log-odds; NaN where no fold holds the row out
+        estimator
+            The same settings with `rounds` found.
+        """
+        import lightgbm
+
+        settings = self._settings(rows.matrix)
+        callbacks = []
+        if self.rounds is None:
+            callbacks.append(lightgbm.early_stopping(self.patience, verbose=False))
+        found: dict[str, Any] = lightgbm.cv(
+            settings | {"metric": _METRIC},
+            self._dataset(rows),
+            num_boost_round=self.rounds or self.max_rounds,
+            folds=[(fold.train, fold.test) for fold in folds],
+            callbacks=callbacks,
+            return_cvbooster=True,
+        )
+        rounds = len(found[f"valid {_METRIC}-mean"])
+        parts = [
+            booster.predict(rows.matrix[fold.test], num_iteration=rounds, raw_score=True)
+            for booster, fold in zip(found["cvbooster"].boosters, folds, strict=True)
+        ]
+        return held_out_mean(folds, parts, len(rows.matrix)), clone(self).set_params(rounds=rounds)
+
+    def _settings(self, matrix: NDArray[np.float64]) -> dict[str, Any]:
+        settings = {
+            "objective": "binary",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_child_samples,
+            "lambda_l2": self.l2,
+            "feature_fraction": self.feature_fraction,
+            "bagging_fraction": self.row_fraction,
+            "bagging_freq": 1 if self.row_fraction < 1 else 0,
+            "extra_trees": self.extra_trees,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self.num_threads,
+            # A round that splits nothing is no reason to drop columns for good.
+            "feature_pre_filter": False,
+            "verbosity": -1,
+        }
+        if self.monotone_constraints is not None:
+            settings["monotone_constraints"] = self._checked_constraints(matrix)
+            settings["monotone_constraints_method"] = "intermediate"
+        return settings
+
+    def _checked_constraints(self, matrix: NDArray[np.float64]) -> list[int]:
+        constraints = [int(sign) for sign in self.monotone_constraints or ()]
+        if len(constraints) != matrix.shape[1] or not set(constraints) <= {-1, 0, 1}:
+            raise ModelDataError(
+                f"monotone_constraints must hold 1, 0 or -1 for each of {matrix.shape[1]} columns"
+            )
+        bound = [at for at in self.categorical_features or () if constraints[at]]
+        if bound:
+            raise ModelDataError(
+                f"column {bound[0]} is a category, which has no order to be monotone in: "
+                "set its constraint to 0"
+            )
+        return constraints
+
+    def _dataset(self, rows: TrainingRows) -> lightgbm.Dataset:
+        import lightgbm
+
+        categories = checked_categories(self.categorical_features, rows.matrix)
+        return lightgbm.Dataset(
+            rows.matrix,
+            label=rows.outcome,
+            weight=rows.weight,
+            categorical_feature=list(categories),
+            params={"verbosity": -1, "feature_pre_filter": False},
+            free_raw_data=False,
+        )

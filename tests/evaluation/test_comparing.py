@@ -1,0 +1,71 @@
+"""The verdict: better, worse, or nobody can tell."""
+
+import numpy as np
+import pytest
+
+from churnkit.evaluation import METRICS, EvaluationError, compare
+
+
+def customers(size, seed):
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(-1.0, 1.5, size)
+    outcome = (rng.random(size) < 1 / (1 + np.exp(-raw))).astype(int)
+    return outcome, raw
+
+
+def chance(raw):
+    return 1 / (1 + np.exp(-raw))
+
+
+@pytest.mark.parametrize("metric", list(METRICS))
+def test_the_truth_beats_its_opposite_on_every_metric(metric):
+    outcome, raw = customers(1500, 0)
+    found = compare(outcome, chance(raw), chance(-raw), metric=metric, seed=0, resamples=60)
+    assert found.verdict == "better"
+    turned = compare(outcome, chance(-raw), chance(raw), metric=metric, seed=0, resamples=60)
+    assert turned.verdict == "worse"
+    assert turned.gain.value == -found.gain.value
+
+
+def test_predictions_against_themselves_make_no_difference():
+    outcome, raw = customers(300, 1)
+    found = compare(outcome, chance(raw), chance(raw), seed=0, resamples=20)
+    assert found.gain.to_dict() == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert str(found).startswith("no difference that these customers can show")
+
+
+def test_pairing_sees_a_small_gain_that_separate_intervals_would_not():
+    outcome, raw = customers(4000, 2)
+    found = compare(outcome, chance(raw), chance(raw + 0.25), seed=0)
+    assert found.verdict == "better"
+    assert found.gain.high - found.gain.low < 0.02
+
+
+def test_equal_skill_is_called_different_about_one_time_in_twenty():
+    false_alarms = 0
+    for seed in range(60):
+        outcome, raw = customers(400, seed)
+        noise = np.random.default_rng(1000 + seed).normal(0, 0.7, (2, 400))
+        found = compare(
+            outcome, chance(raw + noise[0]), chance(raw + noise[1]), seed=seed, resamples=120
+        )
+        false_alarms += found.verdict != "no difference"
+    assert false_alarms <= 9
+
+
+def test_the_same_seed_gives_the_same_comparison():
+    outcome, raw = customers(200, 3)
+    once = compare(outcome, chance(raw), chance(raw / 2), seed=1, resamples=30)
+    assert once == compare(outcome, chance(raw), chance(raw / 2), seed=1, resamples=30)
+
+
+def test_an_unknown_metric_is_refused_with_the_list_of_known_ones():
+    with pytest.raises(EvaluationError, match="auc, average_precision"):
+        compare([0, 1], [0.2, 0.8], [0.5, 0.5], metric="accuracy")
+
+
+def test_a_comparison_prints_as_a_dict_and_a_frame_and_html():
+    found = compare([0, 1] * 20, [0.2, 0.8] * 20, [0.5, 0.5] * 20, resamples=10)
+    assert found.to_dict()["verdict"] == "better"
+    assert found.to_frame().loc[0, "gain"] == found.gain.value
+    assert "better" in found._repr_html_()
