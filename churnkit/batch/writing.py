@@ -1,0 +1,161 @@
+"""Result files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["TableWriter", "invalid_path", "refuse_overwriting"]
+
+_KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
+
+
+def invalid_path(path: str | Path) -> Path:
+    """Return where the rows that break a rule go: beside the scores.
+
+    Examples
+    --------
+    >>> invalid_path("out/scores.parquet").as_posix()
+    'out/scores.invalid.parquet'
+    """
+    file = Path(path)
+    return file.with_name(f"{file.stem}.invalid{file.suffix}")
+
+
+def refuse_overwriting(source: str | Path, *outputs: str | Path) -> None:
+    """Refuse to write over the file that is read.
+
+    Raises
+    ------
+    ChurnkitError
+        If an output is the source, under whatever name.
+    """
+    for output in map(Path, outputs):
+        if output.exists() and output.samefile(source):
+            raise ChurnkitError(
+                f"{output} is the file that is read, and would be written over: write elsewhere"
+            )
+
+
+class TableWriter:
+    """Write tables one after another into one CSV or Parquet file.
+
+    The rows go to a file aside, which takes the name when all are written; an error or an
+    interruption leaves an older file of that name as it was. Text goes to CSV as it is, in
+    double quotes: an id that a spreadsheet would take for a formula (``=...``) is not changed,
+    since the scores would no longer join with the customers.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    schema
+        Of every table that is written.
+
+    Raises
+    ------
+    ChurnkitError
+        If the ending is neither .csv nor .parquet, or the disk refuses.
+    """
+
+    def __init__(self, path: str | Path, schema: pa.Schema) -> None:
+        self.path = Path(path)
+        self.rows = 0
+        self._kind = _KINDS.get(self.path.suffix.lower())
+        if self._kind is None:
+            raise ChurnkitError(f"{self.path}: results go to a .parquet or .csv file")
+        if self.path.is_dir():
+            raise ChurnkitError(f"{self.path} is a folder: name a file in it")
+        self._aside: Path | None = None
+        self._writer: Any = None
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
+            os.close(handle)
+            self._aside = Path(name)
+            self._aside.chmod(0o666 & ~_umask())
+            self._writer = self._open(schema)
+        except (OSError, pa.ArrowException) as error:
+            self._discard()
+            raise _refused(self.path, error) from None
+
+    def _open(self, schema: pa.Schema) -> Any:
+        if self._kind == "parquet":
+            return pq.ParquetWriter(self._aside, schema)
+        return pcsv.CSVWriter(self._aside, schema)
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows."""
+        try:
+            self._writer.write_table(table)
+        except (OSError, pa.ArrowException) as error:
+            raise _refused(self.path, error) from None
+        self.rows += table.num_rows
+
+    def seal(self) -> None:
+        """Bring every row to the disk; the file has its name only after `finish`."""
+        if self._writer is None or self._aside is None:
+            return
+        try:
+            self._writer.close()
+            self._writer = None
+            with self._aside.open("rb") as stream:
+                os.fsync(stream.fileno())
+        except (OSError, pa.ArrowException) as error:
+            raise _refused(self.path, error) from None
+
+    def finish(self) -> None:
+        """Give the file its name; without this call nothing appears."""
+        if self._aside is None:
+            return
+        self.seal()
+        try:
+            self._aside.replace(self.path)
+        except OSError as error:
+            raise _refused(self.path, error) from None
+        self._aside = None
+
+    def _discard(self) -> None:
+        if self._writer is not None:
+            with suppress(OSError, pa.ArrowException):
+                self._writer.close()
+        if self._aside is not None:
+            self._aside.unlink(missing_ok=True)
+            self._aside = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._discard()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _refused(path: Path, error: Exception) -> ChurnkitError:
+    if isinstance(error, OSError):
+        why = error.strerror or "the disk refuses"
+    else:
+        why = "a column's type has no place in such a file; try .parquet"
+    return ChurnkitError(f"cannot write {path}: {why}; nothing was changed")

@@ -1,0 +1,190 @@
+"""Which files a bundle holds, and how a model becomes them and comes back."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.bundle.arrays import read_array, write_array
+from churnkit.contracts.contract import Contract
+from churnkit.errors import BundleError, ChurnkitError
+from churnkit.models.calibration import Calibration
+from churnkit.models.scorer import Scorer, load_scorer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from churnkit.decisions import Catalogue
+
+__all__ = ["Parts", "from_files", "to_files"]
+
+_ARRAY = re.compile(r"(scorer|calibration|golden)/([a-z0-9_.]+)\.npy", re.ASCII)
+_TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
+_DOCUMENTS = {"contract.json", "scorer.json", "card.json", "catalogue.json"}
+_GOLDEN_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bundle is made of.
+
+    Parameters
+    ----------
+    contract
+        With the levels of every category.
+    scorer
+        From the encoded features to log-odds.
+    calibration
+        From log-odds to probability.
+    catalogue
+        The actions that can be recommended, if the recipe names any.
+    card
+        The facts of the training run: metrics with intervals, rows, churn rate.
+    golden
+        Encoded rows, (g, f): replayed at each load against the probabilities they had.
+    texts
+        Each booster by name in LightGBM's own text, for people and other tools; never parsed
+        when a bundle is loaded.
+    """
+
+    contract: Contract
+    scorer: Scorer
+    calibration: Calibration
+    catalogue: Catalogue | None = None
+    card: Mapping[str, Any] = field(default_factory=dict)
+    golden: NDArray[np.float64] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+def to_files(parts: Parts) -> dict[str, bytes]:
+    """Turn a model's parts into the files of a bundle: JSON, arrays, and one text for people."""
+    settings, arrays = parts.scorer.to_arrays()
+    calibration_settings, calibration_arrays = parts.calibration.to_arrays()
+    files = {
+        "contract.json": parts.contract.to_json().encode(),
+        "scorer.json": _json(
+            {
+                "kind": parts.scorer.kind,
+                "settings": settings,
+                "calibration": calibration_settings,
+            }
+        ),
+        "card.json": _json(dict(parts.card)),
+    }
+    if parts.catalogue is not None:
+        files["catalogue.json"] = _json(parts.catalogue.to_dict())
+    for name, text in parts.texts.items():
+        files[f"trees/{name}.txt"] = text.encode()
+    groups = {"scorer": arrays, "calibration": calibration_arrays}
+    if parts.golden is not None:
+        raw = parts.scorer.raw_score(parts.golden)
+        groups["golden"] = {"rows": parts.golden, "probability": parts.calibration.apply(raw)}
+    for group, members in groups.items():
+        for name, array in members.items():
+            files[f"{group}/{name}.npy"] = write_array(array)
+    return files
+
+
+def from_files(files: Mapping[str, bytes]) -> Parts:
+    """Rebuild the parts from files whose digests have been verified.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing or does not fit the others, or the golden rows do not score as
+        they did when the bundle was packed.
+    """
+    try:
+        parts, golden = _parts(files)
+        _replay(parts, golden)
+    except BundleError:
+        raise
+    except KeyError as error:
+        raise BundleError(f"the bundle lacks {error}: train again") from error
+    except ChurnkitError as error:
+        raise BundleError(f"the bundle cannot be read: {error}") from error
+    except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError) as error:
+        raise _unreadable(error) from error
+    except (RecursionError, TypeError, ValueError) as error:
+        raise _unreadable(error) from error
+    return parts
+
+
+def _unreadable(error: Exception) -> BundleError:
+    return BundleError(
+        f"the bundle cannot be read: {type(error).__name__}: {error}: fetch it again, or train again"
+    )
+
+
+def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
+    strange = [f for f in files if f not in _DOCUMENTS and not _ARRAY.fullmatch(f)]
+    strange = [file for file in strange if not _TEXT.fullmatch(file)]
+    if strange:
+        raise BundleError(
+            f"{strange[0]} is not a file that this churnkit knows: upgrade it, or train again"
+        )
+    contract = Contract.from_json(files["contract.json"].decode())
+    described = json.loads(files["scorer.json"])
+    card = json.loads(files["card.json"])
+    if not (isinstance(described, dict) and isinstance(card, dict)):
+        raise BundleError("scorer.json and card.json are not a bundle's: train again")
+    groups = _arrays(files)
+    parts = Parts(
+        contract=contract,
+        scorer=load_scorer(described["kind"], described["settings"], groups["scorer"]),
+        calibration=Calibration.from_arrays(described["calibration"], groups["calibration"]),
+        catalogue=_catalogue(files),
+        card=card,
+        golden=groups["golden"].get("rows"),
+        texts={m[1]: files[m[0]].decode() for m in map(_TEXT.fullmatch, files) if m},
+    )
+    return parts, groups["golden"]
+
+
+def _replay(parts: Parts, golden: Mapping[str, NDArray[Any]]) -> None:
+    """Score the golden rows again: the same model on another machine may compute otherwise."""
+    if parts.scorer.n_features != len(parts.contract.features):
+        raise BundleError(
+            f"the scorer reads {parts.scorer.n_features} columns, the contract encodes "
+            f"{len(parts.contract.features)}: train again"
+        )
+    if parts.golden is None:
+        return
+    shape = (len(golden["probability"]), parts.scorer.n_features)
+    if parts.golden.shape != shape or parts.golden.dtype != np.float64:
+        raise BundleError("the bundle's golden rows do not fit its scorer: train again")
+    # Numbers that overflow are no golden row's: the comparison says so.
+    with np.errstate(all="ignore"):
+        got = parts.calibration.apply(parts.scorer.raw_score(parts.golden))
+    if not np.allclose(got, golden["probability"], rtol=0, atol=_GOLDEN_TOLERANCE):
+        raise BundleError(
+            "the bundle's golden rows do not score as they did when it was packed: this machine "
+            "or this version of churnkit computes otherwise; train again"
+        )
+
+
+def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
+    if "catalogue.json" not in files:
+        return None
+    from churnkit.decisions import Catalogue
+
+    return Catalogue.from_dict(json.loads(files["catalogue.json"]))
+
+
+def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:
+    groups: dict[str, dict[str, NDArray[Any]]] = {"scorer": {}, "calibration": {}, "golden": {}}
+    for file, content in files.items():
+        match = _ARRAY.fullmatch(file)
+        if match:
+            groups[match[1]][match[2]] = read_array(file, content)
+    return groups
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False).encode()

@@ -1,0 +1,242 @@
+"""A bundle on disk: a folder whose every byte is vouched for before anything parses it.
+
+``manifest.json`` lists each file with its size and SHA-256; ``manifest.sha256`` vouches for the
+manifest. Reading checks names, kinds, sizes and digests first and hands out only bytes that
+passed, so that no parser ever sees a file that was changed after it was saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BUNDLE_FORMAT", "Manifest", "read_folder", "write_folder"]
+
+BUNDLE_FORMAT = 1
+MANIFEST = "manifest.json"
+SEAL = "manifest.sha256"
+_MAX_MANIFEST_BYTES = 4_000_000
+_NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*(\.[a-z0-9_]+)*\.(json|npy|txt)", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle says of itself.
+
+    Parameters
+    ----------
+    name
+        The model's registered name.
+    lineage
+        Where it comes from: digests of data and contract, seed, package versions.
+    files
+        For each file its size in bytes and its SHA-256.
+    digest
+        SHA-256 of the manifest itself, as ``sha256:...``: the bundle's identity.
+    """
+
+    name: str
+    lineage: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+    digest: str
+
+
+def write_folder(
+    path: str | os.PathLike[str],
+    files: Mapping[str, bytes],
+    *,
+    name: str,
+    lineage: Mapping[str, Any],
+) -> Manifest:
+    """Write a bundle, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The folder to make; it must not exist.
+    files
+        Their contents by name (``contract.json``, ``scorer/values.npy``).
+    name, lineage
+        For the manifest. The same contents give the same digest.
+
+    Raises
+    ------
+    BundleError
+        If the folder exists or cannot be written.
+    """
+    target = Path(path)
+    if os.path.lexists(target):
+        raise BundleError(f"{target} exists already: choose another folder, or remove it first")
+    strange = [file for file in files if not _is_name(file)]
+    if strange:
+        raise BundleError(f"'{strange[0]}' is not a name that a bundle's file can have")
+    listed: dict[str, dict[str, Any]] = {
+        file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+        for file, content in sorted(files.items())
+    }
+    manifest = {"format": BUNDLE_FORMAT, "name": name, "lineage": dict(lineage), "files": listed}
+    text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
+    seal = hashlib.sha256(text).hexdigest()
+    try:
+        _write_whole(target, {**files, MANIFEST: text, SEAL: f"{seal}\n".encode()})
+    except OSError as error:
+        raise BundleError(
+            f"cannot save the bundle at {target}: {error.strerror or error}"
+        ) from error
+    return Manifest(name, dict(lineage), listed, f"sha256:{seal}")
+
+
+def _write_whole(target: Path, files: Mapping[str, bytes]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for file, content in files.items():
+            place = aside / file
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with place.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        aside.chmod(0o755)
+        aside.rename(target)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def read_folder(path: str | os.PathLike[str]) -> tuple[Manifest, dict[str, bytes]]:
+    """Read a bundle and return only what its digests vouch for.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, changed, foreign or a link, or the format is newer; the message
+        names the file.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        what = "a file" if folder.exists() else "not there"
+        raise BundleError(f"{folder} is not a bundle: a bundle is a folder, this is {what}")
+    try:
+        return _read(folder)
+    except OSError as error:
+        name = Path(error.filename).name if error.filename else "a file"
+        raise BundleError(f"{folder}: {name} cannot be read: {error.strerror or error}") from error
+
+
+def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
+    present = _list(folder)
+    for needed in (MANIFEST, SEAL):
+        if needed not in present:
+            raise BundleError(f"{folder} is not a bundle: it has no {needed}")
+    manifest = _read_manifest(folder)
+    unlisted = sorted(present - set(manifest.files) - {MANIFEST, SEAL})
+    if unlisted:
+        raise BundleError(
+            f"{folder} holds {unlisted[0]}, which its manifest does not list: "
+            "remove it, or train again"
+        )
+    missing = sorted(set(manifest.files) - present)
+    if missing:
+        raise BundleError(
+            f"{folder}: {missing[0]} is missing; fetch the bundle again, or train again"
+        )
+    return manifest, {
+        file: _read_file(folder, file, entry) for file, entry in manifest.files.items()
+    }
+
+
+def _list(folder: Path) -> set[str]:
+    """List the plain files; refuse what is neither one nor a folder before it is opened."""
+    present = set()
+    # A folder that cannot be listed would else count as empty.
+    for place, folders, files in os.walk(folder, followlinks=False, onerror=_raise):
+        for entry in sorted((*folders, *files)):
+            found = Path(place) / entry
+            name = found.relative_to(folder).as_posix()
+            mode = found.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                raise BundleError(f"{folder}: {name} is a link; a bundle holds plain files only")
+            if stat.S_ISREG(mode):
+                present.add(name)
+            elif not stat.S_ISDIR(mode):
+                raise BundleError(f"{folder}: {name} is no plain file; remove it")
+    return present
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    if (folder / MANIFEST).stat().st_size > _MAX_MANIFEST_BYTES:
+        raise BundleError(f"{folder}: {MANIFEST} is larger than any bundle's")
+    text = (folder / MANIFEST).read_bytes()
+    expected = f"{hashlib.sha256(text).hexdigest()}\n".encode()
+    with (folder / SEAL).open("rb") as stream:
+        seal = stream.read(len(expected) + 1)
+    if seal != expected:
+        raise BundleError(
+            f"{folder}: {MANIFEST} and {SEAL} do not match: one of them was changed after the "
+            "bundle was saved; fetch it again, or train again"
+        )
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{folder}: {MANIFEST} is not JSON: train again") from error
+    if not isinstance(data, dict):
+        raise BundleError(f"{folder}: {MANIFEST} is no bundle's: train again")
+    version = data.get("format")
+    if version != BUNDLE_FORMAT or isinstance(version, bool):
+        raise BundleError(
+            f"{folder}: {MANIFEST} has format {version!r}, this churnkit reads "
+            f"{BUNDLE_FORMAT}: upgrade churnkit"
+        )
+    name, lineage, files = (data.get(key) for key in ("name", "lineage", "files"))
+    if not (isinstance(name, str) and isinstance(lineage, dict) and isinstance(files, dict)):
+        raise BundleError(f"{folder}: {MANIFEST} is no bundle's: train again")
+    for file, entry in files.items():
+        if not _is_name(file):
+            raise BundleError(f"{folder}: {MANIFEST} lists '{file}', which is not a bundle's file")
+        if not _is_entry(entry):
+            raise BundleError(f"{folder}: {MANIFEST} says of {file} no size and SHA-256")
+    return Manifest(name, lineage, files, f"sha256:{expected.decode().strip()}")
+
+
+def _is_name(file: str) -> bool:
+    return file != MANIFEST and _NAME.fullmatch(file) is not None
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and type(entry.get("size")) is int
+        and isinstance(entry.get("sha256"), str)
+        and _SHA256.fullmatch(entry["sha256"]) is not None
+    )
+
+
+def _read_file(folder: Path, file: str, entry: Mapping[str, Any]) -> bytes:
+    place = folder / file
+    size = place.stat().st_size
+    content = place.read_bytes() if size == entry["size"] else b""
+    if size != entry["size"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise BundleError(
+            f"{folder}: {file} was changed after the bundle was saved; fetch it again, or "
+            "train again"
+        )
+    return content

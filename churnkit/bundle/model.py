@@ -1,0 +1,322 @@
+"""A trained model as other programs use it: predict, explain, recommend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.bundle.contents import Parts, from_files, to_files
+from churnkit.bundle.folder import Manifest, read_folder, write_folder
+from churnkit.bundle.reasons import Reason, reasons_for
+from churnkit.contracts.rows import RowEncoder
+from churnkit.errors import BundleError, RecipeError
+
+if TYPE_CHECKING:
+    import os
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from churnkit.contracts.columns import TableEncoder
+    from churnkit.contracts.contract import Contract, Purpose
+    from churnkit.contracts.encoded import Encoded
+    from churnkit.decisions import Decisions
+
+__all__ = ["RetentionModel"]
+
+# From here on a matrix is scored in one call; below, row by row is quicker.
+_BULK_ROWS = 8
+
+
+class RetentionModel:
+    """A trained churn model with its contract and its catalogue of actions.
+
+    Made by training, or by `churnkit.load`. It is immutable and safe to share between threads.
+
+    Parameters
+    ----------
+    parts
+        What it is made of.
+    manifest
+        From the bundle that it was loaded from or saved to, if there is one.
+    """
+
+    def __init__(self, parts: Parts, manifest: Manifest | None = None) -> None:
+        self.parts = parts
+        self.manifest = manifest
+
+    def __repr__(self) -> str:
+        digest = self.manifest.digest[:19] if self.manifest else "not saved"
+        return f"<RetentionModel {self.name} ({digest})>"
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> RetentionModel:
+        """Load a bundle folder.
+
+        Raises
+        ------
+        BundleError
+            If any byte differs from what was saved, or the format is newer.
+        """
+        manifest, files = read_folder(path)
+        try:
+            return cls(from_files(files), manifest)
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from error
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        lineage: Mapping[str, Any] | None = None,
+    ) -> Manifest:
+        """Save the model as a bundle folder, whole or not at all.
+
+        Parameters
+        ----------
+        path
+            The folder to make; it must not exist.
+        name, lineage
+            For the manifest; a loaded model keeps its own.
+        """
+        if self.manifest is not None:
+            name = name or self.manifest.name
+            lineage = self.manifest.lineage if lineage is None else lineage
+        return write_folder(
+            path, to_files(self.parts), name=name or self.name, lineage=lineage or {}
+        )
+
+    @property
+    def name(self) -> str:
+        """The registered name, or the contract's."""
+        return self.manifest.name if self.manifest else self.contract.name
+
+    @property
+    def digest(self) -> str | None:
+        """The bundle's identity, ``sha256:...``; None until it is saved and loaded."""
+        return self.manifest.digest if self.manifest else None
+
+    @property
+    def contract(self) -> Contract:
+        """What a table of customers must look like."""
+        return self.parts.contract
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """The facts of the training run: metrics with intervals, rows, churn rate."""
+        return self.parts.card
+
+    def predict(self, customers: Any) -> Any:
+        """Give each customer's probability of leaving.
+
+        Parameters
+        ----------
+        customers
+            A pandas, polars or pyarrow table, or a list of dicts.
+
+        Returns
+        -------
+        The same kind of table, a row for each row read, in order: the entity column,
+        ``churn_probability``, and ``problem``: null, or which rules the row breaks (its
+        probability is then null).
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        """
+        encoded, columns = self._scored(customers, "predict")
+        return self._table(customers, encoded, columns)
+
+    def explain(self, customers: Any, *, top: int = 3) -> Any:
+        """Give each customer's probability with the `top` reasons for it.
+
+        Returns
+        -------
+        As `predict`, with a column ``reasons``: a list of ``column``, ``reason`` (in the
+        schema's words), ``points`` (percentage points of probability) and ``contribution``
+        (log-odds), the strongest first.
+        """
+        encoded, columns = self._scored(customers, "predict")
+        reasons = self.reasons(encoded, top=top)
+        columns["reasons"] = [[reason.to_dict() for reason in row] for row in reasons]
+        return self._table(customers, encoded, columns)
+
+    def recommend(self, customers: Any, *, budget: float | None = None) -> Any:
+        """Choose for each customer the action that pays most, or none.
+
+        Parameters
+        ----------
+        customers
+            A pandas, polars or pyarrow table, or a list of dicts, with one row a customer.
+        budget
+            The most that all actions together may cost; no limit if None.
+
+        Returns
+        -------
+        The same kind of table, a row for each row read, in order: the entity column,
+        ``churn_probability``, ``action`` (null for none), ``expected_gain``, ``gain_low``,
+        ``gain_high``, ``cost``, ``reason`` and ``problem``.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or a customer stands in two rows.
+        RecipeError
+            If the model was trained without a catalogue of actions.
+        """
+        encoded, columns = self._scored(customers, "recommend", unique=True)
+        decisions = self.decide(encoded, columns["churn_probability"], budget=budget)
+        columns.update(decisions.to_columns())
+        return self._table(customers, encoded, columns)
+
+    def encode(self, customers: Any, purpose: Purpose = "predict") -> Encoded:
+        """Read, check and encode customers: the first step of every door."""
+        if isinstance(customers, Sequence) and all(isinstance(row, Mapping) for row in customers):
+            return self._row_encoder(purpose).encode(customers)
+        from churnkit.contracts.tables import as_arrow
+
+        return self._table_encoder(purpose).encode(as_arrow(customers), name="the table")
+
+    def probabilities(self, encoded: Encoded) -> NDArray[np.float64]:
+        """Score encoded rows, (n,); NaN for rows that break a rule."""
+        probability = np.full(len(encoded.matrix), np.nan)
+        valid = encoded.valid
+        rows = np.ascontiguousarray(encoded.features[valid])
+        if len(rows) < _BULK_ROWS:
+            score, apply = self.parts.scorer.raw_score_row, self.parts.calibration.apply_one
+            probability[valid] = [apply(score(row)) for row in rows.tolist()]
+        else:
+            probability[valid] = self.parts.calibration.apply(self.parts.scorer.raw_score(rows))
+        return probability
+
+    def reasons(self, encoded: Encoded, *, top: int = 3) -> list[list[Reason]]:
+        """Give the strongest reasons of encoded rows; none for rows that break a rule."""
+        valid = np.flatnonzero(encoded.valid)
+        rows = np.ascontiguousarray(encoded.features[valid])
+        reasons: list[list[Reason]] = [[] for _ in range(len(encoded.matrix))]
+        if len(rows):
+            found = reasons_for(
+                self.contract.features,
+                rows,
+                self.parts.scorer.contributions(rows),
+                self.parts.calibration,
+                top=top,
+            )
+            for position, row in zip(valid.tolist(), found, strict=True):
+                reasons[position] = row
+        return reasons
+
+    def decide(
+        self, encoded: Encoded, probability: NDArray[np.float64], *, budget: float | None = None
+    ) -> Decisions:
+        """Choose actions for rows encoded for ``"recommend"``."""
+        from churnkit.decisions import decide
+
+        return decide(probability, encoded.matrix, self._compiled_catalogue, budget=budget)
+
+    def predict_row(self, row: Mapping[str, Any]) -> float | None:
+        """Give one customer's probability with the least work; None if the row is refused.
+
+        `predict` of the same row says why.
+        """
+        values = self._strict_rows.encode_row(row)
+        if values is None:
+            return None
+        return self.parts.calibration.apply_one(self.parts.scorer.raw_score_row(values))
+
+    @cached_property
+    def _strict_rows(self) -> RowEncoder:
+        return RowEncoder(self.contract, "predict")
+
+    @cached_property
+    def _encoders(self) -> dict[str, Any]:
+        return {}
+
+    def _row_encoder(self, purpose: Purpose) -> RowEncoder:
+        key = f"rows {purpose}"
+        if key not in self._encoders:
+            self._encoders[key] = RowEncoder(self.contract, purpose, lenient=True)
+        encoder: RowEncoder = self._encoders[key]
+        return encoder
+
+    def _table_encoder(self, purpose: Purpose) -> TableEncoder:
+        from churnkit.contracts.columns import TableEncoder
+
+        key = f"table {purpose}"
+        if key not in self._encoders:
+            self._encoders[key] = TableEncoder(self.contract, purpose)
+        encoder: TableEncoder = self._encoders[key]
+        return encoder
+
+    @cached_property
+    def _compiled_catalogue(self) -> Any:
+        if self.parts.catalogue is None:
+            raise RecipeError(
+                f"model '{self.name}' was trained without actions: name some in the recipe "
+                "(actions=Catalogue(...)) and train again"
+            )
+        return self.parts.catalogue.compile(self.contract.encoded("recommend"))
+
+    def _scored(
+        self, customers: Any, purpose: Purpose, *, unique: bool = False
+    ) -> tuple[Encoded, dict[str, Any]]:
+        encoded = self.encode(customers, purpose)
+        if unique:
+            _refuse_repeated(encoded, self.contract.entity.name)
+        return encoded, {"churn_probability": self.probabilities(encoded)}
+
+    def _table(self, original: Any, encoded: Encoded, columns: Mapping[str, Any]) -> Any:
+        import pyarrow as pa
+
+        from churnkit.contracts.tables import like
+
+        reasons = encoded.reasons()
+        problem = [reasons.get(row) for row in range(len(encoded.matrix))]
+        result: dict[str, pa.Array] = {self.contract.entity.name: _ids(encoded.entity)}
+        for name, column in columns.items():
+            kind = _reasons_type() if name == "reasons" else None
+            result[name] = pa.array(column, type=kind, from_pandas=True)
+        result["problem"] = pa.array(problem, type=pa.string())
+        return like(original, pa.table(result))
+
+
+def _reasons_type() -> pa.DataType:
+    import pyarrow as pa
+
+    fields = {"column": pa.string(), "reason": pa.string()}
+    numbers = {"points": pa.float64(), "contribution": pa.float64()}
+    return pa.list_(pa.struct({**fields, **numbers}))
+
+
+def _ids(entity: Sequence[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    if isinstance(entity, (pa.Array, pa.ChunkedArray)):
+        return entity
+    try:
+        return pa.array(entity)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if name is None else str(name) for name in entity])
+
+
+def _refuse_repeated(encoded: Encoded, column: str) -> None:
+    from churnkit.contracts.violations import Violation
+    from churnkit.errors import DataError
+
+    entity = encoded.entity
+    names = entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)
+    seen: set[Any] = set()
+    repeated = []
+    for position, customer in enumerate(names):
+        if customer in seen and customer is not None:
+            repeated.append(position)
+        seen.add(customer)
+    if repeated:
+        raise DataError(
+            "the table", [Violation(column, "unique", len(repeated), tuple(repeated[:5]))]
+        )

@@ -1,0 +1,61 @@
+"""MLflow without its chatter: a person at a terminal reads our words, not its migrations."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from churnkit.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["quiet_mlflow"]
+
+_LOGGERS = ("mlflow", "mlflow.store.db.utils", "alembic")
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+
+
+def _import_mlflow() -> None:
+    """Import it now: it sets its own log levels when it is first imported."""
+    try:
+        import mlflow  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("train", "mlflow") from error
+
+
+@contextlib.contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """Keep MLflow's log lines, progress bars and warnings from the terminal; errors still raise.
+
+    Settings of the environment that a person chose stay as they are.
+
+    Raises
+    ------
+    MissingExtraError
+        If MLflow is not installed.
+    """
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    added = [name for name in _SETTINGS if name not in os.environ]
+    try:
+        os.environ.update({name: _SETTINGS[name] for name in added})
+        _import_mlflow()
+
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        # Some of its notices are printed, not logged.
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

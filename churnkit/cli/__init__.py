@@ -1,0 +1,5 @@
+"""The command line: ``churnkit``."""
+
+from churnkit.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,45 @@
+"""The commands: argument handling and printing, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from churnkit.cli import demo, doctor, explain, models, plan, score, serve, train, validate
+
+__all__ = ["command"]
+
+_COMMANDS = (
+    ("demo", demo.demo),
+    ("validate", validate.validate),
+    ("train", train.train),
+    ("score", score.score),
+    ("plan", plan.plan),
+    ("explain", explain.explain),
+    ("serve", serve.serve),
+    ("models", models.models),
+    ("doctor", doctor.doctor),
+)
+
+
+def command() -> Any:
+    """Build the command line."""
+    app = typer.Typer(
+        help="Who is likely to leave, what they are worth, and which action pays.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback(invoke_without_command=True)
+    def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+        if version:
+            from churnkit import __version__
+
+            typer.echo(f"churnkit {__version__}")
+            raise typer.Exit
+
+    for name, function in _COMMANDS:
+        app.command(name)(function)
+    return typer.main.get_command(app)

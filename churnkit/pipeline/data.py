@@ -1,0 +1,201 @@
+"""A training table: read, checked, split and encoded by its contract."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from churnkit.batch.files import read_table
+from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.contract import Contract
+from churnkit.contracts.frames import check_table
+from churnkit.contracts.labels import encode_label
+from churnkit.contracts.levels import learn_levels
+from churnkit.contracts.tables import as_arrow
+from churnkit.contracts.values import BLANKS, text_of
+from churnkit.contracts.violations import to_violations
+from churnkit.errors import ChurnkitError, DataError, RecipeError
+from churnkit.pipeline.failure import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from churnkit.pipeline.recipe import Recipe
+
+__all__ = ["Part", "TrainingData", "prepare", "read_training_table", "synthetic_rows"]
+
+_FEWEST_OF_A_KIND = 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training or the test customers.
+
+    Parameters
+    ----------
+    table
+        Their rows as they were read.
+    X
+        Encoded features, (n, f).
+    y
+        1 for customers who left, (n,).
+    """
+
+    table: pa.Table
+    X: NDArray[np.float64]
+    y: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a recipe's model is fitted to and tested on.
+
+    Parameters
+    ----------
+    contract
+        With the categories of the training customers.
+    train, test
+        The customers, parted by the recipe's split.
+    digest
+        SHA-256 over the contract's columns of the whole table as Arrow, ``sha256:...``.
+    """
+
+    contract: Contract
+    train: Part
+    test: Part
+    digest: str
+
+
+def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
+    """Read a recipe's table.
+
+    Parameters
+    ----------
+    recipe
+        Its `data` is a file, named from the project's folder, or a function.
+    root
+        The project's folder.
+
+    Raises
+    ------
+    RecipeError
+        If the function fails; the message says where, not with what value.
+    ChurnkitError
+        If the file is missing or cannot be read.
+    """
+    if callable(recipe.data):
+        try:
+            table = recipe.data()
+        except ChurnkitError:
+            raise
+        except Exception as error:
+            # Its own words may quote a customer's row.
+            raise RecipeError(
+                f"recipe '{recipe.name}': its data cannot be read: {failure(error, file=recipe.path)}"
+            ) from error
+        return as_arrow(table, name=recipe.name)
+    path = Path(recipe.data)
+    return read_table(path if path.is_absolute() else root / path)
+
+
+def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
+    """Check, split and encode a training table.
+
+    Raises
+    ------
+    ContractError
+        If the schema cannot be compiled.
+    DataError
+        If the table breaks its contract; every broken rule is listed.
+    ChurnkitError
+        If too few customers left or stayed to learn from or to test on.
+    """
+    contract = Contract.from_schema(recipe.schema)
+    findings = check_table(contract, table, "train", name=recipe.name)
+    if findings:
+        raise DataError(recipe.name, to_violations(findings))
+    labels, _ = encode_label(contract, table)
+    # By their text, so that 17 from Parquet and "17" from CSV are one customer.
+    ids = table[contract.entity.name].to_pylist()
+    customers = [(text_of(customer) or "").strip(BLANKS) for customer in ids]
+    held_out = recipe.split.is_test(customers)
+    for name, rows in (("training", ~held_out), ("test", held_out)):
+        _refuse_few(recipe.name, name, labels[rows])
+    known = learn_levels(contract, table.filter(pa.array(~held_out)))
+    encoder = TableEncoder(known)
+
+    def part(rows: NDArray[np.bool_]) -> Part:
+        chosen = table.filter(pa.array(rows))
+        return Part(chosen, encoder.encode(chosen).features, labels[rows])
+
+    return TrainingData(known, part(~held_out), part(held_out), _digest(contract, table))
+
+
+def _refuse_few(recipe: str, part: str, labels: NDArray[np.int8]) -> None:
+    left = int(labels.sum())
+    for kind, count in (("left", left), ("stayed", len(labels) - left)):
+        if count < _FEWEST_OF_A_KIND:
+            raise ChurnkitError(
+                f"recipe '{recipe}': {count} of the {len(labels)} {part} customers {kind}; at "
+                f"least {_FEWEST_OF_A_KIND} are needed: bring a longer period or more customers"
+            )
+
+
+def _digest(contract: Contract, table: pa.Table) -> str:
+    """Digest the columns that training reads, in the contract's order."""
+    total = hashlib.sha256()
+    for column in contract.required("train"):
+        array = table[column.name].combine_chunks()
+        stream = pa.BufferOutputStream()
+        batch = pa.table({column.name: array})
+        with pa.ipc.new_stream(stream, batch.schema) as writer:
+            writer.write_table(batch)
+        total.update(stream.getvalue())
+    return f"sha256:{total.hexdigest()}"
+
+
+def synthetic_rows(
+    X: NDArray[np.float64],
+    *,
+    rows: int,
+    seed: int,
+    categorical: Sequence[int] = (),
+) -> NDArray[np.float64]:
+    """Make encoded rows (g, f) that are no customer's but look like customers.
+
+    Each category is drawn on its own; each number is the mean of two customers' numbers.
+    What happens to equal a customer's row is left out, so g may be less than `rows`.
+
+    Parameters
+    ----------
+    X
+        Encoded customers, (n, f).
+    rows
+        How many to draw.
+    seed
+        The same seed gives the same rows.
+    categorical
+        Which columns hold category codes.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0, 10.0], [1.0, 30.0]])
+    >>> made = synthetic_rows(X, rows=8, seed=0, categorical=[0])
+    >>> {tuple(row) for row in made.tolist()} & {tuple(row) for row in X.tolist()}
+    set()
+    """
+    generator = np.random.default_rng(seed)
+    first, second = generator.integers(0, len(X), size=(2, rows, X.shape[1]))
+    made = np.take_along_axis(X, first, axis=0)
+    numbers = np.setdiff1d(np.arange(X.shape[1]), np.asarray(categorical, dtype=np.intp))
+    others = np.take_along_axis(X, second, axis=0)
+    made[:, numbers] = (made[:, numbers] + others[:, numbers]) / 2.0
+    known = {row.tobytes() for row in np.ascontiguousarray(X)}
+    return np.ascontiguousarray(made[[row.tobytes() not in known for row in made]])

@@ -1,0 +1,118 @@
+"""A recipe's model and its rule, fitted on the training customers and tested on the others."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import RecipeError
+from churnkit.evaluation import evaluate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from churnkit.evaluation import Evaluation
+    from churnkit.pipeline.data import TrainingData
+    from churnkit.pipeline.recipe import Recipe
+
+__all__ = ["Fitted", "fit"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that was fitted and tested.
+
+    Parameters
+    ----------
+    model
+        The fitted estimator, with its `scorer_` and `calibration_`.
+    probability, rule
+        What the model and the rule say of the test customers, (n,).
+    rule_says
+        The rule in a sentence.
+    evaluation
+        The model's metrics on the test customers, beside the rule's.
+    """
+
+    model: Any
+    probability: NDArray[np.float64]
+    rule: NDArray[np.float64]
+    rule_says: str
+    evaluation: Evaluation
+
+    @property
+    def winner(self) -> str:
+        """The name of the candidate that won; the estimator's own where there was no contest."""
+        return str(getattr(self.model, "winner_", type(self.model).__name__))
+
+    def texts(self) -> dict[str, str]:
+        """Collect the boosters that the model consists of, in LightGBM's own text."""
+        members = getattr(self.model, "members_", {"model": self.model})
+        return {
+            re.sub(r"[^a-z0-9]+", "_", name.lower()): _without_ranges(member.booster_)
+            for name, member in members.items()
+            if hasattr(member, "booster_")
+        }
+
+
+def _without_ranges(booster: Any) -> str:
+    """Write a booster as text, without the least and greatest value of each column.
+
+    LightGBM notes them and never reads them; the greatest revenue is one customer's.
+    """
+    nothing = " ".join(["none"] * booster.num_feature())
+    text: str = booster.model_to_string()
+    return re.sub(r"(?m)^feature_infos=.*$", f"feature_infos={nothing}", text)
+
+
+def fit(recipe: Recipe, data: TrainingData) -> Fitted:
+    """Fit a recipe's model and the rule that it must beat, and test both.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe's model is not one that a bundle can hold.
+    ModelDataError
+        If the model refuses the rows.
+    """
+    model = _model(recipe, data).fit(data.train.X, data.train.y)
+    rule, rule_says = _fit_rule(recipe, data)
+    probability = model.predict_proba(data.test.X)[:, 1]
+    evaluation = evaluate(data.test.y, probability, baseline=rule, seed=recipe.seed)
+    return Fitted(model, probability, rule, rule_says, evaluation)
+
+
+def _model(recipe: Recipe, data: TrainingData) -> Any:
+    from sklearn.base import clone
+
+    from churnkit.models import ChurnClassifier
+    from churnkit.models.binary import BinaryModel
+
+    if recipe.model is None:
+        model = ChurnClassifier()
+    elif isinstance(recipe.model, BinaryModel):
+        model = clone(recipe.model)
+    else:
+        raise RecipeError(
+            f"recipe '{recipe.name}': model is a {type(recipe.model).__name__}; it must be an "
+            "unfitted estimator of churnkit.models, such as ChurnClassifier(profile='fast')"
+        )
+    given = {"seed": recipe.seed, "categorical_features": data.contract.categorical_features}
+    known = model.get_params()
+    return model.set_params(**{name: value for name, value in given.items() if name in known})
+
+
+def _fit_rule(recipe: Recipe, data: TrainingData) -> tuple[NDArray[np.float64], str]:
+    from churnkit.models import SingleFeatureRule
+
+    rule = SingleFeatureRule(
+        categorical_features=data.contract.categorical_features, seed=recipe.seed
+    ).fit(data.train.X, data.train.y)
+    columns = data.contract.features
+    says = rule.describe(
+        [column.title for column in columns],
+        levels={i: column.levels for i, column in enumerate(columns) if column.levels},
+    )
+    return rule.predict_proba(data.test.X)[:, 1], says

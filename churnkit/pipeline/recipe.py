@@ -1,0 +1,108 @@
+"""A recipe: everything that one model is made of, declared in one file of ``training/``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import ChurnkitError, RecipeError
+from churnkit.pipeline.failure import failure
+from churnkit.pipeline.gate import Gate
+from churnkit.pipeline.split import Split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from churnkit.decisions import Catalogue
+
+__all__ = ["Recipe", "load_recipe"]
+
+# The folders of a project that a recipe may import from.
+_OWN_FOLDERS = {"schemas", "training"}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a model is made of.
+
+    Parameters
+    ----------
+    schema
+        A pandera model whose fields carry roles; see `churnkit.contracts`.
+    data
+        The training table: a CSV or Parquet file, named from the project's folder, or a
+        function without arguments that returns a table.
+    model
+        An unfitted estimator of `churnkit.models`; `ChurnClassifier` if not given. Its seed
+        and its categories are set from the recipe.
+    split
+        Which customers are held out for the test.
+    gate
+        What a new model must beat.
+    actions
+        The catalogue that `recommend` chooses from, if any.
+    seed
+        The same seed and data give the same bundle, byte for byte.
+    name
+        The registered name; the file's own, set by `load_recipe`.
+    path
+        The file; set by `load_recipe`.
+    """
+
+    schema: Any
+    data: str | Path | Callable[[], Any]
+    model: Any = None
+    split: Split = field(default_factory=Split)
+    gate: Gate = field(default_factory=Gate)
+    actions: Catalogue | None = None
+    seed: int = 0
+    name: str = ""
+    path: Path | None = None
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Run a recipe file and return the recipe that it declares.
+
+    Raises
+    ------
+    RecipeError
+        If the file is missing, fails, or does not declare exactly one recipe.
+    """
+    file = Path(path).resolve()
+    if not file.is_file():
+        raise RecipeError(f"there is no recipe at {path}: give a file of training/")
+    # The same recipe under two names is one recipe.
+    found = {id(value): value for value in vars(_run(file)).values() if isinstance(value, Recipe)}
+    if len(found) != 1:
+        raise RecipeError(
+            f"{path} declares {len(found)} recipes, it needs exactly one: recipe = Recipe(...)"
+        )
+    recipe = next(iter(found.values()))
+    return replace(recipe, name=recipe.name or file.stem, path=file)
+
+
+def _run(file: Path) -> ModuleType:
+    """Import the file as a member of its project, so that ``schemas`` can be imported."""
+    spec = importlib.util.spec_from_file_location(f"churnkit_recipe_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise RecipeError(f"{file} cannot be read as Python: a recipe is a .py file")
+    module = importlib.util.module_from_spec(spec)
+    # Another project's modules, imported earlier in this process, must not answer for ours.
+    for name in [name for name in sys.modules if name.partition(".")[0] in _OWN_FOLDERS]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    root = str(file.parent.parent)
+    sys.path.insert(0, root)
+    try:
+        spec.loader.exec_module(module)
+    except ChurnkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise RecipeError(f"{file.name} cannot be run: {failure(error, file=file)}") from error
+    finally:
+        sys.path.remove(root)
+    return module

@@ -1,0 +1,162 @@
+"""What MLflow keeps of a training run: figures, data, contract, plots, and the bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churnkit.bundle.quiet import quiet_mlflow
+from churnkit.evaluation import calibration_curve, lift_curve
+from churnkit.pipeline.plots import plot_calibration, plot_lift
+
+if TYPE_CHECKING:
+    from churnkit.bundle.folder import Manifest
+    from churnkit.bundle.registry import Registry
+    from churnkit.pipeline.data import TrainingData
+    from churnkit.pipeline.fitting import Fitted
+    from churnkit.pipeline.gate import GateResult
+    from churnkit.pipeline.recipe import Recipe
+
+__all__ = ["Run", "record"]
+
+# MLflow allows a dataset's digest 36 characters.
+_DATASET_DIGEST_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run that is to be recorded."""
+
+    recipe: Recipe
+    data: TrainingData
+    fitted: Fitted
+    gate: GateResult
+    manifest: Manifest
+    folder: Path
+
+
+def record(run: Run, registry: Registry) -> tuple[str, str]:
+    """Log a run and register its bundle.
+
+    Returns
+    -------
+    The run's id and the version's number.
+    """
+    import mlflow
+
+    name = run.recipe.name
+    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    with quiet_mlflow():
+        mlflow.set_tracking_uri(registry.uri)
+        try:
+            experiment = _experiment(registry, name)
+            with mlflow.start_run(experiment_id=experiment) as active:
+                _log_facts(run)
+                _log_pictures(run)
+                version = _log_bundle(run)
+        finally:
+            mlflow.set_tracking_uri(before)
+        registry.tag_digest(name, version, run.manifest.digest)
+    return active.info.run_id, version
+
+
+def _experiment(registry: Registry, name: str) -> str:
+    found = registry.client.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    location = None
+    if registry.uri.startswith("sqlite:"):
+        registry.project.store.mkdir(parents=True, exist_ok=True)
+        location = registry.project.artifacts.as_uri()
+    return str(registry.client.create_experiment(name, artifact_location=location))
+
+
+def _log_facts(run: Run) -> None:
+    import mlflow
+
+    lineage = run.manifest.lineage
+    mlflow.log_params(
+        {
+            "recipe": run.recipe.name,
+            "schema": run.data.contract.name,
+            "seed": run.recipe.seed,
+            "winner": run.fitted.winner,
+            "train_rows": len(run.data.train.y),
+            "test_rows": len(run.data.test.y),
+            "test_share": run.recipe.split.test,
+            **{
+                f"model.{key}": _short(value)
+                for key, value in run.fitted.model.get_params().items()
+            },
+        }
+    )
+    mlflow.set_tags(
+        {
+            "churnkit.bundle": run.manifest.digest,
+            "churnkit.contract": lineage["contract"],
+            "churnkit.data": lineage["data"],
+            "churnkit.gate": "passed" if run.gate.passed else "failed",
+        }
+    )
+    figures = {}
+    for kind, metrics in (
+        ("test", run.fitted.evaluation.metrics),
+        ("rule", run.fitted.evaluation.baseline or {}),
+    ):
+        for metric, figure in metrics.items():
+            figures[f"{kind}.{metric}"] = figure.value
+            figures[f"{kind}.{metric}.low"] = figure.low
+            figures[f"{kind}.{metric}.high"] = figure.high
+    mlflow.log_metrics(figures)
+    mlflow.log_dict(run.data.contract.to_dict(), "contract.json")
+    mlflow.log_dict(run.gate.to_dict(), "gate.json")
+    mlflow.log_dict(run.fitted.evaluation.to_dict(), "evaluation.json")
+    candidates = getattr(run.fitted.model, "candidates_", None)
+    if candidates is not None:
+        mlflow.log_text(candidates.to_frame().to_csv(index=False), "candidates.csv")
+    mlflow.log_input(_dataset(run), context="training")
+
+
+def _short(value: Any) -> str:
+    """Cut a setting at what every store of MLflow's can hold."""
+    text = str(value)
+    return text if len(text) <= 250 else f"{text[:247]}..."
+
+
+def _dataset(run: Run) -> Any:
+    """Describe the table to MLflow: names, types, rows and digest; no customer's row."""
+    import mlflow.data
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+
+    features = [column.name for column in run.data.contract.features]
+    return mlflow.data.from_numpy(
+        run.data.train.X,
+        source=CodeDatasetSource(tags={"recipe": run.recipe.name, "columns": json.dumps(features)}),
+        name=run.recipe.name,
+        digest=run.data.digest.removeprefix("sha256:")[:_DATASET_DIGEST_LENGTH],
+    )
+
+
+def _log_pictures(run: Run) -> None:
+    import mlflow
+
+    calibration = calibration_curve(run.data.test.y, run.fitted.probability)
+    lift = lift_curve(run.data.test.y, run.fitted.probability)
+    mlflow.log_figure(plot_calibration(calibration), "plots/calibration.png")
+    mlflow.log_figure(plot_lift(lift), "plots/lift.png")
+
+
+def _log_bundle(run: Run) -> str:
+    import mlflow
+
+    code = Path(__file__).parent.parent / "bundle" / "mlflow_model.py"
+    logged = mlflow.pyfunc.log_model(
+        name=run.recipe.name,
+        python_model=str(code),
+        artifacts={"bundle": str(run.folder)},
+        pip_requirements=[f"churnkit=={run.manifest.lineage['churnkit']}"],
+        registered_model_name=run.recipe.name,
+    )
+    return str(logged.registered_model_version)

@@ -1,0 +1,194 @@
+"""What the tests share: calm threads, the public data, and skips that CI does not accept."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import shutil
+import sqlite3
+
+# Set before any test imports a library that reads them: OpenMP spins when cores are contended.
+for _name, _setting in {
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}.items():
+    os.environ.setdefault(_name, _setting)
+
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+ALL = os.environ.get("CHURNKIT_TEST_ALL") == "1"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the public data sets."""
+    folder = os.environ.get("CHURNKIT_DATA_DIR")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("the public data sets are not here: CHURNKIT_DATA_DIR is not set")
+    return Path(folder)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Turn a skip into a failure where everything is there to run."""
+    report = yield
+    if ALL and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped where CHURNKIT_TEST_ALL=1 asks for all: {report.longrepr}"
+    return report
+
+
+SHOP_SCHEMA = '''"""A small shop's customers."""
+
+from churnkit.contracts import Schema, context, entity, feature, label, pii
+
+
+class Shop(Schema):
+    customer_id: str = entity("Customer")
+    email: str = pii("E-mail")
+    plan: str = feature("Plan", phrase="{value} plan", isin=["basic", "plus", "pro"])
+    city: str = feature("City", nullable=True)
+    tenure_months: int = feature("Customer for", unit="months", ge=0)
+    mrr: float = feature("Monthly revenue", unit="EUR a month", also=("value",), ge=0)
+    may_call: bool = context("May be called")
+    churned: bool = label("Left")
+'''
+SHOP_RECIPE = '''"""Who leaves the shop."""
+
+from churnkit.decisions import Action, Catalogue, Effect, Where
+from churnkit.models import ChurnClassifier
+from churnkit.pipeline import Recipe
+from schemas.shop import Shop
+
+recipe = Recipe(
+    schema=Shop,
+    data="customers.csv",
+    model=ChurnClassifier(profile="fast"),
+    actions=Catalogue(
+        (Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),)),)
+    ),
+)
+'''
+
+
+def shop_rows(count, *, seed=0):
+    """Customers of a small shop: new and basic ones leave more often."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for place in range(count):
+        plan = ("basic", "plus", "pro")[generator.integers(3)]
+        tenure = int(generator.integers(0, 60))
+        risk = 1.0 / (1.0 + np.exp(-(1.5 * (plan == "basic") - 0.12 * tenure + 1.0)))
+        rows.append(
+            {
+                "customer_id": f"idcanary{seed}x{place:05d}",
+                "email": f"mailcanary{place}@example.org",
+                "plan": plan,
+                "city": ("Bern", "Oslo", "")[generator.integers(3)],
+                "tenure_months": tenure,
+                "mrr": float(generator.integers(20, 400)) / 4.0,
+                "may_call": bool(generator.integers(2)),
+                "churned": bool(generator.random() < risk),
+            }
+        )
+    return rows
+
+
+def write_csv(path, rows, **settings):
+    with path.open("w", newline="", encoding=settings.pop("encoding", "utf-8")) as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n", **settings)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="session")
+def rows_of_shop():
+    return shop_rows
+
+
+@pytest.fixture(scope="session")
+def to_csv():
+    return write_csv
+
+
+@pytest.fixture(scope="session")
+def migrated_store(tmp_path_factory):
+    """MLflow's database of a fresh project; making it takes seconds, copying it nothing."""
+    pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
+    from churnkit.bundle import Project, Registry
+    from churnkit.bundle.quiet import quiet_mlflow
+
+    project = Project(tmp_path_factory.mktemp("store"))
+    with quiet_mlflow():
+        Registry(project).client.search_experiments()
+    return project.store / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def make_shop(migrated_store):
+    """Make the project of a small shop in a folder: schema, recipe, table, store."""
+
+    def make(folder, *, rows=None, recipe=SHOP_RECIPE):
+        from churnkit.bundle import Project
+
+        for name, text in (("schemas/shop.py", SHOP_SCHEMA), ("training/shop.py", recipe)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+        write_csv(folder / "customers.csv", shop_rows(500) if rows is None else rows)
+        (folder / ".churnkit").mkdir()
+        shutil.copyfile(migrated_store, folder / ".churnkit" / "mlflow.db")
+        return Project(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained_shop(make_shop, tmp_path_factory):
+    """A shop's project with a champion; shared, so nobody may change it."""
+    from churnkit.pipeline import load_recipe, train
+
+    project = make_shop(tmp_path_factory.mktemp("shop"))
+    result = train(load_recipe(project.root / "training" / "shop.py"))
+    assert result.promoted
+    return project, result
+
+
+@pytest.fixture(scope="session")
+def shop_model(trained_shop):
+    from churnkit.bundle import load
+    from churnkit.bundle.quiet import quiet_mlflow
+
+    project, _ = trained_shop
+    with quiet_mlflow():
+        return load("models:/shop@champion", project=project)
+
+
+def _move_store(database, before, after):
+    """Tell MLflow's database that its files lie elsewhere now."""
+    with contextlib.closing(sqlite3.connect(database)) as store, store:
+        tables = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            for column in store.execute(f"PRAGMA table_info({table})").fetchall():
+                if "CHAR" in column[2].upper() or "TEXT" in column[2].upper():
+                    store.execute(
+                        f"UPDATE {table} SET {column[1]} = replace({column[1]}, ?, ?)",  # noqa: S608
+                        (str(before), str(after)),
+                    )
+
+
+@pytest.fixture
+def shop_copy(trained_shop, tmp_path):
+    """A shop's project with a champion, to do with what one likes."""
+    from churnkit.bundle import Project
+
+    project = Project(tmp_path / "shop")
+    shutil.copytree(trained_shop[0].root, project.root)
+    _move_store(project.store / "mlflow.db", trained_shop[0].root, project.root)
+    return project

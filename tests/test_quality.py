@@ -1,0 +1,102 @@
+"""The rules that a tool can hold: style, types, floors, and what an import costs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = [
+    "churnkit",
+    *(
+        f"churnkit.{folder.name}"
+        for folder in sorted((ROOT / "churnkit").iterdir())
+        if (folder / "__init__.py").is_file()
+    ),
+]
+
+pytestmark = [
+    pytest.mark.quality,
+    pytest.mark.skipif(
+        not (ROOT / ".git").exists(), reason="the rules are for a clone of the repository"
+    ),
+]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_the_style_is_kept():
+    assert run(sys.executable, "-m", "ruff", "check", ".") == ""
+
+
+def test_the_format_is_kept():
+    assert run(sys.executable, "-m", "ruff", "format", "--check", ".") == ""
+
+
+@pytest.mark.slow
+def test_the_types_hold():
+    assert run(sys.executable, "-m", "mypy") == ""
+
+
+def test_each_floor_imports_only_the_floors_below():
+    script = "import sys; from importlinter.cli import lint_imports_command; lint_imports_command()"
+    assert run(sys.executable, "-c", script) == ""
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_exported_name_is_never_hidden_by_a_module_of_the_same_name(package):
+    script = (
+        "import importlib, pkgutil, types\n"
+        f"package = importlib.import_module({package!r})\n"
+        "for module in pkgutil.iter_modules(package.__path__):\n"
+        f"    if module.name not in ('mlflow_model',):\n"
+        f"        importlib.import_module(f'{package}.{{module.name}}')\n"
+        "hidden = [n for n in getattr(package, '__all__', [])\n"
+        "          if isinstance(getattr(package, n), types.ModuleType)]\n"
+        "assert not hidden, hidden\n"
+    )
+    assert run(sys.executable, "-c", script) == ""
+
+
+def test_the_top_level_exports_few_names_and_each_is_there():
+    churnkit = import_module("churnkit")
+    assert len(churnkit.__all__) <= 15
+    assert not [n for n in churnkit.__all__ if isinstance(getattr(churnkit, n), ModuleType)]
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_churnkit_loads_nothing_heavy():
+    heavy = {"mlflow", "bentoml", "lightgbm", "sklearn", "pandas", "pandera", "pyarrow", "numpy"}
+    assert not loaded_by("import churnkit") & heavy
+
+
+def test_loading_and_scoring_a_bundle_is_spared_the_training_libraries():
+    heavy = {"mlflow", "bentoml", "lightgbm", "sklearn", "pandas", "pandera", "scipy"}
+    statement = (
+        "import churnkit.bundle.model, churnkit.models.linear, churnkit.models.ensemble,"
+        " churnkit.trees, churnkit.decisions, churnkit.contracts.rows, churnkit.contracts.columns"
+    )
+    assert not loaded_by(statement) & heavy
