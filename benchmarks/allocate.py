@@ -1,6 +1,6 @@
 """Allocation under a budget and capacities: CPU time, memory and certified gap, beside HiGHS.
 
-Run ``python benchmarks/allocate.py``; it writes ``results/allocate.json`` and its table in
+Run ``python -m benchmarks.allocate``; it writes ``results/allocate.json`` and its table in
 ``RESULTS.md``. Each measurement has a process of its own, so that peak memory is its own too.
 """
 
@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent
+from benchmarks.publish import machine, publish
+
 ACTIONS = 5
-START, END = "<!-- allocate:start -->", "<!-- allocate:end -->"
 
 
 def problem(customers: int, seed: int) -> dict[str, Any]:
@@ -88,8 +86,10 @@ def measure_highs(customers: int, seed: int) -> dict[str, Any]:
 
 def measured(solver: str, customers: int, seed: int) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
-    command = [sys.executable, __file__, "--measure", solver, str(customers), "--seed", str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.allocate", "--measure", solver, str(customers)]
+    done = subprocess.run(
+        [*command, "--seed", str(seed)], capture_output=True, text=True, check=True
+    )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -101,9 +101,7 @@ def run(sizes: list[int], beside: int, seed: int) -> dict[str, Any]:
     return {
         "actions": ACTIONS,
         "seed": seed,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": platform.machine(),
+        **machine("numpy", "scipy"),
         "runs": rows,
         "highs": highs,
         "below_highs_optimum": 1.0 - own["value"] / highs["optimum"],
@@ -114,7 +112,7 @@ def run(sizes: list[int], beside: int, seed: int) -> dict[str, Any]:
 def table(results: dict[str, Any]) -> str:
     actions, highs = results["actions"], results["highs"]
     said = (
-        f"`python benchmarks/allocate.py`: {actions} actions, a budget and {actions} capacities; "
+        f"`python -m benchmarks.allocate`: {actions} actions, a budget and {actions} capacities; "
         "CPU time of one thread, peak memory of the whole process with the problem in it."
     )
     lines = [
@@ -138,19 +136,6 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(["## Allocation", "", said, "", *lines, "", verdict])
 
 
-def write(results: dict[str, Any]) -> None:
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / "allocate.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    page = HERE / "RESULTS.md"
-    text = page.read_text(encoding="utf-8") if page.exists() else "# Measured\n"
-    if START not in text:
-        text = f"{text.rstrip()}\n\n{START}\n{END}\n"
-    before, rest = text.split(START, 1)
-    after = rest.split(END, 1)[1]
-    page.write_text(f"{before}{START}\n{table(results)}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
@@ -167,7 +152,7 @@ def main() -> None:
         print(json.dumps(found))
         return
     results = run(sorted({*asked.sizes, asked.beside}), asked.beside, asked.seed)
-    write(results)
+    publish("allocate", results, table(results))
     print(table(results))
 
 

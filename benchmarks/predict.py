@@ -1,0 +1,185 @@
+"""One row and many rows: churnkit beside LightGBM's own predict and a scikit-learn pipeline.
+
+Run ``python -m benchmarks.predict``; no data are needed, the rows are simulated. All peers run
+in one process, one thread, in turns; each figure is the median of its turns in CPU time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from benchmarks.publish import machine, publish
+from churnkit.bundle import Parts, RetentionModel
+from churnkit.contracts import Contract, Schema, entity, feature, label
+from churnkit.contracts.columns import TableEncoder
+from churnkit.datasets import simulate
+from churnkit.models import BoostedTrees, Calibration, ChurnClassifier
+
+TURNS = 7
+ROWS = 200_000
+LETTERS = {
+    "region": ["East", "North", "South", "West"],
+    "channel": ["marketplace", "partner", "web"],
+    "plan": ["Starter", "Team", "Business"],
+    "contract": ["Annual", "Month-to-month"],
+    "payment": ["card", "direct debit", "invoice"],
+}
+
+
+class Customers(Schema):
+    """The simulated snapshot, as a model for all columns that it reads."""
+
+    customer_id: str = entity()
+    region: str = feature(isin=LETTERS["region"])
+    channel: str = feature(isin=LETTERS["channel"])
+    plan: str = feature(isin=LETTERS["plan"])
+    contract: str = feature(isin=LETTERS["contract"])
+    payment: str = feature(isin=LETTERS["payment"])
+    onboarded: bool = feature()
+    tenure_months: int = feature(ge=0)
+    months_to_renewal: float = feature(nullable=True, ge=0)
+    seats: int = feature(ge=1)
+    mrr: float = feature(ge=0)
+    sessions_30d: int = feature(ge=0)
+    sessions_90d: int = feature(ge=0)
+    usage_trend: float = feature(nullable=True)
+    active_days_30d: int = feature(ge=0, le=30)
+    minutes_30d: int = feature(ge=0)
+    spend_90d: float = feature(ge=0)
+    days_since_use: float = feature(nullable=True, ge=0)
+    open_tickets: int = feature(ge=0)
+    open_ticket_days: float = feature(nullable=True, ge=0)
+    tickets_90d: int = feature(ge=0)
+    last_nps: float = feature(nullable=True, ge=0, le=10)
+    churned: bool = label()
+
+
+def in_turns(peers: dict[str, Callable[[], Any]], calls: dict[str, int]) -> dict[str, float]:
+    """Return the median CPU seconds of one call of each peer, taking turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in peers}
+    for call in peers.values():
+        call()
+    for _ in range(TURNS):
+        for name, call in peers.items():
+            start = time.process_time()
+            for _ in range(calls[name]):
+                call()
+            seconds[name].append((time.process_time() - start) / calls[name])
+    return {name: statistics.median(found) for name, found in seconds.items()}
+
+
+def pandas_pipeline(booster: BoostedTrees, frame: pd.DataFrame, y: Any) -> Pipeline:
+    """Build what most teams serve: encoding by a ColumnTransformer, then a LGBMClassifier."""
+    from lightgbm import LGBMClassifier
+
+    letters = list(LETTERS)
+    numbers = [name for name in frame.columns if name not in letters]
+    encode = ColumnTransformer(
+        [
+            ("letters", OneHotEncoder(handle_unknown="ignore"), letters),
+            ("numbers", StandardScaler(), numbers),
+        ]
+    )
+    trees = LGBMClassifier(
+        n_estimators=booster.rounds_, num_leaves=booster.num_leaves, n_jobs=1, verbose=-1
+    )
+    return Pipeline([("encode", encode), ("trees", trees)]).fit(frame, y)
+
+
+def one_row(model: RetentionModel, booster: Any, pipeline: Pipeline, table: pa.Table) -> Any:
+    row = table.slice(0, 1).to_pylist()[0]
+    frame = table.slice(0, 1).to_pandas()[list(model.contract.feature_names)]
+    ready = TableEncoder(model.contract).encode(table.slice(0, 1)).features
+    peers: dict[str, Callable[[], Any]] = {
+        "churnkit": lambda: model.predict_row(row),
+        "Booster.predict": lambda: booster.predict(ready),
+        "scikit-learn pipeline on pandas": lambda: pipeline.predict_proba(frame),
+    }
+    assert model.predict_row(row) is not None
+    calls = {"churnkit": 2_000, "Booster.predict": 500, "scikit-learn pipeline on pandas": 10}
+    return in_turns(peers, calls)
+
+
+def many_rows(model: RetentionModel, booster: Any, table: pa.Table) -> Any:
+    ready = np.ascontiguousarray(TableEncoder(model.contract).encode(table).features)
+
+    def batches() -> None:
+        for start in range(0, table.num_rows, 65_536):
+            encoded = model.encode(table.slice(start, 65_536))
+            model.probabilities(encoded)
+
+    peers = {"churnkit": batches, "Booster.predict": lambda: booster.predict(ready)}
+    return in_turns(peers, dict.fromkeys(peers, 1))
+
+
+def main() -> None:
+    table = simulate(customers=20_000, seed=0).snapshot(horizon_days=90)
+    contract = Contract.from_schema(Customers)
+    X = TableEncoder(contract).encode(table).features
+    y = np.asarray(table["churned"].to_numpy(zero_copy_only=False), dtype=np.int8)
+    trees = BoostedTrees(
+        rounds=300, num_leaves=31, categorical_features=contract.categorical_features
+    ).fit(X, y)
+    single = RetentionModel(Parts(contract, trees.scorer_, Calibration.identity()))
+    default = ChurnClassifier(seed=0, categorical_features=contract.categorical_features).fit(X, y)
+    blended = RetentionModel(Parts(contract, default.scorer_, default.calibration_))
+    frame = table.select(contract.feature_names).to_pandas()
+    pipeline = pandas_pipeline(trees, frame, y)
+    large = pa.concat_tables([table] * (ROWS // table.num_rows + 1)).slice(0, ROWS)
+    large = large.combine_chunks()
+    results = {
+        **machine("lightgbm", "numpy", "scikit-learn", "pandas", "pyarrow"),
+        "trees": trees.rounds_,
+        "leaves": trees.num_leaves,
+        "columns": len(contract.features),
+        "rows": ROWS,
+        "one_row_seconds": one_row(single, trees.booster_, pipeline, table),
+        "default_one_row_seconds": one_row(blended, trees.booster_, pipeline, table)["churnkit"],
+        "default_winner": default.winner_,
+        "many_rows_seconds": many_rows(single, trees.booster_, large),
+    }
+    publish("predict", results, section(results))
+
+
+def section(results: dict[str, Any]) -> str:
+    one, many = results["one_row_seconds"], results["many_rows_seconds"]
+    own = one["churnkit"]
+    lines = [
+        "## Predicting",
+        "",
+        f"`python -m benchmarks.predict`: {results['trees']} trees of {results['leaves']} leaves "
+        f"on {results['columns']} columns, one thread, CPU time, medians of {TURNS} turns, on "
+        f"{results['processor']}. churnkit's figures include validation and encoding; "
+        "Booster.predict is handed a ready matrix.",
+        "",
+        "| one row | microseconds | against churnkit |",
+        "|---|---:|---:|",
+        *(f"| {name} | {1e6 * s:,.1f} | {s / own:.2f} |" for name, s in one.items()),
+        f"| churnkit, the recipe's default model ({results['default_winner']}) "
+        f"| {1e6 * results['default_one_row_seconds']:,.1f} "
+        f"| {results['default_one_row_seconds'] / own:.2f} |",
+        "",
+        f"| {results['rows']:,} rows | rows a CPU-second | against Booster.predict |",
+        "|---|---:|---:|",
+        *(
+            f"| {name} | {results['rows'] / s:,.0f} | {many['Booster.predict'] / s:.2f} |"
+            for name, s in many.items()
+        ),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        main()

@@ -1,0 +1,44 @@
+"""Share rows among threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["share_rows"]
+
+
+def share_rows(work: Callable[[int, int], None], n_rows: int, threads: int, *, unit: int) -> None:
+    """Call ``work(start, stop)`` for ranges that cover all rows, one range a thread.
+
+    The threads live for this call only: nothing is left that a fork would break.
+
+    Parameters
+    ----------
+    work
+        Must write its rows' results somewhere of their own.
+    n_rows, threads
+        How many rows, and the most threads to use.
+    unit
+        Ranges are multiples of so many rows; fewer rows are not worth another thread.
+
+    Raises
+    ------
+    ValueError
+        If `threads` is not positive.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}.")
+    units = -(-n_rows // unit)
+    threads = min(threads, units)
+    if threads <= 1:
+        work(0, n_rows)
+        return
+    edges = [min(n_rows, units * part // threads * unit) for part in range(threads + 1)]
+    with ThreadPoolExecutor(threads) as pool:
+        for finished in [pool.submit(work, *edge) for edge in pairwise(edges)]:
+            finished.result()
