@@ -53,6 +53,12 @@ class EnsembleScorer:
         """How many columns the matrix must have."""
         return self.members[0].n_features
 
+    def warm_up(self) -> None:
+        """Load what the members would load on a later call."""
+        for member in self.members:
+            if hasattr(member, "warm_up"):
+                member.warm_up()
+
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log-odds, (n,), of a matrix (n, f) in which missing is NaN."""
         matrix = np.asarray(X, dtype=np.float64)

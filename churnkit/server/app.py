@@ -48,6 +48,7 @@ def create_app(
     actions, ``/v1/recommend``; ``GET /v1/model``, ``/livez``, ``/readyz``, ``/metrics`` and
     ``/openapi.json``. Every refusal is ``application/problem+json``.
     """
+    model.warm_up()
     metrics = Metrics()
     answers = Answers(model)
     envelope = _envelope(model)

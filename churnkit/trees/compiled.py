@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["CompiledTrees", "compile_booster"]
 
 # Fewer rows than these are not worth another thread.
+# From so many rows on the kernels are worth loading.
+_FEW_ROWS = 4_096
 _SCORE_UNIT, _EXPLAIN_UNIT = 4096, 512
 
 
@@ -210,9 +212,10 @@ class CompiledTrees:
         first, last = self._range(start_tree, end_tree)
         rows = as_matrix(X, self.n_features)
         scores = np.zeros((len(rows), self.n_outputs))
+        engine = self._engine_for(len(rows))
 
         def work(start: int, stop: int) -> None:
-            self._engine.score(rows[start:stop], first, last, scores[start:stop])
+            engine.score(rows[start:stop], first, last, scores[start:stop])
 
         share_rows(work, len(rows), threads, unit=_SCORE_UNIT)
         if not raw_score:
@@ -242,7 +245,7 @@ class CompiledTrees:
             raise ValueError(f"The trees read {self.n_features} values a row, not {len(values)}.")
         if self.n_outputs != 1:
             raise ValueError("predict_row scores models with one output: use predict.")
-        return self._engine.score_row(values)
+        return self._engine_for(1).score_row(values)
 
     def raw_score_row(self, values: Sequence[float]) -> float:
         """Return the raw score of one row: `predict_row` by the name that bundles use."""
@@ -295,12 +298,31 @@ class CompiledTrees:
         found = np.zeros((len(rows), self.n_outputs * width))
         expected = self._parts.attribution.expected
 
+        engine = self._engine_for(len(rows))
+
         def work(start: int, stop: int) -> None:
-            self._engine.explain(rows[start:stop], found[start:stop])
+            engine.explain(rows[start:stop], found[start:stop])
 
         share_rows(work, len(rows), threads, unit=_EXPLAIN_UNIT)
         found[:, width - 1 :: width] += expected
         return found
+
+    def warm_up(self) -> None:
+        """Load the compiled kernels now, so that no later call has to wait for them.
+
+        Until this, or a first call with many rows, few rows are scored by numpy alone: loading
+        numba takes longer than thousands of rows take without it. The bits are the same.
+        """
+        if self.n_outputs == 1:
+            self._engine.score_row([0.0] * self.n_features)
+        row = np.zeros((1, self.n_features))
+        self._engine.score(row, 0, self.n_trees, np.zeros((1, self.n_outputs)))
+
+    def _engine_for(self, rows: int) -> NumpyEngine | NumbaEngine:
+        """Choose who works on so many rows."""
+        if self._fast is None and rows < _FEW_ROWS and "_engine" not in self.__dict__:
+            return self._plain
+        return self._engine
 
     @cached_property
     def _engine(self) -> NumpyEngine | NumbaEngine:
