@@ -143,7 +143,12 @@ class Simulation:
 
 
 def simulate(
-    customers: int = 20_000, months: int = 24, *, seed: int = 0, start: str = "2024-01-01"
+    customers: int = 20_000,
+    months: int = 24,
+    *,
+    seed: int = 0,
+    start: str = "2024-01-01",
+    campaigns: bool = True,
 ) -> Simulation:
     """Simulate a business that sells a tool for teams by the seat and month.
 
@@ -177,6 +182,8 @@ def simulate(
         The same seed gives the same bytes.
     start
         First day of the first month.
+    campaigns
+        Whether there are any; without them no customer was ever treated.
 
     Returns
     -------
@@ -196,7 +203,7 @@ def simulate(
     >>> business.truth.hazard.shape
     (500, 12)
     """
-    from churnkit.datasets.simulate_history import play
+    from churnkit.datasets.simulate_history import campaign_months, play
     from churnkit.datasets.simulate_population import draw_population
     from churnkit.datasets.simulate_tables import customer_names, make_tables
     from churnkit.datasets.simulate_truth import Truth
@@ -206,7 +213,8 @@ def simulate(
     # One stream for each part: a change in one leaves the others' draws as they are.
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
     population = draw_population(customers, edges, streams[0])
-    history = play(population, edges, streams[1])
+    opened = tuple(campaign_months(months)) if campaigns else ()
+    history = play(population, edges, streams[1], campaigns=opened)
     names = customer_names(customers)
     return Simulation(
         tables=make_tables(names, population, history, streams[2]),

@@ -75,6 +75,8 @@ class History:
         Columns customer, month, action, row of the running spell; shape (decisions, 4).
     propensities
         Probability of each of `ACTIONS` in each decision; shape (decisions, 4).
+    campaigns
+        The months that opened with a campaign.
     """
 
     edges: NDArray[np.int64]
@@ -91,6 +93,7 @@ class History:
     problem_tickets: NDArray[np.int64]
     treatments: NDArray[np.int64]
     propensities: NDArray[np.float64]
+    campaigns: tuple[int, ...]
 
     @property
     def months(self) -> int:
@@ -114,10 +117,15 @@ def campaign_months(months: int) -> list[int]:
     return list(range(_FIRST_CAMPAIGN_MONTH, last, _CAMPAIGN_EVERY_MONTHS))
 
 
-def play(population: Population, edges: NDArray[np.int64], rng: np.random.Generator) -> History:
-    """Play all months between `edges` for all customers."""
+def play(
+    population: Population,
+    edges: NDArray[np.int64],
+    rng: np.random.Generator,
+    *,
+    campaigns: tuple[int, ...],
+) -> History:
+    """Play all months between `edges` for all customers, `campaigns` opening some of them."""
     stage = _Stage(population, edges, rng)
-    campaigns = set(campaign_months(len(edges) - 1))
     for month in range(len(edges) - 1):
         stage.arrive(month)
         if month in campaigns:
@@ -128,7 +136,7 @@ def play(population: Population, edges: NDArray[np.int64], rng: np.random.Genera
         stage.change_seats(month)
         stage.move_on()
     stage.take_stock(len(edges) - 1)
-    return stage.history()
+    return stage.history(campaigns)
 
 
 class _Stage:
@@ -281,7 +289,7 @@ class _Stage:
         rows = self.chain[self.population.onboarded[there].astype(np.int64), self.state[there]]
         self.state[there] = _pick(rows, self.rng.random(len(there)))
 
-    def history(self) -> History:
+    def history(self, campaigns: tuple[int, ...]) -> History:
         """Close the books."""
         chances = [np.empty((0, len(ACTIONS))), *self.propensities]
         return History(
@@ -299,6 +307,7 @@ class _Stage:
             problem_tickets=self.tickets.stacked(),
             treatments=self.treatments.stacked(),
             propensities=np.concatenate(chances),
+            campaigns=campaigns,
         )
 
     def _begin_spells(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.datasets.simulate_history import DAY, campaign_months
+from churnkit.datasets.simulate_history import DAY
 from churnkit.datasets.simulate_moment import as_moment
 from churnkit.datasets.simulate_population import ACTIONS, GROUPS
 from churnkit.datasets.simulate_walk import Walk
@@ -80,7 +80,7 @@ class Truth:
             hazard=history.hazard,
             group=np.array(GROUPS)[population.group],
             propensities=history.propensities,
-            campaign_months=tuple(campaign_months(history.months)),
+            campaign_months=history.campaigns,
             actions=ACTIONS,
             _population=population,
             _history=history,

@@ -12,7 +12,6 @@ from churnkit.datasets.simulate_hazard import (
     monthly_hazard,
     transitions,
 )
-from churnkit.datasets.simulate_history import campaign_months
 from churnkit.datasets.simulate_population import ACTIONS
 from churnkit.errors import ChurnkitError
 
@@ -108,9 +107,7 @@ class Walk:
 
     def _carried_over(self, history: History) -> tuple[NDArray[np.float64], int]:
         """Return the effect of actions before the start, and the month in which it is over."""
-        begun = [
-            month for month in campaign_months(history.months) if history.edges[month] < self.now
-        ]
+        begun = [month for month in history.campaigns if history.edges[month] < self.now]
         ends = begun[-1] + TREATMENT_MONTHS if begun else 0
         if self._first_month >= ends:
             return np.zeros(len(self.rows)), 0

@@ -274,3 +274,9 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = package.nothing
+
+
+def test_without_campaigns_nobody_was_ever_treated():
+    business = simulate(customers=400, months=12, seed=4, campaigns=False)
+    assert business.tables["treatments"].num_rows == 0
+    assert business.truth.campaign_months == ()
