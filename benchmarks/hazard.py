@@ -11,14 +11,13 @@ from __future__ import annotations
 import argparse
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 
 from benchmarks.publish import machine, publish
 from churnkit.contracts import Contract
 from churnkit.contracts.columns import TableEncoder
-from churnkit.datasets import Simulation, simulate, simulate_history
+from churnkit.datasets import Simulation, simulate
 from churnkit.evaluation import concordance, integrated_brier, kaplan_meier, survival_calibration
 from churnkit.models import HazardModel
 from schemas.demo import Demo
@@ -44,19 +43,15 @@ class Watched(NamedTuple):
 
 def watched(customers: int, seed: int, contract: Contract) -> Watched:
     """Simulate a business and watch its customers until a random day."""
-    with patch.object(simulate_history, "_FIRST_CAMPAIGN_MONTH", 1_000):
-        business = simulate(customers=customers, months=24, seed=seed)
-        snapshot = business.snapshot(AS_OF, horizon_days=None)
-        X = TableEncoder(contract).encode(snapshot).features
-        ids = snapshot.column("customer_id").to_pylist()
-        place = {name: at for at, name in enumerate(business.truth.customer_id.tolist())}
-        rows = np.array([place[name] for name in ids])
-        truth = np.column_stack(
-            [
-                business.truth.churn_probability(AS_OF, horizon_days=days)[rows]
-                for days in HORIZON_DAYS
-            ]
-        )
+    business = simulate(customers=customers, months=24, seed=seed, campaigns=False)
+    snapshot = business.snapshot(AS_OF, horizon_days=None)
+    X = TableEncoder(contract).encode(snapshot).features
+    ids = snapshot.column("customer_id").to_pylist()
+    place = {name: at for at, name in enumerate(business.truth.customer_id.tolist())}
+    rows = np.array([place[name] for name in ids])
+    truth = np.column_stack(
+        [business.truth.churn_probability(AS_OF, horizon_days=days)[rows] for days in HORIZON_DAYS]
+    )
     leaves_after = days_until_leaving(business, ids)
     generator = np.random.default_rng([seed, 1])
     ends_after = generator.uniform(4, 14, len(ids)) * WIDTH_DAYS

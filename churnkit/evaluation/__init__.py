@@ -30,26 +30,66 @@ from churnkit.evaluation.metrics import (
     top_decile_lift,
     top_decile_share,
 )
+from churnkit.evaluation.profit import (
+    MaximumProfit,
+    ProfitCurve,
+    expected_max_profit,
+    expected_max_profit_b2b,
+    max_profit,
+    profit_curve,
+)
+from churnkit.evaluation.profit_costs import (
+    CustomerCosts,
+    ThresholdRule,
+    expected_savings,
+    savings,
+)
 from churnkit.evaluation.ranked import EvaluationError
+from churnkit.evaluation.survival import (
+    SurvivalCalibration,
+    integrated_brier,
+    survival_brier,
+    survival_calibration,
+)
+from churnkit.evaluation.survival_curve import SurvivalCurve, kaplan_meier, kaplan_meier_by
+from churnkit.evaluation.survival_order import concordance
 
 __all__ = [
     "METRICS",
     "CalibrationCurve",
     "Comparison",
+    "CustomerCosts",
     "Evaluation",
     "EvaluationError",
     "Interval",
     "LiftCurve",
+    "MaximumProfit",
     "Metric",
+    "ProfitCurve",
+    "SurvivalCalibration",
+    "SurvivalCurve",
+    "ThresholdRule",
     "auc",
     "average_precision",
     "brier",
     "calibration_curve",
     "calibration_error",
     "compare",
+    "concordance",
     "evaluate",
+    "expected_max_profit",
+    "expected_max_profit_b2b",
+    "expected_savings",
+    "integrated_brier",
+    "kaplan_meier",
+    "kaplan_meier_by",
     "lift_curve",
     "log_loss",
+    "max_profit",
+    "profit_curve",
+    "savings",
+    "survival_brier",
+    "survival_calibration",
     "top_decile_lift",
     "top_decile_share",
 ]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from churnkit.models.calibration import Calibration
     from churnkit.models.classifier import ChurnClassifier
     from churnkit.models.ensemble import EnsembleScorer
+    from churnkit.models.hazard import HazardModel
+    from churnkit.models.hazard_scorer import HazardScorer
     from churnkit.models.linear import LinearScorer
     from churnkit.models.logistic import LogisticModel
     from churnkit.models.refusals import ModelDataError
@@ -33,6 +35,8 @@ __all__ = [
     "Calibration",
     "ChurnClassifier",
     "EnsembleScorer",
+    "HazardModel",
+    "HazardScorer",
     "LinearScorer",
     "LogisticModel",
     "ModelDataError",
@@ -48,6 +52,8 @@ _HOMES = {
     "Calibration": "calibration",
     "ChurnClassifier": "classifier",
     "EnsembleScorer": "ensemble",
+    "HazardModel": "hazard",
+    "HazardScorer": "hazard_scorer",
     "LinearScorer": "linear",
     "LogisticModel": "logistic",
     "ModelDataError": "refusals",

@@ -22,6 +22,7 @@ __all__ = ["Scorer", "load_scorer", "matrix_of"]
 
 _KINDS = {
     "ensemble": ("churnkit.models.ensemble", "EnsembleScorer"),
+    "hazard": ("churnkit.models.hazard_scorer", "HazardScorer"),
     "linear": ("churnkit.models.linear", "LinearScorer"),
     "trees": ("churnkit.trees", "CompiledTrees"),
 }
