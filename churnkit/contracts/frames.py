@@ -102,7 +102,7 @@ def pandera_schema(columns: list[Column]) -> Any:
 
 def _checks(column: Column) -> Iterator[Any]:
     if column.type in {"integer", "number"}:
-        yield pda.Check(np.isfinite, error="finite")
+        yield pda.Check(lambda numbers: np.isfinite(numbers), error="finite")
     if column.type == "integer":
         yield pda.Check(lambda numbers: numbers == np.floor(numbers), error="type")
     for check in column.checks:
