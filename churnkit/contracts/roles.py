@@ -14,12 +14,14 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandera.pandas as pa
 
 from churnkit.contracts.words import METADATA_KEY, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "Schema",

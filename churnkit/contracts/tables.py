@@ -120,6 +120,12 @@ def _names(columns: Sequence[Any], rows: int, name: str) -> list[str]:
 
 def _from_series(series: Any) -> pa.Array | pa.ChunkedArray:
     if series.dtype != object:
+        if getattr(series.dtype, "tz", None) is not None:
+            # Arrow asks pandas 3.1 for the values in a way that pandas calls deprecated.
+            moments = series.dt.tz_convert(None).to_numpy()
+            return pa.array(moments, from_pandas=True).cast(
+                pa.timestamp(series.dt.unit, tz=str(series.dtype.tz))
+            )
         try:
             return pa.array(series, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):

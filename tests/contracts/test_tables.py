@@ -180,3 +180,12 @@ def test_a_text_is_not_taken_for_rows():
     assert not is_rows("abc")
     assert not is_rows(b"abc")
     assert is_rows([])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_moments_in_a_time_zone_stay_the_same_moments(zone):
+    moments = pd.to_datetime(["2024-01-01T12:00", ""], utc=True).tz_convert(zone)
+    column = as_arrow(pd.DataFrame({"seen": moments})).column("seen")
+    assert column.type.tz == zone
+    assert column.cast(pa.timestamp("us", "UTC")).to_pylist()[1] is None
+    assert column[0].as_py() == moments[0]
