@@ -1,0 +1,149 @@
+"""Planted leaks are found by their codes, and honest features are left alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from churnkit.datasets import simulate
+from churnkit.errors import ChurnkitError, RecipeError
+from churnkit.timeline import LeakageError, find_changes, find_leaks, refuse_leaks
+from churnkit.timeline.leakage import CODES, _area
+
+PAGES = Path(__file__).parents[2] / "docs" / "findings"
+
+
+@pytest.fixture(scope="module")
+def honest():
+    return simulate(3000, months=12, seed=2).snapshot("2024-09-01", horizon_days=90)
+
+
+def codes(table, **settings):
+    leaks = find_leaks(table, label="churned", entity="customer_id", as_of="as_of", **settings)
+    return {(leak.code, leak.column) for leak in leaks}
+
+
+def with_column(table, name, values):
+    return table.append_column(name, pa.array(values))
+
+
+def test_an_honest_table_has_only_its_addresses(honest):
+    assert codes(honest) == {("CK103", "email")}
+    refuse_leaks(find_leaks(honest.drop_columns("email"), label="churned", entity="customer_id",
+                            as_of="as_of"))  # fmt: skip
+
+
+def planted(honest):
+    left = np.asarray(honest["churned"])
+    rng = np.random.default_rng(0)
+    rows = len(left)
+    start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    days = [start + dt.timedelta(days=int(n)) for n in rng.integers(0, 90, rows)]
+    status = np.where(left & (rng.random(rows) < 0.5), "closing", rng.choice(["a", "b"], rows))
+    return {
+        "refund": ("CK101", left * 5.0 + rng.random(rows)),
+        "minus_refund": ("CK101", left * -5.0 + rng.random(rows)),
+        "end_fee": ("CK101", [1.5 if gone else None for gone in left.tolist()]),
+        "known_flag": ("CK101", left),
+        "reason": ("CK101", np.where(left, rng.choice(["x", "y"], rows), "none")),
+        "account": ("CK103", [f"A{n}" for n in range(rows)]),
+        "account_number": ("CK103", np.arange(rows) * 3),
+        "signed": ("CK103", days),
+        "signed_text": ("CK103", [day.date().isoformat() for day in days]),
+        "status": ("CK104", status),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(planted(pa.table({"churned": [True, False]}))))
+def test_a_planted_leak_is_found(honest, name):
+    code, values = planted(honest)[name]
+    assert (code, name) in codes(with_column(honest, name, values))
+
+
+def test_noise_is_no_leak(honest):
+    rng = np.random.default_rng(1)
+    rows = honest.num_rows
+    table = honest.drop_columns("email")
+    table = with_column(table, "noise", rng.random(rows))
+    table = with_column(table, "many", rng.choice([f"k{n}" for n in range(300)], rows))
+    table = with_column(table, "empty", pa.nulls(rows, pa.float64()))
+    assert not codes(table)
+
+
+def test_a_waiver_names_code_and_column(honest):
+    table = with_column(honest.drop_columns("email"), "refund", planted(honest)["refund"][1])
+    with pytest.raises(LeakageError, match="CK101 'refund'") as caught:
+        refuse_leaks(find_leaks(table, label="churned", entity="customer_id", as_of="as_of"))
+    assert "waive=('CK101:refund',)" in str(caught.value)
+    waived = find_leaks(
+        table, label="churned", entity="customer_id", as_of="as_of", waive=("CK101:refund",)
+    )
+    assert [leak.waived for leak in waived] == [True]
+    refuse_leaks(waived)
+
+
+@pytest.mark.parametrize("waiver", ["refund", "CK999:refund", "CK101:", "CK101:no_such"])
+def test_a_waiver_of_nothing_is_refused(honest, waiver):
+    with pytest.raises(RecipeError, match="CK101:column"):
+        find_leaks(honest, label="churned", entity="customer_id", waive=(waiver,))
+
+
+def test_rows_without_a_label_are_left_out(honest):
+    labels = [None, *honest["churned"].to_pylist()[1:]]
+    table = honest.drop_columns(["churned", "email"]).append_column("churned", pa.array(labels))
+    assert not codes(table)
+
+
+def test_a_value_that_changes_when_rows_come_in_is_found():
+    then = pa.table(
+        {"id": [1, 2, 3], "day": [1, 1, 1], "a": [1.0, None, 2.0], "b": ["x", None, "z"]}
+    )
+    now = pa.table(
+        {
+            "id": [3, 2, 1, 9],
+            "day": [1, 1, 1, 1],
+            "a": [2.0, None, 1.0, 5.0],
+            "b": ["z", "y", "x", "q"],
+        }
+    )
+    (found,) = find_changes(then, now, keys=["id", "day"])
+    assert (found.code, found.column, found.measured) == ("CK102", "b", "1 of 3 rows")
+    assert not find_changes(now, now, keys=["id", "day"])
+    assert find_changes(then, now, keys=["id", "day"], waive=["CK102:b"])[0].waived
+
+
+def test_a_finding_shows_no_customers_value(honest):
+    table = with_column(honest, "secret", [f"name-{n}" for n in range(honest.num_rows)])
+    said = " ".join(map(str, find_leaks(table, label="churned", entity="customer_id")))
+    assert "secret" in said
+    assert "name-" not in said
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_has_a_page(code):
+    page = (PAGES / f"{code}.md").read_text(encoding="utf-8")
+    assert page.startswith(f"# {code}")
+    assert f'waive=("{code}:' in page
+
+
+def test_a_table_without_the_label_is_refused(honest):
+    with pytest.raises(ChurnkitError, match="'gone'"):
+        find_leaks(honest, label="gone", entity="customer_id")
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=30))
+def test_the_area_is_that_of_scikit_learn(pairs):
+    score = np.array([float(one) for one, _ in pairs])
+    left = np.array([gone for _, gone in pairs])
+    if left.all() or not left.any():
+        assert _area(score, left) == 0.5
+    else:
+        assert _area(score, left) == pytest.approx(roc_auc_score(left, score))
