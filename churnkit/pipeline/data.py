@@ -21,6 +21,7 @@ from churnkit.contracts.values import BLANKS, text_of
 from churnkit.contracts.violations import to_violations
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.failure import failure
+from churnkit.pipeline.guard import refuse_leaking_features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,7 @@ class TrainingData:
     train: Part
     test: Part
     digest: str
+    waived: tuple[str, ...] = ()
 
 
 def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
@@ -114,6 +116,8 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         If the schema cannot be compiled.
     DataError
         If the table breaks its contract; every broken rule is listed.
+    LeakageError
+        If a feature tells what only the future can know, and the recipe does not waive it.
     ChurnkitError
         If too few customers left or stayed to learn from or to test on.
     """
@@ -135,7 +139,15 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         chosen = table.filter(pa.array(rows))
         return Part(chosen, encoder.encode(chosen).features, labels[rows])
 
-    return TrainingData(known, part(~held_out), part(held_out), _digest(contract, table))
+    train, test = part(~held_out), part(held_out)
+    waived = refuse_leaking_features(
+        known,
+        [name for name, held in zip(customers, held_out, strict=True) if not held],
+        train.X,
+        train.y,
+        waive=recipe.waive,
+    )
+    return TrainingData(known, train, test, _digest(contract, table), waived)
 
 
 def _refuse_few(recipe: str, part: str, labels: NDArray[np.int8]) -> None:

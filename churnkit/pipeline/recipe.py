@@ -45,6 +45,9 @@ class Recipe:
         What a new model must beat.
     actions
         The catalogue that `recommend` chooses from, if any.
+    waive
+        Findings of the leakage guard that are known and meant, as ``"CK101:column"``; see
+        ``docs/findings/``.
     seed
         The same seed and data give the same bundle, byte for byte.
     name
@@ -59,6 +62,7 @@ class Recipe:
     split: Split = field(default_factory=Split)
     gate: Gate = field(default_factory=Gate)
     actions: Catalogue | None = None
+    waive: tuple[str, ...] = ()
     seed: int = 0
     name: str = ""
     path: Path | None = None

@@ -167,7 +167,7 @@ def train(
         rule=fitted.rule_says,
         winner=fitted.winner,
         run_id=run_id,
-        warnings=() if trouble is None else (trouble,),
+        warnings=(*data.waived, *(() if trouble is None else (trouble,))),
     )
 
 
