@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.decisions import Catalogue
+    from churnkit.timeline import Timeline
 
 __all__ = ["Parts", "from_files", "to_files"]
 
 _ARRAY = re.compile(r"(scorer|calibration|golden)/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
-_DOCUMENTS = {"contract.json", "scorer.json", "card.json", "catalogue.json"}
+_DOCUMENTS = {"contract.json", "scorer.json", "card.json", "catalogue.json", "timeline.json"}
 _GOLDEN_TOLERANCE = 1e-12
 
 
@@ -51,6 +52,8 @@ class Parts:
     texts
         Each booster by name in LightGBM's own text, for people and other tools; never parsed
         when a bundle is loaded.
+    timeline
+        How the features are made from raw tables, if the recipe says so.
     """
 
     contract: Contract
@@ -60,6 +63,7 @@ class Parts:
     card: Mapping[str, Any] = field(default_factory=dict)
     golden: NDArray[np.float64] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    timeline: Timeline | None = None
 
 
 def to_files(parts: Parts) -> dict[str, bytes]:
@@ -79,6 +83,8 @@ def to_files(parts: Parts) -> dict[str, bytes]:
     }
     if parts.catalogue is not None:
         files["catalogue.json"] = _json(parts.catalogue.to_dict())
+    if parts.timeline is not None:
+        files["timeline.json"] = parts.timeline.to_json().encode()
     for name, text in parts.texts.items():
         files[f"trees/{name}.txt"] = text.encode()
     groups = {"scorer": arrays, "calibration": calibration_arrays}
@@ -143,6 +149,7 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
         card=card,
         golden=groups["golden"].get("rows"),
         texts={m[1]: files[m[0]].decode() for m in map(_TEXT.fullmatch, files) if m},
+        timeline=_timeline(files),
     )
     return parts, groups["golden"]
 
@@ -167,6 +174,14 @@ def _replay(parts: Parts, golden: Mapping[str, NDArray[Any]]) -> None:
             "the bundle's golden rows do not score as they did when it was packed: this machine "
             "or this version of churnkit computes otherwise; train again"
         )
+
+
+def _timeline(files: Mapping[str, bytes]) -> Timeline | None:
+    if "timeline.json" not in files:
+        return None
+    from churnkit.timeline import Timeline
+
+    return Timeline.from_json(files["timeline.json"].decode())
 
 
 def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:

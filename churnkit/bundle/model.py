@@ -174,6 +174,34 @@ class RetentionModel:
         columns.update(decisions.to_columns())
         return self._table(customers, encoded, columns)
 
+    def snapshot(self, tables: Mapping[str, Any], *, as_of: Any) -> pa.Table:
+        """Make the customers' rows at a date from raw tables, by the plan of the training.
+
+        Parameters
+        ----------
+        tables
+            The raw tables by name: files, or pandas, polars or Arrow tables.
+        as_of
+            The date; rows known strictly before it are seen.
+
+        Returns
+        -------
+        A row for each eligible customer, as `predict` and `recommend` take them.
+
+        Raises
+        ------
+        RecipeError
+            If the model was trained on a ready table, or the tables do not fit the plan.
+        """
+        if self.parts.timeline is None:
+            raise RecipeError(
+                f"model '{self.name}' was trained on a ready table and has no plan for raw "
+                "tables: give predict() that table's columns"
+            )
+        from churnkit.timeline import build
+
+        return build(self.parts.timeline.at(as_of), tables)
+
     def warm_up(self) -> None:
         """Load compiled kernels now, so that no later call has to wait for them.
 

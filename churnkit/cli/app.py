@@ -6,13 +6,25 @@ from typing import Any
 
 import typer
 
-from churnkit.cli import demo, doctor, explain, models, plan, score, serve, train, validate
+from churnkit.cli import (
+    demo,
+    doctor,
+    explain,
+    features,
+    models,
+    plan,
+    score,
+    serve,
+    train,
+    validate,
+)
 
 __all__ = ["command"]
 
 _COMMANDS = (
     ("demo", demo.demo),
     ("validate", validate.validate),
+    ("features", features.features),
     ("train", train.train),
     ("score", score.score),
     ("plan", plan.plan),

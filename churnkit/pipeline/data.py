@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from churnkit.batch.files import read_table
 from churnkit.contracts.columns import TableEncoder
@@ -22,6 +24,7 @@ from churnkit.contracts.violations import to_violations
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.failure import failure
 from churnkit.pipeline.guard import refuse_leaking_features
+from churnkit.timeline import build
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.pipeline.recipe import Recipe
+    from churnkit.timeline import Timeline
 
 __all__ = ["Part", "TrainingData", "prepare", "read_training_table", "synthetic_rows"]
 
@@ -66,6 +70,8 @@ class TrainingData:
         The customers, parted by the recipe's split.
     digest
         SHA-256 over the contract's columns of the whole table as Arrow, ``sha256:...``.
+    waived
+        What the leakage guard found and the recipe waives, a sentence each.
     """
 
     contract: Contract
@@ -81,7 +87,8 @@ def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
     Parameters
     ----------
     recipe
-        Its `data` is a file, named from the project's folder, or a function.
+        Its `data` is a file, named from the project's folder, or a function; with a timeline
+        a function that returns the raw tables by name.
     root
         The project's folder.
 
@@ -102,9 +109,25 @@ def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
             raise RecipeError(
                 f"recipe '{recipe.name}': its data cannot be read: {failure(error, file=recipe.path)}"
             ) from error
+        if recipe.timeline is not None:
+            return _snapshots(recipe, table)
         return as_arrow(table, name=recipe.name)
     path = Path(recipe.data)
     return read_table(path if path.is_absolute() else root / path)
+
+
+def _snapshots(recipe: Recipe, tables: Any) -> pa.Table:
+    """Build the recipe's snapshots, without the rows whose outcome nobody can tell."""
+    if not isinstance(tables, Mapping):
+        raise RecipeError(
+            f"recipe '{recipe.name}': with a timeline, its data is a function that returns the "
+            "raw tables by name"
+        )
+    timeline = cast("Timeline", recipe.timeline)
+    if timeline.label is None:
+        raise RecipeError(f"recipe '{recipe.name}': its timeline has no label to learn")
+    built = build(timeline, tables)
+    return built.filter(pc.is_valid(built[timeline.label_name]))
 
 
 def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:

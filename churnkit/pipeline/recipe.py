@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from churnkit.decisions import Catalogue
+    from churnkit.timeline import Timeline
 
 __all__ = ["Recipe", "load_recipe"]
 
@@ -36,6 +37,10 @@ class Recipe:
     data
         The training table: a CSV or Parquet file, named from the project's folder, or a
         function without arguments that returns a table.
+        With a `timeline`, a function that returns the raw tables by name.
+    timeline
+        How the training table is made from raw tables; the bundle keeps it, so that a served
+        customer's features are made in the same way.
     model
         An unfitted estimator of `churnkit.models`; `ChurnClassifier` if not given. Its seed
         and its categories are set from the recipe.
@@ -58,6 +63,7 @@ class Recipe:
 
     schema: Any
     data: str | Path | Callable[[], Any]
+    timeline: Timeline | None = None
     model: Any = None
     split: Split = field(default_factory=Split)
     gate: Gate = field(default_factory=Gate)

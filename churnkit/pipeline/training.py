@@ -216,6 +216,7 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
         scorer=fitted.model.scorer_,
         calibration=fitted.model.calibration_,
         catalogue=recipe.actions,
+        timeline=recipe.timeline,
         card={
             "evaluation": fitted.evaluation.to_dict(),
             "train_rows": len(data.train.y),
