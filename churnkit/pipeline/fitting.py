@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.errors import RecipeError
+import numpy as np
+
+from churnkit.errors import BundleError, RecipeError
 from churnkit.evaluation import evaluate
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from churnkit.evaluation import Evaluation
@@ -47,13 +48,32 @@ class Fitted:
         """The name of the candidate that won; the estimator's own where there was no contest."""
         return str(getattr(self.model, "winner_", type(self.model).__name__))
 
+    def refuse_disparity(self, rows: NDArray[np.float64]) -> None:
+        """Hold the compiled trees against LightGBM on rows (g, f): the same bits, or no bundle.
+
+        Raises
+        ------
+        BundleError
+            If a raw score differs in any bit.
+        """
+        for name, member in self._boosters().items():
+            expected = member.booster_.predict(rows, raw_score=True, num_threads=1)
+            if not np.array_equal(member.scorer_.raw_score(rows), expected):
+                raise BundleError(
+                    f"the compiled trees of '{name}' do not score as LightGBM does on "
+                    f"{len(rows)} golden rows, so nothing is saved: please report it, with the "
+                    "versions that churnkit doctor prints"
+                )
+
+    def _boosters(self) -> dict[str, Any]:
+        members = getattr(self.model, "members_", {"model": self.model})
+        return {name: member for name, member in members.items() if hasattr(member, "booster_")}
+
     def texts(self) -> dict[str, str]:
         """Collect the boosters that the model consists of, in LightGBM's own text."""
-        members = getattr(self.model, "members_", {"model": self.model})
         return {
             re.sub(r"[^a-z0-9]+", "_", name.lower()): _without_ranges(member.booster_)
-            for name, member in members.items()
-            if hasattr(member, "booster_")
+            for name, member in self._boosters().items()
         }
 
 

@@ -211,6 +211,8 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
         seed=recipe.seed,
         categorical=data.contract.categorical_features,
     )
+    if len(golden):
+        fitted.refuse_disparity(golden)
     return Parts(
         contract=data.contract,
         scorer=fitted.model.scorer_,
