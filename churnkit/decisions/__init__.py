@@ -10,6 +10,7 @@ from churnkit.decisions.allocate import Allocator, Plan, ShadowPrices, allocate
 from churnkit.decisions.catalogue import Action, Catalogue, Effect
 from churnkit.decisions.eligibility import CompiledCatalogue
 from churnkit.decisions.gain import Gains, expected_gain
+from churnkit.decisions.measured import MeasuredEffects
 from churnkit.decisions.reasons import REASONS
 from churnkit.decisions.recommend import Decisions, decide
 from churnkit.decisions.single import Decision, decide_one
@@ -26,6 +27,7 @@ __all__ = [
     "Decisions",
     "Effect",
     "Gains",
+    "MeasuredEffects",
     "Plan",
     "ShadowPrices",
     "WhatIf",

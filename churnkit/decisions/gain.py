@@ -3,7 +3,11 @@
     gain = churn_probability x effect x value x periods x margin - cost
 
 The interval of the effect is the interval of the gain; the churn probability and the value are
-taken as they are.
+taken as they are. An action whose effect an experiment measured for each customer needs no churn
+probability, since its effect is one on staying, or on revenue:
+
+    gain = effect on staying x value x periods x margin - cost
+    gain = effect on revenue x margin - cost
 """
 
 from __future__ import annotations
@@ -20,8 +24,17 @@ if TYPE_CHECKING:
 
     from churnkit.decisions.catalogue import Catalogue
     from churnkit.decisions.eligibility import CompiledCatalogue
+    from churnkit.decisions.measured import MeasuredEffects
 
-__all__ = ["ActOn", "Gains", "at_stake", "catalogue_gain", "check_act_on", "expected_gain"]
+__all__ = [
+    "ActOn",
+    "Gains",
+    "at_stake",
+    "catalogue_gain",
+    "check_act_on",
+    "expected_gain",
+    "worth_of",
+]
 
 ActOn = Literal["low", "expected"]
 
@@ -76,8 +89,19 @@ def at_stake(churn_probability: float, value: float, periods: float, margin: flo
     >>> at_stake(0.5, 20.0, 12.0, 1.0)
     120.0
     """
-    worth = value if value > 0.0 or value != value else 0.0  # noqa: PLR0124  (NaN stays)
-    return churn_probability * (worth * (periods * margin))
+    return churn_probability * worth_of(value, periods, margin)
+
+
+def worth_of(value: float, periods: float, margin: float) -> float:
+    """Give the money that keeping one customer is worth; NaN where not known.
+
+    Examples
+    --------
+    >>> worth_of(20.0, 12.0, 0.5), worth_of(-3.0, 12.0, 0.5)
+    (120.0, 0.0)
+    """
+    kept = value if value > 0.0 or value != value else 0.0  # noqa: PLR0124  (NaN stays)
+    return kept * (periods * margin)
 
 
 def expected_gain(
@@ -87,6 +111,7 @@ def expected_gain(
     *,
     cost: NDArray[np.float64] | None = None,
     eligible: NDArray[np.bool_] | None = None,
+    measured: MeasuredEffects | None = None,
 ) -> Gains:
     """Weigh every action of a catalogue for every customer.
 
@@ -106,6 +131,8 @@ def expected_gain(
         unknown, infinite or negative cost is not eligible.
     eligible
         (n, m) whether the rules allow the action; None for all.
+    measured
+        Each customer's effects of the actions that were tried, in the place of the catalogue's.
 
     Returns
     -------
@@ -135,19 +162,31 @@ def expected_gain(
     if allowed.shape != shape:
         raise DataError("eligible", [f"shape {allowed.shape}: must be {shape}"])
     # The operations and their order are those of at_stake().
-    worth = np.where((money > 0.0) | np.isnan(money), money, 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
-        stake = probability * (worth * (catalogue.periods * catalogue.margin))
-        low, expected, high = (
+        worth = np.where((money > 0.0) | np.isnan(money), money, 0.0) * (
+            catalogue.periods * catalogue.margin
+        )
+        stake = probability * worth
+        bounds = [
             stake[:, None] * np.array([getattr(a.effect, bound) for a in catalogue.actions]) - cost
             for bound in ("low", "expected", "high")
-        )
+        ]
     known = np.isfinite(stake)[:, None] & np.isfinite(cost)
+    if measured is not None:
+        places, tried = list(measured.places), measured.gains(worth, cost, catalogue)
+        for table, columns in zip(bounds, tried, strict=True):
+            table[:, places] = columns
+        known[:, places] = np.isfinite(tried[1]) & ~np.isnan(probability)[:, None]
+    low, expected, high = bounds
     return Gains(expected, low, high, cost, allowed & known)
 
 
 def catalogue_gain(
-    churn_probability: ArrayLike, matrix: NDArray[np.float64], catalogue: CompiledCatalogue
+    churn_probability: ArrayLike,
+    matrix: NDArray[np.float64],
+    catalogue: CompiledCatalogue,
+    *,
+    measured: MeasuredEffects | None = None,
 ) -> Gains:
     """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value."""
     return expected_gain(
@@ -156,6 +195,7 @@ def catalogue_gain(
         catalogue.catalogue,
         cost=catalogue.cost(matrix),
         eligible=catalogue.eligible(matrix),
+        measured=measured,
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.decisions.eligibility import CompiledCatalogue
+    from churnkit.decisions.measured import MeasuredEffects
 
 __all__ = ["Decisions", "decide"]
 
@@ -88,6 +89,7 @@ def decide(
     *,
     budget: float | None = None,
     act_on: ActOn = "low",
+    measured: MeasuredEffects | None = None,
 ) -> Decisions:
     """Choose one action or none for each customer, within the budget and all capacities.
 
@@ -105,6 +107,8 @@ def decide(
     act_on
         An action goes out only when this is above zero: the ``"low"`` bound of its gain, or
         the ``"expected"`` gain. Among those that pay, the plan has the highest expected gain.
+    measured
+        Each customer's effects of the actions that were tried, in the place of the catalogue's.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def decide(
     (['call', None], ['only action that pays', 'no action pays'])
 
     """
-    gains = catalogue_gain(churn_probability, matrix, catalogue)
+    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured)
     offered = gains.offered(act_on)
     capacity = catalogue.catalogue.capacity
     plan = allocate(offered, gains.cost, budget=budget, capacity=capacity)

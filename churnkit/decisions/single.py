@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.decisions import reasons
-from churnkit.decisions.gain import ActOn, at_stake, check_act_on
+from churnkit.decisions.gain import ActOn, check_act_on, worth_of
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions.allocate import ShadowPrices
     from churnkit.decisions.eligibility import CompiledCatalogue
+    from churnkit.decisions.measured import MeasuredEffects
 
 __all__ = ["Decision", "decide_one"]
 
@@ -66,6 +67,7 @@ def decide_one(
     budget: float | None = None,
     act_on: ActOn = "low",
     prices: ShadowPrices | None = None,
+    measured: MeasuredEffects | None = None,
 ) -> Decision:
     """Decide for one customer, without arrays: what a service does for a request.
 
@@ -86,6 +88,8 @@ def decide_one(
         As in `decide`.
     prices
         What the limits are worth to other customers; None where nobody competes.
+    measured
+        The customer's effects of the actions that were tried, one row.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def decide_one(
     check_act_on(act_on)
     if math.isnan(churn_probability):
         return _none(reasons.UNSCORED)
-    options = _options(float(churn_probability), row, catalogue)
+    options = _options(float(churn_probability), row, catalogue, measured)
     paying = [o for o in options if (o.low if act_on == "low" else o.expected) > 0.0]
     # Gains of zero or less are never given, also where their bound was not asked.
     paying = [o for o in paying if o.expected > 0.0]
@@ -159,31 +163,31 @@ class _Option:
 
 
 def _options(
-    churn_probability: float, row: Sequence[float], catalogue: CompiledCatalogue
+    churn_probability: float,
+    row: Sequence[float],
+    catalogue: CompiledCatalogue,
+    measured: MeasuredEffects | None,
 ) -> list[_Option]:
     """Give the eligible actions of one customer; the arithmetic is that of `expected_gain`."""
     declared = catalogue.catalogue
-    value = float(row[catalogue.value_index])
-    stake = at_stake(churn_probability, value, declared.periods, declared.margin)
-    if not math.isfinite(stake):
-        return []
+    worth = worth_of(float(row[catalogue.value_index]), declared.periods, declared.margin)
+    tried = {} if measured is None else measured.of_one(0)
+    scale = declared.margin if measured is not None and measured.outcome == "money" else worth
     options: list[_Option] = []
     for j, action in enumerate(declared.actions):
         index = catalogue.cost_index[j]
         cost = float(action.cost if index is None else row[index])
         if not (math.isfinite(cost) and cost >= 0.0):
             continue
-        if all(rule.holds(row) for rule in catalogue.rules[j]):
-            effect = action.effect
-            options.append(
-                _Option(
-                    j,
-                    stake * effect.expected - cost,
-                    stake * effect.low - cost,
-                    stake * effect.high - cost,
-                    cost,
-                )
-            )
+        assumed = action.effect
+        if j in tried:
+            (low, expected, high), stake = tried[j], scale
+        else:
+            low, expected, high = assumed.low, assumed.expected, assumed.high
+            stake = churn_probability * worth
+        gain = stake * expected - cost
+        if math.isfinite(gain) and all(rule.holds(row) for rule in catalogue.rules[j]):
+            options.append(_Option(j, gain, stake * low - cost, stake * high - cost, cost))
     return options
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.decisions.eligibility import CompiledCatalogue
+    from churnkit.decisions.measured import MeasuredEffects
 
 __all__ = ["WhatIf", "what_if"]
 
@@ -56,12 +57,13 @@ def what_if(
     budgets: Sequence[float],
     *,
     act_on: ActOn = "low",
+    measured: MeasuredEffects | None = None,
 ) -> WhatIf:
     """Give the plan's value for a range of budgets, in one run.
 
     Parameters
     ----------
-    churn_probability, matrix, catalogue, act_on
+    churn_probability, matrix, catalogue, act_on, measured
         As in `decide`.
     budgets
         (b,) money, in any order.
@@ -82,7 +84,7 @@ def what_if(
     array([ 0., 35., 55.])
 
     """
-    gains = catalogue_gain(churn_probability, matrix, catalogue)
+    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured)
     ascending = sorted(float(budget) for budget in budgets)
     allocator = Allocator(gains.offered(act_on), gains.cost, capacity=catalogue.catalogue.capacity)
     plans: list[Plan] = []

@@ -15,6 +15,7 @@ from churnkit.decisions import (
     Action,
     Catalogue,
     Effect,
+    MeasuredEffects,
     ShadowPrices,
     Where,
     decide,
@@ -71,12 +72,24 @@ cells = st.tuples(
     st.none() | st.floats(0, 300) | st.sampled_from([0.0, 10.0, 40.0]),
     st.sampled_from(["low", "expected"]),
     st.sampled_from([None, 0, 1, 7]),
+    st.none()
+    | st.tuples(
+        st.sampled_from(["staying", "money"]),
+        st.lists(st.floats(-1, 1) | st.just(math.nan), min_size=6, max_size=6),
+    ),
 )
-def test_one_customer_alone_gets_the_same_bits_as_in_a_table(risk, cell, budget, act_on, room):
+def test_one_customer_alone_gets_the_same_bits_as_in_a_table(
+    risk, cell, budget, act_on, room, tried
+):
+    measured = None
+    if tried is not None:
+        bounds = np.sort(np.array(tried[1]).reshape(3, 1, 2), axis=0)
+        measured = MeasuredEffects((2, 0), tried[0], *bounds)
     call = Action("call", "A call", 10.0, CALL.effect, capacity=room)
     compiled = Catalogue((call, CONTRACT, GIFT), periods=12, margin=0.7).compile(COLUMNS)
-    one = decide_one(risk, list(cell), compiled, budget=budget, act_on=act_on)
-    table = decide([risk], np.array([cell]), compiled, budget=budget, act_on=act_on)
+    settings = {"budget": budget, "act_on": act_on, "measured": measured}
+    one = decide_one(risk, list(cell), compiled, **settings)
+    table = decide([risk], np.array([cell]), compiled, **settings)
     columns = {name: column[0] for name, column in table.to_columns().items()}
     for name, got in one.to_dict().items():
         if isinstance(got, float):
