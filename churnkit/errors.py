@@ -17,6 +17,7 @@ __all__ = [
     "ContractError",
     "DataError",
     "DatasetUnavailableError",
+    "JournalError",
     "MissingExtraError",
     "ModelNotFoundError",
     "RecipeError",
@@ -41,6 +42,10 @@ class BundleError(ChurnkitError):
 
 class ModelNotFoundError(ChurnkitError):
     """No model answers to the name that was given."""
+
+
+class JournalError(ChurnkitError):
+    """The journal refuses what would change its past, or cannot be reached or read."""
 
 
 class DatasetUnavailableError(ChurnkitError):

@@ -8,6 +8,7 @@
 
 from churnkit.decisions.allocate import Allocator, Plan, ShadowPrices, allocate
 from churnkit.decisions.catalogue import Action, Catalogue, Effect
+from churnkit.decisions.contact import ContactLimit, ContactPolicy, CoolDown, Suppression
 from churnkit.decisions.eligibility import CompiledCatalogue
 from churnkit.decisions.gain import Gains, expected_gain
 from churnkit.decisions.measured import MeasuredEffects
@@ -23,6 +24,9 @@ __all__ = [
     "Allocator",
     "Catalogue",
     "CompiledCatalogue",
+    "ContactLimit",
+    "ContactPolicy",
+    "CoolDown",
     "Decision",
     "Decisions",
     "Effect",
@@ -30,6 +34,7 @@ __all__ = [
     "MeasuredEffects",
     "Plan",
     "ShadowPrices",
+    "Suppression",
     "WhatIf",
     "Where",
     "allocate",
