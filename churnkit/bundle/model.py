@@ -107,8 +107,14 @@ class RetentionModel:
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """The facts of the training run: metrics with intervals, rows, churn rate."""
+        """The facts of the training run: data, metrics with intervals, groups, drivers, limits."""
         return self.parts.card
+
+    def card_page(self) -> str:
+        """Return the model card as Markdown, for people."""
+        from churnkit.bundle.card import render_card
+
+        return render_card(self.card, self.manifest)
 
     def predict(self, customers: Any) -> Any:
         """Give each customer's probability of leaving.

@@ -84,7 +84,7 @@ def reasons_for(
         [
             Reason(
                 column=columns[place].name,
-                says=columns[place].say(_decode(columns[place], matrix[row, place])),
+                says=columns[place].say(columns[place].decoded(matrix[row, place])),
                 points=float(points[row, rank]),
                 contribution=float(parts[row, place]),
             )
@@ -93,13 +93,3 @@ def reasons_for(
         ]
         for row in range(len(parts))
     ]
-
-
-def _decode(column: Column, code: float) -> Any:
-    if np.isnan(code):
-        return None
-    if column.is_category and column.levels is not None:
-        return column.levels[int(code)]
-    if column.type == "boolean":
-        return bool(code)
-    return float(code)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from churnkit.cli.options import AsJson
+import sys
+from typing import Annotated
+
+import typer
+
+from churnkit.cli.options import AsJson, load_model
 from churnkit.cli.output import print_json, print_next, print_table
 
 __all__ = ["models"]
 
 
-def models(as_json: AsJson = False) -> None:
-    """List the registered models, their versions and which one is champion."""
+def models(
+    card: Annotated[
+        str | None,
+        typer.Option(
+            help="Print a model's card instead, as Markdown: a registered name (its champion), "
+            "models:/NAME@ALIAS, or a bundle's folder."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered models, their versions and which one is champion; or print a card."""
+    if card is not None:
+        _print_card(card, as_json=as_json)
+        return
     from churnkit.bundle import Registry
     from churnkit.bundle.quiet import quiet_mlflow
 
@@ -27,3 +44,11 @@ def models(as_json: AsJson = False) -> None:
         ("model", "version", "alias", "bundle"),
         [(v.name, v.version, ", ".join(v.aliases), (v.digest or "")[:19]) for v in versions],
     )
+
+
+def _print_card(name: str, *, as_json: bool) -> None:
+    model = load_model(name)
+    if as_json:
+        print_json(dict(model.card))
+    else:
+        sys.stdout.write(model.card_page())

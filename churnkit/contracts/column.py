@@ -123,6 +123,20 @@ class Column:
         unit = f" {self.unit}" if self.unit else ""
         return f"{self.title}: {shown}{unit}"
 
+    def decoded(self, code: float) -> Any:
+        """Return the value behind an encoded one: None for NaN, a category, true or false.
+
+        Examples
+        --------
+        >>> Column("plan", "string", ("feature",), levels=("basic", "pro")).decoded(1.0)
+        'pro'
+        """
+        if code != code:  # noqa: PLR0124  (NaN is the value unequal to itself)
+            return None
+        if self.is_category and self.levels is not None:
+            return self.levels[int(code)]
+        return bool(code) if self.type == "boolean" else float(code)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the column as JSON-able data; `from_dict` is its inverse."""
         return {

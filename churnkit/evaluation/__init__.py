@@ -19,6 +19,12 @@ from churnkit.evaluation.curves import (
 )
 from churnkit.evaluation.evaluating import Evaluation, evaluate
 from churnkit.evaluation.interval import Interval
+from churnkit.evaluation.learning import (
+    Sufficiency,
+    history_curve,
+    learning_curve,
+    window_curve,
+)
 from churnkit.evaluation.metrics import (
     METRICS,
     Metric,
@@ -45,6 +51,8 @@ from churnkit.evaluation.profit_costs import (
     savings,
 )
 from churnkit.evaluation.ranked import EvaluationError
+from churnkit.evaluation.repeated import compare_models, corrected_interval
+from churnkit.evaluation.slices import Slice, Slices, slice_metrics
 from churnkit.evaluation.survival import (
     SurvivalCalibration,
     integrated_brier,
@@ -66,6 +74,9 @@ __all__ = [
     "MaximumProfit",
     "Metric",
     "ProfitCurve",
+    "Slice",
+    "Slices",
+    "Sufficiency",
     "SurvivalCalibration",
     "SurvivalCurve",
     "ThresholdRule",
@@ -75,21 +86,27 @@ __all__ = [
     "calibration_curve",
     "calibration_error",
     "compare",
+    "compare_models",
     "concordance",
+    "corrected_interval",
     "evaluate",
     "expected_max_profit",
     "expected_max_profit_b2b",
     "expected_savings",
+    "history_curve",
     "integrated_brier",
     "kaplan_meier",
     "kaplan_meier_by",
+    "learning_curve",
     "lift_curve",
     "log_loss",
     "max_profit",
     "profit_curve",
     "savings",
+    "slice_metrics",
     "survival_brier",
     "survival_calibration",
     "top_decile_lift",
     "top_decile_share",
+    "window_curve",
 ]

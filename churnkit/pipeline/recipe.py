@@ -53,6 +53,14 @@ class Recipe:
     waive
         Findings of the leakage guard that are known and meant, as ``"CK101:column"``; see
         ``docs/findings/``.
+    use, limits
+        For the model card: what the model is for, and what a reader should not conclude.
+    slices
+        The columns whose groups the card compares; categories and yes-or-no features if not
+        given. Any column may be named that is not personal data.
+    learning_curve
+        Whether the card says if more customers would help; the model is then fitted 15 more
+        times.
     seed
         The same seed and data give the same bundle, byte for byte.
     name
@@ -69,6 +77,10 @@ class Recipe:
     gate: Gate = field(default_factory=Gate)
     actions: Catalogue | None = None
     waive: tuple[str, ...] = ()
+    use: str = ""
+    limits: tuple[str, ...] = ()
+    slices: tuple[str, ...] | None = None
+    learning_curve: bool = False
     seed: int = 0
     name: str = ""
     path: Path | None = None

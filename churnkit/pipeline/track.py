@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.bundle.card import render_card
 from churnkit.bundle.quiet import quiet_mlflow
 from churnkit.evaluation import calibration_curve, lift_curve
 from churnkit.pipeline.plots import plot_calibration, plot_lift
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from churnkit.bundle.folder import Manifest
     from churnkit.bundle.registry import Registry
     from churnkit.pipeline.data import TrainingData
@@ -35,6 +38,7 @@ class Run:
     gate: GateResult
     manifest: Manifest
     folder: Path
+    card: Mapping[str, Any]
 
 
 def record(run: Run, registry: Registry) -> tuple[str, str]:
@@ -113,6 +117,8 @@ def _log_facts(run: Run) -> None:
     mlflow.log_dict(run.data.contract.to_dict(), "contract.json")
     mlflow.log_dict(run.gate.to_dict(), "gate.json")
     mlflow.log_dict(run.fitted.evaluation.to_dict(), "evaluation.json")
+    mlflow.log_dict(dict(run.card), "card.json")
+    mlflow.log_text(render_card(run.card, run.manifest), "card.md")
     candidates = getattr(run.fitted.model, "candidates_", None)
     if candidates is not None:
         mlflow.log_text(candidates.to_frame().to_csv(index=False), "candidates.csv")

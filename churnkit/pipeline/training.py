@@ -15,6 +15,7 @@ from churnkit.bundle.project import Project, find_project
 from churnkit.bundle.quiet import quiet_mlflow
 from churnkit.bundle.registry import CHALLENGER, CHAMPION, Registry
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
+from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.fitting import fit
 from churnkit.pipeline.track import Run, record
@@ -136,6 +137,7 @@ def train(
         registry = Registry(project)
     progress(f"fitting on {len(data.train.y):,} customers, testing on {len(data.test.y):,}")
     fitted = fit(recipe, data)
+    progress("writing the model card")
     parts = _parts(recipe, data, fitted)
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside) / "bundle"
@@ -150,7 +152,9 @@ def train(
         trouble = trouble or unreadable
         gate = _judge(recipe, data, fitted, scored)
         progress("recording the run and registering the version")
-        run_id, version = record(Run(recipe, data, fitted, gate, manifest, folder), registry)
+        run_id, version = record(
+            Run(recipe, data, fitted, gate, manifest, folder, parts.card), registry
+        )
     promoted = gate.passed and (trouble is None or replace_champion)
     # The last two steps: whatever ends the run before them leaves the champion as it was.
     registry.promote(recipe.name, version, CHALLENGER)
@@ -219,13 +223,7 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
         calibration=fitted.model.calibration_,
         catalogue=recipe.actions,
         timeline=recipe.timeline,
-        card={
-            "evaluation": fitted.evaluation.to_dict(),
-            "train_rows": len(data.train.y),
-            "test_rows": len(data.test.y),
-            "churn_rate": float(data.train.y.mean()),
-            "winner": fitted.winner,
-        },
+        card=build_card(recipe, data, fitted),
         golden=golden if len(golden) else None,
         texts=fitted.texts(),
     )

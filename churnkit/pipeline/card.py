@@ -1,0 +1,134 @@
+"""A model card: what a model was made from, how good it is, for whom, and what it cannot do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from churnkit.evaluation import calibration_curve, learning_curve, slice_metrics
+from churnkit.pipeline.drivers import drivers_of
+from churnkit.pipeline.groups import groups_of
+
+if TYPE_CHECKING:
+    from churnkit.evaluation import CalibrationCurve, Slices
+    from churnkit.pipeline.data import TrainingData
+    from churnkit.pipeline.fitting import Fitted
+    from churnkit.pipeline.recipe import Recipe
+
+__all__ = ["build_card"]
+
+CARD_FORMAT = 1
+_ENOUGH_CHURNERS = 100
+_USE = (
+    "To find customers of the training table's kind who are likely to leave, and those whom an "
+    "action pays for."
+)
+_NO_EFFECT = (
+    "A probability says who is likely to leave, not whom an action would keep; a driver says what "
+    "the model has learnt, not what would happen if it were changed."
+)
+
+
+def build_card(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, Any]:
+    """Gather all that a reader should know of a model, as JSON-able data.
+
+    Aggregates only: no group of fewer than 50 test customers is told, and values of numbers are
+    rounded. The same recipe, data and seed give the same card.
+
+    Parameters
+    ----------
+    recipe
+        With its words on use and limits.
+    data
+        The training and the test customers.
+    fitted
+        The model, tested.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe names a column to slice by that cannot be used.
+    """
+    curve = calibration_curve(data.test.y, fitted.probability)
+    slices = slice_metrics(data.test.y, fitted.probability, groups_of(data, recipe.slices))
+    period = _period(data)
+    card: dict[str, Any] = {
+        "format": CARD_FORMAT,
+        "evaluation": fitted.evaluation.to_dict(),
+        "train_rows": len(data.train.y),
+        "test_rows": len(data.test.y),
+        "churn_rate": float(data.train.y.mean()),
+        "winner": fitted.winner,
+        "rule": fitted.rule_says,
+        "use": recipe.use or _USE,
+        "limits": [*recipe.limits, *_limits(data, period, curve, slices)],
+        "data": {
+            "rows": len(data.train.y) + len(data.test.y),
+            "churners": int(data.train.y.sum()) + int(data.test.y.sum()),
+            "period": period,
+            "digest": data.digest,
+            "schema": data.contract.name,
+            "contract": data.contract.digest,
+            "features": len(data.contract.features),
+        },
+        "calibration": curve.to_dict(),
+        "slices": slices.to_dict(),
+        "drivers": drivers_of(data.contract, fitted.model, data.test.X, data.train.X),
+    }
+    if recipe.learning_curve:
+        card["learning"] = learning_curve(
+            fitted.model, data.train.X, data.train.y, seed=recipe.seed
+        ).to_dict()
+    return card
+
+
+def _period(data: TrainingData) -> dict[str, str] | None:
+    """Return the first and the last date of the rows, if they have one."""
+    column = data.contract.as_of
+    if column is None:
+        return None
+    told = []
+    for part in (data.train, data.test):
+        dates = part.table[column.name]
+        if not pa.types.is_temporal(dates.type):
+            dates = pc.utf8_slice_codeunits(pc.cast(dates, pa.string()), 0, 10)
+        ends = pc.min_max(dates).as_py()
+        told += [str(end)[:10] for end in ends.values() if end is not None]
+    return {"first": min(told), "last": max(told)} if told else None
+
+
+def _limits(
+    data: TrainingData,
+    period: dict[str, str] | None,
+    curve: CalibrationCurve,
+    slices: Slices,
+) -> list[str]:
+    churners = int(data.test.y.sum())
+    limits = [_NO_EFFECT]
+    if churners < _ENOUGH_CHURNERS:
+        limits.append(
+            f"Only {churners} of the test customers left, so every interval is wide; "
+            f"{_ENOUGH_CHURNERS} or more are advised."
+        )
+    if period is None:
+        limits.append(
+            "The table bears no date, so nothing here says how the model does in a later period."
+        )
+    else:
+        limits.append(
+            f"Tested on other customers of the same period ({period['first']} to "
+            f"{period['last']}): how the model does later is not measured."
+        )
+    outside = int(
+        (
+            (curve.predicted_probability < curve.low) | (curve.predicted_probability > curve.high)
+        ).sum()
+    )
+    if outside > 1:
+        limits.append(
+            f"In {outside} of {len(curve.customers)} groups of equal size the predicted "
+            "churn lies outside the 95 % interval of what came."
+        )
+    return [*limits, *slices.found]
