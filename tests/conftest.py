@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import importlib
 import os
 import shutil
 import sqlite3
+import warnings
 
 # Set before any test imports a library that reads them: OpenMP spins when cores are contended.
 for _name, _setting in {
@@ -42,6 +44,26 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped where CHURNKIT_TEST_ALL=1 asks for all: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def bento_home(tmp_path_factory):
+    """A BentoML home of this session; set before anything of BentoML reads it."""
+    home = tmp_path_factory.mktemp("bentoml")
+    before = {name: os.environ.get(name) for name in ("BENTOML_HOME", "BENTOML_DO_NOT_TRACK")}
+    os.environ["BENTOML_HOME"] = str(home)
+    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+    # BentoML's own imports warn of other packages' deprecations.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module("bentoml.models").list()
+        importlib.import_module("bentoml").list()
+    yield home
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name)
+        else:
+            os.environ[name] = value
 
 
 SHOP_SCHEMA = '''"""A small shop's customers."""

@@ -138,15 +138,15 @@ def allocate(
     Notes
     -----
     The linear relaxation's dual has one variable for the budget and one for each limited
-    action; its minimum is the certificate, its minimiser the shadow prices [1]_. Customers are
+    action; its minimum is the certificate, its minimiser the shadow prices. Customers are
     visited in an order made from their numbers alone, so their order in the table changes
     nothing, except among customers with the same numbers: there the earlier row is served
     first. Of two actions that are equally good for a customer the earlier one is given.
 
     References
     ----------
-    .. [1] M. L. Fisher, "The Lagrangian Relaxation Method for Solving Integer Programming
-       Problems", Management Science 27(1), 1981, https://doi.org/10.1287/mnsc.27.1.1
+    M. L. Fisher, "The Lagrangian Relaxation Method for Solving Integer Programming
+    Problems", Management Science 27(1), 1981, https://doi.org/10.1287/mnsc.27.1.1
 
     Examples
     --------

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
-import os
-import warnings
 from pathlib import Path
 
 import httpx
@@ -165,26 +162,6 @@ def member():
 @pytest.fixture(scope="session")
 def serving():
     return SERVING
-
-
-@pytest.fixture(scope="session")
-def bento_home(tmp_path_factory):
-    """A BentoML home of this session; set before anything of BentoML reads it."""
-    home = tmp_path_factory.mktemp("bentoml")
-    before = {name: os.environ.get(name) for name in ("BENTOML_HOME", "BENTOML_DO_NOT_TRACK")}
-    os.environ["BENTOML_HOME"] = str(home)
-    os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-    # BentoML's own imports warn of other packages' deprecations.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        importlib.import_module("bentoml.models").list()
-        importlib.import_module("bentoml").list()
-    yield home
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name)
-        else:
-            os.environ[name] = value
 
 
 @pytest.fixture(scope="session")

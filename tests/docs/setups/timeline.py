@@ -1,0 +1,16 @@
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+
+def names(_reader):
+    ids = [f"c{place}" for place in range(300)]
+    table = pa.table(
+        {
+            "customer_id": ids,
+            "as_of": pa.array([datetime(2025, 1, 1, tzinfo=UTC)] * 300),
+            "use": [float(place % 7) for place in range(300)],
+            "churned": [place % 3 == 0 for place in range(300)],
+        }
+    )
+    yield {"table": table}

@@ -1,0 +1,12 @@
+import lightgbm
+import numpy as np
+
+from churnkit.trees import CompiledTrees
+
+
+def names(_reader):
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    data = lightgbm.Dataset(X, (X[:, 0] > 0).astype(int))
+    settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
+    booster = lightgbm.train(settings, data, num_boost_round=5)
+    yield {"X": X, "booster": booster, "CompiledTrees": CompiledTrees}
