@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.contracts.limits import Limits
+from churnkit.contracts.spelling import Spelling
 from churnkit.contracts.values import (
     NOT_READABLE,
     read_boolean,
@@ -57,6 +58,15 @@ def compile_cell(column: Column, *, lenient: bool = False, encode: bool = True) 
     >>> tenure(3), tenure(" 3 "), tenure("three"), tenure("")
     (3.0, 3.0, 'type', 'not_null')
     """
+    spelling = Spelling.of(column) if lenient else None
+    cell = _cell(column, lenient=lenient, encode=encode)
+    if spelling is None:
+        return cell
+    plain = spelling.plain
+    return lambda value: cell(plain(value) if isinstance(value, str) else value)
+
+
+def _cell(column: Column, *, lenient: bool, encode: bool) -> Cell:
     if column.type == "string":
         return _string_cell(column, lenient=lenient, encode=encode)
     if column.type == "datetime":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from churnkit.contracts.check import Check, is_category
+from churnkit.contracts.spelling import WRITTEN, has_meaning
 from churnkit.contracts.values import is_text
 from churnkit.contracts.words import ROLES
 from churnkit.errors import ContractError
@@ -42,6 +43,10 @@ class Column:
         What becomes of a category outside `levels`: ``"refuse"`` or ``"missing"``.
     positive
         For the label: the value that means "has left".
+    written
+        How tables write its numbers, where not as ``1234.5``; see `churnkit.contracts.feature`.
+    missing
+        Texts of tables that stand for no value.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Column:
     unknown: Literal["refuse", "missing"] = "refuse"
     positive: Any = None
     words: tuple[tuple[str, str], ...] = ()
+    written: str | None = None
+    missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_wrong_words(self)
@@ -77,6 +84,7 @@ class Column:
         checks = tuple(check.fitted(self.name, self.type) for check in self.checks)
         object.__setattr__(self, "checks", checks)
         _refuse_wrong_levels(self)
+        _refuse_wrong_spelling(self)
         if hasattr(self.positive, "item"):
             object.__setattr__(self, "positive", self.positive.item())
         _refuse_wrong_positive(self)
@@ -152,6 +160,9 @@ class Column:
             "unknown": self.unknown,
             "positive": self.positive,
             "words": dict(self.words),
+            # Only where there is such a thing: contracts of before keep their digests.
+            **({"written": self.written} if self.written else {}),
+            **({"missing": list(self.missing)} if self.missing else {}),
         }
 
     @classmethod
@@ -170,6 +181,7 @@ class Column:
                 "checks": checks,
                 "levels": None if levels is None else tuple(levels),
                 "words": tuple(data["words"].items()),
+                "missing": tuple(data.get("missing", ())),
             }
         )
 
@@ -207,6 +219,26 @@ def _refuse_wrong_levels(column: Column) -> None:
         )
     if len(set(levels)) != len(levels):
         raise ContractError(f"column '{column.name}' has a level twice")
+
+
+def _refuse_wrong_spelling(column: Column) -> None:
+    if column.written is not None:
+        if column.written not in WRITTEN:
+            known = " or ".join(f"'{example}'" for example in WRITTEN)
+            raise ContractError(
+                f"column '{column.name}': written shows a number as the tables write it: {known}"
+            )
+        if column.type not in {"integer", "number"}:
+            raise ContractError(
+                f"column '{column.name}' is no number, and written says how numbers are written"
+            )
+    given = column.missing
+    fits = isinstance(given, tuple) and all(map(is_category, given))
+    if not fits or any(map(has_meaning, given)):
+        raise ContractError(
+            f"column '{column.name}': missing lists texts that stand for no value; they are not "
+            "blank, have no blanks around them, and are no number, date or truth value"
+        )
 
 
 def _refuse_wrong_positive(column: Column) -> None:

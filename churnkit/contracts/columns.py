@@ -14,6 +14,7 @@ from churnkit.contracts.arrays import distinct_values, is_temporal, numbers_of, 
 from churnkit.contracts.cells import Unknown, compile_cell
 from churnkit.contracts.encoded import Encoded
 from churnkit.contracts.limits import Limits
+from churnkit.contracts.spelling import Spelling
 from churnkit.contracts.values import BLANKS
 from churnkit.contracts.violations import Finding, Violation
 from churnkit.errors import DataError
@@ -183,6 +184,7 @@ class ColumnReader:
         self.column = column
         self.encode = encode
         self._cell = compile_cell(column, lenient=True, encode=encode)
+        self._spelling = Spelling.of(column)
         self._is_number = column.type in {"integer", "number"}
         self._limits = Limits.of(column) if self._is_number else None
         self._any_text = column.type == "string" and not encode
@@ -190,6 +192,8 @@ class ColumnReader:
 
     def read(self, chunked: pa.ChunkedArray) -> Reading:
         """Read the column of n rows."""
+        if self._spelling is not None:
+            chunked = self._spelling.respell(chunked)
         array = one_array(chunked)
         kind = array.type
         if self._limits is not None:

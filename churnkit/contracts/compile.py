@@ -96,6 +96,8 @@ def _compile_column(name: str, column: Any) -> Column:
         levels=categories if encoded else None,
         unknown=metadata.get("unknown") or ("refuse" if categories is not None else "missing"),
         positive=metadata.get("positive"),
+        written=metadata.get("written"),
+        missing=tuple(metadata.get("missing") or ()),
     )
 
 

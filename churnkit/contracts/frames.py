@@ -13,6 +13,7 @@ import pyarrow as pa
 from churnkit.contracts.arrays import distinct_values, is_temporal, numbers_of, one_array
 from churnkit.contracts.columns import missing_columns
 from churnkit.contracts.labels import encode_label, repeated_keys
+from churnkit.contracts.spelling import Spelling
 from churnkit.contracts.values import NOT_READABLE, read_boolean, read_date, read_text
 from churnkit.contracts.violations import Finding, Violation
 from churnkit.errors import DataError
@@ -130,7 +131,8 @@ def _pandera_check(check: Check, column: Column) -> Any:
 
 def _typed(chunked: pa.ChunkedArray, column: Column) -> tuple[pd.Series[Any], NDArray[np.bool_]]:
     """Read a column into pandas, leaving every judgement but readability to pandera."""
-    array = one_array(chunked)
+    spelling = Spelling.of(column)
+    array = one_array(chunked if spelling is None else spelling.respell(chunked))
     if column.type in {"integer", "number"}:
         numbers, unreadable = numbers_of(array)
         none = np.zeros(len(numbers), dtype=bool)

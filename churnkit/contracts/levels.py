@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.contracts.arrays import distinct_values, one_array
+from churnkit.contracts.spelling import Spelling
 from churnkit.contracts.values import read_text
 from churnkit.contracts.violations import Violation
 from churnkit.errors import DataError
@@ -53,7 +54,9 @@ def learn_levels(contract: Contract, table: pa.Table) -> Contract:
             continue
         if column.name not in table.column_names:
             raise DataError("the training table", [Violation(column.name, "missing_column", 1)])
-        counts = _counts(table[column.name])
+        spelling = Spelling.of(column)
+        texts = table[column.name]
+        counts = _counts(texts if spelling is None else spelling.respell(texts))
         frequent = sorted(counts, key=lambda level: (-counts[level], level))[:MAX_LEVELS]
         learned[column.name] = sorted(
             level for level in frequent if all(check.holds(level) for check in column.checks)

@@ -21,7 +21,7 @@ import pandera.pandas as pa
 from churnkit.contracts.words import METADATA_KEY, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "Schema",
@@ -38,7 +38,7 @@ __all__ = [
     "value",
 ]
 
-_WORDS = ("title", "unit", "phrase", "words", "positive", "unknown")
+_WORDS = ("title", "unit", "phrase", "words", "positive", "unknown", "written", "missing")
 
 
 class Schema(pa.DataFrameModel):
@@ -72,6 +72,8 @@ def feature(
     phrase: str | None = None,
     words: Mapping[str, str] | None = None,
     unknown: Literal["refuse", "missing"] | None = None,
+    written: Literal["1.234,5", "1,234.5"] | None = None,
+    missing: Sequence[str] = (),
     also: tuple[Role, ...] = (),
     **checks: Any,
 ) -> Any:
@@ -93,6 +95,12 @@ def feature(
         What becomes of a category that training never saw: ``"refuse"`` the row (the default
         where ``isin`` lists the categories) or treat it as ``"missing"`` (the default where
         the categories are learned from the training table).
+    written
+        How the text of tables writes this number, where not as ``1234.5``: with a comma before
+        the fraction, ``"1.234,5"``, or between thousands, ``"1,234.5"``; signs of money and
+        percent are taken off.
+    missing
+        Texts of tables that stand for no value, such as ``["n/a", "?"]``; blank ones always do.
     also
         Further roles of the same column: ``also=("value",)``.
     **checks
@@ -107,6 +115,8 @@ def feature(
         phrase=phrase,
         words=words,
         unknown=unknown,
+        written=written,
+        missing=tuple(missing) or None,
         **checks,
     )
 

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import strategies as st
 
 from churnkit.contracts import Check, Column, Contract
+from churnkit.contracts.spelling import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,7 @@ RULES = {
 TEXTS = [
     *WORDS, "", " ", "\t\n", " a ", "a\n", "Yes ", " 3", "3 ", "+3", "-0", "1e1", "1e999", "1.",
     ".5", "1_0", "0x1", "nan", "inf", "-Infinity", "NULL", "yes", "NO", "true", "1.0", "0.0",
+    "1,5", "1.234,5", "1,234.5", "$ 3", "-1 %", "3,", ",5", "1,234", "1.234", "null",
     "9007199254740993", "9" * 400, "2020-02-29", "2021-02-29", "2020-01-01T10:00:00Z",
     "2020-01-01 24:00", "20200101", "\u00a0a", "a\x00", "\x00", "\ud800", "\u0663", "\U0001f600",
 ]  # fmt: skip
@@ -120,6 +122,8 @@ def _column(choose: Choices, name: str, *roles: str) -> Column:
         checks=tuple(_check(choose, kind) for _ in range(count)),
         levels=tuple(dict.fromkeys(choose.some(WORDS, 8))) if encoded else None,
         unknown=choose.of(_UNKNOWN),
+        written=choose.of([None, None, *WRITTEN]) if kind in {"integer", "number"} else None,
+        missing=choose.of([(), (), ("null",), ("One year", "b")]) if kind != "datetime" else (),
     )
 
 
