@@ -11,6 +11,7 @@ from churnkit.cli import (
     doctor,
     explain,
     features,
+    init,
     models,
     plan,
     score,
@@ -23,6 +24,7 @@ __all__ = ["command"]
 
 _COMMANDS = (
     ("demo", demo.demo),
+    ("init", init.init),
     ("validate", validate.validate),
     ("features", features.features),
     ("train", train.train),

@@ -34,8 +34,13 @@ def validate(
     else:
         from churnkit.contracts import Contract
         from churnkit.pipeline import load_recipe
+        from churnkit.pipeline.leaving_out import leave_out_rows, say_left_out
 
-        contract = Contract.from_schema(load_recipe(find_recipe(recipe)).schema)
+        loaded_recipe = load_recipe(find_recipe(recipe))
+        contract = Contract.from_schema(loaded_recipe.schema)
+        read, left_out = leave_out_rows(contract, read, loaded_recipe.leave_out)
+        for sentence in say_left_out(left_out):
+            say(sentence)
         found = check_table(contract, read, "train", name=table.name)
     violations = to_violations(found)
     if as_json:

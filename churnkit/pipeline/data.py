@@ -24,6 +24,7 @@ from churnkit.contracts.violations import to_violations
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.failure import failure
 from churnkit.pipeline.guard import refuse_leaking_features
+from churnkit.pipeline.leaving_out import leave_out_rows, say_left_out
 from churnkit.timeline import build
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class TrainingData:
         SHA-256 over the contract's columns of the whole table as Arrow, ``sha256:...``.
     waived
         What the leakage guard found and the recipe waives, a sentence each.
+    left_out
+        How many rows were left out and why, a sentence each.
     """
 
     contract: Contract
@@ -79,6 +82,7 @@ class TrainingData:
     test: Part
     digest: str
     waived: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
@@ -145,6 +149,7 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         If too few customers left or stayed to learn from or to test on.
     """
     contract = Contract.from_schema(recipe.schema)
+    table, left_out = leave_out_rows(contract, table, recipe.leave_out)
     findings = check_table(contract, table, "train", name=recipe.name)
     if findings:
         raise DataError(recipe.name, to_violations(findings))
@@ -170,7 +175,8 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         train.y,
         waive=recipe.waive,
     )
-    return TrainingData(known, train, test, _digest(contract, table), waived)
+    digest = _digest(contract, table)
+    return TrainingData(known, train, test, digest, waived, say_left_out(left_out))
 
 
 def _refuse_few(recipe: str, part: str, labels: NDArray[np.int8]) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from churnkit.decisions import Catalogue
+    from churnkit.pipeline.leaving_out import Reason
     from churnkit.timeline import Timeline
 
 __all__ = ["Recipe", "load_recipe"]
@@ -50,6 +51,10 @@ class Recipe:
         What a new model must beat.
     actions
         The catalogue that `recommend` chooses from, if any.
+    leave_out
+        Rows of the training table that are left out and counted, where they would else be
+        refused: ``"unnamed"`` without a customer, ``"unlabelled"`` without a label,
+        ``"repeated"`` word for word.
     waive
         Findings of the leakage guard that are known and meant, as ``"CK101:column"``; see
         ``docs/findings/``.
@@ -76,6 +81,7 @@ class Recipe:
     split: Split = field(default_factory=Split)
     gate: Gate = field(default_factory=Gate)
     actions: Catalogue | None = None
+    leave_out: tuple[Reason, ...] = ()
     waive: tuple[str, ...] = ()
     use: str = ""
     limits: tuple[str, ...] = ()

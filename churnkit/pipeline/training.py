@@ -171,7 +171,7 @@ def train(
         rule=fitted.rule_says,
         winner=fitted.winner,
         run_id=run_id,
-        warnings=(*data.waived, *(() if trouble is None else (trouble,))),
+        warnings=(*data.left_out, *data.waived, *(() if trouble is None else (trouble,))),
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from churnkit.cli.main import DONE, REFUSED
 
 COMMANDS = [
-    "demo", "validate", "train", "score", "plan", "explain", "serve", "models", "doctor",
+    "demo", "init", "validate", "train", "score", "plan", "explain", "serve", "models", "doctor",
 ]  # fmt: skip
 
 

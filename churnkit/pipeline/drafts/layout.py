@@ -1,0 +1,71 @@
+"""Python as a person would have typed it: calls that fit the line, or one argument a line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["call", "literal"]
+
+_LINE = 100
+
+
+def literal(value: Any) -> str:
+    """Write a value as Python; text in double quotes.
+
+    Examples
+    --------
+    >>> literal(["a", "b"]), literal(("value",)), literal(True)
+    ('["a", "b"]', '("value",)', 'True')
+    """
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, tuple):
+        inside = ", ".join(map(literal, value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
+    return repr(value)
+
+
+def call(
+    before: str,
+    function: str,
+    arguments: Iterable[Any] = (),
+    settings: Mapping[str, Any] | None = None,
+    *,
+    indent: int = 0,
+    after: str = "",
+) -> str:
+    """Write ``before function(...)after`` within the line, or broken where it is too long.
+
+    Examples
+    --------
+    >>> call("plan: str = ", "feature", ["Plan"], {"isin": ["a", "b"]}, indent=4)
+    '    plan: str = feature("Plan", isin=["a", "b"])'
+    """
+    parts: list[tuple[str, Any]] = [("", value) for value in arguments]
+    parts += [(f"{name}=", value) for name, value in (settings or {}).items()]
+    margin = " " * indent
+    written = [f"{name}{literal(value)}" for name, value in parts]
+    opened = f"{margin}{before}{function}("
+    one = f"{opened}{', '.join(written)}){after}"
+    if len(one) <= _LINE:
+        return one
+    inner = f"{margin}    {', '.join(written)}"
+    if len(inner) <= _LINE:
+        return f"{opened}\n{inner}\n{margin}){after}"
+    lines = [_line(name, value, indent + 4) for name, value in parts]
+    return "\n".join([opened, *lines, f"{margin}){after}"])
+
+
+def _line(name: str, value: Any, indent: int) -> str:
+    margin = " " * indent
+    one = f"{margin}{name}{literal(value)},"
+    if len(one) <= _LINE or not isinstance(value, list):
+        return one
+    items = "\n".join(f"{margin}    {literal(item)}," for item in value)
+    return f"{margin}{name}[\n{items}\n{margin}],"
