@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.model_tables import Table
 
 TRIALS = 100
-INNER_FOLDS = 4
+INNER_FOLDS = 3
 # From so many training rows on, the tuned peer's trials are judged on one held-out part.
 MANY_ROWS = 20_000
 
@@ -120,9 +120,9 @@ def _lightgbm_tuned(table: Table, fold: Fold) -> NDArray[np.float64]:
         found = lightgbm.cv(
             _PLAIN | {"metric": "binary_logloss", "feature_pre_filter": False} | settings,
             rows,
-            num_boost_round=2000,
+            num_boost_round=1000,
             folds=folds,
-            callbacks=[lightgbm.early_stopping(30, verbose=False)],
+            callbacks=[lightgbm.early_stopping(20, verbose=False)],
             return_cvbooster=True,
         )
         losses = found["valid binary_logloss-mean"]
@@ -140,8 +140,8 @@ def _lightgbm_tuned(table: Table, fold: Fold) -> NDArray[np.float64]:
 
 def _suggested(trial: Any) -> dict[str, Any]:
     return {
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.3, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 2, 128, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 2, 64, log=True),
         "min_data_in_leaf": trial.suggest_int("min_data_in_leaf", 1, 200, log=True),
         "feature_fraction": trial.suggest_float("feature_fraction", 0.2, 1.0),
         "bagging_fraction": trial.suggest_float("bagging_fraction", 0.5, 1.0),

@@ -105,7 +105,10 @@ def from_csv(
     title
         What to call it; the file's name if not given.
     """
-    raw = pd.read_csv(path, sep=None, engine="python", dtype=str, keep_default_na=False)
+    with path.open(encoding="utf-8-sig") as lines:
+        header = lines.readline()
+    separator = max(",;\t|", key=header.count)
+    raw = pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, keep_default_na=False)
     unknown = {label, *ids, *categories} - set(raw.columns)
     if unknown:
         raise SystemExit(f"{path.name} has no column {', '.join(sorted(unknown))}")
