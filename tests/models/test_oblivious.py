@@ -82,16 +82,18 @@ def test_the_estimator_is_deterministic_and_saves_without_catboost(customers, tm
     first, second = (model.fit(X, churned).scorer_.to_arrays()[1] for _ in range(2))
     assert all(first[name].tobytes() == second[name].tobytes() for name in first)
     settings, arrays = model.scorer_.to_arrays()
-    np.savez(tmp_path / "arrays.npz", **arrays)
+    for name, array in arrays.items():
+        np.save(tmp_path / f"{name}.npy", array)
     (tmp_path / "settings.json").write_text(json.dumps(settings))
-    np.save(tmp_path / "rows.npy", X[:20])
+    np.save(tmp_path / "rows", X[:20])
     program = (
-        "import sys, json, numpy as np\n"
+        "import sys, json, pathlib, numpy as np\n"
         "from churnkit.models import load_scorer\n"
-        "folder = sys.argv[1]\n"
-        "settings = json.load(open(folder + '/settings.json'))\n"
-        "scorer = load_scorer('statistics', settings, dict(np.load(folder + '/arrays.npz')))\n"
-        "print(scorer.raw_score(np.load(folder + '/rows.npy')).tolist())\n"
+        "folder = pathlib.Path(sys.argv[1])\n"
+        "settings = json.loads((folder / 'settings.json').read_text())\n"
+        "arrays = {path.stem: np.load(path) for path in folder.glob('*.npy')}\n"
+        "rows = arrays.pop('rows')\n"
+        "print(load_scorer('statistics', settings, arrays).raw_score(rows).tolist())\n"
         "assert 'catboost' not in sys.modules and 'sklearn' not in sys.modules\n"
     )
     told = subprocess.run(
