@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "from_files", "to_files"]
 
-_ARRAY = re.compile(r"(scorer|calibration|golden)/([a-z0-9_.]+)\.npy", re.ASCII)
+_ARRAY = re.compile(r"(scorer|calibration|golden|ranges)/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
 _DOCUMENTS = {"contract.json", "scorer.json", "card.json", "catalogue.json", "timeline.json"}
 _GOLDEN_TOLERANCE = 1e-12
@@ -54,6 +54,9 @@ class Parts:
         when a bundle is loaded.
     timeline
         How the features are made from raw tables, if the recipe says so.
+    ranges
+        The least and the greatest number of each encoded column that all but a few training
+        customers had, (f, 2); infinite for categories. A service warns of what lies outside.
     """
 
     contract: Contract
@@ -64,6 +67,7 @@ class Parts:
     golden: NDArray[np.float64] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     timeline: Timeline | None = None
+    ranges: NDArray[np.float64] | None = None
 
 
 def to_files(parts: Parts) -> dict[str, bytes]:
@@ -91,6 +95,8 @@ def to_files(parts: Parts) -> dict[str, bytes]:
     if parts.golden is not None:
         raw = parts.scorer.raw_score(parts.golden)
         groups["golden"] = {"rows": parts.golden, "probability": parts.calibration.apply(raw)}
+    if parts.ranges is not None:
+        groups["ranges"] = {"features": parts.ranges}
     for group, members in groups.items():
         for name, array in members.items():
             files[f"{group}/{name}.npy"] = write_array(array)
@@ -150,6 +156,7 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
         golden=groups["golden"].get("rows"),
         texts={m[1]: files[m[0]].decode() for m in map(_TEXT.fullmatch, files) if m},
         timeline=_timeline(files),
+        ranges=_ranges(groups["ranges"], len(contract.features)),
     )
     return parts, groups["golden"]
 
@@ -176,6 +183,15 @@ def _replay(parts: Parts, golden: Mapping[str, NDArray[Any]]) -> None:
         )
 
 
+def _ranges(arrays: Mapping[str, NDArray[Any]], features: int) -> NDArray[np.float64] | None:
+    if not arrays:
+        return None
+    ranges = arrays["features"]
+    if ranges.shape != (features, 2) or ranges.dtype != np.float64 or np.isnan(ranges).any():
+        raise BundleError("the bundle's ranges do not fit its contract: train again")
+    return ranges
+
+
 def _timeline(files: Mapping[str, bytes]) -> Timeline | None:
     if "timeline.json" not in files:
         return None
@@ -193,7 +209,9 @@ def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
 
 
 def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:
-    groups: dict[str, dict[str, NDArray[Any]]] = {"scorer": {}, "calibration": {}, "golden": {}}
+    groups: dict[str, dict[str, NDArray[Any]]] = {
+        group: {} for group in ("scorer", "calibration", "golden", "ranges")
+    }
     for file, content in files.items():
         match = _ARRAY.fullmatch(file)
         if match:

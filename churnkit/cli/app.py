@@ -12,6 +12,7 @@ from churnkit.cli import (
     explain,
     features,
     init,
+    keys,
     models,
     plan,
     score,
@@ -56,4 +57,5 @@ def command() -> Any:
 
     for name, function in _COMMANDS:
         app.command(name)(function)
+    app.add_typer(keys.keys, name="keys")
     return typer.main.get_command(app)

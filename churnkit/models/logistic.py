@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories, wide_categories
+from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories
 from churnkit.models.calibrating import row_losses
 from churnkit.models.calibration import Calibration
 from churnkit.models.encoding import ColumnEncoding, encode_columns
@@ -18,15 +18,11 @@ from churnkit.models.folds import Fold, checked_folds, held_out_mean
 from churnkit.models.linear import LinearScorer
 from churnkit.models.newton import Block, NewtonFit, newton_logistic
 from churnkit.models.refusals import ModelDataError
-from churnkit.models.statistics import CategoryStatistics, cross_encoded
-from churnkit.models.statistics_scorer import StatisticsScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
-
-    from churnkit.models.scorer import Scorer
 
 __all__ = ["STRENGTHS", "LogisticModel"]
 
@@ -55,12 +51,6 @@ class LogisticModel(BinaryModel):
         Indices of the columns that hold category codes.
     max_levels
         How many categories of a column have an effect of their own; rarer ones share one.
-    statistics_levels
-        A category of more levels than this is read by how often its customers leave and how
-        many there are; all are read one by one if not given.
-    max_rows
-        Of more rows than this an even part is fitted: so many settle a few hundred
-        coefficients.
     max_iter
         How many Newton steps at most.
     cv
@@ -71,7 +61,7 @@ class LogisticModel(BinaryModel):
 
     Attributes
     ----------
-    scorer_ : LinearScorer, or StatisticsScorer where a category is wide
+    scorer_ : LinearScorer
     calibration_ : Calibration
         The identity: the model's own log-odds.
     classes_ : (2,)
@@ -96,8 +86,6 @@ class LogisticModel(BinaryModel):
         bends: int = 9,
         categorical_features: tuple[int, ...] | None = None,
         max_levels: int = 256,
-        statistics_levels: int | None = None,
-        max_rows: int = 200_000,
         max_iter: int = 100,
         cv: Any = 5,
         seed: int = 0,
@@ -106,8 +94,6 @@ class LogisticModel(BinaryModel):
         self.bends = bends
         self.categorical_features = categorical_features
         self.max_levels = max_levels
-        self.statistics_levels = statistics_levels
-        self.max_rows = max_rows
         self.max_iter = max_iter
         self.cv = cv
         self.seed = seed
@@ -132,8 +118,8 @@ class LogisticModel(BinaryModel):
             self.C_ = self._held_out(rows, folds)[1]
         else:
             self.C_ = float(self.C)
-        reading = self._reading(self._part(rows))
-        fitted = self._coefficients(reading.blocks(), reading.encodings, self.C_)
+        encodings = self._encodings(rows)
+        fitted = self._coefficients(_blocks(rows, encodings), encodings, self.C_)
         if not fitted.converged:
             warnings.warn(
                 f"{fitted.steps} steps did not settle: raise max_iter or lower C",
@@ -141,7 +127,7 @@ class LogisticModel(BinaryModel):
                 stacklevel=2,
             )
         self.n_iter_ = max(1, fitted.steps)
-        self.scorer_ = reading.scorer(fitted.coefficients)
+        self.scorer_ = _folded(fitted.coefficients, encodings, rows)
         self.calibration_ = Calibration.identity()
         return self
 
@@ -169,19 +155,18 @@ class LogisticModel(BinaryModel):
     def _held_out(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], float]:
-        readings = [self._reading(self._part(rows.take(fold.train))) for fold in folds]
-        blocks = [reading.blocks() for reading in readings]
+        inside = [rows.take(fold.train) for fold in folds]
+        encodings = [self._encodings(part) for part in inside]
+        blocks = [_blocks(*pair) for pair in zip(inside, encodings, strict=True)]
         # Each fit starts where the last one ended, which is near.
         starts: list[NDArray[np.float64] | None] = [None] * len(folds)
 
         def held_out(strength: float, count: int) -> NDArray[np.float64]:
             parts = []
             for at, fold in enumerate(folds[:count]):
-                fitted = self._coefficients(
-                    blocks[at], readings[at].encodings, strength, starts[at]
-                )
+                fitted = self._coefficients(blocks[at], encodings[at], strength, starts[at])
                 starts[at] = fitted.coefficients
-                scorer = readings[at].scorer(fitted.coefficients)
+                scorer = _folded(fitted.coefficients, encodings[at], inside[at])
                 parts.append(scorer.raw_score(rows.matrix[fold.test]))
             return held_out_mean(folds[:count], parts, len(rows.matrix))
 
@@ -192,28 +177,14 @@ class LogisticModel(BinaryModel):
             strength = _downhill(lambda tried: _held_out_loss(rows, held_out(tried, judges)))
         return held_out(strength, len(folds)), float(strength)
 
-    def _part(self, rows: TrainingRows) -> TrainingRows:
-        """Return rows evenly from first to last, if there are more than needed."""
-        count = len(rows.matrix)
-        if count <= self.max_rows:
-            return rows
-        return rows.take(np.arange(self.max_rows) * count // self.max_rows)
-
-    def _reading(self, rows: TrainingRows) -> _Reading:
-        categories = checked_categories(self.categorical_features, rows.matrix)
-        wide = wide_categories(rows.matrix, categories, self.statistics_levels)
-        statistics = None
-        if wide:
-            statistics = CategoryStatistics.fit(rows, wide)
-            rows = rows._replace(matrix=cross_encoded(rows, wide, seed=self.seed))
-        encodings = encode_columns(
+    def _encodings(self, rows: TrainingRows) -> list[ColumnEncoding]:
+        return encode_columns(
             rows.matrix,
             rows.weight,
-            categories=[at for at in categories if at not in wide],
+            categories=checked_categories(self.categorical_features, rows.matrix),
             bends=self.bends,
             max_levels=self.max_levels,
         )
-        return _Reading(rows, encodings, statistics)
 
     def _coefficients(
         self,
@@ -227,21 +198,6 @@ class LogisticModel(BinaryModel):
         penalty = np.full(1 + sum(encoding.width for encoding in encodings), 1 / strength)
         penalty[0] = 0.0  # the churn rate itself is not shrunk
         return newton_logistic(blocks, penalty, start=start, max_steps=self.max_iter)
-
-
-class _Reading(NamedTuple):
-    """Training rows as the regression reads them, and how it reads others."""
-
-    rows: TrainingRows
-    encodings: list[ColumnEncoding]
-    statistics: CategoryStatistics | None
-
-    def blocks(self) -> Callable[[], Iterable[Block]]:
-        return _blocks(self.rows, self.encodings)
-
-    def scorer(self, coefficients: NDArray[np.float64]) -> Scorer:
-        linear = _folded(coefficients, self.encodings, self.rows)
-        return linear if self.statistics is None else StatisticsScorer(self.statistics, linear)
 
 
 def _downhill(loss_of: Callable[[float], float]) -> float:

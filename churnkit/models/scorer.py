@@ -24,7 +24,6 @@ _KINDS = {
     "ensemble": ("churnkit.models.ensemble", "EnsembleScorer"),
     "hazard": ("churnkit.models.hazard_scorer", "HazardScorer"),
     "linear": ("churnkit.models.linear", "LinearScorer"),
-    "statistics": ("churnkit.models.statistics_scorer", "StatisticsScorer"),
     "trees": ("churnkit.trees", "CompiledTrees"),
 }
 

@@ -18,6 +18,7 @@ from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.fitting import fit
+from churnkit.pipeline.ranges import training_ranges
 from churnkit.pipeline.track import Run, record
 
 if TYPE_CHECKING:
@@ -226,6 +227,7 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
         card=build_card(recipe, data, fitted),
         golden=golden if len(golden) else None,
         texts=fitted.texts(),
+        ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
     )
 
 

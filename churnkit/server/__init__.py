@@ -11,22 +11,37 @@ from typing import TYPE_CHECKING, Any
 from churnkit.errors import MissingExtraError
 
 if TYPE_CHECKING:
-    from churnkit.server.app import create_app
+    from churnkit.server.app import App, create_app
     from churnkit.server.find import FoundModel, find_model
+    from churnkit.server.mounted import Mounted
     from churnkit.server.packing import pack
     from churnkit.server.running import Server, serve
+    from churnkit.server.settings import Settings
 
 _HOMES = {
+    "App": "app",
     "FoundModel": "find",
+    "Mounted": "mounted",
     "Server": "running",
+    "Settings": "settings",
     "create_app": "app",
     "find_model": "find",
     "pack": "packing",
     "serve": "running",
 }
-_EXTRA = ("bentoml", "msgspec", "prometheus_client", "starlette")
+_EXTRA = ("bentoml", "msgspec", "prometheus_client")
 
-__all__ = ["FoundModel", "Server", "create_app", "find_model", "pack", "serve"]
+__all__ = [
+    "App",
+    "FoundModel",
+    "Mounted",
+    "Server",
+    "Settings",
+    "create_app",
+    "find_model",
+    "pack",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> Any:

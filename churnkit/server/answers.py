@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import msgspec
+import numpy as np
 from msgspec import UNSET
 
 from churnkit.contracts.rows import RowEncoder
-from churnkit.contracts.violations import Violation
+from churnkit.contracts.violations import Finding
 from churnkit.decisions import decide_one
-from churnkit.server.body import Body, ExplainBody, PredictBody, RecommendBody, refuse_repeated_keys
+from churnkit.server.body import ExplainBody, PredictBody, RecommendBody, refuse_repeated_keys
+from churnkit.server.metrics import Metrics
+from churnkit.server.observing import Observer, Warnings
 from churnkit.server.problems import Problem
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
     from churnkit.bundle import RetentionModel
     from churnkit.contracts.encoded import Encoded
+    from churnkit.contracts.violations import Violation
 
-__all__ = ["DEFAULT_REASONS", "Answers", "Rows"]
+__all__ = ["DEFAULT_REASONS", "Answer", "Answers", "Rows", "refuse_rows"]
 
 DEFAULT_REASONS: Final = 3
-_POSITIONS_SHOWN = 5
 
 Rows = list[dict[str, Any]]
-Answer = Callable[[bytes, Body], Rows]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What one request is told.
+
+    Parameters
+    ----------
+    rows
+        A record for each customer, in order.
+    warnings
+        What was strange about customers that were scored all the same.
+    refused
+        How many customers were reported in place instead of scored.
+    """
+
+    rows: Rows
+    warnings: Warnings
+    refused: int = 0
 
 
 class Answers:
     """A model's answers to requests, one record for each customer, in order.
 
-    A request is answered whole or refused whole.
+    A request is answered whole or refused whole, unless it asks for ``partial`` answers.
 
     Parameters
     ----------
     model
         Its contract reads the requests in the strict manner: a number is a number, and a
         column that it does not know is refused.
+    metrics
+        Where scores and strange values are counted; nowhere that is read if None.
     """
 
-    def __init__(self, model: RetentionModel) -> None:
+    def __init__(self, model: RetentionModel, metrics: Metrics | None = None) -> None:
         self._model = model
         self._entity = model.contract.entity.name
         self._n_features = len(model.contract.features)
         catalogue = model.parts.catalogue
         columns = model.contract.encoded("recommend")
         self._actions = None if catalogue is None else catalogue.compile(columns)
+        self._observer = Observer(model, metrics or Metrics())
         self._encoders: dict[str, RowEncoder] = {
             "predict": RowEncoder(model.contract, "predict", closed=True),
             "recommend": RowEncoder(model.contract, "recommend", closed=True),
@@ -58,29 +81,41 @@ class Answers:
         """Whether the model has a catalogue of actions."""
         return self._actions is not None
 
-    def predict(self, raw: bytes, body: PredictBody) -> Rows:
-        """Give each customer's probability of leaving."""
+    def predict(self, raw: bytes, body: PredictBody, *, ids: str) -> Answer:
+        """Give each customer's probability of leaving.
+
+        Parameters
+        ----------
+        raw, body
+            The body as it was sent, and decoded.
+        ids
+            The request's own id: a prediction's is this, a dash, and its row's number.
+        """
         customers = body.customers
         if len(customers) == 1:
             values = self._encoders["predict"].encode_row(customers[0])
             if values is not None:
                 refuse_repeated_keys(raw, body)
-                return [self._record(customers[0], self._probability(values))]
-        _, probabilities = self._scored(raw, body, "predict")
-        return list(map(self._record, customers, probabilities.tolist()))
+                probability = self._probability(values)
+                warnings = self._observer.row(values, probability)
+                return Answer([self._record(customers[0], ids + "-0", probability)], warnings)
+        encoded, probabilities, warnings = self._scored(raw, body, "predict")
+        return self._answer(self._records(body, encoded, probabilities, ids), encoded, warnings)
 
-    def explain(self, raw: bytes, body: ExplainBody) -> Rows:
+    def explain(self, raw: bytes, body: ExplainBody, *, ids: str) -> Answer:
         """Give each customer's probability with the strongest reasons for it."""
-        encoded, probabilities = self._scored(raw, body, "predict")
+        encoded, probabilities, warnings = self._scored(raw, body, "predict")
         top = DEFAULT_REASONS if body.top is UNSET else int(body.top)
         reasons = self._model.reasons(encoded, top=top)
-        records = map(self._record, body.customers, probabilities.tolist())
-        return [
-            {**record, "reasons": [reason.to_dict() for reason in of_row]}
-            for record, of_row in zip(records, reasons, strict=True)
+        rows = [
+            record if "problem" in record else {**record, "reasons": [r.to_dict() for r in of_row]}
+            for record, of_row in zip(
+                self._records(body, encoded, probabilities, ids), reasons, strict=True
+            )
         ]
+        return self._answer(rows, encoded, warnings)
 
-    def recommend(self, raw: bytes, body: RecommendBody) -> Rows:
+    def recommend(self, raw: bytes, body: RecommendBody, *, ids: str) -> Answer:
         """Give each customer's probability with the action that pays most, or none."""
         budget = None if body.budget is UNSET else body.budget
         if len(body.customers) == 1 and self._actions is not None:
@@ -89,55 +124,113 @@ class Answers:
                 refuse_repeated_keys(raw, body)
                 probability = self._probability(values[: self._n_features])
                 decision = decide_one(probability, values, self._actions, budget=budget)
-                return [self._record(body.customers[0], probability) | decision.to_dict()]
-        encoded, probabilities = self._scored(raw, body, "recommend")
-        self._refuse_repeated_customers(body.customers)
-        columns = self._model.decide(encoded, probabilities, budget=budget).to_columns()
+                record = self._record(body.customers[0], ids + "-0", probability)
+                warnings = self._observer.row(values, probability)
+                return Answer([record | decision.to_dict()], warnings)
+        encoded, probabilities, warnings = self._scored(raw, body, "recommend", unique=True)
+        decided = self._model.decide(encoded, np.asarray(probabilities), budget=budget)
+        columns = decided.to_columns()
         lists = [list(column) for column in map(_plain, columns.values())]
-        records = map(self._record, body.customers, probabilities.tolist())
-        return [
-            {**record, **dict(zip(columns, cells, strict=True))}
+        records = self._records(body, encoded, probabilities, ids)
+        rows = [
+            record if "problem" in record else {**record, **dict(zip(columns, cells, strict=True))}
             for record, *cells in zip(records, *lists, strict=True)
         ]
+        return self._answer(rows, encoded, warnings)
+
+    def _answer(self, rows: Rows, encoded: Encoded, warnings: Warnings) -> Answer:
+        refused = int(len(rows) - encoded.valid.sum()) if encoded.findings else 0
+        return Answer(rows, warnings, refused)
 
     def _probability(self, values: list[float]) -> float:
         parts = self._model.parts
         return parts.calibration.apply_one(parts.scorer.raw_score_row(values))
 
-    def _record(self, customer: dict[str, Any], probability: float) -> dict[str, Any]:
-        return {self._entity: customer[self._entity], "churn_probability": probability}
+    def _record(self, customer: dict[str, Any], name: str, probability: float) -> dict[str, Any]:
+        return {
+            self._entity: customer[self._entity],
+            "prediction_id": name,
+            "churn_probability": probability,
+        }
+
+    def _records(
+        self, body: PredictBody, encoded: Encoded, probabilities: Sequence[float], ids: str
+    ) -> Rows:
+        broken = _by_row(encoded.findings)
+        return [
+            self._broken(customer, f"{ids}-{row}", broken[row])
+            if row in broken
+            else self._record(customer, f"{ids}-{row}", probability)
+            for row, (customer, probability) in enumerate(
+                zip(body.customers, probabilities, strict=True)
+            )
+        ]
+
+    def _broken(
+        self, customer: dict[str, Any], name: str, violations: Sequence[Violation]
+    ) -> dict[str, Any]:
+        """Report a customer in place; its id only if the id is one."""
+        named = all(v.column != self._entity or v.rule == "unique" for v in violations)
+        return {
+            self._entity: customer.get(self._entity) if named else None,
+            "prediction_id": name,
+            "churn_probability": None,
+            "problem": [{"column": v.column, "rule": v.rule, "mend": v.mend} for v in violations],
+        }
 
     def _scored(
-        self, raw: bytes, body: Body, purpose: Literal["predict", "recommend"]
-    ) -> tuple[Encoded, NDArray[np.float64]]:
+        self,
+        raw: bytes,
+        body: PredictBody,
+        purpose: Literal["predict", "recommend"],
+        *,
+        unique: bool = False,
+    ) -> tuple[Encoded, list[float], Warnings]:
         encoded = self._encoders[purpose].encode(body.customers)
-        if encoded.findings:
-            raise _refuse_rows(encoded.violations)
+        if unique and (body.reports or not encoded.findings):
+            encoded = self._with_repeated(encoded)
+        if encoded.findings and not body.reports:
+            raise refuse_rows(encoded.violations)
         refuse_repeated_keys(raw, body)
-        return encoded, self._model.probabilities(encoded)
+        probabilities: list[float] = self._model.probabilities(encoded).tolist()
+        return encoded, probabilities, self._observer.table(encoded, probabilities)
 
-    def _refuse_repeated_customers(self, customers: Rows) -> None:
+    def _with_repeated(self, encoded: Encoded) -> Encoded:
+        """Find the rows whose customer stood in a row before."""
         seen: set[Any] = set()
         repeated = []
-        for position, customer in enumerate(customers):
-            name = customer[self._entity]
+        for position, name in enumerate(encoded.entity):
+            # An id that is no id, such as a list, breaks a rule of its own.
+            if not isinstance(name, (str, int, float)):
+                continue
             if name in seen:
                 repeated.append(position)
             seen.add(name)
-        if repeated:
-            shown = tuple(repeated[:_POSITIONS_SHOWN])
-            raise _refuse_rows([Violation(self._entity, "unique", len(repeated), shown)])
+        if not repeated:
+            return encoded
+        finding = Finding(self._entity, "unique", np.array(repeated))
+        return replace(encoded, findings=(*encoded.findings, finding))
+
+
+def _by_row(findings: Sequence[Finding]) -> dict[int, list[Violation]]:
+    found: dict[int, list[Violation]] = {}
+    for finding in findings:
+        violation = finding.to_violation()
+        for row in finding.positions.tolist():
+            found.setdefault(row, []).append(violation)
+    return found
 
 
 def _plain(column: Any) -> list[Any]:
     return column if isinstance(column, list) else list(column.tolist())
 
 
-def _refuse_rows(violations: Sequence[Violation]) -> Problem:
+def refuse_rows(violations: Sequence[Violation]) -> Problem:
+    """Refuse customers that break rules of the contract."""
     return Problem(
         422,
         "contract",
-        "no customer was scored: correct what the violations name, or leave those rows out "
-        "(rows count from 0)",
+        "no customer was scored: correct what the violations name, leave those rows out, or ask "
+        "for the others with partial (rows count from 0)",
         violations=[violation.to_dict() for violation in violations],
     )

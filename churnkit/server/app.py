@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+import gc
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-from starlette.applications import Starlette
-from starlette.routing import Route
-
-from churnkit.server.answers import Answers, Rows
-from churnkit.server.body import ExplainBody, PredictBody, RecommendBody, decode, read_body
-from churnkit.server.describe import describe_model, served_by
-from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Scope
+from churnkit.server.body import ExplainBody, PredictBody, RecommendBody
+from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
+from churnkit.server.gate import Gate
 from churnkit.server.metrics import METRICS_TYPE, Metrics
-from churnkit.server.openapi import openapi_document
 from churnkit.server.problems import Problem
+from churnkit.server.questions import Question
+from churnkit.server.served import Served
+from churnkit.server.settings import Settings
 
 if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
 
-__all__ = ["create_app"]
+__all__ = ["App", "create_app"]
 
-AnyBody = TypeVar("AnyBody", PredictBody, ExplainBody, RecommendBody)
-AsyncReply = Callable[[Scope, Receive], Awaitable[Reply | None]]
-_OTHER = "other"
+_LOG = logging.getLogger("churnkit.server")
+_OTHER: Final = "other"
+
+AsyncReply = Callable[[Request], Awaitable[Reply | None]]
 
 
-def create_app(
-    model: RetentionModel, *, max_rows: int = 1_000, max_body_bytes: int = 1_000_000
-) -> Starlette:
+def create_app(model: RetentionModel, *, settings: Settings | None = None, **changes: Any) -> App:
     """Make the application that answers for a model.
 
     Parameters
     ----------
     model
-        It serves for the application's whole life.
-    max_rows
-        The most customers in one request.
-    max_body_bytes
-        The most bytes in the body of one request.
+        It answers until a newer version is swapped in.
+    settings
+        Limits, keys and places; the defaults if None.
+    changes
+        Single settings by name, such as ``max_rows=50``.
 
     Returns
     -------
@@ -48,79 +46,140 @@ def create_app(
     actions, ``/v1/recommend``; ``GET /v1/model``, ``/livez``, ``/readyz``, ``/metrics`` and
     ``/openapi.json``. Every refusal is ``application/problem+json``.
     """
-    model.warm_up()
-    metrics = Metrics()
-    answers = Answers(model)
-    envelope = _envelope(model)
-
-    def post(kind: type[AnyBody], answer: Callable[[bytes, AnyBody], Rows]) -> AsyncReply:
-        decoder = msgspec.json.Decoder(kind)
-
-        async def reply(scope: Scope, receive: Receive) -> Reply | None:
-            raw = await read_body(scope, receive, limit=max_body_bytes)
-            if raw is None:
-                return None
-            # Scored inline: a customer takes microseconds, a thread would cost more.
-            rows = answer(raw, decode(decoder, raw, max_rows=max_rows))
-            return Reply(envelope(rows), rows=len(rows))
-
-        return reply
-
-    posts = {
-        "/v1/predict": post(PredictBody, answers.predict),
-        "/v1/explain": post(ExplainBody, answers.explain),
-    }
-    if answers.recommends:
-        posts["/v1/recommend"] = post(RecommendBody, answers.recommend)
-
-    @cache
-    def facts() -> Reply:
-        return Reply(msgspec.json.encode(describe_model(model)))
-
-    @cache
-    def openapi() -> Reply:
-        return Reply(msgspec.json.encode(openapi_document(model, answers, max_rows=max_rows)))
-
-    gets = {
-        "/v1/model": _get(facts),
-        "/openapi.json": _get(openapi),
-        "/metrics": _get(lambda: Reply(metrics.exposition(), METRICS_TYPE)),
-        "/livez": _get(lambda: Reply(b"\n", TEXT_TYPE)),
-        "/readyz": _get(lambda: Reply(b"\n", TEXT_TYPE)),
-    }
-    allowed = dict.fromkeys(posts, "POST") | dict.fromkeys(gets, "GET, HEAD")
-    routes = [
-        *(Route(at, Endpoint(at, reply, metrics), methods=["POST"]) for at, reply in posts.items()),
-        *(Route(at, Endpoint(at, reply, metrics), methods=["GET"]) for at, reply in gets.items()),
-        # Mounted in another application, ours answers for unknown paths only if it has a route
-        # that matches them; so it must also tell a wrong method from an unknown path itself.
-        Route("/{path:path}", Endpoint(_OTHER, _rest(allowed), metrics)),
-    ]
-    return Starlette(routes=routes)
+    return App(model, replace(settings or Settings(), **changes))
 
 
-def _envelope(model: RetentionModel) -> Callable[[Rows], bytes]:
-    encode = msgspec.json.Encoder().encode
-    by = msgspec.Raw(encode(served_by(model)))
-    return lambda rows: encode({"predictions": rows, "model": by})
+class App:
+    """The endpoint of a model, as an ASGI application.
 
+    Parameters
+    ----------
+    model
+        It answers until `swap` puts another in its place.
+    settings
+        Limits, keys and places.
+    """
 
-def _get(show: Callable[[], Reply]) -> AsyncReply:
-    async def reply(_scope: Scope, _receive: Receive) -> Reply:
-        return show()
+    def __init__(self, model: RetentionModel, settings: Settings) -> None:
+        self.settings = settings
+        self.metrics = Metrics()
+        self.gate = Gate(settings)
+        self.served = Served(model, settings, self.metrics)
+        self._started = False
+        self._routes: dict[tuple[str, str], Endpoint] = {}
+        for path, question in self._questions().items():
+            self._routes["POST", path] = Endpoint(path, question, self.metrics)
+        for path, look in self._looks().items():
+            endpoint = Endpoint(path, look, self.metrics)
+            self._routes["GET", path] = self._routes["HEAD", path] = endpoint
+        self._rest = Endpoint(_OTHER, self._refuse, self.metrics)
+        self._tell()
 
-    return reply
+    def _questions(self) -> dict[str, AsyncReply]:
+        def serving() -> Served:
+            return self.served
 
+        given = (serving, self.gate, self.settings)
+        return {
+            "/v1/predict": Question(
+                *given,
+                kind=PredictBody,
+                scope="predict",
+                ask=lambda answers, raw, body, ids: answers.predict(raw, body, ids=ids),
+            ),
+            "/v1/explain": Question(
+                *given,
+                kind=ExplainBody,
+                scope="predict",
+                ask=lambda answers, raw, body, ids: answers.explain(raw, body, ids=ids),
+            ),
+            "/v1/recommend": Question(
+                *given,
+                kind=RecommendBody,
+                scope="recommend",
+                ask=lambda answers, raw, body, ids: answers.recommend(raw, body, ids=ids),
+            ),
+        }
 
-def _rest(allowed: Mapping[str, str]) -> AsyncReply:
-    async def reply(scope: Scope, _receive: Receive) -> Reply:
-        path = "/" + scope["path_params"]["path"]
-        if path in allowed:
-            methods = allowed[path]
+    def _looks(self) -> dict[str, AsyncReply]:
+        def look(show: Callable[[], Reply], scope: str | None = None) -> AsyncReply:
+            async def reply(request: Request) -> Reply:
+                self.gate.admit(request, scope)
+                return show()
+
+            return reply
+
+        return {
+            "/v1/model": look(lambda: Reply(self.served.facts)),
+            "/openapi.json": look(lambda: Reply(self.served.openapi)),
+            "/metrics": look(lambda: Reply(self.metrics.exposition(), METRICS_TYPE), "admin"),
+            "/livez": _probe,
+            "/readyz": _probe,
+        }
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """The paths that are answered with more than a refusal."""
+        return frozenset(path for _, path in self._routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or follow the life of the server."""
+        if scope["type"] == "http":
+            endpoint = self._routes.get((scope["method"], scope["path"]))
+            if endpoint is None:
+                endpoint = self._route_below(scope)
+            await endpoint(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def _route_below(self, scope: Scope) -> Endpoint:
+        """Find the route where the application is mounted below a path of another one."""
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        return self._routes.get((scope["method"], path), self._rest)
+
+    def swap(self, served: Served) -> None:
+        """Let another model answer from the next request on."""
+        self.served = served
+        self._tell()
+
+    async def startup(self) -> None:
+        """Begin what goes on beside the requests; call it once the event loop runs."""
+        if self._started:
+            return
+        self._started = True
+        # Python's full collections walk over everything that was imported, a tenth of a second
+        # long. What is there now stays there, so they need not look at it again.
+        gc.collect()
+        gc.freeze()
+
+    async def shutdown(self) -> None:
+        """End what `startup` began."""
+        self.metrics.close()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self.startup()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.shutdown()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    def _tell(self) -> None:
+        self.metrics.forget("churnkit_model")
+        self.metrics.show("churnkit_model", self.served.model.name, self.served.version, value=1.0)
+
+    async def _refuse(self, request: Request) -> Reply:
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        methods = ", ".join(method for method, at in self._routes if at == path)
+        if methods:
             raise Problem(405, "method", f"ask with {methods}", headers={"allow": methods})
-        if path == "/v1/recommend":
-            detail = "this model was trained without actions: name some in the recipe, train again"
-            raise Problem(404, "no-actions", detail)
         raise Problem(404, "path", "see /openapi.json for what there is")
 
-    return reply
+
+async def _probe(_request: Request) -> Reply:
+    return Reply(b"\n", TEXT_TYPE)

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+from asyncio import CancelledError
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from churnkit.contracts.violations import Violation
 from churnkit.server.problems import Problem, shape_violation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from churnkit.server.endpoint import Message, Request
+    from churnkit.server.patience import Patience
 
 __all__ = [
     "MAX_REASONS",
@@ -26,6 +32,7 @@ __all__ = [
     "RecommendBody",
     "decode",
     "read_body",
+    "refuse_media",
     "refuse_repeated_keys",
 ]
 
@@ -37,59 +44,62 @@ _POSITIONS_SHOWN = 5
 _PLACE = re.compile(r" - at `\$(?:\.(?P<field>\w+))?(?:\[(?P<row>\d+)\])?(?:\[\.\.\.\])?[^`]*`$")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-
 
 class PredictBody(Struct, forbid_unknown_fields=True):
-    """The body of ``/v1/predict``."""
+    """The body of ``/v1/predict``, and what all questions share."""
 
     customers: list[dict[str, Any]]
+    partial: bool | UnsetType = UNSET
 
     @property
     def fields_given(self) -> int:
         """How many keys the outermost object has."""
-        return 1
+        return 1 + (self.partial is not UNSET)
+
+    @property
+    def reports(self) -> bool:
+        """Whether rows that break a rule are reported in place, and the others answered."""
+        return self.partial is True
 
 
-class ExplainBody(Struct, forbid_unknown_fields=True):
+class ExplainBody(PredictBody):
     """The body of ``/v1/explain``."""
 
-    customers: list[dict[str, Any]]
     # JSON knows no whole numbers: 3.0 is 3, as the published schema has it.
     top: Annotated[float, Meta(ge=1, le=MAX_REASONS, multiple_of=1)] | UnsetType = UNSET
 
     @property
     def fields_given(self) -> int:
         """How many keys the outermost object has."""
-        return 1 + (self.top is not UNSET)
+        return 1 + (self.partial is not UNSET) + (self.top is not UNSET)
 
 
-class RecommendBody(Struct, forbid_unknown_fields=True):
+class RecommendBody(PredictBody):
     """The body of ``/v1/recommend``."""
 
-    customers: list[dict[str, Any]]
     budget: Annotated[float, Meta(ge=0)] | UnsetType | None = UNSET
 
     @property
     def fields_given(self) -> int:
         """How many keys the outermost object has."""
-        return 1 + (self.budget is not UNSET)
+        return 1 + (self.partial is not UNSET) + (self.budget is not UNSET)
 
 
 Body = PredictBody | ExplainBody | RecommendBody
-AnyBody = TypeVar("AnyBody", PredictBody, ExplainBody, RecommendBody)
+AnyBody = TypeVar("AnyBody", bound=PredictBody)
 
 
-async def read_body(scope: Mapping[str, Any], receive: Receive, *, limit: int) -> bytes | None:
+async def read_body(request: Request, *, limit: int, patience: Patience) -> bytes | None:
     """Read a request's body.
 
     Parameters
     ----------
-    scope, receive
-        Of the ASGI request.
+    request
+        Whose media type has been looked at.
     limit
         The most bytes that are taken.
+    patience
+        How long the client may take to send them.
 
     Returns
     -------
@@ -98,19 +108,36 @@ async def read_body(scope: Mapping[str, Any], receive: Receive, *, limit: int) -
     Raises
     ------
     Problem
-        415 if it is not sent as plain ``application/json``, 413 if it is too large, whether
-        its length was declared or not.
+        413 if it is too large, whether its length was declared or not; 408 if it comes too
+        slowly.
     """
-    headers = {name: value for name, value in scope["headers"] if name in _HEADERS_READ}
-    _check_media(headers)
-    declared = headers.get(b"content-length", b"0")
+    task = patience.begin()
+    try:
+        message = await request.receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body", False) or len(body) > limit or not body:
+            return await _read_on(request, message, limit)
+    except CancelledError:
+        if not patience.is_over(task):
+            raise
+        raise Problem(
+            408,
+            "slow",
+            f"the body did not come within {patience.seconds:g} seconds: send it at once",
+            headers={"connection": "close"},
+        ) from None
+    finally:
+        patience.end(task)
+    return body
+
+
+async def _read_on(request: Request, message: Message, limit: int) -> bytes | None:
+    """Read a body that comes in pieces, or is none."""
+    declared = request.headers.get(b"content-length", b"0")
     too_large = declared.isdigit() and int(declared) > limit
     chunks: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
+    while message["type"] != "http.disconnect":
         chunk = message.get("body", b"")
         size += len(chunk)
         too_large = too_large or size > limit
@@ -120,6 +147,9 @@ async def read_body(scope: Mapping[str, Any], receive: Receive, *, limit: int) -
             chunks.append(chunk)
         if not message.get("more_body", False) or size > limit * _DRAINED_LIMITS:
             break
+        message = await request.receive()
+    else:
+        return None
     if too_large:
         raise Problem(
             413,
@@ -128,21 +158,31 @@ async def read_body(scope: Mapping[str, Any], receive: Receive, *, limit: int) -
             "them with churnkit score",
             headers={"connection": "close"},
         )
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return b"".join(chunks)
 
 
-_HEADERS_READ = (b"content-type", b"content-encoding", b"content-length")
+def refuse_media(request: Request, *media: bytes) -> bytes:
+    """Return the media type of a request's body; refuse what is none of those that are read.
 
-
-def _check_media(headers: Mapping[bytes, bytes]) -> None:
-    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    Raises
+    ------
+    Problem
+        415, also for a compressed body: a small one may unfold to any size.
+    """
+    headers = request.headers
+    said = headers.get(b"content-type", b"")
+    if said in media and b"content-encoding" not in headers:
+        return said
+    found = said.partition(b";")[0].strip().lower()
     coding = headers.get(b"content-encoding", b"identity").strip().lower()
-    if media != b"application/json" or coding != b"identity":
+    if found not in media or coding != b"identity":
         raise Problem(
             415,
             "media-type",
-            "send the body as plain JSON with the header content-type: application/json",
+            "send the body uncompressed, with the header content-type: "
+            + " or ".join(name.decode() for name in media),
         )
+    return found
 
 
 def decode(decoder: msgspec.json.Decoder[AnyBody], body: bytes, *, max_rows: int) -> AnyBody:

@@ -16,12 +16,18 @@ _SHOWN_NAME = 80
 
 _TITLES = {
     400: "The body is not JSON",
+    401: "This service asks for a key",
+    403: "This is not allowed to you",
     404: "There is nothing at this path",
     405: "This path does not take that method",
+    408: "The body came too slowly",
+    409: "This does not go with what was asked before",
     413: "The body is too large",
-    415: "The body must be JSON",
+    415: "The body is of a type that is not read",
     422: "The body does not fit the contract",
+    429: "There were too many requests",
     500: "The service is at fault",
+    503: "The service cannot answer now",
 }
 
 

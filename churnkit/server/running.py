@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -18,11 +19,12 @@ from typing import IO, TYPE_CHECKING, NoReturn
 import psutil  # type: ignore[import-untyped]
 
 from churnkit.errors import ChurnkitError
+from churnkit.server.gate import refuse_open_door
 from churnkit.server.packing import quiet_environment
+from churnkit.server.settings import Settings
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
 __all__ = ["Server", "serve"]
@@ -77,6 +79,7 @@ def serve(
     port: int | None = None,
     timeout_seconds: float = 60.0,
     log: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Serve a Bento while the block runs.
 
@@ -94,6 +97,9 @@ def serve(
         How long the service may take until it is ready.
     log
         The file for what it prints, appended; a temporary one if None.
+    settings
+        Environment variables of the service, such as ``CHURNKIT_KEYS``; they go before those
+        of this process.
 
     Yields
     ------
@@ -102,8 +108,15 @@ def serve(
     Raises
     ------
     ChurnkitError
-        If it does not become ready, with the last lines that it printed.
+        If it does not become ready, with the last lines that it printed; or if other machines
+        could ask and there are no keys.
     """
+    given = dict(settings or {})
+    chosen_settings = Settings.from_environment({**os.environ, **given})
+    refuse_open_door(host, keys=chosen_settings.keys, unlocked=chosen_settings.open)
+    if chosen_settings.keys:
+        # The service works in a folder of its own.
+        given["CHURNKIT_KEYS"] = str(Path(chosen_settings.keys).resolve())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_termination_as_exit())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="churnkit-serve-")))
@@ -114,7 +127,7 @@ def serve(
             chosen = port if port is not None else _free_port(host)
             metrics = folder / f"metrics-{attempt}"
             metrics.mkdir()
-            process = _start(tag, host, chosen, stream, metrics)
+            process = _start(tag, host, chosen, stream, metrics=metrics, settings=given)
             stack.callback(_stop, process)
             try:
                 _await_ready(process, host, chosen, timeout_seconds, place)
@@ -129,7 +142,13 @@ def serve(
 
 
 def _start(
-    tag: str, host: str, port: int, stream: IO[bytes], metrics: Path
+    tag: str,
+    host: str,
+    port: int,
+    stream: IO[bytes],
+    *,
+    metrics: Path,
+    settings: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
         [
@@ -137,7 +156,9 @@ def _start(
             *("--host", host, "--port", str(port)),
             *("--timeout-graceful-shutdown", str(int(_GRACE_SECONDS / 2))),
         ],
-        env=quiet_environment(PROMETHEUS_MULTIPROC_DIR=str(metrics), PYTHONUNBUFFERED="1"),
+        env=quiet_environment(
+            PROMETHEUS_MULTIPROC_DIR=str(metrics), PYTHONUNBUFFERED="1", **settings
+        ),
         # Not where we are: a file of ours could be taken for a module of the service.
         cwd=metrics,
         stdin=subprocess.DEVNULL,

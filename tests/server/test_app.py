@@ -1,5 +1,7 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from churnkit.bundle.contents import Parts
@@ -9,6 +11,11 @@ from churnkit.server import create_app
 
 def sigmoid(raw):
     return 1 / (1 + math.exp(-raw))
+
+
+def numbers(records):
+    """Leave out what is another one with each answer."""
+    return [{k: v for k, v in record.items() if k != "prediction_id"} for record in records]
 
 
 ANNA = {
@@ -47,13 +54,23 @@ def test_one_row_and_many_rows_give_the_same_bits(ask, member):
     members = [member(place) for place in range(40)]
     together = ask("/v1/predict", {"customers": members}).json()["predictions"]
     alone = [ask("/v1/predict", {"customers": [m]}).json()["predictions"][0] for m in members]
-    assert alone == together
+    assert numbers(alone) == numbers(together)
 
 
 def test_a_category_that_training_never_saw_is_read_as_the_contract_says(ask):
     rome = ask("/v1/predict", {"customers": [ANNA | {"city": "Rome"}]}).json()
     none = ask("/v1/predict", {"customers": [ANNA | {"city": None}]}).json()
-    assert rome == none
+    assert numbers(rome["predictions"]) == numbers(none["predictions"])
+    [warning] = rome["warnings"]
+    assert warning["mend"]
+    assert {**warning, "mend": ""} == {
+        "column": "city",
+        "rule": "unknown_category",
+        "count": 1,
+        "positions": [0],
+        "mend": "",
+    }
+    assert none["warnings"] == []
 
 
 def test_explain_names_the_strongest_reasons_in_the_schema_s_words(ask):
@@ -103,6 +120,7 @@ def test_recommend_says_what_the_library_says(ask, member, model):
     members = [member(place, decide=True) for place in range(30)]
     told = ask("/v1/recommend", {"customers": members}).json()["predictions"]
     for got, row in zip(told, model.recommend(members), strict=True):
+        assert got.pop("prediction_id")
         assert got == {name: row[name] for name in got}
 
 
@@ -114,9 +132,82 @@ def test_one_recommendation_has_the_numbers_that_it_has_among_many(ask, member):
             body = {"customers": [one], "budget": budget}
             [alone] = ask("/v1/recommend", body).json()["predictions"]
             if budget is None or among["cost"] <= budget:
-                assert alone == among
+                assert numbers([alone]) == numbers([among])
             else:
                 assert alone["cost"] <= budget
+
+
+def test_each_prediction_has_an_id_of_its_own(ask, member):
+    body = {"customers": [member(place) for place in range(20)]}
+    told = [row for _ in range(3) for row in ask("/v1/predict", body).json()["predictions"]]
+    ids = [row["prediction_id"] for row in told]
+    assert len(set(ids)) == 60
+    assert len({name.rsplit("-")[0] for name in ids}) == 3
+    assert [name.rsplit("-")[1] for name in ids[:20]] == [str(row) for row in range(20)]
+
+
+@pytest.mark.parametrize("question", ["predict", "explain", "recommend"])
+def test_a_partial_answer_reports_broken_customers_in_place(ask, member, question):
+    decide = question == "recommend"
+    rows = [member(place, decide=decide) for place in range(6)]
+    whole = ask(f"/v1/{question}", {"customers": [rows[0], rows[3]]}).json()["predictions"]
+    rows[1] = rows[1] | {"tenure": -1, "anna-7431": 2}
+    rows[2] = dict[str, object]()
+    rows[4] = rows[4] | {"member_id": ["x"]}
+    rows[5] = rows[5] | {"plan": "anna-7431"}
+    assert ask(f"/v1/{question}", {"customers": rows}).status_code == 422
+    answer = ask(f"/v1/{question}", {"customers": rows, "partial": True})
+    assert answer.status_code == 200
+    told = answer.json()["predictions"]
+    assert [row["member_id"] for row in told] == ["m0", "m1", None, "m3", None, "m5"]
+    assert numbers([told[0], told[3]]) == numbers(whole)
+    broken = [told[place] for place in (1, 2, 4, 5)]
+    assert {row["churn_probability"] for row in broken} == {None}
+    assert {(p["column"], p["rule"]) for p in told[1]["problem"]} == {
+        ("tenure", "ge(0)"),
+        ("anna-7431", "unknown_column"),
+    }
+    assert {p["rule"] for p in told[2]["problem"]} == {"missing_column"}
+    assert [p["column"] for p in told[5]["problem"]] == ["plan"]
+    assert all(p["mend"] for row in broken for p in row["problem"])
+
+
+def test_a_partial_recommendation_decides_a_customer_once(ask, member):
+    rows = [member(place, decide=True) for place in (1, 2, 1)]
+    told = ask("/v1/recommend", {"customers": rows, "partial": True}).json()["predictions"]
+    assert ["problem" in row for row in told] == [False, False, True]
+    assert told[2]["problem"][0]["rule"] == "unique"
+    assert told[2]["member_id"] == "m1"
+
+
+def test_a_number_beyond_what_training_saw_is_scored_with_a_warning(ask, model):
+    limits = np.tile([-np.inf, np.inf], (5, 1))
+    limits[0] = 1, 100
+    ranged = RetentionModel(replace(model.parts, ranges=limits))
+    app = create_app(ranged)
+    far = [ANNA, ANNA | {"tenure": 1000}, ANNA | {"tenure": 0}]
+    answer = ask("/v1/predict", {"customers": far}, to=app).json()
+    assert [(w["column"], w["rule"], w["positions"]) for w in answer["warnings"]] == [
+        ("tenure", "out_of_range", [1, 2])
+    ]
+    assert ask("/v1/predict", {"customers": [ANNA]}, to=app).json()["warnings"] == []
+    [warning] = ask("/v1/predict", {"customers": [far[1]]}, to=app).json()["warnings"]
+    assert (warning["column"], warning["count"], warning["positions"]) == ("tenure", 1, [0])
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        ("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", False),
+        ("anna-7431", False),
+    ],
+)
+def test_a_trace_comes_back_with_the_answer_if_it_is_one(ask, sent, echoed):
+    headers = {"content-type": "application/json", "traceparent": sent}
+    for change in ({}, {"tenure": -1}):
+        answer = ask("/v1/predict", {"customers": [ANNA | change]}, headers=headers)
+        assert answer.headers.get("traceparent") == (sent if echoed else None)
 
 
 def test_the_model_describes_itself(ask, model):

@@ -46,7 +46,10 @@ def test_the_example_works_and_its_answer_is_the_one_shown(ask, document, route)
     answer = ask(route, body["example"])
     assert answer.status_code == 200
     _, reply = reply_of(document, route)
-    assert answer.json() == reply["example"]
+    told, shown = answer.json(), json.loads(json.dumps(reply["example"]))
+    for record in (*told["predictions"], *shown["predictions"]):
+        assert record.pop("prediction_id").endswith("-0")
+    assert told == shown
     check(answer.json(), reply["schema"], document)
 
 
@@ -61,6 +64,9 @@ def test_real_answers_and_refusals_fit_what_is_published(ask, document, member, 
     rows = [member(place, decide=route == "/v1/recommend") for place in range(30)]
     _, reply = reply_of(document, route)
     check(ask(route, {"customers": rows}).json(), reply["schema"], document)
+    partial = ask(route, {"customers": [rows[0], rows[1] | {"tenure": -1}], "partial": True})
+    assert "problem" in partial.json()["predictions"][1]
+    check(partial.json(), reply["schema"], document)
     for body, status in [(b"{", "400"), (b" " * 30_000, "413"), (b'{"customers": [{}]}', "422")]:
         media, refusal = reply_of(document, route, status)
         answer = ask(route, body)

@@ -139,7 +139,7 @@ def test_a_bento_that_is_not_there_is_told_with_the_last_lines(bento_home):
 def test_the_service_needs_its_extra(tmp_path):
     """Asked in a process where the packages of the extra cannot be imported."""
     script = (
-        "import sys; sys.modules['starlette'] = None\n"
+        "import sys; sys.modules['msgspec'] = None\n"
         "import churnkit.server\n"
         "from churnkit.errors import MissingExtraError\n"
         "try: churnkit.server.create_app\n"

@@ -1,0 +1,93 @@
+"""A question to the model as a route: let in, read, decode, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final, Generic
+
+import msgspec
+
+from churnkit.server.body import AnyBody, decode, read_body, refuse_media
+from churnkit.server.endpoint import Reply, Request
+from churnkit.server.patience import Patience
+from churnkit.server.problems import Problem
+
+if TYPE_CHECKING:
+    from churnkit.server.answers import Answer, Answers
+    from churnkit.server.gate import Gate
+    from churnkit.server.served import Served
+    from churnkit.server.settings import Settings
+
+__all__ = ["Question"]
+
+_JSON: Final = b"application/json"
+_ID_BYTES: Final = 12
+
+Ask = Callable[["Answers", bytes, AnyBody, str], "Answer"]
+
+
+class Question(Generic[AnyBody]):
+    """One of the questions that are asked with customers in the body.
+
+    Parameters
+    ----------
+    served
+        Gives the model that answers now.
+    gate
+        Lets requests in.
+    settings
+        The limits of a body.
+    kind
+        The body's shape.
+    scope
+        What a key must be allowed.
+    ask
+        From a decoded body to the answer.
+    """
+
+    def __init__(
+        self,
+        served: Callable[[], Served],
+        gate: Gate,
+        settings: Settings,
+        *,
+        kind: type[AnyBody],
+        scope: str,
+        ask: Ask[AnyBody],
+    ) -> None:
+        self._served = served
+        self._gate = gate
+        self._max_rows = settings.max_rows
+        self._max_bytes = settings.max_body_bytes
+        self._patience = Patience(settings.body_seconds)
+        self._decoder: msgspec.json.Decoder[AnyBody] = msgspec.json.Decoder(kind)
+        self._scope = scope
+        self._ask: Ask[AnyBody] = ask
+
+    async def __call__(self, request: Request) -> Reply | None:
+        """Answer a request; None if the client went away."""
+        self._gate.admit(request, self._scope)
+        self._gate.enter()
+        try:
+            refuse_media(request, _JSON)
+            raw = await read_body(request, limit=self._max_bytes, patience=self._patience)
+        finally:
+            self._gate.leave()
+        return None if raw is None else self._answer(raw)
+
+    def _answer(self, raw: bytes) -> Reply:
+        # Scored inline: a customer takes microseconds, a thread would cost more. The model is
+        # looked up once: a swap falls between two requests, never into one.
+        served = self._served()
+        if self._scope == "recommend" and not served.answers.recommends:
+            raise refuse_no_actions()
+        body = decode(self._decoder, raw, max_rows=self._max_rows)
+        answer = self._ask(served.answers, raw, body, token_hex(_ID_BYTES))
+        return Reply(served.envelope(answer), rows=len(answer.rows) - answer.refused)
+
+
+def refuse_no_actions() -> Problem:
+    """Refuse to recommend with a model that has no catalogue of actions."""
+    detail = "this model was trained without actions: name some in the recipe, train again"
+    return Problem(404, "no-actions", detail)

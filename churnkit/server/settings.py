@@ -1,0 +1,109 @@
+"""How an application is run: its limits, its keys, what it follows and where it writes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Settings"]
+
+_PREFIX = "CHURNKIT_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one application.
+
+    Each can come from the environment, as its name in capitals behind ``CHURNKIT_``:
+    ``max_rows`` from ``CHURNKIT_MAX_ROWS``.
+
+    Parameters
+    ----------
+    max_rows, max_body_bytes
+        The most customers and bytes of one JSON body.
+    max_arrow_rows, max_arrow_bytes
+        The same of a body in Arrow's stream format.
+    body_seconds
+        How long a client may take to send its body.
+    max_concurrent
+        How many questions may be under way in one worker; further ones get 503.
+    keys
+        The file of API keys; None for no keys, and then only this machine is answered.
+    open
+        Whether other machines are answered without keys: only behind a gateway that asks
+        for keys itself.
+    rate, burst
+        Requests a second, and at once, of a key whose entry says nothing else.
+    poll_seconds
+        How often it is asked whether the champion has changed; 0 for never.
+    signer
+        The file with the public key that must have signed a bundle; None for any bundle.
+    shadow
+        A model that scores silently beside the one that answers, as `churnkit.load` names it.
+    journal
+        Where decisions and outcomes are written, as a SQLAlchemy URL; None for nowhere.
+    direct
+        Under BentoML: whether requests reach the application before BentoML's own middleware.
+        0 to let it trace them.
+
+    Examples
+    --------
+    >>> Settings.from_environment({"CHURNKIT_MAX_ROWS": "50"}).max_rows
+    50
+    """
+
+    max_rows: int = 1_000
+    max_body_bytes: int = 1_000_000
+    max_arrow_rows: int = 100_000
+    max_arrow_bytes: int = 32_000_000
+    body_seconds: float = 10.0
+    max_concurrent: int = 256
+    keys: str | None = None
+    open: bool = False
+    rate: float = 100.0
+    burst: float = 200.0
+    poll_seconds: float = 5.0
+    signer: str | None = None
+    shadow: str | None = None
+    journal: str | None = None
+    direct: bool = True
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from environment variables; unset and empty ones keep their default.
+
+        Raises
+        ------
+        ChurnkitError
+            If a variable is not of its setting's type.
+        """
+        given = os.environ if environment is None else environment
+        found: dict[str, Any] = {}
+        for setting in fields(cls):
+            text = given.get(_PREFIX + setting.name.upper(), "")
+            if text:
+                found[setting.name] = _read(setting.name, text, type(setting.default))
+        return cls(**found)
+
+
+def _read(name: str, text: str, kind: type[Any]) -> Any:
+    if kind is bool:
+        if text.lower() in {"0", "false", "no", "1", "true", "yes"}:
+            return text.lower() in {"1", "true", "yes"}
+    elif kind in {int, float}:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = -1
+        if 0 <= number < float("inf"):
+            return number
+    else:
+        return text
+    words = {bool: "0 or 1", int: "a whole number from 0", float: "a number from 0"}
+    raise ChurnkitError(f"{_PREFIX}{name.upper()} must be {words[kind]}")
