@@ -1,0 +1,22 @@
+"""What was asked for and what was paid: a row for each attempt to collect."""
+
+from typing import Annotated
+
+import pandas as pd
+
+from churnkit.contracts import Schema, as_of, entity, feature, ignore
+
+Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
+
+
+class Payments(Schema):
+    """A payment happens when it is due; how it went is known when the bank says so."""
+
+    payment_id: str = ignore("Payment")
+    customer_id: str = entity("Customer")
+    method: str = feature("Method", isin=["card", "direct debit", "invoice"])
+    status: str = feature("Outcome", isin=["paid", "failed", "refunded", "disputed"])
+    amount: float = feature("Amount", unit="money", ge=0)
+    days_late: int = feature("Paid late by", unit="days", nullable=True, ge=0)
+    due_at: Utc = ignore("Due at", coerce=True)
+    available_at: Utc = as_of("Known at", coerce=True)
