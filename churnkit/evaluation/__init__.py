@@ -61,6 +61,21 @@ from churnkit.evaluation.survival import (
 )
 from churnkit.evaluation.survival_curve import SurvivalCurve, kaplan_meier, kaplan_meier_by
 from churnkit.evaluation.survival_order import concordance
+from churnkit.evaluation.uplift import (
+    UpliftCurve,
+    auuc_score,
+    qini_curve,
+    qini_score,
+    uplift_at_k,
+    uplift_curve,
+)
+from churnkit.evaluation.uplift_value import (
+    Rate,
+    doubly_robust_scores,
+    paired_value,
+    rank_average_effect,
+    toc_curve,
+)
 
 __all__ = [
     "METRICS",
@@ -74,13 +89,16 @@ __all__ = [
     "MaximumProfit",
     "Metric",
     "ProfitCurve",
+    "Rate",
     "Slice",
     "Slices",
     "Sufficiency",
     "SurvivalCalibration",
     "SurvivalCurve",
     "ThresholdRule",
+    "UpliftCurve",
     "auc",
+    "auuc_score",
     "average_precision",
     "brier",
     "calibration_curve",
@@ -89,6 +107,7 @@ __all__ = [
     "compare_models",
     "concordance",
     "corrected_interval",
+    "doubly_robust_scores",
     "evaluate",
     "expected_max_profit",
     "expected_max_profit_b2b",
@@ -101,12 +120,19 @@ __all__ = [
     "lift_curve",
     "log_loss",
     "max_profit",
+    "paired_value",
     "profit_curve",
+    "qini_curve",
+    "qini_score",
+    "rank_average_effect",
     "savings",
     "slice_metrics",
     "survival_brier",
     "survival_calibration",
+    "toc_curve",
     "top_decile_lift",
     "top_decile_share",
+    "uplift_at_k",
+    "uplift_curve",
     "window_curve",
 ]
