@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from churnkit.pipeline.gate import Gate
+    from churnkit.pipeline.preconditions import Needs, PreconditionError
     from churnkit.pipeline.recipe import Recipe, load_recipe
     from churnkit.pipeline.split import Split
     from churnkit.pipeline.training import TrainingResult, train
 
 _HOMES = {
     "Gate": "gate",
+    "Needs": "preconditions",
+    "PreconditionError": "preconditions",
     "Recipe": "recipe",
     "Split": "split",
     "TrainingResult": "training",
@@ -20,7 +23,16 @@ _HOMES = {
     "train": "training",
 }
 
-__all__ = ["Gate", "Recipe", "Split", "TrainingResult", "load_recipe", "train"]
+__all__ = [
+    "Gate",
+    "Needs",
+    "PreconditionError",
+    "Recipe",
+    "Split",
+    "TrainingResult",
+    "load_recipe",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

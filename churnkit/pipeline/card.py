@@ -85,18 +85,23 @@ def build_card(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, 
 
 
 def _period(data: TrainingData) -> dict[str, str] | None:
-    """Return the first and the last date of the rows, if they have one."""
-    column = data.contract.as_of
-    if column is None:
+    """Return the first and the last date of the rows, and those of the test; None without dates."""
+    if data.contract.as_of is None:
         return None
-    told = []
-    for part in (data.train, data.test):
-        dates = part.table[column.name]
-        if not pa.types.is_temporal(dates.type):
-            dates = pc.utf8_slice_codeunits(pc.cast(dates, pa.string()), 0, 10)
-        ends = pc.min_max(dates).as_py()
-        told += [str(end)[:10] for end in ends.values() if end is not None]
-    return {"first": min(told), "last": max(told)} if told else None
+    train, test = (_ends(part.table[data.contract.as_of.name]) for part in (data.train, data.test))
+    return {
+        "first": min(train[0], test[0]),
+        "last": max(train[1], test[1]),
+        "test_first": test[0],
+        "train_last": train[1],
+    }
+
+
+def _ends(dates: pa.ChunkedArray) -> tuple[str, str]:
+    if not pa.types.is_temporal(dates.type):
+        dates = pc.cast(dates, pa.string())
+    ends = pc.min_max(dates).as_py()
+    return str(ends["min"])[:10], str(ends["max"])[:10]
 
 
 def _limits(
@@ -116,11 +121,18 @@ def _limits(
         limits.append(
             "The table bears no date, so nothing here says how the model does in a later period."
         )
+    elif period["test_first"] > period["train_last"]:
+        limits.append(
+            f"Tested on other customers at later dates ({period['test_first']} to "
+            f"{period['last']}, trained up to {period['train_last']}): what comes after that is "
+            "not measured."
+        )
     else:
         limits.append(
             f"Tested on other customers of the same period ({period['first']} to "
             f"{period['last']}): how the model does later is not measured."
         )
+    limits += data.left_out
     outside = int(
         (
             (curve.predicted_probability < curve.low) | (curve.predicted_probability > curve.high)

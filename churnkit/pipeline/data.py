@@ -26,6 +26,7 @@ from churnkit.pipeline.failure import failure
 from churnkit.pipeline.guard import refuse_leaking_features
 from churnkit.pipeline.leaving_out import leave_out_rows, say_left_out
 from churnkit.timeline import build
+from churnkit.timeline.reach import first_moments, longest_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from churnkit.timeline import Timeline
 
 __all__ = ["Part", "TrainingData", "prepare", "read_training_table", "synthetic_rows"]
-
-_FEWEST_OF_A_KIND = 10
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,9 @@ def _snapshots(recipe: Recipe, tables: Any) -> pa.Table:
     timeline = cast("Timeline", recipe.timeline)
     if timeline.label is None:
         raise RecipeError(f"recipe '{recipe.name}': its timeline has no label to learn")
+    recipe.needs.refuse_short_history(
+        timeline, first_moments(timeline, tables), longest_windows(timeline)
+    )
     built = build(timeline, tables)
     return built.filter(pc.is_valid(built[timeline.label_name]))
 
@@ -145,8 +147,9 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         If the table breaks its contract; every broken rule is listed.
     LeakageError
         If a feature tells what only the future can know, and the recipe does not waive it.
-    ChurnkitError
-        If too few customers left or stayed to learn from or to test on.
+    PreconditionError
+        If too few customers left or stayed to learn from or to test on, or the last date's
+        outcomes are not known yet.
     """
     contract = Contract.from_schema(recipe.schema)
     table, left_out = leave_out_rows(contract, table, recipe.leave_out)
@@ -158,8 +161,10 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     ids = table[contract.entity.name].to_pylist()
     customers = [(text_of(customer) or "").strip(BLANKS) for customer in ids]
     held_out = recipe.split.is_test(customers)
-    for name, rows in (("training", ~held_out), ("test", held_out)):
-        _refuse_few(recipe.name, name, labels[rows])
+    recipe.needs.refuse_few(recipe.name, labels, ~held_out, held_out)
+    if contract.as_of is not None:
+        dates = table[contract.as_of.name].to_pylist()
+        recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
     known = learn_levels(contract, table.filter(pa.array(~held_out)))
     encoder = TableEncoder(known)
 
@@ -177,16 +182,6 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     )
     digest = _digest(contract, table)
     return TrainingData(known, train, test, digest, waived, say_left_out(left_out))
-
-
-def _refuse_few(recipe: str, part: str, labels: NDArray[np.int8]) -> None:
-    left = int(labels.sum())
-    for kind, count in (("left", left), ("stayed", len(labels) - left)):
-        if count < _FEWEST_OF_A_KIND:
-            raise ChurnkitError(
-                f"recipe '{recipe}': {count} of the {len(labels)} {part} customers {kind}; at "
-                f"least {_FEWEST_OF_A_KIND} are needed: bring a longer period or more customers"
-            )
 
 
 def _digest(contract: Contract, table: pa.Table) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.errors import ChurnkitError, RecipeError
 from churnkit.pipeline.failure import failure
 from churnkit.pipeline.gate import Gate
+from churnkit.pipeline.preconditions import Needs
 from churnkit.pipeline.split import Split
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Recipe:
     waive
         Findings of the leakage guard that are known and meant, as ``"CK101:column"``; see
         ``docs/findings/``.
+    needs
+        The least that the table must offer before a model is fitted to it.
     use, limits
         For the model card: what the model is for, and what a reader should not conclude.
     slices
@@ -83,6 +86,7 @@ class Recipe:
     actions: Catalogue | None = None
     leave_out: tuple[Reason, ...] = ()
     waive: tuple[str, ...] = ()
+    needs: Needs = field(default_factory=Needs)
     use: str = ""
     limits: tuple[str, ...] = ()
     slices: tuple[str, ...] | None = None

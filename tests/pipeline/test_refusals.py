@@ -61,7 +61,7 @@ class TestRefusals:
                 row["churned"] = place < 4
 
         text = refuse(change, ChurnkitError)
-        assert "training customers left; at least 10 are needed" in text
+        assert "training customers left; at least 25 are needed" in text
 
     def test_an_estimator_of_another_library_is_refused(self, recipe_of, make_shop, tmp_path):
         from sklearn.linear_model import LogisticRegression
