@@ -9,17 +9,29 @@ if TYPE_CHECKING:
     from churnkit.batch.files import open_table, read_table
     from churnkit.batch.planning import PlanReport, plan
     from churnkit.batch.scoring import ScoreReport, score
+    from churnkit.batch.sources import Query, open_source
 
 _HOMES = {
     "PlanReport": "planning",
+    "Query": "sources",
     "ScoreReport": "scoring",
+    "open_source": "sources",
     "open_table": "files",
     "plan": "planning",
     "read_table": "files",
     "score": "scoring",
 }
 
-__all__ = ["PlanReport", "ScoreReport", "open_table", "plan", "read_table", "score"]
+__all__ = [
+    "PlanReport",
+    "Query",
+    "ScoreReport",
+    "open_source",
+    "open_table",
+    "plan",
+    "read_table",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:

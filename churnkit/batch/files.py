@@ -18,12 +18,13 @@ from churnkit.errors import ChurnkitError, DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TableFile", "open_table", "read_table"]
+__all__ = ["BATCH_ROWS", "READABLE", "TableFile", "open_table", "read_table"]
 
 BATCH_ROWS = 65_536
 _CSV_BLOCK_BYTES = 8_000_000
 _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".tsv", ".txt"}
+READABLE = _PARQUET | _CSV
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class TableFile:
     rows: int | None
     size: int
     dialect: Dialect | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's name, as messages call it."""
+        return self.path.name
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file that is read."""
+        return (self.path,)
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Read the rows in order, some ten thousand at a time; blank lines are no rows.

@@ -1,27 +1,41 @@
-"""Score a file of customers, batch by batch, in flat memory."""
+"""Score customers chunk by chunk, in flat memory."""
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from churnkit.batch.files import open_table
-from churnkit.batch.writing import TableWriter, invalid_path, refuse_overwriting
+from churnkit import __version__
+from churnkit.batch.chunks import open_chunks
+from churnkit.batch.sources import Query, open_source
+from churnkit.batch.spool import Spool
+from churnkit.batch.writing import (
+    TableWriter,
+    invalid_path,
+    refuse_overwriting,
+    refuse_unwritable,
+)
 from churnkit.contracts.columns import missing_columns
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from churnkit.batch.files import TableFile
+    from churnkit.batch.chunks import Chunks
+    from churnkit.batch.sources import Source
     from churnkit.bundle.model import RetentionModel
 
-__all__ = ["ScoreReport", "score", "score_batches"]
+__all__ = ["CHUNK_BATCHES", "ScoreReport", "score"]
+
+# About a million rows: a second of work, and more than most tables have.
+CHUNK_BATCHES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,28 +70,37 @@ class ScoreReport:
 
 
 def score(
-    source: str | Path,
+    source: str | Path | Source | Query,
     output: str | Path,
     model: RetentionModel,
     *,
     reasons: int = 0,
+    resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> ScoreReport:
-    """Score the customers of a CSV or Parquet file.
+    """Score customers from files or a database, in flat memory, whatever their number.
 
     The output has a row for each row read, in order: the entity column, ``churn_probability``
     (null for a row that breaks a rule), and ``reason_1`` ... if asked for. Rows that break a
     rule also go to ``<output>.invalid.<ending>``: their row number from 0, the entity, and
     the rules. Both files are written whole or not at all.
 
+    While it works, finished chunks of a million rows lie in ``.<output>.parts/``. After a fault
+    or a kill, the same call with `resume` goes on from there, and writes the same bytes as a
+    run that was never interrupted.
+
     Parameters
     ----------
-    source, output
-        Files ending in .csv or .parquet.
+    source
+        A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives.
+    output
+        A file ending in .csv or .parquet.
     model
         From `churnkit.load`.
     reasons
         How many reasons each row gets.
+    resume
+        Whether to go on from the finished chunks of an earlier run, if there are any.
     progress
         Called with the number of rows done after each batch.
 
@@ -86,72 +109,104 @@ def score(
     DataError
         If a column is missing.
     ChurnkitError
-        If a file cannot be read or written.
+        If a file cannot be read or written, another process is writing the same output, or
+        what is to be resumed was made from another source or model.
     """
-    table = open_table(source)
-    aside = invalid_path(output)
-    # A mended file of refusals may itself be what is scored.
-    refuse_overwriting(table.path, output, aside)
-    rows = invalid = 0
+    opened = open_source(source) if isinstance(source, (str, Path)) else source
+    target = Path(output)
+    aside = invalid_path(target)
+    refuse_unwritable(target)
+    if not isinstance(opened, Query):
+        # A mended file of refusals may itself be what is scored.
+        for path in opened.paths:
+            refuse_overwriting(path, target, aside)
+    job = _job(opened, model, reasons)
     with ExitStack() as stack:
-        scores: TableWriter | None = None
-        refusals: TableWriter | None = None
-        for scored, refused in score_batches(table, model, reasons=reasons):
-            if scores is None:
-                scores = stack.enter_context(TableWriter(output, scored.schema))
-            scores.write(scored)
-            if refused.num_rows:
-                if refusals is None:
-                    refusals = stack.enter_context(TableWriter(aside, refused.schema))
-                refusals.write(refused)
-            rows += scored.num_rows
-            invalid += refused.num_rows
-            progress(rows)
-        _finish(scores, refusals, aside)
-    return ScoreReport(rows, invalid, Path(output), aside if invalid else None)
+        chunks = stack.enter_context(open_chunks(target, job, resume=resume))
+        if isinstance(opened, Query):
+            opened = Spool(opened, chunks.beside("query", job, resume=resume))
+        _score_chunks(opened, model, chunks, reasons=reasons, progress=progress)
+        rows, invalid = _assemble(chunks, target, aside)
+    return ScoreReport(rows, invalid, target, aside if invalid else None)
 
 
-def _finish(scores: TableWriter | None, refusals: TableWriter | None, aside: Path) -> None:
-    """Give both files their names, after both are on the disk."""
-    written = [writer for writer in (refusals, scores) if writer is not None]
-    for writer in written:
-        writer.seal()
-    for writer in written:
-        writer.finish()
-    if refusals is None:
+def _job(source: Source | Query, model: RetentionModel, reasons: int) -> dict[str, Any]:
+    """Say what the scores depend on."""
+    if isinstance(source, Query):
+        read: list[Any] = [source.sql, hashlib.sha256(source.url.encode()).hexdigest()]
+    else:
+        facts = ((path.absolute(), path.stat()) for path in source.paths)
+        read = [[str(path), at.st_size, at.st_mtime_ns] for path, at in facts]
+    digest = model.digest or model.contract.digest
+    return {"source": read, "model": digest, "reasons": reasons, "version": __version__}
+
+
+def _score_chunks(
+    source: Source,
+    model: RetentionModel,
+    chunks: Chunks,
+    *,
+    reasons: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Score the rows that no finished chunk holds."""
+    columns = _wanted(source, model)
+    batches = source.batches(columns)
+    # Read again and not scored: a chunk begins where it would have begun without the fault.
+    rows = sum(batch.num_rows for batch in islice(batches, len(chunks) * CHUNK_BATCHES))
+    if rows:
+        progress(rows)
+    first = next(batches, None)
+    if first is None and not len(chunks):
+        first = pa.table({name: pa.array([], pa.string()) for name in columns})
+    while first is not None:
+        facts = {"rows": 0, "invalid": 0}
+        with chunks.new(facts) as chunk:
+            for batch in chain([first], islice(batches, CHUNK_BATCHES - 1)):
+                scores, refused = _score_batch(batch, model, start=rows, reasons=reasons)
+                chunk.write("scores", scores)
+                if refused.num_rows:
+                    chunk.write("refused", refused)
+                facts["rows"] += batch.num_rows
+                facts["invalid"] += refused.num_rows
+                rows += batch.num_rows
+                progress(rows)
+        first = next(batches, None)
+    chunks.complete = True
+
+
+def _wanted(source: Source, model: RetentionModel) -> list[str]:
+    """Return which columns to read; refuse a source that lacks one."""
+    contract = model.contract
+    absent = missing_columns(contract, "predict", source.columns)
+    if absent:
+        raise DataError(source.name, absent)
+    wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
+    return [name for name in source.columns if name in wanted]
+
+
+def _assemble(chunks: Chunks, output: Path, aside: Path) -> tuple[int, int]:
+    """Write both files from the chunks; return how many rows there are, and how many invalid."""
+    with ExitStack() as stack:
+        written = []
+        for name, path in (("refused", aside), ("scores", output)):
+            writer: TableWriter | None = None
+            for table in chunks.tables(name):
+                if writer is None:
+                    writer = stack.enter_context(TableWriter(path, table.schema))
+                    written.append(writer)
+                writer.write(table)
+        # Both get their names after both are on the disk.
+        for writer in written:
+            writer.seal()
+        for writer in written:
+            writer.finish()
+    facts = [chunks.facts(number) for number in range(len(chunks))]
+    rows, invalid = (sum(fact[name] for fact in facts) for name in ("rows", "invalid"))
+    if not invalid:
         # Refusals of an earlier run would speak of rows that are mended now.
         aside.unlink(missing_ok=True)
-
-
-def score_batches(
-    table: TableFile, model: RetentionModel, *, reasons: int = 0
-) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Score a file's batches in order.
-
-    Yields
-    ------
-    scored, refused
-        Tables of the rows' scores, and of those rows that break a rule. A file without rows
-        yields one pair of tables without rows.
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-    """
-    contract = model.contract
-    absent = missing_columns(contract, "predict", table.columns)
-    if absent:
-        raise DataError(table.path.name, absent)
-    wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
-    columns = [name for name in table.columns if name in wanted]
-    start = 0
-    for batch in table.batches(columns):
-        yield _score_batch(batch, model, start=start, reasons=reasons)
-        start += batch.num_rows
-    if start == 0:
-        nothing = pa.table({name: pa.array([], pa.string()) for name in columns})
-        yield _score_batch(nothing, model, start=0, reasons=reasons)
+    return rows, invalid
 
 
 def _score_batch(

@@ -17,7 +17,7 @@ from churnkit.errors import ChurnkitError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["TableWriter", "invalid_path", "refuse_overwriting"]
+__all__ = ["TableWriter", "invalid_path", "refuse_overwriting", "refuse_unwritable"]
 
 _KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
@@ -49,6 +49,22 @@ def refuse_overwriting(source: str | Path, *outputs: str | Path) -> None:
             )
 
 
+def refuse_unwritable(path: Path) -> str:
+    """Refuse a name that no result can have, before any work is done; return its kind.
+
+    Raises
+    ------
+    ChurnkitError
+        If the ending is neither .csv nor .parquet, or it is a folder.
+    """
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise ChurnkitError(f"{path}: results go to a .parquet or .csv file")
+    if path.is_dir():
+        raise ChurnkitError(f"{path} is a folder: name a file in it")
+    return kind
+
+
 class TableWriter:
     """Write tables one after another into one CSV or Parquet file.
 
@@ -73,11 +89,7 @@ class TableWriter:
     def __init__(self, path: str | Path, schema: pa.Schema) -> None:
         self.path = Path(path)
         self.rows = 0
-        self._kind = _KINDS.get(self.path.suffix.lower())
-        if self._kind is None:
-            raise ChurnkitError(f"{self.path}: results go to a .parquet or .csv file")
-        if self.path.is_dir():
-            raise ChurnkitError(f"{self.path} is a folder: name a file in it")
+        self._kind = refuse_unwritable(self.path)
         self._aside: Path | None = None
         self._writer: Any = None
         try:

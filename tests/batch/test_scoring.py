@@ -14,7 +14,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.batch import files, plan, read_table, score, scoring, writing
+from churnkit.batch import chunks, files, plan, read_table, score, scoring
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 
 
@@ -83,18 +83,18 @@ class TestScores:
     def test_one_batch_at_a_time_is_in_memory(self, source, tmp_path, shop_model, monkeypatch):
         monkeypatch.setattr(files, "BATCH_ROWS", 5)
         events = []
-        encode, write = type(shop_model).encode, writing.TableWriter.write
+        encode, write = type(shop_model).encode, chunks.Chunk.write
 
         def encoding(model, table, *rest):
             events.append("encode")
             return encode(model, table, *rest)
 
-        def writes(writer, table):
+        def writes(chunk, name, table):
             events.append("write")
-            write(writer, table)
+            write(chunk, name, table)
 
         monkeypatch.setattr(type(shop_model), "encode", encoding)
-        monkeypatch.setattr(writing.TableWriter, "write", writes)
+        monkeypatch.setattr(chunks.Chunk, "write", writes)
         score(source("csv"), tmp_path / "out.csv", shop_model)
         assert events == ["encode", "write"] * 12
 
