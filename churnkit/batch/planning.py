@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.files import read_table
+from churnkit.batch.sources import Query, open_source, read_all
 from churnkit.batch.writing import TableWriter, refuse_overwriting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from churnkit.batch.sources import Source
     from churnkit.bundle.model import RetentionModel
 
 __all__ = ["PlanReport", "plan", "summarise"]
@@ -57,7 +57,7 @@ class PlanReport:
 
 
 def plan(
-    source: str | Path,
+    source: str | Path | Source | Query,
     model: RetentionModel,
     *,
     output: str | Path | None = None,
@@ -68,7 +68,8 @@ def plan(
     Parameters
     ----------
     source
-        A .csv or .parquet file with one row a customer.
+        A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives,
+        with one row a customer.
     model
         From `churnkit.load`; its recipe must name actions.
     output
@@ -89,9 +90,11 @@ def plan(
     wanted = [
         column.name for column in (*contract.required("recommend"), *contract.optional("recommend"))
     ]
-    customers = read_table(source, columns=wanted)
-    if output is not None:
-        refuse_overwriting(source, output)
+    opened = open_source(source) if isinstance(source, (str, Path)) else source
+    customers = read_all(opened, columns=wanted)
+    if output is not None and not isinstance(opened, Query):
+        for path in opened.paths:
+            refuse_overwriting(path, output)
     planned: pa.Table = model.recommend(customers, budget=budget)
     if output is not None:
         with TableWriter(output, planned.schema) as writer:

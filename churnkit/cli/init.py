@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["init"]
 
 
-def init(  # noqa: PLR0917  (options of a command line)
+def init(
     folder: Annotated[Path, typer.Argument(help="The project folder to make.")],
     source: Annotated[
         list[Path], typer.Option("--from", help="A .csv or .parquet file, a row a customer.")

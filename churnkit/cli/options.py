@@ -12,7 +12,18 @@ from churnkit.errors import ChurnkitError, RecipeError
 if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
 
-__all__ = ["AsJson", "ModelName", "find_recipe", "load_model"]
+__all__ = ["AsJson", "Customers", "ModelName", "Sql", "find_recipe", "load_model"]
+
+Customers = Annotated[
+    str,
+    typer.Argument(
+        help="A .csv or .parquet file, a folder or a pattern of them, or with --sql a DuckDB "
+        "file or a database's URL. A row a customer."
+    ),
+]
+Sql = Annotated[
+    str | None, typer.Option("--sql", help="A query, or a table's name, for a database.")
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelName = Annotated[

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, load_model
+from churnkit.cli.options import AsJson, Customers, ModelName, Sql, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
 
 __all__ = ["plan"]
 
 
 def plan(
-    customers: Annotated[Path, typer.Argument(help="A .csv or .parquet file, a row a customer.")],
+    customers: Customers,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file for the plan.")
     ] = None,
@@ -22,13 +22,16 @@ def plan(
         float | None, typer.Option(min=0.0, help="The most that all actions may cost together.")
     ] = None,
     model: ModelName = None,
+    sql: Sql = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose for each customer the action that pays most, or none, within a budget."""
+    from churnkit.batch import open_source
     from churnkit.batch import plan as run
 
+    source = open_source(customers, sql=sql)
     loaded = load_model(model)
-    planned, report = run(customers, loaded, output=output, budget=budget)
+    planned, report = run(source, loaded, output=output, budget=budget)
     if as_json:
         print_json(report.to_dict())
     else:

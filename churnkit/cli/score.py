@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import tempfile
@@ -10,14 +11,14 @@ from typing import Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, load_model
+from churnkit.cli.options import AsJson, Customers, ModelName, Sql, load_model
 from churnkit.cli.output import counting, print_json, print_next, say
 
 __all__ = ["score"]
 
 
 def score(
-    customers: Annotated[Path, typer.Argument(help="A .csv or .parquet file.")],
+    customers: Customers,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A .csv or .parquet file; default: CSV to stdout."),
@@ -26,17 +27,30 @@ def score(
     reasons: Annotated[
         int, typer.Option(min=0, max=20, help="How many reasons each customer gets.")
     ] = 0,
+    sql: Sql = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on from what an interrupted run of this job finished."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Give each customer of a file a probability of leaving."""
-    from churnkit.batch import open_table, read_table
+    from churnkit.batch import open_source, read_table
     from churnkit.batch import score as run
 
-    table = open_table(customers)
+    source = open_source(customers, sql=sql)
     loaded = load_model(model)
-    with tempfile.TemporaryDirectory() as aside, counting("scoring", table.rows) as progress:
+    rows = getattr(source, "rows", None)
+    with tempfile.TemporaryDirectory() as aside, counting("scoring", rows) as progress:
         target = output or Path(aside) / f"scores.{'parquet' if as_json else 'csv'}"
-        report = run(customers, target, loaded, reasons=reasons, progress=progress)
+        try:
+            report = run(source, target, loaded, reasons=reasons, resume=resume, progress=progress)
+        except BaseException:
+            if output is not None and output.with_name(f".{output.name}.parts").exists():
+                say(
+                    f"what is finished lies beside {output}: the same command with --resume goes on"
+                )
+            raise
         if output is None and as_json:
             scores = read_table(target).to_pylist()
             print_json({"rows": report.rows, "invalid": report.invalid, "scores": scores})
@@ -51,4 +65,7 @@ def score(
         say(f"{report.invalid:,} rows break the contract and have no probability{kept}")
     if output is not None:
         say(f"scores are in {output}")
-        print_next(f"churnkit plan {customers} -o plan.csv --model {loaded.name}")
+        asked = f" --sql {shlex.quote(sql)}" if sql else ""
+        print_next(
+            f"churnkit plan {shlex.quote(customers)}{asked} -o plan.csv --model {loaded.name}"
+        )

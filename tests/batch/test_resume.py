@@ -120,17 +120,15 @@ def test_what_was_made_otherwise_is_not_resumed(
 ):
     output, parts = tmp_path / "s.csv", tmp_path / ".s.csv.parts"
     interrupted(25, customers, output, shop_model)
-    settings = {}
+    reasons = 2 if changed == "reasons" else 0
     if changed == "source":
         os.utime(customers, (1, 1))
-    elif changed == "reasons":
-        settings = {"reasons": 2}
     elif changed == "chunk":
         (parts / "scores-00001.arrow").write_bytes(b"")
-    else:
+    elif changed == "notes":
         (parts / "manifest.json").write_text("[]")
     with pytest.raises(ChurnkitError, match=r"cannot be resumed: .*without --resume"):
-        score(customers, output, shop_model, resume=True, **settings)
+        score(customers, output, shop_model, resume=True, reasons=reasons)
     score(customers, output, shop_model)
     assert output.exists()
 

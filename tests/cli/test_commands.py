@@ -8,8 +8,11 @@ import json
 import sys
 from importlib import metadata
 
+import duckdb
+import pyarrow as pa
 import pytest
 
+from churnkit.batch.chunks import Chunks
 from churnkit.cli.main import DONE, REFUSED
 
 COMMANDS = [
@@ -336,3 +339,44 @@ def test_models_prints_a_card_for_people_and_for_programs(churnkit, shop_copy):
     code, printed, _ = churnkit("models", "--card", "shop", "--json", folder=shop_copy.root)
     assert code == 0
     assert json.loads(printed)["data"]["rows"] == 500
+
+
+class TestSources:
+    """Customers from more than one file."""
+
+    def test_a_database_is_scored_and_planned_by_a_query(
+        self, churnkit, shop_copy, rows_of_shop, tmp_path
+    ):
+        with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+            connection.register("given", pa.Table.from_pylist(rows_of_shop(12, seed=4)))
+            connection.execute("CREATE TABLE customers AS SELECT * FROM given")
+        asked = (tmp_path / "crm.duckdb", "--sql", "customers")
+        for command in ("score", "plan"):
+            output = tmp_path / f"{command}.csv"
+            code, _, said = churnkit(command, *asked, "-o", output, folder=shop_copy.root)
+            assert code == 0, said
+            assert len(output.read_text().splitlines()) == 13
+
+    def test_an_interrupted_job_says_how_to_go_on(
+        self, churnkit, shop_copy, rows_of_shop, to_csv, tmp_path, monkeypatch
+    ):
+        to_csv(tmp_path / "c.csv", rows_of_shop(40, seed=4))
+        monkeypatch.setattr("churnkit.batch.files.BATCH_ROWS", 5)
+        monkeypatch.setattr("churnkit.batch.scoring.CHUNK_BATCHES", 2)
+        save = Chunks._save
+        saved: list[Chunks] = []
+
+        def saves(chunks):
+            if len(saved) == 2:  # two chunks are finished
+                raise KeyboardInterrupt
+            saved.append(chunks)
+            save(chunks)
+
+        job = ("score", tmp_path / "c.csv", "-o", tmp_path / "s.csv")
+        with monkeypatch.context() as patch:
+            patch.setattr(Chunks, "_save", saves)
+            code, _, said = churnkit(*job, folder=shop_copy.root)
+        assert code == 130
+        assert "--resume" in said
+        assert churnkit(*job, "--resume", folder=shop_copy.root)[0] == 0
+        assert len((tmp_path / "s.csv").read_text().splitlines()) == 41
