@@ -6,22 +6,29 @@
 ('offer',)
 """
 
-from churnkit.decisions.allocate import Allocator, Plan, ShadowPrices, allocate
-from churnkit.decisions.catalogue import Action, Catalogue, Effect
+from churnkit.decisions.action import Action
+from churnkit.decisions.allocate import Allocator, Plan, allocate
+from churnkit.decisions.catalogue import Catalogue
 from churnkit.decisions.contact import ContactLimit, ContactPolicy, CoolDown, Suppression
+from churnkit.decisions.effect import Effect
 from churnkit.decisions.eligibility import CompiledCatalogue
+from churnkit.decisions.exploration import Exploration
 from churnkit.decisions.gain import Gains, expected_gain
+from churnkit.decisions.limits import Capacity, Floor
 from churnkit.decisions.measured import MeasuredEffects
+from churnkit.decisions.prices import ShadowPrices
 from churnkit.decisions.reasons import REASONS
 from churnkit.decisions.recommend import Decisions, decide
 from churnkit.decisions.single import Decision, decide_one
 from churnkit.decisions.what_if import WhatIf, what_if
 from churnkit.decisions.where import Where
+from churnkit.decisions.who import Event, History, Who
 
 __all__ = [
     "REASONS",
     "Action",
     "Allocator",
+    "Capacity",
     "Catalogue",
     "CompiledCatalogue",
     "ContactLimit",
@@ -30,13 +37,18 @@ __all__ = [
     "Decision",
     "Decisions",
     "Effect",
+    "Event",
+    "Exploration",
+    "Floor",
     "Gains",
+    "History",
     "MeasuredEffects",
     "Plan",
     "ShadowPrices",
     "Suppression",
     "WhatIf",
     "Where",
+    "Who",
     "allocate",
     "decide",
     "decide_one",

@@ -1,8 +1,9 @@
 """The Lagrangian dual of the allocation problem, and a search for its minimum.
 
-With a price ``l`` on the budget ``B`` and a price ``u[j]`` on each capacity ``K[j]``, the dual
+With a price ``l`` on the budget ``B`` and a price ``u[k]`` on each capacity ``K[k]``, where an
+action's toll ``t[j]`` is the sum of the prices of the capacities that count it, the dual
 
-    D(l, u) = l * B + sum_j u[j] * K[j] + sum_i max(0, max_j gain[i, j] - l * cost[i, j] - u[j])
+    D(l, u) = l * B + sum_k u[k] * K[k] + sum_i max(0, max_j gain[i, j] - l * cost[i, j] - t[j])
 
 is convex, bounds the value of every plan from above at any prices, and costs one pass over the
 customers. Its minimum equals the optimum of the linear relaxation.
@@ -57,7 +58,9 @@ class Problem:
     cost
         One number, or (n,), for each action.
     limits
-        (1 + m,) the budget, then the capacities; ``inf`` where there is no limit.
+        (1 + k,) the budget, then the capacities; ``inf`` where there is no limit.
+    uses
+        (k, m) 1 where a capacity counts an action, else 0.
     base
         Value of customers that are settled already and no longer among the rows.
 
@@ -66,6 +69,7 @@ class Problem:
     gain: Floats
     cost: tuple[float | Floats, ...]
     limits: Floats
+    uses: Floats
     base: float = 0.0
 
     @property
@@ -76,7 +80,12 @@ class Problem:
     def take(self, rows: Any, limits: Floats, base: float = 0.0) -> Problem:
         """Give the problem of some of the customers, under other limits."""
         cost = tuple(c if isinstance(c, float) else c[rows] for c in self.cost)
-        return Problem(np.ascontiguousarray(self.gain[:, rows]), cost, limits, base)
+        return Problem(np.ascontiguousarray(self.gain[:, rows]), cost, limits, self.uses, base)
+
+    def tolls(self, prices: Floats) -> Floats:
+        """Give (m,) what one customer of each action uses of the capacities, at their prices."""
+        tolls: Floats = prices[1:] @ self.uses
+        return tolls
 
     def gains(self, action: Any) -> Floats:
         """Give (n,) the gain of the action that each row has, 0 for none."""
@@ -99,12 +108,13 @@ class Problem:
         return money
 
     def weigh(self, prices: Floats) -> tuple[float, Floats]:
-        """Give the dual at `prices` and a subgradient: (1 + m,) what is left of each limit."""
+        """Give the dual at `prices` and a subgradient: (1 + k,) what is left of each limit."""
         size = min(_BLOCK, self.rows)
         reduced, best, money = np.empty(size), np.empty(size), np.empty(size)
         choice, better = np.empty(size, dtype=np.int8), np.empty(size, dtype=np.bool_)
         actions = len(self.cost)
-        used = np.zeros(1 + actions)
+        spent_in_all, given = 0.0, np.zeros(actions)
+        tolls = self.tolls(prices)
         total = self.base
         for start in range(0, self.rows, _BLOCK):
             stop = min(start + _BLOCK, self.rows)
@@ -115,36 +125,37 @@ class Problem:
             k.fill(0)
             for j, cost in enumerate(self.cost):
                 part = cost if isinstance(cost, float) else cost[start:stop]
-                self._reduce(j, part, prices, slice(start, stop), r)
+                self._reduce(j, part, (prices[0], tolls[j]), slice(start, stop), r)
                 np.greater(r, b, out=up)
                 np.copyto(b, r, where=up)
                 np.copyto(spent, part, where=up)
                 np.copyto(k, np.int8(j + 1), where=up)
             total += float(b.sum())
-            used[0] += spent.sum()
-            used[1:] += np.bincount(k, minlength=1 + actions)[1:]
+            spent_in_all += float(spent.sum())
+            given += np.bincount(k, minlength=1 + actions)[1:]
+        used = np.concatenate([[spent_in_all], self.uses @ given])
         limited = np.isfinite(self.limits)
         left = np.where(limited, self.limits - used, 0.0)
         return total + float(np.dot(prices[limited], self.limits[limited])), left
 
     def steepest(self) -> Floats:
-        """Give (1 + m,) slopes that the dual cannot exceed in any direction of price."""
+        """Give (1 + k,) slopes that the dual cannot exceed in any direction of price."""
         most = [float(np.sum(c)) * (self.rows if isinstance(c, float) else 1) for c in self.cost]
-        use = np.array([sum(most), *[float(self.rows)] * len(most)])
+        use = np.array([sum(most), *[float(self.rows)] * self.uses.shape[0]])
         return 2.0 * (use + np.where(np.isfinite(self.limits), np.abs(self.limits), 0.0))
 
     def stand(self, prices: Floats) -> Standing:
         """Give each customer's best action at `prices`, and how firmly it is the best."""
         action = np.full(self.rows, -1, dtype=np.int8)
         best, margin = np.zeros(self.rows), np.empty(self.rows)
+        tolls = self.tolls(prices)
         for start in range(0, self.rows, _BLOCK):
             rows = slice(start, min(start + _BLOCK, self.rows))
             first, second = best[rows], np.full(best[rows].shape[0], -np.inf)
             reduced = np.empty_like(first)
             for j, cost in enumerate(self.cost):
-                self._reduce(
-                    j, cost if isinstance(cost, float) else cost[rows], prices, rows, reduced
-                )
+                part = cost if isinstance(cost, float) else cost[rows]
+                self._reduce(j, part, (prices[0], tolls[j]), rows, reduced)
                 up = reduced > first
                 np.maximum(second, np.where(up, first, reduced), out=second)
                 np.copyto(first, reduced, where=up)
@@ -155,15 +166,25 @@ class Problem:
     def reduced(self, prices: Floats, rows: Ints) -> Floats:
         """Give (m, rows) the gains less the price of what they use."""
         out = np.empty((len(self.cost), rows.shape[0]))
+        tolls = self.tolls(prices)
         for j, cost in enumerate(self.cost):
-            self._reduce(j, cost if isinstance(cost, float) else cost[rows], prices, rows, out[j])
+            part = cost if isinstance(cost, float) else cost[rows]
+            self._reduce(j, part, (prices[0], tolls[j]), rows, out[j])
         return out
 
-    def _reduce(self, j: int, cost: float | Floats, prices: Floats, rows: Any, out: Floats) -> None:
+    def _reduce(
+        self,
+        j: int,
+        cost: float | Floats,
+        prices: tuple[float, float],
+        rows: Any,
+        out: Floats,
+    ) -> None:
+        price, toll = prices
         # One order of operations everywhere: the same customer has the same bits in every pass.
-        np.subtract(self.gain[j, rows], prices[1 + j], out=out)
-        if prices[0] > 0.0:
-            out -= prices[0] * cost
+        np.subtract(self.gain[j, rows], toll, out=out)
+        if price > 0.0:
+            out -= price * cost
 
     def around(self, centre: Floats, radius: Floats) -> Problem:
         """Settle every customer whose best action is the same all over a box of prices.
@@ -178,7 +199,7 @@ class Problem:
         settled = choice[firm]
         limits = self.limits.copy()
         limits[0] -= self.spend(choice)[firm].sum()
-        limits[1:] -= np.bincount(settled + 1, minlength=1 + len(self.cost))[1:]
+        limits[1:] -= self.uses @ np.bincount(settled + 1, minlength=1 + len(self.cost))[1:]
         base = sum(float(self.gain[j][firm & (choice == j)].sum()) for j in range(len(self.cost)))
         return self.take(~firm, limits, self.base + base)
 
@@ -190,10 +211,11 @@ class Problem:
         low, high = np.zeros(size), np.full(size, -np.inf)
         choice, first = np.full(size, -1, dtype=np.int8), np.zeros(size)
         reduced = np.empty(size)
+        tolls, wide = self.tolls(centre), self.tolls(radius)
         for j, cost in enumerate(self.cost):
             part = cost if isinstance(cost, float) else cost[rows]
-            self._reduce(j, part, centre, rows, reduced)
-            reach = radius[1 + j] + radius[0] * part
+            self._reduce(j, part, (centre[0], tolls[j]), rows, reduced)
+            reach = wide[j] + radius[0] * part
             up = reduced > first
             np.maximum(high, np.where(up, first + (first - low), reduced + reach), out=high)
             np.copyto(low, reduced - reach, where=up)
@@ -283,7 +305,7 @@ def minimise(
 
 
 def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) -> Floats:
-    """Give prices, (1 + m,), at which the dual is least.
+    """Give prices, (1 + k,), at which the dual is least.
 
     A sample of the customers gives rough prices; near them most customers' choices are
     settled; the rest decide the exact prices. `problem` must have its rows in random order.
@@ -293,7 +315,7 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
     problem
         At least one row and one finite limit.
     start
-        (1 + m,) prices known to be near; None to find some.
+        (1 + k,) prices known to be near; None to find some.
     reach
         How far around near prices to look, in units of a typical gain.
     """
@@ -347,7 +369,7 @@ def _scale(problem: Problem) -> Floats:
     top = problem.gain[:, rows].max(axis=0)
     mean = float(top.mean())
     costs = [float(np.mean(c if isinstance(c, float) else c[rows])) for c in problem.cost]
-    scale = np.full(1 + len(costs), mean)
+    scale = np.full(problem.limits.shape[0], mean)
     scale[0] = mean / max(costs) if max(costs) > 0.0 else 1.0
     return scale
 

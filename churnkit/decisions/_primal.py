@@ -76,9 +76,10 @@ def _prefix(problem: Problem, action: NDArray[np.int8], order: Ints) -> int:
     if np.isfinite(problem.limits[0]):
         spent = np.cumsum(problem.spend(action)[order])
         kept = min(kept, int(np.searchsorted(spent, problem.limits[0], side="right")))
-    for j, limit in enumerate(problem.limits[1:]):
+    for counted, limit in zip(problem.uses, problem.limits[1:], strict=True):
         if np.isfinite(limit):
-            taken = np.flatnonzero(ranked == j)
+            # The last place stands for none.
+            taken = np.flatnonzero(np.append(counted > 0.0, False)[ranked])
             if taken.shape[0] > limit:
                 kept = min(kept, int(taken[int(limit)]))
     return kept
@@ -94,11 +95,23 @@ class _Desk:
 
     def left(self) -> list[float]:
         """Give what is left: the budget, then each capacity."""
-        limits = self.problem.limits.tolist()
+        problem = self.problem
+        limits = problem.limits.copy()
         if np.isfinite(limits[0]):
-            limits[0] -= float(self.problem.spend(self.action).sum())
-        counts = np.bincount(self.action + 1, minlength=len(limits))[1:]
-        return [limits[0], *(limit - float(k) for limit, k in zip(limits[1:], counts, strict=True))]
+            limits[0] -= float(problem.spend(self.action).sum())
+        counts = np.bincount(self.action + 1, minlength=1 + len(problem.cost))[1:]
+        limits[1:] -= problem.uses @ counts
+        left: list[float] = limits.tolist()
+        return left
+
+    def _counted(self) -> list[list[int]]:
+        """Give for each action the places, in `left`, of the capacities that count it."""
+        uses = self.problem.uses
+        return [(1 + np.flatnonzero(uses[:, j])).tolist() for j in range(uses.shape[1])]
+
+    def _room(self, left: list[float]) -> NDArray[np.bool_]:
+        """Tell which actions have room for one more customer, (m,)."""
+        return np.array([all(left[k] >= 1.0 for k in places) for places in self._counted()])
 
     def _costs(self, rows: Ints) -> Floats:
         """Give (m, rows) the costs."""
@@ -115,7 +128,7 @@ class _Desk:
         for start in range(0, rows.shape[0], _CHUNK):
             part = rows[start : start + _CHUNK]
             reduced, costs = self.problem.reduced(self.prices, part), self._costs(part)
-            room = np.array(left[1:])[:, None] >= 1.0
+            room = self._room(left)[:, None]
             # Once the limits are used up, most rows need no turn of their own.
             open_ = np.flatnonzero(((reduced > 0.0) & (costs <= left[0]) & room).any(axis=0))
             reduced, part = reduced[:, open_], part[open_]
@@ -126,13 +139,15 @@ class _Desk:
     ) -> None:
         ranking = np.argsort(-reduced, axis=0, kind="stable").T.tolist()
         gains = reduced.T.tolist()
+        counted = self._counted()
         for i, row in enumerate(rows.tolist()):
             for j in ranking[i]:
                 if gains[i][j] <= 0.0:
                     break
-                if costs[i][j] <= left[0] and left[1 + j] >= 1.0:
+                if costs[i][j] <= left[0] and all(left[k] >= 1.0 for k in counted[j]):
                     left[0] -= costs[i][j]
-                    left[1 + j] -= 1.0
+                    for k in counted[j]:
+                        left[k] -= 1.0
                     self.action[row] = j
                     break
 
@@ -146,34 +161,37 @@ class _Desk:
         for j, cost in enumerate(self.problem.cost):
             chosen = actions == j
             costs[chosen] = cost if isinstance(cost, float) else cost[rows[chosen]]
+        counted = self._counted()
         for start in range(0, rows.shape[0], _CHUNK):
             part = slice(start, start + _CHUNK)
             more = costs[part] - self.problem.spend(self.action[rows[part]], rows[part])
-            fits = (more <= left[0]) & (np.array(left[1:])[actions[part]] >= 1.0)
+            fits = (more <= left[0]) & self._room(left)[actions[part]]
             for at in (start + np.flatnonzero(fits)).tolist():
-                self._change(int(rows[at]), int(actions[at]), left)
+                self._change(int(rows[at]), int(actions[at]), left, counted)
 
-    def _change(self, row: int, j: int, left: list[float]) -> None:
+    def _change(self, row: int, j: int, left: list[float], counted: list[list[int]]) -> None:
         """Give a row another action if it still fits and gains."""
         now = int(self.action[row])
         more = self._cost(row, j) - (self._cost(row, now) if now >= 0 else 0.0)
         gained = self.problem.gain[j, row] - (self.problem.gain[now, row] if now >= 0 else 0.0)
-        if left[1 + j] >= 1.0 and more <= left[0] and gained > 0.0:
+        if more <= left[0] and gained > 0.0 and all(left[k] >= 1.0 for k in counted[j]):
             self.action[row] = j
             left[0] -= more
-            left[1 + j] -= 1.0
-            if now >= 0:
-                left[1 + now] += 1.0
+            for k in counted[j]:
+                left[k] -= 1.0
+            for k in counted[now] if now >= 0 else ():
+                left[k] += 1.0
 
     def _openings(self, left: list[float]) -> tuple[Ints, Ints, Floats]:
         """Give rows, actions and loss at current prices of all changes that fit and gain."""
         problem = self.problem
         now_gain, now_cost = problem.gains(self.action), problem.spend(self.action)
         now_reduced = now_gain - self.prices[0] * now_cost
-        now_reduced -= np.concatenate([[0.0], self.prices[1:]])[self.action + 1]
+        now_reduced -= np.concatenate([[0.0], problem.tolls(self.prices)])[self.action + 1]
         found: list[tuple[Ints, Ints, Floats]] = []
+        room = self._room(left)
         for j, cost in enumerate(problem.cost):
-            if left[1 + j] < 1.0:
+            if not room[j]:
                 continue
             fits = (cost - now_cost <= left[0]) & (problem.gain[j] > now_gain)
             rows = np.flatnonzero(fits)
@@ -197,7 +215,12 @@ class _Desk:
         gains = self.problem.gain[:, core].T.tolist()
         reduced = self.problem.reduced(self.prices, core).T.tolist()
         combination = _Combination(
-            gains, reduced, self._costs(core).T.tolist(), self.prices.tolist()
+            gains,
+            reduced,
+            self._costs(core).T.tolist(),
+            prices=self.prices.tolist(),
+            tolls=self.problem.tolls(self.prices).tolist(),
+            counted=self._counted(),
         )
         had = [int(a) for a in self.action[core]]
         found = combination.best(before.left(), had)
@@ -213,6 +236,10 @@ class _Combination:
         One list a customer, one number an action.
     prices
         The budget's, then each capacity's.
+    tolls
+        Each action's, at these prices.
+    counted
+        For each action the capacities that count it, as places in `prices`.
 
     """
 
@@ -221,16 +248,20 @@ class _Combination:
         gains: list[list[float]],
         reduced: list[list[float]],
         costs: list[list[float]],
+        *,
         prices: list[float],
+        tolls: list[float],
+        counted: list[list[int]],
     ) -> None:
         self._gains, self._costs, self._prices = gains, costs, prices
+        self._counted = counted
         self._options = [
             [j - 1 for j in np.argsort([0.0, *(-r for r in row)], kind="stable").tolist()]
             for row in reduced
         ]
         # What each action uses of the limits, at current prices.
         self._used = [
-            [prices[0] * cost + price for cost, price in zip(row, prices[1:], strict=True)]
+            [prices[0] * cost + toll for cost, toll in zip(row, tolls, strict=True)]
             for row in costs
         ]
         # The most that customers i, i+1, ... can bring at current prices.
@@ -264,15 +295,20 @@ class _Combination:
                 if value + ahead + spare > self._most * _WORTH_IT:
                     self._walk(i + 1, value, spare, [*path, -1])
                 continue
-            cost, gain = self._costs[i][j], self._gains[i][j]
-            if gain <= 0.0 or cost > left[0] or left[1 + j] < 1.0:
+            cost, gain, counted = self._costs[i][j], self._gains[i][j], self._counted[j]
+            if gain <= 0.0 or cost > left[0] or any(left[k] < 1.0 for k in counted):
                 continue
             rest = spare - self._used[i][j]
             # No choice of the others can bring more than their gains at current prices and
             # the price of all that is left.
             if value + gain + ahead + rest > self._most * _WORTH_IT:
-                left[0] -= cost
-                left[1 + j] -= 1.0
+                _take(left, cost, counted, 1.0)
                 self._walk(i + 1, value + gain, rest, [*path, j])
-                left[0] += cost
-                left[1 + j] += 1.0
+                _take(left, cost, counted, -1.0)
+
+
+def _take(left: list[float], cost: float, counted: list[int], times: float) -> None:
+    """Take one customer's use from what is left, or give it back."""
+    left[0] -= times * cost
+    for k in counted:
+        left[k] -= times

@@ -21,6 +21,7 @@ import numpy as np
 
 from churnkit.decisions._dual import Problem, solve
 from churnkit.decisions._primal import improve, settle
+from churnkit.decisions.prices import ShadowPrices
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -37,26 +38,6 @@ _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _SILVER = math.sqrt(2.0) - 1.0
 
 __all__ = ["Allocator", "Plan", "ShadowPrices", "allocate"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ShadowPrices:
-    """What one more unit of each limit would bring, in money."""
-
-    budget: float
-    """Gain for one more unit of money; 0 where the budget does not bind."""
-    capacity: Floats
-    """(m,) gain for one more customer of each action; 0 where the capacity does not bind."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give plain numbers.
-
-        Examples
-        --------
-        >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
-        {'budget': 0.5, 'capacity': [0.0]}
-        """
-        return {"budget": self.budget, "capacity": self.capacity.tolist()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +88,7 @@ def allocate(
     *,
     budget: float | None = None,
     capacity: Sequence[float | None] | NDArray[Any] | None = None,
+    shared: Sequence[tuple[float, Sequence[int]]] = (),
 ) -> Plan:
     """Choose one action or none for each customer, for the highest total gain.
 
@@ -122,6 +104,8 @@ def allocate(
         The most that the plan may cost, in money; None for no limit.
     capacity
         (m,) the most customers of each action; None, or None in a place, for no limit.
+    shared
+        Limits that several actions share: the most customers, and the actions' places.
 
     Returns
     -------
@@ -157,7 +141,7 @@ def allocate(
     (array([ 0,  1, -1]), 75.0, 0.0)
 
     """
-    allocator = Allocator(gain, cost, capacity=capacity, budget=budget)
+    allocator = Allocator(gain, cost, capacity=capacity, shared=shared, budget=budget)
     return allocator.plan(budget)
 
 
@@ -166,7 +150,7 @@ class Allocator:
 
     Parameters
     ----------
-    gain, cost, capacity
+    gain, cost, capacity, shared
         As for `allocate`.
     budget
         The largest budget that will be asked for; None for no limit.
@@ -186,10 +170,12 @@ class Allocator:
         cost: Floats,
         *,
         capacity: Sequence[float | None] | NDArray[Any] | None = None,
+        shared: Sequence[tuple[float, Sequence[int]]] = (),
         budget: float | None = None,
     ) -> None:
         self._gain, self._cost = _checked(gain, cost)
         self._capacity = _limits(capacity, self._gain.shape[1])
+        self._shared, self._uses = _shared(shared, self._gain.shape[1])
         self._prepare(math.inf if budget is None else _budget(budget))
         self._prices: Floats | None = None
 
@@ -201,7 +187,7 @@ class Allocator:
         for j in range(m):
             cost = self._cost[j] if self._cost.ndim == 1 else self._cost[:, j]
             given = (gain[j] > 0.0) & (cost <= budget) & (cost < np.inf)
-            if self._capacity[j] < 1.0:
+            if self._capacity[j] < 1.0 or (self._shared[self._uses[m:, j] > 0.0] < 1.0).any():
                 given[:] = False
             gain[j][~given] = -np.inf
             # What is not given has no cost: 0 keeps it out of scales and sums.
@@ -221,7 +207,8 @@ class Allocator:
                 float(c) if c.ndim == 0 else c[order]
                 for c in (np.ldexp(c, -self._cost_exponent) for c in kept)
             ),
-            np.concatenate([[np.inf], self._capacity]),
+            np.concatenate([[np.inf], self._capacity, self._shared]),
+            self._uses,
         )
 
     def plan(self, budget: float | None = None) -> Plan:
@@ -263,9 +250,9 @@ class Allocator:
         # Room for float sums in another order: a budget this near may bind.
         if float(most.sum()) * (1.0 + 1e-9) <= limits[0]:
             limits[0] = np.inf
-        counts = possible.sum(axis=1)
+        counts = whole.uses @ possible.sum(axis=1)
         limits[1:][counts <= limits[1:]] = np.inf
-        return Problem(gain, whole.cost, limits)
+        return Problem(gain, whole.cost, limits, whole.uses)
 
     def _finish(self, chosen: Ints, prices: Floats, bound: float, budget: float) -> Plan:
         action = np.full(self._n, -1, dtype=np.int64)
@@ -277,12 +264,13 @@ class Allocator:
             most = float(np.ldexp(bound * (1.0 + 1e-13), self._exponent))
             price = np.ldexp(prices[0], self._exponent - self._cost_exponent)
             capacity = np.ldexp(prices[1:], self._exponent)
+        actions = self._gain.shape[1]
         return Plan(
             action=action,
             value=value,
             cost=cost,
             bound=max(value, most) if prices.any() else value,
-            shadow_prices=ShadowPrices(float(price), capacity),
+            shadow_prices=ShadowPrices(float(price), capacity[:actions], capacity[actions:]),
         )
 
     def _in_row_order(self, action: Ints) -> Ints:
@@ -329,7 +317,8 @@ def _untied(problem: Problem, prices: Floats, action: Ints) -> Ints:
     steps = [
         (place * _GOLDEN + j * _SILVER) % 1.0 for j in range(len(problem.cost))
     ]  # two irrational steps spread evenly over 0 to 1
-    raised = Problem(problem.gain * (1.0 + _SHARE * np.array(steps)), problem.cost, problem.limits)
+    gain = problem.gain * (1.0 + _SHARE * np.array(steps))
+    raised = Problem(gain, problem.cost, problem.limits, problem.uses)
     again = solve(raised, prices, reach=4.0 * _SHARE)
     other = settle(raised, again, raised.weigh(again)[0])
     better = problem.value(other) > problem.value(action)
@@ -371,6 +360,16 @@ def _limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions: int
     if bool((np.isnan(limits) | (limits < 0.0)).any()):
         raise RecipeError("capacity: each must be zero or more; use None for no limit")
     return np.floor(limits)
+
+
+def _shared(shared: Sequence[tuple[float, Sequence[int]]], actions: int) -> tuple[Floats, Floats]:
+    """Give the shared limits, (s,), and which actions each limit counts, (m + s, m)."""
+    uses = np.concatenate([np.eye(actions), np.zeros((len(shared), actions))])
+    for place, (most, counted) in enumerate(shared):
+        if not most >= 0.0:
+            raise RecipeError("capacity: each must be zero or more; use None for no limit")
+        uses[actions + place, list(counted)] = 1.0
+    return np.floor(np.array([most for most, _ in shared], dtype=np.float64)), uses
 
 
 def _exponent(columns: list[Floats]) -> int:

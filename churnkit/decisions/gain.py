@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from churnkit.decisions.barring import OPEN, bars
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -163,15 +164,14 @@ def expected_gain(
         raise DataError("eligible", [f"shape {allowed.shape}: must be {shape}"])
     # The operations and their order are those of at_stake().
     with np.errstate(over="ignore", invalid="ignore"):
-        worth = np.where((money > 0.0) | np.isnan(money), money, 0.0) * (
-            catalogue.periods * catalogue.margin
-        )
-        stake = probability * worth
+        kept = np.where((money > 0.0) | np.isnan(money), money, 0.0)
+        worth = kept[:, None] * _lasting(catalogue)
+        stake = probability[:, None] * worth
         bounds = [
-            stake[:, None] * np.array([getattr(a.effect, bound) for a in catalogue.actions]) - cost
+            stake * np.array([getattr(a.effect, bound) for a in catalogue.actions]) - cost
             for bound in ("low", "expected", "high")
         ]
-    known = np.isfinite(stake)[:, None] & np.isfinite(cost)
+    known = np.isfinite(stake) & np.isfinite(cost)
     if measured is not None:
         places, tried = list(measured.places), measured.gains(worth, cost, catalogue)
         for table, columns in zip(bounds, tried, strict=True):
@@ -187,16 +187,27 @@ def catalogue_gain(
     catalogue: CompiledCatalogue,
     *,
     measured: MeasuredEffects | None = None,
+    barred: NDArray[np.int8] | None = None,
 ) -> Gains:
-    """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value."""
+    """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value.
+
+    `barred` is what `churnkit.decisions.barring.bars` gives; the rules alone if None.
+    """
+    codes = bars(catalogue, matrix) if barred is None else barred
     return expected_gain(
         churn_probability,
         catalogue.value(matrix),
         catalogue.catalogue,
         cost=catalogue.cost(matrix),
-        eligible=catalogue.eligible(matrix),
+        eligible=codes == OPEN,
         measured=measured,
     )
+
+
+def _lasting(catalogue: Catalogue) -> NDArray[np.float64]:
+    """Give periods times margin: (1,), or (m,) where actions last differently."""
+    lasting = [catalogue.periods_of(action) * catalogue.margin for action in catalogue.actions]
+    return np.array(lasting if len(set(lasting)) > 1 else lasting[:1])
 
 
 def _checked(
@@ -221,12 +232,12 @@ def _costs(
     catalogue: Catalogue, cost: NDArray[np.float64] | None, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
     if cost is None:
-        columns = [a.name for a in catalogue.actions if isinstance(a.cost, str)]
+        columns = [a.name for a in catalogue.actions if a.expected_cost is None]
         if columns:
             raise RecipeError(
                 f"action '{columns[0]}': its cost is a column; give the costs as an array"
             )
-        return np.array([a.cost for a in catalogue.actions], dtype=np.float64)
+        return np.array([a.expected_cost for a in catalogue.actions], dtype=np.float64)
     cost = np.asarray(cost, dtype=np.float64)
     if cost.shape not in {shape, shape[1:]}:
         raise DataError("cost", [f"shape {cost.shape}: must be {shape} or {shape[1:]}"])

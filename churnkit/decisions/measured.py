@@ -74,7 +74,8 @@ class MeasuredEffects:
         Parameters
         ----------
         worth
-            (n,) what keeping the customer is worth, in money.
+            (n, m), or (n, 1) where it is the same for all actions: what keeping the customer is
+            worth, in money.
         cost
             (m,) or (n, m) the actions' costs.
         catalogue
@@ -85,7 +86,8 @@ class MeasuredEffects:
         ):
             rule = f"{self.expected.shape[0]} rows of effects for {worth.shape[0]} customers"
             raise DataError("measured", [f"{rule}, or an action that the catalogue lacks"])
-        scale = worth[:, None] if self.outcome == "staying" else catalogue.margin
+        own = worth if worth.shape[1] == 1 else worth[:, list(self.places)]
+        scale = own if self.outcome == "staying" else catalogue.margin
         price = cost[..., list(self.places)]
         with np.errstate(over="ignore", invalid="ignore"):
             low, expected, high = (

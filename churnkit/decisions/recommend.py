@@ -13,15 +13,21 @@ import numpy as np
 
 from churnkit.decisions import reasons
 from churnkit.decisions.allocate import Plan, allocate
+from churnkit.decisions.barring import bars
+from churnkit.decisions.chance import Chance
+from churnkit.decisions.drawing import Draw
 from churnkit.decisions.gain import ActOn, Gains, catalogue_gain
+from churnkit.decisions.room import Room
+from churnkit.decisions.who import refuse_strangers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.decisions.measured import MeasuredEffects
+    from churnkit.decisions.who import Who
 
 __all__ = ["Decisions", "decide"]
 
@@ -45,7 +51,15 @@ class Decisions:
     reason_code: NDArray[np.int8]
     """(n,) place in `REASONS`."""
     plan: Plan
-    """The plan that these are the rows of: value, cost, bound, shadow prices."""
+    """What was planned before chance had its part: value, cost, bound, shadow prices."""
+    propensity: NDArray[np.float64]
+    """(n,) the probability with which this customer gets what they get, an action or none."""
+    explored: NDArray[np.bool_]
+    """(n,) whether chance chose."""
+    barred: NDArray[np.int8]
+    """(n, m) what bars each action: a place in `REASONS`, 0 for nothing."""
+    eligible: NDArray[np.bool_]
+    """(n, m) actions that nothing bars and whose gain is known."""
 
     def __len__(self) -> int:
         return int(self.action.shape[0])
@@ -90,6 +104,8 @@ def decide(
     budget: float | None = None,
     act_on: ActOn = "low",
     measured: MeasuredEffects | None = None,
+    who: Who | None = None,
+    used: Mapping[str, tuple[int, float]] | None = None,
 ) -> Decisions:
     """Choose one action or none for each customer, within the budget and all capacities.
 
@@ -109,6 +125,12 @@ def decide(
         the ``"expected"`` gain. Among those that pay, the plan has the highest expected gain.
     measured
         Each customer's effects of the actions that were tried, in the place of the catalogue's.
+    who
+        The customers and the day; needed where the catalogue has holdouts, exploration, dates
+        or contact rules.
+    used
+        Customers and cost by action that the period has had already, as `Journal.used` gives
+        them: they count towards the budget and the capacities.
 
     Returns
     -------
@@ -120,7 +142,13 @@ def decide(
     DataError
         If a churn probability is outside 0 to 1, or the shapes do not fit.
     RecipeError
-        If the budget is negative or `act_on` is another word.
+        If the budget is negative, `act_on` is another word, or `who` is needed.
+
+    Notes
+    -----
+    A propensity is the probability of the action that was taken, over chance, for customers
+    outside all holdouts; those who are held out get none, or none of an action, with
+    probability 1. See `churnkit.decisions.drawing` for how it is exact under all limits.
 
     Examples
     --------
@@ -134,46 +162,77 @@ def decide(
     (['call', None], ['only action that pays', 'no action pays'])
 
     """
-    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured)
+    declared = catalogue.catalogue
+    refuse_strangers(declared, who, matrix.shape[0])
+    barred = bars(catalogue, matrix, who)
+    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured, barred=barred)
     offered = gains.offered(act_on)
-    capacity = catalogue.catalogue.capacity
-    plan = allocate(offered, gains.cost, budget=budget, capacity=capacity)
-    taken = np.flatnonzero(plan.action >= 0)
-    chosen = plan.action[taken]
-    cost = np.broadcast_to(gains.cost, gains.expected.shape)
-
-    def of_chosen(table: NDArray[np.float64]) -> NDArray[np.float64]:
-        column = np.zeros(plan.action.shape[0])
-        column[taken] = table[taken, chosen]
-        return column
-
+    room = Room.of(declared, budget, used)
+    chance = None
+    if declared.exploration is not None and who is not None:
+        chance = Chance.over(gains, room, declared.exploration, f"{declared.salt}:{who.as_of}")
+    open_room = room if chance is None else chance.rest
+    plan = allocate(
+        offered,
+        gains.cost,
+        budget=None if np.isinf(open_room.budget) else open_room.budget,
+        capacity=open_room.capacity,
+        shared=open_room.shared,
+    )
+    codes = _reasons(gains, offered, plan, open_room, barred)
+    codes[np.isnan(np.asarray(churn_probability, dtype=np.float64))] = reasons.UNSCORED
+    drawn = (
+        _as_planned(plan)
+        if chance is None or who is None
+        else chance.draw(plan.action, who.customers)
+    )
+    codes[drawn.explored] = reasons.CHANCE
+    columns = _chosen(gains, drawn.action)
     return Decisions(
-        names=catalogue.catalogue.names,
-        action=plan.action,
-        expected_gain=of_chosen(gains.expected),
-        low=of_chosen(gains.low),
-        high=of_chosen(gains.high),
-        cost=of_chosen(cost),
-        reason_code=np.where(
-            np.isnan(np.asarray(churn_probability, dtype=np.float64)),
-            np.int8(reasons.UNSCORED),
-            _reasons(gains, offered, plan, capacity),
-        ),
+        names=declared.names,
+        action=drawn.action,
+        **columns,
+        reason_code=codes,
         plan=plan,
+        propensity=drawn.propensity,
+        explored=drawn.explored,
+        barred=barred,
+        eligible=gains.eligible,
     )
 
 
+def _as_planned(plan: Plan) -> Draw:
+    n = plan.action.shape[0]
+    return Draw(plan.action, np.zeros(n, dtype=np.bool_), np.ones(n), np.zeros((n, 0)))
+
+
+def _chosen(gains: Gains, action: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Give the gains and the cost of what each customer gets, 0 for none."""
+    taken = np.flatnonzero(action >= 0)
+    cost = np.broadcast_to(gains.cost, gains.expected.shape)
+    tables = (gains.expected, gains.low, gains.high, cost)
+    columns = {}
+    for name, table in zip(("expected_gain", "low", "high", "cost"), tables, strict=True):
+        columns[name] = np.zeros(action.shape[0])
+        columns[name][taken] = table[taken, action[taken]]
+    return columns
+
+
 def _reasons(
-    gains: Gains, offered: NDArray[np.float64], plan: Plan, capacity: Sequence[int | None]
+    gains: Gains,
+    offered: NDArray[np.float64],
+    plan: Plan,
+    room: Room,
+    barred: NDArray[np.int8],
 ) -> NDArray[np.int8]:
     pays = offered > -np.inf
     count = pays.sum(axis=1)
-    limits = np.array([np.inf if c is None else c for c in capacity])
-    full = np.bincount(plan.action + 1, minlength=limits.shape[0] + 1)[1:] >= limits
+    full = room.full(plan.action)
     codes = np.full(plan.action.shape[0], reasons.BUDGET, dtype=np.int8)
     codes[~(pays & ~full).any(axis=1)] = reasons.FULL
     codes[count == 0] = reasons.UNPAID
-    codes[~gains.eligible.any(axis=1)] = reasons.INELIGIBLE
+    shut = ~gains.eligible.any(axis=1)
+    codes[shut] = reasons.nearest(barred[shut])
     taken = np.flatnonzero(plan.action >= 0)
     own = offered[taken, plan.action[taken]]
     best = np.where(

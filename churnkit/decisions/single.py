@@ -7,19 +7,26 @@ to the last bit as in a table.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from churnkit.decisions import reasons
+from churnkit.decisions.barring import OPEN, bars_of_one
+from churnkit.decisions.chance import Chance
 from churnkit.decisions.gain import ActOn, check_act_on, worth_of
+from churnkit.decisions.who import refuse_strangers
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from churnkit.decisions.allocate import ShadowPrices
+    from churnkit.decisions.catalogue import Catalogue
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.decisions.measured import MeasuredEffects
+    from churnkit.decisions.prices import ShadowPrices
+    from churnkit.decisions.who import Who
 
 __all__ = ["Decision", "decide_one"]
 
@@ -40,6 +47,12 @@ class Decision:
     """In money; 0 for none."""
     reason: str
     """One of `REASONS`."""
+    propensity: float = 1.0
+    """The probability of this action, or of none."""
+    explored: bool = False
+    """Whether chance chose."""
+    eligible: tuple[str, ...] = ()
+    """The actions that nothing bars and whose gain is known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the fields as plain data.
@@ -68,6 +81,7 @@ def decide_one(
     act_on: ActOn = "low",
     prices: ShadowPrices | None = None,
     measured: MeasuredEffects | None = None,
+    who: Who | None = None,
 ) -> Decision:
     """Decide for one customer, without arrays: what a service does for a request.
 
@@ -90,6 +104,8 @@ def decide_one(
         What the limits are worth to other customers; None where nobody competes.
     measured
         The customer's effects of the actions that were tried, one row.
+    who
+        The customer and the day, as in `decide`.
 
     Returns
     -------
@@ -115,42 +131,142 @@ def decide_one(
     """
     _check_one(churn_probability, row, catalogue, budget)
     check_act_on(act_on)
+    declared = catalogue.catalogue
+    refuse_strangers(declared, who, 1)
+    if declared.exploration is not None and who is not None and prices is None:
+        return _in_a_table(
+            churn_probability,
+            row,
+            catalogue,
+            budget=budget,
+            act_on=act_on,
+            measured=measured,
+            who=who,
+        )
     if math.isnan(churn_probability):
         return _none(reasons.UNSCORED)
-    options = _options(float(churn_probability), row, catalogue, measured)
-    paying = [o for o in options if (o.low if act_on == "low" else o.expected) > 0.0]
+    barred = bars_of_one(catalogue, row, who)
+    options = _options(float(churn_probability), row, catalogue, measured, barred)
+    best, code = _best(options, barred, declared, budget=budget, act_on=act_on, prices=prices)
+    decision = _decision(best, code, options, declared.names)
+    if declared.exploration is None or who is None:
+        return decision
+    place = -1 if best is None else best.place
+    return _explored(decision, place, options, declared, budget=budget, who=who)
+
+
+def _best(
+    options: list[_Option],
+    barred: list[int],
+    catalogue: Catalogue,
+    *,
+    budget: float | None,
+    act_on: ActOn,
+    prices: ShadowPrices | None,
+) -> tuple[_Option | None, int]:
+    """Give the option of the highest gain less the price of what it uses, and the reason."""
     # Gains of zero or less are never given, also where their bound was not asked.
-    paying = [o for o in paying if o.expected > 0.0]
+    paying = [o for o in options if o.expected > 0.0 and (act_on != "low" or o.low > 0.0)]
     if not paying:
-        return _none(reasons.UNPAID if options else reasons.INELIGIBLE)
-    actions = catalogue.catalogue.actions
-    prices_of = (0.0, [0.0] * len(actions)) if prices is None else _numbers(prices)
-    roomy = [o for o in paying if (actions[o.place].capacity != 0) and prices_of[1][o.place] <= 0.0]
-    affordable = [
-        o for o in paying if actions[o.place].capacity != 0 and (budget is None or o.cost <= budget)
-    ]
+        shut = int(reasons.nearest(np.array([barred], dtype=np.int8))[0])
+        return None, reasons.UNPAID if options else shut
+    price, tolls = _prices(catalogue, prices)
+    open_ = [o for o in paying if not _is_closed(catalogue, o.place)]
     # The first of equals wins, as in a plan.
     best, worth = None, 0.0
-    for option in affordable:
-        reduced = (option.expected - prices_of[1][option.place]) - prices_of[0] * option.cost
+    for option in open_:
+        if budget is not None and option.cost > budget:
+            continue
+        reduced = (option.expected - tolls[option.place]) - price * option.cost
         if reduced > worth:
             best, worth = option, reduced
     if best is None:
-        return _none(reasons.BUDGET if roomy else reasons.FULL)
+        roomy = any(tolls[option.place] <= 0.0 for option in open_)
+        return None, reasons.BUDGET if roomy else reasons.FULL
     if len(paying) == 1:
-        code = reasons.ONLY
-    else:
-        code = (
-            reasons.HIGHEST if best.expected >= max(o.expected for o in paying) else reasons.SHARED
-        )
+        return best, reasons.ONLY
+    most = max(o.expected for o in paying)
+    return best, reasons.HIGHEST if best.expected >= most else reasons.SHARED
+
+
+def _decision(
+    option: _Option | None, code: int, options: list[_Option], names: Sequence[str]
+) -> Decision:
+    eligible = tuple(names[o.place] for o in options)
+    if option is None:
+        return replace(_none(code), eligible=eligible)
     return Decision(
-        actions[best.place].name,
-        best.expected,
-        best.low,
-        best.high,
-        best.cost,
+        names[option.place],
+        option.expected,
+        option.low,
+        option.high,
+        option.cost,
         reasons.REASONS[code],
+        eligible=eligible,
     )
+
+
+def _in_a_table(
+    churn_probability: float,
+    row: Sequence[float],
+    catalogue: CompiledCatalogue,
+    *,
+    budget: float | None,
+    act_on: ActOn,
+    measured: MeasuredEffects | None,
+    who: Who,
+) -> Decision:
+    """Decide in a table of one row, where exploration keeps back a part of the limits."""
+    from churnkit.decisions.recommend import decide
+
+    table = decide(
+        [churn_probability],
+        np.array([row], dtype=np.float64),
+        catalogue,
+        budget=budget,
+        act_on=act_on,
+        measured=measured,
+        who=who,
+    )
+    names = zip(table.names, table.eligible[0].tolist(), strict=True)
+    return Decision(
+        table.action_name[0],
+        float(table.expected_gain[0]),
+        float(table.low[0]),
+        float(table.high[0]),
+        float(table.cost[0]),
+        table.reason[0],
+        float(table.propensity[0]),
+        bool(table.explored[0]),
+        tuple(name for name, there in names if there),
+    )
+
+
+def _explored(
+    decision: Decision,
+    planned: int,
+    options: list[_Option],
+    catalogue: Catalogue,
+    *,
+    budget: float | None,
+    who: Who,
+) -> Decision:
+    """Let chance choose at a plan's prices: one more customer breaks no reserve of the plan."""
+    gains = np.zeros((3, 1, len(catalogue.actions)))
+    cells = np.zeros((1, len(catalogue.actions)), dtype=np.bool_)
+    for option in options:
+        gains[:, 0, option.place] = option.expected, option.low, option.high
+        fits = budget is None or option.cost <= budget
+        cells[0, option.place] = (
+            fits and option.high > 0.0 and not _is_closed(catalogue, option.place)
+        )
+    chance = Chance.at_prices(gains, cells, catalogue, str(who.as_of))
+    drawn = chance.draw(np.array([planned]), who.customers)
+    place, changed = int(drawn.action[0]), bool(drawn.explored[0])
+    if changed:
+        found = next((o for o in options if o.place == place), None)
+        decision = _decision(found, reasons.CHANCE, options, catalogue.names)
+    return replace(decision, propensity=float(drawn.propensity[0]), explored=changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,26 +283,26 @@ def _options(
     row: Sequence[float],
     catalogue: CompiledCatalogue,
     measured: MeasuredEffects | None,
+    barred: list[int],
 ) -> list[_Option]:
     """Give the eligible actions of one customer; the arithmetic is that of `expected_gain`."""
     declared = catalogue.catalogue
-    worth = worth_of(float(row[catalogue.value_index]), declared.periods, declared.margin)
+    value = float(row[catalogue.value_index])
     tried = {} if measured is None else measured.of_one(0)
-    scale = declared.margin if measured is not None and measured.outcome == "money" else worth
+    is_money = measured is not None and measured.outcome == "money"
     options: list[_Option] = []
     for j, action in enumerate(declared.actions):
-        index = catalogue.cost_index[j]
-        cost = float(action.cost if index is None else row[index])
-        if not (math.isfinite(cost) and cost >= 0.0):
+        cost = catalogue.cost_of_one(row, j)
+        if barred[j] != OPEN or not (math.isfinite(cost) and cost >= 0.0):
             continue
-        assumed = action.effect
+        worth = worth_of(value, declared.periods_of(action), declared.margin)
         if j in tried:
-            (low, expected, high), stake = tried[j], scale
+            (low, expected, high), stake = tried[j], declared.margin if is_money else worth
         else:
-            low, expected, high = assumed.low, assumed.expected, assumed.high
+            low, expected, high = action.effect.low, action.effect.expected, action.effect.high
             stake = churn_probability * worth
         gain = stake * expected - cost
-        if math.isfinite(gain) and all(rule.holds(row) for rule in catalogue.rules[j]):
+        if math.isfinite(gain):
             options.append(_Option(j, gain, stake * low - cost, stake * high - cost, cost))
     return options
 
@@ -207,8 +323,30 @@ def _check_one(
         raise RecipeError("budget: must be zero or more; leave it out for no limit")
 
 
-def _numbers(prices: ShadowPrices) -> tuple[float, list[float]]:
-    return prices.budget, prices.capacity.tolist()
+def _prices(catalogue: Catalogue, prices: ShadowPrices | None) -> tuple[float, list[float]]:
+    """Give the budget's price, and what one customer of each action uses of the capacities."""
+    if prices is None:
+        return 0.0, [0.0] * len(catalogue.actions)
+    tolls = prices.capacity.tolist()
+    shared = prices.shared.tolist()
+    if len(tolls) != len(catalogue.actions) or len(shared) != len(catalogue.capacities):
+        raise RecipeError(
+            f"shadow prices: of {len(tolls)} actions and {len(shared)} shared limits; the "
+            f"catalogue has {len(catalogue.actions)} and {len(catalogue.capacities)}; plan again"
+        )
+    for limit, price in zip(catalogue.capacities, shared, strict=True):
+        for j, action in enumerate(catalogue.actions):
+            if limit.counts(action.channel, action.group):
+                tolls[j] += price
+    return prices.budget, tolls
+
+
+def _is_closed(catalogue: Catalogue, place: int) -> bool:
+    action = catalogue.actions[place]
+    return action.capacity == 0 or any(
+        limit.most == 0 and limit.counts(action.channel, action.group)
+        for limit in catalogue.capacities
+    )
 
 
 def _none(code: int) -> Decision:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions.allocate import Allocator, Plan
+from churnkit.decisions.barring import bars
 from churnkit.decisions.gain import ActOn, catalogue_gain
+from churnkit.decisions.room import Room
+from churnkit.decisions.who import refuse_strangers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.decisions.measured import MeasuredEffects
+    from churnkit.decisions.who import Who
 
 __all__ = ["WhatIf", "what_if"]
 
@@ -58,13 +62,14 @@ def what_if(
     *,
     act_on: ActOn = "low",
     measured: MeasuredEffects | None = None,
+    who: Who | None = None,
 ) -> WhatIf:
     """Give the plan's value for a range of budgets, in one run.
 
     Parameters
     ----------
-    churn_probability, matrix, catalogue, act_on, measured
-        As in `decide`.
+    churn_probability, matrix, catalogue, act_on, measured, who
+        As in `decide`. Exploration is left out of account.
     budgets
         (b,) money, in any order.
 
@@ -84,9 +89,14 @@ def what_if(
     array([ 0., 35., 55.])
 
     """
-    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured)
+    refuse_strangers(catalogue.catalogue, who, matrix.shape[0])
+    barred = bars(catalogue, matrix, who)
+    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured, barred=barred)
     ascending = sorted(float(budget) for budget in budgets)
-    allocator = Allocator(gains.offered(act_on), gains.cost, capacity=catalogue.catalogue.capacity)
+    room = Room.of(catalogue.catalogue)
+    allocator = Allocator(
+        gains.offered(act_on), gains.cost, capacity=room.capacity, shared=room.shared
+    )
     plans: list[Plan] = []
     bounds: list[float] = []
     for budget in ascending:

@@ -16,7 +16,7 @@ from churnkit.decisions import Allocator, allocate
 from churnkit.errors import DataError, RecipeError
 
 
-def optimum(gain, cost, budget, capacity, *, whole: bool) -> float:
+def optimum(gain, cost, budget, capacity, shared=(), *, whole: bool) -> float:
     """Give HiGHS's optimum of the allocation, in whole actions or in shares of them.
 
     An action that alone costs more than the budget is left out, as no plan can hold it.
@@ -37,6 +37,9 @@ def optimum(gain, cost, budget, capacity, *, whole: bool) -> float:
     if capacity is not None:
         left.append(sp.csr_array((ones, (actions, place)), shape=(m, k)))
         right.append(np.asarray(capacity, dtype=float))
+    for most, places in shared:
+        left.append(sp.csr_array(np.isin(actions, places).astype(float)[None, :]))
+        right.append(np.array([float(most)]))
     found = milp(
         -gain[rows, actions],
         constraints=LinearConstraint(sp.vstack(left), -np.inf, np.concatenate(right)),
@@ -107,6 +110,25 @@ def test_the_bound_is_the_relaxation_and_the_plan_is_near_it(kind, n):
     assert plan.bound - plan.value <= 5 * np.max(gain)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(4))
+def test_limits_that_actions_share_are_kept_and_cost_no_more_than_they_must(kind, seed):
+    gain, cost, budget, capacity = random_problem(seed, 9, 3, kind)
+    shared: list[tuple[float, tuple[int, ...]]] = [(2, (0, 1)), (3, (1, 2))]
+    plan = allocate(gain, cost, budget=budget, capacity=capacity, shared=shared)
+    check_feasible(plan, gain, cost, budget, capacity)
+    for most, places in shared:
+        assert np.isin(plan.action, places).sum() <= most
+    best = optimum(gain, cost, budget, capacity, shared, whole=True)
+    assert plan.value == pytest.approx(best, rel=1e-9)
+    many = random_problem(seed, 2000, 4, kind)
+    shared = [(150, (0, 1)), (200, (1, 2, 3))]
+    plan = allocate(many[0], many[1], budget=many[2], capacity=many[3], shared=shared)
+    relaxed = optimum(many[0], many[1], many[2], many[3], shared, whole=False)
+    assert plan.bound == pytest.approx(relaxed, rel=1e-6)
+    assert plan.bound - plan.value <= 6 * np.max(many[0])
+
+
 @pytest.mark.parametrize("limits", ["budget", "capacity", "both", "neither"])
 def test_each_limit_may_stand_alone(limits):
     gain, cost, budget, capacity = random_problem(3, 300, 3, "free")
@@ -159,8 +181,14 @@ money = st.one_of(
     st.floats(-10, 100),
     st.sampled_from([0.0, 1.0, 2.0, 0.1, 1e-9, 1e9, math.nan, -math.inf]),
 )
-price = st.one_of(st.floats(0, 50), st.sampled_from([0.0, 1.0, 0.1, 1e12, math.nan, math.inf]))
-budgets = st.none() | st.floats(0, 200) | st.sampled_from([0.0, 0.3, 1e12])
+# HiGHS takes what is smaller than a millionth for zero.
+price = st.one_of(
+    st.floats(0, 50).map(lambda c: round(c, 6)),
+    st.sampled_from([0.0, 1.0, 0.1, 1e12, math.nan, math.inf]),
+)
+budgets = (
+    st.none() | st.floats(0, 200).map(lambda b: round(b, 6)) | st.sampled_from([0.0, 0.3, 1e12])
+)
 
 
 @st.composite
@@ -169,18 +197,22 @@ def problems(draw):
     gain = draw(arrays(np.float64, (n, m), elements=money))
     cost = draw(arrays(np.float64, draw(st.sampled_from([(n, m), (m,)])), elements=price))
     room = draw(st.none() | st.lists(st.none() | st.integers(0, 4), min_size=m, max_size=m))
-    return gain, cost, draw(budgets), room
+    places = st.lists(st.integers(0, m - 1), min_size=1, unique=True) if m else st.nothing()
+    limit = st.tuples(st.integers(0, 5), places)
+    return gain, cost, draw(budgets), room, draw(st.lists(limit, max_size=2)) if m else []
 
 
 @settings(max_examples=150, deadline=None)
 @given(problems())
 def test_every_plan_keeps_its_limits_and_its_certificate(problem):
-    gain, cost, budget, room = problem
-    plan = allocate(gain, cost, budget=budget, capacity=room)
+    gain, cost, budget, room, shared = problem
+    plan = allocate(gain, cost, budget=budget, capacity=room, shared=shared)
+    for most, places in shared:
+        assert np.isin(plan.action, places).sum() <= most
     limits = None if room is None else [math.inf if c is None else c for c in room]
     check_feasible(plan, gain, cost, budget, limits)
     if math.isfinite(plan.bound) and plan.bound < 1e7:
-        relaxed = optimum(gain, cost, budget, limits, whole=False)
+        relaxed = optimum(gain, cost, budget, limits, shared, whole=False)
         assert plan.bound >= relaxed - 1e-6 * max(1.0, relaxed)
         assert plan.value <= relaxed + 1e-6 * max(1.0, relaxed)
 
@@ -188,7 +220,7 @@ def test_every_plan_keeps_its_limits_and_its_certificate(problem):
 @settings(max_examples=60, deadline=None)
 @given(problems(), st.floats(1, 3))
 def test_more_budget_never_lowers_the_value(problem, factor):
-    gain, cost, budget, room = problem
+    gain, cost, budget, room, _ = problem
     budget = 10.0 if budget is None else budget
     less = allocate(gain, cost, budget=budget, capacity=room)
     more = allocate(gain, cost, budget=budget * factor, capacity=room)

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnkit.decisions import Action, Catalogue, Effect, Where
+from churnkit.contracts import Column
+from churnkit.decisions import (
+    Action,
+    Capacity,
+    Catalogue,
+    ContactLimit,
+    ContactPolicy,
+    CoolDown,
+    Effect,
+    Exploration,
+    Floor,
+    Suppression,
+    Where,
+)
 from churnkit.errors import RecipeError
 
 CALL = Action("call", "A call", 12.0, Effect(0.0, 0.1, 0.2))
@@ -21,7 +36,24 @@ wheres = st.one_of(
     st.builds(Where, names, st.sampled_from(["in", "not in"]), st.lists(names | numbers)),
     st.builds(Where, names, st.sampled_from(["is missing", "is known"])),
 )
-actions = st.builds(
+rules = st.lists(wheres, max_size=3).map(tuple)
+days = st.none() | st.dates()
+options = st.fixed_dictionaries(
+    {},
+    optional={
+        "group": st.none() | names,
+        "cost_taken": st.floats(0, 1e6) | names,
+        "take_rate": st.floats(0, 1),
+        "benefit_periods": st.none() | st.floats(0.1, 100),
+        "applicable": rules,
+        "suitable": rules,
+        "consent": st.none() | names,
+        "valid_from": days,
+        "levers": st.lists(names, max_size=2).map(tuple),
+        "holdout": st.floats(0, 1),
+    },
+)
+plain_actions = st.builds(
     Action,
     names,
     names,
@@ -31,16 +63,46 @@ actions = st.builds(
     st.none() | names,
     st.none() | st.integers(0, 10**9),
 )
-catalogues = st.builds(
-    Catalogue,
-    st.lists(actions, min_size=1, max_size=4, unique_by=lambda a: a.name).map(tuple),
-    st.floats(0.1, 100),
-    st.floats(0.01, 1.0),
-    st.none() | names,
+actions = st.builds(lambda action, more: replace(action, **more), plain_actions, options)
+lengths = st.floats(0.1, 400)
+contact = st.builds(
+    ContactPolicy,
+    st.lists(st.builds(ContactLimit, st.integers(1, 9), lengths), max_size=2).map(tuple),
+    st.lists(st.builds(CoolDown, names, lengths), max_size=2).map(tuple),
+    st.none() | st.builds(Suppression, st.integers(1, 9), lengths, names),
+)
+explorations = st.none() | st.builds(
+    Exploration,
+    st.floats(0, 1),
+    st.sampled_from(["uniform", "thompson"]),
+    st.floats(0, 1),
+    st.none() | st.floats(0, 1),
+)
+floors = st.builds(
+    Floor, names, st.lists(wheres, min_size=1, max_size=2), st.floats(0, 1), st.integers(1, 9)
 )
 
 
-@given(catalogues)
+@st.composite
+def catalogues(draw):
+    listed = draw(st.lists(actions, min_size=1, max_size=4, unique_by=lambda a: a.name))
+    channels = [action.channel for action in listed if action.channel]
+    shared = st.builds(Capacity, st.integers(0, 99), st.sampled_from(channels or ["none"]))
+    return Catalogue(
+        tuple(listed),
+        draw(st.floats(0.1, 100)),
+        draw(st.floats(0.01, 1.0)),
+        draw(st.none() | names),
+        tuple(draw(st.lists(shared, max_size=2))) if channels else (),
+        tuple(draw(st.lists(floors, max_size=2))),
+        draw(contact),
+        draw(st.floats(0, 1)),
+        draw(explorations),
+        draw(names),
+    )
+
+
+@given(catalogues())
 def test_a_catalogue_comes_back_from_json_as_it_was(catalogue):
     assert Catalogue.from_dict(json.loads(json.dumps(catalogue.to_dict()))) == catalogue
 
@@ -94,7 +156,7 @@ def test_a_set_of_values_has_one_order():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 2}, "newer than 1"),
+        ({"format": 3}, "newer than 2"),
         ({"format": None}, "no 'format'"),
         ({"format": True}, "no 'format'"),
         ({"colour": "red"}, "colour is not known"),
@@ -120,3 +182,119 @@ def test_a_missing_key_is_named():
     del stored["margin"]
     with pytest.raises(RecipeError, match="margin is missing"):
         Catalogue.from_dict(stored)
+
+
+def test_a_catalogue_of_the_first_format_is_read_as_it_was_meant():
+    first = {
+        "format": 1,
+        "actions": [
+            {
+                "name": "call",
+                "title": "A call",
+                "cost": 12.0,
+                "effect": {"low": 0.0, "expected": 0.1, "high": 0.2},
+                "eligible": [{"column": "age", "op": ">=", "value": 18}],
+                "channel": "phone",
+                "capacity": 5,
+            }
+        ],
+        "periods": 12.0,
+        "margin": 1.0,
+        "value": None,
+    }
+    call = replace(CALL, eligible=(Where("age", ">=", 18),), channel="phone", capacity=5)
+    assert Catalogue.from_dict(first) == Catalogue((call,))
+    with pytest.raises(RecipeError, match="holdout is not known in format 1"):
+        Catalogue.from_dict({**first, "holdout": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"cost_taken": -1.0}, "cost_taken must be zero or more"),
+        ({"take_rate": 1.5}, "take_rate is a share"),
+        ({"benefit_periods": 0}, "benefit_periods must be above zero"),
+        ({"applicable": ("age > 3",)}, "applicable must be a tuple of Where"),
+        ({"consent": ""}, "consent must be text"),
+        ({"group": 3}, "group must be text"),
+        ({"valid_from": datetime(2026, 1, 1)}, "valid_from must be a date"),  # noqa: DTZ001
+        ({"valid_from": date(2026, 2, 1), "valid_until": date(2026, 2, 1)}, "before valid_until"),
+        ({"levers": "fee"}, "levers must be a tuple"),
+        ({"holdout": -0.1}, "holdout is a share"),
+    ],
+)
+def test_parts_of_an_action_that_make_no_sense_are_refused(parts, said):
+    with pytest.raises(RecipeError, match=f"'call': .*{said}"):
+        replace(CALL, **parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"capacities": (Capacity(3, channel="fax"),)}, "capacity counts channel 'fax'"),
+        ({"capacities": ("phone",)}, "tuple of Capacity"),
+        (
+            {"contact": ContactPolicy((ContactLimit(1, 7, action="mail"),))},
+            "contact limit counts action 'mail'",
+        ),
+        (
+            {"contact": ContactPolicy(cool_downs=(CoolDown("complained", 9, channel="fax"),))},
+            "cool-down counts channel 'fax'",
+        ),
+        ({"contact": None}, "must be a ContactPolicy"),
+        ({"holdout": 2}, "holdout is a share"),
+        ({"exploration": 0.1}, "must be an Exploration"),
+        ({"salt": None}, "salt must be text"),
+    ],
+)
+def test_limits_that_count_what_is_not_there_are_refused(parts, said):
+    with pytest.raises(RecipeError, match=said):
+        Catalogue((CALL,), **parts)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Capacity(3), "a channel or a group"),
+        (lambda: Capacity(3, "phone", "offers"), "a channel or a group"),
+        (lambda: Capacity(-1, "phone"), "whole number"),
+        (lambda: Floor("f", (), 0.1), "tuple of Where"),
+        (lambda: Floor("f", (Where("age", ">", 60),)), "share or a number"),
+        (lambda: ContactLimit(0, 7), "at least 1"),
+        (lambda: ContactLimit(1, 0), "above zero"),
+        (lambda: ContactLimit(1, float("nan")), "finite"),
+        (lambda: ContactLimit(1, 7, channel=""), "name or None"),
+        (lambda: CoolDown(" ", 7), "name the outcome"),
+        (lambda: Suppression(0, 7), "at least 1"),
+        (lambda: Exploration(1.5), "epsilon is a share"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(make, said):
+    with pytest.raises(RecipeError, match=said):
+        make()
+
+
+COLUMNS = (
+    Column("fee", "number", ("value",)),
+    Column("may_mail", "boolean", ("context",)),
+    Column("city", "string", ("context",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"consent": "may_call"}, "consent: column 'may_call' is not one"),
+        ({"consent": "fee"}, "consent: column 'fee' is of type number"),
+        ({"cost_taken": "gift"}, "cost_taken: column 'gift' is not one"),
+        ({"suitable": (Where("age", ">", 3),)}, "column 'age' is not one"),
+        ({"applicable": (Where("age", ">", 3),)}, "column 'age' is not one"),
+        ({"levers": ("price",)}, "levers: column 'price' is not one"),
+    ],
+)
+def test_a_column_that_is_not_there_is_named(parts, said):
+    with pytest.raises(RecipeError, match=f"action 'call'.*{said}"):
+        Catalogue((replace(CALL, **parts),)).compile(COLUMNS)
+    floor = Floor("old", (Where("age", ">", 60),), 0.1)
+    with pytest.raises(RecipeError, match="floor 'old': column 'age'"):
+        Catalogue((CALL,), floors=(floor,)).compile(COLUMNS)

@@ -1,0 +1,105 @@
+"""What chance may do: which options, how likely, and within which reserve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from churnkit.decisions.drawing import Draw, draw, thompson_weights, uniform_weights
+from churnkit.decisions.exploration import Exploration
+from churnkit.decisions.room import Room, reserve_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from churnkit.decisions.catalogue import Catalogue
+    from churnkit.decisions.gain import Gains
+
+__all__ = ["Chance"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chance:
+    """An exploration made ready for one table of customers.
+
+    Parameters
+    ----------
+    exploration
+        The catalogue's.
+    weights
+        (n, 1 + m) how likely each customer draws none and each action.
+    reserve
+        (m,) how many customers it may give each action.
+    rest
+        The room that is left for the plan.
+    seed
+        The salt and the day.
+    """
+
+    exploration: Exploration
+    weights: NDArray[np.float64]
+    reserve: NDArray[np.float64]
+    rest: Room
+    seed: str
+
+    @classmethod
+    def over(cls, gains: Gains, room: Room, exploration: Exploration, seed: str) -> Chance:
+        """Open what might pay to chance: actions whose gain's upper bound is above zero."""
+        cost = np.broadcast_to(gains.cost, gains.expected.shape)
+        might = gains.eligible & (gains.high > 0.0)
+        reserve, dearest, cells = reserve_of(room, exploration, might, cost)
+        weights = _weights(exploration, gains.expected, gains.low, gains.high, cells)
+        return cls(exploration, weights, reserve, room.without(reserve, dearest), seed)
+
+    @classmethod
+    def at_prices(
+        cls,
+        gains: NDArray[np.float64],
+        cells: NDArray[np.bool_],
+        catalogue: Catalogue,
+        day: str,
+    ) -> Chance:
+        """Open options at a plan's prices, without a reserve.
+
+        Parameters
+        ----------
+        gains
+            (3, n, m) expected gain, its lower and its upper bound.
+        cells
+            (n, m) which options are open.
+        """
+        exploration = catalogue.exploration or Exploration(0.0)
+        reserve = np.full(cells.shape[1], np.inf)
+        rest = Room(np.inf, reserve, ())
+        weights = _weights(exploration, gains[0], gains[1], gains[2], cells)
+        return cls(exploration, weights, reserve, rest, f"{catalogue.salt}:{day}")
+
+    def draw(self, planned: NDArray[np.int64], customers: Sequence[str]) -> Draw:
+        """Let chance choose for some of the plan's customers."""
+        drawn = draw(
+            planned,
+            self.weights,
+            self.reserve,
+            self.exploration,
+            seed=self.seed,
+            customers=customers,
+        )
+        # Where there is nothing to choose from, nothing was explored.
+        drawn.explored[self.weights[:, 0] >= 1.0] = False
+        return drawn
+
+
+def _weights(
+    exploration: Exploration,
+    expected: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    cells: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    if exploration.by == "thompson":
+        return thompson_weights(expected, low, high, cells, floor=exploration.floor)
+    return uniform_weights(cells)
