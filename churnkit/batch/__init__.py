@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from churnkit.batch.files import open_table, read_table
     from churnkit.batch.planning import PlanReport, plan
+    from churnkit.batch.raw import find_tables, raw_table, snapshot_file
     from churnkit.batch.scoring import ScoreReport, score
     from churnkit.batch.sources import Query, open_source
 
@@ -15,22 +16,28 @@ _HOMES = {
     "PlanReport": "planning",
     "Query": "sources",
     "ScoreReport": "scoring",
+    "find_tables": "raw",
     "open_source": "sources",
     "open_table": "files",
     "plan": "planning",
+    "raw_table": "raw",
     "read_table": "files",
     "score": "scoring",
+    "snapshot_file": "raw",
 }
 
 __all__ = [
     "PlanReport",
     "Query",
     "ScoreReport",
+    "find_tables",
     "open_source",
     "open_table",
     "plan",
+    "raw_table",
     "read_table",
     "score",
+    "snapshot_file",
 ]
 
 

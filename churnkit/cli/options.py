@@ -12,14 +12,31 @@ from churnkit.errors import ChurnkitError, RecipeError
 if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
 
-__all__ = ["AsJson", "Customers", "ModelName", "Sql", "find_recipe", "load_model"]
+__all__ = [
+    "AsJson",
+    "AsOf",
+    "Customers",
+    "ModelName",
+    "RawTables",
+    "Sql",
+    "find_recipe",
+    "load_model",
+]
 
 Customers = Annotated[
-    str,
+    str | None,
     typer.Argument(
         help="A .csv or .parquet file, a folder or a pattern of them, or with --sql a DuckDB "
-        "file or a database's URL. A row a customer."
+        "file or a database's URL, a row a customer; with --as-of a folder of raw tables."
     ),
+]
+RawTables = Annotated[
+    list[str] | None,
+    typer.Option("--table", help="A raw table as NAME=FILE, with --as-of; may be given again."),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(help="Make the customers' rows at this date from raw tables, as in training."),
 ]
 Sql = Annotated[
     str | None, typer.Option("--sql", help="A query, or a table's name, for a database.")

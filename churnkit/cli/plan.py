@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, Customers, ModelName, Sql, load_model
+from churnkit.cli.asked import Asked
+from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
 
 __all__ = ["plan"]
 
 
 def plan(
-    customers: Customers,
+    customers: Customers = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file for the plan.")
     ] = None,
@@ -23,15 +24,18 @@ def plan(
     ] = None,
     model: ModelName = None,
     sql: Sql = None,
+    tables: RawTables = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose for each customer the action that pays most, or none, within a budget."""
-    from churnkit.batch import open_source
     from churnkit.batch import plan as run
 
-    source = open_source(customers, sql=sql)
+    asked = Asked(customers, sql, tuple(tables or ()), as_of)
+    opened = asked.open()
     loaded = load_model(model)
-    planned, report = run(source, loaded, output=output, budget=budget)
+    with asked.rows(opened, loaded) as source:
+        planned, report = run(source, loaded, output=output, budget=budget)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -59,4 +63,5 @@ def plan(
         say(f"{report.invalid:,} rows break the contract; see the column 'problem'")
     if output is not None:
         say(f"the plan is in {output}")
-        print_next(f"churnkit explain {customers} --model {loaded.name}")
+        if as_of is None and sql is None:
+            print_next(f"churnkit explain {asked} --model {loaded.name}")

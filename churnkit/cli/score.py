@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import sys
 import tempfile
@@ -11,14 +10,15 @@ from typing import Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, Customers, ModelName, Sql, load_model
+from churnkit.cli.asked import Asked
+from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
 from churnkit.cli.output import counting, print_json, print_next, say
 
 __all__ = ["score"]
 
 
 def score(
-    customers: Customers,
+    customers: Customers = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="A .csv or .parquet file; default: CSV to stdout."),
@@ -28,6 +28,8 @@ def score(
         int, typer.Option(min=0, max=20, help="How many reasons each customer gets.")
     ] = 0,
     sql: Sql = None,
+    tables: RawTables = None,
+    as_of: AsOf = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on from what an interrupted run of this job finished."),
@@ -35,13 +37,17 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Give each customer of a file a probability of leaving."""
-    from churnkit.batch import open_source, read_table
+    from churnkit.batch import read_table
     from churnkit.batch import score as run
 
-    source = open_source(customers, sql=sql)
+    asked = Asked(customers, sql, tuple(tables or ()), as_of)
+    opened = asked.open()
     loaded = load_model(model)
-    rows = getattr(source, "rows", None)
-    with tempfile.TemporaryDirectory() as aside, counting("scoring", rows) as progress:
+    with (
+        asked.rows(opened, loaded) as source,
+        tempfile.TemporaryDirectory() as aside,
+        counting("scoring", getattr(source, "rows", None)) as progress,
+    ):
         target = output or Path(aside) / f"scores.{'parquet' if as_json else 'csv'}"
         try:
             report = run(source, target, loaded, reasons=reasons, resume=resume, progress=progress)
@@ -65,7 +71,4 @@ def score(
         say(f"{report.invalid:,} rows break the contract and have no probability{kept}")
     if output is not None:
         say(f"scores are in {output}")
-        asked = f" --sql {shlex.quote(sql)}" if sql else ""
-        print_next(
-            f"churnkit plan {shlex.quote(customers)}{asked} -o plan.csv --model {loaded.name}"
-        )
+        print_next(f"churnkit plan {asked} -o plan.csv --model {loaded.name}")

@@ -1,0 +1,141 @@
+"""Scores and plans that start from raw tables, by the plan that the bundle keeps."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+import pytest
+
+from churnkit.cli.main import DONE, REFUSED
+from churnkit.datasets import simulate
+
+pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
+
+ROOT = Path(__file__).parents[2]
+TODAY = "2026-01-01"
+RECIPE = """
+from dataclasses import replace
+from churnkit.datasets import simulate
+from churnkit.models import ChurnClassifier
+from training import subscriptions
+
+recipe = replace(
+    subscriptions.recipe,
+    data=lambda: simulate(customers=2_500, seed=5).tables,
+    model=ChurnClassifier("fast"),
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return dict(simulate(customers=2_500, seed=5).tables)
+
+
+@pytest.fixture(scope="module")
+def project(migrated_store, tmp_path_factory, tables):
+    """A project whose model was trained on a timeline, with the raw tables beside it."""
+    from churnkit.pipeline import load_recipe, train
+
+    root = tmp_path_factory.mktemp("raw")
+    shutil.copytree(ROOT / "schemas", root / "schemas")
+    (root / "training").mkdir()
+    shutil.copyfile(ROOT / "training" / "subscriptions.py", root / "training" / "subscriptions.py")
+    (root / "training" / "small.py").write_text(RECIPE)
+    (root / ".churnkit").mkdir()
+    shutil.copyfile(migrated_store, root / ".churnkit" / "mlflow.db")
+    assert train(load_recipe(root / "training" / "small.py")).promoted
+    (root / "raw").mkdir()
+    for name, table in tables.items():
+        pq.write_table(table, root / "raw" / f"{name}.parquet")
+    return root
+
+
+@pytest.fixture(scope="module")
+def expected(project, tables):
+    from churnkit.bundle import Project, load
+
+    model = load("models:/small@champion", project=Project(project))
+    scored = model.predict(model.snapshot(tables, as_of=TODAY)).to_pylist()
+    return {row["customer_id"]: row["churn_probability"] for row in scored}
+
+
+def scores(out):
+    return {
+        row["customer_id"]: float(row["churn_probability"])
+        for row in csv.DictReader(out.splitlines())
+    }
+
+
+def test_a_folder_of_raw_tables_is_scored(churnkit, project, expected):
+    code, out, err = churnkit("score", "raw", "--as-of", TODAY, folder=project)
+    assert code == DONE, err
+    assert scores(out) == pytest.approx(expected, abs=1e-12)
+
+
+def test_named_tables_are_scored_however_they_are_written(
+    churnkit, project, expected, tables, tmp_path
+):
+    named = []
+    for name in ("events", "subscriptions", "tickets", "surveys"):
+        # Semicolons and Latin-1, as a spreadsheet in Europe writes them.
+        delimiter = ";" if name in {"tickets", "surveys"} else ","
+        file = tmp_path / f"{name}.csv"
+        options = pcsv.WriteOptions(delimiter=delimiter)
+        pcsv.write_csv(tables[name], file, options)
+        if delimiter == ";":
+            file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
+        named += ["--table", f"{name}={file}"]
+    code, out, err = churnkit("score", *named, "--as-of", TODAY, folder=project)
+    assert code == DONE, err
+    assert scores(out) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_plan_starts_from_raw_tables(churnkit, project, expected):
+    code, out, err = churnkit(
+        "plan", "raw", "--as-of", TODAY, "--budget", "500", "--json", folder=project
+    )
+    assert code == DONE, err
+    report = json.loads(out)
+    assert report["rows"] == len(expected)
+    assert 0 < report["cost"] <= 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--as-of", TODAY], "--as-of needs raw tables"),
+        (["raw", "--as-of", TODAY, "--sql", "customers"], "do not go together"),
+        (["--table", "events=raw/events.parquet"], "raw tables need a date"),
+        ([], "name a file, or raw tables with --as-of"),
+        (["raw/events.parquet", "--as-of", TODAY], "is no folder"),
+        (["training", "--as-of", TODAY], "holds no .csv or .parquet file"),
+        (["--table", "events", "--as-of", TODAY], "write it as NAME=FILE"),
+        (["raw", "--as-of", "yesterday"], "give a date as YYYY-MM-DD"),
+        (["raw", "--as-of", "2001-01-01"], "lies before all data"),
+        (["--table", "evnts=raw/events.parquet", "--as-of", TODAY], "did you mean"),
+    ],
+)
+def test_what_cannot_be_scored_says_what_to_do(churnkit, project, arguments, said):
+    code, out, err = churnkit("score", *arguments, folder=project)
+    assert (code, out) == (REFUSED, "")
+    assert said in " ".join(err.split())
+
+
+def test_two_files_of_one_name_are_refused(churnkit, project, tmp_path):
+    for ending in ("csv", "parquet"):
+        (tmp_path / f"events.{ending}").touch()
+    code, _, err = churnkit("score", tmp_path, "--as-of", TODAY, folder=project)
+    assert code == REFUSED
+    assert "twice, as events.csv and events.parquet" in " ".join(err.split())
+
+
+def test_a_model_of_a_ready_table_takes_no_raw_tables(churnkit, trained_shop, project):
+    code, _, err = churnkit("score", project / "raw", "--as-of", TODAY, folder=trained_shop[0].root)
+    assert code == REFUSED
+    assert "was trained on a ready table" in " ".join(err.split())
