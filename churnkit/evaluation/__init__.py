@@ -36,6 +36,11 @@ from churnkit.evaluation.metrics import (
     top_decile_lift,
     top_decile_share,
 )
+from churnkit.evaluation.policy import PolicyEvaluation, evaluate_policy
+from churnkit.evaluation.policy_log import PolicyLog
+from churnkit.evaluation.policy_overlap import Overlap, overlap
+from churnkit.evaluation.policy_reward import Rewards, cross_fitted_rewards
+from churnkit.evaluation.policy_verdict import Replacement, may_replace
 from churnkit.evaluation.profit import (
     MaximumProfit,
     ProfitCurve,
@@ -88,8 +93,13 @@ __all__ = [
     "LiftCurve",
     "MaximumProfit",
     "Metric",
+    "Overlap",
+    "PolicyEvaluation",
+    "PolicyLog",
     "ProfitCurve",
     "Rate",
+    "Replacement",
+    "Rewards",
     "Slice",
     "Slices",
     "Sufficiency",
@@ -107,8 +117,10 @@ __all__ = [
     "compare_models",
     "concordance",
     "corrected_interval",
+    "cross_fitted_rewards",
     "doubly_robust_scores",
     "evaluate",
+    "evaluate_policy",
     "expected_max_profit",
     "expected_max_profit_b2b",
     "expected_savings",
@@ -120,6 +132,8 @@ __all__ = [
     "lift_curve",
     "log_loss",
     "max_profit",
+    "may_replace",
+    "overlap",
     "paired_value",
     "profit_curve",
     "qini_curve",
