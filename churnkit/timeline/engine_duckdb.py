@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
-from churnkit.timeline.fitting import used_tables
+from churnkit.timeline.fitting import used_columns, used_tables
 from churnkit.timeline.lower import lower
 from churnkit.timeline.maturity import refuse_before_all_data, refuse_immature
 from churnkit.timeline.reading import quoted
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from churnkit.timeline.lower import Lowered
     from churnkit.timeline.timeline import Timeline
 
-__all__ = ["run"]
+__all__ = ["connected", "readable", "run"]
 
 # Dates that are worked out together; more at once would only lengthen the query.
 _TOGETHER = 24
@@ -47,16 +47,18 @@ def run(
     progress: Callable[[str, float], None] | None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the result in batches, by date and customer; see `churnkit.timeline.build`."""
-    with _connected(memory_limit, spill_dir, threads) as con:
+    with connected(memory_limit, spill_dir, threads) as con:
         found = {}
         used = used_tables(plan)
         for table in plan.tables:
             if table.name in used:
                 with (
                     _watched(con, progress, f"checking {table.name}", 0.0, 0.0),
-                    _readable(table.source),
+                    readable(table.source),
                 ):
-                    found[table.name] = open_table(con, plan, table, tables)
+                    found[table.name] = open_table(
+                        con, table, tables, columns=used_columns(plan, table)
+                    )
         refuse_unlike_entities(plan, found)
         refuse_before_all_data(plan, _moment(found[plan.eligible.table].first))
         last = max((one.last for one in found.values() if one.last is not None), default=None)
@@ -76,7 +78,7 @@ def run(
 
 
 @contextmanager
-def _readable(source: str) -> Iterator[None]:
+def readable(source: str) -> Iterator[None]:
     """Say which table DuckDB could not read; its own message may hold values."""
     import duckdb
 
@@ -107,9 +109,10 @@ def _moment(microseconds: int | None) -> dt.datetime | None:
 
 
 @contextmanager
-def _connected(
+def connected(
     memory_limit: str, spill_dir: str | None, threads: int | None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a DuckDB of one's own in UTC, within a memory limit, that reaches nothing outside."""
     import tempfile
 
     import duckdb

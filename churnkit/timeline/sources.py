@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import DataError
-from churnkit.timeline.fitting import used_columns
 from churnkit.timeline.reading import Reader, quoted, read_column, read_entity
 from churnkit.timeline.refusals import refusal
 from churnkit.timeline.tables import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import duckdb
 
     from churnkit.timeline.tables import Table
     from churnkit.timeline.timeline import Timeline
 
-__all__ = ["Found", "open_table", "refuse_unlike_entities"]
+__all__ = ["Found", "column_types", "open_table", "refuse_unlike_entities"]
+
+_RAW = "ck_raw_"
 
 _NUMBERS = ("integer", "number")
 _READERS = {
@@ -50,9 +51,22 @@ class Found:
 
 
 def open_table(
-    con: duckdb.DuckDBPyConnection, plan: Timeline, table: Table, tables: Mapping[str, Any]
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    tables: Mapping[str, Any],
+    *,
+    columns: Sequence[str],
 ) -> Found:
     """Make a view of the table's name with its columns read as declared, and check it.
+
+    Parameters
+    ----------
+    con
+        Where the view is made.
+    table, tables
+        What it is, and the tables that were given.
+    columns
+        The declared columns to read, beside its customer and times.
 
     Raises
     ------
@@ -65,12 +79,10 @@ def open_table(
             table.source,
             f"the table is not there; give it to build: {did_you_mean(table.source, tables)}",
         )
-    raw = f"ck_raw_{table.source}"
-    _register(con, raw, table.source, tables[table.source])
-    described = con.execute(f"DESCRIBE SELECT * FROM {quoted(raw)}").fetchall()  # noqa: S608
-    types = {str(name): str(kind) for name, kind, *_ in described}
+    raw = f"{_RAW}{table.source}"
+    types = column_types(con, table.source, tables[table.source])
     trim = _is_csv(tables[table.source])
-    readers = dict(_readers(plan, table, types, trim=trim))
+    readers = dict(_readers(table, columns, types, trim=trim))
     view = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in readers.items())
     con.execute(f"CREATE TEMP VIEW {quoted(table.name)} AS SELECT {view} FROM {quoted(raw)}")  # noqa: S608
     _refuse_two_for_one_key(con, table, raw, types)
@@ -79,6 +91,21 @@ def open_table(
         one.name for one in table.raw_columns if one.name in readers and one.type in _NUMBERS
     ]
     return Found(types[table.entity], first, last, _complete(con, table, numbers))
+
+
+def column_types(con: duckdb.DuckDBPyConnection, source: str, given: Any) -> dict[str, str]:
+    """Open a table as it is, and return the types that DuckDB gives its columns.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> column_types(duckdb.connect(), "orders", [{"buyer": "a", "amount": 1.5}])
+    {'buyer': 'VARCHAR', 'amount': 'DOUBLE'}
+    """
+    raw = f"{_RAW}{source}"
+    _register(con, raw, source, given)
+    described = con.execute(f"DESCRIBE SELECT * FROM {quoted(raw)}").fetchall()  # noqa: S608
+    return {str(name): str(kind) for name, kind, *_ in described}
 
 
 def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, given: Any) -> None:
@@ -139,10 +166,10 @@ def _is_csv(given: Any) -> bool:
 
 
 def _readers(
-    plan: Timeline, table: Table, types: Mapping[str, str], *, trim: bool
+    table: Table, columns: Sequence[str], types: Mapping[str, str], *, trim: bool
 ) -> Iterator[tuple[str, Reader]]:
     wanted = [(table.entity, "entity"), *((name, "datetime") for name in table.times)]
-    wanted += [(name, table[name].type) for name in used_columns(plan, table)]
+    wanted += [(name, table[name].type) for name in columns]
     missing = [name for name, _ in wanted if name not in types]
     if missing:
         raise DataError(

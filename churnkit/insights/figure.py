@@ -1,0 +1,132 @@
+"""A number with its formula in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+__all__ = ["Figure", "Measured", "figures_to_frame", "mean_interval", "ratio", "share"]
+
+Z95 = 1.959963984540054
+
+
+class Measured(TypedDict):
+    """A number with its 95 % interval, as the parts of a `Figure`."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number, what it counts, and how it is worked out.
+
+    Parameters
+    ----------
+    name
+        Short and unique within its result.
+    title
+        In a person's words.
+    value
+        The number; None where it is not defined, as a share of nobody.
+    unit
+        ``share``, ``money``, ``money a month``, ``customers``, ``days``, ``months``, ``ratio``,
+        ``points`` or ``count``.
+    formula
+        How it is worked out, in words.
+    low, high
+        Its 95 % interval, where it has one.
+    note
+        What a reader should know besides.
+
+    Examples
+    --------
+    >>> Figure("arpa", "Revenue a customer", 20.0, "money a month", "revenue / customers").value
+    20.0
+    """
+
+    name: str
+    title: str
+    value: float | None
+    unit: str
+    formula: str
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for part in ("value", "low", "high"):
+            number = getattr(self, part)
+            if number is not None:
+                exact = float(number)
+                object.__setattr__(self, part, exact if math.isfinite(exact) else None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figure as JSON-able data."""
+        return asdict(self)
+
+
+def figures_to_frame(figures: Iterable[Figure]) -> pd.DataFrame:
+    """Return a pandas frame, one row a figure.
+
+    Examples
+    --------
+    >>> figures_to_frame([Figure("a", "A", 1.0, "count", "rows")])["value"].tolist()
+    [1.0]
+    """
+    import pandas as pd
+
+    return pd.DataFrame([figure.to_dict() for figure in figures])
+
+
+def ratio(over: float, under: float) -> float | None:
+    """Divide; None where there is nothing to divide by.
+
+    Examples
+    --------
+    >>> ratio(1, 4), ratio(1, 0)
+    (0.25, None)
+    """
+    return over / under if under else None
+
+
+def share(part: float, whole: float) -> Measured:
+    """Return a share with Wilson's 95 % interval, as the parts of a `Figure`.
+
+    Examples
+    --------
+    >>> {name: round(number, 3) for name, number in share(5, 50).items()}
+    {'value': 0.1, 'low': 0.043, 'high': 0.214}
+    """
+    if not whole:
+        return {"value": None, "low": None, "high": None}
+    rate, z = part / whole, Z95
+    middle = (rate + z**2 / (2 * whole)) / (1 + z**2 / whole)
+    spread = rate * (1 - rate) / whole + (z / (2 * whole)) ** 2
+    half = z * math.sqrt(max(spread, 0.0)) / (1 + z**2 / whole)
+    return {"value": rate, "low": max(middle - half, 0.0), "high": min(middle + half, 1.0)}
+
+
+def mean_interval(total: float, squares: float, count: float) -> Measured:
+    """Return a mean with its normal 95 % interval, from sums of values and of squares.
+
+    Examples
+    --------
+    >>> {name: round(number, 2) for name, number in mean_interval(10.0, 60.0, 2).items()}
+    {'value': 5.0, 'low': 0.62, 'high': 9.38}
+    """
+    if not count:
+        return {"value": None, "low": None, "high": None}
+    mean = total / count
+    if count < 2:
+        return {"value": mean, "low": None, "high": None}
+    variance = max(squares - count * mean**2, 0.0) / (count - 1)
+    half = Z95 * math.sqrt(variance / count)
+    return {"value": mean, "low": mean - half, "high": mean + half}

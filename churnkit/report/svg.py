@@ -1,0 +1,129 @@
+"""The pieces of a chart: elements, scales and ticks. No script: a chart is finished here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Plane", "element", "nice_ticks", "path", "thinned", "width_of"]
+
+_CHARACTER = 6.6
+
+
+def element(name: str, content: str = "", /, **attributes: object) -> str:
+    """Write an element; `content` is finished markup, attributes are escaped.
+
+    Examples
+    --------
+    >>> element("rect", x=1.256, class_="s1")
+    '<rect x="1.26" class="s1"/>'
+    """
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return f"<{name}{written}>{content}</{name}>" if content else f"<{name}{written}/>"
+
+
+def _attribute(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return escape(str(value))
+
+
+def path(points: Sequence[tuple[float, float]]) -> str:
+    """Write a line through points.
+
+    Examples
+    --------
+    >>> path([(0, 1), (2.5, 3)])
+    'M0,1L2.5,3'
+    """
+    return "M" + "L".join(f"{_attribute(float(x))},{_attribute(float(y))}" for x, y in points)
+
+
+def width_of(text: str) -> float:
+    """Estimate how wide a text of 12 px is; generously.
+
+    Examples
+    --------
+    >>> width_of("four") > 20
+    True
+    """
+    return _CHARACTER * len(text)
+
+
+def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """Choose round numbers from at or below `low` to at or above `high`.
+
+    Examples
+    --------
+    >>> nice_ticks(0.0, 0.93), nice_ticks(-3, 18)
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0])
+    """
+    if not high > low:
+        high = low + (abs(low) or 1.0)
+    rough = (high - low) / count
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(place * step, 12) for place in range(first, last + 1)]
+
+
+def thinned(labels: Sequence[str], room: float) -> list[int]:
+    """Choose which labels are written so that none touches the next; the last one is always.
+
+    Examples
+    --------
+    >>> thinned(["Jan", "Feb", "Mar", "Apr"], 60)
+    [1, 3]
+    """
+    if not labels:
+        return []
+    widest = max(map(width_of, labels)) + 10.0
+    most = max(int(room // widest), 1)
+    every = math.ceil(len(labels) / most)
+    return [place for place in range(len(labels)) if (len(labels) - 1 - place) % every == 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """Where numbers lie in a picture.
+
+    Parameters
+    ----------
+    width, height
+        Of the whole picture.
+    left, right, top, bottom
+        Margins.
+    x_low, x_high, y_low, y_high
+        What the inner edges stand for.
+    """
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+    x_low: float
+    x_high: float
+    y_low: float
+    y_high: float
+
+    def x(self, value: float) -> float:
+        """Place a number across."""
+        inner = self.width - self.left - self.right
+        return self.left + inner * (value - self.x_low) / ((self.x_high - self.x_low) or 1.0)
+
+    def y(self, value: float) -> float:
+        """Place a number upwards."""
+        inner = self.height - self.top - self.bottom
+        share = (value - self.y_low) / ((self.y_high - self.y_low) or 1.0)
+        return self.height - self.bottom - inner * share
