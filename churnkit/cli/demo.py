@@ -34,6 +34,7 @@ def demo(
     say(f"done in {result.seconds:.0f} seconds; everything is in {result.folder}")
     print_next(
         f"cd {folder}",
+        "churnkit report -o report.html",
         "churnkit plan customers.parquet --budget 50000 -o plan.csv",
         "churnkit serve",
         "churnkit train  (after changing training/demo.py)",

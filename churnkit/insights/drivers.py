@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -256,7 +257,7 @@ def _ranges(
 ) -> list[tuple[NDArray[np.bool_], float, str]]:
     edges = np.unique(np.quantile(known, np.linspace(0, 1, _STEPS + 1), method="lower"))
     parts = []
-    for place, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for place, (low, high) in enumerate(pairwise(edges.tolist())):
         last = place == len(edges) - 2
         mask = (values >= low) & ((values <= high) if last else (values < high))
         if not mask.any():

@@ -68,7 +68,7 @@ def health_of(base: Base) -> Health:
     """Score all customers: ``100 * (1 - calibrated probability of churn)``.
 
     A component's points are its part of the way from the mean customer's score to the
-    customer's, in proportion to its SHAP value in log-odds, so that they add up.
+    customer's, in proportion to its SHAP value in log-odds.
     """
     score = 100.0 * (1.0 - base.probability)
     bands = []

@@ -113,8 +113,8 @@ _ADVICE = {
 def value_risk(base: Base) -> tuple[Segment, ...]:
     """Cross thirds of value with three levels of risk; nine segments, the most urgent first.
 
-    High risk is twice the mean probability or more, low risk below half of it... of three
-    levels that any base has: without a value there is nothing to cross, and the result is empty.
+    High risk is 1.5 times the mean probability or more, low risk below three quarters of it.
+    Without a value there is nothing to cross, and the result is empty.
     """
     if base.value is None or not len(base):
         return ()

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from churnkit.evaluation import calibration_curve, learning_curve, slice_metrics
 from churnkit.pipeline.drivers import drivers_of
 from churnkit.pipeline.groups import groups_of
+from churnkit.pipeline.worth import worth_of
 
 if TYPE_CHECKING:
     from churnkit.evaluation import CalibrationCurve, Slices
@@ -74,6 +75,7 @@ def build_card(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, 
             "features": len(data.contract.features),
         },
         "calibration": curve.to_dict(),
+        **worth_of(recipe, data, fitted),
         "slices": slices.to_dict(),
         "drivers": drivers_of(data.contract, fitted.model, data.test.X, data.train.X),
     }

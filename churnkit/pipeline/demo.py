@@ -118,6 +118,9 @@ def run_demo(
     progress(f"simulating {customers:,} customers over two years")
     today = project.root / "customers.parquet"
     business = simulate(customers=customers, seed=SEED)
+    for name, raw in business.tables.items():
+        (project.root / "tables").mkdir(exist_ok=True)
+        pq.write_table(raw, project.root / "tables" / f"{name}.parquet")
     pq.write_table(business.snapshot(business.end, horizon_days=None), today)
     progress("training: schema, candidates, calibration, test, gate")
     recipe = load_recipe(project.root / "training" / "demo.py")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from churnkit.insights.figure import Figure
 
-__all__ = ["Cards", "Chart", "Column", "Figures", "Missing", "Section", "Table", "Text"]
+__all__ = ["Card", "Cards", "Chart", "Column", "Figures", "Missing", "Section", "Table", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +95,31 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
-    """A few things to do or to know, each with a title, a line of figures and a text.
+class Card:
+    """One thing to do or to know.
 
     Parameters
     ----------
-    title
-        Above them; may be empty.
-    cards
-        ``title``, ``figure``, ``text`` and ``tag``, any of them.
+    title, text
+        In words.
+    figure
+        A number, as it is shown.
+    tag
+        Its place.
     """
 
     title: str
-    cards: tuple[dict[str, str], ...]
+    text: str
+    figure: str = ""
+    tag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """A few cards beside each other, with a title above them."""
+
+    title: str
+    cards: tuple[Card, ...]
     kind: str = field(default="cards", init=False)
 
 

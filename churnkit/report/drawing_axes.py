@@ -96,9 +96,7 @@ def baseline(plane: Plane, ticks: list[float], labels: list[str]) -> str:
         y = plane.y(tick)
         kind = "zero" if tick == 0 else "grid"
         drawn.append(
-            element(
-                "line", x1=plane.left, x2=plane.width - plane.right, y1=y, y2=y, class_=kind
-            )  # fmt: skip
+            element("line", x1=plane.left, x2=plane.width - plane.right, y1=y, y2=y, class_=kind)
         )
         drawn.append(text(label, plane.left - 8, y + 4, text_anchor="end"))
     return "".join(drawn)

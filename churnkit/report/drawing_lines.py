@@ -49,7 +49,7 @@ def line(chart: Chart, width: float, currency: str) -> tuple[str, float]:
         inner += _band(chart, plane, at, band[0], band[1])
     for number, place in enumerate(drawn):
         inner += _one_line(chart, plane, at, place, number + 1)
-    inner += _targets(chart, plane, at, drawn, x_place, currency)
+    inner += _targets(chart, plane, at, places=(x_place, drawn), currency=currency)
     return inner, height
 
 
@@ -100,9 +100,10 @@ def _band(chart: Chart, plane: Plane, at: list[float], low: int, high: int) -> s
 
 
 def _targets(
-    chart: Chart, plane: Plane, at: list[float], drawn: list[int], x_place: int, currency: str
+    chart: Chart, plane: Plane, at: list[float], *, places: tuple[int, list[int]], currency: str
 ) -> str:
     """Lay an unseen strip over each row, which says its numbers under the pointer."""
+    x_place, drawn = places
     spots = [plane.x(x) for x in at]
     edges = [
         plane.left,

@@ -50,23 +50,22 @@ def shown(value: Any, unit: str = "text", *, currency: str = "", exact: bool = F
     --------
     >>> shown(0.0213, "share"), shown(1834117, "money", currency="USD"), shown(30.78, "months")
     ('2.1 %', 'USD 1.83M', '30.8 months')
-    >>> shown(1834117, "customers", exact=True), shown(None, "share")
-    ('1,834,117', '–')
+    >>> shown(1834117, "customers", exact=True), shown(30.78, "months")
+    ('1,834,117', '30.8 months')
     """
     if value is None:
         return "\N{EN DASH}"
     if unit == "text" or isinstance(value, str):
         return str(value)
-    number = float(value)
-    if unit == "share":
-        return f"{100 * number:.1f} %"
-    if unit == "points":
-        return f"{number:+.1f} points"
-    if unit in {"money", "money a month"}:
-        amount = f"{number:,.0f}" if exact and abs(number) >= 1000 else compact(number)
-        return f"{currency} {amount}".strip()
+    return _number(float(value), unit, currency=currency, exact=exact)
+
+
+def _number(number: float, unit: str, *, currency: str, exact: bool) -> str:
+    if unit in {"share", "points"}:
+        return f"{100 * number:.1f} %" if unit == "share" else f"{number:+.1f} points"
     if unit in {"months", "days"}:
         return f"{_three(number)} {unit}"
-    if unit == "customers" or (unit == "count" and exact):
-        return f"{number:,.0f}" if exact and number == int(number) else compact(number)
-    return compact(number)
+    whole = exact and abs(number) >= 1000
+    if unit in {"money", "money a month"}:
+        return f"{currency} {f'{number:,.0f}' if whole else compact(number)}".strip()
+    return f"{number:,.0f}" if whole or (unit == "customers" and exact) else compact(number)
