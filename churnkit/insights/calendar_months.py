@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-__all__ = ["Month", "month_of", "months_back", "months_until", "shifted"]
+__all__ = ["Month", "in_words", "month_of", "months_back", "months_until", "shifted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,24 @@ class Month:
     def name(self) -> str:
         """As ``2025-03``."""
         return f"{self.begin:%Y-%m}"
+
+
+_NAMES = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+
+
+def in_words(name: str) -> str:
+    """Say a month's name.
+
+    Examples
+    --------
+    >>> in_words("2025-03")
+    'March 2025'
+    """
+    year, number = name.split("-")
+    return f"{_NAMES[int(number) - 1]} {year}"
 
 
 def shifted(moment: dt.datetime, months: int) -> dt.datetime:

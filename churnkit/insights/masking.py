@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from churnkit.insights.words import COMMON
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -48,7 +50,8 @@ class Masker:
             used.update({word.lower() for word in words})
             small.update({word for word in words if word.islower()})
         self._shown = {word for word, count in used.items() if count >= fewest}
-        self._small = {word for word, count in small.items() if count >= fewest} | _PRONOUNS
+        self._small = {word for word, count in small.items() if count >= fewest}
+        self._small |= _PRONOUNS | COMMON
 
     def mask(self, text: str) -> str:
         """Return a text with what must not be shown replaced."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.insights.activity import Activity, measure_activity
 from churnkit.insights.business import open_business
-from churnkit.insights.calendar_months import Month, months_back, months_until
+from churnkit.insights.calendar_months import Month, in_words, months_back, months_until
 from churnkit.insights.cohorts import (
     Cohorts,
     joined_by_cohort,
@@ -214,7 +214,7 @@ def _figures(
         ),
     ]
     if over:
-        found += rates(over[-1], settings, suffix="month", said=f"in {over[-1].name}")
+        found += rates(over[-1], settings, suffix="month", said=f"in {in_words(over[-1].name)}")
         found += _lifetime(over[-12:], arpa, settings.margin)
     if year is not None:
         found += rates(year, settings, suffix="year", said="in twelve months")

@@ -25,7 +25,7 @@ FEWEST = 5
 """Segments with fewer customers are not shown."""
 _MOST_LEVELS = 12
 _LEAST_LIFT = 1.3
-_BEYOND_PARENTS = 1.15
+_BEYOND = 1.1
 _FEWEST_IN_GROUP = 30
 
 
@@ -135,16 +135,17 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
     """Find pairs of traits whose holders leave far more often than either trait alone explains.
 
     Traits are categories and yes/no columns: who customers are, not what they did. A pair is
-    kept if its churn lies above everybody's by a factor of 1.3, above each of its traits' by
-    1.15, and beyond chance at the 5 % level after as many looks as there were pairs
-    (Bonferroni). Of pairs with nearly the same customers the stronger one stays.
+    expected to leave with ``odds(first) x odds(second) / odds(all)``. It is kept if its churn
+    lies above that by a tenth and above everybody's by a factor of 1.3, and beyond chance at the
+    5 % level after as many looks as there were pairs (Bonferroni). Of pairs with nearly the same
+    customers the stronger one stays.
 
     Parameters
     ----------
     base
         Scored customers; who really left is used where it is known.
     top
-        How many at most, those with the most leavers beyond expectation first.
+        How many at most, those farthest beyond chance first.
     """
     outcome = base.probability if base.churned is None else base.churned
     overall = float(outcome.mean()) if len(base) else 0.0
@@ -160,18 +161,25 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
         if count < _FEWEST_IN_GROUP:
             continue
         rate = float(outcome[rows].mean())
-        parents = max(float(outcome[first_rows].mean()), float(outcome[second_rows].mean()))
-        if rate < _LEAST_LIFT * overall or rate < _BEYOND_PARENTS * parents:
+        odds = _odds(outcome[first_rows]) * _odds(outcome[second_rows]) / _odds(outcome)
+        expected = odds / (1.0 + odds)
+        if rate < _LEAST_LIFT * overall or rate < _BEYOND * expected:
             continue
-        spread = float(np.sqrt(max(overall * (1 - overall), 1e-12) / count))
-        if (rate - overall) / spread > limit:
-            scored.append((count * (rate - overall), f"{first}, {second}", rows))
+        # Of outcomes this is the binomial spread; probabilities lie closer together.
+        beyond = (rate - expected) / (max(float(outcome[rows].std()), 1e-9) / np.sqrt(count))
+        if beyond > limit:
+            scored.append((float(beyond), f"{first}, {second}", rows))
     scored.sort(key=lambda one: (-one[0], one[1]))
     kept: list[tuple[str, NDArray[np.bool_]]] = []
     for _, name, rows in scored:
         if len(kept) < top and all(_overlap(rows, other) < 0.6 for _, other in kept):
             kept.append((name, rows))
     return tuple(summed(base, name, rows) for name, rows in kept)
+
+
+def _odds(outcome: NDArray[np.float64]) -> float:
+    rate = min(max(float(outcome.mean()), 1e-9), 1.0 - 1e-9)
+    return rate / (1.0 - rate)
 
 
 def _overlap(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:

@@ -25,9 +25,12 @@ __all__ = ["Theme", "Themes", "find_themes"]
 _FEWEST_TEXTS = 60
 _MOST_FITTED = 8_000
 _MOST_TERMS = 2_000
-_NUMBERS = (4, 5, 6, 7, 8)
+_NUMBERS = (4, 6, 8, 10)
 _TOP = 8
 _EXAMPLES = 3
+_FEWEST_TOGETHER = 3
+_LEAST_TIE = 0.1
+_LEAST_PART = 0.1
 _LONGEST = 160
 
 
@@ -129,7 +132,8 @@ def find_themes(
     """Find what texts are about.
 
     Words are weighted (TF-IDF) and split into parts that add up (NMF); the
-    number of parts is that whose strongest words stand together most often (NPMI). With `embed`
+    number of parts is that whose strongest words stand together most often (NPMI) and which say
+    something of most texts. With `embed`
     the texts are grouped by their vectors instead, and named by the same words.
 
     Parameters
@@ -142,7 +146,7 @@ def find_themes(
     embed
         Gives a vector for each text, such as a sentence-transformers model from a local path.
     number
-        How many themes; chosen from 4 to 8 if None.
+        How many themes; one of 4, 6, 8, 10 if None.
     seed
         The same seed gives the same themes.
 
@@ -168,7 +172,7 @@ def find_themes(
         if embed
         else _factored(fitted, matrix, number, seed)
     )
-    main = np.where(weights.max(axis=1) > 0, weights.argmax(axis=1), -1)
+    main = _main(weights)
     mood, said = _mood(texts, content, left, seed)
     masker = Masker(texts)
     found = [
@@ -183,7 +187,8 @@ def find_themes(
     return Themes(
         tuple(sorted(found, key=lambda theme: (-theme.texts, theme.name))),
         int(used.sum()),
-        f"{how}; {len(found)} themes; a text counts for its strongest one",
+        f"{how}; {len(found)} themes; a text counts for its strongest one, "
+        f"{float((main < 0).mean()):.0%} have none",
         said,
     )
 
@@ -196,6 +201,7 @@ def _weighted(
     A text that was written a hundred times shapes the themes once.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.preprocessing import normalize
 
     distinct = sorted({text for text, is_used in zip(texts, used.tolist(), strict=True) if is_used})
     if len(distinct) > _MOST_FITTED:
@@ -212,9 +218,30 @@ def _weighted(
         sublinear_tf=True,
     )
     fitted = vectorizer.fit_transform(distinct)
+    kept = np.flatnonzero(_tied(fitted))
     words = _as_written(distinct)
-    names = [words[one] for one in vectorizer.get_feature_names_out().tolist()]
-    return names, fitted, vectorizer.transform(texts)
+    terms = vectorizer.get_feature_names_out()[kept].tolist()
+    every = vectorizer.transform(texts)
+    return (
+        [words[one] for one in terms],
+        normalize(fitted[:, kept]),
+        normalize(every[:, kept]),
+    )
+
+
+def _tied(matrix: Any) -> NDArray[np.bool_]:
+    """Tell which terms go with at least one other; phrases of courtesy go with all and none."""
+    counts, rows = _together(matrix)
+    both = counts.toarray()
+    alone = np.diag(both).copy()
+    np.fill_diagonal(both, 0.0)
+    seen = both >= _FEWEST_TOGETHER
+    joint = np.where(seen, both, 1.0)
+    mutual = np.log(joint * rows / np.outer(alone, alone)) / -np.log(
+        np.minimum(joint / rows, 0.999)
+    )
+    tied: NDArray[np.bool_] = np.where(seen, mutual, -1.0).max(axis=1) >= _LEAST_TIE
+    return tied
 
 
 def _themed(text: str) -> list[str]:
@@ -239,10 +266,23 @@ def _factored(
     together = _together(fitted)
     tried = []
     for parts in (number,) if number else _NUMBERS:
-        model = _nmf(parts, seed).fit(fitted)
-        tried.append((np.mean([_coherence(row, together) for row in model.components_]), model))
-    best = max(tried, key=lambda pair: float(pair[0]))[1]
-    return best.transform(matrix), best.components_
+        model = _nmf(parts, seed)
+        weights = _projected(model.fit_transform(fitted), model)
+        coherence = np.mean([_coherence(row, together) for row in model.components_])
+        tried.append((float(coherence) + float((_main(weights) >= 0).mean()), model))
+    best = max(tried, key=lambda pair: pair[0])[1]
+    return _projected(best.transform(matrix), best), best.components_
+
+
+def _projected(weights: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
+    """Scale weights to the length that each part has in a text of length one."""
+    scaled: NDArray[np.float64] = weights * np.linalg.norm(model.components_, axis=1)
+    return scaled
+
+
+def _main(weights: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return each text's strongest part, -1 where none is strong."""
+    return np.where(weights.max(axis=1) >= _LEAST_PART, weights.argmax(axis=1), -1)
 
 
 def _nmf(parts: int, seed: int) -> Any:
@@ -369,15 +409,15 @@ def _examples(texts: Sequence[str], weight: NDArray[np.float64], masker: Masker)
     """Pick strong texts that differ, of a length to read, with little to mask."""
     found: list[str] = []
     kept: list[set[str]] = []
-    order = np.argsort(-weight, kind="stable")[:2_000]
-    for place in order.tolist():
-        if weight[place] <= 0 or len(found) == _EXAMPLES:
-            break
-        if not 15 <= len(texts[place]) <= _LONGEST:
-            continue
-        masked = masker.mask(texts[place])
-        words = set(tokens(masked))
-        if masked.count("[") <= 1 and all(len(words & old) < 0.5 * len(words) for old in kept):
-            found.append(masked)
+    order = [place for place in np.argsort(-weight, kind="stable")[:2_000] if weight[place] > 0]
+    masked = [masker.mask(texts[place]) for place in order if 15 <= len(texts[place]) <= _LONGEST]
+    for most in (0, 1):
+        for text in masked:
+            words = set(tokens(text))
+            if text.count("[") > most or any(len(words & old) >= 0.5 * len(words) for old in kept):
+                continue
+            found.append(text)
             kept.append(words)
+            if len(found) == _EXAMPLES:
+                return tuple(found)
     return tuple(found)

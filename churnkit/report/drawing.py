@@ -43,4 +43,4 @@ def draw(chart: Chart, *, currency: str = "") -> str:
     for name, width in SIZES.items():
         inner, height = kind(chart, width, currency)
         drawn.append(picture(name, width, height, label, inner))
-    return element("div", legend(chart) + "".join(drawn), class_="plot")
+    return element("div", legend(chart) + "".join(drawn), class_=f"plot draws-{chart.draws}")

@@ -60,11 +60,12 @@ def _across(chart: Chart, place: int) -> tuple[list[float], list[str], list[floa
         at = [float(number) for number in range(len(chart.rows))]
         return at, [str(row[place]) for row in chart.rows], at
     at = [float(row[place]) for row in chart.rows]
-    ticks = [
-        tick
-        for tick in nice_ticks(min(at, default=0.0), max(at, default=1.0), 6)
-        if min(at) <= tick <= max(at)
-    ]
+    if column.unit == "months":
+        step = 3 if max(at) <= 18 else 6
+        ticks = [tick for tick in at if tick % step == 0]
+    else:
+        steps = nice_ticks(min(at, default=0.0), max(at, default=1.0), 6)
+        ticks = [tick for tick in steps if min(at) <= tick <= max(at)]
     unit = column.unit if column.unit == "share" else "count"
     return at, [shown(tick, unit).replace(".0 %", " %") for tick in ticks], ticks
 

@@ -46,11 +46,14 @@ class Findings:
         Before amounts of money.
     settings
         Where definitions differ.
+    period
+        What the model's value is for: ``a month``, from the unit of its column.
     """
 
     as_of: str
     currency: str
     settings: RetentionSettings
+    period: str = "a period"
     retention: RetentionMetrics | None = None
     satisfaction: Satisfaction | None = None
     themes: Themes | None = None
@@ -123,6 +126,7 @@ def gather(
             progress=progress,
         )
         currency = currency or _currency(model)
+        found["period"] = _period(model)
     found["scorecard"] = _scorecard(found, targets)
     return Findings(currency=currency, **found)
 
@@ -178,6 +182,14 @@ def _currency(model: RetentionModel) -> str:
     value = model.contract.value
     first = (value.unit or "").split(" ")[0] if value is not None else ""
     return first if len(first) == 3 and first.isupper() else ""
+
+
+def _period(model: RetentionModel) -> str:
+    """Take the period from the unit of the value: ``USD a month``."""
+    value = model.contract.value
+    unit = (value.unit or "") if value is not None else ""
+    place = unit.find(" a ")
+    return unit[place + 1 :] if place >= 0 else "a period"
 
 
 def _scorecard(found: Mapping[str, Any], targets: Mapping[str, float] | None) -> Scorecard:

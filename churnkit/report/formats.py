@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["compact", "shown"]
+__all__ = ["between", "compact", "shown"]
 
+_PLAIN = {"percent": "{:.0f} %", "score": "{:.3f}", "times": "{:.2f}\N{MULTIPLICATION SIGN}"}
 _STEPS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -60,9 +61,25 @@ def shown(value: Any, unit: str = "text", *, currency: str = "", exact: bool = F
     return _number(float(value), unit, currency=currency, exact=exact)
 
 
+def between(low: Any, high: Any, unit: str, *, currency: str = "") -> str:
+    """Show an interval, its unit once.
+
+    Examples
+    --------
+    >>> between(0.018, 0.0226, "share"), between(14.1, 18.4, "points")
+    ('1.8 % to 2.3 %', '+14.1 to +18.4 points')
+    """
+    first = shown(low, unit, currency=currency)
+    for word in (" points", " months", " days"):
+        first = first.removesuffix(word)
+    return f"{first} to {shown(high, unit, currency=currency)}"
+
+
 def _number(number: float, unit: str, *, currency: str, exact: bool) -> str:
     if unit in {"share", "points"}:
         return f"{100 * number:.1f} %" if unit == "share" else f"{number:+.1f} points"
+    if unit in _PLAIN:
+        return _PLAIN[unit].format(100 * number if unit == "percent" else number)
     if unit in {"months", "days"}:
         return f"{_three(number)} {unit}"
     whole = exact and abs(number) >= 1000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import MissingExtraError
 from churnkit.report.drawing import draw
-from churnkit.report.formats import shown
+from churnkit.report.formats import between, shown
 
 if TYPE_CHECKING:
     from churnkit.report.building import Report
@@ -70,6 +70,7 @@ def render(report: Report) -> str:
         style=Markup(style),  # noqa: S704  (this package's own file)
         policy=policy(style),
         shown=number,
+        interval=lambda figure: between(figure.low, figure.high, figure.unit, currency=currency),
         drawing=drawing,
         shades=_shades,
         is_number=_is_number,

@@ -228,10 +228,10 @@ def _churned(
     from churnkit.contracts.labels import encode_label
 
     try:
-        churned = np.asarray(encode_label(table, label), dtype=np.float64)
+        churned, findings = encode_label(model.contract, table)
     except DataError:
         return None
-    return churned[valid]
+    return None if findings else churned[valid].astype(np.float64)
 
 
 def _remaining(base: Base, horizon_days: int) -> float | None:

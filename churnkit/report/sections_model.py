@@ -69,15 +69,15 @@ def _metrics(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[st
     lead = f"On {evaluation['rows']:,} customers that it never saw, the model ranks a leaver above a stayer {100 * auc:.0f} times in 100"
     if "auc" in rule:
         lead += f"; the best single rule, {100 * rule['auc']['value']:.0f} times"
-    said = f" The rule: {card['rule']}." if card.get("rule") else ""
+    said = f" The rule: {str(card['rule']).rstrip('.')}." if card.get("rule") else ""
     return f"{lead}.", Table(
         "metrics",
         "Is the model better than a rule of thumb?",
         (
             Column("Measure"),
-            Column("Model", "count"),
+            Column("Model", "score"),
             Column("95 % interval"),
-            Column("Best single rule", "count"),
+            Column("Best single rule", "score"),
         ),
         rows,
         f"Measured on {evaluation['rows']:,} held-out customers, of whom "
@@ -212,8 +212,9 @@ def _dependence(driver: Driver) -> Chart:
     answer = ""
     if low is not None and high is not None and low is not high:
         answer = (
-            f"From {shown(low.everyone, 'share')} ({low.says}) to "
-            f"{shown(high.everyone, 'share')} ({high.says}), with everything else as it is."
+            f"Predicted churn goes from {shown(low.everyone, 'share')} "
+            f"({_value_of(low.says, driver.title).lower()}) to {shown(high.everyone, 'share')} "
+            f"({_value_of(high.says, driver.title).lower()}), with everything else as it is."
         )
     columns = [
         Column("Value", role="x"),
@@ -228,13 +229,19 @@ def _dependence(driver: Driver) -> Chart:
         f"How does churn go with: {driver.title}?",
         tuple(columns),
         tuple(
-            (step.says, step.everyone, step.customers, step.predicted)
+            (_value_of(step.says, driver.title), step.everyone, step.customers, step.predicted)
             + ((step.observed,) if observed else ())
             for step in driver.steps
         ),
         answer,
         draws="bars",
     )
+
+
+def _value_of(says: str, title: str) -> str:
+    """Leave the driver's title out where the question has named it."""
+    value = says.removeprefix(f"{title}: ")
+    return value[:1].upper() + value[1:]
 
 
 def _by_segment(findings: Findings) -> Table:
@@ -272,9 +279,9 @@ def _ratios(findings: Findings, name: str, question: str) -> Chart:
         question,
         (
             Column("Topic" if name == "topics" else "Use", role="x"),
-            Column("Left so many times as often", "count", "y"),
-            Column("at least", "count", "low"),
-            Column("at most", "count", "high"),
+            Column("Left so many times as often", "times", "y"),
+            Column("at least", "times", "low"),
+            Column("at most", "times", "high"),
             Column("Customers", "customers"),
             Column("Share that left", "share"),
             Column("Share of the others", "share"),
@@ -306,7 +313,7 @@ def health(findings: Findings) -> Section:
                 Column("Score", role="x"),
                 Column("Customers", "customers", "y"),
                 Column("Share", "share"),
-                Column("Value a period", "money"),
+                Column("Revenue", "money"),
             ),
             tuple(
                 (f"{band.name} ({band.low} to {band.high})", band.customers, band.share, band.value)

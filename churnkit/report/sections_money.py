@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from churnkit.insights.calendar_months import in_words
 from churnkit.report.content import Chart, Column, Figures, Missing, Section, Table, Text
 from churnkit.report.formats import shown
 
@@ -88,7 +89,7 @@ def _movements(retention: RetentionMetrics) -> Chart:
     months = retention.movements.months[-_MOST_MONTHS:]
     rows = tuple(
         (
-            _short(month.name) + ("" if month.complete else "*"),
+            short(month.name) + ("" if month.complete else "*"),
             month.new_mrr,
             month.reactivation_mrr,
             month.expansion_mrr,
@@ -115,7 +116,7 @@ def _movements(retention: RetentionMetrics) -> Chart:
             Column("Revenue at the end", money),
         ),
         rows,
-        f"In {last.name}, {shown(came, 'money', currency='')} came and "
+        f"In {in_words(last.name)}, {shown(came, 'money', currency='')} came and "
         f"{shown(gone, 'money', currency='')} went. The movements add up to the change of "
         "monthly revenue, to the cent."
         + (" * not over yet." if any(not month.complete for month in months) else ""),
@@ -130,16 +131,16 @@ def _churn(retention: RetentionMetrics) -> Chart:
         if not month.complete or not month.opening_customers or not month.opening_mrr:
             continue
         lost = (month.contraction_mrr + month.churn_mrr) / month.opening_mrr
-        rows.append((_short(month.name), month.left_customers / month.opening_customers, lost))
+        rows.append((short(month.name), month.left_customers / month.opening_customers, lost))
     recent = [row[1] for row in rows[-3:]]
     before = [row[1] for row in rows[-6:-3]]
     answer = ""
     if len(before) == 3:
         now, then = sum(recent) / 3, sum(before) / 3
-        word = "up from" if now > then * 1.02 else "down from" if now < then * 0.98 else "as"
+        word = "up from" if now > then * 1.05 else "down from" if now < then * 0.95 else "like the"
         answer = (
             f"Customers lost a month: {shown(now, 'share')} in the last three months, {word} "
-            f"{shown(then, 'share')} in the three before."
+            f"{shown(then, 'share')} of the three before."
         )
     return Chart(
         "churn_by_month",
@@ -157,7 +158,7 @@ def _churn(retention: RetentionMetrics) -> Chart:
 def _orders(findings: Findings, retention: RetentionMetrics) -> list[Block]:
     assert retention.purchases is not None  # noqa: S101  (the caller saw it)
     rows = tuple(
-        (_short(month.name) + ("" if month.complete else "*"), month.revenue, month.orders, month.customers)
+        (short(month.name) + ("" if month.complete else "*"), month.revenue, month.orders, month.customers)
         for month in retention.purchases.months
     )  # fmt: skip
     own = "orders" if retention.movements is None else "purchases beside the subscription"
@@ -223,7 +224,25 @@ def cohorts(findings: Findings) -> Section:
             ]
     if not blocks:
         blocks.append(Missing("Give --table subscriptions=FILE or --table orders=FILE."))
-    return Section("cohorts", "Cohorts", tuple(blocks))
+    return Section("cohorts", "Cohorts", tuple(blocks), _cohort_lead(retention))
+
+
+def _cohort_lead(retention: RetentionMetrics | None) -> str:
+    """Hold the newest cohorts that are three months old against those of a year before."""
+    table = None if retention is None else (retention.cohorts or retention.order_cohorts)
+    after = [
+        share[3]
+        for row in (table.rows if table is not None else ())
+        for share in (row.retention(),)
+        if len(share) > 3 and share[3] is not None
+    ]
+    if len(after) < 6:
+        return ""
+    now, before = sum(after[-3:]) / 3, sum(after[:-3]) / len(after[:-3])
+    return (
+        f"Three months on, {shown(now, 'share')} of the newest three cohorts are there; of the "
+        f"{len(after) - 3} before them it was {shown(before, 'share')}."
+    )
 
 
 def _cohort_table(table: Cohorts, name: str, *, money: bool) -> Table:
@@ -233,7 +252,7 @@ def _cohort_table(table: Cohorts, name: str, *, money: bool) -> Table:
     cells: list[tuple[Any, ...]] = []
     for row, share in zip(rows, shares, strict=True):
         values = [*share[:width], *([None] * max(width - len(share), 0))]
-        cells.append((_short(row.name), row.size, *values))
+        cells.append((short(row.name), row.size, *values))
     first = "All who joined" if name.startswith("cohorts") else "First bought"
     return Table(
         name,
@@ -243,7 +262,7 @@ def _cohort_table(table: Cohorts, name: str, *, money: bool) -> Table:
         (
             Column("Joined in" if name.startswith("cohorts") else "First order in"),
             Column(first, "customers"),
-            *(Column(str(since), "share") for since in range(width)),
+            *(Column(str(since), "percent") for since in range(width)),
         ),
         tuple(cells),
         f"{(table.revenue_formula if money else table.formula).capitalize()}. Columns are months "
@@ -279,7 +298,7 @@ def survival(findings: Findings) -> Section:
             "survival",
             "How many are still there after so many months?",
             (
-                Column("Months since joining", "count", "x"),
+                Column("Months since joining", "months", "x"),
                 Column("Still there", "share", "y"),
                 Column("at least", "share", "low"),
                 Column("at most", "share", "high"),
@@ -295,7 +314,7 @@ def survival(findings: Findings) -> Section:
                 "survival_by_plan",
                 "Which plan keeps its customers longest?",
                 (
-                    Column("Months since joining", "count", "x"),
+                    Column("Months since joining", "months", "x"),
                     *(Column(name, "share", "y") for name in plans),
                 ),
                 tuple(
@@ -323,9 +342,7 @@ def _longest(curves: dict[str, Any], plans: list[str]) -> str:
     )
 
 
-_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-
-
-def _short(month: str) -> str:
-    year, number = month.split("-")
-    return f"{_NAMES[int(number) - 1]} {year[2:]}"
+def short(month: str) -> str:
+    """Say a month as ``Mar 25``."""
+    name, year = in_words(month).split(" ")
+    return f"{name[:3]} {year[2:]}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.report.content import Card, Cards, Chart, Column, Figures, Missing, Section, Table
 from churnkit.report.formats import shown
+from churnkit.report.sections_money import short
 
 if TYPE_CHECKING:
     from churnkit.insights.segments import Segment
@@ -84,7 +85,7 @@ def _table(name: str, question: str, found: tuple[Segment, ...], answer: str) ->
         Column("Predicted churn", "share"),
     ]
     columns += [Column("Really left", "share")] if observed else []
-    columns += [Column("Value a period", "money"), Column("At risk", "money")] if valued else []
+    columns += [Column("Revenue", "money"), Column("At risk", "money")] if valued else []
     columns += [Column("Best action"), Column("It gains", "money")] if acted else []
     rows = []
     for one in shown_ones:
@@ -157,9 +158,9 @@ def _later(findings: Findings) -> Chart:
         "Do unhappy customers really leave?",
         (
             Column("Who", role="x"),
-            Column("Left so many times as often", "count", "y"),
-            Column("at least", "count", "low"),
-            Column("at most", "count", "high"),
+            Column("Left so many times as often", "times", "y"),
+            Column("at least", "times", "low"),
+            Column("at most", "times", "high"),
             Column("Share that left", "share"),
             Column("Share of the others", "share"),
             Column("Customers", "customers"),
@@ -184,8 +185,6 @@ def _later(findings: Findings) -> Chart:
 
 def _trend(findings: Findings) -> list[Block]:
     assert findings.satisfaction is not None  # noqa: S101  (the caller saw it)
-    from churnkit.report.sections_money import _short
-
     months = [
         one
         for one in findings.satisfaction.months
@@ -206,7 +205,7 @@ def _trend(findings: Findings) -> list[Block]:
                 Column("Asked", "customers"),
             ),
             tuple(
-                (_short(one.name), one.value, one.low, one.high, one.answers, one.asked)
+                (short(one.name), one.value, one.low, one.high, one.answers, one.asked)
                 for one in months
             ),
             "By the month in which the survey was sent; the band is the 95 % interval.",

@@ -27,7 +27,7 @@ def headline(findings: Findings) -> Section:
                 "Revenue at risk",
                 scored.at_risk,
                 "money a month",
-                "sum over customers of value a period x probability of churn",
+                f"sum over customers of revenue {findings.period} x probability of churn",
                 note=f"{shown(scored.at_risk / scored.value, 'share')} of all"
                 if scored.value
                 else "",
@@ -79,7 +79,7 @@ def _say(findings: Findings) -> str:
     total = sum(one.customers for one in scored.actions)
     risk = (
         f"{shown(scored.at_risk, 'money', currency=findings.currency)} of "
-        f"{shown(scored.value, 'money', currency=findings.currency)} in revenue a period is "
+        f"{shown(scored.value, 'money', currency=findings.currency)} in revenue {findings.period} is "
         "expected to leave"
     )
     if not total:
@@ -203,7 +203,9 @@ def actions(findings: Findings) -> Section:
                 draws="bars",
             )
         )
-    return Section("actions", "Actions", tuple(blocks))
+    total, nobody = sum(one.customers for one in scored.actions), sum(n for _, n in scored.none)
+    lead = f"{total:,} customers get an action; {nobody:,} get none, each for a reason."
+    return Section("actions", "Actions", tuple(blocks), lead)
 
 
 def experiments(findings: Findings) -> Section:
@@ -228,9 +230,9 @@ def experiments(findings: Findings) -> Section:
         else "How did customers with past actions fare?",
         (
             Column("Action", role="x"),
-            Column("Change of the share that left", "share", "y"),
-            Column("at least", "share", "low"),
-            Column("at most", "share", "high"),
+            Column("Change of the share that left", "points", "y"),
+            Column("at least", "points", "low"),
+            Column("at most", "points", "high"),
             Column("Left with it", "share"),
             Column("Left without", "share"),
             Column("Customers with it", "customers"),
@@ -238,7 +240,7 @@ def experiments(findings: Findings) -> Section:
         ),
         tuple(
             (
-                e.action.capitalize(), e.value, e.low, e.high, e.rate, e.control_rate, e.customers,
+                e.action.capitalize(), 100 * e.value, 100 * e.low, 100 * e.high, e.rate, e.control_rate, e.customers,
                 e.verdict,
             )
             for e in findings.effects
