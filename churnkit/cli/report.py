@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 
-def report(  # noqa: PLR0917  (Typer reads options by their names)
+def report(
     customers: Annotated[
         Path | None,
         typer.Argument(

@@ -80,7 +80,8 @@ class Clusters:
         scaled = _scaled(np.asarray(rows, dtype=np.float64), self)
         centroids = np.array(self.centroids)
         distance = np.stack([((scaled - one) ** 2).sum(axis=1) for one in centroids], axis=1)
-        return distance.argmin(axis=1).astype(np.int64)
+        nearest: NDArray[np.int64] = distance.argmin(axis=1).astype(np.int64)
+        return nearest
 
     def to_dict(self) -> dict[str, Any]:
         """Return the centroids as JSON-able data; `from_dict` is its inverse."""
@@ -92,7 +93,7 @@ class Clusters:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Clusters:
         """Rebuild centroids from `to_dict`."""
-        parts = {
+        parts: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in data.items()
         }  # fmt: skip
@@ -107,7 +108,8 @@ def _plain(value: Any) -> Any:
 def _scaled(rows: NDArray[np.float64], how: Clusters) -> NDArray[np.float64]:
     filled = np.where(np.isnan(rows), np.array(how.fill), rows)
     bent = np.where(np.array(how.bends), np.log1p(np.maximum(filled, 0.0)), filled)
-    return (bent - np.array(how.middle)) / np.array(how.spread)
+    scaled: NDArray[np.float64] = (bent - np.array(how.middle)) / np.array(how.spread)
+    return scaled
 
 
 def find_clusters(base: Base, *, seed: int = 0) -> tuple[Clusters, tuple[Segment, ...]]:

@@ -117,7 +117,7 @@ def risk_ratio(
     --------
     >>> found = risk_ratio("detractors", 100, 20, 400, 40, formula="")
     >>> found.value, round(found.low, 2), round(found.high, 2)
-    (2.0, 1.22, 3.27)
+    (2.0, 1.23, 3.26)
     """
     value = low = high = None
     if customers and other_customers and (left or other_left):

@@ -65,7 +65,7 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     Examples
     --------
     >>> nice_ticks(0.0, 0.93), nice_ticks(-3, 18)
-    ([0.0, 0.25, 0.5, 0.75, 1.0], [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0])
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [-10.0, 0.0, 10.0, 20.0])
     """
     if not high > low:
         high = low + (abs(low) or 1.0)

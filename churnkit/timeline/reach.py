@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from churnkit.timeline.fitting import referenced, used_tables
+from churnkit.timeline.fitting import referenced, used_columns, used_tables
 from churnkit.timeline.sources import open_table
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def first_moments(plan: Timeline, tables: Mapping[str, Any]) -> dict[str, dt.dat
         con.execute("SET TimeZone = 'UTC'")
         for table in plan.tables:
             if table.name in used_tables(plan):
-                first = open_table(con, plan, table, tables).first
+                columns = used_columns(plan, table)
+                first = open_table(con, table, tables, columns=columns).first
                 if first is not None:
                     found[table.name] = _EPOCH + dt.timedelta(microseconds=first)
     return found

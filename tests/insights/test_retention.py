@@ -127,8 +127,9 @@ def test_survival_is_that_of_lifelines_product_limit_by_hand(found, subscription
         spells.append((rows[0][0], stop))
     frame = pd.DataFrame(spells, columns=["began", "left"])
     since = frame["left"].min()
-    days = np.floor((frame["left"].fillna(end) - frame["began"]) / pd.Timedelta(days=1)) + 1
-    entry = np.floor((since - frame["began"]) / pd.Timedelta(days=1)).clip(lower=0)
+    day = np.timedelta64(1, "D")
+    days = np.floor((frame["left"].fillna(end) - frame["began"]).to_numpy() / day) + 1
+    entry = np.floor((since - frame["began"]).to_numpy() / day).clip(min=0)
     left = frame["left"].notna().to_numpy()
     share = 1.0
     for day in sorted(set(days[left])):
@@ -164,6 +165,8 @@ def test_on_online_retail_revenue_repeat_rate_and_cohorts_equal_pandas(retail):
         lines[["CustomerID", "InvoiceDate", "InvoiceNo", "revenue"]], preserve_index=False
     )
     found = retention_metrics({"orders": table}, threads=1)
+    assert found.purchases is not None
+    assert found.order_cohorts is not None
     orders = lines.groupby(["CustomerID", "InvoiceNo"]).agg(
         at=("InvoiceDate", "min"), amount=("revenue", "sum")
     )
@@ -216,6 +219,7 @@ def of_march(rows, **settings):
         settings=RetentionSettings(**settings),
         threads=1,
     )
+    assert found.movements is not None
     month = found.movements.months[-1]
     moved = month.new_mrr + month.reactivation_mrr + month.expansion_mrr
     assert month.opening_mrr + moved - month.contraction_mrr - month.churn_mrr == month.closing_mrr
@@ -262,6 +266,8 @@ def test_who_comes_back_is_reactivated_and_not_new():
 
 def test_an_unfinished_month_is_marked_and_gives_no_rate_and_no_cohort_cell():
     found = retention_metrics({"subscriptions": ANCHOR}, as_of="2025-03-15", threads=1)
+    assert found.movements is not None
+    assert found.cohorts is not None
     assert [month.complete for month in found.movements.months] == [True, True, True, False]
     assert "February 2025" in found["logo_churn_month"].title
     assert {row.name for row in found.cohorts.rows} == {"2024-12"}

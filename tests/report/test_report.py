@@ -1,0 +1,163 @@
+"""The report: what it says, that it holds no customer, and that nothing in it can run."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import re
+
+import pytest
+
+from churnkit.errors import MissingExtraError, RecipeError
+from churnkit.report import build_report
+from churnkit.report.building import Report
+from churnkit.report.content import Block, Cards, Chart, Section, Table
+from churnkit.report.findings import Findings
+
+SECTIONS = ["headline", "scorecard", "revenue", "cohorts", "survival", "model", "drivers", "segments", "voice", "actions", "experiments", "health"]  # fmt: skip
+MOST_BYTES = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+    return report.html
+
+
+def test_every_section_is_there_and_filled(report):
+    assert [section.name for section in report.sections] == SECTIONS
+    assert [section.name for section in report.sections if section.is_missing] == []
+
+
+def test_the_page_is_one_file_under_three_megabytes(page):
+    assert len(page.encode()) < MOST_BYTES
+    assert not re.search(r"(?:src|href)=[\"'](?!#)", page)
+
+
+def test_the_page_has_no_script_and_its_policy_allows_only_its_own_style(page):
+    assert "<script" not in page
+    assert not re.search(r"<[^>]+\s(?:on\w+|style)=", page)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert "default-src &#39;none&#39;" in policy
+    assert f"sha256-{digest}" in policy.replace("&#43;", "+")
+    assert "unsafe" not in policy
+
+
+def test_no_customer_is_in_the_page_or_its_data(report, page, simulated):
+    text = page + json.dumps(report.summary)
+    assert "idcanary" not in text
+    assert "mailcanary" not in text
+    assert not re.search(r"\bC\d{7}\b", text)
+
+
+def test_every_chart_asks_a_question_and_gives_its_numbers_as_a_table(report, page):
+    charts = [b for section in report.sections for b in section.blocks if isinstance(b, Chart)]
+    assert len(charts) > 12
+    for chart in charts:
+        assert chart.question.endswith("?")
+        assert f'id="chart-{chart.name}"' in page
+    assert page.count("<summary>Show the numbers</summary>") == len(charts)
+
+
+def test_names_of_charts_and_tables_are_unique(report):
+    names = [
+        block.name
+        for section in report.sections
+        for block in section.blocks
+        if isinstance(block, (Chart, Table))
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_every_figure_shows_its_formula(report, page):
+    from churnkit.report.content import Figures
+
+    for section in report.sections:
+        for block in section.blocks:
+            if isinstance(block, Figures):
+                assert all(figure.formula for figure in block.figures)
+    assert page.count('class="formula"') >= 20
+
+
+def test_the_summary_is_json_and_says_what_the_page_says(report, page):
+    data = json.loads(json.dumps(report.summary, allow_nan=False))
+    assert [section["name"] for section in data["sections"]] == SECTIONS
+    assert all(section["lead"] in page.replace("&#39;", "'") for section in data["sections"])
+
+
+CANARIES = ("<script>alert(1)</script>", '=cmd|"/c calc"!A1', "{{ 7 * 7 }}", "</style><b>")
+
+
+def test_canaries_in_every_text_are_escaped_in_the_page_and_made_text_in_csv(tmp_path):
+    pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+    from churnkit.insights import Figure
+    from churnkit.report.content import Card, Column, Figures, Missing, Text
+
+    for canary in CANARIES:
+        columns = (Column(canary, role="x"), Column(canary, "share", "y"))
+        rows = ((canary, 0.5), (canary, 0.7))
+        blocks: tuple[Block, ...] = (
+            *(
+                Chart(f"c{kind}", canary, columns, rows, canary, draws=kind)
+                for kind in ("line", "bars", "stack")
+            ),
+            Table("t", canary, columns, rows, canary),
+            Cards(canary, (Card(canary, canary, canary, canary),)),
+            Figures((Figure("f", canary, 1.0, "count", canary, note=canary),)),
+            Text((canary,)),
+            Missing(canary),
+        )
+        made = Report(
+            canary, canary, canary, (Section("s", canary, blocks, canary),), (canary,) * 2
+        )
+        assert "<script" not in made.html
+        assert "<b>" not in made.html
+        assert ">49<" not in made.html
+        for path in made.write_csv(tmp_path):
+            cells = [cell for row in csv.reader(path.read_text().splitlines()) for cell in row]
+            assert not any(cell.startswith(("=", "+", "-", "@")) for cell in cells)
+
+
+def test_canaries_in_raw_tables_come_out_escaped(simulated, tmp_path):
+    pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+    tables = {name: simulated.tables[name].to_pandas() for name in ("subscriptions", "tickets")}
+    tables["subscriptions"]["plan"] = "<script>alert(1)</script>"
+    tables["tickets"]["topic"] = "=cmd()"
+    made = build_report(tables, threads=1)
+    assert "<script" not in made.html
+    assert "=cmd()" in json.dumps(made.summary)
+    for path in made.write_csv(tmp_path):
+        assert not re.search(r"(?m)(?:^|,)\"?=cmd", path.read_text())
+
+
+def test_a_report_of_nothing_says_what_to_give():
+    pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+    made = build_report()
+    assert all(section.is_missing for section in made.sections)
+    assert "--table subscriptions=FILE" in made.html
+
+
+def test_the_same_tables_give_the_same_bytes(simulated):
+    pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+    tables = {"subscriptions": simulated.tables["subscriptions"]}
+    assert build_report(tables, threads=1).html == build_report(tables, threads=1).html
+
+
+def test_an_unknown_table_is_refused_with_what_there_is():
+    with pytest.raises(RecipeError, match="did you mean 'orders'"):
+        build_report({"order": []})
+
+
+def test_without_jinja_the_page_says_what_to_install(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    from churnkit.insights import RetentionSettings
+
+    made = Report.of(Findings("", "", RetentionSettings()))
+    with pytest.raises(MissingExtraError, match=r"churnkit\[report\]"):
+        _ = made.html
