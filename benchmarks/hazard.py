@@ -52,20 +52,25 @@ def watched(customers: int, seed: int, contract: Contract) -> Watched:
     truth = np.column_stack(
         [business.truth.churn_probability(AS_OF, horizon_days=days)[rows] for days in HORIZON_DAYS]
     )
-    leaves_after = days_until_leaving(business, ids)
+    leaves_after = days_until_leaving(business, ids, AS_OF)
     generator = np.random.default_rng([seed, 1])
     ends_after = generator.uniform(4, 14, len(ids)) * WIDTH_DAYS
     left = leaves_after <= ends_after
     return Watched(X, np.minimum(leaves_after, ends_after), left, truth)
 
 
-def days_until_leaving(business: Simulation, ids: list[str]) -> NDArray[np.float64]:
+def renewals(contract: Contract) -> tuple[tuple[int, float, float | None], ...]:
+    """Say that the months to a yearly renewal fall by one each month."""
+    return ((contract.feature_names.index("months_to_renewal"), -1.0, 12.0),)
+
+
+def days_until_leaving(business: Simulation, ids: list[str], as_of: str) -> NDArray[np.float64]:
     """Return the days from the prediction to the end of the subscription, infinite if none."""
     table = business.tables["subscriptions"]
     cancelled = np.array(table.column("end_reason").to_pylist()) == "cancelled"
     ended = table.column("ended_at").to_numpy().astype("datetime64[us]")
     who = np.array(table.column("customer_id").to_pylist())
-    start = np.datetime64(AS_OF, "us")
+    start = np.datetime64(as_of, "us")
     found: dict[str, float] = {}
     for at in np.flatnonzero(cancelled & (ended >= start)):
         days = float((ended[at] - start) / DAY)
@@ -78,7 +83,10 @@ def judged(customers: int, seed: int, contract: Contract) -> dict[str, Any]:
     train, test = (watched(customers, each, contract) for each in (seed, 10_000 + seed))
     started = time.process_time()
     model = HazardModel(
-        width=WIDTH_DAYS, categorical_features=contract.categorical_features, seed=seed
+        width=WIDTH_DAYS,
+        categorical_features=contract.categorical_features,
+        moving=renewals(contract),
+        seed=seed,
     ).fit(train.X, train.duration_days, train.left)
     seconds = time.process_time() - started
     survival = model.predict_survival(test.X, HORIZON_DAYS)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.binary import checked_categories
 from churnkit.models.hazard_checks import checked_follow_up, checked_intervals, checked_matrix
+from churnkit.models.hazard_moving import MovingColumns
 from churnkit.models.hazard_periods import MOST_PERIODS, FollowUp, person_periods
 from churnkit.models.hazard_scorer import HazardScorer
 from churnkit.models.refusals import ModelDataError
@@ -56,6 +57,10 @@ class HazardModel(BaseEstimator):
         How many folds.
     categorical_features
         Indices of the columns that hold category codes.
+    moving
+        Columns that move as everybody knows beforehand: for each its index, what it gains in a
+        period, and the cycle that it begins anew after, or None. ``(7, -1.0, 12.0)`` is the
+        months to a yearly renewal, in periods of a month.
     most_rows
         Of more person-periods than these, those without leaving are sampled and weighted.
     num_threads
@@ -119,6 +124,7 @@ class HazardModel(BaseEstimator):
         patience: int = 30,
         cv: int = 3,
         categorical_features: tuple[int, ...] | None = None,
+        moving: tuple[tuple[int, float, float | None], ...] | None = None,
         most_rows: int = 4_000_000,
         num_threads: int = 1,
         seed: int = 0,
@@ -136,6 +142,7 @@ class HazardModel(BaseEstimator):
         self.patience = patience
         self.cv = cv
         self.categorical_features = categorical_features
+        self.moving = moving
         self.most_rows = most_rows
         self.num_threads = num_threads
         self.seed = seed
@@ -333,15 +340,18 @@ class HazardModel(BaseEstimator):
 
         horizon = self._checked_horizon(float(watched.exit.max()) * self.width)
         categories = checked_categories(self.categorical_features, matrix)
+        moving = MovingColumns.checked(self.moving, columns=matrix.shape[1], categories=categories)
         made = person_periods(watched, most_rows=self.most_rows, seed=self.seed)
         self.baseline_: NDArray[np.float64] = fitting.baseline_log_odds(*watched.totals())
         baseline = self.baseline_
         slope = np.ones(len(baseline))
-        rows = fitting.PersonPeriodRows(matrix, made, len(baseline) - 1)
+        rows = fitting.PersonPeriodRows(
+            matrix, made, len(baseline) - 1, moving=moving, first=watched.first
+        )
         dataset = fitting.person_period_dataset(
             rows, made, baseline, categories=categories, seed=self.seed
         )
-        settings, rounds = self._settings(), self.rounds
+        settings, rounds = fitting.booster_settings(self), self.rounds
         if rounds is None:
             fold = fitting.customer_folds(customer, watched.left, folds=self.cv, seed=self.seed)
             rounds, raw = fitting.cross_fit(
@@ -364,27 +374,9 @@ class HazardModel(BaseEstimator):
             slope,
             width=float(self.width),
             horizon=horizon,
+            moving=moving,
         )
         return self
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "objective": "binary",
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_child_samples,
-            "lambda_l2": self.l2,
-            # By node, so that a tree which splits by the period can split by a column as well.
-            "feature_fraction_bynode": self.feature_fraction,
-            "bagging_fraction": self.row_fraction,
-            "bagging_freq": 1 if self.row_fraction < 1 else 0,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": self.num_threads,
-            "feature_pre_filter": False,
-            "verbosity": -1,
-        }
 
     def _checked_width(self) -> float:
         if not (np.isfinite(self.width) and self.width > 0):

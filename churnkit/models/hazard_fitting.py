@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from churnkit.models.hazard import HazardModel
+    from churnkit.models.hazard_moving import MovingColumns
     from churnkit.models.hazard_periods import PersonPeriods
 
 __all__ = [
     "PersonPeriodRows",
     "baseline_log_odds",
+    "booster_settings",
     "cross_fit",
     "customer_folds",
     "fit_fading",
@@ -51,12 +54,25 @@ class PersonPeriodRows(lightgbm.Sequence):
         Their person-periods.
     last
         Later periods count as this one.
+    moving
+        Columns that move with time.
+    first : (n,) the period that each customer's columns speak of
     """
 
-    def __init__(self, matrix: NDArray[np.float64], made: PersonPeriods, last: int) -> None:
+    def __init__(
+        self,
+        matrix: NDArray[np.float64],
+        made: PersonPeriods,
+        last: int,
+        *,
+        moving: MovingColumns,
+        first: NDArray[np.int64],
+    ) -> None:
         self.matrix = matrix
         self.row = made.row
         self.period = np.minimum(made.period, last)
+        self.moving = moving
+        self.elapsed = made.period - first[made.row] if moving else made.period
         self.batch_size = max(1, 2_000_000 // (matrix.shape[1] + 1))
 
     def __getitem__(self, at: int | slice | list[int]) -> NDArray[np.float64]:
@@ -64,13 +80,34 @@ class PersonPeriodRows(lightgbm.Sequence):
 
     def read(self, at: int | slice | NDArray[np.intp]) -> NDArray[np.float64]:
         """Return a row, (f + 1,), or rows, (k, f + 1)."""
-        row, period = self.row[at], self.period[at]
-        if np.ndim(row) == 0:
-            return np.append(self.matrix[row], period)
-        return np.column_stack([self.matrix[row], period])
+        row, period = np.atleast_1d(self.row[at]), np.atleast_1d(self.period[at])
+        read = np.column_stack([self.matrix[row], period])
+        self.moving.move(read, np.atleast_1d(self.elapsed[at]))
+        return read[0] if np.ndim(self.row[at]) == 0 else read
 
     def __len__(self) -> int:
         return len(self.row)
+
+
+def booster_settings(model: HazardModel) -> dict[str, Any]:
+    """Return LightGBM's settings from a model's."""
+    return {
+        "objective": "binary",
+        "learning_rate": model.learning_rate,
+        "num_leaves": model.num_leaves,
+        "min_data_in_leaf": model.min_child_samples,
+        "lambda_l2": model.l2,
+        # By node, so that a tree which splits by the period can split by a column as well.
+        "feature_fraction_bynode": model.feature_fraction,
+        "bagging_fraction": model.row_fraction,
+        "bagging_freq": 1 if model.row_fraction < 1 else 0,
+        "seed": model.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": model.num_threads,
+        "feature_pre_filter": False,
+        "verbosity": -1,
+    }
 
 
 def person_period_dataset(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from churnkit.errors import BundleError
+from churnkit.models.hazard_moving import MovingColumns
 from churnkit.models.hazard_periods import MOST_PERIODS, period_units
 from churnkit.models.refusals import ModelDataError
 from churnkit.models.saved import saved_array, saved_number
@@ -43,6 +44,8 @@ class HazardScorer:
         Length of a period, in the unit of the durations.
     horizon
         What `raw_score` and `contributions` speak of: leaving within so much time.
+    moving
+        Columns that move with time, from what they are now.
     """
 
     kind: ClassVar[str] = "hazard"
@@ -55,12 +58,14 @@ class HazardScorer:
         *,
         width: float,
         horizon: float,
+        moving: MovingColumns | None = None,
     ) -> None:
         self.trees = trees
         self.baseline = baseline
         self.slope = slope
         self.width = width
         self.horizon = horizon
+        self.moving = moving or MovingColumns()
 
     @property
     def n_features(self) -> int:
@@ -136,7 +141,7 @@ class HazardScorer:
         found = np.empty((len(matrix), len(wanted)))
         for rows in _blocks(len(matrix), len(wanted)):
             at = np.broadcast_to(wanted, (rows.stop - rows.start, len(wanted)))
-            found[rows] = _sigmoid(self._log_odds(matrix[rows], at))
+            found[rows] = _sigmoid(self._log_odds(matrix[rows], at, at))
         return found
 
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -177,6 +182,8 @@ class HazardScorer:
         settings, arrays = self.trees.to_arrays()
         held = {f"{_PREFIX}{name}": array for name, array in arrays.items()}
         described = {"width": self.width, "horizon": self.horizon, "trees": settings}
+        if self.moving:
+            described["moving"] = self.moving.to_list()
         return described, {"baseline": self.baseline, "slope": self.slope, **held}
 
     @classmethod
@@ -206,7 +213,8 @@ class HazardScorer:
         slope = saved_array(arrays, "slope", dtype="float64", size=len(baseline))
         if trees.n_outputs != 1 or trees.n_features < 2:
             raise BundleError("the trees of the saved hazard read no customer, or score classes")
-        return cls(trees, baseline, slope, width=width, horizon=horizon)
+        moving = MovingColumns.from_saved(settings.get("moving", []), columns=trees.n_features - 1)
+        return cls(trees, baseline, slope, width=width, horizon=horizon, moving=moving)
 
     def _units(self, times: ArrayLike, name: str) -> NDArray[np.float64]:
         try:
@@ -235,41 +243,49 @@ class HazardScorer:
         first = np.floor(lived).astype(np.int64)
         start = lived - first
         periods = max(1, int(np.ceil(float(start.max(initial=0.0)) + ahead)))
-        # Later periods than the baseline's last are all alike, so they are scored once.
+        # Later periods than the baseline's last are all alike, unless columns move: scored once.
         lowest = int(first.min(initial=0))
-        scored = min(periods, max(1, len(self.baseline) - lowest))
+        scored = min(periods, max(1, len(self.baseline) - lowest)) if not self.moving else periods
         for rows in _blocks(len(matrix), periods):
-            at = first[rows, None] + np.arange(scored)
-            grown = _softplus(self._log_odds(matrix[rows], at))
+            ahead_of_now = np.broadcast_to(np.arange(scored), (rows.stop - rows.start, scored))
+            at = first[rows, None] + ahead_of_now
+            grown = _softplus(self._log_odds(matrix[rows], at, ahead_of_now))
             if scored < periods:
                 tail = np.repeat(grown[:, -1:], periods - scored, axis=1)
                 grown = np.concatenate([grown, tail], axis=1)
             yield _Part(rows, start[rows], grown)
 
     def _log_odds(
-        self, matrix: NDArray[np.float64], periods: NDArray[np.int64]
+        self,
+        matrix: NDArray[np.float64],
+        periods: NDArray[np.int64],
+        elapsed: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        rows, at = self._person_periods(matrix, periods)
+        rows, at = self._person_periods(matrix, periods, elapsed)
         return self.trees.raw_score(rows).reshape(at.shape) * self.slope[at] + self.baseline[at]
 
     def _person_periods(
-        self, matrix: NDArray[np.float64], periods: NDArray[np.int64]
+        self,
+        matrix: NDArray[np.float64],
+        periods: NDArray[np.int64],
+        elapsed: NDArray[np.int64],
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         at = np.minimum(periods, len(self.baseline) - 1)
         rows = np.empty((at.size, self.n_features + 1))
         rows[:, :-1] = np.repeat(matrix, at.shape[1], axis=0)
         rows[:, -1] = at.ravel()
+        self.moving.move(rows, elapsed.ravel())
         return rows, at
 
     def _explained(
         self, matrix: NDArray[np.float64], periods: NDArray[np.int64], share: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        rows, at = self._person_periods(matrix, periods)
+        rows, at = self._person_periods(matrix, periods, periods)
         added = self.trees.contributions(rows).reshape((*at.shape, self.n_features + 2))
         added *= self.slope[at][:, :, None]
         own = added[:, :, :-2]
         base = added[:, :, -1] + added[:, :, -2] + self.baseline[at]
-        reached = self._log_odds(matrix, periods)
+        reached = self._log_odds(matrix, periods, periods)
         slope = share * _chord(_softplus, base, reached, _sigmoid(base))
         before = (share * _softplus(base)).sum(axis=1)
         after = np.cumsum(share * _softplus(reached), axis=1)[:, -1]
