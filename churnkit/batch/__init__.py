@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from churnkit.batch.deciding import Occasion
     from churnkit.batch.files import open_table, read_table
     from churnkit.batch.planning import PlanReport, plan
     from churnkit.batch.raw import find_tables, raw_table, snapshot_file
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from churnkit.batch.sources import Query, open_source
 
 _HOMES = {
+    "Occasion": "deciding",
     "PlanReport": "planning",
     "Query": "sources",
     "ScoreReport": "scoring",
@@ -27,6 +29,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Occasion",
     "PlanReport",
     "Query",
     "ScoreReport",

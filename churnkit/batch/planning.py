@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churnkit.batch.deciding import decide_once
 from churnkit.batch.sources import Query, open_source, read_all
 from churnkit.batch.writing import TableWriter, refuse_overwriting
+from churnkit.bundle.model import entities
+from churnkit.decisions.plan_tree import plan_tree
+from churnkit.decisions.stored_prices import write_prices
 
 if TYPE_CHECKING:
+    from churnkit.batch.deciding import Occasion
     from churnkit.batch.sources import Source
     from churnkit.bundle.model import RetentionModel
 
 __all__ = ["PlanReport", "plan", "summarise"]
+
+_ORDER = (
+    "action",
+    "expected_gain",
+    "gain_low",
+    "gain_high",
+    "cost",
+    "reason",
+    "propensity",
+    "explored",
+    "holdout",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +47,17 @@ class PlanReport:
         How many rows were read, and how many break a rule and get nothing.
     actions
         For each action: customers, cost and expected gain with its interval.
+    before
+        How many customers had a decision for the period already; it stands.
+    tree
+        Who gets what, in lines of text; empty if it was not asked for.
     """
 
     rows: int
     invalid: int
     actions: tuple[dict[str, Any], ...]
+    before: int = 0
+    tree: tuple[str, ...] = ()
 
     @property
     def cost(self) -> float:
@@ -53,6 +77,8 @@ class PlanReport:
             "cost": self.cost,
             "expected_gain": self.expected_gain,
             "actions": list(self.actions),
+            "decided_before": self.before,
+            "tree": list(self.tree),
         }
 
 
@@ -62,6 +88,9 @@ def plan(
     *,
     output: str | Path | None = None,
     budget: float | None = None,
+    occasion: Occasion | None = None,
+    prices: str | Path | None = None,
+    tree: bool = False,
 ) -> tuple[pa.Table, PlanReport]:
     """Choose for each customer of a file the action that pays most, within a budget.
 
@@ -75,11 +104,19 @@ def plan(
     output
         Where the plan goes, whole or not at all; nowhere if None.
     budget
-        The most that all actions together may cost.
+        The most that all actions together may cost; with a journal, in the whole period.
+    occasion
+        The day and the period that the plan is for, and the journal it is written to. Needed
+        where the catalogue has holdouts, exploration, dates or contact rules.
+    prices
+        Where the plan's shadow prices go, for a service to decide by; nowhere if None.
+    tree
+        Whether to sum up in a small tree who gets what.
 
     Returns
     -------
     The plan, a row for each row read, in order (see `RetentionModel.recommend`), and its sums.
+    With an occasion also ``propensity``, ``explored`` and ``holdout``.
 
     Raises
     ------
@@ -95,12 +132,34 @@ def plan(
     if output is not None and not isinstance(opened, Query):
         for path in opened.paths:
             refuse_overwriting(path, output)
-    planned: pa.Table = model.recommend(customers, budget=budget)
+    encoded, probability = model.judge(customers)
+    columns: dict[str, Any] = {"churn_probability": probability}
+    if occasion is None:
+        decisions = model.decide(encoded, probability, budget=budget)
+        columns.update(decisions.to_columns())
+        before = 0
+    else:
+        decided = decide_once(
+            model,
+            encoded,
+            probability,
+            entities(encoded),
+            budget=budget,
+            occasion=occasion,
+        )
+        columns.update({name: decided.columns[name] for name in _ORDER})
+        decisions, before = decided.decisions, int(np.count_nonzero(~decided.fresh))
+    planned: pa.Table = model.tabulate(customers, encoded, columns)
     if output is not None:
         with TableWriter(output, planned.schema) as writer:
             writer.write(planned)
             writer.finish()
-    return planned, summarise(planned)
+    if prices is not None:
+        write_prices(prices, decisions.plan.shadow_prices, model.catalogue)
+    lines: tuple[str, ...] = ()
+    if tree:
+        lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
+    return planned, replace(summarise(planned), before=before, tree=lines)
 
 
 def summarise(planned: pa.Table) -> PlanReport:

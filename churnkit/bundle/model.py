@@ -16,6 +16,7 @@ from churnkit.errors import BundleError, RecipeError
 
 if TYPE_CHECKING:
     import os
+    from datetime import date, datetime
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from churnkit.contracts.columns import TableEncoder
     from churnkit.contracts.contract import Contract, Purpose
     from churnkit.contracts.encoded import Encoded
-    from churnkit.decisions import Decisions
+    from churnkit.decisions import Catalogue, Decisions, Who
+    from churnkit.decisions.eligibility import CompiledCatalogue
+    from churnkit.journal import Journal
 
-__all__ = ["RetentionModel"]
+__all__ = ["RetentionModel", "entities"]
 
 # From here on a matrix is scored in one call; below, row by row is quicker.
 _BULK_ROWS = 8
@@ -136,7 +139,7 @@ class RetentionModel:
             If a column is missing.
         """
         encoded, columns = self._scored(customers, "predict")
-        return self._table(customers, encoded, columns)
+        return self.tabulate(customers, encoded, columns)
 
     def explain(self, customers: Any, *, top: int = 3) -> Any:
         """Give each customer's probability with the `top` reasons for it.
@@ -150,9 +153,16 @@ class RetentionModel:
         encoded, columns = self._scored(customers, "predict")
         reasons = self.reasons(encoded, top=top)
         columns["reasons"] = [[reason.to_dict() for reason in row] for row in reasons]
-        return self._table(customers, encoded, columns)
+        return self.tabulate(customers, encoded, columns)
 
-    def recommend(self, customers: Any, *, budget: float | None = None) -> Any:
+    def recommend(
+        self,
+        customers: Any,
+        *,
+        budget: float | None = None,
+        as_of: date | None = None,
+        journal: Journal | None = None,
+    ) -> Any:
         """Choose for each customer the action that pays most, or none.
 
         Parameters
@@ -161,6 +171,12 @@ class RetentionModel:
             A pandas, polars or pyarrow table, or a list of dicts, with one row a customer.
         budget
             The most that all actions together may cost; no limit if None.
+        as_of
+            The day that is decided for; needed where the catalogue has holdouts, exploration,
+            dates or contact rules.
+        journal
+            What went out before, for contact rules; nothing is written to it. `churnkit plan`
+            writes.
 
         Returns
         -------
@@ -175,10 +191,41 @@ class RetentionModel:
         RecipeError
             If the model was trained without a catalogue of actions.
         """
+        encoded, probability = self.judge(customers)
+        who = None if as_of is None else self.who(encoded, as_of=as_of, journal=journal)
+        decisions = self.decide(encoded, probability, budget=budget, who=who)
+        columns = {"churn_probability": probability, **decisions.to_columns()}
+        return self.tabulate(customers, encoded, columns)
+
+    def judge(self, customers: Any) -> tuple[Encoded, NDArray[np.float64]]:
+        """Read and score customers for decisions; refuse a customer who stands in two rows."""
         encoded, columns = self._scored(customers, "recommend", unique=True)
-        decisions = self.decide(encoded, columns["churn_probability"], budget=budget)
-        columns.update(decisions.to_columns())
-        return self._table(customers, encoded, columns)
+        return encoded, columns["churn_probability"]
+
+    def who(
+        self,
+        encoded: Encoded,
+        *,
+        as_of: date,
+        journal: Journal | None = None,
+        at: datetime | None = None,
+    ) -> Who:
+        """Tell who the customers of encoded rows are, with their past from the journal."""
+        from churnkit.journal import who_from
+
+        return who_from(journal, entities(encoded), self.catalogue, as_of=as_of, at=at)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The actions that it recommends.
+
+        Raises
+        ------
+        RecipeError
+            If the model was trained without any.
+        """
+        catalogue: Catalogue = self._compiled_catalogue.catalogue
+        return catalogue
 
     def snapshot(self, tables: Mapping[str, Any], *, as_of: Any) -> pa.Table:
         """Make the customers' rows at a date from raw tables, by the plan of the training.
@@ -255,12 +302,23 @@ class RetentionModel:
         return reasons
 
     def decide(
-        self, encoded: Encoded, probability: NDArray[np.float64], *, budget: float | None = None
+        self,
+        encoded: Encoded,
+        probability: NDArray[np.float64],
+        *,
+        budget: float | None = None,
+        who: Who | None = None,
     ) -> Decisions:
-        """Choose actions for rows encoded for ``"recommend"``."""
+        """Choose actions for rows encoded for ``"recommend"``; see `churnkit.decisions.decide`."""
         from churnkit.decisions import decide
 
-        return decide(probability, encoded.matrix, self._compiled_catalogue, budget=budget)
+        return decide(probability, encoded.matrix, self._compiled_catalogue, budget=budget, who=who)
+
+    @property
+    def compiled_catalogue(self) -> CompiledCatalogue:
+        """The catalogue, ready to decide on rows encoded for ``"recommend"``."""
+        compiled: CompiledCatalogue = self._compiled_catalogue
+        return compiled
 
     def predict_row(self, row: Mapping[str, Any]) -> float | None:
         """Give one customer's probability with the least work; None if the row is refused.
@@ -313,7 +371,8 @@ class RetentionModel:
             _refuse_repeated(encoded, self.contract.entity.name)
         return encoded, {"churn_probability": self.probabilities(encoded)}
 
-    def _table(self, original: Any, encoded: Encoded, columns: Mapping[str, Any]) -> Any:
+    def tabulate(self, original: Any, encoded: Encoded, columns: Mapping[str, Any]) -> Any:
+        """Put columns beside the customers' ids and problems, in a table like `original`."""
         import pyarrow as pa
 
         from churnkit.contracts.tables import like
@@ -326,6 +385,13 @@ class RetentionModel:
             result[name] = pa.array(column, type=kind, from_pandas=True)
         result["problem"] = pa.array(problem, type=pa.string())
         return like(original, pa.table(result))
+
+
+def entities(encoded: Encoded) -> list[str]:
+    """Give the customers' ids as text: what holdouts are chosen by and the journal holds."""
+    entity = encoded.entity
+    names = entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)
+    return [str(name) for name in names]
 
 
 def _reasons_type() -> pa.DataType:

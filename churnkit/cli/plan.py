@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from churnkit.cli.asked import Asked
 from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from churnkit.batch import Occasion, PlanReport
+    from churnkit.bundle.model import RetentionModel
 
 __all__ = ["plan"]
 
@@ -22,20 +33,88 @@ def plan(
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="The most that all actions may cost together.")
     ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, if it is set."),
+    ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(help="One decision a customer in each period. Default: the day's month."),
+    ] = None,
+    day: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The day to decide for. Default: --as-of, else today, UTC."
+        ),
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="A .json file for shadow prices, for a service.")
+    ] = None,
+    tree: Annotated[bool, typer.Option("--tree", help="Sum up who gets what in a tree.")] = False,
     model: ModelName = None,
     sql: Sql = None,
     tables: RawTables = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose for each customer the action that pays most, or none, within a budget."""
+    """Choose for each customer the action that pays most, or none, within a budget.
+
+    With a journal each customer is decided on once a period; a second run gives the same plan.
+    """
     from churnkit.batch import plan as run
 
     asked = Asked(customers, sql, tuple(tables or ()), as_of)
     opened = asked.open()
     loaded = load_model(model)
-    with asked.rows(opened, loaded) as source:
-        planned, report = run(source, loaded, output=output, budget=budget)
+    on = None if as_of is None else datetime.fromisoformat(as_of)
+    with (
+        asked.rows(opened, loaded) as source,
+        _occasion(loaded, journal=journal, period=period, day=day or on) as occasion,
+    ):
+        planned, report = run(
+            source,
+            loaded,
+            output=output,
+            budget=budget,
+            occasion=occasion,
+            prices=prices,
+            tree=tree,
+        )
+    _show(planned, report, as_json=as_json)
+    if output is not None:
+        say(f"the plan is in {output}")
+        if as_of is None and sql is None:
+            print_next(f"churnkit explain {asked} --model {loaded.name}")
+
+
+@contextmanager
+def _occasion(
+    model: RetentionModel, *, journal: str | None, period: str | None, day: datetime | None
+) -> Iterator[Occasion | None]:
+    """Open the journal if one is meant; None where the plan needs neither journal nor day."""
+    from churnkit.decisions.who import needs_who
+
+    wanted = journal is not None or period is not None or bool(os.environ.get("CHURNKIT_JOURNAL"))
+    catalogue = model.parts.catalogue
+    if not (wanted or day is not None or (catalogue is not None and needs_who(catalogue))):
+        yield None
+        return
+    from churnkit.batch import Occasion
+
+    now = datetime.now(UTC)
+    at = now if day is None else None
+    occasion = Occasion((day or now).date(), at, period)
+    if not wanted:
+        yield occasion
+        return
+    from churnkit.journal import Journal
+
+    with Journal.open(journal) as opened:
+        yield replace(occasion, journal=opened)
+        say(f"the journal is {opened.url}")
+
+
+def _show(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:
     if as_json:
         print_json(report.to_dict())
     else:
@@ -54,6 +133,8 @@ def plan(
                 for action in report.actions
             ],
         )
+        for line in report.tree:
+            typer.echo(line)
     none = planned["action"].null_count
     say(
         f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}; {none:,} customers "
@@ -61,7 +142,5 @@ def plan(
     )
     if report.invalid:
         say(f"{report.invalid:,} rows break the contract; see the column 'problem'")
-    if output is not None:
-        say(f"the plan is in {output}")
-        if as_of is None and sql is None:
-            print_next(f"churnkit explain {asked} --model {loaded.name}")
+    if report.before:
+        say(f"{report.before:,} customers had a decision for the period already; it stands")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions.catalogue import Catalogue
 
-__all__ = ["Event", "History", "Who", "refuse_strangers"]
+__all__ = ["Event", "History", "Who", "needs_who", "refuse_strangers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,25 @@ class Who:
         return self.moment - timedelta(days=days)
 
 
+def needs_who(catalogue: Catalogue) -> list[str]:
+    """Name the parts of a catalogue that need to know who the customers are and which day it is.
+
+    Examples
+    --------
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> call = Action("call", "A call", 5.0, Effect(0, 0.1, 0.2))
+    >>> needs_who(Catalogue((call,))), needs_who(Catalogue((call,), holdout=0.1))
+    ([], ['holdouts'])
+    """
+    parts = (
+        ("holdouts", catalogue.holdout > 0.0 or any(a.holdout for a in catalogue.actions)),
+        ("exploration", catalogue.exploration is not None),
+        ("dates", any(a.valid_from or a.valid_until for a in catalogue.actions)),
+        ("contact rules", catalogue.contact.days > 0.0),
+    )
+    return [name for name, there in parts if there]
+
+
 def refuse_strangers(catalogue: Catalogue, who: Who | None, rows: int) -> None:
     """Refuse to decide where the catalogue needs to know more than it is told.
 
@@ -125,16 +144,7 @@ def refuse_strangers(catalogue: Catalogue, who: Who | None, rows: int) -> None:
         happened before.
     """
     if who is None:
-        needs = [
-            name
-            for name, there in (
-                ("holdouts", catalogue.holdout > 0.0 or any(a.holdout for a in catalogue.actions)),
-                ("exploration", catalogue.exploration is not None),
-                ("dates", any(a.valid_from or a.valid_until for a in catalogue.actions)),
-                ("contact rules", catalogue.contact.days > 0.0),
-            )
-            if there
-        ]
+        needs = needs_who(catalogue)
         if needs:
             raise RecipeError(
                 f"the catalogue has {', '.join(needs)}: say who the customers are and which day "

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from churnkit.journal.keys import decision_key
     from churnkit.journal.log import Journal
     from churnkit.journal.records import DecisionRecord, OutcomeRecord, Recorded
+    from churnkit.journal.situation import who_from
 
 # Names load on first use: SQLAlchemy takes a tenth of a second to import.
 _HOMES = {
@@ -22,9 +23,10 @@ _HOMES = {
     "OutcomeRecord": "records",
     "Recorded": "records",
     "decision_key": "keys",
+    "who_from": "situation",
 }
 
-__all__ = ["DecisionRecord", "Journal", "OutcomeRecord", "Recorded", "decision_key"]
+__all__ = ["DecisionRecord", "Journal", "OutcomeRecord", "Recorded", "decision_key", "who_from"]
 
 
 def __getattr__(name: str) -> Any:

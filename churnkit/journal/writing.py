@@ -172,18 +172,24 @@ def _cap(
 
 
 def _check_verdicts(database: Database, connection: Connection, rows: Sequence[Row]) -> None:
-    """Refuse verdicts on decisions that are not there, or were turned down already."""
+    """Refuse verdicts on decisions that are not there, or were turned down already.
+
+    A verdict belongs to the period of its decision, whether it says so or not.
+    """
     verdicts = [row for row in rows if row["verdict"] != "decide"]
     if not verdicts:
         return
     about = [row["about"] for row in verdicts]
-    query = select(decisions.c.key, decisions.c.customer).where(decisions.c.verdict == "decide")
-    stands = _pairs(connection, query.where(database.among(decisions.c.key, about)))
-    stands.update((row["key"], row["customer"]) for row in rows if row["verdict"] == "decide")
+    query = select(decisions.c.key, decisions.c.customer, decisions.c.period).where(
+        decisions.c.verdict == "decide", database.among(decisions.c.key, about)
+    )
+    stands = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+    stands |= {r["key"]: (r["customer"], r["period"]) for r in rows if r["verdict"] == "decide"}
     against = select(decisions.c.about).where(decisions.c.verdict.in_(_AGAINST))
     down = set(connection.scalars(against.where(database.among(decisions.c.about, about))))
     for row in verdicts:
-        if stands.get(row["about"]) != row["customer"]:
+        customer, period = stands.get(row["about"], (None, None))
+        if customer != row["customer"]:
             raise JournalError(
                 f"verdict '{row['key']}' is about a decision that the journal does not have for "
                 "this customer: record the decision first"
@@ -193,6 +199,7 @@ def _check_verdicts(database: Database, connection: Connection, rows: Sequence[R
                 f"verdict '{row['key']}' is about a decision that was rejected or snoozed: that "
                 "stays; record a new decision"
             )
+        row["period"] = row["period"] or period
         if row["verdict"] in _AGAINST:
             down.add(row["about"])
 

@@ -222,6 +222,22 @@ class TestPlanExplainValidate:
         assert code == DONE
         assert json.loads(out)["cost"] <= 30.0
 
+    def test_a_plan_is_in_the_journal_once_and_a_second_run_gives_it_again(
+        self, churnkit, shop, customers, tmp_path
+    ):
+        url = f"sqlite:///{tmp_path / 'journal.db'}"
+        asked = ["plan", customers, "--budget", "30", "--journal", url, "--period", "autumn"]
+        asked += ["--day", "2026-11-05", "--tree", "--prices", tmp_path / "prices.json"]
+        code, out, err = churnkit(*asked, "-o", tmp_path / "first.csv", folder=shop)
+        assert code == DONE
+        assert "the tree gives" in out
+        assert "journal.db" in err
+        code, _, err = churnkit(*asked, "-o", tmp_path / "second.csv", folder=shop)
+        assert code == DONE
+        assert "30 customers had a decision for the period already" in err
+        assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
+        assert json.loads((tmp_path / "prices.json").read_text())["actions"] == ["call"]
+
     def test_the_riskiest_are_explained_first(self, churnkit, shop, customers):
         code, out, _ = churnkit("explain", customers, "--json", folder=shop)
         assert code == DONE
