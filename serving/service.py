@@ -4,12 +4,19 @@ It serves the model that CHURNKIT_MODEL names, else the one packed in its Bento,
 champion of the project's only model. Settings come from the environment: see docs/serving.md.
 """
 
+from pathlib import Path
+
 import bentoml
 
+from churnkit.bundle import find_project
 from churnkit.server import Mounted, Settings, create_app, find_model
 
 found = find_model(__file__)
-app = create_app(found.model, settings=Settings.from_environment())
+app = create_app(
+    found.model,
+    settings=Settings.from_environment(follow=found.source),
+    project=find_project(Path(__file__).parent),
+)
 
 
 # The application counts, logs and limits for itself: BentoML's own log would keep every path.

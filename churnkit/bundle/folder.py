@@ -1,7 +1,7 @@
 """A bundle on disk: a folder whose every byte is vouched for before anything parses it.
 
 ``manifest.json`` lists each file with its size and SHA-256; ``manifest.sha256`` vouches for the
-manifest. Reading checks names, kinds, sizes and digests first and hands out only bytes that
+manifest, and ``manifest.sig``, if there is one, is a signature of that. Reading checks names, kinds, sizes and digests first and hands out only bytes that
 passed, so that no parser ever sees a file that was changed after it was saved.
 """
 
@@ -28,6 +28,8 @@ __all__ = ["BUNDLE_FORMAT", "Manifest", "read_folder", "write_folder"]
 BUNDLE_FORMAT = 1
 MANIFEST = "manifest.json"
 SEAL = "manifest.sha256"
+SIGNATURE = "manifest.sig"
+_MAX_SIGNATURE_BYTES = 1_000
 _MAX_MANIFEST_BYTES = 4_000_000
 _NAME = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*(\.[a-z0-9_]+)*\.(json|npy|txt)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -47,12 +49,15 @@ class Manifest:
         For each file its size in bytes and its SHA-256.
     digest
         SHA-256 of the manifest itself, as ``sha256:...``: the bundle's identity.
+    signature
+        What ``manifest.sig`` holds, not verified yet; None if there is none.
     """
 
     name: str
     lineage: dict[str, Any]
     files: dict[str, dict[str, Any]]
     digest: str
+    signature: bytes | None = None
 
 
 def write_folder(
@@ -61,6 +66,7 @@ def write_folder(
     *,
     name: str,
     lineage: Mapping[str, Any],
+    signature: bytes | None = None,
 ) -> Manifest:
     """Write a bundle, whole or not at all.
 
@@ -72,6 +78,8 @@ def write_folder(
         Their contents by name (``contract.json``, ``scorer/values.npy``).
     name, lineage
         For the manifest. The same contents give the same digest.
+    signature
+        Of a bundle with this digest, if there is one.
 
     Raises
     ------
@@ -91,13 +99,16 @@ def write_folder(
     manifest = {"format": BUNDLE_FORMAT, "name": name, "lineage": dict(lineage), "files": listed}
     text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
     seal = hashlib.sha256(text).hexdigest()
+    written = {**files, MANIFEST: text, SEAL: f"{seal}\n".encode()}
+    if signature is not None:
+        written[SIGNATURE] = signature
     try:
-        _write_whole(target, {**files, MANIFEST: text, SEAL: f"{seal}\n".encode()})
+        _write_whole(target, written)
     except OSError as error:
         raise BundleError(
             f"cannot save the bundle at {target}: {error.strerror or error}"
         ) from error
-    return Manifest(name, dict(lineage), listed, f"sha256:{seal}")
+    return Manifest(name, dict(lineage), listed, f"sha256:{seal}", signature)
 
 
 def _write_whole(target: Path, files: Mapping[str, bytes]) -> None:
@@ -144,7 +155,7 @@ def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
         if needed not in present:
             raise BundleError(f"{folder} is not a bundle: it has no {needed}")
     manifest = _read_manifest(folder)
-    unlisted = sorted(present - set(manifest.files) - {MANIFEST, SEAL})
+    unlisted = sorted(present - set(manifest.files) - {MANIFEST, SEAL, SIGNATURE})
     if unlisted:
         raise BundleError(
             f"{folder} holds {unlisted[0]}, which its manifest does not list: "
@@ -214,7 +225,17 @@ def _read_manifest(folder: Path) -> Manifest:
             raise BundleError(f"{folder}: {MANIFEST} lists '{file}', which is not a bundle's file")
         if not _is_entry(entry):
             raise BundleError(f"{folder}: {MANIFEST} says of {file} no size and SHA-256")
-    return Manifest(name, lineage, files, f"sha256:{expected.decode().strip()}")
+    return Manifest(
+        name, lineage, files, f"sha256:{expected.decode().strip()}", _read_signature(folder)
+    )
+
+
+def _read_signature(folder: Path) -> bytes | None:
+    place = folder / SIGNATURE
+    if not place.exists():
+        return None
+    with place.open("rb") as stream:
+        return stream.read(_MAX_SIGNATURE_BYTES)
 
 
 def _is_name(file: str) -> bool:

@@ -23,7 +23,10 @@ _BENTO = "bento:"
 
 
 def load(
-    source: str | os.PathLike[str] | None = None, *, project: Project | None = None
+    source: str | os.PathLike[str] | None = None,
+    *,
+    project: Project | None = None,
+    signer: str | os.PathLike[str] | None = None,
 ) -> RetentionModel:
     """Load a trained model.
 
@@ -35,27 +38,32 @@ def load(
         None for the champion of the project's only model.
     project
         Whose registry is asked; found from the working folder if not given.
+    signer
+        The file with the public key that must have signed the bundle; None for any bundle.
 
     Raises
     ------
     ModelNotFoundError
         If nothing answers to the name.
     BundleError
-        If the files were changed after they were saved, or are of a newer format.
+        If the files were changed after they were saved, are of a newer format, or are not
+        signed by the signer.
     """
     if source is None or (isinstance(source, str) and source.startswith("models:/")):
-        return _load_registered(source, project)
+        return _load_registered(source, project, signer)
     if isinstance(source, str) and source.startswith(_BENTO):
-        return _load_bento(source.removeprefix(_BENTO))
+        return _load_bento(source.removeprefix(_BENTO), signer)
     folder = Path(source)
     if not folder.exists():
         raise ModelNotFoundError(
             f"there is no bundle at {folder}; a registered model is written models:/NAME@champion"
         )
-    return RetentionModel.load(folder)
+    return RetentionModel.load(folder, signer=signer)
 
 
-def _load_registered(source: str | None, project: Project | None) -> RetentionModel:
+def _load_registered(
+    source: str | None, project: Project | None, signer: str | os.PathLike[str] | None
+) -> RetentionModel:
     from churnkit.bundle.registry import CHAMPION, Registry
 
     registry = Registry(project)
@@ -69,10 +77,10 @@ def _load_registered(source: str | None, project: Project | None) -> RetentionMo
                 "models:/NAME/VERSION"
             )
         name, wanted = match["name"], match["alias"] or match["version"] or CHAMPION
-    return RetentionModel.load(registry.bundle(registry.version(name, wanted)))
+    return RetentionModel.load(registry.bundle(registry.version(name, wanted)), signer=signer)
 
 
-def _load_bento(tag: str) -> RetentionModel:
+def _load_bento(tag: str, signer: str | os.PathLike[str] | None) -> RetentionModel:
     try:
         import bentoml
     except ImportError as error:
@@ -87,4 +95,4 @@ def _load_bento(tag: str) -> RetentionModel:
         raise ModelNotFoundError(
             f"'{tag}' is not a model of BentoML's store: write bento:NAME or bento:NAME:VERSION"
         ) from error
-    return RetentionModel.load(stored.path_of("bundle"))
+    return RetentionModel.load(stored.path_of("bundle"), signer=signer)

@@ -56,16 +56,30 @@ class RetentionModel:
         return f"<RetentionModel {self.name} ({digest})>"
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> RetentionModel:
+    def load(
+        cls, path: str | os.PathLike[str], *, signer: str | os.PathLike[str] | None = None
+    ) -> RetentionModel:
         """Load a bundle folder.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        signer
+            The file with the public key that must have signed it; None for any bundle.
 
         Raises
         ------
         BundleError
-            If any byte differs from what was saved, or the format is newer.
+            If any byte differs from what was saved, the format is newer, or the signature is
+            missing or not the signer's.
         """
         manifest, files = read_folder(path)
         try:
+            if signer is not None:
+                from churnkit.bundle.signing import verify
+
+                verify(manifest, signer)
             return cls(from_files(files), manifest)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from error
@@ -86,11 +100,18 @@ class RetentionModel:
         name, lineage
             For the manifest; a loaded model keeps its own.
         """
+        signature = None
         if self.manifest is not None:
+            same = name in {None, self.manifest.name} and lineage in (None, self.manifest.lineage)
+            signature = self.manifest.signature if same else None
             name = name or self.manifest.name
             lineage = self.manifest.lineage if lineage is None else lineage
         return write_folder(
-            path, to_files(self.parts), name=name or self.name, lineage=lineage or {}
+            path,
+            to_files(self.parts),
+            name=name or self.name,
+            lineage=lineage or {},
+            signature=signature,
         )
 
     @property

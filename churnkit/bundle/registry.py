@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 BUNDLE_ARTIFACT = "bundle"
 _DIGEST_TAG = "churnkit.bundle"
+_BEFORE_TAG = "churnkit.champion_before"
 # MLflow lets errors of what it stands on through as they are.
 _STORES = {"alembic", "mlflow", "requests", "sqlalchemy"}
 _NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -222,9 +223,41 @@ class Registry:
             self.client.set_model_version_tag(name, version, _DIGEST_TAG, digest)
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
-        """Point an alias at a version."""
+        """Point an alias at a version, and note which champion it follows."""
+        before = None
+        if alias == CHAMPION:
+            with suppress(ModelNotFoundError):
+                before = self.version(name, CHAMPION).version
         with self._answering():
+            if before is not None and before != version:
+                self.client.set_model_version_tag(name, version, _BEFORE_TAG, before)
             self.client.set_registered_model_alias(name, alias, version)
+
+    def rollback(self, name: str) -> Version:
+        """Make the champion that the present one followed champion again.
+
+        Returns
+        -------
+        The version that is champion now.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If there is no champion, or it followed none that is still registered.
+        """
+        champion = self.version(name, CHAMPION)
+        with self._answering():
+            tags = self.client.get_model_version(name, champion.version).tags or {}
+        before = tags.get(_BEFORE_TAG)
+        if before is None:
+            raise ModelNotFoundError(
+                f"version {champion.version} of '{name}' followed no other champion: name one with "
+                "churnkit models promote"
+            )
+        found = self.version(name, before)
+        with self._answering():
+            self.client.set_registered_model_alias(name, CHAMPION, found.version)
+        return self.version(name, CHAMPION)
 
 
 def without_password(uri: str) -> str:

@@ -35,7 +35,6 @@ _COMMANDS = (
     ("explain", explain.explain),
     ("report", report.report),
     ("serve", serve.serve),
-    ("models", models.models),
     ("doctor", doctor.doctor),
 )
 
@@ -59,5 +58,6 @@ def command() -> Any:
 
     for name, function in _COMMANDS:
         app.command(name)(function)
-    app.add_typer(keys.keys, name="keys")
+    for name, group in (("models", models.models), ("keys", keys.keys)):
+        app.add_typer(group, name=name)
     return typer.main.get_command(app)

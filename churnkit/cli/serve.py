@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -29,7 +32,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Pack the champion into a Bento and serve it until interrupted."""
+    """Pack the champion into a Bento and serve it until interrupted.
+
+    A newer champion is taken over while it runs.
+    """
     from churnkit.bundle import find_project
     from churnkit.pipeline.templates import serving_folder
     from churnkit.server import Settings, pack
@@ -43,7 +49,9 @@ def serve(
     say(f"packing {loaded.name} ({(loaded.digest or '')[:19]}) into a Bento")
     tag = pack(loaded, name=loaded.name, serving=serving_folder(find_project().root))
     say(f"starting {tag}")
-    with start(tag, host=host, port=port or None, settings=settings) as service:
+    with ExitStack() as stack:
+        settings |= stack.enter_context(_followed(model, loaded.name, chosen.poll_seconds))
+        service = stack.enter_context(start(tag, host=host, port=port or None, settings=settings))
         say(f"ready: {service.url}/v1/predict; stop with Ctrl-C")
         print_next(f"curl {service.url}/v1/model")
         # Set anew: a library may have left it such that waiting goes on after Ctrl-C.
@@ -52,3 +60,26 @@ def serve(
             service.wait()
         except KeyboardInterrupt:
             say("stopped")
+
+
+@contextmanager
+def _followed(model: str | None, name: str, seconds: float) -> Iterator[dict[str, str]]:
+    """Follow what ``--model`` names, if it can come to mean another version."""
+    if model is not None and Path(model).is_dir():
+        yield {"CHURNKIT_FOLLOW": str(Path(model).absolute())}
+        return
+    fixed = model is not None and ":" in model and "@" not in model
+    if fixed or not seconds:
+        yield {}
+        return
+    from churnkit.bundle import Registry
+    from churnkit.bundle.quiet import quiet_mlflow
+    from churnkit.server.mirror import Mirror
+
+    alias = model.rpartition("@")[2] if model is not None and "@" in model else "champion"
+    with TemporaryDirectory(prefix="churnkit-champion-") as folder:
+        with quiet_mlflow():
+            mirror = Mirror(Registry(), name, alias, Path(folder))
+            mirror.look()
+        with mirror.following(seconds, say):
+            yield {"CHURNKIT_FOLLOW": str(mirror.link)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import tempfile
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.project import Project, find_project
 from churnkit.bundle.quiet import quiet_mlflow
 from churnkit.bundle.registry import CHALLENGER, CHAMPION, Registry
+from churnkit.bundle.signing import SIGNING_KEY, sign
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
@@ -145,6 +147,8 @@ def train(
         manifest = RetentionModel(parts).save(
             folder, name=recipe.name, lineage=_lineage(recipe, data)
         )
+        if SIGNING_KEY in os.environ:
+            sign(folder, os.environ[SIGNING_KEY])
         champion, trouble = _champion(registry, recipe.name)
         if champion is not None and champion[0].digest == manifest.digest:
             return _unchanged(fitted, champion[0], manifest)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.server.body import ExplainBody, PredictBody, RecommendBody
 from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
+from churnkit.server.following import Following
 from churnkit.server.gate import Gate
 from churnkit.server.metrics import METRICS_TYPE, Metrics
 from churnkit.server.problems import Problem
 from churnkit.server.questions import Question
 from churnkit.server.served import Served
 from churnkit.server.settings import Settings
+from churnkit.server.shadow import Shadow
+from churnkit.server.sources import source_of
 
 if TYPE_CHECKING:
-    from churnkit.bundle import RetentionModel
+    from churnkit.bundle import Project, RetentionModel
 
 __all__ = ["App", "create_app"]
 
@@ -28,7 +32,13 @@ _OTHER: Final = "other"
 AsyncReply = Callable[[Request], Awaitable[Reply | None]]
 
 
-def create_app(model: RetentionModel, *, settings: Settings | None = None, **changes: Any) -> App:
+def create_app(
+    model: RetentionModel,
+    *,
+    settings: Settings | None = None,
+    project: Project | None = None,
+    **changes: Any,
+) -> App:
     """Make the application that answers for a model.
 
     Parameters
@@ -37,6 +47,8 @@ def create_app(model: RetentionModel, *, settings: Settings | None = None, **cha
         It answers until a newer version is swapped in.
     settings
         Limits, keys and places; the defaults if None.
+    project
+        Whose registry is asked for newer versions; found from the working folder if None.
     changes
         Single settings by name, such as ``max_rows=50``.
 
@@ -46,7 +58,7 @@ def create_app(model: RetentionModel, *, settings: Settings | None = None, **cha
     actions, ``/v1/recommend``; ``GET /v1/model``, ``/livez``, ``/readyz``, ``/metrics`` and
     ``/openapi.json``. Every refusal is ``application/problem+json``.
     """
-    return App(model, replace(settings or Settings(), **changes))
+    return App(model, replace(settings or Settings(), **changes), project)
 
 
 class App:
@@ -58,14 +70,21 @@ class App:
         It answers until `swap` puts another in its place.
     settings
         Limits, keys and places.
+    project
+        Whose registry is asked for newer versions.
     """
 
-    def __init__(self, model: RetentionModel, settings: Settings) -> None:
+    def __init__(
+        self, model: RetentionModel, settings: Settings, project: Project | None = None
+    ) -> None:
         self.settings = settings
+        self._project = project
         self.metrics = Metrics()
         self.gate = Gate(settings)
         self.served = Served(model, settings, self.metrics)
         self._started = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self.shadow = Shadow(self.metrics) if settings.shadow else None
         self._routes: dict[tuple[str, str], Endpoint] = {}
         for path, question in self._questions().items():
             self._routes["POST", path] = Endpoint(path, question, self.metrics)
@@ -79,7 +98,7 @@ class App:
         def serving() -> Served:
             return self.served
 
-        given = (serving, self.gate, self.settings)
+        given = (serving, self.gate, self.settings, self.shadow)
         return {
             "/v1/predict": Question(
                 *given,
@@ -153,9 +172,26 @@ class App:
         # long. What is there now stays there, so they need not look at it again.
         gc.collect()
         gc.freeze()
+        settings = self.settings
+        if settings.follow and settings.poll_seconds:
+            source = source_of(settings.follow, project=self._project, signer=settings.signer)
+            if source is not None:
+                self._begin(Following(self, source).run())
+        if settings.shadow and self.shadow is not None:
+            challenger = source_of(settings.shadow, project=self._project, signer=settings.signer)
+            if challenger is not None:
+                self._begin(self.shadow.follow(challenger, settings.poll_seconds))
+                self._begin(self.shadow.run())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
 
     async def shutdown(self) -> None:
         """End what `startup` began."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
         self.metrics.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:

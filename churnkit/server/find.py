@@ -28,10 +28,14 @@ class FoundModel:
         Loaded and verified.
     packed
         Its tag, if it came from a Bento.
+    source
+        What may come to mean a newer version, and can be followed: a bundle's folder, or a
+        registered model by alias; None for a packed model.
     """
 
     model: RetentionModel
     packed: str | None = None
+    source: str | None = None
 
     @cached_property
     def tag(self) -> str:
@@ -60,14 +64,18 @@ def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
         If the model's files were changed after they were saved.
     """
     folder = Path(service_file).resolve().parent
+    project = find_project(folder)
+    signer = os.environ.get("CHURNKIT_SIGNER") or None
     named = os.environ.get(MODEL_SETTING)
     if named:
         packed = named.removeprefix("bento:") if named.startswith("bento:") else None
-        return FoundModel(load(named, project=find_project(folder)), packed)
+        model = load(named, project=project, signer=signer)
+        return FoundModel(model, packed, None if packed else named)
     packed = _packed(folder.parent / _BENTO)
     if packed:
-        return FoundModel(load(f"bento:{packed}"), packed)
-    return FoundModel(load(project=find_project(folder)))
+        return FoundModel(load(f"bento:{packed}", signer=signer), packed)
+    model = load(project=project, signer=signer)
+    return FoundModel(model, source=f"models:/{model.name}")
 
 
 def _packed(description: Path) -> str | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from churnkit.server.gate import Gate
     from churnkit.server.served import Served
     from churnkit.server.settings import Settings
+    from churnkit.server.shadow import Shadow
 
 __all__ = ["Question"]
 
@@ -38,6 +39,8 @@ class Question(Generic[AnyBody]):
         Lets requests in.
     settings
         The limits of a body.
+    shadow
+        Scores in silence what is answered here.
     kind
         The body's shape.
     scope
@@ -51,6 +54,7 @@ class Question(Generic[AnyBody]):
         served: Callable[[], Served],
         gate: Gate,
         settings: Settings,
+        shadow: Shadow | None = None,
         *,
         kind: type[AnyBody],
         scope: str,
@@ -63,6 +67,7 @@ class Question(Generic[AnyBody]):
         self._patience = Patience(settings.body_seconds)
         self._decoder: msgspec.json.Decoder[AnyBody] = msgspec.json.Decoder(kind)
         self._scope = scope
+        self._shadow = shadow
         self._ask: Ask[AnyBody] = ask
 
     async def __call__(self, request: Request) -> Reply | None:
@@ -84,6 +89,8 @@ class Question(Generic[AnyBody]):
             raise refuse_no_actions()
         body = decode(self._decoder, raw, max_rows=self._max_rows)
         answer = self._ask(served.answers, raw, body, token_hex(_ID_BYTES))
+        if self._shadow is not None:
+            self._shadow.show(body.customers, answer)
         return Reply(served.envelope(answer), rows=len(answer.rows) - answer.refused)
 
 

@@ -40,8 +40,11 @@ class Settings:
         for keys itself.
     rate, burst
         Requests a second, and at once, of a key whose entry says nothing else.
+    follow
+        What is asked for newer versions: a bundle's folder, or a registered model with an alias
+        such as ``models:/telco@champion``; None for nothing.
     poll_seconds
-        How often it is asked whether the champion has changed; 0 for never.
+        How often it is asked; 0 for never.
     signer
         The file with the public key that must have signed a bundle; None for any bundle.
     shadow
@@ -68,6 +71,7 @@ class Settings:
     open: bool = False
     rate: float = 100.0
     burst: float = 200.0
+    follow: str | None = None
     poll_seconds: float = 5.0
     signer: str | None = None
     shadow: str | None = None
@@ -75,8 +79,17 @@ class Settings:
     direct: bool = True
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings from environment variables; unset and empty ones keep their default.
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, **otherwise: Any
+    ) -> Settings:
+        """Read the settings from environment variables.
+
+        Parameters
+        ----------
+        environment
+            The variables; those of this process if None.
+        otherwise
+            Settings by name, for those whose variable is unset or empty.
 
         Raises
         ------
@@ -89,7 +102,7 @@ class Settings:
             text = given.get(_PREFIX + setting.name.upper(), "")
             if text:
                 found[setting.name] = _read(setting.name, text, type(setting.default))
-        return cls(**found)
+        return cls(**{**otherwise, **found})
 
 
 def _read(name: str, text: str, kind: type[Any]) -> Any:

@@ -1,0 +1,134 @@
+"""Servers under load: started on a free port of loopback, asked by wrk, stopped by their ids."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+SCRIPT = """
+wrk.method = "POST"
+wrk.headers["content-type"] = "application/json"
+local file = io.open(os.getenv("SERVE_BODY"), "r")
+wrk.body = file:read("*a")
+file:close()
+done = function(summary, latency, requests)
+  local lost = summary.errors
+  io.write(string.format(
+    'FOUND {"requests": %d, "seconds": %f, "p50": %d, "p99": %d, "refused": %d, "lost": %d}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
+    lost.status, lost.connect + lost.read + lost.write + lost.timeout))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that is up."""
+
+    url: str
+    process: psutil.Process
+
+    def cpu_seconds(self) -> float:
+        """What it and its children have used."""
+        used = 0.0
+        for process in (self.process, *self.process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used += times.user + times.system
+        return used
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], *, port: int, path: str, log: Path, settings: Mapping[str, str]
+) -> Iterator[Running]:
+    """Start a server, wait until it listens, and stop it with all its children."""
+    with log.open("wb") as stream:
+        started = subprocess.Popen(
+            command,
+            env={**os.environ, **settings},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    process = psutil.Process(started.pid)
+    try:
+        _await(started, port, log)
+        yield Running(f"http://127.0.0.1:{port}{path}", process)
+    finally:
+        children = process.children(recursive=True) if process.is_running() else []
+        started.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(10)
+        started.kill()
+        started.wait()
+        _, left = psutil.wait_procs(children, timeout=5)
+        for child in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    for _ in range(600):
+        if started.poll() is not None:
+            raise RuntimeError(f"ended before it listened:\n{log.read_text()[-2_000:]}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"did not listen in a minute:\n{log.read_text()[-2_000:]}")
+
+
+def ask(running: Running, body: Path, *, connections: int, seconds: int) -> dict[str, Any]:
+    """Let wrk ask for a while; return its figures and the server's CPU time a request."""
+    if shutil.which("wrk") is None:
+        raise RuntimeError("the load comes from wrk: apt-get install wrk")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(SCRIPT)
+        script.flush()
+        command = [
+            "wrk",
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--timeout=10s",
+            "-s",
+            script.name,
+        ]
+        before = running.cpu_seconds()
+        done = subprocess.run(
+            [*command, running.url],
+            env={**os.environ, "SERVE_BODY": str(body)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        used = running.cpu_seconds() - before
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
+    found: dict[str, Any] = json.loads(line.removeprefix("FOUND "))
+    assert found["refused"] == found["lost"] == 0, found
+    return {
+        "cpu_microseconds": 1e6 * used / found["requests"],
+        "requests_a_second": found["requests"] / found["seconds"],
+        "p50_microseconds": found["p50"],
+        "p99_microseconds": found["p99"],
+    }

@@ -1,0 +1,110 @@
+"""What sets two models apart: columns, figures, actions, origin, and their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts import Contract
+
+__all__ = ["ModelDifference", "difference"]
+
+_FACTS = ("winner", "train_rows", "test_rows", "churn_rate", "evaluation")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDifference:
+    """Where two models differ.
+
+    Parameters
+    ----------
+    before, after
+        Their digests.
+    changes
+        A record for each fact that differs: ``what``, ``before``, ``after``.
+    mean_difference, largest_difference
+        Of the probabilities that both give the first one's golden rows; None where they do not
+        read the same columns.
+    """
+
+    before: str | None
+    after: str | None
+    changes: tuple[dict[str, Any], ...]
+    mean_difference: float | None = None
+    largest_difference: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference as JSON-able data."""
+        return {
+            "before": self.before,
+            "after": self.after,
+            "changes": list(self.changes),
+            "mean_difference": self.mean_difference,
+            "largest_difference": self.largest_difference,
+        }
+
+
+def difference(before: RetentionModel, after: RetentionModel) -> ModelDifference:
+    """Compare two models.
+
+    Parameters
+    ----------
+    before, after
+        Of the same customers, as a rule; of others, every column differs.
+    """
+    facts = dict(_facts(before)), dict(_facts(after))
+    changes = tuple(
+        {"what": what, "before": facts[0].get(what), "after": facts[1].get(what)}
+        for what in dict.fromkeys((*facts[0], *facts[1]))
+        if facts[0].get(what) != facts[1].get(what)
+    )
+    return ModelDifference(before.digest, after.digest, changes, *_scores(before, after))
+
+
+def _facts(model: RetentionModel) -> Iterator[tuple[str, Any]]:
+    for column in model.contract.columns:
+        yield f"column {column.name}", _column(column)
+    for action in model.parts.catalogue.actions if model.parts.catalogue else ():
+        yield f"action {action.name}", f"{action.title}, {action.cost}"
+    for name in _FACTS:
+        yield from _leaves(name, model.card.get(name))
+    if model.manifest is not None:
+        yield from _leaves("lineage", model.manifest.lineage)
+
+
+def _column(column: Any) -> str:
+    levels = "" if column.levels is None else f", {len(column.levels)} categories"
+    nullable = ", nullable" if column.nullable else ""
+    return f"{column.type} ({', '.join(column.roles)}{nullable}{levels})"
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{name}.{key}", inner)
+    elif value is not None and not isinstance(value, list):
+        yield name, value
+
+
+def _scores(
+    before: RetentionModel, after: RetentionModel
+) -> tuple[float, float] | tuple[None, None]:
+    rows = before.parts.golden
+    if rows is None or not len(rows) or _read(before.contract) != _read(after.contract):
+        return None, None
+    told = [
+        model.parts.calibration.apply(model.parts.scorer.raw_score(rows))
+        for model in (before, after)
+    ]
+    apart = np.abs(told[1] - told[0])
+    return float(apart.mean()), float(apart.max())
+
+
+def _read(contract: Contract) -> Mapping[str, Any]:
+    return {column.name: column.levels for column in contract.features}
