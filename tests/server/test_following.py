@@ -254,13 +254,16 @@ def test_the_application_follows_and_shadows_while_it_lives(
     app = create_app(model, follow=str(link), poll_seconds=0.02, shadow=str(challenger))
     newer = shifted(model, 1.0, tmp_path / "newer")
 
+    shadow = app.shadow
+    assert shadow is not None
+
     async def live():
         await app.startup()
         await app.startup()
         point(newer)
         for _ in range(500):
             await asyncio.sleep(0.01)
-            if app.served.model.digest != model.digest:
+            if app.served.model.digest != model.digest and shadow._model is not None:
                 break
         rows = [member(place) for place in range(4)]
         body = json.dumps({"customers": rows}).encode()
@@ -279,7 +282,11 @@ def test_the_application_follows_and_shadows_while_it_lives(
             "headers": [(b"content-type", b"application/json")],
         }
         await app(scope, receive, send)
-        await asyncio.sleep(0.1)
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if not shadow._waiting:
+                break
+        await asyncio.sleep(0.05)
         await app.shutdown()
         return sent
 
