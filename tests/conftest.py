@@ -8,6 +8,7 @@ import importlib
 import os
 import shutil
 import sqlite3
+import sys
 import warnings
 
 # Set before any test imports a library that reads them: OpenMP spins when cores are contended.
@@ -64,6 +65,28 @@ def bento_home(tmp_path_factory):
             os.environ.pop(name)
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """One session in this process, with two threads, that listens on loopback alone."""
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed (extra 'spark')")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Java is not installed")
+    # Workers are of this environment, not of whatever python3 is on the path.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    session = (
+        sql.SparkSession.builder.master("local[2]")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.ui.enabled", "false")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.session.timeZone", "America/New_York")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
 
 
 SHOP_SCHEMA = '''"""A small shop's customers."""

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from churnkit.batch.chunks import Chunks
     from churnkit.batch.sources import Source
     from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.encoded import Encoded
 
-__all__ = ["CHUNK_BATCHES", "ScoreReport", "score"]
+__all__ = ["CHUNK_BATCHES", "ScoreReport", "reason_columns", "score"]
 
 # About a million rows: a second of work, and more than most tables have.
 CHUNK_BATCHES = 16
@@ -220,18 +221,7 @@ def _score_batch(
         entity: ids,
         "churn_probability": pa.array(probability, from_pandas=True),
     }
-    if reasons:
-        said = model.reasons(encoded, top=reasons)
-        for rank in range(reasons):
-            scored[f"reason_{rank + 1}"] = pa.array(
-                [
-                    f"{row[rank].says} ({row[rank].points:+.1f} points)"
-                    if rank < len(row)
-                    else None
-                    for row in said
-                ],
-                pa.string(),
-            )
+    scored |= reason_columns(model, encoded, reasons)
     problems = encoded.reasons()
     positions = np.fromiter(problems, dtype=np.int64, count=len(problems))
     refused = pa.table(
@@ -242,6 +232,23 @@ def _score_batch(
         }
     )
     return pa.table(scored), refused
+
+
+def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[str, pa.Array]:
+    """Write the strongest reasons of encoded rows in words: one column for each rank."""
+    if not count:
+        return {}
+    said = model.reasons(encoded, top=count)
+    return {
+        f"reason_{rank + 1}": pa.array(
+            [
+                f"{row[rank].says} ({row[rank].points:+.1f} points)" if rank < len(row) else None
+                for row in said
+            ],
+            pa.string(),
+        )
+        for rank in range(count)
+    }
 
 
 def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:

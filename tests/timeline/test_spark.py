@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import replace
 
 import pyarrow as pa
@@ -14,26 +12,6 @@ from churnkit.timeline import Count, Snapshots, build
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 UNTIL = "2025-12-31"
-
-
-@pytest.fixture(scope="module")
-def spark():
-    """One session in this process, with two threads, that listens on loopback alone."""
-    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed (extra 'spark')")
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        pytest.skip("Java is not installed")
-    session = (
-        sql.SparkSession.builder.master("local[2]")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "America/New_York")
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,77 @@
+"""Spark gives the probabilities of the local door, bit for bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from churnkit.bundle.model import RetentionModel
+from churnkit.errors import DataError, RecipeError
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.fixture(scope="module")
+def customers(rows_of_shop):
+    rows = rows_of_shop(2_000, seed=31)
+    rows[7]["plan"] = "unheard of"
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.fixture(scope="module")
+def frame(spark, customers):
+    return spark.createDataFrame(customers.to_pandas()).repartition(5)
+
+
+def in_order(frame):
+    return frame.toArrow().sort_by("customer_id")
+
+
+def test_probabilities_reasons_and_problems_are_the_local_ones(frame, customers, shop_model):
+    from churnkit.batch.spark import score
+
+    found = in_order(score(frame, shop_model, reasons=2))
+    local = shop_model.explain(customers, top=2).sort_by("customer_id")
+    assert found.column_names == [
+        "customer_id", "churn_probability", "reason_1", "reason_2", "problem",
+    ]  # fmt: skip
+    assert found["customer_id"].to_pylist() == local["customer_id"].to_pylist()
+    for name in ("churn_probability", "problem"):
+        assert found[name].to_pylist() == local[name].to_pylist()
+    assert found["problem"].null_count == 1_999
+    first = [row[0]["reason"] if row else None for row in local["reasons"].to_pylist()]
+    said = [
+        None if text is None else text[: text.rindex(" (")]
+        for text in found["reason_1"].to_pylist()
+    ]
+    assert said == first
+
+
+def test_a_frame_without_rows_gives_a_frame_without_rows(frame, shop_model):
+    from churnkit.batch.spark import score
+
+    assert score(frame.limit(0), shop_model).count() == 0
+
+
+def test_a_missing_column_is_refused_by_its_name(frame, shop_model):
+    from churnkit.batch.spark import score
+
+    with pytest.raises(DataError, match="tenure_months"):
+        score(frame.drop("tenure_months"), shop_model)
+
+
+def test_a_model_without_a_digest_is_refused(frame, shop_model):
+    from churnkit.batch.spark import score
+
+    with pytest.raises(RecipeError, match="not saved"):
+        score(frame, RetentionModel(shop_model.parts))
+
+
+def test_numbers_as_decimals_are_read(spark, frame, customers, shop_model):
+    from churnkit.batch.spark import score
+
+    decimal = frame.withColumn("mrr", frame["mrr"].cast("decimal(12,2)"))
+    found = in_order(score(decimal, shop_model))["churn_probability"].to_numpy(zero_copy_only=False)
+    local = shop_model.predict(customers.sort_by("customer_id"))["churn_probability"]
+    np.testing.assert_array_equal(found, local.to_numpy(zero_copy_only=False))
