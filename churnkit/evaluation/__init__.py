@@ -18,6 +18,15 @@ from churnkit.evaluation.curves import (
     lift_curve,
 )
 from churnkit.evaluation.evaluating import Evaluation, evaluate
+from churnkit.evaluation.experiment import (
+    ExperimentReadout,
+    SampleRatio,
+    read_experiment,
+    sample_ratio,
+)
+from churnkit.evaluation.experiment_power import ExperimentPlan, detectable_effect, plan_experiment
+from churnkit.evaluation.experiment_report import ExperimentReport, experiment_report
+from churnkit.evaluation.experiment_sequential import sequential_interval
 from churnkit.evaluation.interval import Interval
 from churnkit.evaluation.learning import (
     Sufficiency,
@@ -89,6 +98,9 @@ __all__ = [
     "CustomerCosts",
     "Evaluation",
     "EvaluationError",
+    "ExperimentPlan",
+    "ExperimentReadout",
+    "ExperimentReport",
     "Interval",
     "LiftCurve",
     "MaximumProfit",
@@ -100,6 +112,7 @@ __all__ = [
     "Rate",
     "Replacement",
     "Rewards",
+    "SampleRatio",
     "Slice",
     "Slices",
     "Sufficiency",
@@ -118,12 +131,14 @@ __all__ = [
     "concordance",
     "corrected_interval",
     "cross_fitted_rewards",
+    "detectable_effect",
     "doubly_robust_scores",
     "evaluate",
     "evaluate_policy",
     "expected_max_profit",
     "expected_max_profit_b2b",
     "expected_savings",
+    "experiment_report",
     "history_curve",
     "integrated_brier",
     "kaplan_meier",
@@ -135,11 +150,15 @@ __all__ = [
     "may_replace",
     "overlap",
     "paired_value",
+    "plan_experiment",
     "profit_curve",
     "qini_curve",
     "qini_score",
     "rank_average_effect",
+    "read_experiment",
+    "sample_ratio",
     "savings",
+    "sequential_interval",
     "slice_metrics",
     "survival_brier",
     "survival_calibration",
