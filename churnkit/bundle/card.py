@@ -57,6 +57,7 @@ def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> st
         _section("Calibration", _calibration(card)),
         _section("Groups", _slices(card)),
         _section("What drives it", _drivers(card)),
+        _section("How long they stay", _lifetime(card)),
         _section("Would more customers help?", _learning(card)),
         _section("Made with", _lineage(manifest)),
     ]
@@ -191,6 +192,22 @@ def _drivers(card: Mapping[str, Any]) -> list[str]:
             lines += ["", f"Mean churn if all customers had it: {_plain(each['title'])}", ""]
             lines += _table(("", "churn"), points)
     return lines
+
+
+def _lifetime(card: Mapping[str, Any]) -> list[str]:
+    found = card.get("lifetime")
+    if not found:
+        return []
+    rows = [
+        (f"{horizon:g}", f"{predicted:.1%}", f"{rate:.1%} ({low:.1%} to {high:.1%})")
+        for horizon, predicted, rate, low, high in found["calibration"]
+    ]
+    said = (
+        f"A hazard, on {found['customers']:,} held-out customers of whom {found['left']:,} were "
+        f"seen to leave; concordance {found['concordance']:.3f}. Later than "
+        f"{found['observed_to']:g} nobody was watched. By tenth of the predictions:"
+    )
+    return [said, "", *_table(("within", "predicted", "left"), rows)]
 
 
 def _learning(card: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.bundle.arrays import read_array, write_array
+from churnkit.bundle.lifetimes import read_hazard, write_hazard
 from churnkit.contracts.contract import Contract
 from churnkit.errors import BundleError, ChurnkitError
 from churnkit.models.calibration import Calibration
@@ -21,13 +22,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.decisions import Catalogue
+    from churnkit.models.hazard_scorer import HazardScorer
     from churnkit.timeline import Timeline
 
 __all__ = ["Parts", "from_files", "to_files"]
 
-_ARRAY = re.compile(r"(scorer|calibration|golden|ranges)/([a-z0-9_.]+)\.npy", re.ASCII)
+_ARRAY = re.compile(r"(scorer|calibration|golden|hazard|ranges)/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
-_DOCUMENTS = {"contract.json", "scorer.json", "card.json", "catalogue.json", "timeline.json"}
+_DOCUMENTS = {
+    "contract.json",
+    "scorer.json",
+    "card.json",
+    "catalogue.json",
+    "hazard.json",
+    "timeline.json",
+}
 _GOLDEN_TOLERANCE = 1e-12
 
 
@@ -57,6 +66,8 @@ class Parts:
     ranges
         The least and the greatest number of each encoded column that all but a few training
         customers had, (f, 2); infinite for categories. A service warns of what lies outside.
+    hazard
+        When customers leave, if the recipe says how long they were watched.
     """
 
     contract: Contract
@@ -68,6 +79,7 @@ class Parts:
     texts: Mapping[str, str] = field(default_factory=dict)
     timeline: Timeline | None = None
     ranges: NDArray[np.float64] | None = None
+    hazard: HazardScorer | None = None
 
 
 def to_files(parts: Parts) -> dict[str, bytes]:
@@ -95,6 +107,9 @@ def to_files(parts: Parts) -> dict[str, bytes]:
     if parts.golden is not None:
         raw = parts.scorer.raw_score(parts.golden)
         groups["golden"] = {"rows": parts.golden, "probability": parts.calibration.apply(raw)}
+    if parts.hazard is not None:
+        described, groups["hazard"] = write_hazard(parts.hazard, parts.golden)
+        files["hazard.json"] = _json(described)
     if parts.ranges is not None:
         groups["ranges"] = {"features": parts.ranges}
     for group, members in groups.items():
@@ -157,6 +172,12 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
         texts={m[1]: files[m[0]].decode() for m in map(_TEXT.fullmatch, files) if m},
         timeline=_timeline(files),
         ranges=_ranges(groups["ranges"], len(contract.features)),
+        hazard=read_hazard(
+            files,
+            groups["hazard"],
+            features=len(contract.features),
+            golden=groups["golden"].get("rows"),
+        ),
     )
     return parts, groups["golden"]
 
@@ -210,7 +231,7 @@ def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
 
 def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:
     groups: dict[str, dict[str, NDArray[Any]]] = {
-        group: {} for group in ("scorer", "calibration", "golden", "ranges")
+        group: {} for group in ("scorer", "calibration", "golden", "hazard", "ranges")
     }
     for file, content in files.items():
         match = _ARRAY.fullmatch(file)

@@ -248,6 +248,53 @@ class RetentionModel:
         catalogue: Catalogue = self._compiled_catalogue.catalogue
         return catalogue
 
+    def survival(self, customers: Any, times: Sequence[float]) -> Any:
+        """Give each customer's probability of still being there at each time.
+
+        Parameters
+        ----------
+        customers
+            A pandas, polars or pyarrow table, or a list of dicts.
+        times
+            From the row's date on, in the unit of the durations of the training.
+
+        Returns
+        -------
+        As `predict`, with the columns ``survival_1``, ``survival_3``, ... for times 1, 3, ...
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        RecipeError
+            If the model was trained without a hazard.
+        """
+        from churnkit.bundle.lifetimes import survival_columns
+
+        encoded = self.encode(customers)
+        columns = survival_columns(self.parts.hazard, self.name, encoded, times)
+        return self.tabulate(customers, encoded, columns)
+
+    def lifetime(self, customers: Any, *, horizon: float | None = None) -> Any:
+        """Give each customer's expected time until leaving or the horizon.
+
+        Parameters
+        ----------
+        customers
+            A pandas, polars or pyarrow table, or a list of dicts.
+        horizon
+            In the unit of the durations of the training; the hazard's own if not given.
+
+        Returns
+        -------
+        As `predict`, with the column ``expected_lifetime``. Raises as `survival`.
+        """
+        from churnkit.bundle.lifetimes import lifetime_columns
+
+        encoded = self.encode(customers)
+        columns = lifetime_columns(self.parts.hazard, self.name, encoded, horizon)
+        return self.tabulate(customers, encoded, columns)
+
     def snapshot(self, tables: Mapping[str, Any], *, as_of: Any) -> pa.Table:
         """Make the customers' rows at a date from raw tables, by the plan of the training.
 

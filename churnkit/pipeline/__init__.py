@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from churnkit.pipeline.gate import Gate
+    from churnkit.pipeline.lifetime import Lifetime
     from churnkit.pipeline.preconditions import Needs, PreconditionError
     from churnkit.pipeline.recipe import Recipe, load_recipe
     from churnkit.pipeline.split import Split
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Gate": "gate",
+    "Lifetime": "lifetime",
     "Needs": "preconditions",
     "PreconditionError": "preconditions",
     "Recipe": "recipe",
@@ -25,6 +27,7 @@ _HOMES = {
 
 __all__ = [
     "Gate",
+    "Lifetime",
     "Needs",
     "PreconditionError",
     "Recipe",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from churnkit.evaluation import CalibrationCurve, Slices
     from churnkit.pipeline.data import TrainingData
     from churnkit.pipeline.fitting import Fitted
+    from churnkit.pipeline.lifetime import FittedLifetime
     from churnkit.pipeline.recipe import Recipe
 
 __all__ = ["build_card"]
@@ -32,7 +33,9 @@ _NO_EFFECT = (
 )
 
 
-def build_card(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, Any]:
+def build_card(
+    recipe: Recipe, data: TrainingData, fitted: Fitted, lifetime: FittedLifetime | None = None
+) -> dict[str, Any]:
     """Gather all that a reader should know of a model, as JSON-able data.
 
     Aggregates only: no group of fewer than 50 test customers is told, and values of numbers are
@@ -46,6 +49,8 @@ def build_card(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, 
         The training and the test customers.
     fitted
         The model, tested.
+    lifetime
+        The hazard beside it, tested.
 
     Raises
     ------
@@ -79,6 +84,8 @@ def build_card(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, 
         "slices": slices.to_dict(),
         "drivers": drivers_of(data.contract, fitted.model, data.test.X, data.train.X),
     }
+    if lifetime is not None:
+        card["lifetime"] = lifetime.card
     if recipe.learning_curve:
         card["learning"] = learning_curve(
             fitted.model, data.train.X, data.train.y, seed=recipe.seed

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions import Catalogue
     from churnkit.pipeline.leaving_out import Reason
+    from churnkit.pipeline.lifetime import Lifetime
     from churnkit.timeline import Timeline
 
 __all__ = ["Recipe", "load_recipe"]
@@ -69,6 +70,8 @@ class Recipe:
     learning_curve
         Whether the card says if more customers would help; the model is then fitted 15 more
         times.
+    lifetime
+        Where the table says how long customers stayed; the bundle then holds a hazard as well.
     seed
         The same seed and data give the same bundle, byte for byte.
     name
@@ -91,6 +94,7 @@ class Recipe:
     limits: tuple[str, ...] = ()
     slices: tuple[str, ...] | None = None
     learning_curve: bool = False
+    lifetime: Lifetime | None = None
     seed: int = 0
     name: str = ""
     path: Path | None = None

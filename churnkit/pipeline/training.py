@@ -20,6 +20,7 @@ from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.fitting import fit
+from churnkit.pipeline.lifetime import fit_lifetime
 from churnkit.pipeline.ranges import training_ranges
 from churnkit.pipeline.track import Run, record
 
@@ -222,16 +223,20 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
     )
     if len(golden):
         fitted.refuse_disparity(golden)
+    lifetime = None
+    if recipe.lifetime is not None:
+        lifetime = fit_lifetime(recipe.lifetime, data, seed=recipe.seed)
     return Parts(
         contract=data.contract,
         scorer=fitted.model.scorer_,
         calibration=fitted.model.calibration_,
         catalogue=recipe.actions,
         timeline=recipe.timeline,
-        card=build_card(recipe, data, fitted),
+        card=build_card(recipe, data, fitted, lifetime),
         golden=golden if len(golden) else None,
         texts=fitted.texts(),
         ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
+        hazard=None if lifetime is None else lifetime.scorer,
     )
 
 

@@ -1,5 +1,13 @@
 import numpy as np
 
+from churnkit.contracts import Schema, entity, feature, label
+
+
+class Shop(Schema):
+    customer_id: str = entity()
+    orders: int = feature("Orders")
+    churned: bool = label()
+
 
 def names(_reader):
     rng = np.random.default_rng(0)
@@ -9,6 +17,7 @@ def names(_reader):
     duration, left = np.minimum(leaves, watched), (leaves < watched).astype(int)
     yield {
         "X": X,
+        "Shop": Shop,
         "X_later": X,
         "X_today": X[:5],
         "months_watched": duration,
