@@ -25,6 +25,8 @@ _PACKAGES = (
     ("matplotlib", "train", "plots of a training run"),
     ("bentoml", "serve", "the prediction service"),
     ("numba", "fast", "quicker bulk scoring and reasons"),
+    ("catboost", "accurate", "one more kind of trees in the accurate profile"),
+    ("optuna", "train", "searching settings within a budget"),
 )
 
 

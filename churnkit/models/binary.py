@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from churnkit.models.calibration import Calibration
     from churnkit.models.scorer import Scorer
 
-__all__ = ["BinaryModel", "TrainingRows", "checked_categories"]
+__all__ = ["BinaryModel", "TrainingRows", "checked_categories", "wide_categories"]
 
 
 class TrainingRows(NamedTuple):
@@ -220,6 +220,23 @@ def checked_categories(
                 "encode it with the contract, missing as NaN"
             )
     return columns
+
+
+def wide_categories(
+    matrix: NDArray[np.float64], categories: tuple[int, ...], levels: int | None
+) -> tuple[int, ...]:
+    """Return which of the categories hold more than so many levels; none if `levels` is None.
+
+    Examples
+    --------
+    >>> wide_categories(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), (0, 1), 2)
+    (0,)
+    """
+    if levels is None:
+        return ()
+    return tuple(
+        at for at in categories if len(np.unique(matrix[~np.isnan(matrix[:, at]), at])) > levels
+    )
 
 
 def _checked_weight(sample_weight: Any, rows: int) -> NDArray[np.float64]:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sklearn.base import clone
 
-from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories
+from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories, wide_categories
 from churnkit.models.calibration import Calibration
 from churnkit.models.folds import Fold, checked_folds, held_out_mean
 from churnkit.models.refusals import ModelDataError
+from churnkit.models.statistics import CategoryStatistics, cross_encoded
+from churnkit.models.statistics_scorer import StatisticsScorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +50,9 @@ class BoostedTrees(BinaryModel):
         splitter, or pairs of row numbers.
     categorical_features
         Indices of the columns that hold category codes.
+    statistics_levels
+        A category of more levels than this is read by how often its customers leave and how
+        many there are; all are read one by one if not given.
     monotone_constraints
         For each column 1, -1 or 0: whether churn may only rise with it, only fall, or either.
     num_threads
@@ -57,7 +62,7 @@ class BoostedTrees(BinaryModel):
 
     Attributes
     ----------
-    scorer_ : churnkit.trees.CompiledTrees
+    scorer_ : churnkit.trees.CompiledTrees, or StatisticsScorer where a category is wide
     booster_ : lightgbm.Booster
     calibration_ : Calibration
         The identity: the trees' own log-odds.
@@ -91,6 +96,7 @@ class BoostedTrees(BinaryModel):
         patience: int = 50,
         cv: Any = 5,
         categorical_features: tuple[int, ...] | None = None,
+        statistics_levels: int | None = None,
         monotone_constraints: tuple[int, ...] | None = None,
         num_threads: int = 1,
         seed: int = 0,
@@ -107,6 +113,7 @@ class BoostedTrees(BinaryModel):
         self.patience = patience
         self.cv = cv
         self.categorical_features = categorical_features
+        self.statistics_levels = statistics_levels
         self.monotone_constraints = monotone_constraints
         self.num_threads = num_threads
         self.seed = seed
@@ -134,11 +141,16 @@ class BoostedTrees(BinaryModel):
 
         from churnkit.trees import compile_booster
 
+        wide = self._wide(rows)
+        matrix = cross_encoded(rows, wide, seed=self.seed) if wide else rows.matrix
         self.booster_: lightgbm.Booster = lightgbm.train(
-            self._settings(rows.matrix), self._dataset(rows), num_boost_round=rounds
+            self._settings(rows), self._dataset(matrix, rows, wide), num_boost_round=rounds
         )
         self.rounds_ = self.booster_.num_trees()
-        self.scorer_ = compile_booster(self.booster_)
+        trees = compile_booster(self.booster_)
+        self.scorer_ = (
+            StatisticsScorer(CategoryStatistics.fit(rows, wide), trees) if wide else trees
+        )
         self.calibration_ = Calibration.identity()
         return self
 
@@ -165,26 +177,57 @@ class BoostedTrees(BinaryModel):
         """
         import lightgbm
 
-        settings = self._settings(rows.matrix)
+        settings = self._settings(rows)
         callbacks = []
         if self.rounds is None:
             callbacks.append(lightgbm.early_stopping(self.patience, verbose=False))
+        wide = self._wide(rows)
+        held_out = [rows.matrix[fold.test] for fold in folds]
+        matrix, replaced = rows.matrix, None
+        if wide:
+            # Each fold's rates are its own training rows': others would tell the outcome.
+            sets, held_out = self._encoded_folds(rows, folds, wide)
+            matrix = cross_encoded(rows, wide, seed=self.seed)
+            turn = iter(sets)
+
+            def replaced(_: Any, __: Any, given: dict[str, Any]) -> Any:
+                return (*next(turn), given)
+
         found: dict[str, Any] = lightgbm.cv(
             settings | {"metric": _METRIC},
-            self._dataset(rows),
+            self._dataset(matrix, rows, wide),
             num_boost_round=self.rounds or self.max_rounds,
             folds=[(fold.train, fold.test) for fold in folds],
+            fpreproc=replaced,
             callbacks=callbacks,
             return_cvbooster=True,
         )
         rounds = len(found[f"valid {_METRIC}-mean"])
         parts = [
-            booster.predict(rows.matrix[fold.test], num_iteration=rounds, raw_score=True)
-            for booster, fold in zip(found["cvbooster"].boosters, folds, strict=True)
+            booster.predict(part, num_iteration=rounds, raw_score=True)
+            for booster, part in zip(found["cvbooster"].boosters, held_out, strict=True)
         ]
         return held_out_mean(folds, parts, len(rows.matrix)), clone(self).set_params(rounds=rounds)
 
-    def _settings(self, matrix: NDArray[np.float64]) -> dict[str, Any]:
+    def _wide(self, rows: TrainingRows) -> tuple[int, ...]:
+        categories = checked_categories(self.categorical_features, rows.matrix)
+        return wide_categories(rows.matrix, categories, self.statistics_levels)
+
+    def _encoded_folds(
+        self, rows: TrainingRows, folds: Sequence[Fold], wide: tuple[int, ...]
+    ) -> tuple[list[tuple[lightgbm.Dataset, lightgbm.Dataset]], list[NDArray[np.float64]]]:
+        """Return each fold's training and held-out sets, and its held-out matrix."""
+        sets, held_out = [], []
+        for fold in folds:
+            inside, outside = rows.take(fold.train), rows.take(fold.test)
+            matrix = CategoryStatistics.fit(inside, wide).apply(outside.matrix)
+            trained = self._dataset(cross_encoded(inside, wide, seed=self.seed), inside, wide)
+            judged = self._dataset(matrix, outside, wide, reference=trained)
+            sets.append((trained, judged))
+            held_out.append(matrix)
+        return sets, held_out
+
+    def _settings(self, rows: TrainingRows) -> dict[str, Any]:
         settings = {
             "objective": "binary",
             "learning_rate": self.learning_rate,
@@ -204,7 +247,8 @@ class BoostedTrees(BinaryModel):
             "verbosity": -1,
         }
         if self.monotone_constraints is not None:
-            settings["monotone_constraints"] = self._checked_constraints(matrix)
+            further = [0] * len(self._wide(rows))
+            settings["monotone_constraints"] = self._checked_constraints(rows.matrix) + further
             settings["monotone_constraints_method"] = "intermediate"
         return settings
 
@@ -222,15 +266,23 @@ class BoostedTrees(BinaryModel):
             )
         return constraints
 
-    def _dataset(self, rows: TrainingRows) -> lightgbm.Dataset:
+    def _dataset(
+        self,
+        matrix: NDArray[np.float64],
+        rows: TrainingRows,
+        wide: tuple[int, ...],
+        *,
+        reference: lightgbm.Dataset | None = None,
+    ) -> lightgbm.Dataset:
         import lightgbm
 
         categories = checked_categories(self.categorical_features, rows.matrix)
         return lightgbm.Dataset(
-            rows.matrix,
+            matrix,
             label=rows.outcome,
             weight=rows.weight,
-            categorical_feature=list(categories),
+            reference=reference,
+            categorical_feature=[at for at in categories if at not in wide],
             params={"verbosity": -1, "feature_pre_filter": False},
             free_raw_data=False,
         )

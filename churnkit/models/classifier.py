@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from churnkit.models.binary import BinaryModel, TrainingRows
+from churnkit.models.boosted import BoostedTrees
 from churnkit.models.calibrating import row_losses
 from churnkit.models.contest import (
     CandidateResult,
@@ -18,18 +19,22 @@ from churnkit.models.contest import (
     contend,
     judged,
 )
+from churnkit.models.effort import estimate_effort
 from churnkit.models.ensemble import EnsembleScorer
-from churnkit.models.folds import checked_folds, held_out_number
-from churnkit.models.profiles import profile_candidates
+from churnkit.models.folds import Fold, checked_folds, forward_folds, held_out_number
+from churnkit.models.profiles import CONTEST_ROWS, profile_candidates
 from churnkit.models.refusals import ModelDataError
+from churnkit.models.sampling import sampled
+from churnkit.models.tuning import tune
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.models.calibrating import Calibrated
     from churnkit.models.scorer import Scorer
+    from churnkit.models.tuning import Trial, Tuning
 
 __all__ = ["ChurnClassifier"]
 
@@ -60,6 +65,12 @@ class ChurnClassifier(BinaryModel):
         Whether the blend of the candidates may win.
     monotone_constraints
         For each column 1, -1 or 0; candidates that cannot honour them do not take part.
+    tuning
+        A budget for searching further settings of trees, which take part as one more
+        candidate; none if not given.
+    contest_rows
+        With more rows than this the candidates are compared on a sample of so many, and the
+        winner is fitted on all; the profile's own number if not given.
     num_threads
         How many threads LightGBM may use.
 
@@ -78,6 +89,10 @@ class ChurnClassifier(BinaryModel):
     held_out_probability_ : (n,)
         The winner's probability for each training row from models and maps that did not see
         it; NaN where no fold held it out. Rows of weight zero are not among them.
+    trials_ : tuple of Trial
+        What the tuning tried.
+    interrupted_ : bool
+        Whether somebody interrupted the contest, so that not all candidates took part.
     classes_ : (2,)
     n_features_in_ : int
 
@@ -101,6 +116,8 @@ class ChurnClassifier(BinaryModel):
         cv: Any = 5,
         ensemble: bool = True,
         monotone_constraints: tuple[int, ...] | None = None,
+        tuning: Tuning | None = None,
+        contest_rows: int | None = None,
         num_threads: int = 1,
     ) -> None:
         self.profile = profile
@@ -110,6 +127,8 @@ class ChurnClassifier(BinaryModel):
         self.cv = cv
         self.ensemble = ensemble
         self.monotone_constraints = monotone_constraints
+        self.tuning = tuning
+        self.contest_rows = contest_rows
         self.num_threads = num_threads
 
     def fit(
@@ -119,8 +138,13 @@ class ChurnClassifier(BinaryModel):
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
+        times: ArrayLike | None = None,
+        progress: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """Hold the contest and fit the winner.
+
+        An interrupt (Ctrl+C) ends the contest, and the best model so far is fitted and kept;
+        before the first candidate is through there is none, and the interrupt goes on.
 
         Parameters
         ----------
@@ -128,6 +152,11 @@ class ChurnClassifier(BinaryModel):
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
         groups : (n,) rows of one group stay on one side of every fold
+        times : (n,) when each row was known; then every fold learns from what is earlier, in
+            place of `cv` and `groups`, and the calibration too is one of later rows
+        progress
+            Called with a few words: first with time and memory that the fit will take, then
+            before each step.
 
         Raises
         ------
@@ -135,22 +164,87 @@ class ChurnClassifier(BinaryModel):
             The rows cannot be trained on, or there are too few churners for the folds; the
             message says why and what to do.
         """
-        rows = self._training_rows(X, y, sample_weight)
-        folds = checked_folds(self.cv, rows, groups=groups, seed=self.seed)
+        all_rows = self._training_rows(X, y, sample_weight)
+        entrants = self._entrants(len(all_rows.matrix))
+        rows, at = sampled(all_rows, self._contest_rows(), seed=self.seed)
+        if times is None:
+            folds = checked_folds(self.cv, rows, groups=groups, seed=self.seed)
+        else:
+            parts = self.cv if isinstance(self.cv, int) else 5
+            folds = forward_folds(rows, times, parts=parts)
         number = held_out_number(folds, len(rows.matrix))
-        contenders = [
-            contend(name, estimator, rows, folds, number)
-            for name, estimator in self._entrants(len(rows.matrix))
-        ]
+        effort = estimate_effort(
+            entrants,
+            rows=len(all_rows.matrix),
+            columns=all_rows.matrix.shape[1],
+            contest_rows=len(rows.matrix),
+            folds=len(folds),
+        )
+        progress(str(effort))
+        contenders = self._contenders(entrants, rows, folds, progress)
         entries = self._entries(contenders, rows, number)
         winner = min(entries, key=lambda entry: entry.log_loss)
         self.winner_ = winner.name
         self.candidates_ = _table(entries, winner)
         self.calibration_ = winner.calibrated.calibration
-        self.held_out_probability_ = np.full(len(rows.matrix), np.nan)
-        self.held_out_probability_[number >= 0] = winner.calibrated.probability
-        self._refit(contenders, winner.weights, rows)
+        self.held_out_probability_ = np.full(len(all_rows.matrix), np.nan)
+        self.held_out_probability_[at[number >= 0]] = winner.calibrated.probability
+        progress(f"fitting {winner.name} on all {len(all_rows.matrix):,} rows")
+        self._refit(contenders, winner.weights, all_rows)
         return self
+
+    def _contest_rows(self) -> int:
+        if self.contest_rows is not None:
+            return self.contest_rows
+        return CONTEST_ROWS.get(self.profile, max(CONTEST_ROWS.values()))
+
+    def _contenders(
+        self,
+        entrants: list[tuple[str, BinaryModel]],
+        rows: TrainingRows,
+        folds: list[Fold],
+        progress: Callable[[str], None],
+    ) -> list[Contender]:
+        """Score all candidates on held-out rows, or as many as somebody waits for."""
+        number = held_out_number(folds, len(rows.matrix))
+        contenders: list[Contender] = []
+        self.interrupted_ = False
+        self.trials_: tuple[Trial, ...] = ()
+        try:
+            for name, estimator in self._in_turn(entrants, rows, folds, progress):
+                contenders.append(contend(name, estimator, rows, folds, number))
+                found = contenders[-1]
+                loss = found.calibrated.log_losses[found.calibrated.calibration.method]
+                progress(f"{name}: log loss {loss:.4f}, {found.cpu_seconds:.0f} CPU-s")
+        except KeyboardInterrupt:
+            if not contenders:
+                raise
+            self.interrupted_ = True
+            progress(f"interrupted: the best of {len(contenders)} candidates is kept")
+        return contenders
+
+    def _in_turn(
+        self,
+        entrants: list[tuple[str, BinaryModel]],
+        rows: TrainingRows,
+        folds: list[Fold],
+        progress: Callable[[str], None],
+    ) -> Iterator[tuple[str, BinaryModel]]:
+        for at, (name, estimator) in enumerate(entrants, 1):
+            progress(f"candidate {at} of {len(entrants)}: {name}, {len(folds)} folds")
+            yield name, estimator
+        if self.tuning is None:
+            return
+        base = clone(BoostedTrees(seed=self.seed)).set_params(
+            categorical_features=self.categorical_features,
+            monotone_constraints=self.monotone_constraints,
+            num_threads=self.num_threads,
+        )
+        tuned = tune(base, rows, folds, self.tuning, seed=self.seed, progress=progress)
+        self.trials_ = tuned.trials
+        yield "trees, tuned", tuned.estimator
+        if tuned.interrupted:
+            raise KeyboardInterrupt
 
     def _entrants(self, rows: int) -> list[tuple[str, BinaryModel]]:
         named = self.candidates

@@ -23,6 +23,8 @@ __all__ = ["CategoryEncoding", "ColumnEncoding", "NumberEncoding", "encode_colum
 
 # All tables together stay within this, or the curvature matrix outgrows the memory.
 _MAX_LEVELS_IN_ALL = 2_000
+# The share of a number's values at either end that may bend its line on their own.
+_TAIL = 0.01
 
 
 class ColumnEncoding(Protocol):
@@ -84,17 +86,22 @@ class NumberEncoding:
         values, weights = column[known], weight[known]
         if not len(values):
             return cls(np.zeros(1), 0.0, 0.0, 1.0, has_missing)
-        shares = np.append(np.arange(1, bends + 1) / (bends + 1), 0.5)
+        shares = np.concatenate([[_TAIL, 0.5, 1 - _TAIL], np.arange(1, bends + 1) / (bends + 1)])
         quantiles = weighted_quantiles(values, weights, shares)
         low, high = float(values.min()), float(values.max())
-        knots = np.unique(np.concatenate([[low, high], quantiles[:-1]]))
-        mean = float(np.average(values, weights=weights))
-        scale = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+        bent = quantiles[[0, 2, *range(3, len(quantiles))]] if bends else quantiles[:0]
+        knots = np.unique(np.concatenate([[low, high], bent]))
+        # Without the tails, or a few huge values would make all differences between the
+        # others look like nothing, and the penalty would flatten them.
+        has_body = bends and quantiles[0] < quantiles[2]
+        inner = np.clip(values, quantiles[0], quantiles[2]) if has_body else values
+        mean = float(np.average(inner, weights=weights))
+        scale = float(np.sqrt(np.average((inner - mean) ** 2, weights=weights)))
         # Steps too small to divide by make no knots; a constant column makes a single one.
         if not scale > 1e-12 * max(abs(low), abs(high)):
             return cls(np.array([low]), low, low, 1.0, has_missing)
         wide_enough = np.append(True, np.diff(knots) > 1e-9 * scale)
-        return cls(knots[wide_enough], float(quantiles[-1]), mean, scale, has_missing)
+        return cls(knots[wide_enough], float(quantiles[1]), mean, scale, has_missing)
 
     @property
     def width(self) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.binary import TrainingRows
 
-__all__ = ["Fold", "checked_folds", "held_out_mean", "held_out_number"]
+__all__ = ["Fold", "checked_folds", "forward_folds", "held_out_mean", "held_out_number"]
 
 
 class Fold(NamedTuple):
@@ -70,6 +70,55 @@ def checked_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> lis
                 f"fold {number} has {churners} churners among {len(fold.train)} training rows: "
                 "use fewer folds, or folds that keep both classes"
             )
+    return folds
+
+
+def forward_folds(rows: TrainingRows, times: Any, *, parts: int) -> list[Fold]:
+    """Return folds that go forward in time: each learns from all that is earlier.
+
+    The rows fall into so many parts and one more, each of whole moments; the first is held
+    out by none.
+
+    Parameters
+    ----------
+    rows
+        Checked training rows.
+    times : (rows of the caller's table,) when each row was known: dates, or numbers
+    parts
+        How many folds, at most.
+
+    Raises
+    ------
+    ModelDataError
+        There are fewer than three moments, or both classes are not there early enough.
+
+    Examples
+    --------
+    >>> from churnkit.models.binary import TrainingRows
+    >>> rows = TrainingRows.of(np.zeros((6, 1)), np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]))
+    >>> [fold.test.tolist() for fold in forward_folds(rows, [1, 1, 2, 2, 3, 3], parts=5)]
+    [[2, 3], [4, 5]]
+    """
+    moments, moment = np.unique(np.asarray(times)[rows.position], return_inverse=True)
+    if len(moments) < 3:
+        raise ModelDataError(
+            f"{len(moments)} moments are too few to hold models to account in time: "
+            "bring snapshots of three dates or more, or leave times out"
+        )
+    # Whole moments, so many that the parts have about the same number of rows.
+    passed = np.cumsum(np.bincount(moment)) - 1
+    part = np.unique(passed * (parts + 1) // len(moment), return_inverse=True)[1][moment]
+    folds = []
+    for at in range(1, int(part.max()) + 1):
+        train, test = np.flatnonzero(part < at), np.flatnonzero(part == at)
+        # Too early to learn from, if all stayed or all left until then.
+        if 0 < rows.outcome[train].sum() < len(train):
+            folds.append(Fold(train, test))
+    if len(folds) < 2:
+        raise ModelDataError(
+            "customers who left and customers who stayed are not there early enough to hold "
+            "models to account in time: leave times out"
+        )
     return folds
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories
+from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories, wide_categories
 from churnkit.models.calibrating import row_losses
 from churnkit.models.calibration import Calibration
 from churnkit.models.encoding import ColumnEncoding, encode_columns
@@ -18,11 +18,15 @@ from churnkit.models.folds import Fold, checked_folds, held_out_mean
 from churnkit.models.linear import LinearScorer
 from churnkit.models.newton import Block, NewtonFit, newton_logistic
 from churnkit.models.refusals import ModelDataError
+from churnkit.models.statistics import CategoryStatistics, cross_encoded
+from churnkit.models.statistics_scorer import StatisticsScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from churnkit.models.scorer import Scorer
 
 __all__ = ["STRENGTHS", "LogisticModel"]
 
@@ -51,6 +55,12 @@ class LogisticModel(BinaryModel):
         Indices of the columns that hold category codes.
     max_levels
         How many categories of a column have an effect of their own; rarer ones share one.
+    statistics_levels
+        A category of more levels than this is read by how often its customers leave and how
+        many there are; all are read one by one if not given.
+    max_rows
+        Of more rows than this an even part is fitted: so many settle a few hundred
+        coefficients.
     max_iter
         How many Newton steps at most.
     cv
@@ -61,7 +71,7 @@ class LogisticModel(BinaryModel):
 
     Attributes
     ----------
-    scorer_ : LinearScorer
+    scorer_ : LinearScorer, or StatisticsScorer where a category is wide
     calibration_ : Calibration
         The identity: the model's own log-odds.
     classes_ : (2,)
@@ -86,6 +96,8 @@ class LogisticModel(BinaryModel):
         bends: int = 9,
         categorical_features: tuple[int, ...] | None = None,
         max_levels: int = 256,
+        statistics_levels: int | None = None,
+        max_rows: int = 200_000,
         max_iter: int = 100,
         cv: Any = 5,
         seed: int = 0,
@@ -94,6 +106,8 @@ class LogisticModel(BinaryModel):
         self.bends = bends
         self.categorical_features = categorical_features
         self.max_levels = max_levels
+        self.statistics_levels = statistics_levels
+        self.max_rows = max_rows
         self.max_iter = max_iter
         self.cv = cv
         self.seed = seed
@@ -118,8 +132,8 @@ class LogisticModel(BinaryModel):
             self.C_ = self._held_out(rows, folds)[1]
         else:
             self.C_ = float(self.C)
-        encodings = self._encodings(rows)
-        fitted = self._coefficients(_blocks(rows, encodings), encodings, self.C_)
+        reading = self._reading(self._part(rows))
+        fitted = self._coefficients(reading.blocks(), reading.encodings, self.C_)
         if not fitted.converged:
             warnings.warn(
                 f"{fitted.steps} steps did not settle: raise max_iter or lower C",
@@ -127,7 +141,7 @@ class LogisticModel(BinaryModel):
                 stacklevel=2,
             )
         self.n_iter_ = max(1, fitted.steps)
-        self.scorer_ = _folded(fitted.coefficients, encodings, rows)
+        self.scorer_ = reading.scorer(fitted.coefficients)
         self.calibration_ = Calibration.identity()
         return self
 
@@ -155,18 +169,19 @@ class LogisticModel(BinaryModel):
     def _held_out(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], float]:
-        inside = [rows.take(fold.train) for fold in folds]
-        encodings = [self._encodings(part) for part in inside]
-        blocks = [_blocks(*pair) for pair in zip(inside, encodings, strict=True)]
+        readings = [self._reading(self._part(rows.take(fold.train))) for fold in folds]
+        blocks = [reading.blocks() for reading in readings]
         # Each fit starts where the last one ended, which is near.
         starts: list[NDArray[np.float64] | None] = [None] * len(folds)
 
         def held_out(strength: float, count: int) -> NDArray[np.float64]:
             parts = []
             for at, fold in enumerate(folds[:count]):
-                fitted = self._coefficients(blocks[at], encodings[at], strength, starts[at])
+                fitted = self._coefficients(
+                    blocks[at], readings[at].encodings, strength, starts[at]
+                )
                 starts[at] = fitted.coefficients
-                scorer = _folded(fitted.coefficients, encodings[at], inside[at])
+                scorer = readings[at].scorer(fitted.coefficients)
                 parts.append(scorer.raw_score(rows.matrix[fold.test]))
             return held_out_mean(folds[:count], parts, len(rows.matrix))
 
@@ -177,14 +192,28 @@ class LogisticModel(BinaryModel):
             strength = _downhill(lambda tried: _held_out_loss(rows, held_out(tried, judges)))
         return held_out(strength, len(folds)), float(strength)
 
-    def _encodings(self, rows: TrainingRows) -> list[ColumnEncoding]:
-        return encode_columns(
+    def _part(self, rows: TrainingRows) -> TrainingRows:
+        """Return rows evenly from first to last, if there are more than needed."""
+        count = len(rows.matrix)
+        if count <= self.max_rows:
+            return rows
+        return rows.take(np.arange(self.max_rows) * count // self.max_rows)
+
+    def _reading(self, rows: TrainingRows) -> _Reading:
+        categories = checked_categories(self.categorical_features, rows.matrix)
+        wide = wide_categories(rows.matrix, categories, self.statistics_levels)
+        statistics = None
+        if wide:
+            statistics = CategoryStatistics.fit(rows, wide)
+            rows = rows._replace(matrix=cross_encoded(rows, wide, seed=self.seed))
+        encodings = encode_columns(
             rows.matrix,
             rows.weight,
-            categories=checked_categories(self.categorical_features, rows.matrix),
+            categories=[at for at in categories if at not in wide],
             bends=self.bends,
             max_levels=self.max_levels,
         )
+        return _Reading(rows, encodings, statistics)
 
     def _coefficients(
         self,
@@ -198,6 +227,21 @@ class LogisticModel(BinaryModel):
         penalty = np.full(1 + sum(encoding.width for encoding in encodings), 1 / strength)
         penalty[0] = 0.0  # the churn rate itself is not shrunk
         return newton_logistic(blocks, penalty, start=start, max_steps=self.max_iter)
+
+
+class _Reading(NamedTuple):
+    """Training rows as the regression reads them, and how it reads others."""
+
+    rows: TrainingRows
+    encodings: list[ColumnEncoding]
+    statistics: CategoryStatistics | None
+
+    def blocks(self) -> Callable[[], Iterable[Block]]:
+        return _blocks(self.rows, self.encodings)
+
+    def scorer(self, coefficients: NDArray[np.float64]) -> Scorer:
+        linear = _folded(coefficients, self.encodings, self.rows)
+        return linear if self.statistics is None else StatisticsScorer(self.statistics, linear)
 
 
 def _downhill(loss_of: Callable[[float], float]) -> float:

@@ -24,6 +24,7 @@ _KINDS = {
     "ensemble": ("churnkit.models.ensemble", "EnsembleScorer"),
     "hazard": ("churnkit.models.hazard_scorer", "HazardScorer"),
     "linear": ("churnkit.models.linear", "LinearScorer"),
+    "statistics": ("churnkit.models.statistics_scorer", "StatisticsScorer"),
     "trees": ("churnkit.trees", "CompiledTrees"),
 }
 

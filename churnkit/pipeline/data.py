@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,7 +25,7 @@ from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.failure import failure
 from churnkit.pipeline.guard import refuse_leaking_features
 from churnkit.pipeline.leaving_out import leave_out_rows, say_left_out
-from churnkit.timeline import build
+from churnkit.timeline import build, repeat_weights
 from churnkit.timeline.reach import first_moments, longest_windows
 
 if TYPE_CHECKING:
@@ -51,11 +51,17 @@ class Part:
         Encoded features, (n, f).
     y
         1 for customers who left, (n,).
+    customers
+        Who each row is about, where a customer may have several: by a timeline, (n,).
+    weight
+        What each row counts then, (n,).
     """
 
     table: pa.Table
     X: NDArray[np.float64]
     y: NDArray[np.int8]
+    customers: NDArray[np.str_] | None = None
+    weight: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,28 +166,53 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     # By their text, so that 17 from Parquet and "17" from CSV are one customer.
     ids = table[contract.entity.name].to_pylist()
     customers = [(text_of(customer) or "").strip(BLANKS) for customer in ids]
-    held_out = recipe.split.is_test(customers)
-    recipe.needs.refuse_few(recipe.name, labels, ~held_out, held_out)
+    learned, tested = _sides(recipe, table, recipe.split.is_test(customers))
+    recipe.needs.refuse_few(recipe.name, labels, learned, tested)
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
-    known = learn_levels(contract, table.filter(pa.array(~held_out)))
+    known = learn_levels(contract, table.filter(pa.array(learned)))
     encoder = TableEncoder(known)
 
     def part(rows: NDArray[np.bool_]) -> Part:
         chosen = table.filter(pa.array(rows))
-        return Part(chosen, encoder.encode(chosen).features, labels[rows])
+        one = Part(chosen, encoder.encode(chosen).features, labels[rows])
+        return one if recipe.timeline is None else _repeated(one, np.array(customers)[rows], recipe)
 
-    train, test = part(~held_out), part(held_out)
+    train, test = part(learned), part(tested)
     waived = refuse_leaking_features(
         known,
-        [name for name, held in zip(customers, held_out, strict=True) if not held],
+        [name for name, row in zip(customers, learned, strict=True) if row],
         train.X,
         train.y,
         waive=recipe.waive,
     )
     digest = _digest(contract, table)
     return TrainingData(known, train, test, digest, waived, say_left_out(left_out))
+
+
+def _sides(
+    recipe: Recipe, table: pa.Table, held_out: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Part the rows: by customer, and with a timeline forward in time as well."""
+    timeline = recipe.timeline
+    if timeline is None or timeline.label is None:
+        return ~held_out, held_out
+    return recipe.split.sides(
+        held_out, _dates(table, timeline), known_after_days=timeline.label.mature_days
+    )
+
+
+def _dates(table: pa.Table, timeline: Timeline) -> NDArray[np.datetime64]:
+    dates: NDArray[np.datetime64] = np.asarray(table[timeline.as_of].cast(pa.timestamp("us")))
+    return dates
+
+
+def _repeated(part: Part, customers: NDArray[np.str_], recipe: Recipe) -> Part:
+    """Weigh the rows of customers that several dates show; leavers have fewer, at each date."""
+    dates = _dates(part.table, cast("Timeline", recipe.timeline))
+    cells = [f"{date} {left}" for date, left in zip(dates, part.y, strict=True)]
+    return replace(part, customers=customers, weight=repeat_weights(customers, within=cells))
 
 
 def _digest(contract: Contract, table: pa.Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.evaluation import Evaluation
-    from churnkit.pipeline.data import TrainingData
+    from churnkit.pipeline.data import Part, TrainingData
     from churnkit.pipeline.recipe import Recipe
 
 __all__ = ["Fitted", "fit"]
@@ -57,7 +58,9 @@ class Fitted:
             If a raw score differs in any bit.
         """
         for name, member in self._boosters().items():
-            expected = member.booster_.predict(rows, raw_score=True, num_threads=1)
+            # Where wide categories are read by their statistics, the booster never sees codes.
+            read = member.scorer_.encoded(rows) if hasattr(member.scorer_, "encoded") else rows
+            expected = member.booster_.predict(read, raw_score=True, num_threads=1)
             if not np.array_equal(member.scorer_.raw_score(rows), expected):
                 raise BundleError(
                     f"the compiled trees of '{name}' do not score as LightGBM does on "
@@ -97,11 +100,21 @@ def fit(recipe: Recipe, data: TrainingData) -> Fitted:
     ModelDataError
         If the model refuses the rows.
     """
-    model = _model(recipe, data).fit(data.train.X, data.train.y)
+    model = _model(recipe, data)
+    model = model.fit(data.train.X, data.train.y, **_repeats(model, data.train))
     rule, rule_says = _fit_rule(recipe, data)
     probability = model.predict_proba(data.test.X)[:, 1]
     evaluation = evaluate(data.test.y, probability, baseline=rule, seed=recipe.seed)
     return Fitted(model, probability, rule, rule_says, evaluation)
+
+
+def _repeats(model: Any, train: Part) -> dict[str, Any]:
+    """Say, where customers have several rows, what each row counts and which belong together."""
+    if train.weight is None:
+        return {}
+    given = {"sample_weight": train.weight, "groups": train.customers}
+    known = inspect.signature(model.fit).parameters
+    return {name: value for name, value in given.items() if name in known}
 
 
 def _model(recipe: Recipe, data: TrainingData) -> Any:

@@ -32,6 +32,10 @@ class Split:
     ----------
     test
         The share of customers held out, above 0 and below 1.
+    dates
+        Of a table with a timeline: how many of its last dates are tested. The other customers
+        are learned from at the earlier dates whose outcome was known by then, so that nothing
+        is learned from what the tested dates could not know. 0 tests and learns at all dates.
     salt
         Another salt gives another choice of customers; change it together with the model's
         name, since a champion of before would have seen the new test customers.
@@ -45,10 +49,13 @@ class Split:
 
     test: float = 0.2
     salt: str = "churnkit"
+    dates: int = 1
 
     def __post_init__(self) -> None:
         if not 0.0 < self.test < 1.0:
             raise RecipeError("split: test is a share of the customers, above 0 and below 1")
+        if self.dates < 0:
+            raise RecipeError("split: dates is how many of the last dates are tested, from 0")
 
     def is_test(self, customers: Sequence[Any]) -> NDArray[np.bool_]:
         """Tell for each customer whether it is held out, (n,)."""
@@ -64,3 +71,47 @@ class Split:
             ],
             dtype=bool,
         )
+
+    def sides(
+        self, held_out: NDArray[np.bool_], as_of: NDArray[np.datetime64], *, known_after_days: int
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tell which rows of a table with dates are learned from, and which are tested.
+
+        Parameters
+        ----------
+        held_out
+            From `is_test`, (n,).
+        as_of
+            The rows' dates, (n,).
+        known_after_days
+            How long after its date the outcome of a row is known: gap, horizon and grace.
+
+        Returns
+        -------
+        train, test
+            Bool, (n,) each; rows that are neither are left out.
+
+        Raises
+        ------
+        RecipeError
+            If no date is early enough to learn from.
+
+        Examples
+        --------
+        >>> dates = np.array(["2025-01-01", "2025-01-01", "2025-04-01", "2025-04-01"], "M8[D]")
+        >>> held_out = np.array([True, False, True, False])
+        >>> Split().sides(held_out, dates, known_after_days=90)
+        (array([False,  True, False, False]), array([False, False,  True, False]))
+        """
+        if self.dates == 0:
+            return ~held_out, held_out
+        tested = np.unique(as_of)[-self.dates :]
+        known = as_of + np.timedelta64(known_after_days, "D") <= tested[0]
+        if not known.any():
+            raise RecipeError(
+                f"split: no date lies {known_after_days} days before the first tested one, "
+                f"{np.datetime_as_string(tested[0], 'D')}, so that no outcome is known to learn "
+                "from: add earlier snapshots, shorten the horizon, or test at all dates with "
+                "split=Split(dates=0)"
+            )
+        return ~held_out & known, held_out & (as_of >= tested[0])

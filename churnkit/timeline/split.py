@@ -197,13 +197,18 @@ def _moments(given: Any) -> NDArray[np.datetime64]:
     return dates
 
 
-def repeat_weights(customers: Any) -> NDArray[np.float64]:
+def repeat_weights(customers: Any, *, within: Any = None) -> NDArray[np.float64]:
     """Weigh rows so that each customer counts once, however many dates show them.
+
+    Who leaves is seen at fewer dates than who stays, so these weights alone would call leaving
+    more frequent than it is: `within` dates and outcomes they keep every rate.
 
     Parameters
     ----------
     customers
         Who each row is about, (n,).
+    within
+        Rows with the same value, (n,), weigh 1 in the mean: the date and the outcome.
 
     Returns
     -------
@@ -214,8 +219,12 @@ def repeat_weights(customers: Any) -> NDArray[np.float64]:
     --------
     >>> repeat_weights(["a", "a", "b"])
     array([0.75, 0.75, 1.5 ])
+    >>> repeat_weights(["a", "a", "b", "b"], within=[1, 2, 1, 1])
+    array([1., 1., 1., 1.])
     """
     _, place, count = np.unique(np.asarray(customers), return_inverse=True, return_counts=True)
     weights = 1.0 / count[place]
-    scaled: NDArray[np.float64] = weights * (len(place) / weights.sum()) if len(place) else weights
+    cells = np.zeros(len(place)) if within is None else np.asarray(within)
+    _, cell, rows = np.unique(cells, return_inverse=True, return_counts=True)
+    scaled: NDArray[np.float64] = weights * (rows / np.bincount(cell, weights=weights))[cell]
     return scaled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from churnkit.cli.main import run
 from churnkit.datasets import simulate
 from churnkit.errors import RecipeError
 from churnkit.models import ChurnClassifier
-from churnkit.pipeline import load_recipe, train
-from churnkit.pipeline.data import read_training_table
+from churnkit.pipeline import Split, load_recipe, train
+from churnkit.pipeline.data import prepare, read_training_table
 
 RECIPE = Path(__file__).parent.parent.parent / "training" / "subscriptions.py"
 TODAY = "2026-01-01"
@@ -79,3 +80,47 @@ def test_the_query_is_printed_for_a_warehouse(capsys):
 def test_what_cannot_be_done_is_refused(arguments, capsys):
     assert run(["features", str(RECIPE), *arguments]) == 1
     assert "churnkit:" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def data(recipe):
+    return prepare(recipe, read_training_table(recipe, Path()))
+
+
+class TestSplit:
+    """Training on raw tables goes forward in time, and keeps each customer on one side."""
+
+    def test_it_learns_from_what_was_known_on_the_tested_date(self, data, recipe):
+        tested = set(data.test.table["as_of"].to_pylist())
+        learned = set(data.train.table["as_of"].to_pylist())
+        assert [date.date().isoformat() for date in tested] == ["2025-07-01"]
+        assert sorted(date.date().isoformat() for date in learned) == ["2024-10-01", "2025-01-01"]
+        days = recipe.timeline.label.mature_days
+        assert max(learned) + timedelta(days=days) <= min(tested)
+
+    def test_no_customer_is_on_both_sides(self, data):
+        assert not set(data.train.customers.tolist()) & set(data.test.customers.tolist())
+
+    def test_customers_count_once_and_rates_stay(self, data):
+        part = data.train
+        _, place, count = np.unique(part.customers, return_inverse=True, return_counts=True)
+        assert part.weight[count[place] == 1].mean() > part.weight[count[place] == 2].mean()
+        dates = np.array(part.table["as_of"].to_pylist())
+        for date in set(dates):
+            rows = dates == date
+            rate = np.average(part.y[rows], weights=part.weight[rows])
+            assert rate == pytest.approx(part.y[rows].mean(), rel=1e-12)
+
+    def test_all_dates_can_be_asked_for(self, recipe):
+        table = read_training_table(recipe, Path())
+        data = prepare(replace(recipe, split=Split(dates=0)), table)
+        assert len(set(data.test.table["as_of"].to_pylist())) == 4
+        assert data.train.table.num_rows + data.test.table.num_rows == table.num_rows
+
+    def test_too_few_dates_name_the_mend(self, recipe):
+        table = read_training_table(recipe, Path())
+        late = table.filter(
+            [at.year == 2025 and at.month >= 4 for at in table["as_of"].to_pylist()]
+        )
+        with pytest.raises(RecipeError, match="add earlier snapshots, shorten the horizon"):
+            prepare(recipe, late)
