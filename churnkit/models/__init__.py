@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from churnkit.models.hazard_scorer import HazardScorer
     from churnkit.models.linear import LinearScorer
     from churnkit.models.logistic import LogisticModel
+    from churnkit.models.oblivious import ObliviousTrees
     from churnkit.models.refusals import ModelDataError
     from churnkit.models.rule import SingleFeatureRule
     from churnkit.models.scorer import Scorer, load_scorer
+    from churnkit.models.tuning import Tuning
 
 __all__ = [
     "BoostedTrees",
@@ -40,8 +42,10 @@ __all__ = [
     "LinearScorer",
     "LogisticModel",
     "ModelDataError",
+    "ObliviousTrees",
     "Scorer",
     "SingleFeatureRule",
+    "Tuning",
     "calibrate",
     "load_scorer",
 ]
@@ -57,8 +61,10 @@ _HOMES = {
     "LinearScorer": "linear",
     "LogisticModel": "logistic",
     "ModelDataError": "refusals",
+    "ObliviousTrees": "oblivious",
     "Scorer": "scorer",
     "SingleFeatureRule": "rule",
+    "Tuning": "tuning",
     "calibrate": "calibrating",
     "load_scorer": "scorer",
 }

@@ -79,6 +79,13 @@ class ObliviousTrees(BinaryModel):
     rounds_ : int
     classes_ : (2,)
     n_features_in_ : int
+
+    Examples
+    --------
+    >>> from churnkit.models import ChurnClassifier
+    >>> trees = ObliviousTrees(depth=4)
+    >>> ChurnClassifier(candidates=[("oblivious", trees)]).candidates[0][1].depth
+    4
     """
 
     def __init__(

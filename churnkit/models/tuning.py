@@ -39,6 +39,12 @@ class Tuning:
     storage
         Where trials are kept, as a SQLAlchemy URL such as ``sqlite:///tuning.db``: an
         interrupted search on the same rows goes on there. In memory if not given.
+
+    Examples
+    --------
+    >>> from churnkit.models import ChurnClassifier
+    >>> ChurnClassifier(tuning=Tuning(trials=50)).tuning.trials
+    50
     """
 
     trials: int | None = None
@@ -48,7 +54,8 @@ class Tuning:
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:
             raise ModelDataError("a tuning needs a budget: set trials or seconds")
-        if (self.trials or 1) < 1 or not (self.seconds or 1) > 0:
+        budgets = [budget for budget in (self.trials, self.seconds) if budget is not None]
+        if not min(budgets) > 0:
             raise ModelDataError("a tuning's trials and seconds must be above 0")
 
 

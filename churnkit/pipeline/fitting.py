@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,16 @@ import numpy as np
 
 from churnkit.errors import BundleError, RecipeError
 from churnkit.evaluation import evaluate
+from churnkit.pipeline.rows_settings import keep_trials, monotone_signs, rows_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from churnkit.evaluation import Evaluation
-    from churnkit.pipeline.data import Part, TrainingData
+    from churnkit.pipeline.data import TrainingData
     from churnkit.pipeline.recipe import Recipe
 
 __all__ = ["Fitted", "fit"]
@@ -90,31 +93,40 @@ def _without_ranges(booster: Any) -> str:
     return re.sub(r"(?m)^feature_infos=.*$", f"feature_infos={nothing}", text)
 
 
-def fit(recipe: Recipe, data: TrainingData) -> Fitted:
+def fit(
+    recipe: Recipe,
+    data: TrainingData,
+    *,
+    store: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Fitted:
     """Fit a recipe's model and the rule that it must beat, and test both.
+
+    Parameters
+    ----------
+    recipe, data
+        What to fit, and on what.
+    store
+        The folder in which a search of settings keeps its trials, so that it can go on.
+    progress
+        Called with a few words before each step of a contest.
 
     Raises
     ------
     RecipeError
-        If the recipe's model is not one that a bundle can hold.
+        If the recipe's model is not one that a bundle can hold, or a column that the recipe
+        names is none.
     ModelDataError
         If the model refuses the rows.
     """
     model = _model(recipe, data)
-    model = model.fit(data.train.X, data.train.y, **_repeats(model, data.train))
+    if store is not None:
+        keep_trials(model, store)
+    model = model.fit(data.train.X, data.train.y, **rows_settings(model, data, progress=progress))
     rule, rule_says = _fit_rule(recipe, data)
     probability = model.predict_proba(data.test.X)[:, 1]
     evaluation = evaluate(data.test.y, probability, baseline=rule, seed=recipe.seed)
     return Fitted(model, probability, rule, rule_says, evaluation)
-
-
-def _repeats(model: Any, train: Part) -> dict[str, Any]:
-    """Say, where customers have several rows, what each row counts and which belong together."""
-    if train.weight is None:
-        return {}
-    given = {"sample_weight": train.weight, "groups": train.customers}
-    known = inspect.signature(model.fit).parameters
-    return {name: value for name, value in given.items() if name in known}
 
 
 def _model(recipe: Recipe, data: TrainingData) -> Any:
@@ -134,6 +146,8 @@ def _model(recipe: Recipe, data: TrainingData) -> Any:
         )
     given = {"seed": recipe.seed, "categorical_features": data.contract.categorical_features}
     known = model.get_params()
+    if recipe.monotone:
+        given["monotone_constraints"] = monotone_signs(recipe, data.contract, known)
     return model.set_params(**{name: value for name, value in given.items() if name in known})
 
 

@@ -15,7 +15,7 @@ from churnkit.pipeline.preconditions import Needs
 from churnkit.pipeline.split import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from churnkit.decisions import Catalogue
@@ -53,6 +53,9 @@ class Recipe:
         What a new model must beat.
     actions
         The catalogue that `recommend` chooses from, if any.
+    monotone
+        Columns that churn may only rise with (1) or only fall with (-1); candidates that
+        cannot promise it do not take part.
     leave_out
         Rows of the training table that are left out and counted, where they would else be
         refused: ``"unnamed"`` without a customer, ``"unlabelled"`` without a label,
@@ -87,6 +90,7 @@ class Recipe:
     split: Split = field(default_factory=Split)
     gate: Gate = field(default_factory=Gate)
     actions: Catalogue | None = None
+    monotone: Mapping[str, int] = field(default_factory=dict)
     leave_out: tuple[Reason, ...] = ()
     waive: tuple[str, ...] = ()
     needs: Needs = field(default_factory=Needs)

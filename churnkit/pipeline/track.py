@@ -59,6 +59,7 @@ def record(run: Run, registry: Registry) -> tuple[str, str]:
             with mlflow.start_run(experiment_id=experiment) as active:
                 _log_facts(run)
                 _log_pictures(run)
+                _log_trials(run, experiment)
                 version = _log_bundle(run)
         finally:
             mlflow.set_tracking_uri(before)
@@ -152,6 +153,17 @@ def _log_pictures(run: Run) -> None:
     lift = lift_curve(run.data.test.y, run.fitted.probability)
     mlflow.log_figure(plot_calibration(calibration), "plots/calibration.png")
     mlflow.log_figure(plot_lift(lift), "plots/lift.png")
+
+
+def _log_trials(run: Run, experiment: str) -> None:
+    """Log each setting that the tuning tried as a run inside this one."""
+    import mlflow
+
+    for trial in getattr(run.fitted.model, "trials_", ()):
+        title = f"trial {trial.number}"
+        with mlflow.start_run(experiment_id=experiment, run_name=title, nested=True):
+            mlflow.log_params(trial.settings)
+            mlflow.log_metrics({"log_loss": trial.log_loss, "rounds": trial.rounds})
 
 
 def _log_bundle(run: Run) -> str:

@@ -140,7 +140,7 @@ def train(
     with quiet_mlflow():
         registry = Registry(project)
     progress(f"fitting on {len(data.train.y):,} customers, testing on {len(data.test.y):,}")
-    fitted = fit(recipe, data)
+    fitted = fit(recipe, data, store=project.store, progress=progress)
     progress("writing the model card")
     parts = _parts(recipe, data, fitted)
     with tempfile.TemporaryDirectory() as aside:

@@ -3,7 +3,14 @@
 import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, SingleFeatureRule
+from churnkit.models import (
+    BoostedTrees,
+    ChurnClassifier,
+    LogisticModel,
+    ObliviousTrees,
+    SingleFeatureRule,
+)
+from churnkit.models.oblivious import has_catboost
 
 WEIGHTS = (
     "LightGBM draws rows for a tree and counts rows for a leaf whatever their weight, so a weight "
@@ -26,6 +33,8 @@ ESTIMATORS = {
     "SingleFeatureRule": SingleFeatureRule(cv=3),
     "ChurnClassifier": ChurnClassifier("fast", cv=3),
 }
+if has_catboost():
+    ESTIMATORS["ObliviousTrees"] = ObliviousTrees(rounds=20)
 
 
 def cases():

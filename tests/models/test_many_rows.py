@@ -1,0 +1,137 @@
+"""Many rows, moments, interrupts: what a contest says before, and what it keeps."""
+
+import numpy as np
+import pytest
+
+from churnkit.evaluation import log_loss
+from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, ModelDataError
+from churnkit.models.binary import TrainingRows
+from churnkit.models.effort import estimate_effort
+from churnkit.models.folds import forward_folds
+from churnkit.models.profiles import profile_candidates
+from churnkit.models.sampling import sampled
+
+QUICK = [
+    ("logistic", LogisticModel(C=1.0)),
+    ("trees", BoostedTrees(learning_rate=0.1, max_rounds=100)),
+]
+
+
+def test_a_sample_keeps_the_churn_rate_by_its_weights_whatever_it_draws():
+    rng = np.random.default_rng(0)
+    outcome = (rng.random(200_000) < 0.02).astype(float)
+    rows = TrainingRows.of(rng.normal(size=(200_000, 2)), outcome)
+    few, at = sampled(rows, 5_000, seed=0)
+    assert few.outcome.sum() == 2_000
+    assert few.weight @ few.outcome / few.weight.sum() == pytest.approx(outcome.mean(), rel=1e-9)
+    assert few.weight.sum() == pytest.approx(5_000)
+    np.testing.assert_array_equal(few.matrix, rows.matrix[at])
+    assert (np.diff(at) > 0).all()
+    np.testing.assert_array_equal(sampled(rows, 5_000, seed=0)[1], at)
+
+
+def test_a_contest_on_a_sample_is_calibrated_for_all_rows(customers):
+    X, churned, _ = customers(12_000)
+    said: list[str] = []
+    model = ChurnClassifier(candidates=QUICK, categorical_features=(2,), contest_rows=2_000)
+    model.fit(X, churned, progress=said.append)
+    assert "12,000 rows of 4 columns, compared on 2,000" in said[0]
+    assert np.isfinite(model.held_out_probability_).sum() == 2_000
+    fresh, left, chance = customers(20_000, seed=9)
+    guess = model.predict_proba(fresh)[:, 1]
+    assert guess.mean() == pytest.approx(left.mean(), abs=0.02)
+    assert log_loss(left, guess) < log_loss(left, chance) + 0.02
+
+
+def test_effort_grows_with_rows_and_with_the_profile():
+    def effort(profile, rows):
+        return estimate_effort(
+            profile_candidates(profile, rows=rows, seed=0),
+            rows=rows,
+            columns=30,
+            contest_rows=50_000,
+            folds=5,
+        )
+
+    few, many = effort("fast", 10_000), effort("fast", 1_000_000)
+    assert few.cpu_seconds < many.cpu_seconds < 3_600
+    assert few.memory_bytes < many.memory_bytes < 8e9
+    assert few.cpu_seconds < effort("balanced", 10_000).cpu_seconds
+    assert many.to_dict()["contest_rows"] == 50_000
+
+
+def test_progress_names_each_candidate_and_its_loss(customers):
+    X, churned, _ = customers(500)
+    said: list[str] = []
+    ChurnClassifier(candidates=QUICK, cv=3).fit(X, churned, progress=said.append)
+    assert "candidate 1 of 2: logistic, 3 folds" in said
+    assert any(says.startswith("trees: log loss 0.") for says in said)
+    assert said[-1].startswith("fitting ")
+
+
+def test_an_interrupt_keeps_the_best_model_so_far(customers, monkeypatch):
+    X, churned, _ = customers(500)
+
+    def interrupted(self, *_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BoostedTrees, "cross_fit", interrupted)
+    model = ChurnClassifier(candidates=QUICK, cv=3).fit(X, churned)
+    assert model.interrupted_
+    assert model.winner_ == "logistic"
+    with pytest.raises(KeyboardInterrupt):
+        ChurnClassifier(candidates=QUICK[1:], cv=3).fit(X, churned)
+
+
+def test_folds_go_forward_in_whole_moments():
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.integers(0, 40, 1000))
+    rows = TrainingRows.of(np.zeros((1000, 1)), (rng.random(1000) < 0.5).astype(float))
+    folds = forward_folds(rows, times, parts=4)
+    assert len(folds) == 4
+    for fold in folds:
+        assert times[fold.train].max() < times[fold.test].min()
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(
+        range(folds[0].test.min(), 1000)
+    )
+
+
+def test_calibration_is_that_of_later_rows(customers):
+    X, churned, _ = customers(6_000)
+    rng = np.random.default_rng(3)
+    month = np.arange(6_000) % 6
+    # From month 2 on half of those who would have left are won back.
+    churned = np.where((month >= 2) & (rng.random(6_000) < 0.5), 0, churned)
+    later = ChurnClassifier(candidates=QUICK, categorical_features=(2,)).fit(
+        X, churned, times=month
+    )
+    held = np.isfinite(later.held_out_probability_)
+    assert not held[month == 0].any()
+    assert held[month == 5].all()
+    last = month >= 3
+    guess = later.predict_proba(X[last])[:, 1]
+    assert guess.mean() == pytest.approx(churned[last].mean(), abs=0.02)
+
+
+def test_two_moments_are_too_few(customers):
+    X, churned, _ = customers(400)
+    with pytest.raises(ModelDataError, match="2 moments are too few"):
+        ChurnClassifier(candidates=QUICK).fit(X, churned, times=np.arange(400) % 2)
+
+
+def test_churners_that_come_too_late_are_said(customers):
+    X, _, _ = customers(400)
+    late = np.append(np.zeros(390), np.ones(10))
+    with pytest.raises(ModelDataError, match="not there early enough"):
+        ChurnClassifier(candidates=QUICK).fit(X, late, times=np.arange(400) // 100)
+
+
+def test_a_hundred_thousand_categories_are_a_sound_result():
+    rng = np.random.default_rng(0)
+    codes = rng.permutation(100_000)[:4_000].astype(float)
+    X = np.column_stack([rng.normal(size=4_000), codes])
+    chance = 1 / (1 + np.exp(1 - X[:, 0]))
+    churned = (rng.random(4_000) < chance).astype(int)
+    model = ChurnClassifier("fast", cv=3, categorical_features=(1,)).fit(X[:3000], churned[:3000])
+    guess = model.predict_proba(X[3000:])[:, 1]
+    assert log_loss(churned[3000:], guess) < log_loss(churned[3000:], chance[3000:]) + 0.03
