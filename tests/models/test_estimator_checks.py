@@ -17,8 +17,13 @@ WEIGHTS = (
     "of two is not the row twice"
 )
 
+DRAWN = (
+    "CatBoost draws rows for a tree whatever their weight, so a weight of two is not the row twice"
+)
+
 EXPECTED = {
     "BoostedTrees": {"check_sample_weight_equivalence_on_dense_data": WEIGHTS},
+    "ObliviousTrees": {"check_sample_weight_equivalence_on_dense_data": DRAWN},
 }
 
 # It runs only where SCIPY_ARRAY_API is set; no estimator here claims that support.
