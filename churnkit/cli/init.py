@@ -19,7 +19,12 @@ __all__ = ["init"]
 def init(
     folder: Annotated[Path, typer.Argument(help="The project folder to make.")],
     source: Annotated[
-        list[Path], typer.Option("--from", help="A .csv or .parquet file, a row a customer.")
+        list[Path],
+        typer.Option(
+            "--from",
+            help="A .csv or .parquet file, a row a customer; or raw tables: a log, a folder of "
+            "files, or several --from.",
+        ),
     ],
     entity: Annotated[
         str | None, typer.Option(help="The column that names the customer; default: guessed.")
@@ -36,11 +41,11 @@ def init(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draft a project from your own file: schema, recipe and service; nothing is overwritten."""
+    """Draft a project from your own files: schema, recipe and service; nothing is overwritten."""
     from churnkit.pipeline.drafts import draft_project
 
     result = draft_project(
-        folder, source[0], entity=entity, label=label, positive=positive, name=name, progress=say
+        folder, source, entity=entity, label=label, positive=positive, name=name, progress=say
     )
     if as_json:
         print_json(result.to_dict())

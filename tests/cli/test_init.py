@@ -300,7 +300,9 @@ class TestRefusals:
 
     def test_three_rows(self, refused):
         rows = [["a", 1, 0], ["b", 2, 1], ["c", 3, 0]]
-        assert "at least 10 are needed" in refused(["customer_id", "use", "churn"], rows)
+        assert "bring a longer period or more customers" in refused(
+            ["customer_id", "use", "churn"], rows
+        )
 
     @pytest.mark.parametrize(
         ("labels", "said"), [(["Yes"], "has one value only"), (["a", "b", "c"], "has 3 values")]

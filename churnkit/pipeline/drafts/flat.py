@@ -10,7 +10,7 @@ from churnkit.contracts.contract import Contract
 from churnkit.contracts.labels import repeated_keys
 from churnkit.contracts.values import is_text
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.drafts.columns import DraftColumn, are_dates, draft_column, ignored
+from churnkit.pipeline.drafts.columns import DraftColumn, are_dates, draft_column
 from churnkit.pipeline.drafts.facts import facts_of
 from churnkit.pipeline.drafts.keys import draft_label, find_entity, find_label, refuse_unknown
 from churnkit.pipeline.leaving_out import REASONS, leave_out_rows
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.drafts.facts import Facts
 
-__all__ = ["FlatDraft", "draft_table", "with_ignored"]
+__all__ = ["FlatDraft", "draft_table", "is_log"]
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,18 @@ def draft_table(
     return draft, table
 
 
-def with_ignored(draft: FlatDraft, column: str, review: str) -> FlatDraft:
-    """Return the draft with one feature left out of the model."""
-    changed = tuple(ignored(c.name, review) if c.name == column else c for c in draft.columns)
-    return replace(draft, columns=changed)
+def is_log(path: Path, entity: str | None) -> bool:
+    """Tell whether a file is a log: no label, customers again and again, with times."""
+    from churnkit.pipeline.drafts import names
+    from churnkit.pipeline.drafts.raw import looks_like_a_log
+
+    open_table(path)
+    table = read_table(path)
+    if any(names.is_label(name) for name in table.column_names):
+        return False
+    facts = {name: facts_of(name, table[name]) for name in table.column_names if name}
+    customers = [entity] if entity else [name for name in facts if names.is_customer_id(name)]
+    return any(name in facts and looks_like_a_log(facts, name) for name in customers)
 
 
 def contract_of(draft: FlatDraft) -> Contract:

@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["call", "literal"]
+__all__ = ["Code", "call", "literal"]
 
 _LINE = 100
+
+
+class Code(str):
+    """Python that is written already."""
+
+    __slots__ = ()
 
 
 def literal(value: Any) -> str:
@@ -21,14 +27,22 @@ def literal(value: Any) -> str:
     >>> literal(["a", "b"]), literal(("value",)), literal(True)
     ('["a", "b"]', '("value",)', 'True')
     """
+    if isinstance(value, Code):
+        return str(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        return f"{{{', '.join(_pairs(value))}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, tuple):
         inside = ", ".join(map(literal, value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     return repr(value)
+
+
+def _pairs(value: Mapping[str, Any]) -> list[str]:
+    return [f"{literal(name)}: {literal(one)}" for name, one in value.items()]
 
 
 def call(
@@ -65,7 +79,10 @@ def call(
 def _line(name: str, value: Any, indent: int) -> str:
     margin = " " * indent
     one = f"{margin}{name}{literal(value)},"
-    if len(one) <= _LINE or not isinstance(value, list):
+    if len(one) <= _LINE or not isinstance(value, (dict, list)):
         return one
+    if isinstance(value, dict):
+        items = "\n".join(f"{margin}    {pair}," for pair in _pairs(value))
+        return f"{margin}{name}{{\n{items}\n{margin}}},"
     items = "\n".join(f"{margin}    {literal(item)}," for item in value)
     return f"{margin}{name}[\n{items}\n{margin}],"

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.batch.raw import find_tables
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.data import prepare
+from churnkit.pipeline.data import prepare, read_training_table
 from churnkit.pipeline.drafts import names
-from churnkit.pipeline.drafts.flat import draft_table, with_ignored
+from churnkit.pipeline.drafts.columns import ignored
+from churnkit.pipeline.drafts.flat import draft_table, is_log
+from churnkit.pipeline.drafts.plan_writing import plan_recipe_text
+from churnkit.pipeline.drafts.plans import draft_plan, plan_columns
+from churnkit.pipeline.drafts.raw import read_raw_tables
 from churnkit.pipeline.drafts.writing import (
     IGNORED_FILES,
     readme_text,
@@ -28,7 +33,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.pipeline.drafts.columns import DraftColumn
-    from churnkit.pipeline.drafts.flat import FlatDraft
 
 __all__ = ["DraftedProject", "draft_project"]
 
@@ -75,7 +79,7 @@ class DraftedProject:
 
 def draft_project(
     folder: Path,
-    source: Path,
+    sources: Sequence[Path],
     *,
     entity: str | None = None,
     label: str | None = None,
@@ -83,7 +87,7 @@ def draft_project(
     name: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> DraftedProject:
-    """Draft a project from a table with a row a customer.
+    """Draft a project from a table with a row a customer, or from raw tables.
 
     The draft is tried before anything is written: its schema is compiled, the whole table is
     checked, split and encoded, and what the leakage guard finds is left out of the model.
@@ -92,12 +96,12 @@ def draft_project(
     ----------
     folder
         The project's folder; files that are there are kept.
-    source
-        A CSV or Parquet file.
+    sources
+        A CSV or Parquet file; or several, or a folder of them: then the recipe has a timeline.
     entity, label, positive
         Columns, and the label's value that means "has left"; guessed if None.
     name
-        The recipe's name; the file's own if None.
+        The recipe's name; the file's own if None, of raw tables the folder's.
     progress
         Called with a few words before each step.
 
@@ -106,49 +110,111 @@ def draft_project(
     ChurnkitError
         If the table cannot be read or nobody could be told apart by it; it says what to do.
     """
+    tables = _raw_tables(sources)
+    if tables is not None:
+        return _draft_raw(folder, tables, entity=entity, label=label, name=name, progress=progress)
+    source = sources[0]
     module = names.module_name(name or source.stem)
     schema = names.class_name(module)
     progress(f"reading {source}")
+    if label is None and is_log(source, entity):
+        tables = {source.stem: source}
+        return _draft_raw(folder, tables, entity=entity, label=label, name=name, progress=progress)
     draft, table = draft_table(source, entity=entity, label=label, positive=positive)
     data = os.path.relpath(source.resolve(), folder.resolve())
     says = f"What {source.name} holds, as churnkit init understood it: read it, then make it yours."
 
-    def files(draft: FlatDraft) -> dict[str, str]:
+    def files(columns: Sequence[DraftColumn]) -> dict[str, str]:
         return {
-            f"schemas/{module}.py": schema_text(schema, draft.columns, says=says),
+            f"schemas/{module}.py": schema_text(schema, columns, says=says),
             f"training/{module}.py": recipe_text(
                 module, schema, source=source.name, data=data, leave_out=draft.leave_out
             ),
         }
 
     progress(f"trying the draft on {table.num_rows:,} rows")
-    draft, found = _tried(draft, table, files, f"training/{module}.py")
-    everything = files(draft) | _service()
-    everything["README.md"] = readme_text(folder.resolve().name, module, data)
-    everything[".gitignore"] = IGNORED_FILES
-    written, kept = _write(folder, everything)
-    return DraftedProject(folder, module, draft.columns, written, kept, (*draft.notes, *found))
+    columns, found = _tried(draft.columns, table, files, f"training/{module}.py")
+    readme = readme_text(folder.resolve().name, module, data)
+    written, kept = _write(folder, files(columns) | _service() | _further(readme))
+    return DraftedProject(folder, module, columns, written, kept, (*draft.notes, *found))
+
+
+def _raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
+    """Tell whether the sources are raw tables: a folder, or several files."""
+    if len(sources) == 1 and not sources[0].is_dir():
+        return None
+    if len(sources) == 1:
+        return find_tables(sources[0])
+    return find_tables(None, [f"{source.stem}={source}" for source in sources])
+
+
+def _draft_raw(
+    folder: Path,
+    tables: Mapping[str, Path],
+    *,
+    entity: str | None,
+    label: str | None,
+    name: str | None,
+    progress: Callable[[str], None],
+) -> DraftedProject:
+    """Draft a project whose recipe has a timeline over raw tables."""
+    if label is not None:
+        raise ChurnkitError(
+            "--label goes with one table: of raw tables, leaving is that subscriptions end, or that "
+            "nothing happens; the drafted recipe says which"
+        )
+    progress(f"reading {', '.join(tables)}")
+    raw, notes = read_raw_tables(tables, entity=entity)
+    plan = draft_plan(raw)
+    module = names.module_name(name or folder.resolve().name)
+    schema = names.class_name(module)
+    says = "A row a customer and date, as the timeline of the recipe makes it."
+
+    def files(columns: Sequence[DraftColumn], base: Path) -> dict[str, str]:
+        paths = {t.source: os.path.relpath(t.path.resolve(), base.resolve()) for t in raw}
+        return {
+            f"schemas/{module}.py": schema_text(schema, columns, says=says),
+            f"training/{module}.py": plan_recipe_text(plan, module, schema, files=paths),
+        }
+
+    progress("trying the draft")
+    columns = plan_columns(plan, raw)
+    with tempfile.TemporaryDirectory() as aside:
+        _write(Path(aside), files(columns, Path(aside)))
+        table = read_training_table(load_recipe(Path(aside) / f"training/{module}.py"), Path(aside))
+    columns, found = _tried(
+        columns, table, lambda drafted: files(drafted, folder), f"training/{module}.py"
+    )
+    said = f"{type(plan.label).__name__} of '{plan.label.table}'" if plan.label else ""
+    example = os.path.relpath(next(iter(raw)).path.resolve().parent, folder.resolve())
+    readme = readme_text(folder.resolve().name, module, f"{example} --as-of DATE")
+    written, kept = _write(folder, files(columns, folder) | _service() | _further(readme))
+    notes = (*notes, f"who leaves: {said}", *found)
+    return DraftedProject(folder, module, columns, written, kept, notes)
 
 
 def _tried(
-    draft: FlatDraft,
+    columns: tuple[DraftColumn, ...],
     table: pa.Table,
-    files: Callable[[FlatDraft], Mapping[str, str]],
+    files: Callable[[Sequence[DraftColumn]], Mapping[str, str]],
     recipe: str,
-) -> tuple[FlatDraft, tuple[str, ...]]:
+) -> tuple[tuple[DraftColumn, ...], tuple[str, ...]]:
     """Prepare the table as training will, and leave out what the leakage guard finds."""
     for _ in range(_MOST_ROUNDS):
-        _refuse_no_features(draft.columns)
+        _refuse_no_features(columns)
         with tempfile.TemporaryDirectory() as aside:
-            _write(Path(aside), files(draft))
+            _write(Path(aside), files(columns))
             loaded = load_recipe(Path(aside) / recipe)
             try:
-                return draft, prepare(loaded, table).left_out
+                return columns, prepare(loaded, table).left_out
             except LeakageError as error:
-                leaks = error.leaks
-        for leak in leaks:
-            if not leak.waived:
-                draft = with_ignored(draft, leak.column, f"{leak.code}: {leak.measured}")
+                leaks = {leak.column: leak for leak in error.leaks if not leak.waived}
+        columns = tuple(
+            ignored(one.name, f"{leaks[one.name].code}: {leaks[one.name].measured}")
+            if one.name in leaks
+            else one
+            for one in columns
+        )
     raise ChurnkitError("the leakage guard finds ever more: please report it")
 
 
@@ -164,6 +230,10 @@ def _refuse_no_features(columns: Sequence[DraftColumn]) -> None:
 def _service() -> dict[str, str]:
     folder = template_folder() / "serving"
     return {f"serving/{name}": (folder / name).read_text(encoding="utf-8") for name in _SERVING}
+
+
+def _further(readme: str) -> dict[str, str]:
+    return {"README.md": readme, ".gitignore": IGNORED_FILES}
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
