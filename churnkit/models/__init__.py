@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from churnkit.models.rule import SingleFeatureRule
     from churnkit.models.scorer import Scorer, load_scorer
     from churnkit.models.tuning import Tuning
+    from churnkit.models.uplift import UpliftModel
+    from churnkit.models.uplift_rows import OverlapError, OverlapWarning
+    from churnkit.models.uplift_scorer import UpliftScorer
+    from churnkit.models.uplift_verdict import UpliftVerdict
 
 __all__ = [
     "BoostedTrees",
@@ -43,9 +47,14 @@ __all__ = [
     "LogisticModel",
     "ModelDataError",
     "ObliviousTrees",
+    "OverlapError",
+    "OverlapWarning",
     "Scorer",
     "SingleFeatureRule",
     "Tuning",
+    "UpliftModel",
+    "UpliftScorer",
+    "UpliftVerdict",
     "calibrate",
     "load_scorer",
 ]
@@ -65,6 +74,11 @@ _HOMES = {
     "Scorer": "scorer",
     "SingleFeatureRule": "rule",
     "Tuning": "tuning",
+    "UpliftModel": "uplift",
+    "UpliftScorer": "uplift_scorer",
+    "UpliftVerdict": "uplift_verdict",
+    "OverlapError": "uplift_rows",
+    "OverlapWarning": "uplift_rows",
     "calibrate": "calibrating",
     "load_scorer": "scorer",
 }

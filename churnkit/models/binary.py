@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from churnkit.models.calibration import Calibration
     from churnkit.models.scorer import Scorer
 
-__all__ = ["BinaryModel", "TrainingRows", "checked_categories", "wide_categories"]
+__all__ = ["BinaryModel", "TrainingRows", "checked_categories", "wide_categories", "without_values"]
 
 
 class TrainingRows(NamedTuple):
@@ -161,7 +161,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
                 self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
             )
         except ValueError as refusal:
-            raise ModelDataError(_without_values(str(refusal))) from None
+            raise ModelDataError(without_values(str(refusal))) from None
         return matrix
 
     def _checked_label(self, y: Any, rows: int) -> NDArray[np.float64]:
@@ -173,7 +173,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
                 )
             check_classification_targets(label)
         except ValueError as refusal:
-            raise ModelDataError(_without_values(str(refusal))) from None
+            raise ModelDataError(without_values(str(refusal))) from None
         if len(label) != rows:
             raise ModelDataError(f"{len(label)} labels for {rows} rows: give one for each row")
         self.classes_ = np.unique(label)
@@ -258,7 +258,7 @@ def _checked_weight(sample_weight: Any, rows: int) -> NDArray[np.float64]:
     return weight
 
 
-def _without_values(message: str) -> str:
+def without_values(message: str) -> str:
     """Return scikit-learn's refusal, without the values of the table that some quote."""
     if "Reshape your data" in message:
         return (
