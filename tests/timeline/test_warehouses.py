@@ -1,0 +1,118 @@
+"""The query for a warehouse: it parses in every dialect, and PostgreSQL runs it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from churnkit.cli.main import run
+from churnkit.contracts.tables import as_arrow
+from churnkit.timeline import Count, build, to_sql
+
+DIALECTS = ("duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres")
+UNTIL = "2025-12-31"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_query_parses_back_in_its_dialect(plan, dialect, label):
+    labelled = replace(plan, label=label)
+    text = to_sql(labelled, dialect)
+    parsed = sqlglot.parse_one(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
+    assert isinstance(parsed, exp.Query)
+    assert [one.alias_or_name for one in parsed.selects] == list(labelled.column_names)
+    sources = {table.name for table in parsed.find_all(exp.Table)}
+    assert {table.source for table in plan.tables} <= sources
+    assert not list(parsed.find_all(exp.Command))
+    # sqlglot writes the epoch of PostgreSQL in either case.
+    assert parsed.sql(dialect=dialect, pretty=True).lower() == text.strip().lower()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS[2:])
+def test_the_command_line_prints_it(dialect, capsys):
+    recipe = Path(__file__).parents[2] / "training" / "subscriptions.py"
+    assert run(["features", str(recipe), "--sql", "--dialect", dialect]) == 0
+    sqlglot.parse_one(capsys.readouterr().out, read=dialect)
+
+
+@pytest.fixture(scope="module")
+def connection(postgres, raw):
+    """A connection to PostgreSQL with the raw tables."""
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(postgres.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.connect() as connection:
+        connection.execute(text("SET TIME ZONE 'UTC'"))
+        connection.execute(text("CREATE SCHEMA warehouse"))
+        connection.execute(text("SET search_path TO warehouse"))
+        for name, rows in raw.items():
+            _load(connection, name, as_arrow(rows))
+        connection.commit()
+        yield connection
+    engine.dispose()
+
+
+def _load(connection, name, table):
+    from sqlalchemy import text
+
+    kinds = {field.name: _kind(field.type) for field in table.schema}
+    columns = ", ".join(f'"{column}" {kind}' for column, kind in kinds.items())
+    connection.execute(text(f'CREATE TABLE "{name}" ({columns})'))
+    values = ", ".join(f"CAST(:c{place} AS {kind})" for place, kind in enumerate(kinds.values()))
+    rows = [
+        {f"c{place}": row[column] for place, column in enumerate(kinds)}
+        for row in table.to_pylist()
+    ]
+    connection.execute(text(f'INSERT INTO "{name}" VALUES ({values})'), rows)  # noqa: S608
+
+
+def _kind(arrow):
+    if pa.types.is_timestamp(arrow):
+        return "timestamptz" if arrow.tz else "timestamp"
+    if pa.types.is_integer(arrow):
+        return "bigint"
+    if pa.types.is_floating(arrow):
+        return "double precision"
+    return "boolean" if pa.types.is_boolean(arrow) else "text"
+
+
+def _same(found, expected):
+    assert len(found) == len(expected)
+    return [
+        (name, row[name], other[name])
+        for row, other in zip(found, expected, strict=True)
+        for name in other
+        if not _alike(row[name], other[name])
+    ]
+
+
+def _alike(one, other):
+    if one is None or other is None:
+        return one is other
+    return one == other if not hasattr(other, "tzinfo") else one.timestamp() == other.timestamp()
+
+
+@pytest.mark.server
+def test_postgresql_gives_every_feature_bit_for_bit(connection, plan, raw):
+    assert not _same(_asked(connection, plan), build(plan, raw, known_until=UNTIL).to_pylist())
+
+
+@pytest.mark.server
+def test_postgresql_gives_every_label(connection, plan, raw, label):
+    labelled = replace(plan, label=label, features={"rows": Count("events")})
+    expected = build(labelled, raw, known_until=UNTIL).to_pylist()
+    assert not _same(_asked(connection, labelled), expected)
+
+
+def _asked(connection, plan):
+    found = connection.exec_driver_sql(to_sql(plan, "postgres").replace("%", "%%"))
+    rows = [dict(row) for row in found.mappings()]
+    for row in rows:
+        if row[plan.as_of].tzinfo is None:
+            row[plan.as_of] = row[plan.as_of].replace(tzinfo=UTC)
+    return sorted(rows, key=lambda row: (row[plan.as_of], row[plan.entity]))
