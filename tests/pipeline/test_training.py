@@ -16,7 +16,7 @@ pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 from churnkit.bundle import Registry, RetentionModel, load
 from churnkit.bundle.quiet import quiet_mlflow
 from churnkit.errors import ChurnkitError
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel
+from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, Tuning
 from churnkit.pipeline import Gate, train
 
 
@@ -173,6 +173,24 @@ def test_a_run_that_is_interrupted_leaves_the_champion(recipe_of, shop_copy, ste
     with pytest.raises(KeyboardInterrupt):
         train(logistic(recipe_of(shop_copy), seed=3), project=shop_copy, progress=interrupt)
     assert versions_of(shop_copy) == before
+
+
+def test_each_setting_that_a_search_tried_is_a_run_inside_the_trainings(recipe_of, shop_copy):
+    pytest.importorskip("optuna", reason="the extra 'train' is not installed")
+    candidates = [("logistic", LogisticModel(C=1.0))]
+    model = ChurnClassifier(candidates=candidates, cv=2, tuning=Tuning(trials=2))
+    result = train(replace(recipe_of(shop_copy), model=model, seed=4), project=shop_copy)
+    with quiet_mlflow():
+        client = Registry(shop_copy).client
+        parent = client.get_run(result.run_id)
+        trials = client.search_runs(
+            [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{result.run_id}'"
+        )
+    assert sorted(each.info.run_name for each in trials) == ["trial 0", "trial 1"]
+    for each in trials:
+        assert {"num_leaves", "learning_rate"} <= set(each.data.params)
+        assert each.data.metrics["log_loss"] > 0
+    assert (shop_copy.store / "tuning.db").is_file()
 
 
 def test_another_seed_gives_another_bundle_and_the_gate_decides(recipe_of, shop_copy, trained_shop):
