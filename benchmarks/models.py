@@ -137,7 +137,7 @@ def section(results: dict[str, Any]) -> str:
             + " |"
             for name, figures in table["peers"].items()
         ]
-        lines += _first_folds(table)
+        lines += [*_first_folds(table), *_absent(table)]
     return "\n".join(lines)
 
 
@@ -163,6 +163,14 @@ def _first_folds(table: dict[str, Any]) -> list[str]:
             ),
         ]
     return lines
+
+
+def _absent(table: dict[str, Any]) -> list[str]:
+    """Name the peers that did not take part: nothing is said of them."""
+    absent = [peer.title for peer in peers().values() if peer.title not in table["peers"]]
+    if not any(name.startswith("AutoGluon") for name in table["peers"]):
+        absent.append("AutoGluon (--autogluon)")
+    return ["", f"Not in this run: {'; '.join(absent)}."] if absent else []
 
 
 def _asked() -> argparse.Namespace:
