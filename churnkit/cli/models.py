@@ -65,6 +65,21 @@ def list_(as_json: AsJson = False) -> None:
     )
 
 
+@models.command("card")
+def show_card(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A registered name (its champion), models:/NAME@ALIAS, or a bundle's folder. "
+            "Default: the project's only model."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a model's card: data, figures, groups, drivers and limits, as Markdown."""
+    _print_card(model, as_json=as_json)
+
+
 @models.command()
 def promote(
     version: Annotated[str, typer.Argument(help="Its number, or challenger.")],
@@ -185,7 +200,7 @@ def _tell_champion(version: dict[str, object], *, as_json: bool) -> None:
     print_next("churnkit models list")
 
 
-def _print_card(name: str, *, as_json: bool) -> None:
+def _print_card(name: str | None, *, as_json: bool) -> None:
     model = load_model(name)
     if as_json:
         print_json(dict(model.card))

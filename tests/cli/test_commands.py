@@ -352,7 +352,7 @@ def test_models_prints_a_card_for_people_and_for_programs(churnkit, shop_copy):
     code, printed, _ = churnkit("models", "--card", "shop", folder=shop_copy.root)
     assert code == 0
     assert printed.startswith("# Model card: shop")
-    code, printed, _ = churnkit("models", "--card", "shop", "--json", folder=shop_copy.root)
+    code, printed, _ = churnkit("models", "card", "--json", folder=shop_copy.root)
     assert code == 0
     assert json.loads(printed)["data"]["rows"] == 500
 
