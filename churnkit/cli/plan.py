@@ -66,10 +66,9 @@ def plan(
     asked = Asked(customers, sql, tuple(tables or ()), as_of)
     opened = asked.open()
     loaded = load_model(model)
-    on = None if as_of is None else datetime.fromisoformat(as_of)
     with (
         asked.rows(opened, loaded) as source,
-        _occasion(loaded, journal=journal, period=period, day=day or on) as occasion,
+        _occasion(loaded, journal=journal, period=period, day=day, as_of=as_of) as occasion,
     ):
         planned, report = run(
             source,
@@ -89,7 +88,12 @@ def plan(
 
 @contextmanager
 def _occasion(
-    model: RetentionModel, *, journal: str | None, period: str | None, day: datetime | None
+    model: RetentionModel,
+    *,
+    journal: str | None,
+    period: str | None,
+    day: datetime | None,
+    as_of: str | None,
 ) -> Iterator[Occasion | None]:
     """Open the journal if one is meant; None where the plan needs neither journal nor day."""
     from churnkit.decisions.who import needs_who
@@ -102,8 +106,9 @@ def _occasion(
     from churnkit.batch import Occasion
 
     now = datetime.now(UTC)
-    at = now if day is None else None
-    occasion = Occasion((day or now).date(), at, period)
+    # The date of raw tables has been read by whoever made rows of them.
+    told = day if day is not None or as_of is None else datetime.fromisoformat(as_of)
+    occasion = Occasion((told or now).date(), now if told is None else None, period)
     if not wanted:
         yield occasion
         return

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,8 +34,21 @@ __all__ = ["Problem", "Standing", "minimise", "solve"]
 _BLOCK = 8192
 # Rows of the first, rough solution. More rows start the exact search closer; fewer are quicker.
 _SAMPLE = 16384
+_FIRST = 1024
 # How far the exact search reaches to either side: four standard errors of such a sample.
 _REACH = 4.0 / math.sqrt(_SAMPLE)
+
+
+@cache
+def compiled() -> Any:
+    """Give the compiled loops, or None without numba; the bits are the same."""
+    if find_spec("numba") is None:
+        return None
+    return import_module("churnkit.decisions._compiled")
+
+
+def _array(cost: float | Floats) -> Floats:
+    return np.array([cost]) if isinstance(cost, float) else cost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,8 +107,7 @@ class Problem:
         """Give (n,) the gain of the action that each row has, 0 for none."""
         money = np.zeros(action.shape[0])
         for j, gain in enumerate(self.gain):
-            chosen = action == j
-            money[chosen] = gain[chosen]
+            np.copyto(money, gain, where=action == j)
         return money
 
     def value(self, action: Any) -> float:
@@ -103,8 +118,8 @@ class Problem:
         """Give (rows,) the cost of the action that each row has, 0 for none."""
         money = np.zeros(action.shape[0])
         for j, cost in enumerate(self.cost):
-            chosen = action == j
-            money[chosen] = cost if isinstance(cost, float) else cost[rows][chosen]
+            part = cost if isinstance(cost, float) else cost[rows]
+            np.copyto(money, part, where=action == j)
         return money
 
     def weigh(self, prices: Floats) -> tuple[float, Floats]:
@@ -113,6 +128,7 @@ class Problem:
         reduced, best, money = np.empty(size), np.empty(size), np.empty(size)
         choice, better = np.empty(size, dtype=np.int8), np.empty(size, dtype=np.bool_)
         actions = len(self.cost)
+        fast = compiled()
         spent_in_all, given = 0.0, np.zeros(actions)
         tolls = self.tolls(prices)
         total = self.base
@@ -125,6 +141,10 @@ class Problem:
             k.fill(0)
             for j, cost in enumerate(self.cost):
                 part = cost if isinstance(cost, float) else cost[start:stop]
+                if fast is not None:
+                    row = self.gain[j, start:stop]
+                    fast.better(row, _array(part), prices[0], tolls[j], j + 1, b, spent, k)
+                    continue
                 self._reduce(j, part, (prices[0], tolls[j]), slice(start, stop), r)
                 np.greater(r, b, out=up)
                 np.copyto(b, r, where=up)
@@ -148,13 +168,18 @@ class Problem:
         """Give each customer's best action at `prices`, and how firmly it is the best."""
         action = np.full(self.rows, -1, dtype=np.int8)
         best, margin = np.zeros(self.rows), np.empty(self.rows)
-        tolls = self.tolls(prices)
+        fast, tolls = compiled(), self.tolls(prices)
         for start in range(0, self.rows, _BLOCK):
             rows = slice(start, min(start + _BLOCK, self.rows))
             first, second = best[rows], np.full(best[rows].shape[0], -np.inf)
             reduced = np.empty_like(first)
             for j, cost in enumerate(self.cost):
                 part = cost if isinstance(cost, float) else cost[rows]
+                if fast is not None:
+                    row = self.gain[j, rows]
+                    args = (prices[0], tolls[j], j, first, second, action[rows])
+                    fast.runner_up(row, _array(part), *args)
+                    continue
                 self._reduce(j, part, (prices[0], tolls[j]), rows, reduced)
                 up = reduced > first
                 np.maximum(second, np.where(up, first, reduced), out=second)
@@ -211,9 +236,14 @@ class Problem:
         low, high = np.zeros(size), np.full(size, -np.inf)
         choice, first = np.full(size, -1, dtype=np.int8), np.zeros(size)
         reduced = np.empty(size)
-        tolls, wide = self.tolls(centre), self.tolls(radius)
+        fast, tolls, wide = compiled(), self.tolls(centre), self.tolls(radius)
         for j, cost in enumerate(self.cost):
             part = cost if isinstance(cost, float) else cost[rows]
+            if fast is not None:
+                row = self.gain[j, rows]
+                box = (centre[0], tolls[j], radius[0], wide[j])
+                fast.firmer(row, _array(part), *box, j, first, low, high, choice)
+                continue
             self._reduce(j, part, (centre[0], tolls[j]), rows, reduced)
             reach = wide[j] + radius[0] * part
             up = reduced > first
@@ -325,8 +355,7 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
     if problem.rows <= 2 * _SAMPLE:
         return _snap(problem, _exact(problem, prices, scale, live), scale)
     if start is None:
-        sample = problem.take(slice(0, _SAMPLE), problem.limits * (_SAMPLE / problem.rows))
-        prices = _search(sample, prices, scale, live, step=0.5, tolerance=1e-4)
+        prices = _rough(problem, prices, scale, live)
     # A sample's prices err by about this much; where that was too little, the next box stands
     # around the better prices that were found, and is wider.
     radius = np.where(live, reach * scale, 0.0)
@@ -341,6 +370,17 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
         radius = radius * 1.5
     prices = _search(problem, prices, scale, live, step=0.1, tolerance=1e-6)
     return _snap(problem, prices, scale)
+
+
+def _rough(problem: Problem, prices: Floats, scale: Floats, live: Any) -> Floats:
+    """Give the prices of a sample; a smaller one says first where to look."""
+    few = problem.take(slice(0, _FIRST), problem.limits * (_FIRST / problem.rows))
+    prices = _search(few, prices, scale, live, step=0.5, tolerance=1e-3)
+    radius = np.where(live, 4.0 / math.sqrt(_FIRST) * scale, 0.0)
+    sample = problem.take(slice(0, _SAMPLE), problem.limits * (_SAMPLE / problem.rows))
+    near = sample.around(prices, radius)
+    fence = (prices, 3.0 * radius)
+    return _search(near, prices, radius, live, fence, step=0.3, tolerance=1e-3)
 
 
 def _exact(problem: Problem, prices: Floats, scale: Floats, live: Any) -> Floats:

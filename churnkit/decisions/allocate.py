@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # A plan further than this below its bound may suffer from ties; what breaks them is as small.
 _LOOSE = 1e-5
 _SHARE = 1e-5
+# Rows that are laid out at once.
+_LAID = 32768
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _SILVER = math.sqrt(2.0) - 1.0
 
@@ -54,6 +56,8 @@ class Plan:
     """No plan within the limits is worth more than this, in money."""
     shadow_prices: ShadowPrices
     """What one more unit of each limit would bring."""
+    shortfall: tuple[int, ...] = ()
+    """How many customers each floor lacks, where other limits leave no room for them."""
 
     @property
     def gap(self) -> float:
@@ -79,6 +83,7 @@ class Plan:
             "bound": self.bound,
             "gap": self.gap,
             "shadow_prices": self.shadow_prices.to_dict(),
+            "shortfall": list(self.shortfall),
         }
 
 
@@ -89,6 +94,7 @@ def allocate(
     budget: float | None = None,
     capacity: Sequence[float | None] | NDArray[Any] | None = None,
     shared: Sequence[tuple[float, Sequence[int]]] = (),
+    floors: tuple[NDArray[np.bool_], NDArray[np.int64]] | None = None,
 ) -> Plan:
     """Choose one action or none for each customer, for the highest total gain.
 
@@ -106,6 +112,9 @@ def allocate(
         (m,) the most customers of each action; None, or None in a place, for no limit.
     shared
         Limits that several actions share: the most customers, and the actions' places.
+    floors
+        (n, s) who belongs to which segment, and (s,) the least customers of each who get an
+        action; None for no floors.
 
     Returns
     -------
@@ -141,8 +150,17 @@ def allocate(
     (array([ 0,  1, -1]), 75.0, 0.0)
 
     """
-    allocator = Allocator(gain, cost, capacity=capacity, shared=shared, budget=budget)
-    return allocator.plan(budget)
+
+    def at(gains: Floats) -> Plan:
+        rows = cost if np.ndim(cost) == 1 else cost[: len(gains)]
+        allocator = Allocator(gains, rows, capacity=capacity, shared=shared, budget=budget)
+        return allocator.plan(budget)
+
+    if floors is None or not floors[1].any():
+        return at(gain)
+    from churnkit.decisions.floors import reach_floors
+
+    return reach_floors(at, np.asarray(gain, dtype=np.float64), *floors)
 
 
 class Allocator:
@@ -182,34 +200,49 @@ class Allocator:
     def _prepare(self, budget: float) -> None:
         """Lay out what can be given at all, one row an action, in an order of its own."""
         n, m = self._gain.shape
-        gain = np.array(self._gain.T, dtype=np.float64, order="C")
-        costs: list[Floats] = []
-        for j in range(m):
-            cost = self._cost[j] if self._cost.ndim == 1 else self._cost[:, j]
-            given = (gain[j] > 0.0) & (cost <= budget) & (cost < np.inf)
-            if self._capacity[j] < 1.0 or (self._shared[self._uses[m:, j] > 0.0] < 1.0).any():
-                given[:] = False
-            gain[j][~given] = -np.inf
-            # What is not given has no cost: 0 keeps it out of scales and sums.
-            fits = given.any() if cost.ndim == 0 else given
-            costs.append(np.where(fits, cost, 0.0))
-        rows = np.flatnonzero((gain > 0.0).any(axis=0)) if m else np.zeros(0, dtype=np.int64)
-        gain = gain[:, rows]
-        kept = [c if c.ndim == 0 else c[rows] for c in costs]
-        self._exponent = _exponent([gain])
-        self._cost_exponent = _exponent(kept)
-        order = np.argsort(_digest([*gain, *(c for c in kept if c.ndim)]), kind="stable")
-        self._rows: Ints = rows[order]
+        per_customer = self._cost.ndim == 2
+        shut = self._capacity < 1.0
+        for most, uses in zip(self._shared, self._uses[m:], strict=True):
+            shut |= (uses > 0.0) & (most < 1.0)
+        digest = np.empty(n, dtype=np.uint64)
+        some = np.empty(n, dtype=np.bool_)
+        tops, fits = np.zeros(2), np.zeros(m, dtype=np.bool_)
+        for start in range(0, n, _LAID):
+            part = slice(start, min(start + _LAID, n))
+            gain, cost = self._masked(part, budget, shut)
+            given = gain > 0.0
+            some[part], fits = given.any(axis=0), fits | given.any(axis=1)
+            if m:
+                digest[part] = _digest([*gain, *(cost if per_customer else ())])
+            tops = np.maximum(tops, [gain.max(initial=0.0), cost.max(initial=0.0)])
+        self._exponent, self._cost_exponent = _exponent(tops[0]), _exponent(tops[1])
+        rows = np.flatnonzero(some)
+        self._rows: Ints = rows[np.argsort(digest[rows], kind="stable")]
         self._n = n
+        laid, costs = np.empty((m, rows.shape[0])), np.empty((m, rows.shape[0] * per_customer))
+        for start in range(0, rows.shape[0], _LAID):
+            # One customer's numbers lie side by side: a row is fetched once, not once an action.
+            part = slice(start, start + _LAID)
+            gain, cost = self._masked(self._rows[part], budget, shut)
+            laid[:, part] = np.ldexp(gain, -self._exponent)
+            if per_customer:
+                costs[:, part] = np.ldexp(cost, -self._cost_exponent)
+        flat = np.ldexp(
+            np.where(fits, 0.0 if per_customer else self._cost, 0.0), -self._cost_exponent
+        )
         self._problem = Problem(
-            np.ldexp(np.ascontiguousarray(gain[:, order]), -self._exponent),
-            tuple(
-                float(c) if c.ndim == 0 else c[order]
-                for c in (np.ldexp(c, -self._cost_exponent) for c in kept)
-            ),
+            laid,
+            tuple(costs) if per_customer else tuple(flat.tolist()),
             np.concatenate([[np.inf], self._capacity, self._shared]),
             self._uses,
         )
+
+    def _masked(self, rows: Any, budget: float, shut: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Give (m, rows) gains, ``-inf`` where nothing is given, and costs, 0 there."""
+        gain = self._gain[rows].T
+        cost = self._cost[rows].T if self._cost.ndim == 2 else self._cost[:, None]
+        given = (gain > 0.0) & (cost <= budget) & (cost < np.inf) & ~shut[:, None]
+        return np.where(given, gain, -np.inf), np.where(given, cost, 0.0)
 
     def plan(self, budget: float | None = None) -> Plan:
         """Give the plan under `budget`; the last plan's prices start the search for the next."""
@@ -372,16 +405,14 @@ def _shared(shared: Sequence[tuple[float, Sequence[int]]], actions: int) -> tupl
     return np.floor(np.array([most for most, _ in shared], dtype=np.float64)), uses
 
 
-def _exponent(columns: list[Floats]) -> int:
+def _exponent(top: float) -> int:
     """Give the power of two that brings the largest amount near one, which changes no bits."""
-    tops = [float(c.max(initial=0.0)) for c in columns]
-    top = max(tops, default=0.0)
     return int(math.frexp(top)[1]) if top > 0.0 else 0
 
 
 def _digest(columns: list[Floats]) -> NDArray[np.uint64]:
     """Mix each row's numbers to 64 bits: a random order that the rows' positions do not touch."""
-    mixed = np.full(columns[0].shape[0] if columns else 0, 0x9E3779B97F4A7C15, dtype=np.uint64)
+    mixed = np.full(columns[0].shape[0], 0x9E3779B97F4A7C15, dtype=np.uint64)
     for column in columns:
         mixed ^= np.ascontiguousarray(column).view(np.uint64)
         # The finaliser of SplitMix64.

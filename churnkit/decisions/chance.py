@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +77,17 @@ class Chance:
         rest = Room(np.inf, reserve, ())
         weights = _weights(exploration, gains[0], gains[1], gains[2], cells)
         return cls(exploration, weights, reserve, rest, f"{catalogue.salt}:{day}")
+
+    def guarding(self, planned: NDArray[np.int64], members: NDArray[np.bool_]) -> Chance:
+        """Take "none" from what chance may choose for members of floors who have an action."""
+        rows = np.flatnonzero(members & (planned >= 0))
+        weights = self.weights.copy()
+        weights[rows, 0] = 0.0
+        total = weights[rows].sum(axis=1)
+        bare = rows[total <= 0.0]
+        weights[bare, planned[bare] + 1] = 1.0
+        weights[rows] /= weights[rows].sum(axis=1, keepdims=True)
+        return replace(self, weights=weights)
 
     def draw(self, planned: NDArray[np.int64], customers: Sequence[str]) -> Draw:
         """Let chance choose for some of the plan's customers."""

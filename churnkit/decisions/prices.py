@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ShadowPrices"]
 
+_PARTS = ("capacity", "shared", "floors")
+
 
 def _none() -> NDArray[np.float64]:
     return np.zeros(0)
@@ -31,6 +33,8 @@ class ShadowPrices:
     """(m,) gain for one more customer of each action; 0 where the capacity does not bind."""
     shared: NDArray[np.float64] = field(default_factory=_none)
     """(s,) the same for each limit that actions share, in the catalogue's order."""
+    floors: NDArray[np.float64] = field(default_factory=_none)
+    """(f,) what one customer less in each floor would bring."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain numbers; `from_dict` is its inverse.
@@ -38,12 +42,13 @@ class ShadowPrices:
         Examples
         --------
         >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
-        {'budget': 0.5, 'capacity': [0.0], 'shared': []}
+        {'budget': 0.5, 'capacity': [0.0], 'shared': [], 'floors': []}
         """
         return {
             "budget": self.budget,
             "capacity": self.capacity.tolist(),
             "shared": self.shared.tolist(),
+            "floors": self.floors.tolist(),
         }
 
     @classmethod
@@ -57,7 +62,7 @@ class ShadowPrices:
         """
         try:
             budget = float(data["budget"])
-            parts = [np.array(data[name], dtype=np.float64) for name in ("capacity", "shared")]
+            parts = [np.array(data[name], dtype=np.float64) for name in _PARTS]
         except (KeyError, TypeError, ValueError):
             raise RecipeError("shadow prices: cannot be read; write them with to_dict()") from None
         every = np.concatenate([[budget], *(part.ravel() for part in parts)])

@@ -172,13 +172,17 @@ def decide(
     if declared.exploration is not None and who is not None:
         chance = Chance.over(gains, room, declared.exploration, f"{declared.salt}:{who.as_of}")
     open_room = room if chance is None else chance.rest
+    floors = _floors(catalogue, matrix)
     plan = allocate(
         offered,
         gains.cost,
         budget=None if np.isinf(open_room.budget) else open_room.budget,
         capacity=open_room.capacity,
         shared=open_room.shared,
+        floors=floors,
     )
+    if chance is not None and floors is not None:
+        chance = chance.guarding(plan.action, np.asarray(floors[0].any(axis=1)))
     codes = _reasons(gains, offered, plan, open_room, barred)
     codes[np.isnan(np.asarray(churn_probability, dtype=np.float64))] = reasons.UNSCORED
     drawn = (
@@ -199,6 +203,19 @@ def decide(
         barred=barred,
         eligible=gains.eligible,
     )
+
+
+def _floors(
+    catalogue: CompiledCatalogue, matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]] | None:
+    """Give who belongs to the segments of the floors, and how many of them must get an action."""
+    if not catalogue.floors:
+        return None
+    members = catalogue.members(matrix)
+    counts = members.sum(axis=0).tolist()
+    declared = catalogue.catalogue.floors
+    least = [min(f.least(k), k) for f, k in zip(declared, counts, strict=True)]
+    return members, np.array(least, dtype=np.int64)
 
 
 def _as_planned(plan: Plan) -> Draw:

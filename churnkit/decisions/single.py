@@ -147,7 +147,14 @@ def decide_one(
         return _none(reasons.UNSCORED)
     barred = bars_of_one(catalogue, row, who)
     options = _options(float(churn_probability), row, catalogue, measured, barred)
-    best, code = _best(options, barred, declared, budget=budget, act_on=act_on, prices=prices)
+    best, code = _best(
+        options,
+        barred,
+        declared,
+        budget=budget,
+        act_on=act_on,
+        prices=_prices(catalogue, row, prices),
+    )
     decision = _decision(best, code, options, declared.names)
     if declared.exploration is None or who is None:
         return decision
@@ -162,7 +169,7 @@ def _best(
     *,
     budget: float | None,
     act_on: ActOn,
-    prices: ShadowPrices | None,
+    prices: tuple[float, list[float]],
 ) -> tuple[_Option | None, int]:
     """Give the option of the highest gain less the price of what it uses, and the reason."""
     # Gains of zero or less are never given, also where their bound was not asked.
@@ -170,7 +177,7 @@ def _best(
     if not paying:
         shut = int(reasons.nearest(np.array([barred], dtype=np.int8))[0])
         return None, reasons.UNPAID if options else shut
-    price, tolls = _prices(catalogue, prices)
+    price, tolls = prices
     open_ = [o for o in paying if not _is_closed(catalogue, o.place)]
     # The first of equals wins, as in a plan.
     best, worth = None, 0.0
@@ -323,8 +330,14 @@ def _check_one(
         raise RecipeError("budget: must be zero or more; leave it out for no limit")
 
 
-def _prices(catalogue: Catalogue, prices: ShadowPrices | None) -> tuple[float, list[float]]:
-    """Give the budget's price, and what one customer of each action uses of the capacities."""
+def _prices(
+    compiled: CompiledCatalogue, row: Sequence[float], prices: ShadowPrices | None
+) -> tuple[float, list[float]]:
+    """Give the budget's price, and what the customer uses of the capacities with each action.
+
+    For a member of a floor's segment that is less what the floor would pay.
+    """
+    catalogue = compiled.catalogue
     if prices is None:
         return 0.0, [0.0] * len(catalogue.actions)
     tolls = prices.capacity.tolist()
@@ -338,6 +351,9 @@ def _prices(catalogue: Catalogue, prices: ShadowPrices | None) -> tuple[float, l
         for j, action in enumerate(catalogue.actions):
             if limit.counts(action.channel, action.group):
                 tolls[j] += price
+    for rules, price in zip(compiled.floors, prices.floors.tolist(), strict=False):
+        if all(rule.holds(row) for rule in rules):
+            tolls = [toll - price for toll in tolls]
     return prices.budget, tolls
 
 

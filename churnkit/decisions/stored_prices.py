@@ -64,4 +64,5 @@ def _named(catalogue: Catalogue) -> dict[str, Any]:
     return {
         "actions": list(catalogue.names),
         "limits": [str(limit) for limit in catalogue.capacities],
+        "segments": [floor.name for floor in catalogue.floors],
     }
