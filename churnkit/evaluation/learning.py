@@ -127,6 +127,7 @@ def learning_curve(
     metric: str = "log_loss",
     folds: int = 5,
     repeats: int = 1,
+    groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> Sufficiency:
     """Ask whether more customers would help.
@@ -143,6 +144,7 @@ def learning_curve(
         A name of `churnkit.evaluation.METRICS`.
     folds, repeats
         Stratified folds, dealt anew each time; intervals are corrected for their overlap.
+    groups : (n,) whose row it is, if customers have several: all go into one fold
     seed
         The same seed gives the same folds and the same shares.
 
@@ -174,7 +176,15 @@ def learning_curve(
         return [(train[rank <= share], slice(None)) for share in given]
 
     sizes, figures = _folded(
-        model, matrix, outcome, parts, metric=metric, folds=folds, repeats=repeats, seed=seed
+        model,
+        matrix,
+        outcome,
+        parts,
+        metric=metric,
+        folds=folds,
+        repeats=repeats,
+        groups=groups,
+        seed=seed,
     )
     return _sufficiency("customers", metric, sizes, figures, 1 / folds)
 
@@ -188,13 +198,14 @@ def window_curve(
     metric: str = "log_loss",
     folds: int = 5,
     repeats: int = 1,
+    groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> Sufficiency:
     """Ask whether features need to look back as far as they do.
 
     Parameters
     ----------
-    model, X, y, metric, folds, repeats, seed
+    model, X, y, metric, folds, repeats, groups, seed
         As `learning_curve`. The model's own settings by column (such as
         ``categorical_features``) must fit every subset of the columns.
     window_days : (f,) how far back each column looks; None for those that look at no window,
@@ -223,7 +234,15 @@ def window_curve(
         return [(train, np.flatnonzero(days <= longest)) for longest in given]
 
     _, figures = _folded(
-        model, matrix, outcome, parts, metric=metric, folds=folds, repeats=repeats, seed=seed
+        model,
+        matrix,
+        outcome,
+        parts,
+        metric=metric,
+        folds=folds,
+        repeats=repeats,
+        groups=groups,
+        seed=seed,
     )
     return _sufficiency("days of window", metric, given, figures, 1 / folds)
 
@@ -311,6 +330,7 @@ def _folded(
     metric: str,
     folds: int,
     repeats: int,
+    groups: ArrayLike | None,
     seed: int,
 ) -> tuple[list[float], NDArray[np.float64]]:
     """Return the mean training size of each part, and the figures, (folds, parts)."""
@@ -318,7 +338,7 @@ def _folded(
 
     of = METRICS[metric].of
     sizes, figures = [], []
-    dealt = repeated_folds(outcome, folds=folds, repeats=repeats, seed=seed)
+    dealt = repeated_folds(outcome, folds=folds, repeats=repeats, groups=groups, seed=seed)
     for place, (train, test) in enumerate(dealt):
         chosen = parts(train, place)
         row = []

@@ -70,6 +70,7 @@ def compare_models(
     metric: str = "log_loss",
     folds: int = 5,
     repeats: int = 2,
+    groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> Comparison:
     """Hold two unfitted models against each other, each fitted again on the same folds.
@@ -87,6 +88,7 @@ def compare_models(
         A name of `churnkit.evaluation.METRICS`.
     folds, repeats
         Stratified folds, dealt anew each time.
+    groups : (n,) whose row it is, if customers have several: all go into one fold
     seed
         The same seed gives the same folds.
 
@@ -116,7 +118,8 @@ def compare_models(
         raise EvaluationError(f"there is no metric {metric!r}: use one of {', '.join(METRICS)}")
     matrix, outcome = np.asarray(X, dtype=np.float64), np.asarray(y).astype(np.float64)
     figures = []
-    for train, test in repeated_folds(outcome, folds=folds, repeats=repeats, seed=seed):
+    dealt = repeated_folds(outcome, folds=folds, repeats=repeats, groups=groups, seed=seed)
+    for train, test in dealt:
         figures.append(
             [
                 _figure(
@@ -132,9 +135,12 @@ def compare_models(
 
 
 def repeated_folds(
-    y: ArrayLike, *, folds: int, repeats: int, seed: int
+    y: ArrayLike, *, folds: int, repeats: int, groups: ArrayLike | None = None, seed: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield training and test rows of stratified folds, dealt anew for each repetition.
+
+    With groups, all rows of one go into one fold; a group counts as churned if any of its rows
+    did.
 
     Raises
     ------
@@ -148,7 +154,12 @@ def repeated_folds(
     (4, 4)
     """
     outcome = np.asarray(y).astype(np.float64)
-    fewest = int(min(np.count_nonzero(outcome == kind) for kind in (0.0, 1.0)))
+    which = np.arange(len(outcome))
+    if groups is not None:
+        which = np.unique(np.asarray(groups), return_inverse=True)[1]
+    kinds = np.zeros(int(which.max(initial=-1)) + 1)
+    np.maximum.at(kinds, which, outcome)
+    fewest = int(min(np.count_nonzero(kinds == kind) for kind in (0.0, 1.0)))
     if folds < 2 or repeats < 1:
         raise EvaluationError("use two or more folds, once or more")
     if fewest < folds:
@@ -158,10 +169,11 @@ def repeated_folds(
         )
     rng = np.random.default_rng(seed)
     for _ in range(repeats):
-        fold = np.empty(len(outcome), dtype=np.intp)
+        dealt = np.empty(len(kinds), dtype=np.intp)
         for kind in (0.0, 1.0):
-            rows = rng.permutation(np.flatnonzero(outcome == kind))
-            fold[rows] = np.arange(len(rows)) % folds
+            rows = rng.permutation(np.flatnonzero(kinds == kind))
+            dealt[rows] = np.arange(len(rows)) % folds
+        fold = dealt[which]
         for each in range(folds):
             yield np.flatnonzero(fold != each), np.flatnonzero(fold == each)
 

@@ -57,7 +57,7 @@ def build_card(
     RecipeError
         If the recipe names a column to slice by that cannot be used.
     """
-    curve = calibration_curve(data.test.y, fitted.probability)
+    curve = calibration_curve(data.test.y, fitted.probability, sample_weight=data.test.weight)
     slices = slice_metrics(data.test.y, fitted.probability, groups_of(data, recipe.slices))
     period = _period(data)
     card: dict[str, Any] = {
@@ -88,7 +88,11 @@ def build_card(
         card["lifetime"] = lifetime.card
     if recipe.learning_curve:
         card["learning"] = learning_curve(
-            fitted.model, data.train.X, data.train.y, seed=recipe.seed
+            fitted.model,
+            data.train.X,
+            data.train.y,
+            groups=data.train.customers,
+            seed=recipe.seed,
         ).to_dict()
     return card
 

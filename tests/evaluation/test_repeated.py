@@ -36,6 +36,14 @@ def test_folds_hold_each_row_once_and_both_kinds_evenly():
     assert not np.array_equal(tests[0], tests[5])
 
 
+def test_all_rows_of_a_customer_are_in_one_fold():
+    customer = np.repeat(np.arange(50), 3)
+    y = (customer < 15) & (np.arange(150) % 3 == 2)
+    for train, test in repeated_folds(y, folds=5, repeats=1, groups=customer, seed=0):
+        assert not set(customer[train]) & set(customer[test])
+        assert y[test].sum() == 3
+
+
 def test_a_column_that_matters_makes_a_model_better_and_noise_makes_no_difference():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(600, 2))
