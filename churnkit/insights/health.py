@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
     from churnkit.insights.base import Base
 
 __all__ = ["Health", "HealthBand", "health_of"]
@@ -64,11 +68,18 @@ class Health:
         }
 
 
-def health_of(base: Base) -> Health:
+def health_of(base: Base, apply: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Health:
     """Score all customers: ``100 * (1 - calibrated probability of churn)``.
 
-    A component's points are its part of the way from the mean customer's score to the
-    customer's, in proportion to its SHAP value in log-odds.
+    A component's points are the score less what it would be without the column's contribution,
+    as in the reasons of one customer.
+
+    Parameters
+    ----------
+    base
+        Scored customers.
+    apply
+        From log-odds to calibrated probability.
     """
     score = 100.0 * (1.0 - base.probability)
     bands = []
@@ -87,28 +98,21 @@ def health_of(base: Base) -> Health:
     return Health(
         float(score.mean()) if len(base) else 0.0,
         tuple(bands),
-        _components(base),
-        "100 x (1 - calibrated probability of churn); components share the way from the mean "
-        "score by their SHAP values",
+        _components(base, apply),
+        "100 x (1 - calibrated probability of churn)",
     )
 
 
-def _components(base: Base) -> tuple[tuple[str, float, float], ...]:
+def _components(
+    base: Base, apply: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> tuple[tuple[str, float, float], ...]:
     if not len(base.sample):
         return ()
+    raw = base.contributions.sum(axis=1)
+    probability = apply(raw)
     parts = base.contributions[:, :-1]
-    score = 100.0 * (1.0 - base.probability[base.sample])
-    whole = parts.sum(axis=1)
-    way = score - float((100.0 * (1.0 - base.probability)).mean())
-    safe = np.where(np.abs(whole) > 1e-9, whole, np.inf)
-    # A positive log-odds part lowers the score; the signs of way and whole nearly always differ.
-    points = -parts * np.abs(way / safe)[:, np.newaxis]
-    down = np.array(
-        [column[column < 0].mean() if (column < 0).any() else 0.0 for column in points.T]
-    )
-    up = np.array([column[column > 0].mean() if (column > 0).any() else 0.0 for column in points.T])
+    points = np.stack([100.0 * (apply(raw - part) - probability) for part in parts.T], axis=1)
+    down = [float(own[own < 0].mean()) if (own < 0).any() else 0.0 for own in points.T]
+    up = [float(own[own > 0].mean()) if (own > 0).any() else 0.0 for own in points.T]
     order = np.argsort(-np.abs(points).mean(axis=0), kind="stable")[:_MOST]
-    return tuple(
-        (base.columns[place].title, float(down[place]), float(up[place]))
-        for place in order.tolist()
-    )
+    return tuple((base.columns[place].title, down[place], up[place]) for place in order.tolist())

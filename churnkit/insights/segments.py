@@ -25,7 +25,6 @@ FEWEST = 5
 """Segments with fewer customers are not shown."""
 _MOST_LEVELS = 12
 _LEAST_LIFT = 1.3
-_BEYOND = 1.1
 _FEWEST_IN_GROUP = 30
 
 
@@ -135,10 +134,10 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
     """Find pairs of traits whose holders leave far more often than either trait alone explains.
 
     Traits are categories and yes/no columns: who customers are, not what they did. A pair is
-    expected to leave with ``odds(first) x odds(second) / odds(all)``. It is kept if its churn
-    lies above that by a tenth and above everybody's by a factor of 1.3, and beyond chance at the
-    5 % level after as many looks as there were pairs (Bonferroni). Of pairs with nearly the same
-    customers the stronger one stays.
+    kept if its churn lies above everybody's by a factor of 1.3 and if the two traits together
+    raise the log-odds by more than each does alone, ``logit(both) - logit(first only) -
+    logit(second only) + logit(neither)``, beyond chance at the 5 % level after as many looks as
+    there were pairs (Bonferroni). Of pairs with nearly the same customers the stronger one stays.
 
     Parameters
     ----------
@@ -161,14 +160,11 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
         if count < _FEWEST_IN_GROUP:
             continue
         rate = float(outcome[rows].mean())
-        odds = _odds(outcome[first_rows]) * _odds(outcome[second_rows]) / _odds(outcome)
-        expected = odds / (1.0 + odds)
-        if rate < _LEAST_LIFT * overall or rate < _BEYOND * expected:
+        if rate < _LEAST_LIFT * overall:
             continue
-        # Of outcomes this is the binomial spread; probabilities lie closer together.
-        beyond = (rate - expected) / (max(float(outcome[rows].std()), 1e-9) / np.sqrt(count))
+        beyond = _interaction(outcome, first_rows, second_rows)
         if beyond > limit:
-            scored.append((float(beyond), f"{first}, {second}", rows))
+            scored.append((beyond, f"{first}, {second}", rows))
     scored.sort(key=lambda one: (-one[0], one[1]))
     kept: list[tuple[str, NDArray[np.bool_]]] = []
     for _, name, rows in scored:
@@ -177,9 +173,27 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
     return tuple(summed(base, name, rows) for name, rows in kept)
 
 
-def _odds(outcome: NDArray[np.float64]) -> float:
-    rate = min(max(float(outcome.mean()), 1e-9), 1.0 - 1e-9)
-    return rate / (1.0 - rate)
+def _interaction(
+    outcome: NDArray[np.float64], first: NDArray[np.bool_], second: NDArray[np.bool_]
+) -> float:
+    """Return by how many standard errors two traits together raise the log-odds."""
+    total = variance = 0.0
+    for rows, sign in (
+        (first & second, 1.0),
+        (first & ~second, -1.0),
+        (~first & second, -1.0),
+        (~first & ~second, 1.0),
+    ):
+        count = int(rows.sum())
+        if count < _FEWEST_IN_GROUP:
+            return 0.0
+        mean = min(max(float(outcome[rows].mean()), 0.5 / count), 1.0 - 0.5 / count)
+        odds = mean * (1.0 - mean)
+        # Of outcomes the spread is binomial; probabilities lie closer together.
+        spread = float(outcome[rows].var()) or odds
+        total += sign * float(np.log(mean / (1.0 - mean)))
+        variance += spread / (count * odds * odds)
+    return total / float(np.sqrt(variance))
 
 
 def _overlap(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:

@@ -64,7 +64,7 @@ def plane_of(
     """Make room for the labels of the axis at the left."""
     left = max(map(width_of, labels), default=0.0) + 12.0
     return Plane(
-        width, height, left, 14.0, 12.0, bottom, x_low, x_high, ticks[0], ticks[-1]
+        width, height, left, 24.0, 12.0, bottom, x_low, x_high, ticks[0], ticks[-1]
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def bars(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     widest = max(map(width_of, names), default=0.0) + 10.0
     beside = widest <= _MOST_LABEL * width
     left = widest if beside else 0.0
-    right = max(map(width_of, values), default=0.0) + 12.0
+    right = 1.1 * max(map(width_of, values), default=0.0) + 12.0
     low, high = column_of(chart, "low"), column_of(chart, "high")
     places = [place for place in (y_place, low, high) if place is not None]
     span = numbers(chart, places)
@@ -75,5 +75,7 @@ def _bar(
 
 
 def _cut(name: str, width: float) -> str:
-    most = int(width / 6.6)
-    return name if len(name) <= most else f"{name[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+    cut = name
+    while width_of(cut) > width and len(cut) > 1:
+        cut = cut[:-2].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    return cut

@@ -146,7 +146,7 @@ def score_customers(
         matrix,
         groups,
         clusters,
-        health_of(base),
+        health_of(base, model.parts.calibration.apply),
     )
 
 

@@ -334,8 +334,8 @@ def health(findings: Findings) -> Section:
                     Column("Where it holds up", "points"),
                 ),
                 found.components,
-                "Mean points of the customers whose score it lowers, and of those whose score it "
-                "raises.",
+                "Points: the score less what it would be without this. Means of the customers whose "
+                "score it lowers, and of those whose score it raises.",
             )
         )
     lead = f"The mean score is {found.mean:.0f} of 100; {count:,} customers are below 70."

@@ -1,0 +1,129 @@
+"""What the simulator plants must be found, and named: a driver, a theme, a segment, effects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from churnkit.contracts import Contract
+from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.labels import encode_label
+from churnkit.contracts.levels import learn_levels
+from churnkit.datasets import simulate
+from churnkit.insights.base import Base
+from churnkit.insights.business import open_business
+from churnkit.insights.drivers import find_drivers
+from churnkit.insights.experiments import measure_effects
+from churnkit.insights.retention import measure_retention
+from churnkit.insights.segments import find_groups
+from churnkit.insights.voice import themes_of, topics_linked, uses_linked
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return simulate(customers=20_000, months=24, seed=5)
+
+
+@pytest.fixture(scope="module")
+def base(planted):
+    """Customers with who really left, scored by a small model."""
+    from churnkit.models import BoostedTrees
+    from schemas.demo import Demo
+
+    table = planted.snapshot(horizon_days=90)
+    contract = learn_levels(Contract.from_schema(Demo), table)
+    matrix = np.ascontiguousarray(
+        TableEncoder(contract, "predict").encode(table, name="t").features
+    )
+    churned = encode_label(contract, table)[0].astype(float)
+    model = BoostedTrees(seed=0, categorical_features=contract.categorical_features)
+    model.fit(matrix, churned)
+    sample = np.arange(0, len(matrix), 4)
+    base = Base(
+        columns=contract.features,
+        matrix=matrix,
+        probability=model.predict_proba(matrix)[:, 1],
+        value=None,
+        churned=churned,
+        sample=sample,
+        contributions=model.scorer_.contributions(matrix[sample]),
+        planned=None,
+    )
+    return base, lambda rows: model.predict_proba(rows)[:, 1]
+
+
+def test_the_planted_segment_is_found_and_named(base):
+    customers, _ = base
+    first = find_groups(customers)[0]
+    assert "Starter" in first.name
+    assert "marketplace" in first.name
+    assert first.observed > 1.5 * customers.churned.mean()
+
+
+def test_the_planted_driver_is_found_by_its_open_tickets(base):
+    customers, score = base
+    drivers = find_drivers(customers, score, top=14).drivers
+    titles = [driver.title for driver in drivers[:14]]
+    tickets = {"Wait of the oldest open ticket", "Open tickets", "Tickets in the last 90 days"}
+    assert tickets & set(titles)
+    worst: Any = next(driver for driver in drivers if driver.title in tickets and driver.steps)
+    assert worst.highest.everyone > 1.3 * worst.lowest.everyone
+
+
+def test_nothing_says_cause_without_an_experiment(base):
+    customers, score = base
+    assert "not its cause" in find_drivers(customers, score).caution
+
+
+@pytest.fixture(scope="module")
+def opened(planted):
+    names = ("subscriptions", "surveys", "tickets", "treatments", "events")
+    tables = {name: planted.tables[name] for name in names}
+    with open_business(tables, threads=1) as business:
+        measure_retention(business)
+        yield business
+
+
+def test_the_planted_theme_is_found_named_and_common_among_leavers(opened):
+    found: Any = themes_of(opened)
+    worst = max(found.themes, key=lambda theme: theme.lift or 0.0)
+    assert "sync" in worst.terms
+    assert worst.lift > 1.4
+    assert worst.content < min(t.content for t in found.themes if "sync" not in t.terms)
+    assert worst.examples
+
+
+def test_tickets_about_the_planted_problem_come_before_leaving(opened):
+    first: Any = topics_linked(opened)[0]
+    assert first.name == "sync"
+    assert first.low > 1.0
+
+
+def test_use_goes_with_staying(opened):
+    uses: Any = uses_linked(opened)
+    assert all(one.value < 1.0 for one in uses)
+
+
+def test_measured_effects_hold_the_truth_in_their_intervals(opened, planted):
+    truth = planted.truth
+    decisions = planted.tables["treatments"].to_pandas()
+    effects = {effect.action: effect for effect in measure_effects(opened)}
+    assert set(effects) == {"call", "discount", "training"}
+    months = decisions["decided_at"].dt.tz_convert(None).unique()
+    for place, action in enumerate(truth.actions[1:]):
+        means, sizes = [], []
+        for month in months:
+            at = truth.effect(np.datetime64(month, "us"))[:, place]
+            asked = decisions.loc[
+                decisions["decided_at"].dt.tz_convert(None) == month, "customer_id"
+            ]
+            rows = np.searchsorted(truth.customer_id, asked.to_numpy(dtype=str))
+            means.append(np.nanmean(at[rows]))
+            sizes.append(len(rows))
+        expected = np.average(means, weights=sizes)
+        effect = effects[action]
+        half = (effect.high - effect.low) / 2
+        assert abs(effect.value - expected) < 1.5 * half
+        assert effect.verdict == "keeps customers"
