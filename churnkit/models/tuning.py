@@ -161,6 +161,7 @@ def _search(
     """Run trials until the budget is spent; return whether somebody interrupted them."""
     import optuna
 
+    # A budget of seconds is the one thing here that reads the clock, because it is asked to.
     started = time.monotonic()
 
     def objective(trial: Any) -> float:
