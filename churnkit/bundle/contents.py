@@ -36,6 +36,7 @@ _DOCUMENTS = {
     "catalogue.json",
     "hazard.json",
     "timeline.json",
+    "profile.json",
 }
 _GOLDEN_TOLERANCE = 1e-12
 
@@ -68,6 +69,10 @@ class Parts:
         customers had, (f, 2); infinite for categories. A service warns of what lies outside.
     hazard
         When customers leave, if the recipe says how long they were watched.
+    profile
+        How the training customers spread, as counts in bins: the data of a
+        `churnkit.evaluation.drift.Profile`, which nobody needs for scoring; None in older
+        bundles.
     """
 
     contract: Contract
@@ -80,6 +85,7 @@ class Parts:
     timeline: Timeline | None = None
     ranges: NDArray[np.float64] | None = None
     hazard: HazardScorer | None = None
+    profile: Mapping[str, Any] | None = None
 
 
 def to_files(parts: Parts) -> dict[str, bytes]:
@@ -101,6 +107,8 @@ def to_files(parts: Parts) -> dict[str, bytes]:
         files["catalogue.json"] = _json(parts.catalogue.to_dict())
     if parts.timeline is not None:
         files["timeline.json"] = parts.timeline.to_json().encode()
+    if parts.profile is not None:
+        files["profile.json"] = _json(dict(parts.profile))
     for name, text in parts.texts.items():
         files[f"trees/{name}.txt"] = text.encode()
     groups = {"scorer": arrays, "calibration": calibration_arrays}
@@ -178,6 +186,7 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
             features=len(contract.features),
             golden=groups["golden"].get("rows"),
         ),
+        profile=_profile(files),
     )
     return parts, groups["golden"]
 
@@ -211,6 +220,15 @@ def _ranges(arrays: Mapping[str, NDArray[Any]], features: int) -> NDArray[np.flo
     if ranges.shape != (features, 2) or ranges.dtype != np.float64 or np.isnan(ranges).any():
         raise BundleError("the bundle's ranges do not fit its contract: train again")
     return ranges
+
+
+def _profile(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
+    if "profile.json" not in files:
+        return None
+    profile = json.loads(files["profile.json"])
+    if not isinstance(profile, dict):
+        raise BundleError("profile.json is not a bundle's: train again")
+    return profile
 
 
 def _timeline(files: Mapping[str, bytes]) -> Timeline | None:

@@ -14,6 +14,7 @@ from churnkit.cli import (
     init,
     keys,
     models,
+    monitor,
     plan,
     report,
     score,
@@ -35,6 +36,7 @@ _COMMANDS = (
     ("explain", explain.explain),
     ("report", report.report),
     ("serve", serve.serve),
+    ("monitor", monitor.monitor),
     ("doctor", doctor.doctor),
 )
 

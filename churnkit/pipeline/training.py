@@ -17,6 +17,7 @@ from churnkit.bundle.quiet import quiet_mlflow
 from churnkit.bundle.registry import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.signing import SIGNING_KEY, sign
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
+from churnkit.evaluation.drift import Profile
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.fitting import fit
@@ -237,6 +238,12 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
         texts=fitted.texts(),
         ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
         hazard=None if lifetime is None else lifetime.scorer,
+        profile=Profile.of(
+            data.train.X,
+            fitted.probability,
+            names=[column.name for column in data.contract.features],
+            categorical=data.contract.categorical_features,
+        ).to_dict(),
     )
 
 

@@ -91,7 +91,7 @@ def test_the_commands_of_a_page_exist_with_their_options(name, file):
     strange = []
     for line, words in commands(file):
         at = command()
-        while words and hasattr(at, "commands"):
+        while words and hasattr(at, "commands") and not words[0].startswith("-"):
             at = at.commands.get(words.pop(0))
         known = {option for part in getattr(at, "params", ()) for option in part.opts}
         asked = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
