@@ -11,7 +11,9 @@ from msgspec import UNSET
 
 from churnkit.contracts.rows import RowEncoder
 from churnkit.contracts.violations import Finding
-from churnkit.decisions import decide_one
+from churnkit.decisions import Decision, decide, decide_one
+from churnkit.decisions.who import refuse_strangers
+from churnkit.errors import RecipeError
 from churnkit.server.body import ExplainBody, PredictBody, RecommendBody, refuse_repeated_keys
 from churnkit.server.metrics import Metrics
 from churnkit.server.observing import Observer, Warnings
@@ -23,8 +25,9 @@ if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.contracts.encoded import Encoded
     from churnkit.contracts.violations import Violation
+    from churnkit.decisions import ContactLimit, Who
 
-__all__ = ["DEFAULT_REASONS", "Answer", "Answers", "Rows", "refuse_rows"]
+__all__ = ["DEFAULT_REASONS", "Answer", "Answers", "Rows", "refuse_no_actions", "refuse_rows"]
 
 DEFAULT_REASONS: Final = 3
 
@@ -42,11 +45,14 @@ class Answer(msgspec.Struct, frozen=True):
         What was strange about customers that were scored all the same.
     refused
         How many customers were reported in place instead of scored.
+    decisions
+        Of a recommendation, one for each row; None for rows that were refused.
     """
 
     rows: Rows
     warnings: Warnings
     refused: int = 0
+    decisions: Sequence[Decision | None] = ()
 
 
 class Answers:
@@ -115,7 +121,33 @@ class Answers:
         ]
         return self._answer(rows, encoded, warnings)
 
-    def recommend(self, raw: bytes, body: RecommendBody, *, ids: str) -> Answer:
+    @property
+    def needs_who(self) -> bool:
+        """Whether the catalogue asks who the customers are, and which day it is."""
+        catalogue = self._model.parts.catalogue
+        if catalogue is None:
+            return False
+        try:
+            refuse_strangers(catalogue, None, 0)
+        except RecipeError:
+            return True
+        return False
+
+    @property
+    def contact_days(self) -> float:
+        """How far back contact rules look; 0 where there are none."""
+        catalogue = self._model.parts.catalogue
+        return 0.0 if catalogue is None else catalogue.contact.days
+
+    @property
+    def contact_limits(self) -> tuple[ContactLimit, ...]:
+        """How often a customer may be approached."""
+        catalogue = self._model.parts.catalogue
+        return () if catalogue is None else tuple(catalogue.contact.limits)
+
+    def recommend(
+        self, raw: bytes, body: RecommendBody, *, ids: str, who: Who | None = None
+    ) -> Answer:
         """Give each customer's probability with the action that pays most, or none."""
         budget = None if body.budget is UNSET else body.budget
         if len(body.customers) == 1 and self._actions is not None:
@@ -123,20 +155,63 @@ class Answers:
             if values is not None:
                 refuse_repeated_keys(raw, body)
                 probability = self._probability(values[: self._n_features])
-                decision = decide_one(probability, values, self._actions, budget=budget)
+                decision = decide_one(probability, values, self._actions, budget=budget, who=who)
                 record = self._record(body.customers[0], ids + "-0", probability)
                 warnings = self._observer.row(values, probability)
-                return Answer([record | decision.to_dict()], warnings)
+                return Answer([record | decision.to_dict()], warnings, 0, [decision])
         encoded, probabilities, warnings = self._scored(raw, body, "recommend", unique=True)
-        decided = self._model.decide(encoded, np.asarray(probabilities), budget=budget)
-        columns = decided.to_columns()
-        lists = [list(column) for column in map(_plain, columns.values())]
-        records = self._records(body, encoded, probabilities, ids)
+        decided = self._decide(encoded, probabilities, budget, who)
         rows = [
-            record if "problem" in record else {**record, **dict(zip(columns, cells, strict=True))}
-            for record, *cells in zip(records, *lists, strict=True)
+            record if "problem" in record else {**record, **decision.to_dict()}
+            for record, decision in zip(
+                self._records(body, encoded, probabilities, ids), decided, strict=True
+            )
         ]
-        return self._answer(rows, encoded, warnings)
+        kept = [
+            None if "problem" in row else decision
+            for row, decision in zip(rows, decided, strict=True)
+        ]
+        return msgspec.structs.replace(self._answer(rows, encoded, warnings), decisions=kept)
+
+    def _decide(
+        self,
+        encoded: Encoded,
+        probabilities: Sequence[float],
+        budget: float | None,
+        who: Who | None,
+    ) -> list[Decision]:
+        """Decide for the rows together: they share the budget and the capacities."""
+        if self._actions is None:
+            raise refuse_no_actions()
+        found = decide(
+            np.asarray(probabilities), encoded.matrix, self._actions, budget=budget, who=who
+        )
+        names = np.array(found.names)
+        return [
+            Decision(
+                action,
+                gain,
+                low,
+                high,
+                cost,
+                reason,
+                propensity,
+                explored=explored,
+                eligible=tuple(names[there].tolist()),
+            )
+            for action, gain, low, high, cost, reason, propensity, explored, there in zip(
+                found.action_name,
+                found.expected_gain.tolist(),
+                found.low.tolist(),
+                found.high.tolist(),
+                found.cost.tolist(),
+                found.reason,
+                found.propensity.tolist(),
+                found.explored.tolist(),
+                found.eligible,
+                strict=True,
+            )
+        ]
 
     def _answer(self, rows: Rows, encoded: Encoded, warnings: Warnings) -> Answer:
         refused = int(len(rows) - encoded.valid.sum()) if encoded.findings else 0
@@ -221,8 +296,10 @@ def _by_row(findings: Sequence[Finding]) -> dict[int, list[Violation]]:
     return found
 
 
-def _plain(column: Any) -> list[Any]:
-    return column if isinstance(column, list) else list(column.tolist())
+def refuse_no_actions() -> Problem:
+    """Refuse to recommend with a model that has no catalogue of actions."""
+    detail = "this model was trained without actions: name some in the recipe, train again"
+    return Problem(404, "no-actions", detail)
 
 
 def refuse_rows(violations: Sequence[Violation]) -> Problem:

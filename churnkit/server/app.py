@@ -9,13 +9,16 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from churnkit.server.body import ExplainBody, PredictBody, RecommendBody
+from churnkit.server.body import ExplainBody, PredictBody
 from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
 from churnkit.server.following import Following
 from churnkit.server.gate import Gate
 from churnkit.server.metrics import METRICS_TYPE, Metrics
+from churnkit.server.outcomes import Outcomes
 from churnkit.server.problems import Problem
 from churnkit.server.questions import Question
+from churnkit.server.recommending import Recommending
+from churnkit.server.recording import Recorder, spool_folder
 from churnkit.server.served import Served
 from churnkit.server.settings import Settings
 from churnkit.server.shadow import Shadow
@@ -54,8 +57,8 @@ def create_app(
 
     Returns
     -------
-    The application: ``POST /v1/predict``, ``/v1/explain`` and, if the model has a catalogue of
-    actions, ``/v1/recommend``; ``GET /v1/model``, ``/livez``, ``/readyz``, ``/metrics`` and
+    The application: ``POST /v1/predict``, ``/v1/explain``, if the model has a catalogue of
+    actions ``/v1/recommend``, and with a journal ``/v1/outcomes``; ``GET /v1/model``, ``/livez``, ``/readyz``, ``/metrics`` and
     ``/openapi.json``. Every refusal is ``application/problem+json``.
     """
     return App(model, replace(settings or Settings(), **changes), project)
@@ -84,6 +87,7 @@ class App:
         self.served = Served(model, settings, self.metrics)
         self._started = False
         self._tasks: list[asyncio.Task[None]] = []
+        self.recorder: Recorder | None = None
         self.shadow = Shadow(self.metrics) if settings.shadow else None
         self._routes: dict[tuple[str, str], Endpoint] = {}
         for path, question in self._questions().items():
@@ -98,6 +102,9 @@ class App:
         def serving() -> Served:
             return self.served
 
+        def recording() -> Recorder | None:
+            return self.recorder
+
         given = (serving, self.gate, self.settings, self.shadow)
         return {
             "/v1/predict": Question(
@@ -105,6 +112,7 @@ class App:
                 kind=PredictBody,
                 scope="predict",
                 ask=lambda answers, raw, body, ids: answers.predict(raw, body, ids=ids),
+                columnar=True,
             ),
             "/v1/explain": Question(
                 *given,
@@ -112,12 +120,10 @@ class App:
                 scope="predict",
                 ask=lambda answers, raw, body, ids: answers.explain(raw, body, ids=ids),
             ),
-            "/v1/recommend": Question(
-                *given,
-                kind=RecommendBody,
-                scope="recommend",
-                ask=lambda answers, raw, body, ids: answers.recommend(raw, body, ids=ids),
+            "/v1/recommend": Recommending(
+                serving, recording, self.gate, self.settings, shadow=self.shadow
             ),
+            "/v1/outcomes": Outcomes(recording, self.gate, self.settings),
         }
 
     def _looks(self) -> dict[str, AsyncReply]:
@@ -173,6 +179,12 @@ class App:
         gc.collect()
         gc.freeze()
         settings = self.settings
+        if settings.journal:
+            folder = spool_folder(settings.spool)
+            self.recorder = await asyncio.to_thread(
+                Recorder, settings.journal, folder, self.metrics
+            )
+            self._begin(self.recorder.run())
         if settings.follow and settings.poll_seconds:
             source = source_of(settings.follow, project=self._project, signer=settings.signer)
             if source is not None:
@@ -192,6 +204,9 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        if self.recorder is not None:
+            await self.recorder.close()
+            self.recorder = None
         self.metrics.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "RecommendBody",
     "decode",
     "read_body",
+    "read_json",
     "refuse_media",
     "refuse_repeated_keys",
 ]
@@ -86,6 +87,7 @@ class RecommendBody(PredictBody):
 
 
 Body = PredictBody | ExplainBody | RecommendBody
+T = TypeVar("T")
 AnyBody = TypeVar("AnyBody", bound=PredictBody)
 
 
@@ -200,8 +202,26 @@ def decode(decoder: msgspec.json.Decoder[AnyBody], body: bytes, *, max_rows: int
     >>> decode(decoder, b'{"customers": [{"id": 1}]}', max_rows=10).customers
     [{'id': 1}]
     """
+    decoded = read_json(decoder, body)
+    rows = len(decoded.customers)
+    if not rows:
+        raise _refuse("customers", "empty", "send at least one customer")
+    if rows > max_rows:
+        mend = f"send at most {max_rows:,} customers a request"
+        raise _refuse("customers", f"max_rows({max_rows})", mend, count=rows)
+    return decoded
+
+
+def read_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode a body.
+
+    Raises
+    ------
+    Problem
+        400 if it is not JSON, 422 if it is JSON of another shape.
+    """
     try:
-        decoded = decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _refuse_shape(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -210,13 +230,6 @@ def decode(decoder: msgspec.json.Decoder[AnyBody], body: bytes, *, max_rows: int
         ) from None
     except RecursionError:
         raise Problem(400, "not-json", "the body is nested too deeply") from None
-    rows = len(decoded.customers)
-    if not rows:
-        raise _refuse("customers", "empty", "send at least one customer")
-    if rows > max_rows:
-        mend = f"send at most {max_rows:,} customers a request"
-        raise _refuse("customers", f"max_rows({max_rows})", mend, count=rows)
-    return decoded
 
 
 def _refuse_shape(message: str) -> Problem:

@@ -76,6 +76,8 @@ class Reply(msgspec.Struct, frozen=True):
         Further headers.
     rows
         How many customers were scored.
+    refused
+        How many were reported in place instead.
     """
 
     body: bytes
@@ -83,6 +85,7 @@ class Reply(msgspec.Struct, frozen=True):
     status: int = 200
     headers: Mapping[str, str] | None = None
     rows: int = 0
+    refused: int = 0
 
 
 class Endpoint:
@@ -130,6 +133,8 @@ class Endpoint:
             head.append((b"traceparent", request.trace))
         await send({"type": "http.response.start", "status": reply.status, "headers": head})
         await send({"type": "http.response.body", "body": reply.body})
+        if reply.refused:
+            self._metrics.count("churnkit_rows_refused", self._route, by=reply.refused)
         seconds = perf_counter() - start
         self._metrics.answered(self._route, reply.status, seconds=seconds, rows=reply.rows)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit import __version__
 from churnkit.server.answers import DEFAULT_REASONS, Answers
 from churnkit.server.body import MAX_REASONS, ExplainBody, PredictBody, RecommendBody
+from churnkit.server.columnar import ARROW
 from churnkit.server.describe import served_by
 from churnkit.server.endpoint import JSON_TYPE
 from churnkit.server.example import example_row
@@ -27,6 +28,20 @@ _PARTIAL: Schema = {
     "default": False,
     "description": "Whether customers that break a rule are reported in place and the others "
     "answered; else one such customer refuses them all.",
+}
+_IDEMPOTENCY: Schema = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    "description": "A request that comes again under its key is answered as before.",
+}
+_OUTCOME: Schema = {
+    "id": "order-4711",
+    "kind": "accepted",
+    "observed_at": "2026-01-31T10:00:00Z",
+    "value": 1.0,
+    "customer": "customer-1",
 }
 _REFUSALS = {
     "400": "The body is not JSON.",
@@ -65,6 +80,8 @@ def openapi_document(model: RetentionModel, settings: Settings) -> dict[str, Any
     }
     if answers.recommends:
         paths["/v1/recommend"] = asked.recommend()
+        paths["/v1/recommend"]["post"]["parameters"] = [_IDEMPOTENCY]
+    paths["/v1/outcomes"] = _outcomes(settings.max_rows)
     paths["/v1/model"] = _look("The model that answers", JSON_TYPE, ref("ModelCard"))
     for path, summary in _PLAIN.items():
         paths[path] = _look(summary, "text/plain", TEXT)
@@ -104,9 +121,14 @@ class _Asked:
         row = example_row(self.model.contract, "predict")
         told = None if row is None else self.answers.predict(b"", PredictBody([row]), ids=_IDS)
         summary = "Each customer's probability of leaving"
-        return self._question(
+        asked = self._question(
             summary, answer="Predictions", customer="Customer", fields={}, row=row, told=told
         )
+        asked["post"]["description"] = (
+            f"Large tables are answered faster in Arrow's stream format, {ARROW.decode()}, in the "
+            "body and in the answer."
+        )
+        return asked
 
     def explain(self) -> Schema:
         row = example_row(self.model.contract, "predict")
@@ -189,6 +211,38 @@ class _Asked:
                 "responses": responses | refusals | {"default": _problem("Any other refusal.")},
             }
         }
+
+
+def _outcomes(max_rows: int) -> Schema:
+    summary = "Write down what came of the decisions"
+    outcomes = {"type": "array", "items": ref("Outcome"), "minItems": 1, "maxItems": max_rows}
+    shape = {
+        "type": "object",
+        "properties": {"outcomes": outcomes},
+        "required": ["outcomes"],
+        "additionalProperties": False,
+    }
+    return {
+        "post": {
+            "summary": summary,
+            "security": _SECURITY,
+            "operationId": "outcomes",
+            "requestBody": {
+                "required": True,
+                "content": {JSON_TYPE: {"schema": shape, "example": {"outcomes": [_OUTCOME]}}},
+            },
+            "responses": {
+                "200": {
+                    "description": "How many are new, and how many were known",
+                    "content": {JSON_TYPE: {"schema": ref("Written")}},
+                },
+                **{status: _problem(said) for status, said in _REFUSALS.items()},
+                "404": _problem("The service keeps no journal."),
+                "409": _problem("The journal refuses it: an id came with another body before."),
+                "default": _problem("Any other refusal."),
+            },
+        }
+    }
 
 
 def _look(summary: str, media: str, schema: Schema) -> Schema:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.server.outcomes import OUTCOME_SCHEMA
+
 if TYPE_CHECKING:
     from churnkit.contracts.contract import Contract, Purpose
 
@@ -43,7 +45,9 @@ def components(contract: Contract, *, recommends: bool) -> Schema:
         ),
         "RowProblem": _object({"column": TEXT, "rule": TEXT, "mend": TEXT}),
         "ServedBy": served,
+        "Outcome": OUTCOME_SCHEMA,
         "Violation": _VIOLATION,
+        "Written": _object({"written": {"type": "integer"}, "known": {"type": "integer"}}),
         "ModelCard": _MODEL_CARD,
         "Problem": _PROBLEM,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from secrets import token_hex
 from typing import TYPE_CHECKING, Final, Generic
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Final, Generic
 import msgspec
 
 from churnkit.server.body import AnyBody, decode, read_body, refuse_media
+from churnkit.server.columnar import ARROW, answer_arrow
 from churnkit.server.endpoint import Reply, Request
 from churnkit.server.patience import Patience
-from churnkit.server.problems import Problem
 
 if TYPE_CHECKING:
     from churnkit.server.answers import Answer, Answers
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from churnkit.server.settings import Settings
     from churnkit.server.shadow import Shadow
 
-__all__ = ["Question"]
+__all__ = ["JSON", "Question"]
 
-_JSON: Final = b"application/json"
+JSON: Final = b"application/json"
 _ID_BYTES: Final = 12
 
 Ask = Callable[["Answers", bytes, AnyBody, str], "Answer"]
@@ -47,6 +48,8 @@ class Question(Generic[AnyBody]):
         What a key must be allowed.
     ask
         From a decoded body to the answer.
+    columnar
+        Whether tables in Arrow's stream format are answered too.
     """
 
     def __init__(
@@ -59,9 +62,13 @@ class Question(Generic[AnyBody]):
         kind: type[AnyBody],
         scope: str,
         ask: Ask[AnyBody],
+        columnar: bool = False,
     ) -> None:
         self._served = served
         self._gate = gate
+        self._media = (JSON, ARROW) if columnar else (JSON,)
+        self._one_table = asyncio.Lock()
+        self._settings = settings
         self._max_rows = settings.max_rows
         self._max_bytes = settings.max_body_bytes
         self._patience = Patience(settings.body_seconds)
@@ -75,7 +82,8 @@ class Question(Generic[AnyBody]):
         self._gate.admit(request, self._scope)
         self._gate.enter()
         try:
-            refuse_media(request, _JSON)
+            if refuse_media(request, *self._media) == ARROW:
+                return await self._arrow(request)
             raw = await read_body(request, limit=self._max_bytes, patience=self._patience)
         finally:
             self._gate.leave()
@@ -85,16 +93,22 @@ class Question(Generic[AnyBody]):
         # Scored inline: a customer takes microseconds, a thread would cost more. The model is
         # looked up once: a swap falls between two requests, never into one.
         served = self._served()
-        if self._scope == "recommend" and not served.answers.recommends:
-            raise refuse_no_actions()
         body = decode(self._decoder, raw, max_rows=self._max_rows)
         answer = self._ask(served.answers, raw, body, token_hex(_ID_BYTES))
         if self._shadow is not None:
             self._shadow.show(body.customers, answer)
-        return Reply(served.envelope(answer), rows=len(answer.rows) - answer.refused)
+        scored = len(answer.rows) - answer.refused
+        return Reply(served.envelope(answer), rows=scored, refused=answer.refused)
 
-
-def refuse_no_actions() -> Problem:
-    """Refuse to recommend with a model that has no catalogue of actions."""
-    detail = "this model was trained without actions: name some in the recipe, train again"
-    return Problem(404, "no-actions", detail)
+    async def _arrow(self, request: Request) -> Reply | None:
+        """Answer a table, in a thread: others are answered meanwhile."""
+        settings = self._settings
+        raw = await read_body(request, limit=settings.max_arrow_bytes, patience=self._patience)
+        if raw is None:
+            return None
+        model = self._served().model
+        async with self._one_table:
+            told, rows = await asyncio.to_thread(
+                answer_arrow, raw, model, max_rows=settings.max_arrow_rows
+            )
+        return Reply(told, ARROW.decode(), rows=rows)

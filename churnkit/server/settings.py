@@ -51,6 +51,9 @@ class Settings:
         A model that scores silently beside the one that answers, as `churnkit.load` names it.
     journal
         Where decisions and outcomes are written, as a SQLAlchemy URL; None for nowhere.
+    spool
+        The folder where decisions wait for the journal; one of this user's among the temporary
+        files if None. Where restarts take those away, name a folder that stays.
     direct
         Under BentoML: whether requests reach the application before BentoML's own middleware.
         0 to let it trace them.
@@ -76,6 +79,7 @@ class Settings:
     signer: str | None = None
     shadow: str | None = None
     journal: str | None = None
+    spool: str | None = None
     direct: bool = True
 
     @classmethod

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DraftedProject", "draft_project"]
 
-_SERVING = ("Containerfile", "README.md", "bentofile.yaml", "service.py")
+_SERVING = ("Containerfile", "README.md", "bentofile.yaml", "grafana.json", "service.py")
 _MOST_ROUNDS = 10
 
 

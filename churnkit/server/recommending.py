@@ -1,0 +1,194 @@
+"""``/v1/recommend``: decided once for each key, and written down."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from churnkit.server.answers import refuse_no_actions
+from churnkit.server.body import RecommendBody, decode, read_body, refuse_media
+from churnkit.server.endpoint import Reply, Request
+from churnkit.server.idempotency import Repeats, repeat_of
+from churnkit.server.patience import Patience
+from churnkit.server.problems import Problem
+from churnkit.server.questions import JSON
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from churnkit.server.answers import Answer
+    from churnkit.server.gate import Gate
+    from churnkit.server.recording import Recorder
+    from churnkit.server.served import Served
+    from churnkit.server.settings import Settings
+    from churnkit.server.shadow import Shadow
+
+__all__ = ["Recommending"]
+
+_ID_BYTES: Final = 12
+_CAPPED: Final = "a contact limit was reached meanwhile"
+
+
+class Recommending:
+    """The question what to do, as a route.
+
+    Parameters
+    ----------
+    served
+        Gives the model that answers now.
+    recorder
+        Gives what writes decisions down; None for nothing.
+    gate
+        Lets requests in.
+    settings
+        The limits of a body.
+    shadow
+        Scores in silence what is answered here.
+    """
+
+    def __init__(
+        self,
+        served: Callable[[], Served],
+        recorder: Callable[[], Recorder | None],
+        gate: Gate,
+        settings: Settings,
+        *,
+        shadow: Shadow | None = None,
+    ) -> None:
+        self._served = served
+        self._recorder = recorder
+        self._gate = gate
+        self._max_rows = settings.max_rows
+        self._max_bytes = settings.max_body_bytes
+        self._patience = Patience(settings.body_seconds)
+        self._shadow = shadow
+        self._decoder: msgspec.json.Decoder[RecommendBody] = msgspec.json.Decoder(RecommendBody)
+        self._repeats = Repeats()
+
+    async def __call__(self, request: Request) -> Reply | None:
+        """Answer a request; None if the client went away."""
+        client = self._gate.admit(request, "recommend")
+        self._gate.enter()
+        try:
+            refuse_media(request, JSON)
+            raw = await read_body(request, limit=self._max_bytes, patience=self._patience)
+            if raw is None:
+                return None
+            if b"idempotency-key" in request.headers:
+                return await self._once(request, client, raw)
+            return await self._answer(raw, token_hex(_ID_BYTES))
+        finally:
+            self._gate.leave()
+
+    async def _once(self, request: Request, client: str, raw: bytes) -> Reply:
+        repeat = repeat_of(request, client, raw)
+        if repeat is None:
+            return await self._answer(raw, token_hex(_ID_BYTES))
+        known = self._repeats.begin(repeat)
+        if known is not None:
+            return Reply(known.body, headers={"idempotent-replayed": "true"})
+        reply = None
+        try:
+            reply = await self._answer(raw, repeat.ids)
+        finally:
+            # A refusal is not kept: mended, the request may come again under its key.
+            self._repeats.end(repeat, reply)
+        return reply
+
+    async def _answer(self, raw: bytes, ids: str) -> Reply:
+        served = self._served()
+        answers, recorder = served.answers, self._recorder()
+        if not answers.recommends:
+            raise refuse_no_actions()
+        body = decode(self._decoder, raw, max_rows=self._max_rows)
+        moment = time.time()
+        who = None
+        if answers.needs_who:
+            who = await self._who(served, body, datetime.fromtimestamp(moment, UTC))
+        answer = answers.recommend(raw, body, ids=ids, who=who)
+        if recorder is not None:
+            await _write(recorder, served, answer, moment)
+        if self._shadow is not None:
+            self._shadow.show(body.customers, answer)
+        scored = len(answer.rows) - answer.refused
+        return Reply(served.envelope(answer), rows=scored, refused=answer.refused)
+
+    async def _who(self, served: Served, body: RecommendBody, now: datetime) -> Any:
+        """Say who the customers are and, where contact rules ask for it, what they got before."""
+        from datetime import timedelta
+
+        from churnkit.decisions import History, Who
+
+        entity = served.model.contract.entity.name
+        names = [str(customer.get(entity)) for customer in body.customers]
+        days = served.answers.contact_days
+        history = History()
+        if days:
+            recorder = self._recorder()
+            if recorder is None:
+                raise Problem(
+                    503,
+                    "no-journal",
+                    "this catalogue has contact rules, which count what went out before: start "
+                    "the service with CHURNKIT_JOURNAL",
+                    headers={"retry-after": "60"},
+                )
+            await recorder.flush()
+            history = await recorder.history(names, now - timedelta(days=days))
+        return Who(names, now.date(), history, now)
+
+
+async def _write(recorder: Recorder, served: Served, answer: Answer, moment: float) -> None:
+    """Write an answer's decisions: at once under contact limits, else behind the answer."""
+    lines = [line for line in map(_line_of(served, moment), answer.rows, answer.decisions) if line]
+    limits = served.answers.contact_limits
+    if not limits:
+        recorder.add(lines)
+        return
+    capped = set(await recorder.record_now(lines, limits))
+    nothing = {"action": None, "reason": _CAPPED}
+    money = dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), 0.0)
+    for row in answer.rows:
+        if row["prediction_id"] in capped:
+            row.update(nothing | money)
+
+
+def _line_of(served: Served, moment: float) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    model = served.model
+    entity = model.contract.entity.name
+    catalogue = model.parts.catalogue
+    actions = {action.name: action for action in (catalogue.actions if catalogue else ())}
+    same = {
+        "at": moment,
+        "policy": model.name,
+        "model": model.name,
+        "model_version": served.version or None,
+        "model_digest": model.digest,
+    }
+
+    def line(row: dict[str, Any], decision: Any) -> dict[str, Any]:
+        if decision is None:
+            return {}
+        action = actions.get(decision.action)
+        return {
+            **same,
+            "key": row["prediction_id"],
+            "customer": str(row[entity]),
+            "action": decision.action,
+            "action_group": action.group if action else None,
+            "channel": action.channel if action else None,
+            "propensity": decision.propensity,
+            "eligible": decision.eligible,
+            "expected_gain": decision.expected_gain,
+            "gain_low": decision.gain_low,
+            "gain_high": decision.gain_high,
+            "cost": decision.cost,
+            "explored": decision.explored,
+            "reason": decision.reason,
+        }
+
+    return line
