@@ -25,6 +25,7 @@ app = create_app(
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
     traffic={"timeout": 15},
+    workers=max(app.settings.workers, 1),
 )
 @bentoml.asgi_app(Mounted(app), path="/")
 class Retention:

@@ -154,12 +154,16 @@ def _string_cell(column: Column, *, lenient: bool, encode: bool) -> Cell:
         unknown = 0.0
     elif column.unknown == "refuse":
         unknown = "known_level"
+    # An id as most are: nothing to look up, nothing to check but that it is a text.
+    free = column.levels is None and not checks
 
     def cell(value: Any) -> Answer:
         if value.__class__ is str:
             code = known(value)
             if code is not None:
                 return code
+            if free and value.isascii() and value.isprintable() and not value.isspace() and value:
+                return 0.0
         text = read_text(value, lenient=lenient)
         if text is None:
             return "type"

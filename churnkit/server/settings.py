@@ -57,6 +57,8 @@ class Settings:
     direct
         Under BentoML: whether requests reach the application before BentoML's own middleware.
         0 to let it trace them.
+    workers
+        Under BentoML: how many processes answer.
 
     Examples
     --------
@@ -81,6 +83,7 @@ class Settings:
     journal: str | None = None
     spool: str | None = None
     direct: bool = True
+    workers: int = 1
 
     @classmethod
     def from_environment(

