@@ -2,7 +2,7 @@
 
 from churnkit.datasets import simulate
 from churnkit.decisions import Action, Catalogue, Effect, Where
-from churnkit.pipeline import Recipe
+from churnkit.pipeline import Experiment, Recipe
 from churnkit.timeline import (
     ActiveSubscription,
     ContractualChurn,
@@ -68,9 +68,12 @@ timeline = Timeline(
     label=ContractualChurn("subscriptions", horizon_days=90, grace_days=30),
 )
 
-# No experiment has measured this effect yet: it is an assumption, with a wide interval.
+# Past campaigns tried the call and the training: their effects are measured for each customer, and
+# stand in the place of these. Nobody tried the contract: its effect is an assumption.
 actions = Catalogue(
     actions=(
+        Action("call", "A call", cost=12.0, effect=Effect(-0.2, 0.1, 0.4), channel="phone"),
+        Action("training", "An hour of training", cost=25.0, effect=Effect(-0.2, 0.1, 0.4)),
         Action(
             "annual_contract",
             "A 30 dollar credit for changing to an annual contract",
@@ -89,4 +92,5 @@ recipe = Recipe(
     data=lambda: simulate(customers=10_000, seed=0).tables,
     timeline=timeline,
     actions=actions,
+    uplift=Experiment("churned", table="treatments", learner="x"),
 )

@@ -11,6 +11,7 @@ import numpy as np
 
 from churnkit.bundle.arrays import read_array, write_array
 from churnkit.bundle.lifetimes import read_hazard, write_hazard
+from churnkit.bundle.tried import TriedActions, read_tried, write_tried
 from churnkit.contracts.contract import Contract
 from churnkit.errors import BundleError, ChurnkitError
 from churnkit.models.calibration import Calibration
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Parts", "from_files", "to_files"]
 
-_ARRAY = re.compile(r"(scorer|calibration|golden|hazard|ranges)/([a-z0-9_.]+)\.npy", re.ASCII)
+_ARRAY = re.compile(
+    r"(scorer|calibration|golden|hazard|ranges|uplift)/([a-z0-9_.]+)\.npy", re.ASCII
+)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
 _DOCUMENTS = {
     "contract.json",
@@ -35,6 +38,7 @@ _DOCUMENTS = {
     "card.json",
     "catalogue.json",
     "hazard.json",
+    "uplift.json",
     "timeline.json",
     "profile.json",
 }
@@ -73,6 +77,8 @@ class Parts:
         How the training customers spread, as counts in bins: the data of a
         `churnkit.evaluation.drift.Profile`, which nobody needs for scoring; None in older
         bundles.
+    tried
+        The measured effects of actions that an experiment tried, if there was one.
     """
 
     contract: Contract
@@ -86,6 +92,7 @@ class Parts:
     ranges: NDArray[np.float64] | None = None
     hazard: HazardScorer | None = None
     profile: Mapping[str, Any] | None = None
+    tried: TriedActions | None = None
 
 
 def to_files(parts: Parts) -> dict[str, bytes]:
@@ -103,14 +110,7 @@ def to_files(parts: Parts) -> dict[str, bytes]:
         ),
         "card.json": _json(dict(parts.card)),
     }
-    if parts.catalogue is not None:
-        files["catalogue.json"] = _json(parts.catalogue.to_dict())
-    if parts.timeline is not None:
-        files["timeline.json"] = parts.timeline.to_json().encode()
-    if parts.profile is not None:
-        files["profile.json"] = _json(dict(parts.profile))
-    for name, text in parts.texts.items():
-        files[f"trees/{name}.txt"] = text.encode()
+    files |= _optional_documents(parts)
     groups = {"scorer": arrays, "calibration": calibration_arrays}
     if parts.golden is not None:
         raw = parts.scorer.raw_score(parts.golden)
@@ -118,11 +118,25 @@ def to_files(parts: Parts) -> dict[str, bytes]:
     if parts.hazard is not None:
         described, groups["hazard"] = write_hazard(parts.hazard, parts.golden)
         files["hazard.json"] = _json(described)
+    if parts.tried is not None:
+        described, groups["uplift"] = write_tried(parts.tried)
+        files["uplift.json"] = _json(described)
     if parts.ranges is not None:
         groups["ranges"] = {"features": parts.ranges}
     for group, members in groups.items():
         for name, array in members.items():
             files[f"{group}/{name}.npy"] = write_array(array)
+    return files
+
+
+def _optional_documents(parts: Parts) -> dict[str, bytes]:
+    files = {f"trees/{name}.txt": text.encode() for name, text in parts.texts.items()}
+    if parts.catalogue is not None:
+        files["catalogue.json"] = _json(parts.catalogue.to_dict())
+    if parts.timeline is not None:
+        files["timeline.json"] = parts.timeline.to_json().encode()
+    if parts.profile is not None:
+        files["profile.json"] = _json(dict(parts.profile))
     return files
 
 
@@ -170,11 +184,12 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
     if not (isinstance(described, dict) and isinstance(card, dict)):
         raise BundleError("scorer.json and card.json are not a bundle's: train again")
     groups = _arrays(files)
+    catalogue = _catalogue(files)
     parts = Parts(
         contract=contract,
         scorer=load_scorer(described["kind"], described["settings"], groups["scorer"]),
         calibration=Calibration.from_arrays(described["calibration"], groups["calibration"]),
-        catalogue=_catalogue(files),
+        catalogue=catalogue,
         card=card,
         golden=groups["golden"].get("rows"),
         texts={m[1]: files[m[0]].decode() for m in map(_TEXT.fullmatch, files) if m},
@@ -187,6 +202,9 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
             golden=groups["golden"].get("rows"),
         ),
         profile=_profile(files),
+        tried=read_tried(
+            files, groups["uplift"], features=len(contract.features), catalogue=catalogue
+        ),
     )
     return parts, groups["golden"]
 
@@ -249,7 +267,7 @@ def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
 
 def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:
     groups: dict[str, dict[str, NDArray[Any]]] = {
-        group: {} for group in ("scorer", "calibration", "golden", "hazard", "ranges")
+        group: {} for group in ("scorer", "calibration", "golden", "hazard", "ranges", "uplift")
     }
     for file, content in files.items():
         match = _ARRAY.fullmatch(file)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.columns import TableEncoder
     from churnkit.contracts.contract import Contract, Purpose
     from churnkit.contracts.encoded import Encoded
-    from churnkit.decisions import Catalogue, Decisions, Who
+    from churnkit.decisions import Catalogue, Decisions, MeasuredEffects, Who
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.journal import Journal
 
@@ -380,7 +380,21 @@ class RetentionModel:
         """Choose actions for rows encoded for ``"recommend"``; see `churnkit.decisions.decide`."""
         from churnkit.decisions import decide
 
-        return decide(probability, encoded.matrix, self._compiled_catalogue, budget=budget, who=who)
+        return decide(
+            probability,
+            encoded.matrix,
+            self._compiled_catalogue,
+            budget=budget,
+            who=who,
+            measured=self.measured(encoded.features),
+        )
+
+    def measured(self, features: NDArray[np.float64]) -> MeasuredEffects | None:
+        """Give the effects that an experiment measured, for encoded features (n, f)."""
+        tried, catalogue = self.parts.tried, self.parts.catalogue
+        if tried is None or catalogue is None:
+            return None
+        return tried.measured(catalogue, features)
 
     @property
     def compiled_catalogue(self) -> CompiledCatalogue:

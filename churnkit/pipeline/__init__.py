@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from churnkit.pipeline.experiment import Experiment
     from churnkit.pipeline.gate import Gate
     from churnkit.pipeline.lifetime import Lifetime
     from churnkit.pipeline.preconditions import Needs, PreconditionError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.training import TrainingResult, train
 
 _HOMES = {
+    "Experiment": "experiment",
     "Gate": "gate",
     "Lifetime": "lifetime",
     "Needs": "preconditions",
@@ -26,6 +28,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Experiment",
     "Gate",
     "Lifetime",
     "Needs",

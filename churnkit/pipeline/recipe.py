@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from churnkit.decisions import Catalogue
+    from churnkit.pipeline.experiment import Experiment
     from churnkit.pipeline.leaving_out import Reason
     from churnkit.pipeline.lifetime import Lifetime
     from churnkit.timeline import Timeline
@@ -53,6 +54,8 @@ class Recipe:
         What a new model must beat.
     actions
         The catalogue that `recommend` chooses from, if any.
+    uplift
+        Past treatments, from which the effects of the actions that were tried are measured.
     monotone
         Columns that churn may only rise with (1) or only fall with (-1); candidates that
         cannot promise it do not take part.
@@ -90,6 +93,7 @@ class Recipe:
     split: Split = field(default_factory=Split)
     gate: Gate = field(default_factory=Gate)
     actions: Catalogue | None = None
+    uplift: Experiment | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
     leave_out: tuple[Reason, ...] = ()
     waive: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.evaluation.drift import Profile
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
+from churnkit.pipeline.experiment import fit_experiment
 from churnkit.pipeline.fitting import fit
 from churnkit.pipeline.lifetime import fit_lifetime
 from churnkit.pipeline.ranges import training_ranges
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.registry import Version
     from churnkit.evaluation import Evaluation
     from churnkit.pipeline.data import TrainingData
+    from churnkit.pipeline.experiment import Tried
     from churnkit.pipeline.fitting import Fitted
     from churnkit.pipeline.gate import GateResult
     from churnkit.pipeline.recipe import Recipe
@@ -142,8 +144,11 @@ def train(
         registry = Registry(project)
     progress(f"fitting on {len(data.train.y):,} customers, testing on {len(data.test.y):,}")
     fitted = fit(recipe, data, store=project.store, progress=progress)
+    if recipe.uplift is not None:
+        progress("measuring what past treatments did")
+    tried = fit_experiment(recipe, data, project.root)
     progress("writing the model card")
-    parts = _parts(recipe, data, fitted)
+    parts = _parts(recipe, data, fitted, tried)
     with tempfile.TemporaryDirectory() as aside:
         folder = Path(aside) / "bundle"
         manifest = RetentionModel(parts).save(
@@ -178,7 +183,12 @@ def train(
         rule=fitted.rule_says,
         winner=fitted.winner,
         run_id=run_id,
-        warnings=(*data.left_out, *data.waived, *(() if trouble is None else (trouble,))),
+        warnings=(
+            *data.left_out,
+            *data.waived,
+            *(() if tried is None else (f"past treatments: {tried.card['verdict']}",)),
+            *(() if trouble is None else (trouble,)),
+        ),
     )
 
 
@@ -213,7 +223,7 @@ def _judge(
     )
 
 
-def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
+def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted, tried: Tried | None = None) -> Parts:
     if recipe.actions is not None:
         recipe.actions.compile(data.contract.encoded("recommend"))
     golden = synthetic_rows(
@@ -227,13 +237,14 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
     lifetime = None
     if recipe.lifetime is not None:
         lifetime = fit_lifetime(recipe.lifetime, data, seed=recipe.seed)
+    card = build_card(recipe, data, fitted, lifetime)
     return Parts(
         contract=data.contract,
         scorer=fitted.model.scorer_,
         calibration=fitted.model.calibration_,
         catalogue=recipe.actions,
         timeline=recipe.timeline,
-        card=build_card(recipe, data, fitted, lifetime),
+        card=card if tried is None else {**card, "uplift": tried.card},
         golden=golden if len(golden) else None,
         texts=fitted.texts(),
         ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
@@ -244,6 +255,7 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted) -> Parts:
             names=[column.name for column in data.contract.features],
             categorical=data.contract.categorical_features,
         ).to_dict(),
+        tried=None if tried is None else tried.actions,
     )
 
 

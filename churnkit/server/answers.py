@@ -155,7 +155,15 @@ class Answers:
             if values is not None:
                 refuse_repeated_keys(raw, body)
                 probability = self._probability(values[: self._n_features])
-                decision = decide_one(probability, values, self._actions, budget=budget, who=who)
+                own = np.array([values[: self._n_features]])
+                decision = decide_one(
+                    probability,
+                    values,
+                    self._actions,
+                    budget=budget,
+                    who=who,
+                    measured=self._model.measured(own),
+                )
                 record = self._record(body.customers[0], ids + "-0", probability)
                 warnings = self._observer.row(values, probability)
                 return Answer([record | decision.to_dict()], warnings, 0, [decision])
@@ -184,7 +192,12 @@ class Answers:
         if self._actions is None:
             raise refuse_no_actions()
         found = decide(
-            np.asarray(probabilities), encoded.matrix, self._actions, budget=budget, who=who
+            np.asarray(probabilities),
+            encoded.matrix,
+            self._actions,
+            budget=budget,
+            who=who,
+            measured=self._model.measured(encoded.features),
         )
         names = np.array(found.names)
         return [
