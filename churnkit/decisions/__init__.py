@@ -17,6 +17,14 @@ from churnkit.decisions.gain import Gains, expected_gain
 from churnkit.decisions.limits import Capacity, Floor
 from churnkit.decisions.measured import MeasuredEffects
 from churnkit.decisions.prices import ShadowPrices
+from churnkit.decisions.rank import (
+    Option,
+    RankedSlate,
+    ValueModel,
+    rank,
+    rank_values,
+    slate_probabilities,
+)
 from churnkit.decisions.reasons import REASONS
 from churnkit.decisions.recommend import Decisions, decide
 from churnkit.decisions.single import Decision, decide_one
@@ -43,9 +51,12 @@ __all__ = [
     "Gains",
     "History",
     "MeasuredEffects",
+    "Option",
     "Plan",
+    "RankedSlate",
     "ShadowPrices",
     "Suppression",
+    "ValueModel",
     "WhatIf",
     "Where",
     "Who",
@@ -53,5 +64,8 @@ __all__ = [
     "decide",
     "decide_one",
     "expected_gain",
+    "rank",
+    "rank_values",
+    "slate_probabilities",
     "what_if",
 ]

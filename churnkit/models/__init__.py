@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from churnkit.models.bandit import BanditBatch, LinearBandit
     from churnkit.models.boosted import BoostedTrees
     from churnkit.models.calibrating import Calibrated, calibrate
     from churnkit.models.calibration import Calibration
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from churnkit.models.uplift_verdict import UpliftVerdict
 
 __all__ = [
+    "BanditBatch",
     "BoostedTrees",
     "Calibrated",
     "Calibration",
@@ -43,6 +45,7 @@ __all__ = [
     "EnsembleScorer",
     "HazardModel",
     "HazardScorer",
+    "LinearBandit",
     "LinearScorer",
     "LogisticModel",
     "ModelDataError",
@@ -60,6 +63,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BanditBatch": "bandit",
+    "LinearBandit": "bandit",
     "BoostedTrees": "boosted",
     "Calibrated": "calibrating",
     "Calibration": "calibration",
