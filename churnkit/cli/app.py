@@ -9,6 +9,7 @@ import typer
 from churnkit.cli import (
     demo,
     doctor,
+    evaluate,
     explain,
     features,
     init,
@@ -33,6 +34,7 @@ _COMMANDS = (
     ("train", train.train),
     ("score", score.score),
     ("plan", plan.plan),
+    ("evaluate", evaluate.evaluate),
     ("explain", explain.explain),
     ("report", report.report),
     ("serve", serve.serve),
