@@ -69,6 +69,7 @@ def report(
 
     project = find_project()
     named = tables_named(table or [])
+    columns, targets = columns_named(column or []), targets_named(target or [])
     if customers is None and not named:
         tables, customers = tables_in(project.root), customers_in(project.root)
     else:
@@ -85,8 +86,8 @@ def report(
         model=loaded,
         customers=_read(customers, loaded),
         as_of=as_of,
-        columns=columns_named(column or []),
-        targets=targets_named(target or []),
+        columns=columns,
+        targets=targets,
         budget=budget,
         progress=say,
     )

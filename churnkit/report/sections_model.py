@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from churnkit.insights.drivers import Driver
+    from churnkit.insights.experiments import MeasuredEffect
     from churnkit.report.content import Block
     from churnkit.report.findings import Findings
 
@@ -171,6 +172,8 @@ def drivers(findings: Findings) -> Section:
         blocks += [_dependence(driver) for driver in found.drivers[:_DETAILED] if driver.steps]
         if any(top for _, top in found.segments):
             blocks.append(_by_segment(findings))
+    if findings.effects:
+        blocks.append(Text(tuple(_caused(effect) for effect in findings.effects)))
     if findings.topics:
         blocks.append(_ratios(findings, "topics", "Which tickets come before leaving?"))
     if findings.uses:
@@ -185,6 +188,18 @@ def drivers(findings: Findings) -> Section:
             )
         )
     return Section("drivers", "Drivers", tuple(blocks), lead)
+
+
+def _caused(effect: MeasuredEffect) -> str:
+    """Say what an experiment found, beside what is only associated."""
+    what = "Measured in an experiment" if effect.randomised else "Compared, not randomised"
+    return (
+        f"{what}: {effect.action} changes the share that leaves by {100 * effect.value:+.1f} points "
+        f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f}); it {effect.verdict}."
+        if effect.verdict != "no effect shown"
+        else f"{what}: {effect.action} shows no effect on the share that leaves "
+        f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f} points)."
+    )
 
 
 def _importance(found: tuple[Driver, ...], formula: str) -> Chart:
