@@ -18,31 +18,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from churnkit.insights.business import Business, open_business
+    from churnkit.insights.clusters import Clusters
+    from churnkit.insights.experiments import measure_effects
     from churnkit.insights.figure import Figure
     from churnkit.insights.layout import LAYOUTS
     from churnkit.insights.retention import RetentionMetrics, measure_retention, retention_metrics
+    from churnkit.insights.satisfaction import measure_satisfaction
+    from churnkit.insights.sentiment import Sentiment
     from churnkit.insights.settings import RetentionSettings
+    from churnkit.insights.themes import Themes, find_themes
+    from churnkit.insights.voice import themes_of
 
 _HOMES = {
     "LAYOUTS": "layout",
     "Business": "business",
+    "Clusters": "clusters",
     "Figure": "figure",
     "RetentionMetrics": "retention",
     "RetentionSettings": "settings",
+    "Sentiment": "sentiment",
+    "Themes": "themes",
+    "find_themes": "themes",
+    "measure_effects": "experiments",
     "measure_retention": "retention",
+    "measure_satisfaction": "satisfaction",
     "open_business": "business",
     "retention_metrics": "retention",
+    "themes_of": "voice",
 }
 
 __all__ = [
     "LAYOUTS",
     "Business",
+    "Clusters",
     "Figure",
     "RetentionMetrics",
     "RetentionSettings",
+    "Sentiment",
+    "Themes",
+    "find_themes",
+    "measure_effects",
     "measure_retention",
+    "measure_satisfaction",
     "open_business",
     "retention_metrics",
+    "themes_of",
 ]
 
 

@@ -18,6 +18,8 @@ from churnkit.report.findings import Findings, gather
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from churnkit.insights.clusters import Clusters
+
 __all__ = ["Report", "build_report"]
 
 _SECTIONS = (
@@ -54,6 +56,8 @@ class Report:
         In order.
     model
         The model's name and digest, if there is one.
+    clusters
+        The centroids of the groups of behaviour, to assign new customers by.
     """
 
     title: str
@@ -61,6 +65,7 @@ class Report:
     currency: str
     sections: tuple[Section, ...]
     model: tuple[str, str] | None = None
+    clusters: Clusters | None = None
 
     @classmethod
     def of(cls, findings: Findings, *, title: str = "Retention report") -> Report:
@@ -72,6 +77,7 @@ class Report:
             findings.currency,
             tuple(make(findings) for make in _SECTIONS),
             None if facts is None else (facts.name, facts.digest or ""),
+            findings.scored.clusters[0] if findings.scored and findings.scored.clusters else None,
         )
 
     @property
@@ -85,6 +91,7 @@ class Report:
             if self.model is None
             else {"name": self.model[0], "digest": self.model[1]},
             "sections": [section.to_dict() for section in self.sections],
+            "clusters": None if self.clusters is None else self.clusters.to_dict(),
         }
 
     @property

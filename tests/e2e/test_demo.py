@@ -93,6 +93,23 @@ def test_no_process_is_left_behind(first):
     assert survivors() == []
 
 
+def test_a_report_follows_with_no_further_input(first, home):
+    done = subprocess.run(
+        [sys.executable, "-c", "from churnkit.cli import main; main()", "report"],
+        cwd=home / "churnkit-demo",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "without data" not in done.stderr
+    page = (home / "churnkit-demo" / "report.html").read_text()
+    assert len(page) < 3_000_000
+    assert "Came by marketplace, Starter plan" in page
+
+
 def test_a_second_run_uses_the_folder_again(first, demo):
     again = demo("--json")
     assert again.returncode == 0, again.stderr

@@ -147,6 +147,13 @@ def test_the_same_tables_give_the_same_bytes(simulated):
     assert build_report(tables, threads=1).html == build_report(tables, threads=1).html
 
 
+def test_new_customers_are_assigned_from_the_summary(report):
+    from churnkit.insights import Clusters
+
+    clusters = Clusters.from_dict(json.loads(json.dumps(report.summary))["clusters"])
+    assert clusters == report.clusters
+
+
 def test_an_unknown_table_is_refused_with_what_there_is():
     with pytest.raises(RecipeError, match="did you mean 'orders'"):
         build_report({"order": []})
