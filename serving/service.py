@@ -14,7 +14,7 @@ from churnkit.server import Mounted, Settings, create_app, find_model
 found = find_model(__file__)
 app = create_app(
     found.model,
-    settings=Settings.from_environment(follow=found.source),
+    settings=Settings.from_environment(follow=found.source, log="json"),
     project=find_project(Path(__file__).parent),
 )
 

@@ -13,6 +13,7 @@ from churnkit.server.body import ExplainBody, PredictBody
 from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
 from churnkit.server.following import Following
 from churnkit.server.gate import Gate
+from churnkit.server.logs import log_as
 from churnkit.server.metrics import METRICS_TYPE, Metrics
 from churnkit.server.outcomes import Outcomes
 from churnkit.server.problems import Problem
@@ -174,6 +175,7 @@ class App:
         if self._started:
             return
         self._started = True
+        log_as(self.settings.log)
         # Python's full collections walk over everything that was imported, a tenth of a second
         # long. What is there now stays there, so they need not look at it again.
         gc.collect()

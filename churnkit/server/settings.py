@@ -54,6 +54,9 @@ class Settings:
     spool
         The folder where decisions wait for the journal; one of this user's among the temporary
         files if None. Where restarts take those away, name a folder that stays.
+    log
+        How the service's log is written to stderr, ``json`` or ``text``; None leaves that to the
+        program around.
     direct
         Under BentoML: whether requests reach the application before BentoML's own middleware.
         0 to let it trace them.
@@ -82,6 +85,7 @@ class Settings:
     shadow: str | None = None
     journal: str | None = None
     spool: str | None = None
+    log: str | None = None
     direct: bool = True
     workers: int = 1
 
