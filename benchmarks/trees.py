@@ -43,7 +43,7 @@ wall, cpu = time.perf_counter(), time.process_time()
 from churnkit.trees import compile_booster
 trees = compile_booster(open(sys.argv[1]).read())
 ready = time.perf_counter() - wall
-trees.predict(numpy.zeros((2000, 30)))
+trees.predict(numpy.zeros((5000, 30)))
 print(ready, time.perf_counter() - wall, time.process_time() - cpu)
 """
 
