@@ -217,8 +217,13 @@ def _weighted(
         max_features=_MOST_TERMS,
         sublinear_tf=True,
     )
-    fitted = vectorizer.fit_transform(distinct)
+    try:
+        fitted = vectorizer.fit_transform(distinct)
+    except ValueError:  # what scikit-learn says of texts that share no word
+        raise DataError("the texts", ["no word is in enough of them to make a theme"]) from None
     kept = np.flatnonzero(_tied(fitted))
+    if len(kept) < max(_NUMBERS):
+        kept = np.arange(fitted.shape[1])
     words = _as_written(distinct)
     terms = vectorizer.get_feature_names_out()[kept].tolist()
     every = vectorizer.transform(texts)
@@ -265,7 +270,8 @@ def _factored(
     """Split into parts; of several numbers take the one whose words belong together most."""
     together = _together(fitted)
     tried = []
-    for parts in (number,) if number else _NUMBERS:
+    most = min(fitted.shape)
+    for parts in sorted({min(parts, most) for parts in ((number,) if number else _NUMBERS)}):
         model = _nmf(parts, seed)
         weights = _projected(model.fit_transform(fitted), model)
         coherence = np.mean([_coherence(row, together) for row in model.components_])
