@@ -91,6 +91,54 @@ def measure_highs(customers: int, seed: int) -> dict[str, Any]:
     }
 
 
+def one_customer() -> dict[str, float]:
+    """Time a decision for one customer at a plan's prices, in microseconds of CPU time."""
+    from datetime import UTC, date, datetime
+
+    from churnkit.contracts import Column
+    from churnkit.decisions import (
+        Action,
+        Catalogue,
+        ContactLimit,
+        ContactPolicy,
+        Effect,
+        Event,
+        Exploration,
+        History,
+        ShadowPrices,
+        Where,
+        Who,
+        decide_one,
+    )
+
+    columns = (Column("fee", "number", ("value",)), Column("age", "number", ("feature",)))
+    rule = (Where("age", ">=", 18),)
+    effect = Effect(0.05, 0.1, 0.2)
+    actions = tuple(
+        Action(f"a{j}", "An action", 2.0 + j, effect, rule, holdout=0.05) for j in range(ACTIONS)
+    )
+    contact = ContactPolicy((ContactLimit(2, 30),))
+    past = Event(datetime(2026, 10, 20, tzinfo=UTC), None, "a0")
+    who = Who(["c1"], date(2026, 11, 1), History({"c1": [past]}))
+    prices = ShadowPrices(0.3, np.full(ACTIONS, 0.5))
+    found = {}
+    settings = {
+        "plain": None,
+        "uniform exploration": Exploration(0.1),
+        "Thompson exploration": Exploration(0.1, "thompson"),
+    }
+    for name, exploration in settings.items():
+        declared = Catalogue(actions, contact=contact, holdout=0.05, exploration=exploration)
+        catalogue = declared.compile(columns)
+        for _ in range(100):
+            decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, who=who)
+        started = time.process_time()
+        for _ in range(2000):
+            decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, who=who)
+        found[name] = (time.process_time() - started) / 2000 * 1e6
+    return found
+
+
 def measured(solver: str, customers: int, seed: int) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.allocate", "--measure", solver, str(customers)]
@@ -115,6 +163,7 @@ def run(sizes: list[int], beside: int, seed: int) -> dict[str, Any]:
         "highs": highs,
         "below_highs_optimum": 1.0 - own["value"] / highs["optimum"],
         "times_less_cpu_than_highs": highs["cpu_seconds"] / own["cpu_seconds"],
+        "one_customer_microseconds": one_customer(),
         "times_less_cpu_than_highs_numba": highs["cpu_seconds"] / compiled["cpu_seconds"],
     }
 
@@ -146,7 +195,12 @@ def table(results: dict[str, Any]) -> str:
         "from arrays to optimum, with what they import loaded; HiGHS's time has the making of "
         "its sparse matrix in it. numpy and numba give the same plan to the last bit."
     )
-    return "\n".join(["## Allocation", "", said, "", *lines, "", verdict])
+    alone = ", ".join(f"{t:.0f} ({n})" for n, t in results["one_customer_microseconds"].items())
+    one = (
+        f"One customer at a plan's prices, {actions} actions with rules, holdouts and contact "
+        f"limits: {alone} microseconds of CPU time."
+    )
+    return "\n".join(["## Allocation", "", said, "", *lines, "", verdict, "", one])
 
 
 def main() -> None:

@@ -22,6 +22,8 @@ __all__ = ["improve", "settle"]
 # while the certificate is not yet tight.
 _FENCE = 2048
 _GROWTH = 8
+# The least firm rows that are put in order.
+_TAIL = 131_072
 _TIGHT = 1e-5
 # Customers that are served before the limits are looked at again.
 _CHUNK = 4096
@@ -38,11 +40,16 @@ def settle(problem: Problem, prices: Floats, bound: float) -> Ints:
     `bound` is the dual at `prices`: once the plan's value is near it, the work is done.
     """
     standing = problem.stand(prices)
-    order = np.argsort(-standing.margin, kind="stable")
+    order, sure = _firmest_first(standing.margin)
     kept = _prefix(problem, standing.action, order)
     fence, best, best_value = _FENCE, None, -np.inf
     while True:
         split = min(kept, max(0, problem.rows - fence))
+        if split < sure:
+            # The line is cut among rows that are not in order yet.
+            order, sure = np.argsort(-standing.margin, kind="stable"), 0
+            kept = _prefix(problem, standing.action, order)
+            split = min(kept, max(0, problem.rows - fence))
         action = standing.action.astype(np.int64)
         tail = np.sort(order[split:])
         action[tail] = -1
@@ -57,6 +64,20 @@ def settle(problem: Problem, prices: Floats, bound: float) -> Ints:
             break
         fence *= _GROWTH
     return best.action
+
+
+def _firmest_first(margin: Floats) -> tuple[Ints, int]:
+    """Give the rows by falling margin, and how many of the first may be in any order.
+
+    Nearly all are firm, and their order matters only where a limit cuts the line among them.
+    """
+    if margin.shape[0] <= 4 * _TAIL:
+        return np.argsort(-margin, kind="stable"), 0
+    tail = np.sort(np.argpartition(margin, _TAIL)[:_TAIL])
+    firm = np.ones(margin.shape[0], dtype=np.bool_)
+    firm[tail] = False
+    tail = tail[np.argsort(-margin[tail], kind="stable")]
+    return np.concatenate([np.flatnonzero(firm), tail]), margin.shape[0] - _TAIL
 
 
 def improve(problem: Problem, prices: Floats, action: Ints) -> Ints:

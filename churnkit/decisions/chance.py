@@ -47,36 +47,27 @@ class Chance:
     seed: str
 
     @classmethod
-    def over(cls, gains: Gains, room: Room, exploration: Exploration, seed: str) -> Chance:
-        """Open what might pay to chance: actions whose gain's upper bound is above zero."""
+    def over(cls, gains: Gains, room: Room, catalogue: Catalogue, day: str) -> Chance:
+        """Open what might pay to chance: actions whose gain's upper bound is above zero.
+
+        `catalogue` must explore.
+        """
+        exploration = catalogue.exploration or Exploration(0.0)
         cost = np.broadcast_to(gains.cost, gains.expected.shape)
         might = gains.eligible & (gains.high > 0.0)
         reserve, dearest, cells = reserve_of(room, exploration, might, cost)
-        weights = _weights(exploration, gains.expected, gains.low, gains.high, cells)
+        weights = _weights(exploration, gains, cells)
+        seed = f"{catalogue.salt}:{day}"
         return cls(exploration, weights, reserve, room.without(reserve, dearest), seed)
 
     @classmethod
-    def at_prices(
-        cls,
-        gains: NDArray[np.float64],
-        cells: NDArray[np.bool_],
-        catalogue: Catalogue,
-        day: str,
-    ) -> Chance:
-        """Open options at a plan's prices, without a reserve.
-
-        Parameters
-        ----------
-        gains
-            (3, n, m) expected gain, its lower and its upper bound.
-        cells
-            (n, m) which options are open.
-        """
+    def at_prices(cls, gains: Gains, room: Room, catalogue: Catalogue, day: str) -> Chance:
+        """Open the same for customers at a plan's prices, where nothing is kept back for them."""
         exploration = catalogue.exploration or Exploration(0.0)
-        reserve = np.full(cells.shape[1], np.inf)
-        rest = Room(np.inf, reserve, ())
-        weights = _weights(exploration, gains[0], gains[1], gains[2], cells)
-        return cls(exploration, weights, reserve, rest, f"{catalogue.salt}:{day}")
+        fits = (gains.cost <= room.budget) & ~room.closed()
+        weights = _weights(exploration, gains, gains.eligible & (gains.high > 0.0) & fits)
+        endless = np.full(room.capacity.shape[0], np.inf)
+        return cls(exploration, weights, endless, room, f"{catalogue.salt}:{day}")
 
     def guarding(self, planned: NDArray[np.int64], members: NDArray[np.bool_]) -> Chance:
         """Take "none" from what chance may choose for members of floors who have an action."""
@@ -105,12 +96,10 @@ class Chance:
 
 
 def _weights(
-    exploration: Exploration,
-    expected: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    cells: NDArray[np.bool_],
+    exploration: Exploration, gains: Gains, cells: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     if exploration.by == "thompson":
-        return thompson_weights(expected, low, high, cells, floor=exploration.floor)
+        return thompson_weights(
+            gains.expected, gains.low, gains.high, cells, floor=exploration.floor
+        )
     return uniform_weights(cells)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -110,7 +111,7 @@ def _best_of(mean: Floats, deviation: Floats, open_: NDArray[np.bool_]) -> Float
     below = np.where(open_, _normal(-mean / deviation), 1.0)
     weights[:, 0] = below.prod(axis=1)
     # Midpoints of equal shares of a normal distribution.
-    nodes = _quantiles((np.arange(_NODES) + 0.5) / _NODES)
+    nodes = _quantiles()
     for j in range(mean.shape[1]):
         drawn = mean[:, j, None] + deviation[:, j, None] * nodes
         wins = np.where(drawn > 0.0, 1.0, 0.0)
@@ -129,11 +130,12 @@ def _normal(x: Floats) -> Floats:
     return 0.5 * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
 
 
-def _quantiles(shares: Floats) -> Floats:
+@cache
+def _quantiles() -> Floats:
     from statistics import NormalDist
 
     normal = NormalDist()
-    return np.array([normal.inv_cdf(share) for share in shares.tolist()])
+    return np.array([normal.inv_cdf((k + 0.5) / _NODES) for k in range(_NODES)])
 
 
 def draw(

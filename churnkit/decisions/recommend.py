@@ -170,7 +170,7 @@ def decide(
     room = Room.of(declared, budget, used)
     chance = None
     if declared.exploration is not None and who is not None:
-        chance = Chance.over(gains, room, declared.exploration, f"{declared.salt}:{who.as_of}")
+        chance = Chance.over(gains, room, declared, str(who.as_of))
     open_room = room if chance is None else chance.rest
     floors = _floors(catalogue, matrix)
     plan = allocate(

@@ -15,7 +15,8 @@ import numpy as np
 from churnkit.decisions import reasons
 from churnkit.decisions.barring import OPEN, bars_of_one
 from churnkit.decisions.chance import Chance
-from churnkit.decisions.gain import ActOn, check_act_on, worth_of
+from churnkit.decisions.gain import ActOn, Gains, check_act_on, worth_of
+from churnkit.decisions.room import Room
 from churnkit.decisions.who import refuse_strangers
 from churnkit.errors import DataError, RecipeError
 
@@ -133,41 +134,64 @@ def decide_one(
     check_act_on(act_on)
     declared = catalogue.catalogue
     refuse_strangers(declared, who, 1)
-    if declared.exploration is not None and who is not None and prices is None:
-        return _in_a_table(
-            churn_probability,
-            row,
-            catalogue,
-            budget=budget,
-            act_on=act_on,
-            measured=measured,
-            who=who,
-        )
     if math.isnan(churn_probability):
         return _none(reasons.UNSCORED)
     barred = bars_of_one(catalogue, row, who)
     options = _options(float(churn_probability), row, catalogue, measured, barred)
+    money = math.inf if budget is None else float(budget)
+    closed = [_is_closed(declared, j) for j in range(len(declared.actions))]
+    chance = None
+    if declared.exploration is not None and who is not None:
+        chance = _chance(options, declared, money, day=str(who.as_of), alone=prices is None)
+        if prices is None:
+            # As in a table of one row, the plan does without what exploration keeps back.
+            money, closed = chance.rest.budget, chance.rest.closed().tolist()
     best, code = _best(
         options,
         barred,
-        declared,
-        budget=budget,
+        closed,
+        budget=money,
         act_on=act_on,
         prices=_prices(catalogue, row, prices),
     )
     decision = _decision(best, code, options, declared.names)
-    if declared.exploration is None or who is None:
+    if chance is None or who is None:
         return decision
-    place = -1 if best is None else best.place
-    return _explored(decision, place, options, declared, budget=budget, who=who)
+    planned = np.array([-1 if best is None else best.place])
+    if any(all(rule.holds(row) for rule in rules) for rules in catalogue.floors):
+        chance = chance.guarding(planned, np.ones(1, dtype=np.bool_))
+    drawn = chance.draw(planned, who.customers)
+    place, explored = int(drawn.action[0]), bool(drawn.explored[0])
+    if explored:
+        found = next((o for o in options if o.place == place), None)
+        decision = _decision(found, reasons.CHANCE, options, declared.names)
+    return replace(decision, propensity=float(drawn.propensity[0]), explored=explored)
+
+
+def _chance(
+    options: list[_Option], catalogue: Catalogue, budget: float, *, day: str, alone: bool
+) -> Chance:
+    """Open what might pay to chance, within the limits of one customer alone or at prices."""
+    numbers = np.zeros((4, 1, len(catalogue.actions)))
+    eligible = np.zeros((1, len(catalogue.actions)), dtype=np.bool_)
+    for option in options:
+        numbers[:, 0, option.place] = option.expected, option.low, option.high, option.cost
+        eligible[0, option.place] = True
+    gains = Gains(numbers[0], numbers[1], numbers[2], numbers[3], eligible)
+    room = Room.of(catalogue, budget)
+    return (
+        Chance.over(gains, room, catalogue, day)
+        if alone
+        else Chance.at_prices(gains, room, catalogue, day)
+    )
 
 
 def _best(
     options: list[_Option],
     barred: list[int],
-    catalogue: Catalogue,
+    closed: list[bool],
     *,
-    budget: float | None,
+    budget: float,
     act_on: ActOn,
     prices: tuple[float, list[float]],
 ) -> tuple[_Option | None, int]:
@@ -178,11 +202,11 @@ def _best(
         shut = int(reasons.nearest(np.array([barred], dtype=np.int8))[0])
         return None, reasons.UNPAID if options else shut
     price, tolls = prices
-    open_ = [o for o in paying if not _is_closed(catalogue, o.place)]
+    open_ = [o for o in paying if not closed[o.place]]
     # The first of equals wins, as in a plan.
     best, worth = None, 0.0
     for option in open_:
-        if budget is not None and option.cost > budget:
+        if option.cost > budget:
             continue
         reduced = (option.expected - tolls[option.place]) - price * option.cost
         if reduced > worth:
@@ -211,69 +235,6 @@ def _decision(
         reasons.REASONS[code],
         eligible=eligible,
     )
-
-
-def _in_a_table(
-    churn_probability: float,
-    row: Sequence[float],
-    catalogue: CompiledCatalogue,
-    *,
-    budget: float | None,
-    act_on: ActOn,
-    measured: MeasuredEffects | None,
-    who: Who,
-) -> Decision:
-    """Decide in a table of one row, where exploration keeps back a part of the limits."""
-    from churnkit.decisions.recommend import decide
-
-    table = decide(
-        [churn_probability],
-        np.array([row], dtype=np.float64),
-        catalogue,
-        budget=budget,
-        act_on=act_on,
-        measured=measured,
-        who=who,
-    )
-    names = zip(table.names, table.eligible[0].tolist(), strict=True)
-    return Decision(
-        table.action_name[0],
-        float(table.expected_gain[0]),
-        float(table.low[0]),
-        float(table.high[0]),
-        float(table.cost[0]),
-        table.reason[0],
-        float(table.propensity[0]),
-        bool(table.explored[0]),
-        tuple(name for name, there in names if there),
-    )
-
-
-def _explored(
-    decision: Decision,
-    planned: int,
-    options: list[_Option],
-    catalogue: Catalogue,
-    *,
-    budget: float | None,
-    who: Who,
-) -> Decision:
-    """Let chance choose at a plan's prices: one more customer breaks no reserve of the plan."""
-    gains = np.zeros((3, 1, len(catalogue.actions)))
-    cells = np.zeros((1, len(catalogue.actions)), dtype=np.bool_)
-    for option in options:
-        gains[:, 0, option.place] = option.expected, option.low, option.high
-        fits = budget is None or option.cost <= budget
-        cells[0, option.place] = (
-            fits and option.high > 0.0 and not _is_closed(catalogue, option.place)
-        )
-    chance = Chance.at_prices(gains, cells, catalogue, str(who.as_of))
-    drawn = chance.draw(np.array([planned]), who.customers)
-    place, changed = int(drawn.action[0]), bool(drawn.explored[0])
-    if changed:
-        found = next((o for o in options if o.place == place), None)
-        decision = _decision(found, reasons.CHANCE, options, catalogue.names)
-    return replace(decision, propensity=float(drawn.propensity[0]), explored=changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -357,3 +357,17 @@ def test_numba_and_numpy_give_the_same_plan_to_the_last_bit(monkeypatch):
     assert (fast.action == slow.action).all()
     assert (fast.value, fast.bound) == (slow.value, slow.bound)
     assert fast.shadow_prices.to_dict() == slow.shadow_prices.to_dict()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tail", [8, 300])
+def test_putting_only_the_least_firm_rows_in_order_changes_no_value(monkeypatch, kind, tail):
+    from churnkit.decisions import _primal
+
+    gain, cost, budget, capacity = random_problem(11, 3000, 3, kind)
+    whole = allocate(gain, cost, budget=budget / 4, capacity=capacity)
+    monkeypatch.setattr(_primal, "_TAIL", tail)
+    plan = allocate(gain, cost, budget=budget / 4, capacity=capacity)
+    check_feasible(plan, gain, cost, budget / 4, capacity)
+    assert plan.bound == whole.bound
+    assert plan.value == pytest.approx(whole.value, rel=1e-3)

@@ -22,6 +22,7 @@ from churnkit.decisions import (
     Effect,
     Event,
     Exploration,
+    Floor,
     History,
     ShadowPrices,
     Suppression,
@@ -239,8 +240,11 @@ events = st.builds(
     st.none() | st.floats(0, 30),
     st.sampled_from([None, Exploration(0.5), Exploration(1.0, "thompson")]),
     st.text(max_size=3),
+    st.booleans(),
 )
-def test_one_customer_alone_is_decided_as_in_a_table(risk, cells, past, budget, explores, customer):
+def test_one_customer_alone_is_decided_as_in_a_table(
+    risk, cells, past, budget, explores, customer, floored
+):
     mail = Action(
         "mail",
         "A letter",
@@ -259,6 +263,7 @@ def test_one_customer_alone_is_decided_as_in_a_table(risk, cells, past, budget, 
         holdout=0.1,
         exploration=explores,
         capacities=(Capacity(7, group="service"),),
+        floors=(Floor("monthly", (Where("plan", "==", "monthly"),), share=0.5),) if floored else (),
     )
     compiled = catalogue.compile(COLUMNS)
     told = Who([customer], DAY, History({customer: past}))

@@ -70,7 +70,7 @@ def test_propensities_are_the_frequencies_under_rules_capacity_and_budget(kind, 
     planned = decide(risk, matrix, compiled, budget=budget, who=told).plan.action
     gains = catalogue_gain(risk, matrix, compiled, barred=bars(compiled, matrix, told))
     room = Room.of(catalogue, budget)
-    chance = Chance.over(gains, room, exploration, "")
+    chance = Chance.over(gains, room, catalogue, "")
     assert chance.reserve.sum() >= 1
     runs, options = 4000, 4
     counts, likely = np.zeros((2, len(risk), options))
