@@ -73,7 +73,7 @@ def run(
             part = replace(plan, tables=views, snapshots=Snapshots(dates=dates[start:end]))
             with _fitting(memory_limit):
                 yield from _batches(
-                    con, lower(part, complete), progress, start / len(dates), end / len(dates)
+                    con, lower(part, complete).streamed(), progress, start / len(dates), end / len(dates)
                 )
 
 

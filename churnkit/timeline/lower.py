@@ -53,6 +53,22 @@ class Lowered:
         queries = [*(query for _, query in self.steps), self.result]
         return [[table.name for table in query.find_all(exp.Table)] for query in queries]
 
+    def streamed(self) -> Lowered:
+        """Put the steps that only the result reads, each once, into its query.
+
+        They then flow into the result, and are not written down before it.
+        """
+        reads = self.reads()
+        inner = [
+            (name, query)
+            for name, query in self.steps
+            if reads[-1].count(name) == 1 and not any(name in found for found in reads[:-1])
+        ]
+        result = self.result.copy()
+        for name, made in inner:
+            result = result.with_(exp.to_identifier(name, quoted=True), as_=made.copy(), copy=False)
+        return Lowered(tuple(one for one in self.steps if one not in inner), result)
+
     def whole(self) -> exp.Query:
         """Return everything as one query."""
         query = self.result.copy()
