@@ -71,10 +71,11 @@ def run(
         starts = [*range(0, len(dates), _TOGETHER), len(dates)]
         for start, end in pairwise(starts):
             part = replace(plan, tables=views, snapshots=Snapshots(dates=dates[start:end]))
+            lowered = lower(part, complete)
+            # Who asks for progress is told of every step, which then has to end before the next.
+            lowered = lowered.streamed() if progress is None else lowered
             with _fitting(memory_limit):
-                yield from _batches(
-                    con, lower(part, complete).streamed(), progress, start / len(dates), end / len(dates)
-                )
+                yield from _batches(con, lowered, progress, start / len(dates), end / len(dates))
 
 
 @contextmanager

@@ -195,6 +195,11 @@ def test_progress_goes_from_nothing_to_all(orders):
     assert "orders windows" in {step for step, _ in told}
 
 
+def test_who_asks_for_progress_gets_the_same_table(orders):
+    told = build(PLAN, {"orders": orders}, progress=lambda _step, _share: None)
+    assert told.equals(build(PLAN, {"orders": orders}))
+
+
 def test_it_runs_within_a_small_memory_limit(orders, expected, tmp_path):
     found = build(PLAN, {"orders": orders}, memory_limit="64MB", spill_dir=str(tmp_path), threads=1)
     assert found.equals(expected)
