@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["UpliftCurve", "auuc_score", "qini_curve", "qini_score", "uplift_at_k", "uplift_curve"]
 
 Strategy = Literal["overall", "by_group"]
+# Outcomes times customers: below this an area is the rounding of zero.
+_NO_AREA = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,8 +219,11 @@ def _qini(
 
 
 def _share(curve: UpliftCurve, perfect: UpliftCurve) -> float:
-    if perfect.area == 0.0:
-        raise EvaluationError("every ranking is as good as any other: the outcome never differs")
+    if abs(perfect.area) < _NO_AREA:
+        raise EvaluationError(
+            "even the best ranking gains nothing over chance here: the outcome never differs, or "
+            "as much among the treated as among control in too few rows; bring more customers"
+        )
     return curve.area / perfect.area
 
 
