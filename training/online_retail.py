@@ -43,7 +43,8 @@ timeline = Timeline(
         ),
         "returns_180d": Count("transactions", window_days=180, where=GIVEN_BACK),
     },
-    snapshots=Snapshots(every="1 month", start="2011-03-01", end="2011-09-01"),
+    # The log begins on 1 December 2010: half of the longest window lies before the first date.
+    snapshots=Snapshots(every="1 month", start="2011-03-02", end="2011-09-02"),
     eligible=ActiveWithin("transactions", days=180, where=BOUGHT),
     label=InactivityChurn("transactions", horizon_days=90, where=BOUGHT),
 )

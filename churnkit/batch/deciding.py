@@ -59,7 +59,8 @@ class Occasion:
 
         Examples
         --------
-        >>> Occasion(date(2026, 11, 5)).named_period
+        >>> import datetime as dt
+        >>> Occasion(dt.date(2026, 11, 5)).named_period
         '2026-11'
         """
         return self.period or f"{self.as_of:%Y-%m}"

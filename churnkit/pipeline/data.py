@@ -166,7 +166,7 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     # By their text, so that 17 from Parquet and "17" from CSV are one customer.
     ids = table[contract.entity.name].to_pylist()
     customers = [(text_of(customer) or "").strip(BLANKS) for customer in ids]
-    learned, tested = _sides(recipe, table, recipe.split.is_test(customers))
+    learned, tested = _sides(recipe, table, recipe.split.is_test(customers), labels)
     recipe.needs.refuse_few(recipe.name, labels, learned, tested)
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
@@ -192,14 +192,17 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
 
 
 def _sides(
-    recipe: Recipe, table: pa.Table, held_out: NDArray[np.bool_]
+    recipe: Recipe, table: pa.Table, held_out: NDArray[np.bool_], left: NDArray[np.int8]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Part the rows: by customer, and with a timeline forward in time as well."""
     timeline = recipe.timeline
     if timeline is None or timeline.label is None:
         return ~held_out, held_out
     return recipe.split.sides(
-        held_out, _dates(table, timeline), known_after_days=timeline.label.mature_days
+        held_out,
+        _dates(table, timeline),
+        left=left,
+        known_after_days=timeline.label.mature_days,
     )
 
 

@@ -142,10 +142,10 @@ class Needs:
             )
             if there < self.history * days:
                 needed = math.ceil(self.history * days)
+                lacks, unit = needed - there, "day" if needed - there == 1 else "days"
                 raise PreconditionError(
-                    f"{said}: bring {needed - there} more days of history, begin snapshots "
-                    f"{needed - there} days later, or look back {int(there / self.history)} days "
-                    "or fewer"
+                    f"{said}: bring {lacks} more {unit} of history, begin snapshots "
+                    f"{lacks} {unit} later, or look back {int(there / self.history)} days or fewer"
                 )
             short.append(f"{said}: it counts less in the earliest snapshots than it will later")
         return tuple(short)
