@@ -110,8 +110,10 @@ class TableWriter:
 
     def write(self, table: pa.Table) -> None:
         """Add rows."""
+        # After an empty chunk, pyarrow 20 writes a CSV's header again.
+        batches = [batch for batch in table.to_batches() if batch.num_rows]
         try:
-            self._writer.write_table(table)
+            self._writer.write_table(pa.Table.from_batches(batches, table.schema))
         except (OSError, pa.ArrowException) as error:
             raise _refused(self.path, error) from None
         self.rows += table.num_rows
