@@ -181,12 +181,13 @@ def autogluon(python: Path, seconds: int) -> Peer:
 _LABEL = "left_us"
 
 
-def peers() -> dict[str, Peer]:
+def peers(population_rate: float | None = None) -> dict[str, Peer]:
     """Return the peers that need no environment of their own."""
+    drawn = {"population_rate": population_rate}
     return {
-        "fast": churnkit("fast"),
-        "balanced": churnkit("balanced"),
-        "accurate": churnkit("accurate"),
+        "fast": churnkit("fast", **drawn),
+        "balanced": churnkit("balanced", **drawn),
+        "accurate": churnkit("accurate", **drawn),
         "catboost": Peer("CatBoost, its defaults", _catboost),
         "lightgbm": Peer("LightGBM, its defaults", _lightgbm),
         "lightgbm-tuned": Peer(f"LightGBM, {TRIALS} Optuna trials", _lightgbm_tuned),

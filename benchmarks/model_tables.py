@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,12 +35,15 @@ class Table:
     y : (n,) 1 for churned
     categories
         Names of the columns that hold categories.
+    tested_from
+        The first row of a test table of its own, if there is one; all before are learned from.
     """
 
     title: str
     frame: pd.DataFrame
     y: NDArray[np.int_]
     categories: tuple[str, ...]
+    tested_from: int | None = None
 
     @property
     def category_indices(self) -> tuple[int, ...]:
@@ -87,6 +90,7 @@ def from_csv(
     positive: str | None = None,
     categories: tuple[str, ...] = (),
     title: str | None = None,
+    test: Path | None = None,
 ) -> Table:
     """Read a churn table of any shape.
 
@@ -104,11 +108,13 @@ def from_csv(
         Columns of numbers that are names, such as postal codes; text is a category anyway.
     title
         What to call it; the file's name if not given.
+    test
+        A table of the same columns to test on, in the place of folds.
     """
-    with path.open(encoding="utf-8-sig") as lines:
-        header = lines.readline()
-    separator = max(",;\t|", key=header.count)
-    raw = pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, keep_default_na=False)
+    raw = _read(path)
+    learned = len(raw)
+    if test is not None:
+        raw = pd.concat([raw, _read(test)[raw.columns]], ignore_index=True)
     unknown = {label, *ids, *categories} - set(raw.columns)
     if unknown:
         raise SystemExit(f"{path.name} has no column {', '.join(sorted(unknown))}")
@@ -122,7 +128,15 @@ def from_csv(
         raise SystemExit(f"no row's {label} is {churned!r}")
     features = raw[known].drop(columns=[label, *ids]).reset_index(drop=True)
     y = (said[known] == churned).to_numpy().astype(int)
-    return _typed(title or path.stem, features, y, categories)
+    made = _typed(title or path.stem, features, y, categories)
+    return made if test is None else replace(made, tested_from=int(known[:learned].sum()))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig") as lines:
+        header = lines.readline()
+    separator = max(",;\t|", key=header.count)
+    return pd.read_csv(path, sep=separator, encoding="utf-8-sig", dtype=str, keep_default_na=False)
 
 
 def _typed(

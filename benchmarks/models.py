@@ -7,6 +7,11 @@ public data sets under ``CHURNKIT_DATA_DIR``), or point it at any CSV file::
 
 Every model sees the same stratified folds in the same run, on one processor; times are CPU
 seconds of fitting and predicting, of child processes too. Nothing is tuned on the test folds.
+A table to test on may be given apart, and where the first was drawn with more churners than
+all customers hold, their share::
+
+    python -m benchmarks.models --csv drawn.csv --test-csv all.csv --label left --population-rate 0.02
+
 AutoGluon takes part with ``--autogluon PYTHON``, the interpreter of an environment of its own
 (``pip install "autogluon.tabular[lightgbm,catboost,xgboost,fastai]"``).
 """
@@ -73,6 +78,9 @@ def contest(table: Table, chosen: list[tuple[Peer, int]], folds: int, seed: int)
     print(f"{table.title}: {len(table.y):,} rows, {int(table.y.sum()):,} left", flush=True)
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     parts = [Fold(*pair) for pair in splitter.split(table.frame, table.y)]
+    if table.tested_from is not None:
+        folds, rows = 1, np.arange(len(table.y))
+        parts = [Fold(rows[: table.tested_from], rows[table.tested_from :])]
     found = {peer.title: measured(table, peer, parts[:count]) for peer, count in chosen}
     own = found.get(OWN, next(iter(found.values())))
     return {
@@ -177,6 +185,12 @@ def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--set", dest="sets", action="append", choices=sorted(SETS))
     parser.add_argument("--csv", type=Path, help="a churn table as a CSV file")
+    parser.add_argument("--test-csv", type=Path, help="a table to test on, in the place of folds")
+    parser.add_argument(
+        "--population-rate",
+        type=float,
+        help="the share of all customers who churn, where the first table has another",
+    )
     parser.add_argument("--label", help="its column that says who left")
     parser.add_argument("--id", dest="ids", action="append", default=[], help="no feature")
     parser.add_argument("--positive", help="the label of those who left; the rarer one by default")
@@ -212,12 +226,13 @@ def main() -> None:
                 positive=asked.positive,
                 categories=tuple(asked.categories),
                 title=asked.title,
+                test=asked.test_csv,
             )
         ]
     else:
         tables = [SETS[name]() for name in asked.sets or SETS]
-    count = asked.only_folds or asked.folds
-    known = peers()
+    count = 1 if asked.test_csv is not None else asked.only_folds or asked.folds
+    known = peers(asked.population_rate)
     slow = min(count, asked.slow_folds or count)
     chosen = [(known[name], slow if name in SLOW else count) for name in asked.peers]
     if asked.autogluon is not None:

@@ -7,7 +7,7 @@ one is the business of `churnkit.models.calibrating`.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -93,6 +93,19 @@ class Calibration:
         """
         points = np.asarray(knots, dtype=np.float64), np.asarray(logits, dtype=np.float64)
         return cls("isotonic", np.array([below, 0.0, above]), *points)
+
+    def shifted(self, by: float) -> Self:
+        """Return the map whose log-odds are higher by so much.
+
+        Examples
+        --------
+        >>> round(Calibration.identity().shifted(np.log(3.0)).apply_one(0.0), 4)
+        0.75
+        """
+        if self.method == "isotonic":
+            return replace(self, logits=self.logits + by)
+        method = "platt" if self.method == "identity" else self.method
+        return replace(self, method=method, slopes=self.slopes + np.array([0.0, 0.0, by]))
 
     def apply(self, raw: ArrayLike) -> NDArray[np.float64]:
         """Return probabilities, (n,), of log-odds, (n,).

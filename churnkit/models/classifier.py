@@ -11,6 +11,7 @@ from sklearn.base import clone
 from churnkit.models.binary import BinaryModel, TrainingRows
 from churnkit.models.boosted import BoostedTrees
 from churnkit.models.calibrating import row_losses
+from churnkit.models.calibration import Calibration
 from churnkit.models.contest import (
     CandidateResult,
     CandidateTable,
@@ -22,6 +23,7 @@ from churnkit.models.contest import (
 from churnkit.models.effort import estimate_effort
 from churnkit.models.ensemble import EnsembleScorer
 from churnkit.models.folds import Fold, checked_folds, forward_folds, held_out_number
+from churnkit.models.prior import log_odds, prior_shift
 from churnkit.models.profiles import CONTEST_ROWS, profile_candidates
 from churnkit.models.refusals import ModelDataError
 from churnkit.models.sampling import sampled
@@ -68,6 +70,10 @@ class ChurnClassifier(BinaryModel):
     tuning
         A budget for searching further settings of trees, which take part as one more
         candidate; none if not given.
+    population_rate
+        Which share of all customers churns, where the rows hold another share on purpose:
+        churners drawn more often, or as many of each. Probabilities are then those of the
+        population; None where the rows are like it.
     contest_rows
         With more rows than this the candidates are compared on a sample of so many, and the
         winner is fitted on all; the profile's own number if not given.
@@ -117,6 +123,7 @@ class ChurnClassifier(BinaryModel):
         ensemble: bool = True,
         monotone_constraints: tuple[int, ...] | None = None,
         tuning: Tuning | None = None,
+        population_rate: float | None = None,
         contest_rows: int | None = None,
         num_threads: int = 1,
     ) -> None:
@@ -128,6 +135,7 @@ class ChurnClassifier(BinaryModel):
         self.ensemble = ensemble
         self.monotone_constraints = monotone_constraints
         self.tuning = tuning
+        self.population_rate = population_rate
         self.contest_rows = contest_rows
         self.num_threads = num_threads
 
@@ -165,6 +173,9 @@ class ChurnClassifier(BinaryModel):
             message says why and what to do.
         """
         all_rows = self._training_rows(X, y, sample_weight)
+        shift = prior_shift(
+            self.population_rate, float(np.average(all_rows.outcome, weights=all_rows.weight))
+        )
         entrants = self._entrants(len(all_rows.matrix))
         rows, at = sampled(all_rows, self._contest_rows(), seed=self.seed)
         if times is None:
@@ -187,8 +198,12 @@ class ChurnClassifier(BinaryModel):
         self.winner_ = winner.name
         self.candidates_ = _table(entries, winner)
         self.calibration_ = winner.calibrated.calibration
+        held_out = winner.calibrated.probability
+        if shift:
+            self.calibration_ = self.calibration_.shifted(shift)
+            held_out = Calibration.identity().shifted(shift).apply(log_odds(held_out))
         self.held_out_probability_ = np.full(len(all_rows.matrix), np.nan)
-        self.held_out_probability_[at[number >= 0]] = winner.calibrated.probability
+        self.held_out_probability_[at[number >= 0]] = held_out
         progress(f"fitting {winner.name} on all {len(all_rows.matrix):,} rows")
         self._refit(contenders, winner.weights, all_rows)
         return self

@@ -58,18 +58,19 @@ def build_card(
         If the recipe names a column to slice by that cannot be used.
     """
     curve = calibration_curve(data.test.y, fitted.probability, sample_weight=data.test.weight)
-    slices = slice_metrics(data.test.y, fitted.probability, groups_of(data, recipe.slices))
+    groups = {} if recipe.population_rate is not None else groups_of(data, recipe.slices)
+    slices = slice_metrics(data.test.y, fitted.probability, groups)
     period = _period(data)
     card: dict[str, Any] = {
         "format": CARD_FORMAT,
         "evaluation": fitted.evaluation.to_dict(),
         "train_rows": len(data.train.y),
         "test_rows": len(data.test.y),
-        "churn_rate": float(data.train.y.mean()),
+        "churn_rate": recipe.population_rate or float(data.train.y.mean()),
         "winner": fitted.winner,
         "rule": fitted.rule_says,
         "use": recipe.use or _USE,
-        "limits": [*recipe.limits, *_limits(data, period, curve, slices)],
+        "limits": [*recipe.limits, *_drawn(recipe, data), *_limits(data, period, curve, slices)],
         "data": {
             "rows": len(data.train.y) + len(data.test.y),
             "churners": int(data.train.y.sum()) + int(data.test.y.sum()),
@@ -115,6 +116,17 @@ def _ends(dates: pa.ChunkedArray) -> tuple[str, str]:
         dates = pc.cast(dates, pa.string())
     ends = pc.min_max(dates).as_py()
     return str(ends["min"])[:10], str(ends["max"])[:10]
+
+
+def _drawn(recipe: Recipe, data: TrainingData) -> list[str]:
+    if recipe.population_rate is None:
+        return []
+    told = (
+        f"Of the table's customers {data.test.y.mean():.1%} left, of all customers "
+        f"{recipe.population_rate:.1%}: the figures are weighted to all customers, and groups and "
+        "profit, which count customers, are not told."
+    )
+    return [told]
 
 
 def _limits(

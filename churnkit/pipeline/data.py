@@ -179,7 +179,7 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         one = Part(chosen, encoder.encode(chosen).features, labels[rows])
         return one if recipe.timeline is None else _repeated(one, np.array(customers)[rows], recipe)
 
-    train, test = part(learned), part(tested)
+    train, test = part(learned), _as_population(part(tested), recipe)
     waived = refuse_leaking_features(
         known,
         [name for name, row in zip(customers, learned, strict=True) if row],
@@ -216,6 +216,16 @@ def _repeated(part: Part, customers: NDArray[np.str_], recipe: Recipe) -> Part:
     dates = _dates(part.table, cast("Timeline", recipe.timeline))
     cells = [f"{date} {left}" for date, left in zip(dates, part.y, strict=True)]
     return replace(part, customers=customers, weight=repeat_weights(customers, within=cells))
+
+
+def _as_population(test: Part, recipe: Recipe) -> Part:
+    """Weigh test rows so that churners have the population's share, if the recipe knows it."""
+    if recipe.population_rate is None:
+        return test
+    from churnkit.models.prior import population_weights
+
+    weight = population_weights(recipe.population_rate, test.y)
+    return replace(test, weight=weight if test.weight is None else weight * test.weight)
 
 
 def _digest(contract: Contract, table: pa.Table) -> str:

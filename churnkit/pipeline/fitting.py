@@ -125,7 +125,9 @@ def fit(
     model = model.fit(data.train.X, data.train.y, **rows_settings(model, data, progress=progress))
     rule, rule_says = _fit_rule(recipe, data)
     probability = model.predict_proba(data.test.X)[:, 1]
-    evaluation = evaluate(data.test.y, probability, baseline=rule, seed=recipe.seed)
+    evaluation = evaluate(
+        data.test.y, probability, baseline=rule, sample_weight=data.test.weight, seed=recipe.seed
+    )
     return Fitted(model, probability, rule, rule_says, evaluation)
 
 
@@ -146,13 +148,21 @@ def _model(recipe: Recipe, data: TrainingData) -> Any:
         )
     given = {"seed": recipe.seed, "categorical_features": data.contract.categorical_features}
     known = model.get_params()
+    if recipe.population_rate is not None:
+        if "population_rate" not in known:
+            raise RecipeError(
+                f"recipe '{recipe.name}': a {type(model).__name__} knows no population_rate; use "
+                "a ChurnClassifier, with this model as its only candidate if you like"
+            )
+        given["population_rate"] = recipe.population_rate
     if recipe.monotone:
         given["monotone_constraints"] = monotone_signs(recipe, data.contract, known)
     return model.set_params(**{name: value for name, value in given.items() if name in known})
 
 
 def _fit_rule(recipe: Recipe, data: TrainingData) -> tuple[NDArray[np.float64], str]:
-    from churnkit.models import SingleFeatureRule
+    from churnkit.models import Calibration, SingleFeatureRule
+    from churnkit.models.prior import log_odds, prior_shift
 
     rule = SingleFeatureRule(
         categorical_features=data.contract.categorical_features, seed=recipe.seed
@@ -162,4 +172,6 @@ def _fit_rule(recipe: Recipe, data: TrainingData) -> tuple[NDArray[np.float64], 
         [column.title for column in columns],
         levels={i: column.levels for i, column in enumerate(columns) if column.levels},
     )
-    return rule.predict_proba(data.test.X)[:, 1], says
+    chance = rule.predict_proba(data.test.X)[:, 1]
+    shift = prior_shift(recipe.population_rate, float(data.train.y.mean()))
+    return Calibration.identity().shifted(shift).apply(log_odds(chance)) if shift else chance, says

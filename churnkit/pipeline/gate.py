@@ -80,6 +80,7 @@ class Gate:
         *,
         rule: str,
         seed: int,
+        sample_weight: NDArray[Any] | None = None,
     ) -> GateResult:
         """Hold a model's probabilities (n,) against the rule's and the champion's.
 
@@ -93,14 +94,22 @@ class Gate:
             The rule in a sentence.
         seed
             For the resamples.
+        sample_weight
+            What each customer counts, (n,).
         """
-        against_rule = compare(y, probability, baseline, metric=self.metric, seed=seed)
+
+        def compared(other: NDArray[Any]) -> Comparison:
+            return compare(
+                y, probability, other, metric=self.metric, sample_weight=sample_weight, seed=seed
+            )
+
+        against_rule = compared(baseline)
         beats_rule = against_rule.verdict == "better"
         says = [f"{'passed' if beats_rule else 'FAILED'} against the rule ({rule}): {against_rule}"]
         against_champion = None
         beats_champion = True
         if champion is not None:
-            against_champion = compare(y, probability, champion, metric=self.metric, seed=seed)
+            against_champion = compared(champion)
             beats_champion = against_champion.gain.value > 0.0
             verdict = "passed" if beats_champion else "FAILED"
             says.append(f"{verdict} against the champion: {against_champion}")

@@ -56,6 +56,10 @@ class Recipe:
         The catalogue that `recommend` chooses from, if any.
     uplift
         Past treatments, from which the effects of the actions that were tried are measured.
+    population_rate
+        Which share of all customers churns, where the table holds another share on purpose:
+        churners drawn more often, or as many of each. Probabilities, and the figures of the
+        test, are then those of all customers.
     monotone
         Columns that churn may only rise with (1) or only fall with (-1); candidates that
         cannot promise it do not take part.
@@ -94,6 +98,7 @@ class Recipe:
     gate: Gate = field(default_factory=Gate)
     actions: Catalogue | None = None
     uplift: Experiment | None = None
+    population_rate: float | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
     leave_out: tuple[Reason, ...] = ()
     waive: tuple[str, ...] = ()

@@ -149,8 +149,9 @@ def _dataset(run: Run) -> Any:
 def _log_pictures(run: Run) -> None:
     import mlflow
 
-    calibration = calibration_curve(run.data.test.y, run.fitted.probability)
-    lift = lift_curve(run.data.test.y, run.fitted.probability)
+    test = run.data.test
+    calibration = calibration_curve(test.y, run.fitted.probability, sample_weight=test.weight)
+    lift = lift_curve(test.y, run.fitted.probability, sample_weight=test.weight)
     mlflow.log_figure(plot_calibration(calibration), "plots/calibration.png")
     mlflow.log_figure(plot_lift(lift), "plots/lift.png")
 

@@ -219,6 +219,7 @@ def _judge(
         fitted.rule,
         champion,
         rule=fitted.rule_says,
+        sample_weight=data.test.weight,
         seed=recipe.seed,
     )
 

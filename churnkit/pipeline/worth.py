@@ -39,12 +39,15 @@ def worth_of(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, An
         "lift": {
             "share_of_customers": share,
             **{
-                name: lift_curve(data.test.y, order, points=_POINTS).share_of_churners.tolist()
+                name: lift_curve(
+                    data.test.y, order, sample_weight=data.test.weight, points=_POINTS
+                ).share_of_churners.tolist()
                 for name, order in orders.items()
             },
         }
     }
-    costs = _costs(recipe, data)
+    # A profit counts customers, so it takes a table that is like them.
+    costs = None if recipe.population_rate is not None else _costs(recipe, data)
     if costs is not None:
         found["profit"] = {
             "share_of_customers": [0.0, *share],
