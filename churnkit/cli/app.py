@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from churnkit.cli import (
+    console,
     demo,
     doctor,
     evaluate,
@@ -37,6 +38,7 @@ _COMMANDS = (
     ("evaluate", evaluate.evaluate),
     ("explain", explain.explain),
     ("report", report.report),
+    ("console", console.console),
     ("serve", serve.serve),
     ("monitor", monitor.monitor),
     ("doctor", doctor.doctor),

@@ -21,7 +21,7 @@ _FOLDER = Path(__file__).parent / "_page"
 _SHADES = 9
 
 
-def policy(style: str) -> str:
+def policy(style: str, *, forms: str = "'none'") -> str:
     """Return the page's content security policy: this style sheet, and nothing else.
 
     Examples
@@ -31,12 +31,19 @@ def policy(style: str) -> str:
     """
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action {forms}"
     )  # fmt: skip
 
 
-def render(report: Report) -> str:
+def render(report: Report, *, bar: str = "") -> str:
     """Write a report as one HTML page.
+
+    Parameters
+    ----------
+    report
+        The report.
+    bar
+        What stands above it where it is served: markup, escaped already.
 
     Raises
     ------
@@ -68,7 +75,8 @@ def render(report: Report) -> str:
         report=report,
         # A style sheet is no text of a page: there is nothing in it to escape.
         style=Markup(style),  # noqa: S704  (this package's own file)
-        policy=policy(style),
+        policy=policy(style, forms="'self'") if bar else policy(style),
+        bar=bar,
         shown=number,
         interval=lambda figure: between(figure.low, figure.high, figure.unit, currency=currency),
         drawing=drawing,

@@ -1,0 +1,186 @@
+"""Everybody whom a model knows, with what it says of each and what may be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from churnkit.bundle.reasons import reasons_for
+from churnkit.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.bundle.reasons import Reason
+    from churnkit.contracts.encoded import Encoded
+    from churnkit.decisions import Decisions
+    from churnkit.journal import Journal
+
+__all__ = ["Filter", "Roster", "read_roster"]
+
+_FILTERS: Final = 4
+_LEVELS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A column that customers can be chosen by, and its values."""
+
+    column: str
+    title: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Roster:
+    """The customers of a table, scored and decided on.
+
+    Parameters
+    ----------
+    model
+        What scored them.
+    table
+        Their rows.
+    encoded, probability, decisions
+        In the table's order; rows that break the contract have no probability.
+    customers
+        Their ids as text.
+    day
+        The day that was decided for.
+    """
+
+    model: RetentionModel
+    table: pa.Table
+    encoded: Encoded
+    probability: NDArray[np.float64]
+    decisions: Decisions
+    customers: tuple[str, ...]
+    day: date
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The row of each customer that could be scored."""
+        valid = self.encoded.valid.tolist()
+        return {name: at for at, name in enumerate(self.customers) if valid[at]}
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Rows that could be scored: the highest expected gain first, then the highest risk."""
+        ranked = np.lexsort((-self.probability, -self.decisions.expected_gain))
+        found: NDArray[np.int64] = ranked[self.encoded.valid[ranked]]
+        return found
+
+    @cached_property
+    def value(self) -> NDArray[np.float64] | None:
+        """What each customer is worth a period, where the schema says so."""
+        column = self.model.contract.value
+        names = [one.name for one in self.model.contract.encoded("recommend")]
+        if column is None or column.name not in names[: self.encoded.matrix.shape[1]]:
+            return None
+        found: NDArray[np.float64] = self.encoded.matrix[:, names.index(column.name)]
+        return found
+
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """Each action in a person's words."""
+        return {action.name: action.title for action in self.model.catalogue.actions}
+
+    @cached_property
+    def filters(self) -> tuple[Filter, ...]:
+        """A few columns of few values that customers can be chosen by."""
+        found = []
+        for column in self.model.contract.features:
+            if column.type not in {"string", "boolean"} or column.name not in self._texts:
+                continue
+            values = sorted(set(self._texts[column.name].tolist()))
+            if 1 < len(values) <= _LEVELS:
+                found.append(Filter(column.name, column.title or column.name, tuple(values)))
+        return tuple(found[:_FILTERS])
+
+    @cached_property
+    def _texts(self) -> Mapping[str, NDArray[np.object_]]:
+        import pyarrow as pa
+
+        there = set(self.table.column_names)
+        return {
+            column.name: np.array(
+                self.table[column.name].cast(pa.string()).fill_null("").to_pylist(), dtype=object
+            )
+            for column in self.model.contract.features
+            if column.type in {"string", "boolean"} and column.name in there
+        }
+
+    def chosen(self, wanted: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Tell which rows could be scored and have the wanted values, (n,)."""
+        mask = self.encoded.valid.copy()
+        for one in self.filters:
+            if one.column in wanted:
+                mask &= self._texts[one.column] == wanted[one.column]
+        return mask
+
+    def reasons(self, rows: NDArray[np.int64], *, top: int) -> list[list[Reason]]:
+        """Give the strongest reasons of some rows, by exact SHAP values."""
+        if not len(rows):
+            return []
+        parts = self.model.parts
+        features = np.ascontiguousarray(self.encoded.features[rows])
+        return reasons_for(
+            self.model.contract.features,
+            features,
+            parts.scorer.contributions(features),
+            parts.calibration,
+            top=top,
+        )
+
+
+def read_roster(
+    model: RetentionModel,
+    customers: Any,
+    *,
+    day: date,
+    journal: Journal | None = None,
+    budget: float | None = None,
+) -> Roster:
+    """Score a table of customers and decide for each.
+
+    Parameters
+    ----------
+    model
+        With a catalogue of actions.
+    customers
+        One row a customer.
+    day
+        The day that is decided for.
+    journal
+        What went out before, for contact rules; nothing is written to it.
+    budget
+        The most that all actions may cost together.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a customer stands in two rows.
+    RecipeError
+        If the model has no actions.
+    """
+    from churnkit.bundle.model import entities
+    from churnkit.contracts.tables import as_arrow
+
+    if model.parts.catalogue is None:
+        raise RecipeError(
+            f"model '{model.name}' was trained without actions, so there is nothing to approve: "
+            "name some in the recipe (actions=Catalogue(...)) and train again"
+        )
+    table = as_arrow(customers)
+    encoded, probability = model.judge(table)
+    who = model.who(encoded, as_of=day, journal=journal)
+    decisions = model.decide(encoded, probability, budget=budget, who=who)
+    return Roster(model, table, encoded, probability, decisions, tuple(entities(encoded)), day)

@@ -1,0 +1,182 @@
+"""The console by its requests: numbers, canaries, verdicts once, forged forms, keys."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
+testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
+
+from churnkit.console import Desk, read_roster  # noqa: E402
+from churnkit.console.door import Door  # noqa: E402
+from churnkit.console.history import History  # noqa: E402
+from churnkit.console.verdicts import Verdicts  # noqa: E402
+from churnkit.journal import Journal  # noqa: E402
+from churnkit.server.keys import add_key  # noqa: E402
+
+NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
+ASKED = "http://127.0.0.1"
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def roster(shop_model, rows_of_shop):
+    rows = rows_of_shop(200, seed=5)
+    rows[0] |= {"customer_id": "=cmd|'x'", "city": "<script>alert(1)</script>"}
+    rows[1] |= {"customer_id": "<script>a</script>/b"}
+    return read_roster(shop_model, pa.Table.from_pylist(rows), day=date(2026, 11, 5))
+
+
+@pytest.fixture
+def visit(shop_model, roster, journal, tmp_path):
+    tickets = tmp_path / "tickets.csv"
+    tickets.write_text(
+        "customer_id,opened_at,closed_at,topic\n=cmd|'x',2026-10-01,2026-10-02,<script>b</script>\n"
+    )
+
+    def visit(keys=None, client=("127.0.0.1", 5), base=ASKED):
+        desk = Desk(
+            roster,
+            Verdicts(journal, roster),
+            History(shop_model, {"tickets": tickets}, date(2026, 11, 5)),
+            door=Door(keys),
+            clock=lambda: NOW,
+        )
+        return testclient.TestClient(
+            desk.app(), base_url=base, client=client, raise_server_exceptions=False
+        )
+
+    return visit
+
+
+def acted(roster):
+    return roster.customers[int(np.flatnonzero(roster.decisions.action >= 0)[0])]
+
+
+def form_of(browser, customer):
+    page = browser.get(f"/customers/{customer}").text
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+
+
+def verdicts(journal):
+    return [row for row in journal.decisions().to_pylist() if row["verdict"] != "decide"]
+
+
+def test_a_filtered_list_and_its_csv_equal_a_direct_computation(visit, roster):
+    answer = visit().get("/customers.csv", params={"f.plan": "basic", "action": "call"})
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    plans = np.array(roster.table["plan"].to_pylist())
+    wanted = (plans == "basic") & (roster.decisions.action == 0)
+    gains = [float(row["expected_gain"]) for row in rows]
+    assert len(rows) == wanted.sum() > 0
+    assert sum(gains) == pytest.approx(roster.decisions.expected_gain[wanted].sum())
+    assert gains == sorted(gains, reverse=True)
+    page = visit().get("/", params={"f.plan": "basic", "action": "call"}).text
+    assert f"{wanted.sum()} customers" in page
+
+
+def test_the_report_is_made_anew_for_the_filtered_customers(visit, roster, shop_model):
+    from churnkit.report import build_report
+
+    plans = np.array(roster.table["plan"].to_pylist())
+    direct = build_report(model=shop_model, customers=roster.table.filter(pa.array(plans == "pro")))
+    page = visit().get("/report", params={"f.plan": "pro"})
+    assert page.status_code == 200
+    assert direct.sections[0].lead in page.text.replace("&#39;", "'")
+    assert "form-action 'self'" in page.text.replace("&#39;", "'")
+
+
+def test_no_text_of_a_customer_becomes_markup_or_a_formula(visit):
+    browser = visit()
+    for path in (
+        "/",
+        "/report",
+        "/customers/=cmd|'x'",
+        "/customers/%3Cscript%3Ea%3C%2Fscript%3E%2Fb",
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert "<script" not in answer.text
+    assert "&lt;script&gt;b" in browser.get("/customers/=cmd|'x'").text
+    rows = csv.reader(io.StringIO(browser.get("/customers.csv").text))
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "@", "+"))]
+
+
+def test_a_form_sent_twice_is_written_once_with_who_and_why(visit, roster, journal):
+    browser, customer = visit(), acted(roster)
+    form = form_of(browser, customer) | {"by": "ann", "why": "on leave", "verdict": "snooze"}
+    for _ in range(2):
+        assert browser.post("/verdicts", data=form, follow_redirects=False).status_code == 303
+    (row,) = verdicts(journal)
+    assert (row["by"], row["why"], row["verdict"]) == ("ann", "on leave", "snooze")
+    assert len(journal.decisions()) == 2
+    assert "1 snoozed" in browser.get("/").text
+
+
+@pytest.mark.parametrize("change", [{"token": "forged"}, {"token": ""}])
+def test_a_forged_form_is_refused_and_nothing_is_written(visit, roster, journal, change):
+    browser = visit()
+    form = form_of(browser, acted(roster)) | {"by": "a", "why": "b", "verdict": "approve"}
+    assert browser.post("/verdicts", data=form | change).status_code == 403
+    elsewhere = browser.post("/verdicts", data=form, headers={"origin": "http://evil.example"})
+    assert elsewhere.status_code == 403
+    assert len(journal.decisions()) == 0
+
+
+@pytest.mark.parametrize("missing", ["by", "why"])
+def test_who_and_why_are_mandatory(visit, roster, journal, missing):
+    browser = visit()
+    form = form_of(browser, acted(roster)) | {"by": "a", "why": "b", "verdict": "approve"}
+    assert browser.post("/verdicts", data=form | {missing: " "}).status_code == 400
+    assert len(journal.decisions()) == 0
+
+
+def test_no_get_changes_anything(visit, roster, journal):
+    browser = visit()
+    for path in ("/", "/report", "/customers.csv", f"/customers/{acted(roster)}"):
+        browser.get(path)
+    assert browser.get("/verdicts").status_code == 405
+    assert len(journal.decisions()) == 0
+
+
+def test_with_keys_strangers_see_nothing_and_the_keys_name_is_who(visit, roster, journal, tmp_path):
+    keys = tmp_path / "keys.json"
+    key = add_key(keys, name="Bo", scopes=("recommend", "outcomes"))
+    browser = visit(keys)
+    asked = browser.get("/")
+    assert asked.status_code == 401
+    assert acted(roster) not in asked.text
+    token = re.search(r'name="token" value="([^"]*)"', asked.text)[1]
+    assert browser.post("/enter", data={"token": token, "key": "ck_no"}).status_code == 403
+    assert browser.post("/enter", data={"token": token, "key": key}).status_code == 200
+    form = form_of(browser, acted(roster)) | {"by": "other", "why": "b", "verdict": "reject"}
+    browser.post("/verdicts", data=form)
+    assert [row["by"] for row in verdicts(journal)] == ["Bo"]
+
+
+def test_without_keys_other_machines_and_other_names_are_refused(visit):
+    assert visit(client=("10.0.0.9", 5)).get("/").status_code == 403
+    assert visit(base="http://evil.example").get("/").status_code == 403
+
+
+def test_the_policy_is_strict_and_errors_are_small_pages(visit):
+    browser = visit()
+    policy = browser.get("/").headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    assert browser.get("/customers/nobody").status_code == 404
+    assert "Traceback" not in browser.get("/nothing").text
+    assert browser.get("/livez").text == "ok\n"
