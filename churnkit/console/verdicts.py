@@ -127,7 +127,7 @@ class Verdicts:
                         model_digest=about.model_digest,
                         period=self.period,
                         by=by,
-                        verdict=verdict,  # type: ignore[arg-type]  (checked above)
+                        verdict=verdict,  # type: ignore[arg-type]
                         about=about.key,
                         why=why,
                     )

@@ -158,7 +158,7 @@ def test_with_keys_strangers_see_nothing_and_the_keys_name_is_who(visit, roster,
     asked = browser.get("/")
     assert asked.status_code == 401
     assert acted(roster) not in asked.text
-    token = re.search(r'name="token" value="([^"]*)"', asked.text)[1]
+    (token,) = re.findall(r'name="token" value="([^"]*)"', asked.text)
     assert browser.post("/enter", data={"token": token, "key": "ck_no"}).status_code == 403
     assert browser.post("/enter", data={"token": token, "key": key}).status_code == 200
     form = form_of(browser, acted(roster)) | {"by": "other", "why": "b", "verdict": "reject"}
