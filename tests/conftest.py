@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import tempfile
 import warnings
 
@@ -296,3 +297,105 @@ def postgres():
             said.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+# Words of visible charts that run over their picture's edge, or into one another.
+COLLISIONS = """() => {
+  const found = [];
+  for (const picture of document.querySelectorAll('.plot svg[role]')) {
+    const frame = picture.getBoundingClientRect();
+    if (!frame.width) continue;
+    const boxes = [...picture.querySelectorAll('text')].map(
+      (one) => [one.textContent, one.getBoundingClientRect()]);
+    boxes.forEach(([words, box], place) => {
+      if (box.left < frame.left - 1 || box.right > frame.right + 1 ||
+          box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
+        found.push('cut: ' + words);
+      for (const [other, beside] of boxes.slice(place + 1))
+        if (box.left < beside.right - 1 && beside.left < box.right - 1 &&
+            box.top < beside.bottom - 3 && beside.top < box.bottom - 3)
+          found.push('overlap: ' + words + ' / ' + other);
+    });
+  }
+  return found;
+}"""
+# Boxes that stick out of the window though nothing scrolls them, and boxes side by side that overlap.
+STRAYS = """() => {
+  const found = [];
+  for (const one of document.querySelectorAll('main *, header *')) {
+    if (one.closest('.scroll') || one.closest('svg')) continue;
+    const box = one.getBoundingClientRect();
+    if (box.width && (box.right > innerWidth + 1 || box.left < -1)) found.push(one.className || one.tagName);
+    if (one.scrollWidth > one.clientWidth + 2 && one.clientWidth && getComputedStyle(one).display !== 'inline')
+      found.push('wider than its box: ' + (one.className || one.tagName));
+  }
+  for (const group of document.querySelectorAll('.figures, .cards, section')) {
+    const boxes = [...group.children].map((one) => one.getBoundingClientRect());
+    boxes.forEach((a, place) => boxes.slice(place + 1).forEach((b) => {
+      if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+        found.push('overlap in ' + group.className + group.id);
+    }));
+  }
+  return found;
+}"""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, without a window."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed (extra 'test')"
+    )
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def faults_of():
+    """Tell what is cut, overlaps or sticks out of a page."""
+
+    def faults(page):
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        wider = [f"the page is {wide} px wider than the window"] if wide > 0 else []
+        return [*wider, *page.evaluate(COLLISIONS), *page.evaluate(STRAYS)]
+
+    return faults
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory):
+    """Tell a page's serious faults by the rules of axe-core, as npm gives them."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed, which fetches axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    fetched = subprocess.run(
+        ["npm", "pack", "axe-core@4", "--silent", "--cache", str(folder / "cache")],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if fetched.returncode:
+        pytest.skip("npm cannot fetch axe-core here")
+    (packed,) = folder.glob("axe-core-*.tgz")
+    with tarfile.open(packed) as archive:
+        member = archive.extractfile("package/axe.min.js")
+        assert member is not None
+        rules = member.read().decode()
+
+    def serious(page):
+        page.evaluate(rules)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            (fault["id"], fault["nodes"][0]["html"][:120])
+            for fault in result["violations"]
+            if fault["impact"] in {"serious", "critical"}
+        ]
+
+    return serious

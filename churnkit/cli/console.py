@@ -56,6 +56,7 @@ def console(
     as_of = _as_of(tables, now.date())
     rows = _rows(customers or customers_in(root), loaded, tables, as_of)
     with Journal.open(journal) as opened:
+        say("scoring and deciding")
         roster = read_roster(loaded, rows, day=now.date(), journal=opened)
         desk = Desk(
             roster,
@@ -64,7 +65,10 @@ def console(
             door=Door(keys),
             clock=lambda: datetime.now(UTC),
         )
-        _serve(desk.app(), host, port)
+        app = desk.app()
+        say("drawing the report")
+        desk.warm()
+        _serve(app, host, port)
 
 
 def _as_of(tables: dict[str, Path], today: date) -> date:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -14,11 +15,12 @@ from churnkit.console.pages import Pages
 from churnkit.console.verdicts import VERDICTS
 from churnkit.errors import ChurnkitError, MissingExtraError
 from churnkit.report.building import build_report, to_csv
-from churnkit.report.content import Column, Table
+from churnkit.report.content import Chart, Column, Table
+from churnkit.report.drawing import draw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -34,6 +36,7 @@ _PAGE: Final = 25
 _REPORTS: Final = 16
 _BODY: Final = 16_384
 _LEAST: Final = 5
+_FEWEST_DATES: Final = 2
 
 
 class Desk:
@@ -67,6 +70,12 @@ class Desk:
         self._pages = Pages()
         self._reports: dict[tuple[tuple[str, str], ...], str] = {}
         self._lock = threading.Lock()
+
+    def warm(self) -> None:
+        """Draw the whole report and the first reasons, so that the first visitor waits for nothing."""
+        self._lines(self._roster.order[:1].tolist(), self._verdicts.standing())
+        with suppress(ChurnkitError):  # the page of the report says why there is none
+            self._report_of({})
 
     def app(self) -> Starlette:
         """Make the application.
@@ -177,14 +186,17 @@ class Desk:
     def _report(self, request: Request, _visitor: Visitor) -> Response:
         from starlette.responses import HTMLResponse
 
-        wanted = self._wanted(request)
+        page = self._report_of(self._wanted(request))
+        return HTMLResponse(page, headers=self._pages.headers(strict=False))
+
+    def _report_of(self, wanted: Mapping[str, str]) -> str:
         asked = tuple(sorted(wanted.items()))
         with self._lock:
             if asked not in self._reports:
                 while len(self._reports) >= _REPORTS:
                     del self._reports[next(iter(self._reports))]
                 self._reports[asked] = self._made(wanted)
-            return HTMLResponse(self._reports[asked], headers=self._pages.headers(strict=False))
+            return self._reports[asked]
 
     def _made(self, wanted: Mapping[str, str]) -> str:
         from churnkit.report.page import render
@@ -292,6 +304,10 @@ class Desk:
         }
         return Response(to_csv(block), media_type="text/csv; charset=utf-8", headers=headers)
 
+    def _risk(self, customer: str) -> dict[str, Any]:
+        risk = self._history.risk(customer)
+        return {"picture": _drawn(risk), "dates": risk}
+
     def _customer(self, request: Request, visitor: Visitor) -> Response:
         customer = request.path_params["customer"]
         row = self._roster.places.get(customer)
@@ -308,13 +324,28 @@ class Desk:
             said=standing.verdicts.get(customer),
             verdicts=VERDICTS,
             events=self._history.events(customer),
-            risk=self._history.risk(customer),
+            risk=self._risk(customer),
             visitor=visitor,
             token=token,
             once=secrets.token_urlsafe(16),
         )
         self._door.give(answer, FORM_COOKIE, token, secure=request.url.scheme == "https")
         return answer
+
+
+def _drawn(risk: list[tuple[date, float]]) -> str:
+    """Draw how the risk went; nothing where there is one date or none."""
+    from markupsafe import Markup
+
+    if len(risk) < _FEWEST_DATES:
+        return ""
+    chart = Chart(
+        "risk",
+        "How did the risk go?",
+        (Column("Date", role="x"), Column("Risk of leaving", "share", "y")),
+        tuple((f"{day}", chance) for day, chance in risk),
+    )
+    return Markup(draw(chart))  # noqa: S704  (every text in it is escaped)
 
 
 async def _form(request: Request) -> dict[str, str]:

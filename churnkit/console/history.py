@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,11 +29,13 @@ _WORDS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened: when, of which table, and its parts in words."""
+    """Something that happened, once or several times in a row, of which table, in words."""
 
     at: str
     table: str
     says: str
+    since: str
+    times: int = 1
 
 
 class History:
@@ -100,12 +102,13 @@ class History:
             mine = rows.filter(_equal(rows[columns["customer"]], customer))
             for row in mine.to_pylist():
                 told = [
-                    f"{part}: {_said(row[column])}"
+                    _said(row[column]) if part == "kind" else f"{part}: {_said(row[column])}"
                     for part, column in columns.items()
-                    if part not in {"customer", layout.at} and row[column] not in {None, ""}
+                    if part not in {"customer", layout.at} and not _is_nothing(part, row[column])
                 ]
-                found.append(Event(_said(row[columns[layout.at]]), name, "; ".join(told)))
-        return sorted(found, key=lambda one: one.at, reverse=True)[:_SHOWN]
+                day = _said(row[columns[layout.at]])
+                found.append(Event(day, name, "; ".join(told), day))
+        return _in_runs(sorted(found, key=lambda one: one.at, reverse=True))[:_SHOWN]
 
     def risk(self, customer: str) -> list[tuple[date, float]]:
         """Give a customer's probability at a few dates, where rows can be made again."""
@@ -137,6 +140,27 @@ class History:
             for name, one in zip(entities(encoded), chance, strict=True)
             if not math.isnan(one)
         }
+
+
+def _is_nothing(part: str, value: Any) -> bool:
+    """Tell what need not be said: what is missing, and that something cost nothing."""
+    return (
+        value is None
+        or value == ""
+        or (part == "amount" and str(value).strip() in {"0", "0.0", "0.00"})
+    )
+
+
+def _in_runs(events: list[Event]) -> list[Event]:
+    """Tell what came several times in a row once; newest first."""
+    runs: list[Event] = []
+    for one in events:
+        last = runs[-1] if runs else None
+        if last is not None and (last.table, last.says) == (one.table, one.says):
+            runs[-1] = replace(last, since=one.at, times=last.times + 1)
+        else:
+            runs.append(one)
+    return runs
 
 
 def _equal(column: pa.ChunkedArray, customer: str) -> Any:

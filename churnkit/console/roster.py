@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from churnkit.bundle.reasons import reasons_for
+from churnkit.decisions.reasons import REASONS
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -24,9 +25,15 @@ if TYPE_CHECKING:
     from churnkit.decisions import Decisions
     from churnkit.journal import Journal
 
-__all__ = ["Filter", "Roster", "read_roster"]
+__all__ = ["Filter", "Roster", "period_of", "read_roster"]
 
 _FILTERS: Final = 4
+_NUMBERS: Final = {
+    "expected_gain": "expected_gain",
+    "low": "gain_low",
+    "high": "gain_high",
+    "cost": "cost",
+}
 _LEVELS: Final = 12
 
 
@@ -160,7 +167,8 @@ def read_roster(
     day
         The day that is decided for.
     journal
-        What went out before, for contact rules; nothing is written to it.
+        What went out before, for contact rules, and what this period's plan has decided
+        already, which stands; nothing is written to it.
     budget
         The most that all actions may cost together.
 
@@ -183,4 +191,46 @@ def read_roster(
     encoded, probability = model.judge(table)
     who = model.who(encoded, as_of=day, journal=journal)
     decisions = model.decide(encoded, probability, budget=budget, who=who)
-    return Roster(model, table, encoded, probability, decisions, tuple(entities(encoded)), day)
+    customers = tuple(entities(encoded))
+    if journal is not None:
+        rows = journal.decisions(policy=model.name, period=period_of(day)).to_pylist()
+        decisions = _as_written(decisions, customers, rows)
+    return Roster(model, table, encoded, probability, decisions, customers, day)
+
+
+def period_of(day: date) -> str:
+    """Name the period that a plan of this day decides for.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> period_of(dt.date(2026, 11, 5))
+    '2026-11'
+    """
+    return f"{day:%Y-%m}"
+
+
+def _as_written(
+    decisions: Decisions, customers: tuple[str, ...], rows: list[dict[str, Any]]
+) -> Decisions:
+    """Put what the journal has decided already in the place of what would be decided now."""
+    written = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
+    names = {name: place for place, name in enumerate(decisions.names)}
+    codes = {reason: code for code, reason in enumerate(REASONS)}
+    arrays = {
+        name: getattr(decisions, name).copy()
+        for name in (*_NUMBERS, "action", "propensity", "explored", "reason_code")
+    }
+    for place, customer in enumerate(customers):
+        row = written.get(customer)
+        # An action that the catalogue no longer has cannot be shown by its title.
+        if row is None or (row["action"] is not None and row["action"] not in names):
+            continue
+        for name, column in _NUMBERS.items():
+            arrays[name][place] = row[column] or 0.0
+        arrays["action"][place] = names.get(row["action"], -1)
+        arrays["reason_code"][place] = codes.get(row["reason"], arrays["reason_code"][place])
+        if row["propensity"] is not None:
+            arrays["propensity"][place] = row["propensity"]
+        arrays["explored"][place] = bool(row["explored"])
+    return replace(decisions, **arrays)

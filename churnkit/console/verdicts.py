@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from churnkit.console.roster import period_of
 from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, decision_key
 
@@ -61,7 +62,7 @@ class Verdicts:
         self._journal = journal
         self._roster = roster
         self._lock = threading.Lock()
-        self.period = f"{roster.day:%Y-%m}"
+        self.period = period_of(roster.day)
 
     def standing(self, customer: str | None = None) -> Standing:
         """Read how decisions stand: of everybody, or of one customer."""

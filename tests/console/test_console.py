@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
 
+from churnkit.batch.deciding import Occasion, decide_once  # noqa: E402
 from churnkit.console import Desk, read_roster  # noqa: E402
 from churnkit.console.door import Door  # noqa: E402
 from churnkit.console.history import History  # noqa: E402
@@ -125,6 +126,30 @@ def test_a_form_sent_twice_is_written_once_with_who_and_why(visit, roster, journ
     assert "1 snoozed" in browser.get("/").text
 
 
+def test_what_a_plan_has_decided_stands_and_is_what_a_word_is_about(
+    visit, roster, journal, shop_model
+):
+    planned = decide_once(
+        shop_model,
+        roster.encoded,
+        roster.probability,
+        roster.customers,
+        budget=50.0,
+        occasion=Occasion(roster.day, journal=journal),
+    )
+    again = read_roster(shop_model, roster.table, day=roster.day, journal=journal)
+    assert again.decisions.action_name == planned.columns["action"]
+    assert again.decisions.action_name != roster.decisions.action_name
+    assert again.decisions.expected_gain.tolist() == planned.columns["expected_gain"]
+    assert again.decisions.reason == planned.columns["reason"]
+    customer = acted(again)
+    (before,) = journal.decisions(customers=[customer]).to_pylist()
+    Verdicts(journal, again).say(customer, "approve", by="ann", why="agreed", once="1", at=NOW)
+    (word,) = verdicts(journal)
+    assert word["about"] == before["key"]
+    assert len(journal.decisions(customers=[customer])) == 2
+
+
 @pytest.mark.parametrize("change", [{"token": "forged"}, {"token": ""}])
 def test_a_forged_form_is_refused_and_nothing_is_written(visit, roster, journal, change):
     browser = visit()
@@ -141,6 +166,34 @@ def test_who_and_why_are_mandatory(visit, roster, journal, missing):
     form = form_of(browser, acted(roster)) | {"by": "a", "why": "b", "verdict": "approve"}
     assert browser.post("/verdicts", data=form | {missing: " "}).status_code == 400
     assert len(journal.decisions()) == 0
+
+
+def test_a_base_too_small_for_a_report_can_still_be_worked_on(visit, roster, journal, shop_model):
+    few = read_roster(shop_model, roster.table.slice(2, 3), day=roster.day)
+    desk = Desk(
+        few,
+        Verdicts(journal, few),
+        History(shop_model, {}, roster.day),
+        door=Door(None),
+        clock=lambda: NOW,
+    )
+    desk.warm()
+    browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    assert browser.get("/").status_code == 200
+    assert browser.get("/report").status_code == 400
+
+
+def test_what_came_several_times_in_a_row_is_told_once(shop_model, tmp_path):
+    log = tmp_path / "events.csv"
+    log.write_text(
+        "customer_id,occurred_at,kind,amount\n"
+        "a,2026-10-01,login,0\na,2026-10-03,login,0\na,2026-10-09,order,12.5\nb,2026-10-09,login,0\n"
+    )
+    told = History(shop_model, {"events": log}, date(2026, 11, 5)).events("a")
+    assert [(one.since, one.at, one.says, one.times) for one in told] == [
+        ("2026-10-09", "2026-10-09", "order; amount: 12.5", 1),
+        ("2026-10-01", "2026-10-03", "login", 2),
+    ]
 
 
 def test_no_get_changes_anything(visit, roster, journal):

@@ -1,0 +1,110 @@
+"""The console in a real browser, served by its own command."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from churnkit.journal import Journal
+
+pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'console' is not installed")
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+
+
+@pytest.fixture(scope="module")
+def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
+    """Start the command; give its address and its journal."""
+    folder = tmp_path_factory.mktemp("console")
+    rows = rows_of_shop(300, seed=7)
+    rows[0] |= {"city": "<script>alert(1)</script>", "customer_id": "=cmd|'x'"}
+    to_csv(folder / "customers.csv", rows)
+    journal = f"sqlite:///{folder / 'journal.db'}"
+    command = [sys.executable, "-c", "from churnkit.cli.main import main; main()", "console"]
+    process = subprocess.Popen(
+        [*command, folder / "customers.csv", "--port", "0", "--journal", journal],
+        cwd=trained_shop[0].root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        found = re.search(r"http://[\d.]+:\d+/", line)
+        if found:
+            break
+    else:
+        pytest.fail(f"the console did not start: {said}")
+    yield found[0], journal
+    process.terminate()
+    process.wait(timeout=20)
+    process.stderr.close()
+
+
+@pytest.fixture
+def visit(browser, console):
+    """Open a page and note what it says to the console and asks of other places."""
+    address, _ = console
+    contexts = []
+
+    def visit(path="", width=1280, **settings):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.noted = []
+        page.on("console", lambda message: page.noted.append(message.text))
+        page.on("pageerror", lambda error: page.noted.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: asked.url.startswith(address) or page.noted.append(asked.url),
+        )
+        page.goto(address + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def first_customer(page):
+    return page.locator("tbody th a").first.get_attribute("href").lstrip("/")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_are_quiet_and_nothing_is_cut_or_overlaps(visit, faults_of, width):
+    for path in ("", first_customer(visit()), "customers/%3Dcmd%7C'x'", "customers/nobody"):
+        page = visit(path, width)
+        assert [one for one in page.noted if "404" not in one] == [], path
+        assert faults_of(page) == [], path
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_serious_fault(visit, axe, width):
+    for path in ("", first_customer(visit()), "report"):
+        assert axe(visit(path, width, bypass_csp=True)) == [], path
+
+
+def test_a_word_by_keyboard_is_written_once_and_shown(visit, console):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    customer = first_customer(page)
+    page = visit(customer)
+    page.get_by_label("Who").press_sequentially("ann")
+    page.keyboard.press("Tab")
+    page.keyboard.type("has called already")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert "ann: reject, has called already" in page.content()
+    page.reload()
+    with Journal.open(console[1]) as journal:
+        rows = journal.decisions().to_pylist()
+    assert [row["verdict"] for row in rows] == ["decide", "reject"]
+    assert "1 rejected" in visit().content()
+    assert "reject" in visit("?status=reject").locator("tbody").inner_text()
