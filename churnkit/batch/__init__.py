@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from churnkit.batch.deciding import Occasion
+    from churnkit.batch.erasing import Erasure, erase_customers
     from churnkit.batch.files import open_table, read_table
     from churnkit.batch.planning import PlanReport, plan
     from churnkit.batch.raw import find_tables, raw_table, snapshot_file
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     from churnkit.batch.sources import Query, open_source
 
 _HOMES = {
+    "Erasure": "erasing",
     "Occasion": "deciding",
     "PlanReport": "planning",
     "Query": "sources",
     "ScoreReport": "scoring",
+    "erase_customers": "erasing",
     "find_tables": "raw",
     "open_source": "sources",
     "open_table": "files",
@@ -29,10 +32,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Erasure",
     "Occasion",
     "PlanReport",
     "Query",
     "ScoreReport",
+    "erase_customers",
     "find_tables",
     "open_source",
     "open_table",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["Chunks", "open_chunks"]
+__all__ = ["Chunks", "open_chunks", "unfinished_folder"]
 
 _FORMAT = 1
 _MANIFEST = "manifest.json"
@@ -162,6 +162,18 @@ class Chunk:
         return {name: _digest(self._folder / _file(self._number, name)) for name in self._writers}
 
 
+def unfinished_folder(output: Path) -> Path:
+    """Return where the finished chunks of a job lie until its output is written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> unfinished_folder(Path("out/scores.csv")).as_posix()
+    'out/.scores.csv.parts'
+    """
+    return output.with_name(f".{output.name}.parts")
+
+
 @contextmanager
 def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterator[Chunks]:
     """Open the chunks of a job, alone, and clear them away when the output is written.
@@ -183,7 +195,7 @@ def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterat
     ChurnkitError
         If another process works on the same output, or what is there is another job's.
     """
-    folder = output.with_name(f".{output.name}.parts")
+    folder = unfinished_folder(output)
     with _alone(folder, output):
         chunks = Chunks(folder, job, output)
         if resume:

@@ -14,6 +14,7 @@ from churnkit.batch.deciding import decide_once
 from churnkit.batch.sources import Query, open_source, read_all
 from churnkit.batch.writing import TableWriter, refuse_overwriting
 from churnkit.bundle.model import entities
+from churnkit.bundle.outputs import note_output
 from churnkit.decisions.plan_tree import plan_tree
 from churnkit.decisions.stored_prices import write_prices
 
@@ -151,6 +152,7 @@ def plan(
         decisions, before = decided.decisions, int(np.count_nonzero(~decided.fresh))
     planned: pa.Table = model.tabulate(customers, encoded, columns)
     if output is not None:
+        note_output(output, contract.entity.name)
         with TableWriter(output, planned.schema) as writer:
             writer.write(planned)
             writer.finish()

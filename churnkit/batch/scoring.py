@@ -22,6 +22,7 @@ from churnkit.batch.writing import (
     refuse_overwriting,
     refuse_unwritable,
 )
+from churnkit.bundle.outputs import note_output
 from churnkit.contracts.columns import missing_columns
 from churnkit.errors import DataError
 
@@ -121,6 +122,7 @@ def score(
         # A mended file of refusals may itself be what is scored.
         for path in opened.paths:
             refuse_overwriting(path, target, aside)
+    note_output(target, model.contract.entity.name)
     job = _job(opened, model, reasons)
     with ExitStack() as stack:
         chunks = stack.enter_context(open_chunks(target, job, resume=resume))

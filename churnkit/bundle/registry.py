@@ -10,11 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.bundle.members import MEMBERS_ARTIFACT, read_members
 from churnkit.bundle.project import Project, find_project
 from churnkit.errors import ChurnkitError, MissingExtraError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["CHALLENGER", "CHAMPION", "Registry", "Version", "without_password"]
 
@@ -212,6 +216,21 @@ class Registry:
                 "them"
             ) from error
         return Path(folder) / "artifacts" / BUNDLE_ARTIFACT
+
+    def members(self, version: Version) -> NDArray[np.uint64] | None:
+        """Return salted hashes of whom a version was trained on; None if it does not say."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        if version.run_id is None:
+            return None
+        try:
+            file = mlflow.artifacts.download_artifacts(
+                run_id=version.run_id, artifact_path=MEMBERS_ARTIFACT, tracking_uri=self.uri
+            )
+        except (MlflowException, OSError):
+            return None
+        return read_members(Path(file))
 
     def _source(self, version: Version) -> str:
         uri: str = self.client.get_model_version_download_uri(version.name, version.version)

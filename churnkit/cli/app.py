@@ -10,6 +10,7 @@ from churnkit.cli import (
     console,
     demo,
     doctor,
+    erase,
     evaluate,
     explain,
     features,
@@ -41,6 +42,7 @@ _COMMANDS = (
     ("console", console.console),
     ("serve", serve.serve),
     ("monitor", monitor.monitor),
+    ("erase", erase.erase),
     ("doctor", doctor.doctor),
 )
 

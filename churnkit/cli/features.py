@@ -29,6 +29,7 @@ def features(
     ] = "duckdb",
 ) -> None:
     """Build a recipe's snapshots from its raw tables, or print the query for a warehouse."""
+    from churnkit.bundle.outputs import note_output
     from churnkit.pipeline import load_recipe
     from churnkit.timeline import build_to, to_sql
 
@@ -42,6 +43,7 @@ def features(
         raise RecipeError("say where the snapshots go: -o snapshots.parquet, or ask for --sql")
     if not callable(loaded.data):
         raise RecipeError(f"recipe '{loaded.name}': its data is not a function that gives tables")
+    note_output(output, loaded.timeline.entity)
     rows = build_to(
         output,
         loaded.timeline,

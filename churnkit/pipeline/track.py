@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.bundle.card import render_card
+from churnkit.bundle.members import MEMBERS_ARTIFACT, members_salt, write_members
 from churnkit.bundle.quiet import quiet_mlflow
+from churnkit.contracts.values import BLANKS, text_of
 from churnkit.evaluation import calibration_curve, lift_curve
 from churnkit.pipeline.plots import plot_calibration, plot_lift
 
@@ -60,6 +63,7 @@ def record(run: Run, registry: Registry) -> tuple[str, str]:
                 _log_facts(run)
                 _log_pictures(run)
                 _log_trials(run, experiment)
+                _log_members(run, registry)
                 version = _log_bundle(run)
         finally:
             mlflow.set_tracking_uri(before)
@@ -144,6 +148,25 @@ def _dataset(run: Run) -> Any:
         name=run.recipe.name,
         digest=run.data.digest.removeprefix("sha256:")[:_DATASET_DIGEST_LENGTH],
     )
+
+
+def _log_members(run: Run, registry: Registry) -> None:
+    """Keep salted hashes of the table's customers, for whoever asks to be erased."""
+    import mlflow
+
+    salt = members_salt(registry.project, make=True)
+    assert salt is not None  # noqa: S101  (just made)
+    entity = run.data.contract.entity.name
+    customers = (
+        (text_of(one) or "").strip(BLANKS)
+        for part in (run.data.train, run.data.test)
+        for one in part.table[entity].to_pylist()
+    )
+    folder, name = MEMBERS_ARTIFACT.split("/")
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / name
+        write_members(file, customers, salt)
+        mlflow.log_artifact(str(file), folder)
 
 
 def _log_pictures(run: Run) -> None:
