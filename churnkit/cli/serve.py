@@ -31,6 +31,12 @@ def serve(
             "this machine's.",
         ),
     ] = None,
+    prices: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Decide at the prices that churnkit plan --prices writes here."
+        ),
+    ] = None,
 ) -> None:
     """Pack the champion into a Bento and serve it until interrupted.
 
@@ -42,7 +48,11 @@ def serve(
     from churnkit.server import serve as start
     from churnkit.server.gate import refuse_open_door
 
-    settings = {"CHURNKIT_KEYS": str(keys)} if keys else {}
+    settings = {
+        name: str(path.absolute())
+        for name, path in (("CHURNKIT_KEYS", keys), ("CHURNKIT_PRICES", prices))
+        if path is not None
+    }
     chosen = Settings.from_environment({**os.environ, **settings})
     refuse_open_door(host, keys=chosen.keys, unlocked=chosen.open)
     loaded = load_model(model)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.contracts.encoded import Encoded
     from churnkit.contracts.violations import Violation
-    from churnkit.decisions import ContactLimit, Who
+    from churnkit.decisions import ContactLimit, ShadowPrices, Who
 
 __all__ = ["DEFAULT_REASONS", "Answer", "Answers", "Rows", "refuse_no_actions", "refuse_rows"]
 
@@ -146,9 +146,19 @@ class Answers:
         return () if catalogue is None else tuple(catalogue.contact.limits)
 
     def recommend(
-        self, raw: bytes, body: RecommendBody, *, ids: str, who: Who | None = None
+        self,
+        raw: bytes,
+        body: RecommendBody,
+        *,
+        ids: str,
+        who: Who | None = None,
+        prices: ShadowPrices | None = None,
     ) -> Answer:
-        """Give each customer's probability with the action that pays most, or none."""
+        """Give each customer's probability with the action that pays most, or none.
+
+        At `prices` each customer is decided on as a plan would decide on one more; without them
+        the customers of one request share its budget and the capacities.
+        """
         budget = None if body.budget is UNSET else body.budget
         if len(body.customers) == 1 and self._actions is not None:
             values = self._encoders["recommend"].encode_row(body.customers[0])
@@ -162,13 +172,18 @@ class Answers:
                     self._actions,
                     budget=budget,
                     who=who,
+                    prices=prices,
                     measured=self._model.measured(own),
                 )
                 record = self._record(body.customers[0], ids + "-0", probability)
                 warnings = self._observer.row(values, probability)
                 return Answer([record | decision.to_dict()], warnings, 0, [decision])
         encoded, probabilities, warnings = self._scored(raw, body, "recommend", unique=True)
-        decided = self._decide(encoded, probabilities, budget, who)
+        decided = (
+            self._decide(encoded, probabilities, budget, who)
+            if prices is None
+            else self._decide_at(encoded, probabilities, prices, who)
+        )
         rows = [
             record if "problem" in record else {**record, **decision.to_dict()}
             for record, decision in zip(
@@ -224,6 +239,28 @@ class Answers:
                 found.eligible,
                 strict=True,
             )
+        ]
+
+    def _decide_at(
+        self,
+        encoded: Encoded,
+        probabilities: Sequence[float],
+        prices: ShadowPrices,
+        who: Who | None,
+    ) -> list[Decision]:
+        """Decide for the rows one by one: at a plan's prices they do not compete."""
+        if self._actions is None:
+            raise refuse_no_actions()
+        return [
+            decide_one(
+                probability,
+                encoded.matrix[row].tolist(),
+                self._actions,
+                prices=prices,
+                who=None if who is None else replace(who, customers=[who.customers[row]]),
+                measured=self._model.measured(encoded.features[row : row + 1]),
+            )
+            for row, probability in enumerate(probabilities)
         ]
 
     def _answer(self, rows: Rows, encoded: Encoded, warnings: Warnings) -> Answer:

@@ -16,6 +16,7 @@ from churnkit.server.gate import Gate
 from churnkit.server.logs import log_as
 from churnkit.server.metrics import METRICS_TYPE, Metrics
 from churnkit.server.outcomes import Outcomes
+from churnkit.server.pricing import Pricing
 from churnkit.server.problems import Problem
 from churnkit.server.questions import Question
 from churnkit.server.recommending import Recommending
@@ -90,6 +91,7 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self.recorder: Recorder | None = None
         self.shadow = Shadow(self.metrics) if settings.shadow else None
+        self._pricing = Pricing(settings.prices, settings.poll_seconds) if settings.prices else None
         self._routes: dict[tuple[str, str], Endpoint] = {}
         for path, question in self._questions().items():
             self._routes["POST", path] = Endpoint(path, question, self.metrics)
@@ -122,7 +124,12 @@ class App:
                 ask=lambda answers, raw, body, ids: answers.explain(raw, body, ids=ids),
             ),
             "/v1/recommend": Recommending(
-                serving, recording, self.gate, self.settings, shadow=self.shadow
+                serving,
+                recording,
+                self.gate,
+                self.settings,
+                shadow=self.shadow,
+                pricing=self._pricing,
             ),
             "/v1/outcomes": Outcomes(recording, self.gate, self.settings),
         }

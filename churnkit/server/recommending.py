@@ -8,6 +8,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from churnkit.server.answers import refuse_no_actions
 from churnkit.server.body import RecommendBody, decode, read_body, refuse_media
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from churnkit.server.answers import Answer
     from churnkit.server.gate import Gate
+    from churnkit.server.pricing import Pricing
     from churnkit.server.recording import Recorder
     from churnkit.server.served import Served
     from churnkit.server.settings import Settings
@@ -48,6 +50,8 @@ class Recommending:
         The limits of a body.
     shadow
         Scores in silence what is answered here.
+    pricing
+        Gives the prices of the newest plan; None to decide on each request alone.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Recommending:
         settings: Settings,
         *,
         shadow: Shadow | None = None,
+        pricing: Pricing | None = None,
     ) -> None:
         self._served = served
         self._recorder = recorder
@@ -66,6 +71,7 @@ class Recommending:
         self._max_bytes = settings.max_body_bytes
         self._patience = Patience(settings.body_seconds)
         self._shadow = shadow
+        self._pricing = pricing
         self._decoder: msgspec.json.Decoder[RecommendBody] = msgspec.json.Decoder(RecommendBody)
         self._repeats = Repeats()
 
@@ -109,13 +115,18 @@ class Recommending:
         who = None
         if answers.needs_who:
             who = await self._who(served, body, datetime.fromtimestamp(moment, UTC))
-        answer = answers.recommend(raw, body, ids=ids, who=who)
+        prices, priced = None, {}
+        # Customers who share a budget of their own request do not share the plan's.
+        if self._pricing is not None and body.budget is UNSET:
+            prices, digest = self._pricing.now(served.model.catalogue)
+            priced = {"churnkit-prices": digest} if prices is not None else {}
+        answer = answers.recommend(raw, body, ids=ids, who=who, prices=prices)
         if recorder is not None:
             await _write(recorder, served, answer, moment)
         if self._shadow is not None:
             self._shadow.show(body.customers, answer)
         scored = len(answer.rows) - answer.refused
-        return Reply(served.envelope(answer), rows=scored, refused=answer.refused)
+        return Reply(served.envelope(answer), headers=priced, rows=scored, refused=answer.refused)
 
     async def _who(self, served: Served, body: RecommendBody, now: datetime) -> Any:
         """Say who the customers are and, where contact rules ask for it, what they got before."""

@@ -49,6 +49,10 @@ class Settings:
         The file with the public key that must have signed a bundle; None for any bundle.
     shadow
         A model that scores silently beside the one that answers, as `churnkit.load` names it.
+    prices
+        The file that ``churnkit plan --prices`` writes: recommendations are made at its shadow
+        prices, and it is looked at again every `poll_seconds`; None to decide on each request
+        alone.
     journal
         Where decisions and outcomes are written, as a SQLAlchemy URL; None for nowhere.
     spool
@@ -83,6 +87,7 @@ class Settings:
     poll_seconds: float = 5.0
     signer: str | None = None
     shadow: str | None = None
+    prices: str | None = None
     journal: str | None = None
     spool: str | None = None
     log: str | None = None
