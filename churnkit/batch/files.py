@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BATCH_ROWS", "READABLE", "TableFile", "open_table", "read_table"]
 
 BATCH_ROWS = 65_536
+_READ_BYTES = 1 << 20
 _CSV_BLOCK_BYTES = 8_000_000
 _PARQUET = {".parquet", ".pq"}
 _CSV = {".csv", ".tsv", ".txt"}
@@ -85,7 +86,8 @@ class TableFile:
             raise ChurnkitError(_damage(self.path, error, ragged)) from None
 
     def _parquet(self, columns: list[str]) -> Iterator[pa.Table]:
-        with pq.ParquetFile(self.path) as file:
+        # Else the reader keeps what it has read of the file until its end.
+        with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):
                 # Asked for by name: the file gives them in its own order.
                 yield pa.Table.from_batches([batch]).select(columns)
