@@ -19,9 +19,13 @@ from churnkit.decisions.plan_tree import plan_tree
 from churnkit.decisions.stored_prices import write_prices
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from churnkit.batch.deciding import Occasion
     from churnkit.batch.sources import Source
     from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.encoded import Encoded
+    from churnkit.decisions import Decisions
 
 __all__ = ["PlanReport", "plan", "summarise"]
 
@@ -134,22 +138,9 @@ def plan(
         for path in opened.paths:
             refuse_overwriting(path, output)
     encoded, probability = model.judge(customers)
-    columns: dict[str, Any] = {"churn_probability": probability}
-    if occasion is None:
-        decisions = model.decide(encoded, probability, budget=budget)
-        columns.update(decisions.to_columns())
-        before = 0
-    else:
-        decided = decide_once(
-            model,
-            encoded,
-            probability,
-            entities(encoded),
-            budget=budget,
-            occasion=occasion,
-        )
-        columns.update({name: decided.columns[name] for name in _ORDER})
-        decisions, before = decided.decisions, int(np.count_nonzero(~decided.fresh))
+    columns, decisions, before = decided_columns(
+        model, encoded, probability, budget=budget, occasion=occasion
+    )
     planned: pa.Table = model.tabulate(customers, encoded, columns)
     if output is not None:
         note_output(output, contract.entity.name)
@@ -162,6 +153,26 @@ def plan(
     if tree:
         lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
     return planned, replace(summarise(planned), before=before, tree=lines)
+
+
+def decided_columns(
+    model: RetentionModel,
+    encoded: Encoded,
+    probability: NDArray[np.float64],
+    *,
+    budget: float | None,
+    occasion: Occasion | None,
+) -> tuple[dict[str, Any], Decisions, int]:
+    """Give a plan's columns, what was decided now, and how many were decided before."""
+    columns: dict[str, Any] = {"churn_probability": probability}
+    if occasion is None:
+        decisions = model.decide(encoded, probability, budget=budget)
+        return columns | decisions.to_columns(), decisions, 0
+    decided = decide_once(
+        model, encoded, probability, entities(encoded), budget=budget, occasion=occasion
+    )
+    columns.update({name: decided.columns[name] for name in _ORDER})
+    return columns, decided.decisions, int(np.count_nonzero(~decided.fresh))
 
 
 def summarise(planned: pa.Table) -> PlanReport:

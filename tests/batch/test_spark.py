@@ -75,3 +75,51 @@ def test_numbers_as_decimals_are_read(spark, frame, customers, shop_model):
     found = in_order(score(decimal, shop_model))["churn_probability"].to_numpy(zero_copy_only=False)
     local = shop_model.predict(customers.sort_by("customer_id"))["churn_probability"]
     np.testing.assert_array_equal(found, local.to_numpy(zero_copy_only=False))
+
+
+class TestPlan:
+    """Spark's plan is the local plan of the same customers, in the order of their ids."""
+
+    @pytest.mark.parametrize("budget", [None, 100.0, 0.0])
+    def test_it_is_the_local_plan_to_the_last_bit(self, frame, customers, shop_model, budget):
+        from churnkit.batch.spark import plan
+
+        found, report = plan(frame, shop_model, budget=budget)
+        local = shop_model.recommend(customers.sort_by("customer_id"), budget=budget)
+        there = in_order(found)
+        assert there.column_names == local.column_names
+        assert there.to_pydict() == local.to_pydict()
+        assert report.rows == 2_000
+        assert report.invalid == 1
+        most = np.inf if budget is None else budget
+        assert sum(action["cost"] for action in report.actions) <= most
+
+    def test_the_journal_s_decisions_stand_and_are_counted(
+        self, frame, customers, shop_model, tmp_path
+    ):
+        from datetime import date
+
+        from churnkit.batch import Occasion
+        from churnkit.batch.spark import plan
+        from churnkit.journal import Journal
+
+        with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
+            occasion = Occasion(date(2026, 11, 5), journal=journal)
+            first, report = plan(frame, shop_model, budget=200.0, occasion=occasion)
+            assert report.before == 0
+            again, repeated = plan(frame, shop_model, budget=500.0, occasion=occasion)
+            assert repeated.before == 1_999
+            assert in_order(again).to_pydict() == in_order(first).to_pydict()
+            assert len(journal.decisions()) == 1_999
+
+    def test_a_customer_of_two_rows_is_refused(self, frame, shop_model):
+        from churnkit.batch.spark import plan
+
+        with pytest.raises(DataError, match="2000 rows repeat a customer"):
+            plan(frame.union(frame), shop_model)
+
+    def test_a_missing_column_is_refused_by_its_name(self, frame, shop_model):
+        from churnkit.batch.spark import plan
+
+        with pytest.raises(DataError, match="may_call"):
+            plan(frame.drop("may_call"), shop_model)
