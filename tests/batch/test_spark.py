@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from churnkit.bundle.model import RetentionModel
@@ -123,3 +130,57 @@ class TestPlan:
 
         with pytest.raises(DataError, match="may_call"):
             plan(frame.drop("may_call"), shop_model)
+
+
+JOB = """
+import sys
+import churnkit
+from pyspark.sql import SparkSession
+from churnkit.batch.spark import plan, score
+
+session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
+customers = session.read.parquet(sys.argv[2])
+
+
+def where(batches):
+    import churnkit
+    import pyarrow
+
+    for _ in batches:
+        yield pyarrow.RecordBatch.from_pydict({"path": [churnkit.__file__]})
+
+
+model = churnkit.load(sys.argv[1])
+paths = [row.path for row in customers.limit(1).mapInArrow(where, "path string").collect()]
+planned, _ = plan(customers, model, budget=100.0)
+print("FOUND", score(customers, model).count(), planned.count(), churnkit.__file__, *paths)
+"""
+
+
+def test_an_archive_of_the_package_is_all_that_workers_need_of_it(customers, shop_model, tmp_path):
+    """``spark-submit --py-files churnkit.zip``: driver and workers run the code in the archive."""
+    root = Path(__file__).parents[2]
+    with zipfile.ZipFile(tmp_path / "churnkit.zip", "w") as archive:
+        for file in sorted((root / "churnkit").rglob("*.py")):
+            archive.write(file, file.relative_to(root))
+    shop_model.save(tmp_path / "bundle", name="shop", lineage={})
+    pq.write_table(customers, tmp_path / "customers.parquet")
+    (tmp_path / "job.py").write_text(JOB)
+    submit = Path(sys.executable).with_name("spark-submit")
+    done = subprocess.run(
+        [
+            submit,
+            *("--master", "local[1]", "--py-files", "churnkit.zip"),
+            *("job.py", "bundle", "customers.parquet"),
+        ],
+        cwd=tmp_path,
+        env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
+    assert line.split()[1:3] == ["2000", "2000"]
+    assert line.count("churnkit.zip/churnkit/__init__.py") == 2
