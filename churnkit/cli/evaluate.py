@@ -47,6 +47,20 @@ def evaluate(
     running: Annotated[
         str | None, typer.Option(help="Only decisions of this policy; default: all.")
     ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            help="FILE:COLUMN, a number known of each customer before, such as last year's spend: "
+            "it takes variance out (CUPED)."
+        ),
+    ] = None,
+    detect: Annotated[
+        float | None,
+        typer.Option(help="The least effect worth knowing: how many customers, how long?"),
+    ] = None,
+    per_day: Annotated[
+        float | None, typer.Option(min=0.0, help="For --detect: customers decided on in a day.")
+    ] = None,
     journal: Annotated[
         str | None,
         typer.Option(help="Its SQLAlchemy URL; default: CHURNKIT_JOURNAL, or the project's own."),
@@ -78,7 +92,9 @@ def evaluate(
     )
     with Journal.open(journal) as opened:
         if policy is None:
-            _experiment(opened, question, as_json=as_json)
+            _experiment(
+                opened, question, before=before, detect=detect, per_day=per_day, as_json=as_json
+            )
         else:
             _replacement(opened, question, policy, as_json=as_json)
 
@@ -106,14 +122,31 @@ def _measure(customers: Path, model: str | None, *, seed: int, as_json: bool) ->
     print_next(f"churnkit plan {customers} --model {loaded.name} -o plan.parquet")
 
 
-def _experiment(journal: Journal, question: JournalQuestion, *, as_json: bool) -> None:
-    from churnkit.pipeline.evaluating import evaluate_experiment
+def _experiment(
+    journal: Journal,
+    question: JournalQuestion,
+    *,
+    before: str | None,
+    detect: float | None,
+    per_day: float | None,
+    as_json: bool,
+) -> None:
+    from churnkit.pipeline.evaluating import evaluate_experiment, plan_next, read_before
 
-    found = evaluate_experiment(journal, question)
+    known = None if before is None else read_before(before)
+    found = evaluate_experiment(journal, question, before=known)
+    planned = None
+    if detect is not None:
+        planned = plan_next(
+            found, effect=detect, per_day=per_day, horizon_days=question.horizon_days
+        )
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.to_dict() | ({} if planned is None else {"plan": planned.to_dict()}))
     else:
         _print_experiment(found, question)
+        _print_overrides(found)
+    if planned is not None:
+        say(str(planned))
     for name, why in found.unread.items():
         say(f"holdout '{name}': {why}")
     if found.immature:
@@ -140,6 +173,26 @@ def _print_experiment(found: ExperimentReport, question: JournalQuestion) -> Non
                 each.verdict,
             )
             for name, each in found.readouts.items()
+        ],
+    )
+
+
+def _print_overrides(found: ExperimentReport) -> None:
+    if not found.overrides:
+        return
+    print_table(
+        "what people said of recommendations",
+        ("action", "recommended", "approved", "rejected", "snoozed", "reasons"),
+        [
+            (
+                each.action,
+                f"{each.recommended:,}",
+                f"{each.approved:,}",
+                f"{each.rejected:,}",
+                f"{each.snoozed:,}",
+                "; ".join(f"{text} ({count})" for text, count in each.reasons),
+            )
+            for each in found.overrides
         ],
     )
 

@@ -45,6 +45,7 @@ from churnkit.evaluation.metrics import (
     top_decile_lift,
     top_decile_share,
 )
+from churnkit.evaluation.overrides import ActionOverrides, count_overrides
 from churnkit.evaluation.policy import PolicyEvaluation, evaluate_policy
 from churnkit.evaluation.policy_log import PolicyLog
 from churnkit.evaluation.policy_overlap import Overlap, overlap
@@ -93,6 +94,7 @@ from churnkit.evaluation.uplift_value import (
 
 __all__ = [
     "METRICS",
+    "ActionOverrides",
     "CalibrationCurve",
     "Comparison",
     "CustomerCosts",
@@ -130,6 +132,7 @@ __all__ = [
     "compare_models",
     "concordance",
     "corrected_interval",
+    "count_overrides",
     "cross_fitted_rewards",
     "detectable_effect",
     "doubly_robust_scores",

@@ -80,6 +80,8 @@ class ExperimentReadout:
         The sample-ratio check; None if no share was given.
     level
         Confidence of the intervals.
+    spread
+        The standard deviation of the outcome within an arm, for `plan_experiment`.
     """
 
     treated: int
@@ -93,6 +95,7 @@ class ExperimentReadout:
     always_valid: Interval
     ratio: SampleRatio | None
     level: float
+    spread: float
 
     @property
     def best(self) -> Interval:
@@ -130,6 +133,7 @@ class ExperimentReadout:
                 "ok": ratio.ok,
             },
             "level": self.level,
+            "spread": self.spread,
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -218,6 +222,7 @@ def read_experiment(
         ),
         ratio=None if share is None else sample_ratio(len(sides[0]), len(sides[1]), share=share),
         level=level,
+        spread=float(np.sqrt(sum(len(side) * side.var() for side in sides) / len(value))),
     )
 
 

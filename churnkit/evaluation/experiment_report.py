@@ -14,6 +14,7 @@ import numpy as np
 
 from churnkit.evaluation.experiment import ExperimentReadout, read_experiment
 from churnkit.evaluation.experiment_outcomes import Outcomes, outcomes_after
+from churnkit.evaluation.overrides import ActionOverrides, count_overrides
 from churnkit.evaluation.ranked import EvaluationError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class ExperimentReport:
         How many were decided on too short a time ago.
     outcome
         What was measured.
+    overrides
+        How people took the recommendations, by action; empty if nobody spoke.
     """
 
     readouts: Mapping[str, ExperimentReadout]
@@ -52,6 +55,7 @@ class ExperimentReport:
     customers: int
     immature: int
     outcome: str
+    overrides: tuple[ActionOverrides, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
@@ -61,6 +65,7 @@ class ExperimentReport:
             "immature": self.immature,
             "readouts": {name: readout.to_dict() for name, readout in self.readouts.items()},
             "unread": dict(self.unread),
+            "overrides": [each.to_dict() for each in self.overrides],
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -158,7 +163,8 @@ def experiment_report(
             )
         except EvaluationError as error:
             unread[name] = str(error)
-    return ExperimentReport(readouts, unread, len(counted), counted.immature, kind)
+    overrides = count_overrides(decisions)
+    return ExperimentReport(readouts, unread, len(counted), counted.immature, kind, overrides)
 
 
 def _names(counted: Outcomes) -> list[str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.errors import ChurnkitError
 from churnkit.evaluation import (
     EvaluationError,
     PolicyLog,
     evaluate,
     experiment_report,
     may_replace,
+    plan_experiment,
 )
 from churnkit.evaluation.experiment_outcomes import outcomes_of_decisions
 from churnkit.pipeline.other_policy import NONE, OtherPolicy
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.bundle import RetentionModel
-    from churnkit.evaluation import Evaluation, ExperimentReport, Replacement
+    from churnkit.evaluation import Evaluation, ExperimentPlan, ExperimentReport, Replacement
     from churnkit.journal import Journal
 
 __all__ = [
@@ -34,6 +38,8 @@ __all__ = [
     "evaluate_experiment",
     "evaluate_model",
     "evaluate_replacement",
+    "plan_next",
+    "read_before",
 ]
 
 LOWER_IS_BETTER = frozenset({"churned", "refused", "unsubscribed", "complained"})
@@ -154,7 +160,11 @@ def evaluate_model(
 
 
 def evaluate_experiment(
-    journal: Journal, question: JournalQuestion, *, shares: Mapping[str, float] | None = None
+    journal: Journal,
+    question: JournalQuestion,
+    *,
+    shares: Mapping[str, float] | None = None,
+    before: Mapping[str, float] | None = None,
 ) -> ExperimentReport:
     """Read from the journal what the policy did for customers, against those held out.
 
@@ -166,6 +176,8 @@ def evaluate_experiment(
         What counts.
     shares
         Held out by design, as the catalogue says, for the sample-ratio check.
+    before
+        What was known of each customer before, as `read_before` gives it: it takes variance out.
 
     Raises
     ------
@@ -179,8 +191,76 @@ def evaluate_experiment(
         horizon_days=question.horizon_days,
         until=question.until,
         shares=shares,
+        before=before,
         lower_is_better=question.lower_is_better,
         level=question.level,
+    )
+
+
+def read_before(said: str) -> dict[str, float]:
+    """Read what was known of each customer before the experiment.
+
+    Parameters
+    ----------
+    said
+        ``FILE:COLUMN``: a .csv or .parquet file with a row a customer, the customer first, and
+        its column of numbers.
+
+    Raises
+    ------
+    ChurnkitError
+        If there is no such file or column, it holds no numbers, or a customer stands twice.
+    """
+    from churnkit.batch import read_table
+
+    file, _, column = said.rpartition(":")
+    if not file or not column:
+        raise ChurnkitError(f"--before {said}: write it as FILE:COLUMN, customers.parquet:spend")
+    table = read_table(Path(file))
+    if column not in table.column_names[1:]:
+        raise ChurnkitError(f"{file} has no column '{column}' beside the customer, its first one")
+    customers = [str(name) for name in table.column(0).to_pylist()]
+    if len(set(customers)) < len(customers):
+        twice = len(customers) - len(set(customers))
+        raise ChurnkitError(f"{file}: {twice} customers stand in several rows: keep one of each")
+    try:
+        numbers = np.array(table[column].cast("float64"), dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ChurnkitError(f"{file}: column '{column}' holds what is no number") from None
+    return dict(zip(customers, numbers.tolist(), strict=True))
+
+
+def plan_next(
+    report: ExperimentReport, *, effect: float, per_day: float | None, horizon_days: float
+) -> ExperimentPlan:
+    """Say how many customers show an effect, from what an experiment has shown of their spread.
+
+    Parameters
+    ----------
+    report
+        Of the experiment that runs.
+    effect
+        The least difference that is worth knowing, in the outcome's unit.
+    per_day
+        How many customers are decided on in a day; None if that is not known.
+    horizon_days
+        How long after its decision an outcome is known.
+
+    Raises
+    ------
+    EvaluationError
+        If no readout tells the customers' spread.
+    """
+    if not report.readouts:
+        raise EvaluationError("no holdout can be read yet, so the customers' spread is not known")
+    found = next(iter(report.readouts.values()))
+    return plan_experiment(
+        effect,
+        spread=found.spread,
+        share=found.treated / (found.treated + found.control),
+        customers_per_day=per_day,
+        outcome_days=math.ceil(horizon_days),
+        variance_removed=found.variance_removed or 0.0,
     )
 
 

@@ -2,10 +2,12 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 
+from churnkit.evaluation import plan_experiment
 from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,6 +50,96 @@ def test_the_journal_says_what_worked(churnkit, journal):
     assert "churnkit evaluate --policy" in err
     code, out, _ = churnkit("evaluate", *ASKED, "--journal", journal, "--json")
     assert json.loads(out)["readouts"]["global"]["verdict"] == "works"
+
+
+def test_what_was_known_before_narrows_the_interval(churnkit, journal, tmp_path):
+    with Journal.open(journal) as opened:
+        stayed = {row["customer"] for row in opened.outcomes().to_pylist()}
+    rng = np.random.default_rng(1)
+    rows = [f"c{at},{float(f'c{at}' in stayed) + 0.3 * rng.normal():.3f}" for at in range(600)]
+    file = tmp_path / "before.csv"
+    file.write_text("\n".join(["customer_id,liking", *rows]) + "\n")
+    asked = ("evaluate", *ASKED, "--journal", journal, "--json")
+    plain = json.loads(churnkit(*asked)[1])["readouts"]["global"]
+    code, out, err = churnkit(
+        *asked, "--before", f"{file}:liking", "--detect", "0.05", "--per-day", "20"
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    better = found["readouts"]["global"]
+    assert better["variance_removed"] > 0.5
+    assert better["adjusted"]["high"] - better["adjusted"]["low"] < 0.7 * (
+        plain["effect"]["high"] - plain["effect"]["low"]
+    )
+    share = better["treated"] / (better["treated"] + better["control"])
+    alone = plan_experiment(
+        0.05,
+        spread=better["spread"],
+        share=share,
+        variance_removed=better["variance_removed"],
+        customers_per_day=20,
+        outcome_days=10,
+    )
+    assert found["plan"] == alone.to_dict()
+    assert "with 80% power" in err
+
+
+@pytest.mark.parametrize(
+    ("before", "says"),
+    [
+        ("nothing.csv:x", "nothing.csv"),
+        ("nothing.csv", "write it as FILE:COLUMN"),
+        ("{file}:y", "has no column 'y'"),
+        ("{file}:word", "holds what is no number"),
+        ("{file}:x", "1 customers stand in several rows"),
+    ],
+)
+def test_a_table_of_before_that_cannot_be_read_is_refused(
+    churnkit, journal, tmp_path, before, says
+):
+    file = tmp_path / "before.csv"
+    again = "a,1,z\n" if before.endswith(":x") else ""
+    file.write_text(f"customer_id,x,word\na,1,z\n{again}")
+    said = before.format(file=file)
+    code, _, err = churnkit("evaluate", *ASKED, "--journal", journal, "--before", said)
+    assert code == 1
+    assert says in err
+
+
+def test_what_people_said_of_recommendations_is_counted(churnkit, journal):
+    with Journal.open(journal) as opened:
+        called = [row["key"] for row in opened.decisions().to_pylist() if row["action"] == "call"]
+        words = [
+            *((key, "approve", "good") for key in called[:7]),
+            *((key, "reject", "On leave") for key in called[7:10]),
+            (called[10], "snooze", "asked for c99 himself"),
+            (called[0], "reject", "on  leave"),
+        ]
+        spoken: list[tuple[str, Any, str]] = words
+        opened.record(
+            DecisionRecord(
+                f"w{at}",
+                key.replace("k", "c"),
+                DAY,
+                DAY + timedelta(hours=at),
+                "shop",
+                by="ann",
+                verdict=verdict,
+                about=key,
+                why=why,
+            )
+            for at, (key, verdict, why) in enumerate(spoken)
+        )
+    code, out, err = churnkit("evaluate", *ASKED, "--journal", journal, "--json")
+    assert code == 0, err
+    (counted,) = json.loads(out)["overrides"]
+    assert counted["recommended"] == len(called)
+    assert (counted["approved"], counted["rejected"], counted["snoozed"]) == (6, 4, 1)
+    assert counted["silent"] == len(called) - 11
+    assert counted["reasons"] == {"on leave": 4, "other": 1}
+    assert "c99" not in out
+    _, out, _ = churnkit("evaluate", *ASKED, "--journal", journal)
+    assert "what people said of recommendations" in out
 
 
 def test_the_journal_says_whether_a_policy_may_replace_the_running_one(churnkit, journal):
