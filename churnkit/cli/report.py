@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,10 @@ from churnkit.cli.output import print_json, print_next, print_table, say
 from churnkit.errors import ChurnkitError, ModelNotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from churnkit.bundle.model import RetentionModel
+    from churnkit.journal import Journal
     from churnkit.report.building import Report
 
 __all__ = ["report"]
@@ -48,6 +53,10 @@ def report(
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="The most that all actions may cost together.")
     ] = None,
+    journal: Annotated[
+        str | None,
+        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own."),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(help="A folder for the numbers of each chart, as CSV.")
     ] = None,
@@ -80,17 +89,20 @@ def report(
             "there is nothing to report on: name a table (--table subscriptions=FILE), or train a "
             "model and give its customers"
         )
-    made = build_report(
-        tables,
-        title=title,
-        model=loaded,
-        customers=_read(customers, loaded),
-        as_of=as_of,
-        columns=columns,
-        targets=targets,
-        budget=budget,
-        progress=say,
-    )
+    with _journal(loaded, journal) as opened:
+        made = build_report(
+            tables,
+            title=title,
+            model=loaded,
+            customers=_read(customers, loaded),
+            as_of=as_of,
+            columns=columns,
+            targets=targets,
+            budget=budget,
+            day=datetime.now(UTC).date() if not tables and as_of is None else None,
+            journal=opened,
+            progress=say,
+        )
     written = made.write(output)
     say(f"the page is in {written} ({written.stat().st_size / 1000:,.0f} kB)")
     if csv is not None:
@@ -104,6 +116,21 @@ def report(
     else:
         _print(made)
     print_next(f"open {output} in a browser")
+
+
+@contextmanager
+def _journal(model: RetentionModel | None, url: str | None) -> Iterator[Journal | None]:
+    """Open the journal where the catalogue asks what went out before."""
+    from churnkit.decisions.who import needs_who
+
+    catalogue = None if model is None else model.parts.catalogue
+    if catalogue is None or not needs_who(catalogue):
+        yield None
+        return
+    from churnkit.journal import Journal
+
+    with Journal.open(url) as opened:
+        yield opened
 
 
 def _model(name: str | None, *, needed: bool) -> RetentionModel | None:

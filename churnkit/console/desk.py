@@ -210,7 +210,13 @@ class Desk:
             tables: Any = self._history.only(np.array(roster.customers, object)[mask].tolist())
         else:
             customers, tables = roster.table, self._history.tables
-        made = build_report(tables, model=roster.model, customers=customers)
+        made = build_report(
+            tables,
+            model=roster.model,
+            customers=customers,
+            day=roster.day,
+            journal=self._verdicts.journal,
+        )
         bar = self._pages.part(
             "filters.html", filters=roster.filters, wanted=wanted, home="/report"
         )

@@ -59,14 +59,14 @@ class Verdicts:
     """
 
     def __init__(self, journal: Journal, roster: Roster) -> None:
-        self._journal = journal
+        self.journal = journal
         self._roster = roster
         self._lock = threading.Lock()
         self.period = period_of(roster.day)
 
     def standing(self, customer: str | None = None) -> Standing:
         """Read how decisions stand: of everybody, or of one customer."""
-        rows = self._journal.decisions(
+        rows = self.journal.decisions(
             policy=self._roster.model.name,
             period=self.period,
             customers=None if customer is None else [customer],
@@ -108,15 +108,15 @@ class Verdicts:
             raise ChurnkitError("say who decides, and why: both are kept in the journal")
         # Between looking and writing nobody else of this console writes.
         with self._lock:
-            rows = self._journal.decisions(customers=[customer]).to_pylist()
+            rows = self.journal.decisions(customers=[customer]).to_pylist()
             about = self._decision(customer, at)
             key = decision_key("console", about.key, once)
             if any(row["key"] == key for row in rows):
                 return False
             limits = self._roster.model.catalogue.contact.limits
             if not any(row["key"] == about.key for row in rows):
-                self._journal.record([about], limits=limits)
-            self._journal.record(
+                self.journal.record([about], limits=limits)
+            self.journal.record(
                 [
                     DecisionRecord(
                         key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnkit.insights.business import Business, open_business
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
     from churnkit.insights.later import RiskRatio
     from churnkit.insights.themes import Themes
+    from churnkit.journal import Journal
 
 __all__ = ["Findings", "ModelFacts", "gather"]
 
@@ -76,6 +78,8 @@ def gather(
     columns: Mapping[str, Mapping[str, str]] | None = None,
     targets: Mapping[str, float] | None = None,
     budget: float | None = None,
+    day: date | None = None,
+    journal: Journal | None = None,
     currency: str = "",
     memory_limit: str = "1GB",
     spill_dir: str | None = None,
@@ -97,6 +101,9 @@ def gather(
         Of the scorecard's lines, by name.
     budget
         The most that all actions may cost together.
+    day, journal
+        The day that is planned for (the tables' last one if not given), and what went out
+        before, for catalogues with holdouts, exploration, dates or contact rules.
     currency
         Before amounts of money; taken from the schema's unit if not given.
     progress
@@ -123,6 +130,8 @@ def gather(
             as_of=found["as_of"] or as_of,
             settings=settings,
             budget=budget,
+            day=day,
+            journal=journal,
             progress=progress,
         )
         currency = currency or _currency(model)
@@ -161,6 +170,8 @@ def _of_model(
     as_of: Any,
     settings: RetentionSettings,
     budget: float | None,
+    day: date | None,
+    journal: Journal | None,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"model": ModelFacts(model.name, model.digest, model.card)}
@@ -173,8 +184,23 @@ def _of_model(
             customers = model.snapshot(tables, as_of=as_of)
     if customers is not None:
         progress("the model: who is at risk, why, and which action pays")
-        found["scored"] = score_customers(model, customers, budget=budget, horizon_days=horizon)
+        found["scored"] = score_customers(
+            model,
+            customers,
+            budget=budget,
+            day=day or _day_of(as_of),
+            journal=journal,
+            horizon_days=horizon,
+        )
     return found
+
+
+def _day_of(as_of: Any) -> date | None:
+    """Take the day from the date that the tables are looked at."""
+    try:
+        return date.fromisoformat(str(as_of)[:10])
+    except ValueError:
+        return None
 
 
 def _currency(model: RetentionModel) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions import REASONS
+from churnkit.decisions.who import needs_who
 from churnkit.errors import DataError
 from churnkit.insights.base import Base, Planned
 from churnkit.insights.clusters import Clusters, find_clusters
@@ -16,9 +17,13 @@ from churnkit.insights.health import Health, health_of
 from churnkit.insights.segments import Segment, find_groups, value_risk
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from numpy.typing import NDArray
 
     from churnkit.bundle.model import RetentionModel
+    from churnkit.decisions import Catalogue, Decisions
+    from churnkit.journal import Journal
 
 __all__ = ["ActionSummary", "Scored", "base_of", "score_customers"]
 
@@ -94,6 +99,8 @@ def score_customers(
     customers: Any,
     *,
     budget: float | None = None,
+    day: date | None = None,
+    journal: Journal | None = None,
     horizon_days: int = 90,
     seed: int = 0,
 ) -> Scored:
@@ -107,6 +114,9 @@ def score_customers(
         One row a customer.
     budget
         The most that all actions may cost together.
+    day, journal
+        For catalogues that ask who the customers are: the day that is planned for, and what
+        went out before.
     horizon_days
         How far the model's probability looks ahead, for the value of the next months.
     seed
@@ -117,7 +127,7 @@ def score_customers(
     DataError
         If a column is missing, or no row can be scored.
     """
-    base, invalid = base_of(model, customers, budget=budget)
+    base, invalid = base_of(model, customers, budget=budget, day=day, journal=journal)
     matrix = value_risk(base)
     groups = find_groups(base)
     try:
@@ -151,7 +161,12 @@ def score_customers(
 
 
 def base_of(
-    model: RetentionModel, customers: Any, *, budget: float | None = None
+    model: RetentionModel,
+    customers: Any,
+    *,
+    budget: float | None = None,
+    day: date | None = None,
+    journal: Journal | None = None,
 ) -> tuple[Base, int]:
     """Score and plan for a table; also returns how many rows break the contract."""
     from churnkit.contracts.tables import as_arrow
@@ -165,7 +180,11 @@ def base_of(
         raise DataError("the customers", ["no row keeps to the contract; see churnkit validate"])
     planned = None
     if catalogue is not None:
-        planned = _planned(model, encoded, probability, valid, budget)
+        who = None
+        if needs_who(catalogue) and day is not None:
+            who = model.who(encoded, as_of=day, journal=journal)
+        decisions = model.decide(encoded, probability, budget=budget, who=who)
+        planned = _planned(catalogue, decisions, valid)
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]
     return (
@@ -183,16 +202,8 @@ def base_of(
     )
 
 
-def _planned(
-    model: RetentionModel,
-    encoded: Any,
-    probability: NDArray[np.float64],
-    valid: NDArray[np.bool_],
-    budget: float | None,
-) -> Planned:
-    decisions = model.decide(encoded, probability, budget=budget)
-    catalogue = model.parts.catalogue
-    titles = {action.name: action.title for action in catalogue.actions} if catalogue else {}
+def _planned(catalogue: Catalogue, decisions: Decisions, valid: NDArray[np.bool_]) -> Planned:
+    titles = {action.name: action.title for action in catalogue.actions}
     return Planned(
         tuple(titles.get(name, name) for name in decisions.names),
         decisions.action[valid],

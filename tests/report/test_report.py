@@ -7,14 +7,21 @@ import csv
 import hashlib
 import json
 import re
+from dataclasses import replace
+from datetime import date
 
+import pyarrow as pa
 import pytest
 
+from churnkit.bundle import RetentionModel
+from churnkit.decisions import ContactLimit, ContactPolicy
 from churnkit.errors import MissingExtraError, RecipeError
+from churnkit.journal import Journal
 from churnkit.report import build_report
 from churnkit.report.building import Report
 from churnkit.report.content import Block, Cards, Chart, Section, Table
 from churnkit.report.findings import Findings
+from churnkit.report.scored import score_customers
 
 SECTIONS = ["headline", "scorecard", "revenue", "cohorts", "survival", "model", "drivers", "segments", "voice", "actions", "experiments", "health"]  # fmt: skip
 MOST_BYTES = 3_000_000
@@ -168,3 +175,27 @@ def test_without_jinja_the_page_says_what_to_install(monkeypatch):
     made = Report.of(Findings("", "", RetentionSettings()))
     with pytest.raises(MissingExtraError, match=r"churnkit\[report\]"):
         _ = made.html
+
+
+def test_holdouts_and_contact_rules_are_kept_to_in_the_plan_that_it_shows(
+    shop_model, rows_of_shop, tmp_path
+):
+    rows = rows_of_shop(400, seed=3)
+    catalogue = replace(
+        shop_model.catalogue,
+        holdout=0.5,
+        contact=ContactPolicy(limits=(ContactLimit(1, days=30.0),)),
+    )
+    model = RetentionModel(replace(shop_model.parts, catalogue=catalogue))
+    day = date(2026, 11, 5)
+    with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
+        given = {"model": model, "customers": pa.Table.from_pylist(rows), "day": day}
+        first = score_customers(**given, journal=journal)
+        assert "held out" in " ".join(reason for reason, _ in first.none)
+        plain = score_customers(shop_model, given["customers"])
+        planned = sum(action.customers for action in first.actions)
+        assert 0 < planned < 0.75 * sum(action.customers for action in plain.actions)
+        report = build_report(**given, journal=journal)
+        assert not next(s for s in report.sections if s.name == "actions").is_missing
+    with pytest.raises(RecipeError, match="holdouts"):
+        score_customers(model, given["customers"])
