@@ -340,9 +340,9 @@ STRAYS = """() => {
 }"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window; while it is open no test can run an event loop."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed (extra 'test')"
     )

@@ -101,6 +101,8 @@ def _serve(app: Any, host: str, port: int) -> None:
     with socket.socket(family) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
+        # From here on a visitor is not refused but waits.
+        listening.listen(128)
         shown = f"[{host}]" if ":" in host else host
         say(f"ready: http://{shown}:{listening.getsockname()[1]}/; stop with Ctrl-C")
         # An address holds a customer's id, so no request is logged.
