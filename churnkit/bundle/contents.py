@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.decisions import Catalogue
+    from churnkit.insights.clusters import Clusters
     from churnkit.models.hazard_scorer import HazardScorer
     from churnkit.timeline import Timeline
 
@@ -41,6 +42,7 @@ _DOCUMENTS = {
     "uplift.json",
     "timeline.json",
     "profile.json",
+    "clusters.json",
 }
 _GOLDEN_TOLERANCE = 1e-12
 
@@ -77,6 +79,9 @@ class Parts:
         How the training customers spread, as counts in bins: the data of a
         `churnkit.evaluation.drift.Profile`, which nobody needs for scoring; None in older
         bundles.
+    clusters
+        Groups of customers who behave alike, to which new customers are assigned; None where
+        there were too few.
     tried
         The measured effects of actions that an experiment tried, if there was one.
     """
@@ -92,6 +97,7 @@ class Parts:
     ranges: NDArray[np.float64] | None = None
     hazard: HazardScorer | None = None
     profile: Mapping[str, Any] | None = None
+    clusters: Clusters | None = None
     tried: TriedActions | None = None
 
 
@@ -137,6 +143,8 @@ def _optional_documents(parts: Parts) -> dict[str, bytes]:
         files["timeline.json"] = parts.timeline.to_json().encode()
     if parts.profile is not None:
         files["profile.json"] = _json(dict(parts.profile))
+    if parts.clusters is not None:
+        files["clusters.json"] = _json(parts.clusters.to_dict())
     return files
 
 
@@ -202,6 +210,7 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
             golden=groups["golden"].get("rows"),
         ),
         profile=_profile(files),
+        clusters=_clusters(files, contract),
         tried=read_tried(
             files, groups["uplift"], features=len(contract.features), catalogue=catalogue
         ),
@@ -247,6 +256,17 @@ def _profile(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
     if not isinstance(profile, dict):
         raise BundleError("profile.json is not a bundle's: train again")
     return profile
+
+
+def _clusters(files: Mapping[str, bytes], contract: Contract) -> Clusters | None:
+    if "clusters.json" not in files:
+        return None
+    from churnkit.insights.clusters import Clusters
+
+    found = Clusters.from_dict(json.loads(files["clusters.json"]))
+    if not set(found.columns) <= set(contract.feature_names):
+        raise BundleError("the bundle's groups read columns that its contract lacks: train again")
+    return found
 
 
 def _timeline(files: Mapping[str, bytes]) -> Timeline | None:

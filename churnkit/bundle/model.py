@@ -248,6 +248,39 @@ class RetentionModel:
         catalogue: Catalogue = self._compiled_catalogue.catalogue
         return catalogue
 
+    def segments(self, customers: Any) -> Any:
+        """Give each customer's group of behaviour, as the training found and named it.
+
+        Parameters
+        ----------
+        customers
+            As in `predict`.
+
+        Returns
+        -------
+        A table like `customers`: the entity, ``segment`` (null for a row that breaks a rule),
+        and ``problem``.
+
+        Raises
+        ------
+        RecipeError
+            If the training had too few customers to find groups in.
+        """
+        clusters = self.parts.clusters
+        if clusters is None:
+            raise RecipeError(
+                f"model '{self.name}' knows no groups of behaviour: train again, with 60 customers "
+                "and two columns of numbers at least"
+            )
+        encoded = self.encode(customers, "predict")
+        places = [self.contract.feature_names.index(name) for name in clusters.columns]
+        group = clusters.assign(encoded.features[:, places])
+        names = [
+            clusters.names[place] if good else None
+            for place, good in zip(group.tolist(), encoded.valid.tolist(), strict=True)
+        ]
+        return self.tabulate(customers, encoded, {"segment": names})
+
     def survival(self, customers: Any, times: Sequence[float]) -> Any:
         """Give each customer's probability of still being there at each time.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.column import Column
     from churnkit.insights.base import Base
 
-__all__ = ["Clusters", "find_clusters"]
+__all__ = ["Clusters", "cluster_rows", "find_clusters", "segments_of"]
 
 _MOST_FITTED = 10_000
 _MEASURED = 2_000
@@ -92,13 +92,26 @@ class Clusters:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Clusters:
-        """Rebuild centroids from `to_dict`."""
+        """Rebuild centroids from `to_dict`.
+
+        Raises
+        ------
+        ValueError
+            If the parts do not fit together.
+        """
         parts: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in data.items()
         }  # fmt: skip
         parts["centroids"] = tuple(tuple(row) for row in data["centroids"])
-        return cls(**parts)
+        found = cls(**parts)
+        width, numbers = len(found.columns), (found.fill, found.middle, found.spread, found.bends)
+        centroids = np.array(found.centroids, dtype=np.float64)
+        if centroids.shape != (len(found.names), width) or any(len(n) != width for n in numbers):
+            raise ValueError("the centroids do not fit their columns and names")
+        if not (np.isfinite(centroids).all() and np.isfinite(np.array(numbers[:3])).all()):
+            raise ValueError("the centroids are not finite")
+        return found
 
 
 def _plain(value: Any) -> Any:
@@ -134,38 +147,61 @@ def find_clusters(base: Base, *, seed: int = 0) -> tuple[Clusters, tuple[Segment
     DataError
         If there are fewer than 60 customers or 2 columns of numbers that vary.
     """
+    found = cluster_rows(base.columns, base.matrix, seed=seed)
+    return found, segments_of(base, found)
+
+
+def segments_of(base: Base, clusters: Clusters) -> tuple[Segment, ...]:
+    """Sum up the groups of known centroids, the largest first; groups of nobody are left out."""
+    names = [column.name for column in base.columns]
+    places = [names.index(name) for name in clusters.columns]
+    group = clusters.assign(base.matrix[:, places])
+    segments = [
+        summed(base, name, group == place)
+        for place, name in enumerate(clusters.names)
+        if (group == place).any()
+    ]
+    return tuple(sorted(segments, key=lambda one: -one.customers))
+
+
+def cluster_rows(
+    columns: Sequence[Column], matrix: NDArray[np.float64], *, seed: int = 0
+) -> Clusters:
+    """Find the centroids of `find_clusters` in encoded features (n, f).
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 60 customers or 2 columns of numbers that vary.
+    """
     places = [
         place
-        for place, column in enumerate(base.columns)
-        if not column.is_category and column.type != "boolean" and _varies(base.matrix[:, place])
+        for place, column in enumerate(columns)
+        if not column.is_category and column.type != "boolean" and _varies(matrix[:, place])
     ]
-    if len(places) < 2 or len(base) < 10 * max(_NUMBERS):
+    if len(places) < 2 or len(matrix) < 10 * max(_NUMBERS):
         raise DataError(
             "the customers",
             ["groups of behaviour need 60 customers and two columns of numbers that vary"],
         )
-    rows = base.matrix[:, places]
-    columns = [base.columns[place] for place in places]
-    how = _scaling([column.name for column in columns], rows)
+    rows = matrix[:, places]
+    read = [columns[place] for place in places]
+    how = _scaling([column.name for column in read], rows)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(rows))[:_MOST_FITTED])
     scaled = _scaled(rows[chosen], how)
     centroids, silhouette, stability = _best(scaled, seed, rng)
-    names = _names(columns, centroids)
-    found = Clusters(
+    return Clusters(
         how.columns,
         how.fill,
         how.bends,
         how.middle,
         how.spread,
         tuple(tuple(map(float, row)) for row in centroids),
-        names,
+        _names(read, centroids),
         silhouette,
         stability,
     )
-    group = found.assign(rows)
-    segments = [summed(base, name, group == place) for place, name in enumerate(names)]
-    return found, tuple(sorted(segments, key=lambda one: -one.customers))
 
 
 def _varies(values: NDArray[np.float64]) -> bool:

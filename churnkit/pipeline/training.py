@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.folder import Manifest
     from churnkit.bundle.registry import Version
     from churnkit.evaluation import Evaluation
+    from churnkit.insights.clusters import Clusters
     from churnkit.pipeline.data import TrainingData
     from churnkit.pipeline.experiment import Tried
     from churnkit.pipeline.fitting import Fitted
@@ -224,6 +225,16 @@ def _judge(
     )
 
 
+def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
+    """Find groups of behaviour, so that reports and new customers have the same ones."""
+    from churnkit.insights.clusters import cluster_rows
+
+    try:
+        return cluster_rows(data.contract.features, data.train.X, seed=recipe.seed)
+    except DataError:
+        return None
+
+
 def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted, tried: Tried | None = None) -> Parts:
     if recipe.actions is not None:
         recipe.actions.compile(data.contract.encoded("recommend"))
@@ -256,6 +267,7 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted, tried: Tried | No
             names=[column.name for column in data.contract.features],
             categorical=data.contract.categorical_features,
         ).to_dict(),
+        clusters=_clusters(recipe, data),
         tried=None if tried is None else tried.actions,
     )
 

@@ -11,7 +11,7 @@ from churnkit.decisions import REASONS
 from churnkit.decisions.who import needs_who
 from churnkit.errors import DataError
 from churnkit.insights.base import Base, Planned
-from churnkit.insights.clusters import Clusters, find_clusters
+from churnkit.insights.clusters import Clusters, find_clusters, segments_of
 from churnkit.insights.drivers import Drivers, find_drivers
 from churnkit.insights.health import Health, health_of
 from churnkit.insights.segments import Segment, find_groups, value_risk
@@ -130,10 +130,7 @@ def score_customers(
     base, invalid = base_of(model, customers, budget=budget, day=day, journal=journal)
     matrix = value_risk(base)
     groups = find_groups(base)
-    try:
-        clusters: tuple[Clusters, tuple[Segment, ...]] | None = find_clusters(base, seed=seed)
-    except DataError:
-        clusters = None
+    clusters = _clusters(model, base, seed)
     masks = {one.name: one.rows for one in (clusters[1] if clusters else groups)}
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,6 +155,18 @@ def score_customers(
         clusters,
         health_of(base, model.parts.calibration.apply),
     )
+
+
+def _clusters(
+    model: RetentionModel, base: Base, seed: int
+) -> tuple[Clusters, tuple[Segment, ...]] | None:
+    """Sum up the bundle's groups of behaviour, or find some if it has none."""
+    if model.parts.clusters is not None:
+        return model.parts.clusters, segments_of(base, model.parts.clusters)
+    try:
+        return find_clusters(base, seed=seed)
+    except DataError:
+        return None
 
 
 def base_of(
