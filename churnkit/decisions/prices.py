@@ -66,6 +66,8 @@ class ShadowPrices:
         except (KeyError, TypeError, ValueError):
             raise RecipeError("shadow prices: cannot be read; write them with to_dict()") from None
         every = np.concatenate([[budget], *(part.ravel() for part in parts)])
-        if any(part.ndim != 1 for part in parts) or not bool((every >= 0.0).all()):
-            raise RecipeError("shadow prices: each must be a number, zero or more")
+        if any(part.ndim != 1 for part in parts) or not bool(
+            ((every >= 0.0) & np.isfinite(every)).all()
+        ):
+            raise RecipeError("shadow prices: each must be a finite number, zero or more")
         return cls(budget, *parts)

@@ -57,7 +57,11 @@ def read_prices(path: str | Path, catalogue: Catalogue) -> ShadowPrices:
         raise RecipeError(f"{path} holds no prices of format {_FORMAT}: plan again")
     if any(stored.get(name) != there for name, there in _named(catalogue).items()):
         raise RecipeError(f"{path}: the prices are of another catalogue: plan again")
-    return ShadowPrices.from_dict(stored)
+    prices = ShadowPrices.from_dict(stored)
+    counted = (len(prices.capacity), len(prices.shared), len(prices.floors))
+    if counted != (len(catalogue.names), len(catalogue.capacities), len(catalogue.floors)):
+        raise RecipeError(f"{path}: the prices do not fit the actions and limits: plan again")
+    return prices
 
 
 def _named(catalogue: Catalogue) -> dict[str, Any]:

@@ -187,7 +187,11 @@ def test_prices_are_written_for_a_service_and_refused_for_another_catalogue(
     with pytest.raises(RecipeError, match="another catalogue"):
         read_prices(file, Catalogue((CALL,)))
     stored = json.loads(file.read_text())
-    for damage in ({"format": 2}, {"budget": -1.0}, {"capacity": "much"}, {"shared": None}):
+    many = [*stored["capacity"], 0.0]
+    for damage in (
+        *({"format": 2}, {"budget": -1.0}, {"budget": float("inf")}),
+        *({"capacity": "much"}, {"capacity": many}, {"shared": None}),
+    ):
         file.write_text(json.dumps(stored | damage))
         with pytest.raises(RecipeError):
             read_prices(file, model.catalogue)

@@ -42,18 +42,21 @@ def test_a_customer_with_any_cells_has_a_stated_answer(ask, member, data):
     assert answer.status_code in STATED
 
 
-PAIRS = st.lists(st.tuples(st.text(max_size=4), st.integers() | st.text()), max_size=5)
+WORDS = st.text(max_size=4) | st.text(':a"\\', max_size=4)
+PAIRS = st.lists(st.tuples(WORDS, st.integers() | WORDS), max_size=5)
 SPACE = st.sampled_from(["", " ", "\n\t"])
 
 
 @settings(max_examples=300, deadline=None)
-@given(rows=st.lists(PAIRS, min_size=1, max_size=4), space=SPACE)
-def test_exactly_the_bodies_with_a_repeated_key_are_refused(rows, space):
+@given(rows=st.lists(PAIRS, min_size=1, max_size=4), space=SPACE, escaped=st.booleans())
+def test_exactly_the_bodies_with_a_repeated_key_are_refused(rows, space, escaped):
     """Compared with counting the keys of each object while it is written."""
+
+    def written(value):
+        return json.dumps(value, ensure_ascii=escaped)
+
     objects = [
-        "{"
-        + ",".join(f"{json.dumps(key)}{space}:{space}{json.dumps(cell)}" for key, cell in row)
-        + "}"
+        "{" + ",".join(f"{written(key)}{space}:{space}{written(cell)}" for key, cell in row) + "}"
         for row in rows
     ]
     raw = ('{"customers": [' + ",".join(objects) + "]}").encode()
