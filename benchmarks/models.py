@@ -118,7 +118,8 @@ def section(results: dict[str, Any]) -> str:
             "`python -m benchmarks.models`: stratified folds, the same for all; mean over the "
             "folds; one processor; CPU seconds for a fold, on "
             f"{results['processor']}. The verdict is churnkit's balanced profile against the "
-            "peer, by the paired bootstrap over all held-out rows, for AUC and for log loss."
+            "peer, by the paired bootstrap over all held-out rows, for AUC and for log loss. "
+            "AutoGluon's limit is one of the clock: its CPU seconds say how much of it it had."
         ),
     ]
     for title, table in results["tables"].items():
