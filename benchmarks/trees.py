@@ -1,7 +1,8 @@
 """Compiled trees beside LightGBM itself and other evaluators of the same model.
 
 Run ``python -m benchmarks.trees``; no data are needed. Peers that are not installed here are
-left out; ``--peer-python PYTHON`` (more than once) also asks other environments for theirs.
+left out; ``--peer-python PYTHON`` (more than once) also asks other environments for theirs, such
+as ``pip install lightgbm lleaves 'llvmlite<0.44'`` or ``treelite tl2cgen onnxruntime shap``.
 CPU time, one thread, in turns; each ratio is the median of its turns.
 """
 
