@@ -9,6 +9,7 @@ from sklearn.base import clone
 from churnkit.models.binary import BinaryModel, TrainingRows, checked_categories, wide_categories
 from churnkit.models.calibration import Calibration
 from churnkit.models.folds import Fold, checked_folds, held_out_mean
+from churnkit.models.on_dask import checked_engine, train_on_dask
 from churnkit.models.refusals import ModelDataError
 from churnkit.models.statistics import CategoryStatistics, cross_encoded
 from churnkit.models.statistics_scorer import StatisticsScorer
@@ -28,7 +29,8 @@ _METRIC = "binary_logloss"
 class BoostedTrees(BinaryModel):
     """LightGBM for churn: small regularised trees, as many as held-out rows ask for.
 
-    Fitting is deterministic: the same rows, settings and seed give the same trees.
+    Fitting is deterministic: the same rows, settings and seed give the same trees; with Dask
+    they depend on how many workers there are, too.
 
     Parameters
     ----------
@@ -57,6 +59,9 @@ class BoostedTrees(BinaryModel):
         For each column 1, -1 or 0: whether churn may only rise with it, only fall, or either.
     num_threads
         How many threads LightGBM may use.
+    engine
+        Where the trees are fitted once their number is known: ``"local"``, in this process, or
+        ``"dask"``, by the workers of the Dask cluster that it is connected to (extra `dask`).
     seed
         The same seed gives the same trees.
 
@@ -99,6 +104,7 @@ class BoostedTrees(BinaryModel):
         statistics_levels: int | None = None,
         monotone_constraints: tuple[int, ...] | None = None,
         num_threads: int = 1,
+        engine: str = "local",
         seed: int = 0,
     ) -> None:
         self.learning_rate = learning_rate
@@ -116,6 +122,7 @@ class BoostedTrees(BinaryModel):
         self.statistics_levels = statistics_levels
         self.monotone_constraints = monotone_constraints
         self.num_threads = num_threads
+        self.engine = engine
         self.seed = seed
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -133,19 +140,13 @@ class BoostedTrees(BinaryModel):
             The rows cannot be trained on; the message says why and what to do.
         """
         rows = self._training_rows(X, y, sample_weight)
-        rounds = self.rounds
-        if rounds is None:
-            folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
-            rounds = self.cross_fit(rows, folds)[1].rounds
-        import lightgbm
-
+        checked_engine(self.engine)
+        rounds = self._enough(rows) if self.rounds is None else self.rounds
         from churnkit.trees import compile_booster
 
         wide = self._wide(rows)
         matrix = cross_encoded(rows, wide, seed=self.seed) if wide else rows.matrix
-        self.booster_: lightgbm.Booster = lightgbm.train(
-            self._settings(rows), self._dataset(matrix, rows, wide), num_boost_round=rounds
-        )
+        self.booster_: lightgbm.Booster = self._train(matrix, rows, wide, rounds)
         self.rounds_ = self.booster_.num_trees()
         trees = compile_booster(self.booster_)
         self.scorer_ = (
@@ -208,6 +209,36 @@ class BoostedTrees(BinaryModel):
             for booster, part in zip(found["cvbooster"].boosters, held_out, strict=True)
         ]
         return held_out_mean(folds, parts, len(rows.matrix)), clone(self).set_params(rounds=rounds)
+
+    def _enough(self, rows: TrainingRows) -> int:
+        """Return how many trees the held-out rows ask for."""
+        folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
+        return int(self.cross_fit(rows, folds)[1].get_params()["rounds"])
+
+    def _train(
+        self,
+        matrix: NDArray[np.float64],
+        rows: TrainingRows,
+        wide: tuple[int, ...],
+        rounds: int,
+    ) -> lightgbm.Booster:
+        settings = self._settings(rows)
+        if self.engine == "dask":
+            return train_on_dask(
+                matrix,
+                rows,
+                settings=settings,
+                rounds=rounds,
+                categories=self._categories(rows, wide),
+            )
+        import lightgbm
+
+        return lightgbm.train(settings, self._dataset(matrix, rows, wide), num_boost_round=rounds)
+
+    def _categories(self, rows: TrainingRows, wide: tuple[int, ...]) -> list[int]:
+        """Return which columns the trees read as categories."""
+        categories = checked_categories(self.categorical_features, rows.matrix)
+        return [at for at in categories if at not in wide]
 
     def _wide(self, rows: TrainingRows) -> tuple[int, ...]:
         categories = checked_categories(self.categorical_features, rows.matrix)
@@ -276,13 +307,12 @@ class BoostedTrees(BinaryModel):
     ) -> lightgbm.Dataset:
         import lightgbm
 
-        categories = checked_categories(self.categorical_features, rows.matrix)
         return lightgbm.Dataset(
             matrix,
             label=rows.outcome,
             weight=rows.weight,
             reference=reference,
-            categorical_feature=[at for at in categories if at not in wide],
+            categorical_feature=self._categories(rows, wide),
             params={"verbosity": -1, "feature_pre_filter": False},
             free_raw_data=False,
         )

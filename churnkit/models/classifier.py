@@ -23,6 +23,7 @@ from churnkit.models.contest import (
 from churnkit.models.effort import estimate_effort
 from churnkit.models.ensemble import EnsembleScorer
 from churnkit.models.folds import Fold, checked_folds, forward_folds, held_out_number
+from churnkit.models.on_dask import checked_engine
 from churnkit.models.prior import log_odds, prior_shift
 from churnkit.models.profiles import CONTEST_ROWS, profile_candidates
 from churnkit.models.refusals import ModelDataError
@@ -79,6 +80,9 @@ class ChurnClassifier(BinaryModel):
         winner is fitted on all; the profile's own number if not given.
     num_threads
         How many threads LightGBM may use.
+    engine
+        Where the profile's own trees are fitted on all rows, once the contest is over:
+        ``"local"`` or ``"dask"``, as in `BoostedTrees`. The contest itself stays in this process.
 
     Attributes
     ----------
@@ -126,6 +130,7 @@ class ChurnClassifier(BinaryModel):
         population_rate: float | None = None,
         contest_rows: int | None = None,
         num_threads: int = 1,
+        engine: str = "local",
     ) -> None:
         self.profile = profile
         self.seed = seed
@@ -138,6 +143,7 @@ class ChurnClassifier(BinaryModel):
         self.population_rate = population_rate
         self.contest_rows = contest_rows
         self.num_threads = num_threads
+        self.engine = engine
 
     def fit(
         self,
@@ -172,6 +178,7 @@ class ChurnClassifier(BinaryModel):
             The rows cannot be trained on, or there are too few churners for the folds; the
             message says why and what to do.
         """
+        checked_engine(self.engine)
         all_rows = self._training_rows(X, y, sample_weight)
         shift = prior_shift(
             self.population_rate, float(np.average(all_rows.outcome, weights=all_rows.weight))
@@ -254,6 +261,7 @@ class ChurnClassifier(BinaryModel):
             categorical_features=self.categorical_features,
             monotone_constraints=self.monotone_constraints,
             num_threads=self.num_threads,
+            engine=self.engine,
         )
         tuned = tune(base, rows, folds, self.tuning, seed=self.seed, progress=progress)
         self.trials_ = tuned.trials
@@ -276,8 +284,10 @@ class ChurnClassifier(BinaryModel):
                 for key in ("categorical_features", "monotone_constraints")
                 if key in known and known[key] is None
             }
-            if "num_threads" in known and self.candidates is None:
-                given["num_threads"] = self.num_threads
+            if self.candidates is None:
+                given |= {
+                    key: getattr(self, key) for key in ("num_threads", "engine") if key in known
+                }
             entrants.append((name, clone(estimator).set_params(**given)))
         if not entrants:
             raise ModelDataError(
