@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from churnkit.batch.deciding import decide_once
 from churnkit.batch.sources import Query, open_source, read_all
 from churnkit.batch.writing import TableWriter, refuse_overwriting
-from churnkit.bundle.model import entities
+from churnkit.bundle.ids import entities
 from churnkit.bundle.outputs import note_output
 from churnkit.decisions.plan_tree import plan_tree
 from churnkit.decisions.stored_prices import write_prices

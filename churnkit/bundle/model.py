@@ -10,6 +10,7 @@ import numpy as np
 
 from churnkit.bundle.contents import Parts, from_files, to_files
 from churnkit.bundle.folder import Manifest, read_folder, write_folder
+from churnkit.bundle.ids import arrow_ids, entities, refuse_repeated
 from churnkit.bundle.reasons import Reason, reasons_for
 from churnkit.contracts.rows import RowEncoder
 from churnkit.errors import BundleError, RecipeError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.journal import Journal
 
-__all__ = ["RetentionModel", "entities"]
+__all__ = ["RetentionModel"]
 
 # From here on a matrix is scored in one call; below, row by row is quicker.
 _BULK_ROWS = 8
@@ -483,7 +484,7 @@ class RetentionModel:
     ) -> tuple[Encoded, dict[str, Any]]:
         encoded = self.encode(customers, purpose)
         if unique:
-            _refuse_repeated(encoded, self.contract.entity.name)
+            refuse_repeated(encoded, self.contract.entity.name)
         return encoded, {"churn_probability": self.probabilities(encoded)}
 
     def tabulate(self, original: Any, encoded: Encoded, columns: Mapping[str, Any]) -> Any:
@@ -494,19 +495,12 @@ class RetentionModel:
 
         reasons = encoded.reasons()
         problem = [reasons.get(row) for row in range(len(encoded.matrix))]
-        result: dict[str, pa.Array] = {self.contract.entity.name: _ids(encoded.entity)}
+        result: dict[str, pa.Array] = {self.contract.entity.name: arrow_ids(encoded.entity)}
         for name, column in columns.items():
             kind = _reasons_type() if name == "reasons" else None
             result[name] = pa.array(column, type=kind, from_pandas=True)
         result["problem"] = pa.array(problem, type=pa.string())
         return like(original, pa.table(result))
-
-
-def entities(encoded: Encoded) -> list[str]:
-    """Give the customers' ids as text: what holdouts are chosen by and the journal holds."""
-    entity = encoded.entity
-    names = entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)
-    return [str(name) for name in names]
 
 
 def _reasons_type() -> pa.DataType:
@@ -515,32 +509,3 @@ def _reasons_type() -> pa.DataType:
     fields = {"column": pa.string(), "reason": pa.string()}
     numbers = {"points": pa.float64(), "contribution": pa.float64()}
     return pa.list_(pa.struct({**fields, **numbers}))
-
-
-def _ids(entity: Sequence[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    if isinstance(entity, (pa.Array, pa.ChunkedArray)):
-        return entity
-    try:
-        return pa.array(entity)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        return pa.array([None if name is None else str(name) for name in entity])
-
-
-def _refuse_repeated(encoded: Encoded, column: str) -> None:
-    from churnkit.contracts.violations import Violation
-    from churnkit.errors import DataError
-
-    entity = encoded.entity
-    names = entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)
-    seen: set[Any] = set()
-    repeated = []
-    for position, customer in enumerate(names):
-        if customer in seen and customer is not None:
-            repeated.append(position)
-        seen.add(customer)
-    if repeated:
-        raise DataError(
-            "the table", [Violation(column, "unique", len(repeated), tuple(repeated[:5]))]
-        )

@@ -131,7 +131,7 @@ class History:
             return self._risk
 
     def _scored(self, rows: pa.Table) -> dict[str, float]:
-        from churnkit.bundle.model import entities
+        from churnkit.bundle.ids import entities
 
         encoded = self._model.encode(rows)
         chance = self._model.probabilities(encoded).tolist()

@@ -179,7 +179,7 @@ def read_roster(
     RecipeError
         If the model has no actions.
     """
-    from churnkit.bundle.model import entities
+    from churnkit.bundle.ids import entities
     from churnkit.contracts.tables import as_arrow
 
     if model.parts.catalogue is None:
