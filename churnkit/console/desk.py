@@ -72,8 +72,10 @@ class Desk:
         self._lock = threading.Lock()
 
     def warm(self) -> None:
-        """Draw the whole report and the first reasons, so that the first visitor waits for nothing."""
+        """Draw the report, and find reasons and past risk once, before the first visitor comes."""
         self._lines(self._roster.order[:1].tolist(), self._verdicts.standing())
+        for customer in self._roster.customers[:1]:
+            self._history.risk(customer)
         with suppress(ChurnkitError):  # the page of the report says why there is none
             self._report_of({})
 

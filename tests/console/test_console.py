@@ -160,6 +160,43 @@ def test_a_forged_form_is_refused_and_nothing_is_written(visit, roster, journal,
     assert len(journal.decisions()) == 0
 
 
+@pytest.mark.parametrize("first", ["approve", "reject", "snooze"])
+def test_the_page_offers_only_what_the_journal_takes(visit, roster, journal, first):
+    browser, customer = visit(), acted(roster)
+    form = form_of(browser, customer) | {"by": "ann", "why": "known", "verdict": first}
+    assert browser.post("/verdicts", data=form).status_code == 200
+    page = browser.get(f"/customers/{customer}").text
+    assert f"ann: {first}, known" in page
+    assert ("<button" in page) == (first == "approve")
+    if first == "approve":
+        second = form_of(browser, customer) | {"by": "bo", "why": "called", "verdict": "reject"}
+        assert browser.post("/verdicts", data=second).status_code == 200
+        assert [row["verdict"] for row in verdicts(journal)].count("reject") == 1
+
+
+def test_the_past_risk_is_drawn_and_is_made_before_the_first_visit(
+    shop_model, roster, journal, monkeypatch
+):
+    history = History(shop_model, {}, date(2026, 11, 5))
+    customer = roster.customers[3]
+    days = [date(2026, 10, 6), date(2026, 11, 5)]
+    asked = []
+
+    def dates():
+        asked.append(1)
+        return [(day, {customer: 0.1 * place}) for place, day in enumerate(days, 1)]
+
+    monkeypatch.setattr(history, "_dates", dates)
+    desk = Desk(roster, Verdicts(journal, roster), history, door=Door(None), clock=lambda: NOW)
+    desk.warm()
+    assert asked
+    browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    page = browser.get(f"/customers/{customer}").text
+    assert "Risk over time" in page
+    assert "<svg" in page
+    assert "2026-10-06: 10 %" in page
+
+
 @pytest.mark.parametrize("missing", ["by", "why"])
 def test_who_and_why_are_mandatory(visit, roster, journal, missing):
     browser = visit()
