@@ -167,10 +167,12 @@ def erase_customers(
         for output in _outputs(project, files):
             file = Path(output.path)
             progress(file.name)
-            if _throw_away_unfinished(file, dry_run=dry_run):
+            unfinished = _throw_away_unfinished(file, dry_run=dry_run)
+            if unfinished:
                 places.append(Place(f"unfinished work on {file}", None))
             if not file.is_file():
-                gone.append(str(file))
+                # What a job was interrupted at was never there.
+                gone += [] if unfinished else [str(file)]
                 continue
             rows = erase_rows(file, wanted, column=output.column, dry_run=dry_run)
             places += [Place(str(file), rows)] if rows else []

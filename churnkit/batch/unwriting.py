@@ -62,6 +62,8 @@ def _in_parquet(file: Path, wanted: set[str], *, column: str, dry_run: bool) -> 
     try:
         with pq.ParquetFile(file) as opened:
             names = [column] if column else list(opened.schema_arrow.names)
+            if column and column not in opened.schema_arrow.names:
+                raise _unread(file)
             groups = range(opened.num_row_groups)
             found = sum(
                 pc.sum(_theirs(opened.read_row_group(place, columns=names), ids)).as_py() or 0

@@ -110,6 +110,7 @@ def test_no_file_holds_the_customer_afterwards(churnkit, used):
     )
     assert holding(used, CANARY) == []
     assert holding(used, MAIL) == []
+    assert found["gone"] == []
     kept = [line for line in scored if CANARY not in line]
     assert (used / "scores.csv").read_text().splitlines() == kept
     code, out, _ = churnkit("erase", "--customer", CANARY, "--json", folder=used)
