@@ -133,7 +133,8 @@ def plan(
 def _gathered(table: pa.Table, model: RetentionModel) -> tuple[Encoded, NDArray[np.float64]]:
     """Put what the workers encoded into one matrix; refuse a customer of two rows."""
     entity = model.contract.entity.name
-    twice = table.num_rows - len(pc.unique(table[entity]))
+    known = table[entity].drop_null()  # a row without an id breaks a rule of its own
+    twice = len(known) - len(pc.unique(known))
     if twice:
         raise DataError(
             "the Spark data frame",

@@ -125,6 +125,17 @@ class TestPlan:
         with pytest.raises(DataError, match="2000 rows repeat a customer"):
             plan(frame.union(frame), shop_model)
 
+    def test_rows_without_an_id_are_reported_each(self, spark, frame, shop_model):
+        from pyspark.sql.functions import lit  # type: ignore[import-not-found,unused-ignore]
+
+        from churnkit.batch.spark import plan
+
+        nameless = frame.limit(2).withColumn("customer_id", lit(None).cast("string"))
+        found, report = plan(frame.union(nameless), shop_model)
+        assert report.rows == 2_002
+        assert report.invalid == 3
+        assert found.filter("customer_id is null").filter("action is not null").count() == 0
+
     def test_a_missing_column_is_refused_by_its_name(self, frame, shop_model):
         from churnkit.batch.spark import plan
 
