@@ -9,6 +9,7 @@
 from churnkit.decisions.action import Action
 from churnkit.decisions.allocate import Allocator, Plan, allocate
 from churnkit.decisions.catalogue import Catalogue
+from churnkit.decisions.compiled_ranking import CompiledRanking, Ranked
 from churnkit.decisions.contact import ContactLimit, ContactPolicy, CoolDown, Suppression
 from churnkit.decisions.effect import Effect
 from churnkit.decisions.eligibility import CompiledCatalogue
@@ -25,6 +26,7 @@ from churnkit.decisions.rank import (
     rank_values,
     slate_probabilities,
 )
+from churnkit.decisions.ranking import Ranking
 from churnkit.decisions.reasons import REASONS
 from churnkit.decisions.recommend import Decisions, decide
 from churnkit.decisions.single import Decision, decide_one
@@ -39,6 +41,7 @@ __all__ = [
     "Capacity",
     "Catalogue",
     "CompiledCatalogue",
+    "CompiledRanking",
     "ContactLimit",
     "ContactPolicy",
     "CoolDown",
@@ -53,7 +56,9 @@ __all__ = [
     "MeasuredEffects",
     "Option",
     "Plan",
+    "Ranked",
     "RankedSlate",
+    "Ranking",
     "ShadowPrices",
     "Suppression",
     "ValueModel",

@@ -33,7 +33,7 @@ class Action:
     cost
         Money for one customer when it is sent; or the name of a column that holds it.
     effect
-        The share of churn that it prevents.
+        The share of churn that it prevents; a `Catalogue` needs it, a `Ranking` does not.
     eligible
         Conditions that a customer must meet, all of them: who may have it at all.
     channel
@@ -60,6 +60,9 @@ class Action:
         Columns that it works on, for reports: a price, a contract's length.
     holdout
         The share of customers who never get it, so that its effect can be measured.
+    features
+        What is known of it before anybody had it, as numbers: a `Ranking` starts a new option
+        from those that are like it.
 
     Raises
     ------
@@ -76,8 +79,8 @@ class Action:
 
     name: str
     title: str
-    cost: float | str
-    effect: Effect
+    cost: float | str = 0.0
+    effect: Effect | None = None
     eligible: tuple[Where, ...] = ()
     channel: str | None = None
     capacity: int | None = None
@@ -92,6 +95,7 @@ class Action:
     valid_until: date | None = None
     levers: tuple[str, ...] = ()
     holdout: float = 0.0
+    features: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -99,7 +103,7 @@ class Action:
         said = f"action '{self.name}'"
         if not isinstance(self.title, str) or not self.title.strip():
             raise RecipeError(f"{said}: give it a title that a person can read")
-        if not isinstance(self.effect, Effect):
+        if self.effect is not None and not isinstance(self.effect, Effect):
             raise RecipeError(f"{said}: effect must be an Effect(low, expected, high)")
         self._check_money(said)
         self._check_rules(said)
@@ -114,6 +118,8 @@ class Action:
         object.__setattr__(self, "levers", tuple(levers))
         for lever in self.levers:
             named(f"{said}: levers: each", lever)
+        known = [number(f"{said}: features: each", one) for one in self.features]
+        object.__setattr__(self, "features", tuple(known))
 
     def _check_money(self, said: str) -> None:
         for name in ("cost", "cost_taken"):
@@ -151,6 +157,22 @@ class Action:
             return None
         return self.cost + self.take_rate * self.cost_taken
 
+    @property
+    def prior(self) -> Effect:
+        """Its effect, in a catalogue that cannot do without.
+
+        Raises
+        ------
+        RecipeError
+            If none was given.
+        """
+        if self.effect is None:
+            raise RecipeError(
+                f"action '{self.name}': a catalogue weighs effects: give an Effect(low, expected, "
+                "high), or rank the actions by what is learned of them with Ranking(...)"
+            )
+        return self.effect
+
     def valid_on(self, day: date) -> bool:
         """Tell whether it can be given on a day.
 
@@ -167,8 +189,9 @@ class Action:
     def to_dict(self) -> dict[str, Any]:
         """Return the action as JSON-able data; `from_dict` is its inverse."""
         stored: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        stored["effect"] = self.effect.to_dict()
-        stored["levers"] = list(self.levers)
+        stored["effect"] = None if self.effect is None else self.effect.to_dict()
+        for name in ("levers", "features"):
+            stored[name] = list(stored[name])
         for name in RULES:
             stored[name] = [rule.to_dict() for rule in getattr(self, name)]
         for name in ("valid_from", "valid_until"):
@@ -179,8 +202,10 @@ class Action:
     def from_dict(cls, data: Mapping[str, Any]) -> Action:
         """Rebuild an action from `to_dict`."""
         parts = exactly(cls, data)
-        parts["effect"] = Effect.from_dict(parts["effect"])
-        parts["levers"] = tuple(listed("action: levers", parts["levers"]))
+        effect = parts["effect"]
+        parts["effect"] = None if effect is None else Effect.from_dict(effect)
+        for name in ("levers", "features"):
+            parts[name] = tuple(listed(f"action: {name}", parts[name]))
         for name in RULES:
             rules = listed(f"action: {name}", parts[name])
             parts[name] = tuple(Where.from_dict(rule) for rule in rules)

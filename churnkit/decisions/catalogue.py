@@ -105,6 +105,8 @@ class Catalogue:
             if name in seen:
                 raise RecipeError(f"catalogue: two actions are named '{name}'; rename one")
             seen.add(name)
+        for action in self.actions:
+            _ = action.prior  # none is an error that says what to do
         object.__setattr__(self, "periods", number("catalogue: periods", self.periods))
         object.__setattr__(self, "margin", number("catalogue: margin", self.margin))
         if self.periods <= 0.0:

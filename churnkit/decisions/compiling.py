@@ -23,8 +23,13 @@ _ORDERED = ("<", "<=", ">", ">=")
 _SHOWN = 12
 
 
-def compile_catalogue(catalogue: Catalogue, columns: Sequence[Column]) -> CompiledCatalogue:
+def compile_catalogue(
+    catalogue: Catalogue, columns: Sequence[Column], *, valued: bool = True
+) -> CompiledCatalogue:
     """Check `catalogue` against the columns of the encoded matrix, in its order.
+
+    Without `valued` it need not know what a customer is worth: nothing is weighed, only rules
+    are asked.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def compile_catalogue(catalogue: Catalogue, columns: Sequence[Column]) -> Compil
             index.place(f"action '{action.name}': levers", lever)
     return CompiledCatalogue(
         catalogue,
-        index.value(catalogue),
+        index.value(catalogue) if valued else -1,
         cost_index=index.money(catalogue.actions, "cost"),
         rules=index.rules(catalogue.actions, "eligible"),
         width=len(columns),

@@ -168,7 +168,7 @@ def expected_gain(
         worth = kept[:, None] * _lasting(catalogue)
         stake = probability[:, None] * worth
         bounds = [
-            stake * np.array([getattr(a.effect, bound) for a in catalogue.actions]) - cost
+            stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
             for bound in ("low", "expected", "high")
         ]
     known = np.isfinite(stake) & np.isfinite(cost)

@@ -22,6 +22,7 @@ __all__ = [
     "INVALID_NOW",
     "NO_CONSENT",
     "ONLY",
+    "RANKED",
     "REASONS",
     "SHARED",
     "SUPPRESSED",
@@ -49,8 +50,9 @@ REASONS = (
     "refused too often",
     "held out",
     "chosen by chance",
+    "ranked by what was learned",
 )
-"""Why a customer gets an action (the first three, and by chance) or none; codes are places."""
+"""Why a customer gets an action (the first three and the last two) or none; codes are places."""
 (
     ONLY,
     HIGHEST,
@@ -69,6 +71,7 @@ REASONS = (
     SUPPRESSED,
     HELD_OUT,
     CHANCE,
+    RANKED,
 ) = range(len(REASONS))
 # Which bar is named where every action is barred: the one that came last, after all others let
 # the customer through. Unknown money is no bar of its own: it reads as not eligible.

@@ -267,7 +267,8 @@ def _options(
         if j in tried:
             (low, expected, high), stake = tried[j], declared.margin if is_money else worth
         else:
-            low, expected, high = action.effect.low, action.effect.expected, action.effect.high
+            prior = action.prior
+            low, expected, high = prior.low, prior.expected, prior.high
             stake = churn_probability * worth
         gain = stake * expected - cost
         if math.isfinite(gain):

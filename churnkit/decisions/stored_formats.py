@@ -9,7 +9,7 @@ from churnkit.errors import RecipeError
 
 __all__ = ["CATALOGUE_FORMAT", "forward"]
 
-CATALOGUE_FORMAT = 2
+CATALOGUE_FORMAT = 3
 
 
 def forward(data: Any) -> dict[str, Any]:
@@ -29,7 +29,23 @@ def forward(data: Any) -> dict[str, Any]:
             "this churnkit reads; upgrade churnkit"
         )
     parts = {key: part for key, part in data.items() if key != "format"}
-    return _from_1(parts) if said == 1 else parts
+    for step in (_from_1, _from_2)[said - 1 :]:
+        parts = step(parts)
+    return parts
+
+
+def _from_2(parts: dict[str, Any]) -> dict[str, Any]:
+    return _with(parts, {"features": []})
+
+
+def _with(parts: dict[str, Any], further: dict[str, Any]) -> dict[str, Any]:
+    actions = parts.get("actions")
+    if not isinstance(actions, list):
+        return parts
+    return {
+        **parts,
+        "actions": [further | dict(a) if isinstance(a, Mapping) else a for a in actions],
+    }
 
 
 # What catalogues and actions have had since format 2, as it was in effect before.
@@ -60,7 +76,4 @@ def _from_1(parts: dict[str, Any]) -> dict[str, Any]:
     strange = [key for key in parts if key in _CATALOGUE_2]
     if strange:
         raise RecipeError(f"catalogue: {', '.join(strange)} is not known in format 1")
-    actions = parts.get("actions")
-    if isinstance(actions, list):
-        actions = [_ACTION_2 | dict(a) if isinstance(a, Mapping) else a for a in actions]
-    return parts | _CATALOGUE_2 | ({} if actions is None else {"actions": actions})
+    return _with(parts, _ACTION_2) | _CATALOGUE_2

@@ -156,7 +156,7 @@ def test_a_set_of_values_has_one_order():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 3}, "newer than 2"),
+        ({"format": 4}, "newer than 3"),
         ({"format": None}, "no 'format'"),
         ({"format": True}, "no 'format'"),
         ({"colour": "red"}, "colour is not known"),
