@@ -11,6 +11,7 @@ import numpy as np
 
 from churnkit.bundle.arrays import read_array, write_array
 from churnkit.bundle.lifetimes import read_hazard, write_hazard
+from churnkit.bundle.ranker import Ranker, read_ranker, write_ranker
 from churnkit.bundle.tried import TriedActions, read_tried, write_tried
 from churnkit.contracts.contract import Contract
 from churnkit.errors import BundleError, ChurnkitError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.decisions import Catalogue
+    from churnkit.decisions import Action, Catalogue
     from churnkit.insights.clusters import Clusters
     from churnkit.models.hazard_scorer import HazardScorer
     from churnkit.timeline import Timeline
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Parts", "from_files", "to_files"]
 
 _ARRAY = re.compile(
-    r"(scorer|calibration|golden|hazard|ranges|uplift)/([a-z0-9_.]+)\.npy", re.ASCII
+    r"(scorer|calibration|golden|hazard|ranges|uplift|bandit)/([a-z0-9_.]+)\.npy", re.ASCII
 )
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
 _DOCUMENTS = {
@@ -43,6 +44,8 @@ _DOCUMENTS = {
     "timeline.json",
     "profile.json",
     "clusters.json",
+    "ranking.json",
+    "bandit.json",
 }
 _GOLDEN_TOLERANCE = 1e-12
 
@@ -84,6 +87,8 @@ class Parts:
         there were too few.
     tried
         The measured effects of actions that an experiment tried, if there was one.
+    ranker
+        The options that it ranks instead of a catalogue, if the recipe says so.
     """
 
     contract: Contract
@@ -99,6 +104,17 @@ class Parts:
     profile: Mapping[str, Any] | None = None
     clusters: Clusters | None = None
     tried: TriedActions | None = None
+    ranker: Ranker | None = None
+
+    @property
+    def rules(self) -> Catalogue | None:
+        """What bars an action or an option: the catalogue, or the ranking's rules as one."""
+        return self.catalogue if self.ranker is None else self.ranker.ranking.rules
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """All that can be recommended."""
+        return () if self.rules is None else self.rules.actions
 
 
 def to_files(parts: Parts) -> dict[str, bytes]:
@@ -127,6 +143,9 @@ def to_files(parts: Parts) -> dict[str, bytes]:
     if parts.tried is not None:
         described, groups["uplift"] = write_tried(parts.tried)
         files["uplift.json"] = _json(described)
+    if parts.ranker is not None:
+        documents, groups["bandit"] = write_ranker(parts.ranker)
+        files |= {file: _json(document) for file, document in documents.items()}
     if parts.ranges is not None:
         groups["ranges"] = {"features": parts.ranges}
     for group, members in groups.items():
@@ -214,6 +233,7 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
         tried=read_tried(
             files, groups["uplift"], features=len(contract.features), catalogue=catalogue
         ),
+        ranker=read_ranker(files, groups["bandit"], contract),
     )
     return parts, groups["golden"]
 
@@ -287,7 +307,8 @@ def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
 
 def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:
     groups: dict[str, dict[str, NDArray[Any]]] = {
-        group: {} for group in ("scorer", "calibration", "golden", "hazard", "ranges", "uplift")
+        group: {}
+        for group in ("scorer", "calibration", "golden", "hazard", "ranges", "uplift", "bandit")
     }
     for file, content in files.items():
         match = _ARRAY.fullmatch(file)

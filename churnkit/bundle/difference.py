@@ -70,7 +70,7 @@ def difference(before: RetentionModel, after: RetentionModel) -> ModelDifference
 def _facts(model: RetentionModel) -> Iterator[tuple[str, Any]]:
     for column in model.contract.columns:
         yield f"column {column.name}", _column(column)
-    for action in model.parts.catalogue.actions if model.parts.catalogue else ():
+    for action in model.parts.actions:
         yield f"action {action.name}", f"{action.title}, {action.cost}"
     for name in _FACTS:
         yield from _leaves(name, model.card.get(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from churnkit.bundle.contents import Parts, from_files, to_files
 from churnkit.bundle.folder import Manifest, read_folder, write_folder
 from churnkit.bundle.ids import arrow_ids, entities, refuse_repeated
+from churnkit.bundle.ranker import Ranker, ranked_columns, refuse_unfit
 from churnkit.bundle.reasons import Reason, reasons_for
 from churnkit.contracts.rows import RowEncoder
 from churnkit.errors import BundleError, RecipeError
@@ -25,9 +27,10 @@ if TYPE_CHECKING:
     from churnkit.contracts.columns import TableEncoder
     from churnkit.contracts.contract import Contract, Purpose
     from churnkit.contracts.encoded import Encoded
-    from churnkit.decisions import Catalogue, Decisions, MeasuredEffects, Who
+    from churnkit.decisions import Catalogue, CompiledRanking, Decisions, MeasuredEffects, Who
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.journal import Journal
+    from churnkit.models.bandit import LinearBandit
 
 __all__ = ["RetentionModel"]
 
@@ -204,17 +207,26 @@ class RetentionModel:
         -------
         The same kind of table, a row for each row read, in order: the entity column,
         ``churn_probability``, ``action`` (null for none), ``expected_gain``, ``gain_low``,
-        ``gain_high``, ``cost``, ``reason`` and ``problem``.
+        ``gain_high``, ``cost``, ``reason`` and ``problem``. Of a model that ranks:
+        ``action`` (the first place), ``options``, ``propensities`` and ``values`` (lists, best
+        first), ``reason`` and ``problem``.
 
         Raises
         ------
         DataError
             If a column is missing, or a customer stands in two rows.
         RecipeError
-            If the model was trained without a catalogue of actions.
+            If the model was trained without actions, or ranks and a budget is given.
         """
         encoded, probability = self.judge(customers)
         who = None if as_of is None else self.who(encoded, as_of=as_of, journal=journal)
+        if self.parts.ranker is not None:
+            if budget is not None:
+                raise RecipeError(f"model '{self.name}' ranks options: leave the budget out")
+            ranked = ranked_columns(
+                self.parts.ranker, self.compiled_ranking, encoded, as_of=as_of, who=who
+            )
+            return self.tabulate(customers, encoded, {"churn_probability": probability, **ranked})
         decisions = self.decide(encoded, probability, budget=budget, who=who)
         columns = {"churn_probability": probability, **decisions.to_columns()}
         return self.tabulate(customers, encoded, columns)
@@ -235,7 +247,8 @@ class RetentionModel:
         """Tell who the customers of encoded rows are, with their past from the journal."""
         from churnkit.journal import who_from
 
-        return who_from(journal, entities(encoded), self.catalogue, as_of=as_of, at=at)
+        rules = self.parts.rules or self.catalogue
+        return who_from(journal, entities(encoded), rules, as_of=as_of, at=at)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -365,6 +378,8 @@ class RetentionModel:
         """
         if hasattr(self.parts.scorer, "warm_up"):
             self.parts.scorer.warm_up()
+        if self.parts.ranker is not None:
+            self.compiled_ranking.warm_up(self.parts.ranker.bandit)
 
     def encode(self, customers: Any, purpose: Purpose = "predict") -> Encoded:
         """Read, check and encode customers: the first step of every door."""
@@ -436,6 +451,40 @@ class RetentionModel:
         compiled: CompiledCatalogue = self._compiled_catalogue
         return compiled
 
+    @cached_property
+    def compiled_ranking(self) -> CompiledRanking:
+        """The ranking, ready for rows encoded for ``"recommend"``.
+
+        Raises
+        ------
+        RecipeError
+            If the model ranks nothing.
+        """
+        if self.parts.ranker is None:
+            raise RecipeError(
+                f"model '{self.name}' ranks nothing: name options in the recipe "
+                "(actions=Ranking(...)) and train again"
+            )
+        return self.parts.ranker.ranking.compile(self.contract.encoded("recommend"))
+
+    def with_bandit(self, bandit: LinearBandit) -> RetentionModel:
+        """Return this model with what was learned of its options since.
+
+        Parameters
+        ----------
+        bandit
+            From `churnkit.bundle.bandit.load_bandit`, or of your own updates.
+
+        Raises
+        ------
+        BundleError
+            If it was learned from other columns.
+        """
+        compiled = self.compiled_ranking
+        refuse_unfit(bandit, compiled)
+        ranker = Ranker(compiled.ranking, bandit)
+        return RetentionModel(replace(self.parts, ranker=ranker), self.manifest)
+
     def predict_row(self, row: Mapping[str, Any]) -> float | None:
         """Give one customer's probability with the least work; None if the row is refused.
 
@@ -472,6 +521,11 @@ class RetentionModel:
 
     @cached_property
     def _compiled_catalogue(self) -> Any:
+        if self.parts.ranker is not None:
+            raise RecipeError(
+                f"model '{self.name}' ranks options and weighs no gains, so there is nothing to "
+                "plan: ask recommend() in Python or /v1/recommend of the service"
+            )
         if self.parts.catalogue is None:
             raise RecipeError(
                 f"model '{self.name}' was trained without actions: name some in the recipe "

@@ -99,6 +99,11 @@ class CompiledRanking:
         said = json.dumps([read, self.option_features.shape[1]])
         return hashlib.sha256(said.encode()).hexdigest()
 
+    def warm_up(self, values: ValueModel) -> None:
+        """Ask for all options once, so that what a model works out once is there."""
+        nobody = np.zeros((1, len(self.places)))
+        values.drawn(nobody, self.ranking.names, self.option_features)
+
     def rank_one(
         self, row: Sequence[float], values: ValueModel, *, key: str, who: Who | None = None
     ) -> Ranked:

@@ -111,7 +111,7 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> Tried | No
     experiment = recipe.uplift
     if experiment is None:
         return None
-    if recipe.actions is None:
+    if recipe.catalogue is None:
         raise RecipeError(f"recipe '{recipe.name}': an experiment needs actions=Catalogue(...)")
     from churnkit.models import UpliftModel
 
@@ -124,7 +124,7 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> Tried | No
     rows = np.flatnonzero(learned & encoded.valid)
     treatments, arm = _arms(recipe, experiment, table)
     names = tuple(_action(recipe, experiment, value) for value in treatments)
-    compiled = recipe.actions.compile(data.contract.encoded("recommend"))
+    compiled = recipe.catalogue.compile(data.contract.encoded("recommend"))
     worth, cost = _money(experiment, compiled, encoded.matrix[rows], names)
     model = UpliftModel(
         experiment.learner,
@@ -209,7 +209,7 @@ def _arms(
 
 
 def _action(recipe: Recipe, experiment: Experiment, value: Any) -> str | None:
-    names = cast("Any", recipe.actions).names
+    names = cast("Any", recipe.catalogue).names
     name = experiment.actions.get(value, value)
     if value in experiment.actions and name not in names:
         raise RecipeError(

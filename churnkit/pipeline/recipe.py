@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from churnkit.errors import ChurnkitError, RecipeError
 from churnkit.pipeline.failure import failure
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from churnkit.decisions import Catalogue
+    from churnkit.decisions import Catalogue, Ranking
     from churnkit.pipeline.experiment import Experiment
     from churnkit.pipeline.leaving_out import Reason
     from churnkit.pipeline.lifetime import Lifetime
@@ -53,7 +53,8 @@ class Recipe:
     gate
         What a new model must beat.
     actions
-        The catalogue that `recommend` chooses from, if any.
+        What `recommend` chooses from, if anything: a `Catalogue` of actions that must pay, or a
+        `Ranking` of options of which it is learned what suits whom.
     uplift
         Past treatments, from which the effects of the actions that were tried are measured.
     population_rate
@@ -96,7 +97,7 @@ class Recipe:
     model: Any = None
     split: Split = field(default_factory=Split)
     gate: Gate = field(default_factory=Gate)
-    actions: Catalogue | None = None
+    actions: Catalogue | Ranking | None = None
     uplift: Experiment | None = None
     population_rate: float | None = None
     monotone: Mapping[str, int] = field(default_factory=dict)
@@ -111,6 +112,18 @@ class Recipe:
     seed: int = 0
     name: str = ""
     path: Path | None = None
+
+    @property
+    def catalogue(self) -> Catalogue | None:
+        """The actions, where they are weighed."""
+        return None if self.ranking is not None else cast("Catalogue | None", self.actions)
+
+    @property
+    def ranking(self) -> Ranking | None:
+        """The options, where they are ranked."""
+        from churnkit.decisions import Ranking
+
+        return self.actions if isinstance(self.actions, Ranking) else None
 
 
 def load_recipe(path: str | Path) -> Recipe:

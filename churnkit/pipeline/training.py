@@ -24,6 +24,7 @@ from churnkit.pipeline.experiment import fit_experiment
 from churnkit.pipeline.fitting import fit
 from churnkit.pipeline.lifetime import fit_lifetime
 from churnkit.pipeline.ranges import training_ranges
+from churnkit.pipeline.ranker import first_ranker
 from churnkit.pipeline.track import Run, record
 
 if TYPE_CHECKING:
@@ -236,8 +237,8 @@ def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
 
 
 def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted, tried: Tried | None = None) -> Parts:
-    if recipe.actions is not None:
-        recipe.actions.compile(data.contract.encoded("recommend"))
+    if recipe.catalogue is not None:
+        recipe.catalogue.compile(data.contract.encoded("recommend"))
     golden = synthetic_rows(
         data.test.X,
         rows=_GOLDEN_ROWS,
@@ -254,7 +255,8 @@ def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted, tried: Tried | No
         contract=data.contract,
         scorer=fitted.model.scorer_,
         calibration=fitted.model.calibration_,
-        catalogue=recipe.actions,
+        catalogue=recipe.catalogue,
+        ranker=first_ranker(recipe, data),
         timeline=recipe.timeline,
         card=card if tried is None else {**card, "uplift": tried.card},
         golden=golden if len(golden) else None,

@@ -67,16 +67,16 @@ def _profit(
 def _costs(recipe: Recipe, data: TrainingData) -> CustomerCosts | None:
     """Give each test customer the cost and the benefit of its best eligible action."""
     value = data.contract.value
-    if recipe.actions is None or value is None:
+    if recipe.catalogue is None or value is None:
         return None
     from churnkit.contracts.columns import TableEncoder
 
     encoded = TableEncoder(data.contract, "recommend").encode(data.test.table, name=recipe.name)
-    compiled = recipe.actions.compile(data.contract.encoded("recommend"))
+    compiled = recipe.catalogue.compile(data.contract.encoded("recommend"))
     gains = expected_gain(
         np.ones(len(encoded.matrix)),
         compiled.value(encoded.matrix),
-        recipe.actions,
+        recipe.catalogue,
         cost=compiled.cost(encoded.matrix),
         eligible=compiled.eligible(encoded.matrix),
     )

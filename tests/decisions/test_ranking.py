@@ -122,8 +122,8 @@ def test_an_option_of_an_unknown_column_is_refused():
 def test_barred_options_are_in_no_list():
     barred = [30.0, 2.0, 0.0, 7.0, 0.0]
     found = COMPILED.rank_one(barred, Fixed(), key="k")
-    assert found.eligible == ("spa",)
-    assert found.action == "spa"
+    assert (found.eligible, found.action) == (("spa",), "spa")
+    assert found.slate is not None
     assert found.slate.options == ("spa",)
     assert found.slate.propensities == (1.0,)
 
@@ -157,6 +157,7 @@ def test_propensities_are_the_frequencies_of_what_is_shown():
     told: dict[tuple[int, str], float] = {}
     for run in range(runs):
         slate = ranking.rank_one(ROW, Fixed(), key=f"k{run}").slate
+        assert slate is not None
         for place, (name, chance) in enumerate(zip(slate.options, slate.propensities, strict=True)):
             counted[place, name] += 1
             told[place, name] = chance
