@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from churnkit.batch.deciding import Occasion
     from churnkit.batch.erasing import Erasure, erase_customers
     from churnkit.batch.files import open_table, read_table
+    from churnkit.batch.learning import LearnReport, learn
     from churnkit.batch.planning import PlanReport, plan
     from churnkit.batch.raw import find_tables, raw_table, snapshot_file
     from churnkit.batch.scoring import ScoreReport, score
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Erasure": "erasing",
+    "LearnReport": "learning",
     "Occasion": "deciding",
     "PlanReport": "planning",
     "Query": "sources",
     "ScoreReport": "scoring",
     "erase_customers": "erasing",
     "find_tables": "raw",
+    "learn": "learning",
     "open_source": "sources",
     "open_table": "files",
     "plan": "planning",
@@ -33,12 +36,14 @@ _HOMES = {
 
 __all__ = [
     "Erasure",
+    "LearnReport",
     "Occasion",
     "PlanReport",
     "Query",
     "ScoreReport",
     "erase_customers",
     "find_tables",
+    "learn",
     "open_source",
     "open_table",
     "plan",

@@ -11,17 +11,22 @@ from churnkit.errors import BundleError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from churnkit.models.bandit import LinearBandit
 
-__all__ = ["load_bandit", "save_bandit"]
+__all__ = ["load_bandit", "read_bandit", "save_bandit"]
 
 _SETTINGS = "bandit.json"
 _PREFIX, _SUFFIX = "bandit/", ".npy"
 
 
 def save_bandit(
-    bandit: LinearBandit, path: str | os.PathLike[str], *, name: str = "bandit"
+    bandit: LinearBandit,
+    path: str | os.PathLike[str],
+    *,
+    name: str = "bandit",
+    lineage: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Write a bandit's state to a new folder, whole or not at all.
 
@@ -31,7 +36,7 @@ def save_bandit(
         What was learned so far.
     path
         The folder to make.
-    name
+    name, lineage
         For the manifest.
 
     Returns
@@ -57,7 +62,9 @@ def save_bandit(
     settings, arrays = bandit.to_arrays()
     files = {f"{_PREFIX}{key}{_SUFFIX}": write_array(array) for key, array in arrays.items()}
     files[_SETTINGS] = json.dumps(settings, sort_keys=True, allow_nan=False).encode()
-    return write_folder(path, files, name=name, lineage={"version": bandit.version})
+    return write_folder(
+        path, files, name=name, lineage={**(lineage or {}), "version": bandit.version}
+    )
 
 
 def load_bandit(path: str | os.PathLike[str]) -> LinearBandit:
@@ -68,9 +75,14 @@ def load_bandit(path: str | os.PathLike[str]) -> LinearBandit:
     BundleError
         If the folder is not there, was changed, or holds something else.
     """
+    return read_bandit(path)[0]
+
+
+def read_bandit(path: str | os.PathLike[str]) -> tuple[LinearBandit, Manifest]:
+    """Read a bandit's state with what its folder says of itself; raises as `load_bandit`."""
     from churnkit.models.bandit import LinearBandit
 
-    _, files = read_folder(path)
+    manifest, files = read_folder(path)
     if _SETTINGS not in files:
         raise BundleError(f"{path} is a bundle, but no bandit's: it has no {_SETTINGS}")
     try:
@@ -84,4 +96,4 @@ def load_bandit(path: str | os.PathLike[str]) -> LinearBandit:
         for file, content in files.items()
         if file.startswith(_PREFIX) and file.endswith(_SUFFIX)
     }
-    return LinearBandit.from_arrays(settings, arrays)
+    return LinearBandit.from_arrays(settings, arrays), manifest

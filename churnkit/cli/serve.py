@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from churnkit.cli.learn import states_of
 from churnkit.cli.options import ModelName, load_model
 from churnkit.cli.output import print_next, say
 
@@ -56,6 +57,8 @@ def serve(
     chosen = Settings.from_environment({**os.environ, **settings})
     refuse_open_door(host, keys=chosen.keys, unlocked=chosen.open)
     loaded = load_model(model)
+    if loaded.parts.ranker is not None and chosen.bandit is None:
+        settings["CHURNKIT_BANDIT"] = str(states_of(loaded.name).absolute())
     say(f"packing {loaded.name} ({(loaded.digest or '')[:19]}) into a Bento")
     tag = pack(loaded, name=loaded.name, serving=serving_folder(find_project().root))
     say(f"starting {tag}")

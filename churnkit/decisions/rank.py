@@ -180,8 +180,9 @@ def rank_values(
     mean = table.mean(axis=0)
     return RankedSlate(
         options=tuple(names[at] for at in chosen.tolist()),
-        propensities=tuple(((1 - epsilon) * shares + epsilon / count).tolist()),
-        slate_propensity=(1 - epsilon) * whole + epsilon / perm(count, places),
+        # Where there is but one option, rounding must not make it more than certain.
+        propensities=tuple(np.minimum((1 - epsilon) * shares + epsilon / count, 1.0).tolist()),
+        slate_propensity=min((1 - epsilon) * whole + epsilon / perm(count, places), 1.0),
         values=tuple(mean[chosen].tolist()),
         explored=bool(explored),
     )

@@ -12,12 +12,12 @@ from msgspec import UNSET
 from churnkit.contracts.rows import RowEncoder
 from churnkit.contracts.violations import Finding
 from churnkit.decisions import Decision, decide, decide_one
-from churnkit.decisions.who import refuse_strangers
-from churnkit.errors import RecipeError
+from churnkit.decisions.who import needs_who
 from churnkit.server.body import ExplainBody, PredictBody, RecommendBody, refuse_repeated_keys
 from churnkit.server.metrics import Metrics
 from churnkit.server.observing import Observer, Warnings
 from churnkit.server.problems import Problem
+from churnkit.server.ranking import ranked_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.contracts.encoded import Encoded
     from churnkit.contracts.violations import Violation
-    from churnkit.decisions import ContactLimit, ShadowPrices, Who
+    from churnkit.decisions import ContactLimit, Ranked, ShadowPrices, Who
+    from churnkit.models.bandit import LinearBandit
 
 __all__ = ["DEFAULT_REASONS", "Answer", "Answers", "Rows", "refuse_no_actions", "refuse_rows"]
 
@@ -46,13 +47,17 @@ class Answer(msgspec.Struct, frozen=True):
     refused
         How many customers were reported in place instead of scored.
     decisions
-        Of a recommendation, one for each row; None for rows that were refused.
+        Of a recommendation, one for each row, or what it is shown; None for rows that were
+        refused.
+    state
+        Of a list, how many batches were learned from before it was made.
     """
 
     rows: Rows
     warnings: Warnings
     refused: int = 0
-    decisions: Sequence[Decision | None] = ()
+    decisions: Sequence[Decision | Ranked | None] = ()
+    state: int = 0
 
 
 class Answers:
@@ -76,6 +81,7 @@ class Answers:
         catalogue = model.parts.catalogue
         columns = model.contract.encoded("recommend")
         self._actions = None if catalogue is None else catalogue.compile(columns)
+        self._ranking = None if model.parts.ranker is None else model.compiled_ranking
         self._observer = Observer(model, metrics or Metrics())
         self._encoders: dict[str, RowEncoder] = {
             "predict": RowEncoder(model.contract, "predict", closed=True),
@@ -84,8 +90,13 @@ class Answers:
 
     @property
     def recommends(self) -> bool:
-        """Whether the model has a catalogue of actions."""
-        return self._actions is not None
+        """Whether the model has a catalogue of actions, or options to rank."""
+        return self._actions is not None or self.ranks
+
+    @property
+    def ranks(self) -> bool:
+        """Whether the model ranks options."""
+        return self._ranking is not None
 
     def predict(self, raw: bytes, body: PredictBody, *, ids: str) -> Answer:
         """Give each customer's probability of leaving.
@@ -124,26 +135,20 @@ class Answers:
     @property
     def needs_who(self) -> bool:
         """Whether the catalogue asks who the customers are, and which day it is."""
-        catalogue = self._model.parts.catalogue
-        if catalogue is None:
-            return False
-        try:
-            refuse_strangers(catalogue, None, 0)
-        except RecipeError:
-            return True
-        return False
+        rules = self._model.parts.rules
+        return rules is not None and bool(needs_who(rules))
 
     @property
     def contact_days(self) -> float:
         """How far back contact rules look; 0 where there are none."""
-        catalogue = self._model.parts.catalogue
-        return 0.0 if catalogue is None else catalogue.contact.days
+        rules = self._model.parts.rules
+        return 0.0 if rules is None else rules.contact.days
 
     @property
     def contact_limits(self) -> tuple[ContactLimit, ...]:
         """How often a customer may be approached."""
-        catalogue = self._model.parts.catalogue
-        return () if catalogue is None else tuple(catalogue.contact.limits)
+        rules = self._model.parts.rules
+        return () if rules is None else tuple(rules.contact.limits)
 
     def recommend(
         self,
@@ -195,6 +200,46 @@ class Answers:
             for row, decision in zip(rows, decided, strict=True)
         ]
         return msgspec.structs.replace(self._answer(rows, encoded, warnings), decisions=kept)
+
+    def rank(
+        self,
+        raw: bytes,
+        body: RecommendBody,
+        *,
+        ids: str,
+        values: LinearBandit,
+        who: Who | None = None,
+    ) -> Answer:
+        """Give each customer's probability with the options to show, best first.
+
+        Parameters
+        ----------
+        raw, body, ids
+            As in `predict`; a prediction's id is the key of its chances.
+        values
+            What is known of the options' values.
+        who
+            The customers and the day, where the ranking's rules ask for them.
+        """
+        if self._ranking is None:
+            raise refuse_no_actions()
+        encoded, probabilities, warnings = self._scored(raw, body, "recommend", unique=True)
+        rows = self._records(body, encoded, probabilities, ids)
+        ranked: list[Ranked | None] = []
+        for place, (row, values_of_row) in enumerate(
+            zip(rows, encoded.matrix.tolist(), strict=True)
+        ):
+            if "problem" in row:
+                ranked.append(None)
+                continue
+            alone = None if who is None else replace(who, customers=[who.customers[place]])
+            found = self._ranking.rank_one(
+                values_of_row, values, key=row["prediction_id"], who=alone
+            )
+            rows[place] = ranked_row(row, found)
+            ranked.append(found)
+        answer = self._answer(rows, encoded, warnings)
+        return msgspec.structs.replace(answer, decisions=ranked, state=values.version)
 
     def _decide(
         self,

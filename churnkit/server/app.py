@@ -13,6 +13,7 @@ from churnkit.server.body import ExplainBody, PredictBody
 from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
 from churnkit.server.following import Following
 from churnkit.server.gate import Gate
+from churnkit.server.learned import Learned
 from churnkit.server.logs import log_as
 from churnkit.server.metrics import METRICS_TYPE, Metrics
 from churnkit.server.outcomes import Outcomes
@@ -92,6 +93,7 @@ class App:
         self.recorder: Recorder | None = None
         self.shadow = Shadow(self.metrics) if settings.shadow else None
         self._pricing = Pricing(settings.prices, settings.poll_seconds) if settings.prices else None
+        self._learned = Learned(settings.bandit, settings.poll_seconds)
         self._routes: dict[tuple[str, str], Endpoint] = {}
         for path, question in self._questions().items():
             self._routes["POST", path] = Endpoint(path, question, self.metrics)
@@ -130,6 +132,7 @@ class App:
                 self.settings,
                 shadow=self.shadow,
                 pricing=self._pricing,
+                learned=self._learned,
             ),
             "/v1/outcomes": Outcomes(recording, self.gate, self.settings),
         }

@@ -27,9 +27,9 @@ def served_by(model: RetentionModel) -> dict[str, Any]:
 
 def describe_model(model: RetentionModel) -> dict[str, Any]:
     """Describe a model in full: identity, lineage, card, columns and actions in words."""
-    contract, catalogue = model.contract, model.parts.catalogue
+    contract, actions = model.contract, model.parts.actions
     needed = {column.name for column in contract.required("predict")}
-    decided = {column.name for column in contract.required("recommend")} if catalogue else set()
+    decided = {column.name for column in contract.required("recommend")} if actions else set()
     read = {column.name for column in contract.optional("predict")} | needed | decided
     return {
         **served_by(model),
@@ -52,7 +52,7 @@ def describe_model(model: RetentionModel) -> dict[str, Any]:
                 "channel": action.channel,
                 "eligible": [str(rule) for rule in action.eligible],
             }
-            for action in (catalogue.actions if catalogue else ())
+            for action in actions
         ],
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from churnkit import __version__
+from churnkit.decisions import History, Who
 from churnkit.server.answers import DEFAULT_REASONS, Answers
 from churnkit.server.body import MAX_REASONS, ExplainBody, PredictBody, RecommendBody
 from churnkit.server.columnar import ARROW
@@ -23,6 +25,7 @@ __all__ = ["openapi_document"]
 
 # An example's id, so that the page is the same whenever it is made.
 _IDS = "0" * 24
+_DAY = date(2026, 1, 31)
 _PARTIAL: Schema = {
     "type": "boolean",
     "default": False,
@@ -94,7 +97,9 @@ def openapi_document(model: RetentionModel, settings: Settings) -> dict[str, Any
         },
         "paths": paths,
         "components": {
-            "schemas": components(model.contract, recommends=answers.recommends),
+            "schemas": components(
+                model.contract, recommends=answers.recommends, ranks=answers.ranks
+            ),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -152,21 +157,35 @@ class _Asked:
 
     def recommend(self) -> Schema:
         row = example_row(self.model.contract, "recommend")
-        told = None if row is None else self.answers.recommend(b"", RecommendBody([row]), ids=_IDS)
+        told = None if row is None else self._decided(RecommendBody([row]))
         budget = {
             "type": ["number", "null"],
             "minimum": 0,
             "description": "The most that the actions of this request may cost together.",
         }
+        ranks = self.answers.ranks
         summary = "For each customer the action that pays most, or none"
+        if ranks:
+            summary = "For each customer the options to show, best first"
         return self._question(
             summary,
             answer="Recommendations",
             customer="CustomerToDecide",
-            fields={"budget": budget},
+            fields={} if ranks else {"budget": budget},
             row=row,
             told=told,
         )
+
+    def _decided(self, body: RecommendBody) -> Answer:
+        """Decide on an example, a stranger on an ordinary day."""
+        who = None
+        if self.answers.needs_who:
+            entity = self.model.contract.entity.name
+            who = Who([str(body.customers[0][entity])], _DAY, History())
+        ranker = self.model.parts.ranker
+        if ranker is None:
+            return self.answers.recommend(b"", body, ids=_IDS, who=who)
+        return self.answers.rank(b"", body, ids=_IDS, values=ranker.bandit, who=who)
 
     def _question(
         self,

@@ -15,6 +15,7 @@ Schema = dict[str, Any]
 
 NUMBER: Final[Schema] = {"type": "number"}
 TEXT: Final[Schema] = {"type": "string"}
+_SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 
 
 def ref(name: str) -> Schema:
@@ -31,7 +32,7 @@ def _object(properties: Schema) -> Schema:
     }
 
 
-def components(contract: Contract, *, recommends: bool) -> Schema:
+def components(contract: Contract, *, recommends: bool, ranks: bool = False) -> Schema:
     """Give the schemas that the operations point at."""
     served = _object({"name": TEXT, "version": _nullable("string"), "digest": _nullable("string")})
     found: Schema = {
@@ -52,9 +53,17 @@ def components(contract: Contract, *, recommends: bool) -> Schema:
         "Problem": _PROBLEM,
     }
     if recommends:
+        found["CustomerToDecide"] = contract.to_json_schema("recommend")
+    if ranks:
+        found["Option"] = _object(
+            {"action": TEXT, "prediction_id": TEXT, "propensity": _SHARE, "value": NUMBER}
+        )
+        shown = {"type": "array", "items": ref("Option")}
+        ranked = {"action": _nullable("string"), "reason": TEXT, "options": shown}
+        found["Recommendations"] = _predictions(contract, "recommend", ranked)
+    elif recommends:
         money = dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), NUMBER)
         action = {"action": _nullable("string"), **money, "reason": TEXT}
-        found["CustomerToDecide"] = contract.to_json_schema("recommend")
         found["Recommendations"] = _predictions(contract, "recommend", action)
     return found
 
@@ -65,11 +74,8 @@ def _nullable(kind: str) -> Schema:
 
 def _predictions(contract: Contract, purpose: Purpose, further: Schema) -> Schema:
     entity = contract.to_json_schema(purpose)["properties"][contract.entity.name]
-    probability = {"type": "number", "minimum": 0, "maximum": 1}
     name = contract.entity.name
-    one = _object(
-        {name: entity, "prediction_id": TEXT, "churn_probability": probability, **further}
-    )
+    one = _object({name: entity, "prediction_id": TEXT, "churn_probability": _SHARE, **further})
     broken = _object(
         {
             name: {"anyOf": [entity, {"type": "null"}]},

@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import UNSET
 
+from churnkit.decisions import Ranked
 from churnkit.server.answers import refuse_no_actions
 from churnkit.server.body import RecommendBody, decode, read_body, refuse_media
 from churnkit.server.endpoint import Reply, Request
 from churnkit.server.idempotency import Repeats, repeat_of
+from churnkit.server.learned import Learned
 from churnkit.server.patience import Patience
 from churnkit.server.problems import Problem
 from churnkit.server.questions import JSON
+from churnkit.server.ranking import ranked_lines, refuse_budget, without
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from churnkit.decisions import Action, Decision, Who
     from churnkit.server.answers import Answer
     from churnkit.server.gate import Gate
     from churnkit.server.pricing import Pricing
@@ -52,6 +56,8 @@ class Recommending:
         Scores in silence what is answered here.
     pricing
         Gives the prices of the newest plan; None to decide on each request alone.
+    learned
+        Gives what was learned of options that are ranked.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class Recommending:
         *,
         shadow: Shadow | None = None,
         pricing: Pricing | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self._served = served
         self._recorder = recorder
@@ -72,6 +79,7 @@ class Recommending:
         self._patience = Patience(settings.body_seconds)
         self._shadow = shadow
         self._pricing = pricing
+        self._learned = learned or Learned(None, 0.0)
         self._decoder: msgspec.json.Decoder[RecommendBody] = msgspec.json.Decoder(RecommendBody)
         self._repeats = Repeats()
 
@@ -115,18 +123,37 @@ class Recommending:
         who = None
         if answers.needs_who:
             who = await self._who(served, body, datetime.fromtimestamp(moment, UTC))
+        if answers.ranks:
+            answer, headers = self._ranked(served, raw, body, ids=ids, who=who)
+        else:
+            answer, headers = self._decided(served, raw, body, ids=ids, who=who)
+        if recorder is not None:
+            await _write(recorder, served, answer, body, moment)
+        if self._shadow is not None:
+            self._shadow.show(body.customers, answer)
+        scored = len(answer.rows) - answer.refused
+        return Reply(served.envelope(answer), headers=headers, rows=scored, refused=answer.refused)
+
+    def _decided(
+        self, served: Served, raw: bytes, body: RecommendBody, *, ids: str, who: Who | None
+    ) -> tuple[Answer, dict[str, str]]:
+        """Decide which action pays, at the prices of the newest plan if there are some."""
         prices, priced = None, {}
         # Customers who share a budget of their own request do not share the plan's.
         if self._pricing is not None and body.budget is UNSET:
             prices, digest = self._pricing.now(served.model.catalogue)
             priced = {"churnkit-prices": digest} if prices is not None else {}
-        answer = answers.recommend(raw, body, ids=ids, who=who, prices=prices)
-        if recorder is not None:
-            await _write(recorder, served, answer, moment)
-        if self._shadow is not None:
-            self._shadow.show(body.customers, answer)
-        scored = len(answer.rows) - answer.refused
-        return Reply(served.envelope(answer), headers=priced, rows=scored, refused=answer.refused)
+        return served.answers.recommend(raw, body, ids=ids, who=who, prices=prices), priced
+
+    def _ranked(
+        self, served: Served, raw: bytes, body: RecommendBody, *, ids: str, who: Who | None
+    ) -> tuple[Answer, dict[str, str]]:
+        """Rank the options by what was learned of them so far."""
+        if body.budget is not UNSET:
+            raise refuse_budget()
+        bandit = self._learned.now(served.model)
+        answer = served.answers.rank(raw, body, ids=ids, values=bandit, who=who)
+        return answer, {"churnkit-bandit": str(bandit.version)}
 
     async def _who(self, served: Served, body: RecommendBody, now: datetime) -> Any:
         """Say who the customers are and, where contact rules ask for it, what they got before."""
@@ -153,9 +180,11 @@ class Recommending:
         return Who(names, now.date(), history, now)
 
 
-async def _write(recorder: Recorder, served: Served, answer: Answer, moment: float) -> None:
+async def _write(
+    recorder: Recorder, served: Served, answer: Answer, body: RecommendBody, moment: float
+) -> None:
     """Write an answer's decisions: at once under contact limits, else behind the answer."""
-    lines = [line for line in map(_line_of(served, moment), answer.rows, answer.decisions) if line]
+    lines = list(_lines(served, answer, body, moment))
     limits = served.answers.contact_limits
     if not limits:
         recorder.add(lines)
@@ -164,15 +193,19 @@ async def _write(recorder: Recorder, served: Served, answer: Answer, moment: flo
     nothing = {"action": None, "reason": _CAPPED}
     money = dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), 0.0)
     for row in answer.rows:
-        if row["prediction_id"] in capped:
+        if "options" in row:
+            without(row, capped, _CAPPED)
+        elif row["prediction_id"] in capped:
             row.update(nothing | money)
 
 
-def _line_of(served: Served, moment: float) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+def _lines(
+    served: Served, answer: Answer, body: RecommendBody, moment: float
+) -> Iterator[dict[str, Any]]:
+    """Give what is written down: a decision for each customer, or for each place of a list."""
     model = served.model
     entity = model.contract.entity.name
-    catalogue = model.parts.catalogue
-    actions = {action.name: action for action in (catalogue.actions if catalogue else ())}
+    actions = {action.name: action for action in model.parts.actions}
     same = {
         "at": moment,
         "policy": model.name,
@@ -180,26 +213,30 @@ def _line_of(served: Served, moment: float) -> Callable[[dict[str, Any], Any], d
         "model_version": served.version or None,
         "model_digest": model.digest,
     }
-
-    def line(row: dict[str, Any], decision: Any) -> dict[str, Any]:
+    for row, decision, customer in zip(answer.rows, answer.decisions, body.customers, strict=True):
         if decision is None:
-            return {}
-        action = actions.get(decision.action)
-        return {
-            **same,
-            "key": row["prediction_id"],
-            "customer": str(row[entity]),
-            "action": decision.action,
-            "action_group": action.group if action else None,
-            "channel": action.channel if action else None,
-            "propensity": decision.propensity,
-            "eligible": decision.eligible,
-            "expected_gain": decision.expected_gain,
-            "gain_low": decision.gain_low,
-            "gain_high": decision.gain_high,
-            "cost": decision.cost,
-            "explored": decision.explored,
-            "reason": decision.reason,
-        }
+            continue
+        whose = {**same, "customer": str(row[entity])}
+        if isinstance(decision, Ranked):
+            compiled = model.compiled_ranking
+            lines = ranked_lines(row, decision, customer, compiled, answer.state)
+            yield from (whose | line for line in lines)
+        else:
+            yield whose | _line(row, decision, actions.get(decision.action or ""))
 
-    return line
+
+def _line(row: dict[str, Any], decision: Decision, action: Action | None) -> dict[str, Any]:
+    return {
+        "key": row["prediction_id"],
+        "action": decision.action,
+        "action_group": action.group if action else None,
+        "channel": action.channel if action else None,
+        "propensity": decision.propensity,
+        "eligible": decision.eligible,
+        "expected_gain": decision.expected_gain,
+        "gain_low": decision.gain_low,
+        "gain_high": decision.gain_high,
+        "cost": decision.cost,
+        "explored": decision.explored,
+        "reason": decision.reason,
+    }

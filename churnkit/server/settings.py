@@ -53,6 +53,9 @@ class Settings:
         The file that ``churnkit plan --prices`` writes: recommendations are made at its shadow
         prices, and it is looked at again every `poll_seconds`; None to decide on each request
         alone.
+    bandit
+        The folder that ``churnkit learn`` writes to: options are ranked by its newest state, and
+        it is looked at again every `poll_seconds`; None for the state of the bundle.
     journal
         Where decisions and outcomes are written, as a SQLAlchemy URL; None for nowhere.
     spool
@@ -88,6 +91,7 @@ class Settings:
     signer: str | None = None
     shadow: str | None = None
     prices: str | None = None
+    bandit: str | None = None
     journal: str | None = None
     spool: str | None = None
     log: str | None = None
