@@ -25,7 +25,6 @@ ALWAYS = [
 ]
 GOOD, BAD = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
 BOUNDED = settings(
-    max_examples=60,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -46,10 +45,10 @@ def read_as(body):
     return None if isinstance(body, str) and not body.strip(" \t\n\r\f\v") else body
 
 
-def run(strategy, checks, *, also=None):
+def run(strategy, checks, *, also=None, examples=60):
     codes = []
 
-    @BOUNDED
+    @settings(BOUNDED, max_examples=examples)
     @seed(0)
     @given(case=strategy)
     def test(case):
@@ -70,8 +69,9 @@ def test_every_body_that_fits_the_schema_is_answered(schema, path):
 
 
 def test_every_recommendation_that_fits_the_schema_is_answered_or_repeats_a_customer(schema):
-    # That no customer stands twice is a rule that JSON Schema has no words for.
-    codes = run(schema["/v1/recommend"]["POST"].as_strategy(GOOD), ALWAYS)
+    # That no customer stands twice is a rule that JSON Schema has no words for; how many bodies
+    # break it depends on what else Hypothesis has seen, so there are more of them.
+    codes = run(schema["/v1/recommend"]["POST"].as_strategy(GOOD), ALWAYS, examples=150)
     assert set(codes) <= {200, 422}
     assert codes.count(200) >= 30
 
