@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,17 +19,27 @@ from churnkit.errors import RecipeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from churnkit.contracts import Column
     from churnkit.decisions.eligibility import CompiledCatalogue
     from churnkit.decisions.ranking import Ranking
     from churnkit.decisions.who import Who
 
-__all__ = ["CompiledRanking", "Ranked", "compile_ranking"]
+__all__ = ["CompiledRanking", "Knowledge", "Ranked", "compile_ranking"]
 
 # A category of more levels says little by each, and would make the model wide.
 _MOST_LEVELS = 50
+
+
+class Knowledge(ValueModel, Protocol):
+    """What is known of options: `churnkit.models.LinearBandit`, or your own."""
+
+    def expected(
+        self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Return expected rewards, (n, options)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class Ranked:
     Parameters
     ----------
     slate
-        The list with its propensities; None where no option is open to the customer.
+        The list with its propensities and expected rewards; None where no option is open to the customer.
     reason
         One of `REASONS`.
     eligible
@@ -99,13 +109,14 @@ class CompiledRanking:
         said = json.dumps([read, self.option_features.shape[1]])
         return hashlib.sha256(said.encode()).hexdigest()
 
-    def warm_up(self, values: ValueModel) -> None:
+    def warm_up(self, known: Knowledge) -> None:
         """Ask for all options once, so that what a model works out once is there."""
         nobody = np.zeros((1, len(self.places)))
-        values.drawn(nobody, self.ranking.names, self.option_features)
+        for ask in (known.drawn, known.expected):
+            ask(nobody, self.ranking.names, self.option_features)
 
     def rank_one(
-        self, row: Sequence[float], values: ValueModel, *, key: str, who: Who | None = None
+        self, row: Sequence[float], known: Knowledge, *, key: str, who: Who | None = None
     ) -> Ranked:
         """Rank the options that are open to one customer.
 
@@ -113,7 +124,7 @@ class CompiledRanking:
         ----------
         row
             (k,) the customer, encoded for ``"recommend"``.
-        values
+        known
             What is known of the options' values.
         key
             Names the decision: the same key and state give the same list.
@@ -135,15 +146,18 @@ class CompiledRanking:
             return Ranked(None, reasons.REASONS[shut])
         names = [ranking.options[place].name for place in open_]
         customer = np.array([[row[place] for place in self.places]], dtype=np.float64)
-        drawn = values.drawn(customer, names, self.option_features[open_])
+        asked = (customer, names, self.option_features[open_])
         slate = rank_values(
-            drawn[:, 0, :],
+            known.drawn(*asked)[:, 0, :],
             names,
             key=key,
             size=ranking.size,
             epsilon=ranking.epsilon,
             salt=ranking.salt,
         )
+        # Draws lean to what is uncertain; what is told is what is expected.
+        worth = dict(zip(names, known.expected(*asked)[0].tolist(), strict=True))
+        slate = replace(slate, values=tuple(worth[name] for name in slate.options))
         code = reasons.CHANCE if slate.explored else reasons.RANKED
         return Ranked(slate, reasons.REASONS[code], tuple(names))
 
@@ -165,6 +179,9 @@ def compile_ranking(ranking: Ranking, columns: Sequence[Column]) -> CompiledRank
     >>> class Fixed:
     ...     def drawn(self, customers, options, option_features):
     ...         return np.array([[[0.1, 0.9]]])
+    ...
+    ...     def expected(self, customers, options, option_features):
+    ...         return np.array([[0.1, 0.9]])
     >>> compiled.rank_one([30.0], Fixed(), key="k1").slate.propensities
     (0.9,)
     """

@@ -224,7 +224,9 @@ def test_a_table_is_ranked_in_python_by_a_later_state(journal, tmp_path):
     report = learn(MODEL, journal, tmp_path, now=NOW)
     wiser = MODEL.with_bandit(state_of(report)).recommend(rows)
     assert sum(row["action"] == "b" for row in wiser) > 40
-    assert wiser[0]["values"] == sorted(wiser[0]["values"], reverse=True)
+    assert [value for row in wiser for value in row["values"]] == pytest.approx(
+        [float(row["action"] == "b") for row in wiser], abs=0.1
+    )
     with pytest.raises(RecipeError, match="leave the budget out"):
         MODEL.recommend(rows, budget=5.0)
     with pytest.raises(BundleError, match="other columns"):

@@ -48,6 +48,9 @@ class Fixed:
         worth = np.array([-float(names.index(name)) for name in options])
         return np.stack([worth, -worth])[:, None, :]
 
+    def expected(self, customers, options, option_features):
+        return np.array([[float(len(name)) for name in options]])
+
 
 def test_it_survives_json():
     full = Ranking(
@@ -125,7 +128,7 @@ def test_barred_options_are_in_no_list():
     assert (found.eligible, found.action) == (("spa",), "spa")
     assert found.slate is not None
     assert found.slate.options == ("spa",)
-    assert found.slate.propensities == (1.0,)
+    assert (found.slate.propensities, found.slate.values) == ((1.0,), (3.0,))
 
 
 def test_where_nothing_is_open_the_nearest_bar_is_named():
