@@ -1,8 +1,8 @@
 """Effects of actions: a real experiment, and a simulated business whose effects are known.
 
 Run ``python -m benchmarks.uplift`` with the public data sets under ``CHURNKIT_DATA_DIR``, or one
-part of it: ``python -m benchmarks.uplift hillstrom``, ``simulator`` or ``seeds``. A part keeps the
-figures of the others.
+part of it: ``python -m benchmarks.uplift hillstrom``, ``simulator``, ``fresh`` or ``seeds``. A part
+keeps the figures of the others.
 """
 
 from __future__ import annotations
@@ -213,6 +213,16 @@ def simulator() -> dict[str, Any]:
     return judged(campaigns(100_000, 1), test, seen, learner="dr")
 
 
+def fresh() -> list[dict[str, Any]]:
+    """Measure the same on businesses by which nothing was chosen, the default level among it."""
+    found = []
+    for seed in range(11, 14):
+        test = campaigns(25_000, 1000 + seed)
+        seen = seen_effects(campaigns(100_000, 2000 + seed), test.X)
+        found.append(judged(campaigns(100_000, seed), test, seen, learner="dr"))
+    return found
+
+
 def seeds() -> list[dict[str, Any]]:
     """Measure at 20,000 decisions of each of twenty businesses."""
     test = campaigns(20_000, 1002)
@@ -222,7 +232,7 @@ def seeds() -> list[dict[str, Any]]:
     ]
 
 
-PARTS = {"hillstrom": hillstrom, "simulator": simulator, "seeds": seeds}
+PARTS = {"hillstrom": hillstrom, "simulator": simulator, "fresh": fresh, "seeds": seeds}
 
 
 def main() -> None:
@@ -238,7 +248,8 @@ def main() -> None:
 
 def section(results: dict[str, Any]) -> str:
     lines = ["## Uplift", "", f"`python -m benchmarks.uplift`, on {results['processor']}.", ""]
-    for part, write in (("hillstrom", _hillstrom), ("simulator", _simulator), ("seeds", _seeds)):
+    writers = (_hillstrom, _simulator, _fresh, _seeds)
+    for part, write in zip(PARTS, writers, strict=True):
         if part in results:
             lines += [*write(results[part]), ""]
     return "\n".join(lines)
@@ -302,6 +313,26 @@ def _simulator(found: dict[str, Any]) -> list[str]:
         ),
         "",
         f"95 % intervals hold the oracle's effect: {cover}. The verdict: {found['verdict']}.",
+    ]
+
+
+def _fresh(found: list[dict[str, Any]]) -> list[str]:
+    shares = {
+        level: [run["plans"][level] / run["oracle"] for run in found] for level in found[0]["plans"]
+    }
+    cover = np.mean([run["coverage"] for run in found])
+    return [
+        (
+            f"{len(found)} more such businesses, by which nothing was chosen: the share of the "
+            f"oracle's in each. 95 % intervals hold the oracle's effect in {cover:.1%}."
+        ),
+        "",
+        "| lower bound at | least | mean | most |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {float(level):.0%} | {min(each):.1%} | {np.mean(each):.1%} | {max(each):.1%} |"
+            for level, each in shares.items()
+        ),
     ]
 
 
