@@ -28,6 +28,8 @@ from churnkit.models import UpliftModel
 from schemas.demo import Demo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -248,7 +250,7 @@ def main() -> None:
 
 def section(results: dict[str, Any]) -> str:
     lines = ["## Uplift", "", f"`python -m benchmarks.uplift`, on {results['processor']}.", ""]
-    writers = (_hillstrom, _simulator, _fresh, _seeds)
+    writers: tuple[Callable[[Any], list[str]], ...] = (_hillstrom, _simulator, _fresh, _seeds)
     for part, write in zip(PARTS, writers, strict=True):
         if part in results:
             lines += [*write(results[part]), ""]
