@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from churnkit.bundle.ids import entities
+from churnkit.decisions.rank_table import rank_rows
 from churnkit.decisions.ranking import Ranking
 from churnkit.errors import BundleError
 
@@ -107,18 +110,18 @@ def ranked_columns(
     (n,) each: ``action`` (first place, null for none), ``options``, ``propensities`` and
     ``values`` (lists, best first; null for none) and ``reason``.
     """
-    from dataclasses import replace
-
-    found: list[Ranked | None] = []
     names = entities(encoded)
-    valid = encoded.valid.tolist()
-    for place, row in enumerate(encoded.matrix.tolist()):
-        if not valid[place]:
-            found.append(None)
-            continue
-        alone = None if who is None else replace(who, customers=[names[place]])
-        key = f"{names[place]}:{as_of}"
-        found.append(compiled.rank_one(row, ranker.bandit, key=key, who=alone))
+    rows = np.flatnonzero(encoded.valid).tolist()
+    found: list[Ranked | None] = [None] * len(names)
+    ranked = rank_rows(
+        compiled,
+        encoded.matrix[rows],
+        ranker.bandit,
+        keys=[f"{names[row]}:{as_of}" for row in rows],
+        who=None if who is None else replace(who, customers=[names[row] for row in rows]),
+    )
+    for row, one in zip(rows, ranked, strict=True):
+        found[row] = one
     slates = [None if one is None else one.slate for one in found]
     return {
         "action": [None if one is None else one.action for one in found],

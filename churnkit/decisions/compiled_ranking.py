@@ -137,18 +137,38 @@ class CompiledRanking:
         RecipeError
             If `who` is needed.
         """
-        ranking = self.ranking
-        refuse_strangers(ranking.rules, who, 1)
+        refuse_strangers(self.ranking.rules, who, 1)
         barred = bars_of_one(self.rules, row, who)
         open_ = [place for place, code in enumerate(barred) if code == OPEN]
         if not open_:
-            shut = int(reasons.nearest(np.array([barred], dtype=np.int8))[0])
-            return Ranked(None, reasons.REASONS[shut])
-        names = [ranking.options[place].name for place in open_]
-        customer = np.array([[row[place] for place in self.places]], dtype=np.float64)
-        asked = (customer, names, self.option_features[open_])
+            return self.closed(int(reasons.nearest(np.array([barred], dtype=np.int8))[0]))
+        asked = self.asked(np.array([row], dtype=np.float64), open_)
+        drawn, expected = known.drawn(*asked), known.expected(*asked)
+        return self.shown(drawn[:, 0, :], expected[0], asked[1], key=key)
+
+    def closed(self, code: int) -> Ranked:
+        """Give what a customer is shown to whom nothing is open: nothing, and why."""
+        return Ranked(None, reasons.REASONS[code])
+
+    def asked(
+        self, matrix: NDArray[np.float64], open_: Sequence[int]
+    ) -> tuple[NDArray[np.float64], list[str], NDArray[np.float64]]:
+        """Give what `Knowledge` is asked: customers, and names and features of open options."""
+        names = [self.ranking.options[place].name for place in open_]
+        return matrix[:, list(self.places)], names, self.option_features[list(open_)]
+
+    def shown(
+        self,
+        drawn: NDArray[np.float64],
+        expected: NDArray[np.float64],
+        names: Sequence[str],
+        *,
+        key: str,
+    ) -> Ranked:
+        """Make the list of one customer from draws (draws, k) and expected rewards (k,)."""
+        ranking = self.ranking
         slate = rank_values(
-            known.drawn(*asked)[:, 0, :],
+            drawn,
             names,
             key=key,
             size=ranking.size,
@@ -156,7 +176,7 @@ class CompiledRanking:
             salt=ranking.salt,
         )
         # Draws lean to what is uncertain; what is told is what is expected.
-        worth = dict(zip(names, known.expected(*asked)[0].tolist(), strict=True))
+        worth = dict(zip(names, expected.tolist(), strict=True))
         slate = replace(slate, values=tuple(worth[name] for name in slate.options))
         code = reasons.CHANCE if slate.explored else reasons.RANKED
         return Ranked(slate, reasons.REASONS[code], tuple(names))

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from churnkit.contracts.rows import RowEncoder
 from churnkit.contracts.violations import Finding
 from churnkit.decisions import Decision, decide, decide_one
+from churnkit.decisions.rank_table import rank_rows
 from churnkit.decisions.who import needs_who
 from churnkit.server.body import ExplainBody, PredictBody, RecommendBody, refuse_repeated_keys
 from churnkit.server.metrics import Metrics
@@ -225,19 +226,17 @@ class Answers:
             raise refuse_no_actions()
         encoded, probabilities, warnings = self._scored(raw, body, "recommend", unique=True)
         rows = self._records(body, encoded, probabilities, ids)
-        ranked: list[Ranked | None] = []
-        for place, (row, values_of_row) in enumerate(
-            zip(rows, encoded.matrix.tolist(), strict=True)
-        ):
-            if "problem" in row:
-                ranked.append(None)
-                continue
-            alone = None if who is None else replace(who, customers=[who.customers[place]])
-            found = self._ranking.rank_one(
-                values_of_row, values, key=row["prediction_id"], who=alone
-            )
-            rows[place] = ranked_row(row, found)
-            ranked.append(found)
+        good = [place for place, row in enumerate(rows) if "problem" not in row]
+        found = rank_rows(
+            self._ranking,
+            encoded.matrix[good],
+            values,
+            keys=[rows[place]["prediction_id"] for place in good],
+            who=None if who is None else replace(who, customers=[who.customers[p] for p in good]),
+        )
+        ranked: list[Ranked | None] = [None] * len(rows)
+        for place, one in zip(good, found, strict=True):
+            rows[place], ranked[place] = ranked_row(rows[place], one), one
         answer = self._answer(rows, encoded, warnings)
         return msgspec.structs.replace(answer, decisions=ranked, state=values.version)
 

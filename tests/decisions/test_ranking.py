@@ -20,8 +20,9 @@ from churnkit.decisions import (
     Where,
     Who,
 )
-from churnkit.errors import RecipeError
-from churnkit.models import LinearBandit
+from churnkit.decisions.rank_table import rank_rows
+from churnkit.errors import DataError, RecipeError
+from churnkit.models import BanditBatch, LinearBandit
 
 COLUMNS = (
     Column("age", "number", ("feature",)),
@@ -185,3 +186,46 @@ def test_the_digest_is_of_what_a_state_is_learned_from():
     assert fewer.digest != COMPILED.digest
     plain = Ranking((Action("a", "A"),), "accepted").compile(COLUMNS)
     assert plain.digest != COMPILED.digest
+
+
+def test_a_table_gets_the_lists_that_each_customer_gets_alone():
+    generator = np.random.default_rng(5)
+    rows = 300
+    matrix = np.column_stack(
+        [
+            generator.normal(40, 10, rows),
+            generator.integers(0, 3, rows),
+            np.zeros(rows),
+            np.zeros(rows),
+            generator.integers(0, 2, rows),
+        ]
+    ).astype(float)
+    matrix[::7, 0] = np.nan
+    ranking = Ranking(OPTIONS, "accepted", size=2, epsilon=0.2, holdout=0.1).compile(COLUMNS)
+    bandit = LinearBandit.new(customer_features=2, option_features=1, categories={1: 3})
+    batch = BanditBatch(
+        matrix[:, :2],
+        [OPTIONS[k].name for k in range(3)] * 100,
+        np.array([OPTIONS[k].features for k in range(3)] * 100),
+        generator.random(rows),
+    )
+    bandit = bandit.update(batch)
+    keys = [f"k{row}" for row in range(rows)]
+    who = Who([f"c{row}" for row in range(rows)], date(2026, 11, 1))
+    found = rank_rows(ranking, matrix, bandit, keys=keys, who=who)
+    for row, together in enumerate(found):
+        alone = ranking.rank_one(
+            matrix[row].tolist(), bandit, key=keys[row], who=Who([f"c{row}"], who.as_of)
+        )
+        assert (together.reason, together.eligible) == (alone.reason, alone.eligible)
+        if alone.slate is None:
+            assert together.slate is None
+            continue
+        assert together.slate is not None
+        assert together.slate.options == alone.slate.options
+        assert together.slate.propensities == pytest.approx(alone.slate.propensities)
+        assert together.slate.values == pytest.approx(alone.slate.values)
+    assert {ranked.reason for ranked in found} >= {"held out", "chosen by chance"}
+    with pytest.raises(DataError, match="one for each"):
+        rank_rows(ranking, matrix, bandit, keys=keys[1:], who=who)
+    assert rank_rows(COMPILED, matrix[:0], bandit, keys=[]) == []
