@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from churnkit.batch.files import open_table, read_table
     from churnkit.batch.learning import LearnReport, learn
     from churnkit.batch.planning import PlanReport, plan
+    from churnkit.batch.ranking import RankReport, rank
     from churnkit.batch.raw import find_tables, raw_table, snapshot_file
     from churnkit.batch.scoring import ScoreReport, score
     from churnkit.batch.sources import Query, open_source
@@ -21,6 +22,7 @@ _HOMES = {
     "Occasion": "deciding",
     "PlanReport": "planning",
     "Query": "sources",
+    "RankReport": "ranking",
     "ScoreReport": "scoring",
     "erase_customers": "erasing",
     "find_tables": "raw",
@@ -28,6 +30,7 @@ _HOMES = {
     "open_source": "sources",
     "open_table": "files",
     "plan": "planning",
+    "rank": "ranking",
     "raw_table": "raw",
     "read_table": "files",
     "score": "scoring",
@@ -40,6 +43,7 @@ __all__ = [
     "Occasion",
     "PlanReport",
     "Query",
+    "RankReport",
     "ScoreReport",
     "erase_customers",
     "find_tables",
@@ -47,6 +51,7 @@ __all__ = [
     "open_source",
     "open_table",
     "plan",
+    "rank",
     "raw_table",
     "read_table",
     "score",

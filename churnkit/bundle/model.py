@@ -524,7 +524,7 @@ class RetentionModel:
         if self.parts.ranker is not None:
             raise RecipeError(
                 f"model '{self.name}' ranks options and weighs no gains, so there is nothing to "
-                "plan: ask recommend() in Python or /v1/recommend of the service"
+                "plan: use churnkit rank, recommend() in Python, or /v1/recommend"
             )
         if self.parts.catalogue is None:
             raise RecipeError(

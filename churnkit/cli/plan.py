@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from churnkit.cli.asked import Asked
+from churnkit.cli.occasions import open_occasion
 from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from churnkit.batch import Occasion, PlanReport
-    from churnkit.bundle.model import RetentionModel
+    from churnkit.batch import PlanReport
 
 __all__ = ["plan"]
 
@@ -68,7 +64,7 @@ def plan(
     loaded = load_model(model)
     with (
         asked.rows(opened, loaded) as source,
-        _occasion(loaded, journal=journal, period=period, day=day, as_of=as_of) as occasion,
+        open_occasion(loaded, journal=journal, period=period, day=day, as_of=as_of) as occasion,
     ):
         planned, report = run(
             source,
@@ -84,39 +80,6 @@ def plan(
         say(f"the plan is in {output}")
         if as_of is None and sql is None:
             print_next(f"churnkit explain {asked} --model {loaded.name}")
-
-
-@contextmanager
-def _occasion(
-    model: RetentionModel,
-    *,
-    journal: str | None,
-    period: str | None,
-    day: datetime | None,
-    as_of: str | None,
-) -> Iterator[Occasion | None]:
-    """Open the journal if one is meant; None where the plan needs neither journal nor day."""
-    from churnkit.decisions.who import needs_who
-
-    wanted = journal is not None or period is not None or bool(os.environ.get("CHURNKIT_JOURNAL"))
-    catalogue = model.parts.catalogue
-    if not (wanted or day is not None or (catalogue is not None and needs_who(catalogue))):
-        yield None
-        return
-    from churnkit.batch import Occasion
-
-    now = datetime.now(UTC)
-    # The date of raw tables has been read by whoever made rows of them.
-    told = day if day is not None or as_of is None else datetime.fromisoformat(as_of)
-    occasion = Occasion((told or now).date(), now if told is None else None, period)
-    if not wanted:
-        yield occasion
-        return
-    from churnkit.journal import Journal
-
-    with Journal.open(journal) as opened:
-        yield replace(occasion, journal=opened)
-        say(f"the journal is {opened.url}")
 
 
 def _show(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import UNSET
 
+from churnkit.bundle.shown import shown_lines
 from churnkit.decisions import Ranked
 from churnkit.server.answers import refuse_no_actions
 from churnkit.server.body import RecommendBody, decode, read_body, refuse_media
@@ -19,7 +20,7 @@ from churnkit.server.learned import Learned
 from churnkit.server.patience import Patience
 from churnkit.server.problems import Problem
 from churnkit.server.questions import JSON
-from churnkit.server.ranking import ranked_lines, refuse_budget, without
+from churnkit.server.ranking import refuse_budget, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,8 +219,13 @@ def _lines(
             continue
         whose = {**same, "customer": str(row[entity])}
         if isinstance(decision, Ranked):
-            compiled = model.compiled_ranking
-            lines = ranked_lines(row, decision, customer, compiled, answer.state)
+            lines = shown_lines(
+                row["prediction_id"],
+                decision,
+                customer,
+                model.compiled_ranking,
+                state=answer.state,
+            )
             yield from (whose | line for line in lines)
         else:
             yield whose | _line(row, decision, actions.get(decision.action or ""))

@@ -1,5 +1,6 @@
 """A project that ranks: trained, learned and refused from the command line."""
 
+import csv
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -67,7 +68,19 @@ def test_a_ranking_is_trained_learned_and_cannot_be_planned(churnkit, ranking_sh
     assert (code, json.loads(out)["decisions"]) == (0, 0)
     assert "nothing new" in err
     code, _, err = churnkit("plan", customers, folder=folder)
-    assert (code, "ranks options" in err) == (1, True)
+    assert (code, "ranks options" in err, "churnkit rank" in err) == (1, True, True)
+    code, out, err = churnkit("rank", customers, "-o", folder / "lists.csv", folder=folder)
+    assert code == 0
+    assert "000001" in err
+    with (folder / "lists.csv").open() as stream:
+        lists = list(csv.DictReader(stream))
+    assert len(lists) == 30
+    assert {line["action"] for line in lists} <= {"news", "gift"}
+    asked = ("rank", customers, "--journal", url, "--period", "w48", "--json")
+    code, out, err = churnkit(*asked, folder=folder)
+    assert (code, json.loads(out)["shown"], json.loads(out)["before"]) == (0, 30, 0)
+    code, out, err = churnkit(*asked, folder=folder)
+    assert (code, json.loads(out)["before"]) == (0, 30)
     assert churnkit("report", customers, "-o", folder / "r.html", folder=folder)[0] == 0
     code, _, err = churnkit("models", "card", "shop", folder=folder)
     assert code == 0
