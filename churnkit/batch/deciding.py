@@ -116,6 +116,7 @@ def decide_once(
         who=who,
         used=None if journal is None else journal.used(model.name, occasion.named_period),
         measured=model.measured(encoded.features[fresh]),
+        lasting=model.lasting(encoded.features[fresh]),
     )
     made: dict[str, Any] = decisions.to_columns()
     made["propensity"] = decisions.propensity.tolist()

@@ -235,6 +235,8 @@ def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
         ),
         ranker=read_ranker(files, groups["bandit"], contract),
     )
+    if catalogue is not None and catalogue.survival and parts.hazard is None:
+        raise BundleError("the catalogue counts by survival, and there is no hazard: train again")
     return parts, groups["golden"]
 
 

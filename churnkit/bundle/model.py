@@ -436,6 +436,7 @@ class RetentionModel:
             budget=budget,
             who=who,
             measured=self.measured(encoded.features),
+            lasting=self.lasting(encoded.features),
         )
 
     def measured(self, features: NDArray[np.float64]) -> MeasuredEffects | None:
@@ -444,6 +445,16 @@ class RetentionModel:
         if tried is None or catalogue is None:
             return None
         return tried.measured(catalogue, features)
+
+    def lasting(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Give for how many periods' value each customer is good with each action, (n, m).
+
+        None where the catalogue does not count by survival.
+        """
+        hazard, catalogue = self.parts.hazard, self.parts.catalogue
+        if hazard is None or catalogue is None or not catalogue.survival:
+            return None
+        return hazard.lasting(features, catalogue.horizons, rate=catalogue.rate)
 
     @property
     def compiled_catalogue(self) -> CompiledCatalogue:

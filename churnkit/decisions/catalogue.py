@@ -22,6 +22,7 @@ True
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,12 @@ class Catalogue:
         How much chance decides, so that effects can be learned; None for not at all.
     salt
         Chooses who is held out and what chance says: another salt, other customers.
+    survival
+        Whether a kept customer's value lasts as long as the bundle's hazard expects, at most
+        `periods`, instead of all of them; the recipe then needs ``lifetime=Lifetime(...)``, and
+        a period here is a period there.
+    discount
+        Rate by which money loses worth in one period: .01 for one percent.
 
     Raises
     ------
@@ -95,6 +102,8 @@ class Catalogue:
     holdout: float = 0.0
     exploration: Exploration | None = None
     salt: str = "churnkit"
+    survival: bool = False
+    discount: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "actions", tuple(self.actions))
@@ -107,6 +116,13 @@ class Catalogue:
             seen.add(name)
         for action in self.actions:
             _ = action.prior  # none is an error that says what to do
+        object.__setattr__(self, "holdout", share("catalogue: holdout", self.holdout))
+        if not isinstance(self.salt, str):
+            raise RecipeError("catalogue: salt must be text")
+        self._check_worth()
+        self._check_limits()
+
+    def _check_worth(self) -> None:
         object.__setattr__(self, "periods", number("catalogue: periods", self.periods))
         object.__setattr__(self, "margin", number("catalogue: margin", self.margin))
         if self.periods <= 0.0:
@@ -115,10 +131,11 @@ class Catalogue:
             raise RecipeError("catalogue: margin is a share, above 0 and at most 1")
         if self.value is not None and not isinstance(self.value, str):
             raise RecipeError("catalogue: value must be a column's name or None")
-        object.__setattr__(self, "holdout", share("catalogue: holdout", self.holdout))
-        if not isinstance(self.salt, str):
-            raise RecipeError("catalogue: salt must be text")
-        self._check_limits()
+        if not isinstance(self.survival, bool):
+            raise RecipeError("catalogue: survival must be True or False")
+        object.__setattr__(self, "discount", number("catalogue: discount", self.discount))
+        if self.discount < 0.0:
+            raise RecipeError("catalogue: discount is a rate, zero or more")
 
     def _check_limits(self) -> None:
         for name, kind in (("capacities", Capacity), ("floors", Floor)):
@@ -156,11 +173,32 @@ class Catalogue:
         """The most customers of each action, in order; None for no limit."""
         return tuple(action.capacity for action in self.actions)
 
-    def periods_of(self, action: Action) -> float:
-        """Give for how many periods an action's effect lasts, at most `periods`."""
-        if action.benefit_periods is None:
-            return self.periods
-        return min(action.benefit_periods, self.periods)
+    @property
+    def horizons(self) -> tuple[float, ...]:
+        """For how many periods each action's effect lasts, at most `periods`."""
+        return tuple(
+            self.periods
+            if action.benefit_periods is None
+            else min(action.benefit_periods, self.periods)
+            for action in self.actions
+        )
+
+    @property
+    def rate(self) -> float:
+        """The discount as a continuous rate."""
+        return math.log1p(self.discount)
+
+    def worth_in(self, periods: float) -> float:
+        """Give how many periods' value so many periods are worth today.
+
+        Examples
+        --------
+        >>> from churnkit.decisions import Action, Effect
+        >>> call = Action("call", "A call", cost=12, effect=Effect(0.0, 0.1, 0.2))
+        >>> round(Catalogue((call,), discount=0.01).worth_in(12.0), 2)
+        11.31
+        """
+        return -math.expm1(-self.rate * periods) / self.rate if self.rate else periods
 
     def compile(self, columns: Sequence[Column]) -> CompiledCatalogue:
         """Check the catalogue against a contract's columns and make it ready for decisions.
@@ -196,6 +234,8 @@ class Catalogue:
             "holdout": self.holdout,
             "exploration": None if self.exploration is None else self.exploration.to_dict(),
             "salt": self.salt,
+            "survival": self.survival,
+            "discount": self.discount,
         }
 
     @classmethod

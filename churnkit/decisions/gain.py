@@ -34,6 +34,7 @@ __all__ = [
     "catalogue_gain",
     "check_act_on",
     "expected_gain",
+    "refuse_without_survival",
     "worth_of",
 ]
 
@@ -113,6 +114,7 @@ def expected_gain(
     cost: NDArray[np.float64] | None = None,
     eligible: NDArray[np.bool_] | None = None,
     measured: MeasuredEffects | None = None,
+    lasting: NDArray[np.float64] | None = None,
 ) -> Gains:
     """Weigh every action of a catalogue for every customer.
 
@@ -134,6 +136,9 @@ def expected_gain(
         (n, m) whether the rules allow the action; None for all.
     measured
         Each customer's effects of the actions that were tried, in the place of the catalogue's.
+    lasting
+        (n, m) for how many periods' value a kept customer is good with each action; needed
+        where the catalogue counts by survival, the catalogue's periods if None.
 
     Returns
     -------
@@ -145,7 +150,8 @@ def expected_gain(
     DataError
         If a churn probability is outside 0 to 1, or the shapes do not fit.
     RecipeError
-        If an action's cost is a column and no `cost` is given.
+        If an action's cost is a column and no `cost` is given, or survival is to be counted
+        and no `lasting` is given.
 
     Examples
     --------
@@ -165,7 +171,7 @@ def expected_gain(
     # The operations and their order are those of at_stake().
     with np.errstate(over="ignore", invalid="ignore"):
         kept = np.where((money > 0.0) | np.isnan(money), money, 0.0)
-        worth = kept[:, None] * _lasting(catalogue)
+        worth = kept[:, None] * _lasting(catalogue, lasting, shape)
         stake = probability[:, None] * worth
         bounds = [
             stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
@@ -188,6 +194,7 @@ def catalogue_gain(
     *,
     measured: MeasuredEffects | None = None,
     barred: NDArray[np.int8] | None = None,
+    lasting: NDArray[np.float64] | None = None,
 ) -> Gains:
     """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value.
 
@@ -201,13 +208,36 @@ def catalogue_gain(
         cost=catalogue.cost(matrix),
         eligible=codes == OPEN,
         measured=measured,
+        lasting=lasting,
     )
 
 
-def _lasting(catalogue: Catalogue) -> NDArray[np.float64]:
-    """Give periods times margin: (1,), or (m,) where actions last differently."""
-    lasting = [catalogue.periods_of(action) * catalogue.margin for action in catalogue.actions]
-    return np.array(lasting if len(set(lasting)) > 1 else lasting[:1])
+def _lasting(
+    catalogue: Catalogue, lasting: NDArray[np.float64] | None, shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Give periods times margin: (n, m), (1,), or (m,) where actions last differently."""
+    refuse_without_survival(catalogue, given=lasting is not None)
+    if lasting is not None:
+        if lasting.shape != shape:
+            raise DataError("lasting", [f"shape {lasting.shape}: must be {shape}"])
+        return lasting * catalogue.margin
+    each = [catalogue.worth_in(periods) * catalogue.margin for periods in catalogue.horizons]
+    return np.array(each if len(set(each)) > 1 else each[:1])
+
+
+def refuse_without_survival(catalogue: Catalogue, *, given: bool) -> None:
+    """Refuse to weigh by survival where nothing says how long customers stay.
+
+    Raises
+    ------
+    RecipeError
+        With what to do.
+    """
+    if catalogue.survival and not given:
+        raise RecipeError(
+            "the catalogue counts value by survival: decide through the model "
+            "(recommend, churnkit plan), or give lasting=model.lasting(features)"
+        )
 
 
 def _checked(

@@ -104,6 +104,7 @@ def decide(
     budget: float | None = None,
     act_on: ActOn = "low",
     measured: MeasuredEffects | None = None,
+    lasting: NDArray[np.float64] | None = None,
     who: Who | None = None,
     used: Mapping[str, tuple[int, float]] | None = None,
 ) -> Decisions:
@@ -125,6 +126,8 @@ def decide(
         the ``"expected"`` gain. Among those that pay, the plan has the highest expected gain.
     measured
         Each customer's effects of the actions that were tried, in the place of the catalogue's.
+    lasting
+        (n, m) for how many periods' value each customer is good, as in `expected_gain`.
     who
         The customers and the day; needed where the catalogue has holdouts, exploration, dates
         or contact rules.
@@ -165,7 +168,9 @@ def decide(
     declared = catalogue.catalogue
     refuse_strangers(declared, who, matrix.shape[0])
     barred = bars(catalogue, matrix, who)
-    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured, barred=barred)
+    gains = catalogue_gain(
+        churn_probability, matrix, catalogue, measured=measured, barred=barred, lasting=lasting
+    )
     offered = gains.offered(act_on)
     room = Room.of(declared, budget, used)
     chance = None

@@ -15,7 +15,13 @@ import numpy as np
 from churnkit.decisions import reasons
 from churnkit.decisions.barring import OPEN, bars_of_one
 from churnkit.decisions.chance import Chance
-from churnkit.decisions.gain import ActOn, Gains, check_act_on, worth_of
+from churnkit.decisions.gain import (
+    ActOn,
+    Gains,
+    check_act_on,
+    refuse_without_survival,
+    worth_of,
+)
 from churnkit.decisions.room import Room
 from churnkit.decisions.who import refuse_strangers
 from churnkit.errors import DataError, RecipeError
@@ -82,6 +88,7 @@ def decide_one(
     act_on: ActOn = "low",
     prices: ShadowPrices | None = None,
     measured: MeasuredEffects | None = None,
+    lasting: Sequence[float] | None = None,
     who: Who | None = None,
 ) -> Decision:
     """Decide for one customer, without arrays: what a service does for a request.
@@ -105,6 +112,8 @@ def decide_one(
         What the limits are worth to other customers; None where nobody competes.
     measured
         The customer's effects of the actions that were tried, one row.
+    lasting
+        (m,) for how many periods' value the customer is good, as in `expected_gain`.
     who
         The customer and the day, as in `decide`.
 
@@ -137,7 +146,10 @@ def decide_one(
     if math.isnan(churn_probability):
         return _none(reasons.UNSCORED)
     barred = bars_of_one(catalogue, row, who)
-    options = _options(float(churn_probability), row, catalogue, measured, barred)
+    refuse_without_survival(declared, given=lasting is not None)
+    options = _options(
+        float(churn_probability), row, catalogue, barred, measured=measured, lasting=lasting
+    )
     money = math.inf if budget is None else float(budget)
     closed = [_is_closed(declared, j) for j in range(len(declared.actions))]
     chance = None
@@ -250,8 +262,10 @@ def _options(
     churn_probability: float,
     row: Sequence[float],
     catalogue: CompiledCatalogue,
-    measured: MeasuredEffects | None,
     barred: list[int],
+    *,
+    measured: MeasuredEffects | None,
+    lasting: Sequence[float] | None,
 ) -> list[_Option]:
     """Give the eligible actions of one customer; the arithmetic is that of `expected_gain`."""
     declared = catalogue.catalogue
@@ -259,11 +273,12 @@ def _options(
     tried = {} if measured is None else measured.of_one(0)
     is_money = measured is not None and measured.outcome == "money"
     options: list[_Option] = []
+    periods = lasting or [declared.worth_in(each) for each in declared.horizons]
     for j, action in enumerate(declared.actions):
         cost = catalogue.cost_of_one(row, j)
         if barred[j] != OPEN or not (math.isfinite(cost) and cost >= 0.0):
             continue
-        worth = worth_of(value, declared.periods_of(action), declared.margin)
+        worth = worth_of(value, periods[j], declared.margin)
         if j in tried:
             (low, expected, high), stake = tried[j], declared.margin if is_money else worth
         else:

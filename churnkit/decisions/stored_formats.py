@@ -35,7 +35,7 @@ def forward(data: Any) -> dict[str, Any]:
 
 
 def _from_2(parts: dict[str, Any]) -> dict[str, Any]:
-    return _with(parts, {"features": []})
+    return {"survival": False, "discount": 0.0, **_with(parts, {"features": []})}
 
 
 def _with(parts: dict[str, Any], further: dict[str, Any]) -> dict[str, Any]:

@@ -62,13 +62,14 @@ def what_if(
     *,
     act_on: ActOn = "low",
     measured: MeasuredEffects | None = None,
+    lasting: NDArray[np.float64] | None = None,
     who: Who | None = None,
 ) -> WhatIf:
     """Give the plan's value for a range of budgets, in one run.
 
     Parameters
     ----------
-    churn_probability, matrix, catalogue, act_on, measured, who
+    churn_probability, matrix, catalogue, act_on, measured, lasting, who
         As in `decide`. Exploration is left out of account.
     budgets
         (b,) money, in any order.
@@ -91,7 +92,9 @@ def what_if(
     """
     refuse_strangers(catalogue.catalogue, who, matrix.shape[0])
     barred = bars(catalogue, matrix, who)
-    gains = catalogue_gain(churn_probability, matrix, catalogue, measured=measured, barred=barred)
+    gains = catalogue_gain(
+        churn_probability, matrix, catalogue, measured=measured, barred=barred, lasting=lasting
+    )
     ascending = sorted(float(budget) for budget in budgets)
     room = Room.of(catalogue.catalogue)
     allocator = Allocator(

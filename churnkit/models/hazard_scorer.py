@@ -126,6 +126,44 @@ class HazardScorer:
             found[part.rows] = self.width * lived.sum(axis=1)
         return found
 
+    def lasting(
+        self, X: ArrayLike, periods: Sequence[float], *, rate: float = 0.0
+    ) -> NDArray[np.float64]:
+        """Return how many periods' value a customer who stays through the first is good for.
+
+        With ``S`` the survival and ``d(u) = exp(-rate u)`` it is, for each end ``p`` of `periods`,
+        ``integral from 0 to 1 of d(u) du + integral from 1 to p of S(u) / S(1) d(u) du``.
+
+        Parameters
+        ----------
+        X : (n, f) encoded matrix, missing as NaN
+        periods
+            Ends to which it is counted, in periods of the hazard, above zero.
+        rate
+            Continuous discount for one period.
+
+        Returns
+        -------
+        (n, len(periods))
+        """
+        matrix = matrix_of(X, self.n_features)
+        ends = [float(end) for end in periods]
+        self._units(np.array(ends) * self.width, "periods")
+        found = np.empty((len(matrix), len(ends)))
+        for part in self._parts(matrix, None, max([1.0, *ends])):
+            fall = part.cumulative + rate
+            fallen = np.zeros((len(fall), fall.shape[1] + 1))
+            np.cumsum(fall, axis=1, out=fallen[:, 1:])
+            # Who is kept is there at the end of the first period.
+            stayed = np.exp(part.cumulative[:, 0])
+            for place, end in enumerate(ends):
+                share = part.shares(end)
+                lived = np.exp(-fallen[:, :-1]) * share * _mean_decay(fall * share)
+                lived *= stayed[:, None]
+                lived[:, 0] = share[:, 0] * _mean_decay(rate * share[:, 0])
+                found[part.rows, place] = lived.sum(axis=1)
+        return found
+
     def hazard(self, X: ArrayLike, periods: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of leaving in each period, if still there, (n, len(periods)).
 

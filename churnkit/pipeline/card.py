@@ -81,7 +81,7 @@ def build_card(
             "features": len(data.contract.features),
         },
         "calibration": curve.to_dict(),
-        **worth_of(recipe, data, fitted),
+        **worth_of(recipe, data, fitted, lifetime),
         "slices": slices.to_dict(),
         "drivers": drivers_of(data.contract, fitted.model, data.test.X, data.train.X),
     }

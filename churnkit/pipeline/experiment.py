@@ -247,7 +247,11 @@ def _money(
     catalogue = compiled.catalogue
     worth = np.full(len(matrix), catalogue.margin)
     if experiment.kind != "money":
-        worth = worth * catalogue.periods * np.maximum(np.nan_to_num(compiled.value(matrix)), 0.0)
+        worth = (
+            worth
+            * catalogue.worth_in(catalogue.periods)
+            * np.maximum(np.nan_to_num(compiled.value(matrix)), 0.0)
+        )
     prices = np.broadcast_to(compiled.cost(matrix), (len(matrix), len(catalogue.names)))
     cost = np.full((len(matrix), len(names)), _UNAFFORDABLE)
     for at, name in enumerate(names):

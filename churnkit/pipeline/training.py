@@ -18,6 +18,7 @@ from churnkit.bundle.registry import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.signing import SIGNING_KEY, sign
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.evaluation.drift import Profile
+from churnkit.pipeline.actions import refuse_unfit_actions
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.experiment import fit_experiment
@@ -141,6 +142,7 @@ def train(
     table = read_training_table(recipe, project.root)
     progress(f"checking {table.num_rows:,} rows against the contract")
     data = prepare(recipe, table)
+    refuse_unfit_actions(recipe, data)
     progress("opening the model registry")
     with quiet_mlflow():
         registry = Registry(project)
@@ -237,8 +239,6 @@ def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
 
 
 def _parts(recipe: Recipe, data: TrainingData, fitted: Fitted, tried: Tried | None = None) -> Parts:
-    if recipe.catalogue is not None:
-        recipe.catalogue.compile(data.contract.encoded("recommend"))
     golden = synthetic_rows(
         data.test.X,
         rows=_GOLDEN_ROWS,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.data import TrainingData
     from churnkit.pipeline.fitting import Fitted
+    from churnkit.pipeline.lifetime import FittedLifetime
     from churnkit.pipeline.recipe import Recipe
 
 __all__ = ["worth_of"]
@@ -21,7 +22,9 @@ __all__ = ["worth_of"]
 _POINTS = 20
 
 
-def worth_of(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, Any]:
+def worth_of(
+    recipe: Recipe, data: TrainingData, fitted: Fitted, lifetime: FittedLifetime | None = None
+) -> dict[str, Any]:
     """Measure on the test customers how many churners a contacted share finds, and its profit.
 
     Profit stands on the catalogue's assumed effects: of each customer's eligible actions the
@@ -47,7 +50,7 @@ def worth_of(recipe: Recipe, data: TrainingData, fitted: Fitted) -> dict[str, An
         }
     }
     # A profit counts customers, so it takes a table that is like them.
-    costs = None if recipe.population_rate is not None else _costs(recipe, data)
+    costs = None if recipe.population_rate is not None else _costs(recipe, data, lifetime)
     if costs is not None:
         found["profit"] = {
             "share_of_customers": [0.0, *share],
@@ -64,7 +67,9 @@ def _profit(
     return [round(float(number), 4) for number in at]
 
 
-def _costs(recipe: Recipe, data: TrainingData) -> CustomerCosts | None:
+def _costs(
+    recipe: Recipe, data: TrainingData, lifetime: FittedLifetime | None
+) -> CustomerCosts | None:
     """Give each test customer the cost and the benefit of its best eligible action."""
     value = data.contract.value
     if recipe.catalogue is None or value is None:
@@ -72,13 +77,18 @@ def _costs(recipe: Recipe, data: TrainingData) -> CustomerCosts | None:
     from churnkit.contracts.columns import TableEncoder
 
     encoded = TableEncoder(data.contract, "recommend").encode(data.test.table, name=recipe.name)
-    compiled = recipe.catalogue.compile(data.contract.encoded("recommend"))
+    catalogue = recipe.catalogue
+    compiled = catalogue.compile(data.contract.encoded("recommend"))
+    lasting = None
+    if catalogue.survival and lifetime is not None:
+        lasting = lifetime.scorer.lasting(encoded.features, catalogue.horizons, rate=catalogue.rate)
     gains = expected_gain(
         np.ones(len(encoded.matrix)),
         compiled.value(encoded.matrix),
-        recipe.catalogue,
+        catalogue,
         cost=compiled.cost(encoded.matrix),
         eligible=compiled.eligible(encoded.matrix),
+        lasting=lasting,
     )
     offered = np.where(gains.eligible, gains.expected, -np.inf)
     best = offered.argmax(axis=1)

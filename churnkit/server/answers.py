@@ -23,6 +23,8 @@ from churnkit.server.ranking import ranked_row
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from churnkit.bundle import RetentionModel
     from churnkit.contracts.encoded import Encoded
     from churnkit.contracts.violations import Violation
@@ -180,6 +182,7 @@ class Answers:
                     who=who,
                     prices=prices,
                     measured=self._model.measured(own),
+                    lasting=self._lasting(own)[0],
                 )
                 record = self._record(body.customers[0], ids + "-0", probability)
                 warnings = self._observer.row(values, probability)
@@ -257,6 +260,7 @@ class Answers:
             budget=budget,
             who=who,
             measured=self._model.measured(encoded.features),
+            lasting=self._model.lasting(encoded.features),
         )
         names = np.array(found.names)
         return [
@@ -295,6 +299,7 @@ class Answers:
         """Decide for the rows one by one: at a plan's prices they do not compete."""
         if self._actions is None:
             raise refuse_no_actions()
+        lasting = self._lasting(encoded.features)
         return [
             decide_one(
                 probability,
@@ -303,9 +308,14 @@ class Answers:
                 prices=prices,
                 who=None if who is None else replace(who, customers=[who.customers[row]]),
                 measured=self._model.measured(encoded.features[row : row + 1]),
+                lasting=lasting[row],
             )
             for row, probability in enumerate(probabilities)
         ]
+
+    def _lasting(self, features: NDArray[np.float64]) -> Sequence[list[float] | None]:
+        found = self._model.lasting(features)
+        return [None] * len(features) if found is None else found.tolist()
 
     def _answer(self, rows: Rows, encoded: Encoded, warnings: Warnings) -> Answer:
         refused = int(len(rows) - encoded.valid.sum()) if encoded.findings else 0

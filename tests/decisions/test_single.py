@@ -21,7 +21,7 @@ from churnkit.decisions import (
     decide,
     decide_one,
 )
-from churnkit.errors import DataError
+from churnkit.errors import DataError, RecipeError
 
 COLUMNS = (
     Column("plan", "string", ("feature",), levels=("monthly", "yearly")),
@@ -142,3 +142,51 @@ def test_one_customer_without_a_probability_is_refused(risk):
 def test_one_row_of_another_length_is_refused():
     with pytest.raises(DataError, match="needs 4"):
         decide_one(0.5, [1.0], COMPILED)
+
+
+SURVIVING = Catalogue((CALL, CONTRACT, GIFT), periods=12, margin=0.5, survival=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    risk=st.lists(st.floats(0, 1), min_size=5, max_size=5),
+    lasting=st.lists(st.floats(0.1, 12.0), min_size=15, max_size=15),
+)
+def test_value_by_survival_is_the_same_alone_and_in_a_table(risk, lasting):
+    compiled = SURVIVING.compile(COLUMNS)
+    table = np.array(lasting).reshape(5, 3)
+    together = decide(risk, MATRIX, compiled, lasting=table)
+    for row in range(5):
+        alone = decide_one(risk[row], MATRIX[row].tolist(), compiled, lasting=table[row].tolist())
+        assert alone.action == together.action_name[row]
+        assert bits(alone.expected_gain) == bits(float(together.expected_gain[row]))
+
+
+def test_value_lasts_as_long_as_the_customer():
+    compiled = SURVIVING.compile(COLUMNS)
+    row = [1.0, 24.0, 80.0, 500.0]
+    found = decide_one(0.5, row, compiled, lasting=[11.0, 6.0, 6.0])
+    assert found.expected_gain == pytest.approx(0.5 * 0.1 * 80.0 * 11.0 * 0.5 - 10.0)
+    with pytest.raises(RecipeError, match="counts value by survival"):
+        decide_one(0.5, row, compiled)
+    with pytest.raises(RecipeError, match="counts value by survival"):
+        decide([0.5], np.array([row]), compiled)
+    with pytest.raises(DataError, match="lasting"):
+        decide([0.5], np.array([row]), compiled, lasting=np.ones((1, 2)))
+
+
+def test_money_that_comes_later_is_worth_less():
+    discounted = Catalogue((CALL, CONTRACT, GIFT), periods=12, margin=0.5, discount=0.02)
+    compiled = discounted.compile(COLUMNS)
+    row = [1.0, 24.0, 80.0, 500.0]
+    found = decide_one(0.5, row, compiled)
+    # A fine sum of what is paid over the year.
+    middle = (np.arange(12_000) + 0.5) / 1_000
+    year = (1.02**-middle).sum() / 1_000
+    assert found.expected_gain == pytest.approx(0.5 * 0.1 * 80.0 * year * 0.5 - 10.0, rel=1e-6)
+    assert bits(found.expected_gain) == bits(
+        float(decide([0.5], np.array([row]), compiled).expected_gain[0])
+    )
+    for wrong in ({"discount": -0.1}, {"discount": "x"}, {"survival": 1}):
+        with pytest.raises(RecipeError, match=r"catalogue: (discount|survival)"):
+            Catalogue((CALL,), **wrong)

@@ -161,3 +161,35 @@ def test_scoring_a_hazard_imports_numpy_alone():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert printed.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.02])
+def test_what_a_kept_customer_is_good_for_is_the_area_beyond_the_first_period(
+    scorer, customers, rate
+):
+    ends = [0.5, 1.0, 2.0, 6.4, 30.0]
+    found = scorer.lasting(customers, ends, rate=rate)
+    # A fine sum over the curve itself, in periods of 1.5.
+    steps = 3000
+    for place, end in enumerate(ends):
+        middle = (np.arange(steps) + 0.5) * end / steps
+        alive = scorer.survival(customers, middle * 1.5)
+        first = scorer.survival(customers, [1.5])
+        kept = np.where(middle < 1.0, 1.0, alive / first)
+        area = (kept * np.exp(-rate * middle)).sum(axis=1) * end / steps
+        assert found[:, place] == pytest.approx(area, rel=2e-3)
+    assert (found <= np.array(ends) + 1e-12).all()
+    assert (np.diff(found, axis=1) > 0).all()
+    assert found[:, 1] == pytest.approx((1 - np.exp(-rate)) / rate if rate else 1.0)
+
+
+def test_a_row_alone_is_good_for_what_it_is_in_a_table(scorer, customers):
+    together = scorer.lasting(customers, [6.0, 24.0], rate=0.01)
+    for row in range(len(customers)):
+        alone = scorer.lasting(customers[row : row + 1], [6.0, 24.0], rate=0.01)
+        assert alone.tolist() == together[row : row + 1].tolist()
+
+
+def test_an_end_that_is_no_time_is_refused(scorer, customers):
+    with pytest.raises(ModelDataError, match="periods"):
+        scorer.lasting(customers, [-1.0])

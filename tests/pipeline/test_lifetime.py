@@ -10,9 +10,11 @@ import pytest
 
 from churnkit.bundle import RetentionModel
 from churnkit.bundle.contents import Parts
+from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.errors import BundleError, RecipeError
 from churnkit.models import HazardModel, LogisticModel
 from churnkit.pipeline import Lifetime
+from churnkit.pipeline.actions import refuse_unfit_actions
 from churnkit.pipeline.card import build_card
 from churnkit.pipeline.data import prepare, read_training_table
 from churnkit.pipeline.fitting import fit
@@ -118,3 +120,88 @@ def test_a_hazard_that_does_not_fit_the_contract_is_refused(saved):
     other = HazardModel(rounds=2).fit([[0.0], [1.0]] * 50, [1.0, 2.0] * 50).scorer_
     with pytest.raises(BundleError, match="the contract encodes 4"):
         from_files(to_files(replace(model.parts, hazard=other, golden=None)))
+
+
+CALL = Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),))
+OFFER = Action("offer", "An offer", 1.0, Effect(0.05, 0.1, 0.2), benefit_periods=3)
+SURVIVING = Catalogue((CALL, OFFER), periods=24, survival=True, discount=0.01)
+
+
+@pytest.fixture(scope="module")
+def surviving(saved, tmp_path_factory):
+    model, _, _ = saved
+    folder = tmp_path_factory.mktemp("bundle") / "surviving"
+    RetentionModel(replace(model.parts, catalogue=SURVIVING)).save(folder)
+    return RetentionModel.load(folder)
+
+
+def test_a_plan_counts_value_as_long_as_the_hazard_expects_it(surviving, trained):
+    table = trained[1].test.table
+    plan = surviving.recommend(table.drop_columns(["churned"])).to_pylist()
+    lasting = surviving.parts.hazard.lasting(trained[1].test.X, [24.0, 3.0], rate=np.log(1.01))
+    assert (lasting < 24).all()
+    assert len({row["action"] for row in plan}) > 1
+    for row, worth, mrr in zip(plan, lasting, table["mrr"].to_pylist(), strict=True):
+        if row["action"] is not None:
+            place, effect, cost = {"call": (0, 0.2, 5.0), "offer": (1, 0.1, 1.0)}[row["action"]]
+            gain = row["churn_probability"] * effect * float(mrr) * worth[place] - cost
+            assert row["expected_gain"] == pytest.approx(gain)
+
+
+def test_the_service_counts_as_the_plan_does(surviving, trained):
+    import asyncio
+
+    import httpx
+
+    from churnkit.server import create_app
+
+    table = trained[1].test.table.slice(0, 40)
+    read = ["customer_id", "plan", "city", "tenure_months", "mrr", "may_call"]
+    rows = table.select(read).to_pylist()
+    rows = [
+        {
+            **row,
+            "city": row["city"] or None,
+            "tenure_months": int(row["tenure_months"]),
+            "mrr": float(row["mrr"]),
+            "may_call": row["may_call"] == "True",
+        }
+        for row in rows
+    ]
+
+    async def ask():
+        transport = httpx.ASGITransport(app=create_app(surviving))
+        async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+            alone = [await client.post("/v1/recommend", json={"customers": [r]}) for r in rows]
+            return alone, await client.post("/v1/recommend", json={"customers": rows})
+
+    alone, together = asyncio.run(ask())
+    plan = surviving.recommend(rows)
+    for row, one, other in zip(plan, alone, together.json()["predictions"], strict=True):
+        [told] = one.json()["predictions"]
+        for name in ("action", "expected_gain", "gain_low", "gain_high", "cost"):
+            assert told[name] == other[name] == row[name]
+
+
+def test_survival_without_a_hazard_is_refused(saved, trained, tmp_path):
+    model, _, _ = saved
+    lost = replace(model.parts, catalogue=SURVIVING, hazard=None)
+    RetentionModel(lost).save(tmp_path / "lost")
+    with pytest.raises(BundleError, match="there is no hazard"):
+        RetentionModel.load(tmp_path / "lost")
+    recipe, data = trained
+    with pytest.raises(RecipeError, match="lifetime=Lifetime"):
+        refuse_unfit_actions(replace(recipe, actions=SURVIVING, lifetime=None), data)
+    refuse_unfit_actions(replace(recipe, actions=SURVIVING), data)
+
+
+def test_the_card_s_profit_counts_by_survival(trained):
+    recipe, data = trained
+    fitted = fit(recipe, data)
+    lifetime = fit_lifetime(LIFETIME, data, seed=0)
+    whole = replace(SURVIVING, survival=False, discount=0.0)
+    cards = [
+        build_card(replace(recipe, actions=actions), data, fitted, lifetime)["profit"]["model"]
+        for actions in (SURVIVING, whole)
+    ]
+    assert max(cards[0]) < max(cards[1])
