@@ -81,7 +81,7 @@ class Experiment:
     control: Any = "none"
     actions: Mapping[Any, str] = field(default_factory=dict)
     learner: str = "auto"
-    level: float = 0.5
+    level: float = 0.2
 
     def __post_init__(self) -> None:
         if self.kind not in {"churned", "stayed", "money"}:
