@@ -60,6 +60,13 @@ def report(
     csv: Annotated[
         Path | None, typer.Option(help="A folder for the numbers of each chart, as CSV.")
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="CHURNKIT_EMBEDDINGS",
+            help="A folder with a sentence model, for themes by meaning (extra embeddings).",
+        ),
+    ] = None,
     title: Annotated[str, typer.Option(help="At the head of the page.")] = "Retention report",
     log: Annotated[bool, typer.Option("--log", help="Keep the page in MLflow too.")] = False,
     model: ModelName = None,
@@ -67,6 +74,7 @@ def report(
 ) -> None:
     """Write a page for the people who act: one file, opened offline, of aggregates only."""
     from churnkit.bundle import find_project
+    from churnkit.insights import load_embedder
     from churnkit.report import build_report
     from churnkit.report.inputs import (
         columns_named,
@@ -101,6 +109,7 @@ def report(
             budget=budget,
             day=datetime.now(UTC).date() if not tables and as_of is None else None,
             journal=opened,
+            embed=None if embeddings is None else load_embedder(embeddings),
             progress=say,
         )
     written = made.write(output)

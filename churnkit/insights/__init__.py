@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from churnkit.insights.business import Business, open_business
     from churnkit.insights.clusters import Clusters
+    from churnkit.insights.embeddings import load_embedder
     from churnkit.insights.experiments import measure_effects
     from churnkit.insights.figure import Figure
     from churnkit.insights.layout import LAYOUTS
@@ -39,6 +40,7 @@ _HOMES = {
     "Sentiment": "sentiment",
     "Themes": "themes",
     "find_themes": "themes",
+    "load_embedder": "embeddings",
     "measure_effects": "experiments",
     "measure_retention": "retention",
     "measure_satisfaction": "satisfaction",
@@ -57,6 +59,7 @@ __all__ = [
     "Sentiment",
     "Themes",
     "find_themes",
+    "load_embedder",
     "measure_effects",
     "measure_retention",
     "measure_satisfaction",

@@ -133,8 +133,9 @@ def find_themes(
 
     Words are weighted (TF-IDF) and split into parts that add up (NMF); the
     number of parts is that whose strongest words stand together most often (NPMI) and which say
-    something of most texts. With `embed`
-    the texts are grouped by their vectors instead, and named by the same words.
+    something of most texts. With `embed` the texts are grouped by the directions of their vectors
+    instead, so that texts which share no word but mean the same stand together; the number is
+    that whose groups are best apart (silhouette). They are named by the same words.
 
     Parameters
     ----------
@@ -144,7 +145,8 @@ def find_themes(
     when : (n,) times, of any kind that can be ordered
     left : (n,) 1 if the writer left within the horizon, 0 if not, NaN unknown
     embed
-        Gives a vector for each text, such as a sentence-transformers model from a local path.
+        Gives a vector for each text: `churnkit.insights.load_embedder` of a local folder, or a
+        function of your own.
     number
         How many themes; one of 4, 6, 8, 10 if None.
     seed
@@ -153,7 +155,7 @@ def find_themes(
     Raises
     ------
     DataError
-        If there are fewer than 60 texts with words.
+        If there are fewer than 60 texts with words, or `embed` does not give a vector for each.
 
     Notes
     -----
@@ -168,7 +170,7 @@ def find_themes(
         )
     vocabulary, fitted, matrix = _weighted(texts, used, seed)
     weights, terms = (
-        _grouped(embed, texts, matrix, number or 6, seed)
+        _grouped(embed, texts, matrix, number, seed)
         if embed
         else _factored(fitted, matrix, number, seed)
     )
@@ -301,20 +303,49 @@ def _grouped(
     embed: Callable[[Sequence[str]], NDArray[np.float64]],
     texts: Sequence[str],
     matrix: Any,
-    number: int,
+    number: int | None,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Group texts by the directions of their vectors; a text without one belongs to no group."""
     from sklearn.cluster import KMeans
+    from sklearn.metrics import silhouette_score
 
     vectors = np.asarray(embed(texts), dtype=np.float64)
-    groups = KMeans(number, n_init=4, random_state=seed).fit(vectors)
-    distance = groups.transform(vectors)
-    weights = 1.0 / (1.0 + distance)
+    if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
+        raise DataError("embed", ["it must give a vector of finite numbers for each text"])
+    length = np.linalg.norm(vectors, axis=1)
+    known = np.flatnonzero(length > 0)
+    unit = vectors[known] / length[known, None]
+    distinct = np.unique(unit, axis=0)
+    if len(distinct) < 2:
+        raise DataError("embed", ["all texts have one vector, so nothing tells them apart"])
+    if len(distinct) > _MOST_FITTED:
+        places = np.random.default_rng(seed).choice(len(distinct), _MOST_FITTED, replace=False)
+        distinct = distinct[np.sort(places)]
+    tried = []
+    most = len(distinct)
+    for parts in sorted({min(parts, most) for parts in ((number,) if number else _NUMBERS)}):
+        groups = KMeans(max(parts, 2), n_init=4, random_state=seed).fit(distinct)
+        apart = 0.0  # where each vector is a group of its own
+        if parts < most:
+            rng = np.random.RandomState(seed)
+            apart = silhouette_score(
+                distinct, groups.labels_, sample_size=min(2_000, most), random_state=rng
+            )
+        tried.append((float(apart), groups))
+    best = max(tried, key=lambda pair: pair[0])[1]
+    middle = best.cluster_centers_
+    middle = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
+    weights = np.zeros((len(texts), len(middle)))
+    weights[known] = np.maximum(unit @ middle.T, 0.0)
+    main = _main(weights)
     whole = np.asarray(matrix.mean(axis=0)).ravel()
     terms = np.stack(
         [
-            np.asarray(matrix[groups.labels_ == place].mean(axis=0)).ravel() - whole
-            for place in range(number)
+            np.asarray(matrix[main == place].mean(axis=0)).ravel() - whole
+            if (main == place).any()
+            else -whole
+            for place in range(len(middle))
         ]
     )
     return weights, terms

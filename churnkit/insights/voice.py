@@ -14,6 +14,7 @@ from churnkit.insights.themes import Themes, find_themes
 
 if TYPE_CHECKING:
     from churnkit.insights.business import Business
+    from churnkit.insights.embeddings import Embedder
 
 __all__ = ["QUERIES", "themes_of", "topics_linked", "uses_linked"]
 
@@ -47,10 +48,10 @@ _GOOD = (
 )
 
 
-def themes_of(business: Business) -> Themes | None:
+def themes_of(business: Business, *, embed: Embedder | None = None) -> Themes | None:
     """Find the themes of surveys, reviews and tickets; None where there is too little text.
 
-    Of many texts the latest 50,000 are read.
+    Of many texts the latest 50,000 are read. `embed` is that of `find_themes`.
     """
     parts = _texts(business)
     if not parts:
@@ -73,6 +74,7 @@ def themes_of(business: Business) -> Themes | None:
             content=_known(rows, 1),
             when=np.array([row[2] for row in rows], dtype=np.int64),
             left=_known(rows, 3) if business.has("subscriptions") else None,
+            embed=embed,
         )
     except DataError:
         return None

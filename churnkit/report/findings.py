@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from churnkit.bundle.model import RetentionModel
+    from churnkit.insights.embeddings import Embedder
     from churnkit.insights.later import RiskRatio
     from churnkit.insights.themes import Themes
     from churnkit.journal import Journal
@@ -84,6 +85,7 @@ def gather(
     memory_limit: str = "1GB",
     spill_dir: str | None = None,
     threads: int | None = None,
+    embed: Embedder | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Findings:
     """Measure all that the tables and the model allow.
@@ -106,6 +108,9 @@ def gather(
         before, for catalogues with holdouts, exploration, dates or contact rules.
     currency
         Before amounts of money; taken from the schema's unit if not given.
+    embed
+        Gives texts their vectors, `churnkit.insights.load_embedder`: themes are then of texts that
+        mean the same, not of those that share words.
     progress
         Called with a few words before each step.
     """
@@ -121,7 +126,7 @@ def gather(
             spill_dir=spill_dir,
             threads=threads,
         ) as business:
-            found |= _of_tables(business, progress)
+            found |= _of_tables(business, progress, embed)
     if model is not None:
         found |= _of_model(
             model,
@@ -140,7 +145,9 @@ def gather(
     return Findings(currency=currency, **found)
 
 
-def _of_tables(business: Business, progress: Callable[[str], None]) -> dict[str, Any]:
+def _of_tables(
+    business: Business, progress: Callable[[str], None], embed: Embedder | None
+) -> dict[str, Any]:
     retention = measure_retention(business, progress=progress)
     found: dict[str, Any] = {
         "as_of": f"{business.as_of:%Y-%m-%d}",
@@ -150,7 +157,7 @@ def _of_tables(business: Business, progress: Callable[[str], None]) -> dict[str,
         progress("surveys: who is satisfied, who answers, who leaves")
         found["satisfaction"] = measure_satisfaction(business)
     progress("what customers write, and what goes with leaving")
-    found["themes"] = themes_of(business)
+    found["themes"] = themes_of(business, embed=embed)
     if retention.movements is not None:
         found["topics"] = topics_linked(business)
         found["uses"] = uses_linked(business)
