@@ -36,6 +36,10 @@ def console(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="A file of keys, see churnkit keys add."),
     ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(envvar="CHURNKIT_EMBEDDINGS", help="As for churnkit report."),
+    ] = None,
     model: ModelName = None,
 ) -> None:
     """Serve the report, a daily list and a page for each customer, until interrupted."""
@@ -44,10 +48,12 @@ def console(
     from churnkit.console.door import Door
     from churnkit.console.history import History
     from churnkit.console.verdicts import Verdicts
+    from churnkit.insights import load_embedder
     from churnkit.journal import Journal
     from churnkit.report.inputs import customers_in, tables_in, tables_named
     from churnkit.server.gate import refuse_open_door
 
+    embed = None if embeddings is None else load_embedder(embeddings)
     refuse_open_door(host, keys=str(keys) if keys else None, unlocked=False)
     root = find_project().root
     tables = tables_named(table or []) or ({} if customers else tables_in(root))
@@ -64,6 +70,7 @@ def console(
             History(loaded, tables, as_of),
             door=Door(keys),
             clock=lambda: datetime.now(UTC),
+            embed=embed,
         )
         app = desk.app()
         say("drawing the report")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from churnkit.console.history import History
     from churnkit.console.roster import Roster
     from churnkit.console.verdicts import Verdicts
+    from churnkit.insights.embeddings import Embedder
 
 __all__ = ["Desk"]
 
@@ -54,6 +55,8 @@ class Desk:
         Who may come in.
     clock
         Gives the time at which a verdict is written.
+    embed
+        Gives texts their vectors, for themes by meaning; None for themes by words.
     """
 
     def __init__(
@@ -64,9 +67,10 @@ class Desk:
         *,
         door: Door,
         clock: Callable[[], datetime],
+        embed: Embedder | None = None,
     ) -> None:
         self._roster, self._verdicts, self._history = roster, verdicts, history
-        self._door, self._clock = door, clock
+        self._door, self._clock, self._embed = door, clock, embed
         self._pages = Pages()
         self._reports: dict[tuple[tuple[str, str], ...], str] = {}
         self._lock = threading.Lock()
@@ -218,6 +222,7 @@ class Desk:
             customers=customers,
             day=roster.day,
             journal=self._verdicts.journal,
+            embed=self._embed,
         )
         bar = self._pages.part(
             "filters.html", filters=roster.filters, wanted=wanted, home="/report"
