@@ -334,6 +334,7 @@ class Desk:
             "customer.html",
             title=customer,
             line=line,
+            health=self._roster.health(row),
             said=standing.verdicts.get(customer),
             verdicts=VERDICTS,
             events=self._history.events(customer),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.console.told import said, tell
 from churnkit.errors import ChurnkitError
 from churnkit.insights.layout import LAYOUTS, find_columns
 
@@ -24,7 +25,6 @@ __all__ = ["Event", "History"]
 _SHOWN: Final = 60
 _DATES: Final = 5
 _STEP_DAYS: Final = 30
-_WORDS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,9 @@ class History:
             layout = LAYOUTS[name]
             mine = rows.filter(_equal(rows[columns["customer"]], customer))
             for row in mine.to_pylist():
-                told = [
-                    _said(row[column]) if part == "kind" else f"{part}: {_said(row[column])}"
-                    for part, column in columns.items()
-                    if part not in {"customer", layout.at} and not _is_nothing(part, row[column])
-                ]
-                day = _said(row[columns[layout.at]])
-                found.append(Event(day, name, "; ".join(told), day))
+                parts = {part: row[column] for part, column in columns.items()}
+                day = said(parts[layout.at])
+                found.append(Event(day, name, tell(name, parts), day))
         return _in_runs(sorted(found, key=lambda one: one.at, reverse=True))[:_SHOWN]
 
     def risk(self, customer: str) -> list[tuple[date, float]]:
@@ -142,15 +138,6 @@ class History:
         }
 
 
-def _is_nothing(part: str, value: Any) -> bool:
-    """Tell what need not be said: what is missing, and that something cost nothing."""
-    return (
-        value is None
-        or value == ""
-        or (part == "amount" and str(value).strip() in {"0", "0.0", "0.00"})
-    )
-
-
 def _in_runs(events: list[Event]) -> list[Event]:
     """Tell what came several times in a row once; newest first."""
     runs: list[Event] = []
@@ -167,12 +154,3 @@ def _equal(column: pa.ChunkedArray, customer: str) -> Any:
     import pyarrow.compute as pc
 
     return pc.equal(column, customer)
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, (datetime, date)):
-        return f"{value:%Y-%m-%d}"
-    if isinstance(value, float):
-        return f"{value:,.2f}".removesuffix(".00")
-    text = str(value)
-    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."

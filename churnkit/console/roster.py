@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.reasons import Reason
     from churnkit.contracts.encoded import Encoded
     from churnkit.decisions import Decisions
+    from churnkit.insights.health_parts import HealthParts
     from churnkit.journal import Journal
 
 __all__ = ["Filter", "Roster", "period_of", "read_roster"]
@@ -146,6 +147,16 @@ class Roster:
             parts.calibration,
             top=top,
         )
+
+    def health(self, row: int) -> HealthParts:
+        """Take the health of a row's customer apart."""
+        from churnkit.insights.health_parts import health_parts
+
+        parts = self.model.parts
+        features = np.ascontiguousarray(self.encoded.features[[row]])
+        contributions = parts.scorer.contributions(features)
+        columns = self.model.contract.features
+        return health_parts(columns, features, contributions, parts.calibration.apply)[0]
 
 
 def read_roster(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from churnkit.contracts.check import Check, is_category
+from churnkit.contracts.said import SHARE, said_amount
 from churnkit.contracts.spelling import WRITTEN, has_meaning
 from churnkit.contracts.values import is_text
 from churnkit.contracts.words import ROLES
@@ -117,18 +118,58 @@ class Column:
         """
         if value is None or value != value:  # noqa: PLR0124  (NaN is the value unequal to itself)
             return f"{self.title}: not known"
-        if self.type == "boolean":
-            shown = "yes" if value else "no"
-        elif isinstance(value, (int, float)):
-            shown = f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
-        else:
-            shown = str(value)
+        shown = self._written(value)
         for named, words in self.words:
             if named == shown:
                 return words
+        if (
+            not isinstance(value, bool)
+            and self.type != "boolean"
+            and isinstance(value, (int, float))
+        ):
+            shown = said_amount(value, self.unit)
+        return self._sentence(shown)
+
+    def say_range(self, low: float | None, high: float | None) -> str:
+        """Put the numbers from `low` to below `high` into a person's words; None is no bound.
+
+        Examples
+        --------
+        >>> fee = Column("fee", "number", ("feature",), "Fee", "EUR")
+        >>> fee.say_range(None, 2.5), fee.say_range(2.5, 7.25), fee.say_range(7.25, None)
+        ('Fee: less than 2.5 EUR', 'Fee: 2.5 to less than 7.25 EUR', 'Fee: at least 7.25 EUR')
+        >>> months = Column("m", "integer", ("feature",), phrase="Customer for {value} months")
+        >>> months.say_range(6.0, 12.0), months.say_range(6.0, 7.0)
+        ('Customer for 6 to 11 months', 'Customer for 6 months')
+        """
+        if low is not None and high is not None and self.type == "integer":
+            # Of whole numbers the last one that belongs to the range is the plainer end.
+            if high - low == 1:
+                return self.say(low)
+            return self._sentence(f"{self._amount(low)} to {self._amount(high - 1)}")
+        if low is None and high is None:
+            return f"{self.title}: any"
+        if low is None:
+            return self._sentence(f"less than {self._amount(high)}")
+        if high is None:
+            return self._sentence(f"at least {self._amount(low)}")
+        return self._sentence(f"{self._amount(low)} to less than {self._amount(high)}")
+
+    def _written(self, value: Any) -> str:
+        """Write a value in full, as the words for single values name it."""
+        if self.type == "boolean":
+            return "yes" if value else "no"
+        if isinstance(value, (int, float)):
+            return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return str(value)
+
+    def _amount(self, value: float | None) -> str:
+        return "" if value is None else said_amount(value, self.unit)
+
+    def _sentence(self, shown: str) -> str:
         if self.phrase:
             return self.phrase.replace("{value}", shown)
-        unit = f" {self.unit}" if self.unit else ""
+        unit = f" {self.unit}" if self.unit and self.unit != SHARE else ""
         return f"{self.title}: {shown}{unit}"
 
     def decoded(self, code: float) -> Any:

@@ -84,7 +84,8 @@ def feature(
     title
         The column in a person's words; the column's own name if not given.
     unit
-        What a number counts: ``"months"``, ``"EUR per month"``.
+        What a number counts: ``"months"``, ``"EUR per month"``; a ``"share"`` from 0 to 1 is
+        said as a percentage.
     phrase
         How a reason says the value, with ``{value}`` in it: ``"{value} contract"``.
         The default is title, value and unit.

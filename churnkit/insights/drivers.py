@@ -263,19 +263,9 @@ def _ranges(
         if not mask.any():
             continue
         typical = float(np.quantile(values[mask], 0.5, method="lower"))
-        if last:
-            says = f"{column.title}: {_number(low)} or more"
-        elif place == 0:
-            says = f"{column.title}: below {_number(high)}"
-        else:
-            says = f"{column.title}: {_number(low)} to below {_number(high)}"
+        says = column.say_range(low if place or last else None, None if last else high)
         parts.append((mask, typical, says))
     return parts
-
-
-def _number(value: float) -> str:
-    size = abs(value)
-    return f"{value:,.0f}" if size >= 100 or value == int(value) else f"{value:,.3g}"
 
 
 def named_segments(found: Sequence[Any]) -> dict[str, NDArray[np.bool_]]:

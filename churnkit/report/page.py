@@ -66,7 +66,7 @@ def render(report: Report, *, bar: str = "") -> str:
     currency = report.currency
 
     def number(value: Any, unit: str = "text", *, exact: bool = False) -> str:
-        return shown(value, unit, currency=currency, exact=exact)
+        return _unbroken(shown(value, unit, currency=currency, exact=exact), currency)
 
     def drawing(chart: Chart) -> Markup:
         return Markup(draw(chart, currency=currency))  # noqa: S704  (escaped where it is drawn)
@@ -78,11 +78,19 @@ def render(report: Report, *, bar: str = "") -> str:
         policy=policy(style, forms="'self'") if bar else policy(style),
         bar=bar,
         shown=number,
-        interval=lambda figure: between(figure.low, figure.high, figure.unit, currency=currency),
+        interval=lambda figure: _unbroken(
+            between(figure.low, figure.high, figure.unit, currency=currency), currency
+        ),
         drawing=drawing,
         shades=_shades,
         is_number=_is_number,
     )
+
+
+def _unbroken(words: str, currency: str) -> str:
+    """Keep a number and its sign of percent or money on one line."""
+    kept = words.replace(" %", "\N{NO-BREAK SPACE}%")
+    return kept.replace(f"{currency} ", f"{currency}\N{NO-BREAK SPACE}") if currency else kept
 
 
 def _is_number(unit: str) -> bool:

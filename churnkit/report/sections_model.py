@@ -228,8 +228,8 @@ def _dependence(driver: Driver) -> Chart:
     if low is not None and high is not None and low is not high:
         answer = (
             f"Predicted churn goes from {shown(low.everyone, 'share')} "
-            f"({_value_of(low.says, driver.title).lower()}) to {shown(high.everyone, 'share')} "
-            f"({_value_of(high.says, driver.title).lower()}), with everything else as it is."
+            f"({_inside(low.says, driver.title)}) to {shown(high.everyone, 'share')} "
+            f"({_inside(high.says, driver.title)}), with everything else as it is."
         )
     columns = [
         Column("Value", role="x"),
@@ -257,6 +257,12 @@ def _value_of(says: str, title: str) -> str:
     """Leave the driver's title out where the question has named it."""
     value = says.removeprefix(f"{title}: ")
     return value[:1].upper() + value[1:]
+
+
+def _inside(says: str, title: str) -> str:
+    """Put a value inside a sentence; an abbreviation keeps its capitals."""
+    value = _value_of(says, title)
+    return value if value[:2].isupper() else value[:1].lower() + value[1:]
 
 
 def _by_segment(findings: Findings) -> Table:

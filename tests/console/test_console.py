@@ -228,8 +228,8 @@ def test_what_came_several_times_in_a_row_is_told_once(shop_model, tmp_path):
     )
     told = History(shop_model, {"events": log}, date(2026, 11, 5)).events("a")
     assert [(one.since, one.at, one.says, one.times) for one in told] == [
-        ("2026-10-09", "2026-10-09", "order; amount: 12.5", 1),
-        ("2026-10-01", "2026-10-03", "login", 2),
+        ("2026-10-09", "2026-10-09", "Order for 12.5", 1),
+        ("2026-10-01", "2026-10-03", "Login", 2),
     ]
 
 

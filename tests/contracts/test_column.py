@@ -114,6 +114,14 @@ def test_a_column_that_is_none_is_refused(wrong):
         (Column("x", "integer", ("feature",), "Visits"), 3.0, "Visits: 3"),
         (Column("x", "number", ("feature",), "Fee", "EUR"), 1234567.5, "Fee: 1,234,568 EUR"),
         (Column("x", "number", ("feature",), "Fee"), 0.1 + 0.2, "Fee: 0.3"),
+        (Column("x", "number", ("feature",), "Late", "share"), 6 / 7, "Late: 86 %"),
+        (
+            Column("x", "number", ("feature",), phrase="{value} late", unit="share"),
+            0.125,
+            "12 % late",
+        ),
+        (Column("x", "number", ("feature",), "Use", words=(("0.125", "Little"),)), 0.125, "Little"),
+        (Column("x", "number", ("feature",), phrase="{value} times"), 6 / 7, "0.86 times"),
         (Column("x", "boolean", ("feature",), "Has a dog"), 1.0, "Has a dog: yes"),
         (Column("x", "string", ("feature",)), "a", "x: a"),
         (Column("x", "string", ("feature",), phrase="{value} plan"), "Gold", "Gold plan"),
@@ -123,6 +131,21 @@ def test_a_column_that_is_none_is_refused(wrong):
 )
 def test_a_value_is_said_in_the_schema_s_words(column, value, words):
     assert column.say(value) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "words"),
+    [
+        ("integer", None, 3.0, "Visits: less than 3"),
+        ("integer", 3.0, 6.0, "Visits: 3 to 5"),
+        ("integer", 3.0, 4.0, "Visits: 3"),
+        ("integer", 6.0, None, "Visits: at least 6"),
+        ("number", 3.0, 6.0, "Visits: 3 to less than 6"),
+        ("number", None, None, "Visits: any"),
+    ],
+)
+def test_a_range_is_said_with_the_ends_that_belong_to_it(kind, low, high, words):
+    assert Column("x", kind, ("feature",), "Visits").say_range(low, high) == words
 
 
 NUMBERS = st.sampled_from([-1.5, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, 1e300])
