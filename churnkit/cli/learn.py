@@ -76,7 +76,9 @@ def _show(report: LearnReport, options: tuple[str, ...], name: str, *, as_json: 
             for option in dict.fromkeys((*options, *told))
         ]
         print_table(
-            f"learned from {report.decisions:,} decisions", ("option", "shown", "reward"), rows
+            f"what was learned (shown options: {report.decisions:,})",
+            ("option", "shown", "mean reward"),
+            rows,
         )
     for reason, count in sorted(report.left_out.items()):
         say(f"left out: {count:,} ({reason})")
