@@ -19,6 +19,7 @@ from churnkit.evaluation import (
     plan_experiment,
 )
 from churnkit.evaluation.experiment_outcomes import outcomes_of_decisions
+from churnkit.pipeline.logged import logged_features, logged_places, read_details
 from churnkit.pipeline.other_policy import NONE, OtherPolicy
 
 if TYPE_CHECKING:
@@ -269,6 +270,9 @@ def evaluate_replacement(
 ) -> PolicyAnswer:
     """Judge from the journal whether another policy may replace the running one.
 
+    Decisions of a ranking bring what was known of their customers, which the reward models learn
+    from, and their place in a list: the value is then that of a shown place.
+
     Parameters
     ----------
     journal
@@ -316,16 +320,20 @@ def evaluate_replacement(
     arms = (*sorted({*taken, *other.actions} - {NONE}), NONE)
     place = {arm: at for at, arm in enumerate(arms)}
     reward = -value[rows] if question.lower_is_better else value[rows]
+    details = read_details(chosen["detail"].to_pylist())
+    places = logged_places(details)
     log = PolicyLog.of(
         [place[action] for action in taken],
         chosen["propensity"].to_numpy(),
         reward,
+        features=logged_features(details),
         arms=len(arms),
+        position=places,
         customer=np.asarray(chosen["customer"].to_pylist()),
     )
     verdict = may_replace(
         log,
-        other.over(chosen["customer"].to_pylist(), arms),
+        other.over(chosen["customer"].to_pylist(), arms, places),
         level=question.level,
         seed=question.seed,
     )

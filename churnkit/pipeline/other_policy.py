@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,22 +34,46 @@ class OtherPolicy:
         Its probabilities for every customer; None if they differ.
     each
         Its probabilities by customer, in the order of `actions`.
+    lists
+        Of a policy that shows lists: by customer what it shows in each place, from 0.
     """
 
     actions: tuple[str, ...]
     for_all: tuple[float, ...] | None
     each: Mapping[str, tuple[float, ...]]
+    lists: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def knows(self, customer: str) -> bool:
         """Tell whether it says what to do for a customer."""
-        return self.for_all is not None or customer in self.each
+        return self.for_all is not None or customer in self.each or customer in self.lists
 
-    def over(self, customers: Sequence[str], arms: Sequence[str]) -> NDArray[np.float64]:
-        """Return its probabilities for customers it knows, (n, arms)."""
-        place = [list(arms).index(action) for action in self.actions]
+    def over(
+        self,
+        customers: Sequence[str],
+        arms: Sequence[str],
+        places: Sequence[int] | NDArray[np.intp] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return its probabilities for customers it knows, (n, arms).
+
+        Parameters
+        ----------
+        customers
+            (n,) as text.
+        arms
+            The actions in order, `NONE` among them.
+        places
+            (n,) the place of a list that is asked about; the first for all if None.
+        """
+        at = {arm: place for place, arm in enumerate(arms)}
         table = np.zeros((len(customers), len(arms)))
-        for at, customer in enumerate(customers):
-            table[at, place] = self.for_all or self.each[customer]
+        if self.lists:
+            for row, customer in enumerate(customers):
+                place = 0 if places is None else int(places[row])
+                table[row, at[self.lists[customer].get(place, NONE)]] = 1.0
+            return table
+        columns = [at[action] for action in self.actions]
+        for row, customer in enumerate(customers):
+            table[row, columns] = self.for_all or self.each[customer]
         return table
 
 
@@ -60,7 +84,8 @@ def read_policy(said: str) -> OtherPolicy:
     ----------
     said
         ``"none"``, ``"always:ACTION"``, or a .csv or .parquet file with a row a customer, the
-        customer first: with a column ``action`` (empty for none), as `churnkit plan` writes it,
+        customer first: with a column ``action`` (empty for none), as `churnkit plan` writes it;
+        with columns ``place`` and ``action``, a row for each place, as `churnkit rank` writes it;
         or with one column of probabilities for each action and `NONE`.
 
     Raises
@@ -87,6 +112,8 @@ def read_policy(said: str) -> OtherPolicy:
 
     table = read_table(Path(said))
     customers = [str(name) for name in table.column(0).to_pylist()]
+    if {"place", "action"} <= set(table.column_names):
+        return _of_lists(said, customers, table)
     if len(set(customers)) < len(customers):
         raise ChurnkitError(
             f"{said}: {len(customers) - len(set(customers))} customers stand in several rows: "
@@ -95,6 +122,27 @@ def read_policy(said: str) -> OtherPolicy:
     if "action" in table.column_names:
         return _of_actions(customers, table["action"].to_pylist())
     return _of_probabilities(said, customers, table)
+
+
+def _of_lists(said: str, customers: list[str], table: Any) -> OtherPolicy:
+    lists: dict[str, dict[int, str]] = {}
+    twice = 0
+    rows = zip(customers, table["place"].to_pylist(), table["action"].to_pylist(), strict=True)
+    for customer, place, action in rows:
+        own = lists.setdefault(customer, {})
+        try:
+            # Who is shown nothing has a row without a place.
+            at = int(place or 1) - 1
+        except (TypeError, ValueError):
+            raise ChurnkitError(f"{said}: column 'place' holds what is no whole number") from None
+        twice += at in own
+        own[at] = str(action or NONE)
+    if twice:
+        raise ChurnkitError(
+            f"{said}: {twice} places of a customer stand in several rows: keep one of each"
+        )
+    names = tuple(sorted({action for own in lists.values() for action in own.values()}))
+    return OtherPolicy(names, None, {}, lists)
 
 
 def _of_actions(customers: list[str], actions: list[Any]) -> OtherPolicy:
