@@ -30,6 +30,7 @@ from churnkit.decisions.ranking import Ranking
 from churnkit.decisions.reasons import REASONS
 from churnkit.decisions.recommend import Decisions, decide
 from churnkit.decisions.single import Decision, decide_one
+from churnkit.decisions.streaming import BatchPlan, allocate_batches
 from churnkit.decisions.what_if import WhatIf, what_if
 from churnkit.decisions.where import Where
 from churnkit.decisions.who import Event, History, Who
@@ -38,6 +39,7 @@ __all__ = [
     "REASONS",
     "Action",
     "Allocator",
+    "BatchPlan",
     "Capacity",
     "Catalogue",
     "CompiledCatalogue",
@@ -66,6 +68,7 @@ __all__ = [
     "Where",
     "Who",
     "allocate",
+    "allocate_batches",
     "decide",
     "decide_one",
     "expected_gain",

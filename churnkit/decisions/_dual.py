@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-__all__ = ["Problem", "Standing", "minimise", "solve"]
+__all__ = ["Problem", "Standing", "minimise", "scales", "search", "snap", "solve"]
 
 # Rows that are weighed at once: every buffer of a block stays in the processor's cache.
 _BLOCK = 8192
@@ -216,17 +216,22 @@ class Problem:
 
         Inside the box the smaller problem has the same dual as the whole one.
         """
-        firm = np.empty(self.rows, dtype=np.bool_)
-        choice = np.empty(self.rows, dtype=np.int8)
-        for start in range(0, self.rows, _BLOCK):
-            rows = slice(start, min(start + _BLOCK, self.rows))
-            firm[rows], choice[rows] = self._firm(centre, radius, rows)
+        firm, choice = self.firm(centre, radius)
         settled = choice[firm]
         limits = self.limits.copy()
         limits[0] -= self.spend(choice)[firm].sum()
         limits[1:] -= self.uses @ np.bincount(settled + 1, minlength=1 + len(self.cost))[1:]
         base = sum(float(self.gain[j][firm & (choice == j)].sum()) for j in range(len(self.cost)))
         return self.take(~firm, limits, self.base + base)
+
+    def firm(self, centre: Floats, radius: Floats) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+        """Tell (n,) whose best action is the same all over a box of prices, and (n,) which."""
+        firm = np.empty(self.rows, dtype=np.bool_)
+        choice = np.empty(self.rows, dtype=np.int8)
+        for start in range(0, self.rows, _BLOCK):
+            rows = slice(start, min(start + _BLOCK, self.rows))
+            firm[rows], choice[rows] = self._firm(centre, radius, rows)
+        return firm, choice
 
     def _firm(
         self, centre: Floats, radius: Floats, rows: slice
@@ -350,10 +355,10 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
         How far around near prices to look, in units of a typical gain.
     """
     live = np.isfinite(problem.limits)
-    scale = _scale(problem)
+    scale = scales(problem)
     prices = np.where(live, 0.5 * scale, 0.0) if start is None else start
     if problem.rows <= 2 * _SAMPLE:
-        return _snap(problem, _exact(problem, prices, scale, live), scale)
+        return snap(problem, _exact(problem, prices, scale, live), scale)
     if start is None:
         prices = _rough(problem, prices, scale, live)
     # A sample's prices err by about this much; where that was too little, the next box stands
@@ -362,39 +367,39 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
     for _ in range(6):
         near = problem.around(prices, radius)
         fence = (prices, 3.0 * radius)
-        found = _search(near, prices, radius, live, fence, step=0.3, tolerance=1e-4)
+        found = search(near, prices, radius, live, fence, step=0.3, tolerance=1e-4)
         inside = bool(np.all(np.abs(found - prices) <= radius))
         prices = found
         if inside:
-            return _snap(problem, prices, scale)
+            return snap(problem, prices, scale)
         radius = radius * 1.5
-    prices = _search(problem, prices, scale, live, step=0.1, tolerance=1e-6)
-    return _snap(problem, prices, scale)
+    prices = search(problem, prices, scale, live, step=0.1, tolerance=1e-6)
+    return snap(problem, prices, scale)
 
 
 def _rough(problem: Problem, prices: Floats, scale: Floats, live: Any) -> Floats:
     """Give the prices of a sample; a smaller one says first where to look."""
     few = problem.take(slice(0, _FIRST), problem.limits * (_FIRST / problem.rows))
-    prices = _search(few, prices, scale, live, step=0.5, tolerance=1e-3)
+    prices = search(few, prices, scale, live, step=0.5, tolerance=1e-3)
     radius = np.where(live, 4.0 / math.sqrt(_FIRST) * scale, 0.0)
     sample = problem.take(slice(0, _SAMPLE), problem.limits * (_SAMPLE / problem.rows))
     near = sample.around(prices, radius)
     fence = (prices, 3.0 * radius)
-    return _search(near, prices, radius, live, fence, step=0.3, tolerance=1e-3)
+    return search(near, prices, radius, live, fence, step=0.3, tolerance=1e-3)
 
 
 def _exact(problem: Problem, prices: Floats, scale: Floats, live: Any) -> Floats:
     # The search can stall in a sharp corner; begun anew from there, it finds the way out.
     bound = math.inf
     for step in (0.5, 0.1, 0.02, 0.1):
-        prices = _search(problem, prices, scale, live, step=step, tolerance=1e-10)
+        prices = search(problem, prices, scale, live, step=step, tolerance=1e-10)
         before, bound = bound, problem.weigh(prices)[0]
         if before - bound <= 1e-9 * bound:
             break
     return prices
 
 
-def _snap(problem: Problem, prices: Floats, scale: Floats) -> Floats:
+def snap(problem: Problem, prices: Floats, scale: Floats) -> Floats:
     """Set prices that are nearly zero to zero, if that does not loosen the bound."""
     snapped = np.where(prices < 1e-7 * scale, 0.0, prices)
     if np.array_equal(snapped, prices):
@@ -403,7 +408,7 @@ def _snap(problem: Problem, prices: Floats, scale: Floats) -> Floats:
     return snapped if problem.weigh(snapped)[0] <= bound * (1.0 + 1e-12) else prices
 
 
-def _scale(problem: Problem) -> Floats:
+def scales(problem: Problem) -> Floats:
     """Give the order of magnitude of each price: money for one customer, money for money."""
     rows = slice(0, min(problem.rows, _SAMPLE))
     top = problem.gain[:, rows].max(axis=0)
@@ -414,7 +419,7 @@ def _scale(problem: Problem) -> Floats:
     return scale
 
 
-def _search(
+def search(
     problem: Problem,
     start: Floats,
     scale: Floats,
@@ -424,6 +429,15 @@ def _search(
     step: float,
     tolerance: float,
 ) -> Floats:
+    """Give prices, (1 + k,), at which the dual is least, by steps in units of `scale`.
+
+    Parameters
+    ----------
+    live
+        (1 + k,) which limits may have a price.
+    fence
+        The centre and half the width of the box that the search may not leave far behind.
+    """
     unit = scale[live]
     steep = problem.steepest()
 

@@ -39,7 +39,16 @@ _LAID = 32768
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _SILVER = math.sqrt(2.0) - 1.0
 
-__all__ = ["Allocator", "Plan", "ShadowPrices", "allocate"]
+__all__ = [
+    "Allocator",
+    "Plan",
+    "ShadowPrices",
+    "allocate",
+    "check_budget",
+    "check_limits",
+    "check_shared",
+    "check_table",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,10 +200,10 @@ class Allocator:
         shared: Sequence[tuple[float, Sequence[int]]] = (),
         budget: float | None = None,
     ) -> None:
-        self._gain, self._cost = _checked(gain, cost)
-        self._capacity = _limits(capacity, self._gain.shape[1])
-        self._shared, self._uses = _shared(shared, self._gain.shape[1])
-        self._prepare(math.inf if budget is None else _budget(budget))
+        self._gain, self._cost = check_table(gain, cost)
+        self._capacity = check_limits(capacity, self._gain.shape[1])
+        self._shared, self._uses = check_shared(shared, self._gain.shape[1])
+        self._prepare(math.inf if budget is None else check_budget(budget))
         self._prices: Floats | None = None
 
     def _prepare(self, budget: float) -> None:
@@ -246,7 +255,7 @@ class Allocator:
 
     def plan(self, budget: float | None = None) -> Plan:
         """Give the plan under `budget`; the last plan's prices start the search for the next."""
-        money = math.inf if budget is None else _budget(budget)
+        money = math.inf if budget is None else check_budget(budget)
         problem = self._under(money)
         if problem.rows == 0:
             return self._finish(np.full(0, -1), np.zeros(problem.limits.shape[0]), 0.0, money)
@@ -358,7 +367,8 @@ def _untied(problem: Problem, prices: Floats, action: Ints) -> Ints:
     return other if better else action
 
 
-def _checked(gain: Floats, cost: Floats) -> tuple[Floats, Floats]:
+def check_table(gain: Floats, cost: Floats) -> tuple[Floats, Floats]:
+    """Give gain and cost as arrays, or refuse them."""
     gain = np.asarray(gain, dtype=np.float64)
     cost = np.asarray(cost, dtype=np.float64)
     if gain.ndim != 2:
@@ -376,13 +386,15 @@ def _checked(gain: Floats, cost: Floats) -> tuple[Floats, Floats]:
     return gain, cost
 
 
-def _budget(budget: float) -> float:
+def check_budget(budget: float) -> float:
+    """Give the budget, or refuse it."""
     if math.isnan(budget) or budget < 0.0:
         raise RecipeError("budget: must be zero or more; leave it out for no limit")
     return float(budget)
 
 
-def _limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions: int) -> Floats:
+def check_limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions: int) -> Floats:
+    """Give (m,) the most customers of each action, ``inf`` for no limit."""
     if capacity is None:
         return np.full(actions, np.inf)
     limits = np.array([np.inf if c is None else float(c) for c in capacity], dtype=np.float64)
@@ -395,7 +407,9 @@ def _limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions: int
     return np.floor(limits)
 
 
-def _shared(shared: Sequence[tuple[float, Sequence[int]]], actions: int) -> tuple[Floats, Floats]:
+def check_shared(
+    shared: Sequence[tuple[float, Sequence[int]]], actions: int
+) -> tuple[Floats, Floats]:
     """Give the shared limits, (s,), and which actions each limit counts, (m + s, m)."""
     uses = np.concatenate([np.eye(actions), np.zeros((len(shared), actions))])
     for place, (most, counted) in enumerate(shared):
