@@ -37,6 +37,10 @@ _SAMPLE = 16384
 _FIRST = 1024
 # How far the exact search reaches to either side: four standard errors of such a sample.
 _REACH = 4.0 / math.sqrt(_SAMPLE)
+# Where in a box the best prices are is found to a thirtieth of its half width; then a box is
+# laid around them that is so many times narrower.
+_ROUGHLY = 0.03
+_NARROW = 6.0
 
 
 @cache
@@ -365,9 +369,7 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
     # around the better prices that were found, and is wider.
     radius = np.where(live, reach * scale, 0.0)
     for _ in range(6):
-        near = problem.around(prices, radius)
-        fence = (prices, 3.0 * radius)
-        found = search(near, prices, radius, live, fence, step=0.3, tolerance=1e-4)
+        found = _within(problem.around(prices, radius), prices, radius, live)
         inside = bool(np.all(np.abs(found - prices) <= radius))
         prices = found
         if inside:
@@ -375,6 +377,23 @@ def solve(problem: Problem, start: Floats | None = None, reach: float = _REACH) 
         radius = radius * 1.5
     prices = search(problem, prices, scale, live, step=0.1, tolerance=1e-6)
     return snap(problem, prices, scale)
+
+
+def _within(near: Problem, centre: Floats, radius: Floats, live: Any) -> Floats:
+    """Give the prices of a problem that is whole inside a box: roughly, then in a smaller box.
+
+    Few rows are left in the smaller box, so its many steps cost little.
+    """
+    fence = (centre, 3.0 * radius)
+    rough = search(near, centre, radius, live, fence, step=0.3, tolerance=_ROUGHLY)
+    if not np.all(np.abs(rough - centre) <= radius):
+        return rough
+    small = radius / _NARROW
+    nearer = near.around(rough, small)
+    found = search(nearer, rough, small, live, (rough, 3.0 * small), step=0.3, tolerance=1e-3)
+    if np.all(np.abs(found - rough) <= small):
+        return found
+    return search(near, found, radius, live, fence, step=0.1, tolerance=1e-4)
 
 
 def _rough(problem: Problem, prices: Floats, scale: Floats, live: Any) -> Floats:
