@@ -56,6 +56,9 @@ class PlanReport:
         How many customers had a decision for the period already; it stands.
     tree
         Who gets what, in lines of text; empty if it was not asked for.
+    gap
+        The most that a better plan could add to what is planned now, as a share; None where it
+        is not known.
     """
 
     rows: int
@@ -63,6 +66,7 @@ class PlanReport:
     actions: tuple[dict[str, Any], ...]
     before: int = 0
     tree: tuple[str, ...] = ()
+    gap: float | None = None
 
     @property
     def cost(self) -> float:
@@ -84,6 +88,7 @@ class PlanReport:
             "actions": list(self.actions),
             "decided_before": self.before,
             "tree": list(self.tree),
+            "gap": self.gap,
         }
 
 
@@ -152,7 +157,8 @@ def plan(
     lines: tuple[str, ...] = ()
     if tree:
         lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
-    return planned, replace(summarise(planned), before=before, tree=lines)
+    gap = decisions.plan.gap
+    return planned, replace(summarise(planned), before=before, tree=lines, gap=gap)
 
 
 def decided_columns(

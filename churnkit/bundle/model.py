@@ -561,16 +561,24 @@ class RetentionModel:
         reasons = encoded.reasons()
         problem = [reasons.get(row) for row in range(len(encoded.matrix))]
         result: dict[str, pa.Array] = {self.contract.entity.name: arrow_ids(encoded.entity)}
+        kinds = _types()
         for name, column in columns.items():
-            kind = _reasons_type() if name == "reasons" else None
-            result[name] = pa.array(column, type=kind, from_pandas=True)
+            result[name] = pa.array(column, type=kinds.get(name), from_pandas=True)
         result["problem"] = pa.array(problem, type=pa.string())
         return like(original, pa.table(result))
 
 
-def _reasons_type() -> pa.DataType:
+def _types() -> dict[str, pa.DataType]:
+    """Give the types of columns that would have none where every value is missing."""
     import pyarrow as pa
 
-    fields = {"column": pa.string(), "reason": pa.string()}
-    numbers = {"points": pa.float64(), "contribution": pa.float64()}
-    return pa.list_(pa.struct({**fields, **numbers}))
+    text, number = pa.string(), pa.float64()
+    reason = {"column": text, "reason": text, "points": number, "contribution": number}
+    return {
+        "reasons": pa.list_(pa.struct(reason)),
+        **dict.fromkeys(("action", "reason", "holdout", "segment"), text),
+        "propensity": number,
+        "explored": pa.bool_(),
+        "options": pa.list_(text),
+        **dict.fromkeys(("propensities", "values"), pa.list_(number)),
+    }

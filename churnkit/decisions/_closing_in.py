@@ -81,6 +81,14 @@ class Verdict:
     value: float
     bound: float
 
+    @property
+    def gap(self) -> float:
+        """The most that a better plan could add, as a share of `bound`; 0 is proven best."""
+        if not math.isfinite(self.bound):
+            # Money beyond all numbers: nothing is proven.
+            return 1.0
+        return max(0.0, self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
+
     def apply(self, given: Rows) -> Ints:
         """Give (n,) the action of some of the customers, -1 for none."""
         rows = self.limits.open(given)
@@ -267,9 +275,6 @@ class _Search:
         action = np.zeros(0, dtype=np.int64)
         if waiting.keys.shape[0]:
             action = _planned(self._live.problem(waiting, self._rest(seen)), prices)
-        twins = waiting.keys[1:] == waiting.keys[:-1]
-        # Of two that cannot be told apart neither gets anything.
-        action[1:][twins] = action[:-1][twins] = -1
         spent, value = _kept(waiting, action, seen.spent, self._live.most[0])
         worth = rounded(seen.value + value)
         return Verdict(
@@ -309,7 +314,13 @@ def _planned(problem: Problem, prices: Floats) -> Ints:
 
 
 def _kept(rows: Rows, action: Ints, before: int, budget: float) -> tuple[int, int]:
-    """Take back the least gain while rounding lifts the cost above the budget; give the sums."""
+    """Take back the least gain while rounding lifts the cost above the budget; give the sums.
+
+    `action` is changed in place.
+    """
+    twins = rows.keys[1:] == rows.keys[:-1]
+    # Of two who cannot be told apart by their keys neither gets anything.
+    action[1:][twins] = action[:-1][twins] = -1
     while True:
         taken = np.flatnonzero(action >= 0)
         cost, gain = rows.cost[taken, action[taken]], rows.gain[taken, action[taken]]

@@ -16,7 +16,7 @@ from churnkit.decisions._dual import Problem
 from churnkit.decisions._exact import exact_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,9 @@ __all__ = [
 # What breaks ties raises a gain by a share smaller than this: next to nothing.
 _SHARE = 2.0**-20
 _EVERY = 2**64 - 1
+# Rows that are weighed at once, and answers that are put together at once.
+_BLOCK = 65_536
+_HELD = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -296,6 +299,17 @@ class Look:
             best=sum(p.best for p in parts),
             sample=Sample.join([p.sample for p in parts], self.sample),
         )
+
+
+def gather(question: Any, parts: Iterable[Rows]) -> Any:
+    """Ask a question of each part, a few thousand rows at once; None where there is no part."""
+    held: list[Any] = []
+    for rows in parts:
+        for start in range(0, rows.keys.shape[0], _BLOCK):
+            held.append(question.ask(rows.take(slice(start, start + _BLOCK))))
+            if len(held) == _HELD:
+                held = [question.join(held)]
+    return question.join(held) if held else None
 
 
 def best_of(gain: Floats) -> Ints:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from churnkit.decisions.measured import MeasuredEffects
     from churnkit.decisions.who import Who
 
-__all__ = ["Decisions", "decide"]
+__all__ = ["Decisions", "decide", "reason_codes", "taken"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +188,7 @@ def decide(
     )
     if chance is not None and floors is not None:
         chance = chance.guarding(plan.action, np.asarray(floors[0].any(axis=1)))
-    codes = _reasons(gains, offered, plan, open_room, barred)
+    codes = reason_codes(gains, offered, plan.action, open_room.full(plan.action), barred)
     codes[np.isnan(np.asarray(churn_probability, dtype=np.float64))] = reasons.UNSCORED
     drawn = (
         _as_planned(plan)
@@ -196,7 +196,7 @@ def decide(
         else chance.draw(plan.action, who.customers)
     )
     codes[drawn.explored] = reasons.CHANCE
-    columns = _chosen(gains, drawn.action)
+    columns = taken(gains, drawn.action)
     return Decisions(
         names=declared.names,
         action=drawn.action,
@@ -228,37 +228,49 @@ def _as_planned(plan: Plan) -> Draw:
     return Draw(plan.action, np.zeros(n, dtype=np.bool_), np.ones(n), np.zeros((n, 0)))
 
 
-def _chosen(gains: Gains, action: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def taken(gains: Gains, action: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Give the gains and the cost of what each customer gets, 0 for none."""
-    taken = np.flatnonzero(action >= 0)
+    rows = np.flatnonzero(action >= 0)
     cost = np.broadcast_to(gains.cost, gains.expected.shape)
     tables = (gains.expected, gains.low, gains.high, cost)
     columns = {}
     for name, table in zip(("expected_gain", "low", "high", "cost"), tables, strict=True):
         columns[name] = np.zeros(action.shape[0])
-        columns[name][taken] = table[taken, action[taken]]
+        columns[name][rows] = table[rows, action[rows]]
     return columns
 
 
-def _reasons(
+def reason_codes(
     gains: Gains,
     offered: NDArray[np.float64],
-    plan: Plan,
-    room: Room,
+    action: NDArray[np.int64],
+    full: NDArray[np.bool_],
     barred: NDArray[np.int8],
 ) -> NDArray[np.int8]:
+    """Say why each customer gets an action, or none, (n,): places in `REASONS`.
+
+    Parameters
+    ----------
+    offered
+        (n, m) gains of what pays, ``-inf`` elsewhere.
+    action
+        (n,) what is given, -1 for none.
+    full
+        (m,) which actions have no room left.
+    barred
+        (n, m) what bars each action.
+    """
     pays = offered > -np.inf
     count = pays.sum(axis=1)
-    full = room.full(plan.action)
-    codes = np.full(plan.action.shape[0], reasons.BUDGET, dtype=np.int8)
+    codes = np.full(action.shape[0], reasons.BUDGET, dtype=np.int8)
     codes[~(pays & ~full).any(axis=1)] = reasons.FULL
     codes[count == 0] = reasons.UNPAID
     shut = ~gains.eligible.any(axis=1)
     codes[shut] = reasons.nearest(barred[shut])
-    taken = np.flatnonzero(plan.action >= 0)
-    own = offered[taken, plan.action[taken]]
+    rows = np.flatnonzero(action >= 0)
+    own = offered[rows, action[rows]]
     best = np.where(
-        own >= offered[taken].max(axis=1, initial=-np.inf), reasons.HIGHEST, reasons.SHARED
+        own >= offered[rows].max(axis=1, initial=-np.inf), reasons.HIGHEST, reasons.SHARED
     )
-    codes[taken] = np.where(count[taken] == 1, reasons.ONLY, best)
+    codes[rows] = np.where(count[rows] == 1, reasons.ONLY, best)
     return codes

@@ -83,7 +83,10 @@ class Room:
 
     def full(self, action: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell which actions have no room left under a plan, (m,)."""
-        counts = np.bincount(action + 1, minlength=self.capacity.shape[0] + 1)[1:]
+        return self.filled(np.bincount(action + 1, minlength=self.capacity.shape[0] + 1)[1:])
+
+    def filled(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which actions have no room left when so many customers, (m,), have each."""
         full: NDArray[np.bool_] = counts >= self.capacity
         for most, places in self.shared:
             if counts[list(places)].sum() >= most:

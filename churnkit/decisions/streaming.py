@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions._closing_in import close_in
-from churnkit.decisions._passes import Limits, Rows, mixed
+from churnkit.decisions._passes import Limits, Rows, gather, mixed
 from churnkit.decisions.allocate import check_budget, check_limits, check_shared, check_table
 from churnkit.decisions.prices import ShadowPrices
 from churnkit.errors import DataError, RecipeError
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["BatchPlan", "allocate_batches"]
 
 Batches = Callable[[], Iterable[tuple[Any, Any]]]
-# Rows that are weighed at once, and the answers that are put together at once.
-_BLOCK = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +62,7 @@ class BatchPlan:
     @property
     def gap(self) -> float:
         """The most that a better plan could add, as a share of `bound`; 0 is proven best."""
-        if not math.isfinite(self.bound):
-            return 1.0
-        return max(0.0, self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
+        return self._verdict.gap
 
     def actions(self) -> Iterator[Ints]:
         """Read the batches once more and give for each (n,) its actions, -1 for none.
@@ -202,12 +198,15 @@ class _Table:
     def ask(self, question: Any) -> Any:
         """Ask a question of every batch."""
         self.passes += 1
-        answer, seen = None, 0
-        for rows in self.parts():
-            seen += rows.keys.shape[0]
-            for start in range(0, rows.keys.shape[0], _BLOCK):
-                part = question.ask(rows.take(slice(start, start + _BLOCK)))
-                answer = part if answer is None else question.join([answer, part])
+        seen = 0
+
+        def counted() -> Iterator[Rows]:
+            nonlocal seen
+            for rows in self.parts():
+                seen += rows.keys.shape[0]
+                yield rows
+
+        answer = gather(question, counted())
         self._rows = seen if self._rows is None else self._rows
         self.refuse_other(seen, self._rows)
         return question.ask(_nobody(self.width)) if answer is None else answer

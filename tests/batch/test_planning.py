@@ -231,3 +231,10 @@ def test_a_rule_on_consent_is_kept_by_chance_too(make, rows):
     called = {row["customer_id"] for row in planned.to_pylist() if row["action"] == "call"}
     assert called
     assert called <= allowed
+
+
+def test_columns_have_their_types_where_nobody_gets_anything(make, rows):
+    kinds = {field.name: str(field.type) for field in make(rows, budget=0.0)[0].schema}
+    assert kinds["action"] == "string"
+    assert kinds["propensity"] == "double"
+    assert kinds["explored"] == "bool"

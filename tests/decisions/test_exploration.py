@@ -25,7 +25,7 @@ from churnkit.decisions.barring import bars
 from churnkit.decisions.chance import Chance
 from churnkit.decisions.drawing import thompson_weights
 from churnkit.decisions.gain import catalogue_gain
-from churnkit.decisions.recommend import _chosen
+from churnkit.decisions.recommend import taken
 from churnkit.decisions.room import Room
 
 COLUMNS = (
@@ -85,7 +85,7 @@ def test_propensities_are_the_frequencies_under_rules_capacity_and_budget(kind, 
         spread += drawn.probabilities * (1 - drawn.probabilities)
         weighted[run] = (worth[rows, drawn.action + 1] / drawn.propensity).sum()
         assert np.allclose(drawn.probabilities.sum(axis=1), 1.0)
-        assert _chosen(gains, drawn.action)["cost"].sum() <= budget
+        assert taken(gains, drawn.action)["cost"].sum() <= budget
         used = np.bincount(drawn.action + 1, minlength=options)[1:]
         assert used[0] <= 12
         assert gains.eligible[rows, drawn.action][drawn.action >= 0].all()
