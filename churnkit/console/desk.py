@@ -17,6 +17,7 @@ from churnkit.errors import ChurnkitError, MissingExtraError
 from churnkit.report.building import build_report, to_csv
 from churnkit.report.content import Chart, Column, Table
 from churnkit.report.drawing import draw
+from churnkit.report.findings import currency_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +72,7 @@ class Desk:
     ) -> None:
         self._roster, self._verdicts, self._history = roster, verdicts, history
         self._door, self._clock, self._embed = door, clock, embed
-        self._pages = Pages()
+        self._pages = Pages(currency=currency_of(roster.model))
         self._reports: dict[tuple[tuple[str, str], ...], str] = {}
         self._lock = threading.Lock()
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from churnkit.console.told import said, tell
+from churnkit.console.telling import tell
 from churnkit.errors import ChurnkitError
 from churnkit.insights.layout import LAYOUTS, find_columns
+from churnkit.report.findings import currency_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,7 @@ __all__ = ["Event", "History"]
 _SHOWN: Final = 60
 _DATES: Final = 5
 _STEP_DAYS: Final = 30
+_DAY: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class History:
         self._model = model
         self._tables = dict(tables)
         self._as_of = as_of
+        catalogue = model.parts.catalogue
+        self._titles = {one.name: one.title for one in catalogue.actions} if catalogue else {}
+        self._currency = currency_of(model)
         self._lock = threading.Lock()
         self._read: dict[str, tuple[pa.Table, dict[str, str]]] = {}
         self._risk: list[tuple[date, dict[str, float]]] | None = None
@@ -101,9 +106,19 @@ class History:
             layout = LAYOUTS[name]
             mine = rows.filter(_equal(rows[columns["customer"]], customer))
             for row in mine.to_pylist():
-                parts = {part: row[column] for part, column in columns.items()}
-                day = said(parts[layout.at])
-                found.append(Event(day, name, tell(name, parts), day))
+                at = columns[layout.at]
+                told = tell(
+                    name,
+                    {
+                        part: row[column]
+                        for part, column in columns.items()
+                        if part not in {"customer", layout.at}
+                    },
+                    titles=self._titles,
+                    currency=self._currency,
+                )
+                day = f"{row[at]:%Y-%m-%d}" if isinstance(row[at], date) else str(row[at])[:_DAY]
+                found.append(Event(day, name, told, day))
         return _in_runs(sorted(found, key=lambda one: one.at, reverse=True))[:_SHOWN]
 
     def risk(self, customer: str) -> list[tuple[date, float]]:

@@ -20,13 +20,18 @@ _FOLDER = Path(__file__).parent / "_page"
 class Pages:
     """The templates of the console, with the report's style.
 
+    Parameters
+    ----------
+    currency
+        Before amounts of money: ``USD``.
+
     Raises
     ------
     MissingExtraError
         If jinja2 is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, currency: str = "") -> None:
         try:
             from jinja2 import Environment, FileSystemLoader, StrictUndefined
             from markupsafe import Markup
@@ -46,6 +51,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        before = f"{currency}\N{NO-BREAK SPACE}" if currency else ""
+        self._environment.globals["money"] = lambda amount: f"{before}{amount:,.0f}"
         # A style sheet is no text of a page: there is nothing in it to escape.
         self._environment.globals["style"] = Markup(style)  # noqa: S704  (this package's own)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from churnkit.insights.themes import Themes
     from churnkit.journal import Journal
 
-__all__ = ["Findings", "ModelFacts", "gather"]
+__all__ = ["Findings", "ModelFacts", "currency_of", "gather"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def gather(
             journal=journal,
             progress=progress,
         )
-        currency = currency or _currency(model)
+        currency = currency or currency_of(model)
         found["period"] = _period(model)
     found["scorecard"] = _scorecard(found, targets)
     return Findings(currency=currency, **found)
@@ -210,7 +210,7 @@ def _day_of(as_of: Any) -> date | None:
         return None
 
 
-def _currency(model: RetentionModel) -> str:
+def currency_of(model: RetentionModel) -> str:
     """Take the currency from the unit of the value: ``USD a month``."""
     value = model.contract.value
     first = (value.unit or "").split(" ")[0] if value is not None else ""

@@ -76,16 +76,36 @@ def first_customer(page):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_are_quiet_and_nothing_is_cut_or_overlaps(visit, faults_of, width):
-    for path in ("", first_customer(visit()), "customers/%3Dcmd%7C'x'", "customers/nobody"):
+    paths = ("", "report", first_customer(visit()), "customers/%3Dcmd%7C'x'", "customers/nobody")
+    for path in paths:
         page = visit(path, width)
         assert [one for one in page.noted if "404" not in one] == [], path
         assert faults_of(page) == [], path
 
 
+BAR = """() => [...document.querySelectorAll('.filters :is(select, button)')].map((one) => {
+  const box = one.getBoundingClientRect();
+  return [box.left, box.top, box.width, box.height, getComputedStyle(one).borderRadius];
+})"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["", "report"])
+def test_filters_stand_in_columns_wide_enough_for_a_thumb(visit, path, scheme):
+    boxes = visit(path, 390, color_scheme=scheme).evaluate(BAR)
+    assert len(boxes) >= 2
+    assert {round(left) for left, *_ in boxes} <= {round(boxes[0][0]), round(boxes[1][0])}
+    for _, _, width, height, radius in boxes:
+        assert width >= 120
+        assert height >= 44
+        assert radius != "0px"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_no_serious_fault(visit, axe, width):
+def test_axe_finds_no_serious_fault(visit, axe, width, scheme):
     for path in ("", first_customer(visit()), "report"):
-        assert axe(visit(path, width, bypass_csp=True)) == [], path
+        assert axe(visit(path, width, bypass_csp=True, color_scheme=scheme)) == [], path
 
 
 def test_a_word_by_keyboard_is_written_once_and_shown(visit, console):

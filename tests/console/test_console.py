@@ -228,9 +228,26 @@ def test_what_came_several_times_in_a_row_is_told_once(shop_model, tmp_path):
     )
     told = History(shop_model, {"events": log}, date(2026, 11, 5)).events("a")
     assert [(one.since, one.at, one.says, one.times) for one in told] == [
-        ("2026-10-09", "2026-10-09", "Order for 12.5", 1),
-        ("2026-10-01", "2026-10-03", "Login", 2),
+        ("2026-10-09", "2026-10-09", "Used the product: order, for EUR 12.5", 1),
+        ("2026-10-01", "2026-10-03", "Used the product: login", 2),
     ]
+
+
+def test_the_past_is_told_in_words_and_not_in_columns(shop_model, roster, journal, tmp_path):
+    customer = acted(roster)
+    log = tmp_path / "treatments.csv"
+    log.write_text(
+        "customer_id,action,propensity,cost,decided_at,churned\n"
+        f"{customer},call,0.1741010989,12,2026-10-01,false\n{customer},none,0.5,0,2026-09-01,false\n"
+    )
+    history = History(shop_model, {"treatments": log}, date(2026, 11, 5))
+    desk = Desk(roster, Verdicts(journal, roster), history, door=Door(None), clock=lambda: NOW)
+    browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    page = browser.get(f"/customers/{customer}").text
+    assert "Action: A call, at a cost of EUR 12; had a 17 % chance of being chosen" in page
+    assert "Decided to do nothing; had a 50 % chance" in page
+    for column in ("propensity", "churned", "0.174"):
+        assert column not in page
 
 
 def test_no_get_changes_anything(visit, roster, journal):
