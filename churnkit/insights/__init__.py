@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from churnkit.insights.satisfaction import measure_satisfaction
     from churnkit.insights.sentiment import Sentiment
     from churnkit.insights.settings import RetentionSettings
+    from churnkit.insights.spark import business_on_spark
     from churnkit.insights.themes import Themes, find_themes
     from churnkit.insights.voice import themes_of
 
@@ -39,6 +40,7 @@ _HOMES = {
     "RetentionSettings": "settings",
     "Sentiment": "sentiment",
     "Themes": "themes",
+    "business_on_spark": "spark",
     "find_themes": "themes",
     "load_embedder": "embeddings",
     "measure_effects": "experiments",
@@ -58,6 +60,7 @@ __all__ = [
     "RetentionSettings",
     "Sentiment",
     "Themes",
+    "business_on_spark",
     "find_themes",
     "load_embedder",
     "measure_effects",

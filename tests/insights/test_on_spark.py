@@ -1,0 +1,106 @@
+"""The measures on Spark are those of DuckDB."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import pytest
+
+from churnkit.errors import DataError, RecipeError
+from churnkit.insights import (
+    business_on_spark,
+    measure_retention,
+    measure_satisfaction,
+    open_business,
+)
+from churnkit.insights.rfm import measure_rfm
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+AS_OF = "2026-01-01"
+TABLES = ("subscriptions", "events", "surveys", "tickets")
+
+
+def refuse_unlike(one, other, at=""):
+    """Hold two trees of numbers and words against each other."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), at
+        for name in one:
+            refuse_unlike(one[name], other[name], f"{at}/{name}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), at
+        for place, (mine, theirs) in enumerate(zip(one, other, strict=True)):
+            refuse_unlike(mine, theirs, f"{at}[{place}]")
+    elif isinstance(one, float) and isinstance(other, float):
+        same = math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+        assert same or (math.isnan(one) and math.isnan(other)), at
+    else:
+        assert one == other, at
+
+
+def both(spark, tables, measure):
+    """Measure on DuckDB and on Spark."""
+    with open_business(tables, as_of=AS_OF, threads=1) as business:
+        here = measure(business)
+    frames = {
+        name: spark.createDataFrame(table.to_pandas()).repartition(3)
+        for name, table in tables.items()
+    }
+    with business_on_spark(frames, as_of=AS_OF) as business:
+        there = measure(business)
+    return here, there
+
+
+def test_retention_and_satisfaction_are_those_of_duckdb(spark, business):
+    tables = {name: business.tables[name] for name in TABLES}
+    before = spark.conf.get("spark.sql.session.timeZone")
+
+    def measure(opened):
+        satisfied = measure_satisfaction(opened)
+        assert satisfied is not None
+        return measure_retention(opened).to_dict(), satisfied.to_dict()
+
+    here, there = both(spark, tables, measure)
+    refuse_unlike(list(here), list(there))
+    assert len(here[0]["figures"]) > 5
+    assert spark.conf.get("spark.sql.session.timeZone") == before
+    assert not [view for view in spark.catalog.listTables() if view.name.startswith("ck_")]
+
+
+def test_orders_are_counted_as_duckdb_counts_them(spark):
+    import pyarrow as pa
+
+    rows = [
+        {
+            "customer": f"c{place % 17}",
+            "date": datetime(2025, 1 + place % 12, 1 + place % 27, place % 24, tzinfo=UTC),
+            "amount": 5.0 + place % 9,
+            "order": f"o{place // 2}",
+        }
+        for place in range(400)
+    ]
+    tables = {"orders": pa.Table.from_pylist(rows)}
+
+    def measure(opened):
+        retention = measure_retention(opened).to_dict()
+        return retention, [segment.to_dict() for segment in measure_rfm(opened)]
+
+    here, there = both(spark, tables, measure)
+    refuse_unlike(list(here), list(there))
+
+
+def test_what_cannot_be_opened_is_refused(spark, business):
+    frame = spark.createDataFrame([("a", 1.0)], "customer string, mrr double")
+    with (
+        pytest.raises(DataError, match="started"),
+        business_on_spark({"subscriptions": frame}, as_of=AS_OF),
+    ):
+        pass
+    for tables, said in (
+        ({"sales": frame}, "no kind of table 'sales'"),
+        ({}, "there is no table"),
+        ({"events": business.tables["events"]}, "give Spark data frames"),
+    ):
+        with pytest.raises(RecipeError, match=said), business_on_spark(tables, as_of=AS_OF):
+            pass
