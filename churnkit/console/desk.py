@@ -39,6 +39,7 @@ _REPORTS: Final = 16
 _BODY: Final = 16_384
 _LEAST: Final = 5
 _FEWEST_DATES: Final = 2
+_COMPONENTS: Final = 8
 
 
 class Desk:
@@ -79,8 +80,9 @@ class Desk:
     def warm(self) -> None:
         """Draw the report, and find reasons and past risk once, before the first visitor comes."""
         self._lines(self._roster.order[:1].tolist(), self._verdicts.standing())
-        for customer in self._roster.customers[:1]:
-            self._history.risk(customer)
+        for row in self._roster.order[:1].tolist():
+            self._history.risk(self._roster.customers[row])
+            self._roster.health(row)
         with suppress(ChurnkitError):  # the page of the report says why there is none
             self._report_of({})
 
@@ -331,11 +333,12 @@ class Desk:
         token = self._door.form_token(request)
         (line,) = self._lines([row], standing)
         line["reasons"] = self._roster.reasons(np.array([row]), top=8)[0]
+        health = self._roster.health(row).top(_COMPONENTS).rounded()
         answer = self._pages.show(
             "customer.html",
             title=customer,
             line=line,
-            health=self._roster.health(row),
+            health=health,
             said=standing.verdicts.get(customer),
             verdicts=VERDICTS,
             events=self._history.events(customer),

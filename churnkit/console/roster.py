@@ -11,6 +11,7 @@ import numpy as np
 from churnkit.bundle.reasons import reasons_for
 from churnkit.decisions.reasons import REASONS
 from churnkit.errors import RecipeError
+from churnkit.insights.health_parts import explain_health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,7 @@ _NUMBERS: Final = {
     "cost": "cost",
 }
 _LEVELS: Final = 12
+_COMPARED: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +151,36 @@ class Roster:
         )
 
     def health(self, row: int) -> HealthParts:
-        """Take the health of a row's customer apart."""
-        from churnkit.insights.health_parts import health_parts
+        """Give one customer's health score, by the tables that its columns come from.
 
-        parts = self.model.parts
+        Columns of a flat file come from no table: each is a part, by its value in words.
+        """
         features = np.ascontiguousarray(self.encoded.features[[row]])
-        contributions = parts.scorer.contributions(features)
+        parts = self.model.parts
+        tables = {} if parts.timeline is None else parts.timeline.tables_of_features
         columns = self.model.contract.features
-        return health_parts(columns, features, contributions, parts.calibration.apply)[0]
+        names = [
+            tables[column.name].replace("_", " ").capitalize()
+            if column.name in tables
+            else column.say(column.decoded(code))
+            for column, code in zip(columns, features[0].tolist(), strict=True)
+        ]
+        return explain_health(
+            parts.scorer.contributions(features)[0],
+            self._compared,
+            parts.calibration.apply,
+            names=names,
+        )
+
+    @cached_property
+    def _compared(self) -> NDArray[np.float64]:
+        """Contributions of the base, or of evenly spread rows of a large one."""
+        rows = self.encoded.features[self.encoded.valid]
+        step = -(-len(rows) // _COMPARED)
+        found: NDArray[np.float64] = self.model.parts.scorer.contributions(
+            np.ascontiguousarray(rows[::step])
+        )
+        return found
 
 
 def read_roster(

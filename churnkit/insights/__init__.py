@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from churnkit.insights.embeddings import load_embedder
     from churnkit.insights.experiments import measure_effects
     from churnkit.insights.figure import Figure
+    from churnkit.insights.health_parts import HealthParts, explain_health
     from churnkit.insights.layout import LAYOUTS
     from churnkit.insights.retention import RetentionMetrics, measure_retention, retention_metrics
     from churnkit.insights.satisfaction import measure_satisfaction
@@ -36,11 +37,13 @@ _HOMES = {
     "Business": "business",
     "Clusters": "clusters",
     "Figure": "figure",
+    "HealthParts": "health_parts",
     "RetentionMetrics": "retention",
     "RetentionSettings": "settings",
     "Sentiment": "sentiment",
     "Themes": "themes",
     "business_on_spark": "spark",
+    "explain_health": "health_parts",
     "find_themes": "themes",
     "load_embedder": "embeddings",
     "measure_effects": "experiments",
@@ -56,11 +59,13 @@ __all__ = [
     "Business",
     "Clusters",
     "Figure",
+    "HealthParts",
     "RetentionMetrics",
     "RetentionSettings",
     "Sentiment",
     "Themes",
     "business_on_spark",
+    "explain_health",
     "find_themes",
     "load_embedder",
     "measure_effects",

@@ -1,8 +1,9 @@
-"""One customer's health, taken apart: from an ordinary customer's score to theirs."""
+"""One customer's health score as a sum: the average customer's, and what sets this one apart."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,89 +11,160 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.contracts.column import Column
+__all__ = ["HealthPart", "HealthParts", "explain_health"]
 
-__all__ = ["HealthParts", "health_parts"]
+# Scores in log-odds that are nearer than this have one slope between them.
+_NEAR = 1e-6
+_STEP = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPart:
+    """What one component adds to a health score, in points; negative takes away."""
+
+    name: str
+    points: float
 
 
 @dataclass(frozen=True, slots=True)
 class HealthParts:
-    """A health score and what makes it: ``start + points of the parts + rest = score``.
+    """A customer's health score as the sum of its parts.
 
     Parameters
     ----------
     score
-        100 x (1 - calibrated probability of churn).
+        ``100 * (1 - calibrated probability of churn)``.
     start
-        The score of a customer about whom nothing moves the model: its expected log-odds.
+        The mean score of the customers that this one is compared with.
     parts
-        The strongest columns: what they say of the customer, and their points.
-    rest
-        The points of all other columns together.
+        The strongest first; `start` and all points add up to `score`.
     """
 
     score: float
     start: float
-    parts: tuple[tuple[str, float], ...]
-    rest: float
+    parts: tuple[HealthPart, ...]
+
+    def top(self, most: int, *, rest: str = "Everything else") -> HealthParts:
+        """Keep the strongest parts, and sum up the others under one name at the end."""
+        if len(self.parts) <= most:
+            return self
+        others = math.fsum(part.points for part in self.parts[most:])
+        return replace(self, parts=(*self.parts[:most], HealthPart(rest, others)))
+
+    def rounded(self, decimals: int = 1) -> HealthParts:
+        """Round so that what is shown adds up, too; no number moves by more than one last digit.
+
+        Examples
+        --------
+        >>> parts = tuple(HealthPart(name, 0.14) for name in "abc")
+        >>> [part.points for part in HealthParts(70.42, 70.0, parts).rounded().parts]
+        [0.2, 0.1, 0.1]
+        """
+        unit = 10**decimals
+        score, start = round(self.score * unit), round(self.start * unit)
+        exact = [part.points * unit for part in self.parts]
+        whole = [math.floor(points) for points in exact]
+        # Largest remainders go up, until the sum is what it must be.
+        order = sorted(range(len(exact)), key=lambda place: whole[place] - exact[place])
+        missing = score - start - sum(whole)
+        for place in order[: max(missing, 0)]:
+            whole[place] += 1
+        for place in order[len(order) + min(missing, 0) :]:
+            whole[place] -= 1
+        parts = tuple(
+            HealthPart(part.name, points / unit)
+            for part, points in zip(self.parts, whole, strict=True)
+        )
+        return HealthParts(score / unit, start / unit, parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the parts as JSON-able data."""
-        return {**asdict(self), "parts": [list(part) for part in self.parts]}
+        """Return everything as JSON-able data."""
+        return {**asdict(self), "parts": [asdict(part) for part in self.parts]}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas frame, one row a part."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(part) for part in self.parts], columns=["name", "points"])
 
 
-def health_parts(
-    columns: Sequence[Column],
-    matrix: NDArray[np.float64],
-    contributions: NDArray[np.float64],
+def explain_health(
+    contributions: ArrayLike,
+    others: ArrayLike,
     apply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     *,
-    top: int = 6,
-) -> list[HealthParts]:
-    """Take health scores apart, one customer each.
+    names: Sequence[str],
+) -> HealthParts:
+    """Split one customer's health score into parts that add up to it.
 
-    Log-odds split exactly into contributions; these are carried over to the score by the slope of
-    the line from the start to the score, so that the points add up.
+    Against each of the `others` the difference in score is shared among the features in proportion
+    to their differences in log-odds; the parts are the means over all others. That is exact: the
+    points and the others' mean score add up to the customer's score, however the calibration bends.
 
     Parameters
     ----------
-    columns
-        The features (f).
-    matrix : (n, f) encoded features
-    contributions : (n, f + 1) exact SHAP values in log-odds, the bias last
+    contributions : (f + 1,) the customer's exact SHAP values in log-odds, the bias last
+    others : (m, f + 1) those of the customers to compare with, such as the whole base
     apply
-        From log-odds to calibrated probability.
-    top
-        How many parts are named.
+        From log-odds to calibrated probability, ``calibration.apply``.
+    names : (f,)
+        What each feature belongs to; features with one name are one part, such as all that come
+        from one table.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together, or there is nobody to compare with.
+
+    Notes
+    -----
+    With h the score of log-odds z, and c the contributions, the part of group g is
+    ``mean_b (c_g - c_bg) * (h(z) - h(z_b)) / (z - z_b)``: Aumann and Shapley's share along the
+    straight line from customer b to this one (Sundararajan, Taly and Yan 2017, integrated
+    gradients), averaged over the base.
 
     Examples
     --------
-    >>> from churnkit.contracts import Column
-    >>> columns = [Column("tenure", "number", ("feature",), "Member for", "months")]
-    >>> sigmoid = lambda raw: 1 / (1 + np.exp(-raw))
-    >>> [found] = health_parts(columns, np.array([[3.0]]), np.array([[1.0, -1.0]]), sigmoid)
-    >>> round(found.start), round(found.score), [(says, round(p)) for says, p in found.parts]
-    (73, 50, [('Member for: 3 months', -23)])
+    >>> import numpy as np
+    >>> def apply(raw):
+    ...     return 1.0 / (1.0 + np.exp(-raw))
+    >>> found = explain_health(
+    ...     [1.0, -0.5, 0.0], [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]], apply, names=["tickets", "use"]
+    ... )
+    >>> [(part.name, round(part.points, 1)) for part in found.parts]
+    [('tickets', -18.1), ('use', 12.0)]
+    >>> round(found.start + sum(part.points for part in found.parts) - found.score, 9)
+    0.0
     """
-    raw, bias = contributions.sum(axis=1), contributions[:, -1]
-    score, start = (100.0 * (1.0 - apply(odds)) for odds in (raw, bias))
-    moved = raw - bias
-    # Where nothing moves the sum, parts that cancel have no line to be carried over by.
-    slope = np.where(moved != 0.0, (score - start) / np.where(moved != 0.0, moved, 1.0), 0.0)
-    points = contributions[:, :-1] * slope[:, None]
-    strongest = np.argsort(-np.abs(contributions[:, :-1]), axis=1, kind="stable")[:, :top]
-    found = []
-    for row, places in enumerate(strongest.tolist()):
-        named = [place for place in places if points[row, place] != 0.0]
-        parts = tuple(
-            (
-                columns[place].say(columns[place].decoded(matrix[row, place])),
-                float(points[row, place]),
-            )
-            for place in named
-        )
-        rest = float(score[row] - start[row]) - sum(each for _, each in parts)
-        found.append(HealthParts(float(score[row]), float(start[row]), parts, rest))
-    return found
+    own = np.asarray(contributions, dtype=np.float64)
+    base = np.asarray(others, dtype=np.float64)
+    if own.ndim != 1 or base.ndim != 2 or base.shape[1:] != own.shape or not len(base):
+        raise ValueError("others are rows of contributions, one row or more, as the customer's")
+    if len(names) != len(own) - 1:
+        raise ValueError(f"there are {len(names)} names for {len(own) - 1} features")
+
+    def health(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 100.0 * (1.0 - apply(raw))
+
+    raw, at = base.sum(axis=1), own.sum()
+    score, scores = float(health(np.array([at]))[0]), health(raw)
+    away = at - raw
+    near = np.abs(away) < _NEAR
+    slope = np.empty(len(base))
+    slope[~near] = (score - scores[~near]) / away[~near]
+    if near.any():
+        slope[near] = (health(raw[near] + _STEP) - health(raw[near] - _STEP)) / (2.0 * _STEP)
+    shares = slope @ (own - base) / len(base)
+    points: dict[str, float] = {}
+    # The bias is everybody's, so its share is nothing.
+    for name, share in zip(names, shares[:-1].tolist(), strict=True):
+        points[name] = points.get(name, 0.0) + share
+    start = float(scores.mean())
+    order = sorted(points, key=lambda name: (-abs(points[name]), name))
+    if order:
+        # What floating point lost on the way belongs to the greatest part.
+        points[order[0]] += score - math.fsum([start, *points.values()])
+    return HealthParts(score, start, tuple(HealthPart(name, points[name]) for name in order))

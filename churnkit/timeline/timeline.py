@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.features import Feature, feature_from_dict
+from churnkit.timeline.features import Feature, Ratio, feature_from_dict
 from churnkit.timeline.fitting import refuse_what_does_not_fit, refuse_wrong_names
 from churnkit.timeline.labels import (
     Eligibility,
@@ -130,6 +130,28 @@ class Timeline:
         types = {self.as_of: "datetime"}
         types |= {name: self.feature_type(feature) for name, feature in self.features.items()}
         return types | ({self.label_name: "boolean"} if self.label else {})
+
+    @property
+    def tables_of_features(self) -> dict[str, str]:
+        """The table that each feature comes from; of a ratio that of what is divided.
+
+        Examples
+        --------
+        >>> from churnkit.timeline import ActiveWithin, Count, Ratio, Snapshots, Table
+        >>> week, month = Count("orders", window_days=7), Count("orders", window_days=30)
+        >>> Timeline(
+        ...     [Table("orders", "buyer", happened="at")],
+        ...     {"week": week, "speed": Ratio(week, month)},
+        ...     Snapshots(dates=("2025-01-01",)),
+        ...     ActiveWithin("orders", days=90),
+        ... ).tables_of_features
+        {'week': 'orders', 'speed': 'orders'}
+        """
+        found = {}
+        for name, feature in self.features.items():
+            read: Any = feature.over if isinstance(feature, Ratio) else feature
+            found[name] = read.table
+        return found
 
     def feature_type(self, feature: Feature) -> str:
         """Return the type that a feature becomes, in a contract's words."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+from copy import copy
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -248,6 +250,32 @@ def test_the_past_is_told_in_words_and_not_in_columns(shop_model, roster, journa
     assert "Decided to do nothing; had a 50 % chance" in page
     for column in ("propensity", "churned", "0.174"):
         assert column not in page
+
+
+def test_the_health_score_is_shown_as_a_sum(visit, roster):
+    customer = acted(roster)
+    page = visit().get(f"/customers/{customer}").text
+    panel = page[page.index("What makes the health score") :]
+    first, *points, last = map(
+        float, re.findall(r'class="amount">([-+]?[\d.]+)</span>', panel[: panel.index("</ul>")])
+    )
+    assert round(10 * first) + sum(round(10 * one) for one in points) == round(10 * last)
+    row = roster.places[customer]
+    assert last == pytest.approx(100 * (1 - roster.probability[row]), abs=0.05)
+    assert first == pytest.approx(100 * (1 - roster.probability.mean()), abs=0.05)
+
+
+def test_the_parts_of_a_score_are_the_tables_of_its_timeline(roster):
+    class Plan:
+        tables_of_features = {"tenure_months": "paid_bills", "mrr": "paid_bills"}  # noqa: RUF012
+
+    model = copy(roster.model)
+    model.parts = replace(model.parts, timeline=Plan())
+    row = roster.places[acted(roster)]
+    names = [part.name for part in replace(roster, model=model).health(row).parts]
+    assert len(names) == 3
+    assert "Paid bills" in names
+    assert any(name.endswith(" plan") for name in names)
 
 
 def test_no_get_changes_anything(visit, roster, journal):
