@@ -37,7 +37,14 @@ if TYPE_CHECKING:
 ACTIONS = ("call", "discount", "training")
 ARMS = ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
 SPLITS = 4
-LEARNERS = ("t", "dr", "response")
+LEARNERS: dict[str, dict[str, Any]] = {
+    "s, trees of 4 leaves": {"learner": "s", "num_leaves": 4},
+    "s": {"learner": "s"},
+    "t": {"learner": "t"},
+    "x": {"learner": "x"},
+    "dr": {"learner": "dr"},
+    "response": {"learner": "response"},
+}
 PERIODS, MARGIN = 12, 0.7
 LEVELS = (0.0, 0.2, 0.5, 0.8, 0.95)
 
@@ -58,13 +65,13 @@ def hillstrom() -> dict[str, Any]:
     splits = StratifiedShuffleSplit(SPLITS, test_size=0.3, random_state=0)
     parts = list(splits.split(X, arm * 2 + visit))
     return {
-        learner: [_split(learner, X, visit, arm, train=train, test=test) for train, test in parts]
-        for learner in LEARNERS
+        name: [_split(settings, X, visit, arm, train=train, test=test) for train, test in parts]
+        for name, settings in LEARNERS.items()
     }
 
 
 def _split(
-    learner: str,
+    settings: dict[str, Any],
     X: Floats,
     visit: Floats,
     arm: NDArray[np.int64],
@@ -73,7 +80,7 @@ def _split(
     test: NDArray[np.intp],
 ) -> dict[str, Any]:
     started = time.process_time()
-    model = UpliftModel(learner, categorical_features=(5, 6)).fit(
+    model = UpliftModel(**settings, categorical_features=(5, 6)).fit(
         X[train], visit[train], treatment=arm[train], propensity=np.full(len(train), 1 / 3)
     )
     seconds = time.process_time() - started
