@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from churnkit.console.telling import tell
@@ -57,6 +57,8 @@ def test_a_long_text_is_cut():
     assert len(tell("reviews", {"text": "x" * 900})) < 250
 
 
+# The first text that is drawn on a machine takes Hypothesis seconds.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_row_of_a_known_table_is_a_fault(data):
     value = st.none() | st.floats() | st.text(max_size=5) | st.booleans() | st.dates()
