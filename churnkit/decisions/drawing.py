@@ -127,6 +127,9 @@ def _best_of(mean: Floats, deviation: Floats, open_: NDArray[np.bool_]) -> Float
 
 def _normal(x: Floats) -> Floats:
     """Give the normal distribution's share below x, to three digits."""
+    # Past ten deviations the share is exactly 0 or 1, and a gain that is all but certain is
+    # so many of them away that their cube would be no number.
+    x = np.clip(x, -10.0, 10.0)
     return 0.5 * (1.0 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
 
 

@@ -138,7 +138,10 @@ def reserve_of(
     paid = dearest > 0.0
     if paid.any() and math.isfinite(room.budget):
         slice_ = share * room.budget / int(paid.sum())
-        customers[paid] = np.minimum(customers[paid], np.floor(slice_ / dearest[paid]))
+        # A cost next to nothing pays for more customers than a number can count: no limit.
+        with np.errstate(over="ignore"):
+            affordable = np.floor(slice_ / dearest[paid])
+        customers[paid] = np.minimum(customers[paid], affordable)
     # More than chance can take at all is not kept back.
     most_taken = np.ceil(exploration.epsilon * cells.sum(axis=0))
     limited = np.isfinite(customers)

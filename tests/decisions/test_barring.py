@@ -234,7 +234,7 @@ events = st.builds(
         st.sampled_from([0.0, 1.0, np.nan]),
         st.floats(0, 200),
         st.sampled_from([0.0, 1.0, np.nan]),
-        st.floats(0, 20),
+        st.floats(0, 20) | st.sampled_from([5e-324, 1e-308, 1e-150, 1e150]),
     ),
     st.lists(events, max_size=4),
     st.none() | st.floats(0, 30),
@@ -275,6 +275,18 @@ def test_one_customer_alone_is_decided_as_in_a_table(
         n for n, e in zip(table.names, table.eligible[0], strict=True) if e
     }
     assert 0.0 < one.propensity <= 1.0
+
+
+@pytest.mark.parametrize("cost", [5e-324, 1e-308, 1e-12, 1e150])
+@pytest.mark.parametrize(("by", "likely"), [("uniform", 0.5), ("thompson", 0.95)])
+def test_a_cost_beyond_all_measure_is_decided_in_silence(cost, by, likely):
+    catalogue = Catalogue((replace(CALL, cost="gift"),), exploration=Exploration(1.0, by))
+    row = np.array([[0.0, 50.0, 1.0, cost]])
+    table = decide([0.5], row, catalogue.compile(COLUMNS), budget=4.0, who=who())
+    one = decide_one(0.5, row[0].tolist(), catalogue.compile(COLUMNS), budget=4.0, who=who())
+    assert (one.action, one.propensity) == (table.action_name[0], table.propensity[0])
+    assert table.propensity[0] == pytest.approx(likely if cost < 4.0 else 1.0, abs=1e-3)
+    assert table.cost[0] <= 4.0
 
 
 def test_at_a_plans_prices_chance_chooses_as_often_as_it_says():
