@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,18 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnkit.batch.deciding import decide_once
-from churnkit.batch.sources import Query, open_source, read_all
-from churnkit.batch.writing import TableWriter, refuse_overwriting
+from churnkit.batch.whole import read_customers, write_whole
 from churnkit.bundle.ids import entities
-from churnkit.bundle.outputs import note_output
 from churnkit.decisions.plan_tree import plan_tree
 from churnkit.decisions.stored_prices import write_prices
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from churnkit.batch.deciding import Occasion
-    from churnkit.batch.sources import Source
+    from churnkit.batch.sources import Query, Source
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoded import Encoded
     from churnkit.decisions import Decisions
@@ -132,26 +131,18 @@ def plan(
     ------
     DataError
         If a column is missing, or a customer stands in two rows.
+    ChurnkitError
+        If a file cannot be read or written; a name that no result can have is refused before
+        anything is decided.
     """
-    contract = model.contract
-    wanted = [
-        column.name for column in (*contract.required("recommend"), *contract.optional("recommend"))
-    ]
-    opened = open_source(source) if isinstance(source, (str, Path)) else source
-    customers = read_all(opened, columns=wanted)
-    if output is not None and not isinstance(opened, Query):
-        for path in opened.paths:
-            refuse_overwriting(path, output)
+    customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.judge(customers)
     columns, decisions, before = decided_columns(
         model, encoded, probability, budget=budget, occasion=occasion
     )
     planned: pa.Table = model.tabulate(customers, encoded, columns)
     if output is not None:
-        note_output(output, contract.entity.name)
-        with TableWriter(output, planned.schema) as writer:
-            writer.write(planned)
-            writer.finish()
+        write_whole(planned, output, model.contract)
     if prices is not None:
         write_prices(prices, decisions.plan.shadow_prices, model.catalogue)
     lines: tuple[str, ...] = ()

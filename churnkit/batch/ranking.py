@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from churnkit.batch.sources import Query, open_source, read_all
-from churnkit.batch.writing import TableWriter, refuse_overwriting
+from churnkit.batch.whole import read_customers, write_whole
 from churnkit.bundle.ids import arrow_ids, entities
-from churnkit.bundle.outputs import note_output
 from churnkit.bundle.shown import shown_lines
 from churnkit.decisions.barring import holdouts_of
 from churnkit.decisions.rank_table import rank_rows
@@ -21,9 +18,10 @@ from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from churnkit.batch.deciding import Occasion
-    from churnkit.batch.sources import Source
+    from churnkit.batch.sources import Query, Source
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoded import Encoded
     from churnkit.journal import Journal
@@ -112,22 +110,13 @@ def rank(
     RecipeError
         If the model ranks nothing, or an occasion is needed.
     """
-    contract = model.contract
     _ = model.compiled_ranking  # a model that ranks nothing is refused before anything is read
-    read = (*contract.required("recommend"), *contract.optional("recommend"))
-    opened = open_source(source) if isinstance(source, (str, Path)) else source
-    customers = read_all(opened, columns=[column.name for column in read])
-    if output is not None and not isinstance(opened, Query):
-        for path in opened.paths:
-            refuse_overwriting(path, output)
+    customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.judge(customers)
     lists, before = _lists(model, customers, encoded, occasion)
     table = _tabulate(model, encoded, probability, lists)
     if output is not None:
-        note_output(output, contract.entity.name)
-        with TableWriter(output, table.schema) as writer:
-            writer.write(table)
-            writer.finish()
+        write_whole(table, output, model.contract)
     return table, _summed(model, encoded, lists, before)
 
 
