@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from churnkit.cli.options import ModelName, load_model
+from churnkit.cli.options import ModelName, OwnJournal, load_model
 from churnkit.cli.output import say
 from churnkit.errors import ChurnkitError, MissingExtraError
 
@@ -26,10 +26,7 @@ def console(
         list[str] | None,
         typer.Option(help="NAME=PATH of a raw table, as for churnkit report; again for each."),
     ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own."),
-    ] = None,
+    journal: OwnJournal = None,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 for any free port.")] = 3001,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     keys: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson
+from churnkit.cli.options import AsJson, OwnJournal
 from churnkit.cli.output import print_json, print_next, print_table, say
 from churnkit.errors import ChurnkitError, MissingExtraError
 
@@ -31,10 +31,7 @@ def erase(
         list[Path] | None,
         typer.Option(help="A further .csv or .parquet file to erase them from; again for each."),
     ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own."),
-    ] = None,
+    journal: OwnJournal = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say where they are; change nothing.")
     ] = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, load_model
+from churnkit.cli.options import AsJson, ModelName, OwnJournal, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
 from churnkit.errors import ChurnkitError
 
@@ -61,10 +61,7 @@ def evaluate(
     per_day: Annotated[
         float | None, typer.Option(min=0.0, help="For --detect: customers decided on in a day.")
     ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(help="Its SQLAlchemy URL; default: CHURNKIT_JOURNAL, or the project's own."),
-    ] = None,
+    journal: OwnJournal = None,
     model: ModelName = None,
     level: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="For folds and resamples.")] = 0,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, load_model
+from churnkit.cli.options import AsJson, ModelName, OwnJournal, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def states_of(name: str) -> Path:
 
 def learn(
     model: ModelName = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own."),
-    ] = None,
+    journal: OwnJournal = None,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,11 @@ __all__ = [
     "AsJson",
     "AsOf",
     "Customers",
+    "Day",
+    "Journalled",
     "ModelName",
+    "OwnJournal",
+    "Period",
     "RawTables",
     "Sql",
     "find_recipe",
@@ -40,6 +45,28 @@ AsOf = Annotated[
 ]
 Sql = Annotated[
     str | None, typer.Option("--sql", help="A query, or a table's name, for a database.")
+]
+
+Journalled = Annotated[
+    str | None,
+    typer.Option("--journal", help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, if it is set."),
+]
+OwnJournal = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own.",
+    ),
+]
+Period = Annotated[
+    str | None,
+    typer.Option(help="Each customer is decided on once a period. Default: the day's month."),
+]
+Day = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], help="The day to decide for. Default: --as-of, else today, UTC."
+    ),
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,18 @@ import typer
 
 from churnkit.cli.asked import Asked
 from churnkit.cli.occasions import open_occasion
-from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
+from churnkit.cli.options import (
+    AsJson,
+    AsOf,
+    Customers,
+    Day,
+    Journalled,
+    ModelName,
+    Period,
+    RawTables,
+    Sql,
+    load_model,
+)
 from churnkit.cli.output import print_json, print_next, print_table, say
 
 if TYPE_CHECKING:
@@ -29,20 +39,9 @@ def plan(
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="The most that all actions may cost together.")
     ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, if it is set."),
-    ] = None,
-    period: Annotated[
-        str | None,
-        typer.Option(help="One decision a customer in each period. Default: the day's month."),
-    ] = None,
-    day: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], help="The day to decide for. Default: --as-of, else today, UTC."
-        ),
-    ] = None,
+    journal: Journalled = None,
+    period: Period = None,
+    day: Day = None,
     prices: Annotated[
         Path | None, typer.Option(help="A .json file for shadow prices, for a service.")
     ] = None,

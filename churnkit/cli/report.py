@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, load_model
+from churnkit.cli.options import AsJson, ModelName, OwnJournal, load_model
 from churnkit.cli.output import print_json, print_next, print_table, say
 from churnkit.errors import ChurnkitError, ModelNotFoundError
 
@@ -53,10 +53,7 @@ def report(
     budget: Annotated[
         float | None, typer.Option(min=0.0, help="The most that all actions may cost together.")
     ] = None,
-    journal: Annotated[
-        str | None,
-        typer.Option(help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own."),
-    ] = None,
+    journal: OwnJournal = None,
     csv: Annotated[
         Path | None, typer.Option(help="A folder for the numbers of each chart, as CSV.")
     ] = None,
