@@ -154,6 +154,39 @@ def gym_member(place=0, *, decide=False):
     return {**member, "may_call": place % 3 != 0} if decide else member
 
 
+@pytest.fixture
+def served(model):
+    """The model that `live` serves; a module may name another."""
+    return model
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'journal.db'}"
+
+
+@pytest.fixture
+def live(served, url, tmp_path):
+    """Run questions against an application that lives as in a server, with a journal."""
+    from churnkit.server import create_app
+
+    def live(questions, *, of=served, **settings):
+        app = create_app(of, journal=url, spool=str(tmp_path / "spool"), **settings)
+
+        async def run():
+            await app.startup()
+            transport = httpx.ASGITransport(app=app)
+            try:
+                async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+                    return await questions(client)
+            finally:
+                await app.shutdown()
+
+        return asyncio.run(run())
+
+    return live
+
+
 @pytest.fixture(scope="session")
 def member():
     return gym_member

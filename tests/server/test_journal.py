@@ -6,7 +6,6 @@ import json
 import sqlite3
 from dataclasses import replace
 
-import httpx
 import pytest
 
 from churnkit.bundle.model import RetentionModel
@@ -17,32 +16,6 @@ from churnkit.server.spool import Spool
 
 JSON = {"content-type": "application/json"}
 NOW = "2026-11-25T12:00:00Z"
-
-
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'journal.db'}"
-
-
-@pytest.fixture
-def live(model, url, tmp_path):
-    """Run questions against an application that lives as in a server."""
-
-    def live(questions, *, of=model, **settings):
-        app = create_app(of, journal=url, spool=str(tmp_path / "spool"), **settings)
-
-        async def run():
-            await app.startup()
-            transport = httpx.ASGITransport(app=app)
-            try:
-                async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
-                    return await questions(client)
-            finally:
-                await app.shutdown()
-
-        return asyncio.run(run())
-
-    return live
 
 
 def decisions(url):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import jsonschema
 import numpy as np
 import pytest
@@ -78,27 +76,8 @@ def ranks(make):
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'journal.db'}"
-
-
-@pytest.fixture
-def live(ranks, url, tmp_path):
-    def live(questions, *, of=ranks, **settings):
-        app = create_app(of, journal=url, spool=str(tmp_path / "spool"), **settings)
-
-        async def run():
-            await app.startup()
-            transport = httpx.ASGITransport(app=app)
-            try:
-                async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
-                    return await questions(client)
-            finally:
-                await app.shutdown()
-
-        return asyncio.run(run())
-
-    return live
+def served(ranks):
+    return ranks
 
 
 def journalled(url):
