@@ -14,7 +14,7 @@ from churnkit.bundle.ids import arrow_ids, entities
 from churnkit.bundle.shown import shown_lines
 from churnkit.decisions.barring import holdouts_of
 from churnkit.decisions.rank_table import rank_rows
-from churnkit.errors import RecipeError
+from churnkit.decisions.reasons import CAPPED, REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,7 @@ _SHOWN = {
     "explored": pa.bool_(),
     "reason": pa.string(),
 }
+_NOTHING_LEFT: dict[str, Any] = {"reason": REASONS[CAPPED]}
 Lists = dict[int, list[dict[str, Any]]]
 
 
@@ -110,7 +111,7 @@ def rank(
     RecipeError
         If the model ranks nothing, or an occasion is needed.
     """
-    _ = model.compiled_ranking  # a model that ranks nothing is refused before anything is read
+    _ = model.ranker  # a model that ranks nothing is refused before anything is read
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.judge(customers)
     lists, before = _lists(model, customers, encoded, occasion)
@@ -134,19 +135,14 @@ def _lists(
     rest = [row for row in good if row not in found]
     made, records = _made(model, customers, encoded, rest, occasion)
     if journal is not None:
-        capped = set(journal.record(records, limits=_rules(model).contact.limits).capped)
+        capped = set(
+            journal.record(records, limits=model.ranker.ranking.rules.contact.limits).capped
+        )
         made = {
             row: [line for line in lines if line["decision"] not in capped] or [_NOTHING_LEFT]
             for row, lines in made.items()
         }
     return found | made, len(found)
-
-
-_NOTHING_LEFT: dict[str, Any] = {"reason": "contact limit reached"}
-
-
-def _rules(model: RetentionModel) -> Any:
-    return model.compiled_ranking.ranking.rules
 
 
 def _made(
@@ -157,9 +153,7 @@ def _made(
     occasion: Occasion | None,
 ) -> tuple[Lists, list[Any]]:
     """Rank for some rows; give their lists, and the entries of a journal."""
-    ranker, compiled = model.parts.ranker, model.compiled_ranking
-    if ranker is None:
-        raise RecipeError(f"model '{model.name}' ranks nothing")
+    ranker, compiled = model.ranker, model.compiled_ranking
     names = entities(encoded)
     who, keys = None, [f"{names[row]}:None" for row in rows]
     if occasion is not None:
@@ -211,7 +205,7 @@ def _record(
         model=model.name,
         model_digest=model.digest,
         period=occasion.named_period,
-        holdout=holdouts_of(_rules(model), customer),
+        holdout=holdouts_of(model.ranker.ranking.rules, customer),
     )
 
 
@@ -264,7 +258,7 @@ def _summed(model: RetentionModel, encoded: Encoded, lists: Lists, before: int) 
             "shown": sum(name in one for one in shown),
             "first": sum(bool(one) and one[0] == name for one in shown),
         }
-        for name in model.compiled_ranking.ranking.names
+        for name in model.ranker.ranking.names
     )
     count = len(encoded.matrix)
     return RankReport(

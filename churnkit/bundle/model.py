@@ -11,9 +11,10 @@ import numpy as np
 
 from churnkit.bundle.contents import Parts, from_files, to_files
 from churnkit.bundle.folder import Manifest, read_folder, write_folder
-from churnkit.bundle.ids import arrow_ids, entities, refuse_repeated
+from churnkit.bundle.ids import entities, refuse_repeated
 from churnkit.bundle.ranker import Ranker, ranked_columns, refuse_unfit
 from churnkit.bundle.reasons import Reason, reasons_for
+from churnkit.bundle.tabulating import tabulate
 from churnkit.contracts.rows import RowEncoder
 from churnkit.errors import BundleError, RecipeError
 
@@ -259,8 +260,7 @@ class RetentionModel:
         RecipeError
             If the model was trained without any.
         """
-        catalogue: Catalogue = self._compiled_catalogue.catalogue
-        return catalogue
+        return self.compiled_catalogue.catalogue
 
     def segments(self, customers: Any) -> Any:
         """Give each customer's group of behaviour, as the training found and named it.
@@ -432,7 +432,7 @@ class RetentionModel:
         return decide(
             probability,
             encoded.matrix,
-            self._compiled_catalogue,
+            self.compiled_catalogue,
             budget=budget,
             who=who,
             measured=self.measured(encoded.features),
@@ -456,15 +456,30 @@ class RetentionModel:
             return None
         return hazard.lasting(features, catalogue.horizons, rate=catalogue.rate)
 
-    @property
-    def compiled_catalogue(self) -> CompiledCatalogue:
-        """The catalogue, ready to decide on rows encoded for ``"recommend"``."""
-        compiled: CompiledCatalogue = self._compiled_catalogue
-        return compiled
-
     @cached_property
-    def compiled_ranking(self) -> CompiledRanking:
-        """The ranking, ready for rows encoded for ``"recommend"``.
+    def compiled_catalogue(self) -> CompiledCatalogue:
+        """The catalogue, ready to decide on rows encoded for ``"recommend"``.
+
+        Raises
+        ------
+        RecipeError
+            If the model was trained without actions, or ranks options.
+        """
+        if self.parts.ranker is not None:
+            raise RecipeError(
+                f"model '{self.name}' ranks options and weighs no gains, so there is nothing to "
+                "plan: use churnkit rank, recommend() in Python, or /v1/recommend"
+            )
+        if self.parts.catalogue is None:
+            raise RecipeError(
+                f"model '{self.name}' was trained without actions: name some in the recipe "
+                "(actions=Catalogue(...)) and train again"
+            )
+        return self.parts.catalogue.compile(self.contract.encoded("recommend"))
+
+    @property
+    def ranker(self) -> Ranker:
+        """The options that it ranks, and what is known of them.
 
         Raises
         ------
@@ -476,7 +491,12 @@ class RetentionModel:
                 f"model '{self.name}' ranks nothing: name options in the recipe "
                 "(actions=Ranking(...)) and train again"
             )
-        return self.parts.ranker.ranking.compile(self.contract.encoded("recommend"))
+        return self.parts.ranker
+
+    @cached_property
+    def compiled_ranking(self) -> CompiledRanking:
+        """The ranking, ready for rows encoded for ``"recommend"``. Raises as `ranker`."""
+        return self.ranker.ranking.compile(self.contract.encoded("recommend"))
 
     def with_bandit(self, bandit: LinearBandit) -> RetentionModel:
         """Return this model with what was learned of its options since.
@@ -530,20 +550,6 @@ class RetentionModel:
         encoder: TableEncoder = self._encoders[key]
         return encoder
 
-    @cached_property
-    def _compiled_catalogue(self) -> Any:
-        if self.parts.ranker is not None:
-            raise RecipeError(
-                f"model '{self.name}' ranks options and weighs no gains, so there is nothing to "
-                "plan: use churnkit rank, recommend() in Python, or /v1/recommend"
-            )
-        if self.parts.catalogue is None:
-            raise RecipeError(
-                f"model '{self.name}' was trained without actions: name some in the recipe "
-                "(actions=Catalogue(...)) and train again"
-            )
-        return self.parts.catalogue.compile(self.contract.encoded("recommend"))
-
     def _scored(
         self, customers: Any, purpose: Purpose, *, unique: bool = False
     ) -> tuple[Encoded, dict[str, Any]]:
@@ -554,31 +560,4 @@ class RetentionModel:
 
     def tabulate(self, original: Any, encoded: Encoded, columns: Mapping[str, Any]) -> Any:
         """Put columns beside the customers' ids and problems, in a table like `original`."""
-        import pyarrow as pa
-
-        from churnkit.contracts.tables import like
-
-        reasons = encoded.reasons()
-        problem = [reasons.get(row) for row in range(len(encoded.matrix))]
-        result: dict[str, pa.Array] = {self.contract.entity.name: arrow_ids(encoded.entity)}
-        kinds = _types()
-        for name, column in columns.items():
-            result[name] = pa.array(column, type=kinds.get(name), from_pandas=True)
-        result["problem"] = pa.array(problem, type=pa.string())
-        return like(original, pa.table(result))
-
-
-def _types() -> dict[str, pa.DataType]:
-    """Give the types of columns that would have none where every value is missing."""
-    import pyarrow as pa
-
-    text, number = pa.string(), pa.float64()
-    reason = {"column": text, "reason": text, "points": number, "contribution": number}
-    return {
-        "reasons": pa.list_(pa.struct(reason)),
-        **dict.fromkeys(("action", "reason", "holdout", "segment"), text),
-        "propensity": number,
-        "explored": pa.bool_(),
-        "options": pa.list_(text),
-        **dict.fromkeys(("propensities", "values"), pa.list_(number)),
-    }
+        return tabulate(original, encoded, columns, entity=self.contract.entity.name)
