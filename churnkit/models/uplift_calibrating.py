@@ -40,7 +40,8 @@ def fit_curve(
     effect : (n,) doubly robust scores
     weight : (n,) how much a row tells
     method
-        ``"linear"``, or ``"isotonic"`` over twentieths of the customers.
+        ``"linear"``, or ``"isotonic"``: over twentieths of the customers, with a knot in the
+        middle of each run that shares a value (Oron and Flournoy 2017).
     falling
         Whether the effect may also fall with the forecast: for one of the outcome.
 
@@ -82,8 +83,10 @@ def _isotonic(
     knots = np.add.reduceat((weight * raw)[order], starts) / mass
     means = np.add.reduceat((weight * effect)[order], starts) / mass
     values = isotonic_regression(means, sample_weight=mass, increasing=slope > 0)
-    new = np.append(True, np.diff(knots) > 0)
-    return Curve(knots[new], np.asarray(values, dtype=np.float64)[new], slope)
+    # A curve that rises everywhere keeps the order of customers whom the bins would tie.
+    pooled = np.flatnonzero(np.append(True, np.diff(values) != 0))
+    mass, knots = np.add.reduceat(mass, pooled), np.add.reduceat(mass * knots, pooled)
+    return Curve(knots / mass, np.asarray(values, dtype=np.float64)[pooled], slope)
 
 
 def fit_spread(

@@ -208,3 +208,15 @@ def test_calibration_makes_forecasts_true_on_average():
         assert got.mean() == pytest.approx(effect.mean(), abs=0.02)
     assert abs(got[raw < -1].mean()) < 0.12
     assert got[raw > 1].mean() == pytest.approx(raw[raw > 1].mean() / 2, abs=0.12)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_calibration_keeps_the_order_of_customers_whom_it_brings_near(sign):
+    rng = np.random.default_rng(1)
+    raw = rng.normal(size=6000)
+    effect = sign * (raw + rng.normal(0, 20, 6000))
+    curve = fit_curve(raw, effect, np.ones(6000), falling=sign < 0)
+    grid = np.linspace(raw.min(), raw.max(), 500)
+    # The noise makes bins that fall where all rise: they share a value, their customers do not.
+    assert len(curve.knots) < 20
+    assert (sign * np.diff(curve.apply(grid)) > 0).all()
