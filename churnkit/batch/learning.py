@@ -133,13 +133,12 @@ def _start(
     *,
     anew: bool,
 ) -> tuple[BanditState, datetime]:
-    newest, own = newest_state(folder), model.parts.ranker
+    newest = newest_state(folder)
     if newest is not None and not anew:
         state = read_state(newest, compiled)
         return state, state.until
     number = 0 if newest is None else int(newest.name)
-    assert own is not None  # noqa: S101 - a compiled ranking comes from a ranker
-    return BanditState(own.bandit, _BEGINNING, number), _BEGINNING
+    return BanditState(model.ranker.bandit, _BEGINNING, number), _BEGINNING
 
 
 @dataclass

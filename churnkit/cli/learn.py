@@ -51,7 +51,7 @@ def learn(
 
     loaded = load_model(model)
     # Asked first, so that no journal is made for a model that ranks nothing.
-    options = loaded.compiled_ranking.ranking.names
+    options = loaded.ranker.ranking.names
     folder = output or states_of(loaded.name)
     with Journal.open(journal) as opened:
         say(f"the journal is {opened.url}")

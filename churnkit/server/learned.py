@@ -46,10 +46,7 @@ class Learned:
         """Return the state to rank by."""
         moment = time.monotonic()
         if self._bandit is None or self._model is not model:
-            own = model.parts.ranker
-            if own is None:
-                raise BundleError(f"model '{model.name}' ranks nothing")
-            self._model, self._place, self._bandit = model, None, own.bandit
+            self._model, self._place, self._bandit = model, None, model.ranker.bandit
             self._next = moment
         if self._folder is not None and moment >= self._next:
             self._next = moment + self._seconds
