@@ -35,8 +35,10 @@ _WIDER = 4.0
 # A box reaches four standard errors of its sample to either side.
 _ERRORS = 4.0
 _LOOSE = 1e-5
-# Room for the rounding of the sum that a bound is.
-_ROOM = 1.0 + 1e-12
+# Room for the rounding of the sum that a bound is, as a share of what is summed.
+_ROOM = 1e-12
+# Steps of a retreat, each four times as long as the one before: the last is beyond all money.
+_RETREATS = 60
 
 
 class Ask(Protocol):
@@ -213,7 +215,11 @@ class _Search:
         self._binds = np.isfinite(live.most)
         self._bound = math.inf
 
+    # Prices of money beyond all numbers overflow: a plan keeps its limits all the same, which
+    # exact sums see to, and its gap says that nothing is proven.
+    @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def run(self, rows: Rows) -> Verdict:
+        """Find the plan, from the first sample."""
         taken = rows.keys.shape[0]
         rough = self._live.problem(rows, self._live.most * (taken / self._survey.offered))
         self._scale = np.where(self._binds, scales(rough), 0.0)
@@ -238,7 +244,7 @@ class _Search:
                 found = snap(near, found, self._scale)
             inside = bool((np.abs(found - prices) <= radius).all())
             if inside and held == seen.waiting and (rest >= 0.0).all():
-                self._bound = min(self._bound, near.weigh(found)[0] * _ROOM)
+                self._prove(near.weigh(found)[0])
                 return self._settled(look, seen, found, waiting)
             share = seen.waiting / self._survey.offered
             if inside and held < seen.waiting:
@@ -259,9 +265,14 @@ class _Search:
         seen = self._ask(look)
         used = np.concatenate([[rounded(seen.spent)], self._live.uses @ seen.given])
         paid = float((prices * np.where(self._binds, self._live.most - used, 0.0)).sum())
-        bound = rounded(seen.raised) + rounded(seen.best) + paid
-        self._bound = min(self._bound, bound * _ROOM)
+        self._prove(rounded(seen.raised), rounded(seen.best), paid)
         return look, seen
+
+    def _prove(self, *parts: float) -> None:
+        """Take note that no plan is worth more than a sum."""
+        bound = sum(parts) + _ROOM * sum(map(abs, parts))
+        if math.isfinite(bound):
+            self._bound = min(self._bound, bound)
 
     def _rest(self, seen: Looked) -> Floats:
         """Give what the settled leave of each limit."""
@@ -296,13 +307,26 @@ class _Search:
         nowhere = np.zeros(prices.shape[0])
         nobody = self._survey.sample.rows.take(slice(0, 0))
         step = 1e-6
-        while True:
+        for _ in range(_RETREATS):
             look, seen = self._look(prices, nowhere, 1.0)
             over = self._rest(seen) < 0.0
             if not over.any():
                 return self._settled(look, seen, prices, nobody)
             prices = np.where(over, prices * (1.0 + step) + step * self._scale, prices)
             step *= 4.0
+        return self._nothing(prices)
+
+    def _nothing(self, prices: Floats) -> Verdict:
+        """Give nobody anything, which is within all limits."""
+        return replace(
+            _everyone(self._limits, self._survey),
+            prices=prices,
+            centre=np.zeros(prices.shape[0]),
+            given=np.zeros_like(self._survey.wished),
+            spent=0.0,
+            value=0.0,
+            bound=self._bound,
+        )
 
 
 def _planned(problem: Problem, prices: Floats) -> Ints:
