@@ -77,8 +77,10 @@ def _isotonic(
     from sklearn.isotonic import isotonic_regression
 
     order = np.argsort(raw, kind="stable")
-    edges = np.linspace(0, len(raw), bins + 1).astype(np.int64)
-    starts = edges[:-1]
+    even = np.linspace(0, len(raw), bins, endpoint=False).astype(np.int64)
+    # Equal forecasts share a bin: told apart by the order of the table, they would seem to rise.
+    rising = raw[order]
+    starts = np.unique(np.searchsorted(rising, rising[even]))
     mass = np.add.reduceat(weight[order], starts)
     knots = np.add.reduceat((weight * raw)[order], starts) / mass
     means = np.add.reduceat((weight * effect)[order], starts) / mass

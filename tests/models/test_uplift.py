@@ -220,3 +220,15 @@ def test_calibration_keeps_the_order_of_customers_whom_it_brings_near(sign):
     # The noise makes bins that fall where all rise: they share a value, their customers do not.
     assert len(curve.knots) < 20
     assert (sign * np.diff(curve.apply(grid)) > 0).all()
+
+
+def test_customers_of_one_forecast_are_calibrated_as_one():
+    rng = np.random.default_rng(2)
+    raw = rng.choice([0.0, 1.0, 3.0], 9000, p=[0.5, 0.2, 0.3])
+    effect = np.array([0.0, 1.0, 0.0, 2.0])[raw.astype(int)] + rng.normal(0, 5, 9000)
+    # Whatever the order of the table, also one that would make it rise among equals.
+    for rows in (np.arange(9000), np.argsort(effect), np.argsort(-effect)):
+        curve = fit_curve(raw[rows], effect[rows], np.ones(9000))
+        for height in (0.0, 1.0, 3.0):
+            there = effect[raw == height].mean()
+            assert curve.apply(np.array([height]))[0] == pytest.approx(there, abs=1e-12)
