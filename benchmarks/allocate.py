@@ -49,10 +49,11 @@ def problem(customers: int, seed: int) -> dict[str, Any]:
 
 def measure_churnkit(customers: int, seed: int, *, with_numba: bool) -> dict[str, Any]:
     """Time the allocation alone; compiled code is loaded before, as SciPy is for HiGHS."""
-    from churnkit.decisions import _dual, allocate
+    from churnkit.decisions import allocate
+    from churnkit.decisions.allocation import dual
 
     if not with_numba:
-        _dual.compiled = lambda: None  # type: ignore[assignment]
+        dual.compiled = lambda: None  # type: ignore[assignment]
     allocate(**problem(40_000, seed + 1))
     given = problem(customers, seed)
     started = time.process_time()
@@ -146,13 +147,13 @@ def one_customer() -> dict[str, float]:
         Catalogue,
         ContactLimit,
         ContactPolicy,
+        DecisionContext,
         Effect,
         Event,
         Exploration,
         History,
         ShadowPrices,
         Where,
-        Who,
         decide_one,
     )
 
@@ -164,7 +165,7 @@ def one_customer() -> dict[str, float]:
     )
     contact = ContactPolicy((ContactLimit(2, 30),))
     past = Event(datetime(2026, 10, 20, tzinfo=UTC), None, "a0")
-    who = Who(["c1"], date(2026, 11, 1), History({"c1": [past]}))
+    who = DecisionContext(["c1"], date(2026, 11, 1), History({"c1": [past]}))
     prices = ShadowPrices(0.3, np.full(ACTIONS, 0.5))
     found = {}
     settings = {
@@ -184,7 +185,7 @@ def one_customer() -> dict[str, float]:
     return found
 
 
-def measured(solver: str, customers: int, seed: int) -> dict[str, Any]:
+def treatment_effects(solver: str, customers: int, seed: int) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.allocate", "--measure", solver, str(customers)]
     done = subprocess.run(
@@ -195,12 +196,12 @@ def measured(solver: str, customers: int, seed: int) -> dict[str, Any]:
 
 
 def run(sizes: list[int], beside: int, seed: int) -> dict[str, Any]:
-    rows = [measured("numpy", size, seed) for size in sizes if size <= _NUMPY_MOST]
-    rows += [measured("numba", size, seed) for size in sizes if size >= beside]
-    highs = measured("highs", beside, seed)
+    rows = [treatment_effects("numpy", size, seed) for size in sizes if size <= _NUMPY_MOST]
+    rows += [treatment_effects("numba", size, seed) for size in sizes if size >= beside]
+    highs = treatment_effects("highs", beside, seed)
     own = next(row for row in rows if row["customers"] == beside)
     compiled = next(row for row in rows[::-1] if row["customers"] == beside)
-    rows += [measured("batches", size, seed) for size in sizes if size >= _BATCHES_LEAST]
+    rows += [treatment_effects("batches", size, seed) for size in sizes if size >= _BATCHES_LEAST]
     return {
         "actions": ACTIONS,
         "seed": seed,

@@ -42,7 +42,7 @@ def make(folder: Path) -> None:
     from benchmarks.predict import Customers
     from churnkit.bundle import Parts, RetentionModel
     from churnkit.contracts import Contract
-    from churnkit.contracts.columns import TableEncoder
+    from churnkit.contracts.encoding.table_encoder import TableEncoder
     from churnkit.datasets import simulate
     from churnkit.models import BoostedTrees, Calibration
 
@@ -120,7 +120,7 @@ def on_spark(folder: Path, rows: int) -> dict[str, float]:
     from pyspark.sql import SparkSession  # type: ignore[import-not-found,unused-ignore]
 
     from churnkit.batch import score
-    from churnkit.batch.spark import score as spark_score
+    from churnkit.batch.spark.scoring import score as spark_score
     from churnkit.bundle import RetentionModel
 
     model = RetentionModel.load(folder / "bundle")

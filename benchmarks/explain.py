@@ -15,11 +15,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from benchmarks.publish import machine, publish
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Contract
-from churnkit.contracts.columns import TableEncoder
-from churnkit.contracts.levels import learn_levels
+from churnkit.contracts.encoding.category_levels import learn_levels
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.models import BoostedTrees
-from churnkit.models.interpret import importance, partial_dependence
+from churnkit.models.inspection import importance, partial_dependence
 from schemas.demo import Demo
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def timed(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def measured(table: Any, contract: Contract, trees: int, leaves: int) -> dict[str, float]:
+def treatment_effects(table: Any, contract: Contract, trees: int, leaves: int) -> dict[str, float]:
     """Return CPU seconds a million customers, and how far the sums are from the scores."""
     encoder = TableEncoder(contract)
     few = table.slice(0, FITTED_ON)
@@ -77,7 +77,7 @@ def main() -> None:
     table = table.slice(0, CUSTOMERS)
     contract = learn_levels(Contract.from_schema(Demo), table)
     with threadpool_limits(1):
-        found = {name: measured(table, contract, *kind) for name, kind in KINDS.items()}
+        found = {name: treatment_effects(table, contract, *kind) for name, kind in KINDS.items()}
     results = {
         **machine("lightgbm", "numpy", "numba"),
         "customers": table.num_rows,

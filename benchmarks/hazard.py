@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.publish import machine, publish
 from churnkit.contracts import Contract
-from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import Simulation, simulate
 from churnkit.evaluation import concordance, integrated_brier, kaplan_meier, survival_calibration
 from churnkit.models import HazardModel

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.hazard import WIDTH_DAYS, days_until_leaving, renewals
 from benchmarks.publish import machine, publish
 from churnkit.contracts import Contract
-from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.models import HazardModel
 from churnkit.models.value import contractual_value, holdout_figures

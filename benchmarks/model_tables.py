@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from churnkit.contracts import Contract
-from churnkit.contracts.labels import encode_label
-from churnkit.contracts.tables import as_arrow
+from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.contracts.validation.labels import encode_label
 from churnkit.datasets import load
 from churnkit.pipeline import load_recipe
 

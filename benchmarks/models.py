@@ -33,7 +33,7 @@ from benchmarks.model_peers import Fold, Peer, autogluon, cpu_seconds, peers
 from benchmarks.model_tables import SETS, Table, from_csv
 from benchmarks.publish import HERE, machine, publish
 from churnkit.evaluation import METRICS, compare
-from churnkit.evaluation.ranked import Ranked
+from churnkit.evaluation.classification.score_order import Ranked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,7 +44,7 @@ SLOW = ("accurate", "lightgbm-tuned")
 PACKAGES = ("catboost", "lightgbm", "numpy", "optuna", "scikit-learn")
 
 
-def measured(table: Table, peer: Peer, folds: list[Fold]) -> dict[str, Any]:
+def treatment_effects(table: Table, peer: Peer, folds: list[Fold]) -> dict[str, Any]:
     """Return a peer's figures over the folds, and its held-out probabilities, NaN for none."""
     probability = np.full(len(table.y), np.nan)
     by_fold: dict[str, list[float]] = {name: [] for name in SHOWN}
@@ -81,7 +81,7 @@ def contest(table: Table, chosen: list[tuple[Peer, int]], folds: int, seed: int)
     if table.tested_from is not None:
         folds, rows = 1, np.arange(len(table.y))
         parts = [Fold(rows[: table.tested_from], rows[table.tested_from :])]
-    found = {peer.title: measured(table, peer, parts[:count]) for peer, count in chosen}
+    found = {peer.title: treatment_effects(table, peer, parts[:count]) for peer, count in chosen}
     own = found.get(OWN, next(iter(found.values())))
     return {
         "rows": len(table.y),

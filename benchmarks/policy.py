@@ -26,7 +26,7 @@ from churnkit.evaluation import (
     evaluate_policy,
     may_replace,
 )
-from churnkit.evaluation.policy_estimators import estimator_terms
+from churnkit.evaluation.off_policy.estimators import estimator_terms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

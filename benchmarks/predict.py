@@ -25,7 +25,7 @@ from benchmarks.publish import machine, publish
 from benchmarks.tree_peers import single_row_fast
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Contract, Schema, entity, feature, label
-from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.models import BoostedTrees, Calibration, ChurnClassifier
 

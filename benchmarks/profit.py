@@ -145,7 +145,9 @@ PROTOCOLS = {
 }
 
 
-def measured(table: Customers, splits: RepeatedStratifiedKFold) -> dict[str, dict[str, float]]:
+def treatment_effects(
+    table: Customers, splits: RepeatedStratifiedKFold
+) -> dict[str, dict[str, float]]:
     """Return mean and standard deviation of each figure over the parts."""
     runs: list[dict[str, float]] = []
     for seed, (train, test) in enumerate(splits.split(table.X, table.y)):
@@ -165,7 +167,7 @@ def measured(table: Customers, splits: RepeatedStratifiedKFold) -> dict[str, dic
 def main() -> None:
     table = customers()
     with threadpool_limits(1):
-        protocols = {title: measured(table, splits) for title, splits in PROTOCOLS.items()}
+        protocols = {title: treatment_effects(table, splits) for title, splits in PROTOCOLS.items()}
     results: dict[str, Any] = {
         **machine("lightgbm", "numpy", "scikit-learn"),
         "customers": len(table.y),

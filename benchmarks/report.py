@@ -85,9 +85,9 @@ def write_model(folder: Path, customers: int) -> None:
     from churnkit.bundle.model import RetentionModel
     from churnkit.datasets import simulate
     from churnkit.pipeline import load_recipe
-    from churnkit.pipeline.data import prepare, read_training_table
-    from churnkit.pipeline.fitting import fit
-    from churnkit.pipeline.training import _parts
+    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.fit import fit
+    from churnkit.pipeline.training.train import _parts
 
     recipe = load_recipe(Path("training/demo.py"))
     data = prepare(recipe, read_training_table(recipe, Path()))

@@ -25,7 +25,7 @@ from benchmarks.serve_load import Running, ask, free_port, running
 from benchmarks.serve_peers import CONSTANT, MLFLOW, MODEL, mlflow_body, one_body
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Contract, feature
-from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.models import BoostedTrees, Calibration

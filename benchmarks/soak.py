@@ -30,7 +30,7 @@ from benchmarks.publish import machine, publish
 from benchmarks.serve import ACTIONS
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Contract, feature
-from churnkit.contracts.columns import TableEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.journal import Journal
 from churnkit.models import BoostedTrees, Calibration

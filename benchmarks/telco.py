@@ -21,12 +21,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.publish import machine, publish
 from churnkit.contracts import Contract
-from churnkit.contracts.columns import TableEncoder
-from churnkit.contracts.labels import encode_label
-from churnkit.contracts.tables import as_arrow
+from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.contracts.encoding.table_encoder import TableEncoder
+from churnkit.contracts.validation.labels import encode_label
 from churnkit.datasets import load
 from churnkit.evaluation import METRICS, calibration_error, compare
-from churnkit.evaluation.ranked import Ranked
+from churnkit.evaluation.classification.score_order import Ranked
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import load_recipe
 
@@ -109,7 +109,7 @@ PEERS: dict[str, Probability] = {
 }
 
 
-def measured(table: Table, of: Probability) -> dict[str, Any]:
+def treatment_effects(table: Table, of: Probability) -> dict[str, Any]:
     """Return a peer's figures over the folds, and its held-out probabilities."""
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     probability = np.empty(len(table.y))
@@ -160,7 +160,7 @@ def main() -> None:
         "TV subscription": tv_subscription(folder),
     }.items():
         with threadpool_limits(1):
-            found = {name: measured(table, of) for name, of in PEERS.items()}
+            found = {name: treatment_effects(table, of) for name, of in PEERS.items()}
         own = found["churnkit, balanced"]["probability"]
         results["tables"][title] = {
             "rows": len(table.y),

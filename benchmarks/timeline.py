@@ -170,7 +170,9 @@ def run(way: str, path: Path, memory: str) -> pa.Table:
     return by_hand(path, memory, days_apart=way == "SQL, days apart")
 
 
-def measured(way: str, path: Path, memory: str = "4GB", *, against: str = "") -> dict[str, Any]:
+def treatment_effects(
+    way: str, path: Path, memory: str = "4GB", *, against: str = ""
+) -> dict[str, Any]:
     """Run one measurement in a process of its own."""
     command = [
         sys.executable,
@@ -238,8 +240,8 @@ def compare(events: int, sizes: list[int], large: int, folder: Path, seed: int) 
     write_events(path, events, seed)
     ways = ("SQL, days first", "SQL, days apart", "churnkit", "pandas")
     # One after the other, twice round, so that no way has the quieter machine to itself.
-    runs = [measured(way, path, against=str(table)) for _ in range(2) for way in ways[:3]]
-    runs.append(measured("pandas", path, against=str(table)))
+    runs = [treatment_effects(way, path, against=str(table)) for _ in range(2) for way in ways[:3]]
+    runs.append(treatment_effects("pandas", path, against=str(table)))
     if not all(one["same"] for one in runs):
         wrong = sorted({one["way"] for one in runs if not one["same"]})
         raise SystemExit(f"not the same table: {', '.join(wrong)}")
@@ -253,10 +255,10 @@ def compare(events: int, sizes: list[int], large: int, folder: Path, seed: int) 
     for size in sizes:
         sized = folder / f"events-{size}.parquet"
         write_events(sized, size, seed)
-        growth.append({"events": size, **measured("churnkit", sized)})
+        growth.append({"events": size, **treatment_effects("churnkit", sized)})
         if size != large:
             sized.unlink()
-    limited = measured("churnkit", folder / f"events-{large}.parquet", "2GB")
+    limited = treatment_effects("churnkit", folder / f"events-{large}.parquet", "2GB")
     return {
         **machine("churnkit", "duckdb", "sqlglot", "pandas", "pyarrow"),
         "events": events,

@@ -19,9 +19,9 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.publish import HERE, machine, publish
-from churnkit.contracts.columns import TableEncoder
 from churnkit.contracts.contract import Contract
-from churnkit.contracts.levels import learn_levels
+from churnkit.contracts.encoding.category_levels import learn_levels
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import load, simulate
 from churnkit.evaluation import auuc_score, paired_value, qini_score
 from churnkit.models import UpliftModel
@@ -268,9 +268,9 @@ def main() -> None:
     results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     with threadpool_limits(1):
         for part in sys.argv[1:] or PARTS:
-            measured = PARTS[part]()
+            treatment_effects = PARTS[part]()
             results = json.loads(file.read_text()) if file.exists() else results
-            results |= {**machine("lightgbm", "numpy", "scikit-learn"), part: measured}
+            results |= {**machine("lightgbm", "numpy", "scikit-learn"), part: treatment_effects}
             publish("uplift", results, section(results))
 
 

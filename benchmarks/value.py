@@ -35,7 +35,7 @@ from churnkit.models.value import (
     ShiftedBetaGeometric,
     holdout_figures,
 )
-from churnkit.models.value.summaries import PurchaseDays, read_purchase_days
+from churnkit.models.value.rfm_summary import PurchaseDays, read_purchase_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +171,7 @@ def peer(summary: PurchaseSummary) -> dict[str, Any] | None:
     }
 
 
-def measured() -> dict[str, Any]:
+def treatment_effects() -> dict[str, Any]:
     folder = Path(os.environ["CHURNKIT_DATA_DIR"])
     cdnow = load("cdnow")
     days, reading = timed(lambda: read_purchase_days(cdnow["transactions"], value="dollar_value"))
@@ -201,7 +201,7 @@ def measured() -> dict[str, Any]:
 
 def main() -> None:
     with threadpool_limits(1):
-        results = measured()
+        results = treatment_effects()
     publish("value", results, section(results))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bentoml
 
-from churnkit.bundle import find_project
+from churnkit.core.project import find_project
 from churnkit.server import Mounted, Settings, create_app, find_model
 
 found = find_model(__file__)

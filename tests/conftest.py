@@ -171,8 +171,9 @@ def to_csv():
 def migrated_store(tmp_path_factory):
     """MLflow's database of a fresh project; making it takes seconds, copying it nothing."""
     pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
-    from churnkit.bundle import Project, Registry
-    from churnkit.bundle.quiet import quiet_mlflow
+    from churnkit.bundle import Registry
+    from churnkit.bundle.registry.quiet import quiet_mlflow
+    from churnkit.core.project import Project
 
     project = Project(tmp_path_factory.mktemp("store"))
     with quiet_mlflow():
@@ -185,7 +186,7 @@ def make_shop(migrated_store):
     """Make the project of a small shop in a folder: schema, recipe, table, store."""
 
     def make(folder, *, rows=None, recipe=SHOP_RECIPE):
-        from churnkit.bundle import Project
+        from churnkit.core.project import Project
 
         for name, text in (("schemas/shop.py", SHOP_SCHEMA), ("training/shop.py", recipe)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +213,7 @@ def trained_shop(make_shop, tmp_path_factory):
 @pytest.fixture(scope="session")
 def shop_model(trained_shop):
     from churnkit.bundle import load
-    from churnkit.bundle.quiet import quiet_mlflow
+    from churnkit.bundle.registry.quiet import quiet_mlflow
 
     project, _ = trained_shop
     with quiet_mlflow():
@@ -235,7 +236,7 @@ def _move_store(database, before, after):
 @pytest.fixture
 def shop_copy(trained_shop, tmp_path):
     """A shop's project with a champion, to do with what one likes."""
-    from churnkit.bundle import Project
+    from churnkit.core.project import Project
 
     project = Project(tmp_path / "shop")
     # What other tests wrote from the shop is not this copy's: an erasure would look there.

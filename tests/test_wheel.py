@@ -80,7 +80,7 @@ def test_an_installed_wheel_finds_its_templates_and_copies_them(wheel, tmp_path)
     script = (
         "from pathlib import Path\n"
         "import churnkit\n"
-        "from churnkit.pipeline.templates import copy_templates, serving_folder, template_folder\n"
+        "from churnkit.pipeline.project_templates import copy_templates, serving_folder, template_folder\n"
         "site = Path(churnkit.__file__).parent\n"
         "assert template_folder() == site / '_project', template_folder()\n"
         "copy_templates(['schemas/demo.py', 'training/demo.py'], Path('project'))\n"

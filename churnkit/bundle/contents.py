@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.bundle.arrays import read_array, write_array
-from churnkit.bundle.lifetimes import read_hazard, write_hazard
-from churnkit.bundle.ranker import Ranker, read_ranker, write_ranker
-from churnkit.bundle.tried import TriedActions, read_tried, write_tried
+from churnkit.bundle.format.npy import read_array, write_array
+from churnkit.bundle.parts.ranker import Ranker, read_ranker, write_ranker
+from churnkit.bundle.parts.survival import read_hazard, write_hazard
+from churnkit.bundle.parts.uplift import TriedActions, read_tried, write_tried
 from churnkit.contracts.contract import Contract
 from churnkit.errors import BundleError, ChurnkitError
-from churnkit.models.calibration import Calibration
-from churnkit.models.scorer import Scorer, load_scorer
+from churnkit.models.calibration.maps import Calibration
+from churnkit.models.scorers.base import Scorer, load_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.decisions import Action, Catalogue
-    from churnkit.insights.clusters import Clusters
-    from churnkit.models.hazard_scorer import HazardScorer
+    from churnkit.insights.segmentation.kmeans import Clusters
+    from churnkit.models.survival.scorer import HazardScorer
     from churnkit.timeline import Timeline
 
 __all__ = ["Parts", "from_files", "to_files"]
@@ -80,7 +80,7 @@ class Parts:
         When customers leave, if the recipe says how long they were watched.
     profile
         How the training customers spread, as counts in bins: the data of a
-        `churnkit.evaluation.drift.Profile`, which nobody needs for scoring; None in older
+        `churnkit.evaluation.drift.profile.Profile`, which nobody needs for scoring; None in older
         bundles.
     clusters
         Groups of customers who behave alike, to which new customers are assigned; None where
@@ -283,7 +283,7 @@ def _profile(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
 def _clusters(files: Mapping[str, bytes], contract: Contract) -> Clusters | None:
     if "clusters.json" not in files:
         return None
-    from churnkit.insights.clusters import Clusters
+    from churnkit.insights.segmentation.kmeans import Clusters
 
     found = Clusters.from_dict(json.loads(files["clusters.json"]))
     if not set(found.columns) <= set(contract.feature_names):

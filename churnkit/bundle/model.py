@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.bundle.contents import Parts, from_files, to_files
-from churnkit.bundle.folder import Manifest, read_folder, write_folder
-from churnkit.bundle.ids import entities, refuse_repeated
-from churnkit.bundle.ranker import Ranker, ranked_columns, refuse_unfit
-from churnkit.bundle.reasons import Reason, reasons_for
-from churnkit.bundle.tabulating import tabulate
-from churnkit.contracts.rows import RowEncoder
+from churnkit.bundle.entity_ids import entities, refuse_repeated
+from churnkit.bundle.format.manifest import Manifest, read_folder, write_folder
+from churnkit.bundle.parts.ranker import Ranker, ranked_columns, refuse_unfit
+from churnkit.bundle.result_table import tabulate
+from churnkit.bundle.shap_reasons import Reason, reasons_for
+from churnkit.contracts.encoding.row_encoder import RowEncoder
 from churnkit.errors import BundleError, RecipeError
 
 if TYPE_CHECKING:
@@ -25,13 +25,19 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from churnkit.contracts.columns import TableEncoder
     from churnkit.contracts.contract import Contract, Purpose
-    from churnkit.contracts.encoded import Encoded
-    from churnkit.decisions import Catalogue, CompiledRanking, Decisions, MeasuredEffects, Who
-    from churnkit.decisions.eligibility import CompiledCatalogue
+    from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.contracts.encoding.table_encoder import TableEncoder
+    from churnkit.decisions import (
+        Catalogue,
+        CompiledRanking,
+        DecisionContext,
+        Decisions,
+        MeasuredEffects,
+    )
+    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.journal import Journal
-    from churnkit.models.bandit import LinearBandit
+    from churnkit.models.bandit.linear import LinearBandit
 
 __all__ = ["RetentionModel"]
 
@@ -82,7 +88,7 @@ class RetentionModel:
         manifest, files = read_folder(path)
         try:
             if signer is not None:
-                from churnkit.bundle.signing import verify
+                from churnkit.bundle.format.signing import verify
 
                 verify(manifest, signer)
             return cls(from_files(files), manifest)
@@ -141,7 +147,7 @@ class RetentionModel:
 
     def card_page(self) -> str:
         """Return the model card as Markdown, for people."""
-        from churnkit.bundle.card import render_card
+        from churnkit.bundle.card_markdown import render_card
 
         return render_card(self.card, self.manifest)
 
@@ -244,7 +250,7 @@ class RetentionModel:
         as_of: date,
         journal: Journal | None = None,
         at: datetime | None = None,
-    ) -> Who:
+    ) -> DecisionContext:
         """Tell who the customers of encoded rows are, with their past from the journal."""
         from churnkit.journal import who_from
 
@@ -316,7 +322,7 @@ class RetentionModel:
         RecipeError
             If the model was trained without a hazard.
         """
-        from churnkit.bundle.lifetimes import survival_columns
+        from churnkit.bundle.parts.survival import survival_columns
 
         encoded = self.encode(customers)
         columns = survival_columns(self.parts.hazard, self.name, encoded, times)
@@ -336,7 +342,7 @@ class RetentionModel:
         -------
         As `predict`, with the column ``expected_lifetime``. Raises as `survival`.
         """
-        from churnkit.bundle.lifetimes import lifetime_columns
+        from churnkit.bundle.parts.survival import lifetime_columns
 
         encoded = self.encode(customers)
         columns = lifetime_columns(self.parts.hazard, self.name, encoded, horizon)
@@ -385,7 +391,7 @@ class RetentionModel:
         """Read, check and encode customers: the first step of every door."""
         if isinstance(customers, Sequence) and all(isinstance(row, Mapping) for row in customers):
             return self._row_encoder(purpose).encode(customers)
-        from churnkit.contracts.tables import as_arrow
+        from churnkit.contracts.arrow_interop import as_arrow
 
         return self._table_encoder(purpose).encode(as_arrow(customers), name="the table")
 
@@ -424,7 +430,7 @@ class RetentionModel:
         probability: NDArray[np.float64],
         *,
         budget: float | None = None,
-        who: Who | None = None,
+        who: DecisionContext | None = None,
     ) -> Decisions:
         """Choose actions for rows encoded for ``"recommend"``; see `churnkit.decisions.decide`."""
         from churnkit.decisions import decide
@@ -435,18 +441,18 @@ class RetentionModel:
             self.compiled_catalogue,
             budget=budget,
             who=who,
-            measured=self.measured(encoded.features),
-            lasting=self.lasting(encoded.features),
+            treatment_effects=self.treatment_effects(encoded.features),
+            survival_weights=self.survival_weights(encoded.features),
         )
 
-    def measured(self, features: NDArray[np.float64]) -> MeasuredEffects | None:
+    def treatment_effects(self, features: NDArray[np.float64]) -> MeasuredEffects | None:
         """Give the effects that an experiment measured, for encoded features (n, f)."""
         tried, catalogue = self.parts.tried, self.parts.catalogue
         if tried is None or catalogue is None:
             return None
-        return tried.measured(catalogue, features)
+        return tried.treatment_effects(catalogue, features)
 
-    def lasting(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def survival_weights(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Give for how many periods' value each customer is good with each action, (n, m).
 
         None where the catalogue does not count by survival.
@@ -454,7 +460,7 @@ class RetentionModel:
         hazard, catalogue = self.parts.hazard, self.parts.catalogue
         if hazard is None or catalogue is None or not catalogue.survival:
             return None
-        return hazard.lasting(features, catalogue.horizons, rate=catalogue.rate)
+        return hazard.survival_weights(features, catalogue.horizons, rate=catalogue.rate)
 
     @cached_property
     def compiled_catalogue(self) -> CompiledCatalogue:
@@ -504,7 +510,7 @@ class RetentionModel:
         Parameters
         ----------
         bandit
-            From `churnkit.bundle.bandit.load_bandit`, or of your own updates.
+            From `churnkit.bundle.parts.bandit.load_bandit`, or of your own updates.
 
         Raises
         ------
@@ -542,7 +548,7 @@ class RetentionModel:
         return encoder
 
     def _table_encoder(self, purpose: Purpose) -> TableEncoder:
-        from churnkit.contracts.columns import TableEncoder
+        from churnkit.contracts.encoding.table_encoder import TableEncoder
 
         key = f"table {purpose}"
         if key not in self._encoders:

@@ -6,27 +6,10 @@ from typing import Any
 
 import typer
 
-from churnkit.cli import (
-    console,
-    demo,
-    doctor,
-    erase,
-    evaluate,
-    explain,
-    features,
-    init,
-    keys,
-    learn,
-    models,
-    monitor,
-    plan,
-    rank,
-    report,
-    score,
-    serve,
-    train,
-    validate,
-)
+from churnkit.cli.customers import explain, learn, plan, rank, report, score
+from churnkit.cli.modeling import evaluate, models, monitor, train
+from churnkit.cli.operations import console, erase, keys, serve
+from churnkit.cli.project import demo, doctor, features, init, validate
 
 __all__ = ["command"]
 

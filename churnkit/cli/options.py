@@ -83,7 +83,7 @@ ModelName = Annotated[
 def load_model(name: str | None) -> RetentionModel:
     """Load what ``--model`` names."""
     from churnkit.bundle import load
-    from churnkit.bundle.quiet import quiet_mlflow
+    from churnkit.bundle.registry.quiet import quiet_mlflow
 
     with quiet_mlflow():
         return load(model_source(name))
@@ -100,7 +100,7 @@ def model_source(name: str | None) -> str | None:
 
 def find_recipe(name: str | None) -> Path:
     """Find the recipe that a person means: a file, a name in ``training/``, or the only one."""
-    from churnkit.bundle import find_project
+    from churnkit.core.project import find_project
 
     project = find_project()
     recipes = project.recipes()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churnkit.console.desk import Desk
-from churnkit.console.roster import Roster, read_roster
+from churnkit.console.app import ConsoleApp
+from churnkit.console.customer_list import CustomerList, read_roster
 
-__all__ = ["Desk", "Roster", "read_roster"]
+__all__ = ["ConsoleApp", "CustomerList", "read_roster"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from churnkit.contracts.column import Column
-from churnkit.contracts.rules import refuse_wrong_roles
-from churnkit.contracts.values import is_text
-from churnkit.contracts.violations import to_violations
+from churnkit.contracts.parsing.scalars import is_text
+from churnkit.contracts.schema.column import Column
+from churnkit.contracts.schema.role_rules import refuse_wrong_roles
+from churnkit.contracts.validation.violations import to_violations
 from churnkit.errors import ContractError, DataError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Contract:
         ContractError
             If a field has no role, or a type or check that cannot travel in an artefact.
         """
-        from churnkit.contracts.compile import compile_schema
+        from churnkit.contracts.schema.from_pandera import compile_schema
 
         return compile_schema(schema)
 
@@ -251,8 +251,8 @@ class Contract:
             If any rule is broken; it lists each broken rule with its column, count and first
             rows, and no value.
         """
-        from churnkit.contracts.frames import check_table
-        from churnkit.contracts.tables import as_arrow
+        from churnkit.contracts.arrow_interop import as_arrow
+        from churnkit.contracts.validation.pandera_check import check_table
 
         name = name or self.name
         findings = check_table(self, as_arrow(table, name=name), purpose, name=name)
@@ -261,6 +261,6 @@ class Contract:
 
     def to_json_schema(self, purpose: Purpose = "predict") -> dict[str, Any]:
         """Describe one row as JSON Schema (2020-12), with the constraints."""
-        from churnkit.contracts.jsonschema import row_schema
+        from churnkit.contracts.schema.json_schema import row_schema
 
         return row_schema(self, purpose)

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from churnkit.decisions.barring import OPEN, bars
+from churnkit.decisions.eligibility.exclusions import OPEN, bars
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.decisions.catalogue import Catalogue
-    from churnkit.decisions.eligibility import CompiledCatalogue
-    from churnkit.decisions.measured import MeasuredEffects
+    from churnkit.decisions.catalogue.catalogue import Catalogue
+    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
+    from churnkit.decisions.measured_effects import MeasuredEffects
 
 __all__ = [
     "ActOn",
@@ -56,17 +56,17 @@ class Gains:
     eligible: NDArray[np.bool_]
     """(n, m) whether the rules allow the action and its gain is known."""
 
-    def pays(self, act_on: ActOn = "low") -> NDArray[np.bool_]:
+    def pays(self, decision_bound: ActOn = "low") -> NDArray[np.bool_]:
         """Tell where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
-        bound = self.low if check_act_on(act_on) == "low" else self.expected
+        bound = self.low if check_act_on(decision_bound) == "low" else self.expected
         return np.logical_and(self.eligible, bound > 0.0)
 
-    def offered(self, act_on: ActOn = "low") -> NDArray[np.float64]:
+    def offered(self, decision_bound: ActOn = "low") -> NDArray[np.float64]:
         """Give the expected gain where the action pays, ``-inf`` elsewhere: (n, m)."""
-        return np.where(self.pays(act_on), self.expected, -np.inf)
+        return np.where(self.pays(decision_bound), self.expected, -np.inf)
 
 
-def check_act_on(act_on: str) -> ActOn:
+def check_act_on(decision_bound: str) -> ActOn:
     """Refuse any word but ``"low"`` and ``"expected"``.
 
     Examples
@@ -75,9 +75,9 @@ def check_act_on(act_on: str) -> ActOn:
     'low'
     """
     for known in get_args(ActOn):
-        if act_on == known:
+        if decision_bound == known:
             return known  # type: ignore[no-any-return]
-    raise RecipeError(f"act_on: must be 'low' or 'expected', not {act_on!r}")
+    raise RecipeError(f"decision_bound: must be 'low' or 'expected', not {decision_bound!r}")
 
 
 def at_stake(churn_probability: float, value: float, periods: float, margin: float) -> float:
@@ -113,8 +113,8 @@ def expected_gain(
     *,
     cost: NDArray[np.float64] | None = None,
     eligible: NDArray[np.bool_] | None = None,
-    measured: MeasuredEffects | None = None,
-    lasting: NDArray[np.float64] | None = None,
+    treatment_effects: MeasuredEffects | None = None,
+    survival_weights: NDArray[np.float64] | None = None,
 ) -> Gains:
     """Weigh every action of a catalogue for every customer.
 
@@ -171,15 +171,18 @@ def expected_gain(
     # The operations and their order are those of at_stake().
     with np.errstate(over="ignore", invalid="ignore"):
         kept = np.where((money > 0.0) | np.isnan(money), money, 0.0)
-        worth = kept[:, None] * _lasting(catalogue, lasting, shape)
+        worth = kept[:, None] * _periods_times_margin(catalogue, survival_weights, shape)
         stake = probability[:, None] * worth
         bounds = [
             stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
             for bound in ("low", "expected", "high")
         ]
     known = np.isfinite(stake) & np.isfinite(cost)
-    if measured is not None:
-        places, tried = list(measured.places), measured.gains(worth, cost, catalogue)
+    if treatment_effects is not None:
+        places, tried = (
+            list(treatment_effects.places),
+            treatment_effects.gains(worth, cost, catalogue),
+        )
         for table, columns in zip(bounds, tried, strict=True):
             table[:, places] = columns
         known[:, places] = np.isfinite(tried[1]) & ~np.isnan(probability)[:, None]
@@ -192,13 +195,13 @@ def catalogue_gain(
     matrix: NDArray[np.float64],
     catalogue: CompiledCatalogue,
     *,
-    measured: MeasuredEffects | None = None,
+    treatment_effects: MeasuredEffects | None = None,
     barred: NDArray[np.int8] | None = None,
-    lasting: NDArray[np.float64] | None = None,
+    survival_weights: NDArray[np.float64] | None = None,
 ) -> Gains:
     """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value.
 
-    `barred` is what `churnkit.decisions.barring.bars` gives; the rules alone if None.
+    `barred` is what `churnkit.decisions.eligibility.exclusions.bars` gives; the rules alone if None.
     """
     codes = bars(catalogue, matrix) if barred is None else barred
     return expected_gain(
@@ -207,20 +210,22 @@ def catalogue_gain(
         catalogue.catalogue,
         cost=catalogue.cost(matrix),
         eligible=codes == OPEN,
-        measured=measured,
-        lasting=lasting,
+        treatment_effects=treatment_effects,
+        survival_weights=survival_weights,
     )
 
 
-def _lasting(
-    catalogue: Catalogue, lasting: NDArray[np.float64] | None, shape: tuple[int, int]
+def _periods_times_margin(
+    catalogue: Catalogue, survival_weights: NDArray[np.float64] | None, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Give periods times margin: (n, m), (1,), or (m,) where actions last differently."""
-    refuse_without_survival(catalogue, given=lasting is not None)
-    if lasting is not None:
-        if lasting.shape != shape:
-            raise DataError("lasting", [f"shape {lasting.shape}: must be {shape}"])
-        return lasting * catalogue.margin
+    refuse_without_survival(catalogue, given=survival_weights is not None)
+    if survival_weights is not None:
+        if survival_weights.shape != shape:
+            raise DataError(
+                "survival_weights", [f"shape {survival_weights.shape}: must be {shape}"]
+            )
+        return survival_weights * catalogue.margin
     each = [catalogue.worth_in(periods) * catalogue.margin for periods in catalogue.horizons]
     return np.array(each if len(set(each)) > 1 else each[:1])
 

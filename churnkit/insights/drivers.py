@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.insights.base import decoded
+from churnkit.insights.customer_base import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from churnkit.contracts.column import Column
-    from churnkit.insights.base import Base
+    from churnkit.contracts.schema.column import Column
+    from churnkit.insights.customer_base import Base
 
     Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 

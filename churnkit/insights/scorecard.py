@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from churnkit.insights.experiments import MeasuredEffect
-    from churnkit.insights.retention import RetentionMetrics
-    from churnkit.insights.satisfaction import Satisfaction
+    from churnkit.insights.metrics.retention import RetentionMetrics
+    from churnkit.insights.metrics.surveys import Satisfaction
+    from churnkit.insights.metrics.treatment_effects import MeasuredEffect
 
 __all__ = ["Goal", "Scorecard", "make_scorecard"]
 

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import MissingExtraError, RecipeError
-from churnkit.insights.business import Business, in_dialect
-from churnkit.insights.layout import LAYOUTS, find_columns
-from churnkit.insights.settings import RetentionSettings
+from churnkit.insights.metrics.settings import RetentionSettings
+from churnkit.insights.sql_session import InsightsSession, in_dialect
+from churnkit.insights.table_layouts import LAYOUTS, find_columns
 from churnkit.timeline.snapshots import as_moment
-from churnkit.timeline.tables import did_you_mean
+from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ def business_on_spark(
     as_of: Any,
     settings: RetentionSettings | None = None,
     columns: Mapping[str, Mapping[str, str]] | None = None,
-) -> Iterator[Business]:
+) -> Iterator[InsightsSession]:
     """Open Spark data frames for the measures of this package.
 
     Steps that queries read again are cached in the session while it is open; the session's time
@@ -79,7 +79,7 @@ def business_on_spark(
             for name, frame in tables.items()
         }
         moment = as_moment(as_of, "as_of")
-        yield Business(moment, settings or RetentionSettings(), parts, runs)  # type: ignore[arg-type]
+        yield InsightsSession(moment, settings or RetentionSettings(), parts, runs)  # type: ignore[arg-type]
     finally:
         runs.clear()
         spark.conf.set(_ZONE, zone)

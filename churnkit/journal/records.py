@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from churnkit.errors import JournalError
-from churnkit.journal.keys import body_digest, moment, to_microseconds
+from churnkit.journal.entry_keys import body_digest, moment, to_microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from churnkit.models.refusals import ModelDataError
+from churnkit.models.errors import ModelDataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from churnkit.models.binary import TrainingRows
+    from churnkit.models.classifiers.base import TrainingRows
 
 __all__ = ["Fold", "checked_folds", "forward_folds", "held_out_mean", "held_out_number"]
 
@@ -46,7 +46,7 @@ def checked_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> lis
 
     Examples
     --------
-    >>> from churnkit.models.binary import TrainingRows
+    >>> from churnkit.models.classifiers.base import TrainingRows
     >>> rows = TrainingRows.of(np.zeros((4, 1)), np.array([0.0, 1.0, 0.0, 1.0]))
     >>> [len(fold.test) for fold in checked_folds(2, rows, groups=None, seed=0)]
     [2, 2]
@@ -94,7 +94,7 @@ def forward_folds(rows: TrainingRows, times: Any, *, parts: int) -> list[Fold]:
 
     Examples
     --------
-    >>> from churnkit.models.binary import TrainingRows
+    >>> from churnkit.models.classifiers.base import TrainingRows
     >>> rows = TrainingRows.of(np.zeros((6, 1)), np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]))
     >>> [fold.test.tolist() for fold in forward_folds(rows, [1, 1, 2, 2, 3, 3], parts=5)]
     [[2, 3], [4, 5]]

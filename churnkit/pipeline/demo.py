@@ -12,16 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from churnkit.batch.planning import PlanReport, plan
-from churnkit.batch.scoring import ScoreReport, score
-from churnkit.bundle.locate import load
-from churnkit.bundle.project import STORE_FOLDER, Project
-from churnkit.bundle.quiet import quiet_mlflow
+from churnkit.batch.jobs.plan import PlanReport, plan
+from churnkit.batch.jobs.score import ScoreReport, score
+from churnkit.bundle.model_uri import load
+from churnkit.bundle.registry.quiet import quiet_mlflow
+from churnkit.core.project import STORE_FOLDER, Project
 from churnkit.datasets import simulate
 from churnkit.errors import ChurnkitError
+from churnkit.pipeline.project_templates import copy_templates, serving_folder, template_folder
 from churnkit.pipeline.recipe import load_recipe
-from churnkit.pipeline.templates import copy_templates, serving_folder, template_folder
-from churnkit.pipeline.training import TrainingResult, train
+from churnkit.pipeline.training.train import TrainingResult, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from churnkit.core.user_code_errors import failure
 from churnkit.errors import ChurnkitError, RecipeError
-from churnkit.pipeline.failure import failure
-from churnkit.pipeline.gate import Gate
-from churnkit.pipeline.preconditions import Needs
-from churnkit.pipeline.split import Split
+from churnkit.pipeline.checks.preconditions import Needs
+from churnkit.pipeline.training.holdout_split import Split
+from churnkit.pipeline.training.promotion_gate import PromotionGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
     from churnkit.decisions import Catalogue, Ranking
-    from churnkit.pipeline.experiment import Experiment
-    from churnkit.pipeline.leaving_out import Reason
-    from churnkit.pipeline.lifetime import Lifetime
+    from churnkit.pipeline.training.row_filters import Reason
+    from churnkit.pipeline.training.survival import Lifetime
+    from churnkit.pipeline.training.uplift import Experiment
     from churnkit.timeline import Timeline
 
 __all__ = ["Recipe", "load_recipe"]
@@ -96,7 +96,7 @@ class Recipe:
     timeline: Timeline | None = None
     model: Any = None
     split: Split = field(default_factory=Split)
-    gate: Gate = field(default_factory=Gate)
+    gate: PromotionGate = field(default_factory=PromotionGate)
     actions: Catalogue | Ranking | None = None
     uplift: Experiment | None = None
     population_rate: float | None = None

@@ -8,30 +8,6 @@
 '2025-01-10'
 """
 
-from __future__ import annotations
+from churnkit._lazy_exports import attach_stub
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from churnkit.report.building import Report, build_report
-    from churnkit.report.findings import Findings, gather
-
-_HOMES = {
-    "Findings": "findings",
-    "Report": "building",
-    "build_report": "building",
-    "gather": "findings",
-}
-
-__all__ = ["Findings", "Report", "build_report", "gather"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'churnkit.report' has no attribute {name!r}")
-    return getattr(import_module(f"churnkit.report.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = attach_stub(__name__)

@@ -9,26 +9,27 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from churnkit.server.body import ExplainBody, PredictBody
-from churnkit.server.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
-from churnkit.server.following import Following
-from churnkit.server.gate import Gate
-from churnkit.server.learned import Learned
-from churnkit.server.logs import log_as
-from churnkit.server.metrics import METRICS_TYPE, Metrics
-from churnkit.server.outcomes import Outcomes
-from churnkit.server.pricing import Pricing
-from churnkit.server.problems import Problem
-from churnkit.server.questions import Question
-from churnkit.server.recommending import Recommending
-from churnkit.server.recording import Recorder, spool_folder
-from churnkit.server.served import Served
+from churnkit.server.auth.access_control import AccessControl
+from churnkit.server.decision_log.recorder import Recorder, spool_folder
+from churnkit.server.http.endpoint import TEXT_TYPE, Endpoint, Receive, Reply, Request, Scope, Send
+from churnkit.server.http.problem_details import Problem
+from churnkit.server.http.request_body import ExplainBody, PredictBody
+from churnkit.server.loaded_model import Served
+from churnkit.server.observability.json_logs import log_as
+from churnkit.server.observability.metrics import METRICS_TYPE, Metrics
+from churnkit.server.reload.bandit_state import Learned
+from churnkit.server.reload.model_reloader import ModelReloader
+from churnkit.server.reload.model_sources import source_of
+from churnkit.server.reload.shadow_model import Shadow
+from churnkit.server.reload.shadow_prices import Pricing
+from churnkit.server.routes.outcomes import Outcomes
+from churnkit.server.routes.predict_explain import Question
+from churnkit.server.routes.recommend import Recommending
 from churnkit.server.settings import Settings
-from churnkit.server.shadow import Shadow
-from churnkit.server.sources import source_of
 
 if TYPE_CHECKING:
-    from churnkit.bundle import Project, RetentionModel
+    from churnkit.bundle import RetentionModel
+    from churnkit.core.project import Project
 
 __all__ = ["App", "create_app"]
 
@@ -86,7 +87,7 @@ class App:
         self.settings = settings
         self._project = project
         self.metrics = Metrics()
-        self.gate = Gate(settings)
+        self.gate = AccessControl(settings)
         self.served = Served(model, settings, self.metrics)
         self._started = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -200,7 +201,7 @@ class App:
         if settings.follow and settings.poll_seconds:
             source = source_of(settings.follow, project=self._project, signer=settings.signer)
             if source is not None:
-                self._begin(Following(self, source).run())
+                self._begin(ModelReloader(self, source).run())
         if settings.shadow and self.shadow is not None:
             challenger = source_of(settings.shadow, project=self._project, signer=settings.signer)
             if challenger is not None:

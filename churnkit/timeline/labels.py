@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.predicate import Where, as_conditions
 from churnkit.errors import RecipeError
-from churnkit.timeline.features import whole_days
-from churnkit.timeline.where import Where, as_conditions
+from churnkit.timeline.aggregations import whole_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

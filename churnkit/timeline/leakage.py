@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnkit.errors import ChurnkitError, RecipeError
-from churnkit.timeline.refusals import refusal
-from churnkit.timeline.tables import did_you_mean
+from churnkit.timeline.errors import refusal
+from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,12 +85,12 @@ class LeakageError(ChurnkitError):
         self.leaks = tuple(leaks)
         first = self.leaks[0]
         said = f"{len(self.leaks)} findings tell what is not known when the model is used:"
-        mend = (
+        remedy = (
             "Leave these features out or mend them; if one is meant, waive it by name: "
             f"waive=('{first.code}:{first.column}',)"
         )
         lines = [f"  - {leak}" for leak in self.leaks[:_SHOWN]]
-        super().__init__("\n".join([said, *lines, mend]))
+        super().__init__("\n".join([said, *lines, remedy]))
 
 
 def refuse_leaks(leaks: Iterable[Leak]) -> None:
@@ -118,7 +118,7 @@ def find_leaks(
     as_of: str | None = None,
     features: Sequence[str] | None = None,
     waive: Sequence[str] = (),
-    too_well: float = _TOO_WELL,
+    max_auc: float = _TOO_WELL,
 ) -> tuple[Leak, ...]:
     """Look for leaks in a training table.
 
@@ -136,7 +136,7 @@ def find_leaks(
         What is looked at; all other columns if not given.
     waive
         Findings that are known and meant, as ``"CK101:column"``.
-    too_well
+    max_auc
         The area under the ROC curve from which one feature alone predicts too well.
 
     Returns
@@ -158,7 +158,7 @@ def find_leaks(
     >>> [leak.code for leak in find_leaks(rows, label="churned", entity="id")]
     ['CK101']
     """
-    from churnkit.contracts.tables import as_arrow
+    from churnkit.contracts.arrow_interop import as_arrow
 
     arrow = as_arrow(table, name="the training table")
     for name in (label, entity):
@@ -176,7 +176,7 @@ def find_leaks(
     customers = pc.count_distinct(arrow[entity]).as_py()
     found = []
     for name in names:
-        for code, measured in _looked_at(arrow[name], left, customers, too_well):
+        for code, measured in _looked_at(arrow[name], left, customers, max_auc):
             found.append(Leak(code, name, measured, waived=(code, name) in waived))
     return tuple(found)
 
@@ -207,7 +207,7 @@ def find_changes(
     >>> print(*find_changes(then, now, keys=["id"]))
     CK102 'plan' changes when later rows are added (1 of 1 rows): see docs/findings/CK102.md
     """
-    from churnkit.contracts.tables import as_arrow
+    from churnkit.contracts.arrow_interop import as_arrow
 
     first, second = as_arrow(before, name="before"), as_arrow(after, name="after")
     names = [n for n in first.column_names if n not in keys and n in second.column_names]
@@ -242,7 +242,7 @@ def _waivers(waive: Sequence[str], names: Sequence[str]) -> set[tuple[str, str]]
 
 
 def _looked_at(
-    column: pa.ChunkedArray, left: NDArray[np.bool_], customers: int, too_well: float
+    column: pa.ChunkedArray, left: NDArray[np.bool_], customers: int, max_auc: float
 ) -> list[tuple[str, str]]:
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -261,7 +261,7 @@ def _looked_at(
     score = _score(column, left, text=text)
     if score is not None:
         area = _area(score, left)
-        if max(area, 1.0 - area) >= too_well:
+        if max(area, 1.0 - area) >= max_auc:
             found.append(("CK101", f"AUC {max(area, 1.0 - area):.3f} alone"))
     return found
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.features import Feature, Ratio, feature_from_dict
-from churnkit.timeline.fitting import refuse_what_does_not_fit, refuse_wrong_names
+from churnkit.timeline.aggregations import Feature, Ratio, feature_from_dict
 from churnkit.timeline.labels import (
     Eligibility,
     Label,
@@ -17,7 +16,8 @@ from churnkit.timeline.labels import (
     label_from_dict,
 )
 from churnkit.timeline.snapshots import Snapshots
-from churnkit.timeline.tables import Table, did_you_mean
+from churnkit.timeline.source_tables import Table, did_you_mean
+from churnkit.timeline.validation import refuse_what_does_not_fit, refuse_wrong_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from churnkit.errors import MissingExtraError
+from churnkit.trees.engines.numba_engine import NumbaEngine, has_numba
+from churnkit.trees.engines.numpy_engine import NumpyEngine
+from churnkit.trees.engines.threads import share_rows
 from churnkit.trees.forest import Forest
-from churnkit.trees.numba_engine import NumbaEngine, has_numba
-from churnkit.trees.numpy_engine import NumpyEngine
+from churnkit.trees.input_matrix import as_matrix
+from churnkit.trees.layout.derived import Parts
 from churnkit.trees.objective import find_transform
-from churnkit.trees.parallel import share_rows
-from churnkit.trees.parts import Parts
-from churnkit.trees.rows import as_matrix
-from churnkit.trees.text import parse_text
+from churnkit.trees.parsing.lightgbm_text import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

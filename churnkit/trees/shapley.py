@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.trees.walk import decide_nodes
+from churnkit.trees.layout.traversal import decide_nodes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from churnkit.trees.coding import Codes, Coding
     from churnkit.trees.forest import Forest
-    from churnkit.trees.paths import Paths
-    from churnkit.trees.walk import Walk
+    from churnkit.trees.layout.binning import Codes, Coding
+    from churnkit.trees.layout.leaf_paths import Paths
+    from churnkit.trees.layout.traversal import Walk
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]

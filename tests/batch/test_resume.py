@@ -12,14 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.batch import files, score, scoring
-from churnkit.batch.chunks import open_chunks
+from churnkit.batch import score
+from churnkit.batch.io import table_file
+from churnkit.batch.io.checkpoints import open_chunks
+from churnkit.batch.jobs import score as score_job
 from churnkit.errors import ChurnkitError
 
 # 60 rows in batches of 5, chunks of 2 batches: six chunks.
 KILLED = """
 import os, signal, sys
-from churnkit.batch import chunks, files, scoring
+from churnkit.batch.io import checkpoints
+from churnkit.batch.io import table_file
+from churnkit.batch.jobs import score as score_job
 import churnkit
 files.BATCH_ROWS, scoring.CHUNK_BATCHES = 5, 2
 save, left = chunks.Chunks._save, [int(sys.argv[3])]
@@ -35,8 +39,8 @@ churnkit.batch.score(sys.argv[1], sys.argv[2], churnkit.load("bundle"), reasons=
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(files, "BATCH_ROWS", 5)
-    monkeypatch.setattr(scoring, "CHUNK_BATCHES", 2)
+    monkeypatch.setattr(table_file, "BATCH_ROWS", 5)
+    monkeypatch.setattr(score_job, "CHUNK_BATCHES", 2)
 
 
 @pytest.fixture
@@ -109,7 +113,7 @@ def test_an_interrupted_job_keeps_its_chunks_and_a_fresh_one_throws_them_away(
 
 
 def test_the_work_of_one_chunk_is_not_worth_keeping(customers, shop_model, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "BATCH_ROWS", 5)
+    monkeypatch.setattr(table_file, "BATCH_ROWS", 5)
     interrupted(25, customers, tmp_path / "s.csv", shop_model)
     assert left_behind(tmp_path) == []
 

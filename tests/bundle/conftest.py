@@ -8,8 +8,8 @@ import pytest
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.decisions import Action, Catalogue, Effect, Where
-from churnkit.models.calibration import Calibration
-from churnkit.models.linear import ColumnEffect, LinearScorer
+from churnkit.models.calibration.maps import Calibration
+from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 
 PLANS = ("basic", "plus", "pro")
 

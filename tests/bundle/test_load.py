@@ -15,8 +15,9 @@ pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 import mlflow
 
 import churnkit
-from churnkit.bundle import Project, Registry, find_project, load
-from churnkit.bundle.quiet import quiet_mlflow
+from churnkit.bundle import Registry, load
+from churnkit.bundle.registry.quiet import quiet_mlflow
+from churnkit.core.project import Project, find_project
 from churnkit.errors import BundleError, ChurnkitError, MissingExtraError, ModelNotFoundError
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.bundle.contents import from_files, to_files
-from churnkit.bundle.folder import write_folder
+from churnkit.bundle.format.manifest import write_folder
 from churnkit.errors import BundleError, DataError, RecipeError
 
 

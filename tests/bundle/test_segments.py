@@ -26,7 +26,7 @@ def customers(rows_of_shop):
 
 
 def test_new_customers_are_assigned_as_the_report_sums_them_up(shop_model, customers):
-    from churnkit.report.scored import score_customers
+    from churnkit.report.scored_customers import score_customers
 
     found = shop_model.segments(customers)
     names = found["segment"].to_pylist()

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from churnkit.batch.chunks import Chunks
+from churnkit.batch.io.checkpoints import Chunks
 from churnkit.cli.main import DONE, REFUSED
 
 COMMANDS = [
@@ -377,8 +377,8 @@ class TestSources:
         self, churnkit, shop_copy, rows_of_shop, to_csv, tmp_path, monkeypatch
     ):
         to_csv(tmp_path / "c.csv", rows_of_shop(40, seed=4))
-        monkeypatch.setattr("churnkit.batch.files.BATCH_ROWS", 5)
-        monkeypatch.setattr("churnkit.batch.scoring.CHUNK_BATCHES", 2)
+        monkeypatch.setattr("churnkit.batch.io.table_file.BATCH_ROWS", 5)
+        monkeypatch.setattr("churnkit.batch.jobs.score.CHUNK_BATCHES", 2)
         save = Chunks._save
         saved: list[Chunks] = []
 

@@ -19,7 +19,7 @@ class TestEnds:
     @pytest.fixture
     def failing(self, churnkit, monkeypatch, tmp_path):
         def failing(error):
-            from churnkit.bundle import project
+            from churnkit.core import project
 
             def fail(*_):
                 raise error

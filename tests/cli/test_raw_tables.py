@@ -40,8 +40,9 @@ def tables():
 @pytest.fixture(scope="module")
 def project(migrated_store, tmp_path_factory, tables):
     """A project whose model was trained on a timeline, with the raw tables beside it."""
-    from churnkit.bundle import Project, Registry
-    from churnkit.bundle.quiet import quiet_mlflow
+    from churnkit.bundle import Registry
+    from churnkit.bundle.registry.quiet import quiet_mlflow
+    from churnkit.core.project import Project
     from churnkit.pipeline import load_recipe, train
 
     root = tmp_path_factory.mktemp("raw")
@@ -63,7 +64,8 @@ def project(migrated_store, tmp_path_factory, tables):
 
 @pytest.fixture(scope="module")
 def expected(project, tables):
-    from churnkit.bundle import Project, load
+    from churnkit.bundle import load
+    from churnkit.core.project import Project
 
     model = load("models:/small@champion", project=Project(project))
     scored = model.predict(model.snapshot(tables, as_of=TODAY)).to_pylist()

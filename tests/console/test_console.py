@@ -16,13 +16,13 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
 
-from churnkit.batch.deciding import Occasion, decide_once  # noqa: E402
-from churnkit.console import Desk, read_roster  # noqa: E402
-from churnkit.console.door import Door  # noqa: E402
-from churnkit.console.history import History  # noqa: E402
-from churnkit.console.verdicts import Verdicts  # noqa: E402
+from churnkit.batch.jobs.decide import Occasion, decide_once  # noqa: E402
+from churnkit.console import ConsoleApp, read_roster  # noqa: E402
+from churnkit.console.approvals import Verdicts  # noqa: E402
+from churnkit.console.auth import SessionAuth  # noqa: E402
+from churnkit.console.customer_history import History  # noqa: E402
 from churnkit.journal import Journal  # noqa: E402
-from churnkit.server.keys import add_key  # noqa: E402
+from churnkit.server.auth.api_keys import add_key  # noqa: E402
 
 NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
 ASKED = "http://127.0.0.1"
@@ -50,11 +50,11 @@ def visit(shop_model, roster, journal, tmp_path):
     )
 
     def visit(keys=None, client=("127.0.0.1", 5), base=ASKED):
-        desk = Desk(
+        desk = ConsoleApp(
             roster,
             Verdicts(journal, roster),
             History(shop_model, {"tickets": tickets}, date(2026, 11, 5)),
-            door=Door(keys),
+            door=SessionAuth(keys),
             clock=lambda: NOW,
         )
         return testclient.TestClient(
@@ -189,7 +189,9 @@ def test_the_past_risk_is_drawn_and_is_made_before_the_first_visit(
         return [(day, {customer: 0.1 * place}) for place, day in enumerate(days, 1)]
 
     monkeypatch.setattr(history, "_dates", dates)
-    desk = Desk(roster, Verdicts(journal, roster), history, door=Door(None), clock=lambda: NOW)
+    desk = ConsoleApp(
+        roster, Verdicts(journal, roster), history, door=SessionAuth(None), clock=lambda: NOW
+    )
     desk.warm()
     assert asked
     browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
@@ -209,11 +211,11 @@ def test_who_and_why_are_mandatory(visit, roster, journal, missing):
 
 def test_a_base_too_small_for_a_report_can_still_be_worked_on(visit, roster, journal, shop_model):
     few = read_roster(shop_model, roster.table.slice(2, 3), day=roster.day)
-    desk = Desk(
+    desk = ConsoleApp(
         few,
         Verdicts(journal, few),
         History(shop_model, {}, roster.day),
-        door=Door(None),
+        door=SessionAuth(None),
         clock=lambda: NOW,
     )
     desk.warm()
@@ -243,7 +245,9 @@ def test_the_past_is_told_in_words_and_not_in_columns(shop_model, roster, journa
         f"{customer},call,0.1741010989,12,2026-10-01,false\n{customer},none,0.5,0,2026-09-01,false\n"
     )
     history = History(shop_model, {"treatments": log}, date(2026, 11, 5))
-    desk = Desk(roster, Verdicts(journal, roster), history, door=Door(None), clock=lambda: NOW)
+    desk = ConsoleApp(
+        roster, Verdicts(journal, roster), history, door=SessionAuth(None), clock=lambda: NOW
+    )
     browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
     page = browser.get(f"/customers/{customer}").text
     assert "Action: A call, at a cost of EUR 12; had a 17 % chance of being chosen" in page

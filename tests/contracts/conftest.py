@@ -19,12 +19,12 @@ import pytest
 from hypothesis import strategies as st
 
 from churnkit.contracts import Check, Column, Contract
-from churnkit.contracts.spelling import WRITTEN
+from churnkit.contracts.parsing.number_spelling import WRITTEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from churnkit.contracts.column import ColumnType
+    from churnkit.contracts.schema.column import ColumnType
 
 T = TypeVar("T")
 

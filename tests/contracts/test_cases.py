@@ -23,10 +23,10 @@ from churnkit.contracts import (
     pii,
     value,
 )
-from churnkit.contracts.columns import TableEncoder
-from churnkit.contracts.levels import learn_levels
-from churnkit.contracts.rows import RowEncoder
-from churnkit.contracts.tables import as_arrow
+from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.contracts.encoding.category_levels import learn_levels
+from churnkit.contracts.encoding.row_encoder import RowEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.errors import DataError
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnkit.contracts import Check, Column, Contract
-from churnkit.contracts.columns import TableEncoder
-from churnkit.contracts.frames import check_table
-from churnkit.contracts.rows import RowEncoder
-from churnkit.contracts.tables import as_arrow
+from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.contracts.encoding.row_encoder import RowEncoder
+from churnkit.contracts.encoding.table_encoder import TableEncoder
+from churnkit.contracts.validation.pandera_check import check_table
 
 PURPOSES = st.sampled_from(["predict", "recommend"])
 

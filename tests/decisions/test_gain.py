@@ -99,7 +99,7 @@ def test_a_cost_that_is_a_column_must_come_as_an_array():
 def test_another_word_than_low_or_expected_is_refused():
     word: Any = "high"
     gains = expected_gain([0.5], [1.0], Catalogue((CALL,)))
-    with pytest.raises(RecipeError, match="act_on"):
+    with pytest.raises(RecipeError, match="decision_bound"):
         gains.pays(word)
 
 

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.data, pytest.mark.server, pytest.mark.slow]
 @pytest.fixture(scope="module")
 def project(data_dir, migrated_store, tmp_path_factory):
     """A project with the telco recipe and its champion."""
-    from churnkit.bundle import Project
+    from churnkit.core.project import Project
     from churnkit.pipeline import load_recipe, train
 
     root = tmp_path_factory.mktemp("telco")

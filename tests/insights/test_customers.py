@@ -11,13 +11,13 @@ import pytest
 
 from churnkit.contracts import Column
 from churnkit.errors import DataError
-from churnkit.insights.base import Base, Planned
-from churnkit.insights.clusters import Clusters, find_clusters
+from churnkit.insights.customer_base import Base, Planned
 from churnkit.insights.drivers import find_drivers
-from churnkit.insights.health import health_of
-from churnkit.insights.rfm import measure_rfm
+from churnkit.insights.health.score import health_of
 from churnkit.insights.scorecard import make_scorecard
-from churnkit.insights.segments import find_groups, value_risk
+from churnkit.insights.segmentation.kmeans import Clusters, find_clusters
+from churnkit.insights.segmentation.rfm import measure_rfm
+from churnkit.insights.segmentation.segments import find_groups, value_risk
 
 COLUMNS = (
     Column("plan", "string", ("feature",), "Plan", phrase="{value} plan", levels=("basic", "pro")),
@@ -102,7 +102,7 @@ def test_new_customers_are_assigned_from_json_without_sklearn(base, tmp_path):
     (tmp_path / "clusters.json").write_text(json.dumps(clusters.to_dict()))
     script = (
         "import json, sys\n"
-        "from churnkit.insights.clusters import Clusters\n"
+        "from churnkit.insights.segmentation.kmeans import Clusters\n"
         f"clusters = Clusters.from_dict(json.load(open({str(tmp_path / 'clusters.json')!r})))\n"
         "print(clusters.assign([[60.0, 30.0], [4.0, float('nan')]]).tolist())\n"
         "assert 'sklearn' not in sys.modules and 'pandas' not in sys.modules\n"
@@ -175,8 +175,8 @@ def test_the_scorecard_takes_targets_and_else_the_mean_before():
 def test_rfm_segments_hold_every_buyer_and_the_asleep_stay_silent():
     import datetime as dt
 
-    from churnkit.insights.business import open_business
-    from churnkit.insights.purchases import prepare_orders
+    from churnkit.insights.metrics.orders import prepare_orders
+    from churnkit.insights.sql_session import open_business
 
     rng = np.random.default_rng(2)
     start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)

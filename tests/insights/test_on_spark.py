@@ -14,7 +14,7 @@ from churnkit.insights import (
     measure_satisfaction,
     open_business,
 )
-from churnkit.insights.rfm import measure_rfm
+from churnkit.insights.segmentation.rfm import measure_rfm
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 

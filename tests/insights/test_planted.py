@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from churnkit.contracts import Contract
-from churnkit.contracts.columns import TableEncoder
-from churnkit.contracts.labels import encode_label
-from churnkit.contracts.levels import learn_levels
+from churnkit.contracts.encoding.category_levels import learn_levels
+from churnkit.contracts.encoding.table_encoder import TableEncoder
+from churnkit.contracts.validation.labels import encode_label
 from churnkit.datasets import simulate
-from churnkit.insights.base import Base
-from churnkit.insights.business import open_business
+from churnkit.insights.customer_base import Base
 from churnkit.insights.drivers import find_drivers
-from churnkit.insights.experiments import measure_effects
-from churnkit.insights.retention import measure_retention
-from churnkit.insights.segments import find_groups
-from churnkit.insights.voice import themes_of, topics_linked, uses_linked
+from churnkit.insights.metrics.retention import measure_retention
+from churnkit.insights.metrics.treatment_effects import measure_effects
+from churnkit.insights.segmentation.segments import find_groups
+from churnkit.insights.sql_session import open_business
+from churnkit.insights.text.voice_of_customer import themes_of, topics_linked, uses_linked
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from churnkit.decisions import ContactLimit
 from churnkit.errors import JournalError, MissingExtraError
 from churnkit.journal import DecisionRecord, Journal, OutcomeRecord, decision_key
 from churnkit.journal.database import Database
-from churnkit.journal.tables import migrate
+from churnkit.journal.schema import migrate
 
 DAY = date(2026, 11, 1)
 
@@ -167,7 +167,7 @@ def test_contacts_are_what_went_out_and_what_came_back(journal):
 
 
 def test_contacts_of_many_customers_are_one_query_that_uses_an_index(tmp_path):
-    from churnkit.journal.reading import history_of
+    from churnkit.journal.queries import history_of
 
     with Journal.open(f"sqlite:///{tmp_path / 'j.db'}") as journal:
         journal.record([call(f"k{i}", f"c{i}") for i in range(50)])

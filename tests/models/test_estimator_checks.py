@@ -10,7 +10,7 @@ from churnkit.models import (
     ObliviousTrees,
     SingleFeatureRule,
 )
-from churnkit.models.oblivious import has_catboost
+from churnkit.models.classifiers.catboost import has_catboost
 
 WEIGHTS = (
     "LightGBM draws rows for a tree and counts rows for a leaf whatever their weight, so a weight "

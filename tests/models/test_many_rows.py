@@ -5,11 +5,11 @@ import pytest
 
 from churnkit.evaluation import log_loss
 from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, ModelDataError
-from churnkit.models.binary import TrainingRows
-from churnkit.models.effort import estimate_effort
+from churnkit.models.classifiers.base import TrainingRows
 from churnkit.models.folds import forward_folds
-from churnkit.models.profiles import profile_candidates
-from churnkit.models.sampling import sampled
+from churnkit.models.selection.cost_estimate import estimate_effort
+from churnkit.models.selection.presets import profile_candidates
+from churnkit.models.selection.subsample import sampled
 
 QUICK = [
     ("logistic", LogisticModel(C=1.0)),

@@ -14,11 +14,11 @@ import pytest
 from churnkit.bundle.contents import Parts
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Contract
-from churnkit.contracts.columns import TableEncoder
-from churnkit.contracts.labels import encode_label
-from churnkit.contracts.levels import learn_levels
+from churnkit.contracts.encoding.category_levels import learn_levels
+from churnkit.contracts.encoding.table_encoder import TableEncoder
+from churnkit.contracts.validation.labels import encode_label
 from churnkit.datasets import simulate
-from churnkit.evaluation.drift import Profile
+from churnkit.evaluation.drift.profile import Profile
 from churnkit.models import ChurnClassifier
 from churnkit.monitoring import monitor
 

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from churnkit.bundle import Project, RetentionModel, load
+from churnkit.bundle import RetentionModel, load
 from churnkit.cli.main import run
+from churnkit.core.project import Project
 from churnkit.datasets import simulate
 from churnkit.errors import RecipeError
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import Split, load_recipe, train
-from churnkit.pipeline.data import prepare, read_training_table
+from churnkit.pipeline.training.dataset import prepare, read_training_table
 
 RECIPE = Path(__file__).parent.parent.parent / "training" / "subscriptions.py"
 TODAY = "2026-01-01"

@@ -18,10 +18,10 @@ from churnkit.decisions import ContactLimit, ContactPolicy
 from churnkit.errors import MissingExtraError, RecipeError
 from churnkit.journal import Journal
 from churnkit.report import build_report
-from churnkit.report.building import Report
-from churnkit.report.content import Block, Cards, Chart, Section, Table
-from churnkit.report.findings import Findings
-from churnkit.report.scored import score_customers
+from churnkit.report.blocks import Block, Cards, Chart, Section, Table
+from churnkit.report.gather import Findings
+from churnkit.report.report import Report
+from churnkit.report.scored_customers import score_customers
 
 SECTIONS = ["headline", "scorecard", "revenue", "cohorts", "survival", "model", "drivers", "segments", "voice", "actions", "experiments", "health"]  # fmt: skip
 MOST_BYTES = 3_000_000
@@ -81,7 +81,7 @@ def test_names_of_charts_and_tables_are_unique(report):
 
 
 def test_every_figure_shows_its_formula(report, page):
-    from churnkit.report.content import Figures
+    from churnkit.report.blocks import Figures
 
     for section in report.sections:
         for block in section.blocks:
@@ -102,7 +102,7 @@ CANARIES = ("<script>alert(1)</script>", '=cmd|"/c calc"!A1', "{{ 7 * 7 }}", "</
 def test_canaries_in_every_text_are_escaped_in_the_page_and_made_text_in_csv(tmp_path):
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
     from churnkit.insights import Figure
-    from churnkit.report.content import Card, Column, Figures, Missing, Text
+    from churnkit.report.blocks import Card, Column, Figures, Missing, Text
 
     for canary in CANARIES:
         columns = (Column(canary, role="x"), Column(canary, "share", "y"))

@@ -10,7 +10,7 @@ import pandas as pd
 import pandera.errors
 import pytest
 
-from churnkit.contracts.compile import compile_schema
+from churnkit.contracts.schema.from_pandera import compile_schema
 from churnkit.datasets import load, simulate
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"

@@ -46,7 +46,7 @@ def bundle(tmp_path_factory):
         ),
     )
     folder = tmp_path_factory.mktemp("payloads") / "bundle"
-    from churnkit.models.calibration import Calibration
+    from churnkit.models.calibration.maps import Calibration
 
     RetentionModel(
         Parts(contract, trees.scorer_, Calibration.identity(), golden=X[:10] + 0.0)

@@ -14,8 +14,8 @@ from churnkit.bundle.contents import Parts
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.decisions import Action, Catalogue, Effect, Where
-from churnkit.models.calibration import Calibration
-from churnkit.models.linear import ColumnEffect, LinearScorer
+from churnkit.models.calibration.maps import Calibration
+from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 
 SERVING = Path(__file__).parents[2] / "serving"
 JSON = {"content-type": "application/json"}

@@ -62,13 +62,13 @@ def test_a_category_that_training_never_saw_is_read_as_the_contract_says(ask):
     none = ask("/v1/predict", {"customers": [ANNA | {"city": None}]}).json()
     assert numbers(rome["predictions"]) == numbers(none["predictions"])
     [warning] = rome["warnings"]
-    assert warning["mend"]
-    assert {**warning, "mend": ""} == {
+    assert warning["remedy"]
+    assert {**warning, "remedy": ""} == {
         "column": "city",
         "rule": "unknown_category",
         "count": 1,
         "positions": [0],
-        "mend": "",
+        "remedy": "",
     }
     assert none["warnings"] == []
 
@@ -169,7 +169,7 @@ def test_a_partial_answer_reports_broken_customers_in_place(ask, member, questio
     }
     assert {p["rule"] for p in told[2]["problem"]} == {"missing_column"}
     assert [p["column"] for p in told[5]["problem"]] == ["plan"]
-    assert all(p["mend"] for row in broken for p in row["problem"])
+    assert all(p["remedy"] for row in broken for p in row["problem"])
 
 
 def test_a_partial_recommendation_decides_a_customer_once(ask, member):

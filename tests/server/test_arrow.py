@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.server import create_app
-from churnkit.server.columnar import ARROW
+from churnkit.server.http.arrow_body import ARROW
 
 STREAM = {"content-type": ARROW.decode()}
 

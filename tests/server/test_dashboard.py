@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from churnkit.server import create_app
-from churnkit.server.tally import KNOWN
+from churnkit.server.observability.multiprocess_counters import KNOWN
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from churnkit.bundle.model import RetentionModel
 from churnkit.decisions import ContactLimit, ContactPolicy
 from churnkit.journal import Journal
 from churnkit.server import create_app
-from churnkit.server.spool import Spool
+from churnkit.server.decision_log.write_ahead_log import Spool
 
 JSON = {"content-type": "application/json"}
 NOW = "2026-11-25T12:00:00Z"
@@ -170,7 +170,7 @@ def test_what_a_killed_worker_had_answered_is_written_by_the_next(live, url, tmp
 def test_while_the_journal_is_away_decisions_wait_and_none_is_lost(
     live, url, member, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("churnkit.server.recording._RETRY_SECONDS", 0.02)
+    monkeypatch.setattr("churnkit.server.decision_log.recorder._RETRY_SECONDS", 0.02)
     monkeypatch.setattr("churnkit.journal.database._WAIT_SECONDS", 0)
     body = {"customers": [member(place, decide=True) for place in range(1, 6)]}
 
@@ -199,7 +199,7 @@ def test_while_the_journal_is_away_decisions_wait_and_none_is_lost(
 
 
 def test_too_many_that_wait_are_refused_instead_of_lost(live, member, monkeypatch):
-    monkeypatch.setattr("churnkit.server.recording._MOST_WAITING", 3)
+    monkeypatch.setattr("churnkit.server.decision_log.recorder._MOST_WAITING", 3)
     body = {"customers": [member(place, decide=True) for place in range(1, 6)]}
 
     async def questions(client):

@@ -9,7 +9,7 @@ import pytest
 
 from churnkit.errors import ChurnkitError
 from churnkit.server import serve
-from churnkit.server.keys import add_key
+from churnkit.server.auth.api_keys import add_key
 
 pytestmark = pytest.mark.server
 

@@ -10,10 +10,10 @@ import pytest
 from churnkit.bundle.contents import Parts
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Contract
-from churnkit.models.calibration import Calibration
-from churnkit.models.linear import ColumnEffect, LinearScorer
+from churnkit.models.calibration.maps import Calibration
+from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 from churnkit.server import create_app
-from churnkit.server.openapi import openapi_document
+from churnkit.server.openapi.document import openapi_document
 from churnkit.server.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "openapi" / "telco.json"

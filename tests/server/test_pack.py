@@ -7,8 +7,8 @@ import pytest
 from churnkit.bundle.model import RetentionModel
 from churnkit.errors import BundleError, ChurnkitError, ModelNotFoundError
 from churnkit.server import find_model, pack, serve
-from churnkit.server.packing import quiet_environment
-from churnkit.server.store import bento_name, store_model
+from churnkit.server.bento.model_store import bento_name, store_model
+from churnkit.server.bento.pack import quiet_environment
 
 pytestmark = pytest.mark.server
 
@@ -56,7 +56,7 @@ def test_a_stored_model_is_the_bundle_byte_for_byte(packed, bundle, model):
 
 def test_a_changed_service_is_another_bento(packed, bundle, own_serving, monkeypatch):
     built = []
-    monkeypatch.setattr("churnkit.server.packing._build", lambda *args: built.append(args))
+    monkeypatch.setattr("churnkit.server.bento.pack._build", lambda *args: built.append(args))
     service = own_serving / "service.py"
     service.write_text(service.read_text() + "\n")
     changed = pack(bundle, name="gym", serving=own_serving)

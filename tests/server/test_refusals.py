@@ -63,7 +63,7 @@ def test_a_broken_rule_is_named_with_its_column_and_rows_and_without_its_value(
     assert (violation["column"], violation["rule"]) == expected
     assert violation["positions"] == [1]
     assert violation["count"] == 1
-    assert violation["mend"]
+    assert violation["remedy"]
     assert CANARY not in json.dumps(said)
 
 

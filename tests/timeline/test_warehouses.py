@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from churnkit.cli.main import run
-from churnkit.contracts.tables import as_arrow
+from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.timeline import Count, build, to_sql
 
 DIALECTS = ("duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres")

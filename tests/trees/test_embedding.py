@@ -140,7 +140,7 @@ class Nowhere:
     def from_function(cls, function, path):
         return None
 caching.CacheImpl._locator_classes = [Nowhere]
-from churnkit.trees.row_kernels import score_by_walk
+from churnkit.trees.engines.numba_row_kernels import score_by_walk
 from churnkit.trees import compile_booster
 trees = compile_booster(open(sys.argv[1]).read(), fast=True)
 row = [0.5, 3, 1, 0, 0, 9, 0, 7.0]
@@ -164,7 +164,7 @@ def test_asking_for_kernels_without_numba_names_the_extra(train, monkeypatch):
 BROKEN = """
 import json, sys, warnings
 sys.modules["numba"] = None
-import churnkit.trees.numba_engine as engine
+import churnkit.trees.engines.numba_engine as engine
 engine.has_numba = lambda: True
 import churnkit.trees.compiled as compiled
 compiled.has_numba = lambda: True

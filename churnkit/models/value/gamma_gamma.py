@@ -9,10 +9,10 @@ from scipy.special import digamma, gammaln
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from churnkit.models.refusals import ModelDataError
-from churnkit.models.value.histories import FEWEST_CUSTOMERS, checked_column
-from churnkit.models.value.likelihood import MaximumLikelihood, maximise
-from churnkit.models.value.stored import StoredParameters
+from churnkit.models.errors import ModelDataError
+from churnkit.models.value.maximum_likelihood import MaximumLikelihood, maximise
+from churnkit.models.value.purchase_history import FEWEST_CUSTOMERS, checked_column
+from churnkit.models.value.serialization import StoredParameters
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.refusals import ModelDataError
-from churnkit.models.value.histories import checked_column
-from churnkit.models.value.summaries import day_number, read_purchase_days
+from churnkit.models.errors import ModelDataError
+from churnkit.models.value.purchase_history import checked_column
+from churnkit.models.value.rfm_summary import day_number, read_purchase_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.value.purchases import PurchaseModel
+    from churnkit.models.value.base import PurchaseModel
 
 __all__ = ["Decile", "HoldoutFigures", "RollingHoldout", "holdout_figures", "rolling_holdout"]
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.evaluation import Interval
-from churnkit.models.refusals import ModelDataError
+from churnkit.models.errors import ModelDataError
 from churnkit.models.value.gamma_gamma import read_spending
-from churnkit.models.value.histories import Histories, checked_column, read_histories
+from churnkit.models.value.purchase_history import Histories, checked_column, read_histories
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.models.value.base import PurchaseModel
     from churnkit.models.value.gamma_gamma import GammaGamma
-    from churnkit.models.value.purchases import PurchaseModel
 
 __all__ = ["LifetimeValue", "lifetime_value"]
 

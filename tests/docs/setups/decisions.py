@@ -1,5 +1,5 @@
 from churnkit.bundle import load
-from churnkit.bundle.quiet import quiet_mlflow
+from churnkit.bundle.registry.quiet import quiet_mlflow
 
 
 def names(reader):

@@ -4,7 +4,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from churnkit.bundle import Project
+from churnkit.core.project import Project
 from churnkit.journal import Journal
 
 

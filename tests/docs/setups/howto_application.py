@@ -1,5 +1,5 @@
 import churnkit
-from churnkit.pipeline.templates import serving_folder
+from churnkit.pipeline.project_templates import serving_folder
 from churnkit.server import pack, serve
 
 

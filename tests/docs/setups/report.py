@@ -4,8 +4,8 @@ import numpy as np
 
 from churnkit.contracts import Column
 from churnkit.datasets import simulate
-from churnkit.insights.base import Base
-from churnkit.insights.clusters import find_clusters
+from churnkit.insights.customer_base import Base
+from churnkit.insights.segmentation.kmeans import find_clusters
 
 
 def names(_reader):

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 import churnkit
-from churnkit.pipeline.templates import serving_folder
+from churnkit.pipeline.project_templates import serving_folder
 
 
 def names(reader):

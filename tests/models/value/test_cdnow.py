@@ -101,7 +101,7 @@ def test_the_sample_is_forecast_as_well_as_published(cdnow, sample):
 
 
 def _days(cdnow):
-    from churnkit.models.value.summaries import read_purchase_days
+    from churnkit.models.value.rfm_summary import read_purchase_days
 
     return read_purchase_days(cdnow["transactions"], value="dollar_value")
 

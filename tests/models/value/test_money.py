@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from churnkit.models.refusals import ModelDataError
+from churnkit.models.errors import ModelDataError
 from churnkit.models.value import BGNBD, GammaGamma, contractual_value, lifetime_value
 from churnkit.models.value.gamma_gamma import _log_likelihood
 

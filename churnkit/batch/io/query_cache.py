@@ -1,0 +1,67 @@
+"""A query's rows, kept beside the output while the work goes on, so that it can be resumed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from churnkit.batch.io.checkpoints import Chunks
+    from churnkit.batch.io.sources import Query
+
+__all__ = ["Spool"]
+
+
+class Spool:
+    """A source of the rows that a query gave, read from the disk.
+
+    A database may answer differently tomorrow, or in another order; a resumed job must not.
+
+    Parameters
+    ----------
+    query
+        What is asked, once.
+    chunks
+        Where the rows are kept; filled at once if they are not there yet.
+    progress
+        Called with the number of rows read so far.
+    """
+
+    paths: tuple[Path, ...] = ()
+
+    def __init__(
+        self, query: Query, chunks: Chunks, *, progress: Callable[[int], None] = lambda _: None
+    ) -> None:
+        self.name = "the query"
+        self._chunks = chunks
+        if not (len(chunks) and "columns" in chunks.facts(len(chunks) - 1)):
+            # Half an answer is none: the next one may come in another order.
+            chunks.clear()
+            rows = 0
+            parts = query.read()
+            first = next(parts)
+            if not first.column_names:
+                raise ChurnkitError("the query gives no columns: SELECT the customers' columns")
+            for part in parts:
+                if part.num_rows:
+                    with chunks.new({}) as chunk:
+                        chunk.write("rows", part)
+                    rows += part.num_rows
+                    progress(rows)
+            with chunks.new({"columns": first.column_names, "rows": rows}):
+                pass
+        facts = chunks.facts(len(chunks) - 1)
+        self.columns: tuple[str, ...] = tuple(facts["columns"])
+        self.rows: int | None = facts["rows"]
+
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Read the rows in order; only those columns, if any are named."""
+        wanted = list(self.columns if columns is None else columns)
+        for part in self._chunks.tables("rows"):
+            yield part.select(wanted)

@@ -1,0 +1,1 @@
+"""Batch jobs: score, plan, rank, learn, erase."""

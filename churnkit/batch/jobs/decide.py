@@ -1,0 +1,242 @@
+"""Decisions for a table of customers, written to the journal once for each customer and period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.decisions import REASONS, Decisions, decide
+from churnkit.decisions.eligibility.exclusions import holdouts_of
+from churnkit.decisions.reason_codes import CAPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    from numpy.typing import NDArray
+
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.journal import DecisionRecord, Journal
+
+__all__ = ["Decided", "Occasion", "decide_once"]
+
+_NUMBERS = ("expected_gain", "gain_low", "gain_high", "cost", "propensity")
+_WORDS = ("action", "reason", "holdout")
+_TURNED_DOWN = {
+    "action": None,
+    "reason": "turned down by a person",
+    **dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), 0.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a plan is made for.
+
+    Parameters
+    ----------
+    as_of
+        The day that is decided for.
+    at
+        When it is decided; the day's midnight, UTC, if None.
+    period
+        The period that has one decision for each customer; the month of `as_of` if None.
+    journal
+        Where decisions are written, and past ones are read; None for nowhere.
+    """
+
+    as_of: date
+    at: datetime | None = None
+    period: str | None = None
+    journal: Journal | None = None
+
+    @property
+    def named_period(self) -> str:
+        """The period's name.
+
+        Examples
+        --------
+        >>> import datetime as dt
+        >>> Occasion(dt.date(2026, 11, 5)).named_period
+        '2026-11'
+        """
+        return self.period or f"{self.as_of:%Y-%m}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """A table's decisions, some made now and some before.
+
+    Parameters
+    ----------
+    columns
+        (n,) each: action, expected_gain, gain_low, gain_high, cost, reason, propensity,
+        explored, holdout.
+    fresh
+        (n,) whether the decision was made now.
+    decisions
+        Those that were made now.
+    """
+
+    columns: Mapping[str, Any]
+    fresh: NDArray[np.bool_]
+    decisions: Decisions
+
+
+def decide_once(
+    model: RetentionModel,
+    encoded: Encoded,
+    probability: NDArray[np.float64],
+    customers: Sequence[str],
+    *,
+    budget: float | None,
+    occasion: Occasion,
+) -> Decided:
+    """Decide for each customer, unless the journal has a decision for the period already.
+
+    What the period has spent already counts towards the budget and the capacities. Decisions
+    are in the journal before this returns; a contact limit that another program used up in the
+    meantime takes the action away.
+    """
+    from churnkit.journal import who_from
+
+    journal, catalogue = occasion.journal, model.catalogue
+    before = {} if journal is None else _before(journal, model.name, occasion, customers)
+    fresh = np.array([customer not in before for customer in customers], dtype=np.bool_)
+    rest = [customer for customer, new in zip(customers, fresh.tolist(), strict=True) if new]
+    who = who_from(journal, rest, catalogue, as_of=occasion.as_of, at=occasion.at)
+    decisions = decide(
+        probability[fresh],
+        encoded.matrix[fresh],
+        model.compiled_catalogue,
+        budget=budget,
+        who=who,
+        used=None if journal is None else journal.used(model.name, occasion.named_period),
+        treatment_effects=model.treatment_effects(encoded.features[fresh]),
+        survival_weights=model.survival_weights(encoded.features[fresh]),
+    )
+    made: dict[str, Any] = decisions.to_columns()
+    made["propensity"] = decisions.propensity.tolist()
+    made["explored"] = decisions.explored.tolist()
+    made["holdout"] = [holdouts_of(catalogue, customer) for customer in rest]
+    if journal is not None:
+        valid = encoded.valid[fresh]
+        records = _records(model, rest, decisions, made["holdout"], occasion)
+        kept = [record for record, good in zip(records, valid, strict=True) if good]
+        written = [r for r in kept if r.customer not in who.no_contact]
+        capped = set(journal.record(written, limits=catalogue.contact.limits).capped)
+        _take_away(made, [record.key in capped for record in records])
+    return Decided(_merged(customers, fresh, made, before), fresh, decisions)
+
+
+def _before(
+    journal: Journal, policy: str, occasion: Occasion, customers: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Give the period's decisions that stand, by customer."""
+    table = journal.decisions(policy=policy, period=occasion.named_period, customers=customers)
+    rows = table.to_pylist()
+    down = {row["about"] for row in rows if row["verdict"] in {"reject", "snooze"}}
+    found = {}
+    for row in rows:
+        if row["verdict"] == "decide":
+            found[row["customer"]] = row | (_TURNED_DOWN if row["key"] in down else {})
+    return found
+
+
+def _records(
+    model: RetentionModel,
+    customers: Sequence[str],
+    decisions: Decisions,
+    holdouts: Sequence[str | None],
+    occasion: Occasion,
+) -> list[DecisionRecord]:
+    from churnkit.journal import DecisionRecord, decision_key
+
+    policy, period = model.name, occasion.named_period
+    actions = model.catalogue.actions
+    names = np.array(decisions.names, dtype=object)
+    columns = zip(
+        customers,
+        decisions.action.tolist(),
+        decisions.propensity.tolist(),
+        decisions.eligible,
+        decisions.expected_gain.tolist(),
+        decisions.low.tolist(),
+        decisions.high.tolist(),
+        decisions.cost.tolist(),
+        decisions.explored.tolist(),
+        decisions.reason,
+        holdouts,
+        strict=True,
+    )
+    return [
+        DecisionRecord(
+            decision_key(policy, period, customer),
+            customer,
+            as_of=occasion.as_of,
+            decided_at=occasion.at or occasion.as_of,
+            policy=policy,
+            model=model.name,
+            model_digest=model.digest,
+            period=period,
+            action=actions[place].name if place >= 0 else None,
+            action_group=actions[place].group if place >= 0 else None,
+            channel=actions[place].channel if place >= 0 else None,
+            propensity=min(1.0, propensity),
+            eligible=tuple(names[open_]),
+            expected_gain=gain,
+            gain_low=low,
+            gain_high=high,
+            cost=cost,
+            holdout=holdout,
+            explored=explored,
+            reason=reason,
+        )
+        for (
+            customer,
+            place,
+            propensity,
+            open_,
+            gain,
+            low,
+            high,
+            cost,
+            explored,
+            reason,
+            holdout,
+        ) in columns
+    ]
+
+
+def _take_away(made: dict[str, Any], capped: Sequence[bool]) -> None:
+    for i in np.flatnonzero(capped).tolist():
+        made["action"][i], made["reason"][i] = None, REASONS[CAPPED]
+        made["propensity"][i], made["explored"][i] = None, False
+        for name in ("expected_gain", "gain_low", "gain_high", "cost"):
+            made[name][i] = 0.0
+
+
+def _merged(
+    customers: Sequence[str],
+    fresh: NDArray[np.bool_],
+    made: Mapping[str, Any],
+    before: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Put what was decided now and before in the customers' order."""
+    merged: dict[str, Any] = {}
+    places = np.where(fresh, np.cumsum(fresh) - 1, -1).tolist()
+    for name in (*_WORDS, *_NUMBERS, "explored"):
+        column = list(made[name])
+        nothing = 0.0 if name in _NUMBERS and name != "propensity" else None
+        merged[name] = [
+            column[place] if place >= 0 else _known(before[customer][name], nothing)
+            for customer, place in zip(customers, places, strict=True)
+        ]
+    return merged
+
+
+def _known(value: Any, nothing: Any) -> Any:
+    return nothing if value is None else value

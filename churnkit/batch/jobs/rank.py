@@ -1,0 +1,266 @@
+"""Rank options for a file of customers: a row for each place of each customer's list."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from churnkit.batch.jobs.whole_file import read_customers, write_whole
+from churnkit.bundle.entity_ids import arrow_ids, entities
+from churnkit.bundle.slate_records import shown_lines
+from churnkit.decisions.eligibility.exclusions import holdouts_of
+from churnkit.decisions.ranking.rank_rows import rank_rows
+from churnkit.decisions.reason_codes import CAPPED, REASONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from churnkit.batch.io.sources import Query, Source
+    from churnkit.batch.jobs.decide import Occasion
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.journal import Journal
+
+__all__ = ["RankReport", "rank"]
+
+_SHOWN = {
+    "place": pa.int64(),
+    "action": pa.string(),
+    "decision": pa.string(),
+    "propensity": pa.float64(),
+    "value": pa.float64(),
+    "explored": pa.bool_(),
+    "reason": pa.string(),
+}
+_NOTHING_LEFT: dict[str, Any] = {"reason": REASONS[CAPPED]}
+Lists = dict[int, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class RankReport:
+    """What the lists of a file come to.
+
+    Parameters
+    ----------
+    rows, invalid
+        How many rows were read, and how many break a rule and are shown nothing.
+    shown
+        How many customers are shown something.
+    options
+        For each option: how often it is shown, and how often first.
+    before
+        How many customers had a list for the period already; it stands.
+    """
+
+    rows: int
+    invalid: int
+    shown: int
+    options: tuple[dict[str, Any], ...]
+    before: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-able data."""
+        return {
+            "rows": self.rows,
+            "invalid": self.invalid,
+            "shown": self.shown,
+            "options": list(self.options),
+            "before": self.before,
+        }
+
+
+def rank(
+    source: str | Path | Source | Query,
+    model: RetentionModel,
+    *,
+    output: str | Path | None = None,
+    occasion: Occasion | None = None,
+) -> tuple[pa.Table, RankReport]:
+    """Rank the options of a model for each customer of a file.
+
+    Parameters
+    ----------
+    source
+        A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives,
+        with one row a customer.
+    model
+        From `churnkit.load`; its recipe must name a `Ranking`. By a later state of what was
+        learned: `RetentionModel.with_bandit`.
+    output
+        Where the lists go, whole or not at all; nowhere if None.
+    occasion
+        The day and the period that the lists are for, and the journal they are written to.
+        Needed where the ranking has holdouts, dates or contact rules.
+
+    Returns
+    -------
+    A row for each place of each list, customers in order: the entity, ``churn_probability``,
+    ``place`` from 1, ``action``, ``decision`` (the key that outcomes name), ``propensity``,
+    ``value`` (the reward that is expected), ``explored``, ``reason`` and ``problem``. A customer
+    who is shown nothing has one row without a place. And the sums.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a customer stands in two rows.
+    RecipeError
+        If the model ranks nothing, or an occasion is needed.
+    """
+    _ = model.ranker  # a model that ranks nothing is refused before anything is read
+    customers = read_customers(source, model.contract, output=output)
+    encoded, probability = model.judge(customers)
+    lists, before = _lists(model, customers, encoded, occasion)
+    table = _tabulate(model, encoded, probability, lists)
+    if output is not None:
+        write_whole(table, output, model.contract)
+    return table, _summed(model, encoded, lists, before)
+
+
+def _lists(
+    model: RetentionModel, customers: pa.Table, encoded: Encoded, occasion: Occasion | None
+) -> tuple[Lists, int]:
+    """Give each good row's list, and how many stood in the journal already."""
+    names = entities(encoded)
+    journal = None if occasion is None else occasion.journal
+    before: dict[str, list[dict[str, Any]]] = {}
+    if journal is not None and occasion is not None:
+        before = _before(journal, model.name, occasion, names)
+    good = np.flatnonzero(encoded.valid).tolist()
+    found: Lists = {row: before[names[row]] for row in good if names[row] in before}
+    rest = [row for row in good if row not in found]
+    made, records = _made(model, customers, encoded, rest, occasion)
+    if journal is not None:
+        capped = set(
+            journal.record(records, limits=model.ranker.ranking.rules.contact.limits).capped
+        )
+        made = {
+            row: [line for line in lines if line["decision"] not in capped] or [_NOTHING_LEFT]
+            for row, lines in made.items()
+        }
+    return found | made, len(found)
+
+
+def _made(
+    model: RetentionModel,
+    customers: pa.Table,
+    encoded: Encoded,
+    rows: Sequence[int],
+    occasion: Occasion | None,
+) -> tuple[Lists, list[Any]]:
+    """Rank for some rows; give their lists, and the entries of a journal."""
+    ranker, compiled = model.ranker, model.compiled_ranking
+    names = entities(encoded)
+    who, keys = None, [f"{names[row]}:None" for row in rows]
+    if occasion is not None:
+        from churnkit.journal import decision_key, who_from
+
+        keys = [decision_key(model.name, occasion.named_period, names[row]) for row in rows]
+        who = who_from(
+            occasion.journal,
+            [names[row] for row in rows],
+            compiled.ranking.rules,
+            as_of=occasion.as_of,
+            at=occasion.at,
+        )
+    ranked = rank_rows(compiled, encoded.matrix[list(rows)], ranker.bandit, keys=keys, who=who)
+    read = [column.name for column in compiled.columns if column.name in customers.column_names]
+    values = customers.select(read).take(pa.array(rows, pa.int64())).to_pylist()
+    lists: Lists = {}
+    records = []
+    for row, key, one, value in zip(rows, keys, ranked, values, strict=True):
+        lines = shown_lines(key, one, value, compiled, state=ranker.bandit.version)
+        lists[row] = [_told(line) for line in lines]
+        erased = who is not None and names[row] in who.no_contact
+        if occasion is not None and occasion.journal is not None and not erased:
+            records += [_record(model, names[row], line, occasion) for line in lines]
+    return lists, records
+
+
+def _told(line: Mapping[str, Any]) -> dict[str, Any]:
+    detail = line.get("detail") or {}
+    told = {name: line.get(name) for name in ("action", "propensity", "explored", "reason")}
+    return told | {
+        "place": detail.get("place"),
+        "value": detail.get("value"),
+        "decision": line["key"],
+    }
+
+
+def _record(
+    model: RetentionModel, customer: str, line: Mapping[str, Any], occasion: Occasion
+) -> Any:
+    from churnkit.journal import DecisionRecord
+
+    return DecisionRecord(
+        **line,
+        customer=customer,
+        as_of=occasion.as_of,
+        decided_at=occasion.at or occasion.as_of,
+        policy=model.name,
+        model=model.name,
+        model_digest=model.digest,
+        period=occasion.named_period,
+        holdout=holdouts_of(model.ranker.ranking.rules, customer),
+    )
+
+
+def _before(
+    journal: Journal, policy: str, occasion: Occasion, customers: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Give the period's lists that stand, by customer, in the order of their places."""
+    table = journal.decisions(policy=policy, period=occasion.named_period, customers=customers)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        if row["verdict"] == "decide":
+            detail = json.loads(row["detail"] or "{}")
+            lines = found.setdefault(row["customer"], [])
+            if not row["capped"]:
+                lines.append(_told({**row, "detail": detail}))
+    for lines in found.values():
+        lines.sort(key=lambda line: line["place"] or 0)
+        lines[:] = lines or [_NOTHING_LEFT]
+    return found
+
+
+def _tabulate(
+    model: RetentionModel, encoded: Encoded, probability: np.ndarray[Any, Any], lists: Lists
+) -> pa.Table:
+    """Lay the lists out, a row for each place."""
+    problems = encoded.reasons()
+    broken: dict[str, Any] = {"reason": "not scored"}
+    lines = [(row, line) for row in range(len(probability)) for line in lists.get(row, [broken])]
+    rows = [row for row, _ in lines]
+    at = pa.array(rows, pa.int64())
+    ids = arrow_ids(encoded.entity)
+    shown = {
+        name: pa.array([line.get(name) for _, line in lines], kind) for name, kind in _SHOWN.items()
+    }
+    return pa.table(
+        {
+            model.contract.entity.name: ids.take(at),
+            "churn_probability": pa.array(probability[rows], from_pandas=True),
+            **shown,
+            "problem": pa.array([problems.get(row) for row in rows], pa.string()),
+        }
+    )
+
+
+def _summed(model: RetentionModel, encoded: Encoded, lists: Lists, before: int) -> RankReport:
+    shown = [[line["action"] for line in lines if line.get("action")] for lines in lists.values()]
+    options = tuple(
+        {
+            "option": name,
+            "shown": sum(name in one for one in shown),
+            "first": sum(bool(one) and one[0] == name for one in shown),
+        }
+        for name in model.ranker.ranking.names
+    )
+    count = len(encoded.matrix)
+    return RankReport(
+        count, count - int(encoded.valid.sum()), sum(map(bool, shown)), options, before
+    )

@@ -1,0 +1,258 @@
+"""Score customers chunk by chunk, in flat memory."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from churnkit import __version__
+from churnkit.batch.io.checkpoints import open_chunks
+from churnkit.batch.io.query_cache import Spool
+from churnkit.batch.io.sources import Query, open_source
+from churnkit.batch.io.table_writer import (
+    TableWriter,
+    invalid_path,
+    refuse_overwriting,
+    refuse_unwritable,
+)
+from churnkit.contracts.encoding.table_encoder import missing_columns
+from churnkit.core.output_ledger import note_output
+from churnkit.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from churnkit.batch.io.checkpoints import Chunks
+    from churnkit.batch.io.sources import Source
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.encoding.encoded import Encoded
+
+__all__ = ["CHUNK_BATCHES", "ScoreReport", "reason_columns", "score"]
+
+# About a million rows: a second of work, and more than most tables have.
+CHUNK_BATCHES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """What a scoring job did.
+
+    Parameters
+    ----------
+    rows
+        How many rows were read and written.
+    invalid
+        How many of them break a rule and have no probability.
+    output
+        The file with the scores.
+    invalid_output
+        The file that says why, if any row is invalid.
+    """
+
+    rows: int
+    invalid: int
+    output: Path
+    invalid_output: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-able data."""
+        return {
+            "rows": self.rows,
+            "invalid": self.invalid,
+            "output": str(self.output),
+            "invalid_output": None if self.invalid_output is None else str(self.invalid_output),
+        }
+
+
+def score(
+    source: str | Path | Source | Query,
+    output: str | Path,
+    model: RetentionModel,
+    *,
+    reasons: int = 0,
+    resume: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> ScoreReport:
+    """Score customers from files or a database, in flat memory, whatever their number.
+
+    The output has a row for each row read, in order: the entity column, ``churn_probability``
+    (null for a row that breaks a rule), and ``reason_1`` ... if asked for. Rows that break a
+    rule also go to ``<output>.invalid.<ending>``: their row number from 0, the entity, and
+    the rules. Both files are written whole or not at all.
+
+    While it works, finished chunks of a million rows lie in ``.<output>.parts/``. After a fault
+    or a kill, the same call with `resume` goes on from there, and writes the same bytes as a
+    run that was never interrupted.
+
+    Parameters
+    ----------
+    source
+        A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives.
+    output
+        A file ending in .csv or .parquet.
+    model
+        From `churnkit.load`.
+    reasons
+        How many reasons each row gets.
+    resume
+        Whether to go on from the finished chunks of an earlier run, if there are any.
+    progress
+        Called with the number of rows done after each batch.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    ChurnkitError
+        If a file cannot be read or written, another process is writing the same output, or
+        what is to be resumed was made from another source or model.
+    """
+    opened = open_source(source) if isinstance(source, (str, Path)) else source
+    target = Path(output)
+    aside = invalid_path(target)
+    refuse_unwritable(target)
+    if not isinstance(opened, Query):
+        # A mended file of refusals may itself be what is scored.
+        for path in opened.paths:
+            refuse_overwriting(path, target, aside)
+    note_output(target, model.contract.entity.name)
+    job = _job(opened, model, reasons)
+    with ExitStack() as stack:
+        chunks = stack.enter_context(open_chunks(target, job, resume=resume))
+        if isinstance(opened, Query):
+            opened = Spool(opened, chunks.beside("query", job, resume=resume))
+        _score_chunks(opened, model, chunks, reasons=reasons, progress=progress)
+        rows, invalid = _assemble(chunks, target, aside)
+    return ScoreReport(rows, invalid, target, aside if invalid else None)
+
+
+def _job(source: Source | Query, model: RetentionModel, reasons: int) -> dict[str, Any]:
+    """Say what the scores depend on."""
+    if isinstance(source, Query):
+        read: list[Any] = [source.sql, hashlib.sha256(source.url.encode()).hexdigest()]
+    else:
+        facts = ((path.absolute(), path.stat()) for path in source.paths)
+        read = [[str(path), at.st_size, at.st_mtime_ns] for path, at in facts]
+    digest = model.digest or model.contract.digest
+    return {"source": read, "model": digest, "reasons": reasons, "version": __version__}
+
+
+def _score_chunks(
+    source: Source,
+    model: RetentionModel,
+    chunks: Chunks,
+    *,
+    reasons: int,
+    progress: Callable[[int], None],
+) -> None:
+    """Score the rows that no finished chunk holds."""
+    columns = _wanted(source, model)
+    batches = source.batches(columns)
+    # Read again and not scored: a chunk begins where it would have begun without the fault.
+    rows = sum(batch.num_rows for batch in islice(batches, len(chunks) * CHUNK_BATCHES))
+    if rows:
+        progress(rows)
+    first = next(batches, None)
+    if first is None and not len(chunks):
+        first = pa.table({name: pa.array([], pa.string()) for name in columns})
+    while first is not None:
+        facts = {"rows": 0, "invalid": 0}
+        with chunks.new(facts) as chunk:
+            for batch in chain([first], islice(batches, CHUNK_BATCHES - 1)):
+                scores, refused = _score_batch(batch, model, start=rows, reasons=reasons)
+                chunk.write("scores", scores)
+                if refused.num_rows:
+                    chunk.write("refused", refused)
+                facts["rows"] += batch.num_rows
+                facts["invalid"] += refused.num_rows
+                rows += batch.num_rows
+                progress(rows)
+        first = next(batches, None)
+    chunks.complete = True
+
+
+def _wanted(source: Source, model: RetentionModel) -> list[str]:
+    """Return which columns to read; refuse a source that lacks one."""
+    contract = model.contract
+    absent = missing_columns(contract, "predict", source.columns)
+    if absent:
+        raise DataError(source.name, absent)
+    wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
+    return [name for name in source.columns if name in wanted]
+
+
+def _assemble(chunks: Chunks, output: Path, aside: Path) -> tuple[int, int]:
+    """Write both files from the chunks; return how many rows there are, and how many invalid."""
+    with ExitStack() as stack:
+        written = []
+        for name, path in (("refused", aside), ("scores", output)):
+            writer: TableWriter | None = None
+            for table in chunks.tables(name):
+                if writer is None:
+                    writer = stack.enter_context(TableWriter(path, table.schema))
+                    written.append(writer)
+                writer.write(table)
+        # Both get their names after both are on the disk.
+        for writer in written:
+            writer.seal()
+        for writer in written:
+            writer.finish()
+    facts = [chunks.facts(number) for number in range(len(chunks))]
+    rows, invalid = (sum(fact[name] for fact in facts) for name in ("rows", "invalid"))
+    if not invalid:
+        # Refusals of an earlier run would speak of rows that are mended now.
+        aside.unlink(missing_ok=True)
+    return rows, invalid
+
+
+def _score_batch(
+    batch: pa.Table, model: RetentionModel, *, start: int, reasons: int
+) -> tuple[pa.Table, pa.Table]:
+    entity = model.contract.entity.name
+    encoded = model.encode(batch)
+    ids = _plain(batch[entity])
+    probability = model.probabilities(encoded)
+    scored = {
+        entity: ids,
+        "churn_probability": pa.array(probability, from_pandas=True),
+    }
+    scored |= reason_columns(model, encoded, reasons)
+    problems = encoded.reasons()
+    positions = np.fromiter(problems, dtype=np.int64, count=len(problems))
+    refused = pa.table(
+        {
+            "row": pa.array(positions + start),
+            entity: ids.take(pa.array(positions)),
+            "problem": pa.array(list(problems.values()), pa.string()),
+        }
+    )
+    return pa.table(scored), refused
+
+
+def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[str, pa.Array]:
+    """Write the strongest reasons of encoded rows in words: one column for each rank."""
+    if not count:
+        return {}
+    said = model.reasons(encoded, top=count)
+    return {
+        f"reason_{rank + 1}": pa.array(
+            [
+                f"{row[rank].says} ({row[rank].points:+.1f} points)" if rank < len(row) else None
+                for row in said
+            ],
+            pa.string(),
+        )
+        for rank in range(count)
+    }
+
+
+def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Undo what a writer may not know: ids as a dictionary, which may change by the batch."""
+    return ids.cast(ids.type.value_type) if pa.types.is_dictionary(ids.type) else ids

@@ -1,0 +1,256 @@
+"""What the workers of a Spark job do for a plan: made on the driver, sent there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from churnkit.bundle.contents import from_files, to_files
+from churnkit.bundle.model import RetentionModel
+from churnkit.contracts.encoding.encoded import Encoded
+from churnkit.decisions.allocation.exact_sum import exact_sum
+from churnkit.decisions.allocation.streaming_passes import (
+    Look,
+    Looked,
+    Rows,
+    Sample,
+    Survey,
+    Surveyed,
+    gather,
+)
+from churnkit.decisions.decide_table import assign_reasons, taken
+from churnkit.decisions.eligibility.exclusions import bars
+from churnkit.decisions.gain import Gains, catalogue_gain
+from churnkit.decisions.reason_codes import REASONS, UNSCORED
+from churnkit.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from churnkit.decisions.allocation.streaming_solver import Verdict
+
+__all__ = ["ANSWER", "Applying", "Asking", "Encoding", "Shipped", "Summing", "answers", "kind_of"]
+
+ANSWER = "sums string, keys array<bigint>, gain array<double>, cost array<double>"
+"""How a worker's answer travels."""
+SUMMED = ("cost", "expected_gain", "gain_low", "gain_high")
+"""What is summed up by action."""
+
+# A worker's models by digest: a bundle is read once a process, not once a batch.
+_LOADED: dict[str, RetentionModel] = {}
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A bundle that travels with a job."""
+
+    files: dict[str, bytes]
+    digest: str
+
+    @classmethod
+    def of(cls, model: RetentionModel) -> Shipped:
+        """Pack a saved model."""
+        if model.digest is None:
+            raise RecipeError("the model is not saved yet: save it, and load it with churnkit.load")
+        return cls(to_files(model.parts), model.digest)
+
+    def model(self) -> RetentionModel:
+        """Unpack it, once in each process."""
+        if self.digest not in _LOADED:
+            # The files were verified when this job's model was loaded; golden rows are replayed.
+            _LOADED[self.digest] = RetentionModel(from_files(self.files))
+        return _LOADED[self.digest]
+
+
+def kind_of(customers: Any, entity: str) -> str:
+    """Return the type that Spark gives the ids."""
+    if "`" in entity:
+        raise RecipeError(f"column '{entity}': Spark cannot take a backtick in a name; rename it")
+    return str(dict(customers.dtypes)[entity])
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Reads, checks, encodes and scores; weighs every action if `weigh` is set."""
+
+    shipped: Shipped
+    weigh: bool
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do it for each batch."""
+        model = self.shipped.model()
+        entity = model.contract.entity.name
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            encoded = model.encode(rows, "recommend")
+            chance = model.probabilities(encoded)
+            problems = encoded.reasons()
+            made = {
+                entity: rows[entity],
+                "churn_probability": pa.array(chance),
+                "encoded": _cells(encoded.matrix),
+                "problem": pa.array([problems.get(row) for row in range(len(chance))], pa.string()),
+            }
+            if self.weigh:
+                gains, _ = _weighed(model, encoded, chance)
+                made["gain"] = _cells(gains.offered())
+                made["cost"] = _cells(np.broadcast_to(gains.cost, gains.expected.shape))
+            yield from pa.table(made).to_batches()
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Answers a question of the search for prices, once for all rows of a partition."""
+
+    question: Survey | Look
+    actions: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Answer for the batches."""
+        found = gather(self.question, (self._rows(batch) for batch in batches))
+        if found is None:
+            return
+        sums = {
+            field.name: np.asarray(getattr(found, field.name)).tolist()
+            for field in fields(found)
+            if field.name != "sample"
+        }
+        rows = found.sample.rows
+        yield pa.RecordBatch.from_pydict(
+            {
+                "sums": [json.dumps(sums)],
+                "keys": pa.array([rows.keys.view(np.int64)], pa.list_(pa.int64())),
+                "gain": pa.array([rows.gain.ravel()], pa.list_(pa.float64())),
+                "cost": pa.array([rows.cost.ravel()], pa.list_(pa.float64())),
+            }
+        )
+
+    def _rows(self, batch: pa.RecordBatch) -> Rows:
+        keys = batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64)
+        return Rows(
+            keys,
+            _matrix(batch.column("gain"), self.actions),
+            _matrix(batch.column("cost"), self.actions),
+        )
+
+
+def answers(table: pa.Table, kind: Callable[..., Surveyed | Looked], actions: int) -> list[Any]:
+    """Read the answers of the partitions back, on the driver."""
+    found = []
+    for batch in table.to_batches():
+        for row in range(batch.num_rows):
+            sums = json.loads(batch.column("sums")[row].as_py())
+            keys, gain, cost = (
+                batch.column(name)[row].values.to_numpy(zero_copy_only=False)
+                for name in ("keys", "gain", "cost")
+            )
+            rows = Rows(keys.view(np.uint64), gain.reshape(-1, actions), cost.reshape(-1, actions))
+            numbers = {
+                name: np.array(value, dtype=np.int64) if isinstance(value, list) else value
+                for name, value in sums.items()
+            }
+            found.append(kind(**numbers, sample=Sample(rows)))
+    return found
+
+
+@dataclass(frozen=True)
+class Applying:
+    """Gives each customer the action that a verdict gives them, and says why."""
+
+    shipped: Shipped
+    verdict: Verdict
+    full: NDArray[np.bool_]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do it for each batch."""
+        model = self.shipped.model()
+        actions = len(model.catalogue.actions)
+        for batch in batches:
+            rows = pa.Table.from_batches([batch])
+            chance = np.array(rows["churn_probability"], dtype=np.float64)
+            width = len(model.contract.encoded("recommend"))
+            encoded = Encoded(
+                rows[model.contract.entity.name],
+                _matrix(batch.column("encoded"), width),
+                len(model.contract.features),
+            )
+            gains, barred = _weighed(model, encoded, chance)
+            offered = gains.offered()
+            keys = batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64)
+            cost = _matrix(batch.column("cost"), actions)
+            action = self.verdict.apply(Rows(keys, offered, cost))
+            codes = assign_reasons(gains, offered, action, self.full, barred)
+            codes[np.isnan(chance)] = UNSCORED
+            names = model.catalogue.names
+            columns = taken(gains, action)
+            planned = model.tabulate(
+                rows,
+                encoded,
+                {
+                    "churn_probability": chance,
+                    "action": pa.array(
+                        [names[j] if j >= 0 else None for j in action.tolist()], pa.string()
+                    ),
+                    "expected_gain": columns["expected_gain"],
+                    "gain_low": columns["low"],
+                    "gain_high": columns["high"],
+                    "cost": columns["cost"],
+                    "reason": [REASONS[code] for code in codes],
+                },
+            )
+            place = planned.column_names.index("problem")
+            planned = planned.set_column(place, "problem", rows["problem"])
+            yield from planned.to_batches()
+
+
+@dataclass(frozen=True)
+class Summing:
+    """Sums a plan up by action, exactly."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do it for a partition: one row of JSON."""
+        totals = {name: [0] * (1 + len(SUMMED)) for name in self.names}
+        for batch in batches:
+            action = np.array(batch.column("action").to_pylist(), dtype=object)
+            for name in self.names:
+                mine = action == name
+                totals[name][0] += int(mine.sum())
+                for place, column in enumerate(SUMMED):
+                    money = batch.column(column).to_numpy(zero_copy_only=False)[mine]
+                    totals[name][1 + place] += exact_sum(money)
+        yield pa.RecordBatch.from_pydict({"totals": [json.dumps(totals)]})
+
+
+def _weighed(
+    model: RetentionModel, encoded: Encoded, chance: NDArray[np.float64]
+) -> tuple[Gains, NDArray[np.int8]]:
+    """Weigh every action as `churnkit.decisions.decide` does."""
+    catalogue = model.compiled_catalogue
+    barred = bars(catalogue, encoded.matrix)
+    gains = catalogue_gain(
+        chance,
+        encoded.matrix,
+        catalogue,
+        treatment_effects=model.treatment_effects(encoded.features),
+        barred=barred,
+        survival_weights=model.survival_weights(encoded.features),
+    )
+    return gains, barred
+
+
+def _cells(matrix: NDArray[np.float64]) -> pa.ListArray:
+    starts = np.arange(matrix.shape[0] + 1, dtype=np.int32) * matrix.shape[1]
+    return pa.ListArray.from_arrays(starts, np.ascontiguousarray(matrix).ravel())
+
+
+def _matrix(cells: pa.ListArray, width: int) -> NDArray[np.float64]:
+    flat = cells.flatten()
+    return np.array(flat, dtype=np.float64).reshape(-1, width)

@@ -1,0 +1,237 @@
+"""A model card as a page of Markdown, for people."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from churnkit.bundle.format.manifest import Manifest
+
+__all__ = ["render_card"]
+
+_TITLES = {
+    "auc": "AUC",
+    "average_precision": "Average precision",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "calibration_error": "Calibration error",
+    "top_decile_lift": "Lift in the top decile",
+    "top_decile_share": "Share of churners in the top decile",
+}
+_MEASURES = ("auc", "overprediction", "flagged", "found")
+
+
+def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> str:
+    """Write a bundle's card as Markdown; parts that the card lacks are left out.
+
+    Parameters
+    ----------
+    card
+        Of a `RetentionModel`.
+    manifest
+        Of its bundle, for the name and the lineage.
+
+    Examples
+    --------
+    >>> print(render_card({"use": "To see who leaves.", "limits": ["Not for prices."]}))
+    # Model card
+    <BLANKLINE>
+    ## Use
+    <BLANKLINE>
+    To see who leaves.
+    <BLANKLINE>
+    ## Limits
+    <BLANKLINE>
+    - Not for prices.
+    <BLANKLINE>
+    """
+    parts = [
+        _head(card, manifest),
+        _section("Use", [_plain(card["use"])] if card.get("use") else []),
+        _section("Limits", [f"- {_plain(limit)}" for limit in card.get("limits", ())]),
+        _section("Data", _data(card)),
+        _section("How good it is", _metrics(card)),
+        _section("Calibration", _calibration(card)),
+        _section("Groups", _slices(card)),
+        _section("What drives it", _drivers(card)),
+        _section("How long they stay", _lifetime(card)),
+        _section("Would more customers help?", _learning(card)),
+        _section("Made with", _lineage(manifest)),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def _head(card: Mapping[str, Any], manifest: Manifest | None) -> str:
+    if manifest is None:
+        return "# Model card\n"
+    said = f"{_plain(card.get('winner', 'model'))}; bundle {manifest.digest}"
+    return f"# Model card: {_plain(manifest.name)}\n\n{said}\n"
+
+
+def _section(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {title}", "", *lines, ""]) if lines else ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", "|---" + "|---:" * (len(head) - 1) + "|"]
+    lines += [f"| {' | '.join(_plain(cell) for cell in row)} |" for row in rows]
+    return lines
+
+
+def _plain(text: Any) -> str:
+    """Take from a text what Markdown or HTML would read as more than text."""
+    flat = re.sub(r"\s+", " ", str(text)).strip()
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", flat)
+
+
+def _interval(found: Mapping[str, float] | None, digits: int = 3) -> str:
+    if found is None:
+        return ""
+    value, low, high = (f"{found[name]:.{digits}f}" for name in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
+
+
+def _data(card: Mapping[str, Any]) -> list[str]:
+    data = card.get("data")
+    if not data:
+        return []
+    period = data.get("period")
+    when = f"{period['first']} to {period['last']}" if period else "no date in the table"
+    facts = {
+        "rows": f"{data['rows']:,} ({card['train_rows']:,} trained on, {card['test_rows']:,} held out)",
+        "left": f"{data['churners']:,} ({data['churners'] / data['rows']:.1%})",
+        "period": when,
+        "features": data["features"],
+        "schema": data["schema"],
+        "digest of the table": data["digest"],
+        "digest of the contract": data["contract"],
+    }
+    return _table(("", ""), facts.items())
+
+
+def _metrics(card: Mapping[str, Any]) -> list[str]:
+    evaluation = card.get("evaluation")
+    if not evaluation:
+        return []
+    rule = evaluation.get("baseline") or {}
+    metrics = evaluation["metrics"]
+    # Known ones in their own order, since JSON keeps none.
+    names = [name for name in _TITLES if name in metrics]
+    names += sorted(set(metrics) - set(names))
+    rows = [
+        (_TITLES.get(name, name), _interval(metrics[name]), _interval(rule.get(name)))
+        for name in names
+    ]
+    said = (
+        f"On {evaluation['rows']:,} held-out customers, {evaluation['churners']:,} of whom left, "
+        "with 95 % intervals."
+    )
+    lines = [said, "", *_table(("metric", "model", "rule"), rows)]
+    if card.get("rule"):
+        lines += ["", f"The rule: {_plain(card['rule'])}"]
+    return lines
+
+
+def _calibration(card: Mapping[str, Any]) -> list[str]:
+    curve = card.get("calibration")
+    if not curve:
+        return []
+    names = ("predicted_probability", "churn_rate", "low", "high", "customers")
+    rows = [
+        (f"{predicted:.1%}", f"{rate:.1%} ({low:.1%} to {high:.1%})", f"{customers:,.0f}")
+        for predicted, rate, low, high, customers in zip(
+            *(curve[name] for name in names), strict=True
+        )
+    ]
+    return _table(("predicted", "left", "customers"), rows)
+
+
+def _slices(card: Mapping[str, Any]) -> list[str]:
+    slices = card.get("slices")
+    if not slices:
+        return []
+    share = slices["flag_share"]
+    rows = [
+        (
+            f"{each['column']}: {each['level']}",
+            f"{each['customers']:,}",
+            f"{each['churners'] / each['customers']:.1%}",
+            *(_interval(each["measures"].get(name)) for name in _MEASURES),
+        )
+        for each in slices["slices"]
+    ]
+    head = ("group", "customers", "left", "AUC", "predicted less left", "flagged", "found")
+    said = [f"- {_plain(sentence)}" for sentence in slices.get("found", ())]
+    told = (
+        f"Flagged: among the {share:.0%} at most risk. Found: the flagged share of those who left."
+    )
+    left_out = slices.get("left_out")
+    few = f" {left_out} groups have too few customers to be told." if left_out else ""
+    verdict = [_plain(slices["verdict"]), *(["", *said] if said else [])]
+    return [*verdict, "", f"{told}{few}", "", *_table(head, rows)] if rows else verdict
+
+
+def _drivers(card: Mapping[str, Any]) -> list[str]:
+    drivers = card.get("drivers")
+    if not drivers:
+        return []
+    rows = [
+        (each["title"], f"{each['share']:.0%}", f"{each['points']:.1f}", f"{each['log_odds']:.3f}")
+        for each in drivers
+    ]
+    head = ("column", "share", "mean effect, points", "mean absolute Shapley value, log-odds")
+    lines = _table(head, rows)
+    for each in drivers:
+        if each.get("dependence"):
+            points = [
+                (point["says"], f"{point['churn_probability']:.1%}") for point in each["dependence"]
+            ]
+            lines += ["", f"Mean churn if all customers had it: {_plain(each['title'])}", ""]
+            lines += _table(("", "churn"), points)
+    return lines
+
+
+def _lifetime(card: Mapping[str, Any]) -> list[str]:
+    found = card.get("lifetime")
+    if not found:
+        return []
+    rows = [
+        (f"{horizon:g}", f"{predicted:.1%}", f"{rate:.1%} ({low:.1%} to {high:.1%})")
+        for horizon, predicted, rate, low, high in found["calibration"]
+    ]
+    said = (
+        f"A hazard, on {found['customers']:,} held-out customers of whom {found['left']:,} were "
+        f"seen to leave; concordance {found['concordance']:.3f}. Later than "
+        f"{found['observed_to']:g} nobody was watched. By tenth of the predictions:"
+    )
+    return [said, "", *_table(("within", "predicted", "left"), rows)]
+
+
+def _learning(card: Mapping[str, Any]) -> list[str]:
+    curve = card.get("learning")
+    if not curve:
+        return []
+    gains = [*curve["gains"], None]
+    title = _TITLES.get(curve["metric"], curve["metric"])
+    rows = [
+        (f"{size:,.0f}", f"{score:.4f}", _interval(gain, 4))
+        for size, score, gain in zip(curve["sizes"], curve["scores"], gains, strict=True)
+    ]
+    return [
+        _plain(curve["verdict"]),
+        "",
+        *_table((curve["of"], title, "gain of all of them"), rows),
+    ]
+
+
+def _lineage(manifest: Manifest | None) -> list[str]:
+    if manifest is None or not manifest.lineage:
+        return []
+    facts = dict(manifest.lineage)
+    packages = facts.pop("packages", {})
+    facts = {k: v for k, v in facts.items() if isinstance(v, str | int) and k != "data"}
+    facts.pop("contract", None)
+    return _table(("", ""), sorted({**facts, **dict(packages)}.items()))

@@ -1,0 +1,138 @@
+"""Signatures of bundles: whose model this is, where a digest alone says that it is whole.
+
+An Ed25519 key of your own signs ``manifest.sha256``, which vouches for every other byte. Keys are
+files in PEM, as ``openssl genpkey -algorithm ed25519`` makes them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churnkit.bundle.format.manifest import SIGNATURE, Manifest, read_folder
+from churnkit.errors import BundleError, ChurnkitError, MissingExtraError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["SIGNING_KEY", "make_keys", "sign", "verify"]
+
+SIGNING_KEY = "CHURNKIT_SIGNING_KEY"
+# So that a signature made for something else is none of a bundle.
+_PURPOSE = b"churnkit bundle\n"
+
+
+def make_keys(private: str | os.PathLike[str], public: str | os.PathLike[str]) -> None:
+    """Make a pair of keys: the private one for whoever trains, the public one for services.
+
+    Raises
+    ------
+    ChurnkitError
+        If one of the files exists.
+    """
+    _needed()
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    for place in (Path(private), Path(public)):
+        if place.exists():
+            raise ChurnkitError(f"{place} exists already: keys are never overwritten")
+    key = Ed25519PrivateKey.generate()
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    shown = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(secret)
+    Path(public).write_bytes(shown)
+
+
+def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> None:
+    """Sign a bundle; a signature that it had is replaced.
+
+    Parameters
+    ----------
+    bundle
+        Its folder; it is verified first.
+    key
+        The file with the private key.
+
+    Raises
+    ------
+    BundleError
+        If the bundle does not verify.
+    ChurnkitError
+        If the key cannot be read.
+    """
+    manifest, _ = read_folder(bundle)
+    signature = _private(key).sign(_said(manifest))
+    (Path(bundle) / SIGNATURE).write_bytes(base64.b64encode(signature) + b"\n")
+
+
+def verify(manifest: Manifest, signer: str | os.PathLike[str]) -> None:
+    """Refuse a bundle that a key has not signed.
+
+    Raises
+    ------
+    BundleError
+        If there is no signature, or it is not the signer's.
+    ChurnkitError
+        If the key cannot be read.
+    """
+    key = _key(signer, private=False)
+    from cryptography.exceptions import InvalidSignature
+
+    if manifest.signature is None:
+        raise BundleError(
+            "the bundle is not signed, and a signature is asked for: churnkit models sign"
+        )
+    try:
+        key.verify(base64.b64decode(manifest.signature.strip(), validate=True), _said(manifest))
+    except (InvalidSignature, binascii.Error, ValueError):
+        raise BundleError(
+            f"the bundle's signature is not the one of {Path(signer).name}: it was signed by "
+            "another key, or changed since"
+        ) from None
+
+
+def _said(manifest: Manifest) -> bytes:
+    return _PURPOSE + manifest.digest.encode()
+
+
+def _needed() -> None:
+    try:
+        import cryptography  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("sign", "cryptography") from error
+
+
+def _private(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
+    key: Ed25519PrivateKey = _key(path, private=True)
+    return key
+
+
+def _key(path: str | os.PathLike[str], *, private: bool) -> Any:
+    _needed()
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    kind = "private" if private else "public"
+    try:
+        text = Path(path).read_bytes()
+        found: Any = (
+            serialization.load_pem_private_key(text, password=None)
+            if private
+            else serialization.load_pem_public_key(text)
+        )
+    except OSError as error:
+        raise ChurnkitError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        raise ChurnkitError(f"{path} is not a {kind} key in PEM, without a password") from error
+    wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
+    if not isinstance(found, wanted):
+        raise ChurnkitError(f"{path} is not a {kind} Ed25519 key: make one with openssl genpkey")
+    return found

@@ -1,0 +1,98 @@
+"""From what a person calls a model to the model itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from churnkit.bundle.model import RetentionModel
+from churnkit.errors import MissingExtraError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    import os
+
+    from churnkit.core.project import Project
+
+__all__ = ["load"]
+
+_REGISTERED = re.compile(
+    r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>[0-9]{1,9}))?"
+)
+_BENTO = "bento:"
+
+
+def load(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    project: Project | None = None,
+    signer: str | os.PathLike[str] | None = None,
+) -> RetentionModel:
+    """Load a trained model.
+
+    Parameters
+    ----------
+    source
+        A bundle's folder; a registered model (``models:/telco@champion``, ``models:/telco/3``,
+        ``models:/telco`` for its champion); a model in BentoML's store (``bento:telco:latest``);
+        None for the champion of the project's only model.
+    project
+        Whose registry is asked; found from the working folder if not given.
+    signer
+        The file with the public key that must have signed the bundle; None for any bundle.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If nothing answers to the name.
+    BundleError
+        If the files were changed after they were saved, are of a newer format, or are not
+        signed by the signer.
+    """
+    if source is None or (isinstance(source, str) and source.startswith("models:/")):
+        return _load_registered(source, project, signer)
+    if isinstance(source, str) and source.startswith(_BENTO):
+        return _load_bento(source.removeprefix(_BENTO), signer)
+    folder = Path(source)
+    if not folder.exists():
+        raise ModelNotFoundError(
+            f"there is no bundle at {folder}; a registered model is written models:/NAME@champion"
+        )
+    return RetentionModel.load(folder, signer=signer)
+
+
+def _load_registered(
+    source: str | None, project: Project | None, signer: str | os.PathLike[str] | None
+) -> RetentionModel:
+    from churnkit.bundle.registry.mlflow import CHAMPION, Registry
+
+    registry = Registry(project)
+    if source is None:
+        name, wanted = registry.only_model(), CHAMPION
+    else:
+        match = _REGISTERED.fullmatch(source)
+        if match is None:
+            raise ModelNotFoundError(
+                f"'{source}' is not a registered model: write models:/NAME@ALIAS or "
+                "models:/NAME/VERSION"
+            )
+        name, wanted = match["name"], match["alias"] or match["version"] or CHAMPION
+    return RetentionModel.load(registry.bundle(registry.version(name, wanted)), signer=signer)
+
+
+def _load_bento(tag: str, signer: str | os.PathLike[str] | None) -> RetentionModel:
+    try:
+        import bentoml
+    except ImportError as error:
+        raise MissingExtraError("serve", "bentoml") from error
+    try:
+        stored = bentoml.models.get(tag)
+    except bentoml.exceptions.NotFound as error:
+        raise ModelNotFoundError(
+            f"BentoML's store has no model '{tag}': run churnkit serve, or bentoml models list"
+        ) from error
+    except (bentoml.exceptions.BentoMLException, ValueError) as error:
+        raise ModelNotFoundError(
+            f"'{tag}' is not a model of BentoML's store: write bento:NAME or bento:NAME:VERSION"
+        ) from error
+    return RetentionModel.load(stored.path_of("bundle"), signer=signer)

@@ -1,0 +1,132 @@
+"""The options that a model ranks, and what is known of them: kept in the bundle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.bundle.entity_ids import entities
+from churnkit.decisions.ranking.rank_rows import rank_rows
+from churnkit.decisions.ranking.ranking import Ranking
+from churnkit.errors import BundleError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+    from churnkit.contracts.contract import Contract
+    from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.decisions import CompiledRanking, DecisionContext, Ranked
+    from churnkit.models.bandit.linear import LinearBandit
+
+__all__ = ["Ranker", "ranked_columns", "read_ranker", "refuse_unfit", "write_ranker"]
+
+_RANKING, _BANDIT = "ranking.json", "bandit.json"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranker:
+    """A ranking with its value model.
+
+    Parameters
+    ----------
+    ranking
+        As the recipe declares it.
+    bandit
+        What is known of the options: in a bundle nothing but the scale of the features; later
+        states are learned from the journal.
+    """
+
+    ranking: Ranking
+    bandit: LinearBandit
+
+
+def write_ranker(ranker: Ranker) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return a ranker's documents by file, and its arrays."""
+    settings, arrays = ranker.bandit.to_arrays()
+    return {_RANKING: ranker.ranking.to_dict(), _BANDIT: settings}, arrays
+
+
+def read_ranker(
+    files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]], contract: Contract
+) -> Ranker | None:
+    """Restore the ranker of a bundle, if it has one.
+
+    Raises
+    ------
+    BundleError
+        If its parts do not fit each other or the contract.
+    """
+    if _RANKING not in files and _BANDIT not in files:
+        if arrays:
+            raise BundleError(f"the bundle lacks {_BANDIT}: train again")
+        return None
+    from churnkit.models.bandit.linear import LinearBandit
+
+    settings = json.loads(files[_BANDIT])
+    if not isinstance(settings, dict):
+        raise BundleError(f"{_BANDIT} is not a bundle's: train again")
+    ranking = Ranking.from_dict(json.loads(files[_RANKING]))
+    bandit = LinearBandit.from_arrays(settings, dict(arrays))
+    refuse_unfit(bandit, ranking.compile(contract.encoded("recommend")))
+    return Ranker(ranking, bandit)
+
+
+def refuse_unfit(bandit: LinearBandit, compiled: CompiledRanking) -> None:
+    """Refuse a state that reads other columns than a ranking gives it.
+
+    Raises
+    ------
+    BundleError
+        If the counts of columns, categories or option features differ.
+    """
+    features = bandit.features
+    read = (features.customer_count, dict(features.categories), features.option_count)
+    given = (len(compiled.places), compiled.categories, compiled.option_features.shape[1])
+    if read != given:
+        raise BundleError(
+            "what was learned of the options is of other columns, categories or option features "
+            "than this model's: learn anew (churnkit learn --anew)"
+        )
+
+
+def ranked_columns(
+    ranker: Ranker,
+    compiled: CompiledRanking,
+    encoded: Encoded,
+    *,
+    as_of: date | None,
+    who: DecisionContext | None,
+) -> dict[str, Any]:
+    """Rank the options for each row encoded for ``"recommend"``.
+
+    Returns
+    -------
+    (n,) each: ``action`` (first place, null for none), ``options``, ``propensities`` and
+    ``values`` (lists, best first; null for none) and ``reason``.
+    """
+    names = entities(encoded)
+    rows = np.flatnonzero(encoded.valid).tolist()
+    found: list[Ranked | None] = [None] * len(names)
+    ranked = rank_rows(
+        compiled,
+        encoded.matrix[rows],
+        ranker.bandit,
+        keys=[f"{names[row]}:{as_of}" for row in rows],
+        who=None if who is None else replace(who, customers=[names[row] for row in rows]),
+    )
+    for row, one in zip(rows, ranked, strict=True):
+        found[row] = one
+    slates = [None if one is None else one.slate for one in found]
+    return {
+        "action": [None if one is None else one.action for one in found],
+        "options": [None if slate is None else list(slate.options) for slate in slates],
+        "propensities": [None if slate is None else list(slate.propensities) for slate in slates],
+        "values": [None if slate is None else list(slate.values) for slate in slates],
+        "reason": ["not scored" if one is None else one.reason for one in found],
+    }

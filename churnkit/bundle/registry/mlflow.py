@@ -1,0 +1,319 @@
+"""Registered models: MLflow's names, versions and aliases, behind four small questions."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from churnkit.bundle.training_members import MEMBERS_ARTIFACT, read_members
+from churnkit.core.project import Project, find_project
+from churnkit.errors import ChurnkitError, MissingExtraError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["CHALLENGER", "CHAMPION", "Registry", "Version", "without_password"]
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+BUNDLE_ARTIFACT = "bundle"
+_DIGEST_TAG = "churnkit.bundle"
+_BEFORE_TAG = "churnkit.champion_before"
+# MLflow lets errors of what it stands on through as they are.
+_STORES = {"alembic", "mlflow", "requests", "sqlalchemy"}
+_NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One registered version of a model.
+
+    Parameters
+    ----------
+    name, version
+        As MLflow knows it.
+    aliases
+        ``champion``, ``challenger``, or none.
+    digest
+        The bundle's digest, ``sha256:...``.
+    run_id
+        The training run.
+    source
+        Where MLflow keeps the files.
+    """
+
+    name: str
+    version: str
+    aliases: tuple[str, ...]
+    digest: str | None
+    run_id: str | None
+    source: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the version as JSON-able data."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "aliases": list(self.aliases),
+            "digest": self.digest,
+            "run_id": self.run_id,
+        }
+
+
+class Registry:
+    """The model registry of a project: MLflow's, in its SQLite store unless told otherwise.
+
+    Parameters
+    ----------
+    project
+        Whose store is used; found from the working folder if not given.
+    """
+
+    def __init__(self, project: Project | None = None) -> None:
+        try:
+            import mlflow
+        except ImportError as error:
+            raise MissingExtraError("train", "mlflow") from error
+        self.project = project or find_project()
+        # What the embedding program told MLflow goes before the project's own store.
+        self.uri = (
+            mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else self.project.tracking_uri
+        )
+        self.registry_uri = _chosen_registry() or self.uri
+        self._missing_store = self._default_database()
+
+    @cached_property
+    def client(self) -> Any:
+        """MLflow's own client; making it opens the store, and makes an empty one if need be."""
+        import mlflow
+
+        with self._answering():
+            if self.project.default_uri in {self.uri, self.registry_uri}:
+                self.project.store.mkdir(parents=True, exist_ok=True)
+            return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.registry_uri)
+
+    def _default_database(self) -> Path | None:
+        """Return the default store's file if it is used and is not there yet."""
+        used = self.registry_uri == self.project.default_uri
+        return self.project.database if used and not self.project.database.exists() else None
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Turn MLflow's failures into refusals that name the store, without its password."""
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, ImportError | OSError) and _library(error) not in _STORES:
+                raise
+            raise ChurnkitError(
+                f"the model registry at {without_password(self.registry_uri)} does not answer "
+                f"({_kind(error)}): check the address and who may read and write there"
+            ) from error
+
+    def models(self) -> list[str]:
+        """List the registered names.
+
+        Raises
+        ------
+        ChurnkitError
+            If the registry does not answer.
+        """
+        if self._is_missing():
+            return []
+        with self._answering():
+            return sorted(model.name for model in self.client.search_registered_models())
+
+    def _is_missing(self) -> bool:
+        """Tell whether nothing was ever stored: asking would make an empty store, slowly."""
+        return self._missing_store is not None and not self._missing_store.exists()
+
+    def only_model(self) -> str:
+        """Return the project's only registered model.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If there is none, or more than one.
+        """
+        names = self.models()
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise ModelNotFoundError(
+                f"no model is registered in {self.project.root}: run churnkit train"
+            )
+        raise ModelNotFoundError(
+            f"{len(names)} models are registered ({', '.join(names)}): say which with --model"
+        )
+
+    def version(self, name: str, wanted: str = CHAMPION) -> Version:
+        """Return a version by its alias or number.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If no such model, alias or version is registered.
+        """
+        from mlflow.exceptions import MlflowException
+
+        if self._is_missing():
+            raise ModelNotFoundError(
+                f"no model is registered in {self.project.root}: run churnkit train"
+            )
+        with self._answering():
+            try:
+                if wanted.isdecimal():
+                    found = self.client.get_model_version(name, wanted)
+                else:
+                    found = self.client.get_model_version_by_alias(name, wanted)
+            except MlflowException as error:
+                if error.error_code not in _NO_SUCH:
+                    raise
+                raise ModelNotFoundError(self._not_found(name, wanted)) from error
+        return _to_version(found)
+
+    def _not_found(self, name: str, wanted: str) -> str:
+        names = self.models()
+        if name not in names:
+            known = f"registered are: {', '.join(names)}" if names else "none is registered"
+            return f"there is no model '{name}' ({known}): run churnkit train, or churnkit models"
+        return (
+            f"model '{name}' has no '{wanted}': no version has passed its gate yet, or the alias "
+            "was removed; see churnkit models"
+        )
+
+    def versions(self, name: str) -> list[Version]:
+        """List every version of a model, the newest first."""
+        if self._is_missing():
+            return []
+        with self._answering():
+            found = self.client.search_model_versions(f"name = '{name}'")
+            # A search leaves aliases out; asking for each version brings them.
+            full = [self.client.get_model_version(name, version.version) for version in found]
+        return sorted(map(_to_version, full), key=lambda v: -int(v.version))
+
+    def bundle(self, version: Version) -> Path:
+        """Return a folder with the version's bundle, fetched if the store is elsewhere."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            folder = mlflow.artifacts.download_artifacts(
+                artifact_uri=self._source(version), tracking_uri=self.uri
+            )
+        except (MlflowException, OSError) as error:
+            raise ModelNotFoundError(
+                f"the files of {version.name} version {version.version} cannot be fetched from "
+                f"{without_password(version.source)} ({_kind(error)}): train again, or restore "
+                "them"
+            ) from error
+        return Path(folder) / "artifacts" / BUNDLE_ARTIFACT
+
+    def members(self, version: Version) -> NDArray[np.uint64] | None:
+        """Return salted hashes of whom a version was trained on; None if it does not say."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        if version.run_id is None:
+            return None
+        try:
+            file = mlflow.artifacts.download_artifacts(
+                run_id=version.run_id, artifact_path=MEMBERS_ARTIFACT, tracking_uri=self.uri
+            )
+        except (MlflowException, OSError):
+            return None
+        return read_members(Path(file))
+
+    def _source(self, version: Version) -> str:
+        uri: str = self.client.get_model_version_download_uri(version.name, version.version)
+        return uri
+
+    def tag_digest(self, name: str, version: str, digest: str) -> None:
+        """Write a bundle's digest beside its version."""
+        with self._answering():
+            self.client.set_model_version_tag(name, version, _DIGEST_TAG, digest)
+
+    def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
+        """Point an alias at a version, and note which champion it follows."""
+        before = None
+        if alias == CHAMPION:
+            with suppress(ModelNotFoundError):
+                before = self.version(name, CHAMPION).version
+        with self._answering():
+            if before is not None and before != version:
+                self.client.set_model_version_tag(name, version, _BEFORE_TAG, before)
+            self.client.set_registered_model_alias(name, alias, version)
+
+    def rollback(self, name: str) -> Version:
+        """Make the champion that the present one followed champion again.
+
+        Returns
+        -------
+        The version that is champion now.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If there is no champion, or it followed none that is still registered.
+        """
+        champion = self.version(name, CHAMPION)
+        with self._answering():
+            tags = self.client.get_model_version(name, champion.version).tags or {}
+        before = tags.get(_BEFORE_TAG)
+        if before is None:
+            raise ModelNotFoundError(
+                f"version {champion.version} of '{name}' followed no other champion: name one with "
+                "churnkit models promote"
+            )
+        found = self.version(name, before)
+        with self._answering():
+            self.client.set_registered_model_alias(name, CHAMPION, found.version)
+        return self.version(name, CHAMPION)
+
+
+def without_password(uri: str) -> str:
+    """Return an address as it may be shown.
+
+    Examples
+    --------
+    >>> without_password("postgresql://churn:secret@db/mlflow")
+    'postgresql://***@db/mlflow'
+    """
+    return re.sub(r"//[^/@]*@", "//***@", uri)
+
+
+def _chosen_registry() -> str | None:
+    """Return the registry that the environment or the embedding program named, if any."""
+    import mlflow
+
+    registry: str = mlflow.get_registry_uri()
+    # Unless somebody named one, MLflow's registry is where its tracking is.
+    return registry if registry != mlflow.get_tracking_uri() else None
+
+
+def _library(error: Exception) -> str:
+    return type(error).__module__.partition(".")[0]
+
+
+def _kind(error: Exception) -> str:
+    code = getattr(error, "error_code", None)
+    return f"{type(error).__name__} {code}" if code else type(error).__name__
+
+
+def _to_version(found: Any) -> Version:
+    return Version(
+        name=found.name,
+        version=str(found.version),
+        aliases=tuple(sorted(found.aliases or ())),
+        digest=(found.tags or {}).get(_DIGEST_TAG),
+        run_id=found.run_id,
+        source=os.fspath(found.source or ""),
+    )

@@ -1,0 +1,1 @@
+"""Commands about customers: score, explain, plan, rank, learn, report."""

@@ -1,0 +1,1 @@
+"""Commands that run services or change stored data: serve, console, keys, erase."""

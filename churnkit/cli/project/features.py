@@ -1,0 +1,54 @@
+"""``churnkit features``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churnkit.cli.options import find_recipe
+from churnkit.cli.output import print_next, say
+from churnkit.errors import RecipeError
+
+__all__ = ["features"]
+
+
+def features(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A file of training/, or its name; default: the only one.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .parquet file for the snapshots.")
+    ] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the query and build nothing.")] = False,
+    dialect: Annotated[
+        str,
+        typer.Option(help="duckdb, spark, databricks, snowflake, bigquery or postgres."),
+    ] = "duckdb",
+) -> None:
+    """Build a recipe's snapshots from its raw tables, or print the query for a warehouse."""
+    from churnkit.core.output_ledger import note_output
+    from churnkit.pipeline import load_recipe
+    from churnkit.timeline import build_to, to_sql
+
+    loaded = load_recipe(find_recipe(recipe))
+    if loaded.timeline is None:
+        raise RecipeError(f"recipe '{loaded.name}' has no timeline: its table is ready as it is")
+    if sql:
+        sys.stdout.write(to_sql(loaded.timeline, dialect) + "\n")
+        return
+    if output is None or output.suffix.lower() not in {".parquet", ".pq"}:
+        raise RecipeError("say where the snapshots go: -o snapshots.parquet, or ask for --sql")
+    if not callable(loaded.data):
+        raise RecipeError(f"recipe '{loaded.name}': its data is not a function that gives tables")
+    note_output(output, loaded.timeline.entity)
+    rows = build_to(
+        output,
+        loaded.timeline,
+        loaded.data(),
+        progress=lambda step, share: say(f"{step} ({share:.0%})"),
+    )
+    say(f"{rows:,} rows are in {output}")
+    print_next(f"churnkit train {loaded.name}")

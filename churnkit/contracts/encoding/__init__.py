@@ -1,0 +1,1 @@
+"""Encode rows and tables as feature matrices."""

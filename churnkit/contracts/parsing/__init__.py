@@ -1,0 +1,1 @@
+"""Parse cells and columns into typed values."""

@@ -1,0 +1,1 @@
+"""Schemas: fields, roles, checks, and their compilation."""

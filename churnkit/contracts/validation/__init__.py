@@ -1,0 +1,1 @@
+"""Validate tables against a contract."""

@@ -1,0 +1,123 @@
+"""Exact chances of what is still to come, walked month by month over the hidden states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from churnkit.datasets.simulation.churn_hazard import (
+    STATES,
+    TREATMENT_MONTHS,
+    monthly_hazard,
+    transitions,
+)
+from churnkit.datasets.simulation.population import ACTIONS
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from churnkit.datasets.simulation.history import History
+    from churnkit.datasets.simulation.population import Population
+
+__all__ = ["Walk"]
+
+
+class Walk:
+    """The chances of some customers to be there, in each state, from a moment on.
+
+    Parameters
+    ----------
+    population, history
+        Of the simulation.
+    rows
+        The customers, all of them there at `moment`; shape (k,).
+    moment
+        Where the walk starts; microseconds, UTC.
+    action
+        One of `ACTIONS`, taken at `moment`; None leaves at work what is at work.
+
+    Raises
+    ------
+    ChurnkitError
+        If the action is unknown.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        history: History,
+        rows: NDArray[np.int64],
+        moment: int,
+        action: str | None,
+    ) -> None:
+        if action is not None and action not in ACTIONS:
+            raise ChurnkitError(f"no action is called '{action}'; known are: {', '.join(ACTIONS)}")
+        self.rows, self.now = rows, moment
+        self._first_month = self._month = history.month_of(moment)
+        self._origin = history.edges[0].astype("datetime64[us]").astype("datetime64[M]")
+        self._traits = population.log_odds[rows]
+        self._annual = population.annual[rows][:, np.newaxis]
+        self._onboarded = population.onboarded[rows]
+        self._tenure = history.tenure[rows, self._month].astype(np.int64)
+        self._chain = transitions()
+        self._chance = np.zeros((len(rows), STATES))
+        self._chance[np.arange(len(rows)), history.state[rows, self._month]] = 1.0
+        if action is None:
+            self._effect, self._effect_ends = self._carried_over(history)
+        else:
+            self._effect = population.response[rows, ACTIONS.index(action)]
+            self._effect_ends = self._month + TREATMENT_MONTHS
+
+    @property
+    def month_begins(self) -> int:
+        """First moment of the month where the walk stands."""
+        return self._edge(self._month)
+
+    def alive(self) -> NDArray[np.float64]:
+        """Return the probability of still being there; shape (k,)."""
+        there: NDArray[np.float64] = self._chance.sum(axis=1)
+        return there
+
+    def step(self, until: int | None = None) -> NDArray[np.float64]:
+        """Walk to the next month, or to `until`; return the probability of leaving on the way.
+
+        Those who leave within a month do so at any moment of it with equal chance, so of the
+        month's hazard `h` the part `[a, b)` of the month holds `h (b - a) / (1 - h a)` for
+        those who are there at `a`.
+        """
+        begin, end = self._edge(self._month), self._edge(self._month + 1)
+        stop = end if until is None else min(end, until)
+        at, to = (self.now - begin) / (end - begin), (stop - begin) / (end - begin)
+        effect = self._effect if self._month < self._effect_ends else 0.0
+        hazard = monthly_hazard(
+            (self._traits + effect)[:, np.newaxis],
+            self._annual,
+            (self._tenure + self._month - self._first_month)[:, np.newaxis],
+            np.arange(STATES),
+        )
+        leaving = self._chance * hazard * (to - at) / (1.0 - hazard * at)
+        self._chance -= leaving
+        self.now = stop
+        if stop == end:
+            self._move_on()
+        left: NDArray[np.float64] = leaving.sum(axis=1)
+        return left
+
+    def _carried_over(self, history: History) -> tuple[NDArray[np.float64], int]:
+        """Return the effect of actions before the start, and the month in which it is over."""
+        begun = [month for month in history.campaigns if history.edges[month] < self.now]
+        ends = begun[-1] + TREATMENT_MONTHS if begun else 0
+        if self._first_month >= ends:
+            return np.zeros(len(self.rows)), 0
+        return history.at_work[self.rows, self._first_month].astype(np.float64), ends
+
+    def _move_on(self) -> None:
+        self._month += 1
+        for kind in (0, 1):
+            rows = self._onboarded == bool(kind)
+            self._chance[rows] = self._chance[rows] @ self._chain[kind]
+
+    def _edge(self, month: int) -> int:
+        return int((self._origin + month).astype("datetime64[us]").astype(np.int64))

@@ -1,0 +1,1 @@
+"""Allocate a budget and capacities by Lagrangian duality."""

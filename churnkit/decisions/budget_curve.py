@@ -1,0 +1,122 @@
+"""What a plan would be worth under each of a range of budgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.decisions.allocation.allocate import Allocator, Plan
+from churnkit.decisions.allocation.remaining_capacity import Room
+from churnkit.decisions.eligibility.context import refuse_unknown_context
+from churnkit.decisions.eligibility.exclusions import bars
+from churnkit.decisions.gain import ActOn, catalogue_gain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
+    from churnkit.decisions.eligibility.context import DecisionContext
+    from churnkit.decisions.measured_effects import MeasuredEffects
+
+__all__ = ["WhatIf", "what_if"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WhatIf:
+    """What the plan would be worth under each of a range of budgets."""
+
+    budget: NDArray[np.float64]
+    """(b,) ascending, in money."""
+    value: NDArray[np.float64]
+    """(b,) the plan's gain."""
+    cost: NDArray[np.float64]
+    """(b,) what it costs."""
+    bound: NDArray[np.float64]
+    """(b,) no plan under this budget is worth more."""
+    customers: NDArray[np.int64]
+    """(b,) customers with an action."""
+    shadow_price: NDArray[np.float64]
+    """(b,) gain for one more unit of budget."""
+
+    def to_columns(self) -> dict[str, Any]:
+        """Give the columns of a table, one row a budget."""
+        return {
+            "budget": self.budget,
+            "value": self.value,
+            "cost": self.cost,
+            "bound": self.bound,
+            "customers": self.customers,
+            "shadow_price": self.shadow_price,
+        }
+
+
+def what_if(
+    churn_probability: ArrayLike,
+    matrix: NDArray[np.float64],
+    catalogue: CompiledCatalogue,
+    budgets: Sequence[float],
+    *,
+    decision_bound: ActOn = "low",
+    treatment_effects: MeasuredEffects | None = None,
+    survival_weights: NDArray[np.float64] | None = None,
+    who: DecisionContext | None = None,
+) -> WhatIf:
+    """Give the plan's value for a range of budgets, in one run.
+
+    Parameters
+    ----------
+    churn_probability, matrix, catalogue, decision_bound, measured, lasting, who
+        As in `decide`. Exploration is left out of account.
+    budgets
+        (b,) money, in any order.
+
+    Returns
+    -------
+    WhatIf
+        One row a budget, ascending; a larger budget is never worth less.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from churnkit.contracts import Column
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
+    >>> catalogue = Catalogue((call,)).compile([Column("fee", "number", ("value",))])
+    >>> what_if([0.5, 0.5], np.array([[20.0], [30.0]]), catalogue, [0, 10, 20]).value
+    array([ 0., 35., 55.])
+
+    """
+    refuse_unknown_context(catalogue.catalogue, who, matrix.shape[0])
+    barred = bars(catalogue, matrix, who)
+    gains = catalogue_gain(
+        churn_probability,
+        matrix,
+        catalogue,
+        treatment_effects=treatment_effects,
+        barred=barred,
+        survival_weights=survival_weights,
+    )
+    ascending = sorted(float(budget) for budget in budgets)
+    room = Room.of(catalogue.catalogue)
+    allocator = Allocator(
+        gains.offered(decision_bound), gains.cost, capacity=room.capacity, shared=room.shared
+    )
+    plans: list[Plan] = []
+    bounds: list[float] = []
+    for budget in ascending:
+        plan = allocator.plan(budget)
+        bounds.append(plan.bound)
+        # A plan under less money is a plan under more.
+        plans.append(plans[-1] if plans and plans[-1].value > plan.value else plan)
+    return WhatIf(
+        budget=np.array(ascending),
+        value=np.array([plan.value for plan in plans]),
+        cost=np.array([plan.cost for plan in plans]),
+        bound=np.array(bounds),
+        customers=np.array([np.count_nonzero(plan.action >= 0) for plan in plans], dtype=np.int64),
+        shadow_price=np.array([plan.shadow_prices.budget for plan in plans]),
+    )

@@ -1,0 +1,1 @@
+"""Actions: costs, effects, rules and limits."""

@@ -1,0 +1,351 @@
+"""The decision for one customer, without arrays: what a service does for a request.
+
+Plain Python with the arithmetic of `churnkit.decisions.gain` in the same order: the same numbers
+to the last bit as in a table.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.decisions import reason_codes
+from churnkit.decisions.allocation.remaining_capacity import Room
+from churnkit.decisions.eligibility.context import refuse_unknown_context
+from churnkit.decisions.eligibility.exclusions import OPEN, bars_of_one
+from churnkit.decisions.exploration.explorer import Chance
+from churnkit.decisions.gain import (
+    ActOn,
+    Gains,
+    check_act_on,
+    refuse_without_survival,
+    worth_of,
+)
+from churnkit.errors import DataError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from churnkit.decisions.allocation.shadow_prices import ShadowPrices
+    from churnkit.decisions.catalogue.catalogue import Catalogue
+    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
+    from churnkit.decisions.eligibility.context import DecisionContext
+    from churnkit.decisions.measured_effects import MeasuredEffects
+
+__all__ = ["Decision", "decide_one"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One customer's action or none, in the same words as `Decisions`."""
+
+    action: str | None
+    """The action's name."""
+    expected_gain: float
+    """Net of cost, in money; 0 for none."""
+    gain_low: float
+    """Its lower bound."""
+    gain_high: float
+    """Its upper bound."""
+    cost: float
+    """In money; 0 for none."""
+    reason: str
+    """One of `REASONS`."""
+    propensity: float = 1.0
+    """The probability of this action, or of none."""
+    explored: bool = False
+    """Whether chance chose."""
+    eligible: tuple[str, ...] = ()
+    """The actions that nothing bars and whose gain is known."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the fields as plain data.
+
+        Examples
+        --------
+        >>> Decision(None, 0.0, 0.0, 0.0, 0.0, "no action pays").to_dict()["reason"]
+        'no action pays'
+        """
+        return {
+            "action": self.action,
+            "expected_gain": self.expected_gain,
+            "gain_low": self.gain_low,
+            "gain_high": self.gain_high,
+            "cost": self.cost,
+            "reason": self.reason,
+        }
+
+
+def decide_one(
+    churn_probability: float,
+    row: Sequence[float],
+    catalogue: CompiledCatalogue,
+    *,
+    budget: float | None = None,
+    decision_bound: ActOn = "low",
+    prices: ShadowPrices | None = None,
+    treatment_effects: MeasuredEffects | None = None,
+    survival_weights: Sequence[float] | None = None,
+    who: DecisionContext | None = None,
+) -> Decision:
+    """Decide for one customer, without arrays: what a service does for a request.
+
+    Without `prices` the answer is that of `decide` for a table of this one row. With the shadow
+    prices of a plan it is the answer that the plan would give one more customer.
+
+    Parameters
+    ----------
+    churn_probability
+        The probability that the customer leaves if nothing is done; NaN if not scored.
+    row
+        (k,) the customer, encoded for ``"recommend"``.
+    catalogue
+        Compiled against the contract that encoded the row.
+    budget
+        The most that the action may cost, in money; None for no limit.
+    decision_bound
+        As in `decide`.
+    prices
+        What the limits are worth to other customers; None where nobody competes.
+    measured
+        The customer's effects of the actions that were tried, one row.
+    lasting
+        (m,) for how many periods' value the customer is good, as in `expected_gain`.
+    who
+        The customer and the day, as in `decide`.
+
+    Returns
+    -------
+    Decision
+        The action or none, its gain, and the reason.
+
+    Raises
+    ------
+    DataError
+        If the churn probability is outside 0 to 1, or the row has another length.
+    RecipeError
+        If the budget is negative or `decision_bound` is another word.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Column
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
+    >>> catalogue = Catalogue((call,)).compile([Column("fee", "number", ("value",))])
+    >>> decide_one(0.5, [20.0], catalogue).expected_gain
+    20.0
+
+    """
+    _check_one(churn_probability, row, catalogue, budget)
+    check_act_on(decision_bound)
+    declared = catalogue.catalogue
+    refuse_unknown_context(declared, who, 1)
+    if math.isnan(churn_probability):
+        return _none(reason_codes.UNSCORED)
+    barred = bars_of_one(catalogue, row, who)
+    refuse_without_survival(declared, given=survival_weights is not None)
+    options = _options(
+        float(churn_probability),
+        row,
+        catalogue,
+        barred,
+        treatment_effects=treatment_effects,
+        survival_weights=survival_weights,
+    )
+    money = math.inf if budget is None else float(budget)
+    closed = [_is_closed(declared, j) for j in range(len(declared.actions))]
+    chance = None
+    if declared.exploration is not None and who is not None:
+        chance = _chance(options, declared, money, day=str(who.as_of), alone=prices is None)
+        if prices is None:
+            # As in a table of one row, the plan does without what exploration keeps back.
+            money, closed = chance.rest.budget, chance.rest.closed().tolist()
+    best, code = _best(
+        options,
+        barred,
+        closed,
+        budget=money,
+        decision_bound=decision_bound,
+        prices=_prices(catalogue, row, prices),
+    )
+    decision = _decision(best, code, options, declared.names)
+    if chance is None or who is None:
+        return decision
+    planned = np.array([-1 if best is None else best.place])
+    if any(all(rule.holds(row) for rule in rules) for rules in catalogue.floors):
+        chance = chance.guarding(planned, np.ones(1, dtype=np.bool_))
+    drawn = chance.draw(planned, who.customers)
+    place, explored = int(drawn.action[0]), bool(drawn.explored[0])
+    if explored:
+        found = next((o for o in options if o.place == place), None)
+        decision = _decision(found, reason_codes.CHANCE, options, declared.names)
+    return replace(decision, propensity=float(drawn.propensity[0]), explored=explored)
+
+
+def _chance(
+    options: list[_Option], catalogue: Catalogue, budget: float, *, day: str, alone: bool
+) -> Chance:
+    """Open what might pay to chance, within the limits of one customer alone or at prices."""
+    numbers = np.zeros((4, 1, len(catalogue.actions)))
+    eligible = np.zeros((1, len(catalogue.actions)), dtype=np.bool_)
+    for option in options:
+        numbers[:, 0, option.place] = option.expected, option.low, option.high, option.cost
+        eligible[0, option.place] = True
+    gains = Gains(numbers[0], numbers[1], numbers[2], numbers[3], eligible)
+    room = Room.of(catalogue, budget)
+    return (
+        Chance.over(gains, room, catalogue, day)
+        if alone
+        else Chance.at_prices(gains, room, catalogue, day)
+    )
+
+
+def _best(
+    options: list[_Option],
+    barred: list[int],
+    closed: list[bool],
+    *,
+    budget: float,
+    decision_bound: ActOn,
+    prices: tuple[float, list[float]],
+) -> tuple[_Option | None, int]:
+    """Give the option of the highest gain less the price of what it uses, and the reason."""
+    # Gains of zero or less are never given, also where their bound was not asked.
+    paying = [o for o in options if o.expected > 0.0 and (decision_bound != "low" or o.low > 0.0)]
+    if not paying:
+        shut = int(reason_codes.nearest(np.array([barred], dtype=np.int8))[0])
+        return None, reason_codes.UNPAID if options else shut
+    price, tolls = prices
+    open_ = [o for o in paying if not closed[o.place]]
+    # The first of equals wins, as in a plan.
+    best, worth = None, 0.0
+    for option in open_:
+        if option.cost > budget:
+            continue
+        reduced = (option.expected - tolls[option.place]) - price * option.cost
+        if reduced > worth:
+            best, worth = option, reduced
+    if best is None:
+        roomy = any(tolls[option.place] <= 0.0 for option in open_)
+        return None, reason_codes.BUDGET if roomy else reason_codes.FULL
+    if len(paying) == 1:
+        return best, reason_codes.ONLY
+    most = max(o.expected for o in paying)
+    return best, reason_codes.HIGHEST if best.expected >= most else reason_codes.SHARED
+
+
+def _decision(
+    option: _Option | None, code: int, options: list[_Option], names: Sequence[str]
+) -> Decision:
+    eligible = tuple(names[o.place] for o in options)
+    if option is None:
+        return replace(_none(code), eligible=eligible)
+    return Decision(
+        names[option.place],
+        option.expected,
+        option.low,
+        option.high,
+        option.cost,
+        reason_codes.REASONS[code],
+        eligible=eligible,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    place: int
+    expected: float
+    low: float
+    high: float
+    cost: float
+
+
+def _options(
+    churn_probability: float,
+    row: Sequence[float],
+    catalogue: CompiledCatalogue,
+    barred: list[int],
+    *,
+    treatment_effects: MeasuredEffects | None,
+    survival_weights: Sequence[float] | None,
+) -> list[_Option]:
+    """Give the eligible actions of one customer; the arithmetic is that of `expected_gain`."""
+    declared = catalogue.catalogue
+    value = float(row[catalogue.value_index])
+    tried = {} if treatment_effects is None else treatment_effects.of_one(0)
+    is_money = treatment_effects is not None and treatment_effects.outcome == "money"
+    options: list[_Option] = []
+    periods = survival_weights or [declared.worth_in(each) for each in declared.horizons]
+    for j, action in enumerate(declared.actions):
+        cost = catalogue.cost_of_one(row, j)
+        if barred[j] != OPEN or not (math.isfinite(cost) and cost >= 0.0):
+            continue
+        worth = worth_of(value, periods[j], declared.margin)
+        if j in tried:
+            (low, expected, high), stake = tried[j], declared.margin if is_money else worth
+        else:
+            prior = action.prior
+            low, expected, high = prior.low, prior.expected, prior.high
+            stake = churn_probability * worth
+        gain = stake * expected - cost
+        if math.isfinite(gain):
+            options.append(_Option(j, gain, stake * low - cost, stake * high - cost, cost))
+    return options
+
+
+def _check_one(
+    churn_probability: float,
+    row: Sequence[float],
+    catalogue: CompiledCatalogue,
+    budget: float | None,
+) -> None:
+    if churn_probability < 0.0 or churn_probability > 1.0:
+        raise DataError("churn_probability", ["outside 0 to 1; give a probability, not a score"])
+    if len(row) != catalogue.width:
+        raise DataError(
+            "row", [f"{len(row)} columns: the catalogue needs {catalogue.width}; encode with it"]
+        )
+    if budget is not None and not budget >= 0.0:
+        raise RecipeError("budget: must be zero or more; leave it out for no limit")
+
+
+def _prices(
+    compiled: CompiledCatalogue, row: Sequence[float], prices: ShadowPrices | None
+) -> tuple[float, list[float]]:
+    """Give the budget's price, and what the customer uses of the capacities with each action.
+
+    For a member of a floor's segment that is less what the floor would pay.
+    """
+    catalogue = compiled.catalogue
+    if prices is None:
+        return 0.0, [0.0] * len(catalogue.actions)
+    tolls = prices.capacity.tolist()
+    shared = prices.shared.tolist()
+    if len(tolls) != len(catalogue.actions) or len(shared) != len(catalogue.capacities):
+        raise RecipeError(
+            f"shadow prices: of {len(tolls)} actions and {len(shared)} shared limits; the "
+            f"catalogue has {len(catalogue.actions)} and {len(catalogue.capacities)}; plan again"
+        )
+    for limit, price in zip(catalogue.capacities, shared, strict=True):
+        for j, action in enumerate(catalogue.actions):
+            if limit.counts(action.channel, action.group):
+                tolls[j] += price
+    for rules, price in zip(compiled.floors, prices.floors.tolist(), strict=False):
+        if all(rule.holds(row) for rule in rules):
+            tolls = [toll - price for toll in tolls]
+    return prices.budget, tolls
+
+
+def _is_closed(catalogue: Catalogue, place: int) -> bool:
+    action = catalogue.actions[place]
+    return action.capacity == 0 or any(
+        limit.most == 0 and limit.counts(action.channel, action.group)
+        for limit in catalogue.capacities
+    )
+
+
+def _none(code: int) -> Decision:
+    return Decision(None, 0.0, 0.0, 0.0, 0.0, reason_codes.REASONS[code])

@@ -1,0 +1,281 @@
+"""The decision for each customer: the best eligible action that pays, or none, and why.
+
+`decide` is for many customers; `churnkit.decisions.decide_row` decides for one, with the same
+numbers to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.decisions import reason_codes
+from churnkit.decisions.allocation.allocate import Plan, allocate
+from churnkit.decisions.allocation.remaining_capacity import Room
+from churnkit.decisions.eligibility.context import refuse_unknown_context
+from churnkit.decisions.eligibility.exclusions import bars
+from churnkit.decisions.exploration.explorer import Chance
+from churnkit.decisions.exploration.sampling import Draw
+from churnkit.decisions.gain import ActOn, Gains, catalogue_gain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
+    from churnkit.decisions.eligibility.context import DecisionContext
+    from churnkit.decisions.measured_effects import MeasuredEffects
+
+__all__ = ["Decisions", "assign_reasons", "decide", "taken"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """One action or none for each customer, with its gain and the reason."""
+
+    names: tuple[str, ...]
+    """The actions' names."""
+    action: NDArray[np.int64]
+    """(n,) place in `names`, -1 for none."""
+    expected_gain: NDArray[np.float64]
+    """(n,) expected gain net of cost, in money; 0 for none."""
+    low: NDArray[np.float64]
+    """(n,) its lower bound."""
+    high: NDArray[np.float64]
+    """(n,) its upper bound."""
+    cost: NDArray[np.float64]
+    """(n,) in money; 0 for none."""
+    reason_code: NDArray[np.int8]
+    """(n,) place in `REASONS`."""
+    plan: Plan
+    """What was planned before chance had its part: value, cost, bound, shadow prices."""
+    propensity: NDArray[np.float64]
+    """(n,) the probability with which this customer gets what they get, an action or none."""
+    explored: NDArray[np.bool_]
+    """(n,) whether chance chose."""
+    barred: NDArray[np.int8]
+    """(n, m) what bars each action: a place in `REASONS`, 0 for nothing."""
+    eligible: NDArray[np.bool_]
+    """(n, m) actions that nothing bars and whose gain is known."""
+
+    def __len__(self) -> int:
+        return int(self.action.shape[0])
+
+    @property
+    def action_name(self) -> list[str | None]:
+        """The name of each customer's action, None for none."""
+        return [self.names[j] if j >= 0 else None for j in self.action.tolist()]
+
+    @property
+    def reason(self) -> list[str]:
+        """Why each customer gets the action, or none."""
+        return [reason_codes.REASONS[code] for code in self.reason_code.tolist()]
+
+    def to_columns(self) -> dict[str, Any]:
+        """Give the columns of a table: action, expected_gain, gain_low, gain_high, cost, reason."""
+        return {
+            "action": self.action_name,
+            "expected_gain": self.expected_gain,
+            "gain_low": self.low,
+            "gain_high": self.high,
+            "cost": self.cost,
+            "reason": self.reason,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Summarise: the plan, and customers by action and by reason."""
+        actions = np.bincount(self.action + 1, minlength=len(self.names) + 1)[1:].tolist()
+        given = np.bincount(self.reason_code, minlength=len(reason_codes.REASONS)).tolist()
+        return {
+            "plan": self.plan.to_dict(),
+            "actions": dict(zip(self.names, actions, strict=True)),
+            "reasons": {r: k for r, k in zip(reason_codes.REASONS, given, strict=True) if k},
+        }
+
+
+def decide(
+    churn_probability: ArrayLike,
+    matrix: NDArray[np.float64],
+    catalogue: CompiledCatalogue,
+    *,
+    budget: float | None = None,
+    decision_bound: ActOn = "low",
+    treatment_effects: MeasuredEffects | None = None,
+    survival_weights: NDArray[np.float64] | None = None,
+    who: DecisionContext | None = None,
+    used: Mapping[str, tuple[int, float]] | None = None,
+) -> Decisions:
+    """Choose one action or none for each customer, within the budget and all capacities.
+
+    Parameters
+    ----------
+    churn_probability
+        (n,) the probability that the customer leaves if nothing is done; NaN for a customer
+        who was not scored and gets no action.
+    matrix
+        (n, k) the customers, encoded for ``"recommend"``.
+    catalogue
+        Compiled against the contract that encoded them.
+    budget
+        The most that all actions may cost together, in money; None for no limit.
+    decision_bound
+        An action goes out only when this is above zero: the ``"low"`` bound of its gain, or
+        the ``"expected"`` gain. Among those that pay, the plan has the highest expected gain.
+    measured
+        Each customer's effects of the actions that were tried, in the place of the catalogue's.
+    lasting
+        (n, m) for how many periods' value each customer is good, as in `expected_gain`.
+    who
+        The customers and the day; needed where the catalogue has holdouts, exploration, dates
+        or contact rules.
+    used
+        Customers and cost by action that the period has had already, as `Journal.used` gives
+        them: they count towards the budget and the capacities.
+
+    Returns
+    -------
+    Decisions
+        In the customers' order.
+
+    Raises
+    ------
+    DataError
+        If a churn probability is outside 0 to 1, or the shapes do not fit.
+    RecipeError
+        If the budget is negative, `decision_bound` is another word, or `who` is needed.
+
+    Notes
+    -----
+    A propensity is the probability of the action that was taken, over chance, for customers
+    outside all holdouts; those who are held out get none, or none of an action, with
+    probability 1. See `churnkit.decisions.exploration.sampling` for how it is exact under all limits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from churnkit.contracts import Column
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
+    >>> catalogue = Catalogue((call,)).compile([Column("fee", "number", ("value",))])
+    >>> decisions = decide([0.5, 0.1], np.array([[20.0], [20.0]]), catalogue)
+    >>> decisions.action_name, decisions.reason
+    (['call', None], ['only action that pays', 'no action pays'])
+
+    """
+    declared = catalogue.catalogue
+    refuse_unknown_context(declared, who, matrix.shape[0])
+    barred = bars(catalogue, matrix, who)
+    gains = catalogue_gain(
+        churn_probability,
+        matrix,
+        catalogue,
+        treatment_effects=treatment_effects,
+        barred=barred,
+        survival_weights=survival_weights,
+    )
+    offered = gains.offered(decision_bound)
+    room = Room.of(declared, budget, used)
+    chance = None
+    if declared.exploration is not None and who is not None:
+        chance = Chance.over(gains, room, declared, str(who.as_of))
+    open_room = room if chance is None else chance.rest
+    floors = _floors(catalogue, matrix)
+    plan = allocate(
+        offered,
+        gains.cost,
+        budget=None if np.isinf(open_room.budget) else open_room.budget,
+        capacity=open_room.capacity,
+        shared=open_room.shared,
+        floors=floors,
+    )
+    if chance is not None and floors is not None:
+        chance = chance.guarding(plan.action, np.asarray(floors[0].any(axis=1)))
+    codes = assign_reasons(gains, offered, plan.action, open_room.full(plan.action), barred)
+    codes[np.isnan(np.asarray(churn_probability, dtype=np.float64))] = reason_codes.UNSCORED
+    drawn = (
+        _as_planned(plan)
+        if chance is None or who is None
+        else chance.draw(plan.action, who.customers)
+    )
+    codes[drawn.explored] = reason_codes.CHANCE
+    columns = taken(gains, drawn.action)
+    return Decisions(
+        names=declared.names,
+        action=drawn.action,
+        **columns,
+        reason_code=codes,
+        plan=plan,
+        propensity=drawn.propensity,
+        explored=drawn.explored,
+        barred=barred,
+        eligible=gains.eligible,
+    )
+
+
+def _floors(
+    catalogue: CompiledCatalogue, matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]] | None:
+    """Give who belongs to the segments of the floors, and how many of them must get an action."""
+    if not catalogue.floors:
+        return None
+    members = catalogue.members(matrix)
+    counts = members.sum(axis=0).tolist()
+    declared = catalogue.catalogue.floors
+    least = [min(f.least(k), k) for f, k in zip(declared, counts, strict=True)]
+    return members, np.array(least, dtype=np.int64)
+
+
+def _as_planned(plan: Plan) -> Draw:
+    n = plan.action.shape[0]
+    return Draw(plan.action, np.zeros(n, dtype=np.bool_), np.ones(n), np.zeros((n, 0)))
+
+
+def taken(gains: Gains, action: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Give the gains and the cost of what each customer gets, 0 for none."""
+    rows = np.flatnonzero(action >= 0)
+    cost = np.broadcast_to(gains.cost, gains.expected.shape)
+    tables = (gains.expected, gains.low, gains.high, cost)
+    columns = {}
+    for name, table in zip(("expected_gain", "low", "high", "cost"), tables, strict=True):
+        columns[name] = np.zeros(action.shape[0])
+        columns[name][rows] = table[rows, action[rows]]
+    return columns
+
+
+def assign_reasons(
+    gains: Gains,
+    offered: NDArray[np.float64],
+    action: NDArray[np.int64],
+    full: NDArray[np.bool_],
+    barred: NDArray[np.int8],
+) -> NDArray[np.int8]:
+    """Say why each customer gets an action, or none, (n,): places in `REASONS`.
+
+    Parameters
+    ----------
+    offered
+        (n, m) gains of what pays, ``-inf`` elsewhere.
+    action
+        (n,) what is given, -1 for none.
+    full
+        (m,) which actions have no room left.
+    barred
+        (n, m) what bars each action.
+    """
+    pays = offered > -np.inf
+    count = pays.sum(axis=1)
+    codes = np.full(action.shape[0], reason_codes.BUDGET, dtype=np.int8)
+    codes[~(pays & ~full).any(axis=1)] = reason_codes.FULL
+    codes[count == 0] = reason_codes.UNPAID
+    shut = ~gains.eligible.any(axis=1)
+    codes[shut] = reason_codes.nearest(barred[shut])
+    rows = np.flatnonzero(action >= 0)
+    own = offered[rows, action[rows]]
+    best = np.where(
+        own >= offered[rows].max(axis=1, initial=-np.inf), reason_codes.HIGHEST, reason_codes.SHARED
+    )
+    codes[rows] = np.where(count[rows] == 1, reason_codes.ONLY, best)
+    return codes

@@ -1,0 +1,1 @@
+"""Decide which actions a customer may get."""

@@ -1,0 +1,1 @@
+"""Exploration with exact propensities."""

@@ -1,0 +1,1 @@
+"""Drift and label-free performance estimation."""

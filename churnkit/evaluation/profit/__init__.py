@@ -1,0 +1,1 @@
+"""Expected and maximum profit."""

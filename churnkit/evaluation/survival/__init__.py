@@ -1,0 +1,1 @@
+"""Evaluate survival models."""

@@ -1,0 +1,41 @@
+from .figure import Figure as Figure
+from .health.decomposition import HealthParts as HealthParts
+from .health.decomposition import explain_health as explain_health
+from .metrics.retention import RetentionMetrics as RetentionMetrics
+from .metrics.retention import measure_retention as measure_retention
+from .metrics.retention import retention_metrics as retention_metrics
+from .metrics.settings import RetentionSettings as RetentionSettings
+from .metrics.surveys import measure_satisfaction as measure_satisfaction
+from .metrics.treatment_effects import measure_effects as measure_effects
+from .segmentation.kmeans import Clusters as Clusters
+from .spark import business_on_spark as business_on_spark
+from .sql_session import InsightsSession as InsightsSession
+from .sql_session import open_business as open_business
+from .table_layouts import LAYOUTS as LAYOUTS
+from .text.embeddings import load_embedder as load_embedder
+from .text.sentiment import Sentiment as Sentiment
+from .text.topics import Themes as Themes
+from .text.topics import find_themes as find_themes
+from .text.voice_of_customer import themes_of as themes_of
+
+__all__ = [
+    "LAYOUTS",
+    "Clusters",
+    "Figure",
+    "HealthParts",
+    "InsightsSession",
+    "RetentionMetrics",
+    "RetentionSettings",
+    "Sentiment",
+    "Themes",
+    "business_on_spark",
+    "explain_health",
+    "find_themes",
+    "load_embedder",
+    "measure_effects",
+    "measure_retention",
+    "measure_satisfaction",
+    "open_business",
+    "retention_metrics",
+    "themes_of",
+]

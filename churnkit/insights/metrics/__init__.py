@@ -1,0 +1,1 @@
+"""Customer metrics: retention, revenue, activity, satisfaction."""

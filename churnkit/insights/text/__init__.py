@@ -1,0 +1,1 @@
+"""Analyze what customers write."""

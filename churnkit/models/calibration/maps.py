@@ -1,0 +1,212 @@
+"""Maps from a scorer's log-odds to probabilities that come true.
+
+Every map is monotone: it never turns two customers round. A map imports numpy alone; fitting
+one is the business of `churnkit.models.calibration.fit`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from churnkit.core.stats.newton_logistic import softplus
+from churnkit.errors import BundleError
+from churnkit.models.scorers.serialization import saved_array, saved_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["METHODS", "Calibration"]
+
+# From the plainest to the freest.
+METHODS = ("identity", "platt", "beta", "isotonic")
+# Nothing is certain; and the log loss of a certainty that fails would be infinite.
+_FLOOR = 1e-12
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A monotone map from log-odds to probabilities.
+
+    Attributes
+    ----------
+    method
+        ``"identity"``, ``"platt"``, ``"beta"`` or ``"isotonic"``.
+    knots : (k,) ascending log-odds of the scorer; none but for isotonic
+    logits : (k,) ascending log-odds of churn at the knots
+    slopes : (3,) for isotonic the slopes below, (unused) and above the knots; for all others
+        the slope on the chance of staying, the slope on that of churning, and the intercept
+
+    Notes
+    -----
+    With p the scorer's own probability, the parametric maps are
+    ``logit q = a log p - b log(1 - p) + c`` with a and b of zero or more: beta calibration
+    (Kull, Silva Filho and Flach 2017), which is Platt's map where a = b and the identity where
+    a = b = 1 and c = 0.
+
+    The isotonic map joins the middles of the pooled blocks by straight lines, so that
+    customers inside a block keep their order (centred isotonic regression, Oron and Flournoy
+    2017), and goes on beyond the outer middles with a slope.
+
+    Examples
+    --------
+    >>> Calibration.identity().apply(np.array([0.0]))
+    array([0.5])
+    """
+
+    method: str
+    slopes: NDArray[np.float64]
+    knots: NDArray[np.float64]
+    logits: NDArray[np.float64]
+
+    @classmethod
+    def identity(cls) -> Self:
+        """Return the map that takes the scorer at its word."""
+        return cls.parametric("identity", 1.0, 1.0, 0.0)
+
+    @classmethod
+    def parametric(cls, method: str, a: float, b: float, c: float) -> Self:
+        """Return the map with the given slopes and intercept.
+
+        Examples
+        --------
+        >>> round(Calibration.parametric("platt", 2.0, 2.0, 0.0).apply_one(0.5), 4)
+        0.7311
+        """
+        return cls(method, np.array([a, b, c]), np.empty(0), np.empty(0))
+
+    @classmethod
+    def isotonic(cls, knots: ArrayLike, logits: ArrayLike, *, below: float, above: float) -> Self:
+        """Return the map through the given points.
+
+        Examples
+        --------
+        >>> curve = Calibration.isotonic([-1.0, 1.0], [0.0, 0.0], below=1.0, above=1.0)
+        >>> curve.apply(np.array([-1.0, 0.0, 1.0]))
+        array([0.5, 0.5, 0.5])
+        """
+        points = np.asarray(knots, dtype=np.float64), np.asarray(logits, dtype=np.float64)
+        return cls("isotonic", np.array([below, 0.0, above]), *points)
+
+    def shifted(self, by: float) -> Self:
+        """Return the map whose log-odds are higher by so much.
+
+        Examples
+        --------
+        >>> round(Calibration.identity().shifted(np.log(3.0)).apply_one(0.0), 4)
+        0.75
+        """
+        if self.method == "isotonic":
+            return replace(self, logits=self.logits + by)
+        method = "platt" if self.method == "identity" else self.method
+        return replace(self, method=method, slopes=self.slopes + np.array([0.0, 0.0, by]))
+
+    def apply(self, raw: ArrayLike) -> NDArray[np.float64]:
+        """Return probabilities, (n,), of log-odds, (n,).
+
+        Examples
+        --------
+        >>> Calibration.identity().apply(np.array([-1e9, 1e9])).round(9)
+        array([0., 1.])
+        """
+        # One run of memory, so that numpy takes the same path for one value as for many.
+        scores = np.ascontiguousarray(raw, dtype=np.float64)
+        logit = self._bent(scores) if self.method == "isotonic" else self._straight(scores)
+        # Both branches without overflow, and without a choice that an array would have to make.
+        small = np.exp(-np.abs(logit))
+        probability = np.where(logit >= 0, 1.0, small) / (1.0 + small)
+        bounded: NDArray[np.float64] = np.clip(probability, _FLOOR, 1 - _FLOOR)
+        return bounded
+
+    def apply_one(self, raw: float) -> float:
+        """Return the probability of one customer, equal to `apply` to the last bit.
+
+        Operation for operation what `apply` does, without making arrays.
+        """
+        logit = self._bent_one(raw) if self.method == "isotonic" else self._straight_one(raw)
+        # numpy's exponential, because the C library's differs from it in the last bit.
+        small = float(np.exp(-abs(logit)))
+        probability = (1.0 if logit >= 0 else small) / (1.0 + small)
+        return min(max(probability, _FLOOR), 1 - _FLOOR)
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return JSON-able settings and the arrays that together restore the map."""
+        return {"method": self.method}, {
+            "slopes": self.slopes,
+            "knots": self.knots,
+            "logits": self.logits,
+        }
+
+    @classmethod
+    def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Restore a map.
+
+        Raises
+        ------
+        BundleError
+            Settings and arrays do not fit together, or the map would not be monotone.
+        """
+        method = saved_text(settings, "method", among=METHODS)
+        slopes = saved_array(arrays, "slopes", dtype="float64", size=3)
+        knots = saved_array(arrays, "knots", dtype="float64")
+        logits = saved_array(arrays, "logits", dtype="float64", size=len(knots))
+        if (len(knots) == 0) == (method == "isotonic"):
+            raise BundleError(f"the saved calibration {method!r} has {len(knots)} knots")
+        falls = (np.diff(knots) <= 0).any() or (np.diff(logits) < 0).any()
+        negative = slopes[0] < 0 or (slopes[2] if method == "isotonic" else slopes[1]) < 0
+        if falls or negative:
+            raise BundleError(f"the saved calibration {method!r} is not monotone")
+        return cls(method, slopes, knots, logits)
+
+    def _straight(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        a, b, c = (float(slope) for slope in self.slopes)
+        if a == b:
+            return raw * a + c
+        bent: NDArray[np.float64] = b * softplus(raw) - a * softplus(-raw) + c
+        return bent
+
+    def _bent(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        knots, logits = self.knots, self.logits
+        below, _, above = (float(slope) for slope in self.slopes)
+        last = len(knots) - 1
+        left = np.clip(np.searchsorted(knots, raw, side="right") - 1, 0, last)
+        right = np.minimum(left + 1, last)
+        width = np.where(right > left, knots[right] - knots[left], 1.0)
+        inside = np.clip(raw, knots[0], knots[-1])
+        rise = (logits[right] - logits[left]) * ((inside - knots[left]) / width)
+        # Rounding must not lift a point above the next knot.
+        logit = np.minimum(logits[left] + rise, logits[right])
+        outside = np.minimum(raw - knots[0], 0.0) * below + np.maximum(raw - knots[-1], 0.0) * above
+        bent: NDArray[np.float64] = logit + outside
+        return bent
+
+    @cached_property
+    def _floats(self) -> tuple[list[float], list[float], list[float]]:
+        return self.slopes.tolist(), self.knots.tolist(), self.logits.tolist()
+
+    def _straight_one(self, raw: float) -> float:
+        a, b, c = self._floats[0]
+        if a == b:
+            return raw * a + c
+        return b * _softplus_one(raw) - a * _softplus_one(-raw) + c
+
+    def _bent_one(self, raw: float) -> float:
+        (below, _, above), knots, logits = self._floats
+        last = len(knots) - 1
+        left = min(max(bisect_right(knots, raw) - 1, 0), last)
+        right = min(left + 1, last)
+        width = knots[right] - knots[left] if right > left else 1.0
+        inside = min(max(raw, knots[0]), knots[-1])
+        rise = (logits[right] - logits[left]) * ((inside - knots[left]) / width)
+        logit = min(logits[left] + rise, logits[right])
+        return logit + (min(raw - knots[0], 0.0) * below + max(raw - knots[-1], 0.0) * above)
+
+
+def _softplus_one(raw: float) -> float:
+    return max(raw, 0.0) + float(np.log1p(float(np.exp(-abs(raw)))))

@@ -1,0 +1,1 @@
+"""Fitted models as arrays that score without their training library."""

@@ -1,0 +1,129 @@
+"""Several scorers as one: a weighted sum of their log-odds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from churnkit.errors import BundleError
+from churnkit.models.scorers.base import load_scorer
+from churnkit.models.scorers.serialization import saved_array, saved_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from churnkit.models.scorers.base import Scorer
+
+__all__ = ["EnsembleScorer"]
+
+_MAX_MEMBERS = 100
+
+
+class EnsembleScorer:
+    """A weighted sum of scorers, which explains itself by the weighted sum of their reasons.
+
+    Parameters
+    ----------
+    members
+        Scorers of the same columns; no ensembles among them.
+    weights
+        One for each member.
+
+    Examples
+    --------
+    >>> from churnkit.models.scorers.additive import LinearScorer
+    >>> up = LinearScorer.straight(bias=0.0, coefficients=[1.0], low=[-9.0], high=[9.0])
+    >>> flat = LinearScorer.straight(bias=1.0, coefficients=[0.0], low=[-9.0], high=[9.0])
+    >>> EnsembleScorer([up, flat], [0.5, 0.5]).raw_score([[3.0]])
+    array([2.])
+    """
+
+    kind: ClassVar[str] = "ensemble"
+
+    def __init__(self, members: Sequence[Scorer], weights: ArrayLike) -> None:
+        self.members = tuple(members)
+        self.weights = np.asarray(weights, dtype=np.float64)
+        self._row_weights = self.weights.tolist()
+
+    @property
+    def n_features(self) -> int:
+        """How many columns the matrix must have."""
+        return self.members[0].n_features
+
+    def warm_up(self) -> None:
+        """Load what the members would load on a later call."""
+        for member in self.members:
+            if hasattr(member, "warm_up"):
+                member.warm_up()
+
+    def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return log-odds, (n,), of a matrix (n, f) in which missing is NaN."""
+        matrix = np.asarray(X, dtype=np.float64)
+        total = np.zeros(len(matrix))
+        for weight, member in zip(self._row_weights, self.members, strict=True):
+            total += weight * member.raw_score(matrix)
+        return total
+
+    def raw_score_row(self, values: Sequence[float]) -> float:
+        """Return the log-odds of one row, equal to `raw_score` to the last bit."""
+        total = 0.0
+        for weight, member in zip(self._row_weights, self.members, strict=True):
+            total += weight * member.raw_score_row(values)
+        return total
+
+    def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return what each column adds, (n, f + 1), the bias last; rows sum to `raw_score`."""
+        matrix = np.asarray(X, dtype=np.float64)
+        total = np.zeros((len(matrix), self.n_features + 1))
+        for weight, member in zip(self._row_weights, self.members, strict=True):
+            total += weight * member.contributions(matrix)
+        return total
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return JSON-able settings and the arrays that together restore the scorer."""
+        described = []
+        arrays: dict[str, NDArray[Any]] = {"weights": self.weights}
+        for at, member in enumerate(self.members):
+            settings, held = member.to_arrays()
+            described.append({"kind": member.kind, "settings": settings})
+            arrays |= {f"{_prefix(at)}{name}": array for name, array in held.items()}
+        return {"n_features": self.n_features, "members": described}, arrays
+
+    @classmethod
+    def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Restore a scorer.
+
+        Raises
+        ------
+        BundleError
+            Settings and arrays do not fit together.
+        """
+        width = saved_integer(settings, "n_features", low=1, high=1_000_000)
+        described = settings.get("members")
+        if not isinstance(described, list) or not 1 <= len(described) <= _MAX_MEMBERS:
+            raise BundleError(f"the saved ensemble does not list 1 to {_MAX_MEMBERS} members")
+        weights = saved_array(arrays, "weights", dtype="float64", size=len(described))
+        members = [_loaded(entry, arrays, at) for at, entry in enumerate(described)]
+        if any(member.n_features != width for member in members):
+            raise BundleError("the members of the saved ensemble read different columns")
+        return cls(members, weights)
+
+
+def _prefix(at: int) -> str:
+    return f"member{at}_"
+
+
+def _loaded(entry: Any, arrays: Mapping[str, NDArray[Any]], at: int) -> Scorer:
+    if not isinstance(entry, dict) or not isinstance(entry.get("settings"), dict):
+        raise BundleError(f"member {at} of the saved ensemble is not described")
+    kind = entry.get("kind")
+    if not isinstance(kind, str) or kind == EnsembleScorer.kind:
+        raise BundleError(f"member {at} of the saved ensemble has no kind that can be a member")
+    prefix = _prefix(at)
+    own = {
+        name.removeprefix(prefix): held for name, held in arrays.items() if name.startswith(prefix)
+    }
+    return load_scorer(kind, entry["settings"], own)

@@ -1,0 +1,1 @@
+"""Model selection: candidates, cost estimates, tuning."""

@@ -1,0 +1,110 @@
+"""Making forecast effects true on average at each height, and saying how far off they may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from churnkit.models.uplift.nuisance import boosted
+from churnkit.models.uplift.scorer import Curve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from churnkit.models.uplift.nuisance import Settings
+    from churnkit.trees import CompiledTrees
+
+__all__ = ["Calibrating", "fit_curve", "fit_spread"]
+
+Calibrating = Literal["isotonic", "linear"]
+
+_BINS = 20
+_FEWEST_OF_A_BIN = 100
+_SPREAD_ROUNDS = 60
+
+
+def fit_curve(
+    raw: NDArray[np.float64],
+    effect: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    *,
+    method: Calibrating = "isotonic",
+    falling: bool = False,
+) -> Curve:
+    """Fit what makes raw effects (n,) true on average, from scores of the effect (n,).
+
+    Parameters
+    ----------
+    raw : (n,) forecasts that did not see the rows
+    effect : (n,) doubly robust scores
+    weight : (n,) how much a row tells
+    method
+        ``"linear"``, or ``"isotonic"``: over twentieths of the customers, with a knot in the
+        middle of each run that shares a value (Oron and Flournoy 2017).
+    falling
+        Whether the effect may also fall with the forecast: for one of the outcome.
+
+    Examples
+    --------
+    >>> raw = np.linspace(0.0, 1.0, 4000)
+    >>> curve = fit_curve(raw, raw / 2, np.ones(4000))
+    >>> curve.apply(np.array([0.5])).round(2)
+    array([0.25])
+    """
+    centre, level = float(np.average(raw, weights=weight)), float(effect.mean())
+    off = raw - centre
+    spread = float(np.average(off**2, weights=weight))
+    if spread < 1e-24:
+        return Curve(np.array([centre]), np.array([level]), 0.0)
+    lift = effect - np.average(effect, weights=weight)
+    slope = float(np.average(off * lift, weights=weight)) / spread
+    if not falling:
+        slope = max(slope, 0.0)
+    bins = min(_BINS, len(raw) // _FEWEST_OF_A_BIN)
+    if method == "linear" or bins < 3 or slope == 0.0:
+        return Curve(np.array([centre]), np.array([level]), slope)
+    return _isotonic(raw, effect, weight, bins, slope)
+
+
+def _isotonic(
+    raw: NDArray[np.float64],
+    effect: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    bins: int,
+    slope: float,
+) -> Curve:
+    from sklearn.isotonic import isotonic_regression
+
+    order = np.argsort(raw, kind="stable")
+    even = np.linspace(0, len(raw), bins, endpoint=False).astype(np.int64)
+    # Equal forecasts share a bin: told apart by the order of the table, they would seem to rise.
+    rising = raw[order]
+    starts = np.unique(np.searchsorted(rising, rising[even]))
+    mass = np.add.reduceat(weight[order], starts)
+    knots = np.add.reduceat((weight * raw)[order], starts) / mass
+    means = np.add.reduceat((weight * effect)[order], starts) / mass
+    values = isotonic_regression(means, sample_weight=mass, increasing=slope > 0)
+    # A curve that rises everywhere keeps the order of customers whom the bins would tie.
+    pooled = np.flatnonzero(np.append(True, np.diff(values) != 0))
+    mass, knots = np.add.reduceat(mass, pooled), np.add.reduceat(mass * knots, pooled)
+    return Curve(knots / mass, np.asarray(values, dtype=np.float64)[pooled], slope)
+
+
+def fit_spread(
+    matrix: NDArray[np.float64], variance: NDArray[np.float64], settings: Settings, *, pairs: int
+) -> CompiledTrees:
+    """Fit trees to the logarithm of a variance (n,) that was measured with `pairs` differences.
+
+    Its logarithm is below that of its mean by what a chi-squared draw of `pairs` degrees has.
+    """
+    from scipy.special import digamma
+
+    from churnkit.trees import compile_booster
+
+    short = float(digamma(pairs / 2.0)) + float(np.log(2.0 / pairs))
+    floor = max(float(variance.mean()) * 1e-6, 1e-24)
+    target = np.log(np.maximum(variance, floor)) - short
+    return compile_booster(
+        boosted(matrix, target, settings, rounds=_SPREAD_ROUNDS, learning_rate=0.1)
+    )

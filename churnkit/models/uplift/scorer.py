@@ -1,0 +1,206 @@
+"""Effects of actions from fitted trees, with numpy alone: what an `UpliftModel` saves.
+
+Trees give raw outputs, a way turns them into raw effects, a calibration into effects, and further
+trees give the spread of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
+
+import numpy as np
+
+from churnkit.errors import BundleError
+from churnkit.models.scorers.base import matrix_of
+from churnkit.models.scorers.serialization import (
+    saved_array,
+    saved_integer,
+    saved_number,
+    saved_text,
+)
+from churnkit.models.uplift.effect_transforms import Link, Way, outputs_of, raw_effects
+from churnkit.trees import CompiledTrees
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Curve", "UpliftScorer"]
+
+_MOST_ARMS = 100
+# The logarithm of a variance: what trees from a file may come to.
+_LOG_RANGE = (-60.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A line through knots that goes on beyond both ends with a slope: a calibration.
+
+    Examples
+    --------
+    >>> Curve(np.array([0.0, 1.0]), np.array([0.0, 0.5]), 0.5).apply(np.array([-1.0, 0.5, 3.0]))
+    array([-0.5 ,  0.25,  1.5 ])
+    """
+
+    knots: NDArray[np.float64]
+    values: NDArray[np.float64]
+    slope: float
+
+    def apply(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrate raw effects, (n,)."""
+        beyond = raw - np.clip(raw, self.knots[0], self.knots[-1])
+        return np.interp(raw, self.knots, self.values) + self.slope * beyond
+
+
+class UpliftScorer:
+    """Effects and their spread for every action against control.
+
+    Parameters
+    ----------
+    way
+        How the trees' outputs become effects; see `churnkit.models.uplift.effect_transforms`.
+    link
+        What the outputs of outcome models pass through.
+    n_features
+        How many columns the matrix must have.
+    trees
+        As many as the way needs.
+    curves
+        One for each action.
+    spread
+        For each action trees that give the logarithm of the variance of the effect.
+    """
+
+    kind: ClassVar[str] = "uplift"
+
+    def __init__(
+        self,
+        way: Way,
+        link: Link,
+        n_features: int,
+        *,
+        trees: tuple[CompiledTrees, ...],
+        curves: tuple[Curve, ...],
+        spread: tuple[CompiledTrees, ...],
+    ) -> None:
+        self.way: Way = way
+        self.link: Link = link
+        self.n_features = n_features
+        self.trees = trees
+        self.curves = curves
+        self.spread_trees = spread
+
+    @property
+    def n_actions(self) -> int:
+        """How many actions there are beside control."""
+        return len(self.curves)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the effects, (n, actions).
+
+        Parameters
+        ----------
+        X : (n, f) encoded matrix, missing as NaN
+        """
+        matrix = matrix_of(X, self.n_features)
+        scores = [trees.raw_score for trees in self.trees]
+        raw = raw_effects(
+            self.way,
+            self.link,
+            outputs_of(self.way, scores, matrix, self.n_actions),
+            self.n_actions,
+        )
+        return np.column_stack([c.apply(raw[:, at]) for at, c in enumerate(self.curves)])
+
+    def spread(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Give the standard errors of the effects, (n, actions)."""
+        matrix = matrix_of(X, self.n_features)
+        logs = np.column_stack([trees.raw_score(matrix) for trees in self.spread_trees])
+        return np.exp(np.clip(logs, *_LOG_RANGE) / 2.0)
+
+    def interval(
+        self, X: ArrayLike, *, level: float = 0.95
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Give low, expected and high effects, each (n, actions)."""
+        expected = self.predict(X)
+        reach = NormalDist().inv_cdf(0.5 + level / 2.0) * self.spread(X)
+        return expected - reach, expected, expected + reach
+
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return JSON-able settings and the arrays that together restore the scorer."""
+        described: dict[str, Any] = {
+            "way": self.way,
+            "link": self.link,
+            "n_features": self.n_features,
+            "n_actions": self.n_actions,
+            "slopes": [curve.slope for curve in self.curves],
+            "trees": [],
+            "spread": [],
+        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, group in (("trees", self.trees), ("spread", self.spread_trees)):
+            for at, member in enumerate(group):
+                settings, held = member.to_arrays()
+                described[name].append(settings)
+                arrays |= {f"{name}_{at}.{key}": array for key, array in held.items()}
+        for at, curve in enumerate(self.curves):
+            arrays[f"knots_{at}"], arrays[f"values_{at}"] = curve.knots, curve.values
+        return described, arrays
+
+    @classmethod
+    def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Restore a scorer.
+
+        Raises
+        ------
+        BundleError
+            Settings and arrays do not fit together.
+        """
+        way: Way = saved_text(settings, "way", among=get_args(Way))  # type: ignore[assignment]
+        link: Link = saved_text(settings, "link", among=get_args(Link))  # type: ignore[assignment]
+        actions = saved_integer(settings, "n_actions", low=1, high=_MOST_ARMS)
+        width = saved_integer(settings, "n_features", low=1, high=2**31 - 1)
+        slopes = settings.get("slopes")
+        if not isinstance(slopes, list) or len(slopes) != actions:
+            raise BundleError("the saved uplift has not one slope for each action")
+        needed = {"effect": actions, "arms": actions + 1, "column": 1, "response": 1, "average": 0}
+        trees = _saved_trees(settings, arrays, "trees", needed[way])
+        spread = _saved_trees(settings, arrays, "spread", actions)
+        wide = width + actions if way == "column" else width
+        if any(t.n_features != wide for t in trees) or any(t.n_features != width for t in spread):
+            raise BundleError("the trees of the saved uplift read another number of columns")
+        curves = tuple(_saved_curve(arrays, at, slopes[at]) for at in range(actions))
+        return cls(way, link, width, trees=trees, curves=curves, spread=spread)
+
+
+def _saved_trees(
+    settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], name: str, count: int
+) -> tuple[CompiledTrees, ...]:
+    described = settings.get(name)
+    if not isinstance(described, list) or len(described) != count:
+        raise BundleError(f"the saved uplift has another number of {name} than it needs")
+    found = []
+    for at, member in enumerate(described):
+        prefix = f"{name}_{at}."
+        held = {
+            key.removeprefix(prefix): array
+            for key, array in arrays.items()
+            if key.startswith(prefix)
+        }
+        if not isinstance(member, dict):
+            raise BundleError("the trees of the saved uplift are not described")
+        found.append(CompiledTrees.from_arrays(member, held))
+        if found[-1].n_outputs != 1:
+            raise BundleError("the trees of the saved uplift score classes")
+    return tuple(found)
+
+
+def _saved_curve(arrays: Mapping[str, NDArray[Any]], at: int, slope: Any) -> Curve:
+    knots = saved_array(arrays, f"knots_{at}", dtype="float64")
+    values = saved_array(arrays, f"values_{at}", dtype="float64", size=len(knots))
+    if not len(knots) or (np.diff(knots) <= 0).any():
+        raise BundleError("the knots of the saved uplift do not ascend")
+    return Curve(knots, values, saved_number({"slope": slope}, "slope"))

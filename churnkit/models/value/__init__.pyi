@@ -1,0 +1,37 @@
+from .bg_nbd import BGNBD as BGNBD
+from .bg_nbd import MBGNBD as MBGNBD
+from .contractual.sbg_bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
+from .contractual.sbg_bdw import ShiftedBetaGeometric as ShiftedBetaGeometric
+from .contractual.value import contractual_value as contractual_value
+from .gamma_gamma import GammaGamma as GammaGamma
+from .holdout import HoldoutFigures as HoldoutFigures
+from .holdout import RollingHoldout as RollingHoldout
+from .holdout import holdout_figures as holdout_figures
+from .holdout import rolling_holdout as rolling_holdout
+from .lifetime import LifetimeValue as LifetimeValue
+from .lifetime import lifetime_value as lifetime_value
+from .pareto_nbd import ParetoNBD as ParetoNBD
+from .rfm_summary import PurchaseSummary as PurchaseSummary
+from .rfm_summary import summarise as summarise
+from .serialization import value_model_from_dict as value_model_from_dict
+from .ziln import ZeroInflatedLognormalValue as ZeroInflatedLognormalValue
+
+__all__ = [
+    "BGNBD",
+    "MBGNBD",
+    "BetaDiscreteWeibull",
+    "GammaGamma",
+    "HoldoutFigures",
+    "LifetimeValue",
+    "ParetoNBD",
+    "PurchaseSummary",
+    "RollingHoldout",
+    "ShiftedBetaGeometric",
+    "ZeroInflatedLognormalValue",
+    "contractual_value",
+    "holdout_figures",
+    "lifetime_value",
+    "rolling_holdout",
+    "summarise",
+    "value_model_from_dict",
+]

@@ -1,0 +1,280 @@
+"""From a log of transactions to frequency, recency, T and mean spend of each customer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.models.errors import ModelDataError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["PurchaseDays", "PurchaseSummary", "read_purchase_days", "summarise"]
+
+
+@dataclass(frozen=True)
+class PurchaseSummary:
+    """What purchase models read, one row a customer.
+
+    Parameters
+    ----------
+    customer : (n,) ids, in the order in which the log first names them
+    frequency : (n,) days with a purchase after the first such day
+    recency : (n,) time from the first purchase to the last
+    T : (n,) time from the first purchase to the last observed day
+    monetary : (n,) mean spend of the days that `frequency` counts, 0 without any; None if the
+        log holds no values
+    unit_days
+        The unit of time, in days.
+    """
+
+    customer: NDArray[Any]
+    frequency: NDArray[np.float64]
+    recency: NDArray[np.float64]
+    T: NDArray[np.float64]
+    monetary: NDArray[np.float64] | None
+    unit_days: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the columns as a pandas table."""
+        import pandas as pd
+
+        columns = {
+            "customer": self.customer,
+            "frequency": self.frequency,
+            "recency": self.recency,
+            "T": self.T,
+        }
+        if self.monetary is not None:
+            columns["monetary"] = self.monetary
+        return pd.DataFrame(columns)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the size of the summary, JSON-ready: no customer's row."""
+        return {
+            "customers": len(self.customer),
+            "repeat_buyers": int(np.count_nonzero(self.frequency)),
+            "repeat_purchases": int(self.frequency.sum()),
+            "unit_days": self.unit_days,
+        }
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().describe().to_html())
+
+
+@dataclass(frozen=True)
+class PurchaseDays:
+    """A log with one row for each customer and day, ordered by both.
+
+    Parameters
+    ----------
+    customer : (n,) ids
+    code : (m,) the customer's place among the ids
+    day : (m,) days since 1970-01-01
+    value : (m,) what was spent on that day; None if the log holds no values
+    """
+
+    customer: NDArray[Any]
+    code: NDArray[np.int64]
+    day: NDArray[np.int64]
+    value: NDArray[np.float64] | None
+
+    def summary(self, as_of: date | str, *, unit_days: float = 7.0) -> PurchaseSummary:
+        """Summarise the customers who bought before `as_of`; see `summarise`."""
+        if not 0 < unit_days < np.inf:
+            raise ModelDataError("unit_days must be above 0: 7 for weeks, 1 for days")
+        end = day_number(as_of)
+        known = self.day < end
+        code, day = self.code[known], self.day[known]
+        if not len(code):
+            raise ModelDataError("no purchase lies before as_of: give a later date")
+        first = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
+        last = np.r_[first[1:], len(code)] - 1
+        frequency = (last - first).astype(np.float64)
+        monetary = None
+        if self.value is not None:
+            value = self.value[known]
+            later = np.add.reduceat(value, first) - value[first]
+            monetary = np.divide(later, frequency, out=np.zeros(len(first)), where=frequency > 0)
+        return PurchaseSummary(
+            self.customer[code[first]],
+            frequency,
+            (day[last] - day[first]) / unit_days,
+            (end - 1 - day[first]) / unit_days,
+            monetary,
+            float(unit_days),
+        )
+
+    def purchases_after(self, as_of: date | str, horizon_days: int) -> NDArray[np.float64]:
+        """Count purchase days in ``[as_of, as_of + horizon_days)``.
+
+        Returns
+        -------
+        (n,) for the customers of ``summary(as_of)``, in its order.
+        """
+        start = day_number(as_of)
+        inside = (self.day >= start) & (self.day < start + horizon_days)
+        counts = np.bincount(self.code[inside], minlength=len(self.customer))
+        return counts[np.unique(self.code[self.day < start])].astype(np.float64)
+
+
+def summarise(
+    transactions: Any,
+    *,
+    as_of: date | str,
+    customer: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+    unit_days: float = 7.0,
+) -> PurchaseSummary:
+    """Summarise a log of transactions for purchase models.
+
+    All purchases of a customer on one day (UTC) count as one, and their values add up. Only
+    days before `as_of` are read; the last observed day is the one before it, and `T` ends
+    there. Customers who first bought on `as_of` or later are left out.
+
+    Parameters
+    ----------
+    transactions
+        A pandas, polars or Arrow table, or a list of dicts; one row a transaction, any order.
+    as_of
+        The first day that is not read: a date, or its text as ``2026-01-31``.
+    customer, time, value
+        The columns of the customer's id, of the date or moment, and of what was spent.
+    unit_days
+        The unit of time of the summary: 7 for weeks, 1 for days.
+
+    Raises
+    ------
+    ModelDataError
+        A column is missing, has missing cells, or is of no fitting type.
+
+    Examples
+    --------
+    >>> log = [
+    ...     {"customer_id": "a", "date": "2026-01-01", "spent": 10.0},
+    ...     {"customer_id": "a", "date": "2026-01-15", "spent": 20.0},
+    ...     {"customer_id": "a", "date": "2026-01-15", "spent": 5.0},
+    ...     {"customer_id": "b", "date": "2026-01-08", "spent": 7.0},
+    ... ]
+    >>> summarise(log, as_of="2026-01-30", value="spent").to_frame()
+      customer  frequency  recency    T  monetary
+    0        a        1.0      2.0  4.0      25.0
+    1        b        0.0      0.0  3.0       0.0
+    """
+    days = read_purchase_days(transactions, customer=customer, time=time, value=value)
+    return days.summary(as_of, unit_days=unit_days)
+
+
+def read_purchase_days(
+    transactions: Any,
+    *,
+    customer: str = "customer_id",
+    time: str = "date",
+    value: str | None = None,
+) -> PurchaseDays:
+    """Read a log of transactions and collapse it to days; parameters as for `summarise`.
+
+    Raises
+    ------
+    ModelDataError
+        A column is missing, has missing cells, or is of no fitting type.
+
+    Examples
+    --------
+    >>> log = [{"customer_id": 7, "date": "2026-01-02"}, {"customer_id": 7, "date": "2026-01-02"}]
+    >>> read_purchase_days(log).day
+    array([20455])
+    """
+    import pyarrow as pa
+
+    from churnkit.contracts.arrow_interop import as_arrow
+
+    table = as_arrow(transactions, name="the transactions")
+    for name in (customer, time, *([value] if value else [])):
+        if name not in table.column_names:
+            raise ModelDataError(f"the transactions have no column '{name}'")
+        missing = table[name].null_count
+        if missing:
+            raise ModelDataError(f"column '{name}' is missing in {missing} rows: leave them out")
+    if not table.num_rows:
+        raise ModelDataError("the transactions are empty: give at least one row")
+    coded = pa.chunked_array(table[customer]).combine_chunks().dictionary_encode()
+    code = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    ids = coded.dictionary.to_numpy(zero_copy_only=False)
+    day = _days(table[time], time)
+    order = np.lexsort([day, code])
+    code, day = code[order], day[order]
+    fresh = np.flatnonzero(np.r_[True, (code[1:] != code[:-1]) | (day[1:] != day[:-1])])
+    spent = None
+    if value is not None:
+        amounts = _amounts(table[value], value)[order]
+        spent = np.add.reduceat(amounts, fresh)
+    return PurchaseDays(ids, code[fresh], day[fresh], spent)
+
+
+def day_number(day: date | str) -> int:
+    """Return a date as days since 1970-01-01.
+
+    Raises
+    ------
+    ModelDataError
+        It is no date.
+
+    Examples
+    --------
+    >>> day_number("1970-02-01")
+    31
+    """
+    try:
+        found = np.datetime64(day, "D")
+    except (TypeError, ValueError) as error:
+        raise ModelDataError("as_of is no date: give one such as 2026-01-31") from error
+    if np.isnat(found):
+        raise ModelDataError("as_of is no date: give one such as 2026-01-31")
+    return int(found.astype(np.int64))
+
+
+def _days(column: Any, name: str) -> NDArray[np.int64]:
+    import pyarrow as pa
+
+    kind = column.type
+    if not (
+        pa.types.is_temporal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ):
+        raise ModelDataError(f"column '{name}' holds no dates: give dates, moments or their texts")
+    try:
+        if pa.types.is_date(kind):
+            found = column.cast(pa.date32())
+        else:
+            # Moments with an offset count on their day in UTC.
+            moments = column.cast(pa.timestamp("us", "UTC" if _has_zone(kind) else None))
+            found = moments.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ModelDataError(
+            f"column '{name}' holds texts that are no dates: write them as 2026-01-31"
+        ) from error
+    return np.asarray(found.to_numpy()).astype("datetime64[D]").astype(np.int64)
+
+
+def _has_zone(kind: Any) -> bool:
+    return getattr(kind, "tz", None) is not None
+
+
+def _amounts(column: Any, name: str) -> NDArray[np.float64]:
+    import pyarrow as pa
+
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise ModelDataError(f"column '{name}' is not numeric: give what was spent as a number")
+    amounts = np.asarray(column.cast(pa.float64()).to_numpy())
+    lost = int(np.count_nonzero(~np.isfinite(amounts)))
+    if lost:
+        raise ModelDataError(f"column '{name}' is missing or infinite in {lost} rows")
+    return amounts

@@ -1,0 +1,1 @@
+"""Evaluate models and policies from tables or the journal."""

@@ -1,0 +1,1 @@
+"""Train, test and register a model."""

@@ -1,0 +1,1 @@
+"""Package and serve the model with BentoML."""

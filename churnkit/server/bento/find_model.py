@@ -1,0 +1,90 @@
+"""Which model a project's service serves."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
+from churnkit.bundle import RetentionModel, load
+from churnkit.core.project import find_project
+from churnkit.server.bento.model_store import store_model
+
+__all__ = ["MODEL_SETTING", "FoundModel", "find_model"]
+
+MODEL_SETTING = "CHURNKIT_MODEL"
+_BENTO = "bento.yaml"
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model and its tag in BentoML's store.
+
+    Parameters
+    ----------
+    model
+        Loaded and verified.
+    packed
+        Its tag, if it came from a Bento.
+    source
+        What may come to mean a newer version, and can be followed: a bundle's folder, or a
+        registered model by alias; None for a packed model.
+    """
+
+    model: RetentionModel
+    packed: str | None = None
+    source: str | None = None
+
+    @cached_property
+    def tag(self) -> str:
+        """The model's tag in BentoML's store; it is put there if it is not there yet."""
+        return self.packed or store_model(self.model, name=self.model.name)
+
+
+def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
+    """Find the model for a service.
+
+    Parameters
+    ----------
+    service_file
+        The service's own ``__file__``.
+
+    Returns
+    -------
+    What ``CHURNKIT_MODEL`` names (anything that `churnkit.load` takes); else the model packed
+    in the Bento that holds the file; else the champion of the project's only model.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If nothing answers to the name, or the project has no champion.
+    BundleError
+        If the model's files were changed after they were saved.
+    """
+    folder = Path(service_file).resolve().parent
+    project = find_project(folder)
+    signer = os.environ.get("CHURNKIT_SIGNER") or None
+    named = os.environ.get(MODEL_SETTING)
+    if named:
+        packed = named.removeprefix("bento:") if named.startswith("bento:") else None
+        model = load(named, project=project, signer=signer)
+        return FoundModel(model, packed, None if packed else named)
+    packed = _packed(folder.parent / _BENTO)
+    if packed:
+        return FoundModel(load(f"bento:{packed}", signer=signer), packed)
+    model = load(project=project, signer=signer)
+    return FoundModel(model, source=f"models:/{model.name}")
+
+
+def _packed(description: Path) -> str | None:
+    """Read from a Bento's description which model it carries."""
+    if not description.is_file():
+        return None
+    bento = yaml.safe_load(description.read_text(encoding="utf-8"))
+    services = bento.get("services") or []
+    listed = [bento, *services]
+    tags = [str(model["tag"]) for part in listed for model in part.get("models") or []]
+    return tags[0] if tags else None

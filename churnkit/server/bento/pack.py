@@ -1,0 +1,110 @@
+"""A model and its service as a Bento: one thing to serve, ship or put into a container."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import bentoml
+
+from churnkit import __version__
+from churnkit.errors import ChurnkitError
+from churnkit.server.bento.find_model import MODEL_SETTING
+from churnkit.server.bento.model_store import bento_name, store_model
+
+if TYPE_CHECKING:
+    from churnkit.bundle import RetentionModel
+
+__all__ = ["pack", "quiet_environment"]
+
+_BUILD_SECONDS = 300
+_TAIL_LINES = 15
+
+
+def pack(
+    source: RetentionModel | str | os.PathLike[str],
+    *,
+    name: str,
+    serving: str | os.PathLike[str],
+) -> str:
+    """Build a Bento from a model and a project's serving folder, or reuse the one there is.
+
+    Parameters
+    ----------
+    source
+        A loaded model, or a bundle's folder.
+    name
+        The Bento's name; as BentoML spells it, see `bento_name`.
+    serving
+        The folder with ``service.py`` and ``bentofile.yaml``.
+
+    Returns
+    -------
+    The Bento's tag, ``name:version``. The version comes from the bundle's digest and that of
+    the serving folder: the same model and service give the same tag.
+
+    Raises
+    ------
+    BundleError
+        If the bundle does not verify.
+    ChurnkitError
+        If BentoML cannot build; the message ends with its last lines.
+    """
+    folder = Path(serving)
+    if not (folder / "bentofile.yaml").is_file():
+        raise ChurnkitError(f"{folder} has no bentofile.yaml: it is not a serving folder")
+    model_tag = store_model(source, name=name)
+    tag = f"{bento_name(name)}:{model_tag.partition(':')[2]}-{_digest(folder)[:8]}"
+    if not _is_built(tag):
+        _build(folder, tag, model_tag)
+    return tag
+
+
+def quiet_environment(**settings: str) -> dict[str, str]:
+    """Return the environment for BentoML's processes: no tracking, no model from outside."""
+    kept = {name: value for name, value in os.environ.items() if name != MODEL_SETTING}
+    return {**kept, "BENTOML_DO_NOT_TRACK": "True", **settings}
+
+
+def _digest(folder: Path) -> str:
+    """Digest what the service is made of: its files, and the library that it runs on."""
+    digest = hashlib.sha256(__version__.encode())
+    for place in sorted(folder.rglob("*")):
+        if place.is_file() and "__pycache__" not in place.parts:
+            digest.update(f"\0{place.relative_to(folder).as_posix()}\0".encode())
+            digest.update(place.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_built(tag: str) -> bool:
+    try:
+        bentoml.get(tag)
+    except bentoml.exceptions.NotFound:
+        return False
+    return True
+
+
+def _build(folder: Path, tag: str, model_tag: str) -> None:
+    """Build in a process of its own: BentoML imports the service and changes folders to do so."""
+    name, _, version = tag.partition(":")
+    command = [sys.executable, "-m", "bentoml", "build", "--name", name, "--version", version]
+    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+        [*command, "--output", "tag", "."],
+        # BentoML builds only from inside the folder that it works in.
+        cwd=folder,
+        env=quiet_environment(**{MODEL_SETTING: f"bento:{model_tag}"}),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_BUILD_SECONDS,
+        check=False,
+    )
+    # Another process may have built the same meanwhile; then this one's failure is no matter.
+    if done.returncode != 0 and not _is_built(tag):
+        tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
+        raise ChurnkitError(f"BentoML could not build {tag} from {folder}:\n{tail}")

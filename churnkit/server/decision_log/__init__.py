@@ -1,0 +1,1 @@
+"""Write decisions to the journal."""

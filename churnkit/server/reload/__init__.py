@@ -1,0 +1,1 @@
+"""Reload models, prices and bandit states while serving."""

@@ -1,0 +1,1 @@
+"""Run feature queries on DuckDB or Spark."""

@@ -1,0 +1,1 @@
+"""Compile feature sets to SQL."""

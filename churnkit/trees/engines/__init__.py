@@ -1,0 +1,1 @@
+"""Score trees with numpy or numba."""

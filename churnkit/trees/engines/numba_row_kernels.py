@@ -1,0 +1,117 @@
+# Kernels take tuples of arrays whose types numba infers; annotating them would say "Any".
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0917
+
+"""Score single rows, compiled by numba; see `churnkit.trees.layout.leaf_bitmasks` and `churnkit.trees.layout.traversal`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from churnkit.trees.engines.numba_kernels import compiled
+from churnkit.trees.layout.binning import ZERO
+
+__all__ = ["score_by_masks", "score_by_walk"]
+
+# The position of a word's only bit, by multiplication with a de Bruijn sequence: its top six
+# bits are different for each of the 64 shifts.
+_SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
+_POSITION = np.zeros(64, np.uint64)
+for _bit in range(64):
+    _POSITION[((int(_SEQUENCE) << _bit) & (2**64 - 1)) >> 58] = _bit
+
+
+@compiled
+def _code(value, thresholds, class_of, nan_code, zero_code):
+    """Code one value, as NumericInput and CategoricalInput do."""
+    limit = len(class_of)
+    if limit:
+        return np.int64(class_of[np.int64(value)]) if -1.0 < value < limit else np.int64(0)
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        return nan_code
+    if abs(value) <= ZERO:
+        if zero_code >= 0:
+            return zero_code
+        value = 0.0
+    position, remaining = 0, len(thresholds)
+    while remaining > 1:
+        half = remaining // 2
+        position += half if thresholds[position + half - 1] < value else 0
+        remaining -= half
+    return np.int64(position + (1 if thresholds[position] < value else 0))
+
+
+@compiled
+def score_by_masks(rows, features, inputs, words, first_row, value_at, scores):
+    """Write the raw score of each row.
+
+    Parameters
+    ----------
+    rows
+        Shape (n, features).
+    features, inputs
+        See `churnkit.trees.engines.kernel_arguments.Arguments`.
+    words, first_row
+        See `churnkit.trees.layout.leaf_bitmasks.LeafMasks`.
+    value_at
+        Shape (leaves,): values from left to right through all trees.
+    scores
+        Shape (n,).
+    """
+    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = inputs
+    n_words = words.shape[1]
+    reached = np.empty(n_words, np.uint64)
+    for row in range(len(rows)):
+        for number in range(len(features)):
+            code = _code(
+                rows[row, features[number]],
+                thresholds[threshold_at[number] : threshold_at[number + 1]],
+                class_of[class_at[number] : class_at[number + 1]],
+                nan_code[number],
+                zero_code[number],
+            )
+            mask = first_row[number] + code
+            if number == 0:
+                for word in range(n_words):
+                    reached[word] = words[mask, word]
+            else:
+                for word in range(n_words):
+                    reached[word] &= words[mask, word]
+        total = 0.0
+        for word in range(n_words):
+            open_leaves = reached[word]
+            base = np.uint64(word * 64)
+            while open_leaves:
+                lowest = open_leaves & (~open_leaves + np.uint64(1))
+                total += value_at[base + _POSITION[(lowest * _SEQUENCE) >> np.uint64(58)]]
+                open_leaves ^= lowest
+        scores[row] = total
+
+
+@compiled
+def score_by_walk(rows, features, inputs, walk, value_at, scores):
+    """Write the raw score of each row, for models whose masks would be too large.
+
+    Parameters are those of `score_by_masks`, and `walk` as in
+    `churnkit.trees.engines.kernel_arguments.Arguments`.
+    """
+    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = inputs
+    number_of, begin, cut, table, left, right, root = walk
+    codes = np.empty(len(features), np.int64)
+    for row in range(len(rows)):
+        for number in range(len(features)):
+            codes[number] = _code(
+                rows[row, features[number]],
+                thresholds[threshold_at[number] : threshold_at[number + 1]],
+                class_of[class_at[number] : class_at[number + 1]],
+                nan_code[number],
+                zero_code[number],
+            )
+        total = 0.0
+        for tree in range(len(root)):
+            node = root[tree]
+            while node >= 0:
+                goes_right = table[begin[node] + codes[number_of[node]]] > cut[node]
+                node = right[node] if goes_right else left[node]
+            total += value_at[~node]
+        scores[row] = total

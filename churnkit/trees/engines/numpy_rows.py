@@ -1,0 +1,76 @@
+"""Score one row at a time from plain numbers."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from churnkit.trees.layout.binning import ZERO, NumericInput
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from churnkit.trees.layout.binning import Coding
+    from churnkit.trees.layout.leaf_bitmasks import LeafMasks
+
+    Floats = npt.NDArray[np.float64]
+    Ints = npt.NDArray[np.int64]
+
+__all__ = ["RowScorer"]
+
+
+class RowScorer:
+    """Scores rows of a forest with one output by its masks.
+
+    Parameters
+    ----------
+    coding, masks
+        The forest's inputs and the leaves that their codes leave open.
+    value_at
+        Shape (leaves,): values from left to right through all trees.
+    """
+
+    def __init__(self, coding: Coding, masks: LeafMasks, value_at: Floats) -> None:
+        self._words, self._value_at = masks.words, value_at
+        self._numeric: list[tuple[int, int, list[float], int, int]] = []
+        self._categorical: list[tuple[int, int, list[int], float]] = []
+        for source, first in zip(coding.inputs, masks.first_row.tolist(), strict=False):
+            if isinstance(source, NumericInput):
+                thresholds = source.thresholds.tolist()
+                zero = source.zero_code if source.zero_code >= 0 else bisect_left(thresholds, 0.0)
+                self._numeric.append(
+                    (source.feature, first, thresholds, first + source.nan_code, first + zero)
+                )
+            else:
+                rows = (source.class_of + first).tolist()
+                self._categorical.append((source.feature, first, rows, float(len(rows))))
+
+    def leaves(self, values: Sequence[float]) -> Ints:
+        """Return the leaves that a row reaches, counted through all trees."""
+        rows = []
+        for feature, first, thresholds, nan_row, zero_row in self._numeric:
+            value = values[feature]
+            if -ZERO <= value <= ZERO:
+                rows.append(zero_row)
+            elif value == value:  # noqa: PLR0124 - only NaN differs from itself
+                rows.append(first + bisect_left(thresholds, value))
+            else:
+                rows.append(nan_row)
+        for feature, first, class_rows, limit in self._categorical:
+            value = values[feature]
+            rows.append(class_rows[int(value)] if -1.0 < value < limit else first)
+        if not rows:
+            return np.arange(len(self._value_at))
+        reached = np.bitwise_and.reduce(self._words.take(rows, axis=0), axis=0)
+        bits = np.unpackbits(reached.astype("<u8", copy=False).view(np.uint8), bitorder="little")
+        return bits.view(bool).nonzero()[0]
+
+    def score(self, values: Sequence[float]) -> float:
+        """Return the raw score of one row."""
+        reached = self._value_at.take(self.leaves(values))
+        # Accumulated in order of trees, as LightGBM adds; a plain sum would pair terms.
+        return 0.0 + float(np.add.accumulate(reached)[-1]) if len(reached) else 0.0

@@ -1,0 +1,157 @@
+"""Customers from folders, patterns and databases are those of one file."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from churnkit.batch import Query, open_source, score
+from churnkit.batch.io import table_file
+from churnkit.batch.io.sources import read_all
+from churnkit.batch.jobs import score as score_job
+from churnkit.errors import ChurnkitError, DataError
+
+
+@pytest.fixture
+def table(rows_of_shop):
+    rows = rows_of_shop(40, seed=5)
+    rows[3]["plan"] = "unheard of"
+    return pa.Table.from_pylist(rows)
+
+
+@pytest.fixture
+def expected(table, shop_model, tmp_path):
+    pq.write_table(table, tmp_path / "one.parquet")
+    score(tmp_path / "one.parquet", tmp_path / "expected.csv", shop_model)
+    return (tmp_path / "expected.csv").read_bytes()
+
+
+@pytest.fixture
+def folder(table, tmp_path):
+    made = tmp_path / "exports"
+    (made / "month=2").mkdir(parents=True)
+    (made / "_SUCCESS").touch()
+    (made / ".part.parquet").write_bytes(b"unfinished")
+    (made / "notes.md").touch()
+    pq.write_table(table.slice(0, 15), made / "a.parquet")
+    pcsv.write_csv(table.slice(15, 10).select(table.column_names[::-1]), made / "b.csv")
+    pq.write_table(table.slice(25), made / "month=2" / "a.parquet")
+    return made
+
+
+@pytest.fixture
+def database(table, tmp_path):
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.register("given", table)
+        connection.execute("CREATE TABLE customers AS SELECT * FROM given")
+    return str(tmp_path / "crm.duckdb")
+
+
+@pytest.fixture
+def sqlite(table, tmp_path):
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        names = ", ".join(table.column_names)
+        connection.execute(sa.text(f"CREATE TABLE customers ({names})"))
+        holders = ", ".join(f":{name}" for name in table.column_names)
+        insert = f"INSERT INTO customers VALUES ({holders})"  # noqa: S608
+        connection.execute(sa.text(insert), table.to_pylist())
+    return url
+
+
+def scored(source, model, tmp_path, **settings):
+    score(source, tmp_path / "scores.csv", model, **settings)
+    return (tmp_path / "scores.csv").read_bytes()
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(folder, shop_model, tmp_path, expected):
+    assert scored(folder, shop_model, tmp_path) == expected
+
+
+def test_a_pattern_names_several_files(folder, shop_model, tmp_path, expected):
+    whole = scored(f"{folder}/[ab]*", shop_model, tmp_path)
+    assert expected.startswith(whole)
+    assert whole.count(b"\n") == 26
+
+
+def test_files_that_differ_in_columns_are_refused_by_the_columns_name(folder, table):
+    pq.write_table(table.drop_columns("mrr"), folder / "c.parquet")
+    with pytest.raises(DataError, match=r"(?s)c\.parquet.*'mrr' is missing"):
+        open_source(folder)
+
+
+def test_a_duckdb_file_answers_a_query_and_a_tables_name(database, shop_model, tmp_path, expected):
+    for sql in ("customers", "main.customers", "SELECT * FROM customers"):
+        assert scored(open_source(database, sql=sql), shop_model, tmp_path) == expected
+
+
+def test_any_database_that_sqlalchemy_knows_answers(sqlite, shop_model, tmp_path, expected):
+    assert scored(open_source(sqlite, sql="customers"), shop_model, tmp_path) == expected
+
+
+def test_a_query_is_asked_once_and_resumed_from_what_it_said(
+    database, shop_model, tmp_path, expected, monkeypatch
+):
+    monkeypatch.setattr(table_file, "BATCH_ROWS", 5)
+    monkeypatch.setattr("churnkit.batch.io.sources.BATCH_ROWS", 5)
+    monkeypatch.setattr(score_job, "CHUNK_BATCHES", 2)
+
+    def stop(rows):
+        if rows >= 25:
+            raise KeyboardInterrupt
+
+    query = open_source(database, sql="customers")
+    with pytest.raises(KeyboardInterrupt):
+        score(query, tmp_path / "scores.csv", shop_model, progress=stop)
+    with duckdb.connect(database) as connection:
+        connection.execute("DELETE FROM customers")
+    assert scored(query, shop_model, tmp_path, resume=True) == expected
+
+
+def test_a_query_without_rows_gives_scores_without_rows(database, shop_model, tmp_path):
+    query = open_source(database, sql="SELECT * FROM customers WHERE false")
+    assert score(query, tmp_path / "scores.csv", shop_model).rows == 0
+
+
+def test_a_query_that_lacks_a_column_is_refused_by_its_name(sqlite, shop_model, tmp_path):
+    query = open_source(sqlite, sql="SELECT customer_id FROM customers")
+    with pytest.raises(DataError, match="tenure_months"):
+        score(query, tmp_path / "scores.csv", shop_model)
+
+
+@pytest.mark.parametrize(
+    ("source", "sql", "says"),
+    [
+        ("crm.duckdb", None, "--sql"),
+        ("none.duckdb", "customers", "does not exist"),
+        ("one.parquet", "customers", "not a database"),
+        ("empty", None, "no .csv or .parquet"),
+        ("none-*.csv", None, "no .csv or .parquet"),
+        ("postgresql://ann:secretcanary@127.0.0.1:1/crm", None, r"\*\*\*@127"),
+    ],
+)
+def test_what_cannot_be_read_is_said(database, expected, tmp_path, monkeypatch, source, sql, says):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ChurnkitError, match=says) as refusal:
+        open_source(source, sql=sql)
+    assert "secretcanary" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("sql", ["nowhere", "SELECT FROM"])
+def test_a_query_that_is_refused_is_said_without_a_traceback(database, sqlite, sql):
+    for url in (database, sqlite):
+        with pytest.raises(ChurnkitError, match="cannot answer"):
+            read_all(Query(sql, url))
+
+
+def test_a_plan_reads_the_same_sources(table, folder, database, shop_model):
+    whole = read_all(open_source(folder), columns=["customer_id", "nothing"])
+    assert whole["customer_id"].to_pylist() == table["customer_id"].to_pylist()
+    asked = read_all(open_source(database, sql="customers"), columns=["mrr"])
+    assert asked.column_names == ["mrr"]

@@ -1,0 +1,116 @@
+"""``churnkit report``: with a model and a file, with tables alone, and with nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from churnkit.datasets import simulate
+
+pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
+pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory):
+    """Raw tables in a project's folder ``tables``."""
+    folder = tmp_path_factory.mktemp("raw") / "tables"
+    folder.mkdir()
+    business = simulate(customers=400, months=14, seed=9)
+    for name, table in business.tables.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    return folder
+
+
+def test_in_a_project_it_takes_its_model_its_customers_and_its_tables(churnkit, shop_copy, raw):
+    shutil.copytree(raw, shop_copy.root / "tables")
+    code, out, err = churnkit("report", folder=shop_copy.root)
+    assert code == 0, err
+    assert "At a glance" in out
+    assert "next: open report.html" in err
+    page = (shop_copy.root / "report.html").read_text()
+    assert "Retention report" in page
+    assert "idcanary" not in page
+
+
+def test_a_file_of_customers_is_scored_alone_and_printed_as_data(churnkit, shop_copy, customers):
+    code, out, err = churnkit(
+        "report", customers, "-o", "page.html", "--json", "--csv", "numbers", folder=shop_copy.root
+    )
+    assert code == 0, err
+    sections = {section["name"]: section for section in json.loads(out)["sections"]}
+    assert sections["model"]["lead"].startswith("On ")
+    assert {block["kind"] for block in sections["cohorts"]["blocks"]} == {"missing"}
+    assert (shop_copy.root / "numbers" / "actions.csv").is_file()
+
+
+def test_it_is_kept_in_mlflow_when_asked(churnkit, shop_copy, customers):
+    code, _, err = churnkit("report", customers, "--log", folder=shop_copy.root)
+    assert code == 0, err
+    assert "logged to MLflow as run" in err
+    pages = list((shop_copy.root / ".churnkit").rglob("report.html"))
+    assert len(pages) == 1
+
+
+def test_tables_alone_make_a_report_where_there_is_no_model(churnkit, tmp_path, raw):
+    code, out, err = churnkit(
+        "report", "--table", f"subscriptions={raw / 'subscriptions.parquet'}", folder=tmp_path
+    )
+    assert code == 0, err
+    assert "Revenue" in out
+    assert "there is no model here" in err
+
+
+def test_with_nothing_it_says_what_to_give(churnkit, tmp_path):
+    code, _, err = churnkit("report", folder=tmp_path)
+    assert code == 1
+    assert "there is nothing to report on" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--table", "sales=x.csv"), "there is no kind of table 'sales'"),
+        (("--table", "orders"), "--table takes NAME=PATH"),
+        (("--column", "mrr=fee"), "--column takes TABLE.PART=COLUMN"),
+        (("--target", "churn=low"), "--target takes NAME=NUMBER"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(churnkit, tmp_path, arguments, says):
+    code, _, err = churnkit("report", *arguments, folder=tmp_path)
+    assert code == 1
+    assert says in err
+
+
+@pytest.mark.data
+def test_telco_has_a_report_from_its_one_flat_file(churnkit, tmp_path, data_dir, migrated_store):
+    for name in ("schemas/telco.py", "training/telco.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    recipe = tmp_path / "training" / "telco.py"
+    text = recipe.read_text().replace(
+        "recipe = Recipe(", 'from churnkit.models import ChurnClassifier\n\nrecipe = Recipe(model=ChurnClassifier(profile="fast"), '
+    )  # fmt: skip
+    recipe.write_text(text)
+    (tmp_path / ".churnkit").mkdir()
+    shutil.copyfile(migrated_store, tmp_path / ".churnkit" / "mlflow.db")
+    code, _, err = churnkit("train", "telco", folder=tmp_path)
+    assert code == 0, err
+    file = next((data_dir / "telco").glob("*.csv"))
+    code, out, err = churnkit("report", file, "--model", "telco", "--json", folder=tmp_path)
+    assert code == 0, err
+    sections = {section["name"]: section for section in json.loads(out)["sections"]}
+    filled = {
+        name
+        for name, section in sections.items()
+        if any(block["kind"] != "missing" for block in section["blocks"])
+    }
+    assert {"headline", "model", "drivers", "segments", "actions", "health"} <= filled
+    table = next(block for block in sections["segments"]["blocks"] if block["name"] == "value_risk")
+    assert "Really left" in [column["title"] for column in table["columns"]]

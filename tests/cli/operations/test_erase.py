@@ -1,0 +1,188 @@
+"""``churnkit erase``: after it, no file that churnkit wrote holds the customer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import feather
+
+from churnkit.cli.main import DONE, REFUSED
+from churnkit.journal import Journal, OutcomeRecord
+
+pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
+
+CANARY = "idcanary0x00007"
+MAIL = "mailcanary7@example.org"
+OURS = {"customers.csv"}
+
+
+def words_of(file):
+    """Give a file's bytes, and in a second place what compressed columns hold."""
+    raw = file.read_bytes()
+    if file.suffix == ".parquet":
+        table = pq.read_table(file)
+    elif file.suffix == ".arrow":
+        table = feather.read_table(file, memory_map=False)
+    else:
+        return raw
+    return raw + "\n".join(str(row) for row in table.to_pylist()).encode()
+
+
+def holding(root, word):
+    return sorted(
+        str(file.relative_to(root))
+        for file in root.rglob("*")
+        if file.is_file() and file.name not in OURS and word.encode() in words_of(file)
+    )
+
+
+@pytest.fixture
+def used(churnkit, shop_copy, rows_of_shop, to_csv, monkeypatch):
+    """A project in which the customer was scored, planned for, reported on and interrupted at."""
+    root = shop_copy.root
+    rows = rows_of_shop(500)
+    # First the customer breaks a rule, so that files of refusals hold the customer too.
+    to_csv(root / "customers.csv", [*rows[:7], rows[7] | {"plan": "no such plan"}, *rows[8:]])
+    for name in ("refused.csv", "refused.parquet"):
+        assert churnkit("score", "customers.csv", "-o", name, folder=root)[0] == DONE
+    to_csv(root / "customers.csv", rows)
+    monkeypatch.delenv("CHURNKIT_JOURNAL", raising=False)
+    for command in (
+        ("score", "customers.csv", "-o", "scores.csv", "--reasons", "2"),
+        ("score", "customers.csv", "-o", "scores.parquet"),
+        ("plan", "customers.csv", "-o", "plan.csv"),
+        ("plan", "customers.csv", "-o", "plan.parquet", "--period", "2026-11"),
+        ("report", "customers.csv", "-o", "report.html"),
+        ("monitor", "customers.csv"),
+    ):
+        code, _, said = churnkit(*command, folder=root)
+        assert code in {DONE, REFUSED}, said
+    with Journal.open() as journal:
+        observed = datetime(2026, 11, 6, tzinfo=UTC)
+        journal.record_outcomes([OutcomeRecord("o1", "spend", 3.0, observed, customer=CANARY)])
+    interrupt(root, churnkit, monkeypatch)
+    return root
+
+
+def interrupt(root, churnkit, monkeypatch):
+    """Leave finished chunks behind, as a kill does."""
+    from churnkit.batch.jobs import score
+
+    monkeypatch.setattr("churnkit.batch.io.table_file.BATCH_ROWS", 50)
+    monkeypatch.setattr(score, "CHUNK_BATCHES", 1)
+    true = score._score_batch
+    calls = []
+
+    def stop(*given, **settings):
+        calls.append(1)
+        if len(calls) > 4:
+            raise KeyboardInterrupt
+        return true(*given, **settings)
+
+    monkeypatch.setattr(score, "_score_batch", stop)
+    churnkit("score", "customers.csv", "-o", "unfinished.csv", folder=root)
+    monkeypatch.setattr(score, "_score_batch", true)
+    assert (root / ".unfinished.csv.parts").is_dir()
+
+
+def test_no_file_holds_the_customer_afterwards(churnkit, used):
+    before = holding(used, CANARY)
+    assert {"scores.csv", "scores.parquet", "plan.csv", "plan.parquet"} <= set(before)
+    assert {"refused.invalid.csv", "refused.invalid.parquet", ".churnkit/journal.db"} <= set(before)
+    assert any(".unfinished.csv.parts" in name for name in before)
+    scored = (used / "scores.csv").read_text().splitlines()
+    code, out, err = churnkit("erase", "--customer", CANARY, "--json", folder=used)
+    assert code == DONE, err
+    assert CANARY not in out + err
+    found = json.loads(out)
+    places = {place["name"].rsplit("/", 1)[-1]: place["rows"] for place in found["places"]}
+    assert places["scores.csv"] == places["plan.parquet"] == 1
+    assert places["refused.invalid.csv"] == 1
+    assert places["journal"] == 2
+    assert (
+        found["models"]
+        == [{"name": "shop", "version": "1", "aliases": ["challenger", "champion"], "customers": 1}]
+        or found["models"][0]["customers"] == 1
+    )
+    assert holding(used, CANARY) == []
+    assert holding(used, MAIL) == []
+    assert found["gone"] == []
+    kept = [line for line in scored if CANARY not in line]
+    assert (used / "scores.csv").read_text().splitlines() == kept
+    code, out, _ = churnkit("erase", "--customer", CANARY, "--json", folder=used)
+    assert code == DONE
+    assert json.loads(out)["places"] == []
+
+
+def test_a_look_changes_nothing(churnkit, used):
+    before = holding(used, CANARY)
+    code, out, err = churnkit("erase", "--customer", CANARY, "--dry-run", folder=used)
+    assert code == DONE
+    assert "Would be erased" in out
+    assert "Trained with their rows" in out
+    assert "your own tables may still hold them" in err
+    assert holding(used, CANARY) == before
+
+
+def test_an_erased_customer_does_not_come_back_into_the_journal(churnkit, used):
+    assert churnkit("erase", "--customer", CANARY, folder=used)[0] == DONE
+    again = ("plan", "customers.csv", "-o", "plan.csv", "--period", "2026-12")
+    assert churnkit(*again, folder=used)[0] == DONE
+    with Journal.open() as journal:
+        assert len(journal.decisions(customers=[CANARY])) == 0
+        assert len(journal.decisions(period="2026-12")) == 499
+
+
+def test_ids_come_from_a_file_and_other_files_can_be_named(churnkit, shop_copy, tmp_path):
+    root = shop_copy.root
+    (tmp_path / "ids.txt").write_text("ann\nbob\r\n\n")
+    (tmp_path / "mine.csv").write_text("who,x\nann,1\ncid,2\nbob,3\n")
+    code, out, err = churnkit(
+        "erase", "--from", tmp_path / "ids.txt", "--file", tmp_path / "mine.csv", folder=root
+    )
+    assert code == DONE, err
+    assert (tmp_path / "mine.csv").read_text() == "who,x\ncid,2\n"
+    assert "Erased" in out
+
+
+def test_a_version_from_before_says_that_it_does_not_know(churnkit, shop_copy):
+    for file in shop_copy.root.rglob("members/customers.npy"):
+        file.unlink()
+    _, _, err = churnkit("erase", "--customer", "ann", folder=shop_copy.root)
+    assert "not known whom they were trained on: shop 1" in err
+
+
+def test_files_that_were_moved_are_named(churnkit, used):
+    (used / "scores.csv").rename(used / "elsewhere.csv")
+    code, _, err = churnkit("erase", "--customer", CANARY, folder=used)
+    assert code == DONE
+    assert "scores.csv is no longer there: if it was moved, name it with --file" in err
+    assert holding(used, CANARY) == ["elsewhere.csv"]
+
+
+def test_nobody_is_no_customer(churnkit, shop_copy):
+    code, _, err = churnkit("erase", folder=shop_copy.root)
+    assert code == REFUSED
+    assert "no customer is named" in err
+
+
+def test_whom_a_model_knew_is_kept_as_salted_hashes(trained_shop):
+    from churnkit.bundle import Registry
+    from churnkit.bundle.registry.quiet import quiet_mlflow
+    from churnkit.bundle.training_members import hash_members, members_salt
+
+    project, _ = trained_shop
+    with quiet_mlflow():
+        registry = Registry(project)
+        members = registry.members(registry.version("shop"))
+    salt = members_salt(project, make=False)
+    assert members is not None
+    assert salt is not None
+    assert len(members) == 500
+    assert np.isin(hash_members([CANARY], salt), members).all()
+    assert not np.isin(hash_members([CANARY], b"another salt"), members).any()
+    assert (project.store / "members.salt").stat().st_mode & 0o077 == 0

@@ -1,0 +1,120 @@
+"""A ranking's log is judged by what it says of itself: columns, places, lists."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from churnkit.errors import ChurnkitError
+from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
+from churnkit.pipeline.evaluation.candidate_policy import read_policy
+from churnkit.pipeline.evaluation.evaluate import JournalQuestion, evaluate_replacement
+from churnkit.pipeline.evaluation.logged_features import (
+    logged_features,
+    logged_places,
+    read_details,
+)
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+CLICKED = JournalQuestion("clicked", 7, until=DAY + timedelta(days=60))
+OPTIONS = ("a", "b", "c")
+
+
+def test_numbers_words_and_gaps_become_columns():
+    rows: list[dict[str, Any]] = [
+        {"row": {"age": 30, "plan": "x", "new": True, "same": 1}},
+        {"row": {"age": None, "plan": "y", "new": False, "same": 1}},
+        {"row": {"age": 50.0, "plan": None, "new": True, "same": 1}},
+        {},
+    ]
+    found = logged_features(rows)
+    assert found is not None
+    assert np.isfinite(found).all()
+    # Age and whether it is known, new and whether it is known, and two words; same: its gap alone.
+    assert found.shape == (4, 7)
+    assert logged_features([{}, {}]) is None
+    assert logged_features(read_details([None, "[]", '{"row": 3}'])) is None
+    assert logged_places([{}, {}]) is None
+
+
+@pytest.fixture(scope="module")
+def journal():
+    """Lists of two by chance; who is tagged x clicks on a, others on b, the first place more."""
+    rng = np.random.default_rng(4)
+    decided, seen = [], []
+    for at in range(1500):
+        tag = "x" if at % 2 else "y"
+        shown = rng.permutation(3)[:2]
+        for place, option in enumerate(shown.tolist(), start=1):
+            key = f"s{at}.{place}"
+            right = OPTIONS[option] == ("a" if tag == "x" else "b")
+            decided.append(
+                DecisionRecord(
+                    key,
+                    f"c{at}",
+                    DAY,
+                    DAY,
+                    "club",
+                    action=OPTIONS[option],
+                    propensity=1 / 3,
+                    detail={"row": {"tag": tag}, "place": place, "slate": f"s{at}"},
+                )
+            )
+            if rng.random() < (0.5 if right else 0.1) / place:
+                seen.append(OutcomeRecord(f"o{key}", "clicked", 1.0, DAY, decision=key))
+    with Journal.open("sqlite://") as opened:
+        opened.record(decided)
+        opened.record_outcomes(seen)
+        yield opened
+
+
+def lists(tmp_path, *, right):
+    file = tmp_path / "lists.csv"
+    lines = ["customer_id,place,action"]
+    for at in range(1500):
+        best = ("a" if at % 2 else "b") if right else ("b" if at % 2 else "a")
+        lines += [f"c{at},1,{best}", f"c{at},2,c"]
+    file.write_text("\n".join(lines) + "\n")
+    return str(file)
+
+
+def test_lists_are_judged_place_by_place(journal, tmp_path):
+    answer = evaluate_replacement(journal, CLICKED, read_policy(lists(tmp_path, right=True)))
+    value = answer.replacement.new["dr"]
+    # The first place is right for all (.5), the second for none (.05): .275 a place.
+    assert value.low < 0.275 < value.high
+    assert answer.replacement.verdict == "yes"
+    wrong = evaluate_replacement(journal, CLICKED, read_policy(lists(tmp_path, right=False)))
+    assert wrong.replacement.verdict == "worse"
+    assert json.dumps(answer.to_dict())
+
+
+def test_what_was_known_makes_the_interval_narrower(journal, tmp_path, monkeypatch):
+    policy = read_policy(lists(tmp_path, right=True))
+    told = evaluate_replacement(journal, CLICKED, policy).replacement.new["dr"]
+    monkeypatch.setattr(
+        "churnkit.pipeline.evaluation.evaluate.logged_features", lambda _details: None
+    )
+    blind = evaluate_replacement(journal, CLICKED, policy).replacement.new["dr"]
+    assert told.high - told.low < blind.high - blind.low
+
+
+def test_lists_that_cannot_be_are_refused(tmp_path):
+    file = tmp_path / "lists.csv"
+    file.write_text("customer_id,place,action\nc1,1,a\nc1,1,b\n")
+    with pytest.raises(ChurnkitError, match="1 places of a customer"):
+        read_policy(str(file))
+    file.write_text("customer_id,place,action\nc1,first,a\n")
+    with pytest.raises(ChurnkitError, match="no whole number"):
+        read_policy(str(file))
+    file.write_text("customer_id,place,action\nc1,,\nc2,1,a\n")
+    found = read_policy(str(file))
+    assert found.over(["c1", "c2", "c2"], ["a", "none"], [0, 0, 1]).tolist() == [
+        [0.0, 1.0],
+        [1.0, 0.0],
+        [0.0, 1.0],
+    ]

@@ -1,0 +1,102 @@
+"""The card that a training writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
+
+from churnkit.bundle import Registry
+from churnkit.bundle.registry.quiet import quiet_mlflow
+from churnkit.errors import RecipeError
+from churnkit.models import LogisticModel
+from churnkit.pipeline.model_card.card import build_card
+from churnkit.pipeline.model_card.slices import groups_of
+from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.fit import fit
+
+
+@pytest.fixture(scope="module")
+def trained(recipe_of, trained_shop):
+    project, _ = trained_shop
+    recipe = replace(recipe_of(project), model=LogisticModel(C=1.0))
+    data = prepare(recipe, read_training_table(recipe, project.root))
+    return recipe, data, fit(recipe, data)
+
+
+def test_the_bundles_card_tells_data_figures_groups_drivers_and_limits(shop_model):
+    card = shop_model.card
+    assert card["data"]["rows"] == 500
+    assert card["data"]["digest"] == shop_model.manifest.lineage["data"]
+    assert card["data"]["period"] is None
+    assert (
+        card["evaluation"]["metrics"]["auc"]["low"] < card["evaluation"]["metrics"]["auc"]["high"]
+    )
+    assert card["drivers"][0]["title"] == "Customer for"
+    assert sum(driver["share"] for driver in card["drivers"]) == pytest.approx(1.0)
+    assert "no date" in " ".join(card["limits"])
+    assert "comparisons" in card["slices"]["verdict"] or "No group" in card["slices"]["verdict"]
+
+
+def test_a_longer_stay_is_told_to_mean_less_churn(shop_model):
+    curve = shop_model.card["drivers"][0]["dependence"]
+    assert curve[0]["says"].startswith("Customer for: ")
+    assert curve[0]["says"].endswith(" months")
+    assert curve[0]["churn_probability"] > curve[-1]["churn_probability"]
+
+
+def test_the_page_has_every_part(shop_model):
+    page = shop_model.card_page()
+    assert page.startswith(f"# Model card: shop\n\n{shop_model.card['winner']}")
+    for title in ("Use", "Limits", "Data", "How good it is", "Calibration", "What drives it"):
+        assert f"\n## {title}\n" in page
+    assert "0." in page
+    assert "None" not in page
+
+
+def test_mlflow_holds_the_card_as_data_and_as_a_page(trained_shop, shop_model):
+    project, result = trained_shop
+    with quiet_mlflow():
+        client = Registry(project).client
+        found = {item.path for item in client.list_artifacts(result.run_id)}
+        assert {"card.json", "card.md"} <= found
+        path = client.download_artifacts(result.run_id, "card.md")
+    assert Path(path).read_text("utf-8") == shop_model.card_page()
+
+
+def test_the_recipes_own_words_come_first(trained):
+    recipe, data, fitted = trained
+    told = replace(recipe, use="To call them.", limits=("Not for prices.",))
+    card = build_card(told, data, fitted)
+    assert card["use"] == "To call them."
+    assert card["limits"][0] == "Not for prices."
+    json.dumps(card, allow_nan=False)
+
+
+def test_groups_are_those_that_the_recipe_names(trained):
+    _, data, _ = trained
+    groups = groups_of(data, ("plan", "may_call", "tenure_months"))
+    assert set(groups) == {"Plan", "May be called", "Customer for"}
+    assert set(groups["Plan"]) == {"basic", "plus", "pro"}
+    assert len(set(groups["Customer for"])) == 4
+    assert {len(levels) for levels in groups.values()} == {len(data.test.y)}
+
+
+@pytest.mark.parametrize("name", ["email", "customer_id", "hair"])
+def test_personal_data_and_unknown_columns_are_no_groups(trained, name):
+    recipe, data, fitted = trained
+    with pytest.raises(RecipeError, match=name):
+        build_card(replace(recipe, slices=(name,)), data, fitted)
+
+
+def test_a_learning_curve_is_told_if_it_was_asked_for(trained):
+    from churnkit.bundle.card_markdown import render_card
+
+    recipe, data, fitted = trained
+    card = build_card(replace(recipe, learning_curve=True), data, fitted)
+    assert card["learning"]["of"] == "customers"
+    assert card["learning"]["verdict"].replace(">", "") in render_card(card)

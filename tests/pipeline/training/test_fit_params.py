@@ -1,0 +1,105 @@
+"""What a recipe and its table say about fitting, beside rows and labels."""
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from churnkit.contracts import Contract, Schema, as_of, entity, feature, label
+from churnkit.errors import RecipeError
+from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, Tuning
+from churnkit.pipeline import Recipe
+from churnkit.pipeline.training.dataset import Part, TrainingData
+from churnkit.pipeline.training.fit import fit
+from churnkit.pipeline.training.fit_params import keep_trials, monotone_signs, rows_settings
+
+
+class Gym(Schema):
+    member_id: str = entity()
+    day: dt.datetime = as_of()
+    visits: float = feature()
+    club: str = feature(isin=["north", "south"])
+    left: bool = label()
+
+
+RECIPE = Recipe(schema=Gym, data="gym.csv", name="gym")
+
+
+def silent(_):
+    return None
+
+
+@pytest.fixture
+def gym():
+    """Return 300 rows of 300 customers at so many days."""
+
+    def data(days):
+        rng = np.random.default_rng(0)
+        visits = rng.poisson(5, 300).astype(float)
+        club = rng.integers(0, 2, 300)
+        left = (rng.random(300) < 1 / (1 + visits)).astype(np.int8)
+        table = pa.table(
+            {
+                "member_id": [str(number) for number in range(300)],
+                "day": [
+                    dt.datetime(2025, 1 + number % days, 1, tzinfo=dt.UTC) for number in range(300)
+                ],
+            }
+        )
+        part = Part(table, np.column_stack([visits, club.astype(float)]), left)
+        return TrainingData(Contract.from_schema(Gym), part, part, "sha256:0")
+
+    return data
+
+
+def test_moments_are_given_where_there_are_three_or_more(gym):
+    assert "times" not in rows_settings(ChurnClassifier(), gym(2), progress=silent)
+    times = rows_settings(ChurnClassifier(), gym(4), progress=silent)["times"]
+    assert times[:5].tolist() == [1, 2, 3, 4, 1]
+
+
+def test_customers_with_several_rows_stay_together_and_count_once(gym):
+    data = gym(1)
+    customers = np.array([str(number // 2) for number in range(300)])
+    data = replace(data, train=replace(data.train, customers=customers, weight=np.full(300, 0.5)))
+    given = rows_settings(ChurnClassifier(), data, progress=silent)
+    assert given["groups"] is customers
+    # A single estimator holds no contest: it takes the weights alone.
+    assert set(rows_settings(BoostedTrees(), data, progress=silent)) == {"sample_weight"}
+
+
+def test_monotone_columns_are_named_in_the_recipe(gym):
+    data = gym(1)
+    trees = ChurnClassifier(candidates=[("trees", BoostedTrees(rounds=20))], cv=3)
+    recipe = replace(RECIPE, model=trees, monotone={"visits": -1})
+    model = fit(recipe, data).model
+    assert model.monotone_constraints == (-1, 0)
+    rows = np.column_stack([np.arange(20.0), np.zeros(20)])
+    assert (np.diff(model.decision_function(rows)) <= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("monotone", "model", "says"),
+    [
+        ({"vists": -1}, ChurnClassifier(), "vists, which is no feature"),
+        ({"club": 1}, ChurnClassifier(), "club, a category"),
+        ({"visits": 2}, ChurnClassifier(), "neither 1"),
+        ({"visits": 1}, LogisticModel(), "cannot be held to monotone"),
+    ],
+)
+def test_what_cannot_be_monotone_is_refused(monotone, model, says):
+    recipe = replace(RECIPE, monotone=monotone)
+    with pytest.raises(RecipeError, match=says):
+        monotone_signs(recipe, Contract.from_schema(Gym), model.get_params())
+
+
+def test_a_search_keeps_its_trials_in_the_store_unless_it_has_a_place(tmp_path):
+    model = ChurnClassifier(tuning=Tuning(trials=1))
+    keep_trials(model, tmp_path / "store")
+    expected = Tuning(trials=1, storage=f"sqlite:///{tmp_path / 'store' / 'tuning.db'}")
+    assert model.tuning == expected
+    assert (tmp_path / "store").is_dir()
+    keep_trials(model, tmp_path / "other")
+    assert model.tuning == expected

@@ -1,0 +1,35 @@
+import json
+import logging
+
+import pytest
+
+from churnkit.errors import ChurnkitError
+from churnkit.server.observability.json_logs import log_as
+
+
+@pytest.fixture
+def logger():
+    found = logging.getLogger("churnkit.server")
+    before = found.handlers[:], found.level, found.propagate
+    yield found
+    found.handlers[:], level, found.propagate = before
+    found.setLevel(level)
+
+
+def test_each_line_is_a_json_object(logger, capsys):
+    log_as("json")
+    logger.info("version %s answers\nfrom now on", "abc")
+    logger.debug("not told")
+    [line] = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told["message"] == "version abc answers\nfrom now on"
+    assert (told["level"], told["logger"]) == ("info", "churnkit.server")
+    assert told["time"].endswith("+00:00")
+
+
+def test_a_program_around_keeps_its_own_logging(logger):
+    before = logger.handlers[:]
+    log_as(None)
+    assert logger.handlers == before
+    with pytest.raises(ChurnkitError, match="json or text"):
+        log_as("xml")

@@ -1,0 +1,68 @@
+"""Spark gives the same table as DuckDB, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from churnkit.errors import ChurnkitError
+from churnkit.timeline import Count, Snapshots, build
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+UNTIL = "2025-12-31"
+
+
+@pytest.fixture(scope="module")
+def views(spark, raw):
+    """The tables as registered views, once for all tests."""
+    from churnkit.contracts.arrow_interop import as_arrow
+
+    for name, rows in raw.items():
+        spark.createDataFrame(as_arrow(rows)).createOrReplaceTempView(f"company_{name}")
+    return {name: f"company_{name}" for name in raw}
+
+
+def test_every_feature_is_the_same_on_spark(spark, plan, raw, views):
+    found = build(plan, views, engine="spark", known_until=UNTIL)
+    assert found.equals(build(plan, raw, known_until=UNTIL))
+    assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
+    assert not [one.name for one in spark.catalog.listTables() if one.name.startswith("ck_")]
+
+
+def test_every_label_is_the_same_on_spark(plan, raw, views, label):
+    labelled = replace(plan, label=label, features={"rows": Count("events")})
+    found = build(labelled, views, engine="spark", known_until=UNTIL)
+    assert found.equals(build(labelled, raw, known_until=UNTIL))
+
+
+def test_dates_with_a_time_of_day_are_the_same_on_spark(plan, raw, views):
+    names = ("days_30", "recency", "contract_days", "last_kind_30")
+    shifted = replace(
+        plan,
+        features={name: plan.features[name] for name in names},
+        snapshots=Snapshots(dates=("2025-04-01T05:30:00", "2025-05-09T05:30:00")),
+    )
+    assert build(shifted, views, engine="spark").equals(build(shifted, raw))
+
+
+def test_spark_refuses_what_duckdb_refuses(spark, plan, raw, views):
+    rows = pa.table({"customer": ["a", "b"], "at": ["2025-01-01", "01/02/2025"]})
+    texts = spark.createDataFrame(rows)
+    small = replace(plan, tables=(replace(plan.tables[0], available=None, columns=()), plan.tables[1]),
+                    features={"rows": Count("events")})  # fmt: skip
+    cases = [
+        ({**views, "events": texts}, ["events", "'at'", "1 of 2 rows"]),
+        ({"contracts": "company_contracts"}, ["events", "not there"]),
+        ({**views, "events": "company_evnts"}, ["events", "no view"]),
+        ({**views, "events": texts.withColumnRenamed("at", "moment")}, ["'at'", "is missing"]),
+    ]
+    for tables, words in cases:
+        with pytest.raises(ChurnkitError) as caught:
+            build(small, tables, engine="spark")
+        for word in words:
+            assert word in str(caught.value)
+    early = replace(small, snapshots=Snapshots(dates=("2019-01-01",)))
+    with pytest.raises(ChurnkitError, match="before all data"):
+        build(early, views, engine="spark")
