@@ -44,13 +44,13 @@ def make(folder: Path) -> None:
     from churnkit.contracts import Contract
     from churnkit.contracts.encoding.table_encoder import TableEncoder
     from churnkit.datasets import simulate
-    from churnkit.models import BoostedTrees, Calibration
+    from churnkit.models import Calibration, LightGBMTrees
 
     table = simulate(customers=20_000, seed=0).snapshot(horizon_days=90)
     contract = Contract.from_schema(Customers)
     X = TableEncoder(contract).encode(table).features
     y = np.asarray(table["churned"].to_numpy(zero_copy_only=False), dtype=np.int8)
-    trees = BoostedTrees(
+    trees = LightGBMTrees(
         rounds=TREES, num_leaves=31, categorical_features=contract.categorical_features
     ).fit(X, y)
     parts = Parts(contract, trees.scorer_, Calibration.identity(), golden=X[:64].copy())

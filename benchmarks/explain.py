@@ -18,7 +18,7 @@ from churnkit.contracts import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
-from churnkit.models import BoostedTrees
+from churnkit.models import LightGBMTrees
 from churnkit.models.inspection import importance, partial_dependence
 from schemas.demo import Demo
 
@@ -41,7 +41,7 @@ def treatment_effects(table: Any, contract: Contract, trees: int, leaves: int) -
     encoder = TableEncoder(contract)
     few = table.slice(0, FITTED_ON)
     left = np.asarray(few["churned"].to_pylist()).astype(int)
-    fitted = BoostedTrees(
+    fitted = LightGBMTrees(
         rounds=trees, num_leaves=leaves, categorical_features=contract.categorical_features
     ).fit(encoder.encode(few).features, left)
     model = RetentionModel(Parts(contract, fitted.scorer_, fitted.calibration_))

@@ -85,7 +85,7 @@ def judged(customers: int, seed: int, contract: Contract) -> dict[str, Any]:
     model = HazardModel(
         width=WIDTH_DAYS,
         categorical_features=contract.categorical_features,
-        moving=renewals(contract),
+        time_varying=renewals(contract),
         seed=seed,
     ).fit(train.X, train.duration_days, train.left)
     seconds = time.process_time() - started

@@ -27,7 +27,7 @@ from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Contract, Schema, entity, feature, label
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
-from churnkit.models import BoostedTrees, Calibration, ChurnClassifier
+from churnkit.models import Calibration, ChurnClassifier, LightGBMTrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def in_turns(peers: dict[str, Callable[[], Any]], calls: dict[str, int]) -> dict
     return {name: statistics.median(found) for name, found in seconds.items()}
 
 
-def pandas_pipeline(booster: BoostedTrees, frame: pd.DataFrame, y: Any) -> Pipeline:
+def pandas_pipeline(booster: LightGBMTrees, frame: pd.DataFrame, y: Any) -> Pipeline:
     """Build what most teams serve: encoding by a ColumnTransformer, then a LGBMClassifier."""
     from lightgbm import LGBMClassifier
 
@@ -175,7 +175,7 @@ def main() -> None:
     contract = Contract.from_schema(Customers)
     X = TableEncoder(contract).encode(table).features
     y = np.asarray(table["churned"].to_numpy(zero_copy_only=False), dtype=np.int8)
-    trees = BoostedTrees(
+    trees = LightGBMTrees(
         rounds=300, num_leaves=31, categorical_features=contract.categorical_features
     ).fit(X, y)
     single = RetentionModel(

@@ -28,7 +28,7 @@ from churnkit.contracts import Contract, feature
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.decisions import Action, Catalogue, Effect, Where
-from churnkit.models import BoostedTrees, Calibration
+from churnkit.models import Calibration, LightGBMTrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ def prepare(folder: Path) -> tuple[Any, Any]:
     contract = Contract.from_schema(Valued)
     X = TableEncoder(contract).encode(table).features
     y = np.asarray(table["churned"].to_numpy(zero_copy_only=False), dtype=np.int8)
-    trees = BoostedTrees(
+    trees = LightGBMTrees(
         rounds=300, num_leaves=31, categorical_features=contract.categorical_features
     ).fit(X, y)
     model = RetentionModel(

@@ -33,7 +33,7 @@ from churnkit.contracts import Contract, feature
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
 from churnkit.journal import Journal
-from churnkit.models import BoostedTrees, Calibration
+from churnkit.models import Calibration, LightGBMTrees
 from churnkit.server import pack, serve
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def make_world(folder: Path) -> World:
     names = [contract.entity.name, *contract.feature_names]
     world = World(folder, table.select(names).slice(0, ROWS).to_pylist())
     for version in range(VERSIONS):
-        trees = BoostedTrees(
+        trees = LightGBMTrees(
             rounds=20 + 10 * version,
             num_leaves=15,
             categorical_features=contract.categorical_features,

@@ -246,7 +246,7 @@ def section(results: dict[str, Any]) -> str:
     lines += ["|---|---|---:|---:|---:|---:|"]
     lines += [
         f"| {title} | {name} | {each['rmse']:.4f} | {each['correlation']:.4f} "
-        f"| {each['bias']:+.1%} | {each['normalised_gini']:.4f} |"
+        f"| {each['bias']:+.1%} | {each['normalized_gini']:.4f} |"
         for title, found in holdouts.items()
         for name, each in found.items()
     ]

@@ -1,11 +1,11 @@
 from .bandit.linear import BanditBatch as BanditBatch
 from .bandit.linear import LinearBandit as LinearBandit
-from .calibration.fit import Calibrated as Calibrated
+from .calibration.fit import CalibrationResult as CalibrationResult
 from .calibration.fit import calibrate as calibrate
 from .calibration.maps import Calibration as Calibration
 from .churn_classifier import ChurnClassifier as ChurnClassifier
-from .classifiers.catboost import ObliviousTrees as ObliviousTrees
-from .classifiers.lightgbm import BoostedTrees as BoostedTrees
+from .classifiers.catboost import CatBoostTrees as CatBoostTrees
+from .classifiers.lightgbm import LightGBMTrees as LightGBMTrees
 from .classifiers.logistic import LogisticModel as LogisticModel
 from .classifiers.one_rule import SingleFeatureRule as SingleFeatureRule
 from .errors import ModelDataError as ModelDataError
@@ -24,18 +24,18 @@ from .uplift.validation import OverlapWarning as OverlapWarning
 
 __all__ = [
     "BanditBatch",
-    "BoostedTrees",
-    "Calibrated",
     "Calibration",
+    "CalibrationResult",
+    "CatBoostTrees",
     "ChurnClassifier",
     "EnsembleScorer",
     "HazardModel",
     "HazardScorer",
+    "LightGBMTrees",
     "LinearBandit",
     "LinearScorer",
     "LogisticModel",
     "ModelDataError",
-    "ObliviousTrees",
     "OverlapError",
     "OverlapWarning",
     "Scorer",

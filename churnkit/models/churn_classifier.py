@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
-from churnkit.models.calibration.fit import row_losses
+from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.calibration.prior_correction import log_odds, prior_shift
 from churnkit.models.classifiers.base import BinaryModel, TrainingRows
-from churnkit.models.classifiers.lightgbm import BoostedTrees
-from churnkit.models.classifiers.lightgbm_dask import checked_engine
+from churnkit.models.classifiers.lightgbm import LightGBMTrees
+from churnkit.models.classifiers.lightgbm_dask import check_engine
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, checked_folds, forward_folds, held_out_number
+from churnkit.models.folds import Fold, fold_numbers, forward_folds, make_folds
 from churnkit.models.scorers.ensemble import EnsembleScorer
 from churnkit.models.selection.candidates import (
     CandidateResult,
     CandidateTable,
-    Contender,
+    ScoredCandidate,
     blend,
-    contend,
     judged,
+    score_candidate,
 )
-from churnkit.models.selection.cost_estimate import estimate_effort
+from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.models.selection.optuna_search import tune
-from churnkit.models.selection.presets import CONTEST_ROWS, profile_candidates
+from churnkit.models.selection.presets import SELECTION_ROWS, profile_candidates
 from churnkit.models.selection.subsample import sampled
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.calibration.fit import Calibrated
+    from churnkit.models.calibration.fit import CalibrationResult
     from churnkit.models.scorers.base import Scorer
     from churnkit.models.selection.optuna_search import Trial, Tuning
 
@@ -60,7 +60,7 @@ class ChurnClassifier(BinaryModel):
     categorical_features
         Indices of the columns that hold category codes.
     candidates
-        Pairs of a name and an unfitted `LogisticModel`, `BoostedTrees`, or other estimator
+        Pairs of a name and an unfitted `LogisticModel`, `LightGBMTrees`, or other estimator
         with a `scorer_`; the profile's own if not given.
     cv
         How many stratified folds, a scikit-learn splitter, or pairs of row numbers.
@@ -75,14 +75,14 @@ class ChurnClassifier(BinaryModel):
         Which share of all customers churns, where the rows hold another share on purpose:
         churners drawn more often, or as many of each. Probabilities are then those of the
         population; None where the rows are like it.
-    contest_rows
+    selection_rows
         With more rows than this the candidates are compared on a sample of so many, and the
         winner is fitted on all; the profile's own number if not given.
     num_threads
         How many threads LightGBM may use.
     engine
         Where the profile's own trees are fitted on all rows, once the contest is over:
-        ``"local"`` or ``"dask"``, as in `BoostedTrees`. The contest itself stays in this process.
+        ``"local"`` or ``"dask"``, as in `LightGBMTrees`. The contest itself stays in this process.
 
     Attributes
     ----------
@@ -128,7 +128,7 @@ class ChurnClassifier(BinaryModel):
         monotone_constraints: tuple[int, ...] | None = None,
         tuning: Tuning | None = None,
         population_rate: float | None = None,
-        contest_rows: int | None = None,
+        selection_rows: int | None = None,
         num_threads: int = 1,
         engine: str = "local",
     ) -> None:
@@ -141,7 +141,7 @@ class ChurnClassifier(BinaryModel):
         self.monotone_constraints = monotone_constraints
         self.tuning = tuning
         self.population_rate = population_rate
-        self.contest_rows = contest_rows
+        self.selection_rows = selection_rows
         self.num_threads = num_threads
         self.engine = engine
 
@@ -178,7 +178,7 @@ class ChurnClassifier(BinaryModel):
             The rows cannot be trained on, or there are too few churners for the folds; the
             message says why and what to do.
         """
-        checked_engine(self.engine)
+        check_engine(self.engine)
         all_rows = self._training_rows(X, y, sample_weight)
         shift = prior_shift(
             self.population_rate, float(np.average(all_rows.outcome, weights=all_rows.weight))
@@ -186,16 +186,16 @@ class ChurnClassifier(BinaryModel):
         entrants = self._entrants(len(all_rows.matrix))
         rows, at = sampled(all_rows, self._contest_rows(), seed=self.seed)
         if times is None:
-            folds = checked_folds(self.cv, rows, groups=groups, seed=self.seed)
+            folds = make_folds(self.cv, rows, groups=groups, seed=self.seed)
         else:
             parts = self.cv if isinstance(self.cv, int) else 5
             folds = forward_folds(rows, times, parts=parts)
-        number = held_out_number(folds, len(rows.matrix))
-        effort = estimate_effort(
+        number = fold_numbers(folds, len(rows.matrix))
+        effort = estimate_cost(
             entrants,
             rows=len(all_rows.matrix),
             columns=all_rows.matrix.shape[1],
-            contest_rows=len(rows.matrix),
+            selection_rows=len(rows.matrix),
             folds=len(folds),
         )
         progress(str(effort))
@@ -216,9 +216,9 @@ class ChurnClassifier(BinaryModel):
         return self
 
     def _contest_rows(self) -> int:
-        if self.contest_rows is not None:
-            return self.contest_rows
-        return CONTEST_ROWS.get(self.profile, max(CONTEST_ROWS.values()))
+        if self.selection_rows is not None:
+            return self.selection_rows
+        return SELECTION_ROWS.get(self.profile, max(SELECTION_ROWS.values()))
 
     def _contenders(
         self,
@@ -226,15 +226,15 @@ class ChurnClassifier(BinaryModel):
         rows: TrainingRows,
         folds: list[Fold],
         progress: Callable[[str], None],
-    ) -> list[Contender]:
+    ) -> list[ScoredCandidate]:
         """Score all candidates on held-out rows, or as many as somebody waits for."""
-        number = held_out_number(folds, len(rows.matrix))
-        contenders: list[Contender] = []
+        number = fold_numbers(folds, len(rows.matrix))
+        contenders: list[ScoredCandidate] = []
         self.interrupted_ = False
         self.trials_: tuple[Trial, ...] = ()
         try:
             for name, estimator in self._in_turn(entrants, rows, folds, progress):
-                contenders.append(contend(name, estimator, rows, folds, number))
+                contenders.append(score_candidate(name, estimator, rows, folds, number))
                 found = contenders[-1]
                 loss = found.calibrated.log_losses[found.calibrated.calibration.method]
                 progress(f"{name}: log loss {loss:.4f}, {found.cpu_seconds:.0f} CPU-s")
@@ -257,7 +257,7 @@ class ChurnClassifier(BinaryModel):
             yield name, estimator
         if self.tuning is None:
             return
-        base = clone(BoostedTrees(seed=self.seed)).set_params(
+        base = clone(LightGBMTrees(seed=self.seed)).set_params(
             categorical_features=self.categorical_features,
             monotone_constraints=self.monotone_constraints,
             num_threads=self.num_threads,
@@ -296,7 +296,7 @@ class ChurnClassifier(BinaryModel):
         return entrants
 
     def _entries(
-        self, contenders: list[Contender], rows: TrainingRows, number: NDArray[np.intp]
+        self, contenders: list[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
     ) -> list[_Entry]:
         alone = np.eye(len(contenders))
         entries = [
@@ -324,7 +324,7 @@ class ChurnClassifier(BinaryModel):
         return entries
 
     def _refit(
-        self, contenders: list[Contender], weights: NDArray[np.float64], rows: TrainingRows
+        self, contenders: list[ScoredCandidate], weights: NDArray[np.float64], rows: TrainingRows
     ) -> None:
         chosen = np.flatnonzero(weights)
         self.members_: dict[str, BinaryModel] = {
@@ -343,7 +343,7 @@ class _Entry:
 
     name: str
     weights: NDArray[np.float64]
-    calibrated: Calibrated
+    calibrated: CalibrationResult
     log_loss: float
     spread: float
     cpu_seconds: float
@@ -353,13 +353,13 @@ def _entry(
     name: str,
     *,
     weights: NDArray[np.float64],
-    calibrated: Calibrated,
+    calibrated: CalibrationResult,
     cpu_seconds: float,
     rows: TrainingRows,
     number: NDArray[np.intp],
 ) -> _Entry:
     held = number >= 0
-    losses = row_losses(rows.outcome[held], calibrated.probability)
+    losses = row_log_losses(rows.outcome[held], calibrated.probability)
     share = rows.weight[held] / rows.weight[held].sum()
     mean = float(share @ losses)
     spread = float(np.sqrt(share**2 @ (losses - mean) ** 2))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.classifiers.base import TrainingRows
 
-__all__ = ["Fold", "checked_folds", "forward_folds", "held_out_mean", "held_out_number"]
+__all__ = ["Fold", "average_held_out", "fold_numbers", "forward_folds", "make_folds"]
 
 
 class Fold(NamedTuple):
@@ -26,7 +26,7 @@ class Fold(NamedTuple):
     test: NDArray[np.intp]
 
 
-def checked_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> list[Fold]:
+def make_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> list[Fold]:
     """Return the folds of a splitter, each with both classes to train on.
 
     Parameters
@@ -48,7 +48,7 @@ def checked_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> lis
     --------
     >>> from churnkit.models.classifiers.base import TrainingRows
     >>> rows = TrainingRows.of(np.zeros((4, 1)), np.array([0.0, 1.0, 0.0, 1.0]))
-    >>> [len(fold.test) for fold in checked_folds(2, rows, groups=None, seed=0)]
+    >>> [len(fold.test) for fold in make_folds(2, rows, groups=None, seed=0)]
     [2, 2]
     """
     if groups is not None:
@@ -122,7 +122,7 @@ def forward_folds(rows: TrainingRows, times: Any, *, parts: int) -> list[Fold]:
     return folds
 
 
-def held_out_mean(
+def average_held_out(
     folds: Sequence[Fold], parts: Sequence[NDArray[np.float64]], rows: int
 ) -> NDArray[np.float64]:
     """Return the held-out score of each row, (n,), NaN for a row that no fold holds out.
@@ -130,7 +130,7 @@ def held_out_mean(
     Examples
     --------
     >>> fold = Fold(np.array([0, 1]), np.array([2]))
-    >>> held_out_mean([fold, fold], [np.array([1.0]), np.array([3.0])], 3)
+    >>> average_held_out([fold, fold], [np.array([1.0]), np.array([3.0])], 3)
     array([nan, nan,  2.])
     """
     total, times = np.zeros(rows), np.zeros(rows)
@@ -140,12 +140,12 @@ def held_out_mean(
     return np.where(times > 0, total / np.maximum(times, 1), np.nan)
 
 
-def held_out_number(folds: Sequence[Fold], rows: int) -> NDArray[np.intp]:
+def fold_numbers(folds: Sequence[Fold], rows: int) -> NDArray[np.intp]:
     """Return which fold holds each row out, (n,), the last one if several do, -1 for none.
 
     Examples
     --------
-    >>> held_out_number([Fold(np.array([0, 1]), np.array([2]))], 3)
+    >>> fold_numbers([Fold(np.array([0, 1]), np.array([2]))], 3)
     array([-1, -1,  0])
     """
     number = np.full(rows, -1, dtype=np.intp)

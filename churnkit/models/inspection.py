@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.base import matrix_of
+from churnkit.models.scorers.base import check_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +148,7 @@ def partial_dependence(
 
 
 def _some_rows(scorer: Scorer, X: ArrayLike) -> NDArray[np.float64]:
-    matrix = matrix_of(X, scorer.n_features)
+    matrix = check_matrix(X, scorer.n_features)
     if not len(matrix):
         raise ModelDataError("there is no row to look at: pass the customers of the test")
     return matrix

@@ -29,7 +29,7 @@ def planted():
 @pytest.fixture(scope="module")
 def base(planted):
     """Customers with who really left, scored by a small model."""
-    from churnkit.models import BoostedTrees
+    from churnkit.models import LightGBMTrees
     from schemas.demo import Demo
 
     table = planted.snapshot(horizon_days=90)
@@ -38,7 +38,7 @@ def base(planted):
         TableEncoder(contract, "predict").encode(table, name="t").features
     )
     churned = encode_label(contract, table)[0].astype(float)
-    model = BoostedTrees(seed=0, categorical_features=contract.categorical_features)
+    model = LightGBMTrees(seed=0, categorical_features=contract.categorical_features)
     model.fit(matrix, churned)
     sample = np.arange(0, len(matrix), 4)
     base = Base(

@@ -9,10 +9,10 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold, TimeSeriesSplit
 from churnkit.errors import ChurnkitError
 from churnkit.evaluation import calibration_error, log_loss
 from churnkit.models import (
-    BoostedTrees,
     Calibration,
     ChurnClassifier,
     EnsembleScorer,
+    LightGBMTrees,
     LogisticModel,
     ModelDataError,
     SingleFeatureRule,
@@ -21,7 +21,7 @@ from churnkit.models import (
 
 QUICK = [
     ("logistic", LogisticModel(C=1.0)),
-    ("trees", BoostedTrees(learning_rate=0.1, max_rounds=100)),
+    ("trees", LightGBMTrees(learning_rate=0.1, max_rounds=100)),
 ]
 
 
@@ -118,7 +118,7 @@ def test_each_profile_names_candidates_that_know_their_categories(profile):
     assert len(entrants) >= 2
     for _, estimator in entrants:
         assert estimator.categorical_features == (2,)
-    assert {each.num_threads for _, each in entrants if isinstance(each, BoostedTrees)} == {2}
+    assert {each.num_threads for _, each in entrants if isinstance(each, LightGBMTrees)} == {2}
 
 
 def test_the_balanced_profile_runs_from_end_to_end(customers):
@@ -165,7 +165,7 @@ def test_groups_stay_together(customers):
     X, churned, _ = customers(400)
     # Each customer twice: with groups the copy may not be learned from.
     twice = np.repeat(np.arange(400), 2)
-    deep = [("deep", BoostedTrees(num_leaves=60, min_child_samples=1, l2=0.0, rounds=60))]
+    deep = [("deep", LightGBMTrees(num_leaves=60, min_child_samples=1, l2=0.0, rounds=60))]
     model = ChurnClassifier(candidates=deep, cv=4)
     apart = clone(model).fit(X[twice], churned[twice], groups=twice)
     leaked = clone(model).fit(X[twice], churned[twice])

@@ -4,13 +4,13 @@ import pytest
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from churnkit.models import (
-    BoostedTrees,
+    CatBoostTrees,
     ChurnClassifier,
+    LightGBMTrees,
     LogisticModel,
-    ObliviousTrees,
     SingleFeatureRule,
 )
-from churnkit.models.classifiers.catboost import has_catboost
+from churnkit.models.classifiers.catboost import catboost_available
 
 WEIGHTS = (
     "LightGBM draws rows for a tree and counts rows for a leaf whatever their weight, so a weight "
@@ -22,8 +22,8 @@ DRAWN = (
 )
 
 EXPECTED = {
-    "BoostedTrees": {"check_sample_weight_equivalence_on_dense_data": WEIGHTS},
-    "ObliviousTrees": {"check_sample_weight_equivalence_on_dense_data": DRAWN},
+    "LightGBMTrees": {"check_sample_weight_equivalence_on_dense_data": WEIGHTS},
+    "CatBoostTrees": {"check_sample_weight_equivalence_on_dense_data": DRAWN},
 }
 
 # It runs only where SCIPY_ARRAY_API is set; no estimator here claims that support.
@@ -33,13 +33,13 @@ LEFT_OUT = {"check_array_api_input"}
 ESTIMATORS = {
     "LogisticModel": LogisticModel(C=1.0),
     "LogisticModel that chooses C": LogisticModel(cv=3),
-    "BoostedTrees": BoostedTrees(rounds=30),
-    "BoostedTrees that stops early": BoostedTrees(cv=3, max_rounds=200),
+    "LightGBMTrees": LightGBMTrees(rounds=30),
+    "LightGBMTrees that stops early": LightGBMTrees(cv=3, max_rounds=200),
     "SingleFeatureRule": SingleFeatureRule(cv=3),
     "ChurnClassifier": ChurnClassifier("fast", cv=3),
 }
-if has_catboost():
-    ESTIMATORS["ObliviousTrees"] = ObliviousTrees(rounds=20)
+if catboost_available():
+    ESTIMATORS["CatBoostTrees"] = CatBoostTrees(rounds=20)
 
 
 def cases():

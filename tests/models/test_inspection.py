@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churnkit.models import BoostedTrees, ModelDataError
+from churnkit.models import LightGBMTrees, ModelDataError
 from churnkit.models.inspection import importance, partial_dependence
 
 
@@ -15,7 +15,7 @@ def fitted():
     X = rng.normal(size=(800, 4))
     X[rng.random(X.shape) < 0.1] = np.nan
     y = (np.nan_to_num(2 * X[:, 2] + X[:, 0]) + rng.normal(size=800) > 0).astype(int)
-    return BoostedTrees(rounds=40).fit(X, y), X
+    return LightGBMTrees(rounds=40).fit(X, y), X
 
 
 def test_importance_is_the_mean_of_the_absolute_shapley_values(fitted):

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from churnkit.evaluation import log_loss
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, ModelDataError
+from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, ModelDataError
 from churnkit.models.classifiers.base import TrainingRows
 from churnkit.models.folds import forward_folds
-from churnkit.models.selection.cost_estimate import estimate_effort
+from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.models.selection.presets import profile_candidates
 from churnkit.models.selection.subsample import sampled
 
 QUICK = [
     ("logistic", LogisticModel(C=1.0)),
-    ("trees", BoostedTrees(learning_rate=0.1, max_rounds=100)),
+    ("trees", LightGBMTrees(learning_rate=0.1, max_rounds=100)),
 ]
 
 
@@ -33,7 +33,7 @@ def test_a_sample_keeps_the_churn_rate_by_its_weights_whatever_it_draws():
 def test_a_contest_on_a_sample_is_calibrated_for_all_rows(customers):
     X, churned, _ = customers(12_000)
     said: list[str] = []
-    model = ChurnClassifier(candidates=QUICK, categorical_features=(2,), contest_rows=2_000)
+    model = ChurnClassifier(candidates=QUICK, categorical_features=(2,), selection_rows=2_000)
     model.fit(X, churned, progress=said.append)
     assert "12,000 rows of 4 columns, compared on 2,000" in said[0]
     assert np.isfinite(model.held_out_probability_).sum() == 2_000
@@ -45,11 +45,11 @@ def test_a_contest_on_a_sample_is_calibrated_for_all_rows(customers):
 
 def test_effort_grows_with_rows_and_with_the_profile():
     def effort(profile, rows):
-        return estimate_effort(
+        return estimate_cost(
             profile_candidates(profile, rows=rows, seed=0),
             rows=rows,
             columns=30,
-            contest_rows=50_000,
+            selection_rows=50_000,
             folds=5,
         )
 
@@ -57,7 +57,7 @@ def test_effort_grows_with_rows_and_with_the_profile():
     assert few.cpu_seconds < many.cpu_seconds < 3_600
     assert few.memory_bytes < many.memory_bytes < 8e9
     assert few.cpu_seconds < effort("balanced", 10_000).cpu_seconds
-    assert many.to_dict()["contest_rows"] == 50_000
+    assert many.to_dict()["selection_rows"] == 50_000
 
 
 def test_progress_names_each_candidate_and_its_loss(customers):
@@ -75,7 +75,7 @@ def test_an_interrupt_keeps_the_best_model_so_far(customers, monkeypatch):
     def interrupted(self, *_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(BoostedTrees, "cross_fit", interrupted)
+    monkeypatch.setattr(LightGBMTrees, "cross_fit", interrupted)
     model = ChurnClassifier(candidates=QUICK, cv=3).fit(X, churned)
     assert model.interrupted_
     assert model.winner_ == "logistic"

@@ -13,7 +13,7 @@ import pytest
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.errors import BundleError
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel
+from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel
 
 ROUNDS = 250
 FORBIDDEN = ("pickle.find_class", "subprocess.Popen", "os.system", "exec", "socket.connect")
@@ -49,7 +49,7 @@ def trained(request, contract, tmp_path_factory):
     X[::9, 1] = np.nan
     y = (generator.random(400) < 0.2 + 0.2 * X[:, 0]).astype(int)
     logistic = LogisticModel(categorical_features=(0,))
-    trees = BoostedTrees(categorical_features=(0,), num_leaves=6, max_rounds=15)
+    trees = LightGBMTrees(categorical_features=(0,), num_leaves=6, max_rounds=15)
     if request.param == "blend":
         both = [("logistic", logistic), ("trees", trees)]
         model = ChurnClassifier(candidates=both, cv=2, categorical_features=(0,))

@@ -18,7 +18,7 @@ import pytest
 from churnkit.bundle import Parts, RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.errors import BundleError
-from churnkit.models import BoostedTrees
+from churnkit.models import LightGBMTrees
 
 
 class Harm:
@@ -36,7 +36,7 @@ def bundle(tmp_path_factory):
     generator = np.random.default_rng(0)
     X = np.column_stack([generator.integers(0, 3, 300), generator.random(300) * 50])
     y = (generator.random(300) < 0.2 + 0.2 * X[:, 0]).astype(int)
-    trees = BoostedTrees(rounds=8, num_leaves=5, categorical_features=(0,)).fit(X, y)
+    trees = LightGBMTrees(rounds=8, num_leaves=5, categorical_features=(0,)).fit(X, y)
     contract = Contract(
         "shop",
         (

@@ -10,7 +10,7 @@ import numpy as np
 
 from churnkit.decisions.measured_effects import MeasuredEffects, Outcome
 from churnkit.errors import BundleError
-from churnkit.models.scorers.serialization import saved_number, saved_text
+from churnkit.models.scorers.serialization import read_choice, read_number
 from churnkit.models.uplift.scorer import UpliftScorer
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def read_tried(
         raise BundleError("the bundle's uplift does not fit its contract: train again")
     if not set(known) <= set(names) or len(set(known)) < len(known):
         raise BundleError("the bundle's uplift names actions that its catalogue lacks: train again")
-    level = saved_number(described, "level")
+    level = read_number(described, "level")
     if not 0.0 <= level < 1.0:
         raise BundleError("the level of the bundle's uplift is no share: train again")
-    outcome: Outcome = saved_text(described, "outcome", among=get_args(Outcome))  # type: ignore[assignment]
+    outcome: Outcome = read_choice(described, "outcome", among=get_args(Outcome))  # type: ignore[assignment]
     return TriedActions(scorer, tuple(actions), outcome, level)

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.serialization import saved_array, saved_integer
+from churnkit.models.scorers.serialization import read_array, read_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ class BanditFeatures:
         """Columns of a shared row: customer and option, and all products."""
         return self.own_width * (1 + self.option_count)
 
-    def standardised_by(
+    def fit_scale(
         self, customers: NDArray[np.float64], options: NDArray[np.float64]
     ) -> BanditFeatures:
         """Take mean and scale from tables of customers and of options."""
@@ -130,7 +130,7 @@ class BanditFeatures:
     ) -> BanditFeatures:
         """Restore what `to_dict` and `to_arrays` gave; raises BundleError where it does not fit."""
         counts = [
-            saved_integer(dict(settings), name, low=0, high=_MOST)
+            read_integer(dict(settings), name, low=0, high=_MOST)
             for name in ("customer_features", "option_features")
         ]
         pairs = settings.get("categories")
@@ -144,7 +144,7 @@ class BanditFeatures:
         except ModelDataError as error:
             raise BundleError(f"the saved bandit does not fit together: {error}") from None
         mean, scale = (
-            saved_array(arrays, name, dtype="float64", size=sum(counts))
+            read_array(arrays, name, dtype="float64", size=sum(counts))
             for name in ("mean", "scale")
         )
         if not (scale > 0).all():

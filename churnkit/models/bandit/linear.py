@@ -31,14 +31,14 @@ import numpy as np
 from churnkit.errors import BundleError
 from churnkit.models.bandit.features import BanditFeatures
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.serialization import saved_integer, saved_number
+from churnkit.models.scorers.serialization import read_integer, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BanditBatch", "LinearBandit", "OwnPart"]
+__all__ = ["BanditBatch", "LinearBandit", "OptionPart"]
 
 _MOST = 1_000_000
 
@@ -76,7 +76,7 @@ class BanditBatch:
 
 
 @dataclass(frozen=True, eq=False)
-class OwnPart:
+class OptionPart:
     """What an option's own part has seen, with ``u = (1, customer)`` and ``s`` the shared row.
 
     Attributes
@@ -137,7 +137,7 @@ class LinearBandit:
     reward_squares: float
     squares: NDArray[np.float64]
     target: NDArray[np.float64]
-    own: Mapping[str, OwnPart]
+    own: Mapping[str, OptionPart]
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -190,7 +190,7 @@ class LinearBandit:
             {},
         )
 
-    def standardised_by(self, customers: ArrayLike, option_features: ArrayLike) -> LinearBandit:
+    def fit_scale(self, customers: ArrayLike, option_features: ArrayLike) -> LinearBandit:
         """Bring features to one scale, by tables of customers and options, before learning.
 
         Parameters
@@ -206,7 +206,7 @@ class LinearBandit:
         if self.version:
             raise ModelDataError("the bandit has learned already: set the scale of a new one")
         tables = [np.asarray(table, dtype=np.float64) for table in (customers, option_features)]
-        return replace(self, features=self.features.standardised_by(*tables), _kept={})
+        return replace(self, features=self.features.fit_scale(*tables), _kept={})
 
     def update(self, batch: BanditBatch) -> LinearBandit:
         """Learn from a batch: returns the new state; this one stays as it is.
@@ -229,7 +229,7 @@ class LinearBandit:
             rows = np.flatnonzero(names == name)
             mine, crossed = of_customer[rows], shared[rows]
             before = own.get(name) or self._unseen
-            own[name] = OwnPart(
+            own[name] = OptionPart(
                 before.squares + mine.T @ mine,
                 before.crossed + mine.T @ crossed,
                 before.target + mine.T @ reward[rows],
@@ -346,9 +346,9 @@ class LinearBandit:
         return found
 
     @property
-    def _unseen(self) -> OwnPart:
+    def _unseen(self) -> OptionPart:
         own, shared = self.features.own_width, self.features.shared_width
-        return OwnPart(np.zeros((own, own)), np.zeros((own, shared)), np.zeros(own))
+        return OptionPart(np.zeros((own, own)), np.zeros((own, shared)), np.zeros(own))
 
     def _random(self, name: str) -> np.random.Generator:
         digest = hashlib.sha256(f"{self.seed}:{self.version}:{name}".encode()).digest()
@@ -408,7 +408,7 @@ class LinearBandit:
             if not np.isfinite(found).all():
                 raise BundleError(f"the saved bandit's array {name!r} is not finite")
         prior, own_prior, exploration_scale = (
-            saved_number(settings, name) for name in ("prior", "own_prior", "exploration_scale")
+            read_number(settings, name) for name in ("prior", "own_prior", "exploration_scale")
         )
         if min(prior, own_prior, exploration_scale) <= 0:
             raise BundleError("the saved bandit's priors must be above zero")
@@ -418,14 +418,14 @@ class LinearBandit:
             prior,
             own_prior,
             exploration_scale,
-            saved_integer(settings, "draws", low=1, high=_MOST),
-            saved_integer(settings, "seed", low=0, high=2**63),
-            saved_integer(settings, "version", low=0, high=2**63),
-            saved_integer(settings, "rows", low=0, high=2**63),
-            saved_number(settings, "reward_squares"),
+            read_integer(settings, "draws", low=1, high=_MOST),
+            read_integer(settings, "seed", low=0, high=2**63),
+            read_integer(settings, "version", low=0, high=2**63),
+            read_integer(settings, "rows", low=0, high=2**63),
+            read_number(settings, "reward_squares"),
             arrays["squares"],
             arrays["target"],
-            {name: OwnPart(*part) for name, part in zip(names, parts, strict=True)},
+            {name: OptionPart(*part) for name, part in zip(names, parts, strict=True)},
         )
 
 

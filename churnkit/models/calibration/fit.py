@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Calibrated", "calibrate", "fit_calibration", "row_losses"]
+__all__ = ["CalibrationResult", "calibrate", "fit_calibration", "row_log_losses"]
 
 # A block of the isotonic map is as sure as its count; so many customers of the overall churn
 # rate are added to each.
@@ -25,7 +25,7 @@ _MAX_ISOTONIC_POINTS = 2_000
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibrationResult:
     """What `calibrate` found.
 
     Attributes
@@ -50,7 +50,7 @@ def calibrate(
     *,
     sample_weight: ArrayLike | None = None,
     methods: tuple[str, ...] = METHODS,
-) -> Calibrated:
+) -> CalibrationResult:
     """Choose a map by cross-fitted log loss, and fit it on all rows.
 
     Parameters
@@ -64,7 +64,7 @@ def calibrate(
 
     Returns
     -------
-    Calibrated
+    CalibrationResult
         With the plainest map whose loss is within one standard error of the best one's, taken
         over the rows' paired differences: a freer map must earn its freedom.
 
@@ -84,7 +84,7 @@ def calibrate(
     crossed = {
         method: _cross_fitted(scores, outcome, weight, folds, method=method) for method in methods
     }
-    losses = {method: row_losses(outcome, crossed[method]) for method in methods}
+    losses = {method: row_log_losses(outcome, crossed[method]) for method in methods}
     means = {method: float(np.average(losses[method], weights=weight)) for method in methods}
     best = min(methods, key=lambda method: means[method])
     chosen = next(
@@ -92,7 +92,7 @@ def calibrate(
         for method in methods
         if means[method] - means[best] <= _standard_error(losses[method] - losses[best], weight)
     )
-    return Calibrated(
+    return CalibrationResult(
         calibration=fit_calibration(scores, outcome, method=chosen, sample_weight=weight),
         probability=crossed[chosen],
         log_losses=means,
@@ -142,12 +142,12 @@ def fit_calibration(
     raise ModelDataError(f"there is no calibration {method!r}: use one of {', '.join(METHODS)}")
 
 
-def row_losses(y: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+def row_log_losses(y: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the log loss of each row, (n,).
 
     Examples
     --------
-    >>> row_losses(np.array([1.0, 0.0]), np.array([0.5, 0.5])).round(4)
+    >>> row_log_losses(np.array([1.0, 0.0]), np.array([0.5, 0.5])).round(4)
     array([0.6931, 0.6931])
     """
     losses: NDArray[np.float64] = -np.log(np.where(y == 1, probability, 1 - probability))
@@ -207,7 +207,7 @@ def _beta(
                 Calibration.parametric("beta", slope * kept[0], slope * kept[1], intercept)
             )
     return min(
-        options, key=lambda option: float(weight @ row_losses(outcome, option.apply(scores)))
+        options, key=lambda option: float(weight @ row_log_losses(outcome, option.apply(scores)))
     )
 
 

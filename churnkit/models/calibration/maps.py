@@ -15,7 +15,7 @@ import numpy as np
 
 from churnkit.core.stats.newton_logistic import softplus
 from churnkit.errors import BundleError
-from churnkit.models.scorers.serialization import saved_array, saved_text
+from churnkit.models.scorers.serialization import read_array, read_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ class Calibration:
     a = b = 1 and c = 0.
 
     The isotonic map joins the middles of the pooled blocks by straight lines, so that
-    customers inside a block keep their order (centred isotonic regression, Oron and Flournoy
+    customers inside a block keep their order (centered isotonic regression, Oron and Flournoy
     2017), and goes on beyond the outer middles with a slope.
 
     Examples
@@ -152,10 +152,10 @@ class Calibration:
         BundleError
             Settings and arrays do not fit together, or the map would not be monotone.
         """
-        method = saved_text(settings, "method", among=METHODS)
-        slopes = saved_array(arrays, "slopes", dtype="float64", size=3)
-        knots = saved_array(arrays, "knots", dtype="float64")
-        logits = saved_array(arrays, "logits", dtype="float64", size=len(knots))
+        method = read_choice(settings, "method", among=METHODS)
+        slopes = read_array(arrays, "slopes", dtype="float64", size=3)
+        knots = read_array(arrays, "knots", dtype="float64")
+        logits = read_array(arrays, "logits", dtype="float64", size=len(knots))
         if (len(knots) == 0) == (method == "isotonic"):
             raise BundleError(f"the saved calibration {method!r} has {len(knots)} knots")
         falls = (np.diff(knots) <= 0).any() or (np.diff(logits) < 0).any()

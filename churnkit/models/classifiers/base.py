@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from churnkit.models.calibration.maps import Calibration
     from churnkit.models.scorers.base import Scorer
 
-__all__ = ["BinaryModel", "TrainingRows", "checked_categories", "wide_categories", "without_values"]
+__all__ = ["BinaryModel", "TrainingRows", "check_categories", "high_cardinality", "redact_values"]
 
 
 class TrainingRows(NamedTuple):
@@ -161,7 +161,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
                 self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
             )
         except ValueError as refusal:
-            raise ModelDataError(without_values(str(refusal))) from None
+            raise ModelDataError(redact_values(str(refusal))) from None
         return matrix
 
     def _checked_label(self, y: Any, rows: int) -> NDArray[np.float64]:
@@ -173,7 +173,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
                 )
             check_classification_targets(label)
         except ValueError as refusal:
-            raise ModelDataError(without_values(str(refusal))) from None
+            raise ModelDataError(redact_values(str(refusal))) from None
         if len(label) != rows:
             raise ModelDataError(f"{len(label)} labels for {rows} rows: give one for each row")
         self.classes_ = np.unique(label)
@@ -190,7 +190,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         return np.asarray(label == self.classes_[1], dtype=np.float64)
 
 
-def checked_categories(
+def check_categories(
     categorical_features: tuple[int, ...] | None, matrix: NDArray[np.float64]
 ) -> tuple[int, ...]:
     """Return the indices of the columns that hold codes, in order.
@@ -202,7 +202,7 @@ def checked_categories(
 
     Examples
     --------
-    >>> checked_categories((1,), np.array([[0.5, 0.0], [0.1, 2.0]]))
+    >>> check_categories((1,), np.array([[0.5, 0.0], [0.1, 2.0]]))
     (1,)
     """
     columns = tuple(sorted(set(categorical_features or ())))
@@ -222,14 +222,14 @@ def checked_categories(
     return columns
 
 
-def wide_categories(
+def high_cardinality(
     matrix: NDArray[np.float64], categories: tuple[int, ...], levels: int | None
 ) -> tuple[int, ...]:
     """Return which of the categories hold more than so many levels; none if `levels` is None.
 
     Examples
     --------
-    >>> wide_categories(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), (0, 1), 2)
+    >>> high_cardinality(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), (0, 1), 2)
     (0,)
     """
     if levels is None:
@@ -258,7 +258,7 @@ def _checked_weight(sample_weight: Any, rows: int) -> NDArray[np.float64]:
     return weight
 
 
-def without_values(message: str) -> str:
+def redact_values(message: str) -> str:
     """Return scikit-learn's refusal, without the values of the table that some quote."""
     if "Reshape your data" in message:
         return (

@@ -16,13 +16,13 @@ from churnkit.models.calibration.maps import Calibration
 from churnkit.models.classifiers.base import (
     BinaryModel,
     TrainingRows,
-    checked_categories,
-    wide_categories,
+    check_categories,
+    high_cardinality,
 )
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, checked_folds, held_out_mean
-from churnkit.models.scorers.target_encoded import StatisticsScorer
-from churnkit.models.scorers.target_encoding import CategoryStatistics, cross_encoded
+from churnkit.models.folds import Fold, average_held_out, make_folds
+from churnkit.models.scorers.target_encoded import TargetEncodedScorer
+from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
     from churnkit.trees import CompiledTrees
 
-__all__ = ["ObliviousTrees", "has_catboost"]
+__all__ = ["CatBoostTrees", "catboost_available"]
 
 # A category of two levels is a number already.
 _LEVELS = 2
 
 
-def has_catboost() -> bool:
+def catboost_available() -> bool:
     """Tell whether CatBoost is installed, without loading it.
 
     Examples
     --------
-    >>> has_catboost() in {True, False}
+    >>> catboost_available() in {True, False}
     True
     """
     return find_spec("catboost") is not None
 
 
-class ObliviousTrees(BinaryModel):
+class CatBoostTrees(BinaryModel):
     """CatBoost for churn: trees that ask the same question on a whole level.
 
     Categories are read by their churn rates and counts, learned on other rows than the one
@@ -78,7 +78,7 @@ class ObliviousTrees(BinaryModel):
 
     Attributes
     ----------
-    scorer_ : CompiledTrees, or StatisticsScorer where there are categories
+    scorer_ : CompiledTrees, or TargetEncodedScorer where there are categories
     calibration_ : Calibration
         The identity: the trees' own log-odds.
     rounds_ : int
@@ -88,7 +88,7 @@ class ObliviousTrees(BinaryModel):
     Examples
     --------
     >>> from churnkit.models import ChurnClassifier
-    >>> trees = ObliviousTrees(depth=4)
+    >>> trees = CatBoostTrees(depth=4)
     >>> ChurnClassifier(candidates=[("oblivious", trees)]).candidates[0][1].depth
     4
     """
@@ -137,25 +137,23 @@ class ObliviousTrees(BinaryModel):
             CatBoost is not installed.
         """
         rows = self._training_rows(X, y, sample_weight)
-        if not has_catboost():
+        if not catboost_available():
             raise MissingExtraError("accurate", "catboost")
         rounds = self.rounds
         if rounds is None:
-            folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
+            folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
             rounds = int(self.cross_fit(rows, folds)[1].rounds or 1)
         wide = self._wide(rows)
-        matrix = cross_encoded(rows, wide, seed=self.seed) if wide else rows.matrix
+        matrix = cross_encode(rows, wide, seed=self.seed) if wide else rows.matrix
         trees = _compiled(self._fitted(matrix, rows, rounds), matrix)
         self.rounds_ = rounds
-        self.scorer_ = (
-            StatisticsScorer(CategoryStatistics.fit(rows, wide), trees) if wide else trees
-        )
+        self.scorer_ = TargetEncodedScorer(TargetEncoding.fit(rows, wide), trees) if wide else trees
         self.calibration_ = Calibration.identity()
         return self
 
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
-    ) -> tuple[NDArray[np.float64], ObliviousTrees]:
+    ) -> tuple[NDArray[np.float64], CatBoostTrees]:
         """Score each row by trees that did not see it, and find how many trees are enough.
 
         Parameters
@@ -177,8 +175,8 @@ class ObliviousTrees(BinaryModel):
             inside, outside = rows.take(fold.train), rows.take(fold.test)
             matrix, judged = inside.matrix, outside.matrix
             if wide:
-                matrix = cross_encoded(inside, wide, seed=self.seed)
-                judged = CategoryStatistics.fit(inside, wide).apply(outside.matrix)
+                matrix = cross_encode(inside, wide, seed=self.seed)
+                judged = TargetEncoding.fit(inside, wide).apply(outside.matrix)
             model = self._fitted(
                 matrix, inside, self.rounds or self.max_rounds, judge=(judged, outside)
             )
@@ -190,11 +188,13 @@ class ObliviousTrees(BinaryModel):
             np.asarray(model.predict(judged, prediction_type="RawFormulaVal", ntree_end=rounds))
             for model, judged in zip(models, held_out, strict=True)
         ]
-        return held_out_mean(folds, parts, len(rows.matrix)), clone(self).set_params(rounds=rounds)
+        return average_held_out(folds, parts, len(rows.matrix)), clone(self).set_params(
+            rounds=rounds
+        )
 
     def _wide(self, rows: TrainingRows) -> tuple[int, ...]:
-        categories = checked_categories(self.categorical_features, rows.matrix)
-        return wide_categories(rows.matrix, categories, _LEVELS)
+        categories = check_categories(self.categorical_features, rows.matrix)
+        return high_cardinality(rows.matrix, categories, _LEVELS)
 
     def _fitted(
         self,

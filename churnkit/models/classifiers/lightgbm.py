@@ -10,14 +10,14 @@ from churnkit.models.calibration.maps import Calibration
 from churnkit.models.classifiers.base import (
     BinaryModel,
     TrainingRows,
-    checked_categories,
-    wide_categories,
+    check_categories,
+    high_cardinality,
 )
-from churnkit.models.classifiers.lightgbm_dask import checked_engine, train_on_dask
+from churnkit.models.classifiers.lightgbm_dask import check_engine, train_on_dask
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, checked_folds, held_out_mean
-from churnkit.models.scorers.target_encoded import StatisticsScorer
-from churnkit.models.scorers.target_encoding import CategoryStatistics, cross_encoded
+from churnkit.models.folds import Fold, average_held_out, make_folds
+from churnkit.models.scorers.target_encoded import TargetEncodedScorer
+from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BoostedTrees"]
+__all__ = ["LightGBMTrees"]
 
 _METRIC = "binary_logloss"
 
 
-class BoostedTrees(BinaryModel):
+class LightGBMTrees(BinaryModel):
     """LightGBM for churn: small regularised trees, as many as held-out rows ask for.
 
     Fitting is deterministic: the same rows, settings and seed give the same trees; with Dask
@@ -57,7 +57,7 @@ class BoostedTrees(BinaryModel):
         splitter, or pairs of row numbers.
     categorical_features
         Indices of the columns that hold category codes.
-    statistics_levels
+    target_encoding_threshold
         A category of more levels than this is read by how often its customers leave and how
         many there are; all are read one by one if not given.
     monotone_constraints
@@ -72,7 +72,7 @@ class BoostedTrees(BinaryModel):
 
     Attributes
     ----------
-    scorer_ : churnkit.trees.CompiledTrees, or StatisticsScorer where a category is wide
+    scorer_ : churnkit.trees.CompiledTrees, or TargetEncodedScorer where a category is wide
     booster_ : lightgbm.Booster
     calibration_ : Calibration
         The identity: the trees' own log-odds.
@@ -86,7 +86,7 @@ class BoostedTrees(BinaryModel):
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
-    >>> model = BoostedTrees(rounds=20).fit(X, X[:, 0] > 0)
+    >>> model = LightGBMTrees(rounds=20).fit(X, X[:, 0] > 0)
     >>> model.predict([[2.0, 0.0], [-2.0, 0.0]])
     array([ True, False])
     """
@@ -106,7 +106,7 @@ class BoostedTrees(BinaryModel):
         patience: int = 50,
         cv: Any = 5,
         categorical_features: tuple[int, ...] | None = None,
-        statistics_levels: int | None = None,
+        target_encoding_threshold: int | None = None,
         monotone_constraints: tuple[int, ...] | None = None,
         num_threads: int = 1,
         engine: str = "local",
@@ -124,7 +124,7 @@ class BoostedTrees(BinaryModel):
         self.patience = patience
         self.cv = cv
         self.categorical_features = categorical_features
-        self.statistics_levels = statistics_levels
+        self.target_encoding_threshold = target_encoding_threshold
         self.monotone_constraints = monotone_constraints
         self.num_threads = num_threads
         self.engine = engine
@@ -145,24 +145,22 @@ class BoostedTrees(BinaryModel):
             The rows cannot be trained on; the message says why and what to do.
         """
         rows = self._training_rows(X, y, sample_weight)
-        checked_engine(self.engine)
+        check_engine(self.engine)
         rounds = self._enough(rows) if self.rounds is None else self.rounds
         from churnkit.trees import compile_booster
 
         wide = self._wide(rows)
-        matrix = cross_encoded(rows, wide, seed=self.seed) if wide else rows.matrix
+        matrix = cross_encode(rows, wide, seed=self.seed) if wide else rows.matrix
         self.booster_: lightgbm.Booster = self._train(matrix, rows, wide, rounds)
         self.rounds_ = self.booster_.num_trees()
         trees = compile_booster(self.booster_)
-        self.scorer_ = (
-            StatisticsScorer(CategoryStatistics.fit(rows, wide), trees) if wide else trees
-        )
+        self.scorer_ = TargetEncodedScorer(TargetEncoding.fit(rows, wide), trees) if wide else trees
         self.calibration_ = Calibration.identity()
         return self
 
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
-    ) -> tuple[NDArray[np.float64], BoostedTrees]:
+    ) -> tuple[NDArray[np.float64], LightGBMTrees]:
         """Score each row by trees that did not see it, and find how many trees are enough.
 
         The number of rounds is the one with the lowest mean log loss over all folds, so it is
@@ -193,7 +191,7 @@ class BoostedTrees(BinaryModel):
         if wide:
             # Each fold's rates are its own training rows': others would tell the outcome.
             sets, held_out = self._encoded_folds(rows, folds, wide)
-            matrix = cross_encoded(rows, wide, seed=self.seed)
+            matrix = cross_encode(rows, wide, seed=self.seed)
             turn = iter(sets)
 
             def replaced(_: Any, __: Any, given: dict[str, Any]) -> Any:
@@ -213,11 +211,13 @@ class BoostedTrees(BinaryModel):
             booster.predict(part, num_iteration=rounds, raw_score=True)
             for booster, part in zip(found["cvbooster"].boosters, held_out, strict=True)
         ]
-        return held_out_mean(folds, parts, len(rows.matrix)), clone(self).set_params(rounds=rounds)
+        return average_held_out(folds, parts, len(rows.matrix)), clone(self).set_params(
+            rounds=rounds
+        )
 
     def _enough(self, rows: TrainingRows) -> int:
         """Return how many trees the held-out rows ask for."""
-        folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
+        folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
         return int(self.cross_fit(rows, folds)[1].get_params()["rounds"])
 
     def _train(
@@ -242,12 +242,12 @@ class BoostedTrees(BinaryModel):
 
     def _categories(self, rows: TrainingRows, wide: tuple[int, ...]) -> list[int]:
         """Return which columns the trees read as categories."""
-        categories = checked_categories(self.categorical_features, rows.matrix)
+        categories = check_categories(self.categorical_features, rows.matrix)
         return [at for at in categories if at not in wide]
 
     def _wide(self, rows: TrainingRows) -> tuple[int, ...]:
-        categories = checked_categories(self.categorical_features, rows.matrix)
-        return wide_categories(rows.matrix, categories, self.statistics_levels)
+        categories = check_categories(self.categorical_features, rows.matrix)
+        return high_cardinality(rows.matrix, categories, self.target_encoding_threshold)
 
     def _encoded_folds(
         self, rows: TrainingRows, folds: Sequence[Fold], wide: tuple[int, ...]
@@ -256,8 +256,8 @@ class BoostedTrees(BinaryModel):
         sets, held_out = [], []
         for fold in folds:
             inside, outside = rows.take(fold.train), rows.take(fold.test)
-            matrix = CategoryStatistics.fit(inside, wide).apply(outside.matrix)
-            trained = self._dataset(cross_encoded(inside, wide, seed=self.seed), inside, wide)
+            matrix = TargetEncoding.fit(inside, wide).apply(outside.matrix)
+            trained = self._dataset(cross_encode(inside, wide, seed=self.seed), inside, wide)
             judged = self._dataset(matrix, outside, wide, reference=trained)
             sets.append((trained, judged))
             held_out.append(matrix)

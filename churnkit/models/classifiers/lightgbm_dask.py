@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.classifiers.base import TrainingRows
 
-__all__ = ["ENGINES", "checked_engine", "train_on_dask"]
+__all__ = ["ENGINES", "check_engine", "train_on_dask"]
 
 ENGINES = ("local", "dask")
 
@@ -37,7 +37,7 @@ _INTERFACE = {
 _NETWORK = {"machines": "", "num_machines": "1", "local_listen_port": "12400", "time_out": "120"}
 
 
-def checked_engine(engine: str) -> str:
+def check_engine(engine: str) -> str:
     """Return the engine, if there is one of that name.
 
     Raises
@@ -47,7 +47,7 @@ def checked_engine(engine: str) -> str:
 
     Examples
     --------
-    >>> checked_engine("local")
+    >>> check_engine("local")
     'local'
     """
     if engine not in ENGINES:

@@ -11,20 +11,20 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from churnkit.core.stats.newton_logistic import Block, NewtonFit, newton_logistic
-from churnkit.models.calibration.fit import row_losses
+from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.classifiers.base import (
     BinaryModel,
     TrainingRows,
-    checked_categories,
-    wide_categories,
+    check_categories,
+    high_cardinality,
 )
 from churnkit.models.classifiers.logistic_encoding import ColumnEncoding, encode_columns
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, checked_folds, held_out_mean
+from churnkit.models.folds import Fold, average_held_out, make_folds
 from churnkit.models.scorers.additive import LinearScorer
-from churnkit.models.scorers.target_encoded import StatisticsScorer
-from churnkit.models.scorers.target_encoding import CategoryStatistics, cross_encoded
+from churnkit.models.scorers.target_encoded import TargetEncodedScorer
+from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,7 +60,7 @@ class LogisticModel(BinaryModel):
         Indices of the columns that hold category codes.
     max_levels
         How many categories of a column have an effect of their own; rarer ones share one.
-    statistics_levels
+    target_encoding_threshold
         A category of more levels than this is read by how often its customers leave and how
         many there are; all are read one by one if not given.
     max_rows
@@ -76,7 +76,7 @@ class LogisticModel(BinaryModel):
 
     Attributes
     ----------
-    scorer_ : LinearScorer, or StatisticsScorer where a category is wide
+    scorer_ : LinearScorer, or TargetEncodedScorer where a category is wide
     calibration_ : Calibration
         The identity: the model's own log-odds.
     classes_ : (2,)
@@ -101,7 +101,7 @@ class LogisticModel(BinaryModel):
         bends: int = 9,
         categorical_features: tuple[int, ...] | None = None,
         max_levels: int = 256,
-        statistics_levels: int | None = None,
+        target_encoding_threshold: int | None = None,
         max_rows: int = 200_000,
         max_iter: int = 100,
         cv: Any = 5,
@@ -111,7 +111,7 @@ class LogisticModel(BinaryModel):
         self.bends = bends
         self.categorical_features = categorical_features
         self.max_levels = max_levels
-        self.statistics_levels = statistics_levels
+        self.target_encoding_threshold = target_encoding_threshold
         self.max_rows = max_rows
         self.max_iter = max_iter
         self.cv = cv
@@ -133,7 +133,7 @@ class LogisticModel(BinaryModel):
         """
         rows = self._training_rows(X, y, sample_weight)
         if self.C is None:
-            folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
+            folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
             self.C_ = self._held_out(rows, folds)[1]
         else:
             self.C_ = float(self.C)
@@ -188,7 +188,7 @@ class LogisticModel(BinaryModel):
                 starts[at] = fitted.coefficients
                 scorer = readings[at].scorer(fitted.coefficients)
                 parts.append(scorer.raw_score(rows.matrix[fold.test]))
-            return held_out_mean(folds[:count], parts, len(rows.matrix))
+            return average_held_out(folds[:count], parts, len(rows.matrix))
 
         strength = self.C
         if strength is None:
@@ -205,12 +205,12 @@ class LogisticModel(BinaryModel):
         return rows.take(np.arange(self.max_rows) * count // self.max_rows)
 
     def _reading(self, rows: TrainingRows) -> _Reading:
-        categories = checked_categories(self.categorical_features, rows.matrix)
-        wide = wide_categories(rows.matrix, categories, self.statistics_levels)
+        categories = check_categories(self.categorical_features, rows.matrix)
+        wide = high_cardinality(rows.matrix, categories, self.target_encoding_threshold)
         statistics = None
         if wide:
-            statistics = CategoryStatistics.fit(rows, wide)
-            rows = rows._replace(matrix=cross_encoded(rows, wide, seed=self.seed))
+            statistics = TargetEncoding.fit(rows, wide)
+            rows = rows._replace(matrix=cross_encode(rows, wide, seed=self.seed))
         encodings = encode_columns(
             rows.matrix,
             rows.weight,
@@ -239,14 +239,14 @@ class _Reading(NamedTuple):
 
     rows: TrainingRows
     encodings: list[ColumnEncoding]
-    statistics: CategoryStatistics | None
+    statistics: TargetEncoding | None
 
     def blocks(self) -> Callable[[], Iterable[Block]]:
         return _blocks(self.rows, self.encodings)
 
     def scorer(self, coefficients: NDArray[np.float64]) -> Scorer:
         linear = _folded(coefficients, self.encodings, self.rows)
-        return linear if self.statistics is None else StatisticsScorer(self.statistics, linear)
+        return linear if self.statistics is None else TargetEncodedScorer(self.statistics, linear)
 
 
 def _downhill(loss_of: Callable[[float], float]) -> float:
@@ -262,7 +262,7 @@ def _downhill(loss_of: Callable[[float], float]) -> float:
 def _held_out_loss(rows: TrainingRows, raw: NDArray[np.float64]) -> float:
     held = ~np.isnan(raw)
     probability = Calibration.identity().apply(raw[held])
-    return float(rows.weight[held] @ row_losses(rows.outcome[held], probability))
+    return float(rows.weight[held] @ row_log_losses(rows.outcome[held], probability))
 
 
 def _blocks(rows: TrainingRows, encodings: list[ColumnEncoding]) -> Callable[[], Iterable[Block]]:
@@ -286,13 +286,13 @@ def _blocks(rows: TrainingRows, encodings: list[ColumnEncoding]) -> Callable[[],
 def _folded(
     coefficients: NDArray[np.float64], encodings: list[ColumnEncoding], rows: TrainingRows
 ) -> LinearScorer:
-    """Fold the coefficients into one function a column, each centred on the training rows."""
+    """Fold the coefficients into one function a column, each centered on the training rows."""
     bias = float(coefficients[0])
     ends = 1 + np.cumsum([encoding.width for encoding in encodings])
     columns = []
     for at, encoding in enumerate(encodings):
         effect = encoding.effect(coefficients[ends[at] - encoding.width : ends[at]])
         mean = float(effect.at(rows.matrix[:, at]) @ rows.weight / rows.weight.sum())
-        columns.append(effect.centred(mean))
+        columns.append(effect.centered(mean))
         bias += mean
     return LinearScorer(bias, columns)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from churnkit.core.stats.weighted_quantiles import weighted_quantiles
-from churnkit.models.calibration.fit import row_losses
+from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
-from churnkit.models.classifiers.base import BinaryModel, TrainingRows, checked_categories
+from churnkit.models.classifiers.base import BinaryModel, TrainingRows, check_categories
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, checked_folds
+from churnkit.models.folds import Fold, make_folds
 from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ class SingleFeatureRule(BinaryModel):
         if self.bins < 1 or not self.shrinkage > 0:
             raise ModelDataError("bins must be 1 or more, and shrinkage above 0")
         rows = self._training_rows(X, y, sample_weight)
-        categories = frozenset(checked_categories(self.categorical_features, rows.matrix))
-        folds = checked_folds(self.cv, rows, groups=None, seed=self.seed)
+        categories = frozenset(check_categories(self.categorical_features, rows.matrix))
+        folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
         losses = [
             self._held_out_loss(rows, folds, at, is_category=at in categories)
             for at in range(rows.matrix.shape[1])
@@ -190,7 +190,7 @@ class SingleFeatureRule(BinaryModel):
             table = self._table(rows, fold.train, at, is_category=is_category)
             weight = rows.weight[fold.test]
             expected = table.rate[table.bins(rows.matrix[fold.test, at])]
-            loss += float(weight @ row_losses(rows.outcome[fold.test], expected))
+            loss += float(weight @ row_log_losses(rows.outcome[fold.test], expected))
             mass += float(weight.sum())
         return loss / mass
 

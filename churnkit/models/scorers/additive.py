@@ -2,7 +2,7 @@
 
 A number's function is a line with bends at its knots, flat beyond the range that was seen in
 training; a category's is a table by code. Missing values and unknown categories have a value
-of their own. All are centred on the average training customer.
+of their own. All are centered on the average training customer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 
 from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.base import matrix_of
-from churnkit.models.scorers.serialization import saved_array, saved_integer, saved_number
+from churnkit.models.scorers.base import check_matrix
+from churnkit.models.scorers.serialization import read_array, read_integer, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ class ColumnEffect:
         added[np.isnan(column)] = self.missing
         return added
 
-    def centred(self, mean: float) -> ColumnEffect:
+    def centered(self, mean: float) -> ColumnEffect:
         """Return the same function, lowered by `mean`."""
         return ColumnEffect(
             self.is_category, self.missing - mean, self.knots, self.effect - mean, self.slope
@@ -171,7 +171,7 @@ class LinearScorer:
         ModelDataError
             X has another number of columns.
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         total: NDArray[np.float64] = np.full(len(matrix), self.bias)
         for at, column in enumerate(self.columns):
             total += column.at(matrix[:, at])
@@ -208,7 +208,7 @@ class LinearScorer:
         ModelDataError
             X has another number of columns.
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         parts = np.empty((len(matrix), self.n_features + 1))
         for at, column in enumerate(self.columns):
             parts[:, at] = column.at(matrix[:, at])
@@ -242,16 +242,16 @@ class LinearScorer:
         BundleError
             Settings and arrays do not fit together.
         """
-        width = saved_integer(settings, "n_features", low=1, high=_MAX_FEATURES)
-        is_category = saved_array(arrays, "is_category", dtype="bool", size=width)
-        missing = saved_array(arrays, "missing", dtype="float64", size=width)
-        sizes = saved_array(arrays, "sizes", dtype="int64", size=width)
-        knots = saved_array(arrays, "knots", dtype="float64")
+        width = read_integer(settings, "n_features", low=1, high=_MAX_FEATURES)
+        is_category = read_array(arrays, "is_category", dtype="bool", size=width)
+        missing = read_array(arrays, "missing", dtype="float64", size=width)
+        sizes = read_array(arrays, "sizes", dtype="int64", size=width)
+        knots = read_array(arrays, "knots", dtype="float64")
         # Compared one by one, because a sum of forged sizes could wrap around.
         if (sizes < 0).any() or (sizes > len(knots)).any() or sizes.sum() != len(knots):
             raise BundleError("the saved array 'sizes' does not add up to the array 'knots'")
-        effect = saved_array(arrays, "effect", dtype="float64", size=len(knots))
-        slope = saved_array(arrays, "slope", dtype="float64", size=len(knots))
+        effect = read_array(arrays, "effect", dtype="float64", size=len(knots))
+        slope = read_array(arrays, "slope", dtype="float64", size=len(knots))
         ends = np.cumsum(sizes)
         columns = [
             _checked_column(
@@ -264,7 +264,7 @@ class LinearScorer:
             )
             for at in range(width)
         ]
-        return cls(saved_number(settings, "bias"), columns)
+        return cls(read_number(settings, "bias"), columns)
 
 
 def _parts(

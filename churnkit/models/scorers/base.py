@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Scorer", "load_scorer", "matrix_of"]
+__all__ = ["Scorer", "check_matrix", "load_scorer"]
 
 _KINDS = {
     "ensemble": ("churnkit.models.scorers.ensemble", "EnsembleScorer"),
     "hazard": ("churnkit.models.survival.scorer", "HazardScorer"),
     "linear": ("churnkit.models.scorers.additive", "LinearScorer"),
-    "statistics": ("churnkit.models.scorers.target_encoded", "StatisticsScorer"),
+    "statistics": ("churnkit.models.scorers.target_encoded", "TargetEncodedScorer"),
     "trees": ("churnkit.trees", "CompiledTrees"),
 }
 
@@ -96,7 +96,7 @@ def load_scorer(kind: str, settings: dict[str, Any], arrays: dict[str, NDArray[A
     return scorer
 
 
-def matrix_of(X: Any, n_features: int) -> NDArray[np.float64]:
+def check_matrix(X: Any, n_features: int) -> NDArray[np.float64]:
     """Return X as floats of shape (n, n_features).
 
     Raises
@@ -106,7 +106,7 @@ def matrix_of(X: Any, n_features: int) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> matrix_of([[1, 2]], 2)
+    >>> check_matrix([[1, 2]], 2)
     array([[1., 2.]])
     """
     try:

@@ -8,7 +8,7 @@ import numpy as np
 
 from churnkit.errors import BundleError
 from churnkit.models.scorers.base import load_scorer
-from churnkit.models.scorers.serialization import saved_array, saved_integer
+from churnkit.models.scorers.serialization import read_array, read_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,11 +101,11 @@ class EnsembleScorer:
         BundleError
             Settings and arrays do not fit together.
         """
-        width = saved_integer(settings, "n_features", low=1, high=1_000_000)
+        width = read_integer(settings, "n_features", low=1, high=1_000_000)
         described = settings.get("members")
         if not isinstance(described, list) or not 1 <= len(described) <= _MAX_MEMBERS:
             raise BundleError(f"the saved ensemble does not list 1 to {_MAX_MEMBERS} members")
-        weights = saved_array(arrays, "weights", dtype="float64", size=len(described))
+        weights = read_array(arrays, "weights", dtype="float64", size=len(described))
         members = [_loaded(entry, arrays, at) for at, entry in enumerate(described)]
         if any(member.n_features != width for member in members):
             raise BundleError("the members of the saved ensemble read different columns")

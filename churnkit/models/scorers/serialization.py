@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["saved_array", "saved_integer", "saved_number", "saved_text"]
+__all__ = ["read_array", "read_choice", "read_integer", "read_number"]
 
 
-def saved_text(settings: Mapping[str, Any], name: str, *, among: Sequence[str]) -> str:
+def read_choice(settings: Mapping[str, Any], name: str, *, among: Sequence[str]) -> str:
     """Return a setting that is one of a few words.
 
     Raises
@@ -30,7 +30,7 @@ def saved_text(settings: Mapping[str, Any], name: str, *, among: Sequence[str]) 
 
     Examples
     --------
-    >>> saved_text({"method": "platt"}, "method", among=("platt", "beta"))
+    >>> read_choice({"method": "platt"}, "method", among=("platt", "beta"))
     'platt'
     """
     found = settings.get(name)
@@ -39,7 +39,7 @@ def saved_text(settings: Mapping[str, Any], name: str, *, among: Sequence[str]) 
     return found
 
 
-def saved_integer(settings: Mapping[str, Any], name: str, *, low: int, high: int) -> int:
+def read_integer(settings: Mapping[str, Any], name: str, *, low: int, high: int) -> int:
     """Return a setting that is a whole number from `low` to `high`.
 
     Raises
@@ -49,7 +49,7 @@ def saved_integer(settings: Mapping[str, Any], name: str, *, low: int, high: int
 
     Examples
     --------
-    >>> saved_integer({"n_features": 3}, "n_features", low=1, high=9)
+    >>> read_integer({"n_features": 3}, "n_features", low=1, high=9)
     3
     """
     found = settings.get(name)
@@ -58,7 +58,7 @@ def saved_integer(settings: Mapping[str, Any], name: str, *, low: int, high: int
     return found
 
 
-def saved_number(settings: Mapping[str, Any], name: str) -> float:
+def read_number(settings: Mapping[str, Any], name: str) -> float:
     """Return a setting that is a finite number.
 
     Raises
@@ -68,7 +68,7 @@ def saved_number(settings: Mapping[str, Any], name: str) -> float:
 
     Examples
     --------
-    >>> saved_number({"bias": -0.5}, "bias")
+    >>> read_number({"bias": -0.5}, "bias")
     -0.5
     """
     found = settings.get(name)
@@ -77,7 +77,7 @@ def saved_number(settings: Mapping[str, Any], name: str) -> float:
     return float(found)
 
 
-def saved_array(
+def read_array(
     arrays: Mapping[str, NDArray[Any]], name: str, *, dtype: str, size: int | None = None
 ) -> NDArray[Any]:
     """Return a one-dimensional array of a known type; floats must be finite.
@@ -100,7 +100,7 @@ def saved_array(
 
     Examples
     --------
-    >>> saved_array({"knots": np.array([0.0, 1.0])}, "knots", dtype="float64", size=2)
+    >>> read_array({"knots": np.array([0.0, 1.0])}, "knots", dtype="float64", size=2)
     array([0., 1.])
     """
     found = arrays.get(name)

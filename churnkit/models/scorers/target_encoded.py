@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.base import load_scorer, matrix_of
-from churnkit.models.scorers.target_encoding import CategoryStatistics
+from churnkit.models.scorers.base import check_matrix, load_scorer
+from churnkit.models.scorers.target_encoding import TargetEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from churnkit.models.scorers.base import Scorer
 
-__all__ = ["StatisticsScorer"]
+__all__ = ["TargetEncodedScorer"]
 
 _PREFIX = "inner_"
 
 
-class StatisticsScorer:
+class TargetEncodedScorer:
     """Churn rates and counts in place of codes, then another scorer.
 
     Parameters
@@ -41,7 +41,7 @@ class StatisticsScorer:
     >>> by_rate = LinearScorer.straight(
     ...     bias=0.0, coefficients=[1.0, 0.0], low=[0.0, 0.0], high=[1.0, 9.0]
     ... )
-    >>> scorer = StatisticsScorer(CategoryStatistics.fit(rows, [0]), by_rate)
+    >>> scorer = TargetEncodedScorer(TargetEncoding.fit(rows, [0]), by_rate)
     >>> low, high = scorer.raw_score([[1.0], [0.0]])
     >>> bool(low < high)
     True
@@ -49,7 +49,7 @@ class StatisticsScorer:
 
     kind: ClassVar[str] = "statistics"
 
-    def __init__(self, statistics: CategoryStatistics, inner: Scorer) -> None:
+    def __init__(self, statistics: TargetEncoding, inner: Scorer) -> None:
         self.statistics = statistics
         self.inner = inner
 
@@ -65,7 +65,7 @@ class StatisticsScorer:
 
     def encoded(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the matrix that the inner scorer reads."""
-        return self.statistics.apply(matrix_of(X, self.n_features))
+        return self.statistics.apply(check_matrix(X, self.n_features))
 
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log-odds, (n,), of a matrix (n, f) in which missing is NaN."""
@@ -103,7 +103,7 @@ class StatisticsScorer:
         BundleError
             Settings and arrays do not fit together.
         """
-        statistics = CategoryStatistics.from_arrays(settings, arrays)
+        statistics = TargetEncoding.from_arrays(settings, arrays)
         described = settings.get("inner")
         if not isinstance(described, dict) or not isinstance(described.get("settings"), dict):
             raise BundleError("the scorer behind the saved statistics is not described")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.models.scorers.serialization import saved_array, saved_integer
+from churnkit.models.scorers.serialization import read_array, read_integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.classifiers.base import TrainingRows
 
-__all__ = ["CategoryStatistics", "LevelTable", "cross_encoded"]
+__all__ = ["LevelTable", "TargetEncoding", "cross_encode"]
 
 _PARTS = 5
 # However alike or unlike the levels are, so many customers of the overall rate join each.
@@ -110,7 +110,7 @@ class LevelTable:
 
 
 @dataclass(frozen=True)
-class CategoryStatistics:
+class TargetEncoding:
     """A matrix with wide categories, as a matrix of numbers.
 
     A column's rate takes the place of its codes; its frequency is a further column, after
@@ -138,7 +138,7 @@ class CategoryStatistics:
         --------
         >>> from churnkit.models.classifiers.base import TrainingRows
         >>> rows = TrainingRows.of(np.array([[5.0, 0], [6.0, 1]]), np.array([1.0, 0.0]))
-        >>> CategoryStatistics.fit(rows, [1]).apply(np.array([[7.0, 9.0]]))
+        >>> TargetEncoding.fit(rows, [1]).apply(np.array([[7.0, 9.0]]))
         array([[7. , 0.5, 0. ]])
         """
         overall = float(rows.weight @ rows.outcome / rows.weight.sum())
@@ -204,18 +204,18 @@ class CategoryStatistics:
         BundleError
             Settings and arrays do not fit together.
         """
-        width = saved_integer(settings, "n_features", low=1, high=1_000_000)
-        columns = saved_array(arrays, "columns", dtype="int64")
+        width = read_integer(settings, "n_features", low=1, high=1_000_000)
+        columns = read_array(arrays, "columns", dtype="int64")
         if (columns < 0).any() or (columns >= width).any() or (np.diff(columns) <= 0).any():
             raise BundleError("the saved array 'columns' names no columns in order")
-        sizes = saved_array(arrays, "sizes", dtype="int64", size=len(columns))
-        rate = saved_array(arrays, "rate", dtype="float64")
+        sizes = read_array(arrays, "sizes", dtype="int64", size=len(columns))
+        rate = read_array(arrays, "rate", dtype="float64")
         # Compared one by one, because a sum of forged sizes could wrap around.
         if (sizes < 0).any() or (sizes > len(rate)).any() or sizes.sum() != len(rate):
             raise BundleError("the saved array 'sizes' does not add up to the array 'rate'")
-        frequency = saved_array(arrays, "frequency", dtype="float64", size=len(rate))
-        missing = saved_array(arrays, "missing", dtype="float64", size=2 * len(columns))
-        unknown = saved_array(arrays, "unknown", dtype="float64", size=2 * len(columns))
+        frequency = read_array(arrays, "frequency", dtype="float64", size=len(rate))
+        missing = read_array(arrays, "missing", dtype="float64", size=2 * len(columns))
+        unknown = read_array(arrays, "unknown", dtype="float64", size=2 * len(columns))
         ends = np.cumsum(sizes)
         tables = tuple(
             LevelTable(
@@ -229,7 +229,7 @@ class CategoryStatistics:
         return cls(tuple(columns.tolist()), tables, width)
 
 
-def cross_encoded(rows: TrainingRows, columns: Sequence[int], *, seed: int) -> NDArray[np.float64]:
+def cross_encode(rows: TrainingRows, columns: Sequence[int], *, seed: int) -> NDArray[np.float64]:
     """Return training rows as a matrix of numbers, each row's rates learned on other rows.
 
     Parameters
@@ -243,7 +243,7 @@ def cross_encoded(rows: TrainingRows, columns: Sequence[int], *, seed: int) -> N
 
     Returns
     -------
-    (n, f + columns) as `CategoryStatistics.apply` gives; a row is not counted in its own
+    (n, f + columns) as `TargetEncoding.apply` gives; a row is not counted in its own
     frequency, as a new customer is not.
     """
     number, width = len(rows.matrix), rows.matrix.shape[1]

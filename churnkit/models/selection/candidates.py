@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import clone
 
 from churnkit.core.stats.newton_logistic import softplus
-from churnkit.models.calibration.fit import Calibrated, calibrate
-from churnkit.models.folds import Fold, held_out_mean
+from churnkit.models.calibration.fit import CalibrationResult, calibrate
+from churnkit.models.folds import Fold, average_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
     from churnkit.models.classifiers.base import BinaryModel, TrainingRows
 
-__all__ = ["CandidateResult", "CandidateTable", "Contender", "blend", "contend", "judged"]
+__all__ = [
+    "CandidateResult",
+    "CandidateTable",
+    "ScoredCandidate",
+    "blend",
+    "judged",
+    "score_candidate",
+]
 
 _LEAST_WEIGHT = 0.02
 
@@ -84,7 +91,7 @@ class CandidateTable:
 
 
 @dataclass(frozen=True)
-class Contender:
+class ScoredCandidate:
     """A candidate after its held-out scoring.
 
     Attributes
@@ -103,17 +110,17 @@ class Contender:
     name: str
     estimator: BinaryModel
     raw: NDArray[np.float64]
-    calibrated: Calibrated
+    calibrated: CalibrationResult
     cpu_seconds: float
 
 
-def contend(
+def score_candidate(
     name: str,
     estimator: BinaryModel,
     rows: TrainingRows,
     folds: Sequence[Fold],
     number: NDArray[np.intp],
-) -> Contender:
+) -> ScoredCandidate:
     """Score a candidate on held-out rows.
 
     Parameters
@@ -131,12 +138,12 @@ def contend(
     Examples
     --------
     >>> from churnkit.models.classifiers.base import TrainingRows
-    >>> from churnkit.models.folds import checked_folds, held_out_number
+    >>> from churnkit.models.folds import make_folds, fold_numbers
     >>> from churnkit.models.classifiers.logistic import LogisticModel
     >>> rows = TrainingRows.of(np.arange(40.0)[:, None], np.arange(40) % 4 > 1.0)
-    >>> folds = checked_folds(4, rows, groups=None, seed=0)
-    >>> number = held_out_number(folds, 40)
-    >>> contend("logistic", LogisticModel(C=1.0), rows, folds, number).raw.shape
+    >>> folds = make_folds(4, rows, groups=None, seed=0)
+    >>> number = fold_numbers(folds, 40)
+    >>> score_candidate("logistic", LogisticModel(C=1.0), rows, folds, number).raw.shape
     (40,)
     """
     # Processor time, as a measure for people; nothing that is saved depends on it.
@@ -150,19 +157,21 @@ def contend(
             .scorer_.raw_score(rows.matrix[fold.test])
             for fold in folds
         ]
-        raw, settled = held_out_mean(folds, parts, len(rows.matrix)), estimator
+        raw, settled = average_held_out(folds, parts, len(rows.matrix)), estimator
     calibrated = judged(raw, rows, number)
-    return Contender(name, settled, raw, calibrated, time.process_time() - started)
+    return ScoredCandidate(name, settled, raw, calibrated, time.process_time() - started)
 
 
-def judged(raw: NDArray[np.float64], rows: TrainingRows, number: NDArray[np.intp]) -> Calibrated:
+def judged(
+    raw: NDArray[np.float64], rows: TrainingRows, number: NDArray[np.intp]
+) -> CalibrationResult:
     """Calibrate held-out log-odds, rows that no fold holds out left aside."""
     held = number >= 0
     return calibrate(raw[held], rows.outcome[held], number[held], sample_weight=rows.weight[held])
 
 
 def blend(
-    contenders: Sequence[Contender], rows: TrainingRows, number: NDArray[np.intp]
+    contenders: Sequence[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weigh the contenders' log-odds so that their sum has the lowest log loss.
 

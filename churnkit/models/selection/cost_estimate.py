@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.classifiers.base import BinaryModel
 
-__all__ = ["Effort", "estimate_effort"]
+__all__ = ["CostEstimate", "estimate_cost"]
 
 # Processor seconds, measured on servers of 2024 and 2025: for a tree, a row and a column; for
 # a tree's leaf; and for a row and a squared column of a regression's design.
@@ -24,14 +24,14 @@ _COLUMNS_OF_A_NUMBER = 10
 
 
 @dataclass(frozen=True)
-class Effort:
+class CostEstimate:
     """What a contest is expected to take.
 
     Attributes
     ----------
     rows, columns
         Of the training table.
-    contest_rows
+    selection_rows
         How many rows the candidates are compared on.
     cpu_seconds
         Of one processor; right to a factor of about three.
@@ -41,7 +41,7 @@ class Effort:
 
     rows: int
     columns: int
-    contest_rows: int
+    selection_rows: int
     cpu_seconds: float
     memory_bytes: int
 
@@ -54,26 +54,28 @@ class Effort:
 
         Examples
         --------
-        >>> print(Effort(1_000_000, 30, 50_000, 95.0, 900_000_000))
+        >>> print(CostEstimate(1_000_000, 30, 50_000, 95.0, 900_000_000))
         1,000,000 rows of 30 columns, compared on 50,000: about 2 CPU-minutes, 0.9 GB
         """
         minutes = self.cpu_seconds / 60
         time = f"{minutes:.0f} CPU-minutes" if minutes >= 1.5 else f"{self.cpu_seconds:.0f} CPU-s"
-        compared = "" if self.contest_rows == self.rows else f", compared on {self.contest_rows:,}"
+        compared = (
+            "" if self.selection_rows == self.rows else f", compared on {self.selection_rows:,}"
+        )
         return (
             f"{self.rows:,} rows of {self.columns} columns{compared}: about {time}, "
             f"{self.memory_bytes / 1e9:.1f} GB"
         )
 
 
-def estimate_effort(
+def estimate_cost(
     candidates: Sequence[tuple[str, BinaryModel]],
     *,
     rows: int,
     columns: int,
-    contest_rows: int,
+    selection_rows: int,
     folds: int,
-) -> Effort:
+) -> CostEstimate:
     """Estimate a contest of candidates, and the fit of all of them on all rows.
 
     Parameters
@@ -82,7 +84,7 @@ def estimate_effort(
         As `profile_candidates` gives them.
     rows, columns
         Of the training table.
-    contest_rows
+    selection_rows
         How many rows the candidates are compared on.
     folds
         How many folds.
@@ -91,11 +93,11 @@ def estimate_effort(
     --------
     >>> from churnkit.models.selection.presets import profile_candidates
     >>> few, many = (
-    ...     estimate_effort(
+    ...     estimate_cost(
     ...         profile_candidates("fast", rows=rows, seed=0),
     ...         rows=rows,
     ...         columns=20,
-    ...         contest_rows=rows,
+    ...         selection_rows=rows,
     ...         folds=5,
     ...     )
     ...     for rows in (1_000, 50_000)
@@ -103,14 +105,14 @@ def estimate_effort(
     >>> few.cpu_seconds < many.cpu_seconds
     True
     """
-    held = min(rows, contest_rows)
+    held = min(rows, selection_rows)
     seconds = sum(
         _seconds(candidate.get_params(), rows, held, folds, columns) for _, candidate in candidates
     )
     # The table; LightGBM's byte a cell, of the whole and of each fold; the regression's design.
     memory = 9 * rows * columns + held * columns * (folds + 9)
     memory += 8 * min(held, 200_000) * columns * _COLUMNS_OF_A_NUMBER * (folds - 1)
-    return Effort(rows, columns, held, seconds, int(memory) + 200_000_000)
+    return CostEstimate(rows, columns, held, seconds, int(memory) + 200_000_000)
 
 
 def _seconds(settings: dict[str, Any], rows: int, held: int, folds: int, columns: int) -> float:

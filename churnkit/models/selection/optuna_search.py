@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import MissingExtraError
-from churnkit.models.calibration.fit import row_losses
+from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.errors import ModelDataError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from churnkit.models.classifiers.base import TrainingRows
-    from churnkit.models.classifiers.lightgbm import BoostedTrees
+    from churnkit.models.classifiers.lightgbm import LightGBMTrees
     from churnkit.models.folds import Fold
 
 __all__ = ["Trial", "Tuned", "Tuning", "tune"]
@@ -89,13 +89,13 @@ class Trial:
 class Tuned:
     """What a search came to: the best settings, all trials, and whether it was interrupted."""
 
-    estimator: BoostedTrees
+    estimator: LightGBMTrees
     trials: tuple[Trial, ...]
     interrupted: bool
 
 
 def tune(
-    base: BoostedTrees,
+    base: LightGBMTrees,
     rows: TrainingRows,
     folds: Sequence[Fold],
     tuning: Tuning,
@@ -150,7 +150,7 @@ def tune(
 
 def _search(
     study: Any,
-    base: BoostedTrees,
+    base: LightGBMTrees,
     rows: TrainingRows,
     folds: Sequence[Fold],
     tuning: Tuning,
@@ -168,7 +168,7 @@ def _search(
         estimator = _set(base, _suggested(trial))
         raw, settled = estimator.cross_fit(rows, folds)
         held = ~np.isnan(raw)
-        losses = row_losses(rows.outcome[held], Calibration.identity().apply(raw[held]))
+        losses = row_log_losses(rows.outcome[held], Calibration.identity().apply(raw[held]))
         trial.set_user_attr("rounds", settled.rounds)
         return float(np.average(losses, weights=rows.weight[held]))
 
@@ -193,10 +193,10 @@ def _finished(study: Any) -> list[Any]:
     return [each for each in study.trials if each.state.name == "COMPLETE"]
 
 
-def _set(base: BoostedTrees, settings: dict[str, Any]) -> BoostedTrees:
+def _set(base: LightGBMTrees, settings: dict[str, Any]) -> LightGBMTrees:
     from sklearn.base import clone
 
-    found: BoostedTrees = clone(base).set_params(**settings)
+    found: LightGBMTrees = clone(base).set_params(**settings)
     return found
 
 
@@ -209,11 +209,13 @@ def _suggested(trial: Any) -> dict[str, Any]:
         "feature_fraction": trial.suggest_float("feature_fraction", 0.2, 1.0),
         "row_fraction": trial.suggest_float("row_fraction", 0.5, 1.0),
         "extra_trees": trial.suggest_categorical("extra_trees", [False, True]),
-        "statistics_levels": trial.suggest_categorical("statistics_levels", [4, 16, 64]),
+        "target_encoding_threshold": trial.suggest_categorical(
+            "target_encoding_threshold", [4, 16, 64]
+        ),
     }
 
 
-def _name(base: BoostedTrees, rows: TrainingRows, folds: Sequence[Fold]) -> str:
+def _name(base: LightGBMTrees, rows: TrainingRows, folds: Sequence[Fold]) -> str:
     """Name a study by all that its losses depend on: a search never mixes two tables."""
     total = blake2b(digest_size=12)
     for array in (rows.matrix, rows.outcome, rows.weight, *(fold.test for fold in folds)):

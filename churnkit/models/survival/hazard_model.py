@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from churnkit.models.classifiers.base import checked_categories
+from churnkit.models.classifiers.base import check_categories
 from churnkit.models.errors import ModelDataError
-from churnkit.models.survival.person_period import MOST_PERIODS, FollowUp, person_periods
+from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, person_periods
 from churnkit.models.survival.scorer import HazardScorer
-from churnkit.models.survival.time_varying import MovingColumns
-from churnkit.models.survival.validation import checked_follow_up, checked_intervals, checked_matrix
+from churnkit.models.survival.time_varying import TimeVaryingColumns
+from churnkit.models.survival.validation import check_follow_up, check_intervals, checked_matrix
 
 if TYPE_CHECKING:
     import lightgbm
@@ -57,11 +57,11 @@ class HazardModel(BaseEstimator):
         How many folds.
     categorical_features
         Indices of the columns that hold category codes.
-    moving
+    time_varying
         Columns that move as everybody knows beforehand: for each its index, what it gains in a
         period, and the cycle that it begins anew after, or None. ``(7, -1.0, 12.0)`` is the
         months to a yearly renewal, in periods of a month.
-    most_rows
+    max_rows
         Of more person-periods than these, those without leaving are sampled and weighted.
     num_threads
         How many threads LightGBM may use.
@@ -77,12 +77,12 @@ class HazardModel(BaseEstimator):
         How many trees there are.
     baseline_ : (periods,)
         Each period's log-odds of leaving over all customers, before the trees.
-    observed_to_ : float
+    max_follow_up_ : float
         The longest follow-up. Later than that nobody was seen, and the curve goes on with the
         hazard of the last periods: an assumption.
     person_periods_ : int
         How many rows the trees were trained on.
-    sampled_share_ : float
+    sampling_fraction_ : float
         Which share of the rows without leaving they were; 1.0 if all.
     n_features_in_ : int
 
@@ -124,8 +124,8 @@ class HazardModel(BaseEstimator):
         patience: int = 30,
         cv: int = 3,
         categorical_features: tuple[int, ...] | None = None,
-        moving: tuple[tuple[int, float, float | None], ...] | None = None,
-        most_rows: int = 4_000_000,
+        time_varying: tuple[tuple[int, float, float | None], ...] | None = None,
+        max_rows: int = 4_000_000,
         num_threads: int = 1,
         seed: int = 0,
     ) -> None:
@@ -142,8 +142,8 @@ class HazardModel(BaseEstimator):
         self.patience = patience
         self.cv = cv
         self.categorical_features = categorical_features
-        self.moving = moving
-        self.most_rows = most_rows
+        self.time_varying = time_varying
+        self.max_rows = max_rows
         self.num_threads = num_threads
         self.seed = seed
 
@@ -173,7 +173,7 @@ class HazardModel(BaseEstimator):
             The rows cannot be trained on; the message says why and what to do.
         """
         matrix = checked_matrix(self, X, reset=True)
-        watched = checked_follow_up(
+        watched = check_follow_up(
             duration,
             event,
             entry,
@@ -222,10 +222,10 @@ class HazardModel(BaseEstimator):
         400
         """
         matrix = checked_matrix(self, X, reset=True)
-        watched = checked_follow_up(
+        watched = check_follow_up(
             stop, event, start, sample_weight, rows=len(matrix), width=self._checked_width()
         )
-        return self._fit(matrix, watched, checked_intervals(customer, watched))
+        return self._fit(matrix, watched, check_intervals(customer, watched))
 
     def predict_survival(
         self, X: ArrayLike, times: ArrayLike, *, age: ArrayLike | None = None
@@ -339,14 +339,16 @@ class HazardModel(BaseEstimator):
         from churnkit.trees import compile_booster
 
         horizon = self._checked_horizon(float(watched.exit.max()) * self.width)
-        categories = checked_categories(self.categorical_features, matrix)
-        moving = MovingColumns.checked(self.moving, columns=matrix.shape[1], categories=categories)
-        made = person_periods(watched, most_rows=self.most_rows, seed=self.seed)
+        categories = check_categories(self.categorical_features, matrix)
+        time_varying = TimeVaryingColumns.checked(
+            self.time_varying, columns=matrix.shape[1], categories=categories
+        )
+        made = person_periods(watched, max_rows=self.max_rows, seed=self.seed)
         self.baseline_: NDArray[np.float64] = fitting.baseline_log_odds(*watched.totals())
         baseline = self.baseline_
         slope = np.ones(len(baseline))
         rows = fitting.PersonPeriodRows(
-            matrix, made, len(baseline) - 1, moving=moving, first=watched.first
+            matrix, made, len(baseline) - 1, time_varying=time_varying, first=watched.first
         )
         dataset = fitting.person_period_dataset(
             rows, made, baseline, categories=categories, seed=self.seed
@@ -362,19 +364,19 @@ class HazardModel(BaseEstimator):
                 max_rounds=self.max_rounds,
                 patience=self.patience,
             )
-            baseline, slope = fitting.fit_fading(raw, made, baseline)
+            baseline, slope = fitting.fit_time_decay(raw, made, baseline)
         self.booster_: lightgbm.Booster = lightgbm.train(settings, dataset, num_boost_round=rounds)
         self.rounds_ = self.booster_.num_trees()
-        self.observed_to_ = float(watched.exit.max()) * self.width
+        self.max_follow_up_ = float(watched.exit.max()) * self.width
         self.person_periods_ = len(made.row)
-        self.sampled_share_ = made.share
+        self.sampling_fraction_ = made.share
         self.scorer_ = HazardScorer(
             compile_booster(self.booster_),
             baseline,
             slope,
             width=float(self.width),
             horizon=horizon,
-            moving=moving,
+            time_varying=time_varying,
         )
         return self
 
@@ -385,8 +387,8 @@ class HazardModel(BaseEstimator):
 
     def _checked_horizon(self, longest: float) -> float:
         horizon = longest if self.horizon is None else float(self.horizon)
-        if not 0 < horizon <= MOST_PERIODS * self.width:
+        if not 0 < horizon <= MAX_PERIODS * self.width:
             raise ModelDataError(
-                f"horizon must lie above zero and within {MOST_PERIODS:,} periods of the width"
+                f"horizon must lie above zero and within {MAX_PERIODS:,} periods of the width"
             )
         return horizon

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.survival.hazard_model import HazardModel
     from churnkit.models.survival.person_period import PersonPeriods
-    from churnkit.models.survival.time_varying import MovingColumns
+    from churnkit.models.survival.time_varying import TimeVaryingColumns
 
 __all__ = [
     "PersonPeriodRows",
@@ -28,7 +28,7 @@ __all__ = [
     "booster_settings",
     "cross_fit",
     "customer_folds",
-    "fit_fading",
+    "fit_time_decay",
     "person_period_dataset",
 ]
 
@@ -54,7 +54,7 @@ class PersonPeriodRows(lightgbm.Sequence):
         Their person-periods.
     last
         Later periods count as this one.
-    moving
+    time_varying
         Columns that move with time.
     first : (n,) the period that each customer's columns speak of
     """
@@ -65,14 +65,14 @@ class PersonPeriodRows(lightgbm.Sequence):
         made: PersonPeriods,
         last: int,
         *,
-        moving: MovingColumns,
+        time_varying: TimeVaryingColumns,
         first: NDArray[np.int64],
     ) -> None:
         self.matrix = matrix
         self.row = made.row
         self.period = np.minimum(made.period, last)
-        self.moving = moving
-        self.elapsed = made.period - first[made.row] if moving else made.period
+        self.time_varying = time_varying
+        self.elapsed = made.period - first[made.row] if time_varying else made.period
         self.batch_size = max(1, 2_000_000 // (matrix.shape[1] + 1))
 
     def __getitem__(self, at: int | slice | list[int]) -> NDArray[np.float64]:
@@ -82,7 +82,7 @@ class PersonPeriodRows(lightgbm.Sequence):
         """Return a row, (f + 1,), or rows, (k, f + 1)."""
         row, period = np.atleast_1d(self.row[at]), np.atleast_1d(self.period[at])
         read = np.column_stack([self.matrix[row], period])
-        self.moving.move(read, np.atleast_1d(self.elapsed[at]))
+        self.time_varying.move(read, np.atleast_1d(self.elapsed[at]))
         return read[0] if np.ndim(self.row[at]) == 0 else read
 
     def __len__(self) -> int:
@@ -251,7 +251,7 @@ def cross_fit(
     return rounds, raw
 
 
-def fit_fading(
+def fit_time_decay(
     raw: NDArray[np.float64], made: PersonPeriods, baseline: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Learn how the pull of the trees changes with time, on held-out customers.
@@ -279,8 +279,8 @@ def fit_fading(
     >>> rng = np.random.default_rng(0)
     >>> raw = rng.normal(size=4000)
     >>> left = rng.random(4000) < 1 / (1 + np.exp(-raw / 2))
-    >>> made = person_periods(FollowUp.of(np.ones(4000), left, width=1.0), most_rows=9999, seed=0)
-    >>> fit_fading(raw, made, np.zeros(1))[1].round(1)
+    >>> made = person_periods(FollowUp.of(np.ones(4000), left, width=1.0), max_rows=9999, seed=0)
+    >>> fit_time_decay(raw, made, np.zeros(1))[1].round(1)
     array([0.5])
     """
     late = np.log1p(np.arange(len(baseline)))

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MOST_PERIODS", "FollowUp", "PersonPeriods", "period_units", "person_periods"]
+__all__ = ["MAX_PERIODS", "FollowUp", "PersonPeriods", "period_units", "person_periods"]
 
-MOST_PERIODS = 10_000
+MAX_PERIODS = 10_000
 _CHUNK_ROWS = 1_000_000
 
 
@@ -66,9 +66,9 @@ class FollowUp:
             The times span more periods than can be bounded.
         """
         ends = period_units(duration, width)
-        if ends.max(initial=0.0) > MOST_PERIODS:
+        if ends.max(initial=0.0) > MAX_PERIODS:
             raise ModelDataError(
-                f"the durations span more than {MOST_PERIODS:,} periods of width {width:g}: "
+                f"the durations span more than {MAX_PERIODS:,} periods of width {width:g}: "
                 "set a larger width"
             )
         begins = np.zeros(len(ends)) if entry is None else period_units(entry, width)
@@ -144,18 +144,18 @@ def period_units(time: NDArray[np.float64], width: float) -> NDArray[np.float64]
     return np.where(near, whole, scaled)
 
 
-def person_periods(watched: FollowUp, *, most_rows: int, seed: int) -> PersonPeriods:
-    """Make the rows, or a weighted sample of them if they are more than `most_rows`.
+def person_periods(watched: FollowUp, *, max_rows: int, seed: int) -> PersonPeriods:
+    """Make the rows, or a weighted sample of them if they are more than `max_rows`.
 
     All rows in which somebody left are kept, unless they alone fill half of the room; of the
     others a random share is drawn, and each drawn row stands for those that were not. The rows
-    are made in chunks, so memory is bounded by `most_rows` and not by the follow-up.
+    are made in chunks, so memory is bounded by `max_rows` and not by the follow-up.
 
     Parameters
     ----------
     watched
         Times under risk.
-    most_rows
+    max_rows
         About how many rows there may be.
     seed
         The same seed draws the same rows.
@@ -163,22 +163,22 @@ def person_periods(watched: FollowUp, *, most_rows: int, seed: int) -> PersonPer
     Examples
     --------
     >>> watched = FollowUp.of(np.array([2.0, 1.5]), np.array([True, False]), width=1.0)
-    >>> made = person_periods(watched, most_rows=100, seed=0)
+    >>> made = person_periods(watched, max_rows=100, seed=0)
     >>> made.row.tolist(), made.period.tolist(), made.left.tolist(), made.weight.tolist()
     ([0, 0, 1, 1], [0, 1, 0, 1], [0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.5])
     """
     total = int((watched.last - watched.first + 1).sum())
     leavers = int(watched.left.sum())
     keep_left, keep_stayed = 1.0, 1.0
-    if total > most_rows:
-        if 2 * leavers > most_rows:
-            keep_left = keep_stayed = most_rows / total
+    if total > max_rows:
+        if 2 * leavers > max_rows:
+            keep_left = keep_stayed = max_rows / total
         else:
-            keep_stayed = (most_rows - leavers) / (total - leavers)
+            keep_stayed = (max_rows - leavers) / (total - leavers)
     rng = np.random.default_rng(seed)
     rows, periods, lefts, weights = [], [], [], []
     for row, period, left, weight in _chunks(watched):
-        if total > most_rows:
+        if total > max_rows:
             keep = np.where(left, keep_left, keep_stayed)
             drawn = rng.random(len(row)) < keep
             row, period, left = row[drawn], period[drawn], left[drawn]  # noqa: PLW2901

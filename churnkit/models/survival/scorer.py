@@ -13,10 +13,10 @@ import numpy as np
 
 from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.base import matrix_of
-from churnkit.models.scorers.serialization import saved_array, saved_number
-from churnkit.models.survival.person_period import MOST_PERIODS, period_units
-from churnkit.models.survival.time_varying import MovingColumns
+from churnkit.models.scorers.base import check_matrix
+from churnkit.models.scorers.serialization import read_array, read_number
+from churnkit.models.survival.person_period import MAX_PERIODS, period_units
+from churnkit.models.survival.time_varying import TimeVaryingColumns
 from churnkit.trees import CompiledTrees
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class HazardScorer:
         Length of a period, in the unit of the durations.
     horizon
         What `raw_score` and `contributions` speak of: leaving within so much time.
-    moving
+    time_varying
         Columns that move with time, from what they are now.
     """
 
@@ -58,14 +58,14 @@ class HazardScorer:
         *,
         width: float,
         horizon: float,
-        moving: MovingColumns | None = None,
+        time_varying: TimeVaryingColumns | None = None,
     ) -> None:
         self.trees = trees
         self.baseline = baseline
         self.slope = slope
         self.width = width
         self.horizon = horizon
-        self.moving = moving or MovingColumns()
+        self.time_varying = time_varying or TimeVaryingColumns()
 
     @property
     def n_features(self) -> int:
@@ -89,7 +89,7 @@ class HazardScorer:
         ModelDataError
             A shape does not fit, or a time is negative, not finite or too far away.
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         ahead = self._units(times, "times")
         found = np.empty((len(matrix), len(ahead)))
         for part in self._parts(matrix, age, float(ahead.max(initial=0.0))):
@@ -115,7 +115,7 @@ class HazardScorer:
         horizon
             In the unit of the durations; the scorer's own if not given.
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         ahead = float(self._units(self.horizon if horizon is None else horizon, "horizon")[0])
         found = np.empty(len(matrix))
         for part in self._parts(matrix, age, ahead):
@@ -146,7 +146,7 @@ class HazardScorer:
         -------
         (n, len(periods))
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         ends = [float(end) for end in periods]
         self._units(np.array(ends) * self.width, "periods")
         found = np.empty((len(matrix), len(ends)))
@@ -172,7 +172,7 @@ class HazardScorer:
         X : (n, f) encoded matrix, missing as NaN
         periods : (p,) numbers of periods, the first is 0
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         wanted = np.atleast_1d(np.asarray(periods, dtype=np.int64))
         if wanted.min(initial=0) < 0:
             raise ModelDataError("a period is negative: the first is 0")
@@ -184,7 +184,7 @@ class HazardScorer:
 
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log-odds of leaving within the horizon, (n,)."""
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         ahead = float(self._units(self.horizon, "horizon")[0])
         found = np.empty(len(matrix))
         for part in self._parts(matrix, None, ahead):
@@ -205,7 +205,7 @@ class HazardScorer:
         arXiv:1704.02685), so rows sum to `raw_score`. What the passing of time itself does is
         part of the bias.
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         ahead = float(self._units(self.horizon, "horizon")[0])
         found = np.empty((len(matrix), self.n_features + 1))
         periods = max(1, int(np.ceil(ahead)))
@@ -220,8 +220,8 @@ class HazardScorer:
         settings, arrays = self.trees.to_arrays()
         held = {f"{_PREFIX}{name}": array for name, array in arrays.items()}
         described = {"width": self.width, "horizon": self.horizon, "trees": settings}
-        if self.moving:
-            described["moving"] = self.moving.to_list()
+        if self.time_varying:
+            described["moving"] = self.time_varying.to_list()
         return described, {"baseline": self.baseline, "slope": self.slope, **held}
 
     @classmethod
@@ -233,8 +233,8 @@ class HazardScorer:
         BundleError
             Settings and arrays do not fit together.
         """
-        width, horizon = (saved_number(settings, name) for name in ("width", "horizon"))
-        if not (width > 0 and 0 < horizon <= width * MOST_PERIODS):
+        width, horizon = (read_number(settings, name) for name in ("width", "horizon"))
+        if not (width > 0 and 0 < horizon <= width * MAX_PERIODS):
             raise BundleError("the saved hazard's width or horizon is out of range")
         described = settings.get("trees")
         if not isinstance(described, dict):
@@ -245,14 +245,16 @@ class HazardScorer:
             if name.startswith(_PREFIX)
         }
         trees = CompiledTrees.from_arrays(described, held)
-        baseline = saved_array(arrays, "baseline", dtype="float64")
-        if not 1 <= len(baseline) <= MOST_PERIODS:
-            raise BundleError(f"the saved hazard has no baseline of 1 to {MOST_PERIODS} periods")
-        slope = saved_array(arrays, "slope", dtype="float64", size=len(baseline))
+        baseline = read_array(arrays, "baseline", dtype="float64")
+        if not 1 <= len(baseline) <= MAX_PERIODS:
+            raise BundleError(f"the saved hazard has no baseline of 1 to {MAX_PERIODS} periods")
+        slope = read_array(arrays, "slope", dtype="float64", size=len(baseline))
         if trees.n_outputs != 1 or trees.n_features < 2:
             raise BundleError("the trees of the saved hazard read no customer, or score classes")
-        moving = MovingColumns.from_saved(settings.get("moving", []), columns=trees.n_features - 1)
-        return cls(trees, baseline, slope, width=width, horizon=horizon, moving=moving)
+        time_varying = TimeVaryingColumns.from_saved(
+            settings.get("moving", []), columns=trees.n_features - 1
+        )
+        return cls(trees, baseline, slope, width=width, horizon=horizon, time_varying=time_varying)
 
     def _units(self, times: ArrayLike, name: str) -> NDArray[np.float64]:
         try:
@@ -262,10 +264,10 @@ class HazardScorer:
         if ahead.ndim != 1:
             raise ModelDataError(f"{name} has {ahead.ndim} dimensions: pass a list of numbers")
         # Written so that NaN fails it too.
-        wrong = int(np.count_nonzero(~((ahead >= 0) & (ahead <= MOST_PERIODS * self.width))))
+        wrong = int(np.count_nonzero(~((ahead >= 0) & (ahead <= MAX_PERIODS * self.width))))
         if wrong:
             raise ModelDataError(
-                f"{wrong} of {name} are negative, missing, or more than {MOST_PERIODS:,} periods "
+                f"{wrong} of {name} are negative, missing, or more than {MAX_PERIODS:,} periods "
                 "away"
             )
         return period_units(ahead, self.width)
@@ -283,7 +285,9 @@ class HazardScorer:
         periods = max(1, int(np.ceil(float(start.max(initial=0.0)) + ahead)))
         # Later periods than the baseline's last are all alike, unless columns move: scored once.
         lowest = int(first.min(initial=0))
-        scored = min(periods, max(1, len(self.baseline) - lowest)) if not self.moving else periods
+        scored = (
+            min(periods, max(1, len(self.baseline) - lowest)) if not self.time_varying else periods
+        )
         for rows in _blocks(len(matrix), periods):
             ahead_of_now = np.broadcast_to(np.arange(scored), (rows.stop - rows.start, scored))
             at = first[rows, None] + ahead_of_now
@@ -312,7 +316,7 @@ class HazardScorer:
         rows = np.empty((at.size, self.n_features + 1))
         rows[:, :-1] = np.repeat(matrix, at.shape[1], axis=0)
         rows[:, -1] = at.ravel()
-        self.moving.move(rows, elapsed.ravel())
+        self.time_varying.move(rows, elapsed.ravel())
         return rows, at
 
     def _explained(

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MovingColumns"]
+__all__ = ["TimeVaryingColumns"]
 
 _LARGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
-class MovingColumns:
+class TimeVaryingColumns:
     """Which columns move, and how.
 
     Attributes
@@ -38,7 +38,7 @@ class MovingColumns:
     Examples
     --------
     >>> rows = np.array([[2.0, 30.0], [2.0, 30.0]])
-    >>> MovingColumns(((0, -1.0, 12.0), (1, 1.0, None))).move(rows, np.array([0, 3]))
+    >>> TimeVaryingColumns(((0, -1.0, 12.0), (1, 1.0, None))).move(rows, np.array([0, 3]))
     >>> rows
     array([[ 2., 30.],
            [11., 33.]])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
 
-__all__ = ["checked_follow_up", "checked_intervals", "checked_matrix"]
+__all__ = ["check_follow_up", "check_intervals", "checked_matrix"]
 
 # Stretches may overlap by so much of a period, which rounding of times can do.
 _ROUNDING = 1e-6
@@ -51,7 +51,7 @@ def checked_matrix(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray[
     return matrix
 
 
-def checked_follow_up(
+def check_follow_up(
     duration: Any, event: Any, entry: Any, weight: Any, *, rows: int, width: float
 ) -> FollowUp:
     """Return times under risk in units of the width.
@@ -71,7 +71,7 @@ def checked_follow_up(
 
     Examples
     --------
-    >>> checked_follow_up([2, 3], [1, 0], None, None, rows=2, width=2.0).exit
+    >>> check_follow_up([2, 3], [1, 0], None, None, rows=2, width=2.0).exit
     array([1. , 1.5])
     """
     if duration is None:
@@ -99,7 +99,7 @@ def checked_follow_up(
     return FollowUp.of(ends, left == 1, width=width, entry=begins, weight=weights)
 
 
-def checked_intervals(customer: Any, watched: FollowUp) -> NDArray[np.int64]:
+def check_intervals(customer: Any, watched: FollowUp) -> NDArray[np.int64]:
     """Return each row's customer as a number 0, 1, ..., (n,).
 
     Raises
@@ -109,8 +109,8 @@ def checked_intervals(customer: Any, watched: FollowUp) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> watched = checked_follow_up([2, 3], [0, 1], [0, 2], None, rows=2, width=1.0)
-    >>> checked_intervals(["ann", "ann"], watched)
+    >>> watched = check_follow_up([2, 3], [0, 1], [0, 2], None, rows=2, width=1.0)
+    >>> check_intervals(["ann", "ann"], watched)
     array([0, 0])
     """
     names = np.asarray(customer)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.evaluation import Interval, paired_value, rank_average_effect
-from churnkit.models.classifiers.base import checked_categories, without_values
+from churnkit.models.classifiers.base import check_categories, redact_values
 from churnkit.models.errors import ModelDataError
 from churnkit.models.uplift.calibration import Calibrating, fit_curve, fit_spread
 from churnkit.models.uplift.meta_learners import LEARNERS, Halves, fit_halves, rough_variance
@@ -250,7 +250,7 @@ class UpliftModel(BaseEstimator):
         return Settings(
             seed=self.seed,
             num_threads=self.num_threads,
-            categorical=checked_categories(self.categorical_features, rows.matrix),
+            categorical=check_categories(self.categorical_features, rows.matrix),
             rounds=self.rounds,
             num_leaves=self.num_leaves,
             smallest_leaf=max(_FEWEST_OF_A_LEAF, len(rows) // 200),
@@ -299,7 +299,7 @@ class UpliftModel(BaseEstimator):
                 self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
             )
         except ValueError as refusal:
-            raise ModelDataError(without_values(str(refusal))) from None
+            raise ModelDataError(redact_values(str(refusal))) from None
         return matrix
 
 

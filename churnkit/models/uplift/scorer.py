@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, get_args
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.models.scorers.base import matrix_of
+from churnkit.models.scorers.base import check_matrix
 from churnkit.models.scorers.serialization import (
-    saved_array,
-    saved_integer,
-    saved_number,
-    saved_text,
+    read_array,
+    read_choice,
+    read_integer,
+    read_number,
 )
 from churnkit.models.uplift.effect_transforms import Link, Way, outputs_of, raw_effects
 from churnkit.trees import CompiledTrees
@@ -105,7 +105,7 @@ class UpliftScorer:
         ----------
         X : (n, f) encoded matrix, missing as NaN
         """
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         scores = [trees.raw_score for trees in self.trees]
         raw = raw_effects(
             self.way,
@@ -117,7 +117,7 @@ class UpliftScorer:
 
     def spread(self, X: ArrayLike) -> NDArray[np.float64]:
         """Give the standard errors of the effects, (n, actions)."""
-        matrix = matrix_of(X, self.n_features)
+        matrix = check_matrix(X, self.n_features)
         logs = np.column_stack([trees.raw_score(matrix) for trees in self.spread_trees])
         return np.exp(np.clip(logs, *_LOG_RANGE) / 2.0)
 
@@ -159,10 +159,10 @@ class UpliftScorer:
         BundleError
             Settings and arrays do not fit together.
         """
-        way: Way = saved_text(settings, "way", among=get_args(Way))  # type: ignore[assignment]
-        link: Link = saved_text(settings, "link", among=get_args(Link))  # type: ignore[assignment]
-        actions = saved_integer(settings, "n_actions", low=1, high=_MOST_ARMS)
-        width = saved_integer(settings, "n_features", low=1, high=2**31 - 1)
+        way: Way = read_choice(settings, "way", among=get_args(Way))  # type: ignore[assignment]
+        link: Link = read_choice(settings, "link", among=get_args(Link))  # type: ignore[assignment]
+        actions = read_integer(settings, "n_actions", low=1, high=_MOST_ARMS)
+        width = read_integer(settings, "n_features", low=1, high=2**31 - 1)
         slopes = settings.get("slopes")
         if not isinstance(slopes, list) or len(slopes) != actions:
             raise BundleError("the saved uplift has not one slope for each action")
@@ -199,8 +199,8 @@ def _saved_trees(
 
 
 def _saved_curve(arrays: Mapping[str, NDArray[Any]], at: int, slope: Any) -> Curve:
-    knots = saved_array(arrays, f"knots_{at}", dtype="float64")
-    values = saved_array(arrays, f"values_{at}", dtype="float64", size=len(knots))
+    knots = read_array(arrays, f"knots_{at}", dtype="float64")
+    values = read_array(arrays, f"values_{at}", dtype="float64", size=len(knots))
     if not len(knots) or (np.diff(knots) <= 0).any():
         raise BundleError("the knots of the saved uplift do not ascend")
-    return Curve(knots, values, saved_number({"slope": slope}, "slope"))
+    return Curve(knots, values, read_number({"slope": slope}, "slope"))

@@ -12,7 +12,7 @@ from .lifetime import LifetimeValue as LifetimeValue
 from .lifetime import lifetime_value as lifetime_value
 from .pareto_nbd import ParetoNBD as ParetoNBD
 from .rfm_summary import PurchaseSummary as PurchaseSummary
-from .rfm_summary import summarise as summarise
+from .rfm_summary import summarize as summarize
 from .serialization import value_model_from_dict as value_model_from_dict
 from .ziln import ZeroInflatedLognormalValue as ZeroInflatedLognormalValue
 
@@ -32,6 +32,6 @@ __all__ = [
     "holdout_figures",
     "lifetime_value",
     "rolling_holdout",
-    "summarise",
+    "summarize",
     "value_model_from_dict",
 ]

@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.maximum_likelihood import MaximumLikelihood, maximise
+from churnkit.models.value.maximum_likelihood import MaximumLikelihood, maximize_likelihood
 from churnkit.models.value.purchase_history import (
     Histories,
-    checked_column,
-    distinct_histories,
+    aggregate_histories,
+    check_column,
     read_histories,
 )
-from churnkit.models.value.serialization import StoredParameters
+from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ __all__ = ["PurchaseModel"]
 _BLOCK_ROWS = 1 << 16
 
 
-class PurchaseModel(StoredParameters, BaseEstimator):
+class PurchaseModel(ParameterMixin, BaseEstimator):
     """Purchases at a customer's own rate until the customer leaves unseen.
 
     A subclass gives the likelihood of a history with its gradient, the probability to be
@@ -61,7 +61,7 @@ class PurchaseModel(StoredParameters, BaseEstimator):
         ModelDataError
             A column does not fit, or there is nothing to learn from; the message says why.
         """
-        cells = distinct_histories(read_histories(frequency, recency, T, sample_weight))
+        cells = aggregate_histories(read_histories(frequency, recency, T, sample_weight))
         # In units of the mean observation time all parameters are of the order of one.
         unit = float(np.average(cells.T, weights=cells.weight))
         scaled = cells.over(unit)
@@ -71,7 +71,7 @@ class PurchaseModel(StoredParameters, BaseEstimator):
             return float(scaled.weight @ each), gradient @ scaled.weight
 
         weight = float(cells.weight.sum())
-        found = maximise(log_likelihood, self._names, self._starts, weight=weight)
+        found = maximize_likelihood(log_likelihood, self._names, self._starts, weight=weight)
         scales = np.array([unit if name in self._times else 1.0 for name in self._names])
         # A density of times shrinks by the unit, once for each repeat purchase.
         shift = float(cells.weight @ cells.frequency) * np.log(unit)
@@ -121,7 +121,7 @@ class PurchaseModel(StoredParameters, BaseEstimator):
         (m,)
         """
         check_is_fitted(self)
-        return self._newcomer(self._estimate(), checked_column(np.atleast_1d(t), "t"))
+        return self._newcomer(self._estimate(), check_column(np.atleast_1d(t), "t"))
 
     def conditional_expected_purchases(
         self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
@@ -139,7 +139,7 @@ class PurchaseModel(StoredParameters, BaseEstimator):
         """
         check_is_fitted(self)
         histories = read_histories(frequency, recency, T)
-        ahead = checked_column(t, "t", size=len(histories.T))
+        ahead = check_column(t, "t", size=len(histories.T))
         return self._conditional(self._estimate(), histories, ahead)
 
     def discounted_expected_purchases(
@@ -172,9 +172,9 @@ class PurchaseModel(StoredParameters, BaseEstimator):
         """
         check_is_fitted(self)
         histories = read_histories(frequency, recency, T)
-        return self.discounted_under(self._estimate(), histories, rate=rate, horizon=horizon)
+        return self.discount_purchases(self._estimate(), histories, rate=rate, horizon=horizon)
 
-    def discounted_under(
+    def discount_purchases(
         self,
         parameters: ArrayLike,
         histories: Histories,

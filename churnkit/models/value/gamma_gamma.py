@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.maximum_likelihood import MaximumLikelihood, maximise
-from churnkit.models.value.purchase_history import FEWEST_CUSTOMERS, checked_column
-from churnkit.models.value.serialization import StoredParameters
+from churnkit.models.value.maximum_likelihood import MaximumLikelihood, maximize_likelihood
+from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column
+from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["GammaGamma", "read_spending"]
 
 
-class GammaGamma(StoredParameters, BaseEstimator):
+class GammaGamma(ParameterMixin, BaseEstimator):
     """Spend at a purchase varies around a customer's own mean, which varies between customers.
 
     It holds where spend and frequency have little to do with each other; look at their
@@ -76,11 +76,11 @@ class GammaGamma(StoredParameters, BaseEstimator):
         x, mean = read_spending(frequency, monetary)
         given = 1.0 if sample_weight is None else sample_weight
         kept = x > 0
-        weight = checked_column(given, "sample_weight", size=len(x))[kept]
-        if weight.sum() < FEWEST_CUSTOMERS:
+        weight = check_column(given, "sample_weight", size=len(x))[kept]
+        if weight.sum() < MIN_CUSTOMERS:
             raise ModelDataError(
                 f"frequency is above 0 for {weight.sum():g} customers, too few to fit spend: give "
-                f"at least {FEWEST_CUSTOMERS} customers who bought again"
+                f"at least {MIN_CUSTOMERS} customers who bought again"
             )
         x, mean = x[kept], mean[kept]
         if np.ptp(mean) == 0:
@@ -93,7 +93,9 @@ class GammaGamma(StoredParameters, BaseEstimator):
             each, gradient = _log_likelihood(at, x, mean / unit)
             return float(weight @ each), gradient @ weight
 
-        found = maximise(log_likelihood, self._names, self._starts, weight=float(weight.sum()))
+        found = maximize_likelihood(
+            log_likelihood, self._names, self._starts, weight=float(weight.sum())
+        )
         self._keep(
             MaximumLikelihood(
                 found.names,
@@ -159,7 +161,7 @@ def read_spending(
     >>> read_spending([0, 2], [float("nan"), 12.5])
     (array([0., 2.]), array([ 0. , 12.5]))
     """
-    x = checked_column(frequency, "frequency")
+    x = check_column(frequency, "frequency")
     fractions = int(np.count_nonzero(np.mod(x, 1.0)))
     if fractions:
         raise ModelDataError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import checked_column
+from churnkit.models.value.purchase_history import check_column
 from churnkit.models.value.rfm_summary import day_number, read_purchase_days
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class HoldoutFigures:
         Of single customers.
     correlation
         Pearson's; NaN where either side is constant.
-    normalised_gini
+    normalized_gini
         How well forecasts rank customers: 1 as well as the outcome itself, 0 as chance.
     deciles
         Calibration from the lowest forecasts to the highest.
@@ -61,7 +61,7 @@ class HoldoutFigures:
     rmse: float
     mae: float
     correlation: float
-    normalised_gini: float
+    normalized_gini: float
     deciles: tuple[Decile, ...]
 
     def to_frame(self) -> pd.DataFrame:
@@ -132,11 +132,11 @@ def holdout_figures(actual: ArrayLike, predicted: ArrayLike) -> HoldoutFigures:
     Examples
     --------
     >>> found = holdout_figures([0, 0, 1, 3], [0.1, 0.3, 0.6, 2.0])
-    >>> round(found.bias, 3), round(found.rmse, 3), found.normalised_gini
+    >>> round(found.bias, 3), round(found.rmse, 3), found.normalized_gini
     (-0.25, 0.561, 1.0)
     """
-    came = checked_column(actual, "actual")
-    forecast = checked_column(predicted, "predicted", size=len(came))
+    came = check_column(actual, "actual")
+    forecast = check_column(predicted, "predicted", size=len(came))
     if not len(came) or not came.sum() > 0:
         raise ModelDataError("actual is 0 for every customer: take a longer horizon")
     error = forecast - came
@@ -154,7 +154,7 @@ def holdout_figures(actual: ArrayLike, predicted: ArrayLike) -> HoldoutFigures:
         rmse=float(np.sqrt(np.mean(error**2))),
         mae=float(np.abs(error).mean()),
         correlation=_correlation(came, forecast),
-        normalised_gini=_normalised_gini(came, forecast),
+        normalized_gini=_normalised_gini(came, forecast),
         deciles=deciles,
     )
 
@@ -175,7 +175,7 @@ def rolling_holdout(
     Parameters
     ----------
     transactions, customer, time, unit_days
-        As for `summarise`.
+        As for `summarize`.
     models
         Unfitted purchase models by name; they are cloned.
     as_of

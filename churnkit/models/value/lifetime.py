@@ -10,7 +10,7 @@ import numpy as np
 from churnkit.evaluation import Interval
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.gamma_gamma import read_spending
-from churnkit.models.value.purchase_history import Histories, checked_column, read_histories
+from churnkit.models.value.purchase_history import Histories, check_column, read_histories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,11 +127,11 @@ def lifetime_value(  # noqa: PLR0917 - the columns stand in the order of the mod
     x, mean = read_spending(frequency, monetary)
     if len(x) != len(histories.T):
         raise ModelDataError("frequency and monetary must have one row for each customer")
-    earned = float(checked_column([margin], "margin")[0])
+    earned = float(check_column([margin], "margin")[0])
     if not 0 < level < 1:
         raise ModelDataError(f"level is {level}, and must lie between 0 and 1")
     drawn = _drawn(purchases, spend, draws, seed)
-    counts = purchases.discounted_under(
+    counts = purchases.discount_purchases(
         tuple(purchases.params_.values()), histories, rate=rate, horizon=horizon
     )
     each = spend.spend_under(tuple(spend.params_.values()), x, mean)
@@ -146,7 +146,7 @@ def lifetime_value(  # noqa: PLR0917 - the columns stand in the order of the mod
             [
                 earned
                 * _worth(
-                    purchases.discounted_under(bought, part, rate=rate, horizon=horizon),
+                    purchases.discount_purchases(bought, part, rate=rate, horizon=horizon),
                     spend.spend_under(spent, x[rows], mean[rows]),
                 )
                 for bought, spent in drawn

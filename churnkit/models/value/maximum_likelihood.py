@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MaximumLikelihood", "maximise"]
+__all__ = ["MaximumLikelihood", "maximize_likelihood"]
 
 # e ** 14 is a million: beyond it, and below its inverse, a parameter says "infinite" or "none".
 _REACH = 14.0
@@ -86,7 +86,7 @@ class MaximumLikelihood:
         return drawn
 
 
-def maximise(
+def maximize_likelihood(
     log_likelihood: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
     names: Sequence[str],
     starts: Sequence[Sequence[float]],

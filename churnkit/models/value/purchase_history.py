@@ -11,9 +11,9 @@ from churnkit.models.errors import ModelDataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Histories", "checked_column", "distinct_histories", "read_histories"]
+__all__ = ["Histories", "aggregate_histories", "check_column", "read_histories"]
 
-FEWEST_CUSTOMERS = 10
+MIN_CUSTOMERS = 10
 
 
 class Histories(NamedTuple):
@@ -37,7 +37,7 @@ class Histories(NamedTuple):
         return self._replace(recency=self.recency / unit, T=self.T / unit)
 
 
-def checked_column(values: ArrayLike, name: str, *, size: int | None = None) -> NDArray[np.float64]:
+def check_column(values: ArrayLike, name: str, *, size: int | None = None) -> NDArray[np.float64]:
     """Return a column of finite numbers that are not negative.
 
     Raises
@@ -48,7 +48,7 @@ def checked_column(values: ArrayLike, name: str, *, size: int | None = None) -> 
 
     Examples
     --------
-    >>> checked_column([0, 2], "frequency")
+    >>> check_column([0, 2], "frequency")
     array([0., 2.])
     """
     try:
@@ -87,13 +87,13 @@ def read_histories(
     >>> read_histories([2, 0], [30.4, 0.0], [38.9, 38.9]).weight
     array([1., 1.])
     """
-    counts = checked_column(frequency, "frequency")
+    counts = check_column(frequency, "frequency")
     size = len(counts)
-    times = checked_column(recency, "recency", size=size)
-    ends = checked_column(T, "T", size=size)
+    times = check_column(recency, "recency", size=size)
+    ends = check_column(T, "T", size=size)
     weight = np.ones(size) if sample_weight is None else None
     if weight is None:
-        weight = checked_column(sample_weight, "sample_weight", size=size)  # type: ignore[arg-type]
+        weight = check_column(sample_weight, "sample_weight", size=size)  # type: ignore[arg-type]
     _refuse(
         np.mod(counts, 1.0) != 0,
         "frequency is no whole number in {} rows: count the purchases after the first",
@@ -110,12 +110,12 @@ def read_histories(
     _refuse(
         (counts > 0) & (times == 0),
         "recency is 0 where frequency is above 0 in {} rows: collapse purchases of the same "
-        "moment into one, as summarise does",
+        "moment into one, as summarize does",
     )
     return Histories(counts, times, ends, weight)
 
 
-def distinct_histories(histories: Histories) -> Histories:
+def aggregate_histories(histories: Histories) -> Histories:
     """Count equal customers once, for fitting.
 
     Raises
@@ -124,10 +124,10 @@ def distinct_histories(histories: Histories) -> Histories:
         There are too few customers, nobody bought again, or nobody was observed.
     """
     total = histories.weight.sum()
-    if total < FEWEST_CUSTOMERS:
+    if total < MIN_CUSTOMERS:
         raise ModelDataError(
             f"{total:g} customers are too few to fit a purchase model: give at least "
-            f"{FEWEST_CUSTOMERS}, better some hundred"
+            f"{MIN_CUSTOMERS}, better some hundred"
         )
     if not histories.T.max() > 0:
         raise ModelDataError("T is 0 for every customer: observe them after their first purchase")

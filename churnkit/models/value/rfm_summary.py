@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["PurchaseDays", "PurchaseSummary", "read_purchase_days", "summarise"]
+__all__ = ["PurchaseDays", "PurchaseSummary", "read_purchase_days", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PurchaseDays:
     value: NDArray[np.float64] | None
 
     def summary(self, as_of: date | str, *, unit_days: float = 7.0) -> PurchaseSummary:
-        """Summarise the customers who bought before `as_of`; see `summarise`."""
+        """Summarize the customers who bought before `as_of`; see `summarize`."""
         if not 0 < unit_days < np.inf:
             raise ModelDataError("unit_days must be above 0: 7 for weeks, 1 for days")
         end = day_number(as_of)
@@ -124,7 +124,7 @@ class PurchaseDays:
         return counts[np.unique(self.code[self.day < start])].astype(np.float64)
 
 
-def summarise(
+def summarize(
     transactions: Any,
     *,
     as_of: date | str,
@@ -133,7 +133,7 @@ def summarise(
     value: str | None = None,
     unit_days: float = 7.0,
 ) -> PurchaseSummary:
-    """Summarise a log of transactions for purchase models.
+    """Summarize a log of transactions for purchase models.
 
     All purchases of a customer on one day (UTC) count as one, and their values add up. Only
     days before `as_of` are read; the last observed day is the one before it, and `T` ends
@@ -163,7 +163,7 @@ def summarise(
     ...     {"customer_id": "a", "date": "2026-01-15", "spent": 5.0},
     ...     {"customer_id": "b", "date": "2026-01-08", "spent": 7.0},
     ... ]
-    >>> summarise(log, as_of="2026-01-30", value="spent").to_frame()
+    >>> summarize(log, as_of="2026-01-30", value="spent").to_frame()
       customer  frequency  recency    T  monetary
     0        a        1.0      2.0  4.0      25.0
     1        b        0.0      0.0  3.0       0.0
@@ -179,7 +179,7 @@ def read_purchase_days(
     time: str = "date",
     value: str | None = None,
 ) -> PurchaseDays:
-    """Read a log of transactions and collapse it to days; parameters as for `summarise`.
+    """Read a log of transactions and collapse it to days; parameters as for `summarize`.
 
     Raises
     ------

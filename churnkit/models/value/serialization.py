@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.errors import BundleError
-from churnkit.models.scorers.serialization import saved_integer, saved_number, saved_text
+from churnkit.models.scorers.serialization import read_choice, read_integer, read_number
 from churnkit.models.value.maximum_likelihood import MaximumLikelihood
 
 if TYPE_CHECKING:
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from churnkit.evaluation import Interval
 
-__all__ = ["StoredParameters", "value_model_from_dict"]
+__all__ = ["ParameterMixin", "value_model_from_dict"]
 
 _FORMAT = 1
-_HOMES = {
-    "BGNBD": "beta_geometric",
-    "BetaDiscreteWeibull": "renewals",
+_MODULES = {
+    "BGNBD": "bg_nbd",
+    "BetaDiscreteWeibull": "contractual.sbg_bdw",
     "GammaGamma": "gamma_gamma",
-    "MBGNBD": "beta_geometric",
-    "ParetoNBD": "pareto",
-    "ShiftedBetaGeometric": "renewals",
+    "MBGNBD": "bg_nbd",
+    "ParetoNBD": "pareto_nbd",
+    "ShiftedBetaGeometric": "contractual.sbg_bdw",
 }
 
 
-class StoredParameters:
+class ParameterMixin:
     """What a model fitted by maximum likelihood knows about its parameters.
 
     Attributes
@@ -122,18 +122,18 @@ class StoredParameters:
         BundleError
             A part is missing or does not fit; the message names it.
         """
-        saved_integer(saved, "format", low=1, high=_FORMAT)
-        saved_text(saved, "model", among=(cls.__name__,))
+        read_integer(saved, "format", low=1, high=_FORMAT)
+        read_choice(saved, "model", among=(cls.__name__,))
         params = _part(saved, "params", dict)
         if set(params) != set(cls._names):
             raise BundleError(f"the saved 'params' must name {', '.join(cls._names)}")
-        values = [saved_number(params, name) for name in cls._names]
+        values = [read_number(params, name) for name in cls._names]
         if min(values) <= 0:
             raise BundleError("the saved 'params' must all be above 0")
         edge = _part(saved, "at_edge", list)
         if not all(isinstance(name, str) and name in cls._names for name in edge):
             raise BundleError("the saved 'at_edge' must hold names of parameters")
-        customers = saved_number(saved, "n_customers")
+        customers = read_number(saved, "n_customers")
         if customers <= 0:
             raise BundleError("the saved 'n_customers' must be above 0")
         model = cls()
@@ -142,7 +142,7 @@ class StoredParameters:
                 cls._names,
                 np.array(values),
                 _saved_covariance(saved, len(values)),
-                saved_number(saved, "log_likelihood"),
+                read_number(saved, "log_likelihood"),
                 tuple(edge),
             )
         )
@@ -165,9 +165,9 @@ def value_model_from_dict(saved: Mapping[str, Any]) -> Any:
     >>> value_model_from_dict(saved)
     ShiftedBetaGeometric()
     """
-    name = saved_text(saved, "model", among=tuple(_HOMES))
-    home = import_module(f"churnkit.models.value.{_HOMES[name]}")
-    return getattr(home, name).from_dict(saved)
+    name = read_choice(saved, "model", among=tuple(_MODULES))
+    module = import_module(f"churnkit.models.value.{_MODULES[name]}")
+    return getattr(module, name).from_dict(saved)
 
 
 def _part(saved: Mapping[str, Any], name: str, kind: type) -> Any:

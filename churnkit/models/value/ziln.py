@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.errors import BundleError
-from churnkit.models.classifiers.lightgbm import BoostedTrees
+from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.serialization import saved_integer, saved_number
+from churnkit.models.scorers.serialization import read_integer, read_number
 from churnkit.trees import CompiledTrees, compile_booster
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         """
         matrix, spend = self._checked(X, y)
         buys = spend > 0
-        trees = BoostedTrees(
+        trees = LightGBMTrees(
             learning_rate=self.learning_rate,
             num_leaves=self.num_leaves,
             min_child_samples=self.min_child_samples,
@@ -180,10 +180,10 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         BundleError
             A part is missing or does not fit.
         """
-        saved_integer(settings, "format", low=1, high=_FORMAT)
+        read_integer(settings, "format", low=1, high=_FORMAT)
         model = cls()
-        model.sigma_ = saved_number(settings, "sigma")
-        model.log_factor_ = saved_number(settings, "log_factor")
+        model.sigma_ = read_number(settings, "sigma")
+        model.log_factor_ = read_number(settings, "log_factor")
         for part in ("spends", "amount"):
             own = settings.get(part)
             if not isinstance(own, dict):

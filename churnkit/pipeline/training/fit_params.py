@@ -50,7 +50,7 @@ def monotone_signs(
     if "monotone_constraints" not in settings:
         raise RecipeError(
             f"recipe '{recipe.name}': its model cannot be held to monotone columns: "
-            "use ChurnClassifier or BoostedTrees"
+            "use ChurnClassifier or LightGBMTrees"
         )
     names = [column.name for column in contract.features]
     held = {column.name for column in contract.features if column.is_category}

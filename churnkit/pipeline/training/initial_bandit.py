@@ -35,4 +35,4 @@ def first_ranker(recipe: Recipe, data: TrainingData) -> Ranker | None:
         categories=compiled.categories,
         seed=recipe.seed,
     )
-    return Ranker(ranking, bandit.standardised_by(rows, compiled.option_features))
+    return Ranker(ranking, bandit.fit_scale(rows, compiled.option_features))

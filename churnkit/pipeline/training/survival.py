@@ -103,7 +103,7 @@ def fit_lifetime(lifetime: Lifetime, data: TrainingData, *, seed: int) -> Fitted
         {
             "customers": len(duration),
             "left": int(event.sum()),
-            "observed_to": model.observed_to_,
+            "observed_to": model.max_follow_up_,
             "concordance": concordance(duration, event, 1 - survival[:, -1]),
             "integrated_brier": integrated_brier(duration, event, survival, horizons)
             if len(horizons) > 1

@@ -17,7 +17,7 @@ def bandit():
     X = np.column_stack([rng.integers(3, size=80), rng.normal(size=80)]).astype(float)
     names = [f"o{at}" for at in rng.integers(3, size=80)]
     start = LinearBandit.new(customer_features=2, option_features=1, categories={0: 3}, seed=4)
-    start = start.standardised_by(X, np.array([[0.0], [3.0]]))
+    start = start.fit_scale(X, np.array([[0.0], [3.0]]))
     return start.update(BanditBatch(X, names, rng.normal(size=(80, 1)), rng.normal(size=80)))
 
 

@@ -100,7 +100,7 @@ def learned(rows=3000, *, seed=0, options=5):
     arm = rng.integers(options - 1, size=rows)
     reward = 1.0 + X[:, 0] * feature[arm] + 0.1 * rng.normal(size=rows)
     bandit = LinearBandit.new(customer_features=2, option_features=1, seed=seed)
-    bandit = bandit.standardised_by(X, feature[:, None])
+    bandit = bandit.fit_scale(X, feature[:, None])
     names = [f"o{at}" for at in arm]
     return bandit.update(BanditBatch(X, names, feature[arm][:, None], reward)), feature
 
@@ -239,17 +239,17 @@ def test_features_can_be_brought_to_one_scale_before_learning_only():
     X = rng.normal(loc=500, scale=100, size=(400, 1))
     names = ["a", "b"] * 200
     reward = np.where(np.array(names) == "a", X[:, 0] > 500, 0.5).astype(float)
-    start = LinearBandit.new(customer_features=1).standardised_by(X, np.empty((2, 0)))
+    start = LinearBandit.new(customer_features=1).fit_scale(X, np.empty((2, 0)))
     bandit = start.update(BanditBatch(X, names, np.empty((400, 0)), reward))
     best = bandit.expected([[400.0], [600.0]], ["a", "b"], np.empty((2, 0))).argmax(axis=1)
     assert best.tolist() == [1, 0]
     with pytest.raises(ValueError, match="learned already"):
-        bandit.standardised_by(X, np.empty((2, 0)))
+        bandit.fit_scale(X, np.empty((2, 0)))
 
 
 def test_columns_that_never_move_and_collinear_ones_do_no_harm():
     X = np.ones((60, 3)) * [1.0, 1.0 + 1e-12, 1e6]
-    bandit = LinearBandit.new(customer_features=3).standardised_by(X, np.empty((1, 0)))
+    bandit = LinearBandit.new(customer_features=3).fit_scale(X, np.empty((1, 0)))
     for _ in range(3):
         bandit = bandit.update(BanditBatch(X, ["a"] * 60, np.empty((60, 0)), np.ones(60)))
     drawn = bandit.drawn(X[:1], ["a", "new"], np.empty((2, 0)))

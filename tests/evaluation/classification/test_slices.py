@@ -16,7 +16,7 @@ def sure(found: Interval | None) -> Interval:
 
 
 def world(rows=4000, *, seed=0, tilt=0.0):
-    """Calibrated probabilities, but for the members of group b, whose churn is off by `tilt`."""
+    """CalibrationResult probabilities, but for the members of group b, whose churn is off by `tilt`."""
     rng = np.random.default_rng(seed)
     chance = rng.beta(2, 6, rows)
     group = rng.choice(["a", "b", "c"], rows)

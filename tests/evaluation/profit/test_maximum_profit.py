@@ -260,7 +260,7 @@ def test_a_ranking_that_earns_nothing_contacts_nobody():
 def test_thresholds_of_their_own_save_money_on_real_customers(data_dir):
     import pandas as pd
 
-    from churnkit.models import BoostedTrees
+    from churnkit.models import LightGBMTrees
 
     table = pd.read_csv(data_dir / "tv_subscription" / "churn_tv_subscriptions.csv.gz")
     X = table.filter(regex="^x").to_numpy(float)
@@ -269,13 +269,13 @@ def test_thresholds_of_their_own_save_money_on_real_customers(data_dir):
     saved = []
     for test in np.array_split(np.random.default_rng(0).permutation(len(y)), 4):
         train = np.setdiff1d(np.arange(len(y)), test)
-        plain = BoostedTrees(rounds=150).fit(X[train], y[train])
+        plain = LightGBMTrees(rounds=150).fit(X[train], y[train])
         probability = plain.predict_proba(X[test])[:, 1]
         rule = ThresholdRule.checked(y[test], probability, costs.take(test))
         decided = rule.decide(probability, costs.take(test))
         saved.append(savings(y[test], decided, costs.take(test)))
     assert np.mean(saved) > 0.13
     weight = np.where(y == 1, costs.benefit, costs.waste)[train]
-    weighted = BoostedTrees(rounds=150).fit(X[train], y[train], sample_weight=weight)
+    weighted = LightGBMTrees(rounds=150).fit(X[train], y[train], sample_weight=weight)
     with pytest.raises(EvaluationError, match="no probabilities"):
         ThresholdRule.checked(y[test], weighted.predict_proba(X[test])[:, 1], costs.take(test))

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from churnkit.evaluation import calibration_error, log_loss
 from churnkit.models import (
-    BoostedTrees,
     Calibration,
     ChurnClassifier,
+    LightGBMTrees,
     LogisticModel,
     ModelDataError,
 )
@@ -51,7 +51,7 @@ def test_a_draw_with_more_churners_predicts_the_population(customers):
     rate = float(churned.mean())
     stayed = np.flatnonzero(churned == 0)[::6]
     drawn = np.sort(np.concatenate([np.flatnonzero(churned == 1), stayed]))
-    candidates = [("logistic", LogisticModel(C=1.0)), ("trees", BoostedTrees(max_rounds=100))]
+    candidates = [("logistic", LogisticModel(C=1.0)), ("trees", LightGBMTrees(max_rounds=100))]
 
     def fitted(**settings):
         model = ChurnClassifier(candidates=candidates, categorical_features=(2,), **settings)

@@ -10,7 +10,7 @@ import pytest
 from churnkit.errors import BundleError, MissingExtraError
 from churnkit.models import ChurnClassifier, load_scorer
 from churnkit.models.classifiers import catboost as module
-from churnkit.models.classifiers.catboost import ObliviousTrees
+from churnkit.models.classifiers.catboost import CatBoostTrees
 from churnkit.models.selection.presets import profile_candidates
 from churnkit.trees.parsing.catboost import compile_oblivious
 
@@ -78,7 +78,7 @@ def test_what_cannot_be_scored_exactly_is_refused(document, spoil, says):
 
 def test_the_estimator_is_deterministic_and_saves_without_catboost(customers, tmp_path):
     X, churned, _ = customers(800)
-    model = ObliviousTrees(max_rounds=40, cv=3, categorical_features=(2,))
+    model = CatBoostTrees(max_rounds=40, cv=3, categorical_features=(2,))
     first, second = (model.fit(X, churned).scorer_.to_arrays()[1] for _ in range(2))
     assert all(first[name].tobytes() == second[name].tobytes() for name in first)
     settings, arrays = model.scorer_.to_arrays()
@@ -104,7 +104,7 @@ def test_the_estimator_is_deterministic_and_saves_without_catboost(customers, tm
 
 def test_churn_only_falls_where_it_may_only_fall(customers):
     X, churned, _ = customers(800)
-    model = ObliviousTrees(rounds=30, monotone_constraints=(-1, 0, 0, 0)).fit(X, churned)
+    model = CatBoostTrees(rounds=30, monotone_constraints=(-1, 0, 0, 0)).fit(X, churned)
     rows = np.tile(X[5], (50, 1))
     rows[:, 0] = np.linspace(0, 80, 50)
     assert (np.diff(model.decision_function(rows)) <= 1e-12).all()
@@ -122,14 +122,14 @@ def test_without_catboost_it_says_what_to_install(customers, monkeypatch):
     X, churned, _ = customers(200)
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"churnkit\[accurate\]"):
-        ObliviousTrees(rounds=5).fit(X, churned)
+        CatBoostTrees(rounds=5).fit(X, churned)
     names = [name for name, _ in profile_candidates("accurate", rows=5000, seed=0)]
     assert "trees, oblivious" not in names
 
 
 def test_a_contest_that_it_wins_saves_it(customers):
     X, churned, _ = customers(600)
-    candidates = [("oblivious", ObliviousTrees(max_rounds=60))]
+    candidates = [("oblivious", CatBoostTrees(max_rounds=60))]
     model = ChurnClassifier(candidates=candidates, categorical_features=(2,), cv=3).fit(X, churned)
     saved = load_scorer(model.scorer_.kind, *model.scorer_.to_arrays())
     np.testing.assert_array_equal(saved.raw_score(X), model.decision_function(X))

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from churnkit.evaluation import auc
-from churnkit.models import BoostedTrees, ModelDataError, load_scorer
+from churnkit.models import LightGBMTrees, ModelDataError, load_scorer
 from churnkit.models.classifiers.base import TrainingRows
-from churnkit.models.folds import checked_folds
+from churnkit.models.folds import make_folds
 
 
 def test_the_scorer_is_the_booster(customers):
     X, churned, _ = customers()
-    model = BoostedTrees(rounds=40, categorical_features=(2,)).fit(X, churned)
+    model = LightGBMTrees(rounds=40, categorical_features=(2,)).fit(X, churned)
     np.testing.assert_array_equal(
         model.scorer_.raw_score(X), model.booster_.predict(X, raw_score=True)
     )
@@ -20,7 +20,7 @@ def test_the_scorer_is_the_booster(customers):
 
 def test_saved_trees_come_back_the_same(customers):
     X, churned, _ = customers(500)
-    scorer = BoostedTrees(rounds=20, categorical_features=(2,)).fit(X, churned).scorer_
+    scorer = LightGBMTrees(rounds=20, categorical_features=(2,)).fit(X, churned).scorer_
     loaded = load_scorer(scorer.kind, *scorer.to_arrays())
     np.testing.assert_array_equal(loaded.raw_score(X), scorer.raw_score(X))
 
@@ -28,7 +28,7 @@ def test_saved_trees_come_back_the_same(customers):
 def test_the_same_seed_gives_the_same_trees_and_another_seed_others(customers):
     X, churned, _ = customers(500)
     texts = [
-        BoostedTrees(rounds=20, seed=seed).fit(X, churned).booster_.model_to_string()
+        LightGBMTrees(rounds=20, seed=seed).fit(X, churned).booster_.model_to_string()
         for seed in (3, 3, 4)
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -39,9 +39,9 @@ def test_early_stopping_takes_the_round_of_the_lowest_mean_loss(customers):
     import lightgbm
 
     X, churned, _ = customers()
-    model = BoostedTrees(max_rounds=120, patience=200, learning_rate=0.1)
+    model = LightGBMTrees(max_rounds=120, patience=200, learning_rate=0.1)
     rows = TrainingRows.of(X, churned.astype(float))
-    folds = checked_folds(4, rows, groups=None, seed=0)
+    folds = make_folds(4, rows, groups=None, seed=0)
     raw, settled = model.cross_fit(rows, folds)
     curves = np.zeros((4, 120))
     for at, fold in enumerate(folds):
@@ -61,7 +61,7 @@ def test_early_stopping_takes_the_round_of_the_lowest_mean_loss(customers):
 
 def test_monotone_constraints_hold(customers):
     X, churned, _ = customers()
-    model = BoostedTrees(rounds=60, monotone_constraints=(-1, 1, 0, 0)).fit(X, churned)
+    model = LightGBMTrees(rounds=60, monotone_constraints=(-1, 1, 0, 0)).fit(X, churned)
     grid = np.tile([10.0, 60.0, 1.0, 0.0], (50, 1))
     grid[:, 0] = np.linspace(0, 80, 50)
     assert (np.diff(model.decision_function(grid)) <= 0).all()
@@ -74,7 +74,7 @@ def test_monotone_constraints_hold(customers):
 def test_constraints_that_do_not_fit_are_refused(customers, constraints):
     X, churned, _ = customers(200)
     with pytest.raises(ModelDataError, match="constraint"):
-        BoostedTrees(rounds=5, monotone_constraints=constraints, categorical_features=(2,)).fit(
+        LightGBMTrees(rounds=5, monotone_constraints=constraints, categorical_features=(2,)).fit(
             X, churned
         )
 
@@ -82,15 +82,15 @@ def test_constraints_that_do_not_fit_are_refused(customers, constraints):
 def test_sample_weights_move_the_trees(customers):
     X, churned, _ = customers(600)
     weight = np.where(X[:, 0] > 15, 5.0, 1.0)
-    plain = BoostedTrees(rounds=10).fit(X, churned)
-    weighted = BoostedTrees(rounds=10).fit(X, churned, weight)
+    plain = LightGBMTrees(rounds=10).fit(X, churned)
+    weighted = LightGBMTrees(rounds=10).fit(X, churned, weight)
     assert not np.allclose(plain.predict_proba(X), weighted.predict_proba(X))
 
 
 def test_constant_and_missing_columns_alone_give_the_churn_rate():
     X = np.column_stack([np.ones(90), np.full(90, np.nan)])
     y = np.arange(90) % 3 == 0
-    chance = BoostedTrees(rounds=5).fit(X, y).predict_proba(X)[:, 1]
+    chance = LightGBMTrees(rounds=5).fit(X, y).predict_proba(X)[:, 1]
     np.testing.assert_allclose(chance, 1 / 3, atol=1e-9)
 
 
@@ -99,11 +99,11 @@ def test_a_category_that_is_no_code_is_refused(customers, bad):
     X, churned, _ = customers(200)
     X[7, 2] = bad
     with pytest.raises(ModelDataError, match="column 2 is declared a category"):
-        BoostedTrees(rounds=5, categorical_features=(2,)).fit(X, churned)
+        LightGBMTrees(rounds=5, categorical_features=(2,)).fit(X, churned)
 
 
 @pytest.mark.parametrize("index", [-1, 4])
 def test_a_category_outside_the_matrix_is_refused(customers, index):
     X, churned, _ = customers(200)
     with pytest.raises(ModelDataError, match="outside 0 to 3"):
-        BoostedTrees(rounds=5, categorical_features=(index,)).fit(X, churned)
+        LightGBMTrees(rounds=5, categorical_features=(index,)).fit(X, churned)

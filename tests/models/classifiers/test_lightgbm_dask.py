@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from churnkit.evaluation import auc, log_loss
-from churnkit.models import BoostedTrees, ChurnClassifier, ModelDataError
+from churnkit.models import ChurnClassifier, LightGBMTrees, ModelDataError
 
 SETTINGS: dict[str, Any] = {"rounds": 60, "learning_rate": 0.1, "categorical_features": (2,)}
 
@@ -26,7 +26,7 @@ def cluster():
 
 def test_an_engine_that_does_not_exist_is_refused_with_those_that_do(customers):
     X, churned, _ = customers(200)
-    for model in (BoostedTrees(engine="ray"), ChurnClassifier(engine="ray")):
+    for model in (LightGBMTrees(engine="ray"), ChurnClassifier(engine="ray")):
         with pytest.raises(ModelDataError, match="use one of local, dask"):
             model.fit(X, churned)
 
@@ -40,7 +40,7 @@ def test_without_a_cluster_the_refusal_says_how_to_name_one(customers):
         dask.config.set({"scheduler-address": None}),
         pytest.raises(ModelDataError, match="DASK_SCHEDULER_ADDRESS"),
     ):
-        BoostedTrees(rounds=2, engine="dask").fit(X, churned)
+        LightGBMTrees(rounds=2, engine="dask").fit(X, churned)
 
 
 @pytest.mark.slow
@@ -50,8 +50,8 @@ def test_two_workers_find_trees_as_good_as_local_ones(cluster, customers):
     order = np.argsort(churned, kind="stable")
     X, churned = X[order], churned[order]
     fresh, left, _ = customers(20_000, seed=9)
-    local = BoostedTrees(**SETTINGS).fit(X, churned)
-    spread = BoostedTrees(**SETTINGS, engine="dask").fit(X, churned)
+    local = LightGBMTrees(**SETTINGS).fit(X, churned)
+    spread = LightGBMTrees(**SETTINGS, engine="dask").fit(X, churned)
     here, there = (model.predict_proba(fresh)[:, 1] for model in (local, spread))
     # Twenty seeds of the local trees span 0.0018 and 0.0094.
     assert auc(left, there) == pytest.approx(auc(left, here), abs=0.003)
@@ -62,7 +62,7 @@ def test_two_workers_find_trees_as_good_as_local_ones(cluster, customers):
 @pytest.mark.slow
 def test_trees_of_a_cluster_are_compiled_bit_for_bit_and_name_no_worker(cluster, customers, capsys):
     X, churned, _ = customers(3_000)
-    model = BoostedTrees(**SETTINGS, engine="dask", monotone_constraints=(-1, 0, 0, 0))
+    model = LightGBMTrees(**SETTINGS, engine="dask", monotone_constraints=(-1, 0, 0, 0))
     model = model.fit(X, churned)
     expected = model.booster_.predict(X, raw_score=True, num_threads=1)
     np.testing.assert_array_equal(model.decision_function(X), expected)
@@ -87,7 +87,7 @@ def test_a_contest_is_held_here_and_its_winner_fitted_there(cluster, customers):
     settings: dict[str, Any] = {
         "profile": "fast",
         "categorical_features": (2,),
-        "contest_rows": 3_000,
+        "selection_rows": 3_000,
     }
     local = ChurnClassifier(**settings).fit(X, churned)
     spread = ChurnClassifier(**settings, engine="dask").fit(X, churned)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from churnkit.errors import BundleError
-from churnkit.models import BoostedTrees, EnsembleScorer, LinearScorer, LogisticModel, load_scorer
+from churnkit.models import EnsembleScorer, LightGBMTrees, LinearScorer, LogisticModel, load_scorer
 
 
 @pytest.fixture(scope="module")
@@ -13,7 +13,7 @@ def fitted():
     X = rng.normal(size=(300, 3))
     X[rng.random(X.shape) < 0.1] = np.nan
     y = (np.nan_to_num(X[:, 0]) + rng.normal(size=300) > 0).astype(int)
-    members = [LogisticModel(C=1.0).fit(X, y).scorer_, BoostedTrees(rounds=20).fit(X, y).scorer_]
+    members = [LogisticModel(C=1.0).fit(X, y).scorer_, LightGBMTrees(rounds=20).fit(X, y).scorer_]
     return X, EnsembleScorer(members, [0.3, 0.7])
 
 

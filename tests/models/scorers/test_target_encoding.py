@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from churnkit.errors import BundleError
-from churnkit.models import BoostedTrees, LogisticModel, load_scorer
+from churnkit.models import LightGBMTrees, LogisticModel, load_scorer
 from churnkit.models.classifiers.base import TrainingRows
-from churnkit.models.scorers.target_encoded import StatisticsScorer
-from churnkit.models.scorers.target_encoding import CategoryStatistics, LevelTable, cross_encoded
+from churnkit.models.scorers.target_encoded import TargetEncodedScorer
+from churnkit.models.scorers.target_encoding import LevelTable, TargetEncoding, cross_encode
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def cities():
 def test_rates_are_those_of_a_slow_count_shrunken_to_the_overall_rate(cities):
     X, churned, _ = cities
     rows = TrainingRows.of(X, churned)
-    table = CategoryStatistics.fit(rows, [1]).tables[0]
+    table = TargetEncoding.fit(rows, [1]).tables[0]
     overall = churned.mean()
     prior = {
         (churned[X[:, 1] == code].sum() - table.rate[code] * (X[:, 1] == code).sum())
@@ -53,7 +53,7 @@ def test_a_training_rows_rate_does_not_know_its_own_outcome():
     # Each code once: all that a level says is its row's outcome.
     codes = np.arange(2000.0)[:, None]
     churned = (rng.random(2000) < 0.3).astype(float)
-    encoded = cross_encoded(TrainingRows.of(codes, churned), [0], seed=0)
+    encoded = cross_encode(TrainingRows.of(codes, churned), [0], seed=0)
     assert abs(np.corrcoef(encoded[:, 0], churned)[0, 1]) < 0.05 or np.ptp(encoded[:, 0]) < 1e-12
     assert (encoded[:, 1] == 0).all()
 
@@ -61,8 +61,8 @@ def test_a_training_rows_rate_does_not_know_its_own_outcome():
 @pytest.mark.parametrize(
     "model",
     [
-        BoostedTrees(rounds=30, statistics_levels=50, categorical_features=(1,)),
-        LogisticModel(C=1.0, statistics_levels=50, categorical_features=(1,)),
+        LightGBMTrees(rounds=30, target_encoding_threshold=50, categorical_features=(1,)),
+        LogisticModel(C=1.0, target_encoding_threshold=50, categorical_features=(1,)),
     ],
 )
 def test_what_a_bundle_saves_scores_the_same_and_explains_itself(cities, model):
@@ -85,7 +85,7 @@ def test_statistics_tell_cities_apart_better_than_reading_them_one_by_one(cities
     train, test = slice(0, 4000), slice(4000, None)
 
     def error(levels):
-        model = BoostedTrees(statistics_levels=levels, categorical_features=(1,), cv=3)
+        model = LightGBMTrees(target_encoding_threshold=levels, categorical_features=(1,), cv=3)
         guess = model.fit(X[train], churned[train]).predict_proba(X[test])[:, 1]
         return float(np.mean((guess - chance[test]) ** 2))
 
@@ -96,7 +96,7 @@ def test_a_hundred_thousand_levels_are_read_in_seconds():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=20_000), rng.integers(0, 100_000, 20_000)])
     churned = rng.random(20_000) < 0.2
-    model = BoostedTrees(rounds=20, statistics_levels=24, categorical_features=(1,))
+    model = LightGBMTrees(rounds=20, target_encoding_threshold=24, categorical_features=(1,))
     guess = model.fit(X, churned).predict_proba(X)[:, 1]
     # Nothing is to be learned, and nothing is.
     assert guess.std() < 0.05
@@ -118,8 +118,8 @@ def test_a_hundred_thousand_levels_are_read_in_seconds():
 )
 def test_damaged_arrays_are_refused(cities, spoil):
     X, churned, _ = cities
-    model = LogisticModel(C=1.0, statistics_levels=50, categorical_features=(1,))
+    model = LogisticModel(C=1.0, target_encoding_threshold=50, categorical_features=(1,))
     settings, arrays = model.fit(X, churned).scorer_.to_arrays()
     spoil(settings, arrays)
     with pytest.raises(BundleError):
-        StatisticsScorer.from_arrays(settings, arrays)
+        TargetEncodedScorer.from_arrays(settings, arrays)

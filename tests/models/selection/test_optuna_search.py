@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, ModelDataError, Tuning
+from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, ModelDataError, Tuning
 from churnkit.models.classifiers.base import TrainingRows
-from churnkit.models.folds import checked_folds
+from churnkit.models.folds import make_folds
 from churnkit.models.selection.optuna_search import tune
 
 pytest.importorskip("optuna")
 
 QUICK = [("logistic", LogisticModel(C=1.0))]
-BASE = BoostedTrees(max_rounds=30)
+BASE = LightGBMTrees(max_rounds=30)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def rows(customers):
 
 @pytest.fixture(scope="module")
 def folds(rows):
-    return checked_folds(3, rows, groups=None, seed=0)
+    return make_folds(3, rows, groups=None, seed=0)
 
 
 def settings_of(tuned):
@@ -78,7 +78,7 @@ def test_what_was_found_takes_part_in_the_contest(customers):
 
 def test_an_interrupted_search_keeps_its_best(customers, monkeypatch):
     X, churned, _ = customers(400)
-    whole, times = BoostedTrees.cross_fit, []
+    whole, times = LightGBMTrees.cross_fit, []
 
     def interrupted(self, *given):
         times.append(1)
@@ -86,7 +86,7 @@ def test_an_interrupted_search_keeps_its_best(customers, monkeypatch):
             raise KeyboardInterrupt
         return whole(self, *given)
 
-    monkeypatch.setattr(BoostedTrees, "cross_fit", interrupted)
+    monkeypatch.setattr(LightGBMTrees, "cross_fit", interrupted)
     model = ChurnClassifier(candidates=QUICK, cv=3, tuning=Tuning(trials=50)).fit(X, churned)
     assert model.interrupted_
     assert len(model.trials_) == 2

@@ -131,9 +131,9 @@ def test_those_already_there_have_the_survival_of_the_rest_of_their_curve(fitted
 def test_a_bounded_sample_of_person_periods_is_no_further_from_the_truth_by_much(draw):
     X, duration, event, chance = draw(6000, seed=9)
     whole = HazardModel(rounds=80).fit(X, duration, event)
-    part = HazardModel(rounds=80, most_rows=whole.person_periods_ // 3).fit(X, duration, event)
+    part = HazardModel(rounds=80, max_rows=whole.person_periods_ // 3).fit(X, duration, event)
     assert part.person_periods_ < whole.person_periods_ / 2.5
-    assert part.sampled_share_ < 0.4
+    assert part.sampling_fraction_ < 0.4
     true = (1 - chance) ** 6
     of_whole, of_part = (model.predict_survival(X, [6.0])[:, 0] - true for model in (whole, part))
     assert of_part.mean() == pytest.approx(of_whole.mean(), abs=0.005)

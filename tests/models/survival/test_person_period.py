@@ -40,7 +40,7 @@ def by_hand(duration, left, entry, weight, width):
 def test_the_rows_are_those_of_the_loop(drawn):
     duration, left, entry, weight, width = drawn
     watched = FollowUp.of(duration, left, width=width, entry=entry, weight=weight)
-    made = person_periods(watched, most_rows=10_000, seed=0)
+    made = person_periods(watched, max_rows=10_000, seed=0)
     found = np.column_stack([made.row, made.period, made.left, made.weight])
     assert found == pytest.approx(np.array(list(by_hand(*drawn))), rel=1e-5)
 
@@ -49,7 +49,7 @@ def test_the_rows_are_those_of_the_loop(drawn):
 def test_totals_are_the_sums_of_the_rows(drawn):
     duration, left, entry, weight, width = drawn
     watched = FollowUp.of(duration, left, width=width, entry=entry, weight=weight)
-    made = person_periods(watched, most_rows=10_000, seed=0)
+    made = person_periods(watched, max_rows=10_000, seed=0)
     gone, at_risk = watched.totals()
     periods = len(gone)
     assert gone == pytest.approx(np.bincount(made.period, made.left * made.weight, periods))
@@ -60,7 +60,7 @@ def test_totals_are_the_sums_of_the_rows(drawn):
 
 def test_who_leaves_at_three_months_leaves_in_the_third_month():
     made = person_periods(
-        FollowUp.of(np.array([3.0]), np.array([True]), width=1.0), most_rows=9, seed=0
+        FollowUp.of(np.array([3.0]), np.array([True]), width=1.0), max_rows=9, seed=0
     )
     assert made.period[made.left == 1].tolist() == [2]
 
@@ -73,7 +73,7 @@ def test_a_sample_keeps_all_who_left_and_stands_for_the_others():
     rng = np.random.default_rng(0)
     duration, left = rng.integers(10, 40, 3000).astype(float), rng.random(3000) < 0.2
     watched = FollowUp.of(duration, left, width=1.0)
-    made = person_periods(watched, most_rows=10_000, seed=1)
+    made = person_periods(watched, max_rows=10_000, seed=1)
     gone, at_risk = watched.totals()
     assert len(made.row) == pytest.approx(10_000, rel=0.05)
     assert made.left.sum() == left.sum()
@@ -85,7 +85,7 @@ def test_a_sample_keeps_all_who_left_and_stands_for_the_others():
 
 def test_where_leavers_alone_are_too_many_they_are_sampled_too():
     watched = FollowUp.of(np.full(3000, 2.0), np.ones(3000, bool), width=1.0)
-    made = person_periods(watched, most_rows=1000, seed=1)
+    made = person_periods(watched, max_rows=1000, seed=1)
     assert len(made.row) == pytest.approx(1000, rel=0.15)
     assert (made.left * made.weight).sum() == pytest.approx(3000, rel=0.15)
 
@@ -94,7 +94,7 @@ def test_many_customers_are_cut_in_chunks_and_none_is_lost():
     rng = np.random.default_rng(0)
     duration = rng.integers(1, 60, 60_000).astype(float)
     watched = FollowUp.of(duration, rng.random(60_000) < 0.5, width=1.0)
-    made = person_periods(watched, most_rows=10**8, seed=0)
+    made = person_periods(watched, max_rows=10**8, seed=0)
     assert np.array_equal(np.bincount(made.row), duration.astype(int))
 
 

@@ -8,7 +8,7 @@ from sklearn.base import clone
 
 from churnkit.errors import BundleError
 from churnkit.models import HazardModel, HazardScorer, ModelDataError
-from churnkit.models.survival.time_varying import MovingColumns
+from churnkit.models.survival.time_varying import TimeVaryingColumns
 
 RENEWAL = ((0, -1.0, 6.0),)
 AT_RENEWAL, BETWEEN = 0.3, 0.01
@@ -28,7 +28,7 @@ def business(rows, *, seed=0):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return HazardModel(moving=RENEWAL, max_rounds=150, seed=0).fit(*business(3000))
+    return HazardModel(time_varying=RENEWAL, max_rounds=150, seed=0).fit(*business(3000))
 
 
 def test_the_hazard_rises_in_the_month_of_the_renewal_and_only_then(fitted):
@@ -74,8 +74,8 @@ def test_stretches_count_from_their_own_start():
     stop = np.concatenate([half, duration[goes_on]])
     event = np.concatenate([left & ~goes_on, left[goes_on]])
     who = np.concatenate([np.arange(len(X)), np.flatnonzero(goes_on)])
-    whole = HazardModel(moving=RENEWAL, rounds=40).fit(X, duration, left)
-    parts = HazardModel(moving=RENEWAL, rounds=40).fit_intervals(
+    whole = HazardModel(time_varying=RENEWAL, rounds=40).fit(X, duration, left)
+    parts = HazardModel(time_varying=RENEWAL, rounds=40).fit_intervals(
         rows, start, stop, event, customer=who
     )
     later = [1, 6, 12]
@@ -116,7 +116,7 @@ def test_a_damaged_list_is_refused(fitted, saved):
 
 
 @pytest.mark.parametrize(
-    ("moving", "says"),
+    ("time_varying", "says"),
     [
         (((1, 1.0, None),), "from 0 to 0"),
         (((0, np.inf, None),), "finite"),
@@ -125,15 +125,15 @@ def test_a_damaged_list_is_refused(fitted, saved):
         (((0, 1.0, None), (0, 1.0, None)), "twice"),
     ],
 )
-def test_what_cannot_move_is_refused(moving, says):
+def test_what_cannot_move_is_refused(time_varying, says):
     with pytest.raises(ModelDataError, match=says):
-        HazardModel(moving=moving, rounds=2).fit(*business(100))
+        HazardModel(time_varying=time_varying, rounds=2).fit(*business(100))
 
 
 def test_categories_do_not_move():
     with pytest.raises(ModelDataError, match="categories"):
-        MovingColumns.checked(RENEWAL, columns=1, categories=(0,))
+        TimeVaryingColumns.checked(RENEWAL, columns=1, categories=(0,))
 
 
 def test_a_clone_moves_alike(fitted):
-    assert clone(fitted).moving == RENEWAL
+    assert clone(fitted).time_varying == RENEWAL

@@ -10,7 +10,7 @@ from churnkit.models.value import (
     ParetoNBD,
     lifetime_value,
     rolling_holdout,
-    summarise,
+    summarize,
 )
 
 pytestmark = pytest.mark.data
@@ -45,7 +45,7 @@ def test_the_published_parameters_are_found(sample, model, params, log_likelihoo
 
 
 def test_the_log_gives_the_histories_of_the_published_summary(cdnow, sample):
-    found = summarise(cdnow["transactions"], as_of="1997-10-01", value="dollar_value")
+    found = summarize(cdnow["transactions"], as_of="1997-10-01", value="dollar_value")
     assert len(found.customer) == 23_570
     known = set(zip(found.frequency, found.recency.round(2), found.T.round(2), strict=True))
     wanted = set(zip(*(column.round(2) for column in sample), strict=True))
@@ -53,7 +53,7 @@ def test_the_log_gives_the_histories_of_the_published_summary(cdnow, sample):
 
 
 def test_spend_of_all_repeat_buyers_is_near_that_of_the_published_sample(cdnow):
-    summary = summarise(cdnow["transactions"], as_of="1997-10-01", value="dollar_value")
+    summary = summarize(cdnow["transactions"], as_of="1997-10-01", value="dollar_value")
     monetary = np.asarray(summary.monetary)
     found = GammaGamma().fit(summary.frequency * (monetary > 0), monetary).params_
     # Fader and Hardie (2013) report 6.25, 3.74 and 15.44 on a tenth of these customers.

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value import BGNBD, MBGNBD, ParetoNBD
-from churnkit.models.value.purchase_history import distinct_histories, read_histories
+from churnkit.models.value.purchase_history import aggregate_histories, read_histories
 
 MANY = 12
 
@@ -65,7 +65,7 @@ def test_no_customers_are_scored_as_none(buyers):
 
 
 def test_equal_customers_are_counted_once():
-    cells = distinct_histories(read_histories([0, 2] * 6, [0.0, 3.0] * 6, [9.0, 9.0] * 6))
+    cells = aggregate_histories(read_histories([0, 2] * 6, [0.0, 3.0] * 6, [9.0, 9.0] * 6))
     assert cells.frequency.tolist() == [0.0, 2.0]
     assert cells.weight.tolist() == [6.0, 6.0]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value import BGNBD, ParetoNBD, holdout_figures, rolling_holdout, summarise
+from churnkit.models.value import BGNBD, ParetoNBD, holdout_figures, rolling_holdout, summarize
 from churnkit.models.value.rfm_summary import read_purchase_days
 
 LOG = {
@@ -31,7 +31,7 @@ LOG = {
     ids=["pandas", "polars", "arrow", "dicts"],
 )
 def test_every_table_gives_the_same_summary(make):
-    found = summarise(make(LOG), as_of="2026-01-30", value="spent")
+    found = summarize(make(LOG), as_of="2026-01-30", value="spent")
     assert found.customer.tolist() == ["b", "a"]
     assert found.frequency.tolist() == [0.0, 2.0]
     assert found.recency.tolist() == [0.0, 4.0]
@@ -50,7 +50,7 @@ def test_every_table_gives_the_same_summary(make):
 )
 def test_dates_come_in_any_type(dates):
     frame = pd.DataFrame(LOG | {"date": dates})
-    found = summarise(frame, as_of=datetime(2026, 1, 30, tzinfo=UTC).date(), unit_days=1)
+    found = summarize(frame, as_of=datetime(2026, 1, 30, tzinfo=UTC).date(), unit_days=1)
     assert found.recency.tolist() == [0.0, 28.0]
     assert found.monetary is None
     assert found.to_frame().columns.tolist() == ["customer", "frequency", "recency", "T"]
@@ -64,7 +64,7 @@ def test_moments_with_an_offset_count_on_their_day_in_utc():
 
 
 def slowly(rows, as_of):
-    """Summarise by hand, one customer at a time."""
+    """Summarize by hand, one customer at a time."""
     known: dict[int, dict[int, list[float]]] = {}
     for customer, day, value in rows:
         if day < as_of:
@@ -98,9 +98,9 @@ def test_a_summary_is_what_counting_by_hand_gives(rows):
     moment = str(np.datetime64("2026-01-01", "D") + as_of)
     if not wanted:
         with pytest.raises(ModelDataError, match="no purchase lies before as_of"):
-            summarise(log, as_of=moment)
+            summarize(log, as_of=moment)
         return
-    found = summarise(log, as_of=moment, value="spent").to_frame().set_index("customer")
+    found = summarize(log, as_of=moment, value="spent").to_frame().set_index("customer")
     assert {
         key: tuple(row) for key, row in zip(found.index, found.to_numpy(), strict=True)
     } == wanted
@@ -123,13 +123,13 @@ def test_a_summary_is_what_counting_by_hand_gives(rows):
 )
 def test_a_log_that_does_not_fit_is_refused(change, settings_, message):
     with pytest.raises(ModelDataError, match=message):
-        summarise(pa.table(LOG | change), **{"as_of": "2026-03-01"} | settings_)
+        summarize(pa.table(LOG | change), **{"as_of": "2026-03-01"} | settings_)
 
 
 def test_an_empty_log_is_refused():
     empty = pa.table({"customer_id": pa.array([], pa.string()), "date": pa.array([], pa.date32())})
     with pytest.raises(ModelDataError, match="empty"):
-        summarise(empty, as_of="2026-03-01")
+        summarize(empty, as_of="2026-03-01")
 
 
 def test_outcomes_are_half_open_and_in_the_order_of_the_summary():
@@ -161,14 +161,14 @@ def test_the_gini_is_twice_the_area_under_the_lorenz_curve():
     wanted = gini_by_lorenz(actual, np.argsort(predicted)) / gini_by_lorenz(
         actual, np.argsort(actual)
     )
-    assert holdout_figures(actual, predicted).normalised_gini == pytest.approx(wanted)
+    assert holdout_figures(actual, predicted).normalized_gini == pytest.approx(wanted)
 
 
 def test_the_gini_tells_a_perfect_rank_from_a_constant_and_a_reversed_one():
     actual = np.array([0.0, 0, 1, 2, 5])
-    assert holdout_figures(actual, actual).normalised_gini == pytest.approx(1.0)
-    assert holdout_figures(actual, np.ones(5)).normalised_gini == pytest.approx(0.0)
-    assert holdout_figures(actual, 5 - actual).normalised_gini < -0.99
+    assert holdout_figures(actual, actual).normalized_gini == pytest.approx(1.0)
+    assert holdout_figures(actual, np.ones(5)).normalized_gini == pytest.approx(0.0)
+    assert holdout_figures(actual, 5 - actual).normalized_gini < -0.99
     assert np.isnan(holdout_figures(actual, np.ones(5)).correlation)
 
 

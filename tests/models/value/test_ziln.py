@@ -39,7 +39,7 @@ def test_expected_spend_is_near_the_truth(fitted):
 def test_deciles_are_calibrated_and_ranked_as_well_as_the_truth_ranks_them(fitted):
     X, spend, expected = draw(8000, 2)
     found, best = holdout_figures(spend, fitted.predict(X)), holdout_figures(spend, expected)
-    assert found.normalised_gini > best.normalised_gini - 0.03
+    assert found.normalized_gini > best.normalized_gini - 0.03
     for own, true in zip(found.deciles[3:], best.deciles[3:], strict=True):
         assert own.predicted == pytest.approx(true.predicted, rel=0.2)
 

@@ -7,7 +7,7 @@ import pytest
 
 from churnkit.errors import BundleError
 from churnkit.evaluation import evaluate
-from churnkit.models import BoostedTrees
+from churnkit.models import LightGBMTrees
 from churnkit.pipeline.training.fit import Fitted
 
 
@@ -16,7 +16,7 @@ def fitted():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(300, 4))
     y = (X[:, 0] + generator.normal(size=300) > 0.5).astype(int)
-    model = BoostedTrees(rounds=5).fit(X, y)
+    model = LightGBMTrees(rounds=5).fit(X, y)
     probability = model.predict_proba(X)[:, 1]
     return Fitted(model, probability, probability, "", evaluate(y, probability)), X
 

@@ -9,7 +9,7 @@ import pytest
 
 from churnkit.contracts import Contract, Schema, as_of, entity, feature, label
 from churnkit.errors import RecipeError
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, Tuning
+from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, Tuning
 from churnkit.pipeline import Recipe
 from churnkit.pipeline.training.dataset import Part, TrainingData
 from churnkit.pipeline.training.fit import fit
@@ -67,12 +67,12 @@ def test_customers_with_several_rows_stay_together_and_count_once(gym):
     given = rows_settings(ChurnClassifier(), data, progress=silent)
     assert given["groups"] is customers
     # A single estimator holds no contest: it takes the weights alone.
-    assert set(rows_settings(BoostedTrees(), data, progress=silent)) == {"sample_weight"}
+    assert set(rows_settings(LightGBMTrees(), data, progress=silent)) == {"sample_weight"}
 
 
 def test_monotone_columns_are_named_in_the_recipe(gym):
     data = gym(1)
-    trees = ChurnClassifier(candidates=[("trees", BoostedTrees(rounds=20))], cv=3)
+    trees = ChurnClassifier(candidates=[("trees", LightGBMTrees(rounds=20))], cv=3)
     recipe = replace(RECIPE, model=trees, monotone={"visits": -1})
     model = fit(recipe, data).model
     assert model.monotone_constraints == (-1, 0)

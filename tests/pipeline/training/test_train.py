@@ -16,7 +16,7 @@ pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 from churnkit.bundle import Registry, RetentionModel, load
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.errors import ChurnkitError
-from churnkit.models import BoostedTrees, ChurnClassifier, LogisticModel, Tuning
+from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, Tuning
 from churnkit.pipeline import PromotionGate, train
 
 
@@ -304,7 +304,7 @@ def test_a_boosters_text_travels_along_and_tells_nobodys_extremes(
     for row in rows[::50]:
         row["mrr"] = 98765.4375
     project = make_shop(tmp_path, rows=rows)
-    trees = BoostedTrees(num_leaves=5, max_rounds=30)
+    trees = LightGBMTrees(num_leaves=5, max_rounds=30)
     train(replace(recipe_of(project), model=trees), project=project)
     model = load("models:/shop@challenger", project=project)
     ((name, text),) = model.parts.texts.items()

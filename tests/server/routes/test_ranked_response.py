@@ -45,7 +45,7 @@ def ranker_of(contract, **changes):
         categories=compiled.categories,
     )
     rows = np.array([[10.0, 0, 0, 20.0, 0], [40.0, 1, 1, 60.0, 1], [70.0, 2, 0, 90.0, 1]])
-    scaled = bandit.standardised_by(rows[:, list(compiled.places)], compiled.option_features)
+    scaled = bandit.fit_scale(rows[:, list(compiled.places)], compiled.option_features)
     return Ranker(ranking, scaled)
 
 

@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.contractual.tenures import Tenures, cohort_tenures, read_tenures
 from churnkit.models.value.gamma_differences import digamma_step, log_gamma_step
-from churnkit.models.value.maximum_likelihood import maximise
-from churnkit.models.value.purchase_history import checked_column
-from churnkit.models.value.serialization import StoredParameters
+from churnkit.models.value.maximum_likelihood import maximize_likelihood
+from churnkit.models.value.purchase_history import check_column
+from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,7 +26,7 @@ _SUMMED_PERIODS = 10_000
 _MOST_PERIODS = 1_000_000
 
 
-class _RenewalModel(StoredParameters, BaseEstimator):
+class _RenewalModel(ParameterMixin, BaseEstimator):
     """Each customer leaves at each renewal with a chance of their own, unseen."""
 
     _starts: ClassVar[tuple[tuple[float, ...], ...]]
@@ -79,7 +79,7 @@ class _RenewalModel(StoredParameters, BaseEstimator):
             return float(cells.weight @ value), gradient @ cells.weight
 
         weight = float(cells.weight.sum())
-        found = maximise(log_likelihood, self._names, self._starts, weight=weight)
+        found = maximize_likelihood(log_likelihood, self._names, self._starts, weight=weight)
         self._keep(found)
         self.n_customers_ = weight
         return self
@@ -104,7 +104,7 @@ class _RenewalModel(StoredParameters, BaseEstimator):
         """
         check_is_fitted(self)
         at, here = self._estimate(), _periods(tenure)
-        ahead = checked_column(t, "t", size=len(here))
+        ahead = check_column(t, "t", size=len(here))
         kept = self._log_survival(at, here + ahead)[0] - self._log_survival(at, here)[0]
         stays: NDArray[np.float64] = np.exp(kept)
         return stays
@@ -304,7 +304,7 @@ def _beta_survival(
 
 
 def _periods(t: ArrayLike, *, least: int = 0) -> NDArray[np.float64]:
-    column = checked_column(np.atleast_1d(t), "t")
+    column = check_column(np.atleast_1d(t), "t")
     if len(column) and column.min() < least:
         raise ModelDataError(f"t is below {least} in {int((column < least).sum())} places")
     return column

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import FEWEST_CUSTOMERS, checked_column
+from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -44,12 +44,12 @@ def read_tenures(
     """
     periods = _whole(duration, "duration")
     size = len(periods)
-    flags = checked_column(churned, "churned", size=size)
+    flags = check_column(churned, "churned", size=size)
     if np.count_nonzero((flags != 0) & (flags != 1)):
         raise ModelDataError("churned must hold true or false, 1 or 0")
     left = flags == 1
     seen = _whole(0.0 if entry is None else entry, "entry", size=size)
-    weight = checked_column(
+    weight = check_column(
         1.0 if sample_weight is None else sample_weight, "sample_weight", size=size
     )
     never = int(np.count_nonzero(left & (periods == 0)))
@@ -82,7 +82,7 @@ def cohort_tenures(survivors: ArrayLike) -> Tenures:
     >>> cohort_tenures([100, 80, 70]).weight
     array([20., 10., 70.])
     """
-    left = checked_column(survivors, "survivors")
+    left = check_column(survivors, "survivors")
     if len(left) < 3:
         raise ModelDataError(
             f"survivors has {len(left)} numbers: give the cohort's size and what was left of it "
@@ -101,7 +101,7 @@ def cohort_tenures(survivors: ArrayLike) -> Tenures:
 
 
 def _whole(values: ArrayLike, name: str, *, size: int | None = None) -> NDArray[np.float64]:
-    column = checked_column(values, name, size=size)
+    column = check_column(values, name, size=size)
     fractions = int(np.count_nonzero(np.mod(column, 1.0)))
     if fractions:
         raise ModelDataError(f"{name} is no whole number in {fractions} rows: count whole periods")
@@ -114,9 +114,9 @@ def _informative(cells: Tenures) -> Tenures:
         cells.duration[kept], cells.churned[kept], cells.entry[kept], cells.weight[kept]
     )
     total = cells.weight.sum()
-    if total < FEWEST_CUSTOMERS:
+    if total < MIN_CUSTOMERS:
         raise ModelDataError(
-            f"{total:g} customers are too few to fit: give at least {FEWEST_CUSTOMERS}; survivors "
+            f"{total:g} customers are too few to fit: give at least {MIN_CUSTOMERS}; survivors "
             "are counts, or percent of 100"
         )
     if not cells.churned.any():
