@@ -150,7 +150,7 @@ def ways() -> dict[str, Callable[[World, int], float]]:
 
     found: dict[str, Callable[[World, int], float]] = {
         "churnkit, Thompson": partial(by_churnkit, epsilon=0.0),
-        "churnkit, Thompson and a floor of 2 %": partial(by_churnkit, epsilon=0.02),
+        "churnkit, Thompson and a floor of 2%": partial(by_churnkit, epsilon=0.02),
     }
     for alpha in ALPHAS:
         for name, kind in (("LinUCB", LearningPolicy.LinUCB), ("LinTS", LearningPolicy.LinTS)):

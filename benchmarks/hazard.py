@@ -192,7 +192,7 @@ def section(results: dict[str, Any]) -> str:
         ),
         "",
         (
-            "| horizon, months | 95 % intervals | hold the truth | hold the prediction "
+            "| horizon, months | 95% intervals | hold the truth | hold the prediction "
             "| predicted / true | by seed ± | lowest tenth | highest tenth "
             "| mean error of a tenth | correlation with truth |"
         ),

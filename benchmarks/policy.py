@@ -256,7 +256,7 @@ def section(results: dict[str, Any]) -> str:
             f"own). Its own log says {bandit['truth']:.4f}; the uniform policy's {bandit['uniform']:.4f}."
         ),
         "",
-        "| estimator | estimate | 95 % interval | truth inside |",
+        "| estimator | estimate | 95% interval | truth inside |",
         "|---|---:|---:|---|",
         *(
             f"| {name} | {each['value']:.4f} | {each['low']:.4f} to {each['high']:.4f} | "

@@ -44,7 +44,7 @@ ACTIONS = Catalogue(
     (
         Action("call", "A call", 20.0, Effect(0.1, 0.2, 0.3), (Where("seats", ">=", 5),)),
         Action("training", "A training", 60.0, Effect(0.1, 0.25, 0.4)),
-        Action("offer", "20 % off", 90.0, Effect(0.2, 0.3, 0.4), (Where("plan", "==", "Team"),)),
+        Action("offer", "20% off", 90.0, Effect(0.2, 0.3, 0.4), (Where("plan", "==", "Team"),)),
     )
 )
 

@@ -52,7 +52,7 @@ LEVELS = (0.0, 0.2, 0.5, 0.8, 0.95)
 def hillstrom(
     learners: dict[str, dict[str, Any]] = LEARNERS, *, seeds: tuple[int, ...] = (0,)
 ) -> dict[str, Any]:
-    """Measure on four stratified splits a seed, 70 % to fit on and 30 % to judge by."""
+    """Measure on four stratified splits a seed, 70% to fit on and 30% to judge by."""
     table = load("hillstrom")
     arm = np.array([ARMS.index(name) for name in table["segment"].to_pylist()])
     visit = table["visit"].to_numpy().astype(float)
@@ -367,7 +367,7 @@ def _simulator(found: dict[str, Any]) -> list[str]:
             f"{found['best constant'] / found['oracle']:.1%} |"
         ),
         "",
-        f"95 % intervals hold the oracle's effect: {cover}. The verdict: {found['verdict']}.",
+        f"95% intervals hold the oracle's effect: {cover}. The verdict: {found['verdict']}.",
     ]
 
 
@@ -379,7 +379,7 @@ def _fresh(found: list[dict[str, Any]]) -> list[str]:
     return [
         (
             f"{len(found)} more such businesses, by which nothing was chosen: the share of the "
-            f"oracle's in each. 95 % intervals hold the oracle's effect in {cover:.1%}."
+            f"oracle's in each. 95% intervals hold the oracle's effect in {cover:.1%}."
         ),
         "",
         "| lower bound at | least | mean | most |",

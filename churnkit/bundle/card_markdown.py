@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.number_format import format_estimate
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -90,8 +92,7 @@ def _plain(text: Any) -> str:
 def _interval(found: Mapping[str, float] | None, digits: int = 3) -> str:
     if found is None:
         return ""
-    value, low, high = (f"{found[name]:.{digits}f}" for name in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return format_estimate(found["value"], found["low"], found["high"], f".{digits}f")
 
 
 def _data(card: Mapping[str, Any]) -> list[str]:
@@ -127,7 +128,7 @@ def _metrics(card: Mapping[str, Any]) -> list[str]:
     ]
     said = (
         f"On {evaluation['rows']:,} held-out customers, {evaluation['churners']:,} of whom left, "
-        "with 95 % intervals."
+        "with 95% intervals."
     )
     lines = [said, "", *_table(("metric", "model", "rule"), rows)]
     if card.get("rule"):
@@ -141,7 +142,7 @@ def _calibration(card: Mapping[str, Any]) -> list[str]:
         return []
     names = ("predicted_probability", "churn_rate", "low", "high", "customers")
     rows = [
-        (f"{predicted:.1%}", f"{rate:.1%} ({low:.1%} to {high:.1%})", f"{customers:,.0f}")
+        (f"{predicted:.1%}", format_estimate(rate, low, high, ".1%"), f"{customers:,.0f}")
         for predicted, rate, low, high, customers in zip(
             *(curve[name] for name in names), strict=True
         )
@@ -199,7 +200,7 @@ def _lifetime(card: Mapping[str, Any]) -> list[str]:
     if not found:
         return []
     rows = [
-        (f"{horizon:g}", f"{predicted:.1%}", f"{rate:.1%} ({low:.1%} to {high:.1%})")
+        (f"{horizon:g}", f"{predicted:.1%}", format_estimate(rate, low, high, ".1%"))
         for horizon, predicted, rate, low, high in found["calibration"]
     ]
     said = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from churnkit.core.number_format import said_amount, said_number
+from churnkit.core.number_format import format_money, format_number, format_percent
 from churnkit.insights.table_layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def tell(
     titles
         Actions in a person's words, by name.
     currency
-        Before amounts of money: ``USD``.
+        ISO 4217 code of the amounts: ``USD``.
 
     Examples
     --------
     >>> tell("treatments", {"action": "call", "propensity": 0.2501, "cost": 12.0, "churned": False})
-    'Action: call, at a cost of 12; had a 25 % chance of being chosen; the customer stayed'
+    'Action: call, at a cost of 12; had a 25% chance of being chosen; the customer stayed'
     >>> tell("subscriptions", {"mrr": 1674.75, "plan": "Business"}, currency="USD")
-    'Subscription, Business: USD 1,675 a month'
+    'Subscription, Business: $1,675 a month'
     >>> tell("surveys", {"kind": "NPS", "score": None, "answered": None})
     'NPS survey: not answered'
     """
@@ -55,7 +55,8 @@ def tell(
         return "; ".join(f"{part}: {_said(value)}" for part, value in known.items())
 
     def money(value: Any) -> str:
-        return f"{currency} {_said(value)}".strip()
+        is_number = isinstance(value, (int, float))
+        return format_money(float(value), currency) if is_number else _said(value)
 
     if table == "treatments":
         known["action"] = _action(known.get("action", ""), titles or {})
@@ -123,7 +124,7 @@ def _treatment(known: Mapping[str, Any], _has: set[str], money: Callable[[Any], 
         said[0] += f", at a cost of {money(known['cost'])}"
     chance = known.get("propensity")
     if isinstance(chance, (int, float)) and chance < 1:
-        said.append(f"had a {said_amount(float(chance), 'share')} chance of being chosen")
+        said.append(f"had a {format_percent(float(chance))} chance of being chosen")
     if "churned" in known:
         left = str(known["churned"]).strip().lower() in {"true", "1", "1.0", "yes"}
         said.append("the customer left" if left else "the customer stayed")
@@ -176,6 +177,6 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, (int, float)):
-        return said_number(float(value))
+        return format_number(float(value))
     text = str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

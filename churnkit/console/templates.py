@@ -7,6 +7,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.number_format import format_money, format_percent
 from churnkit.errors import MissingExtraError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Pages:
     Parameters
     ----------
     currency
-        Before amounts of money: ``USD``.
+        ISO 4217 code of amounts of money: ``USD``.
 
     Raises
     ------
@@ -51,8 +52,10 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        before = f"{currency}\N{NO-BREAK SPACE}" if currency else ""
-        self._environment.globals["money"] = lambda amount: f"{before}{amount:,.0f}"
+        self._environment.globals |= {
+            "money": lambda amount: format_money(round(amount), currency),
+            "percent": format_percent,
+        }
         # A style sheet is no text of a page: there is nothing in it to escape.
         self._environment.globals["style"] = Markup(style)  # noqa: S704  (this package's own)
 

@@ -1,138 +1,261 @@
-"""Format numbers, amounts and intervals for readers."""
+"""Format numbers, percentages, amounts of money and intervals for readers."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-__all__ = ["SHARE", "between", "compact", "said_amount", "said_number", "shown"]
+__all__ = [
+    "SHARE", "currency_sign", "format_compact", "format_estimate", "format_interval",
+    "format_money", "format_number", "format_percent", "format_quantity",
+]  # fmt: skip
 
-# The unit of numbers from 0 to 1 that are read as percentages.
+# Unit of numbers from 0 to 1 that are read as percentages.
 SHARE = "share"
-# What a table writes with at most so many decimals, such as a price, is said as it is.
-_DECIMALS = 2
-_FIGURES = 3
-_WHOLE = 1000
+_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
+_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
-def said_number(value: float) -> str:
-    """Say a number without more figures than one reads.
+def format_number(value: float) -> str:
+    """Format a number without more digits than a reader needs.
 
-    Whole numbers and prices below a thousand stand as they are; what has more decimals is rounded
-    to three figures, and below one to two.
-
-    Examples
-    --------
-    >>> said_number(0.857143), said_number(70.35), said_number(30.857143), said_number(1674.75)
-    ('0.86', '70.35', '30.9', '1,675')
-    >>> said_number(12.0), said_number(-0.0004512)
-    ('12', '-0.00045')
-    """
-    size = abs(value)
-    if not math.isfinite(value) or size >= _WHOLE or value == int(value):
-        return f"{value + 0.0:,.0f}"  # the sum turns -0 into 0
-    if round(value, _DECIMALS) == value:
-        return _stripped(f"{value:.{_DECIMALS}f}")
-    figures = _FIGURES if size >= 1 else _FIGURES - 1
-    decimals = max(figures - 1 - math.floor(math.log10(size)), 0)
-    return _stripped(f"{value:.{decimals}f}")
-
-
-def said_amount(value: float, unit: str | None) -> str:
-    """Say a number; one whose unit is ``share`` as a percentage. Other units are not added.
-
-    Examples
-    --------
-    >>> said_amount(0.857143, "share"), said_amount(0.0123, "share"), said_amount(2.0, "months")
-    ('86 %', '1.2 %', '2')
-    """
-    if unit != SHARE:
-        return said_number(value)
-    percent = 100.0 * value
-    return f"{_stripped(f'{percent:.{0 if abs(percent) >= 10 else 1}f}')} %"
-
-
-def _stripped(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-_PLAIN = {"percent": "{:.0f} %", "score": "{:.3f}", "times": "{:.2f}\N{MULTIPLICATION SIGN}"}
-_STEPS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
-
-
-def compact(number: float) -> str:
-    """Shorten a number to three figures.
-
-    Examples
-    --------
-    >>> compact(1_834_000), compact(12_345), compact(987.0), compact(4.25), compact(-0.5)
-    ('1.83M', '12.3k', '987', '4.25', '-0.5')
-    """
-    size = abs(number)
-    for step, letter in _STEPS:
-        # What rounds up to the next step is shown in it.
-        if size >= step * 0.9995:
-            return f"{_three(number / step)}{letter}"
-    return _three(number)
-
-
-def _three(number: float) -> str:
-    size = abs(number)
-    digits = 0 if size >= 100 else 1 if size >= 10 else 2
-    text = f"{number:.{digits}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def shown(value: Any, unit: str = "text", *, currency: str = "", exact: bool = False) -> str:
-    """Show a value with its unit.
+    Integers and numbers below 1,000 with at most two decimals, such as prices, stay exact. Other
+    numbers keep three significant digits, or two below 1; from 1,000 on they lose their decimals.
 
     Parameters
     ----------
     value
-        A number, a text, or None.
-    unit
-        Of a figure or column.
+        Number to format.
+
+    Returns
+    -------
+    str
+        The number, with a comma between thousands.
+
+    Examples
+    --------
+    >>> format_number(0.857143), format_number(70.35), format_number(30.857143)
+    ('0.86', '70.35', '30.9')
+    >>> format_number(1674.75), format_number(12.0), format_number(-0.0004512)
+    ('1,675', '12', '-0.00045')
+    """
+    size = abs(value)
+    if not math.isfinite(value) or size >= 1000 or value == int(value):
+        return f"{value + 0.0:,.0f}"  # the sum turns -0 into 0
+    if round(value, 2) == value:
+        return _strip_zeros(f"{value:.2f}")
+    digits = 3 if size >= 1 else 2
+    decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
+    return _strip_zeros(f"{value:.{decimals}f}")
+
+
+def format_compact(value: float) -> str:
+    """Shorten a number to three significant digits, for charts.
+
+    Parameters
+    ----------
+    value
+        Number to format.
+
+    Returns
+    -------
+    str
+        The number, with ``k``, ``M`` or ``B`` for thousands, millions or billions.
+
+    Examples
+    --------
+    >>> format_compact(1_834_000), format_compact(12_345), format_compact(987.0)
+    ('1.83M', '12.3k', '987')
+    >>> format_compact(4.25), format_compact(-0.5)
+    ('4.25', '-0.5')
+    """
+    for scale, letter in _SCALES:
+        # A number that rounds up to the next scale is shown in that scale.
+        if abs(value) >= scale * 0.9995:
+            return f"{_three_digits(value / scale)}{letter}"
+    return _three_digits(value)
+
+
+def format_percent(share: float, decimals: int | None = None) -> str:
+    """Format a share as a percentage.
+
+    Parameters
+    ----------
+    share
+        Share, 1.0 for 100%.
+    decimals
+        Decimals of the percentage. Default: none from 10% on, at most one below.
+
+    Returns
+    -------
+    str
+        The percentage with its sign.
+
+    Examples
+    --------
+    >>> format_percent(0.857143), format_percent(0.0123), format_percent(0.02, 1)
+    ('86%', '1.2%', '2.0%')
+    """
+    percent = 100.0 * share
+    if decimals is not None:
+        return f"{percent:.{decimals}f}%"
+    return f"{_strip_zeros(f'{percent:.{0 if abs(percent) >= 10 else 1}f}')}%"
+
+
+def currency_sign(currency: str) -> str:
+    r"""Return what precedes an amount of a currency: its sign, or its code and a space.
+
+    Parameters
+    ----------
     currency
-        Before amounts of money: ``USD``.
-    exact
-        In tables: whole numbers in full, ``1,834,117``.
+        ISO 4217 code, or an empty text.
+
+    Returns
+    -------
+    str
+        The prefix of an amount.
 
     Examples
     --------
-    >>> shown(0.0213, "share"), shown(1834117, "money", currency="USD"), shown(30.78, "months")
-    ('2.1 %', 'USD 1.83M', '30.8 months')
-    >>> shown(1834117, "customers", exact=True), shown(30.78, "months")
-    ('1,834,117', '30.8 months')
+    >>> currency_sign("EUR"), currency_sign("CHF"), currency_sign("")
+    ('€', 'CHF\xa0', '')
     """
-    if value is None:
-        return "\N{EN DASH}"
-    if unit == "text" or isinstance(value, str):
-        return str(value)
-    return _number(float(value), unit, currency=currency, exact=exact)
+    return _SIGNS.get(currency) or (f"{currency}\N{NO-BREAK SPACE}" if currency else "")
 
 
-def between(low: Any, high: Any, unit: str, *, currency: str = "") -> str:
-    """Show an interval, its unit once.
+def format_money(amount: float, currency: str = "", *, compact: bool = False) -> str:
+    """Format an amount of money.
+
+    Parameters
+    ----------
+    amount
+        Amount, in units of the currency.
+    currency
+        ISO 4217 code, or an empty text for an amount without a sign.
+    compact
+        Three significant digits, as in ``$867k``; for charts.
+
+    Returns
+    -------
+    str
+        The amount with its sign; below 1,000 with its cents, if it has any.
 
     Examples
     --------
-    >>> between(0.018, 0.0226, "share"), between(14.1, 18.4, "points")
-    ('1.8 % to 2.3 %', '+14.1 to +18.4 points')
+    >>> format_money(1834117.4, "USD"), format_money(-12.5, "EUR"), format_money(987, "GBP")
+    ('$1,834,117', '-€12.50', '£987')
+    >>> format_money(866_958, "USD", compact=True)
+    '$867k'
     """
-    first = shown(low, unit, currency=currency)
+    size = abs(amount)
+    if compact:
+        text = format_compact(size)
+    else:
+        text = f"{size:,.2f}" if size < 1000 and round(size, 2) % 1 else f"{size:,.0f}"
+    return f"{'-' if amount < 0 else ''}{currency_sign(currency)}{text}"
+
+
+def format_quantity(
+    value: Any, unit: str = "text", *, currency: str = "", compact: bool = False
+) -> str:
+    """Format the value of a figure or table cell by its unit.
+
+    Parameters
+    ----------
+    value
+        Number, text, or None.
+    unit
+        ``"text"``, ``"share"``, ``"percent"`` (a share, without decimals), ``"points"``,
+        ``"score"``, ``"times"``, ``"months"``, ``"days"``, ``"money"``, ``"money a month"``; any
+        other unit is that of a count.
+    currency
+        ISO 4217 code of amounts of money.
+    compact
+        Three significant digits for large numbers; for charts.
+
+    Returns
+    -------
+    str
+        The value with its unit; an en dash for None.
+
+    Examples
+    --------
+    >>> format_quantity(0.0213, "share"), format_quantity(1834117, "money", currency="USD")
+    ('2.1%', '$1,834,117')
+    >>> format_quantity(1834117, "customers", compact=True), format_quantity(30.78, "months")
+    ('1.83M', '30.8 months')
+    """
+    if value is None or unit == "text" or isinstance(value, str):
+        return "\N{EN DASH}" if value is None else str(value)
+    number = float(value)
+    if unit in {"share", "percent"}:
+        return format_percent(number, 1 if unit == "share" else 0)
+    if unit in {"months", "days"}:
+        return f"{_three_digits(number)} {unit}"
+    if unit in {"money", "money a month"}:
+        return format_money(number, currency, compact=compact)
+    if unit in _SPECS:
+        return format(number, _SPECS[unit]) + _SUFFIXES.get(unit, "")
+    return format_compact(number) if compact or abs(number) < 1000 else f"{number:,.0f}"
+
+
+_SPECS = {"points": "+.1f", "score": ".3f", "times": ".2f"}
+_SUFFIXES = {"points": " points", "times": "\N{MULTIPLICATION SIGN}"}
+
+
+def format_interval(low: Any, high: Any, unit: str = "count", *, currency: str = "") -> str:
+    """Format an interval, with a unit that is a word only once.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the interval.
+    unit, currency
+        As for `format_quantity`.
+
+    Returns
+    -------
+    str
+        Both ends.
+
+    Examples
+    --------
+    >>> format_interval(0.018, 0.0226, "share"), format_interval(14.1, 18.4, "points")
+    ('1.8% to 2.3%', '+14.1 to +18.4 points')
+    """
+    first = format_quantity(low, unit, currency=currency)
     for word in (" points", " months", " days"):
         first = first.removesuffix(word)
-    return f"{first} to {shown(high, unit, currency=currency)}"
+    return f"{first} to {format_quantity(high, unit, currency=currency)}"
 
 
-def _number(number: float, unit: str, *, currency: str, exact: bool) -> str:
-    if unit in {"share", "points"}:
-        return f"{100 * number:.1f} %" if unit == "share" else f"{number:+.1f} points"
-    if unit in _PLAIN:
-        return _PLAIN[unit].format(100 * number if unit == "percent" else number)
-    if unit in {"months", "days"}:
-        return f"{_three(number)} {unit}"
-    whole = exact and abs(number) >= 1000
-    if unit in {"money", "money a month"}:
-        return f"{currency} {f'{number:,.0f}' if whole else compact(number)}".strip()
-    return f"{number:,.0f}" if whole or (unit == "customers" and exact) else compact(number)
+def format_estimate(value: float, low: float, high: float, spec: str = ".3f") -> str:
+    """Format an estimate with its interval.
+
+    Parameters
+    ----------
+    value, low, high
+        Estimate and ends of its interval.
+    spec
+        Format specification of each number.
+
+    Returns
+    -------
+    str
+        The estimate, and its interval in parentheses.
+
+    Examples
+    --------
+    >>> format_estimate(0.8471, 0.8366, 0.8569), format_estimate(0.21, 0.2, 0.22, ".1%")
+    ('0.847 (0.837 to 0.857)', '21.0% (20.0% to 22.0%)')
+    """
+    return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
+
+
+def _strip_zeros(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _three_digits(value: float) -> str:
+    size = abs(value)
+    return _strip_zeros(f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2}f}")

@@ -1,7 +1,7 @@
 """Which action pays for whom: the catalogue, expected gains, allocation, decisions.
 
 >>> from churnkit.decisions import Action, Catalogue, Effect, Where
->>> offer = Action("offer", "20 % off", 40.0, Effect(0.1, 0.2, 0.3), (Where("age", ">=", 18),))
+>>> offer = Action("offer", "20% off", 40.0, Effect(0.1, 0.2, 0.3), (Where("age", ">=", 18),))
 >>> Catalogue(actions=(offer,), periods=12).names
 ('offer',)
 """

@@ -47,9 +47,9 @@ def plan_tree(
     >>> fee = np.repeat([[10.0], [50.0]], 100, axis=0)
     >>> lines = plan_tree([None] * 100 + ["call"] * 100, fee, [Column("fee", "number", ("value",))])
     >>> print("\n".join(lines))
-    fee at most 30: 100 customers, no action 100 %
-    fee above 30: 100 customers, call 100 %
-    the tree gives 100 % of customers what the plan gives them
+    fee at most 30: 100 customers, no action 100%
+    fee above 30: 100 customers, call 100%
+    the tree gives 100% of customers what the plan gives them
     """
     from sklearn.tree import DecisionTreeClassifier
 
@@ -66,7 +66,7 @@ def plan_tree(
     lines: list[str] = []
     _walk(tree.tree_, words, names, lines)
     lines.append(f"the tree gives {agreed:.0%} of customers what the plan gives them")
-    return tuple(line.replace("%", " %").replace("  %", " %") for line in lines)
+    return tuple(lines)
 
 
 def _features(

@@ -17,7 +17,7 @@ Z95 = 1.959963984540054
 
 
 class Measured(TypedDict):
-    """A number with its 95 % interval, as the parts of a `Figure`."""
+    """A number with its 95% interval, as the parts of a `Figure`."""
 
     value: float | None
     low: float | None
@@ -42,7 +42,7 @@ class Figure:
     formula
         How it is worked out, in words.
     low, high
-        Its 95 % interval, where it has one.
+        Its 95% interval, where it has one.
     note
         What a reader should know besides.
 
@@ -98,7 +98,7 @@ def ratio(over: float, under: float) -> float | None:
 
 
 def share(part: float, whole: float) -> Measured:
-    """Return a share with Wilson's 95 % interval, as the parts of a `Figure`.
+    """Return a share with Wilson's 95% interval, as the parts of a `Figure`.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def share(part: float, whole: float) -> Measured:
 
 
 def mean_interval(total: float, squares: float, count: float) -> Measured:
-    """Return a mean with its normal 95 % interval, from sums of values and of squares.
+    """Return a mean with its normal 95% interval, from sums of values and of squares.
 
     Examples
     --------

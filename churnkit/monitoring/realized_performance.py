@@ -93,7 +93,7 @@ def _findings(came: Reconciled) -> list[Finding]:
                 "CK206",
                 "calibration",
                 f"is off: {came.churned:,.0f} left where {came.expected:,.0f} were expected, "
-                f"{ratio.value:.2f} times ({ratio.low:.2f} to {ratio.high:.2f})",
+                f"ratio {ratio:.2f}",
                 alarm=ratio.low > 1.0 + _OFF or ratio.high < 1.0 - _OFF,
             )
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from churnkit.core.number_format import between, shown
+from churnkit.core.number_format import format_interval, format_quantity
 from churnkit.errors import MissingExtraError
 from churnkit.report.charts.draw import draw
 
@@ -65,9 +66,6 @@ def render(report: Report, *, bar: str = "") -> str:
     )
     currency = report.currency
 
-    def number(value: Any, unit: str = "text", *, exact: bool = False) -> str:
-        return _unbroken(shown(value, unit, currency=currency, exact=exact), currency)
-
     def drawing(chart: Chart) -> Markup:
         return Markup(draw(chart, currency=currency))  # noqa: S704  (escaped where it is drawn)
 
@@ -77,20 +75,12 @@ def render(report: Report, *, bar: str = "") -> str:
         style=Markup(style),  # noqa: S704  (this package's own file)
         policy=policy(style, forms="'self'") if bar else policy(style),
         bar=bar,
-        shown=number,
-        interval=lambda figure: _unbroken(
-            between(figure.low, figure.high, figure.unit, currency=currency), currency
-        ),
+        quantity=partial(format_quantity, currency=currency),
+        interval=partial(format_interval, currency=currency),
         drawing=drawing,
         shades=_shades,
         is_number=_is_number,
     )
-
-
-def _unbroken(words: str, currency: str) -> str:
-    """Keep a number and its sign of percent or money on one line."""
-    kept = words.replace(" %", "\N{NO-BREAK SPACE}%")
-    return kept.replace(f"{currency} ", f"{currency}\N{NO-BREAK SPACE}") if currency else kept
 
 
 def _is_number(unit: str) -> bool:

@@ -198,7 +198,7 @@ def test_the_past_risk_is_drawn_and_is_made_before_the_first_visit(
     page = browser.get(f"/customers/{customer}").text
     assert "Risk over time" in page
     assert "<svg" in page
-    assert "2026-10-06: 10 %" in page
+    assert "2026-10-06: 10%" in page
 
 
 @pytest.mark.parametrize("missing", ["by", "why"])
@@ -232,7 +232,7 @@ def test_what_came_several_times_in_a_row_is_told_once(shop_model, tmp_path):
     )
     told = History(shop_model, {"events": log}, date(2026, 11, 5)).events("a")
     assert [(one.since, one.at, one.says, one.times) for one in told] == [
-        ("2026-10-09", "2026-10-09", "Used the product: order, for EUR 12.5", 1),
+        ("2026-10-09", "2026-10-09", "Used the product: order, for €12.50", 1),
         ("2026-10-01", "2026-10-03", "Used the product: login", 2),
     ]
 
@@ -250,8 +250,8 @@ def test_the_past_is_told_in_words_and_not_in_columns(shop_model, roster, journa
     )
     browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
     page = browser.get(f"/customers/{customer}").text
-    assert "Action: A call, at a cost of EUR 12; had a 17 % chance of being chosen" in page
-    assert "Decided to do nothing; had a 50 % chance" in page
+    assert "Action: A call, at a cost of €12; had a 17% chance of being chosen" in page
+    assert "Decided to do nothing; had a 50% chance" in page
     for column in ("propensity", "churned", "0.174"):
         assert column not in page
 

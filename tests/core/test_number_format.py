@@ -1,4 +1,4 @@
-"""Numbers in a reader's words: short, and never far from what they stand for."""
+"""Formatted numbers are short and close to the numbers that they show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churnkit.core.number_format import said_amount, said_number
+from churnkit.core.number_format import format_number, format_percent
 
 
 @pytest.mark.parametrize(
@@ -21,18 +21,18 @@ from churnkit.core.number_format import said_amount, said_number
     ],
 )  # fmt: skip
 def test_a_number_is_as_long_as_it_needs_to_be(value, words):
-    assert said_number(value) == words
+    assert format_number(value) == words
 
 
 @given(st.floats(1e-9, 1e12) | st.floats(-1e12, -1e-9))
-def test_what_is_said_is_within_a_twentieth(value):
-    said = said_number(value)
-    assert float(said.replace(",", "")) == pytest.approx(value, rel=0.051)
-    assert "e" not in said
+def test_a_formatted_number_is_within_a_twentieth_of_the_value(value):
+    text = format_number(value)
+    assert float(text.replace(",", "")) == pytest.approx(value, rel=0.051)
+    assert "e" not in text
 
 
 @given(st.floats(0.0, 1.0))
 def test_a_share_is_a_percentage_within_half_a_point(value):
-    said = said_amount(value, "share")
-    assert said.endswith(" %")
-    assert float(said.removesuffix(" %")) == pytest.approx(100.0 * value, abs=0.5001)
+    text = format_percent(value)
+    assert text.endswith("%")
+    assert float(text.removesuffix("%")) == pytest.approx(100.0 * value, abs=0.5001)

@@ -47,6 +47,6 @@ def test_telcos_best_rule_reads_the_contract_and_loses(telco, telco_probability)
     rule = SingleFeatureRule(categorical_features=categories).fit(frame.to_numpy(float), churned)
     assert frame.columns[rule.feature_] == "Contract"
     said = rule.describe(frame.columns, levels={rule.feature_: ["monthly", "1 year", "2 years"]})
-    assert said == "Churn is 43 % where Contract is monthly, and 3 % where it is 2 years."
+    assert said == "Churn is 43% where Contract is monthly, and 3% where it is 2 years."
     by_rule = rule.predict_proba(frame.to_numpy(float))[:, 1]
     assert compare(churned, telco_probability, by_rule, seed=0).verdict == "better"

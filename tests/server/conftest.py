@@ -85,7 +85,7 @@ def gym_scorer():
 def gym_catalogue():
     call = Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),))
     offer = Action(
-        "offer", "20 % off", 30.0, Effect(0.2, 0.3, 0.4), (Where("plan", "in", ("plus", "pro")),)
+        "offer", "20% off", 30.0, Effect(0.2, 0.3, 0.4), (Where("plan", "in", ("plus", "pro")),)
     )
     return Catalogue((call, offer))
 

@@ -59,7 +59,7 @@ def explain(
         [
             (
                 row[entity],
-                row["problem"] or f"{100 * row['churn_probability']:.1f} %",
+                row["problem"] or f"{row['churn_probability']:.1%}",
                 "\n".join(f"{r['points']:+5.1f}  {r['reason']}" for r in row["reasons"]),
             )
             for row in rows

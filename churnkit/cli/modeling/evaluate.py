@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -165,8 +165,8 @@ def _print_experiment(found: ExperimentReport, question: JournalQuestion) -> Non
                 name,
                 f"{each.treated:,}",
                 f"{each.control:,}",
-                _signed(each.best),
-                _signed(each.always_valid),
+                f"{each.best:+.4f}",
+                f"{each.always_valid:+.4f}",
                 each.verdict,
             )
             for name, each in found.readouts.items()
@@ -217,15 +217,11 @@ def _replacement(
 
 def _print_replacement(answer: PolicyAnswer, question: JournalQuestion) -> None:
     found = answer.replacement
-    rows = [(name, _signed(value)) for name, value in found.new.estimates.items()]
-    rows += [("the running policy", _signed(found.old)), ("gain", _signed(found.gain))]
+    rows = [(name, f"{value:+.4f}") for name, value in found.new.estimates.items()]
+    rows += [("the running policy", f"{found.old:+.4f}"), ("gain", f"{found.gain:+.4f}")]
     print_table(
         f"'{question.outcome}' a decision, from {answer.decisions:,} decisions that tell as much "
         f"as {found.new.overlap.effective_rows:,.0f} of the new policy's own",
         ("estimate", f"value ({question.level:.0%} interval)"),
         rows,
     )
-
-
-def _signed(figure: Any) -> str:
-    return f"{figure.value:+.4f} ({figure.low:+.4f} to {figure.high:+.4f})"

@@ -61,7 +61,7 @@ def _print(result: TrainingResult) -> None:
     evaluation = result.evaluation
     print_table(
         f"{result.name} on {evaluation.rows:,} test customers, {evaluation.churners:,} of whom "
-        "left (95 % intervals)",
+        "left (95% intervals)",
         ("metric", f"model ({result.winner})", "rule"),
         rows,
     )

@@ -46,7 +46,7 @@ def _print(result: DemoResult) -> None:
     figures = evaluation.metrics
     rule = (evaluation.baseline or {})["auc"]
     print_table(
-        "the model, on customers that it never saw (95 % intervals)",
+        "the model, on customers that it never saw (95% intervals)",
         ("figure", "model", "best single rule"),
         [
             ("AUC", figures["auc"], rule),
@@ -73,7 +73,7 @@ def _print(result: DemoResult) -> None:
         [
             (
                 row["customer"],
-                f"{100 * row['churn_probability']:.0f} %",
+                f"{row['churn_probability']:.0%}",
                 row["reason"],
                 row["action"],
                 f"{row['expected_gain']:,.0f}",

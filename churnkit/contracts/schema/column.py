@@ -9,7 +9,7 @@ from churnkit.contracts.parsing.number_spelling import WRITTEN, has_meaning
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.schema.check import Check, is_category
 from churnkit.contracts.schema.role_names import ROLES
-from churnkit.core.number_format import SHARE, said_amount
+from churnkit.core.number_format import SHARE, format_number, format_percent
 from churnkit.errors import ContractError
 
 __all__ = ["Check", "Column", "ColumnType"]
@@ -127,7 +127,7 @@ class Column:
             and self.type != "boolean"
             and isinstance(value, (int, float))
         ):
-            shown = said_amount(value, self.unit)
+            shown = self._amount(value)
         return self._sentence(shown)
 
     def say_range(self, low: float | None, high: float | None) -> str:
@@ -164,7 +164,9 @@ class Column:
         return str(value)
 
     def _amount(self, value: float | None) -> str:
-        return "" if value is None else said_amount(value, self.unit)
+        if value is None:
+            return ""
+        return format_percent(value) if self.unit == SHARE else format_number(value)
 
     def _sentence(self, shown: str) -> str:
         if self.phrase:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from churnkit.core.number_format import format_estimate
+
 __all__ = ["Interval"]
 
 
@@ -15,6 +17,8 @@ class Interval:
     --------
     >>> print(Interval(0.8471, 0.8366, 0.8569))
     0.847 (0.837 to 0.857)
+    >>> f"{Interval(0.0219, 0.0162, 0.0273):+.4f}"
+    '+0.0219 (+0.0162 to +0.0273)'
     """
 
     value: float
@@ -22,7 +26,10 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+        return format(self, ".3f")
+
+    def __format__(self, spec: str) -> str:
+        return format_estimate(self.value, self.low, self.high, spec or ".3f")
 
     def to_dict(self) -> dict[str, float]:
         """Return the three numbers by name.

@@ -152,7 +152,7 @@ def simulate(
 ) -> Simulation:
     """Simulate a business that sells a tool for teams by the seat and month.
 
-    About 55 % of the customers are there at the start and the others join evenly; one in four
+    About 55% of the customers are there at the start and the others join evenly; one in four
     leaves within a year; a few come back. A hidden engagement (thriving, steady, fading)
     decides how much a customer uses the product, how likely surveys are answered, and how
     well; so use goes down in the months before a customer leaves. Past campaigns (every fourth
@@ -162,7 +162,7 @@ def simulate(
 
     Planted, to be found again:
 
-    - **a driver**: a sync problem (3-5 % of customers a month run into one, and it lasts three
+    - **a driver**: a sync problem (3-5% of customers a month run into one, and it lasts three
       months on average) multiplies the odds of leaving by five; it shows as a ticket that
       stays open.
     - **a theme**: customers with that problem write about ``sync`` in most of their texts,

@@ -71,7 +71,7 @@ class Action:
 
     Examples
     --------
-    >>> offer = Action("offer", "20 % off", 1, Effect(0, 0.1, 0.2), cost_taken=60, take_rate=0.25)
+    >>> offer = Action("offer", "20% off", 1, Effect(0, 0.1, 0.2), cost_taken=60, take_rate=0.25)
     >>> offer.expected_cost
     16.0
 

@@ -8,7 +8,7 @@ Examples
 ...         Action("call", "A call from service", cost=12.0, effect=Effect(0.05, 0.10, 0.15)),
 ...         Action(
 ...             "contract",
-...             "A year's contract with 20 % off",
+...             "A year's contract with 20% off",
 ...             cost=60.0,
 ...             effect=Effect(0.10, 0.25, 0.40),
 ...             eligible=(Where("contract", "==", "Month-to-month"), Where("tenure", ">=", 6)),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draw", "draw", "thompson_weights", "uniform_weights"]
 
-# Of a normal interval of 95 %: its width in standard deviations.
+# Of a normal interval of 95%: its width in standard deviations.
 _WIDTH = 2.0 * 1.959963984540054
 _NODES = 16
 _CHUNK = 16384
@@ -77,7 +77,7 @@ def thompson_weights(
 ) -> Floats:
     """Give the probability that each option is the best of one draw of all gains, (n, 1 + m).
 
-    Each gain is drawn from the normal distribution that its 95 % interval describes; doing
+    Each gain is drawn from the normal distribution that its 95% interval describes; doing
     nothing gains 0. Options are drawn with these very weights, so the error of their numerical
     integration shifts a choice by a thousandth, never a propensity.
 

@@ -57,7 +57,7 @@ def resampled_counts(
 def interval(
     value: float, replicates: NDArray[np.float64], *, bias_corrected: bool = False
 ) -> Interval:
-    """Return the figure with the central 95 % of its resampled values.
+    """Return the figure with the central 95% of its resampled values.
 
     Parameters
     ----------

@@ -63,7 +63,7 @@ class Comparison:
     def __str__(self) -> str:
         title = METRICS[self.metric].title
         figures = f"{title} {self.new:.4f} against {self.old:.4f}"
-        spread = f"(95 % interval of the gain: {self.gain.low:+.4f} to {self.gain.high:+.4f})"
+        spread = f"(95% interval of the gain: {self.gain.low:+.4f} to {self.gain.high:+.4f})"
         if self.verdict == "no difference":
             return f"no difference that these customers can show: {figures} {spread}"
         return f"{self.verdict} by {abs(self.gain.value):.4f}: {figures} {spread}"
@@ -122,7 +122,7 @@ def compare(
     --------
     >>> y = [0, 1] * 50
     >>> print(compare(y, [0.2, 0.8] * 50, [0.5] * 100, seed=0))  # doctest: +ELLIPSIS
-    better by 0.4700: Log loss 0.2231 against 0.6931 (95 % interval of the gain: ...)
+    better by 0.4700: Log loss 0.2231 against 0.6931 (95% interval of the gain: ...)
     """
     if metric not in METRICS:
         raise EvaluationError(f"there is no metric {metric!r}: use one of {', '.join(METRICS)}")

@@ -48,7 +48,7 @@ class CalibrationCurve(_Columns):
     Attributes
     ----------
     predicted_probability, churn_rate : (b,) means of the bin
-    low, high : (b,) 95 % Wilson interval of the churn rate
+    low, high : (b,) 95% Wilson interval of the churn rate
     customers : (b,) weight of the bin
     """
 

@@ -29,7 +29,7 @@ class Evaluation:
     Attributes
     ----------
     metrics
-        Each metric of `churnkit.evaluation.METRICS` by name, with its 95 % interval.
+        Each metric of `churnkit.evaluation.METRICS` by name, with its 95% interval.
     baseline
         The same for the baseline's probabilities, if there were any.
     rows, churners

@@ -76,7 +76,7 @@ class Sufficiency:
             return f"There is only one size of {self.of}, so nothing can be said about more."
         gain = self.gains[-1]
         step = f"from {self.sizes[-2]:,.0f} to {self.sizes[-1]:,.0f} {self.of}"
-        spread = f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+        spread = f"{gain:+.4f}"
         if self.more_helps:
             return f"More {self.of} are worth having: {step} {title} gained {spread}."
         if self.enough < self.sizes[-1]:

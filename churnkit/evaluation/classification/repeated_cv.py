@@ -26,7 +26,7 @@ __all__ = ["compare_models", "corrected_interval", "repeated_folds"]
 
 
 def corrected_interval(differences: ArrayLike, *, test_share: float) -> Interval:
-    """Return the mean difference over folds with its corrected 95 % interval.
+    """Return the mean difference over folds with its corrected 95% interval.
 
     ``mean +- t * sqrt((1 / J + test_share / (1 - test_share)) * variance)`` for J figures:
     Nadeau and Bengio (2003), Machine Learning 52, doi:10.1023/A:1024068626366; for repeated

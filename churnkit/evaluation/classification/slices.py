@@ -47,7 +47,7 @@ class Slice:
     customers, churners
         How many customers, and how many of them churned.
     measures
-        Each of `MEASURES` with its 95 % interval; None where too few churned or stayed.
+        Each of `MEASURES` with its 95% interval; None where too few churned or stayed.
     gaps
         Each measure less that of all other customers, with its simultaneous interval.
     """

@@ -55,7 +55,7 @@ class Reconciled:
     expected: float
     """How many were expected to."""
     ratio: Interval
-    """churned / expected with its 99 % interval: 1 where calibration holds."""
+    """churned / expected with its 99% interval: 1 where calibration holds."""
     auc: Interval
     foreseen: PerformanceEstimate
 

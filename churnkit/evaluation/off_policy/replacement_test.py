@@ -66,7 +66,7 @@ class Replacement:
     def __str__(self) -> str:
         figures = (
             f"{self.new[self.estimator].value:.4f} against {self.old.value:.4f} a decision, gain "
-            f"{self.gain.value:+.4f} ({self.gain.low:+.4f} to {self.gain.high:+.4f})"
+            f"{self.gain:+.4f}"
         )
         word = {
             "yes": "yes, the new policy may replace the running one",

@@ -23,7 +23,7 @@ __all__ = ["CustomerCosts", "ThresholdRule", "expected_savings", "savings"]
 
 _FEWEST_CHURNERS = 20
 _STAKES = 3
-# Refused when the 99.9 % interval of observed over expected churn lies outside these.
+# Refused when the 99.9% interval of observed over expected churn lies outside these.
 _TOLERATED = (0.8, 1.25)
 _NORMAL_999 = 3.290526731491926
 

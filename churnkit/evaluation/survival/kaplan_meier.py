@@ -33,7 +33,7 @@ class SurvivalCurve:
     ----------
     time : (k,) distinct times at which somebody left, ascending; before the first it is 1
     survival : (k,) share still there after the time
-    low, high : (k,) its 95 % interval
+    low, high : (k,) its 95% interval
     variance : (k,) Greenwood's variance of it
     at_risk : (k,) customers watched just before the time
     events : (k,) customers who left at it

@@ -44,7 +44,7 @@ class SurvivalCalibration:
     bin : (r,) 0 for the lowest predictions
     predicted_probability : (r,) mean predicted probability of leaving by the horizon
     churn_rate : (r,) share that left by then, by Kaplan-Meier
-    low, high : (r,) its 95 % interval
+    low, high : (r,) its 95% interval
     customers : (r,) how many
     """
 

@@ -204,7 +204,7 @@ def rates(moved: Movement, settings: RetentionSettings, *, suffix: str, said: st
             f"Gross revenue retention {said}".strip(),
             ratio(before - lost, before),
             "share",
-            "(opening - churn - contraction) / opening monthly revenue; never above 100 %",
+            "(opening - churn - contraction) / opening monthly revenue; never above 100%",
         ),
         Figure(
             f"nrr_{suffix}",

@@ -71,7 +71,7 @@ class RiskRatio:
     other_customers, other_left
         The same without it.
     value, low, high
-        Share that left with it / share that left without it, and its 95 % interval (Katz); None
+        Share that left with it / share that left without it, and its 95% interval (Katz); None
         where one group is empty.
     formula
         In words.

@@ -122,7 +122,7 @@ class Satisfaction:
 
 
 def nps(promoters: int, detractors: int, answers: int) -> dict[str, float | None]:
-    """Return the net promoter score with its 95 % interval.
+    """Return the net promoter score with its 95% interval.
 
     ``100 * (promoters - detractors) / answers``; its variance is that of a draw worth 1, 0 or -1.
 

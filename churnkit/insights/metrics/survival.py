@@ -150,14 +150,14 @@ def _figures(
             "A quarter has left after",
             _time_of(curve, 0.75),
             "months",
-            "first time at which the survival curve (Kaplan-Meier, first stay) is at 75 % or below",
+            "first time at which the survival curve (Kaplan-Meier, first stay) is at 75% or below",
         ),
         Figure(
             "median_stay_months",
             "Half have left after",
             _time_of(curve, 0.5),
             "months",
-            "first time at which the survival curve (Kaplan-Meier, first stay) is at 50 % or below",
+            "first time at which the survival curve (Kaplan-Meier, first stay) is at 50% or below",
             note="" if curve.median != float("inf") else "not reached yet",
         ),
         Figure(

@@ -49,7 +49,7 @@ class MeasuredEffect:
     rate, control_rate
         Weighted shares that left.
     value, low, high
-        Their difference with its 95 % interval; below 0 the action keeps customers.
+        Their difference with its 95% interval; below 0 the action keeps customers.
     randomised
         Whether propensities were recorded; without them groups are compared as they are.
     formula

@@ -136,7 +136,7 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
     Traits are categories and yes/no columns: who customers are, not what they did. A pair is
     kept if its churn lies above everybody's by a factor of 1.3 and if the two traits together
     raise the log-odds by more than each does alone, ``logit(both) - logit(first only) -
-    logit(second only) + logit(neither)``, beyond chance at the 5 % level after as many looks as
+    logit(second only) + logit(neither)``, beyond chance at the 5% level after as many looks as
     there were pairs (Bonferroni). Of pairs with nearly the same customers the stronger one stays.
 
     Parameters

@@ -94,7 +94,7 @@ class SingleFeatureRule(BinaryModel):
     >>> X = np.column_stack([np.arange(40.0), np.arange(40) % 2])
     >>> rule = SingleFeatureRule(categorical_features=(1,)).fit(X, np.arange(40) % 2)
     >>> print(rule.describe(["tenure", "contract"], levels={1: ["one year", "monthly"]}))
-    Churn is 75 % where contract is monthly, and 25 % where it is one year.
+    Churn is 75% where contract is monthly, and 25% where it is one year.
     """
 
     def __init__(
@@ -234,4 +234,4 @@ def _bins(
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f} %"
+    return f"{rate:.0%}"

@@ -166,6 +166,6 @@ def _limits(
     if outside > 1:
         limits.append(
             f"In {outside} of {len(curve.customers)} groups of equal size the predicted "
-            "churn lies outside the 95 % interval of what came."
+            "churn lies outside the 95% interval of what came."
         )
     return [*limits, *slices.found]

@@ -31,7 +31,7 @@ def plot_calibration(curve: CalibrationCurve) -> Any:
         color=_MODEL,
         marker="o",
         capsize=3,
-        label="test customers, 95 % interval",
+        label="test customers, 95% interval",
     )
     axes.set(
         title="Do as many customers leave as predicted?",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.report.charts.svg import Plane, element, nice_ticks, thinned, width_of
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SIZES", "axis_y", "baseline", "column_of", "legend", "numbers", "picture", "plane_of",
-    "series", "text", "ticks_below",
+    "series", "text", "tick_label", "ticks_below",
 ]  # fmt: skip
 
 SIZES = {"wide": 720.0, "narrow": 344.0}
@@ -79,14 +79,15 @@ def axis_y(
     ticks = nice_ticks(low, high)
     if unit == "share" and ticks[-1] > 1.0 >= high:
         ticks = [tick for tick in ticks if tick <= 1.0]
-    return ticks, [_tick(tick, unit, currency) for tick in ticks]
+    return ticks, [tick_label(tick, unit, currency) for tick in ticks]
 
 
-def _tick(value: float, unit: str, currency: str) -> str:
+def tick_label(value: float, unit: str, currency: str = "") -> str:
+    """Format the number at a tick of an axis."""
     if unit == "share":
-        return f"{100 * value:.4g} %"
-    del currency  # Its sign stands in the title; ticks are short.
-    return shown(value, "money" if unit.startswith("money") else "count")
+        return f"{100 * value:.4g}%"
+    kind = "money" if unit.startswith("money") else "count"
+    return format_quantity(value, kind, currency=currency, compact=True)
 
 
 def baseline(plane: Plane, ticks: list[float], labels: list[str]) -> str:

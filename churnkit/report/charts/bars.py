@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.report.charts.axes import column_of, numbers, series, text
 from churnkit.report.charts.svg import element, width_of
 
@@ -23,7 +23,11 @@ def bars(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     x_place, y_place = column_of(chart, "x") or 0, series(chart)[0]
     names = [str(row[x_place]) for row in chart.rows]
     unit = chart.columns[y_place].unit
-    values = [shown(row[y_place], unit, currency=currency) for row in chart.rows]
+    compact = unit.startswith("money")
+    values = [
+        format_quantity(row[y_place], unit, currency=currency, compact=compact)
+        for row in chart.rows
+    ]
     widest = max(map(width_of, names), default=0.0) + 10.0
     beside = widest <= _MOST_LABEL * width
     left = widest if beside else 0.0

@@ -6,7 +6,7 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.report.charts.axes import (
     axis_y,
     baseline,
@@ -15,6 +15,7 @@ from churnkit.report.charts.axes import (
     plane_of,
     series,
     text,
+    tick_label,
     ticks_below,
 )
 from churnkit.report.charts.svg import Plane, element, nice_ticks, path
@@ -66,8 +67,7 @@ def _across(chart: Chart, place: int) -> tuple[list[float], list[str], list[floa
     else:
         steps = nice_ticks(min(at, default=0.0), max(at, default=1.0), 6)
         ticks = [tick for tick in steps if min(at) <= tick <= max(at)]
-    unit = column.unit if column.unit == "share" else "count"
-    return at, [shown(tick, unit).replace(".0 %", " %") for tick in ticks], ticks
+    return at, [tick_label(tick, column.unit) for tick in ticks], ticks
 
 
 def _runs(chart: Chart, at: list[float], place: int) -> list[list[tuple[float, float]]]:
@@ -116,10 +116,10 @@ def _targets(
     found = ""
     for row, left, right in zip(chart.rows, edges[:-1], edges[1:], strict=True):
         says = ", ".join(
-            f"{chart.columns[place].title} {shown(row[place], chart.columns[place].unit, currency=currency)}"
+            f"{chart.columns[place].title} {format_quantity(row[place], chart.columns[place].unit, currency=currency)}"
             for place in drawn
         )
-        x_says = shown(row[x_place], chart.columns[x_place].unit)
+        x_says = format_quantity(row[x_place], chart.columns[x_place].unit)
         title = element("title", escape(f"{x_says}: {says}"))
         found += element(
             "rect", title, x=left, y=plane.top, width=max(right - left, 0.0),
@@ -136,7 +136,7 @@ def points(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     low, high = column_of(chart, "low"), column_of(chart, "high")
     places = [place for place in (x_place, y_place, low, high) if place is not None]
     ticks = nice_ticks(0.0, max(numbers(chart, places), default=1.0))
-    labels = [f"{100 * tick:.4g} %" for tick in ticks]
+    labels = [tick_label(tick, "share") for tick in ticks]
     plane = plane_of(
         width, height, ticks, labels, x_low=ticks[0], x_high=ticks[-1], bottom=44.0
     )  # fmt: skip
@@ -168,5 +168,5 @@ def _point(
         drawn = element(
             "line", x1=x, x2=x, y1=plane.y(row[low]), y2=plane.y(row[high]), class_="whisker"
         )
-    says = f"{shown(row[x_place], 'share')}: {chart.columns[y_place].title} {shown(row[y_place], 'share')}"
+    says = f"{format_quantity(row[x_place], 'share')}: {chart.columns[y_place].title} {format_quantity(row[y_place], 'share')}"
     return drawn + element("circle", element("title", escape(says)), cx=x, cy=y, r=5, class_="s1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.report.charts.axes import axis_y, baseline, column_of, plane_of, series, ticks_below
 from churnkit.report.charts.svg import element
 
@@ -39,7 +39,7 @@ def stack(chart: Chart, width: float, currency: str) -> tuple[str, float]:
             else:
                 down += value
             top = plane.y(max(begin, begin + value))
-            title = f"{names[number]}: {chart.columns[place].title} " + shown(
+            title = f"{names[number]}: {chart.columns[place].title} " + format_quantity(
                 value, chart.columns[place].unit, currency=currency
             )
             inner += element(

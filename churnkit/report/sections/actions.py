@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.insights.figure import Figure
 from churnkit.report.blocks import Card, Cards, Chart, Column, Figures, Missing, Section, Table
 from churnkit.report.sections.revenue import picked
@@ -28,7 +28,7 @@ def headline(findings: Findings) -> Section:
                 scored.at_risk,
                 "money a month",
                 f"sum over customers of revenue {findings.period} x probability of churn",
-                note=f"{shown(scored.at_risk / scored.value, 'share')} of all"
+                note=f"{format_quantity(scored.at_risk / scored.value, 'share')} of all"
                 if scored.value
                 else "",
             )
@@ -48,7 +48,7 @@ def headline(findings: Findings) -> Section:
                 "their cost; the interval is that of the effects",
                 parts["low"],
                 parts["high"],
-                f"after a cost of {shown(parts['cost'], 'money', currency=findings.currency)}",
+                f"after a cost of {format_quantity(parts['cost'], 'money', currency=findings.currency)}",
             )
         )
     if findings.retention is not None:
@@ -78,8 +78,8 @@ def _say(findings: Findings) -> str:
         return ""
     total = sum(one.customers for one in scored.actions)
     risk = (
-        f"{shown(scored.at_risk, 'money', currency=findings.currency)} of "
-        f"{shown(scored.value, 'money', currency=findings.currency)} in revenue {findings.period} is "
+        f"{format_quantity(scored.at_risk, 'money', currency=findings.currency)} of "
+        f"{format_quantity(scored.value, 'money', currency=findings.currency)} in revenue {findings.period} is "
         "expected to leave"
     )
     if not total:
@@ -87,7 +87,7 @@ def _say(findings: Findings) -> str:
     gain = sum(one.gain for one in scored.actions)
     return (
         f"{risk}. Acting on {total:,} of {scored.customers:,} customers is expected to bring "
-        f"{shown(gain, 'money', currency=findings.currency)} beyond its cost."
+        f"{format_quantity(gain, 'money', currency=findings.currency)} beyond its cost."
     )
 
 
@@ -99,10 +99,10 @@ def _three(findings: Findings) -> tuple[Card, ...]:
         Card(
             one.title,
             f"{one.customers:,} customers, at a cost of "
-            f"{shown(one.cost, 'money', currency=currency)}; interval "
-            f"{shown(one.low, 'money', currency=currency)} to "
-            f"{shown(one.high, 'money', currency=currency)}.",
-            f"{shown(one.gain, 'money', currency=currency)} gain",
+            f"{format_quantity(one.cost, 'money', currency=currency)}; interval "
+            f"{format_quantity(one.low, 'money', currency=currency)} to "
+            f"{format_quantity(one.high, 'money', currency=currency)}.",
+            f"{format_quantity(one.gain, 'money', currency=currency)} gain",
             str(place),
         )
         for place, one in enumerate(findings.scored.actions[:3], start=1)
@@ -122,9 +122,9 @@ def scorecard(findings: Findings) -> Section:
         (
             goal.perspective.capitalize(),
             goal.title,
-            shown(goal.value, goal.unit, currency=findings.currency),
+            format_quantity(goal.value, goal.unit, currency=findings.currency),
             ("at most " if goal.at_most else "at least ")
-            + shown(goal.target, goal.unit, currency=findings.currency)
+            + format_quantity(goal.target, goal.unit, currency=findings.currency)
             + ("" if goal.given or goal.perspective == "learning" else " (mean before)")
             if goal.target is not None
             else None,

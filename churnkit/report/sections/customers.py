@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.report.blocks import Card, Cards, Chart, Column, Figures, Missing, Section, Table
 from churnkit.report.sections.revenue import short
 
@@ -41,8 +41,8 @@ def segments(findings: Findings) -> Section:
         first = scored.matrix[0]
         if first.at_risk is not None and scored.at_risk:
             lead = (
-                f"{first.customers:,} customers ({shown(first.share, 'share')}) are of high value "
-                f"and at high risk; they hold {shown(first.at_risk / scored.at_risk, 'share')} of "
+                f"{first.customers:,} customers ({format_quantity(first.share, 'share')}) are of high value "
+                f"and at high risk; they hold {format_quantity(first.at_risk / scored.at_risk, 'share')} of "
                 "the revenue at risk."
             )
     if scored.groups:
@@ -54,7 +54,7 @@ def segments(findings: Findings) -> Section:
                 "groups",
                 "Which kinds of customers leave far more than others?",
                 scored.groups,
-                f"{worst.name}: {shown(rate, 'share')} against {shown(whole, 'share')} of all. "
+                f"{worst.name}: {format_quantity(rate, 'share')} against {format_quantity(whole, 'share')} of all. "
                 "Pairs of traits whose churn neither trait alone explains, beyond chance.",
             )
         )
@@ -208,7 +208,7 @@ def _trend(findings: Findings) -> list[Block]:
                 (short(one.name), one.value, one.low, one.high, one.answers, one.asked)
                 for one in months
             ),
-            "By the month in which the survey was sent; the band is the 95 % interval.",
+            "By the month in which the survey was sent; the band is the 95% interval.",
         )
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _metrics(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[st
         (
             Column("Measure"),
             Column("Model", "score"),
-            Column("95 % interval"),
+            Column("95% interval"),
             Column("Best single rule", "score"),
         ),
         rows,
@@ -129,9 +129,9 @@ def _lift(card: Mapping[str, Any], currency: str) -> Chart | None:
             Column("by the best single rule", "share", "y"),
         ),
         tuple(rows),
-        f"Contacting {shown(rows[fifth][0], 'share')} by the model finds "
-        f"{shown(rows[fifth][1], 'share')} of the leavers; the rule finds "
-        f"{shown(rows[fifth][2], 'share')}, and chance {shown(rows[fifth][0], 'share')} (dashed).",
+        f"Contacting {format_quantity(rows[fifth][0], 'share')} by the model finds "
+        f"{format_quantity(rows[fifth][1], 'share')} of the leavers; the rule finds "
+        f"{format_quantity(rows[fifth][2], 'share')}, and chance {format_quantity(rows[fifth][0], 'share')} (dashed).",
         diagonal=True,
     )
 
@@ -152,9 +152,9 @@ def _profit(card: Mapping[str, Any], currency: str) -> Chart | None:
             Column("by the best single rule", "money", "y"),
         ),
         rows,
-        f"At the assumed effects of the actions, contacting {shown(best[0], 'share')} by the model "
-        f"brings most: {shown(best[1], 'money', currency=currency)} for each customer of the "
-        f"base; the rule brings {shown(rule, 'money', currency=currency)} at its best.",
+        f"At the assumed effects of the actions, contacting {format_quantity(best[0], 'share')} by the model "
+        f"brings most: {format_quantity(best[1], 'money', currency=currency)} for each customer of the "
+        f"base; the rule brings {format_quantity(rule, 'money', currency=currency)} at its best.",
     )
 
 
@@ -196,7 +196,7 @@ def _caused(effect: MeasuredEffect) -> str:
     return (
         f"{what}: {effect.action} changes the share that leaves by {100 * effect.value:+.1f} points "
         f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f}); it {effect.verdict}."
-        if effect.verdict != "no effect shown"
+        if effect.verdict != "no effect format_quantity"
         else f"{what}: {effect.action} shows no effect on the share that leaves "
         f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f} points)."
     )
@@ -227,8 +227,8 @@ def _dependence(driver: Driver) -> Chart:
     answer = ""
     if low is not None and high is not None and low is not high:
         answer = (
-            f"Predicted churn goes from {shown(low.everyone, 'share')} "
-            f"({_inside(low.says, driver.title)}) to {shown(high.everyone, 'share')} "
+            f"Predicted churn goes from {format_quantity(low.everyone, 'share')} "
+            f"({_inside(low.says, driver.title)}) to {format_quantity(high.everyone, 'share')} "
             f"({_inside(high.says, driver.title)}), with everything else as it is."
         )
     columns = [
@@ -270,7 +270,7 @@ def _by_segment(findings: Findings) -> Table:
     rows = []
     for name, top in findings.scored.drivers.segments:
         if top:
-            said = [f"{title} ({shown(share, 'share')})" for title, share in top]
+            said = [f"{title} ({format_quantity(share, 'share')})" for title, share in top]
             rows.append((name, *said, *([None] * (3 - len(said)))))
     return Table(
         "drivers_by_segment",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import shown
+from churnkit.core.number_format import format_quantity
 from churnkit.insights.metrics.calendar import in_words
 from churnkit.report.blocks import Chart, Column, Figures, Missing, Section, Table, Text
 
@@ -60,7 +60,7 @@ def _lead(retention: RetentionMetrics) -> str:
     if kept is None:
         return ""
     if kept < 1:
-        tail = f"{shown(1 - kept, 'share')} more has to be won to stand still"
+        tail = f"{format_quantity(1 - kept, 'share')} more has to be won to stand still"
     else:
         tail = "growth of existing customers makes up for what leaves"
     return f"Of each 100 in revenue, {100 * kept:.1f} are still there after {span}: {tail}."
@@ -116,8 +116,8 @@ def _movements(retention: RetentionMetrics) -> Chart:
             Column("Revenue at the end", money),
         ),
         rows,
-        f"In {in_words(last.name)}, {shown(came, 'money', currency='')} came and "
-        f"{shown(gone, 'money', currency='')} went. The movements add up to the change of "
+        f"In {in_words(last.name)}, {format_quantity(came, 'money', currency='')} came and "
+        f"{format_quantity(gone, 'money', currency='')} went. The movements add up to the change of "
         "monthly revenue, to the cent."
         + (" * not over yet." if any(not month.complete for month in months) else ""),
         draws="stack",
@@ -139,8 +139,8 @@ def _churn(retention: RetentionMetrics) -> Chart:
         now, then = sum(recent) / 3, sum(before) / 3
         word = "up from" if now > then * 1.05 else "down from" if now < then * 0.95 else "like the"
         answer = (
-            f"Customers lost a month: {shown(now, 'share')} in the last three months, {word} "
-            f"{shown(then, 'share')} of the three before."
+            f"Customers lost a month: {format_quantity(now, 'share')} in the last three months, {word} "
+            f"{format_quantity(then, 'share')} of the three before."
         )
     return Chart(
         "churn_by_month",
@@ -240,8 +240,8 @@ def _cohort_lead(retention: RetentionMetrics | None) -> str:
         return ""
     now, before = sum(after[-3:]) / 3, sum(after[:-3]) / len(after[:-3])
     return (
-        f"Three months on, {shown(now, 'share')} of the newest three cohorts are there; of the "
-        f"{len(after) - 3} before them it was {shown(before, 'share')}."
+        f"Three months on, {format_quantity(now, 'share')} of the newest three cohorts are there; of the "
+        f"{len(after) - 3} before them it was {format_quantity(before, 'share')}."
     )
 
 
@@ -290,7 +290,9 @@ def survival(findings: Findings) -> Section:
     )
     year = whole["survival"][12] if len(whole["survival"]) > 12 else None
     answer = (
-        "" if year is None else f"{shown(year, 'share')} of customers are still there after a year."
+        ""
+        if year is None
+        else f"{format_quantity(year, 'share')} of customers are still there after a year."
     )
     blocks: list[Block] = [
         Figures(staying.figures),
@@ -304,7 +306,7 @@ def survival(findings: Findings) -> Section:
                 Column("at most", "share", "high"),
             ),
             rows,
-            f"{answer} The band is the 95 % interval (Kaplan-Meier).".strip(),
+            f"{answer} The band is the 95% interval (Kaplan-Meier).".strip(),
         ),
     ]
     plans = [name for name in staying.curves if name]
@@ -337,8 +339,8 @@ def _longest(curves: dict[str, Any], plans: list[str]) -> str:
         return ""
     best, worst = max(at, key=lambda name: at[name]), min(at, key=lambda name: at[name])
     return (
-        f"After a year {shown(at[best], 'share')} of {best} are still there, and "
-        f"{shown(at[worst], 'share')} of {worst}."
+        f"After a year {format_quantity(at[best], 'share')} of {best} are still there, and "
+        f"{format_quantity(at[worst], 'share')} of {worst}."
     )
 
 

@@ -222,7 +222,7 @@ def test_a_tree_says_in_the_schemas_words_who_gets_what(make, rows, model):
 
 def test_a_tree_of_nobody_and_of_one_kind_says_so():
     assert plan_tree([], np.zeros((0, 1)), ()) == ("no customers",)
-    assert plan_tree(["call"] * 3, np.zeros((3, 0)), ())[0] == "all: 3 customers, call 100 %"
+    assert plan_tree(["call"] * 3, np.zeros((3, 0)), ())[0] == "all: 3 customers, call 100%"
 
 
 def test_a_rule_on_consent_is_kept_by_chance_too(make, rows):

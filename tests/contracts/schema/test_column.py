@@ -114,11 +114,11 @@ def test_a_column_that_is_none_is_refused(wrong):
         (Column("x", "integer", ("feature",), "Visits"), 3.0, "Visits: 3"),
         (Column("x", "number", ("feature",), "Fee", "EUR"), 1234567.5, "Fee: 1,234,568 EUR"),
         (Column("x", "number", ("feature",), "Fee"), 0.1 + 0.2, "Fee: 0.3"),
-        (Column("x", "number", ("feature",), "Late", "share"), 6 / 7, "Late: 86 %"),
+        (Column("x", "number", ("feature",), "Late", "share"), 6 / 7, "Late: 86%"),
         (
             Column("x", "number", ("feature",), phrase="{value} late", unit="share"),
             0.125,
-            "12 % late",
+            "12% late",
         ),
         (Column("x", "number", ("feature",), "Use", words=(("0.125", "Little"),)), 0.125, "Little"),
         (Column("x", "number", ("feature",), phrase="{value} times"), 6 / 7, "0.86 times"),

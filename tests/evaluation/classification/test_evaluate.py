@@ -56,7 +56,7 @@ def test_the_auc_interval_covers_the_truth_about_as_often_as_it_says():
     for seed in range(60):
         figure = evaluate(*customers(300, seed), seed=seed, resamples=100).metrics["auc"]
         hits += figure.low <= truth <= figure.high
-    # 95 % of 60 is 57; fewer than 50 or all but none missed would be another interval.
+    # 95% of 60 is 57; fewer than 50 or all but none missed would be another interval.
     assert hits >= 50
 
 

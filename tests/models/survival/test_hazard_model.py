@@ -246,7 +246,7 @@ def test_in_a_simulated_business_intervals_hold_the_truth():
     runs = [judged(5000, seed, contract) for seed in (50, 51)]
     for months in ("1", "3", "6", "12"):
         parts = [run["months"][months] for run in runs]
-        # Of 20 intervals of 95 %, fewer than 16 hold by chance in 3 of 1,000 cases.
+        # Of 20 intervals of 95%, fewer than 16 hold by chance in 3 of 1,000 cases.
         assert share(parts, "truth_covered") >= 0.8
         assert share(parts, "prediction_covered") >= 0.7
         assert np.mean([part["ratio"] for part in parts]) == pytest.approx(1.0, abs=0.12)

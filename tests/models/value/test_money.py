@@ -189,7 +189,7 @@ def test_intervals_of_the_total_cover_the_truth(draw_buyers):
         wanted = exact.discounted_expected_purchases(*rows, rate=0.003, horizon=52)
         true = float(wanted @ exact_spend.expected_spend(rows[0], monetary))
         covered += found.total.low <= true <= found.total.high
-    # Of eight intervals of 95 %, fewer than five hold the truth once in three thousand times.
+    # Of eight intervals of 95%, fewer than five hold the truth once in three thousand times.
     assert covered >= 5
 
 
