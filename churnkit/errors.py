@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from churnkit._extras import pip_command
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -53,17 +55,25 @@ class DatasetUnavailableError(ChurnkitError):
 
 
 class MissingExtraError(ChurnkitError):
-    """A door needs packages that an extra installs.
+    """A feature needs packages that an extra installs.
+
+    Parameters
+    ----------
+    extra
+        The group of optional dependencies, such as ``"serve"``.
+    package
+        The package whose import failed.
 
     Examples
     --------
-    >>> print(MissingExtraError("serve", "bentoml"))
-    bentoml is not installed. Install it with: pip install 'churnkit[serve]'
+    >>> str(MissingExtraError("serve", "bentoml")).partition(": ")[0]
+    "bentoml is not installed or cannot be imported (extra 'serve'). Install it with"
     """
 
     def __init__(self, extra: str, package: str) -> None:
         super().__init__(
-            f"{package} is not installed. Install it with: pip install 'churnkit[{extra}]'"
+            f"{package} is not installed or cannot be imported (extra '{extra}'). Install it "
+            f"with: {pip_command(extra, package=package)}"
         )
         self.extra = extra
         self.package = package

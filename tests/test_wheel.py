@@ -59,7 +59,7 @@ def wheel(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = target.glob("churnkit-*.whl")
+    (built,) = target.glob("retention_decisions-*.whl")
     return built
 
 

@@ -332,7 +332,7 @@ class CompiledTrees:
             return NumbaEngine(self._parts)
         except ImportError as error:
             if self._fast:
-                raise MissingExtraError("fast", "A numba that works here") from error
+                raise MissingExtraError("fast", "numba") from error
             # Some versions of numba refuse some of numpy; scoring need not stop for that.
             warnings.warn(
                 f"numba is installed and does not load, so numpy alone scores: {error}",

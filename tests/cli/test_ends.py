@@ -111,8 +111,8 @@ class TestProcess:
         (tmp_path / "s.csv").write_text("older\n")
         script = (
             "import os, signal, sys\n"
-            "from churnkit.batch import writing\n"
-            "writing.TableWriter.seal = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
+            "from churnkit.batch.io import table_writer\n"
+            "table_writer.TableWriter.seal = lambda _: os.kill(os.getpid(), signal.SIGTERM)\n"
             "from churnkit.cli import main\n"
             "main(sys.argv[1:])\n"
         )

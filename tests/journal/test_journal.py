@@ -340,7 +340,7 @@ def test_a_missing_driver_names_its_extra(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(MissingExtraError, match=r"churnkit\[postgres\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '?psycopg"):
         Database("postgresql://host/db")
 
 

@@ -173,7 +173,7 @@ def test_without_jinja_the_page_says_what_to_install(monkeypatch):
     from churnkit.insights import RetentionSettings
 
     made = Report.of(Findings("", "", RetentionSettings()))
-    with pytest.raises(MissingExtraError, match=r"churnkit\[report\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '?jinja2"):
         _ = made.html
 
 

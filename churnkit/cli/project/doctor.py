@@ -7,6 +7,7 @@ import platform
 import shutil
 from typing import Any
 
+from churnkit._extras import pip_command
 from churnkit.cli.options import AsJson
 from churnkit.cli.output import print_json, print_next, print_table
 from churnkit.errors import ChurnkitError
@@ -68,7 +69,7 @@ def doctor(as_json: AsJson = False) -> None:
         [(p["package"], p["version"] or "missing", p["purpose"]) for p in packages],
     )
     if missing:
-        print_next(f"pip install 'churnkit[{','.join(missing)}]'")
+        print_next(pip_command(*missing))
     elif not facts["recipes"]:
         print_next("churnkit demo")
     else:

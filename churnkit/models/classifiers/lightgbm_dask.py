@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.errors import MissingExtraError
 from churnkit.models.errors import ModelDataError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _connected() -> Iterator[Any]:
         import dask.array
         import distributed
     except ImportError:
-        raise ModelDataError("engine='dask' needs Dask: pip install 'churnkit[dask]'") from None
+        raise MissingExtraError("dask", "dask") from None
     try:
         client = distributed.Client.current()
     except ValueError:

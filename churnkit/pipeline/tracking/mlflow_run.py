@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import MEMBERS_ARTIFACT, members_salt, write_members
@@ -198,7 +199,7 @@ def _log_bundle(run: Run) -> str:
         name=run.recipe.name,
         python_model=str(code),
         artifacts={"bundle": str(run.folder)},
-        pip_requirements=[f"churnkit=={run.manifest.lineage['churnkit']}"],
+        pip_requirements=[f"{DISTRIBUTION}=={run.manifest.lineage['churnkit']}"],
         registered_model_name=run.recipe.name,
     )
     return str(logged.registered_model_version)

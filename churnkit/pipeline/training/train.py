@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit import __version__
 from churnkit.bundle.contents import Parts
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
@@ -278,7 +279,7 @@ def _parts(
 
 def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     return {
-        "churnkit": metadata.version("churnkit"),
+        "churnkit": __version__,
         "contract": data.contract.digest,
         "data": data.digest,
         "packages": {name: metadata.version(name) for name in _PACKAGES},

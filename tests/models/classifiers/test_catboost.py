@@ -121,7 +121,7 @@ def test_it_takes_part_in_the_accurate_profile_and_only_there():
 def test_without_catboost_it_says_what_to_install(customers, monkeypatch):
     X, churned, _ = customers(200)
     monkeypatch.setattr(module, "find_spec", lambda _: None)
-    with pytest.raises(MissingExtraError, match=r"churnkit\[accurate\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '?catboost"):
         CatBoostTrees(rounds=5).fit(X, churned)
     names = [name for name, _ in profile_candidates("accurate", rows=5000, seed=0)]
     assert "trees, oblivious" not in names
