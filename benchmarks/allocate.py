@@ -165,7 +165,7 @@ def one_customer() -> dict[str, float]:
     )
     contact = ContactPolicy((ContactLimit(2, 30),))
     past = Event(datetime(2026, 10, 20, tzinfo=UTC), None, "a0")
-    who = DecisionContext(["c1"], date(2026, 11, 1), History({"c1": [past]}))
+    context = DecisionContext(["c1"], date(2026, 11, 1), History({"c1": [past]}))
     prices = ShadowPrices(0.3, np.full(ACTIONS, 0.5))
     found = {}
     settings = {
@@ -177,10 +177,10 @@ def one_customer() -> dict[str, float]:
         declared = Catalogue(actions, contact=contact, holdout=0.05, exploration=exploration)
         catalogue = declared.compile(columns)
         for _ in range(100):
-            decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, who=who)
+            decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, context=context)
         started = time.process_time()
         for _ in range(2000):
-            decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, who=who)
+            decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, context=context)
         found[name] = (time.process_time() - started) / 2000 * 1e6
     return found
 

@@ -111,9 +111,9 @@ def by_churnkit(world: World, seed: int, *, epsilon: float) -> float:
         there = np.flatnonzero(world.comes <= start)
         names = [str(at) for at in there]
         X = world.customers[rows]
-        chance = slate_probabilities(bandit.drawn(X, names, world.options[there]), epsilon=epsilon)[
-            :, :, 0
-        ]
+        chance = slate_probabilities(
+            bandit.sample(X, names, world.options[there]), epsilon=epsilon
+        )[:, :, 0]
         drawn = (chance.cumsum(axis=1) > rng.random((BATCH, 1))).argmax(axis=1)
         arm = there[drawn]
         regret += world.regret(rows, arm, there)
@@ -192,7 +192,7 @@ def open_bandit() -> dict[str, Any]:
     ).update(
         BanditBatch(X[first], [names[at] for at in arm[first]], feature[arm[first]], click[first])
     )
-    policy = slate_probabilities(bandit.drawn(X[second], names, feature), size=3, epsilon=0.1)
+    policy = slate_probabilities(bandit.sample(X[second], names, feature), size=3, epsilon=0.1)
     judged = PolicyLog.of(
         arm[second],
         log["propensity_score"].to_numpy()[second],

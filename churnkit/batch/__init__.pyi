@@ -5,7 +5,7 @@ from .io.sources import Query as Query
 from .io.sources import open_source as open_source
 from .io.table_file import open_table as open_table
 from .io.table_file import read_table as read_table
-from .jobs.decide import Occasion as Occasion
+from .jobs.decide import DecisionPeriod as DecisionPeriod
 from .jobs.erase import Erasure as Erasure
 from .jobs.erase import erase_customers as erase_customers
 from .jobs.learn import LearnReport as LearnReport
@@ -18,9 +18,9 @@ from .jobs.score import ScoreReport as ScoreReport
 from .jobs.score import score as score
 
 __all__ = [
+    "DecisionPeriod",
     "Erasure",
     "LearnReport",
-    "Occasion",
     "PlanReport",
     "Query",
     "RankReport",

@@ -226,15 +226,17 @@ class RetentionModel:
             If the model was trained without actions, or ranks and a budget is given.
         """
         encoded, probability = self.judge(customers)
-        who = None if as_of is None else self.who(encoded, as_of=as_of, journal=journal)
+        context = (
+            None if as_of is None else self.decision_context(encoded, as_of=as_of, journal=journal)
+        )
         if self.parts.ranker is not None:
             if budget is not None:
                 raise RecipeError(f"model '{self.name}' ranks options: leave the budget out")
             ranked = ranked_columns(
-                self.parts.ranker, self.compiled_ranking, encoded, as_of=as_of, who=who
+                self.parts.ranker, self.compiled_ranking, encoded, as_of=as_of, context=context
             )
             return self.tabulate(customers, encoded, {"churn_probability": probability, **ranked})
-        decisions = self.decide(encoded, probability, budget=budget, who=who)
+        decisions = self.decide(encoded, probability, budget=budget, context=context)
         columns = {"churn_probability": probability, **decisions.to_columns()}
         return self.tabulate(customers, encoded, columns)
 
@@ -243,7 +245,7 @@ class RetentionModel:
         encoded, columns = self._scored(customers, "recommend", unique=True)
         return encoded, columns["churn_probability"]
 
-    def who(
+    def decision_context(
         self,
         encoded: Encoded,
         *,
@@ -252,10 +254,10 @@ class RetentionModel:
         at: datetime | None = None,
     ) -> DecisionContext:
         """Tell who the customers of encoded rows are, with their past from the journal."""
-        from churnkit.journal import who_from
+        from churnkit.journal import read_decision_context
 
         rules = self.parts.rules or self.catalogue
-        return who_from(journal, entities(encoded), rules, as_of=as_of, at=at)
+        return read_decision_context(journal, entities(encoded), rules, as_of=as_of, at=at)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -430,7 +432,7 @@ class RetentionModel:
         probability: NDArray[np.float64],
         *,
         budget: float | None = None,
-        who: DecisionContext | None = None,
+        context: DecisionContext | None = None,
     ) -> Decisions:
         """Choose actions for rows encoded for ``"recommend"``; see `churnkit.decisions.decide`."""
         from churnkit.decisions import decide
@@ -440,7 +442,7 @@ class RetentionModel:
             encoded.matrix,
             self.compiled_catalogue,
             budget=budget,
-            who=who,
+            context=context,
             treatment_effects=self.treatment_effects(encoded.features),
             survival_weights=self.survival_weights(encoded.features),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from churnkit.decisions import CompiledRanking, Ranked
+    from churnkit.decisions import CompiledRanking, RankingDecision
 
 __all__ = ["place_key", "shown_lines"]
 
@@ -26,7 +26,7 @@ def place_key(name: str, place: int) -> str:
 
 def shown_lines(
     name: str,
-    ranked: Ranked,
+    ranked: RankingDecision,
     customer: Mapping[str, Any],
     compiled: CompiledRanking,
     *,

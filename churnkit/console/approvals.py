@@ -138,7 +138,7 @@ class Verdicts:
 
     def _decision(self, customer: str, at: datetime) -> DecisionRecord:
         """Make the record of what the console shows, under the key that a plan gives it."""
-        from churnkit.decisions.eligibility.exclusions import holdouts_of
+        from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 
         roster = self._roster
         model, found, row = roster.model, roster.decisions, roster.places[customer]
@@ -164,7 +164,7 @@ class Verdicts:
             gain_low=float(found.low[row]),
             gain_high=float(found.high[row]),
             cost=float(found.cost[row]),
-            holdout=holdouts_of(model.catalogue, customer),
+            holdout=assigned_holdouts(model.catalogue, customer),
             explored=bool(found.explored[row]),
             reason=found.reason[row],
         )

@@ -224,8 +224,8 @@ def read_roster(
         )
     table = as_arrow(customers)
     encoded, probability = model.judge(table)
-    who = model.who(encoded, as_of=day, journal=journal)
-    decisions = model.decide(encoded, probability, budget=budget, who=who)
+    context = model.decision_context(encoded, as_of=day, journal=journal)
+    decisions = model.decide(encoded, probability, budget=budget, context=context)
     customers = tuple(entities(encoded))
     if journal is not None:
         rows = journal.decisions(policy=model.name, period=period_of(day)).to_pylist()

@@ -57,9 +57,7 @@ class Where:
             raise RecipeError(f"{where} is not an operator; use one of: {', '.join(_OPERATORS)}")
         if self.op in _SETS:
             unordered = isinstance(self.value, (set, frozenset))
-            if isinstance(self.value, str) or not (
-                unordered or (isinstance(self.value, Sequence) and self.value)
-            ):
+            if isinstance(self.value, str) or not (unordered or isinstance(self.value, Sequence)):
                 raise RecipeError(f"{where} needs a list of values")
             object.__setattr__(
                 self, "value", tuple(sorted(self.value) if unordered else self.value)
@@ -107,4 +105,8 @@ def as_conditions(where: Any) -> tuple[Where, ...]:
     conditions = (where,) if isinstance(where, Where) else tuple(where)
     if not all(isinstance(condition, Where) for condition in conditions):
         raise RecipeError("where takes conditions: Where('column', '==', value)")
+    for condition in conditions:
+        if condition.op in _SETS and not condition.values:
+            where = f"column '{condition.column}': '{condition.op}'"
+            raise RecipeError(f"{where} needs at least one value")
     return conditions

@@ -30,7 +30,7 @@ from .gain import Gains as Gains
 from .gain import expected_gain as expected_gain
 from .measured_effects import MeasuredEffects as MeasuredEffects
 from .ranking.compiled import CompiledRanking as CompiledRanking
-from .ranking.compiled import Ranked as Ranked
+from .ranking.compiled import RankingDecision as RankingDecision
 from .ranking.ranking import Ranking as Ranking
 from .ranking.slate import Option as Option
 from .ranking.slate import RankedSlate as RankedSlate
@@ -64,9 +64,9 @@ __all__ = [
     "MeasuredEffects",
     "Option",
     "Plan",
-    "Ranked",
     "RankedSlate",
     "Ranking",
+    "RankingDecision",
     "ShadowPrices",
     "Suppression",
     "ValueModel",

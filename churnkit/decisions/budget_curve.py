@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions.allocation.allocate import Allocator, Plan
-from churnkit.decisions.allocation.remaining_capacity import Room
-from churnkit.decisions.eligibility.context import refuse_unknown_context
-from churnkit.decisions.eligibility.exclusions import bars
+from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.eligibility.context import check_context
+from churnkit.decisions.eligibility.exclusions import table_exclusions
 from churnkit.decisions.gain import ActOn, catalogue_gain
 
 if TYPE_CHECKING:
@@ -63,13 +63,13 @@ def what_if(
     decision_bound: ActOn = "low",
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: NDArray[np.float64] | None = None,
-    who: DecisionContext | None = None,
+    context: DecisionContext | None = None,
 ) -> WhatIf:
     """Give the plan's value for a range of budgets, in one run.
 
     Parameters
     ----------
-    churn_probability, matrix, catalogue, decision_bound, measured, lasting, who
+    churn_probability, matrix, catalogue, decision_bound, measured, lasting, context
         As in `decide`. Exploration is left out of account.
     budgets
         (b,) money, in any order.
@@ -90,8 +90,8 @@ def what_if(
     array([ 0., 35., 55.])
 
     """
-    refuse_unknown_context(catalogue.catalogue, who, matrix.shape[0])
-    barred = bars(catalogue, matrix, who)
+    check_context(catalogue.catalogue, context, matrix.shape[0])
+    barred = table_exclusions(catalogue, matrix, context)
     gains = catalogue_gain(
         churn_probability,
         matrix,
@@ -101,7 +101,7 @@ def what_if(
         survival_weights=survival_weights,
     )
     ascending = sorted(float(budget) for budget in budgets)
-    room = Room.of(catalogue.catalogue)
+    room = RemainingCapacity.from_catalogue(catalogue.catalogue)
     allocator = Allocator(
         gains.offered(decision_bound), gains.cost, capacity=room.capacity, shared=room.shared
     )

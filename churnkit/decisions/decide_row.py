@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions import reason_codes
-from churnkit.decisions.allocation.remaining_capacity import Room
-from churnkit.decisions.eligibility.context import refuse_unknown_context
-from churnkit.decisions.eligibility.exclusions import OPEN, bars_of_one
-from churnkit.decisions.exploration.explorer import Chance
+from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.eligibility.context import check_context
+from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, row_exclusions
+from churnkit.decisions.exploration.explorer import Explorer
 from churnkit.decisions.gain import (
     ActOn,
     Gains,
@@ -89,7 +89,7 @@ def decide_one(
     prices: ShadowPrices | None = None,
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: Sequence[float] | None = None,
-    who: DecisionContext | None = None,
+    context: DecisionContext | None = None,
 ) -> Decision:
     """Decide for one customer, without arrays: what a service does for a request.
 
@@ -114,7 +114,7 @@ def decide_one(
         The customer's effects of the actions that were tried, one row.
     lasting
         (m,) for how many periods' value the customer is good, as in `expected_gain`.
-    who
+    context
         The customer and the day, as in `decide`.
 
     Returns
@@ -142,10 +142,10 @@ def decide_one(
     _check_one(churn_probability, row, catalogue, budget)
     check_act_on(decision_bound)
     declared = catalogue.catalogue
-    refuse_unknown_context(declared, who, 1)
+    check_context(declared, context, 1)
     if math.isnan(churn_probability):
         return _none(reason_codes.UNSCORED)
-    barred = bars_of_one(catalogue, row, who)
+    barred = row_exclusions(catalogue, row, context)
     refuse_without_survival(declared, given=survival_weights is not None)
     options = _options(
         float(churn_probability),
@@ -158,8 +158,8 @@ def decide_one(
     money = math.inf if budget is None else float(budget)
     closed = [_is_closed(declared, j) for j in range(len(declared.actions))]
     chance = None
-    if declared.exploration is not None and who is not None:
-        chance = _chance(options, declared, money, day=str(who.as_of), alone=prices is None)
+    if declared.exploration is not None and context is not None:
+        chance = _chance(options, declared, money, day=str(context.as_of), alone=prices is None)
         if prices is None:
             # As in a table of one row, the plan does without what exploration keeps back.
             money, closed = chance.rest.budget, chance.rest.closed().tolist()
@@ -172,12 +172,12 @@ def decide_one(
         prices=_prices(catalogue, row, prices),
     )
     decision = _decision(best, code, options, declared.names)
-    if chance is None or who is None:
+    if chance is None or context is None:
         return decision
     planned = np.array([-1 if best is None else best.place])
     if any(all(rule.holds(row) for rule in rules) for rules in catalogue.floors):
-        chance = chance.guarding(planned, np.ones(1, dtype=np.bool_))
-    drawn = chance.draw(planned, who.customers)
+        chance = chance.protecting_floors(planned, np.ones(1, dtype=np.bool_))
+    drawn = chance.draw(planned, context.customers)
     place, explored = int(drawn.action[0]), bool(drawn.explored[0])
     if explored:
         found = next((o for o in options if o.place == place), None)
@@ -187,7 +187,7 @@ def decide_one(
 
 def _chance(
     options: list[_Option], catalogue: Catalogue, budget: float, *, day: str, alone: bool
-) -> Chance:
+) -> Explorer:
     """Open what might pay to chance, within the limits of one customer alone or at prices."""
     numbers = np.zeros((4, 1, len(catalogue.actions)))
     eligible = np.zeros((1, len(catalogue.actions)), dtype=np.bool_)
@@ -195,11 +195,11 @@ def _chance(
         numbers[:, 0, option.place] = option.expected, option.low, option.high, option.cost
         eligible[0, option.place] = True
     gains = Gains(numbers[0], numbers[1], numbers[2], numbers[3], eligible)
-    room = Room.of(catalogue, budget)
+    room = RemainingCapacity.from_catalogue(catalogue, budget)
     return (
-        Chance.over(gains, room, catalogue, day)
+        Explorer.for_table(gains, room, catalogue, day)
         if alone
-        else Chance.at_prices(gains, room, catalogue, day)
+        else Explorer.at_prices(gains, room, catalogue, day)
     )
 
 
@@ -278,10 +278,10 @@ def _options(
     tried = {} if treatment_effects is None else treatment_effects.of_one(0)
     is_money = treatment_effects is not None and treatment_effects.outcome == "money"
     options: list[_Option] = []
-    periods = survival_weights or [declared.worth_in(each) for each in declared.horizons]
+    periods = survival_weights or [declared.annuity_factor(each) for each in declared.horizons]
     for j, action in enumerate(declared.actions):
         cost = catalogue.cost_of_one(row, j)
-        if barred[j] != OPEN or not (math.isfinite(cost) and cost >= 0.0):
+        if barred[j] != NOT_EXCLUDED or not (math.isfinite(cost) and cost >= 0.0):
             continue
         worth = worth_of(value, periods[j], declared.margin)
         if j in tried:

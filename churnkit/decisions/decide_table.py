@@ -13,10 +13,10 @@ import numpy as np
 
 from churnkit.decisions import reason_codes
 from churnkit.decisions.allocation.allocate import Plan, allocate
-from churnkit.decisions.allocation.remaining_capacity import Room
-from churnkit.decisions.eligibility.context import refuse_unknown_context
-from churnkit.decisions.eligibility.exclusions import bars
-from churnkit.decisions.exploration.explorer import Chance
+from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.eligibility.context import check_context
+from churnkit.decisions.eligibility.exclusions import table_exclusions
+from churnkit.decisions.exploration.explorer import Explorer
 from churnkit.decisions.exploration.sampling import Draw
 from churnkit.decisions.gain import ActOn, Gains, catalogue_gain
 
@@ -105,7 +105,7 @@ def decide(
     decision_bound: ActOn = "low",
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: NDArray[np.float64] | None = None,
-    who: DecisionContext | None = None,
+    context: DecisionContext | None = None,
     used: Mapping[str, tuple[int, float]] | None = None,
 ) -> Decisions:
     """Choose one action or none for each customer, within the budget and all capacities.
@@ -128,7 +128,7 @@ def decide(
         Each customer's effects of the actions that were tried, in the place of the catalogue's.
     lasting
         (n, m) for how many periods' value each customer is good, as in `expected_gain`.
-    who
+    context
         The customers and the day; needed where the catalogue has holdouts, exploration, dates
         or contact rules.
     used
@@ -145,7 +145,7 @@ def decide(
     DataError
         If a churn probability is outside 0 to 1, or the shapes do not fit.
     RecipeError
-        If the budget is negative, `decision_bound` is another word, or `who` is needed.
+        If the budget is negative, `decision_bound` is another word, or `context` is needed.
 
     Notes
     -----
@@ -166,8 +166,8 @@ def decide(
 
     """
     declared = catalogue.catalogue
-    refuse_unknown_context(declared, who, matrix.shape[0])
-    barred = bars(catalogue, matrix, who)
+    check_context(declared, context, matrix.shape[0])
+    barred = table_exclusions(catalogue, matrix, context)
     gains = catalogue_gain(
         churn_probability,
         matrix,
@@ -177,10 +177,10 @@ def decide(
         survival_weights=survival_weights,
     )
     offered = gains.offered(decision_bound)
-    room = Room.of(declared, budget, used)
+    room = RemainingCapacity.from_catalogue(declared, budget, used)
     chance = None
-    if declared.exploration is not None and who is not None:
-        chance = Chance.over(gains, room, declared, str(who.as_of))
+    if declared.exploration is not None and context is not None:
+        chance = Explorer.for_table(gains, room, declared, str(context.as_of))
     open_room = room if chance is None else chance.rest
     floors = _floors(catalogue, matrix)
     plan = allocate(
@@ -192,13 +192,13 @@ def decide(
         floors=floors,
     )
     if chance is not None and floors is not None:
-        chance = chance.guarding(plan.action, np.asarray(floors[0].any(axis=1)))
+        chance = chance.protecting_floors(plan.action, np.asarray(floors[0].any(axis=1)))
     codes = assign_reasons(gains, offered, plan.action, open_room.full(plan.action), barred)
     codes[np.isnan(np.asarray(churn_probability, dtype=np.float64))] = reason_codes.UNSCORED
     drawn = (
         _as_planned(plan)
-        if chance is None or who is None
-        else chance.draw(plan.action, who.customers)
+        if chance is None or context is None
+        else chance.draw(plan.action, context.customers)
     )
     codes[drawn.explored] = reason_codes.CHANCE
     columns = taken(gains, drawn.action)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from churnkit.decisions.eligibility.exclusions import OPEN, bars
+from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, table_exclusions
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -201,15 +201,15 @@ def catalogue_gain(
 ) -> Gains:
     """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value.
 
-    `barred` is what `churnkit.decisions.eligibility.exclusions.bars` gives; the rules alone if None.
+    `barred` is what `churnkit.decisions.eligibility.exclusions.table_exclusions` gives; the rules alone if None.
     """
-    codes = bars(catalogue, matrix) if barred is None else barred
+    codes = table_exclusions(catalogue, matrix) if barred is None else barred
     return expected_gain(
         churn_probability,
         catalogue.value(matrix),
         catalogue.catalogue,
         cost=catalogue.cost(matrix),
-        eligible=codes == OPEN,
+        eligible=codes == NOT_EXCLUDED,
         treatment_effects=treatment_effects,
         survival_weights=survival_weights,
     )
@@ -226,7 +226,7 @@ def _periods_times_margin(
                 "survival_weights", [f"shape {survival_weights.shape}: must be {shape}"]
             )
         return survival_weights * catalogue.margin
-    each = [catalogue.worth_in(periods) * catalogue.margin for periods in catalogue.horizons]
+    each = [catalogue.annuity_factor(periods) * catalogue.margin for periods in catalogue.horizons]
     return np.array(each if len(set(each)) > 1 else each[:1])
 
 

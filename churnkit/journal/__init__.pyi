@@ -1,8 +1,15 @@
-from .decision_context import who_from as who_from
+from .decision_context import read_decision_context as read_decision_context
 from .entry_keys import decision_key as decision_key
 from .journal import Journal as Journal
 from .records import DecisionRecord as DecisionRecord
 from .records import OutcomeRecord as OutcomeRecord
 from .records import Recorded as Recorded
 
-__all__ = ["DecisionRecord", "Journal", "OutcomeRecord", "Recorded", "decision_key", "who_from"]
+__all__ = [
+    "DecisionRecord",
+    "Journal",
+    "OutcomeRecord",
+    "Recorded",
+    "decision_key",
+    "read_decision_context",
+]

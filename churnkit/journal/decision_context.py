@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from churnkit.decisions.catalogue.catalogue import Catalogue
     from churnkit.journal.journal import Journal
 
-__all__ = ["who_from"]
+__all__ = ["read_decision_context"]
 
 
-def who_from(
+def read_decision_context(
     journal: Journal | None,
     customers: Sequence[str],
     catalogue: Catalogue,
@@ -47,5 +47,5 @@ def who_from(
     days = catalogue.contact.days
     if days > 0.0:
         since = bare.back(days).astimezone(UTC)
-        history = History.of(journal.contacts(customers, since).to_pylist())
+        history = History.from_rows(journal.contacts(customers, since).to_pylist())
     return DecisionContext(customers, as_of, history, at, frozenset(journal.erased(customers)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions import REASONS
-from churnkit.decisions.eligibility.context import needs_context
+from churnkit.decisions.eligibility.context import context_requirements
 from churnkit.errors import DataError
 from churnkit.insights.customer_base import Base, Planned
 from churnkit.insights.drivers import Drivers, find_drivers
@@ -189,10 +189,10 @@ def base_of(
         raise DataError("the customers", ["no row keeps to the contract; see churnkit validate"])
     planned = None
     if catalogue is not None:
-        who = None
-        if needs_context(catalogue) and day is not None:
-            who = model.who(encoded, as_of=day, journal=journal)
-        decisions = model.decide(encoded, probability, budget=budget, who=who)
+        context = None
+        if context_requirements(catalogue) and day is not None:
+            context = model.decision_context(encoded, as_of=day, journal=journal)
+        decisions = model.decide(encoded, probability, budget=budget, context=context)
         planned = _planned(catalogue, decisions, valid)
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]

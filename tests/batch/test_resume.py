@@ -25,14 +25,14 @@ from churnkit.batch.io import checkpoints
 from churnkit.batch.io import table_file
 from churnkit.batch.jobs import score as score_job
 import churnkit
-files.BATCH_ROWS, scoring.CHUNK_BATCHES = 5, 2
-save, left = chunks.Chunks._save, [int(sys.argv[3])]
+table_file.BATCH_ROWS, score_job.CHUNK_BATCHES = 5, 2
+save, left = checkpoints.Chunks._save, [int(sys.argv[3])]
 def saves(self):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
     save(self)
     left[0] -= 1
-chunks.Chunks._save = saves
+checkpoints.Chunks._save = saves
 churnkit.batch.score(sys.argv[1], sys.argv[2], churnkit.load("bundle"), reasons=1)
 """
 

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
 
-from churnkit.batch.jobs.decide import Occasion, decide_once  # noqa: E402
+from churnkit.batch.jobs.decide import DecisionPeriod, decide_once  # noqa: E402
 from churnkit.console import ConsoleApp, read_roster  # noqa: E402
 from churnkit.console.approvals import Verdicts  # noqa: E402
 from churnkit.console.auth import SessionAuth  # noqa: E402
@@ -137,7 +137,7 @@ def test_what_a_plan_has_decided_stands_and_is_what_a_word_is_about(
         roster.probability,
         roster.customers,
         budget=50.0,
-        occasion=Occasion(roster.day, journal=journal),
+        period=DecisionPeriod(roster.day, journal=journal),
     )
     again = read_roster(shop_model, roster.table, day=roster.day, journal=journal)
     assert again.decisions.action_name == planned.columns["action"]

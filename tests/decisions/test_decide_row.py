@@ -87,7 +87,11 @@ def test_one_customer_alone_gets_the_same_bits_as_in_a_table(
         treatment_effects = MeasuredEffects((2, 0), tried[0], *bounds)
     call = Action("call", "A call", 10.0, CALL.effect, capacity=room)
     compiled = Catalogue((call, CONTRACT, GIFT), periods=12, margin=0.7).compile(COLUMNS)
-    settings = {"budget": budget, "decision_bound": decision_bound, "measured": treatment_effects}
+    settings = {
+        "budget": budget,
+        "decision_bound": decision_bound,
+        "treatment_effects": treatment_effects,
+    }
     one = decide_one(risk, list(cell), compiled, **settings)
     table = decide([risk], np.array([cell]), compiled, **settings)
     columns = {name: column[0] for name, column in table.to_columns().items()}
@@ -173,7 +177,7 @@ def test_value_lasts_as_long_as_the_customer():
         decide_one(0.5, row, compiled)
     with pytest.raises(RecipeError, match="counts value by survival"):
         decide([0.5], np.array([row]), compiled)
-    with pytest.raises(DataError, match="lasting"):
+    with pytest.raises(DataError, match="survival_weights"):
         decide([0.5], np.array([row]), compiled, survival_weights=np.ones((1, 2)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions import REASONS, Decisions, decide
-from churnkit.decisions.eligibility.exclusions import holdouts_of
+from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.reason_codes import CAPPED
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.journal import DecisionRecord, Journal
 
-__all__ = ["Decided", "Occasion", "decide_once"]
+__all__ = ["Decided", "DecisionPeriod", "decide_once"]
 
 _NUMBERS = ("expected_gain", "gain_low", "gain_high", "cost", "propensity")
 _WORDS = ("action", "reason", "holdout")
@@ -33,37 +33,36 @@ _TURNED_DOWN = {
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
-    """What a plan is made for.
+class DecisionPeriod:
+    """The day, the period and the journal of a decision run.
 
     Parameters
     ----------
     as_of
-        The day that is decided for.
+        Day of the decisions.
     at
-        When it is decided; the day's midnight, UTC, if None.
-    period
-        The period that has one decision for each customer; the month of `as_of` if None.
+        Time of the decisions; midnight UTC of `as_of` if None.
+    name
+        Name of the period, in which each customer gets one decision; the month of `as_of`
+        (``"2026-11"``) if empty.
     journal
-        Where decisions are written, and past ones are read; None for nowhere.
+        Journal that past decisions are read from and new ones are written to; None for none.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> DecisionPeriod(dt.date(2026, 11, 5)).name
+    '2026-11'
     """
 
     as_of: date
     at: datetime | None = None
-    period: str | None = None
+    name: str = ""
     journal: Journal | None = None
 
-    @property
-    def named_period(self) -> str:
-        """The period's name.
-
-        Examples
-        --------
-        >>> import datetime as dt
-        >>> Occasion(dt.date(2026, 11, 5)).named_period
-        '2026-11'
-        """
-        return self.period or f"{self.as_of:%Y-%m}"
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", f"{self.as_of:%Y-%m}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +92,7 @@ def decide_once(
     customers: Sequence[str],
     *,
     budget: float | None,
-    occasion: Occasion,
+    period: DecisionPeriod,
 ) -> Decided:
     """Decide for each customer, unless the journal has a decision for the period already.
 
@@ -101,42 +100,42 @@ def decide_once(
     are in the journal before this returns; a contact limit that another program used up in the
     meantime takes the action away.
     """
-    from churnkit.journal import who_from
+    from churnkit.journal import read_decision_context
 
-    journal, catalogue = occasion.journal, model.catalogue
-    before = {} if journal is None else _before(journal, model.name, occasion, customers)
+    journal, catalogue = period.journal, model.catalogue
+    before = {} if journal is None else _before(journal, model.name, period, customers)
     fresh = np.array([customer not in before for customer in customers], dtype=np.bool_)
     rest = [customer for customer, new in zip(customers, fresh.tolist(), strict=True) if new]
-    who = who_from(journal, rest, catalogue, as_of=occasion.as_of, at=occasion.at)
+    context = read_decision_context(journal, rest, catalogue, as_of=period.as_of, at=period.at)
     decisions = decide(
         probability[fresh],
         encoded.matrix[fresh],
         model.compiled_catalogue,
         budget=budget,
-        who=who,
-        used=None if journal is None else journal.used(model.name, occasion.named_period),
+        context=context,
+        used=None if journal is None else journal.used(model.name, period.name),
         treatment_effects=model.treatment_effects(encoded.features[fresh]),
         survival_weights=model.survival_weights(encoded.features[fresh]),
     )
     made: dict[str, Any] = decisions.to_columns()
     made["propensity"] = decisions.propensity.tolist()
     made["explored"] = decisions.explored.tolist()
-    made["holdout"] = [holdouts_of(catalogue, customer) for customer in rest]
+    made["holdout"] = [assigned_holdouts(catalogue, customer) for customer in rest]
     if journal is not None:
         valid = encoded.valid[fresh]
-        records = _records(model, rest, decisions, made["holdout"], occasion)
+        records = _records(model, rest, decisions, made["holdout"], period)
         kept = [record for record, good in zip(records, valid, strict=True) if good]
-        written = [r for r in kept if r.customer not in who.no_contact]
+        written = [r for r in kept if r.customer not in context.no_contact]
         capped = set(journal.record(written, limits=catalogue.contact.limits).capped)
         _take_away(made, [record.key in capped for record in records])
     return Decided(_merged(customers, fresh, made, before), fresh, decisions)
 
 
 def _before(
-    journal: Journal, policy: str, occasion: Occasion, customers: Sequence[str]
+    journal: Journal, policy: str, period: DecisionPeriod, customers: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Give the period's decisions that stand, by customer."""
-    table = journal.decisions(policy=policy, period=occasion.named_period, customers=customers)
+    table = journal.decisions(policy=policy, period=period.name, customers=customers)
     rows = table.to_pylist()
     down = {row["about"] for row in rows if row["verdict"] in {"reject", "snooze"}}
     found = {}
@@ -151,11 +150,11 @@ def _records(
     customers: Sequence[str],
     decisions: Decisions,
     holdouts: Sequence[str | None],
-    occasion: Occasion,
+    period: DecisionPeriod,
 ) -> list[DecisionRecord]:
     from churnkit.journal import DecisionRecord, decision_key
 
-    policy, period = model.name, occasion.named_period
+    policy = model.name
     actions = model.catalogue.actions
     names = np.array(decisions.names, dtype=object)
     columns = zip(
@@ -174,14 +173,14 @@ def _records(
     )
     return [
         DecisionRecord(
-            decision_key(policy, period, customer),
+            decision_key(policy, period.name, customer),
             customer,
-            as_of=occasion.as_of,
-            decided_at=occasion.at or occasion.as_of,
+            as_of=period.as_of,
+            decided_at=period.at or period.as_of,
             policy=policy,
             model=model.name,
             model_digest=model.digest,
-            period=period,
+            period=period.name,
             action=actions[place].name if place >= 0 else None,
             action_group=actions[place].group if place >= 0 else None,
             channel=actions[place].channel if place >= 0 else None,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.batch.io.sources import Query, Source
-    from churnkit.batch.jobs.decide import Occasion
+    from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.decisions import Decisions
@@ -97,7 +97,7 @@ def plan(
     *,
     output: str | Path | None = None,
     budget: float | None = None,
-    occasion: Occasion | None = None,
+    period: DecisionPeriod | None = None,
     prices: str | Path | None = None,
     tree: bool = False,
 ) -> tuple[pa.Table, PlanReport]:
@@ -114,7 +114,7 @@ def plan(
         Where the plan goes, whole or not at all; nowhere if None.
     budget
         The most that all actions together may cost; with a journal, in the whole period.
-    occasion
+    period
         The day and the period that the plan is for, and the journal it is written to. Needed
         where the catalogue has holdouts, exploration, dates or contact rules.
     prices
@@ -125,7 +125,7 @@ def plan(
     Returns
     -------
     The plan, a row for each row read, in order (see `RetentionModel.recommend`), and its sums.
-    With an occasion also ``propensity``, ``explored`` and ``holdout``.
+    With an period also ``propensity``, ``explored`` and ``holdout``.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def plan(
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.judge(customers)
     columns, decisions, before = decided_columns(
-        model, encoded, probability, budget=budget, occasion=occasion
+        model, encoded, probability, budget=budget, period=period
     )
     planned: pa.Table = model.tabulate(customers, encoded, columns)
     if output is not None:
@@ -158,15 +158,15 @@ def decided_columns(
     probability: NDArray[np.float64],
     *,
     budget: float | None,
-    occasion: Occasion | None,
+    period: DecisionPeriod | None,
 ) -> tuple[dict[str, Any], Decisions, int]:
     """Give a plan's columns, what was decided now, and how many were decided before."""
     columns: dict[str, Any] = {"churn_probability": probability}
-    if occasion is None:
+    if period is None:
         decisions = model.decide(encoded, probability, budget=budget)
         return columns | decisions.to_columns(), decisions, 0
     decided = decide_once(
-        model, encoded, probability, entities(encoded), budget=budget, occasion=occasion
+        model, encoded, probability, entities(encoded), budget=budget, period=period
     )
     columns.update({name: decided.columns[name] for name in _ORDER})
     return columns, decided.decisions, int(np.count_nonzero(~decided.fresh))

@@ -12,7 +12,7 @@ import pyarrow as pa
 from churnkit.batch.jobs.whole_file import read_customers, write_whole
 from churnkit.bundle.entity_ids import arrow_ids, entities
 from churnkit.bundle.slate_records import shown_lines
-from churnkit.decisions.eligibility.exclusions import holdouts_of
+from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.ranking.rank_rows import rank_rows
 from churnkit.decisions.reason_codes import CAPPED, REASONS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from churnkit.batch.io.sources import Query, Source
-    from churnkit.batch.jobs.decide import Occasion
+    from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.journal import Journal
@@ -79,7 +79,7 @@ def rank(
     model: RetentionModel,
     *,
     output: str | Path | None = None,
-    occasion: Occasion | None = None,
+    period: DecisionPeriod | None = None,
 ) -> tuple[pa.Table, RankReport]:
     """Rank the options of a model for each customer of a file.
 
@@ -93,7 +93,7 @@ def rank(
         learned: `RetentionModel.with_bandit`.
     output
         Where the lists go, whole or not at all; nowhere if None.
-    occasion
+    period
         The day and the period that the lists are for, and the journal they are written to.
         Needed where the ranking has holdouts, dates or contact rules.
 
@@ -109,12 +109,12 @@ def rank(
     DataError
         If a column is missing, or a customer stands in two rows.
     RecipeError
-        If the model ranks nothing, or an occasion is needed.
+        If the model ranks nothing, or a decision period is needed.
     """
     _ = model.ranker  # a model that ranks nothing is refused before anything is read
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.judge(customers)
-    lists, before = _lists(model, customers, encoded, occasion)
+    lists, before = _lists(model, customers, encoded, period)
     table = _tabulate(model, encoded, probability, lists)
     if output is not None:
         write_whole(table, output, model.contract)
@@ -122,18 +122,18 @@ def rank(
 
 
 def _lists(
-    model: RetentionModel, customers: pa.Table, encoded: Encoded, occasion: Occasion | None
+    model: RetentionModel, customers: pa.Table, encoded: Encoded, period: DecisionPeriod | None
 ) -> tuple[Lists, int]:
     """Give each good row's list, and how many stood in the journal already."""
     names = entities(encoded)
-    journal = None if occasion is None else occasion.journal
+    journal = None if period is None else period.journal
     before: dict[str, list[dict[str, Any]]] = {}
-    if journal is not None and occasion is not None:
-        before = _before(journal, model.name, occasion, names)
+    if journal is not None and period is not None:
+        before = _before(journal, model.name, period, names)
     good = np.flatnonzero(encoded.valid).tolist()
     found: Lists = {row: before[names[row]] for row in good if names[row] in before}
     rest = [row for row in good if row not in found]
-    made, records = _made(model, customers, encoded, rest, occasion)
+    made, records = _made(model, customers, encoded, rest, period)
     if journal is not None:
         capped = set(
             journal.record(records, limits=model.ranker.ranking.rules.contact.limits).capped
@@ -150,24 +150,26 @@ def _made(
     customers: pa.Table,
     encoded: Encoded,
     rows: Sequence[int],
-    occasion: Occasion | None,
+    period: DecisionPeriod | None,
 ) -> tuple[Lists, list[Any]]:
     """Rank for some rows; give their lists, and the entries of a journal."""
     ranker, compiled = model.ranker, model.compiled_ranking
     names = entities(encoded)
-    who, keys = None, [f"{names[row]}:None" for row in rows]
-    if occasion is not None:
-        from churnkit.journal import decision_key, who_from
+    context, keys = None, [f"{names[row]}:None" for row in rows]
+    if period is not None:
+        from churnkit.journal import decision_key, read_decision_context
 
-        keys = [decision_key(model.name, occasion.named_period, names[row]) for row in rows]
-        who = who_from(
-            occasion.journal,
+        keys = [decision_key(model.name, period.name, names[row]) for row in rows]
+        context = read_decision_context(
+            period.journal,
             [names[row] for row in rows],
             compiled.ranking.rules,
-            as_of=occasion.as_of,
-            at=occasion.at,
+            as_of=period.as_of,
+            at=period.at,
         )
-    ranked = rank_rows(compiled, encoded.matrix[list(rows)], ranker.bandit, keys=keys, who=who)
+    ranked = rank_rows(
+        compiled, encoded.matrix[list(rows)], ranker.bandit, keys=keys, context=context
+    )
     read = [column.name for column in compiled.columns if column.name in customers.column_names]
     values = customers.select(read).take(pa.array(rows, pa.int64())).to_pylist()
     lists: Lists = {}
@@ -175,9 +177,9 @@ def _made(
     for row, key, one, value in zip(rows, keys, ranked, values, strict=True):
         lines = shown_lines(key, one, value, compiled, state=ranker.bandit.version)
         lists[row] = [_told(line) for line in lines]
-        erased = who is not None and names[row] in who.no_contact
-        if occasion is not None and occasion.journal is not None and not erased:
-            records += [_record(model, names[row], line, occasion) for line in lines]
+        erased = context is not None and names[row] in context.no_contact
+        if period is not None and period.journal is not None and not erased:
+            records += [_record(model, names[row], line, period) for line in lines]
     return lists, records
 
 
@@ -192,28 +194,28 @@ def _told(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _record(
-    model: RetentionModel, customer: str, line: Mapping[str, Any], occasion: Occasion
+    model: RetentionModel, customer: str, line: Mapping[str, Any], period: DecisionPeriod
 ) -> Any:
     from churnkit.journal import DecisionRecord
 
     return DecisionRecord(
         **line,
         customer=customer,
-        as_of=occasion.as_of,
-        decided_at=occasion.at or occasion.as_of,
+        as_of=period.as_of,
+        decided_at=period.at or period.as_of,
         policy=model.name,
         model=model.name,
         model_digest=model.digest,
-        period=occasion.named_period,
-        holdout=holdouts_of(model.ranker.ranking.rules, customer),
+        period=period.name,
+        holdout=assigned_holdouts(model.ranker.ranking.rules, customer),
     )
 
 
 def _before(
-    journal: Journal, policy: str, occasion: Occasion, customers: Sequence[str]
+    journal: Journal, policy: str, period: DecisionPeriod, customers: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Give the period's lists that stand, by customer, in the order of their places."""
-    table = journal.decisions(policy=policy, period=occasion.named_period, customers=customers)
+    table = journal.decisions(policy=policy, period=period.name, customers=customers)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         if row["verdict"] == "decide":

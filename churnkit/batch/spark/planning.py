@@ -28,16 +28,16 @@ from churnkit.contracts.encoding.table_encoder import missing_columns
 from churnkit.contracts.validation.violations import Finding
 from churnkit.decisions.allocation.allocate import check_budget, check_limits, check_shared
 from churnkit.decisions.allocation.exact_sum import rounded
-from churnkit.decisions.allocation.remaining_capacity import Room
+from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.allocation.streaming_passes import Limits, Looked, Rows, Survey, Surveyed
 from churnkit.decisions.allocation.streaming_solver import close_in
-from churnkit.decisions.eligibility.context import refuse_unknown_context
+from churnkit.decisions.eligibility.context import check_context
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.batch.jobs.decide import Occasion
+    from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
     from churnkit.decisions.allocation.streaming_solver import Verdict
 
@@ -51,7 +51,7 @@ def plan(
     model: RetentionModel,
     *,
     budget: float | None = None,
-    occasion: Occasion | None = None,
+    period: DecisionPeriod | None = None,
     at_once: int = 200_000,
 ) -> tuple[Any, PlanReport]:
     """Choose actions for the customers of a Spark data frame.
@@ -59,7 +59,7 @@ def plan(
     Workers read, check, encode, score and weigh every action. A budget is one number that all
     customers share: the driver finds prices for it from sums and samples of the workers'
     figures, in a few passes, and the workers then give each customer what the prices say. Up to
-    `at_once` customers, and any number with an occasion or floors, are planned on the driver,
+    `at_once` customers, and any number with an period or floors, are planned on the driver,
     from each customer's id, probability and encoded columns: 200 bytes a customer with 20
     columns. That plan is the local one to the last bit.
 
@@ -69,7 +69,7 @@ def plan(
         A Spark data frame with one row a customer and the columns of the contract.
     model
         From `churnkit.load`; its recipe must name actions.
-    budget, occasion
+    budget, period
         As in `churnkit.batch.plan`.
     at_once
         The most customers that the driver plans by itself, and the most whose gains it holds.
@@ -85,7 +85,7 @@ def plan(
     DataError
         If a column is missing, or a customer stands in two rows.
     RecipeError
-        If the model has no actions, or the catalogue needs an occasion.
+        If the model has no actions, or the catalogue needs an period.
     """
     contract = model.contract
     absent = missing_columns(contract, "recommend", customers.columns)
@@ -95,15 +95,15 @@ def plan(
         raise RecipeError(f"model '{model.name}' was trained without actions: train it with some")
     wanted = {c.name for c in (*contract.required("recommend"), *contract.optional("recommend"))}
     chosen = customers.select(*[name for name in customers.columns if name in wanted])
-    if occasion is not None or model.catalogue.floors:
+    if period is not None or model.catalogue.floors:
         read = _encoded(chosen, model, weigh=False)
-        return _on_driver(read, model, budget=budget, occasion=occasion)
-    refuse_unknown_context(model.catalogue, None, 0)
+        return _on_driver(read, model, budget=budget, period=period)
+    check_context(model.catalogue, None, 0)
     read = _encoded(chosen, model, weigh=True).persist()
     try:
         counts = _counts(read, contract.entity.name)
         if counts["rows"] <= at_once:
-            return _on_driver(read, model, budget=budget, occasion=None)
+            return _on_driver(read, model, budget=budget, period=None)
         _refuse_twice(counts["known"] - counts["distinct"], contract.entity.name)
         return _in_workers(read, model, counts, budget=budget, sample=at_once)
     finally:
@@ -140,7 +140,7 @@ def _in_workers(
     read: Any, model: RetentionModel, counts: dict[str, int], *, budget: float | None, sample: int
 ) -> tuple[Any, PlanReport]:
     catalogue = model.catalogue
-    room, width = Room.of(catalogue, budget), len(catalogue.actions)
+    room, width = RemainingCapacity.from_catalogue(catalogue, budget), len(catalogue.actions)
     most, uses = check_shared(room.shared, width)
     money = math.inf if budget is None else check_budget(budget)
     limits = Limits.of(np.concatenate([[money], check_limits(room.capacity, width), most]), uses)
@@ -190,7 +190,7 @@ def _summed(
 
 
 def _on_driver(
-    read: Any, model: RetentionModel, *, budget: float | None, occasion: Occasion | None
+    read: Any, model: RetentionModel, *, budget: float | None, period: DecisionPeriod | None
 ) -> tuple[Any, PlanReport]:
     """Plan at once, as the local door does, in the order of the customers' ids."""
     entity = model.contract.entity.name
@@ -200,7 +200,7 @@ def _on_driver(
     table = table.take(by_name).combine_chunks()
     encoded, probability = _gathered(table, model)
     decided, decisions, before = decided_columns(
-        model, encoded, probability, budget=budget, occasion=occasion
+        model, encoded, probability, budget=budget, period=period
     )
     planned = model.tabulate(table, encoded, decided)
     place = planned.column_names.index("problem")

@@ -23,7 +23,7 @@ from churnkit.decisions.allocation.streaming_passes import (
     gather,
 )
 from churnkit.decisions.decide_table import assign_reasons, taken
-from churnkit.decisions.eligibility.exclusions import bars
+from churnkit.decisions.eligibility.exclusions import table_exclusions
 from churnkit.decisions.gain import Gains, catalogue_gain
 from churnkit.decisions.reason_codes import REASONS, UNSCORED
 from churnkit.errors import RecipeError
@@ -234,7 +234,7 @@ def _weighed(
 ) -> tuple[Gains, NDArray[np.int8]]:
     """Weigh every action as `churnkit.decisions.decide` does."""
     catalogue = model.compiled_catalogue
-    barred = bars(catalogue, encoded.matrix)
+    barred = table_exclusions(catalogue, encoded.matrix)
     gains = catalogue_gain(
         chance,
         encoded.matrix,

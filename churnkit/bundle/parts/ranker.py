@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.contract import Contract
     from churnkit.contracts.encoding.encoded import Encoded
-    from churnkit.decisions import CompiledRanking, DecisionContext, Ranked
+    from churnkit.decisions import CompiledRanking, DecisionContext, RankingDecision
     from churnkit.models.bandit.linear import LinearBandit
 
 __all__ = ["Ranker", "ranked_columns", "read_ranker", "refuse_unfit", "write_ranker"]
@@ -101,7 +101,7 @@ def ranked_columns(
     encoded: Encoded,
     *,
     as_of: date | None,
-    who: DecisionContext | None,
+    context: DecisionContext | None,
 ) -> dict[str, Any]:
     """Rank the options for each row encoded for ``"recommend"``.
 
@@ -112,13 +112,15 @@ def ranked_columns(
     """
     names = entities(encoded)
     rows = np.flatnonzero(encoded.valid).tolist()
-    found: list[Ranked | None] = [None] * len(names)
+    found: list[RankingDecision | None] = [None] * len(names)
     ranked = rank_rows(
         compiled,
         encoded.matrix[rows],
         ranker.bandit,
         keys=[f"{names[row]}:{as_of}" for row in rows],
-        who=None if who is None else replace(who, customers=[names[row] for row in rows]),
+        context=None
+        if context is None
+        else replace(context, customers=[names[row] for row in rows]),
     )
     for row, one in zip(rows, ranked, strict=True):
         found[row] = one

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churnkit.cli.customer_input import Asked
-from churnkit.cli.decision_period import open_occasion
+from churnkit.cli.decision_period import open_decision_period
 from churnkit.cli.options import (
     AsJson,
     AsOf,
@@ -63,14 +63,16 @@ def plan(
     loaded = load_model(model)
     with (
         asked.rows(opened, loaded) as source,
-        open_occasion(loaded, journal=journal, period=period, day=day, as_of=as_of) as occasion,
+        open_decision_period(
+            loaded, journal=journal, period=period, day=day, as_of=as_of
+        ) as run_period,
     ):
         planned, report = run(
             source,
             loaded,
             output=output,
             budget=budget,
-            occasion=occasion,
+            period=run_period,
             prices=prices,
             tree=tree,
         )

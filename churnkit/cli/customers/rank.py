@@ -9,7 +9,7 @@ import typer
 
 from churnkit.cli.customer_input import Asked
 from churnkit.cli.customers.learn import states_of
-from churnkit.cli.decision_period import open_occasion
+from churnkit.cli.decision_period import open_decision_period
 from churnkit.cli.options import (
     AsJson,
     AsOf,
@@ -64,13 +64,15 @@ def rank(
     loaded = _learned(load_model(model), bandit)
     with (
         asked.rows(opened, loaded) as source,
-        open_occasion(loaded, journal=journal, period=period, day=day, as_of=as_of) as occasion,
+        open_decision_period(
+            loaded, journal=journal, period=period, day=day, as_of=as_of
+        ) as run_period,
     ):
-        _, report = run(source, loaded, output=output, occasion=occasion)
+        _, report = run(source, loaded, output=output, period=run_period)
     _show(report, as_json=as_json)
     if output is not None:
         say(f"the lists are in {output}")
-    if occasion is not None and occasion.journal is not None:
+    if run_period is not None and run_period.journal is not None:
         print_next(f"churnkit learn --model {loaded.name}")
 
 

@@ -127,10 +127,10 @@ def report(
 @contextmanager
 def _journal(model: RetentionModel | None, url: str | None) -> Iterator[Journal | None]:
     """Open the journal where the catalogue asks what went out before."""
-    from churnkit.decisions.eligibility.context import needs_context
+    from churnkit.decisions.eligibility.context import context_requirements
 
     catalogue = None if model is None else model.parts.catalogue
-    if catalogue is None or not needs_context(catalogue):
+    if catalogue is None or not context_requirements(catalogue):
         yield None
         return
     from churnkit.journal import Journal

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Room", "reserve_of"]
+__all__ = ["RemainingCapacity", "exploration_reserve"]
 
 # Exploration leaves out customers for whom an action costs more than so many times its median.
 _DEAR = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Room:
+class RemainingCapacity:
     """The limits of one plan.
 
     Parameters
@@ -43,12 +43,12 @@ class Room:
     shared: tuple[tuple[float, tuple[int, ...]], ...]
 
     @classmethod
-    def of(
+    def from_catalogue(
         cls,
         catalogue: Catalogue,
         budget: float | None = None,
         used: Mapping[str, tuple[int, float]] | None = None,
-    ) -> Room:
+    ) -> RemainingCapacity:
         """Give the room that a catalogue and a budget leave.
 
         Parameters
@@ -93,18 +93,18 @@ class Room:
                 full[list(places)] = True
         return full
 
-    def without(self, customers: Floats, dearest: Floats) -> Room:
+    def without(self, customers: Floats, dearest: Floats) -> RemainingCapacity:
         """Give the room that is left when each action's reserve of customers is kept back."""
         kept = np.where(np.isfinite(customers), customers, 0.0)
         shared = tuple(
             (most - float(kept[list(places)].sum()), places) for most, places in self.shared
         )
         budget = self.budget - math.fsum((kept * dearest).tolist())
-        return Room(max(0.0, budget), self.capacity - kept, shared)
+        return RemainingCapacity(max(0.0, budget), self.capacity - kept, shared)
 
 
-def reserve_of(
-    room: Room, exploration: Exploration, cells: NDArray[np.bool_], cost: Floats
+def exploration_reserve(
+    room: RemainingCapacity, exploration: Exploration, cells: NDArray[np.bool_], cost: Floats
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Give what exploration may use, from the limits and the customers alone, not from chance.
 

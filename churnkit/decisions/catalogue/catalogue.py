@@ -188,14 +188,14 @@ class Catalogue:
         """The discount as a continuous rate."""
         return math.log1p(self.discount)
 
-    def worth_in(self, periods: float) -> float:
+    def annuity_factor(self, periods: float) -> float:
         """Give how many periods' value so many periods are worth today.
 
         Examples
         --------
         >>> from churnkit.decisions import Action, Effect
         >>> call = Action("call", "A call", cost=12, effect=Effect(0.0, 0.1, 0.2))
-        >>> round(Catalogue((call,), discount=0.01).worth_in(12.0), 2)
+        >>> round(Catalogue((call,), discount=0.01).annuity_factor(12.0), 2)
         11.31
         """
         return -math.expm1(-self.rate * periods) / self.rate if self.rate else periods

@@ -156,9 +156,9 @@ class CompiledCatalogue:
 
     def eligible(self, matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Tell which actions each customer may have by rules and consent, (n, m)."""
-        from churnkit.decisions.eligibility.exclusions import OPEN, bars
+        from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, table_exclusions
 
-        open_: NDArray[np.bool_] = bars(self, matrix) == OPEN
+        open_: NDArray[np.bool_] = table_exclusions(self, matrix) == NOT_EXCLUDED
         return open_
 
     def members(self, matrix: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions.catalogue.catalogue import Catalogue
 
-__all__ = ["DecisionContext", "Event", "History", "needs_context", "refuse_unknown_context"]
+__all__ = ["DecisionContext", "Event", "History", "check_context", "context_requirements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class History:
     Examples
     --------
     >>> at = datetime(2026, 11, 1, tzinfo=UTC)
-    >>> len(History.of([{"customer": "c1", "at": at, "outcome": None, "action": "call"}]).events)
+    >>> len(History.from_rows([{"customer": "c1", "at": at, "outcome": None, "action": "call"}]).events)
     1
 
     """
@@ -57,7 +57,7 @@ class History:
     events: Mapping[str, Sequence[Event]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> History:
+    def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> History:
         """Build a history from the rows of `Journal.contacts`."""
         events: dict[str, list[Event]] = {}
         for row in rows:
@@ -115,14 +115,14 @@ class DecisionContext:
         return self.moment - timedelta(days=days)
 
 
-def needs_context(catalogue: Catalogue) -> list[str]:
+def context_requirements(catalogue: Catalogue) -> list[str]:
     """Name the parts of a catalogue that need to know who the customers are and which day it is.
 
     Examples
     --------
     >>> from churnkit.decisions import Action, Catalogue, Effect
     >>> call = Action("call", "A call", 5.0, Effect(0, 0.1, 0.2))
-    >>> needs_context(Catalogue((call,))), needs_context(Catalogue((call,), holdout=0.1))
+    >>> context_requirements(Catalogue((call,))), context_requirements(Catalogue((call,), holdout=0.1))
     ([], ['holdouts'])
     """
     parts = (
@@ -134,7 +134,7 @@ def needs_context(catalogue: Catalogue) -> list[str]:
     return [name for name, there in parts if there]
 
 
-def refuse_unknown_context(catalogue: Catalogue, who: DecisionContext | None, rows: int) -> None:
+def check_context(catalogue: Catalogue, context: DecisionContext | None, rows: int) -> None:
     """Refuse to decide where the catalogue needs to know more than it is told.
 
     Raises
@@ -143,18 +143,18 @@ def refuse_unknown_context(catalogue: Catalogue, who: DecisionContext | None, ro
         If holdouts, chance or dates need the customers and the day, or contact rules need what
         happened before.
     """
-    if who is None:
-        needs = needs_context(catalogue)
+    if context is None:
+        needs = context_requirements(catalogue)
         if needs:
             raise RecipeError(
-                f"the catalogue has {', '.join(needs)}: say who the customers are and which day "
-                "it is, who=Who(customers, as_of)"
+                f"the catalogue has {', '.join(needs)}, which depend on the customer and the day: "
+                "pass context=DecisionContext(customers, as_of)"
             )
         return
-    if len(who.customers) != rows:
-        raise RecipeError(f"who: {len(who.customers)} customers for {rows} rows")
-    if catalogue.contact.days > 0.0 and who.history is None:
+    if len(context.customers) != rows:
+        raise RecipeError(f"context: {len(context.customers)} customers for {rows} rows")
+    if catalogue.contact.days > 0.0 and context.history is None:
         raise RecipeError(
-            "the catalogue has contact rules, which count what went out before: give the "
-            "journal's contacts (Who(history=History.of(...))), or plan with --journal"
+            "the catalogue has contact rules, which count past contacts: pass "
+            "DecisionContext(history=History.from_rows(...)) or plan with --journal"
         )

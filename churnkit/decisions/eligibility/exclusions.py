@@ -23,19 +23,21 @@ if TYPE_CHECKING:
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue, Rule
     from churnkit.decisions.eligibility.context import DecisionContext, Event
 
-__all__ = ["OPEN", "bars", "bars_of_one", "holdouts_of"]
+__all__ = ["NOT_EXCLUDED", "assigned_holdouts", "row_exclusions", "table_exclusions"]
 
-OPEN = 0
+NOT_EXCLUDED = 0
 """Nothing bars the action."""
 
 
-def bars(
-    catalogue: CompiledCatalogue, matrix: NDArray[np.float64], who: DecisionContext | None = None
+def table_exclusions(
+    catalogue: CompiledCatalogue,
+    matrix: NDArray[np.float64],
+    context: DecisionContext | None = None,
 ) -> NDArray[np.int8]:
-    """Give the first thing that bars each action, (n, m): a place in `REASONS`, or `OPEN`."""
+    """Give the first thing that bars each action, (n, m): a place in `REASONS`, or `NOT_EXCLUDED`."""
     catalogue.sized(matrix)
     declared = catalogue.catalogue
-    codes = np.full((matrix.shape[0], len(declared.actions)), OPEN, dtype=np.int8)
+    codes = np.full((matrix.shape[0], len(declared.actions)), NOT_EXCLUDED, dtype=np.int8)
     for kind, code in _kinds(catalogue):
         for j, rules in enumerate(kind):
             for rule in rules:
@@ -43,37 +45,37 @@ def bars(
     for j, index in enumerate(catalogue.consent_index):
         if index is not None:
             _bar(codes[:, j], matrix[:, index] != 1.0, reason_codes.NO_CONSENT)
-    if who is not None:
-        _bar_by_day(codes, declared, who)
-        _bar_by_past(codes, declared, who)
-        _bar_by_holdout(codes, declared, who)
+    if context is not None:
+        _bar_by_day(codes, declared, context)
+        _bar_by_past(codes, declared, context)
+        _bar_by_holdout(codes, declared, context)
     return codes
 
 
-def bars_of_one(
-    catalogue: CompiledCatalogue, row: Sequence[float], who: DecisionContext | None = None
+def row_exclusions(
+    catalogue: CompiledCatalogue, row: Sequence[float], context: DecisionContext | None = None
 ) -> list[int]:
     """Give the first thing that bars each action for one customer, (m,)."""
     declared = catalogue.catalogue
-    codes = [OPEN] * len(declared.actions)
+    codes = [NOT_EXCLUDED] * len(declared.actions)
     kinds = _kinds(catalogue)
     for j, action in enumerate(declared.actions):
         for kind, code in kinds:
-            if codes[j] == OPEN and kind and not all(rule.holds(row) for rule in kind[j]):
+            if codes[j] == NOT_EXCLUDED and kind and not all(rule.holds(row) for rule in kind[j]):
                 codes[j] = code
         index = catalogue.consent_index[j] if catalogue.consent_index else None
-        if codes[j] == OPEN and index is not None and row[index] != 1.0:
+        if codes[j] == NOT_EXCLUDED and index is not None and row[index] != 1.0:
             codes[j] = reason_codes.NO_CONSENT
-        if codes[j] == OPEN and who is not None and not action.valid_on(who.as_of):
+        if codes[j] == NOT_EXCLUDED and context is not None and not action.valid_on(context.as_of):
             codes[j] = reason_codes.INVALID_NOW
-    if who is not None:
-        customer = who.customers[0]
-        for verdict in (_past(declared, who, customer), _held(declared, customer)):
+    if context is not None:
+        customer = context.customers[0]
+        for verdict in (_past(declared, context, customer), _held(declared, customer)):
             codes = [code or other for code, other in zip(codes, verdict, strict=True)]
     return codes
 
 
-def holdouts_of(catalogue: Catalogue, customer: str) -> str | None:
+def assigned_holdouts(catalogue: Catalogue, customer: str) -> str | None:
     """Name the holdouts that a customer is in: ``"global"``, or actions; None for none."""
     if catalogue.holdout and position(catalogue.salt, GLOBAL, customer) < catalogue.holdout:
         return "global"
@@ -96,32 +98,34 @@ def _kinds(
 
 
 def _bar(column: NDArray[np.int8], where: NDArray[np.bool_], code: int) -> None:
-    column[where & (column == OPEN)] = code
+    column[where & (column == NOT_EXCLUDED)] = code
 
 
-def _bar_by_day(codes: NDArray[np.int8], catalogue: Catalogue, who: DecisionContext) -> None:
+def _bar_by_day(codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext) -> None:
     every = np.ones(codes.shape[0], dtype=np.bool_)
     for j, action in enumerate(catalogue.actions):
-        if not action.valid_on(who.as_of):
+        if not action.valid_on(context.as_of):
             _bar(codes[:, j], every, reason_codes.INVALID_NOW)
 
 
-def _bar_by_past(codes: NDArray[np.int8], catalogue: Catalogue, who: DecisionContext) -> None:
-    events = {} if who.history is None else who.history.events
-    if not events and not who.no_contact:
+def _bar_by_past(codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext) -> None:
+    events = {} if context.history is None else context.history.events
+    if not events and not context.no_contact:
         return
-    for i, customer in enumerate(who.customers):
-        if customer in events or customer in who.no_contact:
+    for i, customer in enumerate(context.customers):
+        if customer in events or customer in context.no_contact:
             codes[i] = [
                 code or other
-                for code, other in zip(codes[i], _past(catalogue, who, customer), strict=True)
+                for code, other in zip(codes[i], _past(catalogue, context, customer), strict=True)
             ]
 
 
-def _bar_by_holdout(codes: NDArray[np.int8], catalogue: Catalogue, who: DecisionContext) -> None:
-    everything = held_out(catalogue.salt, GLOBAL, catalogue.holdout, who.customers)
+def _bar_by_holdout(
+    codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext
+) -> None:
+    everything = held_out(catalogue.salt, GLOBAL, catalogue.holdout, context.customers)
     for j, action in enumerate(catalogue.actions):
-        held = held_out(catalogue.salt, action.name, action.holdout, who.customers)
+        held = held_out(catalogue.salt, action.name, action.holdout, context.customers)
         _bar(codes[:, j], held | everything, reason_codes.HELD_OUT)
 
 
@@ -130,29 +134,29 @@ def _held(catalogue: Catalogue, customer: str) -> list[int]:
     return [
         reason_codes.HELD_OUT
         if everything or held_out(catalogue.salt, a.name, a.holdout, [customer])[0]
-        else OPEN
+        else NOT_EXCLUDED
         for a in catalogue.actions
     ]
 
 
-def _past(catalogue: Catalogue, who: DecisionContext, customer: str) -> list[int]:
+def _past(catalogue: Catalogue, context: DecisionContext, customer: str) -> list[int]:
     """Give what a customer's past bars, by action."""
-    if customer in who.no_contact:
+    if customer in context.no_contact:
         return [reason_codes.NO_CONSENT] * len(catalogue.actions)
-    events = () if who.history is None else who.history.events.get(customer, ())
+    events = () if context.history is None else context.history.events.get(customer, ())
     if not events:
-        return [OPEN] * len(catalogue.actions)
-    return [_past_of(catalogue, who, events, action) for action in catalogue.actions]
+        return [NOT_EXCLUDED] * len(catalogue.actions)
+    return [_past_of(catalogue, context, events, action) for action in catalogue.actions]
 
 
 def _past_of(
-    catalogue: Catalogue, who: DecisionContext, events: Sequence[Event], action: Action
+    catalogue: Catalogue, context: DecisionContext, events: Sequence[Event], action: Action
 ) -> int:
     policy = catalogue.contact
     for limit in policy.limits:
         if not limit.counts(action.name, action.group, action.channel):
             continue
-        since = who.back(limit.days)
+        since = context.back(limit.days)
         sent = sum(
             e.outcome is None and e.at > since and limit.counts(e.action, e.group, e.channel)
             for e in events
@@ -162,15 +166,15 @@ def _past_of(
     for rest in policy.cool_downs:
         if rest.channel is not None and rest.channel != action.channel:
             continue
-        since = who.back(rest.days)
+        since = context.back(rest.days)
         if any(e.outcome == rest.outcome and e.at > since for e in events):
             return reason_codes.COOLING
     stop = policy.suppression
     if stop is not None:
-        since = who.back(stop.days)
+        since = context.back(stop.days)
         refusals = sum(
             e.outcome == stop.outcome and e.action == action.name and e.at > since for e in events
         )
         if refusals >= stop.refusals:
             return reason_codes.SUPPRESSED
-    return OPEN
+    return NOT_EXCLUDED

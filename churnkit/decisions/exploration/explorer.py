@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.decisions.allocation.remaining_capacity import Room, reserve_of
+from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity, exploration_reserve
 from churnkit.decisions.catalogue.exploration import Exploration
 from churnkit.decisions.exploration.sampling import Draw, draw, thompson_weights, uniform_weights
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from churnkit.decisions.catalogue.catalogue import Catalogue
     from churnkit.decisions.gain import Gains
 
-__all__ = ["Chance"]
+__all__ = ["Explorer"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Chance:
+class Explorer:
     """An exploration made ready for one table of customers.
 
     Parameters
@@ -43,11 +43,13 @@ class Chance:
     exploration: Exploration
     weights: NDArray[np.float64]
     reserve: NDArray[np.float64]
-    rest: Room
+    rest: RemainingCapacity
     seed: str
 
     @classmethod
-    def over(cls, gains: Gains, room: Room, catalogue: Catalogue, day: str) -> Chance:
+    def for_table(
+        cls, gains: Gains, room: RemainingCapacity, catalogue: Catalogue, day: str
+    ) -> Explorer:
         """Open what might pay to chance: actions whose gain's upper bound is above zero.
 
         `catalogue` must explore.
@@ -55,13 +57,15 @@ class Chance:
         exploration = catalogue.exploration or Exploration(0.0)
         cost = np.broadcast_to(gains.cost, gains.expected.shape)
         might = gains.eligible & (gains.high > 0.0)
-        reserve, dearest, cells = reserve_of(room, exploration, might, cost)
+        reserve, dearest, cells = exploration_reserve(room, exploration, might, cost)
         weights = _weights(exploration, gains, cells)
         seed = f"{catalogue.salt}:{day}"
         return cls(exploration, weights, reserve, room.without(reserve, dearest), seed)
 
     @classmethod
-    def at_prices(cls, gains: Gains, room: Room, catalogue: Catalogue, day: str) -> Chance:
+    def at_prices(
+        cls, gains: Gains, room: RemainingCapacity, catalogue: Catalogue, day: str
+    ) -> Explorer:
         """Open the same for customers at a plan's prices, where nothing is kept back for them."""
         exploration = catalogue.exploration or Exploration(0.0)
         fits = (gains.cost <= room.budget) & ~room.closed()
@@ -69,7 +73,7 @@ class Chance:
         endless = np.full(room.capacity.shape[0], np.inf)
         return cls(exploration, weights, endless, room, f"{catalogue.salt}:{day}")
 
-    def guarding(self, planned: NDArray[np.int64], members: NDArray[np.bool_]) -> Chance:
+    def protecting_floors(self, planned: NDArray[np.int64], members: NDArray[np.bool_]) -> Explorer:
         """Take "none" from what chance may choose for members of floors who have an action."""
         rows = np.flatnonzero(members & (planned >= 0))
         weights = self.weights.copy()

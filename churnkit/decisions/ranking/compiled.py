@@ -11,8 +11,8 @@ import numpy as np
 
 from churnkit.decisions import reason_codes
 from churnkit.decisions.catalogue.compile import compile_catalogue
-from churnkit.decisions.eligibility.context import refuse_unknown_context
-from churnkit.decisions.eligibility.exclusions import OPEN, bars_of_one
+from churnkit.decisions.eligibility.context import check_context
+from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, row_exclusions
 from churnkit.decisions.ranking.slate import RankedSlate, ValueModel, rank_values
 from churnkit.errors import RecipeError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from churnkit.decisions.eligibility.context import DecisionContext
     from churnkit.decisions.ranking.ranking import Ranking
 
-__all__ = ["CompiledRanking", "Knowledge", "Ranked", "compile_ranking"]
+__all__ = ["CompiledRanking", "Knowledge", "RankingDecision", "compile_ranking"]
 
 # A category of more levels says little by each, and would make the model wide.
 _MOST_LEVELS = 50
@@ -43,7 +43,7 @@ class Knowledge(ValueModel, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankingDecision:
     """What one customer is shown.
 
     Parameters
@@ -112,7 +112,7 @@ class CompiledRanking:
     def warm_up(self, known: Knowledge) -> None:
         """Ask for all options once, so that what a model works out once is there."""
         nobody = np.zeros((1, len(self.places)))
-        for ask in (known.drawn, known.expected):
+        for ask in (known.sample, known.expected):
             ask(nobody, self.ranking.names, self.option_features)
 
     def rank_one(
@@ -121,8 +121,8 @@ class CompiledRanking:
         known: Knowledge,
         *,
         key: str,
-        who: DecisionContext | None = None,
-    ) -> Ranked:
+        context: DecisionContext | None = None,
+    ) -> RankingDecision:
         """Rank the options that are open to one customer.
 
         Parameters
@@ -133,27 +133,27 @@ class CompiledRanking:
             What is known of the options' values.
         key
             Names the decision: the same key and state give the same list.
-        who
+        context
             The customer and the day; needed where the ranking has holdouts, dates or contact
             rules.
 
         Raises
         ------
         RecipeError
-            If `who` is needed.
+            If `context` is needed.
         """
-        refuse_unknown_context(self.ranking.rules, who, 1)
-        barred = bars_of_one(self.rules, row, who)
-        open_ = [place for place, code in enumerate(barred) if code == OPEN]
+        check_context(self.ranking.rules, context, 1)
+        barred = row_exclusions(self.rules, row, context)
+        open_ = [place for place, code in enumerate(barred) if code == NOT_EXCLUDED]
         if not open_:
             return self.closed(int(reason_codes.nearest(np.array([barred], dtype=np.int8))[0]))
         asked = self.asked(np.array([row], dtype=np.float64), open_)
-        drawn, expected = known.drawn(*asked), known.expected(*asked)
+        drawn, expected = known.sample(*asked), known.expected(*asked)
         return self.shown(drawn[:, 0, :], expected[0], asked[1], key=key)
 
-    def closed(self, code: int) -> Ranked:
+    def closed(self, code: int) -> RankingDecision:
         """Give what a customer is shown to whom nothing is open: nothing, and why."""
-        return Ranked(None, reason_codes.REASONS[code])
+        return RankingDecision(None, reason_codes.REASONS[code])
 
     def asked(
         self, matrix: NDArray[np.float64], open_: Sequence[int]
@@ -169,7 +169,7 @@ class CompiledRanking:
         names: Sequence[str],
         *,
         key: str,
-    ) -> Ranked:
+    ) -> RankingDecision:
         """Make the list of one customer from draws (draws, k) and expected rewards (k,)."""
         ranking = self.ranking
         slate = rank_values(
@@ -184,7 +184,7 @@ class CompiledRanking:
         worth = dict(zip(names, expected.tolist(), strict=True))
         slate = replace(slate, values=tuple(worth[name] for name in slate.options))
         code = reason_codes.CHANCE if slate.explored else reason_codes.RANKED
-        return Ranked(slate, reason_codes.REASONS[code], tuple(names))
+        return RankingDecision(slate, reason_codes.REASONS[code], tuple(names))
 
 
 def compile_ranking(ranking: Ranking, columns: Sequence[Column]) -> CompiledRanking:
@@ -202,7 +202,7 @@ def compile_ranking(ranking: Ranking, columns: Sequence[Column]) -> CompiledRank
     >>> ranking = Ranking((Action("a", "A"), Action("b", "B")), outcome="clicked", epsilon=0.2)
     >>> compiled = compile_ranking(ranking, [Column("age", "number", ("feature",))])
     >>> class Fixed:
-    ...     def drawn(self, customers, options, option_features):
+    ...     def sample(self, customers, options, option_features):
     ...         return np.array([[[0.1, 0.9]]])
     ...
     ...     def expected(self, customers, options, option_features):

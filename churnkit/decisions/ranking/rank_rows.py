@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.decisions import reason_codes
-from churnkit.decisions.eligibility.context import refuse_unknown_context
-from churnkit.decisions.eligibility.exclusions import OPEN, bars
+from churnkit.decisions.eligibility.context import check_context
+from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, table_exclusions
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.decisions.eligibility.context import DecisionContext
-    from churnkit.decisions.ranking.compiled import CompiledRanking, Knowledge, Ranked
+    from churnkit.decisions.ranking.compiled import CompiledRanking, Knowledge, RankingDecision
 
 __all__ = ["rank_rows"]
 
@@ -31,8 +31,8 @@ def rank_rows(
     known: Knowledge,
     *,
     keys: Sequence[str],
-    who: DecisionContext | None = None,
-) -> list[Ranked]:
+    context: DecisionContext | None = None,
+) -> list[RankingDecision]:
     """Rank the options for each customer of a table.
 
     Parameters
@@ -45,7 +45,7 @@ def rank_rows(
         What is known of the options' values.
     keys
         (n,) name the decisions: the same key and state give the same list.
-    who
+    context
         The customers and the day; needed where the ranking has holdouts, dates or contact rules.
 
     Raises
@@ -53,7 +53,7 @@ def rank_rows(
     DataError
         If there is not one key a row.
     RecipeError
-        If `who` is needed.
+        If `context` is needed.
 
     Examples
     --------
@@ -69,18 +69,18 @@ def rank_rows(
     """
     if len(keys) != len(matrix):
         raise DataError("keys", [f"{len(keys)} for {len(matrix)} rows: give one for each"])
-    refuse_unknown_context(compiled.ranking.rules, who, len(matrix))
-    barred = bars(compiled.rules, matrix, who)
+    check_context(compiled.ranking.rules, context, len(matrix))
+    barred = table_exclusions(compiled.rules, matrix, context)
     shut = reason_codes.nearest(barred)
-    found: list[Ranked] = [compiled.closed(int(code)) for code in shut]
+    found: list[RankingDecision] = [compiled.closed(int(code)) for code in shut]
     # Customers to whom the same options are open are ranked together.
-    patterns, which = np.unique(barred == OPEN, axis=0, return_inverse=True)
+    patterns, which = np.unique(barred == NOT_EXCLUDED, axis=0, return_inverse=True)
     for at, pattern in enumerate(patterns):
         rows, open_ = np.flatnonzero(which.ravel() == at), np.flatnonzero(pattern).tolist()
         for start in range(0, len(rows) if open_ else 0, _ROWS):
             part = rows[start : start + _ROWS]
             asked = compiled.asked(matrix[part], open_)
-            drawn, expected = known.drawn(*asked), known.expected(*asked)
+            drawn, expected = known.sample(*asked), known.expected(*asked)
             for place, row in enumerate(part.tolist()):
                 found[row] = compiled.shown(
                     drawn[:, place, :], expected[place], asked[1], key=keys[row]

@@ -48,7 +48,7 @@ class Option:
 class ValueModel(Protocol):
     """What `rank` asks for values: `churnkit.models.bandit.linear.LinearBandit`, or your own."""
 
-    def drawn(
+    def sample(
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
     ) -> NDArray[np.float64]:
         """Return values, (draws, n, options); one draw for a model that has no doubt."""
@@ -138,7 +138,7 @@ def rank(
     features = np.array([option.features for option in options], dtype=np.float64)
     features = features.reshape(len(options), -1)
     customer = np.asarray(row, dtype=np.float64)[None, :]
-    values = model.drawn(customer, names, features)[:, 0, :]
+    values = model.sample(customer, names, features)[:, 0, :]
     return rank_values(values, names, key=key, size=size, epsilon=epsilon, salt=salt)
 
 

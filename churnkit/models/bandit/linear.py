@@ -260,7 +260,7 @@ class LinearBandit:
         found: NDArray[np.float64] = self._values(customers, options, option_features, drawn=False)
         return found.reshape(found.shape[1:])
 
-    def drawn(
+    def sample(
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
     ) -> NDArray[np.float64]:
         """Return the value of each option in each draw, never below its mean, (draws, n, options).

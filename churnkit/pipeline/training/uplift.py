@@ -249,7 +249,7 @@ def _money(
     if experiment.kind != "money":
         worth = (
             worth
-            * catalogue.worth_in(catalogue.periods)
+            * catalogue.annuity_factor(catalogue.periods)
             * np.maximum(np.nan_to_num(compiled.value(matrix)), 0.0)
         )
     prices = np.broadcast_to(compiled.cost(matrix), (len(matrix), len(catalogue.names)))

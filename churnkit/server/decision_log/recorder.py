@@ -115,7 +115,7 @@ class Recorder:
         from churnkit.decisions import History
 
         found = await self._asked(self.journal.contacts, customers, since)
-        return History.of(found.to_pylist())
+        return History.from_rows(found.to_pylist())
 
     async def _asked(self, question: Any, *given: Any, **settings: Any) -> Any:
         try:

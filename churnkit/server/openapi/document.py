@@ -178,14 +178,14 @@ class _Asked:
 
     def _decided(self, body: RecommendBody) -> Answer:
         """Decide on an example, a stranger on an ordinary day."""
-        who = None
-        if self.answers.needs_context:
+        context = None
+        if self.answers.context_requirements:
             entity = self.model.contract.entity.name
-            who = DecisionContext([str(body.customers[0][entity])], _DAY, History())
+            context = DecisionContext([str(body.customers[0][entity])], _DAY, History())
         ranker = self.model.parts.ranker
         if ranker is None:
-            return self.answers.recommend(b"", body, ids=_IDS, who=who)
-        return self.answers.rank(b"", body, ids=_IDS, values=ranker.bandit, who=who)
+            return self.answers.recommend(b"", body, ids=_IDS, context=context)
+        return self.answers.rank(b"", body, ids=_IDS, values=ranker.bandit, context=context)
 
     def _question(
         self,

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from churnkit.contracts.encoding.row_encoder import RowEncoder
 from churnkit.contracts.validation.violations import Finding
 from churnkit.decisions import Decision, decide, decide_one
-from churnkit.decisions.eligibility.context import needs_context
+from churnkit.decisions.eligibility.context import context_requirements
 from churnkit.decisions.ranking.rank_rows import rank_rows
 from churnkit.server.http.problem_details import Problem
 from churnkit.server.http.request_body import (
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.contracts.validation.violations import Violation
-    from churnkit.decisions import ContactLimit, DecisionContext, Ranked, ShadowPrices
+    from churnkit.decisions import ContactLimit, DecisionContext, RankingDecision, ShadowPrices
     from churnkit.models.bandit.linear import LinearBandit
 
 __all__ = ["DEFAULT_REASONS", "Answer", "Answers", "Rows", "refuse_no_actions", "refuse_rows"]
@@ -64,7 +64,7 @@ class Answer(msgspec.Struct, frozen=True):
     rows: Rows
     warnings: Warnings
     refused: int = 0
-    decisions: Sequence[Decision | Ranked | None] = ()
+    decisions: Sequence[Decision | RankingDecision | None] = ()
     state: int = 0
 
 
@@ -141,10 +141,10 @@ class Answers:
         return self._answer(rows, encoded, warnings)
 
     @property
-    def needs_context(self) -> bool:
+    def context_requirements(self) -> bool:
         """Whether the catalogue asks who the customers are, and which day it is."""
         rules = self._model.parts.rules
-        return rules is not None and bool(needs_context(rules))
+        return rules is not None and bool(context_requirements(rules))
 
     @property
     def contact_days(self) -> float:
@@ -164,7 +164,7 @@ class Answers:
         body: RecommendBody,
         *,
         ids: str,
-        who: DecisionContext | None = None,
+        context: DecisionContext | None = None,
         prices: ShadowPrices | None = None,
     ) -> Answer:
         """Give each customer's probability with the action that pays most, or none.
@@ -184,7 +184,7 @@ class Answers:
                     values,
                     self._actions,
                     budget=budget,
-                    who=who,
+                    context=context,
                     prices=prices,
                     treatment_effects=self._model.treatment_effects(own),
                     survival_weights=self._lasting(own)[0],
@@ -194,9 +194,9 @@ class Answers:
                 return Answer([record | decision.to_dict()], warnings, 0, [decision])
         encoded, probabilities, warnings = self._scored(raw, body, "recommend", unique=True)
         decided = (
-            self._decide(encoded, probabilities, budget, who)
+            self._decide(encoded, probabilities, budget, context)
             if prices is None
-            else self._decide_at(encoded, probabilities, prices, who)
+            else self._decide_at(encoded, probabilities, prices, context)
         )
         rows = [
             record if "problem" in record else {**record, **decision.to_dict()}
@@ -217,7 +217,7 @@ class Answers:
         *,
         ids: str,
         values: LinearBandit,
-        who: DecisionContext | None = None,
+        context: DecisionContext | None = None,
     ) -> Answer:
         """Give each customer's probability with the options to show, best first.
 
@@ -227,7 +227,7 @@ class Answers:
             As in `predict`; a prediction's id is the key of its chances.
         values
             What is known of the options' values.
-        who
+        context
             The customers and the day, where the ranking's rules ask for them.
         """
         if self._ranking is None:
@@ -240,9 +240,11 @@ class Answers:
             encoded.matrix[good],
             values,
             keys=[rows[place]["prediction_id"] for place in good],
-            who=None if who is None else replace(who, customers=[who.customers[p] for p in good]),
+            context=None
+            if context is None
+            else replace(context, customers=[context.customers[p] for p in good]),
         )
-        ranked: list[Ranked | None] = [None] * len(rows)
+        ranked: list[RankingDecision | None] = [None] * len(rows)
         for place, one in zip(good, found, strict=True):
             rows[place], ranked[place] = ranked_row(rows[place], one), one
         answer = self._answer(rows, encoded, warnings)
@@ -253,7 +255,7 @@ class Answers:
         encoded: Encoded,
         probabilities: Sequence[float],
         budget: float | None,
-        who: DecisionContext | None,
+        context: DecisionContext | None,
     ) -> list[Decision]:
         """Decide for the rows together: they share the budget and the capacities."""
         if self._actions is None:
@@ -263,7 +265,7 @@ class Answers:
             encoded.matrix,
             self._actions,
             budget=budget,
-            who=who,
+            context=context,
             treatment_effects=self._model.treatment_effects(encoded.features),
             survival_weights=self._model.survival_weights(encoded.features),
         )
@@ -299,7 +301,7 @@ class Answers:
         encoded: Encoded,
         probabilities: Sequence[float],
         prices: ShadowPrices,
-        who: DecisionContext | None,
+        context: DecisionContext | None,
     ) -> list[Decision]:
         """Decide for the rows one by one: at a plan's prices they do not compete."""
         if self._actions is None:
@@ -311,7 +313,9 @@ class Answers:
                 encoded.matrix[row].tolist(),
                 self._actions,
                 prices=prices,
-                who=None if who is None else replace(who, customers=[who.customers[row]]),
+                context=None
+                if context is None
+                else replace(context, customers=[context.customers[row]]),
                 treatment_effects=self._model.treatment_effects(encoded.features[row : row + 1]),
                 survival_weights=survival_weights[row],
             )

@@ -10,14 +10,14 @@ from churnkit.server.http.problem_details import Problem, shape_violation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from churnkit.decisions import Ranked
+    from churnkit.decisions import RankingDecision
 
 __all__ = ["ranked_row", "refuse_budget", "without"]
 
 Row = dict[str, Any]
 
 
-def ranked_row(record: Row, ranked: Ranked) -> Row:
+def ranked_row(record: Row, ranked: RankingDecision) -> Row:
     """Add a list to a customer's record: each place has an id of its own, for its outcome."""
     name, slate = record["prediction_id"], ranked.slate
     places = (

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from churnkit.bundle.slate_records import shown_lines
-from churnkit.decisions import Ranked
+from churnkit.decisions import RankingDecision
 from churnkit.server.http.body_timeout import BodyTimeout
 from churnkit.server.http.endpoint import Reply, Request
 from churnkit.server.http.idempotency import Repeats, repeat_of
@@ -121,13 +121,13 @@ class Recommending:
             raise refuse_no_actions()
         body = decode(self._decoder, raw, max_rows=self._max_rows)
         moment = time.time()
-        who = None
-        if answers.needs_context:
-            who = await self._who(served, body, datetime.fromtimestamp(moment, UTC))
+        context = None
+        if answers.context_requirements:
+            context = await self._who(served, body, datetime.fromtimestamp(moment, UTC))
         if answers.ranks:
-            answer, headers = self._ranked(served, raw, body, ids=ids, who=who)
+            answer, headers = self._ranked(served, raw, body, ids=ids, context=context)
         else:
-            answer, headers = self._decided(served, raw, body, ids=ids, who=who)
+            answer, headers = self._decided(served, raw, body, ids=ids, context=context)
         if recorder is not None:
             await _write(recorder, served, answer, body, moment)
         if self._shadow is not None:
@@ -142,7 +142,7 @@ class Recommending:
         body: RecommendBody,
         *,
         ids: str,
-        who: DecisionContext | None,
+        context: DecisionContext | None,
     ) -> tuple[Answer, dict[str, str]]:
         """Decide which action pays, at the prices of the newest plan if there are some."""
         prices, priced = None, {}
@@ -150,7 +150,7 @@ class Recommending:
         if self._pricing is not None and body.budget is UNSET:
             prices, digest = self._pricing.now(served.model.catalogue)
             priced = {"churnkit-prices": digest} if prices is not None else {}
-        return served.answers.recommend(raw, body, ids=ids, who=who, prices=prices), priced
+        return served.answers.recommend(raw, body, ids=ids, context=context, prices=prices), priced
 
     def _ranked(
         self,
@@ -159,13 +159,13 @@ class Recommending:
         body: RecommendBody,
         *,
         ids: str,
-        who: DecisionContext | None,
+        context: DecisionContext | None,
     ) -> tuple[Answer, dict[str, str]]:
         """Rank the options by what was learned of them so far."""
         if body.budget is not UNSET:
             raise refuse_budget()
         bandit = self._learned.now(served.model)
-        answer = served.answers.rank(raw, body, ids=ids, values=bandit, who=who)
+        answer = served.answers.rank(raw, body, ids=ids, values=bandit, context=context)
         return answer, {"churnkit-bandit": str(bandit.version)}
 
     async def _who(self, served: Served, body: RecommendBody, now: datetime) -> Any:
@@ -230,7 +230,7 @@ def _lines(
         if decision is None:
             continue
         whose = {**same, "customer": str(row[entity])}
-        if isinstance(decision, Ranked):
+        if isinstance(decision, RankingDecision):
             lines = shown_lines(
                 row["prediction_id"],
                 decision,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from churnkit.batch import Occasion, plan
+from churnkit.batch import DecisionPeriod, plan
 from churnkit.bundle import RetentionModel
 from churnkit.decisions import (
     Action,
@@ -59,8 +59,8 @@ def rows(rows_of_shop):
 def make(model, journal, to_csv, tmp_path):
     def make(rows, *, day=DAY, budget=120.0, **more):
         source = to_csv(tmp_path / "customers.csv", rows)
-        occasion = Occasion(day, journal=more.pop("journal", journal))
-        return plan(source, more.pop("model", model), budget=budget, occasion=occasion, **more)
+        period = DecisionPeriod(day, journal=more.pop("journal", journal))
+        return plan(source, more.pop("model", model), budget=budget, period=period, **more)
 
     return make
 
@@ -137,7 +137,7 @@ def test_what_another_program_sent_in_the_meantime_takes_the_action_away(
     from churnkit.decisions import History
 
     # The plan is made as if it had read the journal before the other program wrote.
-    monkeypatch.setattr(History, "of", classmethod(lambda cls, _rows: cls()))
+    monkeypatch.setattr(History, "from_rows", classmethod(lambda cls, _rows: cls()))
     planned, report = make(rows)
     assert planned["action"].null_count == len(rows)
     assert report.cost == 0.0
@@ -202,7 +202,7 @@ def test_prices_are_written_for_a_service_and_refused_for_another_catalogue(
 
 
 def test_recommend_in_python_knows_the_journal_too(model, rows, journal):
-    with pytest.raises(RecipeError, match="who=Who"):
+    with pytest.raises(RecipeError, match="context=DecisionContext"):
         model.recommend(rows)
     with pytest.raises(RecipeError, match="--journal"):
         model.recommend(rows, as_of=DAY)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.batch import Occasion, learn, rank
+from churnkit.batch import DecisionPeriod, learn, rank
 from churnkit.bundle import RetentionModel
 from churnkit.bundle.parts.ranker import Ranker
 from churnkit.decisions import Action, ContactLimit, ContactPolicy, Ranking, Where
@@ -98,12 +98,12 @@ def test_a_period_has_one_list_a_customer_and_the_journal_teaches(
 ):
     model = make_model()
     at = datetime(2026, 11, 5, 9, tzinfo=UTC)
-    occasion = Occasion(DAY, at, "2026-w45", journal)
-    first, report = rank(file, model, occasion=occasion)
-    again, repeated = rank(file, model, occasion=occasion)
+    period = DecisionPeriod(DAY, at, "2026-w45", journal)
+    first, report = rank(file, model, period=period)
+    again, repeated = rank(file, model, period=period)
     assert (report.before, repeated.before) == (0, 60)
     assert again.equals(first)
-    other, _ = rank(file, model, occasion=replace(occasion, period="2026-w46"))
+    other, _ = rank(file, model, period=replace(period, name="2026-w46"))
     assert other["action"].to_pylist() != first["action"].to_pylist()
     written = {row["key"]: row for row in journal.decisions().to_pylist()}
     for line in first.to_pylist():
@@ -119,20 +119,20 @@ def test_contact_limits_and_holdouts_hold(file, rows, make_model, journal):
     model = make_model(contact=policy, holdout=0.2)
     with pytest.raises(RecipeError, match="holdouts"):
         rank(file, model)
-    table, _ = rank(file, model, occasion=Occasion(DAY, journal=journal))
+    table, _ = rank(file, model, period=DecisionPeriod(DAY, journal=journal))
     for lines in by_customer(table).values():
         mails = [line for line in lines if line["action"] in {"news", "gift"}]
         assert len(mails) <= 1
     assert "held out" in table["reason"].to_pylist()
-    later = Occasion(DAY + timedelta(days=3), period="next", journal=journal)
-    table, _ = rank(file, model, occasion=later)
+    later = DecisionPeriod(DAY + timedelta(days=3), name="next", journal=journal)
+    table, _ = rank(file, model, period=later)
     assert not set(table["action"].to_pylist()) & {"news", "gift"}
 
 
 def test_an_erased_customer_is_shown_nothing(file, rows, make_model, journal):
     gone = rows[5]["customer_id"]
     journal.erase(gone, at=DAY)
-    table, _ = rank(file, make_model(), occasion=Occasion(DAY, journal=journal))
+    table, _ = rank(file, make_model(), period=DecisionPeriod(DAY, journal=journal))
     [line] = by_customer(table)[gone]
     assert (line["action"], line["reason"]) == (None, "no consent")
     assert gone not in journal.decisions()["customer"].to_pylist()

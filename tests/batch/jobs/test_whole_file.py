@@ -8,7 +8,7 @@ from datetime import date
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.batch import Occasion, plan
+from churnkit.batch import DecisionPeriod, plan
 from churnkit.batch.jobs.whole_file import read_customers, write_whole
 from churnkit.bundle import RetentionModel
 from churnkit.decisions import Action, Catalogue, Effect
@@ -47,7 +47,7 @@ def test_nothing_is_decided_for_a_file_that_cannot_be(output, said, file, shop_m
         replace(shop_model.parts, catalogue=Catalogue((CALL,))), shop_model.manifest
     )
     with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
-        occasion = Occasion(date(2026, 11, 5), journal=journal)
+        period = DecisionPeriod(date(2026, 11, 5), journal=journal)
         with pytest.raises(ChurnkitError, match=said):
-            plan(file, model, output=tmp_path / output, occasion=occasion)
+            plan(file, model, output=tmp_path / output, period=period)
         assert journal.decisions().num_rows == 0

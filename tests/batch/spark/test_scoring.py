@@ -106,15 +106,15 @@ class TestPlan:
     ):
         from datetime import date
 
-        from churnkit.batch import Occasion
+        from churnkit.batch import DecisionPeriod
         from churnkit.batch.spark.scoring import plan
         from churnkit.journal import Journal
 
         with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
-            occasion = Occasion(date(2026, 11, 5), journal=journal)
-            first, report = plan(frame, shop_model, budget=200.0, occasion=occasion)
+            period = DecisionPeriod(date(2026, 11, 5), journal=journal)
+            first, report = plan(frame, shop_model, budget=200.0, period=period)
             assert report.before == 0
-            again, repeated = plan(frame, shop_model, budget=500.0, occasion=occasion)
+            again, repeated = plan(frame, shop_model, budget=500.0, period=period)
             assert repeated.before == 1_999
             assert in_order(again).to_pydict() == in_order(first).to_pydict()
             assert len(journal.decisions()) == 1_999

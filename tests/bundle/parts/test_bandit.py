@@ -25,10 +25,11 @@ def test_a_saved_bandit_draws_and_learns_on_as_if_it_had_never_been_away(bandit,
     manifest = save_bandit(bandit, tmp_path / "state", name="offers")
     again = load_bandit(tmp_path / "state")
     asked = ([[1.0, 0.5]], ["o0", "new"], [[0.1], [0.2]])
-    assert again.drawn(*asked).tobytes() == bandit.drawn(*asked).tobytes()
+    assert again.sample(*asked).tobytes() == bandit.sample(*asked).tobytes()
     batch = BanditBatch(np.ones((1, 2)), ["new"], np.ones((1, 1)), np.ones(1))
     assert (
-        again.update(batch).drawn(*asked).tobytes() == bandit.update(batch).drawn(*asked).tobytes()
+        again.update(batch).sample(*asked).tobytes()
+        == bandit.update(batch).sample(*asked).tobytes()
     )
     assert manifest.digest == save_bandit(again, tmp_path / "same", name="offers").digest
 

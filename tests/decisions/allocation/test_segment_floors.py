@@ -122,8 +122,8 @@ def test_a_catalogues_floor_is_kept_also_when_chance_has_its_part():
     customers = [f"c{i}" for i in range(n)]
     for chosen in (catalogue, replace(catalogue, exploration=Exploration(0.3))):
         compiled = chosen.compile(COLUMNS)
-        who = DecisionContext(customers, date(2026, 11, 1))
-        decisions = decide(np.full(n, 0.4), matrix, compiled, budget=1400.0, who=who)
+        context = DecisionContext(customers, date(2026, 11, 1))
+        decisions = decide(np.full(n, 0.4), matrix, compiled, budget=1400.0, context=context)
         rural = region == 0.0
         assert (decisions.action[rural] >= 0).sum() >= np.ceil(0.5 * rural.sum())
         assert decisions.cost.sum() <= 1400.0

@@ -113,7 +113,7 @@ EFFECT = CALL.effect
 @pytest.mark.parametrize(
     ("kind", "parts", "said"),
     [
-        (Where, ("age", "=", 3), "'=' is no comparison"),
+        (Where, ("age", "=", 3), "'=' is not an operator"),
         (Where, ("age", "in", "abc"), "needs a list"),
         (Where, ("age", "in", 3), "needs a list"),
         (Where, ("age", "is missing", 3), "takes no value"),

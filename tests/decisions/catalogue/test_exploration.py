@@ -21,10 +21,10 @@ from churnkit.decisions import (
     Where,
     decide,
 )
-from churnkit.decisions.allocation.remaining_capacity import Room
+from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.decide_table import taken
-from churnkit.decisions.eligibility.exclusions import bars
-from churnkit.decisions.exploration.explorer import Chance
+from churnkit.decisions.eligibility.exclusions import table_exclusions
+from churnkit.decisions.exploration.explorer import Explorer
 from churnkit.decisions.exploration.sampling import thompson_weights
 from churnkit.decisions.gain import catalogue_gain
 
@@ -67,10 +67,10 @@ def test_propensities_are_the_frequencies_under_rules_capacity_and_budget(kind, 
     customers = [f"c{i}" for i in range(len(risk))]
     told = DecisionContext(customers, DAY)
     budget = 130.0
-    planned = decide(risk, matrix, compiled, budget=budget, who=told).plan.action
-    gains = catalogue_gain(risk, matrix, compiled, barred=bars(compiled, matrix, told))
-    room = Room.of(catalogue, budget)
-    chance = Chance.over(gains, room, catalogue, "")
+    planned = decide(risk, matrix, compiled, budget=budget, context=told).plan.action
+    gains = catalogue_gain(risk, matrix, compiled, barred=table_exclusions(compiled, matrix, told))
+    room = RemainingCapacity.from_catalogue(catalogue, budget)
+    chance = Explorer.for_table(gains, room, catalogue, "")
     assert chance.reserve.sum() >= 1
     runs, options = 4000, 4
     counts, likely = np.zeros((2, len(risk), options))
@@ -128,8 +128,10 @@ def test_no_budget_or_capacity_is_ever_broken_whatever_chance_does(
         exploration=Exploration(epsilon, by),
         holdout=holdout,
     )
-    who = DecisionContext([f"{seed}-{i}" for i in range(n)], DAY)
-    decisions = decide(rng.random(n), matrix, catalogue.compile(COLUMNS), budget=budget, who=who)
+    context = DecisionContext([f"{seed}-{i}" for i in range(n)], DAY)
+    decisions = decide(
+        rng.random(n), matrix, catalogue.compile(COLUMNS), budget=budget, context=context
+    )
     used = np.bincount(decisions.action + 1, minlength=4)[1:]
     for count, most in zip(used.tolist(), rooms, strict=True):
         assert most is None or count <= most
@@ -148,7 +150,7 @@ def test_the_same_run_twice_gives_the_same_plan_and_another_day_another_draw():
     customers = [f"c{i}" for i in range(len(risk))]
 
     def run(day):
-        return decide(risk, matrix, compiled, who=DecisionContext(customers, day))
+        return decide(risk, matrix, compiled, context=DecisionContext(customers, day))
 
     first, again, later = run(DAY), run(DAY), run(date(2026, 12, 1))
     assert (first.action == again.action).all()

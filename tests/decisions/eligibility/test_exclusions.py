@@ -50,15 +50,15 @@ def at(days):
     return datetime(2026, 11, 1, tzinfo=UTC) - timedelta(days=days)
 
 
-def who(*events, customers=("c1",), **parts):
+def context(*events, customers=("c1",), **parts):
     return DecisionContext(list(customers), DAY, History({"c1": events}), **parts)
 
 
 def reason(catalogue, row=ROW, told=None):
     compiled = catalogue.compile(COLUMNS)
-    told = who() if told is None else told
-    table = decide([0.5], row, compiled, who=told)
-    one = decide_one(0.5, row[0].tolist(), compiled, who=told)
+    told = context() if told is None else told
+    table = decide([0.5], row, compiled, context=told)
+    one = decide_one(0.5, row[0].tolist(), compiled, context=told)
     assert one.reason == table.reason[0]
     assert one.action == table.action_name[0]
     return table.reason[0] if table.action[0] < 0 else table.action_name[0]
@@ -119,17 +119,17 @@ LIMITS = ContactPolicy(
     ],
 )
 def test_the_past_bars_what_the_policy_says(events, said):
-    assert reason(Catalogue((CALL,), contact=LIMITS), told=who(*events)) == said
+    assert reason(Catalogue((CALL,), contact=LIMITS), told=context(*events)) == said
 
 
 def test_customers_who_must_not_be_contacted_get_nothing():
-    told = who(no_contact=frozenset({"c1"}))
+    told = context(no_contact=frozenset({"c1"}))
     assert reason(Catalogue((CALL,)), told=told) == "no consent"
 
 
 def test_a_history_is_built_from_the_rows_of_the_journal():
     rows = [{"customer": "c1", "at": at(1), "outcome": None, "action": "call", "channel": "phone"}]
-    assert History.of(rows).events == {"c1": [Event(at(1), None, "call", None, "phone")]}
+    assert History.from_rows(rows).events == {"c1": [Event(at(1), None, "call", None, "phone")]}
 
 
 def test_a_catalogue_that_needs_to_know_who_says_so():
@@ -146,13 +146,13 @@ def test_a_catalogue_that_needs_to_know_who_says_so():
             lambda c=compiled: decide_one(0.5, ROW[0].tolist(), c),
             lambda c=compiled: what_if([0.5], ROW, c, [1.0]),
         ):
-            with pytest.raises(RecipeError, match="who=Who"):
+            with pytest.raises(RecipeError, match="context=DecisionContext"):
                 ask()
     compiled = Catalogue((CALL,), contact=LIMITS).compile(COLUMNS)
     with pytest.raises(RecipeError, match="--journal"):
-        decide([0.5], ROW, compiled, who=DecisionContext(["c1"], DAY))
+        decide([0.5], ROW, compiled, context=DecisionContext(["c1"], DAY))
     with pytest.raises(RecipeError, match="2 customers for 1 rows"):
-        decide([0.5], ROW, compiled, who=DecisionContext(["c1", "c2"], DAY))
+        decide([0.5], ROW, compiled, context=DecisionContext(["c1", "c2"], DAY))
 
 
 def test_a_holdout_is_the_same_in_every_run_and_language_and_grows_by_itself():
@@ -178,7 +178,7 @@ def test_who_is_held_out_gets_nothing_and_an_action_is_kept_from_its_own_holdout
         np.full(len(customers), 0.5),
         matrix,
         catalogue.compile(COLUMNS),
-        who=DecisionContext(customers, DAY),
+        context=DecisionContext(customers, DAY),
     )
     everything = held_out("churnkit", "*", 0.1, customers)
     own = held_out("churnkit", "mail", 0.3, customers)
@@ -270,8 +270,8 @@ def test_one_customer_alone_is_decided_as_in_a_table(
     )
     compiled = catalogue.compile(COLUMNS)
     told = DecisionContext([customer], DAY, History({customer: past}))
-    one = decide_one(risk, list(cells), compiled, budget=budget, who=told)
-    table = decide([risk], np.array([cells]), compiled, budget=budget, who=told)
+    one = decide_one(risk, list(cells), compiled, budget=budget, context=told)
+    table = decide([risk], np.array([cells]), compiled, budget=budget, context=told)
     assert one.to_dict() == {name: col[0] for name, col in table.to_columns().items()}
     assert (one.propensity, one.explored) == (table.propensity[0], table.explored[0])
     assert set(one.eligible) == {
@@ -285,8 +285,10 @@ def test_one_customer_alone_is_decided_as_in_a_table(
 def test_a_cost_beyond_all_measure_is_decided_in_silence(cost, by, likely):
     catalogue = Catalogue((replace(CALL, cost="gift"),), exploration=Exploration(1.0, by))
     row = np.array([[0.0, 50.0, 1.0, cost]])
-    table = decide([0.5], row, catalogue.compile(COLUMNS), budget=4.0, who=who())
-    one = decide_one(0.5, row[0].tolist(), catalogue.compile(COLUMNS), budget=4.0, who=who())
+    table = decide([0.5], row, catalogue.compile(COLUMNS), budget=4.0, context=context())
+    one = decide_one(
+        0.5, row[0].tolist(), catalogue.compile(COLUMNS), budget=4.0, context=context()
+    )
     assert (one.action, one.propensity) == (table.action_name[0], table.propensity[0])
     assert table.propensity[0] == pytest.approx(likely if cost < 4.0 else 1.0, abs=1e-3)
     assert table.cost[0] <= 4.0
@@ -302,7 +304,7 @@ def test_at_a_plans_prices_chance_chooses_as_often_as_it_says():
     counts: dict[str | None, int] = {}
     likely: dict[str | None, float] = {}
     for i in range(6000):
-        one = decide_one(0.5, row, compiled, prices=prices, who=DecisionContext([f"c{i}"], DAY))
+        one = decide_one(0.5, row, compiled, prices=prices, context=DecisionContext([f"c{i}"], DAY))
         counts[one.action] = counts.get(one.action, 0) + 1
         likely[one.action] = one.propensity
     assert likely == pytest.approx({"mail": 0.8, "call": 0.1, None: 0.1})
@@ -310,4 +312,4 @@ def test_at_a_plans_prices_chance_chooses_as_often_as_it_says():
         p = likely[action]
         assert abs(count / 6000 - p) < 4.5 * (p * (1 - p) / 6000) ** 0.5
     with pytest.raises(RecipeError, match="plan again"):
-        decide_one(0.5, row, compiled, prices=ShadowPrices(0.1, np.zeros(3)), who=who())
+        decide_one(0.5, row, compiled, prices=ShadowPrices(0.1, np.zeros(3)), context=context())

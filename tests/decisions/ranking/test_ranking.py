@@ -44,7 +44,7 @@ COMPILED = RANKING.compile(COLUMNS)
 class Fixed:
     """Values that are known: the earlier option is worth more, or less in the second draw."""
 
-    def drawn(self, customers, options, option_features):
+    def sample(self, customers, options, option_features):
         names = [option.name for option in OPTIONS]
         worth = np.array([-float(names.index(name)) for name in options])
         return np.stack([worth, -worth])[:, None, :]
@@ -142,8 +142,8 @@ def test_who_it_is_must_be_said_where_it_matters():
     held = Ranking(OPTIONS, "accepted", holdout=1.0).compile(COLUMNS)
     with pytest.raises(RecipeError, match="holdouts"):
         held.rank_one(ROW, Fixed(), key="k")
-    who = DecisionContext(["c1"], date(2026, 11, 1))
-    assert held.rank_one(ROW, Fixed(), key="k", who=who).reason == "held out"
+    context = DecisionContext(["c1"], date(2026, 11, 1))
+    assert held.rank_one(ROW, Fixed(), key="k", context=context).reason == "held out"
 
 
 def test_a_contact_limit_takes_an_option_out():
@@ -152,8 +152,8 @@ def test_a_contact_limit_takes_an_option_out():
     past = History(
         {"c1": [Event(at=DecisionContext(["c1"], date(2026, 11, 1)).moment, action="spa")]}
     )
-    who = DecisionContext(["c1"], date(2026, 11, 2), past)
-    assert limited.rank_one(ROW, Fixed(), key="k", who=who).eligible == ("pro", "mail")
+    context = DecisionContext(["c1"], date(2026, 11, 2), past)
+    assert limited.rank_one(ROW, Fixed(), key="k", context=context).eligible == ("pro", "mail")
 
 
 def test_propensities_are_the_frequencies_of_what_is_shown():
@@ -213,11 +213,14 @@ def test_a_table_gets_the_lists_that_each_customer_gets_alone():
     )
     bandit = bandit.update(batch)
     keys = [f"k{row}" for row in range(rows)]
-    who = DecisionContext([f"c{row}" for row in range(rows)], date(2026, 11, 1))
-    found = rank_rows(ranking, matrix, bandit, keys=keys, who=who)
+    context = DecisionContext([f"c{row}" for row in range(rows)], date(2026, 11, 1))
+    found = rank_rows(ranking, matrix, bandit, keys=keys, context=context)
     for row, together in enumerate(found):
         alone = ranking.rank_one(
-            matrix[row].tolist(), bandit, key=keys[row], who=DecisionContext([f"c{row}"], who.as_of)
+            matrix[row].tolist(),
+            bandit,
+            key=keys[row],
+            context=DecisionContext([f"c{row}"], context.as_of),
         )
         assert (together.reason, together.eligible) == (alone.reason, alone.eligible)
         if alone.slate is None:
@@ -229,5 +232,5 @@ def test_a_table_gets_the_lists_that_each_customer_gets_alone():
         assert together.slate.values == pytest.approx(alone.slate.values)
     assert {ranked.reason for ranked in found} >= {"held out", "chosen by chance"}
     with pytest.raises(DataError, match="one for each"):
-        rank_rows(ranking, matrix, bandit, keys=keys[1:], who=who)
+        rank_rows(ranking, matrix, bandit, keys=keys[1:], context=context)
     assert rank_rows(COMPILED, matrix[:0], bandit, keys=[]) == []

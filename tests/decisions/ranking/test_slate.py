@@ -117,7 +117,7 @@ def test_a_new_option_starts_from_its_features():
 def test_a_new_option_is_less_certain_than_the_known_ones():
     bandit, feature = learned()
     names = [f"o{at}" for at in range(5)]
-    drawn = bandit.drawn([[2.0, 0.0]], names, feature[:, None])[:, 0, :]
+    drawn = bandit.sample([[2.0, 0.0]], names, feature[:, None])[:, 0, :]
     assert drawn.std(axis=0)[4] > 3 * drawn.std(axis=0)[:4].max()
 
 
@@ -181,7 +181,7 @@ def test_the_posterior_is_that_of_one_joint_regression():
     exact = variance * rows @ np.linalg.solve(precision, rows.T)
     assert np.cov(drawn.T) == pytest.approx(exact, rel=0.1, abs=0.001)
     assert drawn.mean(axis=0) == pytest.approx(rows @ mean, abs=0.01)
-    assert (bandit.drawn(x, names, feature)[:, 0, :] >= rows @ mean - 1e-9).all()
+    assert (bandit.sample(x, names, feature)[:, 0, :] >= rows @ mean - 1e-9).all()
 
 
 def test_categories_are_columns_of_their_own_and_missing_is_none_of_them():
@@ -200,7 +200,7 @@ def test_categories_are_columns_of_their_own_and_missing_is_none_of_them():
 def test_same_seed_same_bytes():
     first, second = (learned()[0] for _ in range(2))
     names, feature = ["o0", "new"], np.array([[0.1], [0.2]])
-    drawn = [b.drawn([[1.0, 2.0]], names, feature).tobytes() for b in (first, second)]
+    drawn = [b.sample([[1.0, 2.0]], names, feature).tobytes() for b in (first, second)]
     assert drawn[0] == drawn[1]
 
 
@@ -252,5 +252,5 @@ def test_columns_that_never_move_and_collinear_ones_do_no_harm():
     bandit = LinearBandit.new(customer_features=3).fit_scale(X, np.empty((1, 0)))
     for _ in range(3):
         bandit = bandit.update(BanditBatch(X, ["a"] * 60, np.empty((60, 0)), np.ones(60)))
-    drawn = bandit.drawn(X[:1], ["a", "new"], np.empty((2, 0)))
+    drawn = bandit.sample(X[:1], ["a", "new"], np.empty((2, 0)))
     assert np.isfinite(drawn).all()
