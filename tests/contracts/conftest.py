@@ -62,7 +62,7 @@ MOMENTS = [
     dt.date(2020, 1, 1), dt.date(1, 1, 1), dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, 5),  # noqa: DTZ001
     dt.datetime(2020, 1, 1, 5, tzinfo=dt.UTC), pd.Timestamp("2020-01-01T05:00:00.123456"),
     dt.datetime(9999, 12, 31, 23, tzinfo=dt.timezone(-dt.timedelta(hours=5))),
-    np.datetime64("2020-01-01"), np.datetime64("2020"), np.datetime64("NaT"),
+    np.datetime64("2020-01-01"), np.datetime64("2020"), np.datetime64("NaT", "us"),
 ]  # fmt: skip
 STRANGE = [
     b"a", [], [1], {}, (1, 2), {"a": 1}, 1j, np.complex128(1), np.array(1.0), np.array([1.0]),

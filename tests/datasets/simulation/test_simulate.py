@@ -136,8 +136,8 @@ def test_a_fifth_to_a_third_leave_in_a_year(business):
 def test_a_few_rows_are_known_late(business):
     events = business.tables["events"]
     late = events["available_at"].to_numpy() - events["occurred_at"].to_numpy()
-    assert (late >= np.timedelta64(0)).all()
-    assert 0.02 < (late > np.timedelta64(0)).mean() < 0.04
+    assert (late >= np.timedelta64(0, "us")).all()
+    assert 0.02 < (late > np.timedelta64(0, "us")).mean() < 0.04
     assert late.max() <= np.timedelta64(5, "D")
 
 

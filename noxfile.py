@@ -1,0 +1,114 @@
+"""Sessions that contributors, the pre-commit hooks, ``.ci/run`` and the workflow share.
+
+List them with ``nox --list``; run one with ``nox -s lint``. Options of pytest follow two dashes:
+``nox -s tests-3.13 -- tests/models -x``.
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "types", "tests-3.11", "docs"]
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+OLDEST_PYTHON = PYTHONS[0]
+ENVIRONMENT = {
+    # OpenMP spins when several workers share a core.
+    "OMP_NUM_THREADS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "BENTOML_DO_NOT_TRACK": "True",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+TEST_TOOLS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]["test"]
+# Tests whose outcome depends on the versions of dependencies, and not on servers or tools.
+PORTABLE = "not (slow or server or quality or browser or spark)"
+
+
+def tool(name: str) -> str:
+    """Return the requirement of a tool as the extra ``test`` states it."""
+    return next(text for text in TEST_TOOLS if text.startswith(f"{name}>"))
+
+
+def run_pytest(session: nox.Session, *options: str) -> None:
+    """Run pytest in two processes with the options of the session and of the command line."""
+    session.run(
+        "python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *options,
+        *session.posargs, env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+@nox.session(python=OLDEST_PYTHON)
+def lint(session: nox.Session) -> None:
+    """Check style, format, and which package imports which."""
+    session.install(tool("ruff"), tool("import-linter"))
+    session.install("--no-deps", "-e", ".")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session(python=OLDEST_PYTHON)
+def types(session: nox.Session) -> None:
+    """Check the types of the library, the project, the benchmarks and the tests."""
+    session.install("-e", ".[all,test]")
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """Run all tests that this machine can run, with the newest dependencies."""
+    session.install("-e", ".[all,test]")
+    run_pytest(session, "--durations=10")
+
+
+@nox.session(python=PYTHONS)
+def tests_portable(session: nox.Session) -> None:
+    """Run the tests that need no server and no tool, with the newest dependencies."""
+    session.install("-e", ".[all,test]")
+    run_pytest(session, "-m", PORTABLE)
+
+
+@nox.session(python=OLDEST_PYTHON, venv_backend="uv")
+def tests_oldest(session: nox.Session) -> None:
+    """Run the tests that depend on versions, with the oldest supported dependencies."""
+    session.install(
+        "--compile-bytecode", "--resolution", "lowest-direct", "-e", ".[all,spark,test]"
+    )
+    session.run("python", "-c", "import pandas; print('pandas', pandas.__version__)")
+    run_pytest(
+        session, "-m", PORTABLE, "--ignore=tests/trees", "--ignore=churnkit/trees",
+        "--ignore=tests/models/value", "--ignore=tests/security", "--ignore=tests/server",
+        "--ignore=tests/timeline/test_properties.py",
+    )  # fmt: skip
+
+
+@nox.session(python=OLDEST_PYTHON, venv_backend="uv")
+def tests_spark(session: nox.Session) -> None:
+    """Run the tests on Spark, which pyspark 4 supports with pandas 2."""
+    session.install(
+        "--compile-bytecode", "--resolution", "lowest-direct", "-e", ".[all,spark,test]"
+    )
+    session.run(
+        "python", "-m", "pytest", "-q", "-m", "spark", "tests/timeline", "tests/batch",
+        "tests/insights", *session.posargs, env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+@nox.session(python=OLDEST_PYTHON)
+def coverage(session: nox.Session) -> None:
+    """Measure which lines and branches the tests reach."""
+    session.install("-e", ".[all,test]")
+    session.run(
+        "coverage", "run", "-m", "pytest", "-q", "-m", PORTABLE, *session.posargs, env=ENVIRONMENT
+    )
+    session.run("coverage", "report")
+
+
+@nox.session(python=OLDEST_PYTHON)
+def docs(session: nox.Session) -> None:
+    """Build the documentation, warnings as errors, and check the public docstrings."""
+    session.install("-e", ".[all,test]")
+    session.run("python", "-m", "pytest", "-q", "tests/docs", *session.posargs, env=ENVIRONMENT)
+    session.run("python", "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "build/docs")
