@@ -32,7 +32,7 @@ def tabulate(original: Any, encoded: Encoded, columns: Mapping[str, Any], *, ent
     """
     import pyarrow as pa
 
-    from churnkit.contracts.arrow_interop import like
+    from churnkit.contracts.arrow_interop import convert_like
 
     reasons = encoded.reasons()
     problem = [reasons.get(row) for row in range(len(encoded.matrix))]
@@ -41,7 +41,7 @@ def tabulate(original: Any, encoded: Encoded, columns: Mapping[str, Any], *, ent
     for name, column in columns.items():
         result[name] = pa.array(column, type=kinds.get(name), from_pandas=True)
     result["problem"] = pa.array(problem, type=pa.string())
-    return like(original, pa.table(result))
+    return convert_like(original, pa.table(result))
 
 
 def _types() -> dict[str, pa.DataType]:

@@ -84,7 +84,7 @@ def reasons_for(
         [
             Reason(
                 column=columns[place].name,
-                says=columns[place].say(columns[place].decoded(matrix[row, place])),
+                says=columns[place].describe(columns[place].decode(matrix[row, place])),
                 points=float(points[row, rank]),
                 contribution=float(parts[row, place]),
             )

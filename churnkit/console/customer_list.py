@@ -162,7 +162,7 @@ class CustomerList:
         names = [
             tables[column.name].replace("_", " ").capitalize()
             if column.name in tables
-            else column.say(column.decoded(code))
+            else column.describe(column.decode(code))
             for column, code in zip(columns, features[0].tolist(), strict=True)
         ]
         return explain_health(

@@ -1,7 +1,7 @@
-"""What a table must look like, as data that travels with every model.
+"""Table contracts: schemas as data that is stored with every model.
 
-Declaring a schema imports pandera; reading, checking and encoding with a contract does not,
-so the names of this package load on first use.
+Declaring a schema imports pandera; validating and encoding with a contract does not, so the
+names of this package are imported on first use.
 """
 
 from churnkit._lazy_exports import attach_stub

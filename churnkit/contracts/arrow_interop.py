@@ -1,4 +1,4 @@
-"""Any table at the boundary, as one Arrow table, and back to what the caller uses."""
+"""Convert tables of any library to Arrow, and results back to the caller's library."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from churnkit.contracts.parsing.scalars import is_missing, is_text, text_of
+from churnkit.contracts.parsing.scalars import is_missing, is_text, to_text
 from churnkit.contracts.validation.violations import Violation
 from churnkit.errors import DataError
 
-__all__ = ["as_arrow", "is_rows", "like"]
+__all__ = ["as_arrow", "convert_like", "is_row_list"]
 
-# Arrow has no place for a value that is no text beside texts; every reader refuses this one.
-_NO_TEXT = "\x00"
-# Sorts of Python values that Arrow keeps as they are when a column holds one sort alone. It cuts
-# half floats beside whole numbers, so those are not among them.
-_SORTS: tuple[tuple[type, ...], ...] = (
+# Replaces a value without text form in a text column; every parser rejects it.
+_INVALID_TEXT = "\x00"
+# Groups of Python types that Arrow stores unchanged if a column has values of one group only.
+# It truncates half floats mixed with integers, so those are excluded.
+_TYPE_GROUPS: tuple[tuple[type, ...], ...] = (
     (str,),
     (bool, np.bool_),
     (int, np.integer, float, np.float32),
@@ -31,12 +31,12 @@ _SORTS: tuple[tuple[type, ...], ...] = (
 )
 
 
-def is_rows(table: Any) -> bool:
-    """Tell whether a table is given as a list of dicts.
+def is_row_list(table: Any) -> bool:
+    """Return True for a table given as a list of dicts.
 
     Examples
     --------
-    >>> is_rows([{"id": 1}]), is_rows("id")
+    >>> is_row_list([{"id": 1}]), is_row_list("id")
     (True, False)
     """
     return isinstance(table, Sequence) and not isinstance(table, (str, bytes))
@@ -45,13 +45,25 @@ def is_rows(table: Any) -> bool:
 def as_arrow(table: Any, *, name: str = "the table") -> pa.Table:
     """Convert a pandas, polars or Arrow table, or a list of dicts, to an Arrow table.
 
-    Columns of mixed Python values, which Arrow cannot type, become text, each value by
-    `churnkit.contracts.parsing.scalars.text_of`; a value with no text becomes one that readers refuse.
+    Columns of mixed Python types, which Arrow does not support, become text by
+    `churnkit.contracts.parsing.scalars.to_text`; a value without text form becomes one that
+    parsers reject.
+
+    Parameters
+    ----------
+    table
+        n rows.
+    name
+        Name of the table in messages.
+
+    Returns
+    -------
+    pyarrow.Table
 
     Raises
     ------
     DataError
-        If it is none of these, or names a column twice.
+        If the type is not supported, or a column name appears twice.
 
     Examples
     --------
@@ -61,23 +73,23 @@ def as_arrow(table: Any, *, name: str = "the table") -> pa.Table:
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
     if isinstance(table, pa.Table):
-        _refuse_duplicates(table.column_names, name)
+        _check_unique(table.column_names, name)
         return table
-    if is_rows(table):
+    if is_row_list(table):
         return _from_rows(table, name)
     library = type(table).__module__.split(".")[0]
     if library == "pandas" and hasattr(table, "columns"):
         return _from_pandas(table, name)
     if library == "polars":
         return _from_polars(table, name)
-    return _from_others(table, name)
+    return _from_interchange(table, name)
 
 
 def _not_a_table(name: str) -> DataError:
     return DataError(name, [Violation("", "not_a_table", 1)])
 
 
-def _from_others(table: Any, name: str) -> pa.Table:
+def _from_interchange(table: Any, name: str) -> pa.Table:
     import narwhals as nw
 
     try:
@@ -87,7 +99,7 @@ def _from_others(table: Any, name: str) -> pa.Table:
             arrow = nw.from_native(table, eager_only=True).to_arrow()
     except (TypeError, ValueError, pa.ArrowException):
         raise _not_a_table(name) from None
-    _refuse_duplicates(arrow.column_names, name)
+    _check_unique(arrow.column_names, name)
     return arrow
 
 
@@ -102,28 +114,28 @@ def _from_rows(rows: Sequence[Mapping[str, Any]], name: str) -> pa.Table:
 
 def _from_pandas(frame: Any, name: str) -> pa.Table:
     names = _names(list(frame.columns), len(frame), name)
-    arrays = [_from_series(frame.iloc[:, place]) for place in range(len(names))]
+    arrays = [_from_series(frame.iloc[:, position]) for position in range(len(names))]
     return pa.table(dict(zip(names, arrays, strict=True)))
 
 
 def _names(columns: Sequence[Any], rows: int, name: str) -> list[str]:
-    """Return the columns' names as text; rows without any column would be lost in Arrow."""
+    """Return the column names as text; Arrow cannot store rows without columns."""
     if rows and not columns:
         raise _not_a_table(name)
     names = [str(column) for column in columns]
-    strange = [ascii(column)[1:-1] for column in names if not is_text(column)]
-    if strange:
-        raise DataError(name, [Violation(column, "unknown_column", 1) for column in strange])
-    _refuse_duplicates(names, name)
+    invalid = [ascii(column)[1:-1] for column in names if not is_text(column)]
+    if invalid:
+        raise DataError(name, [Violation(column, "unknown_column", 1) for column in invalid])
+    _check_unique(names, name)
     return names
 
 
 def _from_series(series: Any) -> pa.Array | pa.ChunkedArray:
     if series.dtype != object:
         if getattr(series.dtype, "tz", None) is not None:
-            # Arrow asks pandas 3.1 for the values in a way that pandas calls deprecated.
-            moments = series.dt.tz_convert(None).to_numpy()
-            return pa.array(moments, from_pandas=True).cast(
+            # Arrow reads time zones through an API that pandas 3.1 deprecates.
+            timestamps = series.dt.tz_convert(None).to_numpy()
+            return pa.array(timestamps, from_pandas=True).cast(
                 pa.timestamp(series.dt.unit, tz=str(series.dtype.tz))
             )
         try:
@@ -142,77 +154,77 @@ def _from_polars(table: Any, name: str) -> pa.Table:
 
 
 def _from_polars_series(series: Any) -> pa.Array:
-    # Python objects in a polars column have no Arrow form at all.
+    # Arrow cannot store a polars column of Python objects.
     return _array(series.to_list()) if series.dtype.is_object() else series.to_arrow()
 
 
 def _array(values: list[Any]) -> pa.Array:
-    if _one_sort(values):
+    if _is_homogeneous(values):
         try:
             return pa.array(values, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            pass  # a number too large, half a character: as text, value by value
+            pass  # a number too large or a lone surrogate: converted to text below
     return pa.array([_as_text(value) for value in values], type=pa.string())
 
 
-def _one_sort(values: Iterable[Any]) -> bool:
-    """Tell whether Arrow holds all values without changing any of them.
+def _is_homogeneous(values: Iterable[Any]) -> bool:
+    """Return True if Arrow stores all values without changing any of them.
 
-    Left to itself it turns True into 1.0 beside a float, and a moment into a day beside a date.
+    Arrow converts True to 1.0 among floats, and a timestamp to a day among dates.
     """
     examples = {type(value): value for value in values}
     kinds = {
         kind for kind, value in examples.items() if value is None or not _always_missing(value)
     }
     kinds.discard(type(None))
-    if kinds <= {str, float}:  # the usual column of objects: texts, and NaN where there is none
+    if kinds <= {str, float}:  # a typical object column: texts, and NaN for missing
         return True
     if any(issubclass(kind, dt.datetime) for kind in kinds):
         zones = {value.tzinfo is None for value in values if isinstance(value, dt.datetime)}
         if len(zones) > 1:
             return False
     return any(
-        all(issubclass(kind, sort) and not issubclass(kind, _but(sort)) for kind in kinds)
-        for sort in _SORTS
+        all(issubclass(kind, group) and not issubclass(kind, _excluded(group)) for kind in kinds)
+        for group in _TYPE_GROUPS
     )
 
 
 def _always_missing(value: Any) -> bool:
-    # numpy's "not a time" is left out: Arrow crashes the process on it beside a NaN.
+    # Not NumPy's NaT: Arrow crashes the process on NaT mixed with NaN.
     return is_missing(value) and not isinstance(value, (float, np.generic, Decimal))
 
 
-def _but(sort: tuple[type, ...]) -> tuple[type, ...]:
-    """Python counts truth values as whole numbers, and moments as days."""
-    if int in sort:
+def _excluded(group: tuple[type, ...]) -> tuple[type, ...]:
+    """Return the subclasses that do not belong to a group: bool of int, datetime of date."""
+    if int in group:
         return (bool, np.timedelta64)
-    return (dt.datetime,) if sort == (dt.date,) else ()
+    return (dt.datetime,) if group == (dt.date,) else ()
 
 
 def _as_text(value: Any) -> str | None:
     if is_missing(value):
         return None
-    text = text_of(value)
-    return _NO_TEXT if text is None else text
+    text = to_text(value)
+    return _INVALID_TEXT if text is None else text
 
 
-def _refuse_duplicates(columns: Sequence[str], name: str) -> None:
-    twice = sorted(column for column, count in Counter(columns).items() if count > 1)
-    if twice:
-        raise DataError(name, [Violation(column, "duplicate_column", 1) for column in twice])
+def _check_unique(columns: Sequence[str], name: str) -> None:
+    duplicates = sorted(column for column, count in Counter(columns).items() if count > 1)
+    if duplicates:
+        raise DataError(name, [Violation(column, "duplicate_column", 1) for column in duplicates])
 
 
-def like(original: Any, result: pa.Table) -> Any:
-    """Return `result` in the kind of table that `original` is; dicts for a list of dicts.
+def convert_like(original: Any, result: pa.Table) -> Any:
+    """Convert `result` to the table type of `original`; a list of dicts for a list of dicts.
 
     Examples
     --------
-    >>> like([{"id": 1}], pa.table({"id": [1], "churn_probability": [0.5]}))
+    >>> convert_like([{"id": 1}], pa.table({"id": [1], "churn_probability": [0.5]}))
     [{'id': 1, 'churn_probability': 0.5}]
     """
     if isinstance(original, (pa.Table, pa.RecordBatch)):
         return result
-    if is_rows(original):
+    if is_row_list(original):
         return result.to_pylist()
     library = type(original).__module__.split(".")[0]
     if library == "pandas":

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import strategies as st
 
 from churnkit.contracts import Check, Column, Contract
-from churnkit.contracts.parsing.number_spelling import WRITTEN
+from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,7 +122,7 @@ def _column(choose: Choices, name: str, *roles: str) -> Column:
         checks=tuple(_check(choose, kind) for _ in range(count)),
         levels=tuple(dict.fromkeys(choose.some(WORDS, 8))) if encoded else None,
         unknown=choose.of(_UNKNOWN),
-        written=choose.of([None, None, *WRITTEN]) if kind in {"integer", "number"} else None,
+        written=choose.of([None, None, *NUMBER_STYLES]) if kind in {"integer", "number"} else None,
         missing=choose.of([(), (), ("null",), ("One year", "b")]) if kind != "datetime" else (),
     )
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.contracts import Column, Contract
-from churnkit.contracts.arrow_interop import as_arrow, is_rows, like
+from churnkit.contracts.arrow_interop import as_arrow, convert_like, is_row_list
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.errors import DataError
 
@@ -133,7 +133,7 @@ def test_pandas_columns_are_known_by_their_text():
     ],
 )
 def test_a_column_name_that_stands_twice_is_refused(table):
-    with pytest.raises(DataError, match="stands there more than once: give each column a name"):
+    with pytest.raises(DataError, match="appears more than once: give each column a unique name"):
         as_arrow(table)
 
 
@@ -142,18 +142,20 @@ def test_a_column_name_that_stands_twice_is_refused(table):
     [None, 3, "m1", {"id": ["m1"]}, [1, 2], [{"id": 1}, None], pd.Series([1]), pl.Series([1])],
 )
 def test_what_is_no_table_is_refused_with_what_would_be_one(table):
-    with pytest.raises(DataError, match="give a pandas, polars or Arrow table, or a list of dicts"):
+    with pytest.raises(DataError, match="pass a pandas, polars or Arrow table, or a list of dicts"):
         as_arrow(table, name="customers")
 
 
 @pytest.mark.parametrize("table", [[{}, {}], pd.DataFrame(index=range(2))])
 def test_rows_without_any_column_are_refused_and_not_lost(table):
-    with pytest.raises(DataError, match="is no table"):
+    with pytest.raises(DataError, match="is not a table"):
         as_arrow(table)
 
 
 def test_a_column_name_that_is_no_text_is_refused():
-    with pytest.raises(DataError, match=r"column '\\ud800' breaks unknown_column: leave it out"):
+    with pytest.raises(
+        DataError, match=r"column '\\ud800' breaks unknown_column: remove the column"
+    ):
         as_arrow([{"\ud800": 1}])
 
 
@@ -173,13 +175,13 @@ def test_a_message_names_the_table():
     ],
 )
 def test_a_result_comes_back_as_the_table_came(original, kind):
-    assert isinstance(like(original, pa.table({"b": [1]})), kind)
+    assert isinstance(convert_like(original, pa.table({"b": [1]})), kind)
 
 
 def test_a_text_is_not_taken_for_rows():
-    assert not is_rows("abc")
-    assert not is_rows(b"abc")
-    assert is_rows([])
+    assert not is_row_list("abc")
+    assert not is_row_list(b"abc")
+    assert is_row_list([])
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])

@@ -152,7 +152,7 @@ def test_a_category_that_training_never_saw_is_missing_with_a_warning():
 
 def test_a_customer_who_stands_there_twice_is_named_at_the_second_row():
     assert rules(rows_with(member_id="m0")) == [("member_id", "unique", 1, (1,))]
-    assert "keep one row for each customer and date" in str(refusal(rows_with(member_id=" m0")))
+    assert "keep one row per customer and date" in str(refusal(rows_with(member_id=" m0")))
 
 
 def test_a_customer_may_stand_there_at_two_dates():
@@ -167,7 +167,7 @@ def test_scoring_takes_the_same_customer_twice():
 
 @pytest.mark.parametrize("table", [[], pd.DataFrame(ROWS).iloc[:0], as_arrow(ROWS).slice(0, 0)])
 def test_an_empty_table_is_refused_by_name(table):
-    with pytest.raises(DataError, match=r"members.csv does not fit.*\n.*the table is empty: give"):
+    with pytest.raises(DataError, match=r"members.csv does not fit.*\n.*the table is empty: pass"):
         GYM.validate(table, name="members.csv")
 
 
@@ -183,7 +183,7 @@ def test_a_table_of_no_rows_is_scored_to_no_rows(table, purpose):
 
 def test_a_label_of_one_kind_is_refused():
     rows = [{**row, "left": False} for row in ROWS]
-    assert "column 'left' holds one value only: the label needs both" in str(refusal(rows))
+    assert "column 'left' has only one value: the label needs both" in str(refusal(rows))
 
 
 def test_all_that_is_wrong_is_said_at_once():

@@ -53,7 +53,7 @@ class TestRefusals:
 
     def test_a_constant_label_is_refused(self, refuse):
         text = refuse(lambda rows: [row.update(churned=False) for row in rows])
-        assert "'churned' holds one value only" in text
+        assert "'churned' has only one value" in text
 
     def test_too_few_churners_are_counted(self, refuse):
         def change(rows):

@@ -10,7 +10,7 @@ import pandas as pd
 import pandera.errors
 import pytest
 
-from churnkit.contracts.schema.from_pandera import compile_schema
+from churnkit.contracts import Contract
 from churnkit.datasets import load, simulate
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
@@ -74,13 +74,13 @@ def test_a_wrong_value_is_refused_by_column(frames, name, column, value):
 
 @pytest.mark.parametrize("name", [*FAMILIES, "demo", "telco"])
 def test_every_schema_compiles_to_a_contract(name):
-    contract = compile_schema(schema_of(name))
+    contract = Contract.from_schema(schema_of(name))
     assert [column.role for column in contract.columns].count("entity") == 1
     assert not any("_" in column.title for column in contract.columns)
 
 
 def test_the_demo_has_a_label_a_value_consent_and_personal_data():
-    columns = {column.name: column for column in compile_schema(schema_of("demo")).columns}
+    columns = {column.name: column for column in Contract.from_schema(schema_of("demo")).columns}
     assert columns["churned"].role == "label"
     assert columns["mrr"].roles == ("feature", "value")
     assert columns["contact_consent"].role == "context"
@@ -105,12 +105,12 @@ def test_the_demo_has_a_label_a_value_consent_and_personal_data():
     ],
 )
 def test_reasons_read_well(schema, column, value, words):
-    columns = {found.name: found for found in compile_schema(schema_of(schema)).columns}
-    assert columns[column].say(value) == words
+    columns = {found.name: found for found in Contract.from_schema(schema_of(schema)).columns}
+    assert columns[column].describe(value) == words
 
 
 def test_telco_declares_all_columns_of_the_published_table():
-    columns = {column.name: column for column in compile_schema(schema_of("telco")).columns}
+    columns = {column.name: column for column in Contract.from_schema(schema_of("telco")).columns}
     assert len(columns) == 21
     assert columns["customerID"].role == "entity"
     assert columns["MonthlyCharges"].roles == ("feature", "value")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.bundle.parts.bandit_versions import BanditState, newest_state, read_state, write_state
-from churnkit.contracts.parsing.cell_parsers import compile_cell
+from churnkit.contracts.parsing.cell_parsers import compile_cell_parser
 
 if TYPE_CHECKING:
     import os
@@ -168,7 +168,9 @@ class _Shown:
         table = rows.select(["key", "decided_at", "action", "capped", "verdict", "about", "detail"])
         entries = table.to_pylist()
         turned_down = {e["about"] for e in entries if e["verdict"] in {"reject", "snooze"}}
-        cells = [(column.name, compile_cell(column, lenient=True)) for column in compiled.columns]
+        cells = [
+            (column.name, compile_cell_parser(column, lenient=True)) for column in compiled.columns
+        ]
         width = compiled.option_features.shape[1]
         for entry in entries:
             if entry["verdict"] != "decide" or entry["decided_at"] >= until:

@@ -22,7 +22,6 @@ from churnkit.batch.io.table_writer import (
     refuse_overwriting,
     refuse_unwritable,
 )
-from churnkit.contracts.encoding.table_encoder import missing_columns
 from churnkit.core.output_ledger import note_output
 from churnkit.errors import DataError
 
@@ -181,7 +180,7 @@ def _score_chunks(
 def _wanted(source: Source, model: RetentionModel) -> list[str]:
     """Return which columns to read; refuse a source that lacks one."""
     contract = model.contract
-    absent = missing_columns(contract, "predict", source.columns)
+    absent = contract.missing_columns("predict", source.columns)
     if absent:
         raise DataError(source.name, absent)
     wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}

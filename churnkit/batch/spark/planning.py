@@ -24,7 +24,6 @@ from churnkit.batch.spark.workers import (
     kind_of,
 )
 from churnkit.contracts.encoding.encoded import Encoded
-from churnkit.contracts.encoding.table_encoder import missing_columns
 from churnkit.contracts.validation.violations import Finding
 from churnkit.decisions.allocation.allocate import check_budget, check_limits, check_shared
 from churnkit.decisions.allocation.exact_sum import rounded
@@ -88,7 +87,7 @@ def plan(
         If the model has no actions, or the catalogue needs an period.
     """
     contract = model.contract
-    absent = missing_columns(contract, "recommend", customers.columns)
+    absent = contract.missing_columns("recommend", customers.columns)
     if absent:
         raise DataError("the Spark data frame", absent)
     if model.parts.catalogue is None:

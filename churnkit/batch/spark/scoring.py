@@ -10,7 +10,6 @@ import pyarrow as pa
 from churnkit.batch.jobs.score import reason_columns
 from churnkit.batch.spark.planning import plan
 from churnkit.batch.spark.workers import Shipped, kind_of
-from churnkit.contracts.encoding.table_encoder import missing_columns
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def score(customers: Any, model: RetentionModel, *, reasons: int = 0) -> Any:
         If a column is missing.
     """
     contract = model.contract
-    absent = missing_columns(contract, "predict", customers.columns)
+    absent = contract.missing_columns("predict", customers.columns)
     if absent:
         raise DataError("the Spark data frame", absent)
     wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}

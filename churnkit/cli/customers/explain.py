@@ -33,13 +33,12 @@ def explain(
 ) -> None:
     """Say why customers are likely to leave, in the schema's own words."""
     from churnkit.batch import read_table
-    from churnkit.contracts.encoding.table_encoder import missing_columns
 
     loaded = load_model(model)
     contract = loaded.contract
     wanted = [c.name for c in (*contract.required("predict"), *contract.optional("predict"))]
     table = read_table(customers, columns=wanted)
-    absent = missing_columns(contract, "predict", table.column_names)
+    absent = contract.missing_columns("predict", table.column_names)
     if absent:
         raise DataError(customers.name, absent)
     entity = contract.entity.name
@@ -70,10 +69,10 @@ def explain(
 def _these(table: pa.Table, entity: str, customers: list[str]) -> pa.Table:
     import pyarrow as pa
 
-    from churnkit.contracts.parsing.scalars import BLANKS, text_of
+    from churnkit.contracts.parsing.scalars import BLANKS, to_text
 
     wanted = {customer.strip(BLANKS) for customer in customers}
-    ids = [(text_of(found) or "").strip(BLANKS) for found in table[entity].to_pylist()]
+    ids = [(to_text(found) or "").strip(BLANKS) for found in table[entity].to_pylist()]
     return table.filter(pa.array([found in wanted for found in ids], pa.bool_()))
 
 

@@ -1,4 +1,4 @@
-"""What reading with a contract gives: the matrix, the ids, and what was wrong."""
+"""The encoded rows: feature matrix, customer ids and rule violations."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ __all__ = ["Encoded"]
 
 @dataclass(frozen=True)
 class Encoded:
-    """A table or a list of rows, read, checked and encoded; in the order that it came.
+    """Rows that were parsed, checked and encoded, in their original order.
 
     Parameters
     ----------
     entity
-        The customers' ids as they were given (n): a list or an Arrow array.
+        The customers' ids in their original type, (n,): a list or an Arrow array.
     matrix
-        Float64, (n, k): the contract's encoded columns, features first. Rows that break a
-        rule hold NaN where the value could not be encoded.
+        Float64, (n, k): the contract's encoded columns, features first. Values that could not
+        be encoded are NaN.
     n_features
-        How many of the k columns a model reads.
+        The number of feature columns among the k.
     findings
-        Broken rules with the rows that break them.
+        Violated rules with their rows.
     warnings
-        Categories that training never saw, read as missing.
+        Categories that training did not see, read as missing.
     """
 
-    # Customers' values stay out of what a log or a traceback may show.
+    # Customer values must not appear in logs or tracebacks.
     entity: Sequence[Any] = field(repr=False)
     matrix: NDArray[np.float64] = field(repr=False)
     n_features: int
@@ -51,12 +51,12 @@ class Encoded:
 
     @property
     def features(self) -> NDArray[np.float64]:
-        """The columns that a model reads, (n, f)."""
+        """The inputs of the model, (n, f)."""
         return self.matrix[:, : self.n_features]
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
-        """Which rows break no rule, (n,)."""
+        """Mask of the rows without violations, (n,)."""
         mask = np.ones(len(self.matrix), dtype=bool)
         for finding in self.findings:
             mask[finding.positions] = False
@@ -64,9 +64,9 @@ class Encoded:
 
     @property
     def violations(self) -> tuple[Violation, ...]:
-        """The broken rules as they are shown, stored and sent."""
+        """The violated rules as public records."""
         return to_violations(self.findings)
 
     def reasons(self) -> dict[int, str]:
-        """Say for each invalid row which rules it breaks."""
+        """Map each invalid row to the rules that it violates."""
         return reasons_by_row(self.findings)

@@ -1,7 +1,8 @@
-"""Rows read cell by cell: the hot path of the prediction endpoint, with no data frame."""
+"""Parse, check and encode rows cell by cell: the hot path of the prediction endpoint."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,35 +10,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.contracts.encoding.encoded import Encoded
-from churnkit.contracts.parsing.cell_parsers import Unknown, compile_cell
+from churnkit.contracts.parsing.cell_parsers import UnknownCategory, compile_cell_parser
 from churnkit.contracts.validation.violations import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from churnkit.contracts.contract import Contract, Purpose
-    from churnkit.contracts.parsing.cell_parsers import Cell
+    from churnkit.contracts.parsing.cell_parsers import CellParser
+    from churnkit.contracts.schema.column import Column
 
 __all__ = ["RowEncoder"]
 
 _NAN = float("nan")
-_STRANGE_SHOWN = 20
-_NAME_SHOWN = 80
+_MAX_UNKNOWN_COLUMNS = 20
+_MAX_NAME_LENGTH = 80
 
 
 class RowEncoder:
-    """Read, check and encode rows given as mappings.
+    """Parse, check and encode rows given as mappings.
 
     Parameters
     ----------
     contract
         With the levels of every encoded category.
     purpose
-        ``"predict"`` or ``"recommend"``: which columns a row must have.
+        ``"predict"`` or ``"recommend"``; it decides which columns a row must have.
     lenient
-        Whether text may stand for numbers (rows of a table) or not (JSON).
+        Accept text for numbers (rows of a table); JSON rows are parsed strictly.
     closed
-        Whether a column that the contract does not know is refused.
+        Reject columns that are not in the contract.
 
     Examples
     --------
@@ -62,85 +64,86 @@ class RowEncoder:
     ) -> None:
         self.contract = contract
         encoded = contract.encoded(purpose)
+        checked = [column for column in contract.required(purpose) if column not in encoded]
+        optional = contract.optional(purpose)
         self._entity = contract.entity.name
         self._n_features = len(contract.features)
-        self._encoded = tuple((c.name, compile_cell(c, lenient=lenient)) for c in encoded)
-        names = {column.name for column in encoded}
-        self._required = tuple(
-            (c.name, compile_cell(c, lenient=lenient, encode=False))
-            for c in contract.required(purpose)
-            if c.name not in names
-        )
-        self._optional = tuple(
-            (c.name, compile_cell(c, lenient=lenient, encode=False))
-            for c in contract.optional(purpose)
-        )
-        read = (*self._encoded, *self._required, *self._optional)
-        known = (*(name for name, _ in read), *(c.name for c in contract.unread(purpose)))
-        self._known = frozenset(known) if closed else None
+
+        def parsers(
+            columns: Sequence[Column], *, encode: bool
+        ) -> tuple[tuple[str, CellParser], ...]:
+            return tuple(
+                (column.name, compile_cell_parser(column, lenient=lenient, encode=encode))
+                for column in columns
+            )
+
+        self._encoded = parsers(encoded, encode=True)
+        self._checked = parsers(checked, encode=False)
+        self._optional = parsers(optional, encode=False)
+        allowed = (*encoded, *checked, *optional, *contract.unread(purpose))
+        self._allowed = frozenset(column.name for column in allowed) if closed else None
 
     def encode_row(self, row: Mapping[str, Any]) -> list[float] | None:
-        """Encode one row, or return None where it breaks a rule or holds an unknown category.
+        """Encode one row, or return None if it violates a rule or has an unknown category.
 
-        This is the whole work for a clean row; `encode` says what was wrong with the others.
+        This is all the work for a valid row; `encode` reports the violations of the others.
         """
         try:
-            values = [cell(row[name]) for name, cell in self._encoded]
-            for name, cell in self._required:
-                if cell(row[name]).__class__ is not float:
+            values = [parse(row[name]) for name, parse in self._encoded]
+            for name, parse in self._checked:
+                if parse(row[name]).__class__ is not float:
                     return None
         except KeyError:
             return None
         for value in values:
             if value.__class__ is not float:
                 return None
-        for name, cell in self._optional:
-            if name in row and cell(row[name]).__class__ is not float:
+        for name, parse in self._optional:
+            if name in row and parse(row[name]).__class__ is not float:
                 return None
-        if self._known is not None and not self._known.issuperset(row):
+        if self._allowed is not None and not self._allowed.issuperset(row):
             return None
-        return values  # type: ignore[return-value]  # every value was just seen to be a float
+        return values  # type: ignore[return-value]  # every class was checked above
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> Encoded:
-        """Encode n rows, with findings for those that break a rule."""
+        """Encode n rows, with findings for those that violate a rule."""
         matrix = np.empty((len(rows), len(self._encoded)))
-        notes = _Notes()
+        log = _ViolationLog()
         for position, row in enumerate(rows):
             values = self.encode_row(row) if isinstance(row, Mapping) else None
             if values is None:
-                values = self._examine(position, row, notes)
+                values = self._report(position, row, log)
             matrix[position] = values
         return Encoded(
             entity=[row.get(self._entity) if isinstance(row, Mapping) else None for row in rows],
             matrix=matrix,
             n_features=self._n_features,
             findings=tuple(
-                Finding(column, rule, np.array(places), self._type(column))
-                for (column, rule), places in notes.broken.items()
+                Finding(column, rule, np.array(positions), self._type(column))
+                for (column, rule), positions in log.violations.items()
             ),
             warnings=tuple(
-                Finding(column, "unknown_category", np.array(places), self._type(column))
-                for column, places in notes.unknown.items()
+                Finding(column, "unknown_category", np.array(positions), self._type(column))
+                for column, positions in log.unknown_categories.items()
             ),
         )
 
-    def _examine(self, position: int, row: Any, notes: _Notes) -> list[float]:
+    def _report(self, position: int, row: Any, log: _ViolationLog) -> list[float]:
         if not isinstance(row, Mapping):
-            notes.add(position, "", "not_a_row")
+            log.add(position, "", "not_a_row")
             return [_NAN] * len(self._encoded)
-        values = [
-            notes.look(position, row, name, cell, needed=True) for name, cell in self._encoded
-        ]
-        for name, cell in self._required:
-            notes.look(position, row, name, cell, needed=True)
-        for name, cell in self._optional:
-            notes.look(position, row, name, cell, needed=False)
-        if self._known is not None:
-            strange = sorted(str(name) for name in row if name not in self._known)
-            for name in strange[:_STRANGE_SHOWN]:
-                # It comes from outside and goes into messages and logs: one short line.
-                shown = name if name.isprintable() else ascii(name)[1:-1]
-                notes.add(position, shown[:_NAME_SHOWN], "unknown_column")
+        values = [log.parse_cell(position, row, name, parse) for name, parse in self._encoded]
+        for name, parse in self._checked:
+            log.parse_cell(position, row, name, parse)
+        for name, parse in self._optional:
+            if name in row:
+                log.parse_cell(position, row, name, parse)
+        if self._allowed is not None:
+            unknown = sorted(str(name) for name in row if name not in self._allowed)
+            for name in unknown[:_MAX_UNKNOWN_COLUMNS]:
+                # The name is untrusted and goes into messages and logs: one short line.
+                printable = name if name.isprintable() else ascii(name)[1:-1]
+                log.add(position, printable[:_MAX_NAME_LENGTH], "unknown_column")
         return values
 
     def _type(self, column: str) -> str:
@@ -148,30 +151,29 @@ class RowEncoder:
 
 
 @dataclass(slots=True)
-class _Notes:
-    """What was wrong with rows, by column and rule."""
+class _ViolationLog:
+    """Positions of violating rows by column and rule."""
 
-    broken: dict[tuple[str, str], list[int]] = field(default_factory=dict)
-    unknown: dict[str, list[int]] = field(default_factory=dict)
+    violations: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    unknown_categories: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, position: int, column: str, rule: str) -> None:
-        places = self.broken.setdefault((column, rule), [])
-        if not places or places[-1] != position:
-            places.append(position)
+        positions = self.violations[column, rule]
+        if not positions or positions[-1] != position:
+            positions.append(position)
 
-    def look(
-        self, position: int, row: Mapping[str, Any], name: str, cell: Cell, *, needed: bool
+    def parse_cell(
+        self, position: int, row: Mapping[str, Any], name: str, parse: CellParser
     ) -> float:
-        """Read one cell of a row and note what is wrong with it."""
+        """Parse one cell of a row and log its violation."""
         if name not in row:
-            if needed:
-                self.add(position, name, "missing_column")
+            self.add(position, name, "missing_column")
             return _NAN
-        answer = cell(row[name])
-        if isinstance(answer, Unknown):
-            self.unknown.setdefault(name, []).append(position)
+        result = parse(row[name])
+        if isinstance(result, UnknownCategory):
+            self.unknown_categories[name].append(position)
             return _NAN
-        if isinstance(answer, str):
-            self.add(position, name, answer)
+        if isinstance(result, str):
+            self.add(position, name, result)
             return _NAN
-        return answer
+        return result

@@ -1,4 +1,4 @@
-"""Tables read column by column: the road of batch jobs and data frames, on Arrow."""
+"""Parse, check and encode Arrow tables column by column: the path of batch jobs."""
 
 from __future__ import annotations
 
@@ -11,26 +11,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from churnkit.contracts.encoding.encoded import Encoded
-from churnkit.contracts.parsing.arrow_columns import (
-    distinct_values,
-    is_temporal,
-    numbers_of,
-    one_array,
-)
-from churnkit.contracts.parsing.cell_parsers import Unknown, compile_cell
-from churnkit.contracts.parsing.number_spelling import Spelling
-from churnkit.contracts.parsing.numeric_bounds import Limits
+from churnkit.contracts.parsing.arrow_columns import ParsedColumn, ParsedTable, is_temporal
+from churnkit.contracts.parsing.cell_parsers import UnknownCategory, compile_cell_parser
+from churnkit.contracts.parsing.numeric_bounds import NumericBounds
 from churnkit.contracts.parsing.scalars import BLANKS
-from churnkit.contracts.validation.violations import Finding, Violation
+from churnkit.contracts.validation.violations import Finding
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from churnkit.contracts.contract import Contract, Purpose
-    from churnkit.contracts.schema.column import Check, Column
+    from churnkit.contracts.schema.check import Check
+    from churnkit.contracts.schema.column import Column
 
-__all__ = ["ColumnReader", "Reading", "TableEncoder", "missing_columns"]
+__all__ = ["ColumnEncoder", "EncodedColumn", "TableEncoder"]
 
 _Codes = NDArray[np.float64]
 _Mask = NDArray[np.bool_]
@@ -46,33 +39,15 @@ _COMPARE = {
 }
 
 
-def missing_columns(contract: Contract, purpose: Purpose, names: Iterable[str]) -> list[Violation]:
-    """List the columns that a table must have for this purpose and has not.
-
-    Examples
-    --------
-    >>> from churnkit.contracts import Column, Contract
-    >>> gym = Contract("gym", (Column("member_id", "string", ("entity",)),))
-    >>> print(missing_columns(gym, "predict", ["visits"])[0].rule)
-    missing_column
-    """
-    present = set(names)
-    return [
-        Violation(column.name, "missing_column", 1)
-        for column in contract.required(purpose)
-        if column.name not in present
-    ]
-
-
 class TableEncoder:
-    """Read, check and encode Arrow tables; the same verdict as `RowEncoder`, row for row.
+    """Parse, check and encode Arrow tables, with the same result per row as `RowEncoder`.
 
     Parameters
     ----------
     contract
         With the levels of every encoded category.
     purpose
-        Which columns the table must have. For ``"train"`` the label is left to
+        It decides which columns the table must have. For ``"train"`` the label is left to
         `churnkit.contracts.validation.labels.encode_label`.
 
     Raises
@@ -95,52 +70,62 @@ class TableEncoder:
         self.contract = contract
         self.purpose = purpose
         encoded = contract.encoded(purpose)
-        self._encoded = tuple(ColumnReader(column, encode=True) for column in encoded)
-        names = {column.name for column in encoded}
-        self._checked = tuple(
-            ColumnReader(column, encode=False)
+        checked = [
+            column
             for column in (*contract.required(purpose), *contract.optional(purpose))
-            if column.name not in names and not column.has_role("label")
+            if column not in encoded and not column.has_role("label")
+        ]
+        self._encoders = (
+            *(ColumnEncoder(column, encode=True) for column in encoded),
+            *(ColumnEncoder(column, encode=False) for column in checked),
         )
+        self._n_encoded = len(encoded)
 
-    def encode(self, table: pa.Table, *, name: str = "the table") -> Encoded:
+    def encode(self, table: pa.Table | ParsedTable, *, name: str = "the table") -> Encoded:
         """Encode a table of n rows.
+
+        Parameters
+        ----------
+        table
+            An Arrow table, parsed or not.
+        name
+            Name of the table in messages.
 
         Returns
         -------
         Encoded
-            Rows in the table's order; those that break a rule are findings, not errors.
+            Rows in the table's order; rule violations are findings, not errors.
 
         Raises
         ------
         DataError
             If a column is missing.
         """
-        nothing = table.num_rows == 0 and table.num_columns == 0
-        absent = missing_columns(self.contract, self.purpose, table.column_names)
-        if absent and not nothing:  # an empty list of rows has no columns to miss
-            raise DataError(name, absent)
-        present = set(table.column_names)
-        matrix = np.empty((table.num_rows, len(self._encoded)))
+        parsed = ParsedTable.wrap(table)
+        is_empty = parsed.num_rows == 0 and not parsed.column_names
+        missing = self.contract.missing_columns(self.purpose, parsed.column_names)
+        if missing and not is_empty:  # an empty list of rows has no column names
+            raise DataError(name, missing)
+        matrix = np.empty((parsed.num_rows, self._n_encoded))
         findings: list[Finding] = []
         warnings: list[Finding] = []
-        for position, reader in enumerate((*self._encoded, *self._checked)):
-            column = reader.column
-            if column.name not in present:
+        for position, encoder in enumerate(self._encoders):
+            column = encoder.column
+            if column.name not in parsed.column_names:
                 continue
-            reading = reader.read(table[column.name])
-            if reader.encode:
-                matrix[:, position] = reading.codes
-            findings.extend(
+            result = encoder.encode(parsed.column(column, keep=parsed is table))
+            if position < self._n_encoded:
+                matrix[:, position] = result.codes
+            findings += [
                 Finding(column.name, rule, rows, column.type)
-                for rule, rows in reading.broken.items()
-            )
-            if reading.unknown.size:
+                for rule, rows in result.violations.items()
+            ]
+            if result.unknown.size:
                 warnings.append(
-                    Finding(column.name, "unknown_category", reading.unknown, column.type)
+                    Finding(column.name, "unknown_category", result.unknown, column.type)
                 )
         return Encoded(
-            entity=[] if nothing else table[self.contract.entity.name],
+            entity=[] if is_empty else parsed.table[self.contract.entity.name],
             matrix=matrix,
             n_features=len(self.contract.features),
             findings=tuple(findings),
@@ -149,151 +134,147 @@ class TableEncoder:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a column held.
+class EncodedColumn:
+    """The codes and rule violations of one column.
 
     Parameters
     ----------
     codes
-        Float64 (n,), NaN where missing or refused; zeros for what is only checked.
-    broken
-        For each broken rule the rows that break it, ascending.
+        Float64 (n,), NaN if missing or invalid; zeros for a column that is only checked.
+    violations
+        The rows that violate each rule, ascending.
     unknown
-        The rows with a category that is read as missing.
+        The rows with an unknown category that is read as missing.
     """
 
     codes: _Codes
-    broken: dict[str, _Rows] = field(default_factory=dict)
+    violations: dict[str, _Rows] = field(default_factory=dict)
     unknown: _Rows = field(default_factory=lambda: _NO_ROWS)
 
 
-class ColumnReader:
-    """Read one column of Arrow tables.
+class ColumnEncoder:
+    """Check and encode one parsed column.
 
     Parameters
     ----------
     column
-        The column of the contract; a string that is to be encoded needs its levels.
+        The column of the contract; an encoded string column needs its levels.
     encode
-        Whether codes are wanted, or only what is wrong.
+        Return codes; without it the column is only checked.
 
     Examples
     --------
     >>> from churnkit.contracts import Column
-    >>> reader = ColumnReader(Column("visits", "integer", ("feature",)), encode=True)
-    >>> reader.read(pa.chunked_array([["3", "x"]])).broken
+    >>> encoder = ColumnEncoder(Column("visits", "integer", ("feature",)), encode=True)
+    >>> encoder.encode(ParsedColumn(pa.array(["3", "x"]))).violations
     {'type': array([1])}
     """
 
     def __init__(self, column: Column, *, encode: bool) -> None:
         self.column = column
-        self.encode = encode
-        self._cell = compile_cell(column, lenient=True, encode=encode)
-        self._spelling = Spelling.of(column)
-        self._is_number = column.type in {"integer", "number"}
-        self._limits = Limits.of(column) if self._is_number else None
-        self._any_text = column.type == "string" and not encode
-        self._any_text = self._any_text and not column.checks and column.levels is None
+        self._parse = compile_cell_parser(column, lenient=True, encode=encode, normalized=True)
+        is_number = column.type in {"integer", "number"}
+        self._bounds = NumericBounds.from_checks(column.checks) if is_number else None
+        self._any_text = (
+            column.type == "string" and not encode and not column.checks and column.levels is None
+        )
 
-    def read(self, chunked: pa.ChunkedArray) -> Reading:
-        """Read the column of n rows."""
-        if self._spelling is not None:
-            chunked = self._spelling.respell(chunked)
-        array = one_array(chunked)
+    def encode(self, column: ParsedColumn) -> EncodedColumn:
+        """Check and encode the column of n rows."""
+        array = column.array
         kind = array.type
-        if self._limits is not None:
-            codes, unreadable = numbers_of(array)
-            return self._judge_numbers(codes, unreadable, self._limits)
-        if self.column.type == "datetime" and is_temporal(kind):
-            return self._missing_only(np.asarray(array.is_null()))
-        if self._any_text and pa.types.is_integer(kind):
-            # A whole number is a fine name for a customer.
-            return self._missing_only(np.asarray(array.is_null()))
+        if self._bounds is not None:
+            numbers, unreadable = column.numbers
+            return self._check_numbers(numbers, unreadable, self._bounds)
+        is_date = self.column.type == "datetime" and is_temporal(kind)
+        if is_date or (self._any_text and pa.types.is_integer(kind)):
+            return self._check_missing(np.asarray(array.is_null()))
         if self._any_text and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-            nul = pc.any(pc.match_substring(array, "\x00")).as_py()
-            if not nul:
+            has_nul = pc.any(pc.match_substring(array, "\x00")).as_py()
+            if not has_nul:
                 trimmed = pc.utf8_ltrim(array, characters=BLANKS)
                 blank = pc.fill_null(pc.equal(pc.binary_length(trimmed), 0), fill_value=True)
-                return self._missing_only(np.asarray(blank))
-        return self._read_distinct(array)
+                return self._check_missing(np.asarray(blank))
+        return self._encode_distinct(column)
 
-    def _missing_only(self, missing: _Mask) -> Reading:
+    def _check_missing(self, missing: _Mask) -> EncodedColumn:
         codes = np.zeros(len(missing))
         if self.column.nullable or not missing.any():
-            return Reading(codes)
-        return Reading(codes, {"not_null": np.flatnonzero(missing)})
+            return EncodedColumn(codes)
+        return EncodedColumn(codes, {"not_null": np.flatnonzero(missing)})
 
-    def _judge_numbers(self, codes: _Codes, unreadable: _Mask | None, limits: Limits) -> Reading:
-        whole = self.column.type == "integer"
-        clean = (codes >= limits.low) & (codes <= limits.high)
-        if whole:
-            clean &= codes == np.floor(codes)
-        if limits.allowed is not None:
-            clean &= np.isin(codes, list(limits.allowed))
-        if limits.forbidden:
-            clean &= ~np.isin(codes, list(limits.forbidden))
-        missing = np.isnan(codes)
+    def _check_numbers(
+        self, numbers: _Codes, unreadable: _Mask | None, bounds: NumericBounds
+    ) -> EncodedColumn:
+        is_integer = self.column.type == "integer"
+        valid = (numbers >= bounds.low) & (numbers <= bounds.high)
+        if is_integer:
+            valid &= numbers == np.floor(numbers)
+        if bounds.allowed is not None:
+            valid &= np.isin(numbers, list(bounds.allowed))
+        if bounds.forbidden:
+            valid &= ~np.isin(numbers, list(bounds.forbidden))
+        missing = np.isnan(numbers)
         if unreadable is not None:
             missing &= ~unreadable
         if self.column.nullable:
-            clean |= missing
-        if clean.all():
-            return Reading(codes)
-        # Few rows are left: each answers for the first rule that it breaks.
-        rows = np.flatnonzero(~clean)
-        suspects = codes[rows]
-        none = np.zeros(len(rows), dtype=bool)
+            valid |= missing
+        if valid.all():
+            return EncodedColumn(numbers)
+        # The few other rows are each assigned the first rule that they violate.
+        rows = np.flatnonzero(~valid)
+        values = numbers[rows]
         rules: list[tuple[str, _Mask]] = [
-            ("type", none if unreadable is None else unreadable[rows]),
+            ("type", np.zeros(len(rows), bool) if unreadable is None else unreadable[rows]),
             ("not_null", missing[rows]),
-            ("finite", np.isinf(suspects)),
+            ("finite", np.isinf(values)),
         ]
-        if whole:
-            rules.append(("type", suspects != np.floor(suspects)))
-        rules += [(str(check), ~_passes(suspects, check)) for check in self.column.checks]
-        codes = codes.copy()
+        if is_integer:
+            rules.append(("type", values != np.floor(values)))
+        rules += [(str(check), ~_passes(values, check)) for check in self.column.checks]
+        codes = numbers.copy()
         codes[rows] = np.nan
-        return Reading(codes, _first_rules(rows, rules))
+        return EncodedColumn(codes, _first_rules(rows, rules))
 
-    def _read_distinct(self, array: pa.Array) -> Reading:
-        """Read each distinct value once, cell by cell, and spread the answers over the rows."""
-        values, index = distinct_values(array)
-        answers = [self._cell(value) for value in values]
-        codes = np.array([a if isinstance(a, float) else np.nan for a in answers])
-        rules: dict[str, list[int]] = {}
+    def _encode_distinct(self, column: ParsedColumn) -> EncodedColumn:
+        """Parse each distinct value once and map the results back to the rows."""
+        values, index = column.distinct
+        results = [self._parse(value) for value in values]
+        codes = np.array([code if isinstance(code, float) else np.nan for code in results])
+        positions: dict[str, list[int]] = {}
         unknown: list[int] = []
-        for position, answer in enumerate(answers):
-            if isinstance(answer, str):
-                rules.setdefault(answer, []).append(position)
-            elif isinstance(answer, Unknown):
+        for position, result in enumerate(results):
+            if isinstance(result, str):
+                positions.setdefault(result, []).append(position)
+            elif isinstance(result, UnknownCategory):
                 unknown.append(position)
-        broken = {rule: _rows_with(index, places) for rule, places in rules.items()}
-        return Reading(
+        violations = {rule: _rows_with(index, these) for rule, these in positions.items()}
+        return EncodedColumn(
             codes[index],
-            {rule: rows for rule, rows in broken.items() if rows.size},
+            {rule: rows for rule, rows in violations.items() if rows.size},
             _rows_with(index, unknown) if unknown else _NO_ROWS,
         )
 
 
-def _rows_with(index: NDArray[np.intp], places: list[int]) -> _Rows:
-    if len(places) == 1:
-        return np.flatnonzero(index == places[0])
-    return np.flatnonzero(np.isin(index, places))
+def _rows_with(index: NDArray[np.intp], positions: list[int]) -> _Rows:
+    if len(positions) == 1:
+        return np.flatnonzero(index == positions[0])
+    return np.flatnonzero(np.isin(index, positions))
 
 
 def _first_rules(rows: _Rows, rules: list[tuple[str, _Mask]]) -> dict[str, _Rows]:
-    broken: dict[str, list[_Rows]] = {}
-    open_ = np.ones(len(rows), dtype=bool)
+    violations: dict[str, list[_Rows]] = {}
+    unassigned = np.ones(len(rows), dtype=bool)
     for rule, mask in rules:
-        fresh = mask & open_
-        if fresh.any():
-            broken.setdefault(rule, []).append(rows[fresh])
-            open_ &= ~fresh
-    return {rule: np.sort(np.concatenate(parts)) for rule, parts in broken.items()}
+        violating = mask & unassigned
+        if violating.any():
+            violations.setdefault(rule, []).append(rows[violating])
+            unassigned &= ~violating
+    return {rule: np.sort(np.concatenate(parts)) for rule, parts in violations.items()}
 
 
-def _passes(codes: _Codes, check: Check) -> _Mask:
+def _passes(values: _Codes, check: Check) -> _Mask:
     if check.rule in {"isin", "notin"}:
-        inside = np.isin(codes, np.array(check.value, dtype=np.float64))
+        inside = np.isin(values, np.array(check.value, dtype=np.float64))
         return np.asarray(inside if check.rule == "isin" else ~inside)
-    return np.asarray(_COMPARE[check.rule](codes, check.value))
+    return np.asarray(_COMPARE[check.rule](values, check.value))

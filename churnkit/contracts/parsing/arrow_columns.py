@@ -1,7 +1,12 @@
-"""One column of an Arrow table as numbers, or as its distinct values and who has which."""
+"""Parse columns of Arrow tables: as numbers, or as distinct values and their positions.
+
+Training validates, learns categories, reads the label and encodes the same columns;
+`ParsedTable` decodes each column once for all of these steps.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,21 +18,133 @@ from churnkit.contracts.parsing.scalars import BLANKS, NOT_READABLE, read_number
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["distinct_values", "is_temporal", "numbers_of", "one_array"]
+    from churnkit.contracts.schema.column import Column
 
-# Texts that Arrow parses to the same float as Python; all others are read one by one.
+__all__ = [
+    "ParsedColumn",
+    "ParsedTable",
+    "distinct_values",
+    "is_temporal",
+    "is_text_type",
+    "one_array",
+]
+
+# Texts that Arrow parses to the same float as Python; all others are parsed one by one.
 _PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]*)?$"
 
 
 class _Unreadable:
-    """Stands for a value that no column can hold: a list, bytes, a date beyond the calendar."""
+    """Placeholder for a value that no column type accepts: a list, bytes, a date out of range."""
 
 
 _UNREADABLE = _Unreadable()
 
 
+class ParsedColumn:
+    """A column whose numbers and distinct values are decoded on first use and kept.
+
+    Parameters
+    ----------
+    array
+        The column's n values in a layout of `one_array`.
+
+    Examples
+    --------
+    >>> column = ParsedColumn(pa.array(["3", "x", None, "3"]))
+    >>> column.numbers[0]
+    array([ 3., nan, nan,  3.])
+    >>> column.distinct
+    (['3', 'x', None], array([0, 1, 2, 0]))
+    """
+
+    def __init__(self, array: pa.Array) -> None:
+        self.array = array
+
+    @cached_property
+    def numbers(self) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
+        """Leniently parsed numbers (n,), NaN if missing or unreadable; unreadable rows or None."""
+        return _parse_numbers(self.array)
+
+    @cached_property
+    def distinct(self) -> tuple[list[Any], NDArray[np.intp]]:
+        """The result of `distinct_values`."""
+        return distinct_values(self.array)
+
+    def filter(self, rows: NDArray[np.bool_]) -> ParsedColumn:
+        """Select rows by a mask (n,), keeping what has been decoded."""
+        column = ParsedColumn(self.array.filter(pa.array(rows)))
+        if "numbers" in self.__dict__:
+            numbers, unreadable = self.numbers
+            column.numbers = numbers[rows], None if unreadable is None else unreadable[rows]
+        if "distinct" in self.__dict__:
+            values, index = self.distinct
+            column.distinct = values, index[rows]
+        return column
+
+
+class ParsedTable:
+    """An Arrow table whose columns are parsed once, however many steps read them.
+
+    Parameters
+    ----------
+    table
+        n rows.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Column
+    >>> visits = Column("visits", "number", ("feature",), written="1.234,5")
+    >>> parsed = ParsedTable(pa.table({"visits": ["1,5", "2"]}))
+    >>> parsed.column(visits).numbers[0], parsed.column(visits) is parsed.column(visits)
+    (array([1.5, 2. ]), True)
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.num_rows: int = table.num_rows
+        self.column_names: list[str] = table.column_names
+        self._columns: dict[str, ParsedColumn] = {}
+
+    @classmethod
+    def wrap(cls, table: pa.Table | ParsedTable) -> ParsedTable:
+        """Return a table that is parsed already as it is."""
+        return table if isinstance(table, ParsedTable) else cls(table)
+
+    def column(self, column: Column, *, keep: bool = True) -> ParsedColumn:
+        """Return a column with its texts normalized as its contract column declares.
+
+        Parameters
+        ----------
+        column
+            The column of the contract; the table has a column of its name.
+        keep
+            Keep it for the next reader; without it, memory is freed as soon as it was read.
+        """
+        parsed = self._columns.get(column.name)
+        if parsed is None:
+            parsed = ParsedColumn(_normalize(one_array(self.table[column.name]), column))
+            if keep:
+                self._columns[column.name] = parsed
+        return parsed
+
+    def filter(self, rows: NDArray[np.bool_]) -> ParsedTable:
+        """Select rows by a mask (n,), keeping what has been parsed."""
+        chosen = ParsedTable(self.table.filter(pa.array(rows)))
+        chosen._columns = {name: column.filter(rows) for name, column in self._columns.items()}
+        return chosen
+
+
+def _normalize(array: pa.Array, column: Column) -> pa.Array:
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if column.spelling is None or not is_text_type(kind):
+        return array
+    values, index = distinct_values(array)
+    texts = [None if value is None else column.spelling.normalize(value) for value in values]
+    return pa.array(texts, pa.large_string()).take(pa.array(index))
+
+
 def one_array(chunked: pa.ChunkedArray) -> pa.Array:
-    """Return a column as one array, in one of few layouts."""
+    """Combine a column's chunks to one array, without extension, run-end or half-float types."""
     if pa.types.is_dictionary(chunked.type):
         chunked = chunked.unify_dictionaries()
     if chunked.num_chunks == 1:
@@ -46,33 +163,31 @@ def one_array(chunked: pa.ChunkedArray) -> pa.Array:
 
 
 def is_temporal(kind: pa.DataType) -> bool:
-    """Tell whether an Arrow type is a date or a moment, and not a duration or a time of day."""
+    """Return True for an Arrow date or timestamp; durations and times of day are neither."""
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 
-def numbers_of(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
-    """Read a column of numbers, leniently.
+def is_text_type(kind: pa.DataType) -> bool:
+    """Return True for any of Arrow's string types."""
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
-    Returns
-    -------
-    numbers
-        Float64 (n,), NaN where missing or not readable.
-    unreadable
-        Bool (n,), or None where everything could be read.
-    """
+
+def _parse_numbers(array: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None]:
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
         numbers = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return np.asarray(numbers), None
-    dictionary, index = _distinct(array)
+    dictionary, index = _dictionary(array)
     if pa.types.is_large_string(dictionary.type) or pa.types.is_string(dictionary.type):
-        numbers, unreadable = _parse(dictionary)
+        numbers, unreadable = _parse_texts(dictionary)
     else:
-        numbers, unreadable = _read_each(_python_values(dictionary))
+        numbers, unreadable = _parse_each(_python_values(dictionary))
     numbers = np.append(numbers, np.nan)[index]
     return numbers, np.append(unreadable, False)[index] if unreadable.any() else None
 
 
-def _parse(texts: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _parse_texts(texts: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     trimmed = pc.utf8_trim(texts, characters=BLANKS)
     plain = pc.fill_null(pc.match_substring_regex(trimmed, _PLAIN_NUMBER), False)
     numbers = np.full(len(texts), np.nan)
@@ -80,45 +195,49 @@ def _parse(texts: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     mask = np.asarray(plain)
     numbers[mask] = trimmed.filter(plain).cast(pa.float64()).to_numpy(zero_copy_only=False)
     if not mask.all():
-        rest = trimmed.filter(pc.invert(plain)).to_pylist()
-        numbers[~mask], unreadable[~mask] = _read_each(rest)
+        others = trimmed.filter(pc.invert(plain)).to_pylist()
+        numbers[~mask], unreadable[~mask] = _parse_each(others)
     return numbers, unreadable
 
 
-def _read_each(values: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _parse_each(values: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     numbers = [read_number(value, lenient=True) for value in values]
     unreadable = [number is NOT_READABLE for number in numbers]
     return np.array(numbers, dtype=np.float64), np.array(unreadable, dtype=bool)
 
 
 def distinct_values(array: pa.Array) -> tuple[list[Any], NDArray[np.intp]]:
-    """Return the distinct values, None at last, and for each row the position of its own."""
-    dictionary, index = _distinct(array)
+    """Return the distinct values, with None last, and for each row its position among them.
+
+    Examples
+    --------
+    >>> distinct_values(pa.array(["b", "a", None, "b"]))
+    (['b', 'a', None], array([0, 1, 2, 0]))
+    """
+    dictionary, index = _dictionary(array)
     return [*_python_values(dictionary), None], index
 
 
-def _distinct(array: pa.Array) -> tuple[pa.Array, NDArray[np.intp]]:
-    """Return the distinct values and each row's position among them, their number for none."""
+def _dictionary(array: pa.Array) -> tuple[pa.Array, NDArray[np.intp]]:
+    """Return the distinct values and each row's position; nulls have the position after the last."""
     if pa.types.is_dictionary(array.type):
         dictionary, indices = array.dictionary, array.indices
         if isinstance(dictionary, pa.ExtensionArray):
             dictionary = dictionary.storage
-    elif _is_plain(array.type):
-        encoded = pc.dictionary_encode(_readable_layout(array))
+    elif _is_scalar_type(array.type):
+        encoded = pc.dictionary_encode(_computable(array))
         dictionary, indices = encoded.dictionary, encoded.indices
     else:
         valid = np.asarray(array.is_valid())
         return pa.array([b""], pa.binary()), np.where(valid, 0, 1)
     if indices.null_count:
         indices = pc.fill_null(indices.cast(pa.int64()), len(dictionary))
-    return _readable_layout(dictionary), np.asarray(indices).astype(np.intp, copy=False)
+    return _computable(dictionary), np.asarray(indices).astype(np.intp, copy=False)
 
 
-def _is_plain(kind: pa.DataType) -> bool:
+def _is_scalar_type(kind: pa.DataType) -> bool:
     return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
+        is_text_type(kind)
         or pa.types.is_boolean(kind)
         or pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -127,8 +246,8 @@ def _is_plain(kind: pa.DataType) -> bool:
     )
 
 
-def _readable_layout(array: pa.Array) -> pa.Array:
-    """Bring a layout that Arrow's own functions do not all know to one that they do."""
+def _computable(array: pa.Array) -> pa.Array:
+    """Cast a layout that not every Arrow compute function supports."""
     if pa.types.is_string_view(array.type):
         return array.cast(pa.large_string())
     if pa.types.is_timestamp(array.type):
@@ -137,7 +256,7 @@ def _readable_layout(array: pa.Array) -> pa.Array:
 
 
 def _python_values(dictionary: pa.Array) -> list[Any]:
-    if not _is_plain(dictionary.type):
+    if not _is_scalar_type(dictionary.type):
         return [None if null else _UNREADABLE for null in dictionary.is_null().to_pylist()]
     try:
         return list(dictionary.to_pylist())

@@ -1,8 +1,8 @@
-"""One value of one column: read it, check it, encode it.
+"""Parse, check and encode one value of one column.
 
-This is the meaning of a contract. A row is read cell by cell; a table's columns of text are
-read once for each distinct text; numbers of a table take the vectorised road of
-`churnkit.contracts.encoding.table_encoder`, which a property test holds to the same verdict.
+These functions define the meaning of a contract. Rows are parsed cell by cell, text columns of
+a table once per distinct text; numeric columns take the vectorized path of
+`churnkit.contracts.encoding.table_encoder`, which a property test holds to the same results.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from churnkit.contracts.parsing.number_spelling import Spelling
-from churnkit.contracts.parsing.numeric_bounds import Limits
+from churnkit.contracts.parsing.numeric_bounds import NumericBounds
 from churnkit.contracts.parsing.scalars import (
     NOT_READABLE,
     read_boolean,
@@ -25,166 +24,173 @@ from churnkit.errors import ContractError
 if TYPE_CHECKING:
     from churnkit.contracts.schema.column import Column
 
-__all__ = ["UNKNOWN", "Answer", "Cell", "Unknown", "compile_cell"]
+__all__ = ["UNKNOWN_CATEGORY", "CellParser", "CellResult", "UnknownCategory", "compile_cell_parser"]
 
 
-class Unknown:
-    """The answer for a category that training never saw and that is read as missing."""
+class UnknownCategory:
+    """Result for a category that training did not see and that is treated as missing."""
 
 
-UNKNOWN: Final = Unknown()
+UNKNOWN_CATEGORY: Final = UnknownCategory()
 
-# A float is the code for the matrix (NaN: missing), text is the name of the broken rule.
-Answer = float | str | Unknown
-Cell = Callable[[Any], Answer]
+# A float is the code for the matrix (NaN: missing), text the name of the violated rule.
+CellResult = float | str | UnknownCategory
+CellParser = Callable[[Any], CellResult]
 
 
-def compile_cell(column: Column, *, lenient: bool = False, encode: bool = True) -> Cell:
-    """Compile a column to a function from a value to its code, or to the rule that it breaks.
+def compile_cell_parser(
+    column: Column, *, lenient: bool = False, encode: bool = True, normalized: bool = False
+) -> CellParser:
+    """Compile a column to a function that maps a value to its code or to the rule it violates.
 
     Parameters
     ----------
     column
-        The column; a string that is to be encoded needs its levels.
+        The column; an encoded string column needs its levels.
     lenient
-        Whether text may stand for numbers and truth values, and is trimmed.
+        Accept text for numbers and booleans, and trim text.
     encode
-        Whether the code is wanted; the entity and dates are only checked, their code is 0.
+        Return codes; without it values are only checked, and the code of a valid one is 0.
+    normalized
+        The texts already went through `Column.spelling`, so they are not normalized again.
+
+    Returns
+    -------
+    CellParser
+        Its result is a float, the name of the violated rule, or `UNKNOWN_CATEGORY`.
 
     Examples
     --------
     >>> from churnkit.contracts import Column
-    >>> tenure = compile_cell(Column("tenure", "integer", ("feature",)), lenient=True)
+    >>> tenure = compile_cell_parser(Column("tenure", "integer", ("feature",)), lenient=True)
     >>> tenure(3), tenure(" 3 "), tenure("three"), tenure("")
     (3.0, 3.0, 'type', 'not_null')
     """
-    spelling = Spelling.of(column) if lenient else None
-    cell = _cell(column, lenient=lenient, encode=encode)
-    if spelling is None:
-        return cell
-    plain = spelling.plain
-    return lambda value: cell(plain(value) if isinstance(value, str) else value)
-
-
-def _cell(column: Column, *, lenient: bool, encode: bool) -> Cell:
     if column.type == "string":
-        return _string_cell(column, lenient=lenient, encode=encode)
-    if column.type == "datetime":
-        return _datetime_cell(column)
-    if column.type == "boolean":
-        return _boolean_cell(column, lenient=lenient)
-    return _number_cell(column, lenient=lenient)
+        parser = _string_parser(column, lenient=lenient, encode=encode)
+    elif column.type == "datetime":
+        parser = _datetime_parser(column)
+    elif column.type == "boolean":
+        parser = _boolean_parser(column, lenient=lenient)
+    else:
+        parser = _number_parser(column, lenient=lenient)
+    if column.spelling is None or normalized or not lenient:
+        return parser
+    normalize = column.spelling.normalize
+    return lambda value: parser(normalize(value) if isinstance(value, str) else value)
 
 
-def _number_cell(column: Column, *, lenient: bool) -> Cell:
-    limits = Limits.of(column)
-    low, high, allowed, forbidden = limits.low, limits.high, limits.allowed, limits.forbidden
-    whole = column.type == "integer"
-    judge = _judge(column)
+def _number_parser(column: Column, *, lenient: bool) -> CellParser:
+    bounds = NumericBounds.from_checks(column.checks)
+    low, high, allowed, forbidden = bounds.low, bounds.high, bounds.allowed, bounds.forbidden
+    is_integer = column.type == "integer"
+    check_number = _number_checker(column)
 
-    def cell(value: Any) -> Answer:
+    def parse(value: Any) -> CellResult:
         kind = value.__class__
         if kind is float:
-            code = value
+            number = value
         elif kind is int:
             try:
-                code = float(value)
+                number = float(value)
             except OverflowError:
                 return "finite"
         else:
-            return judge(read_number(value, lenient=lenient))
+            return check_number(read_number(value, lenient=lenient))
         if (
-            low <= code <= high
-            and (not whole or kind is int or code.is_integer())
-            and (allowed is None or code in allowed)
-            and code not in forbidden
+            low <= number <= high
+            and (not is_integer or kind is int or number.is_integer())
+            and (allowed is None or number in allowed)
+            and number not in forbidden
         ):
-            return code  # type: ignore[no-any-return]  # its class was just asked
-        return judge(code)
+            return number  # type: ignore[no-any-return]  # its class was checked above
+        return check_number(number)
 
-    return cell
+    return parse
 
 
-def _boolean_cell(column: Column, *, lenient: bool) -> Cell:
-    judge = _judge(column)
-    true, false = judge(1.0), judge(0.0)
+def _boolean_parser(column: Column, *, lenient: bool) -> CellParser:
+    check_number = _number_checker(column)
+    true, false = check_number(1.0), check_number(0.0)
 
-    def cell(value: Any) -> Answer:
+    def parse(value: Any) -> CellResult:
         if value is True:
             return true
         if value is False:
             return false
-        return judge(read_boolean(value, lenient=lenient))
+        return check_number(read_boolean(value, lenient=lenient))
 
-    return cell
+    return parse
 
 
-def _judge(column: Column) -> Callable[[float], Answer]:
-    """Name the first rule that a number breaks, if it breaks one."""
+def _number_checker(column: Column) -> Callable[[float], CellResult]:
+    """Compile a function that returns a number, or the first rule that it violates."""
     missing = _missing(column)
-    whole = column.type == "integer"
+    is_integer = column.type == "integer"
     checks = tuple((check.holds, str(check)) for check in column.checks)
 
-    def judge(code: float) -> Answer:
-        if code != code:  # noqa: PLR0124  (NaN is the value unequal to itself)
-            return "type" if code is NOT_READABLE else missing
-        if math.isinf(code):
+    def check_number(number: float) -> CellResult:
+        if number != number:  # noqa: PLR0124  (NaN is the value unequal to itself)
+            return "type" if number is NOT_READABLE else missing
+        if math.isinf(number):
             return "finite"
-        if whole and not code.is_integer():
+        if is_integer and not number.is_integer():
             return "type"
-        for holds, rule in checks:
-            if not holds(code):
-                return rule
-        return code
+        return next((rule for holds, rule in checks if not holds(number)), number)
 
-    return judge
+    return check_number
 
 
 def _missing(column: Column) -> float | str:
     return math.nan if column.nullable else "not_null"
 
 
-def _string_cell(column: Column, *, lenient: bool, encode: bool) -> Cell:
+def _string_parser(column: Column, *, lenient: bool, encode: bool) -> CellParser:
     missing = _missing(column)
     checks = tuple((check.holds, str(check)) for check in column.checks)
-    codes = _codes(column, encode=encode)
-    known = codes.get
-    unknown: Answer = UNKNOWN if encode else 0.0
+    get_code = _level_codes(column, encode=encode).get
+    unknown: CellResult = UNKNOWN_CATEGORY if encode else 0.0
     if column.levels is None:
         unknown = 0.0
     elif column.unknown == "refuse":
         unknown = "known_level"
-    # An id as most are: nothing to look up, nothing to check but that it is a text.
-    free = column.levels is None and not checks
+    # Typical ids: nothing to look up and nothing to check except that it is text.
+    unconstrained = column.levels is None and not checks
 
-    def cell(value: Any) -> Answer:
+    def parse(value: Any) -> CellResult:
         if value.__class__ is str:
-            code = known(value)
+            code = get_code(value)
             if code is not None:
                 return code
-            if free and value.isascii() and value.isprintable() and not value.isspace() and value:
+            if (
+                unconstrained
+                and value.isascii()
+                and value.isprintable()
+                and not value.isspace()
+                and value
+            ):
                 return 0.0
         text = read_text(value, lenient=lenient)
         if text is None:
             return "type"
         if not text:
             return missing
-        code = known(text)
+        code = get_code(text)
         if code is not None:
             return code
         return next((rule for holds, rule in checks if not holds(text)), unknown)
 
-    return cell
+    return parse
 
 
-def _codes(column: Column, *, encode: bool) -> dict[str, float]:
-    """Map the levels that pass every check to their codes, to 0 where no code is wanted."""
+def _level_codes(column: Column, *, encode: bool) -> dict[str, float]:
+    """Map the levels that pass every check to their codes, or to 0 without encoding."""
     if column.levels is None:
         if not encode:
             return {}
         raise ContractError(
             f"column '{column.name}' has no categories yet: list them with isin=[...] in the "
-            "schema, or learn them from a training table with churnkit.contracts.learn_levels"
+            "schema, or learn them from a training table with learn_levels"
         )
     return {
         level: float(code) if encode else 0.0
@@ -193,13 +199,13 @@ def _codes(column: Column, *, encode: bool) -> dict[str, float]:
     }
 
 
-def _datetime_cell(column: Column) -> Cell:
+def _datetime_parser(column: Column) -> CellParser:
     missing = 0.0 if column.nullable else "not_null"
 
-    def cell(value: Any) -> Answer:
-        moment = read_date(value)
-        if moment == moment:  # noqa: PLR0124
+    def parse(value: Any) -> CellResult:
+        microseconds = read_date(value)
+        if microseconds == microseconds:  # noqa: PLR0124
             return 0.0
-        return "type" if moment is NOT_READABLE else missing
+        return "type" if microseconds is NOT_READABLE else missing
 
-    return cell
+    return parse

@@ -1,4 +1,4 @@
-"""The checks of a number as one interval and two sets: what a clean value is compared with."""
+"""The checks of a numeric column combined into one interval and two sets."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from churnkit.contracts.schema.column import Column
+    from collections.abc import Iterable
 
-__all__ = ["Limits"]
+    from churnkit.contracts.schema.check import Check
+
+__all__ = ["NumericBounds"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """All checks of a column of numbers or truth values at once.
+class NumericBounds:
+    """All checks of a numeric or boolean column at once.
 
-    A code passes every check if and only if it lies in ``[low, high]``, in `allowed` (where
-    there is such a set) and not in `forbidden`. Which check a code breaks is asked only then.
+    A value passes every check if and only if it lies in ``[low, high]``, in `allowed` (unless
+    that is None) and not in `forbidden`.
 
     Examples
     --------
-    >>> from churnkit.contracts import Check, Column
-    >>> limits = Limits.of(Column("age", "integer", ("feature",), checks=(Check("ge", 18),)))
-    >>> limits.low, limits.allowed
+    >>> from churnkit.contracts import Check
+    >>> bounds = NumericBounds.from_checks([Check("ge", 18)])
+    >>> bounds.low, bounds.allowed
     (18.0, None)
     """
 
@@ -34,17 +36,18 @@ class Limits:
     forbidden: frozenset[float]
 
     @classmethod
-    def of(cls, column: Column) -> Limits:
-        """Gather the checks of a column."""
+    def from_checks(cls, checks: Iterable[Check]) -> NumericBounds:
+        """Combine checks that compare with numbers."""
         low, high = -sys.float_info.max, sys.float_info.max
         allowed: frozenset[float] | None = None
         forbidden: frozenset[float] = frozenset()
-        for check in column.checks:
+        for check in checks:
+            values = check.value if isinstance(check.value, tuple) else (check.value,)
+            numbers = frozenset(map(float, values))
             if check.rule in {"isin", "eq"}:
-                these = _numbers(check.value)
-                allowed = these if allowed is None else allowed & these
+                allowed = numbers if allowed is None else allowed & numbers
             elif check.rule in {"notin", "ne"}:
-                forbidden |= _numbers(check.value)
+                forbidden |= numbers
             elif check.rule in {"ge", "gt"}:
                 limit = float(check.value)
                 low = max(low, limit if check.rule == "ge" else math.nextafter(limit, math.inf))
@@ -52,8 +55,3 @@ class Limits:
                 limit = float(check.value)
                 high = min(high, limit if check.rule == "le" else math.nextafter(limit, -math.inf))
         return cls(low, high, allowed, forbidden)
-
-
-def _numbers(value: object) -> frozenset[float]:
-    items = value if isinstance(value, tuple) else (value,)
-    return frozenset(float(item) for item in items)

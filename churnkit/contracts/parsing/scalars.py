@@ -1,12 +1,12 @@
-"""One value as it comes, read as a number, a truth value, a text or a date.
+"""Parse one value as a number, a boolean, a text or a date.
 
-Reading has two manners. *Strict* is for typed sources (JSON): a number is a number, a text is a
-text. *Lenient* is for tables (CSV, spreadsheets, rows of dicts), where everything may come as
-text: text is trimmed, and parsed where nothing is lost; and a number or a date that stands in a
-column of text is read as the text that `text_of` gives. In both, blank text is a missing value.
+*Strict* parsing is for typed sources (JSON): a number is a number, a text is a text. *Lenient*
+parsing is for tables (CSV, spreadsheets, rows of dicts), where every value may arrive as text:
+text is trimmed and parsed where that loses nothing, and a number or a date in a text column is
+read as the text of `to_text`. In both, blank text is a missing value.
 
-A column of mixed Python values becomes a column of texts by the same `text_of`, so that a value
-and its text are always read alike.
+A column of mixed Python values becomes a text column by the same `to_text`, so a value and its
+text always parse alike.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = [
     "read_date",
     "read_number",
     "read_text",
-    "text_of",
+    "to_text",
 ]
 
 BLANKS: Final = " \t\n\r\f\v"
 
-# A NaN of our own, told from others by identity: the value is there and means nothing.
+# A NaN compared by identity: a value is present but cannot be parsed.
 NOT_READABLE: Final = float("nan")
 
 _YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
@@ -45,25 +45,25 @@ _MONTH_DAY = (
     "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
 )
 _HOUR_MINUTE = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-# The days that exist, so that the JSON Schema refuses exactly what the reader refuses.
+# Only existing days, so that the JSON Schema rejects exactly what the parser rejects.
 DATE_PATTERN: Final = (
     f"(?:{_YEAR}-{_MONTH_DAY}|{_LEAP_YEAR}-02-29)"
     rf"(?:[T ]{_HOUR_MINUTE}(?::[0-5][0-9](?:\.[0-9]{{1,9}})?)?(?:Z|[+-]{_HOUR_MINUTE})?)?"
 )
 _DATE = re.compile(DATE_PATTERN)
-# Each text matches in one way only: no backtracking on long digits.
+# Unambiguous, so that long digit strings cause no backtracking.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INFINITIES = {"inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
-_TRUTH = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
-_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  (offsets are taken off before)
+_BOOLEANS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
+_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001  (offsets are subtracted before)
 _MICROSECOND = dt.timedelta(microseconds=1)
-_NO_TIME = dt.timedelta()
-# Numbers with more digits are floats written out; their own text is shorter.
-_MOST_DIGITS = 40
+_ZERO = dt.timedelta()
+# Numbers with more digits are floats in full notation; their repr is shorter.
+_MAX_DIGITS = 40
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether a value stands for none: None, NaN, pandas' NA and NaT.
+    """Return True for None, NaN, and pandas' NA and NaT.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def is_missing(value: Any) -> bool:
 
 
 def is_text(text: str) -> bool:
-    r"""Tell whether every program can hold a text: it has no NUL and no half of a character.
+    r"""Return True for valid Unicode text without NUL characters or lone surrogates.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def is_text(text: str) -> bool:
 
 
 def read_number(value: Any, *, lenient: bool) -> float:
-    """Read a number: NaN where it is missing, `NOT_READABLE` where there is no number.
+    """Parse a number: NaN if missing, `NOT_READABLE` if not a number.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def read_number(value: Any, *, lenient: bool) -> float:
 
 
 def read_boolean(value: Any, *, lenient: bool) -> float:
-    """Read a truth value as 1 or 0; leniently also from yes and no, 1 and 0.
+    """Parse a boolean as 1 or 0; leniently also from yes and no, 1 and 0.
 
     Examples
     --------
@@ -135,9 +135,9 @@ def read_boolean(value: Any, *, lenient: bool) -> float:
     if isinstance(value, (bool, np.bool_)):
         return 1.0 if value else 0.0
     if lenient and isinstance(value, str):
-        word = value.strip(BLANKS).lower()
-        if word in _TRUTH:
-            return _TRUTH[word]
+        text = value.strip(BLANKS).lower()
+        if text in _BOOLEANS:
+            return _BOOLEANS[text]
     code = read_number(value, lenient=lenient)
     if code != code:  # noqa: PLR0124
         return code
@@ -147,9 +147,9 @@ def read_boolean(value: Any, *, lenient: bool) -> float:
 
 
 def read_date(value: Any) -> int | float:
-    """Read a date or a time as microseconds since 1970 in UTC; a time without offset is UTC.
+    """Parse a date or timestamp as microseconds since 1970 in UTC; without an offset it is UTC.
 
-    NaN where it is missing, `NOT_READABLE` where it is neither a date nor the text of one.
+    NaN if missing, `NOT_READABLE` if neither a date nor the text of one.
 
     Examples
     --------
@@ -158,15 +158,15 @@ def read_date(value: Any) -> int | float:
     """
     if is_missing(value) or (isinstance(value, str) and not value.strip(BLANKS)):
         return math.nan
-    moment = _moment(value)
+    moment = _to_datetime(value)
     if moment is None:
         return NOT_READABLE
     if isinstance(moment, dt.datetime):
-        return (_clock(moment) - _EPOCH - (moment.utcoffset() or _NO_TIME)) // _MICROSECOND
+        return (_clock(moment) - _EPOCH - (moment.utcoffset() or _ZERO)) // _MICROSECOND
     return (moment - _EPOCH.date()) // _MICROSECOND
 
 
-def _moment(value: Any) -> dt.date | None:
+def _to_datetime(value: Any) -> dt.date | None:
     if isinstance(value, str):
         text = value.strip(BLANKS)
         return dt.datetime.fromisoformat(text) if _DATE.fullmatch(text) else None
@@ -176,7 +176,7 @@ def _moment(value: Any) -> dt.date | None:
 
 
 def read_text(value: Any, *, lenient: bool) -> str | None:
-    """Read a text: empty where it is missing or blank, None where there is no text.
+    """Parse a text: empty if missing or blank, None if the value has no text form.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def read_text(value: Any, *, lenient: bool) -> str | None:
     """
     if is_missing(value):
         return ""
-    text = text_of(value) if lenient or isinstance(value, str) else None
+    text = to_text(value) if lenient or isinstance(value, str) else None
     if text is None:
         return None
     trimmed = text.strip(BLANKS)
@@ -193,7 +193,7 @@ def read_text(value: Any, *, lenient: bool) -> str | None:
 
 
 def _clock(value: dt.datetime) -> dt.datetime:
-    """Return what the clock on the wall showed, as Python's own type (pandas' is a subclass)."""
+    """Return the local time as a plain ``datetime`` (pandas' Timestamp is a subclass)."""
     return dt.datetime(  # noqa: DTZ001
         value.year,
         value.month,
@@ -205,43 +205,43 @@ def _clock(value: dt.datetime) -> dt.datetime:
     )
 
 
-def text_of(value: Any) -> str | None:
-    """Return the one text of a value that is not missing, or None where it has none.
+def to_text(value: Any) -> str | None:
+    """Return the canonical text of a non-missing value, or None if it has none.
 
-    Every reader reads a value and its text alike, so a column of mixed values can become a
-    column of texts.
+    Every parser reads a value and its text alike, so a column of mixed values can become a text
+    column.
 
     Examples
     --------
-    >>> text_of(3.0), text_of(0.1), text_of(True), text_of([3]) is None
+    >>> to_text(3.0), to_text(0.1), to_text(True), to_text([3]) is None
     ('3', '0.1', 'True', True)
     """
     if isinstance(value, str):
         return str(value) if is_text(value) else None
     if isinstance(value, (bool, np.bool_)):
         return "True" if value else "False"
-    if isinstance(value, np.timedelta64):  # which calls itself a whole number
+    if isinstance(value, np.timedelta64):  # registered as an Integral
         return None
     if isinstance(value, (Real, Decimal)):
         return _number_text(value)
-    moment = _moment(value)
+    moment = _to_datetime(value)
     return None if moment is None else _iso(moment)
 
 
 def _number_text(value: Any) -> str | None:
     if isinstance(value, Integral):
         return _digits(int(value))
-    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _MOST_DIGITS:
-        whole = int(value)
-        if whole == value:
-            return str(whole)
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < _MAX_DIGITS:
+        integer = int(value)
+        if integer == value:
+            return str(integer)
     return repr(read_number(value, lenient=False)).removesuffix(".0")
 
 
 def _digits(number: int) -> str | None:
     try:
         return str(number)
-    except ValueError:  # Python writes no number of more than some thousand digits
+    except ValueError:  # Python limits int-to-text conversion to a few thousand digits
         return None
 
 

@@ -1,4 +1,4 @@
-"""A rule that every known value of a column must pass."""
+"""Value checks of a column: comparisons, sets, patterns and lengths."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "max_length": lambda value, length: len(value) <= length,
 }
 _SETS = ("isin", "notin")
-_NAMED = (*_SETS, "eq", "ne")
+_EQUALITY = (*_SETS, "eq", "ne")
 _RULES_FOR = {
-    "integer": (*_NAMED, "gt", "ge", "lt", "le"),
-    "number": (*_NAMED, "gt", "ge", "lt", "le"),
-    "boolean": _NAMED,
-    "string": (*_NAMED, "matches", "min_length", "max_length"),
+    "integer": (*_EQUALITY, "gt", "ge", "lt", "le"),
+    "number": (*_EQUALITY, "gt", "ge", "lt", "le"),
+    "boolean": _EQUALITY,
+    "string": (*_EQUALITY, "matches", "min_length", "max_length"),
     "datetime": (),
 }
-_SHOWN = 8
+_MAX_DISPLAYED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule that every known value of a column must pass.
+    """A rule that every non-missing value of a column must pass.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Check:
     Raises
     ------
     ContractError
-        If there is no such rule, or the value cannot be stored as JSON.
+        If the rule is unknown, or the value cannot be stored as JSON.
 
     Examples
     --------
@@ -68,8 +68,7 @@ class Check:
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, str) or self.rule not in _TESTS:
-            known = ", ".join(_TESTS)
-            raise ContractError(f"'{self.rule}' is not a check of a contract; known are: {known}")
+            raise ContractError(f"unknown check '{self.rule}'; use one of: {', '.join(_TESTS)}")
         value = self.value
         if self.rule in _SETS:
             if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
@@ -82,31 +81,35 @@ class Check:
     def __str__(self) -> str:
         if self.rule not in _SETS:
             return f"{self.rule}({self.value!r})"
-        shown = ", ".join(repr(item) for item in self.value[:_SHOWN])
-        more = f", and {len(self.value) - _SHOWN} more" if len(self.value) > _SHOWN else ""
-        return f"{self.rule}({shown}{more})"
+        values = ", ".join(repr(item) for item in self.value[:_MAX_DISPLAYED])
+        more = (
+            f", and {len(self.value) - _MAX_DISPLAYED} more"
+            if len(self.value) > _MAX_DISPLAYED
+            else ""
+        )
+        return f"{self.rule}({values}{more})"
 
     def holds(self, value: Any) -> bool:
-        """Tell whether a known value passes."""
+        """Return True if a non-missing value passes."""
         return _TESTS[self.rule](value, self.value)
 
     def fitted(self, column: str, kind: str) -> Check:
-        """Return the check as it holds for a column of this type.
+        """Return the check with its value converted for a column of this type.
 
         Raises
         ------
         ContractError
-            If values of this type cannot be compared in this way.
+            If the rule or its value does not apply to the type.
         """
         if self.rule not in _RULES_FOR[kind]:
             raise ContractError(
-                f"column '{column}': the check '{self.rule}' does not go with type '{kind}'; "
-                f"known are: {', '.join(_RULES_FOR[kind]) or 'none'}"
+                f"column '{column}': the check '{self.rule}' does not apply to type '{kind}'; "
+                f"use one of: {', '.join(_RULES_FOR[kind]) or 'none'}"
             )
         items = self.value if self.rule in _SETS else (self.value,)
-        if not all(_FITS[self._kind(kind)](item) for item in items):
+        if not all(_IS_VALID[self._kind(kind)](item) for item in items):
             raise ContractError(
-                f"column '{column}': the check {self} compares with {_WANTED[self._kind(kind)]}"
+                f"column '{column}': the check {self} needs {_REQUIREMENTS[self._kind(kind)]}"
             )
         if kind != "boolean":
             return self
@@ -116,7 +119,7 @@ class Check:
     def _kind(self, column_type: str) -> str:
         if column_type in {"integer", "number"}:
             return "number"
-        return self.rule if self.rule in _WANTED else column_type
+        return self.rule if self.rule in _REQUIREMENTS else column_type
 
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON-able data."""
@@ -125,15 +128,15 @@ class Check:
 
 
 def _plain(rule: str, value: Any) -> Any:
-    """Return a value of another library (numpy's) as Python's own; JSON knows no other."""
+    """Convert a NumPy scalar to the Python type that JSON can store."""
     if hasattr(value, "item") and not isinstance(value, (str, int, float)):
         value = value.item()
     for kind in (bool, int, float, str):
         if isinstance(value, kind):
             return kind(value)
     raise ContractError(
-        f"the check '{rule}' compares with a {type(value).__name__}, which cannot travel in an "
-        "artefact: use numbers, text, true or false"
+        f"the check '{rule}' has a value of type {type(value).__name__}, which cannot be stored "
+        "in a model: use numbers, text or booleans"
     )
 
 
@@ -147,7 +150,7 @@ def _is_number(value: Any) -> bool:
 
 
 def is_category(value: Any) -> bool:
-    """Tell whether a value can be a category: text, not blank, with no blanks around it.
+    """Return True for a category: non-blank text without surrounding whitespace.
 
     Examples
     --------
@@ -163,7 +166,7 @@ def _is_pattern(value: Any) -> bool:
     if not isinstance(value, str) or not is_text(value):
         return False
     try:
-        # As the JSON Schema will say it: flags for the whole pattern find no place there.
+        # The form used in JSON Schema, where global flags inside the pattern are invalid.
         re.compile(f"^(?:{value})")
         re.compile(value)
     except (re.error, OverflowError, RecursionError):
@@ -175,7 +178,7 @@ def _is_length(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-_FITS: dict[str, Callable[[Any], bool]] = {
+_IS_VALID: dict[str, Callable[[Any], bool]] = {
     "number": _is_number,
     "boolean": lambda value: isinstance(value, (bool, int, float)) and value in {0, 1},
     "string": is_category,
@@ -183,11 +186,11 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "min_length": _is_length,
     "max_length": _is_length,
 }
-_WANTED = {
+_REQUIREMENTS = {
     "number": "finite numbers that a float holds exactly",
     "boolean": "true or false",
-    "string": "texts that are not blank and have no blanks around them",
-    "matches": "a regular expression without flags for the whole of it",
-    "min_length": "a whole number from 0",
-    "max_length": "a whole number from 0",
+    "string": "non-blank texts without surrounding whitespace",
+    "matches": "a regular expression without global flags",
+    "min_length": "a non-negative integer",
+    "max_length": "a non-negative integer",
 }

@@ -1,53 +1,73 @@
-"""One column of a contract: its type, its roles, its words and its checks."""
+"""One column of a contract: type, roles, descriptive texts and checks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from churnkit.contracts.parsing.number_spelling import WRITTEN, has_meaning
+from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, is_parseable
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.schema.check import Check, is_category
-from churnkit.contracts.schema.role_names import ROLES
 from churnkit.core.number_format import SHARE, format_number, format_percent
 from churnkit.errors import ContractError
 
-__all__ = ["Check", "Column", "ColumnType"]
+__all__ = ["ROLES", "Check", "Column", "ColumnType", "Role"]
 
+Role = Literal[
+    "entity",  # the customer of the row
+    "as_of",  # the date of the row
+    "feature",  # model input
+    "label",  # prediction target
+    "value",  # the customer's value per period, in money
+    "treatment",  # the action that was taken
+    "propensity",  # the probability of that action
+    "cost",  # the cost of an action for this customer, in money
+    "context",  # input of decisions but not of the model: consent, channel, region
+    "pii",  # personal data: never read, stored or logged
+    "ignore",  # declared but unused
+]
+ROLES: tuple[str, ...] = get_args(Role)
 ColumnType = Literal["integer", "number", "boolean", "string", "datetime"]
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
 _UNKNOWN = ("refuse", "missing")
+# The largest integer up to which a float represents every integer exactly.
+_MAX_EXACT_INTEGER = 2**53
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its type, its roles, its words and its checks.
+    """One column: type, roles, descriptive texts and checks.
 
     Parameters
     ----------
     name
-        As the table spells it.
+        The column's name in tables.
     type
         ``integer``, ``number``, ``boolean``, ``string`` or ``datetime``.
     roles
-        What the column is for, the main role first.
+        The use of the column, the main role first; see `ROLES`.
     title, unit, phrase, words
-        The column in a person's words; see `churnkit.contracts.feature`.
+        Display texts; see `churnkit.contracts.feature`.
     nullable
-        Whether a value may be missing.
+        Allow missing values.
     checks
-        What every known value must pass.
+        Rules that every non-missing value must pass.
     levels
-        For a string that is encoded: its categories in the order of their codes; None until
-        training has learned them.
+        Categories of an encoded string column in the order of their codes; None until training
+        has learned them.
     unknown
-        What becomes of a category outside `levels`: ``"refuse"`` or ``"missing"``.
+        Treatment of a category outside `levels`: ``"refuse"`` the row or read it as ``"missing"``.
     positive
-        For the label: the value that means "has left".
+        For the label: the value that means "churned".
     written
-        How tables write its numbers, where not as ``1234.5``; see `churnkit.contracts.feature`.
+        Number format of text columns, if not ``1234.5``; see `churnkit.contracts.feature`.
     missing
-        Texts of tables that stand for no value.
+        Texts that mark a missing value.
+
+    Raises
+    ------
+    ContractError
+        If a parameter is invalid.
     """
 
     name: str
@@ -66,29 +86,31 @@ class Column:
     missing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _refuse_wrong_words(self)
+        _check_texts(self)
         if self.type not in COLUMN_TYPES:
             raise ContractError(
-                f"column '{self.name}': type '{self.type}' is none of {', '.join(COLUMN_TYPES)}"
+                f"column '{self.name}': unknown type '{self.type}'; use one of: "
+                f"{', '.join(COLUMN_TYPES)}"
             )
         if not self.roles:
-            raise ContractError(f"column '{self.name}' has no role; known are: {', '.join(ROLES)}")
-        strange = [str(role) for role in self.roles if role not in ROLES]
-        if strange:
+            raise ContractError(f"column '{self.name}' has no role; use one of: {', '.join(ROLES)}")
+        unknown = [str(role) for role in self.roles if role not in ROLES]
+        if unknown:
             raise ContractError(
-                f"column '{self.name}': role '{', '.join(strange)}' is none of {', '.join(ROLES)}"
+                f"column '{self.name}': unknown role '{', '.join(unknown)}'; use one of: "
+                f"{', '.join(ROLES)}"
             )
         if self.unknown not in _UNKNOWN:
-            raise ContractError(f"column '{self.name}': unknown is 'refuse' or 'missing'")
+            raise ContractError(f"column '{self.name}': unknown must be 'refuse' or 'missing'")
         if not self.title:
             object.__setattr__(self, "title", self.name)
         checks = tuple(check.fitted(self.name, self.type) for check in self.checks)
         object.__setattr__(self, "checks", checks)
-        _refuse_wrong_levels(self)
-        _refuse_wrong_spelling(self)
+        _check_levels(self)
+        _check_spelling(self)
         if hasattr(self.positive, "item"):
             object.__setattr__(self, "positive", self.positive.item())
-        _refuse_wrong_positive(self)
+        _check_positive(self)
 
     @property
     def role(self) -> str:
@@ -97,66 +119,73 @@ class Column:
 
     @property
     def is_category(self) -> bool:
-        """Whether the matrix holds codes of categories and not numbers."""
+        """True if the matrix has category codes for this column."""
         return self.type == "string"
 
+    @property
+    def spelling(self) -> Spelling | None:
+        """The number format and missing-value markers of its texts, or None for plain texts."""
+        if self.written is None and not self.missing:
+            return None
+        return Spelling(self.written, tuple(text.casefold() for text in self.missing))
+
     def has_role(self, *roles: str) -> bool:
-        """Tell whether the column has one of these roles."""
+        """Return True if the column has any of these roles."""
         return any(role in self.roles for role in roles)
 
-    def say(self, value: Any) -> str:
-        """Put a value of this column into a person's words.
+    def describe(self, value: Any) -> str:
+        """Describe a value of this column for display.
 
         Examples
         --------
-        >>> Column("tenure", "integer", ("feature",), "Months with us", "months").say(2.0)
+        >>> Column("tenure", "integer", ("feature",), "Months with us", "months").describe(2.0)
         'Months with us: 2 months'
-        >>> Column("c", "string", ("feature",), phrase="{value} contract").say("One year")
+        >>> Column("c", "string", ("feature",), phrase="{value} contract").describe("One year")
         'One year contract'
-        >>> Column("s", "string", ("feature",), words=(("No", "No support"),)).say("No")
+        >>> Column("s", "string", ("feature",), words=(("No", "No support"),)).describe("No")
         'No support'
         """
         if value is None or value != value:  # noqa: PLR0124  (NaN is the value unequal to itself)
             return f"{self.title}: not known"
-        shown = self._written(value)
-        for named, words in self.words:
-            if named == shown:
-                return words
+        text = self._value_text(value)
+        for name, description in self.words:
+            if name == text:
+                return description
         if (
             not isinstance(value, bool)
             and self.type != "boolean"
             and isinstance(value, (int, float))
         ):
-            shown = self._amount(value)
-        return self._sentence(shown)
+            text = self._amount(value)
+        return self._with_title(text)
 
-    def say_range(self, low: float | None, high: float | None) -> str:
-        """Put the numbers from `low` to below `high` into a person's words; None is no bound.
+    def describe_range(self, low: float | None, high: float | None) -> str:
+        """Describe the numbers from `low` to below `high`; None is no bound.
 
         Examples
         --------
         >>> fee = Column("fee", "number", ("feature",), "Fee", "EUR")
-        >>> fee.say_range(None, 2.5), fee.say_range(2.5, 7.25), fee.say_range(7.25, None)
+        >>> fee.describe_range(None, 2.5), fee.describe_range(2.5, 7.25), fee.describe_range(7.25, None)
         ('Fee: less than 2.5 EUR', 'Fee: 2.5 to less than 7.25 EUR', 'Fee: at least 7.25 EUR')
         >>> months = Column("m", "integer", ("feature",), phrase="Customer for {value} months")
-        >>> months.say_range(6.0, 12.0), months.say_range(6.0, 7.0)
+        >>> months.describe_range(6.0, 12.0), months.describe_range(6.0, 7.0)
         ('Customer for 6 to 11 months', 'Customer for 6 months')
         """
         if low is not None and high is not None and self.type == "integer":
-            # Of whole numbers the last one that belongs to the range is the plainer end.
+            # For integers the last number inside the range reads better.
             if high - low == 1:
-                return self.say(low)
-            return self._sentence(f"{self._amount(low)} to {self._amount(high - 1)}")
+                return self.describe(low)
+            return self._with_title(f"{self._amount(low)} to {self._amount(high - 1)}")
         if low is None and high is None:
             return f"{self.title}: any"
         if low is None:
-            return self._sentence(f"less than {self._amount(high)}")
+            return self._with_title(f"less than {self._amount(high)}")
         if high is None:
-            return self._sentence(f"at least {self._amount(low)}")
-        return self._sentence(f"{self._amount(low)} to less than {self._amount(high)}")
+            return self._with_title(f"at least {self._amount(low)}")
+        return self._with_title(f"{self._amount(low)} to less than {self._amount(high)}")
 
-    def _written(self, value: Any) -> str:
-        """Write a value in full, as the words for single values name it."""
+    def _value_text(self, value: Any) -> str:
+        """Format a value as a key of `words`."""
         if self.type == "boolean":
             return "yes" if value else "no"
         if isinstance(value, (int, float)):
@@ -168,18 +197,18 @@ class Column:
             return ""
         return format_percent(value) if self.unit == SHARE else format_number(value)
 
-    def _sentence(self, shown: str) -> str:
+    def _with_title(self, text: str) -> str:
         if self.phrase:
-            return self.phrase.replace("{value}", shown)
+            return self.phrase.replace("{value}", text)
         unit = f" {self.unit}" if self.unit and self.unit != SHARE else ""
-        return f"{self.title}: {shown}{unit}"
+        return f"{self.title}: {text}{unit}"
 
-    def decoded(self, code: float) -> Any:
-        """Return the value behind an encoded one: None for NaN, a category, true or false.
+    def decode(self, code: float) -> Any:
+        """Return the value of a code: None for NaN, otherwise a category, a boolean or a number.
 
         Examples
         --------
-        >>> Column("plan", "string", ("feature",), levels=("basic", "pro")).decoded(1.0)
+        >>> Column("plan", "string", ("feature",), levels=("basic", "pro")).decode(1.0)
         'pro'
         """
         if code != code:  # noqa: PLR0124  (NaN is the value unequal to itself)
@@ -189,7 +218,7 @@ class Column:
         return bool(code) if self.type == "boolean" else float(code)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the column as JSON-able data; `from_dict` is its inverse."""
+        """Return the column as JSON-serializable data; `from_dict` is its inverse."""
         return {
             "name": self.name,
             "type": self.type,
@@ -203,20 +232,20 @@ class Column:
             "unknown": self.unknown,
             "positive": self.positive,
             "words": dict(self.words),
-            # Only where there is such a thing: contracts of before keep their digests.
+            # Only if set, so that the digests of older contracts do not change.
             **({"written": self.written} if self.written else {}),
             **({"missing": list(self.missing)} if self.missing else {}),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Column:
-        """Rebuild a column from `to_dict`."""
+        """Create a column from the result of `to_dict`."""
         checks = tuple(Check(**check) for check in data["checks"])
         levels = data["levels"]
         if not isinstance(data["words"], dict):
-            raise ContractError("the words of a column are an object")
+            raise ContractError("the words of a column must be an object")
         if not isinstance(data["roles"], list) or not isinstance(levels, (list, type(None))):
-            raise ContractError("the roles and the levels of a column are lists")
+            raise ContractError("the roles and the levels of a column must be lists")
         return cls(
             **{
                 **data,
@@ -229,76 +258,72 @@ class Column:
         )
 
 
-def _refuse_wrong_words(column: Column) -> None:
-    """Refuse what can only come from a damaged file or a slip in code, before it is used."""
-    if not isinstance(column.name, str) or not column.name or not is_text(column.name):
-        raise ContractError("a column's name is text")
-    for word, given in (("title", column.title), ("unit", column.unit), ("phrase", column.phrase)):
-        if given is not None and not (isinstance(given, str) and is_text(given)):
-            raise ContractError(f"column '{column.name}': its {word} is text")
-    said = [text for pair in column.words for text in pair]
-    if not all(isinstance(text, str) and is_text(text) for text in said):
-        raise ContractError(f"column '{column.name}': its words are a text for each value's text")
-    if column.title is None or not isinstance(column.nullable, bool):
-        raise ContractError(
-            f"column '{column.name}': the title is text and nullable is true or false"
-        )
+def _check_texts(column: Column) -> None:
+    """Check the types of the fields, which a damaged file or an error in code may have wrong."""
+    if not _is_text(column.name) or not column.name:
+        raise ContractError("the name of a column must be text")
+    for field in ("title", "unit", "phrase"):
+        text = getattr(column, field)
+        if not (_is_text(text) or (text is None and field != "title")):
+            raise ContractError(f"column '{column.name}': {field} must be text")
+    if not all(_is_text(text) for pair in column.words for text in pair):
+        raise ContractError(f"column '{column.name}': words must map texts to texts")
+    if not isinstance(column.nullable, bool):
+        raise ContractError(f"column '{column.name}': nullable must be true or false")
     for field, kind in (("roles", str), ("checks", Check)):
-        given = getattr(column, field)
-        if not isinstance(given, tuple) or not all(isinstance(item, kind) for item in given):
-            raise ContractError(f"column '{column.name}': its {field} are a tuple")
+        items = getattr(column, field)
+        if not isinstance(items, tuple) or not all(isinstance(item, kind) for item in items):
+            raise ContractError(f"column '{column.name}': {field} must be a tuple")
 
 
-def _refuse_wrong_levels(column: Column) -> None:
-    if column.levels is None:
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and is_text(value)
+
+
+def _check_levels(column: Column) -> None:
+    levels = column.levels
+    if levels is None:
         return
     if column.type != "string":
-        raise ContractError(f"column '{column.name}' has levels, which only text can have")
-    levels = column.levels
+        raise ContractError(f"column '{column.name}' has levels, which need type 'string'")
     if not isinstance(levels, tuple) or not all(is_category(level) for level in levels):
         raise ContractError(
-            f"column '{column.name}': its levels are texts that are not blank and have no "
-            "blanks around them"
+            f"column '{column.name}': levels must be non-blank texts without surrounding whitespace"
         )
     if len(set(levels)) != len(levels):
-        raise ContractError(f"column '{column.name}' has a level twice")
+        raise ContractError(f"column '{column.name}' has duplicate levels")
 
 
-def _refuse_wrong_spelling(column: Column) -> None:
+def _check_spelling(column: Column) -> None:
     if column.written is not None:
-        if column.written not in WRITTEN:
-            known = " or ".join(f"'{example}'" for example in WRITTEN)
-            raise ContractError(
-                f"column '{column.name}': written shows a number as the tables write it: {known}"
-            )
+        if column.written not in NUMBER_STYLES:
+            styles = " or ".join(f"'{style}'" for style in NUMBER_STYLES)
+            raise ContractError(f"column '{column.name}': written must be {styles}")
         if column.type not in {"integer", "number"}:
             raise ContractError(
-                f"column '{column.name}' is no number, and written says how numbers are written"
+                f"column '{column.name}': written needs type 'integer' or 'number', "
+                f"got '{column.type}'"
             )
-    given = column.missing
-    fits = isinstance(given, tuple) and all(map(is_category, given))
-    if not fits or any(map(has_meaning, given)):
+    markers = column.missing
+    valid = isinstance(markers, tuple) and all(map(is_category, markers))
+    if not valid or any(map(is_parseable, markers)):
         raise ContractError(
-            f"column '{column.name}': missing lists texts that stand for no value; they are not "
-            "blank, have no blanks around them, and are no number, date or truth value"
+            f"column '{column.name}': missing must list non-blank texts without surrounding "
+            "whitespace that are no number, date or boolean"
         )
 
 
-def _refuse_wrong_positive(column: Column) -> None:
+def _check_positive(column: Column) -> None:
     positive = column.positive
     if positive is None:
         return
     if column.type == "string":
-        fits = is_category(positive)
+        valid = is_category(positive)
     elif column.type == "boolean":
-        fits = isinstance(positive, (bool, int, float)) and positive in {0, 1}
+        valid = isinstance(positive, (bool, int, float)) and positive in {0, 1}
     else:
-        fits = isinstance(positive, (int, float)) and abs(positive) <= _LARGEST
-    if not fits or not all(check.holds(positive) for check in column.checks):
+        valid = isinstance(positive, (int, float)) and abs(positive) <= _MAX_EXACT_INTEGER
+    if not valid or not all(check.holds(positive) for check in column.checks):
         raise ContractError(
-            f"column '{column.name}': its positive value is not one that the column can hold"
+            f"column '{column.name}': positive must be a value that the column accepts"
         )
-
-
-# Beyond it whole numbers are no longer told apart, nor are NaN and infinity numbers.
-_LARGEST = 2**53

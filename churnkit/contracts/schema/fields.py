@@ -1,7 +1,4 @@
-"""What a column is for: the words that a schema says beside its types and checks.
-
-A schema is a pandera model whose fields carry a role. These functions are ``pandera.Field``
-with that role, and the words for people, put into the field's metadata.
+"""Schema fields with roles: ``pandera.Field`` plus a role and display texts as metadata.
 
 Examples
 --------
@@ -18,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandera.pandas as pa
 
-from churnkit.contracts.schema.role_names import METADATA_KEY, Role
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from churnkit.contracts.schema.column import Role
+
 __all__ = [
+    "METADATA_KEY",
     "Schema",
     "as_of",
     "context",
@@ -38,30 +36,31 @@ __all__ = [
     "value",
 ]
 
-_WORDS = ("title", "unit", "phrase", "words", "positive", "unknown", "written", "missing")
+METADATA_KEY = "churnkit"
+_TEXTS = ("title", "unit", "phrase", "words", "positive", "unknown", "written", "missing")
 
 
 class Schema(pa.DataFrameModel):
-    """The base of a feature schema: a pandera ``DataFrameModel``.
+    """Base class of feature schemas: a pandera ``DataFrameModel``.
 
-    Any pandera model whose fields carry a role compiles to a contract; this base only spares
-    the import.
+    Any pandera model whose fields have a role compiles to a contract; this base class only
+    saves an import.
     """
 
 
 def _field(role: Role, also: tuple[Role, ...] = (), **settings: Any) -> Any:
-    said = {name: settings.pop(name, None) for name in _WORDS}
-    words = {name: word for name, word in said.items() if word is not None}
-    return pa.Field(metadata={METADATA_KEY: {"roles": (role, *also), **words}}, **settings)
+    texts = {name: settings.pop(name, None) for name in _TEXTS}
+    metadata = {name: text for name, text in texts.items() if text is not None}
+    return pa.Field(metadata={METADATA_KEY: {"roles": (role, *also), **metadata}}, **settings)
 
 
 def entity(title: str | None = None, **checks: Any) -> Any:
-    """Mark the column that names the customer; never null, one row for each customer and date."""
+    """Declare the customer's id: never null, one row per customer and date."""
     return _field("entity", title=title, **checks)
 
 
 def as_of(title: str | None = None, **checks: Any) -> Any:
-    """Mark the date at which the row was known."""
+    """Declare the date of the row."""
     return _field("as_of", title=title, **checks)
 
 
@@ -77,36 +76,45 @@ def feature(
     also: tuple[Role, ...] = (),
     **checks: Any,
 ) -> Any:
-    """Mark a column that the model may read.
+    """Declare an input of the model.
 
     Parameters
     ----------
     title
-        The column in a person's words; the column's own name if not given.
+        Display name; the column's name by default.
     unit
-        What a number counts: ``"months"``, ``"EUR per month"``; a ``"share"`` from 0 to 1 is
-        said as a percentage.
+        Unit of a number: ``"months"``, ``"EUR per month"``. A ``"share"`` from 0 to 1 is shown
+        as a percentage.
     phrase
-        How a reason says the value, with ``{value}`` in it: ``"{value} contract"``.
-        The default is title, value and unit.
+        Text of a reason, with ``{value}`` in it: ``"{value} contract"``. The default is title,
+        value and unit.
     words
-        What a reason says for single values, before `phrase`: ``{"No": "No tech support"}``;
-        the values of a truth column are ``"yes"`` and ``"no"``.
+        Texts of a reason for single values, before `phrase`: ``{"No": "No tech support"}``. The
+        values of a boolean column are ``"yes"`` and ``"no"``.
     unknown
-        What becomes of a category that training never saw: ``"refuse"`` the row (the default
-        where ``isin`` lists the categories) or treat it as ``"missing"`` (the default where
-        the categories are learned from the training table).
+        Treatment of a category that training did not see: ``"refuse"`` the row (default if
+        ``isin`` lists the categories) or read it as ``"missing"`` (default if the categories
+        are learned from the training table).
     written
-        How the text of tables writes this number, where not as ``1234.5``: with a comma before
-        the fraction, ``"1.234,5"``, or between thousands, ``"1,234.5"``; signs of money and
-        percent are taken off.
+        Number format of text columns, if not ``1234.5``: decimal comma, ``"1.234,5"``, or
+        thousands comma, ``"1,234.5"``. Currency and percent signs are removed.
     missing
-        Texts of tables that stand for no value, such as ``["n/a", "?"]``; blank ones always do.
+        Texts that mark a missing value, such as ``["n/a", "?"]``; blank text always does.
     also
-        Further roles of the same column: ``also=("value",)``.
+        Additional roles of the column: ``also=("value",)``.
     **checks
-        pandera's own: ``nullable``, ``isin``, ``ge``, ``le``, ``in_range``, ``str_matches``...
+        Arguments of ``pandera.Field``: ``nullable``, ``isin``, ``ge``, ``le``, ``in_range``,
+        ``str_matches``...
 
+    Returns
+    -------
+    pandera.Field
+
+    Examples
+    --------
+    >>> class Gym(Schema):
+    ...     member_id: str = entity()
+    ...     visits: int = feature("Visits last month", ge=0)
     """
     return _field(
         "feature",
@@ -123,40 +131,40 @@ def feature(
 
 
 def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> Any:
-    """Mark what is predicted; `positive` is the value that means "has left" (default: true)."""
+    """Declare the prediction target; `positive` is the value for churned (default: true)."""
     return _field("label", title=title, positive=positive, **checks)
 
 
 def value(title: str | None = None, *, unit: str | None = None, **checks: Any) -> Any:
-    """Mark what a customer is worth for one period, in money; decisions read it."""
+    """Declare the customer's value per period in money, an input of decisions."""
     return _field("value", title=title, unit=unit, **checks)
 
 
 def treatment(title: str | None = None, **checks: Any) -> Any:
-    """Mark the action that was taken."""
+    """Declare the action that was taken."""
     return _field("treatment", title=title, **checks)
 
 
 def propensity(title: str | None = None, **checks: Any) -> Any:
-    """Mark the probability with which the action was taken."""
+    """Declare the probability of the action that was taken."""
     return _field("propensity", title=title, **checks)
 
 
 def cost(title: str | None = None, *, unit: str | None = None, **checks: Any) -> Any:
-    """Mark what an action costs for this customer, in money."""
+    """Declare the cost of an action for this customer, in money."""
     return _field("cost", title=title, unit=unit, **checks)
 
 
 def context(title: str | None = None, **checks: Any) -> Any:
-    """Mark a column that decisions may read and the model may not, such as consent."""
+    """Declare an input of decisions but not of the model, such as consent."""
     return _field("context", title=title, **checks)
 
 
 def pii(title: str | None = None, **checks: Any) -> Any:
-    """Mark personal data: never read by a model, stored in a bundle, or logged."""
+    """Declare personal data: never read by a model, stored in a bundle, or logged."""
     return _field("pii", title=title, **checks)
 
 
 def ignore(title: str | None = None, **checks: Any) -> Any:
-    """Mark a column that is known and unused."""
+    """Declare a column that is not used."""
     return _field("ignore", title=title, **checks)

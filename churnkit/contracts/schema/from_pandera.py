@@ -1,4 +1,4 @@
-"""From a pandera model to a contract."""
+"""Compile pandera models to contract columns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandera.pandas as pa
 from pandera import dtypes
 
-from churnkit.contracts.contract import Contract
 from churnkit.contracts.schema.column import Check, Column, ColumnType
-from churnkit.contracts.schema.role_names import METADATA_KEY
+from churnkit.contracts.schema.fields import METADATA_KEY
+from churnkit.contracts.schema.table_schema import ENCODED_ROLES
 from churnkit.errors import ContractError
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_schema"]
 
-_ROLES_WITH_LEVELS = ("feature", "value", "cost", "context")
-_ONE_VALUE = {
+# The rule and the argument of pandera checks with one argument.
+_RULES = {
     "equal_to": ("eq", "value"),
     "not_equal_to": ("ne", "value"),
     "greater_than": ("gt", "min_value"),
@@ -32,13 +32,20 @@ _ONE_VALUE = {
 }
 
 
-def compile_schema(schema: Any) -> Contract:
-    """Compile a pandera ``DataFrameModel`` or ``DataFrameSchema`` to a `Contract`.
+def compile_schema(schema: Any) -> tuple[str, tuple[Column, ...]]:
+    """Compile a pandera ``DataFrameModel`` or ``DataFrameSchema``.
+
+    Returns
+    -------
+    name
+        The model's name in lower case.
+    columns
+        In the model's order.
 
     Raises
     ------
     ContractError
-        If a field has no role, or a type or check that cannot travel in an artefact.
+        If a field has no role, or a type or check that cannot be stored with a model.
     """
     name = getattr(schema, "__name__", None) or getattr(schema, "name", None) or "table"
     frame_schema = schema if isinstance(schema, pa.DataFrameSchema) else schema.to_schema()
@@ -46,27 +53,27 @@ def compile_schema(schema: Any) -> Contract:
         _compile_column(str(column_name), column)
         for column_name, column in frame_schema.columns.items()
     )
-    contract = Contract(name=str(name).lower(), columns=columns)
-    _refuse_whole_table_rules(contract, frame_schema)
-    return contract
+    name = str(name).lower()
+    _check_frame_rules(name, columns, frame_schema)
+    return name, columns
 
 
-def _refuse_whole_table_rules(contract: Contract, frame_schema: Any) -> None:
-    """Refuse what a contract would leave out in silence."""
-    where = f"contract '{contract.name}'"
+def _check_frame_rules(name: str, columns: tuple[Column, ...], frame_schema: Any) -> None:
+    """Reject frame-level rules, which a contract does not store."""
+    where = f"contract '{name}'"
     if frame_schema.checks:
         raise ContractError(
-            f"{where} checks whole rows (@dataframe_check), which cannot travel in an artefact: "
-            "check single columns, or derive a column that can be checked"
+            f"{where} has checks of whole rows (@dataframe_check), which cannot be stored with a "
+            "model: check single columns, or derive a column that can be checked"
         )
     if frame_schema.index is not None:
-        raise ContractError(f"{where} has an index, which tables elsewhere lack: make it a column")
+        raise ContractError(f"{where} has an index, which other tables lack: make it a column")
     unique = frame_schema.unique or []
-    keys = {column.name for column in contract.columns if column.has_role("entity", "as_of")}
+    keys = {column.name for column in columns if column.has_role("entity", "as_of")}
     if set([unique] if isinstance(unique, str) else unique) - keys:
         raise ContractError(
-            f"{where} asks for unique rows by {unique}: only the customer (and the date) is "
-            "checked, and always"
+            f"{where} requires unique rows by {unique}: only the entity (with its date) is "
+            "checked for uniqueness, and always"
         )
 
 
@@ -78,11 +85,10 @@ def _compile_column(name: str, column: Any) -> Column:
             "value(), pii() or ignore() from churnkit.contracts"
         )
     roles = tuple(metadata["roles"])
-    _refuse_column_rules(name, column, roles)
+    _check_column_rules(name, column, roles)
     kind = _column_type(name, column.dtype)
     checks = tuple(check for raw in column.checks for check in _compile_check(name, raw))
     categories = _categories(kind, checks)
-    encoded = any(role in _ROLES_WITH_LEVELS for role in roles)
     return Column(
         name=name,
         type=kind,
@@ -93,7 +99,7 @@ def _compile_column(name: str, column: Any) -> Column:
         words=tuple((metadata.get("words") or {}).items()),
         nullable=bool(column.nullable),
         checks=checks,
-        levels=categories if encoded else None,
+        levels=categories if set(roles) & set(ENCODED_ROLES) else None,
         unknown=metadata.get("unknown") or ("refuse" if categories is not None else "missing"),
         positive=metadata.get("positive"),
         written=metadata.get("written"),
@@ -102,26 +108,26 @@ def _compile_column(name: str, column: Any) -> Column:
 
 
 def _categories(kind: ColumnType, checks: tuple[Check, ...]) -> tuple[str, ...] | None:
-    """Return the texts that the checks list, in the order in which the schema lists them."""
-    listed = [check.value for check in checks if check.rule == "isin"]
-    if kind != "string" or not listed:
+    """Return the categories of an ``isin`` check that pass all checks, in the schema's order."""
+    sets = [check.value for check in checks if check.rule == "isin"]
+    if kind != "string" or not sets:
         return None
-    return tuple(value for value in listed[0] if all(check.holds(value) for check in checks))
+    return tuple(value for value in sets[0] if all(check.holds(value) for check in checks))
 
 
-def _refuse_column_rules(name: str, column: Any, roles: tuple[str, ...]) -> None:
-    """Refuse what a contract would leave out in silence."""
+def _check_column_rules(name: str, column: Any, roles: tuple[str, ...]) -> None:
+    """Reject column settings that a contract does not store."""
     if column.unique and "entity" not in roles:
         raise ContractError(
-            f"column '{name}' is unique=True: only the customer's id is checked for that"
+            f"column '{name}' has unique=True: only the entity is checked for uniqueness"
         )
     if not column.required:
         raise ContractError(
-            f"column '{name}' is optional: a model needs all its columns; declare it "
+            f"column '{name}' is optional, but a model needs all its columns: declare it "
             "nullable=True and send missing values"
         )
     if column.regex:
-        raise ContractError(f"column '{name}' is a pattern of names (regex=True): name each column")
+        raise ContractError(f"column '{name}' is a name pattern (regex=True): declare each column")
 
 
 def _column_type(name: str, dtype: Any) -> ColumnType:
@@ -138,8 +144,7 @@ def _column_type(name: str, dtype: Any) -> ColumnType:
     if dtypes.is_string(dtype) or dtypes.is_category(dtype) or str(dtype) in {"str", "object"}:
         return "string"
     raise ContractError(
-        f"column '{name}' has type {dtype}, which a contract cannot hold: "
-        "use int, float, bool, str or a datetime"
+        f"column '{name}' has the unsupported type {dtype}: use int, float, bool, str or a datetime"
     )
 
 
@@ -147,15 +152,16 @@ def _compile_check(column: str, check: Any) -> Iterator[Check]:
     statistics = dict(check.statistics or {})
     if check.raise_warning or not check.ignore_na:
         raise ContractError(
-            f"column '{column}': the check '{check.name}' only warns or looks at missing values: "
-            "a contract refuses, and says nullable for missing values"
+            f"column '{column}': the check '{check.name}' has raise_warning=True or "
+            "ignore_na=False, which a contract does not support: remove the setting and use "
+            "nullable for missing values"
         )
-    if check.name in _ONE_VALUE:
-        rule, key = _ONE_VALUE[check.name]
-        given = statistics[key]
-        if isinstance(given, re.Pattern):
-            given = _bare_pattern(column, given)
-        yield Check(rule, given)
+    if check.name in _RULES:
+        rule, key = _RULES[check.name]
+        value = statistics[key]
+        if isinstance(value, re.Pattern):
+            value = _pattern_text(column, value)
+        yield Check(rule, value)
     elif check.name == "in_range":
         low = "ge" if statistics.get("include_min", True) else "gt"
         high = "le" if statistics.get("include_max", True) else "lt"
@@ -170,17 +176,16 @@ def _compile_check(column: str, check: Any) -> Iterator[Check]:
         if longest is not None:
             yield Check("max_length", longest)
     else:
-        known = ", ".join([*_ONE_VALUE, "in_range", "str_length"])
         raise ContractError(
-            f"column '{column}' has the check '{check.name}', which cannot travel in an "
-            f"artefact; use one of: {known}"
+            f"column '{column}' has the check '{check.name}', which cannot be stored with a "
+            f"model; use one of: {', '.join([*_RULES, 'in_range', 'str_length'])}"
         )
 
 
-def _bare_pattern(column: str, pattern: re.Pattern[str]) -> str:
+def _pattern_text(column: str, pattern: re.Pattern[str]) -> str:
     if pattern.flags != re.compile("").flags:
         raise ContractError(
             f"column '{column}': the pattern of str_matches has flags, which JSON Schema does not "
-            "know: write them out in the pattern"
+            "support: write them out in the pattern"
         )
     return pattern.pattern

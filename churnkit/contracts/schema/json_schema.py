@@ -1,9 +1,8 @@
-"""The contract as JSON Schema, for the endpoint's OpenAPI page and for other languages.
+"""JSON Schema of a contract, for the OpenAPI page and for clients in other languages.
 
-A row that fits the schema is accepted by the strict `RowEncoder`. Two things stay beyond it:
-numbers so large that JSON's readers make them infinite, and half characters (lone surrogates),
-which are no valid JSON text. The other way round the reader takes a little more than the schema
-says: blank text as a missing value wherever the column is nullable.
+The strict `RowEncoder` accepts every row that is valid under the schema, except numbers that
+JSON parsers turn into infinity and lone surrogates, which are not valid JSON text. It accepts
+slightly more than the schema: blank text as a missing value in nullable columns.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from churnkit.contracts.parsing.scalars import BLANKS, DATE_PATTERN
 
 if TYPE_CHECKING:
-    from churnkit.contracts.contract import Contract, Purpose
     from churnkit.contracts.schema.column import Column
+    from churnkit.contracts.schema.table_schema import Purpose, TableSchema
 
 __all__ = ["row_schema"]
 
@@ -25,7 +24,7 @@ _TYPES = {
     "string": "string",
     "datetime": "string",
 }
-# The keyword of each limit, and which of two limits is the tighter one.
+# The keyword of each limit, and the function that picks the tighter of two limits.
 _LIMITS = {
     "ge": ("minimum", max),
     "gt": ("exclusiveMinimum", max),
@@ -35,12 +34,12 @@ _LIMITS = {
     "max_length": ("maxLength", min),
 }
 _BLANK_CLASS = BLANKS.translate({9: "\\t", 10: "\\n", 11: "\\v", 12: "\\f", 13: "\\r"})
-# NUL is no text for any reader; "$" also stands before a last line end, which both admit.
+# Parsers reject NUL; "$" also matches before a final newline, which both sides accept.
 _ANY_TEXT = "^[^\\u0000]*$"
 _NOT_BLANK = f"^[{_BLANK_CLASS}]*[^\\u0000{_BLANK_CLASS}][^\\u0000]*$"
 
 
-def row_schema(contract: Contract, purpose: Purpose = "predict") -> dict[str, Any]:
+def row_schema(contract: TableSchema, purpose: Purpose = "predict") -> dict[str, Any]:
     """Describe one row of a request as JSON Schema (2020-12).
 
     Examples
@@ -57,7 +56,10 @@ def row_schema(contract: Contract, purpose: Purpose = "predict") -> dict[str, An
         column.name: _column_schema(column) for column in (*required, *contract.optional(purpose))
     }
     for column in contract.unread(purpose):
-        properties[column.name] = {"title": column.title, "description": "Not read here."}
+        properties[column.name] = {
+            "title": column.title,
+            "description": "Not read by this operation.",
+        }
     return {
         "type": "object",
         "title": contract.name,
@@ -69,7 +71,7 @@ def row_schema(contract: Contract, purpose: Purpose = "predict") -> dict[str, An
 
 def _column_schema(column: Column) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": _TYPES[column.type]}
-    allowed = _allowed(column)
+    allowed = _allowed_values(column)
     if allowed is not None:
         schema["enum"] = allowed
     else:
@@ -87,8 +89,8 @@ def _column_schema(column: Column) -> dict[str, Any]:
     return schema
 
 
-def _allowed(column: Column) -> list[Any] | None:
-    """List the only values that pass, where a check or the known categories list them."""
+def _allowed_values(column: Column) -> list[Any] | None:
+    """List the values that pass if a check or the categories enumerate them."""
     sets = [check.value for check in column.checks if check.rule == "isin"]
     sets += [(check.value,) for check in column.checks if check.rule == "eq"]
     if column.levels is not None and column.unknown == "refuse":
@@ -98,22 +100,22 @@ def _allowed(column: Column) -> list[Any] | None:
     return [
         value
         for value in sets[0]
-        if all(value in others for others in sets)
+        if all(value in allowed for allowed in sets)
         and all(check.holds(value) for check in column.checks)
         and not (column.type == "integer" and value != int(value))
     ]
 
 
 def _add_checks(schema: dict[str, Any], column: Column) -> None:
-    further: list[dict[str, Any]] = []
+    conditions: list[dict[str, Any]] = []
     for check in column.checks:
         if check.rule in _LIMITS:
             keyword, tighter = _LIMITS[check.rule]
             schema[keyword] = tighter(check.value, schema.get(keyword, check.value))
         elif check.rule == "matches":
-            further.append({"pattern": f"^(?:{check.value})"})
+            conditions.append({"pattern": f"^(?:{check.value})"})
         else:  # ne, notin
-            refused = list(check.value) if check.rule == "notin" else [check.value]
-            further.append({"not": {"enum": refused}})
-    if further:
-        schema["allOf"] = further
+            forbidden = list(check.value) if check.rule == "notin" else [check.value]
+            conditions.append({"not": {"enum": forbidden}})
+    if conditions:
+        schema["allOf"] = conditions

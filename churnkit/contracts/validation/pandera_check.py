@@ -1,4 +1,4 @@
-"""The verdict of pandera on a whole table: what training and ``churnkit validate`` go by."""
+"""Check a whole table with pandera, for training and ``churnkit validate``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,9 @@ import pandas as pd
 import pandera.pandas as pda
 import pyarrow as pa
 
-from churnkit.contracts.encoding.table_encoder import missing_columns
-from churnkit.contracts.parsing.arrow_columns import (
-    distinct_values,
-    is_temporal,
-    numbers_of,
-    one_array,
-)
-from churnkit.contracts.parsing.number_spelling import Spelling
+from churnkit.contracts.parsing.arrow_columns import ParsedColumn, ParsedTable, is_temporal
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_date, read_text
-from churnkit.contracts.validation.labels import encode_label, repeated_keys
+from churnkit.contracts.validation.labels import duplicate_keys, encode_label
 from churnkit.contracts.validation.violations import Finding, Violation
 from churnkit.errors import DataError
 
@@ -28,8 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.contracts.contract import Contract, Purpose
-    from churnkit.contracts.schema.column import Check, Column
+    from churnkit.contracts.schema.check import Check
+    from churnkit.contracts.schema.column import Column
+    from churnkit.contracts.schema.table_schema import Purpose, TableSchema
 
 __all__ = ["check_table", "pandera_schema"]
 
@@ -54,46 +48,66 @@ _PANDAS_TYPES = {
 
 
 def check_table(
-    contract: Contract, table: pa.Table, purpose: Purpose = "train", *, name: str | None = None
+    contract: TableSchema,
+    table: pa.Table | ParsedTable,
+    purpose: Purpose = "train",
+    *,
+    name: str | None = None,
 ) -> tuple[Finding, ...]:
-    """Check a whole table and return every broken rule with its rows.
+    """Check a whole table and return every violated rule with its rows.
 
-    Training tables are also checked for repeated customers and for a label with one value.
+    Training tables are also checked for duplicate customers and for a constant label.
+
+    Parameters
+    ----------
+    contract
+        The columns and their checks.
+    table
+        n rows.
+    purpose
+        It decides which columns are required.
+    name
+        Name of the table in messages; the contract's name by default.
+
+    Returns
+    -------
+    tuple of Finding
 
     Raises
     ------
     DataError
-        If the table is empty, lacks a column, or its label is constant: no row can be blamed.
+        If the table is empty, lacks a column, or its label is constant, so that no single row
+        is wrong.
     """
     name = name or contract.name
-    absent = missing_columns(contract, purpose, table.column_names)
-    if absent and table.num_columns:
-        raise DataError(name, absent)
-    if table.num_rows == 0:
+    parsed = ParsedTable.wrap(table)
+    missing = contract.missing_columns(purpose, parsed.column_names)
+    if missing and parsed.column_names:
+        raise DataError(name, missing)
+    if parsed.num_rows == 0:
         raise DataError(name, [Violation("", "empty", 1)])
     columns = [
         column
         for column in (*contract.required(purpose), *contract.optional(purpose))
-        if column.name in table.column_names
+        if column.name in parsed.column_names
     ]
-    unreadable: dict[tuple[str, int], str] = {}
-    typed = {}
+    violations: dict[tuple[str, int], str] = {}
+    series = {}
     for column in columns:
-        typed[column.name], refused = _typed(table[column.name], column)
-        unreadable.update(((column.name, int(row)), "type") for row in np.flatnonzero(refused))
-    frame = pd.DataFrame(typed)
-    broken = {**_failures(columns, frame), **unreadable}
-    findings = list(_group(broken, columns))
+        series[column.name], unreadable = _to_pandas(parsed.column(column), column)
+        violations.update(((column.name, int(row)), "type") for row in np.flatnonzero(unreadable))
+    violations = {**_failures(columns, pd.DataFrame(series)), **violations}
+    findings = list(_group(violations, columns))
     if purpose == "train":
-        findings += repeated_keys(contract, table)
+        findings += duplicate_keys(contract, parsed)
         if contract.label is not None:
-            _, unlabelled = encode_label(contract, table, name=name)
-            findings += [found for found in unlabelled if found.rule == "zero_or_one"]
+            _, unlabeled = encode_label(contract, parsed, name=name)
+            findings += [finding for finding in unlabeled if finding.rule == "zero_or_one"]
     return tuple(findings)
 
 
 def pandera_schema(columns: list[Column]) -> Any:
-    """Build the pandera schema of columns that have been read; checks are named by their rule."""
+    """Build the pandera schema of parsed columns; the name of a check is its rule."""
     return pda.DataFrameSchema(
         {
             column.name: pda.Column(
@@ -107,7 +121,7 @@ def pandera_schema(columns: list[Column]) -> Any:
 
 
 def _is_finite(numbers: Any) -> Any:
-    # A function of our own: pandera 0.30 cannot compare checks made of numpy's ufuncs.
+    # Not np.isfinite itself: pandera 0.30 cannot compare checks made of NumPy ufuncs.
     return np.isfinite(numbers)
 
 
@@ -129,79 +143,78 @@ def _pandera_check(check: Check, column: Column) -> Any:
         return pda.Check.str_length(max_value=check.value, error=str(check))
     value = check.value
     if isinstance(value, tuple):
-        # Truth values are held as 0 and 1, which pandas does not find among True and False.
+        # Booleans are stored as 0 and 1, which pandas does not match with True and False.
         value = [float(item) for item in value] if column.type == "boolean" else list(value)
     return _PANDERA[check.rule](value, error=str(check))
 
 
-def _typed(chunked: pa.ChunkedArray, column: Column) -> tuple[pd.Series[Any], NDArray[np.bool_]]:
-    """Read a column into pandas, leaving every judgement but readability to pandera."""
-    spelling = Spelling.of(column)
-    array = one_array(chunked if spelling is None else spelling.respell(chunked))
+def _to_pandas(parsed: ParsedColumn, column: Column) -> tuple[pd.Series[Any], NDArray[np.bool_]]:
+    """Convert a column and return it with the rows that cannot be read as its type."""
+    array = parsed.array
     if column.type in {"integer", "number"}:
-        numbers, unreadable = numbers_of(array)
+        numbers, unreadable = parsed.numbers
         none = np.zeros(len(numbers), dtype=bool)
         return pd.Series(numbers), none if unreadable is None else unreadable
     if column.type == "datetime" and is_temporal(array.type):
-        moments = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-        known = np.asarray(moments.fill_null(_NO_MOMENT))
-        return _moments(known), np.zeros(len(known), dtype=bool)
-    values, index = distinct_values(array)
+        timestamps = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        microseconds = np.asarray(timestamps.fill_null(_NAT))
+        return _utc_series(microseconds), np.zeros(len(microseconds), dtype=bool)
+    values, index = parsed.distinct
     if column.type == "boolean":
         codes = [read_boolean(value, lenient=True) for value in values]
-        refused = np.array([code is NOT_READABLE for code in codes])
-        return pd.Series(np.array(codes)[index]), refused[index]
+        invalid = np.array([code is NOT_READABLE for code in codes])
+        return pd.Series(np.array(codes)[index]), invalid[index]
     if column.type == "datetime":
         dates = [read_date(value) for value in values]
-        refused = np.array([date is NOT_READABLE for date in dates])
-        known = np.array([date if isinstance(date, int) else _NO_MOMENT for date in dates])
-        return _moments(known[index]), refused[index]
+        invalid = np.array([date is NOT_READABLE for date in dates])
+        microseconds = np.array([date if isinstance(date, int) else _NAT for date in dates])
+        return _utc_series(microseconds[index]), invalid[index]
     texts = [read_text(value, lenient=True) for value in values]
-    refused = np.array([text is None for text in texts])
-    known = np.array([text or None for text in texts], dtype=object)
-    return pd.Series(known[index], dtype="object"), refused[index]
+    invalid = np.array([text is None for text in texts])
+    strings = np.array([text or None for text in texts], dtype=object)
+    return pd.Series(strings[index], dtype="object"), invalid[index]
 
 
-_NO_MOMENT = np.iinfo(np.int64).min  # how pandas stores "not a time"
+_NAT = np.iinfo(np.int64).min  # the integer that pandas stores for "not a time"
 
 
-def _moments(microseconds: NDArray[np.int64]) -> pd.Series[Any]:
+def _utc_series(microseconds: NDArray[np.int64]) -> pd.Series[Any]:
     return pd.Series(microseconds.astype("datetime64[us]")).dt.tz_localize("UTC")
 
 
 def _failures(columns: list[Column], frame: pd.DataFrame) -> dict[tuple[str, int], str]:
-    """Ask pandera, and keep for each cell the first rule that it breaks."""
+    """Run pandera, and keep for each cell the first rule that it violates."""
     try:
         with warnings.catch_warnings():
-            # pandera joins its failure cases, some of them all missing, and pandas 2 warns of it.
+            # pandera concatenates its failure cases, some all missing, which pandas 2 warns of.
             warnings.filterwarnings("ignore", "The behavior of DataFrame concat", FutureWarning)
             pandera_schema(columns).validate(frame, lazy=True)
-    except pda.errors.SchemaErrors as refused:
-        cases = refused.failure_cases
+    except pda.errors.SchemaErrors as error:
+        cases = error.failure_cases
     else:
         return {}
     order = {
-        (column.name, rule): place
+        (column.name, rule): position
         for column in columns
-        for place, rule in enumerate(
+        for position, rule in enumerate(
             ["type", "not_null", "finite", *map(str, column.checks), "known_level"]
         )
     }
-    broken: dict[tuple[str, int], str] = {}
+    violations: dict[tuple[str, int], str] = {}
     for column, check, row in zip(cases["column"], cases["check"], cases["index"], strict=True):
         rule = "not_null" if check == "not_nullable" else str(check)
         cell = (str(column), int(row))
-        held = broken.get(cell)
-        if held is None or order[cell[0], rule] < order[cell[0], held]:
-            broken[cell] = rule
-    return broken
+        earlier = violations.get(cell)
+        if earlier is None or order[cell[0], rule] < order[cell[0], earlier]:
+            violations[cell] = rule
+    return violations
 
 
-def _group(broken: dict[tuple[str, int], str], columns: list[Column]) -> Iterator[Finding]:
+def _group(violations: dict[tuple[str, int], str], columns: list[Column]) -> Iterator[Finding]:
     rows: dict[tuple[str, str], list[int]] = {}
-    for (name, row), rule in broken.items():
+    for (name, row), rule in violations.items():
         rows.setdefault((name, rule), []).append(row)
     for column in columns:
-        for (name, rule), places in rows.items():
+        for (name, rule), positions in rows.items():
             if name == column.name:
-                yield Finding(name, rule, np.sort(np.array(places)), column.type)
+                yield Finding(name, rule, np.sort(np.array(positions)), column.type)

@@ -1,4 +1,4 @@
-"""One record for a broken rule, whichever validator found it."""
+"""Records of violated rules, shared by all validators."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Finding", "Violation", "reasons_by_row", "to_violations"]
 
-_POSITIONS_SHOWN = 5
+_MAX_POSITIONS = 5
 
-_MENDS = {
-    "missing_column": "add the column, or map your own name for it to this one",
-    "unknown_column": "leave it out: the contract does not know it",
+_REMEDIES = {
+    "missing_column": "add the column, or rename the matching one",
+    "unknown_column": "remove the column: it is not in the contract",
     "type": "send {type}",
     "not_null": "fill the missing values, or declare the column nullable in the schema",
-    "finite": "replace infinite values by a number or by a missing value",
-    "unique": "keep one row for each customer and date",
-    "empty": "give a table with at least one row",
-    "constant_label": "the label needs both customers who left and customers who stayed",
-    "known_level": "send a category that training saw, or declare unknown='missing'",
-    "duplicate_column": "give each column a name of its own",
-    "not_a_table": "give a pandas, polars or Arrow table, or a list of dicts",
-    "not_a_row": "send each customer as one object of columns and values",
-    "zero_or_one": "write 1 for customers who left and 0 for the others, or name the value that "
-    "means 'has left' with label(positive=...)",
+    "finite": "replace infinite values by a number or a missing value",
+    "unique": "keep one row per customer and date",
+    "empty": "pass a table with at least one row",
+    "constant_label": "the label needs both churned and retained customers",
+    "known_level": "send a category from the training data, or declare unknown='missing'",
+    "duplicate_column": "give each column a unique name",
+    "not_a_table": "pass a pandas, polars or Arrow table, or a list of dicts",
+    "not_a_row": "send each customer as an object of columns and values",
+    "zero_or_one": "use 1 for churned customers and 0 for others, or declare the value for "
+    "churned with label(positive=...)",
 }
-# Rules of a whole column or table, in a person's words.
-_SAYS = {
+# Rules of a whole column or table.
+_DESCRIPTIONS = {
     "missing_column": "is missing",
-    "duplicate_column": "stands there more than once",
+    "duplicate_column": "appears more than once",
     "empty": "is empty",
-    "constant_label": "holds one value only",
-    "not_a_table": "is no table",
+    "constant_label": "has only one value",
+    "not_a_table": "is not a table",
 }
 _TYPE_WORDS = {
     "integer": "whole numbers",
@@ -49,7 +49,7 @@ _TYPE_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken rule with every row that breaks it; stays inside the process.
+    """A violated rule with all its rows; never leaves the process.
 
     Parameters
     ----------
@@ -58,9 +58,9 @@ class Finding:
     rule
         ``type``, ``not_null``, ``finite``, ``unique``, ``missing_column``... or a check's text.
     positions
-        Row numbers from 0, ascending; empty where the rule is about the table.
+        Row numbers from 0, ascending; empty for a rule of the whole table.
     column_type
-        The type that the contract asks for, for the mend.
+        The column's type in the contract, used in the remedy.
     """
 
     column: str
@@ -69,19 +69,19 @@ class Finding:
     column_type: str = ""
 
     def to_violation(self) -> Violation:
-        """Shorten the finding to the record that is shown, stored and sent."""
+        """Summarize the finding as a public record."""
         return Violation(
             column=self.column,
             rule=self.rule,
             count=max(int(self.positions.size), 1),
-            positions=tuple(int(row) for row in self.positions[:_POSITIONS_SHOWN]),
+            positions=tuple(int(row) for row in self.positions[:_MAX_POSITIONS]),
             column_type=self.column_type,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule of one column, as a reader sees it; it holds no customer's value.
+    """A violated rule of one column as a public record, without customer values.
 
     Examples
     --------
@@ -97,14 +97,14 @@ class Violation:
 
     @property
     def remedy(self) -> str:
-        """What to do next."""
-        remedy = _MENDS.get(self.rule, "correct the values or leave these rows out")
+        """Suggested correction."""
+        remedy = _REMEDIES.get(self.rule, "correct the values or leave these rows out")
         return remedy.format(type=_TYPE_WORDS.get(self.column_type, "the declared type"))
 
     def __str__(self) -> str:
         where = f"column '{self.column}'" if self.column else "the table"
         if not self.positions:
-            return f"{where} {_SAYS.get(self.rule, f'breaks {self.rule}')}: {self.remedy}"
+            return f"{where} {_DESCRIPTIONS.get(self.rule, f'breaks {self.rule}')}: {self.remedy}"
         rows = ", ".join(str(row) for row in self.positions)
         more = ", ..." if self.count > len(self.positions) else ""
         plural = "row" if self.count == 1 else "rows"
@@ -114,7 +114,7 @@ class Violation:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as JSON-able data."""
+        """Return the record as JSON-serializable data."""
         return {
             "column": self.column,
             "rule": self.rule,
@@ -125,12 +125,12 @@ class Violation:
 
 
 def to_violations(findings: Iterable[Finding]) -> tuple[Violation, ...]:
-    """Shorten findings to the records that are shown, in their order."""
+    """Summarize findings as public records, in their order."""
     return tuple(finding.to_violation() for finding in findings)
 
 
 def reasons_by_row(findings: Sequence[Finding]) -> dict[int, str]:
-    """Say for each row that breaks a rule which ones: ``"tenure: ge(0); plan: not_null"``."""
+    """Map each invalid row to the rules that it violates: ``"tenure: ge(0); plan: not_null"``."""
     reasons: dict[int, list[str]] = {}
     for finding in findings:
         for row in finding.positions:

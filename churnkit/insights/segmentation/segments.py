@@ -215,4 +215,4 @@ def _traits(base: Base) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
         if not 2 <= len(levels) <= _MOST_LEVELS:
             continue
         for level in levels.tolist():
-            yield place, column.say(decoded(column, level)), values == level
+            yield place, column.describe(decoded(column, level)), values == level

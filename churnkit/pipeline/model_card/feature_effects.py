@@ -66,7 +66,7 @@ def drivers_of(
             values = _values(column, known[:, place])
             mean = partial_dependence(scorer, rows, place, values, calibration=calibration)
             driver["dependence"] = [
-                {"says": column.say(column.decoded(value)), "churn_probability": float(chance)}
+                {"says": column.describe(column.decode(value)), "churn_probability": float(chance)}
                 for value, chance in zip(values, mean, strict=True)
             ]
         drivers.append(driver)

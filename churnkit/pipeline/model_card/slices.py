@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.contracts.parsing.scalars import BLANKS, text_of
+from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -73,13 +73,13 @@ def _groups(data: TrainingData, column: Column) -> list[str | None]:
         place = data.contract.feature_names.index(column.name)
         codes, known = data.test.X[:, place], data.train.X[:, place]
         if column.is_category or column.type == "boolean":
-            return [_word(column.decoded(code)) for code in codes.tolist()]
+            return [_word(column.decode(code)) for code in codes.tolist()]
         return _quarters(codes, known)
     tables = (data.test.table, data.train.table)
     if column.type in {"number", "integer"}:
         test, train = (_numbers(table[column.name]) for table in tables)
         return _quarters(test, train)
-    told = (text_of(value) for value in tables[0][column.name].to_pylist())
+    told = (to_text(value) for value in tables[0][column.name].to_pylist())
     return [None if text is None else text.strip(BLANKS) or None for text in told]
 
 
@@ -91,7 +91,7 @@ def _word(value: Any) -> str | None:
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        told = [text_of(value) for value in column.to_pylist()]
+        told = [to_text(value) for value in column.to_pylist()]
         return np.array([_number(text) for text in told])
     found: NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy()
     return found

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from churnkit.contracts.parsing.arrow_columns import distinct_values, is_temporal, one_array
-from churnkit.contracts.parsing.scalars import BLANKS, text_of
+from churnkit.contracts.parsing.scalars import BLANKS, to_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +76,7 @@ def facts_of(name: str, chunked: pa.ChunkedArray) -> Facts:
     held = np.bincount(index, minlength=len(values))
     counts: dict[str, int] = {}
     for value, count in zip(values, held, strict=True):
-        text = None if value is None or not count else text_of(value)
+        text = None if value is None or not count else to_text(value)
         trimmed = (text or "").strip(BLANKS)
         if trimmed and trimmed != "nan":
             counts[trimmed] = counts.get(trimmed, 0) + int(count)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from churnkit.batch.io.table_file import open_table, read_table
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.parsing.scalars import is_text
-from churnkit.contracts.validation.labels import repeated_keys
+from churnkit.contracts.validation.labels import duplicate_keys
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import facts_of
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, are_dates, draft_column
@@ -138,7 +138,7 @@ def _keyed(draft: FlatDraft, table: pa.Table, facts: Mapping[str, Facts], name: 
     contract = contract_of(draft)
     kept, counts = leave_out_rows(contract, table, REASONS)
     draft = replace(draft, leave_out=tuple(reason for reason in REASONS if reason in counts))
-    repeated = repeated_keys(contract, kept)
+    repeated = duplicate_keys(contract, kept)
     if not repeated:
         columns = tuple(
             replace(c, settings={"unique": True}) if c.role == "entity" else c
@@ -149,7 +149,7 @@ def _keyed(draft: FlatDraft, table: pa.Table, facts: Mapping[str, Facts], name: 
         if column.role == "ignore" and are_dates(facts[column.name], iso=True):
             dated = _dated(draft, column.name)
             again = contract_of(dated)
-            if not facts[column.name].missing and not repeated_keys(again, kept):
+            if not facts[column.name].missing and not duplicate_keys(again, kept):
                 note = f"a row is a customer at '{column.name}'"
                 return replace(dated, notes=(*dated.notes, note))
     raise ChurnkitError(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.contracts.parsing.number_spelling import WRITTEN, Spelling, has_meaning
+from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, is_parseable
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_number
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def read_numbers(facts: Facts, *, delimiter: str = ",") -> Numbers | None:
 
 def _spellings(facts: Facts, delimiter: str) -> list[str]:
     """Order the two spellings with commas, the likelier first: the first of equals is taken."""
-    comma_first, thousands_first = WRITTEN
+    comma_first, thousands_first = NUMBER_STYLES
     with_comma = [text for text in facts.texts if "," in text]
     only_thousands = bool(with_comma) and all(
         _WHOLE_COMMA.fullmatch(text.strip("$€£¥% ")) for text in with_comma
@@ -107,7 +107,7 @@ def _read(facts: Facts, written: str | None) -> Numbers | None:
     numbers: list[float] = []
     words: set[str] = set()
     for text in facts.texts:
-        number = read_number(spelling.plain(text), lenient=True)
+        number = read_number(spelling.normalize(text), lenient=True)
         if number is NOT_READABLE:
             words.add(text)
         else:
@@ -117,7 +117,7 @@ def _read(facts: Facts, written: str | None) -> Numbers | None:
     unusual = {word for word in words if word.casefold() not in MISSING_WORDS}
     if unusual and not _few(facts, unusual, len(numbers)):
         return None
-    if any(has_meaning(word) for word in words):
+    if any(is_parseable(word) for word in words):
         return None
     return Numbers(
         written,

@@ -12,7 +12,7 @@ from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import MEMBERS_ARTIFACT, members_salt, write_members
-from churnkit.contracts.parsing.scalars import BLANKS, text_of
+from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.evaluation import calibration_curve, lift_curve
 from churnkit.pipeline.tracking.mlflow_plots import plot_calibration, plot_lift
 
@@ -159,7 +159,7 @@ def _log_members(run: Run, registry: Registry) -> None:
     assert salt is not None  # noqa: S101  (just made)
     entity = run.data.contract.entity.name
     customers = (
-        (text_of(one) or "").strip(BLANKS)
+        (to_text(one) or "").strip(BLANKS)
         for part in (run.data.train, run.data.test)
         for one in part.table[entity].to_pylist()
     )

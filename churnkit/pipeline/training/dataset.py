@@ -17,7 +17,8 @@ from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
-from churnkit.contracts.parsing.scalars import BLANKS, text_of
+from churnkit.contracts.parsing.arrow_columns import ParsedTable
+from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.contracts.validation.pandera_check import check_table
 from churnkit.contracts.validation.violations import to_violations
@@ -159,24 +160,25 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     """
     contract = Contract.from_schema(recipe.schema)
     table, left_out = leave_out_rows(contract, table, recipe.leave_out)
-    findings = check_table(contract, table, "train", name=recipe.name)
+    parsed = ParsedTable(table)
+    findings = check_table(contract, parsed, "train", name=recipe.name)
     if findings:
         raise DataError(recipe.name, to_violations(findings))
-    labels, _ = encode_label(contract, table)
+    labels, _ = encode_label(contract, parsed)
     # By their text, so that 17 from Parquet and "17" from CSV are one customer.
     ids = table[contract.entity.name].to_pylist()
-    customers = [(text_of(customer) or "").strip(BLANKS) for customer in ids]
+    customers = [(to_text(customer) or "").strip(BLANKS) for customer in ids]
     learned, tested = _sides(recipe, table, recipe.split.is_test(customers), labels)
     recipe.needs.refuse_few(recipe.name, labels, learned, tested)
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
-    known = learn_levels(contract, table.filter(pa.array(learned)))
+    known = learn_levels(contract, parsed.filter(learned))
     encoder = TableEncoder(known)
 
     def part(rows: NDArray[np.bool_]) -> Part:
-        chosen = table.filter(pa.array(rows))
-        one = Part(chosen, encoder.encode(chosen).features, labels[rows])
+        chosen = parsed.filter(rows)
+        one = Part(chosen.table, encoder.encode(chosen).features, labels[rows])
         return one if recipe.timeline is None else _repeated(one, np.array(customers)[rows], recipe)
 
     train, test = part(learned), _as_population(part(tested), recipe)

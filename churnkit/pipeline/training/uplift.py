@@ -14,7 +14,7 @@ from churnkit.batch.io.table_file import read_table
 from churnkit.bundle.parts.uplift import TriedActions
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.encoding.table_encoder import TableEncoder
-from churnkit.contracts.parsing.scalars import BLANKS, text_of
+from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> UpliftArti
 
     table = _known(experiment, _rows(recipe, experiment, root, data.contract))
     ids = [
-        (text_of(one) or "").strip(BLANKS) for one in table[data.contract.entity.name].to_pylist()
+        (to_text(one) or "").strip(BLANKS) for one in table[data.contract.entity.name].to_pylist()
     ]
     learned = ~recipe.split.is_test(ids)
     encoded = TableEncoder(data.contract, "recommend").encode(table)

@@ -77,7 +77,7 @@ def refuse_unknown(table: pa.Table, model: RetentionModel) -> None:
                 "rule": "unknown_column",
                 "count": table.num_rows,
                 "positions": [],
-                "remedy": "leave it out: the contract does not know it",
+                "remedy": "remove the column: it is not in the contract",
             }
             for name in strange[:20]
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.contracts.parsing.cell_parsers import compile_cell
+from churnkit.contracts.parsing.cell_parsers import compile_cell_parser
 from churnkit.server.openapi.regex_example import text_for
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def example_row(contract: Contract, purpose: Purpose) -> dict[str, Any] | None:
     encoded = {column.name for column in contract.encoded(purpose)}
     row: dict[str, Any] = {}
     for column in contract.required(purpose):
-        cell = compile_cell(column, encode=column.name in encoded)
+        cell = compile_cell_parser(column, encode=column.name in encoded)
         fitting = (v for v in _candidates(column) if cell(v).__class__ is float)
         try:
             row[column.name] = next(fitting)

@@ -119,11 +119,11 @@ class TestRefused:
             open_table(tmp_path / "none.csv")
 
     def test_a_column_named_twice(self, write, tmp_path):
-        with pytest.raises(DataError, match="column 'a' stands there more than once"):
+        with pytest.raises(DataError, match="column 'a' appears more than once"):
             open_table(write("a,b,a\n1,2,3\n"))
         twice = pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"])
         pq.write_table(twice, tmp_path / "t.parquet")
-        with pytest.raises(DataError, match="column 'a' stands there more than once"):
+        with pytest.raises(DataError, match="column 'a' appears more than once"):
             open_table(tmp_path / "t.parquet")
 
     @pytest.mark.parametrize("row", ["canary", "canary,2,3", "canary,2,3,4,5"])

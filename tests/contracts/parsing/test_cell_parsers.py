@@ -7,12 +7,12 @@ import math
 import pytest
 
 from churnkit.contracts import Check, Column
-from churnkit.contracts.parsing.cell_parsers import UNKNOWN, compile_cell
+from churnkit.contracts.parsing.cell_parsers import UNKNOWN_CATEGORY, compile_cell_parser
 
 
 def cell(kind, *checks, lenient=True, encode=True, **settings):
     column = Column("x", kind, ("feature",), checks=checks, **settings)
-    return compile_cell(column, lenient=lenient, encode=encode)
+    return compile_cell_parser(column, lenient=lenient, encode=encode)
 
 
 def test_a_category_is_its_place_among_the_levels():
@@ -20,7 +20,9 @@ def test_a_category_is_its_place_among_the_levels():
     assert [read("b"), read("a"), read(" a")] == [0.0, 1.0, 1.0]
 
 
-@pytest.mark.parametrize(("unknown", "answer"), [("refuse", "known_level"), ("missing", UNKNOWN)])
+@pytest.mark.parametrize(
+    ("unknown", "answer"), [("refuse", "known_level"), ("missing", UNKNOWN_CATEGORY)]
+)
 def test_an_unknown_category_is_refused_or_missing_as_the_column_says(unknown, answer):
     assert cell("string", levels=("a",), unknown=unknown)("z") is answer
 

@@ -11,8 +11,7 @@ import pytest
 from churnkit.contracts import Column, Contract, Schema, entity, feature
 from churnkit.contracts.encoding.row_encoder import RowEncoder
 from churnkit.contracts.encoding.table_encoder import TableEncoder
-from churnkit.contracts.parsing.cell_parsers import compile_cell
-from churnkit.contracts.parsing.number_spelling import Spelling
+from churnkit.contracts.parsing.cell_parsers import compile_cell_parser
 from churnkit.contracts.validation.pandera_check import check_table
 from churnkit.errors import ContractError
 
@@ -32,7 +31,7 @@ class Bill(Schema):
     ],
 )  # fmt: skip
 def test_numbers_with_a_comma_before_the_fraction(text, number):
-    assert compile_cell(Bill_column("amount"), lenient=True)(text) == number
+    assert compile_cell_parser(Bill_column("amount"), lenient=True)(text) == number
 
 
 @pytest.mark.parametrize(
@@ -41,16 +40,16 @@ def test_numbers_with_a_comma_before_the_fraction(text, number):
 )
 def test_numbers_with_a_comma_between_thousands(text, number):
     column = Column("x", "number", ("feature",), written="1,234.5")
-    assert compile_cell(column, lenient=True)(text) == number
+    assert compile_cell_parser(column, lenient=True)(text) == number
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "12,34,5", "1..5", "€", "a,5", "1,5-"])
 def test_what_is_no_number_stays_none(text):
-    assert compile_cell(Bill_column("amount"), lenient=True)(text) == "type"
+    assert compile_cell_parser(Bill_column("amount"), lenient=True)(text) == "type"
 
 
 def test_a_service_is_sent_numbers_and_respells_nothing():
-    read = compile_cell(Bill_column("amount"), lenient=False)
+    read = compile_cell_parser(Bill_column("amount"), lenient=False)
     assert read("1,5") == "type"
     assert read(1.5) == 1.5
 
@@ -100,7 +99,7 @@ def test_a_contract_keeps_its_spelling():
 def test_a_plain_contract_says_nothing_of_spelling():
     stored = Column("x", "number", ("feature",)).to_dict()
     assert not {"written", "missing"} & set(stored)
-    assert Spelling.of(Column("x", "number", ("feature",))) is None
+    assert Column("x", "number", ("feature",)).spelling is None
 
 
 @pytest.mark.parametrize(

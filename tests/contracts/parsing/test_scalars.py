@@ -22,13 +22,13 @@ from churnkit.contracts.parsing.scalars import (
     read_date,
     read_number,
     read_text,
-    text_of,
+    to_text,
 )
 
 
 @given(st.floats(allow_nan=False) | st.integers(-(2**70), 2**70))
 def test_a_number_and_its_text_are_the_same_number(number):
-    text = text_of(number)
+    text = to_text(number)
     assert read_number(text, lenient=True) == float(number) == read_number(number, lenient=False)
     assert math.copysign(1, read_number(text, lenient=True)) == math.copysign(1, number)
 
@@ -157,18 +157,18 @@ def test_what_is_no_date_is_not_made_one(value):
     ],
 )  # fmt: skip
 def test_each_value_has_one_text(value, text):
-    assert text_of(value) == text
+    assert to_text(value) == text
 
 
 @pytest.mark.parametrize(
     "value", [b"a", [1], {}, object(), 1j, dt.time(1), dt.timedelta(1), "a\x00", "\ud800"]
 )
 def test_what_has_no_text_is_not_made_one(value):
-    assert text_of(value) is None
+    assert to_text(value) is None
 
 
 def test_a_number_of_more_digits_than_python_writes_has_no_text():
-    assert text_of(10**5000) is None
+    assert to_text(10**5000) is None
 
 
 def test_strict_text_keeps_its_blanks_and_lenient_text_does_not():

@@ -1,4 +1,4 @@
-"""A column and its checks: what they say, and what they refuse to be."""
+"""Columns and checks: descriptions and invalid settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from churnkit.contracts import Check, Column
-from churnkit.contracts.parsing.numeric_bounds import Limits
+from churnkit.contracts.parsing.numeric_bounds import NumericBounds
 from churnkit.errors import ContractError
 
 
@@ -71,18 +71,18 @@ def test_what_is_no_check_is_refused(rule, value):
         ("integer", "eq", 2**53 + 1, "finite numbers"),
         ("integer", "eq", 10**400, "finite numbers"),
         ("integer", "ge", True, "finite numbers"),
-        ("number", "matches", "a", "does not go with type 'number'"),
-        ("string", "ge", "a", "does not go with type 'string'"),
-        ("string", "isin", ["a", " b"], "not blank and have no blanks around"),
-        ("string", "isin", ["a", ""], "not blank and have no blanks around"),
-        ("string", "eq", 1, "not blank"),
+        ("number", "matches", "a", "does not apply to type 'number'"),
+        ("string", "ge", "a", "does not apply to type 'string'"),
+        ("string", "isin", ["a", " b"], "non-blank texts without surrounding"),
+        ("string", "isin", ["a", ""], "non-blank texts without surrounding"),
+        ("string", "eq", 1, "non-blank"),
         ("string", "matches", "(", "a regular expression"),
-        ("string", "matches", "(?i)a", "without flags"),
-        ("string", "min_length", -1, "a whole number from 0"),
-        ("string", "max_length", 1.5, "a whole number from 0"),
-        ("boolean", "ge", 0, "does not go with type 'boolean'"),
+        ("string", "matches", "(?i)a", "without global flags"),
+        ("string", "min_length", -1, "a non-negative integer"),
+        ("string", "max_length", 1.5, "a non-negative integer"),
+        ("boolean", "ge", 0, "does not apply to type 'boolean'"),
         ("boolean", "eq", 2, "true or false"),
-        ("datetime", "eq", "2020-01-01", "known are: none"),
+        ("datetime", "eq", "2020-01-01", "use one of: none"),
     ],
 )
 def test_a_check_that_does_not_fit_its_column_is_refused(kind, rule, value, words):
@@ -129,8 +129,8 @@ def test_a_column_that_is_none_is_refused(wrong):
         (Column("x", "number", ("feature",), "Fee"), None, "Fee: not known"),
     ],
 )
-def test_a_value_is_said_in_the_schema_s_words(column, value, words):
-    assert column.say(value) == words
+def test_a_value_is_described_with_the_schema_s_texts(column, value, words):
+    assert column.describe(value) == words
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_a_value_is_said_in_the_schema_s_words(column, value, words):
         ("number", None, None, "Visits: any"),
     ],
 )
-def test_a_range_is_said_with_the_ends_that_belong_to_it(kind, low, high, words):
-    assert Column("x", kind, ("feature",), "Visits").say_range(low, high) == words
+def test_a_range_is_described_with_the_ends_that_belong_to_it(kind, low, high, words):
+    assert Column("x", kind, ("feature",), "Visits").describe_range(low, high) == words
 
 
 NUMBERS = st.sampled_from([-1.5, -1.0, -0.0, 0.0, 0.5, 1.0, 2.0, 1e300])
@@ -154,8 +154,8 @@ SETS = st.builds(Check, st.sampled_from(["isin", "notin"]), st.lists(NUMBERS))
 
 
 @given(st.lists(st.builds(Check, RULES, NUMBERS) | SETS, max_size=3), NUMBERS)
-def test_limits_are_all_checks_at_once(checks, number):
-    limits = Limits.of(Column("x", "number", ("feature",), checks=tuple(checks)))
-    inside = limits.low <= number <= limits.high
-    inside &= limits.allowed is None or number in limits.allowed
-    assert (inside and number not in limits.forbidden) == all(c.holds(number) for c in checks)
+def test_bounds_combine_all_checks(checks, number):
+    bounds = NumericBounds.from_checks(checks)
+    inside = bounds.low <= number <= bounds.high
+    inside &= bounds.allowed is None or number in bounds.allowed
+    assert (inside and number not in bounds.forbidden) == all(c.holds(number) for c in checks)

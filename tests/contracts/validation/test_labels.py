@@ -11,7 +11,7 @@ import pytest
 
 from churnkit.contracts import Check, Column, Contract
 from churnkit.contracts.arrow_interop import as_arrow
-from churnkit.contracts.validation.labels import encode_label, repeated_keys
+from churnkit.contracts.validation.labels import duplicate_keys, encode_label
 from churnkit.errors import ContractError, DataError
 
 ENTITY = Column("id", "string", ("entity",))
@@ -98,13 +98,13 @@ def test_a_number_that_is_neither_one_nor_zero_is_no_label(kind):
     contract, table = contract_of(kind), table_of([1, 2, 0])
     _, findings = encode_label(contract, table)
     assert [(f.rule, f.positions.tolist()) for f in findings] == [("zero_or_one", [1])]
-    with pytest.raises(DataError, match="write 1 for customers who left and 0 for the others"):
+    with pytest.raises(DataError, match="use 1 for churned customers and 0 for others"):
         contract.validate(table)
 
 
 @pytest.mark.parametrize("values", [[True, True], [0, 0], ["no"]])
 def test_customers_of_one_kind_teach_nothing(values):
-    with pytest.raises(DataError, match="holds one value only"):
+    with pytest.raises(DataError, match="has only one value"):
         encode_label(contract_of("boolean"), table_of(values))
 
 
@@ -119,7 +119,7 @@ def test_a_text_label_must_say_which_value_is_positive():
 
 
 def test_a_contract_without_a_label_has_none_to_read():
-    with pytest.raises(ContractError, match=r"mark one column with label\(\)"):
+    with pytest.raises(ContractError, match=r"declare one column with label\(\)"):
         encode_label(Contract("gym", (ENTITY,)), table_of([1, 0]))
 
 
@@ -141,7 +141,7 @@ def test_a_table_without_the_label_is_refused_by_name():
 )
 def test_a_repeated_customer_is_found_at_the_later_rows(customers, repeated):
     table = as_arrow(pd.DataFrame({"id": pd.Series(customers, dtype=object)}))
-    found = repeated_keys(Contract("gym", (ENTITY,)), table)
+    found = duplicate_keys(Contract("gym", (ENTITY,)), table)
     assert [row for finding in found for row in finding.positions.tolist()] == repeated
 
 
@@ -156,4 +156,4 @@ def test_dates_tell_rows_of_one_customer_apart_by_the_moment():
         ("a", None),
     ]
     table = as_arrow([{"id": customer, "day": day} for customer, day in rows])
-    assert repeated_keys(contract, table)[0].positions.tolist() == [2, 4]
+    assert duplicate_keys(contract, table)[0].positions.tolist() == [2, 4]

@@ -26,7 +26,7 @@ def test_a_finding_is_shortened_to_its_first_rows():
     ("kind", "words"),
     [("integer", "send whole numbers"), ("boolean", "send true or false"), ("string", "send text")],
 )
-def test_a_wrong_type_is_mended_by_the_type_that_is_asked_for(kind, words):
+def test_the_remedy_of_a_wrong_type_names_the_type(kind, words):
     assert Violation("x", "type", 1, (0,), kind).remedy == words
 
 
@@ -34,12 +34,12 @@ def test_a_wrong_type_is_mended_by_the_type_that_is_asked_for(kind, words):
     ("violation", "words"),
     [
         (Violation("x", "missing_column", 1), "column 'x' is missing: add the column"),
-        (Violation("", "empty", 1), "the table is empty: give a table with at least one row"),
-        (Violation("x", "duplicate_column", 1), "column 'x' stands there more than once: give"),
-        (Violation("", "not_a_table", 1), "the table is no table: give a pandas"),
+        (Violation("", "empty", 1), "the table is empty: pass a table with at least one row"),
+        (Violation("x", "duplicate_column", 1), "column 'x' appears more than once: give"),
+        (Violation("", "not_a_table", 1), "the table is not a table: pass a pandas"),
         (
             Violation("x", "unknown_column", 1, (3,)),
-            "breaks unknown_column in 1 row (row 3): leave",
+            "breaks unknown_column in 1 row (row 3): remove",
         ),
     ],
 )

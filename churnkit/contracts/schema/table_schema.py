@@ -1,0 +1,212 @@
+"""The columns of a table: their roles, and which of them each purpose needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from churnkit.contracts.parsing.scalars import is_text
+from churnkit.contracts.validation.violations import Violation
+from churnkit.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
+
+    from churnkit.contracts.schema.column import Column
+
+__all__ = ["ENCODED_ROLES", "Purpose", "TableSchema"]
+
+Purpose = Literal["predict", "recommend", "train"]
+
+_DECISION_ROLES = ("value", "cost", "context")
+ENCODED_ROLES = ("feature", *_DECISION_ROLES)
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "predict": ("entity", "feature"),
+    "recommend": ("entity", *ENCODED_ROLES),
+    "train": ("entity", "as_of", *ENCODED_ROLES, "label"),
+}
+_OPTIONAL: dict[str, tuple[str, ...]] = {
+    "predict": ("as_of",),
+    "recommend": ("as_of",),
+    "train": (),
+}
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """Named columns with roles.
+
+    Parameters
+    ----------
+    name
+        Name of the schema, used in messages.
+    columns
+        Columns with unique names, exactly one of them the entity.
+
+    Raises
+    ------
+    ContractError
+        If the roles of the columns contradict each other.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    _by_name: dict[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not is_text(self.name):
+            raise ContractError("the name of a contract must be text")
+        by_name = {column.name: column for column in self.columns}
+        if len(by_name) != len(self.columns):
+            raise ContractError(f"contract '{self.name}' has duplicate column names")
+        object.__setattr__(self, "_by_name", by_name)
+        _check_keys(self.name, self.columns)
+        for column in self.columns:
+            _check_roles(f"contract '{self.name}': column '{column.name}'", column)
+
+    def __getitem__(self, name: str) -> Column:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise ContractError(
+                f"contract '{self.name}' has no column '{name}'; it has: {', '.join(self._by_name)}"
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    @cached_property
+    def entity(self) -> Column:
+        """The column with the customer's id."""
+        return next(column for column in self.columns if column.role == "entity")
+
+    @cached_property
+    def features(self) -> tuple[Column, ...]:
+        """The inputs of the model, in the order of the matrix."""
+        return tuple(column for column in self.columns if column.has_role("feature"))
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of `features`."""
+        return tuple(column.name for column in self.features)
+
+    @cached_property
+    def categorical_features(self) -> tuple[int, ...]:
+        """The positions in `features` of category codes."""
+        return tuple(i for i, column in enumerate(self.features) if column.is_category)
+
+    @cached_property
+    def as_of(self) -> Column | None:
+        """The column with the date of the row, if any."""
+        return self._first("as_of")
+
+    @cached_property
+    def label(self) -> Column | None:
+        """The prediction target, if any."""
+        return self._first("label")
+
+    @cached_property
+    def value(self) -> Column | None:
+        """The first column with the customer's value, if any."""
+        return self._first("value")
+
+    def _first(self, role: str) -> Column | None:
+        return next((column for column in self.columns if column.has_role(role)), None)
+
+    def encoded(self, purpose: Purpose = "predict") -> tuple[Column, ...]:
+        """List the columns of the encoded matrix: features first, then inputs of decisions."""
+        if purpose != "recommend":
+            return self.features
+        return self.features + tuple(
+            column
+            for column in self.columns
+            if column.has_role(*_DECISION_ROLES) and not column.has_role("feature")
+        )
+
+    def required(self, purpose: Purpose) -> tuple[Column, ...]:
+        """List the columns that a table must have for this purpose."""
+        return tuple(column for column in self.columns if column.has_role(*_REQUIRED[purpose]))
+
+    def optional(self, purpose: Purpose) -> tuple[Column, ...]:
+        """List the columns that are checked if present."""
+        return tuple(column for column in self.columns if column.has_role(*_OPTIONAL[purpose]))
+
+    def unread(self, purpose: Purpose) -> tuple[Column, ...]:
+        """List the columns that a row may have but that this purpose does not read.
+
+        The same request body then serves a prediction and a recommendation.
+        """
+        read = (*self.required(purpose), *self.optional(purpose))
+        return tuple(
+            column
+            for column in self.columns
+            if column.has_role(*_DECISION_ROLES) and column not in read
+        )
+
+    def missing_columns(self, purpose: Purpose, names: Iterable[str]) -> list[Violation]:
+        """List the columns that this purpose requires and that are not among `names`."""
+        present = set(names)
+        return [
+            Violation(column.name, "missing_column", 1)
+            for column in self.required(purpose)
+            if column.name not in present
+        ]
+
+    def with_levels(self, levels: Mapping[str, Sequence[str]]) -> Self:
+        """Return the schema with categories learned from a training table."""
+        return replace(
+            self,
+            columns=tuple(
+                replace(column, levels=tuple(levels[column.name]))
+                if column.name in levels
+                else column
+                for column in self.columns
+            ),
+        )
+
+
+def _check_roles(where: str, column: Column) -> None:
+    exclusive = [role for role in column.roles if role not in ENCODED_ROLES]
+    if exclusive and len(column.roles) > 1:
+        raise ContractError(
+            f"{where} has the roles {' and '.join(column.roles)}: '{exclusive[0]}' cannot be "
+            f"combined with others; only {', '.join(ENCODED_ROLES)} can"
+        )
+    if column.type == "datetime" and column.has_role(*ENCODED_ROLES):
+        raise ContractError(
+            f"{where} is a date and cannot be a {column.role}: derive a duration from it (days "
+            "since), or declare it with ignore()"
+        )
+    if column.type == "datetime" and column.role == "label":
+        raise ContractError(
+            f"{where} is a date and cannot be a label: a label is whether a customer churned, "
+            "not when"
+        )
+    if column.role in {"entity", "label"} and column.nullable:
+        raise ContractError(
+            f"{where} is the {column.role} and cannot be nullable: remove the rows where it is "
+            "missing"
+        )
+
+
+def _check_keys(contract: str, columns: Sequence[Column]) -> None:
+    entities = [column for column in columns if column.has_role("entity")]
+    if len(entities) != 1:
+        raise ContractError(
+            f"contract '{contract}' needs exactly one column with role 'entity', "
+            f"got {len(entities)}: declare the customer's id with entity()"
+        )
+    if entities[0].type not in {"string", "integer"}:
+        raise ContractError(
+            f"contract '{contract}': the entity '{entities[0].name}' has type "
+            f"'{entities[0].type}', but a customer's id must be text or an integer"
+        )
+    for role in ("as_of", "label"):
+        names = [column.name for column in columns if column.has_role(role)]
+        if len(names) > 1:
+            raise ContractError(
+                f"contract '{contract}' has {len(names)} columns with role '{role}' "
+                f"({', '.join(names)}): keep one"
+            )
