@@ -109,8 +109,8 @@ def write_model(folder: Path, customers: int) -> None:
 
 def make(folder: Path) -> dict[str, Any]:
     """Make the report, in this process, and measure it."""
-    from churnkit.batch import read_table
     from churnkit.bundle import load
+    from churnkit.core.io.table_file import read_table
     from churnkit.report import build_report
 
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -1,10 +1,7 @@
-from .io.raw_tables import find_tables as find_tables
-from .io.raw_tables import raw_table as raw_table
-from .io.raw_tables import snapshot_file as snapshot_file
-from .io.sources import Query as Query
-from .io.sources import open_source as open_source
-from .io.table_file import open_table as open_table
-from .io.table_file import read_table as read_table
+from churnkit.core.io.table_sources import Query as Query
+from churnkit.core.io.table_sources import open_source as open_source
+
+from .io.raw_snapshots import snapshot_file as snapshot_file
 from .jobs.decide import DecisionPeriod as DecisionPeriod
 from .jobs.erase import Erasure as Erasure
 from .jobs.erase import erase_customers as erase_customers
@@ -26,14 +23,10 @@ __all__ = [
     "RankReport",
     "ScoreReport",
     "erase_customers",
-    "find_tables",
     "learn",
     "open_source",
-    "open_table",
     "plan",
     "rank",
-    "raw_table",
-    "read_table",
     "score",
     "snapshot_file",
 ]

@@ -50,7 +50,8 @@ class Asked:
         ChurnkitError
             If nobody can tell what is meant, or it is not there.
         """
-        from churnkit.batch import find_tables, open_source
+        from churnkit.core.io.raw_tables import find_tables
+        from churnkit.core.io.table_sources import open_source
 
         if self.as_of is None:
             if self.tables:
@@ -77,7 +78,8 @@ class Asked:
         if self.as_of is None:
             yield opened
             return
-        from churnkit.batch import open_source, snapshot_file
+        from churnkit.batch import snapshot_file
+        from churnkit.core.io.table_sources import open_source
 
         with snapshot_file(model, opened, as_of=self.as_of) as file:
             say(f"the customers' rows as of {self.as_of} are made from raw tables")

@@ -73,7 +73,7 @@ class History:
         """Read a table once, with its customers as text, and find its columns."""
         import pyarrow as pa
 
-        from churnkit.batch import read_table
+        from churnkit.core.io.table_file import read_table
 
         with self._lock:
             if name not in self._read:

@@ -13,16 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from churnkit.batch import score
-from churnkit.batch.io import table_file
 from churnkit.batch.io.checkpoints import open_chunks
 from churnkit.batch.jobs import score as score_job
+from churnkit.core.io import table_file
 from churnkit.errors import ChurnkitError
 
 # 60 rows in batches of 5, chunks of 2 batches: six chunks.
 KILLED = """
 import os, signal, sys
 from churnkit.batch.io import checkpoints
-from churnkit.batch.io import table_file
+from churnkit.core.io import table_file
 from churnkit.batch.jobs import score as score_job
 import churnkit
 table_file.BATCH_ROWS, score_job.CHUNK_BATCHES = 5, 2

@@ -379,7 +379,7 @@ class TestSources:
         self, churnkit, shop_copy, rows_of_shop, to_csv, tmp_path, monkeypatch
     ):
         to_csv(tmp_path / "c.csv", rows_of_shop(40, seed=4))
-        monkeypatch.setattr("churnkit.batch.io.table_file.BATCH_ROWS", 5)
+        monkeypatch.setattr("churnkit.core.io.table_file.BATCH_ROWS", 5)
         monkeypatch.setattr("churnkit.batch.jobs.score.CHUNK_BATCHES", 2)
         save = Chunks._save
         saved: list[Chunks] = []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.batch.io.checkpoints import Chunks
-    from churnkit.batch.io.sources import Query
+    from churnkit.core.io.table_sources import Query
 
 __all__ = ["Spool"]
 

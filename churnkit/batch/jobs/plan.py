@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.batch.io.sources import Query, Source
     from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.core.io.table_sources import Query, Source
     from churnkit.decisions import Decisions
 
 __all__ = ["PlanReport", "plan", "summarise"]

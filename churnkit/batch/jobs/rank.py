@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from churnkit.batch.io.sources import Query, Source
     from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.core.io.table_sources import Query, Source
     from churnkit.journal import Journal
 
 __all__ = ["RankReport", "rank"]

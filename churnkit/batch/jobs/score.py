@@ -15,13 +15,13 @@ import pyarrow as pa
 from churnkit import __version__
 from churnkit.batch.io.checkpoints import open_chunks
 from churnkit.batch.io.query_cache import Spool
-from churnkit.batch.io.sources import Query, open_source
 from churnkit.batch.io.table_writer import (
     TableWriter,
     invalid_path,
     refuse_overwriting,
     refuse_unwritable,
 )
+from churnkit.core.io.table_sources import Query, open_source
 from churnkit.core.output_ledger import note_output
 from churnkit.errors import DataError
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from churnkit.batch.io.checkpoints import Chunks
-    from churnkit.batch.io.sources import Source
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.core.io.table_sources import Source
 
 __all__ = ["CHUNK_BATCHES", "ScoreReport", "reason_columns", "score"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churnkit.batch.io.sources import Query, open_source, read_all
 from churnkit.batch.io.table_writer import TableWriter, refuse_overwriting, refuse_unwritable
+from churnkit.core.io.table_sources import Query, open_source, read_all
 from churnkit.core.output_ledger import note_output
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from churnkit.batch.io.sources import Source
     from churnkit.contracts import Contract
+    from churnkit.core.io.table_sources import Source
 
 __all__ = ["read_customers", "write_whole"]
 

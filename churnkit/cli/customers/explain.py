@@ -32,7 +32,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Say why customers are likely to leave, in the schema's own words."""
-    from churnkit.batch import read_table
+    from churnkit.core.io.table_file import read_table
 
     loaded = load_model(model)
     contract = loaded.contract

@@ -153,7 +153,7 @@ def _model(name: str | None, *, needed: bool) -> RetentionModel | None:
 def _read(path: Path | None, model: RetentionModel | None) -> object:
     if path is None or model is None:
         return None
-    from churnkit.batch import read_table
+    from churnkit.core.io.table_file import read_table
 
     contract = model.contract
     wanted = {

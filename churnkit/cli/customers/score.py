@@ -37,8 +37,8 @@ def score(
     as_json: AsJson = False,
 ) -> None:
     """Give each customer of a file a probability of leaving."""
-    from churnkit.batch import read_table
     from churnkit.batch import score as run
+    from churnkit.core.io.table_file import read_table
 
     asked = Asked(customers, sql, tuple(tables or ()), as_of)
     opened = asked.open()

@@ -101,7 +101,7 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 def _measure(customers: Path, model: str | None, *, seed: int, as_json: bool) -> None:
-    from churnkit.batch import read_table
+    from churnkit.core.io.table_file import read_table
     from churnkit.evaluation import METRICS
     from churnkit.pipeline.evaluation.evaluate import evaluate_model
 

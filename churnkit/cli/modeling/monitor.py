@@ -54,7 +54,7 @@ def monitor(
 
     Exit code 1 on an alarm.
     """
-    from churnkit.batch.io.sources import open_source, read_all
+    from churnkit.core.io.table_sources import open_source, read_all
     from churnkit.monitoring import monitor as run
 
     loaded = load_model(model)

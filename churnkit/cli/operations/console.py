@@ -89,7 +89,7 @@ def _rows(path: Path | None, model: Any, tables: dict[str, Path], as_of: date) -
         if not tables:
             raise ChurnkitError("there are no customers here: name a file, a row a customer")
         return model.snapshot(tables, as_of=as_of.isoformat())
-    from churnkit.batch import read_table
+    from churnkit.core.io.table_file import read_table
 
     return read_table(path)
 

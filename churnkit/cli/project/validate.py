@@ -23,9 +23,9 @@ def validate(
     as_json: AsJson = False,
 ) -> None:
     """Check a table against a recipe's schema, or against a model's contract."""
-    from churnkit.batch import read_table
     from churnkit.contracts.validation.pandera_check import check_table
     from churnkit.contracts.validation.violations import to_violations
+    from churnkit.core.io.table_file import read_table
 
     read = read_table(table)
     if model is not None:

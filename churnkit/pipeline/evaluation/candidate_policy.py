@@ -108,7 +108,7 @@ def read_policy(said: str) -> OtherPolicy:
             f"--policy: there is no file {said}: give a table of customers and actions (as "
             "churnkit plan -o writes it), always:ACTION, or none"
         )
-    from churnkit.batch import read_table
+    from churnkit.core.io.table_file import read_table
 
     table = read_table(Path(said))
     customers = [str(name) for name in table.column(0).to_pylist()]

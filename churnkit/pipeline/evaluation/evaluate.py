@@ -216,7 +216,7 @@ def read_before(said: str) -> dict[str, float]:
     ChurnkitError
         If there is no such file or column, it holds no numbers, or a customer stands twice.
     """
-    from churnkit.batch import read_table
+    from churnkit.core.io.table_file import read_table
 
     file, _, column = said.rpartition(":")
     if not file or not column:

@@ -20,7 +20,7 @@ _HEAD = '''"""Who leaves, learned from raw tables: drafted by churnkit init, you
 from pathlib import Path
 from typing import Any
 
-from churnkit.batch import raw_table
+from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline import Recipe
 {imports}
 from schemas.{module} import {schema}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.batch.io.table_file import read_table
 from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
 from churnkit.contracts.parsing.scalars import read_date, read_text
+from churnkit.core.io.table_file import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import facts_of

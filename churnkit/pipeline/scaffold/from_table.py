@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from churnkit.batch.io.table_file import open_table, read_table
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import duplicate_keys
+from churnkit.core.io.table_file import open_table, read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import facts_of
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, are_dates, draft_column

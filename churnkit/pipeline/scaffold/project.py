@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.batch.io.raw_tables import find_tables
+from churnkit.core.io.raw_tables import find_tables
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.project_templates import template_folder
 from churnkit.pipeline.recipe import load_recipe

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.io.table_file import read_table
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
@@ -22,6 +21,7 @@ from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.contracts.validation.pandera_check import check_table
 from churnkit.contracts.validation.violations import to_violations
+from churnkit.core.io.table_file import read_table
 from churnkit.core.user_code_errors import failure
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features

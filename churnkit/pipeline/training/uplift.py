@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.io.table_file import read_table
 from churnkit.bundle.parts.uplift import TriedActions
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
+from churnkit.core.io.table_file import read_table
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:

@@ -14,9 +14,11 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.batch import plan, read_table, score
-from churnkit.batch.io import checkpoints, table_file
+from churnkit.batch import plan, score
+from churnkit.batch.io import checkpoints
 from churnkit.batch.jobs import score as score_job
+from churnkit.core.io import table_file
+from churnkit.core.io.table_file import read_table
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 
 

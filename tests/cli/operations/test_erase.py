@@ -72,7 +72,7 @@ def interrupt(root, churnkit, monkeypatch):
     """Leave finished chunks behind, as a kill does."""
     from churnkit.batch.jobs import score
 
-    monkeypatch.setattr("churnkit.batch.io.table_file.BATCH_ROWS", 50)
+    monkeypatch.setattr("churnkit.core.io.table_file.BATCH_ROWS", 50)
     monkeypatch.setattr(score, "CHUNK_BATCHES", 1)
     true = score._score_batch
     calls = []

@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 
 from churnkit.batch import Query, open_source, score
-from churnkit.batch.io import table_file
-from churnkit.batch.io.sources import read_all
 from churnkit.batch.jobs import score as score_job
+from churnkit.core.io import table_file
+from churnkit.core.io.table_sources import read_all
 from churnkit.errors import ChurnkitError, DataError
 
 
@@ -98,7 +98,7 @@ def test_a_query_is_asked_once_and_resumed_from_what_it_said(
     database, shop_model, tmp_path, expected, monkeypatch
 ):
     monkeypatch.setattr(table_file, "BATCH_ROWS", 5)
-    monkeypatch.setattr("churnkit.batch.io.sources.BATCH_ROWS", 5)
+    monkeypatch.setattr("churnkit.core.io.table_sources.BATCH_ROWS", 5)
     monkeypatch.setattr(score_job, "CHUNK_BATCHES", 2)
 
     def stop(rows):
@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_said(database, expected, tmp_path, monkeypatch, 
 @pytest.mark.parametrize("sql", ["nowhere", "SELECT FROM"])
 def test_a_query_that_is_refused_is_said_without_a_traceback(database, sqlite, sql):
     for url in (database, sqlite):
-        with pytest.raises(ChurnkitError, match="cannot answer"):
+        with pytest.raises(ChurnkitError, match="the query failed"):
             read_all(Query(sql, url))
 
 

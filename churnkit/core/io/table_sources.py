@@ -1,4 +1,4 @@
-"""Where customers come from: a file, a folder, a pattern of names, or a query to a database."""
+"""Sources of customer rows: a file, a folder, a file pattern, or a database query."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from churnkit.batch.io.table_file import BATCH_ROWS, READABLE, TableFile, open_table
+from churnkit.core.io.table_file import (
+    BATCH_ROWS,
+    CSV_SUFFIXES,
+    PARQUET_SUFFIXES,
+    TableFile,
+    open_table,
+)
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
@@ -24,26 +30,26 @@ _PATTERN = re.compile(r"[*?\[]")
 
 
 class Source(Protocol):
-    """Rows of customers that can be read from the start, again and again, in the same order."""
+    """Customer rows that can be read from the start, repeatedly and in the same order."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the source, for messages."""
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Its columns' names."""
+        """Column names."""
 
     @property
     def rows(self) -> int | None:
-        """How many rows it has, where that is known without reading them."""
+        """Number of rows; None if it is not known without reading them."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files that are read."""
+        """Files that are read."""
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """Read the rows in order; only those columns, if any are named."""
+        """Read the rows in order; all columns if `columns` is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class TableFiles:
     Parameters
     ----------
     name
-        The folder or pattern that they were found by.
+        Folder or pattern of the files.
     files
         At least one, in order.
     """
@@ -63,14 +69,14 @@ class TableFiles:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The first file's columns; all have the same."""
+        """Columns of the first file, which all files have."""
         return self.files[0].columns
 
     @property
     def rows(self) -> int | None:
-        """The sum, where all files say how many they have."""
-        known = [file.rows for file in self.files if file.rows is not None]
-        return sum(known) if len(known) == len(self.files) else None
+        """Total number of rows; None if a file does not store its own."""
+        counts = [file.rows for file in self.files if file.rows is not None]
+        return sum(counts) if len(counts) == len(self.files) else None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -79,19 +85,19 @@ class TableFiles:
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Read the files in order; see `TableFile.batches`."""
-        wanted = list(self.columns if columns is None else columns)
+        selected = list(self.columns if columns is None else columns)
         for file in self.files:
-            yield from file.batches(wanted)
+            yield from file.batches(selected)
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Rows that a database gives.
+    """Rows returned by a database.
 
     Parameters
     ----------
     sql
-        A query, or a table's name.
+        A query, or the name of a table.
     url
         A SQLAlchemy URL, or a DuckDB file.
 
@@ -106,7 +112,7 @@ class Query:
 
     @property
     def text(self) -> str:
-        """The query; a bare name stands for the whole table."""
+        """The query; a bare name selects the whole table."""
         name = self.sql.strip()
         if re.fullmatch(r"\w+(\.\w+)*", name):
             quoted = ".".join(f'"{part}"' for part in name.split("."))
@@ -114,21 +120,26 @@ class Query:
         return name
 
     def read(self) -> Iterator[pa.Table]:
-        """Read the rows once, in batches; at least one, for the columns' names.
+        """Run the query once and return its rows in batches.
+
+        Returns
+        -------
+        Iterator of pyarrow.Table
+            The first table has no rows, for the column names.
 
         Raises
         ------
         ChurnkitError
-            If the database cannot be reached or refuses the query.
+            If the database cannot be reached or the query fails.
         """
         if _is_duckdb(self.url):
-            yield from _from_duckdb(Path(self.url), self.text)
+            yield from _query_duckdb(Path(self.url), self.text)
         else:
-            yield from _from_sqlalchemy(self.url, self.text)
+            yield from _query_sqlalchemy(self.url, self.text)
 
 
 def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query:
-    """Find out what a person means by a source.
+    """Open a source of customer rows by its name.
 
     Parameters
     ----------
@@ -137,37 +148,41 @@ def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query
         pattern such as ``exports/2026-*.parquet``; or, with `sql`, a DuckDB file or a
         SQLAlchemy URL.
     sql
-        A query, or a table's name.
+        A query, or the name of a table.
+
+    Returns
+    -------
+    Source or Query
+        Opened files, or the query, which has not run.
 
     Raises
     ------
     ChurnkitError
-        If there is nothing of that name, or a database comes without a query.
+        If there is no such file, or a database has no query.
     DataError
         If the files of a folder have different columns.
     """
-    said = str(source)
-    if _URL.match(said) or _is_duckdb(said):
+    name = str(source)
+    if _URL.match(name) or _is_duckdb(name):
         if sql is None:
             raise ChurnkitError(
-                f"{_shown(said)} is a database: say what to read from it with --sql 'SELECT ...' "
-                "or --sql TABLE"
+                f"{_without_password(name)} is a database: add --sql 'SELECT ...' or --sql TABLE"
             )
-        if _is_duckdb(said) and not Path(said).is_file():
-            raise ChurnkitError(f"{said} does not exist: name a DuckDB file")
-        return Query(sql, said)
+        if _is_duckdb(name) and not Path(name).is_file():
+            raise ChurnkitError(f"{name} does not exist: name a DuckDB file")
+        return Query(sql, name)
     if sql is not None:
         raise ChurnkitError(
-            f"{said} is not a database: --sql asks a DuckDB file (.duckdb) or a URL such as "
+            f"{name} is not a database: --sql needs a DuckDB file (.duckdb) or a URL such as "
             "postgresql://host/db"
         )
     path = Path(source)
     if path.is_dir():
-        return _several(said, [f for f in path.rglob("*") if _is_table(f, path)])
-    if _PATTERN.search(said) and not path.exists():
+        return _open_files(name, [f for f in path.rglob("*") if _is_table(f, path)])
+    if _PATTERN.search(name) and not path.exists():
         root = Path(path.anchor or ".")
-        pattern = str(path.relative_to(path.anchor)) if path.anchor else said
-        return _several(said, [f for f in root.glob(pattern) if f.is_file()])
+        pattern = str(path.relative_to(path.anchor)) if path.anchor else name
+        return _open_files(name, [f for f in root.glob(pattern) if f.is_file()])
     return open_table(path)
 
 
@@ -179,72 +194,78 @@ def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.
     source
         From `open_source`.
     columns
-        Only those of these that it has; all if None.
+        Columns to read, where the source has them; all if None.
+
+    Returns
+    -------
+    pyarrow.Table
+        All rows in order.
     """
     if isinstance(source, Query):
         table = pa.concat_tables(list(source.read()), promote_options="permissive")
-        return table if columns is None else table.select(_having(table.column_names, columns))
-    wanted = _having(source.columns, columns)
-    batches = list(source.batches(wanted))
+        return table if columns is None else table.select(_present(table.column_names, columns))
+    selected = _present(source.columns, columns)
+    batches = list(source.batches(selected))
     if batches:
         return pa.concat_tables(batches, promote_options="permissive")
-    return pa.table({name: pa.array([], pa.string()) for name in wanted})
+    return pa.table({name: pa.array([], pa.string()) for name in selected})
 
 
-def _having(names: Sequence[str], columns: list[str] | None) -> list[str]:
+def _present(names: Sequence[str], columns: list[str] | None) -> list[str]:
     return [name for name in names if columns is None or name in columns]
 
 
-def _is_duckdb(said: str) -> bool:
-    return Path(said).suffix.lower() in _DUCKDB and not _URL.match(said)
+def _is_duckdb(name: str) -> bool:
+    return Path(name).suffix.lower() in _DUCKDB and not _URL.match(name)
 
 
 def _is_table(file: Path, root: Path) -> bool:
-    # Spark and others write notes, and unfinished files, under such names.
+    # Spark and other tools write metadata and unfinished files under such names.
     hidden = any(part[0] in "._" for part in file.relative_to(root).parts)
-    return not hidden and file.suffix.lower() in READABLE and file.is_file()
+    is_readable = file.suffix.lower() in PARQUET_SUFFIXES | CSV_SUFFIXES
+    return not hidden and is_readable and file.is_file()
 
 
-def _several(name: str, paths: list[Path]) -> TableFiles:
+def _open_files(name: str, paths: list[Path]) -> TableFiles:
     if not paths:
         raise ChurnkitError(f"{name}: there is no .csv or .parquet file: name another folder")
     files = tuple(open_table(path) for path in sorted(paths))
     first = files[0]
     for file in files[1:]:
-        lacking = [column for column in first.columns if column not in file.columns]
-        if lacking:
+        missing = [column for column in first.columns if column not in file.columns]
+        if missing:
             raise DataError(
                 file.path.name,
                 [
                     f"column '{column}' is missing, and {first.path.name} has it: give all files "
                     "the same columns"
-                    for column in lacking
+                    for column in missing
                 ],
             )
     return TableFiles(name, files)
 
 
-def _from_duckdb(path: Path, query: str) -> Iterator[pa.Table]:
+def _query_duckdb(path: Path, query: str) -> Iterator[pa.Table]:
     import duckdb
 
     try:
         with duckdb.connect(str(path), read_only=True) as connection:
-            answer = connection.sql(query)
-            if answer is None:
-                raise ChurnkitError(f"{path}: the statement gives no rows: give a SELECT")
-            # Older versions call it otherwise.
-            read = getattr(answer, "to_arrow_reader", None) or answer.fetch_arrow_reader
-            reader = read(BATCH_ROWS)
+            relation = connection.sql(query)
+            if relation is None:
+                raise ChurnkitError(f"{path}: the statement returns no rows: use a SELECT")
+            # Older versions have another name for it.
+            open_reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+            reader = open_reader(BATCH_ROWS)
             yield reader.schema.empty_table()
             for batch in reader:
                 yield pa.Table.from_batches([batch])
     except duckdb.Error as error:
         # The rest of a message may quote rows.
-        first = str(error).partition("\n")[0]
-        raise ChurnkitError(f"{path} cannot answer the query: {first}") from None
+        first_line = str(error).partition("\n")[0]
+        raise ChurnkitError(f"{path}: the query failed: {first_line}") from None
 
 
-def _from_sqlalchemy(url: str, query: str) -> Iterator[pa.Table]:
+def _query_sqlalchemy(url: str, query: str) -> Iterator[pa.Table]:
     import sqlalchemy as sa
 
     try:
@@ -255,26 +276,26 @@ def _from_sqlalchemy(url: str, query: str) -> Iterator[pa.Table]:
             yield pa.table({name: pa.array([], pa.null()) for name in names})
             while rows := list(islice(result, BATCH_ROWS)):
                 columns = zip(*rows, strict=True)
-                yield pa.table(dict(zip(names, map(_column, columns), strict=True)))
+                yield pa.table(dict(zip(names, map(_to_arrow, columns), strict=True)))
     except ModuleNotFoundError as error:
         raise ChurnkitError(
-            f"{_shown(url)} needs the driver '{error.name}': pip install it"
+            f"{_without_password(url)} needs the driver '{error.name}': pip install it"
         ) from None
     except sa.exc.SQLAlchemyError as error:
         kind = type(getattr(error, "orig", None) or error).__name__
         raise ChurnkitError(
-            f"{_shown(url)} cannot answer the query ({kind}): try it in the database's own client"
+            f"{_without_password(url)}: the query failed ({kind}): try it in the database's own "
+            "client"
         ) from None
 
 
-def _column(values: tuple[Any, ...]) -> pa.Array:
+def _to_arrow(values: tuple[Any, ...]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        # A column of several types, as SQLite may have: the contract reads each value's text.
+        # A column of several types, as SQLite may have: the contract parses each value's text.
         return pa.array([None if value is None else str(value) for value in values])
 
 
-def _shown(url: str) -> str:
-    """Return an address as it may be shown: without a password."""
+def _without_password(url: str) -> str:
     return re.sub(r"//[^/@]*@", "//***@", url)

@@ -1,0 +1,69 @@
+"""Customer rows at a date, built from raw tables by a model's timeline."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from churnkit.core.io.raw_tables import raw_table
+from churnkit.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from churnkit.bundle.model import RetentionModel
+
+__all__ = ["snapshot_file"]
+
+
+@contextmanager
+def snapshot_file(
+    model: RetentionModel,
+    tables: dict[str, Path],
+    *,
+    as_of: str,
+    progress: Callable[[str, float], None] | None = None,
+) -> Iterator[Path]:
+    """Build the customers' rows at a date, with the plan of the training, in a temporary file.
+
+    Parameters
+    ----------
+    model
+        A model that was trained on a timeline.
+    tables
+        Files by table name, from `churnkit.core.io.raw_tables.find_tables`; tables that the plan
+        does not read are ignored.
+    as_of
+        The date; only rows strictly before it are used.
+    progress
+        Called with the step and the share that is done.
+
+    Yields
+    ------
+    Path
+        A Parquet file, deleted when the block ends.
+
+    Raises
+    ------
+    RecipeError
+        If the model was trained on a ready table.
+    DataError
+        If a table is missing or does not fit the plan.
+    """
+    import tempfile
+
+    from churnkit.timeline import build_to
+
+    plan = model.parts.timeline
+    if plan is None:
+        raise RecipeError(
+            f"model '{model.name}' was trained on a ready table and has no plan for raw tables: "
+            "pass a file with the columns of that table, without --as-of"
+        )
+    sources = {table.source for table in plan.tables}
+    inputs = {name: raw_table(path) if name in sources else path for name, path in tables.items()}
+    with tempfile.TemporaryDirectory(prefix="churnkit-") as folder:
+        file = Path(folder) / "customers.parquet"
+        build_to(file, plan.at(as_of), inputs, progress=progress)
+        yield file

@@ -1,0 +1,251 @@
+"""Read CSV and Parquet files as Arrow tables, whole or in batches."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
+
+from churnkit.core.io.csv_dialect import Dialect, detect_dialect
+from churnkit.errors import ChurnkitError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "BATCH_ROWS",
+    "CSV_SUFFIXES",
+    "PARQUET_SUFFIXES",
+    "TableFile",
+    "open_table",
+    "read_table",
+]
+
+BATCH_ROWS = 65_536
+PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
+CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+_READ_BYTES = 1 << 20
+_CSV_BLOCK_BYTES = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """CSV or Parquet file that can be read in batches.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Column names.
+    rows
+        Number of rows for Parquet; None for CSV.
+    size
+        Bytes.
+    dialect
+        CSV dialect; None for Parquet.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: int | None
+    size: int
+    dialect: Dialect | None = None
+
+    @property
+    def name(self) -> str:
+        """File name, for messages."""
+        return self.path.name
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The file, as a tuple of one."""
+        return (self.path,)
+
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """Read the rows in order, at most `BATCH_ROWS` in each table; blank lines are skipped.
+
+        Parameters
+        ----------
+        columns
+            Columns to read; all if None.
+
+        Returns
+        -------
+        Iterator of pyarrow.Table
+            Tables with these columns. Every CSV column is text.
+
+        Raises
+        ------
+        ChurnkitError
+            If a later part of the file is damaged.
+        """
+        selected = list(self.columns if columns is None else columns)
+        ragged: list[tuple[int, int]] = []
+        try:
+            if self.dialect is None:
+                yield from self._parquet(selected)
+            else:
+                yield from self._csv(selected, self.dialect, ragged)
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            raise ChurnkitError(_read_error(self.path, error, ragged)) from None
+
+    def _parquet(self, columns: list[str]) -> Iterator[pa.Table]:
+        # With pre_buffer the reader keeps what it has read until the end of the file.
+        with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                # The file returns the columns in its own order.
+                yield pa.Table.from_batches([batch]).select(columns)
+
+    def _csv(
+        self, columns: list[str], dialect: Dialect, ragged: list[tuple[int, int]]
+    ) -> Iterator[pa.Table]:
+        def refuse_row(row: Any) -> str:
+            ragged.append((row.expected_columns, row.actual_columns))
+            return "error"
+
+        last = self.columns[-1]
+        try:
+            reader = pcsv.open_csv(
+                self.path,
+                read_options=pcsv.ReadOptions(
+                    encoding=dialect.encoding, block_size=_CSV_BLOCK_BYTES
+                ),
+                parse_options=pcsv.ParseOptions(
+                    delimiter=dialect.delimiter,
+                    newlines_in_values=True,
+                    invalid_row_handler=refuse_row,
+                ),
+                # All columns are read as text; the contract, which has their types, converts them.
+                convert_options=pcsv.ConvertOptions(
+                    column_types=dict.fromkeys(self.columns, pa.string()),
+                    include_columns=list(dict.fromkeys([*columns, last])),
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):  # a header without a line end
+                return
+            raise
+        with reader:
+            for batch in reader:
+                if batch.num_rows and dialect.odd_quotes:
+                    _refuse_unclosed_quote(self.path, batch[last][-1].as_py())
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    table = pa.Table.from_batches([batch.slice(start, BATCH_ROWS)])
+                    yield table.select(columns)
+
+
+def open_table(path: str | Path) -> TableFile:
+    """Open a CSV or Parquet file.
+
+    A CSV file may be encoded as UTF-8, UTF-16 or Windows-1252 and delimited by commas,
+    semicolons, tabs or vertical bars.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    TableFile
+        The file with its columns and dialect; no row has been read.
+
+    Raises
+    ------
+    ChurnkitError
+        If the file does not exist or has another format.
+    DataError
+        If two columns have the same name, or the file is empty.
+    """
+    file = Path(path)
+    if not file.is_file():
+        problem = "is a folder, not a file" if file.is_dir() else "does not exist"
+        raise ChurnkitError(f"{file} {problem}: name a .csv or .parquet file")
+    suffix = file.suffix.lower()
+    rows: int | None = None
+    dialect: Dialect | None = None
+    try:
+        if suffix in PARQUET_SUFFIXES:
+            with pq.ParquetFile(file) as parquet:
+                columns = tuple(parquet.schema_arrow.names)
+                rows = parquet.metadata.num_rows
+        elif suffix in CSV_SUFFIXES:
+            dialect = detect_dialect(file)
+            columns = dialect.columns
+        else:
+            raise ChurnkitError(f"{file}: a table is a .csv, .tsv or .parquet file")
+    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
+        raise ChurnkitError(_read_error(file, error, [])) from None
+    if not columns:
+        raise DataError(file.name, ["the table is empty: give a table with at least one row"])
+    duplicates = sorted({name for name in columns if columns.count(name) > 1})
+    if duplicates:
+        raise DataError(
+            file.name,
+            [
+                f"column '{name}' appears more than once: give each column its own name"
+                for name in duplicates
+            ],
+        )
+    return TableFile(file, columns, rows, file.stat().st_size, dialect)
+
+
+def read_table(path: str | Path, *, columns: list[str] | None = None) -> pa.Table:
+    """Read a whole CSV or Parquet file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Columns to read, where the file has them; all if None.
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows in order; every CSV column is text.
+
+    Raises
+    ------
+    ChurnkitError
+        If the file does not exist or cannot be read.
+    """
+    file = open_table(path)
+    selected = [name for name in file.columns if columns is None or name in columns]
+    batches = list(file.batches(selected))
+    if batches:
+        return pa.concat_tables(batches)
+    return pa.table({name: pa.array([], pa.string()) for name in selected})
+
+
+def _refuse_unclosed_quote(file: Path, last_field: str) -> None:
+    """Refuse an unclosed quote: it would swallow all rows after it into one field."""
+    if "\n" in last_field or "\r" in last_field:
+        raise ChurnkitError(
+            f"{file}: a double quote is not closed: close it, or double it where it is part of "
+            "the text"
+        )
+
+
+def _read_error(file: Path, error: Exception, ragged: list[tuple[int, int]]) -> str:
+    """Describe a read error without Arrow's own message, which may quote a customer's row."""
+    if ragged:
+        expected, actual = ragged[0]
+        return (
+            f"{file}: a row has {actual} fields where the header has {expected}: put text that "
+            "contains the delimiter or a line break in double quotes"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return f"{file} cannot be read: {error.strerror}"
+    kind = "CSV" if file.suffix.lower() in CSV_SUFFIXES else "Parquet"
+    return (
+        f"{file} cannot be read as {kind}: it is damaged, truncated, or in another format; "
+        "export it again"
+    )
