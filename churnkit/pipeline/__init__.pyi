@@ -1,13 +1,13 @@
 from .checks.preconditions import Needs as Needs
 from .checks.preconditions import PreconditionError as PreconditionError
+from .declarations import Experiment as Experiment
+from .declarations import Lifetime as Lifetime
 from .recipe import Recipe as Recipe
 from .recipe import load_recipe as load_recipe
 from .training.holdout_split import Split as Split
 from .training.promotion_gate import PromotionGate as PromotionGate
-from .training.survival import Lifetime as Lifetime
 from .training.train import TrainingResult as TrainingResult
 from .training.train import train as train
-from .training.uplift import Experiment as Experiment
 
 __all__ = [
     "Experiment",

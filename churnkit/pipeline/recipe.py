@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from churnkit.decisions import Catalogue, Ranking
+    from churnkit.pipeline.declarations import Experiment, Lifetime
     from churnkit.pipeline.training.row_filters import Reason
-    from churnkit.pipeline.training.survival import Lifetime
-    from churnkit.pipeline.training.uplift import Experiment
     from churnkit.timeline import Timeline
 
 __all__ = ["Recipe", "load_recipe"]

@@ -15,39 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models import HazardScorer
+    from churnkit.pipeline.declarations import Lifetime
     from churnkit.pipeline.training.dataset import Part, TrainingData
 
-__all__ = ["FittedLifetime", "Lifetime", "fit_lifetime"]
+__all__ = ["FittedLifetime", "fit_lifetime"]
 
 _NEVER = ("feature", "label", "entity", "pii")
-
-
-@dataclass(frozen=True)
-class Lifetime:
-    """Where a table says how long its customers stayed.
-
-    The bundle then holds a hazard beside the classifier, and `RetentionModel.survival` and
-    `.lifetime` answer for any horizon.
-
-    Parameters
-    ----------
-    duration
-        The column with the time from the row's date until the customer left, or until you last
-        looked. It tells the future, so it must not be a feature.
-    event
-        The column that is true where the customer left then.
-    model
-        An unfitted `HazardModel`; the default one if not given. Its seed and its categories are
-        set from the recipe.
-    horizons
-        The times at which the card tells its calibration; the horizon of `lifetime` if not
-        given.
-    """
-
-    duration: str
-    event: str
-    model: Any = None
-    horizons: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

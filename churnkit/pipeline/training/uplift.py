@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -18,76 +18,21 @@ from churnkit.core.io.table_file import read_table
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from churnkit.contracts.contract import Contract
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.models import UpliftModel
+    from churnkit.pipeline.declarations import Experiment
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.dataset import TrainingData
 
-__all__ = ["Experiment", "UpliftArtifact", "fit_experiment"]
+__all__ = ["UpliftArtifact", "fit_experiment"]
 
 # An arm that the catalogue lacks can never be given: no policy may win by it.
 _UNAFFORDABLE = 1e12
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """What was tried, on whom, with what chance, and what came of it.
-
-    Parameters
-    ----------
-    outcome
-        The column of the outcome; rows where it is null are not known yet and left out.
-    kind
-        ``"churned"``: true for customers who left; ``"stayed"``: true for those who stayed, or
-        came; ``"money"``: an amount.
-    data
-        A file, or a function that returns a table: the schema's columns as known when the action
-        was chosen, and those of this experiment. The recipe's own table if not given.
-    table
-        With a timeline: the raw table of the decisions. Features are made as of each decision.
-    decided_at
-        Its column with the moment of the decision.
-    treatment, propensity
-        The columns of the action and of the chance with which it was chosen; ``propensity=None``
-        estimates it from the features; a number is the chance of every arm.
-    control
-        What the treatment column holds where nothing was done.
-    actions
-        For each value of the treatment column the action of the catalogue; a value that is not
-        named is taken for the action of the same name, if there is one.
-    learner
-        As in `churnkit.models.UpliftModel`.
-    level
-        An action goes out when the lower bound of its gain at this level is above zero.
-
-    Raises
-    ------
-    RecipeError
-        If a setting is not one of its words, or out of range.
-    """
-
-    outcome: str
-    kind: Literal["churned", "stayed", "money"] = "churned"
-    data: Callable[[], Any] | str | Path | None = None
-    table: str | None = None
-    decided_at: str = "decided_at"
-    treatment: str = "action"
-    propensity: str | float | None = "propensity"
-    control: Any = "none"
-    actions: Mapping[Any, str] = field(default_factory=dict)
-    learner: str = "auto"
-    level: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.kind not in {"churned", "stayed", "money"}:
-            raise RecipeError("experiment: kind must be 'churned', 'stayed' or 'money'")
-        if not 0.0 <= self.level < 1.0:
-            raise RecipeError("experiment: level is a share, from 0 and below 1")
 
 
 @dataclass(frozen=True)
