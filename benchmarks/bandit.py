@@ -193,7 +193,7 @@ def open_bandit() -> dict[str, Any]:
         BanditBatch(X[first], [names[at] for at in arm[first]], feature[arm[first]], click[first])
     )
     policy = slate_probabilities(bandit.sample(X[second], names, feature), size=3, epsilon=0.1)
-    judged = PolicyLog.of(
+    judged = PolicyLog.from_columns(
         arm[second],
         log["propensity_score"].to_numpy()[second],
         click[second],

@@ -33,7 +33,7 @@ from benchmarks.model_peers import Fold, Peer, autogluon, cpu_seconds, peers
 from benchmarks.model_tables import SETS, Table, from_csv
 from benchmarks.publish import HERE, machine, publish
 from churnkit.evaluation import METRICS, compare
-from churnkit.evaluation.classification.score_order import Ranked
+from churnkit.evaluation.classification.score_order import RankedOutcomes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,9 +51,9 @@ def treatment_effects(table: Table, peer: Peer, folds: list[Fold]) -> dict[str, 
     started = cpu_seconds()
     for number, fold in enumerate(folds):
         probability[fold.test] = peer.predict(table, fold)
-        mass = Ranked(table.y[fold.test], probability[fold.test]).mass()
+        groups = RankedOutcomes(table.y[fold.test], probability[fold.test]).group()
         for name in SHOWN:
-            by_fold[name].append(METRICS[name].of(mass))
+            by_fold[name].append(METRICS[name].compute(groups))
         print(
             f"  {peer.title}, fold {number}: AUC {by_fold['auc'][-1]:.4f}, "
             f"log loss {by_fold['log_loss'][-1]:.4f}, {cpu_seconds() - started:.0f} CPU s",

@@ -94,7 +94,9 @@ def digits(run: int) -> dict[str, float]:
     )
     action = drawn(behaviour, np.random.RandomState(run))
     rows = np.arange(len(test_y))
-    log = PolicyLog.of(action, behaviour[rows, action], action == test_y, features=test_X, arms=10)
+    log = PolicyLog.from_columns(
+        action, behaviour[rows, action], action == test_y, features=test_X, arms=10
+    )
     return errors(log, policy, float(policy[rows, test_y].mean()))
 
 
@@ -119,7 +121,11 @@ def synthetic(run: int) -> dict[str, float]:
         action = drawn(behaviour, np.random.RandomState(run))
         at = np.arange(rows)
         reward = rng.binomial(1, chance[at, action])
-        return X, chance, PolicyLog.of(action, behaviour[at, action], reward, features=X, arms=arms)
+        return (
+            X,
+            chance,
+            PolicyLog.from_columns(action, behaviour[at, action], reward, features=X, arms=arms),
+        )
 
     train_X, _, train = batch()
     test_X, chance, test = batch()
@@ -180,7 +186,7 @@ def open_bandit() -> dict[str, Any]:
     np.add.at(policy[0], (item, place), 1.0)
     policy /= policy.sum(axis=1, keepdims=True)
     started = time.process_time()
-    log = PolicyLog.of(
+    log = PolicyLog.from_columns(
         column(uniform, "item_id"),
         column(uniform, "propensity_score"),
         column(uniform, "click"),

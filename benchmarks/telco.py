@@ -26,7 +26,7 @@ from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.datasets import load
 from churnkit.evaluation import METRICS, calibration_error, compare
-from churnkit.evaluation.classification.score_order import Ranked
+from churnkit.evaluation.classification.score_order import RankedOutcomes
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import load_recipe
 
@@ -121,9 +121,9 @@ def treatment_effects(table: Table, of: Probability) -> dict[str, Any]:
         parts.append(test)
     seconds = time.process_time() - started
     for test in parts:
-        mass = Ranked(table.y[test], probability[test]).mass()
+        groups = RankedOutcomes(table.y[test], probability[test]).group()
         for name in SHOWN:
-            folds[name].append(METRICS[name].of(mass))
+            folds[name].append(METRICS[name].compute(groups))
     figures: dict[str, Any] = {
         name: {"mean": float(np.mean(each)), "spread": float(np.std(each, ddof=1))}
         for name, each in folds.items()

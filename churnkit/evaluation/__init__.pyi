@@ -23,7 +23,6 @@ from .classification.metrics import top_decile_lift as top_decile_lift
 from .classification.metrics import top_decile_share as top_decile_share
 from .classification.repeated_cv import compare_models as compare_models
 from .classification.repeated_cv import corrected_interval as corrected_interval
-from .classification.score_order import EvaluationError as EvaluationError
 from .classification.slices import Slice as Slice
 from .classification.slices import Slices as Slices
 from .classification.slices import slice_metrics as slice_metrics
@@ -77,6 +76,7 @@ from .uplift.rate import doubly_robust_scores as doubly_robust_scores
 from .uplift.rate import paired_value as paired_value
 from .uplift.rate import rank_average_effect as rank_average_effect
 from .uplift.rate import toc_curve as toc_curve
+from .validation import EvaluationError as EvaluationError
 
 __all__ = [
     "METRICS",

@@ -1,4 +1,4 @@
-"""Keep watch after launch: new rows against the training's, forecasts against what came."""
+"""Monitoring after deployment: drift of new rows, and realized against predicted churn."""
 
 from churnkit._lazy_exports import attach_stub
 

@@ -1,5 +1,5 @@
 from .checks import MonitorReport as MonitorReport
 from .checks import monitor as monitor
-from .findings import Finding as Finding
+from .finding import Finding as Finding
 
 __all__ = ["Finding", "MonitorReport", "monitor"]

@@ -1,54 +1,61 @@
-"""Look at new customers, and at what became of earlier ones, with a model's eyes."""
+"""Checks of new customers, and of the outcomes of earlier ones, against a model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.contracts.parsing.scalars import read_date
 from churnkit.errors import RecipeError
-from churnkit.evaluation.drift.performance_estimation import foresee
-from churnkit.evaluation.drift.profile import Profile, adjusted
-from churnkit.monitoring.findings import Finding
-from churnkit.monitoring.freshness import stale_rows
-from churnkit.monitoring.realized_performance import what_came
+from churnkit.evaluation.drift.performance_estimation import estimate_performance
+from churnkit.evaluation.drift.profile import Profile, holm_adjust
+from churnkit.monitoring.finding import Finding
+from churnkit.monitoring.realized_performance import check_realized
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.contract import Contract
     from churnkit.contracts.encoding.encoded import Encoded
-    from churnkit.evaluation.drift.performance_estimation import PerformanceEstimate, Reconciled
+    from churnkit.evaluation.drift.performance_estimation import (
+        PerformanceEstimate,
+        RealizedPerformance,
+    )
     from churnkit.evaluation.drift.profile import ColumnDrift
     from churnkit.journal import Journal
 
 __all__ = ["MonitorReport", "monitor"]
 
-# One set of columns in a thousand is called drifted by chance.
-_CHANCE = 0.001
+# One set of columns in a thousand is reported as drifted by chance.
+_SIGNIFICANCE = 0.001
 _INVALID_SHARE = 0.01
 _UNSEEN_SHARE = 0.005
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorReport:
-    """What was found.
+    """Result of `monitor`.
 
     Parameters
     ----------
     model
         The model's name.
     rows, invalid
-        How many customers were looked at, and how many break the contract.
+        Number of customers checked, and of those that violate the contract.
     findings
         Alarms first.
     drift
-        Every column, the score last, the furthest first.
-    foreseen
-        What the model's figures will be on these customers, if calibration holds.
-    came
-        What became of labelled customers, beside what was foreseen; None without labels.
+        Drift of every column and of the score, largest first.
+    estimate
+        Expected metrics of the model on these customers, if calibration holds.
+    realized
+        Realized against predicted churn of labeled customers; None without labels.
     left_out
-        Labelled customers who had an action, which may have changed the label.
+        Number of labeled customers excluded because an action may have changed their label.
     """
 
     model: str
@@ -56,13 +63,13 @@ class MonitorReport:
     invalid: int
     findings: tuple[Finding, ...]
     drift: tuple[ColumnDrift, ...]
-    foreseen: PerformanceEstimate | None
-    came: Reconciled | None = None
+    estimate: PerformanceEstimate | None
+    realized: RealizedPerformance | None = None
     left_out: int = 0
 
     @property
     def alarm(self) -> bool:
-        """Whether any finding is an alarm."""
+        """True if any finding is an alarm."""
         return any(finding.alarm for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,8 +81,8 @@ class MonitorReport:
             "alarm": self.alarm,
             "findings": [finding.to_dict() for finding in self.findings],
             "drift": [column.to_dict() for column in self.drift],
-            "foreseen": None if self.foreseen is None else self.foreseen.to_dict(),
-            "came": None if self.came is None else self.came.to_dict(),
+            "estimate": None if self.estimate is None else self.estimate.to_dict(),
+            "realized": None if self.realized is None else self.realized.to_dict(),
             "left_out": self.left_out,
         }
 
@@ -84,110 +91,137 @@ def monitor(
     model: RetentionModel,
     customers: Any,
     *,
-    labelled: Any = None,
+    labeled: Any = None,
     journal: Journal | None = None,
     as_of: datetime | None = None,
     every_days: float = 31.0,
 ) -> MonitorReport:
-    """Look at new customers, and at what became of earlier ones.
+    """Check new customers, and the outcomes of earlier ones.
 
     Parameters
     ----------
     model
-        From `churnkit.load`; trained by a churnkit that keeps profiles.
+        From `churnkit.load`; its bundle has a profile of the training rows.
     customers
-        The customers of today: a pandas, polars or pyarrow table, or a list of dicts.
-    labelled
-        Earlier customers as they were then, with the label that is known now.
+        Today's customers: a pandas, polars or pyarrow table, or a list of dicts.
+    labeled
+        Earlier customers as they were then, with their labels.
     journal
-        Where actions were logged: customers who had one since are left out of `labelled`, and
-        those who were left alone by chance stand for them.
+        Log of actions: customers with an action are excluded from `labeled`, and untreated
+        customers are weighted to represent them.
     as_of
-        The moment of looking; with it rows that are older than `every_days` are stale.
+        The moment of the check; rows older than `every_days` are then stale.
     every_days
-        How often new rows are due.
+        How often new rows are due, days.
+
+    Returns
+    -------
+    MonitorReport
 
     Raises
     ------
     DataError
-        If a column is missing.
+        A column is missing.
     RecipeError
-        If the model holds no profile.
+        The model has no profile.
     """
-    profile = _profile(model)
+    profile = _load_profile(model)
     encoded = model.encode(customers)
     probability = model.probabilities(encoded)
     valid = encoded.valid
-    findings = [*_broken(encoded), *_unseen(encoded)]
+    findings = [*_check_contract(encoded), *_check_categories(encoded)]
     drift = (*profile.compare(encoded.features[valid]), profile.score.compare(probability[valid]))
-    findings += _drifted(drift)
-    findings += stale_rows(model.contract, customers, as_of=as_of, every_days=every_days)
-    came, left_out = None, 0
-    if labelled is not None:
-        came, left_out, more = what_came(model, labelled, journal=journal)
-        findings += more
+    findings += _check_drift(drift)
+    findings += _check_freshness(model.contract, customers, as_of=as_of, every_days=every_days)
+    realized, left_out = None, 0
+    if labeled is not None:
+        realized, left_out, realized_findings = check_realized(model, labeled, journal=journal)
+        findings += realized_findings
     return MonitorReport(
         model=model.name,
         rows=len(valid),
         invalid=int((~valid).sum()),
-        findings=tuple(sorted(findings, key=lambda found: not found.alarm)),
+        findings=tuple(sorted(findings, key=lambda finding: not finding.alarm)),
         drift=tuple(sorted(drift, key=lambda column: -column.psi)),
-        foreseen=foresee(probability[valid]) if valid.any() else None,
-        came=came,
+        estimate=estimate_performance(probability[valid]) if valid.any() else None,
+        realized=realized,
         left_out=left_out,
     )
 
 
-def _profile(model: RetentionModel) -> Profile:
+def _load_profile(model: RetentionModel) -> Profile:
     if model.parts.profile is None:
-        raise RecipeError(
-            f"model '{model.name}' was trained by a churnkit that kept no profile: train it again"
-        )
+        raise RecipeError(f"model '{model.name}' has no profile of its training rows: retrain it")
     profile = Profile.from_dict(model.parts.profile)
     if len(profile.columns) != len(model.contract.features):
-        raise RecipeError(f"the profile of model '{model.name}' is another one's: train it again")
+        raise RecipeError(
+            f"the profile of model '{model.name}' has {len(profile.columns)} columns and its "
+            f"contract {len(model.contract.features)} features: retrain it"
+        )
     return profile
 
 
-def _broken(encoded: Encoded) -> list[Finding]:
+def _check_contract(encoded: Encoded) -> list[Finding]:
     rows = len(encoded.matrix)
     if not rows:
-        return [Finding("CK203", "the table", "has no rows: the feed may be cut off", alarm=True)]
+        return [Finding("CK203", "the table", "has no rows: the feed may be broken", alarm=True)]
     return [
         Finding(
             "CK203",
             violation.column,
-            f"breaks '{violation.rule}' in {violation.count:,} of {rows:,} rows",
+            f"violates '{violation.rule}' in {violation.count:,} of {rows:,} rows",
             alarm=violation.count > _INVALID_SHARE * rows,
         )
         for violation in encoded.violations
     ]
 
 
-def _unseen(encoded: Encoded) -> list[Finding]:
+def _check_categories(encoded: Encoded) -> list[Finding]:
     rows = len(encoded.matrix)
     return [
         Finding(
             "CK204",
-            found.column,
-            f"has categories that training never saw in {len(found.positions):,} of {rows:,} rows; "
-            "they are read as missing",
-            alarm=len(found.positions) > _UNSEEN_SHARE * rows,
+            warning.column,
+            f"has categories unseen in training in {len(warning.positions):,} of {rows:,} rows; "
+            "they are treated as missing",
+            alarm=len(warning.positions) > _UNSEEN_SHARE * rows,
         )
-        for found in encoded.warnings
+        for warning in encoded.warnings
     ]
 
 
-def _drifted(drift: tuple[ColumnDrift, ...]) -> list[Finding]:
+def _check_drift(drift: tuple[ColumnDrift, ...]) -> list[Finding]:
     findings = []
-    chance = adjusted([column.p_value for column in drift])
-    for place, (column, p) in enumerate(zip(drift, chance, strict=True)):
-        if p > _CHANCE or column.level == "none":
+    p_values = holm_adjust([column.p_value for column in drift])
+    for position, (column, p_value) in enumerate(zip(drift, p_values, strict=True)):
+        if p_value > _SIGNIFICANCE or column.level == "none":
             continue
-        code = "CK202" if place == len(drift) - 1 else "CK201"
-        says = f"has moved: stability index {column.psi:.2f}"
-        moved = column.missing_now - column.missing_before
-        if abs(moved) >= 0.01:
-            says += f", missing {column.missing_now:.0%} after {column.missing_before:.0%}"
-        findings.append(Finding(code, column.name, says, alarm=column.level == "large"))
+        code = "CK202" if position == len(drift) - 1 else "CK201"
+        message = f"has drifted: stability index {column.psi:.2f}"
+        if abs(column.missing_now - column.missing_before) >= 0.01:
+            message += f", missing {column.missing_now:.0%}, was {column.missing_before:.0%}"
+        findings.append(Finding(code, column.name, message, alarm=column.level == "large"))
     return findings
+
+
+def _check_freshness(
+    contract: Contract, customers: Any, *, as_of: datetime | None, every_days: float
+) -> list[Finding]:
+    """Report rows whose newest date is older than the interval at which new rows are due."""
+    if as_of is None or contract.as_of is None:
+        return []
+    table = as_arrow(customers, name="the table")
+    name = contract.as_of.name
+    if name not in table.column_names:
+        return []
+    dates = [read_date(value) for value in table[name].unique().to_pylist()]
+    micros = np.array([date for date in dates if isinstance(date, int)], dtype=np.int64)
+    if not micros.size:
+        return []
+    now = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+    newest = _EPOCH + timedelta(microseconds=int(micros.max()))
+    days = (now - newest).total_seconds() / 86_400
+    if days <= every_days:
+        return []
+    message = f"is stale: the newest row is {days:,.0f} days old, rows are due every {every_days:g}"
+    return [Finding("CK205", name, message, alarm=True)]

@@ -1,4 +1,4 @@
-"""What became of earlier customers, beside what the model had said of them."""
+"""Comparison of realized churn with earlier predictions."""
 
 from __future__ import annotations
 
@@ -9,103 +9,119 @@ import numpy as np
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.errors import DataError
-from churnkit.evaluation.drift.performance_estimation import reconcile
-from churnkit.monitoring.findings import Finding
+from churnkit.evaluation.drift.performance_estimation import compare_realized
+from churnkit.monitoring.finding import Finding
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.bundle.model import RetentionModel
-    from churnkit.evaluation.drift.performance_estimation import Reconciled
+    from churnkit.evaluation.drift.performance_estimation import RealizedPerformance
     from churnkit.journal import Journal
 
-__all__ = ["what_came"]
+__all__ = ["check_realized"]
 
-# A rate that is off by a fifth misplaces money; less is not worth waking anybody for.
-_OFF = 0.2
-_AUC_LOST = 0.03
+# A churn rate off by 20% misallocates money; less does not justify an alarm.
+_RATIO_TOLERANCE = 0.2
+_AUC_TOLERANCE = 0.03
 
 
-def what_came(
-    model: RetentionModel, labelled: Any, *, journal: Journal | None
-) -> tuple[Reconciled, int, list[Finding]]:
-    """Reconcile; return also how many treated customers were left out, and the findings.
+def check_realized(
+    model: RetentionModel, labeled: Any, *, journal: Journal | None
+) -> tuple[RealizedPerformance, int, list[Finding]]:
+    """Compare realized with predicted churn.
+
+    Parameters
+    ----------
+    model
+        A loaded bundle.
+    labeled
+        Earlier customers with their labels.
+    journal
+        Log of actions; treated customers are excluded.
+
+    Returns
+    -------
+    performance, left_out, findings
+        The comparison, the number of treated customers excluded, and the findings.
 
     Raises
     ------
     DataError
-        If a column or the label is missing, or nobody is left.
+        A column or the label is missing, or no row remains.
     """
-    table = as_arrow(labelled, name="the labelled table")
+    table = as_arrow(labeled, name="the labeled table")
     label = model.contract.label
     if label is None or label.name not in table.column_names:
-        named = "the label" if label is None else f"column '{label.name}'"
-        raise DataError("the labelled table", [f"{named} is missing: give what became of them"])
+        column = "the label" if label is None else f"column '{label.name}'"
+        raise DataError("the labeled table", [f"{column} is missing: add the realized outcomes"])
     encoded = model.encode(table)
-    y, wrong = encode_label(model.contract, table)
+    y, label_findings = encode_label(model.contract, table)
     probability = model.probabilities(encoded)
     usable = encoded.valid.copy()
-    for finding in wrong:
+    for finding in label_findings:
         usable[finding.positions] = False
-    weight, treated = _left_alone(journal, table[model.contract.entity.name].to_pylist())
+    weight, treated = _untreated_weights(journal, table[model.contract.entity.name].to_pylist())
     left_out = int((usable & treated).sum())
     usable &= ~treated
     if not usable.any():
         raise DataError(
-            "the labelled table",
-            ["no row is left: all break the contract, have no label, or had an action"],
+            "the labeled table",
+            ["no row remains: all violate the contract, lack a label, or had an action"],
         )
-    came = reconcile(y[usable], probability[usable], weight=weight[usable])
-    return came, left_out, _findings(came)
+    performance = compare_realized(y[usable], probability[usable], weight=weight[usable])
+    return performance, left_out, _findings(performance)
 
 
-def _left_alone(
+def _untreated_weights(
     journal: Journal | None, customers: list[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Weigh those whom chance left alone; tell who had an action, which may change the label."""
+    """Return the inverse probability of remaining untreated, and which customers were treated."""
     weight = np.ones(len(customers))
     treated = np.zeros(len(customers), dtype=bool)
     if journal is None:
         return weight, treated
     log = journal.decisions().to_pylist()
-    turned_down = {row["about"] for row in log if row["verdict"] in {"reject", "snooze"}}
-    acted: set[str] = set()
-    alone: dict[str, float] = {}
+    overridden = {row["about"] for row in log if row["verdict"] in {"reject", "snooze"}}
+    had_action: set[str] = set()
+    probability: dict[str, float] = {}
     for row in log:
-        if row["verdict"] != "decide" or row["key"] in turned_down:
+        if row["verdict"] != "decide" or row["key"] in overridden:
             continue
+        customer = row["customer"]
         if row["action"] is not None:
-            acted.add(row["customer"])
+            had_action.add(customer)
         elif row["propensity"]:
-            alone[row["customer"]] = alone.get(row["customer"], 1.0) * row["propensity"]
-    for place, customer in enumerate(map(str, customers)):
-        treated[place] = customer in acted
-        weight[place] = 1.0 / alone.get(customer, 1.0)
+            probability[customer] = probability.get(customer, 1.0) * row["propensity"]
+    for position, customer in enumerate(map(str, customers)):
+        treated[position] = customer in had_action
+        weight[position] = 1.0 / probability.get(customer, 1.0)
     return weight, treated
 
 
-def _findings(came: Reconciled) -> list[Finding]:
+def _findings(performance: RealizedPerformance) -> list[Finding]:
     findings = []
-    ratio = came.ratio
+    ratio = performance.ratio
     if ratio.low > 1.0 or ratio.high < 1.0:
         findings.append(
             Finding(
                 "CK206",
                 "calibration",
-                f"is off: {came.churned:,.0f} left where {came.expected:,.0f} were expected, "
-                f"ratio {ratio:.2f}",
-                alarm=ratio.low > 1.0 + _OFF or ratio.high < 1.0 - _OFF,
+                f"is off: {performance.churned:,.0f} churned, {performance.expected:,.0f} "
+                f"expected, ratio {ratio:.2f}",
+                alarm=ratio.low > 1.0 + _RATIO_TOLERANCE or ratio.high < 1.0 - _RATIO_TOLERANCE,
             )
         )
-    # What was foreseen is of these very customers; the test's figure was of others.
-    if came.auc.high < came.foreseen.auc.low:
+    # The estimate is for these very customers; the test set's AUC was for others.
+    expected = performance.estimate.auc
+    if performance.auc.high < expected.low:
         findings.append(
             Finding(
                 "CK207",
                 "AUC",
-                f"is {came.auc} where {came.foreseen.auc} was foreseen: the features say less "
-                "than they did",
-                alarm=came.auc.high < came.foreseen.auc.low - _AUC_LOST,
+                f"is {performance.auc}, expected {expected}: the features predict less than they "
+                "did",
+                alarm=performance.auc.high < expected.low - _AUC_TOLERANCE,
             )
         )
     return findings

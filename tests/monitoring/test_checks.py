@@ -1,4 +1,4 @@
-"""What a look at new customers says, and how the command ends."""
+"""Findings on new customers, and the exit codes of the command."""
 
 from __future__ import annotations
 
@@ -21,18 +21,16 @@ def customers(rows_of_shop):
     return rows_of_shop(400, seed=41)
 
 
-def test_the_same_kind_of_customers_gives_no_finding(shop_model, customers):
-    report = monitor(shop_model, customers, labelled=customers)
+def test_customers_like_the_training_rows_give_no_finding(shop_model, customers):
+    report = monitor(shop_model, customers, labeled=customers)
     assert not report.alarm
     assert report.rows == 400
-    assert report.came is not None
-    assert report.came.rows == 400
+    assert report.realized is not None
+    assert report.realized.rows == 400
     json.dumps(report.to_dict())
 
 
-def test_customers_who_had_an_action_are_left_out_and_the_spared_stand_for_them(
-    shop_model, customers
-):
+def test_treated_customers_are_excluded_and_the_untreated_represent_them(shop_model, customers):
     day = date(2026, 1, 1)
     ids = [row["customer_id"] for row in customers]
     decisions = [
@@ -44,25 +42,25 @@ def test_customers_who_had_an_action_are_left_out_and_the_spared_stand_for_them(
     ]  # fmt: skip
     with Journal.open("sqlite://") as journal:
         journal.record(decisions)
-        report = monitor(shop_model, customers, labelled=customers, journal=journal)
+        report = monitor(shop_model, customers, labeled=customers, journal=journal)
     assert report.left_out == 100
-    assert report.came is not None
-    assert report.came.rows == 300
+    assert report.realized is not None
+    assert report.realized.rows == 300
     alone = [row["churned"] for row in customers[100:]]
-    assert report.came.churned == 2 * sum(alone[:100]) + sum(alone[100:])
+    assert report.realized.churned == 2 * sum(alone[:100]) + sum(alone[100:])
 
 
-def test_labels_that_are_missing_are_asked_for(shop_model, customers):
-    unlabelled = [{k: v for k, v in row.items() if k != "churned"} for row in customers]
+def test_missing_labels_are_refused(shop_model, customers):
+    unlabeled = [{k: v for k, v in row.items() if k != "churned"} for row in customers]
     with pytest.raises(DataError, match="'churned' is missing"):
-        monitor(shop_model, customers, labelled=unlabelled)
+        monitor(shop_model, customers, labeled=unlabeled)
 
 
-def test_a_model_without_a_profile_must_be_trained_again(shop_model, customers):
+def test_a_model_without_a_profile_must_be_retrained(shop_model, customers):
     from dataclasses import replace
 
     model = RetentionModel(replace(shop_model.parts, profile=None))
-    with pytest.raises(RecipeError, match="train it again"):
+    with pytest.raises(RecipeError, match="retrain it"):
         monitor(model, customers)
 
 
@@ -78,7 +76,7 @@ def test_a_damaged_profile_is_refused(damage):
         Profile.from_dict(damage)
 
 
-def test_a_profile_holds_no_customers_number(shop_model, trained_shop):
+def test_a_profile_contains_no_customers_value(shop_model, trained_shop):
     said = json.dumps(dict(shop_model.parts.profile))
     assert "canary" not in said
 
@@ -94,7 +92,7 @@ class TestCommand:
         bad = to_csv(
             tmp_path / "bad.csv", [{**row, "mrr": row["mrr"] * 100} for row in rows_of_shop(400)]
         )
-        assert run(["monitor", str(good), "--labelled", str(good), "--json"]) == 0
+        assert run(["monitor", str(good), "--labeled", str(good), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["alarm"] is False
         assert run(["monitor", str(bad)]) == 1
         said = capsys.readouterr()
@@ -114,6 +112,6 @@ class TestCommand:
         assert retrained["unchanged"] is True
 
 
-def test_a_stale_table_is_said_only_where_it_is_dated(shop_model, customers):
+def test_stale_rows_are_reported_only_with_a_date(shop_model, customers):
     report = monitor(shop_model, customers, as_of=datetime(2030, 1, 1, tzinfo=UTC))
     assert not report.alarm

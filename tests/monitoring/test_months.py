@@ -1,4 +1,4 @@
-"""Stable months stay quiet; each planted fault is found in its first month."""
+"""Stable months stay quiet; each planted fault is result in its first month."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def schema():
 
 @pytest.fixture(scope="module")
 def business():
-    # No campaigns: their beginning and end are drift, and rightly found.
+    # No campaigns: their beginning and end are drift, and rightly result.
     return simulate(customers=9_000, seed=0, campaigns=False)
 
 
@@ -52,7 +52,7 @@ def model(business, schema):
     fitted = ChurnClassifier(
         profile="fast", categorical_features=contract.categorical_features
     ).fit(X[half], y[half])
-    profile = Profile.of(
+    profile = Profile.fit(
         X[half],
         fitted.predict_proba(X[~half])[:, 1],
         names=[column.name for column in contract.features],
@@ -71,7 +71,7 @@ def changed(table, name, values):
 
 
 def alarms(report):
-    return sorted({(found.code, found.where) for found in report.findings if found.alarm})
+    return sorted({(result.code, result.subject) for result in report.findings if result.alarm})
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -80,21 +80,21 @@ def test_stable_months_are_quiet(model, seed):
     loud = {}
     for day in MONTHS:
         table = month(other, day)
-        report = monitor(model, table, labelled=table)
+        report = monitor(model, table, labeled=table)
         if report.alarm:
-            loud[day] = [str(found) for found in report.findings if found.alarm]
+            loud[day] = [str(result) for result in report.findings if result.alarm]
     assert len(loud) <= 1, loud
 
 
-def test_what_is_foreseen_comes(model):
+def test_realized_auc_matches_its_estimate(model):
     gaps = []
     for seed in range(4):
         other = simulate(customers=25_000, seed=200 + seed, campaigns=False)
         table = month(other, "2025-03-01")
-        came = monitor(model, table, labelled=table).came
-        assert came is not None
-        assert came.foreseen.auc.low < came.auc.value < came.foreseen.auc.high
-        gaps.append(came.auc.value - came.foreseen.auc.value)
+        realized = monitor(model, table, labeled=table).realized
+        assert realized is not None
+        assert realized.estimate.auc.low < realized.auc.value < realized.estimate.auc.high
+        gaps.append(realized.auc.value - realized.estimate.auc.value)
     assert np.abs(gaps).max() <= 0.02
 
 
@@ -148,7 +148,7 @@ def busy_december(table):
 
 
 @pytest.mark.parametrize(
-    ("fault", "found"),
+    ("fault", "result"),
     [
         (lambda t: scaled(t, "mrr", 100.0), ("CK201", "mrr")),
         (lambda t: scaled(t, "minutes_30d", 60), ("CK201", "minutes_30d")),
@@ -167,15 +167,15 @@ def busy_december(table):
          "a column has holes", "a new plan", "the events stopped", "half the customers are gone",
          "the label's rule changed", "a join went wrong", "the feed is stale", "the feed is empty"],
 )  # fmt: skip
-def test_a_planted_fault_is_found_in_its_first_month(model, fault, found):
+def test_a_planted_fault_is_found_in_its_first_month(model, fault, result):
     other = simulate(customers=6_000, seed=77, campaigns=False)
     table = fault(month(other, "2025-03-01"))
-    labelled = table if table.num_rows else None
-    report = monitor(model, table, labelled=labelled, as_of=datetime(2025, 3, 2, tzinfo=UTC))
-    assert found in alarms(report)
+    labeled = table if table.num_rows else None
+    report = monitor(model, table, labeled=labeled, as_of=datetime(2025, 3, 2, tzinfo=UTC))
+    assert result in alarms(report)
 
 
 def test_a_busy_season_is_no_alarm(model):
     other = simulate(customers=6_000, seed=78, campaigns=False)
     table = busy_december(month(other, "2024-12-01"))
-    assert alarms(monitor(model, table, labelled=table)) == []
+    assert alarms(monitor(model, table, labeled=table)) == []

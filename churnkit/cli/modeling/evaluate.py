@@ -47,19 +47,20 @@ def evaluate(
     running: Annotated[
         str | None, typer.Option(help="Only decisions of this policy; default: all.")
     ] = None,
-    before: Annotated[
+    covariate: Annotated[
         str | None,
         typer.Option(
-            help="FILE:COLUMN, a number known of each customer before, such as last year's spend: "
-            "it takes variance out (CUPED)."
+            help="FILE:COLUMN, a number per customer from before the experiment, such as last "
+            "year's spend, to reduce variance (CUPED)."
         ),
     ] = None,
-    detect: Annotated[
+    min_detectable_effect: Annotated[
         float | None,
-        typer.Option(help="The least effect worth knowing: how many customers, how long?"),
+        typer.Option(help="Smallest effect to detect: prints the customers and days needed."),
     ] = None,
     per_day: Annotated[
-        float | None, typer.Option(min=0.0, help="For --detect: customers decided on in a day.")
+        float | None,
+        typer.Option(min=0.0, help="For --min-detectable-effect: customers decided on per day."),
     ] = None,
     journal: OwnJournal = None,
     model: ModelName = None,
@@ -90,7 +91,12 @@ def evaluate(
     with Journal.open(journal) as opened:
         if policy is None:
             _experiment(
-                opened, question, before=before, detect=detect, per_day=per_day, as_json=as_json
+                opened,
+                question,
+                covariate=covariate,
+                effect=min_detectable_effect,
+                per_day=per_day,
+                as_json=as_json,
             )
         else:
             _replacement(opened, question, policy, as_json=as_json)
@@ -123,19 +129,19 @@ def _experiment(
     journal: Journal,
     question: JournalQuestion,
     *,
-    before: str | None,
-    detect: float | None,
+    covariate: str | None,
+    effect: float | None,
     per_day: float | None,
     as_json: bool,
 ) -> None:
-    from churnkit.pipeline.evaluation.evaluate import evaluate_experiment, plan_next, read_before
+    from churnkit.pipeline.evaluation.evaluate import evaluate_experiment, plan_next, read_covariate
 
-    known = None if before is None else read_before(before)
-    found = evaluate_experiment(journal, question, before=known)
+    values = None if covariate is None else read_covariate(covariate)
+    found = evaluate_experiment(journal, question, covariate=values)
     planned = None
-    if detect is not None:
+    if effect is not None:
         planned = plan_next(
-            found, effect=detect, per_day=per_day, horizon_days=question.horizon_days
+            found, effect=effect, per_day=per_day, horizon_days=question.horizon_days
         )
     if as_json:
         print_json(found.to_dict() | ({} if planned is None else {"plan": planned.to_dict()}))

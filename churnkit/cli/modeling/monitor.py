@@ -29,7 +29,7 @@ def monitor(
     ],
     model: ModelName = None,
     sql: Sql = None,
-    labelled: Annotated[
+    labeled: Annotated[
         Path | None,
         typer.Option(help="Earlier customers with the label that is known now: .csv or .parquet."),
     ] = None,
@@ -59,10 +59,10 @@ def monitor(
 
     loaded = load_model(model)
     table = read_all(open_source(customers, sql=sql))
-    earlier = None if labelled is None else read_all(open_source(labelled))
+    earlier = None if labeled is None else read_all(open_source(labeled))
     with _opened(journal) as log:
         report = run(
-            loaded, table, labelled=earlier, journal=log, as_of=as_of, every_days=every_days
+            loaded, table, labeled=earlier, journal=log, as_of=as_of, every_days=every_days
         )
     trained = _retrain(loaded.name) if retrain and report.alarm else None
     if as_json:
@@ -101,7 +101,7 @@ def _print(report: MonitorReport) -> None:
         f"{report.model} on {report.rows:,} customers: findings",
         ("code", "where", "what", "alarm"),
         [
-            (found.code, found.where, found.says, "ALARM" if found.alarm else "")
+            (found.code, found.subject, found.message, "ALARM" if found.alarm else "")
             for found in report.findings
         ]
         or [("", "", "nothing", "")],
@@ -125,14 +125,15 @@ def _print(report: MonitorReport) -> None:
 def _tell(report: MonitorReport) -> None:
     if report.invalid:
         say(f"{report.invalid:,} of {report.rows:,} rows break the contract")
-    if report.foreseen is not None:
-        foreseen = report.foreseen
-        say(f"foreseen for these customers: churn {foreseen.churn_rate}, AUC {foreseen.auc}")
-    if report.came is not None:
-        came = report.came
+    if report.estimate is not None:
+        estimate = report.estimate
+        say(f"expected for these customers: churn {estimate.churn_rate}, AUC {estimate.auc}")
+    if report.realized is not None:
+        realized = report.realized
         say(
-            f"of {came.rows:,} earlier customers {came.churned:,.0f} left, {came.expected:,.0f} "
-            f"were expected; AUC {came.auc}, foreseen {came.foreseen.auc}"
+            f"of {realized.rows:,} earlier customers {realized.churned:,.0f} churned, "
+            f"{realized.expected:,.0f} expected; AUC {realized.auc}, expected "
+            f"{realized.estimate.auc}"
         )
     if report.left_out:
         say(f"{report.left_out:,} customers had an action and were left out")

@@ -1,4 +1,4 @@
-"""Resampling of customers: churners among churners, stayers among stayers."""
+"""Stratified bootstrap: churners and stayers are resampled separately."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,13 @@ LEVEL = 0.95
 def resampled_counts(
     outcome: NDArray[np.float64], *, resamples: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each row is drawn, with both classes kept at their size.
+    """Yield how often each row is drawn; both classes keep their size.
 
     Parameters
     ----------
     outcome : (n,) 0 and 1
     resamples
-        How many resamples to yield.
+        Number of resamples.
     seed
         The same seed yields the same counts.
 
@@ -43,7 +43,7 @@ def resampled_counts(
     (np.float64(3.0), np.float64(1.0))
     """
     if resamples < 2:
-        raise EvaluationError(f"{resamples} resamples give no interval: use 2 or more")
+        raise EvaluationError(f"resamples must be at least 2, got {resamples}")
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(outcome == group) for group in (0.0, 1.0)]
     for _ in range(resamples):
@@ -57,16 +57,16 @@ def resampled_counts(
 def interval(
     value: float, replicates: NDArray[np.float64], *, bias_corrected: bool = False
 ) -> Interval:
-    """Return the figure with the central 95% of its resampled values.
+    """Return a value with the central 95% of its resampled values.
 
     Parameters
     ----------
     value
-        The figure on the rows as they are.
-    replicates : (resamples,) the figure on each resample
+        The value on the original rows.
+    replicates : (resamples,) the value on each resample
     bias_corrected
-        Shift the replicates so that their mean is the figure, and end at zero: for figures
-        that noise can only enlarge.
+        Shift the replicates to the value and clip them at zero: for metrics that noise can
+        only increase.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Whether one set of predictions is better than another, or whether nobody can tell."""
+"""Paired comparison of two sets of predictions on the same customers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from churnkit.evaluation.classification.bootstrap import interval, resampled_counts
-from churnkit.evaluation.classification.metrics import METRICS
-from churnkit.evaluation.classification.score_order import (
-    EvaluationError,
-    Ranked,
-    checked_outcome,
-    checked_weight,
-)
+from churnkit.evaluation.classification.metrics import METRICS, find_metric
+from churnkit.evaluation.classification.score_order import RankedOutcomes
+from churnkit.evaluation.validation import check_outcome, check_weight
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,17 +23,17 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What `compare` found.
+    """Result of `compare`; prints as the verdict.
 
     Attributes
     ----------
     metric
         The metric's name in `churnkit.evaluation.METRICS`.
     new, old
-        The metric of each.
+        The metric of each set of predictions.
     gain
-        How much better the new predictions are, in the metric's own units, above zero for
-        better whichever way the metric runs; with its paired interval.
+        Improvement of the new predictions in the metric's units, with its paired interval;
+        above zero is better, whichever way the metric runs.
     """
 
     metric: str
@@ -47,7 +43,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Literal["better", "worse", "no difference"]:
-        """One of three: the interval of the gain lies above zero, below it, or across it.
+        """Position of the gain's interval: above zero, below zero, or across it.
 
         Examples
         --------
@@ -61,12 +57,11 @@ class Comparison:
         return "no difference"
 
     def __str__(self) -> str:
-        title = METRICS[self.metric].title
-        figures = f"{title} {self.new:.4f} against {self.old:.4f}"
+        values = f"{METRICS[self.metric].title} {self.new:.4f} vs {self.old:.4f}"
         spread = f"(95% interval of the gain: {self.gain.low:+.4f} to {self.gain.high:+.4f})"
         if self.verdict == "no difference":
-            return f"no difference that these customers can show: {figures} {spread}"
-        return f"{self.verdict} by {abs(self.gain.value):.4f}: {figures} {spread}"
+            return f"no detectable difference: {values} {spread}"
+        return f"{self.verdict} by {abs(self.gain.value):.4f}: {values} {spread}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
@@ -94,7 +89,7 @@ def compare(
     seed: int = 0,
     resamples: int = 500,
 ) -> Comparison:
-    """Hold new predictions against old ones on the same customers.
+    """Compare new predictions with old ones on the same customers.
 
     Parameters
     ----------
@@ -106,7 +101,7 @@ def compare(
     seed
         The same seed gives the same interval.
     resamples
-        How many paired resamples the interval rests on.
+        Number of paired resamples.
 
     Returns
     -------
@@ -116,25 +111,23 @@ def compare(
     Raises
     ------
     EvaluationError
-        The metric is unknown, or outcomes and probabilities cannot be used.
+        The metric is unknown, or outcomes or probabilities are invalid.
 
     Examples
     --------
     >>> y = [0, 1] * 50
     >>> print(compare(y, [0.2, 0.8] * 50, [0.5] * 100, seed=0))  # doctest: +ELLIPSIS
-    better by 0.4700: Log loss 0.2231 against 0.6931 (95% interval of the gain: ...)
+    better by 0.4700: Log loss 0.2231 vs 0.6931 (95% interval of the gain: ...)
     """
-    if metric not in METRICS:
-        raise EvaluationError(f"there is no metric {metric!r}: use one of {', '.join(METRICS)}")
-    outcome = checked_outcome(y)
-    weight = checked_weight(sample_weight, rows=len(outcome))
-    rankings = (Ranked(outcome, new), Ranked(outcome, old))
-    of = METRICS[metric].of
-    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    measure = find_metric(metric)
+    outcome = check_outcome(y)
+    weight = check_weight(sample_weight, rows=len(outcome))
+    rankings = (RankedOutcomes(outcome, new), RankedOutcomes(outcome, old))
     replicates = np.empty(resamples)
     for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
         drawn = counts if weight is None else counts * weight
-        replicates[at] = sign * (of(rankings[0].mass(drawn)) - of(rankings[1].mass(drawn)))
-    figures = [of(ranked.mass(weight)) for ranked in rankings]
-    gain = interval(sign * (figures[0] - figures[1]), replicates)
-    return Comparison(metric=metric, new=figures[0], old=figures[1], gain=gain)
+        values = [measure.compute(ranked.group(drawn)) for ranked in rankings]
+        replicates[at] = measure.sign * (values[0] - values[1])
+    values = [measure.compute(ranked.group(weight)) for ranked in rankings]
+    gain = interval(measure.sign * (values[0] - values[1]), replicates)
+    return Comparison(metric=metric, new=values[0], old=values[1], gain=gain)

@@ -1,4 +1,4 @@
-"""The data behind the two plots that a person asks for; drawing them is done elsewhere."""
+"""Calibration and lift curves as data; plots are drawn elsewhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import (
-    EvaluationError,
-    Mass,
-    Ranked,
-    checked_weight,
-)
+from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
+from churnkit.evaluation.validation import EvaluationError, check_weight
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +18,7 @@ __all__ = ["CalibrationCurve", "LiftCurve", "calibration_curve", "lift_curve"]
 
 
 class _Columns:
-    """A result that is a table: each field is one column."""
+    """Base of results that are tables: each field is a column."""
 
     __slots__ = ()
 
@@ -32,7 +28,7 @@ class _Columns:
         return {name: getattr(self, name).tolist() for name in names}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a point."""
+        """Return a pandas frame, one row per point."""
         import pandas as pd
 
         return pd.DataFrame(self.to_dict())
@@ -43,13 +39,13 @@ class _Columns:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationCurve(_Columns):
-    """What was predicted and what came, bin by bin.
+    """Predicted probability and churn rate per bin.
 
     Attributes
     ----------
-    predicted_probability, churn_rate : (b,) means of the bin
+    predicted_probability, churn_rate : (b,) means of each bin
     low, high : (b,) 95% Wilson interval of the churn rate
-    customers : (b,) weight of the bin
+    customers : (b,) weight of each bin
     """
 
     predicted_probability: NDArray[np.float64]
@@ -61,13 +57,13 @@ class CalibrationCurve(_Columns):
 
 @dataclass(frozen=True, slots=True)
 class LiftCurve(_Columns):
-    """How many churners are found, going down the ranking.
+    """Share of churners reached by contacting the top of the ranking.
 
     Attributes
     ----------
     share_of_customers : (k,) from the highest probability down
-    share_of_churners : (k,) found so far
-    lift : (k,) the second over the first
+    share_of_churners : (k,) cumulative
+    lift : (k,) share of churners over share of customers
     """
 
     share_of_customers: NDArray[np.float64]
@@ -82,20 +78,24 @@ def calibration_curve(
     bins: int = 10,
     sample_weight: ArrayLike | None = None,
 ) -> CalibrationCurve:
-    """Hold predicted probabilities against churn rates in bins of equal mass.
+    """Compare predicted probabilities with churn rates in bins of equal weight.
 
     Parameters
     ----------
     y : (n,) outcomes, 1 for churned
     probability : (n,) predicted probabilities of churn
     bins
-        How many bins; equal probabilities stay in one, so there may come out fewer.
+        Number of bins; equal probabilities share a bin, so there may be fewer.
     sample_weight : (n,) weights of the rows
+
+    Returns
+    -------
+    CalibrationCurve
 
     Raises
     ------
     EvaluationError
-        Outcomes and probabilities cannot be used, or there is no bin.
+        Outcomes or probabilities are invalid, or `bins` is below 1.
 
     Examples
     --------
@@ -103,14 +103,14 @@ def calibration_curve(
     >>> curve.predicted_probability, curve.churn_rate
     (array([0.25, 0.75]), array([0., 1.]))
     """
-    mass = _checked_mass(y, probability, bins, sample_weight)
-    total, passed = mass.total, mass.up_to
+    groups = _grouped(y, probability, bins, sample_weight)
+    total, passed = groups.total, groups.cumulative_total
     at = np.minimum((passed - 0.5 * total) * (bins / passed[-1]), bins - 1).astype(np.intp)
     customers = np.bincount(at, total, bins).astype(np.float64)
     kept = customers > 0
     customers = customers[kept]
-    rate = np.bincount(at, mass.churned, bins)[kept] / customers
-    predicted = np.bincount(at, total * mass.probability, bins)[kept] / customers
+    rate = np.bincount(at, groups.churned, bins)[kept] / customers
+    predicted = np.bincount(at, total * groups.probability, bins)[kept] / customers
     low, high = _wilson(rate, customers)
     return CalibrationCurve(predicted, rate, low, high, customers)
 
@@ -122,39 +122,42 @@ def lift_curve(
     points: int = 100,
     sample_weight: ArrayLike | None = None,
 ) -> LiftCurve:
-    """Count the churners found in the top share of the ranking.
+    """Compute the share of churners in each top share of the ranking.
 
     Parameters
     ----------
     y : (n,) outcomes, 1 for churned
     probability : (n,) predicted probabilities of churn
     points
-        How many shares, evenly from ``1 / points`` to 1.
+        Number of shares, evenly spaced from ``1 / points`` to 1.
     sample_weight : (n,) weights of the rows
+
+    Returns
+    -------
+    LiftCurve
 
     Raises
     ------
     EvaluationError
-        Outcomes and probabilities cannot be used, or there is no point.
+        Outcomes or probabilities are invalid, or `points` is below 1.
 
     Examples
     --------
     >>> lift_curve([1, 0, 0, 0], [0.9, 0.1, 0.1, 0.1], points=4).lift
     array([4.        , 2.        , 1.33333333, 1.        ])
     """
-    mass = _checked_mass(y, probability, points, sample_weight)
-    passed = np.concatenate([[0.0], np.cumsum(mass.total[::-1])])
-    found = np.concatenate([[0.0], np.cumsum(mass.churned[::-1])])
+    groups = _grouped(y, probability, points, sample_weight)
+    customers = np.concatenate([[0.0], np.cumsum(groups.total[::-1])])
+    churners = np.concatenate([[0.0], np.cumsum(groups.churned[::-1])])
     share = np.arange(1, points + 1) / points
-    churners = np.interp(share * passed[-1], passed, found) / found[-1]
-    return LiftCurve(share, churners, churners / share)
+    reached = np.interp(share * customers[-1], customers, churners) / churners[-1]
+    return LiftCurve(share, reached, reached / share)
 
 
-def _checked_mass(y: Any, probability: Any, parts: int, weight: Any) -> Mass:
+def _grouped(y: Any, probability: Any, parts: int, weight: Any) -> ScoreGroups:
     if parts < 1:
-        raise EvaluationError(f"a curve of {parts} parts cannot be drawn: use 1 or more")
-    ranked = Ranked(y, probability)
-    return ranked.mass(checked_weight(weight, rows=np.size(y)))
+        raise EvaluationError(f"a curve needs at least 1 bin or point, got {parts}")
+    return RankedOutcomes(y, probability).group(check_weight(weight, rows=np.size(y)))
 
 
 def _wilson(

@@ -1,4 +1,4 @@
-"""All metrics of a set of predictions at once, each with its interval."""
+"""All metrics of a set of predictions, each with its interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 
 from churnkit.evaluation.classification.bootstrap import LEVEL, interval, resampled_counts
 from churnkit.evaluation.classification.metrics import METRICS
-from churnkit.evaluation.classification.score_order import Ranked, checked_outcome, checked_weight
+from churnkit.evaluation.classification.score_order import RankedOutcomes
+from churnkit.evaluation.validation import check_outcome, check_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,18 +25,20 @@ __all__ = ["Evaluation", "evaluate"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """Result of `evaluate`.
 
     Attributes
     ----------
     metrics
         Each metric of `churnkit.evaluation.METRICS` by name, with its 95% interval.
-    baseline
-        The same for the baseline's probabilities, if there were any.
     rows, churners
-        How many customers, and how many of them churned.
+        Number of customers, and of churners among them.
     resamples
-        How many resamples the intervals rest on.
+        Number of resamples behind the intervals.
+    baseline
+        The metrics of the baseline's probabilities; None without a baseline.
+    level
+        Confidence level of the intervals.
     """
 
     metrics: Mapping[str, Interval]
@@ -66,7 +69,7 @@ class Evaluation:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a metric.
+        """Return a pandas frame, one row per metric.
 
         Examples
         --------
@@ -79,8 +82,8 @@ class Evaluation:
         for name, figure in self.metrics.items():
             rows[name] = {"title": METRICS[name].title, **figure.to_dict()}
             if self.baseline is not None:
-                beside = self.baseline[name].to_dict()
-                rows[name] |= {f"baseline_{key}": number for key, number in beside.items()}
+                baseline = self.baseline[name].to_dict()
+                rows[name] |= {f"baseline_{key}": number for key, number in baseline.items()}
         frame = pd.DataFrame.from_dict(rows, orient="index")
         frame.index.name = "metric"
         return frame
@@ -104,12 +107,12 @@ def evaluate(
     ----------
     y : (n,) outcomes, 1 for churned
     probability : (n,) predicted probabilities of churn
-    baseline : (n,) probabilities of something simpler, measured on the same resamples
+    baseline : (n,) probabilities of a simpler model, measured on the same resamples
     sample_weight : (n,) weights of the rows
     seed
         The same seed gives the same intervals.
     resamples
-        How many resamples the intervals rest on.
+        Number of resamples behind the intervals.
 
     Returns
     -------
@@ -119,12 +122,12 @@ def evaluate(
     Raises
     ------
     EvaluationError
-        The outcomes hold one class only, or a value is no probability.
+        Only one class occurs, or a probability is outside 0 to 1.
 
     Notes
     -----
-    Churners and stayers are resampled apart, so each resample has the table's own churn rate.
-    The interval of the calibration error is shifted to the figure (see `Metric`).
+    Churners and stayers are resampled separately, so each resample has the table's churn rate.
+    The interval of the calibration error is shifted to its value (see `Metric`).
 
     Examples
     --------
@@ -132,18 +135,18 @@ def evaluate(
     >>> found.metrics["auc"].value, found.baseline["auc"].value
     (0.75, 0.5)
     """
-    outcome = checked_outcome(y)
-    weight = checked_weight(sample_weight, rows=len(outcome))
-    rankings = [Ranked(outcome, probability)]
+    outcome = check_outcome(y)
+    weight = check_weight(sample_weight, rows=len(outcome))
+    rankings = [RankedOutcomes(outcome, probability)]
     if baseline is not None:
-        rankings.append(Ranked(outcome, baseline))
+        rankings.append(RankedOutcomes(outcome, baseline))
     replicates = np.empty((len(rankings), len(METRICS), resamples))
     for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
         drawn = counts if weight is None else counts * weight
         for which, ranked in enumerate(rankings):
-            replicates[which, :, at] = _figures(ranked, drawn)
+            replicates[which, :, at] = _values(ranked, drawn)
     measured = [
-        _intervals(_figures(ranked, weight), replicates[which])
+        _intervals(_values(ranked, weight), replicates[which])
         for which, ranked in enumerate(rankings)
     ]
     return Evaluation(
@@ -155,13 +158,13 @@ def evaluate(
     )
 
 
-def _figures(ranked: Ranked, weight: NDArray[np.float64] | None) -> list[float]:
-    mass = ranked.mass(weight)
-    return [metric.of(mass) for metric in METRICS.values()]
+def _values(ranked: RankedOutcomes, weight: NDArray[np.float64] | None) -> list[float]:
+    groups = ranked.group(weight)
+    return [metric.compute(groups) for metric in METRICS.values()]
 
 
-def _intervals(figures: list[float], replicates: NDArray[np.float64]) -> dict[str, Interval]:
+def _intervals(values: list[float], replicates: NDArray[np.float64]) -> dict[str, Interval]:
     return {
-        name: interval(figure, drawn, bias_corrected=metric.bias_corrected)
-        for (name, metric), figure, drawn in zip(METRICS.items(), figures, replicates, strict=True)
+        name: interval(value, drawn, bias_corrected=metric.bias_corrected)
+        for (name, metric), value, drawn in zip(METRICS.items(), values, replicates, strict=True)
     }

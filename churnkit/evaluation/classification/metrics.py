@@ -1,7 +1,7 @@
-"""The metrics, each a function of outcomes and probabilities, and the table of all of them.
+"""Metrics of binary outcomes and probabilities, and the table of all of them.
 
-Ties are groups (see `churnkit.evaluation.classification.score_order`), weights are optional, and nothing depends on
-the order of the rows.
+Tied probabilities form one group (see `churnkit.evaluation.classification.score_order`), weights
+are optional, and no metric depends on the order of the rows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import Mass, Ranked, checked_weight
+from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
+from churnkit.evaluation.validation import EvaluationError, check_weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ __all__ = [
     "average_precision",
     "brier",
     "calibration_error",
+    "find_metric",
     "log_loss",
     "top_decile_lift",
     "top_decile_share",
@@ -32,35 +34,40 @@ __all__ = [
 
 _BINS = 10
 _TOP = 0.1
-# A probability of exactly 0 or 1 that is wrong would cost infinitely much.
+# A wrong probability of exactly 0 or 1 would cost infinitely much.
 _EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name for people, which way is better, and how it is computed.
+    """A metric: its title, its direction, and its computation.
 
     Attributes
     ----------
     title
-        The metric in words.
+        The metric's name in text and tables.
     higher_is_better
-        Whether a larger figure is the better one.
-    of
-        Computes it from grouped outcomes.
+        Whether a larger value is better.
+    compute
+        Computes the metric from grouped outcomes.
     bias_corrected
-        Whether its bootstrap must be shifted: resampling adds noise, and this metric counts
-        noise as error, so that the plain percentiles would lie above the figure itself.
+        Whether its bootstrap interval is shifted: resampling adds noise, and this metric counts
+        noise as error, so plain percentiles would lie above the value itself.
     """
 
     title: str
     higher_is_better: bool
-    of: Callable[[Mass], float]
+    compute: Callable[[ScoreGroups], float]
     bias_corrected: bool = False
+
+    @property
+    def sign(self) -> float:
+        """1 if a larger value is better, else -1."""
+        return 1.0 if self.higher_is_better else -1.0
 
 
 def auc(y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
-    """Area under the ROC curve: how often a churner is ranked above a stayer, ties half.
+    """Area under the ROC curve: how often a churner ranks above a stayer; ties count half.
 
     Parameters
     ----------
@@ -76,20 +83,20 @@ def auc(y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None
     Raises
     ------
     EvaluationError
-        The outcomes hold one class only, or a value is no probability.
+        Only one class occurs, or a probability is outside 0 to 1.
 
     Examples
     --------
     >>> auc([0, 0, 1, 1], [0.1, 0.4, 0.4, 0.8])
     0.875
     """
-    return _auc(_mass(y, probability, sample_weight))
+    return _auc(_grouped(y, probability, sample_weight))
 
 
 def average_precision(
     y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Average precision: the precision at each churner found, going down the ranking.
+    """Average precision: mean of the precision at each churner, going down the ranking.
 
     Parameters, raises: as `auc`.
 
@@ -98,7 +105,7 @@ def average_precision(
     >>> average_precision([0, 1, 0, 1], [0.1, 0.5, 0.6, 0.8])
     0.8333333333333333
     """
-    return _average_precision(_mass(y, probability, sample_weight))
+    return _average_precision(_grouped(y, probability, sample_weight))
 
 
 def log_loss(
@@ -113,11 +120,11 @@ def log_loss(
     >>> round(log_loss([0, 1], [0.25, 0.75]), 4)
     0.2877
     """
-    return _log_loss(_mass(y, probability, sample_weight))
+    return _log_loss(_grouped(y, probability, sample_weight))
 
 
 def brier(y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
-    """Mean squared difference of probability and outcome.
+    """Mean squared difference between probability and outcome.
 
     Parameters, raises: as `auc`.
 
@@ -126,17 +133,17 @@ def brier(y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | No
     >>> brier([0, 1], [0.25, 0.75])
     0.0625
     """
-    return _brier(_mass(y, probability, sample_weight))
+    return _brier(_grouped(y, probability, sample_weight))
 
 
 def calibration_error(
     y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Expected calibration error over 10 bins of equal mass.
+    """Expected calibration error over 10 bins of equal weight.
 
-    The rows are cut into tenths by probability; in each the mean probability is held against
-    the share that churned, and the distances are averaged. Equal probabilities stay in one
-    bin, the one that their middle falls into.
+    Rows are binned by probability; the distances between mean probability and churn rate of
+    the bins are averaged. Equal probabilities stay in one bin, the one that contains their
+    middle.
 
     Parameters, raises: as `auc`.
 
@@ -150,15 +157,15 @@ def calibration_error(
     >>> calibration_error([0, 0, 1, 1], [0.0, 0.5, 0.5, 1.0])
     0.0
     """
-    return _calibration_error(_mass(y, probability, sample_weight))
+    return _calibration_error(_grouped(y, probability, sample_weight))
 
 
 def top_decile_lift(
     y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Churn rate of the tenth of customers with the highest probabilities, over the overall rate.
+    """Churn rate of the 10% of customers with the highest probabilities, over the overall rate.
 
-    The tenth is exact: of a group that straddles its edge, the fitting share counts.
+    The 10% are exact: a group that straddles the edge counts in proportion.
 
     Parameters, raises: as `auc`.
 
@@ -167,13 +174,13 @@ def top_decile_lift(
     >>> top_decile_lift([1] + [0] * 9, [0.9] + [0.1] * 9)
     10.0
     """
-    return _top_decile_share(_mass(y, probability, sample_weight)) / _TOP
+    return _top_decile_share(_grouped(y, probability, sample_weight)) / _TOP
 
 
 def top_decile_share(
     y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Share of all churners that are among the tenth with the highest probabilities.
+    """Share of all churners among the 10% of customers with the highest probabilities.
 
     Parameters, raises: as `auc`.
 
@@ -182,73 +189,97 @@ def top_decile_share(
     >>> top_decile_share([1, 1] + [0] * 8, [0.9, 0.5] + [0.1] * 8)
     0.5
     """
-    return _top_decile_share(_mass(y, probability, sample_weight))
+    return _top_decile_share(_grouped(y, probability, sample_weight))
 
 
-def _mass(y: ArrayLike, probability: ArrayLike, weight: ArrayLike | None) -> Mass:
-    ranked = Ranked(y, probability)
-    return ranked.mass(checked_weight(weight, rows=np.size(y)))
+def _grouped(y: ArrayLike, probability: ArrayLike, weight: ArrayLike | None) -> ScoreGroups:
+    return RankedOutcomes(y, probability).group(check_weight(weight, rows=np.size(y)))
 
 
-def _auc(mass: Mass) -> float:
-    stayed_below = mass.up_to - mass.churned_up_to - 0.5 * mass.stayed
-    churned = mass.churned_up_to[-1]
-    return float(mass.churned @ stayed_below / (churned * (mass.up_to[-1] - churned)))
+def _auc(groups: ScoreGroups) -> float:
+    stayed_below = groups.cumulative_total - groups.cumulative_churned - 0.5 * groups.stayed
+    churned = groups.cumulative_churned[-1]
+    return float(
+        groups.churned @ stayed_below / (churned * (groups.cumulative_total[-1] - churned))
+    )
 
 
-def _average_precision(mass: Mass) -> float:
-    # Groups without churners add nothing, and among them are those of no weight at all.
-    at = np.flatnonzero(mass.churned)
-    churned = mass.churned[at]
-    found = mass.churned_up_to[-1] - mass.churned_up_to[at] + churned
-    passed = mass.up_to[-1] - mass.up_to[at] + mass.total[at]
-    return float(churned @ (found / passed) / mass.churned_up_to[-1])
+def _average_precision(groups: ScoreGroups) -> float:
+    # Groups without churners add nothing, and groups of zero weight are among them.
+    at = np.flatnonzero(groups.churned)
+    churned, churners = groups.churned[at], groups.cumulative_churned[-1]
+    churners_above = churners - groups.cumulative_churned[at] + churned
+    rows_above = groups.cumulative_total[-1] - groups.cumulative_total[at] + groups.total[at]
+    return float(churned @ (churners_above / rows_above) / churners)
 
 
-def _log_loss(mass: Mass) -> float:
-    inside = np.clip(mass.probability, _EPSILON, 1 - _EPSILON)
-    loss = mass.churned @ np.log(inside) + mass.stayed @ np.log1p(-inside)
-    return float(-loss / mass.up_to[-1])
+def _log_loss(groups: ScoreGroups) -> float:
+    inside = np.clip(groups.probability, _EPSILON, 1 - _EPSILON)
+    loss = groups.churned @ np.log(inside) + groups.stayed @ np.log1p(-inside)
+    return float(-loss / groups.cumulative_total[-1])
 
 
-def _brier(mass: Mass) -> float:
-    loss = mass.churned @ (1 - mass.probability) ** 2 + mass.stayed @ mass.probability**2
-    return float(loss / mass.up_to[-1])
+def _brier(groups: ScoreGroups) -> float:
+    loss = groups.churned @ (1 - groups.probability) ** 2 + groups.stayed @ groups.probability**2
+    return float(loss / groups.cumulative_total[-1])
 
 
-def _calibration_error(mass: Mass) -> float:
-    middle = mass.up_to - 0.5 * mass.total
-    surplus = mass.churned - mass.total * mass.probability
-    edges = np.searchsorted(middle, np.arange(1, _BINS) / _BINS * mass.up_to[-1])
+def _calibration_error(groups: ScoreGroups) -> float:
+    middle = groups.cumulative_total - 0.5 * groups.total
+    surplus = groups.churned - groups.total * groups.probability
+    edges = np.searchsorted(middle, np.arange(1, _BINS) / _BINS * groups.cumulative_total[-1])
     bins = np.split(surplus, edges)
-    return float(sum(abs(part.sum()) for part in bins) / mass.up_to[-1])
+    return float(sum(abs(part.sum()) for part in bins) / groups.cumulative_total[-1])
 
 
-def _top_decile_share(mass: Mass) -> float:
-    # The group that the edge of the tenth falls into counts with the share that lies above.
-    below = (1 - _TOP) * mass.up_to[-1]
-    at = int(np.searchsorted(mass.up_to, below, side="right"))
-    at = min(at, len(mass.up_to) - 1)
-    above = mass.up_to[at] - below
-    part = above / mass.total[at] if mass.total[at] > 0 else 0.0
-    share = mass.churned_up_to[-1] - mass.churned_up_to[at] + part * mass.churned[at]
-    return float(share / mass.churned_up_to[-1])
+def _top_decile_share(groups: ScoreGroups) -> float:
+    # The group at the edge counts with the share of it that lies above.
+    below = (1 - _TOP) * groups.cumulative_total[-1]
+    at = int(np.searchsorted(groups.cumulative_total, below, side="right"))
+    at = min(at, len(groups.cumulative_total) - 1)
+    above = groups.cumulative_total[at] - below
+    part = above / groups.total[at] if groups.total[at] > 0 else 0.0
+    churners = groups.cumulative_churned[-1]
+    return float((churners - groups.cumulative_churned[at] + part * groups.churned[at]) / churners)
 
 
 METRICS: dict[str, Metric] = {
-    "auc": Metric("AUC", higher_is_better=True, of=_auc),
-    "average_precision": Metric("Average precision", higher_is_better=True, of=_average_precision),
-    "log_loss": Metric("Log loss", higher_is_better=False, of=_log_loss),
-    "brier": Metric("Brier score", higher_is_better=False, of=_brier),
+    "auc": Metric("AUC", higher_is_better=True, compute=_auc),
+    "average_precision": Metric(
+        "Average precision", higher_is_better=True, compute=_average_precision
+    ),
+    "log_loss": Metric("Log loss", higher_is_better=False, compute=_log_loss),
+    "brier": Metric("Brier score", higher_is_better=False, compute=_brier),
     "calibration_error": Metric(
-        "Calibration error", higher_is_better=False, of=_calibration_error, bias_corrected=True
+        "Calibration error",
+        higher_is_better=False,
+        compute=_calibration_error,
+        bias_corrected=True,
     ),
     "top_decile_lift": Metric(
         "Lift in the top decile",
         higher_is_better=True,
-        of=lambda mass: _top_decile_share(mass) / _TOP,
+        compute=lambda groups: _top_decile_share(groups) / _TOP,
     ),
     "top_decile_share": Metric(
-        "Share of churners in the top decile", higher_is_better=True, of=_top_decile_share
+        "Share of churners in the top decile", higher_is_better=True, compute=_top_decile_share
     ),
 }
+
+
+def find_metric(name: str) -> Metric:
+    """Return the metric of a name.
+
+    Raises
+    ------
+    EvaluationError
+        There is no metric of that name.
+
+    Examples
+    --------
+    >>> find_metric("auc").title
+    'AUC'
+    """
+    if name not in METRICS:
+        raise EvaluationError(f"there is no metric {name!r}: use one of {', '.join(METRICS)}")
+    return METRICS[name]

@@ -1,8 +1,7 @@
-"""Differences over repeated cross-validation, with an interval that their overlap allows.
+"""Comparison of models by repeated cross-validation, with corrected intervals.
 
-The models of two folds share most of their training rows, so the folds' figures are not
-independent, and the plain standard error of their mean is far too small. Nadeau and Bengio's
-correction widens it.
+Models of two folds share most of their training rows, so their scores are not independent and
+the plain standard error of the mean is far too small. Nadeau and Bengio's correction widens it.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ import numpy as np
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.bootstrap import LEVEL
 from churnkit.evaluation.classification.compare import Comparison
-from churnkit.evaluation.classification.metrics import METRICS
-from churnkit.evaluation.classification.score_order import EvaluationError, Ranked
+from churnkit.evaluation.classification.metrics import find_metric
+from churnkit.evaluation.classification.score_order import RankedOutcomes
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -28,20 +28,20 @@ __all__ = ["compare_models", "corrected_interval", "repeated_folds"]
 def corrected_interval(differences: ArrayLike, *, test_share: float) -> Interval:
     """Return the mean difference over folds with its corrected 95% interval.
 
-    ``mean +- t * sqrt((1 / J + test_share / (1 - test_share)) * variance)`` for J figures:
+    ``mean +- t * sqrt((1 / J + test_share / (1 - test_share)) * variance)`` for J differences:
     Nadeau and Bengio (2003), Machine Learning 52, doi:10.1023/A:1024068626366; for repeated
     folds Bouckaert and Frank (2004), doi:10.1007/978-3-540-24775-3_3.
 
     Parameters
     ----------
-    differences : (J,) one figure for each fold of each repetition
+    differences : (J,) one for each fold of each repetition
     test_share
-        Which share of the rows each fold tests on: .2 for five folds.
+        Share of the rows that each fold tests on: 0.2 for five folds.
 
     Raises
     ------
     EvaluationError
-        There are fewer than two figures, or the share is none.
+        There are fewer than two differences, or `test_share` is not within 0 and 1.
 
     Examples
     --------
@@ -50,14 +50,14 @@ def corrected_interval(differences: ArrayLike, *, test_share: float) -> Interval
     """
     from scipy.special import stdtrit
 
-    found = np.asarray(differences, dtype=np.float64)
-    if found.ndim != 1 or len(found) < 2:
-        raise EvaluationError("fewer than two folds give no interval: use two or more")
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2:
+        raise EvaluationError("an interval needs the differences of at least two folds")
     if not 0.0 < test_share < 1.0:
-        raise EvaluationError("test_share is a share of the rows, above 0 and below 1")
-    mean = float(found.mean())
-    spread = np.sqrt((1 / len(found) + test_share / (1 - test_share)) * found.var(ddof=1))
-    half = float(stdtrit(len(found) - 1, (1 + LEVEL) / 2) * spread)
+        raise EvaluationError(f"test_share must lie between 0 and 1, got {test_share}")
+    mean = float(values.mean())
+    spread = np.sqrt((1 / len(values) + test_share / (1 - test_share)) * values.var(ddof=1))
+    half = float(stdtrit(len(values) - 1, (1 + LEVEL) / 2) * spread)
     return Interval(mean, mean - half, mean + half)
 
 
@@ -73,10 +73,10 @@ def compare_models(
     groups: ArrayLike | None = None,
     seed: int = 0,
 ) -> Comparison:
-    """Hold two unfitted models against each other, each fitted again on the same folds.
+    """Compare two unfitted models, each refitted on the same folds.
 
-    `compare` asks whether these very predictions differ on other customers; this asks whether
-    the two ways of fitting do, on other training customers as well.
+    `compare` tests given predictions on other customers; this tests the two ways of fitting,
+    on other training customers as well.
 
     Parameters
     ----------
@@ -87,15 +87,15 @@ def compare_models(
     metric
         A name of `churnkit.evaluation.METRICS`.
     folds, repeats
-        Stratified folds, dealt anew each time.
-    groups : (n,) whose row it is, if customers have several: all go into one fold
+        Number of stratified folds, and how often they are drawn.
+    groups : (n,) customer of each row; all rows of a customer go into one fold
     seed
         The same seed gives the same folds.
 
     Returns
     -------
     Comparison
-        Prints as a verdict; "no difference" where the corrected interval holds zero.
+        Prints as a verdict; "no difference" where the corrected interval contains zero.
 
     Raises
     ------
@@ -104,43 +104,38 @@ def compare_models(
 
     Examples
     --------
-    >>> from churnkit.models import LogisticModel
+    >>> from sklearn.linear_model import LogisticRegression
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 2))
     >>> y = X[:, 0] + rng.normal(size=200) > 0
-    >>> found = compare_models(LogisticModel(C=1.0), LogisticModel(C=1.1), X, y)
-    >>> found.verdict
+    >>> compare_models(LogisticRegression(C=1.0), LogisticRegression(C=1.1), X, y).verdict
     'no difference'
     """
     from sklearn.base import clone
 
-    if metric not in METRICS:
-        raise EvaluationError(f"there is no metric {metric!r}: use one of {', '.join(METRICS)}")
+    measure = find_metric(metric)
     matrix, outcome = np.asarray(X, dtype=np.float64), np.asarray(y).astype(np.float64)
-    figures = []
-    dealt = repeated_folds(outcome, folds=folds, repeats=repeats, groups=groups, seed=seed)
-    for train, test in dealt:
-        figures.append(
-            [
-                _figure(
-                    clone(model).fit(matrix[train], outcome[train]), matrix, outcome, test, metric
-                )
-                for model in (new, old)
-            ]
-        )
-    ours, theirs = np.array(figures).T
-    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
-    gain = corrected_interval(sign * (ours - theirs), test_share=1 / folds)
-    return Comparison(metric=metric, new=float(ours.mean()), old=float(theirs.mean()), gain=gain)
+
+    def score(model: Any, train: NDArray[np.intp], test: NDArray[np.intp]) -> float:
+        fitted = clone(model).fit(matrix[train], outcome[train])
+        probability = fitted.predict_proba(matrix[test])[:, 1]
+        return measure.compute(RankedOutcomes(outcome[test], probability).group())
+
+    splits = repeated_folds(outcome, folds=folds, repeats=repeats, groups=groups, seed=seed)
+    scores = [[score(model, train, test) for model in (new, old)] for train, test in splits]
+    new_scores, old_scores = np.array(scores).T
+    gain = corrected_interval(measure.sign * (new_scores - old_scores), test_share=1 / folds)
+    return Comparison(
+        metric=metric, new=float(new_scores.mean()), old=float(old_scores.mean()), gain=gain
+    )
 
 
 def repeated_folds(
     y: ArrayLike, *, folds: int, repeats: int, groups: ArrayLike | None = None, seed: int
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield training and test rows of stratified folds, dealt anew for each repetition.
+    """Yield training and test rows of stratified folds, redrawn for each repetition.
 
-    With groups, all rows of one go into one fold; a group counts as churned if any of its rows
-    did.
+    All rows of a group go into one fold; a group counts as churned if any of its rows did.
 
     Raises
     ------
@@ -154,36 +149,27 @@ def repeated_folds(
     (4, 4)
     """
     outcome = np.asarray(y).astype(np.float64)
-    which = np.arange(len(outcome))
+    member = np.arange(len(outcome))
     if groups is not None:
-        which = np.unique(np.asarray(groups), return_inverse=True)[1]
-    kinds = np.zeros(int(which.max(initial=-1)) + 1)
-    np.maximum.at(kinds, which, outcome)
-    fewest = int(min(np.count_nonzero(kinds == kind) for kind in (0.0, 1.0)))
+        member = np.unique(np.asarray(groups), return_inverse=True)[1]
+    churned = np.zeros(int(member.max(initial=-1)) + 1)
+    np.maximum.at(churned, member, outcome)
+    fewest = int(min(np.count_nonzero(churned == label) for label in (0.0, 1.0)))
     if folds < 2 or repeats < 1:
-        raise EvaluationError("use two or more folds, once or more")
+        raise EvaluationError(
+            f"folds must be at least 2 and repeats at least 1, got {folds} and {repeats}"
+        )
     if fewest < folds:
         raise EvaluationError(
-            f"{fewest} customers of the rarer kind are too few for {folds} folds: use fewer folds, "
-            "or bring more customers"
+            f"{fewest} customers of the rarer class are too few for {folds} folds: use fewer "
+            "folds or more customers"
         )
     rng = np.random.default_rng(seed)
     for _ in range(repeats):
-        dealt = np.empty(len(kinds), dtype=np.intp)
-        for kind in (0.0, 1.0):
-            rows = rng.permutation(np.flatnonzero(kinds == kind))
-            dealt[rows] = np.arange(len(rows)) % folds
-        fold = dealt[which]
-        for each in range(folds):
-            yield np.flatnonzero(fold != each), np.flatnonzero(fold == each)
-
-
-def _figure(
-    fitted: Any,
-    matrix: NDArray[np.float64],
-    outcome: NDArray[np.float64],
-    test: Sequence[int] | NDArray[np.intp],
-    metric: str,
-) -> float:
-    probability = fitted.predict_proba(matrix[test])[:, 1]
-    return METRICS[metric].of(Ranked(outcome[test], probability).mass())
+        fold_of_group = np.empty(len(churned), dtype=np.intp)
+        for label in (0.0, 1.0):
+            shuffled = rng.permutation(np.flatnonzero(churned == label))
+            fold_of_group[shuffled] = np.arange(len(shuffled)) % folds
+        fold = fold_of_group[member]
+        for number in range(folds):
+            yield np.flatnonzero(fold != number), np.flatnonzero(fold == number)

@@ -1,1 +1,1 @@
-"""Drift and label-free performance estimation."""
+"""Drift of columns and label-free performance estimation."""

@@ -1,12 +1,12 @@
-"""What a model's figures will be, before anybody knows who left.
+"""Label-free performance estimation, and its comparison with realized outcomes.
 
-If probabilities are calibrated, the labels that are still to come are coins of known bias, and so
-the expected value of every figure is known (confidence-based performance estimation):
+If probabilities are calibrated, future labels are Bernoulli draws with known probabilities, so
+the expected value of every metric is known (confidence-based performance estimation):
 
-    AUC = P(score of a leaver > score of a stayer), each pair weighted by p_i (1 - p_j).
+    AUC = P(score of a churner > score of a stayer), each pair weighted by p_i (1 - p_j).
 
-It is right as long as calibration holds. It cannot see that what a customer's features mean has
-changed; `reconcile` can, once labels are known.
+The estimate is right as long as calibration holds. It cannot detect a change in the relation of
+features and churn; `compare_realized` can, once labels are known.
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ from churnkit.evaluation.classification.metrics import auc
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["PerformanceEstimate", "Reconciled", "foresee", "reconcile"]
+__all__ = [
+    "PerformanceEstimate",
+    "RealizedPerformance",
+    "compare_realized",
+    "estimate_performance",
+]
 
 _DRAWS = 200
 _TINY = 1e-15
@@ -30,7 +35,7 @@ _TINY = 1e-15
 
 @dataclass(frozen=True, slots=True)
 class PerformanceEstimate:
-    """Figures that are expected, each with the range that chance in the labels leaves it."""
+    """Expected metrics, each with the range that chance in the labels allows."""
 
     rows: int
     churn_rate: Interval
@@ -38,55 +43,71 @@ class PerformanceEstimate:
     log_loss: Interval
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        figures = {
+        """Return plain JSON-able values."""
+        metrics = {
             name: getattr(self, name).to_dict() for name in ("churn_rate", "auc", "log_loss")
         }
-        return {"rows": self.rows, **figures}
+        return {"rows": self.rows, **metrics}
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
-    """What came, beside what was foreseen."""
+class RealizedPerformance:
+    """Realized churn and AUC compared with the expected ones.
+
+    Attributes
+    ----------
+    rows
+        Number of customers.
+    churned, expected
+        Realized and predicted number of churners, weighted.
+    ratio
+        ``churned / expected`` with its 99% interval; 1 if calibrated.
+    auc
+        AUC of the predictions, with its 95% interval.
+    estimate
+        The label-free estimate for the same customers.
+    """
 
     rows: int
     churned: float
-    """How many left; weighted where customers stand for others."""
     expected: float
-    """How many were expected to."""
     ratio: Interval
-    """churned / expected with its 99% interval: 1 where calibration holds."""
     auc: Interval
-    foreseen: PerformanceEstimate
+    estimate: PerformanceEstimate
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return plain JSON-able values."""
         return {
             "rows": self.rows,
             "churned": self.churned,
             "expected": self.expected,
             "ratio": self.ratio.to_dict(),
             "auc": self.auc.to_dict(),
-            "foreseen": self.foreseen.to_dict(),
+            "estimate": self.estimate.to_dict(),
         }
 
 
-def foresee(probability: ArrayLike, *, seed: int = 0, level: float = 0.95) -> PerformanceEstimate:
-    """Estimate a model's figures on customers whose labels are not known yet.
+def estimate_performance(
+    probability: ArrayLike, *, seed: int = 0, level: float = 0.95
+) -> PerformanceEstimate:
+    """Estimate a model's metrics on customers whose labels are unknown.
 
     Parameters
     ----------
-    probability
-        (n,) calibrated probabilities.
+    probability : (n,) calibrated probabilities
     seed
-        Of the draws behind the ranges.
+        Seed of the simulated labels behind the ranges.
     level
-        Of the ranges.
+        Coverage of the ranges.
+
+    Returns
+    -------
+    PerformanceEstimate
 
     Examples
     --------
     >>> p = np.linspace(0.01, 0.99, 500)
-    >>> round(foresee(p).auc.value, 2)
+    >>> round(estimate_performance(p).auc.value, 2)
     0.83
     """
     p = np.clip(np.asarray(probability, dtype=np.float64), _TINY, 1 - _TINY)
@@ -101,77 +122,83 @@ def foresee(probability: ArrayLike, *, seed: int = 0, level: float = 0.95) -> Pe
         _expected_auc(p[order]),
         float(-(p * np.log(p) + (1 - p) * np.log1p(-p)).mean()),
     )
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.nanquantile(draws, tails, axis=0)
-    figures = [
-        Interval(float(v), float(a), float(b)) for v, a, b in zip(expected, low, high, strict=True)
-    ]
-    return PerformanceEstimate(len(p), *figures)
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return PerformanceEstimate(
+        len(p),
+        *(
+            Interval(float(value), float(lower), float(upper))
+            for value, lower, upper in zip(expected, low, high, strict=True)
+        ),
+    )
 
 
-def reconcile(
+def compare_realized(
     y: ArrayLike,
     probability: ArrayLike,
     *,
     weight: ArrayLike | None = None,
     seed: int = 0,
-) -> Reconciled:
-    """Hold what came against what was foreseen.
+) -> RealizedPerformance:
+    """Compare realized churn with the predictions.
 
     Parameters
     ----------
-    y
-        (n,) who left, 0 or 1. Leave out whom an action was meant to keep: it changes the label.
-    probability
-        (n,) what the model said.
-    weight
-        (n,) for whom each customer stands: one over the probability of having been left alone.
+    y : (n,) outcomes, 1 for churned; without treated customers, whose labels an action may have
+        changed
+    probability : (n,) predicted probabilities
+    weight : (n,) number of customers that each row stands for: one over the probability of not
+        being treated
     seed
-        As in `foresee`.
+        As in `estimate_performance`.
+
+    Returns
+    -------
+    RealizedPerformance
 
     Examples
     --------
-    >>> reconcile([0, 1, 0, 0], [0.2, 0.4, 0.2, 0.2]).ratio.value
+    >>> compare_realized([0, 1, 0, 0], [0.2, 0.4, 0.2, 0.2]).ratio.value
     1.0
     """
-    left = np.asarray(y, dtype=np.float64)
+    outcome = np.asarray(y, dtype=np.float64)
     p = np.asarray(probability, dtype=np.float64)
     w = np.ones(len(p)) if weight is None else np.asarray(weight, dtype=np.float64)
-    came, expected = float((w * left).sum()), float((w * p).sum())
+    churned, expected = float((w * outcome).sum()), float((w * p).sum())
     spread = float(np.sqrt((w**2 * p * (1 - p)).sum()))
     reach = 2.576 * spread / expected if expected else np.inf
-    ratio = came / expected if expected else np.nan
-    measured = auc(left, p, sample_weight=w) if 0 < left.sum() < len(left) else np.nan
-    error = 1.96 * _auc_error(measured, left)
-    return Reconciled(
+    ratio = churned / expected if expected else np.nan
+    both = 0 < outcome.sum() < len(outcome)
+    area = float(auc(outcome, p, sample_weight=w)) if both else np.nan
+    error = 1.96 * _auc_error(area, outcome)
+    return RealizedPerformance(
         len(p),
-        came,
+        churned,
         expected,
         Interval(ratio, ratio - reach, ratio + reach),
-        Interval(float(measured), float(measured - error), float(measured + error)),
-        foresee(p, seed=seed),
+        Interval(area, area - error, area + error),
+        estimate_performance(p, seed=seed),
     )
 
 
-def _auc_error(value: float, left: NDArray[np.float64]) -> float:
-    """Give the standard error of an area (Hanley and McNeil 1982)."""
-    ones = left.sum()
-    zeros = len(left) - ones
-    if not (ones and zeros) or np.isnan(value):
+def _auc_error(area: float, outcome: NDArray[np.float64]) -> float:
+    """Return the standard error of an AUC (Hanley and McNeil 1982)."""
+    ones = outcome.sum()
+    zeros = len(outcome) - ones
+    if not (ones and zeros):
         return float("nan")
-    q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)
-    spread = value * (1 - value) + (ones - 1) * (q1 - value**2) + (zeros - 1) * (q2 - value**2)
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
     return float(np.sqrt(max(spread, 0.0) / (ones * zeros)))
 
 
 def _expected_auc(p: NDArray[np.float64]) -> float:
-    """Weigh each pair of sorted scores by how likely one leaves and the other stays."""
+    """Return the AUC over pairs of sorted scores, weighted by ``p_i (1 - p_j)``."""
     stays = np.concatenate([[0.0], np.cumsum(1 - p)])
     first, last = np.searchsorted(p, p, "left"), np.searchsorted(p, p, "right")
-    below, level = stays[first], stays[last] - stays[first]
-    # A customer is no pair with itself.
+    below, tied = stays[first], stays[last] - stays[first]
+    # A customer does not form a pair with itself.
     total = p.sum() * (1 - p).sum() - (p * (1 - p)).sum()
-    wins = (p * (below + 0.5 * (level - (1 - p)))).sum()
+    wins = (p * (below + 0.5 * (tied - (1 - p)))).sum()
     return float(wins / total) if total > 0 else float("nan")
 
 

@@ -1,7 +1,7 @@
-"""How far new rows lie from those that a model learned from, column by column.
+"""Drift of new rows from the training rows, column by column.
 
-A `Profile` keeps counts, never rows: for each column the share of the training rows in some bins.
-New rows are counted into the same bins and held against it by the population stability index,
+A `Profile` keeps counts, never rows: for each column the number of training rows in some bins.
+New rows are counted into the same bins and compared by the population stability index,
 
     PSI = sum over bins of (new - old) x log(new / old),
 
@@ -11,16 +11,16 @@ Examples
 --------
 >>> import numpy as np
 >>> rng = np.random.default_rng(0)
->>> known = Profile.of(rng.normal(size=(5000, 1)), rng.random(5000), names=["use"])
->>> same, = known.compare(rng.normal(size=(3000, 1)))
->>> moved, = known.compare(rng.normal(2.0, size=(3000, 1)))
->>> same.level, moved.level
+>>> profile = Profile.fit(rng.normal(size=(5000, 1)), rng.random(5000), names=["use"])
+>>> same, = profile.compare(rng.normal(size=(3000, 1)))
+>>> shifted, = profile.compare(rng.normal(2.0, size=(3000, 1)))
+>>> same.level, shifted.level
 ('none', 'large')
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -32,55 +32,67 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ColumnDrift", "ColumnProfile", "Profile", "adjusted"]
+__all__ = ["ColumnDrift", "ColumnProfile", "Profile", "holm_adjust"]
 
 Level = Literal["none", "some", "large"]
 
 _BINS = 10
 _DIGITS = 3
-# The usual reading of the index: below .1 nothing, from .25 on another population.
+# Common thresholds of the index: below 0.1 stable, from 0.25 a different population.
 _SOME, _LARGE = 0.1, 0.25
-# A share of the rows whose values went missing that nobody should overlook.
+# Increase of the share of missing values that is always large.
 _MISSING = 0.1
-# Half a row in an empty bin: a logarithm of nothing is no distance.
+# Half a row is added to each bin, since the logarithm of an empty one is infinite.
 _HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
-    """One column of new rows against its profile."""
+    """Drift of one column.
+
+    Attributes
+    ----------
+    name
+        The column's name.
+    psi
+        Population stability index minus its expectation under no drift; at least 0.
+    ks
+        Largest distance of the cumulative shares over the bins (Kolmogorov-Smirnov); over the
+        codes for categories.
+    p_value
+        P-value of the chi-square test over the bins, not adjusted (see `holm_adjust`).
+    missing_before, missing_now
+        Share of missing values in the training rows and in the new ones.
+    level
+        ``"large"`` from an index of 0.25, or where the share of missing values grew by 0.1;
+        ``"some"`` from 0.1; else ``"none"``.
+    """
 
     name: str
     psi: float
-    """The population stability index, less what chance alone brings; 0 at the least."""
     ks: float
-    """The greatest distance of the two cumulative shares over the bins (Kolmogorov-Smirnov);
-    for categories over the codes."""
     p_value: float
-    """How often chance alone gives so much (chi-square over the bins); not adjusted."""
     missing_before: float
     missing_now: float
     level: Level
-    """``large`` from an index of .25, or where values went missing in 10 more of 100 rows;
-    ``some`` from .1. Whether it is chance is for `adjusted` to say, over all columns."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        """Return plain JSON-able values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """The share of rows in each bin of a column.
+    """Number of training rows in each bin of a column.
 
     Parameters
     ----------
     name
-        The column's.
+        The column's name.
     edges
-        Upper bounds of all bins but the last one; for categories the codes' halves.
+        Upper bounds of all bins but the last; for categories the midpoints between codes.
     counts
-        Rows in each bin; the last count is of missing values.
+        Rows in each bin; the last count is that of missing values.
     """
 
     name: str
@@ -88,22 +100,22 @@ class ColumnProfile:
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, name: str, values: NDArray[np.float64], *, categorical: bool) -> ColumnProfile:
+    def fit(cls, name: str, values: NDArray[np.float64], *, categorical: bool) -> ColumnProfile:
         """Profile a column, (n,); missing as NaN."""
-        known = values[~np.isnan(values)]
+        present = values[~np.isnan(values)]
         if categorical:
-            codes = np.unique(known)
+            codes = np.unique(present)
             edges = (codes[:-1] + codes[1:]) / 2.0
         else:
-            inside = np.linspace(0, 1, _BINS + 1)[1:-1]
-            # Rounded: no edge is one customer's number.
-            inner = np.quantile(known, inside).tolist() if len(known) else []
+            shares = np.linspace(0, 1, _BINS + 1)[1:-1]
+            # Rounded, so that no edge is a customer's value.
+            inner = np.quantile(present, shares).tolist() if len(present) else []
             edges = np.unique([_round(edge) for edge in inner])
         counts = _count(values, edges)
         return cls(name, tuple(map(float, edges)), tuple(map(int, counts)))
 
     def compare(self, values: NDArray[np.float64]) -> ColumnDrift:
-        """Hold new values of the column, (n,), against it."""
+        """Measure the drift of new values of the column, (n,)."""
         old = np.array(self.counts, dtype=np.float64)
         new = _count(values, np.array(self.edges)).astype(np.float64)
         rows_old, rows_new = old.sum(), new.sum()
@@ -112,8 +124,8 @@ class ColumnProfile:
         used = (old + new) > 0
         share_old, share_new = _share(old[used]), _share(new[used])
         index = float(((share_new - share_old) * np.log(share_new / share_old)).sum())
-        chance = (used.sum() - 1) * (1.0 / rows_new + 1.0 / rows_old)
-        psi = max(0.0, index - float(chance))
+        expected = (used.sum() - 1) * (1.0 / rows_new + 1.0 / rows_old)
+        psi = max(0.0, index - float(expected))
         distance = np.abs(np.cumsum(old) / rows_old - np.cumsum(new) / rows_new)
         before, now = float(old[-1] / rows_old), float(new[-1] / rows_new)
         large = psi >= _LARGE or now - before >= _MISSING
@@ -121,7 +133,7 @@ class ColumnProfile:
             self.name,
             psi,
             float(distance.max()),
-            _chance(old[used], new[used]),
+            _chi_square(old[used], new[used]),
             before,
             now,
             "large" if large else "some" if psi >= _SOME else "none",
@@ -130,21 +142,21 @@ class ColumnProfile:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What training rows looked like, as counts.
+    """Distribution of the training rows, as counts.
 
     Parameters
     ----------
     columns
         One for each column of the matrix, in order.
     score
-        That of the model's probabilities of rows that it did not learn from.
+        Profile of the model's probabilities on rows that it was not trained on.
     """
 
     columns: tuple[ColumnProfile, ...]
     score: ColumnProfile
 
     @classmethod
-    def of(
+    def fit(
         cls,
         X: NDArray[np.float64],
         probability: NDArray[np.float64],
@@ -154,14 +166,14 @@ class Profile:
     ) -> Profile:
         """Profile encoded rows, (n, f), and probabilities, (m,)."""
         columns = tuple(
-            ColumnProfile.of(name, X[:, place], categorical=place in categorical)
-            for place, name in enumerate(names)
+            ColumnProfile.fit(name, X[:, position], categorical=position in categorical)
+            for position, name in enumerate(names)
         )
-        return cls(columns, ColumnProfile.of("churn_probability", probability, categorical=False))
+        return cls(columns, ColumnProfile.fit("churn_probability", probability, categorical=False))
 
     def compare(self, X: NDArray[np.float64]) -> tuple[ColumnDrift, ...]:
-        """Hold encoded rows, (n, f), against the columns, in their order."""
-        return tuple(column.compare(X[:, place]) for place, column in enumerate(self.columns))
+        """Measure the drift of each column of encoded rows, (n, f), in order."""
+        return tuple(column.compare(X[:, at]) for at, column in enumerate(self.columns))
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able data; `from_dict` is its inverse."""
@@ -179,7 +191,7 @@ class Profile:
         Raises
         ------
         BundleError
-            If the data are no profile.
+            The data are not a profile.
         """
         try:
             columns = [
@@ -191,18 +203,22 @@ class Profile:
                 for column in data["columns"]
             ]
         except (KeyError, TypeError, ValueError) as error:
-            raise BundleError("the bundle's profile cannot be read: train again") from error
+            raise BundleError("the bundle's profile cannot be read: retrain the model") from error
         if not columns or any(len(c.counts) != len(c.edges) + 2 for c in columns):
-            raise BundleError("the bundle's profile does not hold together: train again")
+            raise BundleError("the bundle's profile is inconsistent: retrain the model")
         return cls(tuple(columns[:-1]), columns[-1])
 
 
-def adjusted(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Adjust p-values for their number (Holm): below .01 at most one in a hundred sets is chance.
+def holm_adjust(p_values: Sequence[float]) -> NDArray[np.float64]:
+    """Adjust p-values for multiplicity by Holm's method.
+
+    References
+    ----------
+    Holm (1979), Scandinavian Journal of Statistics 6.
 
     Examples
     --------
-    >>> adjusted([0.01, 0.5]).tolist()
+    >>> holm_adjust([0.01, 0.5]).tolist()
     [0.02, 0.5]
     """
     p = np.asarray(p_values, dtype=np.float64)
@@ -226,8 +242,8 @@ def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return shares
 
 
-def _chance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
-    """Give the p-value of the chi-square test that both come from one population."""
+def _chi_square(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
+    """Return the p-value of the chi-square test of equal distributions."""
     from scipy.special import chdtrc
 
     if len(old) < 2:

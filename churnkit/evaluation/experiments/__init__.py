@@ -1,1 +1,1 @@
-"""Design and read experiments."""
+"""Design and analysis of holdout experiments."""

@@ -1,4 +1,4 @@
-"""Did the action work: treated customers against held-out ones.
+"""Effect of an action: treated customers compared with held-out ones.
 
 Examples
 --------
@@ -6,8 +6,8 @@ Examples
 >>> rng = np.random.default_rng(0)
 >>> treated = rng.random(20_000) < 0.8
 >>> stayed = rng.random(20_000) < np.where(treated, 0.72, 0.68)
->>> found = read_experiment(stayed, treated, share=0.8)
->>> print(found.effect, found.verdict)
+>>> readout = read_experiment(stayed, treated, share=0.8)
+>>> print(readout.effect, readout.verdict)
 0.046 (0.030 to 0.062) works
 """
 
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
-from churnkit.evaluation.classification.score_order import EvaluationError
 from churnkit.evaluation.experiments.confidence_sequence import sequential_interval
+from churnkit.evaluation.validation import EvaluationError, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["ExperimentReadout", "SampleRatio", "read_experiment", "sample_ratio"]
 
 _SUSPICIOUS = 0.001
-_FEWEST = 10
+_MIN_PER_ARM = 10
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRatio:
-    """Whether chance alone split the customers so.
+    """Sample-ratio check: observed against designed share of treated customers.
 
     Attributes
     ----------
     expected, observed
-        Share of treated customers: as designed, and as it came.
+        Share of treated customers, designed and observed.
     p_value
-        Of the chi-square test.
+        P-value of the chi-square test.
     """
 
     expected: float
@@ -50,38 +50,38 @@ class SampleRatio:
 
     @property
     def ok(self) -> bool:
-        """Whether the split is plausible; if not, the readout must not be trusted."""
+        """True if the split is plausible; if not, the readout is invalid."""
         return self.p_value >= _SUSPICIOUS
 
 
 @dataclass(frozen=True)
 class ExperimentReadout:
-    """What `read_experiment` found.
+    """Result of `read_experiment`.
 
     Attributes
     ----------
     treated, control
-        How many customers there are in each arm.
+        Number of customers in each arm.
     treated_mean, control_mean
-        Their mean outcomes, with intervals.
+        Mean outcomes, with intervals.
     effect
         Treated minus control, with its interval.
     relative
-        The same as a share of the control mean; None where the control mean is not above zero.
+        The effect over the control mean; None if a mean is not above zero.
     adjusted
-        The effect with the variance that outcomes share with `before` taken out (CUPED); None
-        without `before`.
+        The effect after removing the variance explained by `covariates` (CUPED); None without
+        them.
     variance_removed
-        The share of the variance that was taken out.
+        Share of the variance removed.
     always_valid
-        An interval that may be looked at every day (see `sequential_interval`), of the adjusted
+        An interval that may be checked every day (see `sequential_interval`), of the adjusted
         effect if there is one.
     ratio
         The sample-ratio check; None if no share was given.
     level
-        Confidence of the intervals.
+        Confidence level of the intervals.
     spread
-        The standard deviation of the outcome within an arm, for `plan_experiment`.
+        Standard deviation of the outcome within an arm, for `plan_experiment`.
     """
 
     treated: int
@@ -99,12 +99,12 @@ class ExperimentReadout:
 
     @property
     def best(self) -> Interval:
-        """The effect that judges: adjusted if it can be."""
+        """The effect behind the verdict: adjusted if available."""
         return self.effect if self.adjusted is None else self.adjusted
 
     @property
     def verdict(self) -> Literal["works", "harms", "cannot tell", "broken split"]:
-        """Whether the interval lies above zero, below it, or across it."""
+        """Position of the effect's interval: above zero, below zero, or across it."""
         if self.ratio is not None and not self.ratio.ok:
             return "broken split"
         if self.best.low > 0:
@@ -113,16 +113,16 @@ class ExperimentReadout:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
-        figures = {
+        estimates = {
             name: None if getattr(self, name) is None else getattr(self, name).to_dict()
-            for name in _FIGURES
+            for name in _ESTIMATES
         }
         ratio = self.ratio
         return {
             "verdict": self.verdict,
             "treated": self.treated,
             "control": self.control,
-            **figures,
+            **estimates,
             "variance_removed": self.variance_removed,
             "ratio": None
             if ratio is None
@@ -137,44 +137,48 @@ class ExperimentReadout:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a figure."""
+        """Return a pandas frame, one row per estimate."""
         import pandas as pd
 
-        rows = {name: getattr(self, name) for name in _FIGURES if getattr(self, name) is not None}
+        rows = {name: getattr(self, name) for name in _ESTIMATES if getattr(self, name) is not None}
         return pd.DataFrame.from_dict(
-            {name: figure.to_dict() for name, figure in rows.items()}, orient="index"
+            {name: estimate.to_dict() for name, estimate in rows.items()}, orient="index"
         )
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html(float_format="{:.5f}".format))
 
 
-_FIGURES = ("treated_mean", "control_mean", "effect", "relative", "adjusted", "always_valid")
+_ESTIMATES = ("treated_mean", "control_mean", "effect", "relative", "adjusted", "always_valid")
 
 
 def read_experiment(
     outcome: ArrayLike,
     treated: ArrayLike,
     *,
-    before: ArrayLike | None = None,
+    covariates: ArrayLike | None = None,
     share: float | None = None,
     planned: int | None = None,
     level: float = 0.95,
 ) -> ExperimentReadout:
-    """Read the effect of an action out of an experiment.
+    """Estimate the effect of an action from an experiment.
 
     Parameters
     ----------
-    outcome : (n,) of each customer: 0 and 1, or money; more is better
-    treated : (n,) whether the customer was given the action by chance (held out if not)
-    before : (n,) or (n, k) what was known before the experiment, such as last year's spend
+    outcome : (n,) 0 and 1, or money; more is better
+    treated : (n,) True for treated customers, False for held-out ones, assigned at random
+    covariates : (n,) or (n, k) measured before the experiment, such as last year's spend
     share
-        The share of customers who were to be treated, for the sample-ratio check.
+        Designed share of treated customers, for the sample-ratio check.
     planned
-        How many customers the experiment is planned for; the always-valid interval is
-        narrowest there. As many as there are now, if not given.
+        Planned number of customers, where the always-valid interval is narrowest; the current
+        number if not given.
     level
-        Confidence of the intervals.
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    ExperimentReadout
 
     Raises
     ------
@@ -199,12 +203,12 @@ def read_experiment(
     sides = value[arm], value[~arm]
     effect = _difference(*sides, level=level)
     adjusted, removed, variance = None, 0.0, _variance(*sides)
-    if before is not None:
-        left = _without(value, arm, _columns(before, len(value)))
-        removed = max(0.0, 1 - _variance(left[arm], left[~arm]) / max(variance, 1e-300))
-        variance = _variance(left[arm], left[~arm])
-        adjusted = _welch(left[arm], left[~arm], level=level)
-    judged = effect.value if adjusted is None else adjusted.value
+    if covariates is not None:
+        residual = _adjust(value, arm, _impute(covariates, len(value)))
+        removed = max(0.0, 1 - _variance(residual[arm], residual[~arm]) / max(variance, 1e-300))
+        variance = _variance(residual[arm], residual[~arm])
+        adjusted = _welch(residual[arm], residual[~arm], level=level)
+    best = effect.value if adjusted is None else adjusted.value
     return ExperimentReadout(
         treated=len(sides[0]),
         control=len(sides[1]),
@@ -215,7 +219,7 @@ def read_experiment(
         adjusted=adjusted,
         variance_removed=removed,
         always_valid=sequential_interval(
-            judged,
+            best,
             variance,
             planned_variance=variance * len(value) / (planned or len(value)),
             level=level,
@@ -227,14 +231,18 @@ def read_experiment(
 
 
 def sample_ratio(treated: int, control: int, *, share: float) -> SampleRatio:
-    """Check by a chi-square test whether the arms are as large as they were to be.
+    """Test the observed sizes of the arms against the design (chi-square).
 
     Parameters
     ----------
     treated, control
-        How many customers came out in each arm.
+        Number of customers in each arm.
     share
-        Share of treated customers by design, between 0 and 1.
+        Designed share of treated customers, between 0 and 1.
+
+    Returns
+    -------
+    SampleRatio
 
     Examples
     --------
@@ -244,7 +252,7 @@ def sample_ratio(treated: int, control: int, *, share: float) -> SampleRatio:
     from scipy.stats import chi2
 
     if not 0 < share < 1:
-        raise EvaluationError("share of treated customers must lie between 0 and 1")
+        raise EvaluationError(f"share must lie between 0 and 1, got {share}")
     total = treated + control
     expected = total * share
     square = (treated - expected) ** 2 * (1 / expected + 1 / (total - expected))
@@ -258,42 +266,41 @@ def _checked(
     arm = np.asarray(treated)
     if value.ndim != 1 or arm.shape != value.shape:
         raise EvaluationError(
-            f"{value.shape} outcomes for {arm.shape} customers: give one for each"
+            f"outcomes have shape {value.shape} and treated {arm.shape}: pass one per customer"
         )
     if not np.isin(arm, (0, 1)).all():
         raise EvaluationError("treated must be true or false for each customer")
-    missing = int(np.count_nonzero(~np.isfinite(value)))
-    if missing:
-        raise EvaluationError(f"{missing} outcomes are missing: leave those customers out")
+    refuse(~np.isfinite(value), "outcomes are missing: drop those customers")
     arm = arm.astype(bool)
     for name, count in (("treated", int(arm.sum())), ("held-out", int((~arm).sum()))):
-        if count < _FEWEST:
+        if count < _MIN_PER_ARM:
             raise EvaluationError(
-                f"{count} {name} customers are too few to read anything: {_FEWEST} at least"
+                f"{count} {name} customers are too few: at least {_MIN_PER_ARM} are needed"
             )
     return value, arm
 
 
-def _columns(before: ArrayLike, rows: int) -> NDArray[np.float64]:
-    known = np.asarray(before, dtype=np.float64)
-    known = known[:, None] if known.ndim == 1 else known
-    if known.ndim != 2 or len(known) != rows:
-        raise EvaluationError(f"before has the shape {known.shape}: give a row for each of {rows}")
-    count = np.maximum((~np.isnan(known)).sum(axis=0), 1)
-    return np.where(np.isnan(known), np.nansum(known, axis=0) / count, known)
+def _impute(covariates: ArrayLike, rows: int) -> NDArray[np.float64]:
+    """Return the covariates as a matrix, missing values replaced by the column's mean."""
+    matrix = np.asarray(covariates, dtype=np.float64)
+    matrix = matrix[:, None] if matrix.ndim == 1 else matrix
+    if matrix.ndim != 2 or len(matrix) != rows:
+        raise EvaluationError(f"covariates have shape {matrix.shape}, expected {rows} rows")
+    count = np.maximum((~np.isnan(matrix)).sum(axis=0), 1)
+    return np.where(np.isnan(matrix), np.nansum(matrix, axis=0) / count, matrix)
 
 
-def _without(
-    value: NDArray[np.float64], arm: NDArray[np.bool_], before: NDArray[np.float64]
+def _adjust(
+    value: NDArray[np.float64], arm: NDArray[np.bool_], covariates: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Take out of outcomes what is linear in `before`; slopes within arms, so no effect goes."""
-    apart, left = before.copy(), value.copy()
+    """Remove the part of the outcomes linear in the covariates, with slopes within arms."""
+    centered, outcome = covariates.copy(), value.copy()
     for side in (arm, ~arm):
-        apart[side] -= before[side].mean(axis=0)
-        left[side] -= value[side].mean()
-    slope = np.linalg.lstsq(apart, left, rcond=None)[0]
-    reduced: NDArray[np.float64] = value - (before - before.mean(axis=0)) @ slope
-    return reduced
+        centered[side] -= covariates[side].mean(axis=0)
+        outcome[side] -= value[side].mean()
+    slope = np.linalg.lstsq(centered, outcome, rcond=None)[0]
+    adjusted: NDArray[np.float64] = value - (covariates - covariates.mean(axis=0)) @ slope
+    return adjusted
 
 
 def _variance(treated: NDArray[np.float64], control: NDArray[np.float64]) -> float:
@@ -315,8 +322,8 @@ def _difference(
     sizes = [len(side) + 2 for side in (treated, control)]
     error = np.sqrt(sum(p * (1 - p) / n for p, n in zip(shares, sizes, strict=True)))
     reach = float(norm.ppf((1 + level) / 2) * error)
-    centre = float(shares[0] - shares[1])
-    return Interval(float(treated.mean() - control.mean()), centre - reach, centre + reach)
+    center = float(shares[0] - shares[1])
+    return Interval(float(treated.mean() - control.mean()), center - reach, center + reach)
 
 
 def _welch(treated: NDArray[np.float64], control: NDArray[np.float64], *, level: float) -> Interval:
@@ -340,10 +347,10 @@ def _mean(side: NDArray[np.float64], level: float) -> Interval:
     if not _is_binary(side):
         reach = z * float(side.std(ddof=1)) / np.sqrt(count)
         return Interval(mean, mean - reach, mean + reach)
-    # Wilson's interval: shares near zero are the rule here.
-    centre = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
+    # Wilson's interval, since shares near zero are common.
+    center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
     reach = z * np.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return Interval(mean, float(centre - reach), float(centre + reach))
+    return Interval(mean, float(center - reach), float(center + reach))
 
 
 def _relative(

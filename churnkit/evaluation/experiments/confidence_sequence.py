@@ -1,11 +1,11 @@
-"""Intervals that stay right however often one looks."""
+"""Confidence sequences: intervals that stay valid under continuous monitoring."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError
 
 __all__ = ["sequential_interval"]
 
@@ -17,25 +17,29 @@ def sequential_interval(
     planned_variance: float | None = None,
     level: float = 0.95,
 ) -> Interval:
-    """Return an interval that covers the truth at all looks together, with its level.
+    """Return an interval that covers the true effect at all looks simultaneously.
 
-    An experiment may be stopped at any look at which it excludes zero. It is a confidence
-    sequence by a normal mixture, the dual of the mixture sequential probability ratio test:
+    An experiment may be stopped at any look at which it excludes zero. It is a normal-mixture
+    confidence sequence, the dual of the mixture sequential probability ratio test:
 
-    ``effect -+ sqrt(V (V + m) / m * (log((V + m) / V) + 2 log(1 / alpha)))``
+    ``effect +- sqrt(V (V + m) / m * (log((V + m) / V) + 2 log(1 / alpha)))``
 
     with ``V`` the effect's variance and ``m`` the mixture's, chosen so that the interval is
-    narrowest when ``V`` is `planned_variance`. It is asymptotic: not for the first few dozens
-    of customers.
+    narrowest when ``V`` is `planned_variance`. It is asymptotic: not for the first few dozen
+    customers.
 
     Parameters
     ----------
     effect, variance
-        The estimate so far, and the square of its standard error.
+        The current estimate, and the square of its standard error.
     planned_variance
-        The variance at the planned end; the same at every look. `variance` if not given.
+        The variance at the planned end, the same at every look; `variance` if not given.
     level
-        Of confidence, over all looks.
+        Confidence level over all looks.
+
+    Returns
+    -------
+    Interval
 
     References
     ----------
@@ -52,7 +56,7 @@ def sequential_interval(
     from scipy.special import lambertw
 
     if not 0 < level < 1:
-        raise EvaluationError("level must lie between 0 and 1")
+        raise EvaluationError(f"level must lie between 0 and 1, got {level}")
     alpha = 1 - level
     if variance <= 0:
         return Interval(effect, effect, effect)

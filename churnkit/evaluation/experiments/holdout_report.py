@@ -1,8 +1,8 @@
-"""The journal's own experiments: everybody outside a holdout against those inside.
+"""Experiments from the journal: customers outside a holdout compared with those inside.
 
-Holdouts are drawn by a hash of the customer, so that customers inside and outside differ by
-chance alone. All customers count who were decided on, whether they got an action or not: that
-is the effect of letting the policy decide, and cannot be bent by whom it chose.
+Holdouts are drawn by a hash of the customer, so customers inside and outside differ by chance
+alone. All customers with a decision count, with or without an action: this is the effect of the
+policy (intention to treat), which the policy's choice of customers cannot bias.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
 from churnkit.evaluation.experiments.ab_test import ExperimentReadout, read_experiment
 from churnkit.evaluation.experiments.outcomes import Outcomes, outcomes_after
 from churnkit.evaluation.experiments.overrides import ActionOverrides, count_overrides
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,22 +32,22 @@ _GLOBAL = "global"
 
 @dataclass(frozen=True)
 class ExperimentReport:
-    """What `experiment_report` found.
+    """Result of `experiment_report`.
 
     Attributes
     ----------
     readouts
-        For ``"global"`` and each action with a holdout of its own: the readout.
+        Readout by holdout: ``"global"``, and each action that has a holdout.
     unread
-        The same for holdouts that nothing can be read from yet: why.
+        Holdouts that cannot be read yet, with the reason.
     customers
-        How many have an outcome by now.
+        Number of customers whose horizon has passed.
     immature
-        How many were decided on too short a time ago.
+        Number of customers decided on less than a horizon ago.
     outcome
-        What was measured.
+        The kind of outcome measured.
     overrides
-        How people took the recommendations, by action; empty if nobody spoke.
+        Verdicts of people on the recommendations, by action; empty if there are none.
     """
 
     readouts: Mapping[str, ExperimentReadout]
@@ -65,25 +65,25 @@ class ExperimentReport:
             "immature": self.immature,
             "readouts": {name: readout.to_dict() for name, readout in self.readouts.items()},
             "unread": dict(self.unread),
-            "overrides": [each.to_dict() for each in self.overrides],
+            "overrides": [override.to_dict() for override in self.overrides],
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a holdout."""
+        """Return a pandas frame, one row per holdout."""
         import pandas as pd
 
         return pd.DataFrame(
             [
                 {
                     "holdout": name,
-                    "treated": found.treated,
-                    "control": found.control,
-                    "effect": found.best.value,
-                    "low": found.best.low,
-                    "high": found.best.high,
-                    "verdict": found.verdict,
+                    "treated": readout.treated,
+                    "control": readout.control,
+                    "effect": readout.best.value,
+                    "low": readout.best.low,
+                    "high": readout.best.high,
+                    "verdict": readout.verdict,
                 }
-                for name, found in self.readouts.items()
+                for name, readout in self.readouts.items()
             ],
             columns=["holdout", "treated", "control", "effect", "low", "high", "verdict"],
         )
@@ -100,71 +100,78 @@ def experiment_report(
     horizon_days: float,
     until: datetime | None = None,
     shares: Mapping[str, float] | None = None,
-    before: Mapping[str, float] | None = None,
+    covariate: Mapping[str, float] | None = None,
     lower_is_better: bool = False,
     level: float = 0.95,
 ) -> ExperimentReport:
-    """Read the effect of the policy, and of each action, out of the journal's tables.
+    """Estimate the effect of the policy, and of each action, from the journal's tables.
 
     Parameters
     ----------
     decisions, outcomes
         `Journal.decisions` and `Journal.outcomes` as Arrow tables.
     kind
-        The outcome that counts, such as ``"stayed"`` or ``"spend"``; its values are summed.
+        The kind of outcome, such as ``"stayed"`` or ``"spend"``; its values are summed.
     horizon_days
-        How long after a customer's first decision an outcome counts.
+        Days after a customer's first decision within which an outcome counts.
     until
-        The time at which the tables were read; decisions less than a horizon before it are
-        left out. The latest observation if not given.
+        Time at which the tables were read; decisions less than a horizon before it are
+        excluded. The latest observation if not given.
     shares
-        The share held out by design, by holdout (``"global"`` or an action), for the
-        sample-ratio check.
-    before
-        For each customer what was known before, such as last year's spend, to take variance
-        out (CUPED).
+        Share held out by design, by holdout (``"global"`` or an action), for the sample-ratio
+        check.
+    covariate
+        A number per customer from before the experiment, such as last year's spend, to reduce
+        variance (CUPED).
     lower_is_better
-        For outcomes like ``"churned"``: effects are then turned round.
+        For outcomes like ``"churned"``: effects change their sign.
     level
-        Confidence of the intervals.
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    ExperimentReport
 
     Raises
     ------
     EvaluationError
-        Nobody was decided on, no decision is old enough, or nobody is held out.
+        There is no decision, none is old enough, or no customer is held out.
     """
     counted = outcomes_after(decisions, outcomes, kind=kind, horizon_days=horizon_days, until=until)
     if not len(counted):
         raise EvaluationError(
-            f"none of {counted.immature} customers was decided on {horizon_days:g} days before the "
-            "latest observation: wait, or shorten the horizon"
+            f"all decisions, for {counted.immature} customers, are less than {horizon_days:g} days "
+            "older than the latest observation: wait, or shorten the horizon"
         )
     value = -counted.value if lower_is_better else counted.value
     inside = {name: _inside(counted, name) for name in _names(counted)}
     if not inside:
         raise EvaluationError(
-            f"none of {len(counted)} customers is held out: set holdout in the catalogue, or "
-            "nothing can ever be proven"
+            f"none of {len(counted)} customers is held out: set holdout in the catalogue to "
+            "measure effects"
         )
-    everywhere = inside.get(_GLOBAL, np.zeros(len(counted), dtype=bool))
-    known = None if before is None else np.array([before.get(c, np.nan) for c in counted.customer])
+    global_holdout = inside.get(_GLOBAL, np.zeros(len(counted), dtype=bool))
+    values = None
+    if covariate is not None:
+        values = np.array([covariate.get(customer, np.nan) for customer in counted.customer])
     readouts: dict[str, ExperimentReadout] = {}
     unread: dict[str, str] = {}
     for name, held in inside.items():
-        rows = np.ones(len(counted), dtype=bool) if name == _GLOBAL else ~everywhere
+        rows = np.ones(len(counted), dtype=bool) if name == _GLOBAL else ~global_holdout
         share = (shares or {}).get(name)
         try:
             readouts[name] = read_experiment(
                 value[rows],
                 ~held[rows],
-                before=None if known is None else known[rows],
+                covariates=None if values is None else values[rows],
                 share=None if share is None else 1 - share,
                 level=level,
             )
         except EvaluationError as error:
             unread[name] = str(error)
-    overrides = count_overrides(decisions)
-    return ExperimentReport(readouts, unread, len(counted), counted.immature, kind, overrides)
+    return ExperimentReport(
+        readouts, unread, len(counted), counted.immature, kind, count_overrides(decisions)
+    )
 
 
 def _names(counted: Outcomes) -> list[str]:

@@ -1,4 +1,4 @@
-"""What came of each customer's first decision, within a horizon, from the journal's tables."""
+"""Outcomes within a horizon after decisions, from the journal's tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,17 +22,17 @@ _DAY = 86_400_000_000
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Customers whose horizon has passed, in the order of their first decisions.
+    """Outcomes of customers whose horizon has passed, in the order of their first decisions.
 
     Attributes
     ----------
     customer
-        The customers' names.
-    value : (n,) sum of the outcome's values within the horizon; 0 where there is none
+        Identifiers of the customers.
+    value : (n,) sum of the outcome's values within the horizon; 0 if there is none
     holdout
-        The holdouts that each was in, as the journal writes them.
+        Holdouts of each customer, as the journal writes them.
     immature
-        How many customers were decided on less than a horizon ago, and are left out.
+        Number of customers decided on less than a horizon ago; they are excluded.
     """
 
     customer: tuple[str, ...]
@@ -52,18 +52,22 @@ def outcomes_after(
     horizon_days: float,
     until: datetime | None = None,
 ) -> Outcomes:
-    """Sum what came of each customer in the horizon after the first decision.
+    """Sum each customer's outcomes in the horizon after the first decision.
 
     Parameters
     ----------
     decisions, outcomes
         The journal's tables.
     kind
-        The outcome that counts.
+        The kind of outcome.
     horizon_days
-        From the decision on, the end left out.
+        Length of the horizon from the decision on; its end is excluded.
     until
-        When the tables were read; the latest observation of any kind if not given.
+        Time at which the tables were read; the latest observation of any kind if not given.
+
+    Returns
+    -------
+    Outcomes
 
     Raises
     ------
@@ -75,16 +79,15 @@ def outcomes_after(
     at = _micros(decided["decided_at"])
     holdouts = decided["holdout"].to_pylist()
     first: dict[str, int] = {}
-    for row, customer in enumerate(customers):  # the journal gives decisions by time
+    for row, customer in enumerate(customers):  # the journal returns decisions by time
         first.setdefault(customer, row)
     rows = np.fromiter(first.values(), dtype=np.intp, count=len(first))
-    end = _end(outcomes, at, until)
     horizon = round(horizon_days * _DAY)
-    ripe = rows[at[rows] + horizon <= end]
-    names = [customers[row] for row in ripe]
-    value = _summed(outcomes, kind, names, at[ripe], horizon)
+    mature = rows[at[rows] + horizon <= _end(outcomes, at, until)]
+    names = [customers[row] for row in mature]
+    value = _sum_values(outcomes, kind, names, at[mature], horizon)
     return Outcomes(
-        tuple(names), value, tuple(holdouts[row] for row in ripe), len(rows) - len(ripe)
+        tuple(names), value, tuple(holdouts[row] for row in mature), len(rows) - len(mature)
     )
 
 
@@ -96,21 +99,26 @@ def outcomes_of_decisions(
     horizon_days: float,
     until: datetime | None = None,
 ) -> tuple[pa.Table, NDArray[np.float64]]:
-    """Give the decisions whose horizon has passed, and what came of each.
+    """Return the decisions whose horizon has passed, and the sum of outcomes of each.
 
-    Outcomes that name their decision count for it alone; the others for each decision of the
-    customer in whose horizon they fall.
+    Outcomes that name a decision count for that decision only; others count for each decision
+    of the customer in whose horizon they fall.
 
     Parameters, raises: as `outcomes_after`.
+
+    Returns
+    -------
+    table, (n,)
+        The decisions, and the sum of outcomes of each.
     """
     decided = _decided(decisions)
     at = _micros(decided["decided_at"])
     horizon = round(horizon_days * _DAY)
-    ripe = np.flatnonzero(at + horizon <= _end(outcomes, at, until))
-    chosen = decided.take(ripe)
+    mature = np.flatnonzero(at + horizon <= _end(outcomes, at, until))
+    chosen = decided.take(mature)
     keys = chosen["key"].to_pylist()
-    value = _summed(
-        outcomes, kind, chosen["customer"].to_pylist(), at[ripe], horizon, decision=keys
+    value = _sum_values(
+        outcomes, kind, chosen["customer"].to_pylist(), at[mature], horizon, decision=keys
     )
     return chosen, value
 
@@ -121,8 +129,7 @@ def _decided(decisions: pa.Table) -> Any:
     decided = decisions.filter(pc.equal(decisions["verdict"], "decide"))
     if not decided.num_rows:
         raise EvaluationError(
-            "the journal has no decisions: record what is decided (Journal.record) before asking "
-            "what came of it"
+            "the journal has no decisions: log decisions with Journal.record before evaluating them"
         )
     return decided
 
@@ -141,7 +148,7 @@ def _end(outcomes: pa.Table, at: NDArray[np.int64], until: datetime | None) -> i
     return int(at.max())
 
 
-def _summed(
+def _sum_values(
     outcomes: pa.Table,
     kind: str,
     customers: list[str],
@@ -154,29 +161,28 @@ def _summed(
 
     of_kind = outcomes.filter(pc.equal(outcomes["kind"], kind))
     if not of_kind.num_rows:
-        known = sorted(set(outcomes["kind"].to_pylist()))
+        kinds = sorted(set(outcomes["kind"].to_pylist()))
         raise EvaluationError(
-            f"the journal has no outcome '{kind}'; it has: {', '.join(known) or 'none at all'}"
+            f"the journal has no outcome '{kind}'; it has: {', '.join(kinds) or 'none'}"
         )
-    places: dict[str, list[int]] = {}
-    for place, customer in enumerate(customers):
-        places.setdefault(customer, []).append(place)
-    by_key = {} if decision is None else {key: place for place, key in enumerate(decision)}
+    rows_of: dict[str, list[int]] = {}
+    for row, customer in enumerate(customers):
+        rows_of.setdefault(customer, []).append(row)
+    row_of_key = {} if decision is None else {key: row for row, key in enumerate(decision)}
     total = np.zeros(len(customers))
-    when = _micros(of_kind["observed_at"])
-    rows = zip(
+    observations = zip(
         of_kind["customer"].to_pylist(),
         of_kind["decision"].to_pylist(),
         of_kind["value"].to_pylist(),
-        when.tolist(),
+        _micros(of_kind["observed_at"]).tolist(),
         strict=True,
     )
-    for customer, cause, value, seen in rows:
-        if decision is not None and cause is not None:
-            mine = [by_key[cause]] if cause in by_key else []
+    for customer, key, value, observed_at in observations:
+        if decision is not None and key is not None:
+            rows = [row_of_key[key]] if key in row_of_key else []
         else:
-            mine = places.get(customer, [])
-        for place in mine:
-            if at[place] <= seen < at[place] + horizon:
-                total[place] += value
+            rows = rows_of.get(customer, [])
+        for row in rows:
+            if at[row] <= observed_at < at[row] + horizon:
+                total[row] += value
     return total

@@ -1,4 +1,4 @@
-"""What people said of the engine's decisions: approved, rejected, snoozed, and why."""
+"""Verdicts of people on recommended actions: approved, rejected, snoozed, with reasons."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ if TYPE_CHECKING:
 __all__ = ["ActionOverrides", "count_overrides"]
 
 _TOP_REASONS = 5
-_NEEDED = ("key", "action", "verdict", "about", "why")
+_COLUMNS = ("key", "action", "verdict", "about", "why")
 
 
 @dataclass(frozen=True, slots=True)
 class ActionOverrides:
-    """How an action's recommendations were taken.
+    """Counts of people's verdicts on an action's recommendations.
 
     Attributes
     ----------
     action
-        Its name.
+        Name of the action.
     recommended
-        To how many customers, in how many decisions.
+        Number of decisions that recommended it.
     approved, rejected, snoozed
-        How many of them people said so of; the newest word counts.
+        Number of them with this as the latest verdict.
     reasons
-        What they gave as reasons for rejecting or snoozing, and how often, the most frequent
-        first; those given once are counted together as ``"other"``, since words that one person
-        wrote once may tell of one customer.
+        Reasons for rejecting or snoozing with their counts, most frequent first. Reasons given
+        once are counted as ``"other"``, since a unique text could identify a customer.
     """
 
     action: str
@@ -41,22 +40,26 @@ class ActionOverrides:
     reasons: tuple[tuple[str, int], ...]
 
     @property
-    def silent(self) -> int:
-        """How many nobody spoke of."""
+    def unreviewed(self) -> int:
+        """Number of recommendations without a verdict."""
         return self.recommended - self.approved - self.rejected - self.snoozed
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
-        return asdict(self) | {"silent": self.silent, "reasons": dict(self.reasons)}
+        return asdict(self) | {"unreviewed": self.unreviewed, "reasons": dict(self.reasons)}
 
 
 def count_overrides(decisions: pa.Table) -> tuple[ActionOverrides, ...]:
-    """Count verdicts by action; nothing if nobody spoke.
+    """Count verdicts by action; empty if there are no verdicts.
 
     Parameters
     ----------
     decisions
         `Journal.decisions` as an Arrow table, by time.
+
+    Returns
+    -------
+    tuple of ActionOverrides
 
     Examples
     --------
@@ -68,34 +71,35 @@ def count_overrides(decisions: pa.Table) -> tuple[ActionOverrides, ...]:
     >>> count_overrides(pa.Table.from_pylist(rows))[0].rejected
     1
     """
-    if not set(_NEEDED) <= set(decisions.column_names):
+    if not set(_COLUMNS) <= set(decisions.column_names):
         return ()
-    rows = decisions.select(_NEEDED).to_pylist()
+    rows = decisions.select(_COLUMNS).to_pylist()
     decided = (row for row in rows if row["verdict"] == "decide")
     action_of = {row["key"]: row["action"] for row in decided if row["action"]}
-    newest = {row["about"]: row for row in rows if row["verdict"] != "decide"}
-    said = {key: row for key, row in newest.items() if key in action_of}
-    if not said:
+    latest = {row["about"]: row for row in rows if row["verdict"] != "decide"}
+    reviews = {key: row for key, row in latest.items() if key in action_of}
+    if not reviews:
         return ()
-    found = []
-    for action in sorted(set(action_of.values())):
-        words = [row for key, row in said.items() if action_of[key] == action]
-        kinds = Counter(row["verdict"] for row in words)
-        why = Counter(
+    recommended = Counter(action_of.values())
+    overrides = []
+    for action in sorted(recommended):
+        verdicts = [row for key, row in reviews.items() if action_of[key] == action]
+        count = Counter(row["verdict"] for row in verdicts)
+        reasons = Counter(
             " ".join(str(row["why"]).lower().split())
-            for row in words
+            for row in verdicts
             if row["verdict"] != "approve"
         )
-        often = [(text, count) for text, count in why.most_common(_TOP_REASONS) if count > 1]
-        other = sum(why.values()) - sum(count for _, count in often)
-        found.append(
+        frequent = [(text, n) for text, n in reasons.most_common(_TOP_REASONS) if n > 1]
+        other = sum(reasons.values()) - sum(n for _, n in frequent)
+        overrides.append(
             ActionOverrides(
                 action,
-                sum(name == action for name in action_of.values()),
-                kinds["approve"],
-                kinds["reject"],
-                kinds["snooze"],
-                (*often, *([("other", other)] if other else [])),
+                recommended[action],
+                count["approve"],
+                count["reject"],
+                count["snooze"],
+                (*frequent, *([("other", other)] if other else [])),
             )
         )
-    return tuple(found)
+    return tuple(overrides)

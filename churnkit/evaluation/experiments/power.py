@@ -1,4 +1,4 @@
-"""How many customers an experiment needs, and for how long it must run."""
+"""Sample size, duration and detectable effect of experiments."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError
 
 __all__ = ["ExperimentPlan", "detectable_effect", "plan_experiment"]
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPlan:
-    """What `plan_experiment` found.
+    """Result of `plan_experiment`.
 
     Attributes
     ----------
     customers, treated, control
-        How many in all, and in each arm.
+        Number of customers in total and in each arm.
     days
-        Until the last outcome is known; None if the daily number of customers is not known.
+        Days until the last outcome is known; None if the daily number of customers is unknown.
     effect
-        The effect that is found with this power.
+        The smallest effect to detect.
     level, power
-        Confidence, and the chance to see the effect if it is there.
+        Confidence level, and the probability of detecting the effect.
     """
 
     customers: int
@@ -36,10 +36,10 @@ class ExperimentPlan:
     power: float
 
     def __str__(self) -> str:
-        how_long = "" if self.days is None else f", {self.days:,} days with the last outcome"
+        duration = "" if self.days is None else f", in {self.days:,} days until the last outcome"
         return (
             f"{self.customers:,} customers ({self.treated:,} treated, {self.control:,} held out) "
-            f"show an effect of {self.effect:g} with {self.power:.0%} power{how_long}"
+            f"detect an effect of {self.effect:g} with {self.power:.0%} power{duration}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,28 +59,33 @@ def plan_experiment(
     level: float = 0.95,
     power: float = 0.8,
 ) -> ExperimentPlan:
-    """Find how many customers show an effect, and how long they take to come.
+    """Compute the sample size that detects an effect, and the duration.
 
     ``n = (z_level + z_power) ** 2 * (v1 / share + v0 / (1 - share)) / effect ** 2``
 
     Parameters
     ----------
     effect
-        The smallest difference that is worth knowing: of shares, or of money.
+        The smallest difference to detect, of shares or of money.
     baseline
-        The held-out customers' share, for outcomes of 0 and 1.
+        Share among held-out customers, for outcomes of 0 and 1.
     spread
-        The standard deviation of the outcome, for money; instead of `baseline`.
+        Standard deviation of the outcome, for money; instead of `baseline`.
     share
-        The share of customers who are treated.
+        Share of customers who are treated.
     customers_per_day
-        How many enter the experiment each day.
+        Number of customers entering the experiment each day.
     outcome_days
-        How long after its decision an outcome is known.
+        Days from a decision until its outcome is known.
     variance_removed
-        What CUPED takes out, as `ExperimentReadout.variance_removed` of an earlier experiment.
+        Share of variance removed by CUPED, as `ExperimentReadout.variance_removed` of an earlier
+        experiment.
     level, power
-        Confidence of the interval, and the chance that it excludes zero.
+        Confidence level of the interval, and the probability that it excludes zero.
+
+    Returns
+    -------
+    ExperimentPlan
 
     Raises
     ------
@@ -90,20 +95,20 @@ def plan_experiment(
     Examples
     --------
     >>> print(plan_experiment(0.02, baseline=0.1, customers_per_day=500, outcome_days=30))
-    7,678 customers (3,839 treated, 3,839 held out) show an effect of 0.02 with 80% power, 46 days with the last outcome
+    7,678 customers (3,839 treated, 3,839 held out) detect an effect of 0.02 with 80% power, in 46 days until the last outcome
     """
     if effect == 0:
-        raise EvaluationError("no number of customers shows an effect of zero: name the least")
+        raise EvaluationError("effect must not be 0: pass the smallest effect to detect")
     scale = _scale(share, level, power, variance_removed)
     if (baseline is None) == (spread is None):
-        raise EvaluationError("give baseline (for 0 and 1) or spread (for money), one of them")
+        raise EvaluationError("pass either baseline (outcomes 0 and 1) or spread (money)")
     treated_variance, control_variance = _variances(effect, baseline, spread)
     needed = scale * (treated_variance / share + control_variance / (1 - share)) / effect**2
     treated, control = math.ceil(needed * share), math.ceil(needed * (1 - share))
     days = None
     if customers_per_day is not None:
         if customers_per_day <= 0:
-            raise EvaluationError("customers_per_day must be above zero")
+            raise EvaluationError(f"customers_per_day must be above 0, got {customers_per_day}")
         days = math.ceil((treated + control) / customers_per_day) + outcome_days
     return ExperimentPlan(treated + control, treated, control, days, effect, level, power)
 
@@ -118,14 +123,19 @@ def detectable_effect(
     level: float = 0.95,
     power: float = 0.8,
 ) -> float:
-    """Return the smallest effect that so many customers show.
+    """Return the smallest effect that a number of customers detects.
 
     Parameters
     ----------
     customers
-        In both arms together.
+        Number of customers in both arms together.
     baseline, spread, share, variance_removed, level, power
         As `plan_experiment`.
+
+    Returns
+    -------
+    float
+        In the outcome's unit.
 
     Examples
     --------
@@ -134,8 +144,8 @@ def detectable_effect(
     """
     scale = _scale(share, level, power, variance_removed)
     if (baseline is None) == (spread is None):
-        raise EvaluationError("give baseline (for 0 and 1) or spread (for money), one of them")
-    # Under the baseline's variance in both arms: the effect is what is looked for.
+        raise EvaluationError("pass either baseline (outcomes 0 and 1) or spread (money)")
+    # Both arms have the baseline's variance, since the effect is the unknown.
     variance = _variances(0.0, baseline, spread)[1]
     return math.sqrt(scale * variance * (1 / share + 1 / (1 - share)) / customers)
 
@@ -145,19 +155,19 @@ def _scale(share: float, level: float, power: float, removed: float) -> float:
 
     for name, value in (("share", share), ("level", level), ("power", power)):
         if not 0 < value < 1:
-            raise EvaluationError(f"{name} must lie between 0 and 1")
+            raise EvaluationError(f"{name} must lie between 0 and 1, got {value}")
     if not 0 <= removed < 1:
-        raise EvaluationError("variance_removed is a share, below 1")
+        raise EvaluationError(f"variance_removed must be at least 0 and below 1, got {removed}")
     return float(norm.ppf((1 + level) / 2) + norm.ppf(power)) ** 2 * (1 - removed)
 
 
 def _variances(effect: float, baseline: float | None, spread: float | None) -> tuple[float, float]:
     if spread is not None:
         if spread <= 0:
-            raise EvaluationError("spread must be above zero")
+            raise EvaluationError(f"spread must be above 0, got {spread}")
         return spread**2, spread**2
-    chance = float(baseline or 0.0)
-    raised = chance + effect
-    if not (0 < chance < 1 and 0 < raised < 1):
-        raise EvaluationError("baseline, and baseline with the effect, must lie between 0 and 1")
-    return raised * (1 - raised), chance * (1 - chance)
+    control = float(baseline or 0.0)
+    treated = control + effect
+    if not (0 < control < 1 and 0 < treated < 1):
+        raise EvaluationError("baseline and baseline + effect must lie between 0 and 1")
+    return treated * (1 - treated), control * (1 - control)

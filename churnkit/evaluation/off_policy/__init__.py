@@ -1,1 +1,1 @@
-"""Off-policy evaluation."""
+"""Off-policy evaluation: the value of a policy from another policy's log."""

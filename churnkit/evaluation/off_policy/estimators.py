@@ -1,8 +1,8 @@
 """Estimators of a policy's value from another policy's log, as sums over rows.
 
-Each is a sum of ratios of row sums, so that one resampling scheme serves them all and two
-policies can be compared row by row. With ``w = policy / propensity`` of the taken arm, ``r`` the
-reward and ``q`` its prediction:
+Each is a sum of ratios of row sums, so one resampling scheme serves them all and two policies
+can be compared row by row. With ``w = policy / propensity`` of the logged arm, ``r`` the reward
+and ``q`` its prediction:
 
 =============  ==================================================================
 dm             ``mean(sum_a policy_a q_a)``
@@ -42,7 +42,7 @@ _QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
 
 
 class RowSums(NamedTuple):
-    """One ratio ``sum(numerator) / sum(denominator)``; a denominator of None counts rows."""
+    """The ratio ``sum(numerator) / sum(denominator)``; a denominator of None counts rows."""
 
     numerator: NDArray[np.float64]
     denominator: NDArray[np.float64] | None = None
@@ -50,7 +50,7 @@ class RowSums(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EstimatorTerms:
-    """An estimator on given rows: the ratios whose sum it is, and the setting it chose."""
+    """An estimator on the rows of a log: the ratios that it sums, and its tuned setting."""
 
     terms: tuple[RowSums, ...]
     setting: float | None = None
@@ -69,7 +69,7 @@ class EstimatorTerms:
 
     @property
     def rows(self) -> NDArray[np.float64]:
-        """What each row adds, (n,), linearised: their mean is the estimate."""
+        """Contribution of each row, (n,), linearized: their mean is the estimate."""
         total = np.zeros(len(self.terms[0].numerator))
         for term in self.terms:
             if term.denominator is None:
@@ -87,29 +87,34 @@ _TINY = float(np.finfo(np.float64).tiny)
 def estimator_terms(
     log: PolicyLog, policy: NDArray[np.float64], expected: NDArray[np.float64]
 ) -> dict[str, EstimatorTerms]:
-    """Return every estimator of a policy's value.
+    """Return all estimators of a policy's value.
 
     Parameters
     ----------
     log
         Logged decisions.
-    policy : (n, arms) probabilities of the policy that is judged
+    policy : (n, arms) probabilities of the policy to be evaluated
     expected : (n, arms) predicted rewards, each by a model that did not see its row
+
+    Returns
+    -------
+    dict
+        Name to `EstimatorTerms`.
 
     Examples
     --------
     >>> from churnkit.evaluation.off_policy.log import PolicyLog
-    >>> log = PolicyLog.of([0, 1, 1], [0.5, 0.5, 0.5], [0.0, 1.0, 0.0])
-    >>> found = estimator_terms(log, np.tile([0.0, 1.0], (3, 1)), np.full((3, 2), 0.5))
-    >>> {name: round(found[name].value, 4) for name in ("dm", "ips", "snips", "dr")}
+    >>> log = PolicyLog.from_columns([0, 1, 1], [0.5, 0.5, 0.5], [0.0, 1.0, 0.0])
+    >>> terms = estimator_terms(log, np.tile([0.0, 1.0], (3, 1)), np.full((3, 2), 0.5))
+    >>> {name: round(terms[name].value, 4) for name in ("dm", "ips", "snips", "dr")}
     {'dm': 0.5, 'ips': 0.6667, 'snips': 0.5, 'dr': 0.5}
     """
     rows = np.arange(len(log))
     weight = policy[rows, log.action] / log.propensity
     model = np.einsum("na,na->n", policy, expected)
     residual = log.reward - expected[rows, log.action]
-    switched, threshold = _tuned(model, residual, weight, _switch)
-    shrunk, strength = _tuned(model, residual, weight, _shrink)
+    switched, threshold = _tune(model, residual, weight, _switch)
+    shrunk, strength = _tune(model, residual, weight, _shrink)
     return {
         "dm": EstimatorTerms((RowSums(model),)),
         "ips": EstimatorTerms((RowSums(weight * log.reward),)),
@@ -130,29 +135,28 @@ def _shrink(weight: NDArray[np.float64], at: float) -> NDArray[np.float64]:
     return at**2 * weight / (weight**2 + at**2) if np.isfinite(at) else weight
 
 
-def _tuned(
+def _tune(
     model: NDArray[np.float64],
     residual: NDArray[np.float64],
     weight: NDArray[np.float64],
-    changed: Callable[[NDArray[np.float64], float], NDArray[np.float64]],
+    modify: Callable[[NDArray[np.float64], float], NDArray[np.float64]],
 ) -> tuple[NDArray[np.float64], float]:
-    """Change the weights so that squared bias and variance together are least.
+    """Modify the weights so that squared bias plus variance is least.
 
-    The bias of changed weights is bounded on the rows themselves: the mean of
-    ``(changed - weight) * residual``, and its standard error on top. Unchanged weights, which
-    have none, are a candidate too.
+    The bias is bounded on the same rows: the mean of ``(modified - weight) * residual`` plus its
+    standard error. Unmodified weights, which are unbiased, are a candidate too.
     """
-    above = weight[weight > 0]
+    positive = weight[weight > 0]
     candidates = [np.inf]
-    if len(above):
-        candidates += np.unique(np.quantile(above, _QUANTILES)).tolist()
-        candidates += [10 * float(above.max()), 100 * float(above.max())]
-    best, least, chosen = weight, np.inf, np.inf
-    for at in candidates:
-        tried = changed(weight, at)
-        lost = (tried - weight) * residual
-        bias = abs(float(lost.mean())) + float(lost.std()) / np.sqrt(len(weight))
-        error = bias**2 + float(np.var(model + tried * residual)) / len(weight)
+    if len(positive):
+        candidates += np.unique(np.quantile(positive, _QUANTILES)).tolist()
+        candidates += [10 * float(positive.max()), 100 * float(positive.max())]
+    best, least, setting = weight, np.inf, np.inf
+    for candidate in candidates:
+        modified = modify(weight, candidate)
+        difference = (modified - weight) * residual
+        bias = abs(float(difference.mean())) + float(difference.std()) / np.sqrt(len(weight))
+        error = bias**2 + float(np.var(model + modified * residual)) / len(weight)
         if error < least:
-            best, least, chosen = tried, error, at
-    return best, chosen
+            best, least, setting = modified, error, candidate
+    return best, setting

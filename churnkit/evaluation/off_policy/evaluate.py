@@ -1,4 +1,4 @@
-"""What another policy would have brought, estimated from the running one's log.
+"""Value of a candidate policy, estimated from the running policy's log.
 
 Examples
 --------
@@ -6,19 +6,18 @@ Examples
 >>> rng = np.random.default_rng(0)
 >>> arm = rng.integers(2, size=4000)
 >>> stayed = rng.random(4000) < np.where(arm == 1, 0.6, 0.4)
->>> log = PolicyLog.of(arm, np.full(4000, 0.5), stayed)
+>>> log = PolicyLog.from_columns(arm, np.full(4000, 0.5), stayed)
 >>> print(evaluate_policy(log, [0.0, 1.0], seed=0)["dr"])
 0.603 (0.582 to 0.624)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
 from churnkit.evaluation.off_policy.estimators import (
     ESTIMATORS,
     EstimatorTerms,
@@ -26,9 +25,10 @@ from churnkit.evaluation.off_policy.estimators import (
     estimator_terms,
 )
 from churnkit.evaluation.off_policy.intervals import bootstrap_values, central, empirical_bernstein
-from churnkit.evaluation.off_policy.log import PolicyLog, checked_policy
+from churnkit.evaluation.off_policy.log import PolicyLog, check_policy
 from churnkit.evaluation.off_policy.overlap import Overlap, overlap
 from churnkit.evaluation.off_policy.reward_models import RewardModel, Rewards, cross_fitted_rewards
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,25 +45,25 @@ IntervalKind = Literal["bootstrap", "bernstein"]
 
 @dataclass(frozen=True)
 class PolicyEvaluation:
-    """What `evaluate_policy` found.
+    """Result of `evaluate_policy`.
 
     Attributes
     ----------
     estimates
-        Each estimator's value of the policy, per decision, with its interval.
+        Value of the policy per decision by each estimator, with its interval.
     on_policy
-        What the logging policy itself brought, with its interval.
+        Value of the logging policy, with its interval.
     overlap
-        How much of the policy the log can speak for.
+        Overlap of the log with the policy.
     reward_model
-        Which model predicted rewards.
+        Name of the reward model.
     settings
-        The weight at which ``switch_dr`` cuts, and at which ``dr_shrinkage`` halves; infinite
-        where the data ask for neither.
+        The weight at which ``switch_dr`` cuts and ``dr_shrinkage`` halves; infinite if neither
+        helps.
     positions
-        The same for each place of a list; empty if there is one place.
+        The same for each position of a list; empty if there is one position.
     level, interval
-        Of the intervals: their confidence, and how they were made.
+        Confidence level and method of the intervals.
     """
 
     estimates: Mapping[str, Interval]
@@ -86,19 +86,19 @@ class PolicyEvaluation:
             "overlap": self.overlap.to_dict(),
             "reward_model": self.reward_model,
             "settings": {k: v if np.isfinite(v) else None for k, v in self.settings.items()},
-            "positions": [found.to_dict() for found in self.positions],
+            "positions": [position.to_dict() for position in self.positions],
             "level": self.level,
             "interval": self.interval,
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row an estimator (and a position, if there are several)."""
+        """Return a pandas frame, one row per estimator (and position, if there are several)."""
         import pandas as pd
 
         rows = [
-            {"position": place, "estimator": name, **value.to_dict()}
-            for place, found in [("all", self), *enumerate(self.positions)]
-            for name, value in {**found.estimates, "on_policy": found.on_policy}.items()
+            {"position": position, "estimator": name, **value.to_dict()}
+            for position, part in [("all", self), *enumerate(self.positions)]
+            for name, value in {**part.estimates, "on_policy": part.on_policy}.items()
         ]
         frame = pd.DataFrame(rows)
         return frame if self.positions else frame.drop(columns="position")
@@ -119,72 +119,63 @@ def evaluate_policy(
     resamples: int = 500,
     seed: int = 0,
 ) -> PolicyEvaluation:
-    """Estimate what a policy would have brought on the customers of another one's log.
+    """Estimate the value of a policy on the customers of another policy's log.
 
     Parameters
     ----------
     log
-        Decisions of a policy that left something to chance, with their propensities.
+        Decisions of a randomized policy, with their propensities.
     policy : (n, arms), (arms,) or (n, arms, positions)
-        The probabilities of the policy that is judged, for each row of the log.
+        Probabilities of the policy to be evaluated, for each row of the log.
     rewards
-        Predicted rewards, to share between several policies; made here if not given.
+        Predicted rewards, shared between several policies; fitted if not given.
     reward_model
         See `cross_fitted_rewards`.
     interval
         ``"bootstrap"``: resampled customers; ``"bernstein"``: wider, and valid for any number
-        of independent rows (not for ``snips`` and ``sndr``, whose rows are linearised).
+        of independent rows (not for ``snips`` and ``sndr``, whose rows are linearized).
     reward_range
-        The least and the most that a reward can be, for ``"bernstein"``; the log's own if not
-        given.
+        Bounds of the reward, for ``"bernstein"``; the log's own if not given.
     level
-        Confidence of the intervals.
+        Confidence level of the intervals.
     resamples
-        How many resamples a bootstrap interval rests on.
+        Number of resamples of a bootstrap interval.
     seed
-        For the folds, the trees and the resamples.
+        Seed of the folds, the trees and the resamples.
 
     Returns
     -------
     PolicyEvaluation
-        ``found["dr"].low``, ``found.overlap.warnings``.
+        ``result["dr"].low``, ``result.overlap.warnings``.
 
     Raises
     ------
     EvaluationError
-        Log and policy do not fit.
+        Log and policy do not match.
 
     Examples
     --------
-    >>> log = PolicyLog.of([0, 1] * 500, np.full(1000, 0.5), [0.0, 1.0] * 500)
-    >>> found = evaluate_policy(log, [0.0, 1.0], interval="bernstein", reward_model="mean")
-    >>> found["snips"].value, found.overlap.effective_rows
+    >>> log = PolicyLog.from_columns([0, 1] * 500, np.full(1000, 0.5), [0.0, 1.0] * 500)
+    >>> result = evaluate_policy(log, [0.0, 1.0], interval="bernstein", reward_model="mean")
+    >>> result["snips"].value, result.overlap.effective_rows
     (1.0, 500.0)
     """
-    chance = checked_policy(policy, log)
+    chance = check_policy(policy, log)
     if rewards is None:
         rewards = cross_fitted_rewards(log, model=reward_model, policy=chance, seed=seed)
-    make = _Intervals(interval, reward_range or _range(log), level, resamples, seed)
-    whole = _evaluated(log, chance, rewards, make)
+    bounds = reward_range or (float(log.reward.min()), float(log.reward.max()))
+    intervals = _Intervals(interval, bounds, level, resamples, seed)
+    overall = _evaluate(log, chance, rewards, intervals)
     if log.positions == 1 or log.position is None:
-        return whole
+        return overall
     parts = []
-    for place in range(log.positions):
-        rows = np.flatnonzero(log.position == place)
+    for position in range(log.positions):
+        rows = np.flatnonzero(log.position == position)
         if len(rows) < 2:
-            raise EvaluationError(f"position {place} has {len(rows)} rows: number them from 0")
+            raise EvaluationError(f"position {position} has {len(rows)} rows: number them from 0")
         inside = Rewards(rewards.expected[rows], rewards.model, rewards.losses)
-        parts.append(_evaluated(log.take(rows), chance[rows], inside, make))
-    return PolicyEvaluation(
-        whole.estimates,
-        whole.on_policy,
-        whole.overlap,
-        whole.reward_model,
-        whole.settings,
-        tuple(parts),
-        level,
-        interval,
-    )
+        parts.append(_evaluate(log.take(rows), chance[rows], inside, intervals))
+    return replace(overall, positions=tuple(parts))
 
 
 @dataclass(frozen=True)
@@ -200,10 +191,10 @@ class _Intervals:
     ) -> dict[str, Interval]:
         if self.kind == "bernstein":
             return {
-                name: self._bernstein(found, name, max_weight) for name, found in estimators.items()
+                name: self._bernstein(terms, name, max_weight) for name, terms in estimators.items()
             }
         if self.kind != "bootstrap":
-            raise EvaluationError(f"there is no interval {self.kind!r}: bootstrap or bernstein")
+            raise EvaluationError(f"interval must be bootstrap or bernstein, got {self.kind!r}")
         values = bootstrap_values(
             list(estimators.values()),
             customer=log.customer,
@@ -211,44 +202,40 @@ class _Intervals:
             seed=self.seed,
         )
         return {
-            name: central(found.value, values[at], level=self.level)
-            for at, (name, found) in enumerate(estimators.items())
+            name: central(terms.value, values[at], level=self.level)
+            for at, (name, terms) in enumerate(estimators.items())
         }
 
-    def _bernstein(self, found: EstimatorTerms, name: str, max_weight: float) -> Interval:
+    def _bernstein(self, terms: EstimatorTerms, name: str, max_weight: float) -> Interval:
         low, high = self.reward_range
         reach = 0.0 if name in {"dm", "on_policy"} else max_weight
         if name == "ips":
             bounds = (min(low, low * reach), max(high, high * reach))
         else:
             bounds = (low - reach * (high - low), high + reach * (high - low))
-        return empirical_bernstein(found.rows, low=bounds[0], high=bounds[1], level=self.level)
+        return empirical_bernstein(terms.rows, low=bounds[0], high=bounds[1], level=self.level)
 
 
-def _evaluated(
-    log: PolicyLog, policy: NDArray[np.float64], rewards: Rewards, make: _Intervals
+def _evaluate(
+    log: PolicyLog, policy: NDArray[np.float64], rewards: Rewards, intervals: _Intervals
 ) -> PolicyEvaluation:
     measured = overlap(log, policy)
     estimators = estimator_terms(log, policy, rewards.expected)
     estimators["on_policy"] = on_policy_terms(log)
-    values = make.of(estimators, log, measured.max_weight)
+    values = intervals.of(estimators, log, measured.max_weight)
     return PolicyEvaluation(
         estimates={name: values[name] for name in ESTIMATORS},
         on_policy=values["on_policy"],
         overlap=measured,
         reward_model=rewards.model,
         settings={
-            name: found.setting for name, found in estimators.items() if found.setting is not None
+            name: terms.setting for name, terms in estimators.items() if terms.setting is not None
         },
-        level=make.level,
-        interval=make.kind,
+        level=intervals.level,
+        interval=intervals.kind,
     )
 
 
 def on_policy_terms(log: PolicyLog) -> EstimatorTerms:
     """Return the mean reward of the log as an estimator."""
     return EstimatorTerms((RowSums(log.reward),))
-
-
-def _range(log: PolicyLog) -> tuple[float, float]:
-    return float(log.reward.min()), float(log.reward.max())

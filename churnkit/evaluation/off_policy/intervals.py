@@ -1,4 +1,4 @@
-"""Intervals for policy values: resampling of customers, and a bound that holds for any n."""
+"""Intervals of policy values: bootstrap over customers, and a finite-sample bound."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,18 +22,22 @@ __all__ = ["bootstrap_values", "central", "empirical_bernstein"]
 def empirical_bernstein(
     rows: NDArray[np.float64], *, low: float, high: float, level: float = 0.95
 ) -> Interval:
-    """Return an interval for a mean that holds for any number of rows, not in the limit only.
+    """Return an interval of a mean that is valid for any number of rows.
 
-    ``mean -+ (sqrt(2 var log(4 / d) / n) + 7 (high - low) log(4 / d) / (3 (n - 1)))`` with
+    ``mean +- (sqrt(2 var log(4 / d) / n) + 7 (high - low) log(4 / d) / (3 (n - 1)))`` with
     ``d = 1 - level``: each side by Theorem 4 with ``d / 2``.
 
     Parameters
     ----------
     rows : (n,) independent values
     low, high
-        Bounds that no value can ever pass.
+        Bounds of the values.
     level
-        Of confidence.
+        Confidence level.
+
+    Returns
+    -------
+    Interval
 
     References
     ----------
@@ -66,10 +70,10 @@ def bootstrap_values(
     Parameters
     ----------
     estimators
-        All on the same rows.
-    customer : (n,) codes; None if each row is another customer
+        Estimators on the same rows.
+    customer : (n,) codes; None if each row is a different customer
     resamples
-        How many.
+        Number of resamples.
     seed
         The same seed gives the same values.
 
@@ -78,7 +82,7 @@ def bootstrap_values(
     (estimators, resamples)
     """
     if resamples < 2:
-        raise EvaluationError(f"{resamples} resamples give no interval: use 2 or more")
+        raise EvaluationError(f"resamples must be at least 2, got {resamples}")
     rows = len(estimators[0].terms[0].numerator)
     sums: list[NDArray[np.float64]] = []
     for estimator in estimators:
@@ -99,7 +103,7 @@ def bootstrap_values(
 
 
 def central(value: float, values: NDArray[np.float64], *, level: float) -> Interval:
-    """Return a figure with the central part of its resampled values.
+    """Return a value with the central part of its resampled values.
 
     Examples
     --------
@@ -116,10 +120,10 @@ def _by_customer(
 ) -> NDArray[np.float64]:
     if customer is None:
         return table
-    known = np.unique(customer, return_inverse=True)[1]
-    summed = np.zeros((int(known.max()) + 1, table.shape[1]))
-    np.add.at(summed, known, table)
-    return summed
+    code = np.unique(customer, return_inverse=True)[1]
+    sums = np.zeros((int(code.max()) + 1, table.shape[1]))
+    np.add.at(sums, code, table)
+    return sums
 
 
 def _counts(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:

@@ -1,4 +1,4 @@
-"""How much of a policy the log can speak for."""
+"""Overlap of a log and a policy: effective rows, weights and support."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ _SURPRISE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How far the logged decisions resemble those of the policy.
+    """Overlap of the logged decisions with those of the policy.
 
     Attributes
     ----------
     rows
-        Logged decisions.
+        Number of logged decisions.
     effective_rows
-        ``sum(w) ** 2 / sum(w ** 2)``: so many decisions of the policy itself would tell as much.
+        ``sum(w) ** 2 / sum(w ** 2)``: the number of the policy's own decisions that carry as
+        much information.
     max_weight
         The largest importance weight.
     mean_weight
         About 1 if the propensities are right.
     unsupported
-        The share of the policy's decisions that go to arms which the log never shows.
+        Share of the policy's decisions for arms that the log never shows.
     warnings
-        What is too thin, a sentence each; empty if nothing is.
+        Insufficient overlap, one sentence each; empty if there is none.
     """
 
     rows: int
@@ -61,12 +62,16 @@ def overlap(log: PolicyLog, policy: NDArray[np.float64]) -> Overlap:
         Logged decisions.
     policy : (n, arms) the policy's probabilities
 
+    Returns
+    -------
+    Overlap
+
     Examples
     --------
     >>> from churnkit.evaluation.off_policy.log import PolicyLog
-    >>> log = PolicyLog.of([0, 1] * 200, np.full(400, 0.5), [0.0, 1.0] * 200)
-    >>> found = overlap(log, np.tile([0.0, 1.0], (400, 1)))
-    >>> found.effective_rows, found.max_weight, found.warnings
+    >>> log = PolicyLog.from_columns([0, 1] * 200, np.full(400, 0.5), [0.0, 1.0] * 200)
+    >>> result = overlap(log, np.tile([0.0, 1.0], (400, 1)))
+    >>> result.effective_rows, result.max_weight, result.warnings
     (200.0, 2.0, ())
     """
     weight = policy[np.arange(len(log)), log.action] / log.propensity
@@ -74,30 +79,36 @@ def overlap(log: PolicyLog, policy: NDArray[np.float64]) -> Overlap:
     effective = total**2 / float((weight**2).sum()) if total > 0 else 0.0
     unseen = np.bincount(log.action, minlength=log.arms) == 0
     unsupported = float(policy[:, unseen].sum(axis=1).mean())
-    found = (len(log), effective, float(weight.max()), float(weight.mean()), unsupported)
-    return Overlap(*found, _warnings(weight, effective, unsupported))
+    return Overlap(
+        len(log),
+        effective,
+        float(weight.max()),
+        float(weight.mean()),
+        unsupported,
+        _warnings(weight, effective, unsupported),
+    )
 
 
 def _warnings(weight: NDArray[np.float64], effective: float, unsupported: float) -> tuple[str, ...]:
     rows = len(weight)
-    says = []
+    warnings = []
     if unsupported > 0:
-        says.append(
-            f"{unsupported:.1%} of the policy's decisions go to arms that the log never shows: "
-            "their value is a model's guess"
+        warnings.append(
+            f"{unsupported:.1%} of the policy's decisions are for arms that the log never shows: "
+            "their value is extrapolated by a model"
         )
     if effective < max(_FEW, _THIN_SHARE * rows):
-        says.append(
-            f"{rows:,} logged decisions tell as much as {effective:,.0f} of the policy's own: "
-            "log longer, or explore more where the policy wants to go"
+        warnings.append(
+            f"{rows:,} logged decisions carry as much information as {effective:,.0f} of the "
+            "policy's own: log longer, or explore the policy's actions more"
         )
     heaviest = float(weight.max() / weight.sum()) if weight.sum() > 0 else 1.0
     if heaviest > _HEAVY:
-        says.append(f"one decision has {heaviest:.0%} of all the weight: the estimate leans on it")
+        warnings.append(f"one decision has {heaviest:.0%} of the total weight")
     error = float(weight.std()) / np.sqrt(rows)
     if unsupported == 0 and abs(float(weight.mean()) - 1) > _SURPRISE * max(error, 1e-9):
-        says.append(
-            f"the weights have the mean {weight.mean():.3f}, and 1 is expected: the logged "
-            "propensities do not look like those of the decisions"
+        warnings.append(
+            f"the mean weight is {weight.mean():.3f}, expected 1: the logged propensities do not "
+            "match the decisions"
         )
-    return tuple(says)
+    return tuple(warnings)

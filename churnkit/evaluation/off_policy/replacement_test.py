@@ -1,4 +1,4 @@
-"""May a new policy replace the running one: yes only when the data say so."""
+"""Test whether a new policy may replace the running one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
 from churnkit.evaluation.off_policy.estimators import (
     ESTIMATORS,
     EstimatorTerms,
@@ -15,8 +14,9 @@ from churnkit.evaluation.off_policy.estimators import (
 )
 from churnkit.evaluation.off_policy.evaluate import IntervalKind, evaluate_policy, on_policy_terms
 from churnkit.evaluation.off_policy.intervals import bootstrap_values, central, empirical_bernstein
-from churnkit.evaluation.off_policy.log import PolicyLog, checked_policy
+from churnkit.evaluation.off_policy.log import PolicyLog, check_policy
 from churnkit.evaluation.off_policy.reward_models import RewardModel, Rewards, cross_fitted_rewards
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 
 __all__ = ["Replacement", "may_replace"]
 
-_FEWEST = 30.0  # decisions of the new policy's own that the log must amount to
+_MIN_EFFECTIVE_ROWS = 30.0
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """What `may_replace` found; prints as the verdict.
+    """Result of `may_replace`; prints as the verdict.
 
     Attributes
     ----------
     gain
         New policy minus running one, per decision, paired row by row, with its interval.
     new
-        The new policy's evaluation.
+        Evaluation of the new policy.
     old
-        The running policy's value, with its interval.
+        Value of the running policy, with its interval.
     estimator
-        Which estimator judged.
+        The estimator behind the verdict.
     verdict
-        ``"yes"``: the whole interval of the gain lies above zero, and the overlap suffices;
+        ``"yes"``: the interval of the gain lies above the margin, and the overlap suffices;
         ``"worse"``: it lies below zero; ``"cannot tell"``: neither.
     reasons
-        Why, a sentence each.
+        Reasons for the verdict, one sentence each.
     """
 
     gain: Interval
@@ -60,20 +60,20 @@ class Replacement:
 
     @property
     def yes(self) -> bool:
-        """Whether the new policy may replace the running one."""
+        """True if the new policy may replace the running one."""
         return self.verdict == "yes"
 
     def __str__(self) -> str:
-        figures = (
-            f"{self.new[self.estimator].value:.4f} against {self.old.value:.4f} a decision, gain "
+        values = (
+            f"{self.new[self.estimator].value:.4f} vs {self.old.value:.4f} per decision, gain "
             f"{self.gain:+.4f}"
         )
-        word = {
+        answer = {
             "yes": "yes, the new policy may replace the running one",
             "worse": "no, the new policy is worse than the running one",
-            "cannot tell": "no, nobody can tell yet that the new policy is better",
+            "cannot tell": "no, there is not enough evidence that the new policy is better",
         }[self.verdict]
-        return "; ".join([f"{word}: {figures}", *self.reasons])
+        return "; ".join([f"{answer}: {values}", *self.reasons])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
@@ -114,38 +114,42 @@ def may_replace(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Replacement:
-    """Judge whether a new policy may replace the running one, from the running one's log.
+    """Test whether a new policy may replace the running one, from the running one's log.
 
-    Both are valued on the same rows and the same resamples, so that what they share cancels.
+    Both are estimated on the same rows and resamples, so common noise cancels.
 
     Parameters
     ----------
     log
-        Decisions of the running policy, or of any that left enough to chance.
+        Decisions of the running policy, or of another randomized policy.
     new : (n, arms), (arms,) or (n, arms, positions)
         Probabilities of the new policy.
     old
-        Probabilities of the running one; None if it made the log: then its value is what
-        the log brought.
+        Probabilities of the running policy; None if it made the log: its value is then the mean
+        reward of the log.
     estimator
         One of `ESTIMATORS`; those that trade bias for variance (``dm``, ``switch_dr``,
-        ``dr_shrinkage``) have intervals that leave the bias out.
+        ``dr_shrinkage``) have intervals that do not include the bias.
     margin
-        How much better the new policy must be, in the reward's unit.
+        Required improvement, in the reward's unit.
     reward_model, interval, reward_range, level, resamples, seed
         As `evaluate_policy`.
+
+    Returns
+    -------
+    Replacement
 
     Raises
     ------
     EvaluationError
-        Log and policies do not fit, or there is no such estimator.
+        Log and policies do not match, or the estimator is unknown.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> arm = rng.integers(2, size=4000)
     >>> stayed = rng.random(4000) < np.where(arm == 1, 0.6, 0.4)
-    >>> log = PolicyLog.of(arm, np.full(4000, 0.5), stayed)
+    >>> log = PolicyLog.from_columns(arm, np.full(4000, 0.5), stayed)
     >>> may_replace(log, [0.0, 1.0]).verdict, may_replace(log, [1.0, 0.0]).verdict
     ('yes', 'worse')
     """
@@ -153,7 +157,7 @@ def may_replace(
         raise EvaluationError(
             f"there is no estimator {estimator!r}: use one of {', '.join(ESTIMATORS)}"
         )
-    chance = checked_policy(new, log)
+    chance = check_policy(new, log)
     rewards = cross_fitted_rewards(log, model=reward_model, policy=chance, seed=seed)
     evaluated = evaluate_policy(
         log,
@@ -167,7 +171,7 @@ def may_replace(
     )
     pair = (
         estimator_terms(log, chance, rewards.expected)[estimator],
-        _running(log, old, rewards, estimator),
+        _running_terms(log, old, rewards, estimator),
     )
     values = bootstrap_values(pair, customer=log.customer, resamples=resamples, seed=seed)
     incumbent = central(pair[1].value, values[1], level=level)
@@ -175,16 +179,16 @@ def may_replace(
         gain = _bernstein(log, pair, evaluated, reward_range, level)
     else:
         gain = central(pair[0].value - pair[1].value, values[0] - values[1], level=level)
-    verdict, reasons = _judged(gain, margin, evaluated)
+    verdict, reasons = _judge(gain, margin, evaluated)
     return Replacement(gain, evaluated, incumbent, estimator, verdict, reasons)
 
 
-def _running(
+def _running_terms(
     log: PolicyLog, old: ArrayLike | None, rewards: Rewards, estimator: str
 ) -> EstimatorTerms:
     if old is None:
         return on_policy_terms(log)
-    return estimator_terms(log, checked_policy(old, log), rewards.expected)[estimator]
+    return estimator_terms(log, check_policy(old, log), rewards.expected)[estimator]
 
 
 def _bernstein(
@@ -196,7 +200,7 @@ def _bernstein(
 ) -> Interval:
     difference: NDArray[np.float64] = pair[0].rows - pair[1].rows
     if log.customer is not None:
-        # Rows of one customer hang together: the customers are the independent ones.
+        # Rows of one customer are dependent; customers are independent.
         totals = np.bincount(log.customer, difference)
         difference = totals * len(totals) / len(log)
     low, high = reward_range or (float(log.reward.min()), float(log.reward.max()))
@@ -205,17 +209,17 @@ def _bernstein(
     return empirical_bernstein(difference, low=-reach, high=reach, level=level)
 
 
-def _judged(
+def _judge(
     gain: Interval, margin: float, evaluated: PolicyEvaluation
 ) -> tuple[Literal["yes", "worse", "cannot tell"], tuple[str, ...]]:
     measured = evaluated.overlap
     if gain.high < 0:
         return "worse", measured.warnings
     reasons = list(measured.warnings)
-    thin = measured.effective_rows < _FEWEST or measured.unsupported > 0
+    thin = measured.effective_rows < _MIN_EFFECTIVE_ROWS or measured.unsupported > 0
     if gain.low <= margin:
         reasons.insert(
-            0, f"the interval of the gain reaches {gain.low:+.4f}, and must stay above {margin:g}"
+            0, f"the gain's lower bound is {gain.low:+.4f}, which must be above {margin:g}"
         )
     if gain.low > margin and not thin:
         return "yes", tuple(reasons)

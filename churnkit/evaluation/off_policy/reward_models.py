@@ -1,7 +1,7 @@
-"""What each arm would have brought each customer: models that never judge their own rows.
+"""Cross-fitted models of the reward of each arm for each customer.
 
-Candidates are held against each other on rows that they did not see; the winner's predictions
-on such rows are what the direct method and the doubly robust estimators use.
+Candidates are compared on held-out rows; the direct method and the doubly robust estimators use
+the best candidate's held-out predictions.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
 from churnkit.evaluation.off_policy.linear_reward import fit_linear
+from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,9 @@ RewardModel = Literal["auto", "mean", "linear", "curved", "boosted"]
 
 _KINDS = get_args(RewardModel)
 _STRENGTHS = (0.01, 0.1, 1.0)
-_CURVED = (1.0, 3.0)  # how finely waves bend
+_CURVED = (1.0, 3.0)  # inverse kernel widths
 _CURVED_STRENGTH = 10.0
-_SHRINK_TO_ALL = 10.0  # rows of the overall mean that an arm's own mean is shrunk by
+_PRIOR_ROWS = 10.0  # rows of the overall mean to which an arm's mean is shrunk
 _BOOSTED = {
     "learning_rate": 0.05,
     "num_leaves": 8,
@@ -48,15 +48,15 @@ _BOOSTED_ROUNDS = 150
 
 @dataclass(frozen=True, eq=False)
 class Rewards:
-    """Predicted rewards, each by a model that did not see its row.
+    """Rewards predicted by models that did not see the row.
 
     Attributes
     ----------
     expected : (n, arms) predicted reward of each arm
     model
-        The candidate that won, such as ``"linear, C=1"``.
+        The best candidate, such as ``"linear, C=1"``.
     losses
-        What each candidate was judged by, on rows that it did not see.
+        Held-out loss of each candidate.
     """
 
     expected: NDArray[np.float64]
@@ -72,33 +72,38 @@ def cross_fitted_rewards(
     folds: int = 5,
     seed: int = 0,
 ) -> Rewards:
-    """Predict what each arm would have brought in each row, by models of the other rows.
+    """Predict the reward of each arm in each row, by models of the other rows.
 
     Parameters
     ----------
     log
-        The logged decisions. Rows of one customer stay in one fold.
+        Logged decisions. Rows of one customer stay in one fold.
     model
         ``"mean"`` of each arm; ``"linear"``: logistic (rewards 0 and 1) or ridge regression
-        with coefficients for all arms and for each, for several penalties; ``"curved"``:
-        ridge regression of each arm on random Fourier features; ``"boosted"``: LightGBM; or ``"auto"``: the best of all.
-    policy : (n, arms) the policy that will be judged
-        The best is the candidate with the least squared error on held-out rows; with a policy
-        given, the one with which the doubly robust estimate of its value varies least.
+        with shared and arm-specific coefficients, for several penalties; ``"curved"``: ridge
+        regression of each arm on random Fourier features; ``"boosted"``: LightGBM; or
+        ``"auto"``: the best of all.
+    policy : (n, arms) the policy to be evaluated
+        The best candidate has the least squared error on held-out rows; with a policy, the
+        least variance of the doubly robust estimate of its value.
     folds
-        How many parts, each predicted by models of the others.
+        Number of folds, each predicted by models of the others.
     seed
-        For the parts and the trees.
+        Seed of the folds and the trees.
+
+    Returns
+    -------
+    Rewards
 
     Raises
     ------
     EvaluationError
-        There are fewer customers than folds, or the model is unknown.
+        There are too few customers for the folds, or the model is unknown.
 
     Notes
     -----
-    The choice among the few candidates looks at the same rows; what that adds is of a smaller
-    order than the noise of the rewards themselves.
+    The best of few candidates is chosen on the same rows; the error that this adds is of a
+    smaller order than the noise of the rewards.
 
     Examples
     --------
@@ -106,13 +111,15 @@ def cross_fitted_rewards(
     >>> rng = np.random.default_rng(0)
     >>> x, arm = rng.normal(size=(600, 1)), rng.integers(2, size=600)
     >>> reward = arm * x[:, 0] + 0.1 * rng.normal(size=600)
-    >>> log = PolicyLog.of(arm, np.full(600, 0.5), reward, features=x)
-    >>> found = cross_fitted_rewards(log)
-    >>> found.model, found.expected.shape
+    >>> log = PolicyLog.from_columns(arm, np.full(600, 0.5), reward, features=x)
+    >>> rewards = cross_fitted_rewards(log)
+    >>> rewards.model, rewards.expected.shape
     ('linear, C=1', (600, 2))
     """
-    fold = _folds(log, folds, seed)
-    tried = {name: _held_out(log, fold, fit) for name, fit in _candidates(log, model, seed).items()}
+    fold = _assign_folds(log, folds, seed)
+    predictions = {
+        name: _cross_predict(log, fold, fit) for name, fit in _candidates(log, model, seed).items()
+    }
     rows = np.arange(len(log))
 
     def loss(expected: NDArray[np.float64]) -> float:
@@ -122,9 +129,9 @@ def cross_fitted_rewards(
         weight = policy[rows, log.action] / log.propensity
         return float(np.var((policy * expected).sum(axis=1) + weight * residual))
 
-    losses = {name: loss(expected) for name, expected in tried.items()}
+    losses = {name: loss(expected) for name, expected in predictions.items()}
     best = min(losses, key=lambda name: losses[name])
-    return Rewards(tried[best], best, losses)
+    return Rewards(predictions[best], best, losses)
 
 
 def _candidates(log: PolicyLog, model: RewardModel, seed: int) -> dict[str, Fit]:
@@ -141,40 +148,39 @@ def _candidates(log: PolicyLog, model: RewardModel, seed: int) -> dict[str, Fit]
             candidates[f"linear, C={strength:g}"] = _linear(strength)
         candidates["linear, each arm alone"] = _linear(1.0, pooled=False)
     if "curved" in kinds:
-        for bend in _CURVED:
-            candidates[f"curved {bend:g}, each arm alone"] = _linear(
-                _CURVED_STRENGTH, curved=bend, pooled=False, seed=seed
+        for width in _CURVED:
+            candidates[f"curved {width:g}, each arm alone"] = _linear(
+                _CURVED_STRENGTH, curved=width, pooled=False, seed=seed
             )
     if "boosted" in kinds:
         candidates["boosted"] = _boosted(seed)
     return candidates
 
 
-def _folds(log: PolicyLog, folds: int, seed: int) -> NDArray[np.intp]:
-    who = np.arange(len(log)) if log.customer is None else log.customer
-    customers = int(who.max()) + 1
+def _assign_folds(log: PolicyLog, folds: int, seed: int) -> NDArray[np.intp]:
+    customer = np.arange(len(log)) if log.customer is None else log.customer
+    customers = int(customer.max()) + 1
     if folds < 2 or customers < 2 * folds:
         raise EvaluationError(
             f"{customers} customers are too few for {folds} folds: log more decisions"
         )
     order = np.random.default_rng(seed).permutation(customers)
-    return np.asarray((order % folds)[who], dtype=np.intp)
+    return np.asarray((order % folds)[customer], dtype=np.intp)
 
 
-def _held_out(log: PolicyLog, fold: NDArray[np.intp], fit: Fit) -> NDArray[np.float64]:
+def _cross_predict(log: PolicyLog, fold: NDArray[np.intp], fit: Fit) -> NDArray[np.float64]:
     expected = np.empty((len(log), log.arms))
     for number in range(int(fold.max()) + 1):
-        held = fold == number
-        predict = fit(log.take(~held))
-        expected[held] = predict(log.take(held))
-    # No arm brings more or less than any row ever did.
+        held_out = fold == number
+        predict = fit(log.take(~held_out))
+        expected[held_out] = predict(log.take(held_out))
     return np.clip(expected, log.reward.min(), log.reward.max())
 
 
 def _fit_mean(log: PolicyLog) -> Prediction:
     count = np.bincount(log.action, minlength=log.arms)
     total = np.bincount(log.action, log.reward, minlength=log.arms)
-    mean = (total + _SHRINK_TO_ALL * log.reward.mean()) / (count + _SHRINK_TO_ALL)
+    mean = (total + _PRIOR_ROWS * log.reward.mean()) / (count + _PRIOR_ROWS)
     return lambda rows: np.broadcast_to(mean, (len(rows), log.arms))
 
 
@@ -187,9 +193,9 @@ def _linear(
             log.action,
             log.reward,
             arms=log.arms,
-            place=log.position,
+            position=log.position,
             C=strength,
-            # Waves bend well enough to need no logistic curve on top, and ridge is exact.
+            # Fourier features are flexible enough without a logistic link, and ridge is exact.
             binary=log.is_binary and curved is None,
             curved=curved,
             pooled=pooled,
@@ -223,9 +229,9 @@ def _boosted(seed: int) -> Fit:
 
 
 def _with_arm(log: PolicyLog, arm: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return features, place and one column an arm."""
-    place = np.empty((len(log), 0)) if log.position is None else log.position[:, None]
-    return np.concatenate([log.features, place, np.eye(log.arms)[arm]], axis=1)
+    """Return features, position and one column per arm."""
+    position = np.empty((len(log), 0)) if log.position is None else log.position[:, None]
+    return np.concatenate([log.features, position, np.eye(log.arms)[arm]], axis=1)
 
 
 if TYPE_CHECKING:

@@ -1,10 +1,9 @@
-"""What acting and not acting costs for each customer, and who should be acted on.
+"""Cost matrix per customer, thresholds that minimize expected cost, and savings.
 
-Costs belong in the decision, once. A model trained on plain outcomes gives probabilities, and
-`ThresholdRule` turns them into decisions by each customer's costs. A model trained with costs as
-weights has them in its scores already; put through the same thresholds they would count twice.
-So thresholds come from a rule alone, a rule from outcomes that its probabilities have met, and
-scores that are no probabilities are refused there.
+Costs enter the decision once. A model trained on plain outcomes gives probabilities, which
+`ThresholdRule` turns into decisions by each customer's costs. The scores of a model trained with
+costs as weights already contain them; the same thresholds would count them twice. A rule is
+therefore made from held-out outcomes only, and refuses scores that are not probabilities.
 """
 
 from __future__ import annotations
@@ -14,40 +13,45 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError, checked_outcome
+from churnkit.evaluation.validation import (
+    EvaluationError,
+    check_outcome,
+    check_probability,
+    check_vector,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["CustomerCosts", "ThresholdRule", "expected_savings", "savings"]
 
-_FEWEST_CHURNERS = 20
+_MIN_CHURNERS = 20
 _STAKES = 3
-# Refused when the 99.9% interval of observed over expected churn lies outside these.
+# Scores are refused when the 99.9% interval of observed over expected churn lies outside these.
 _TOLERATED = (0.8, 1.25)
 _NORMAL_999 = 3.290526731491926
 
 
 @dataclass(frozen=True)
 class CustomerCosts:
-    """What each of the four outcomes costs, for all customers alike or for each one.
+    """Cost of each of the four outcomes, for all customers or for each one, money.
 
     Parameters
     ----------
     false_positive : (n,) or number
-        Acted on, would have stayed.
+        Treated, would have stayed.
     false_negative : (n,) or number
-        Not acted on, left.
+        Not treated, churned.
     true_positive : (n,) or number
-        Acted on, would have left.
+        Treated, would have churned.
     true_negative : (n,) or number
-        Not acted on, stayed.
+        Not treated, stayed.
 
     Raises
     ------
     EvaluationError
         Lengths differ, a cost is missing or not finite, or for some customer it would pay to
-        act on stayers and not on churners.
+        treat stayers and not churners.
 
     Examples
     --------
@@ -66,18 +70,18 @@ class CustomerCosts:
         try:
             np.broadcast_shapes(*(column.shape for column in columns.values()))
         except ValueError:
-            raise EvaluationError("the costs differ in length: give one for each row") from None
+            raise EvaluationError("the costs differ in length: pass one per row") from None
         for name, column in columns.items():
             object.__setattr__(self, name, column)
-        upside_down = int(np.count_nonzero((self.benefit < 0) & (self.waste < 0)))
-        if upside_down:
+        reversed_costs = int(np.count_nonzero((self.benefit < 0) & (self.waste < 0)))
+        if reversed_costs:
             raise EvaluationError(
-                f"for {upside_down} customers acting is cheaper than not acting on stayers and "
-                "dearer on churners: the columns may be swapped"
+                f"for {reversed_costs} customers treating is cheaper than not treating among "
+                "stayers and more expensive among churners: the columns may be swapped"
             )
 
     @classmethod
-    def of_campaign(
+    def from_campaign(
         cls,
         *,
         clv: ArrayLike,
@@ -87,8 +91,8 @@ class CustomerCosts:
     ) -> Self:
         """Return the costs of a retention campaign.
 
-        Everyone contacted costs the contact; stayers take the incentive, and so does the
-        `accept_rate` of churners, who then stay; churners who do not are lost.
+        Each contact has a cost; stayers take the incentive, and so does the `accept_rate` of
+        churners, who then stay; the other churners leave.
 
         Parameters
         ----------
@@ -98,16 +102,16 @@ class CustomerCosts:
 
         Examples
         --------
-        >>> CustomerCosts.of_campaign(
+        >>> CustomerCosts.from_campaign(
         ...     clv=200.0, incentive_cost=10.0, contact_cost=1.0, accept_rate=0.3
         ... ).true_positive
         array(144.)
         """
         if not 0 <= accept_rate <= 1:
-            raise EvaluationError("accept_rate lies outside 0 to 1")
+            raise EvaluationError(f"accept_rate must lie between 0 and 1, got {accept_rate}")
         value, incentive, contact = (
-            _cost(each, name)
-            for each, name in (
+            _cost(amount, name)
+            for amount, name in (
                 (clv, "clv"),
                 (incentive_cost, "incentive_cost"),
                 (contact_cost, "contact_cost"),
@@ -121,21 +125,21 @@ class CustomerCosts:
 
     @property
     def benefit(self) -> NDArray[np.float64]:
-        """What acting on a churner saves: ``C_FN - C_TP``."""
+        """Saving from treating a churner: ``C_FN - C_TP``."""
         return _floats(self.false_negative) - _floats(self.true_positive)
 
     @property
     def waste(self) -> NDArray[np.float64]:
-        """What acting on a stayer costs: ``C_FP - C_TN``."""
+        """Cost of treating a stayer: ``C_FP - C_TN``."""
         return _floats(self.false_positive) - _floats(self.true_negative)
 
     @property
     def at_stake(self) -> NDArray[np.float64]:
-        """How much the decision can make for a customer: benefit and waste together."""
+        """Range of a customer's cost over the decisions: benefit plus waste."""
         return self.benefit + self.waste
 
     def take(self, rows: Any) -> CustomerCosts:
-        """Return the costs of some customers; costs that are alike for all stay so.
+        """Return the costs of some customers; costs common to all stay numbers.
 
         Examples
         --------
@@ -143,43 +147,36 @@ class CustomerCosts:
         array([2.])
         """
         columns = (np.asarray(getattr(self, name)) for name in self.__dataclass_fields__)
-        return CustomerCosts(*(each[rows] if each.ndim else each for each in columns))
+        return CustomerCosts(*(column[rows] if column.ndim else column for column in columns))
 
-    def of(self, outcome: NDArray[np.float64], acted: ArrayLike) -> NDArray[np.float64]:
-        """Return what each customer costs, (n,), where `acted` may be the chance of acting."""
-        act = _floats(acted)
-        leave = 1.0 - act
-        left = act * _floats(self.true_positive) + leave * _floats(self.false_negative)
-        stayed = act * _floats(self.false_positive) + leave * _floats(self.true_negative)
-        cost: NDArray[np.float64] = outcome * left + (1 - outcome) * stayed
-        return cost
+    def total(self, outcome: NDArray[np.float64], treated: ArrayLike) -> float:
+        """Return the cost of all customers; `treated` (n,) may be probabilities of treating."""
+        treat = _floats(treated)
+        skip = 1.0 - treat
+        churned = treat * _floats(self.true_positive) + skip * _floats(self.false_negative)
+        stayed = treat * _floats(self.false_positive) + skip * _floats(self.true_negative)
+        return float((outcome * churned + (1 - outcome) * stayed).sum())
 
     def check_rows(self, rows: int) -> None:
-        """Refuse costs of another length than `rows`.
-
-        Raises
-        ------
-        EvaluationError
-            They are for another number of customers.
-        """
+        """Raise `EvaluationError` if the costs are for another number of customers."""
         shape = self.at_stake.shape
         if shape not in {(), (rows,)}:
-            raise EvaluationError(f"{shape[0]} costs for {rows} rows: give one for each row")
+            raise EvaluationError(f"{shape[0]} costs for {rows} rows: pass one per row")
 
 
 @dataclass(frozen=True)
 class ThresholdRule:
-    """Bayes minimum risk: act where the expected cost of acting is the lower one.
+    """Bayes minimum risk: treat where the expected cost of treating is lower.
 
-    A rule is made by `checked`, from held-out outcomes, and then decides about others.
+    `checked` makes a rule from held-out outcomes; it then decides about other customers.
 
     Attributes
     ----------
     observed_over_expected : (1,) or (4,)
-        Churn that came over churn that was predicted: for all, then (where costs differ) for
-        the thirds of customers with the least, middle and most at stake.
+        Observed over predicted churn: for all, then (where costs differ) for the thirds of
+        customers with the least, middle and most at stake.
     customers, churners
-        What the check rests on.
+        Number of held-out customers, and of churners among them.
 
     Notes
     -----
@@ -203,54 +200,57 @@ class ThresholdRule:
 
     @classmethod
     def checked(cls, y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> Self:
-        """Return the rule, if the probabilities are as good as their word where it matters.
+        """Return the rule, after checking that the scores are probabilities.
 
-        Churn must come about as often as predicted, among all customers and among those with
-        little, middling and much at stake: scores that costs have been trained into promise
-        more churn than comes, and most so where most is at stake. So do scores of models
-        trained on resampled classes.
+        Observed churn must match predicted churn among all customers and among those with
+        little, medium and much at stake. Scores of models trained with costs overpredict, most
+        where most is at stake; so do scores of models trained on resampled classes.
 
         Parameters
         ----------
         y : (n,) outcomes of customers that the model did not see, 1 for churned
-        probability : (n,) their predicted probabilities
+        probability : (n,) predicted probabilities of these customers
         costs
-            Theirs.
+            Costs of these customers.
+
+        Returns
+        -------
+        ThresholdRule
 
         Raises
         ------
         EvaluationError
-            The scores are no probabilities, or there are too few churners to tell.
+            The scores are not probabilities, or there are too few churners to check.
         """
-        outcome = checked_outcome(y)
-        predicted = _checked_probability(probability, len(outcome))
+        outcome = check_outcome(y)
+        predicted = check_probability(probability, rows=len(outcome))
         costs.check_rows(len(outcome))
         churners = int(outcome.sum())
-        if churners < _FEWEST_CHURNERS:
+        if churners < _MIN_CHURNERS:
             raise EvaluationError(
-                f"{churners} churners cannot show whether the scores are probabilities: check "
-                f"with {_FEWEST_CHURNERS} or more"
+                f"{churners} churners are too few to check that the scores are probabilities: use "
+                f"at least {_MIN_CHURNERS}"
             )
         ratios = []
-        for who, inside in _groups(costs.at_stake, len(outcome)):
+        for name, inside in _groups(costs.at_stake, len(outcome)):
             expected = float(predicted[inside].sum())
             ratio = float(outcome[inside].sum()) / max(expected, 1e-12)
             spread = np.sqrt(float((predicted[inside] * (1 - predicted[inside])).sum()))
             reach = _NORMAL_999 * spread / max(expected, 1e-12)
             if ratio + reach < _TOLERATED[0] or ratio - reach > _TOLERATED[1]:
                 raise EvaluationError(
-                    f"{ratio:.2f} times as much churn came as was predicted for {who}: these "
-                    "scores are no probabilities. Thresholds by cost need a model trained "
-                    "without costs, weights or resampling, calibrated on later customers; a "
-                    "cost-trained score has the costs in it already and decides at one half"
+                    f"observed churn is {ratio:.2f} times the predicted churn for {name}: these "
+                    "scores are not probabilities. Cost thresholds need a model trained without "
+                    "costs, weights or resampling, calibrated on later customers; a cost-trained "
+                    "score already contains the costs and decides at 0.5"
                 )
             ratios.append(ratio)
         return cls(tuple(ratios), len(outcome), churners)
 
     def thresholds(self, costs: CustomerCosts) -> NDArray[np.float64]:
-        """Return the probability above which to act, (n,) or a number.
+        """Return the probability above which to treat, (n,) or a number.
 
-        0 where acting always pays, infinite where it never does.
+        0 where treating always pays, infinite where it never does.
 
         Examples
         --------
@@ -265,35 +265,39 @@ class ThresholdRule:
         return np.where(never, np.inf, share)
 
     def decide(self, probability: ArrayLike, costs: CustomerCosts) -> NDArray[np.bool_]:
-        """Return whether to act on each customer, (n,).
+        """Return the decision for each customer, (n,) bool.
 
         Parameters
         ----------
         probability : (n,) from the model that was checked
         costs
-            Of these customers.
+            Costs of these customers.
         """
-        predicted = _checked_probability(probability, np.size(probability))
+        predicted = check_probability(probability, rows=np.size(probability))
         costs.check_rows(len(predicted))
         return predicted > self.thresholds(costs)
 
 
 def savings(y: ArrayLike, acted: ArrayLike, costs: CustomerCosts) -> float:
-    """Share of cost that decisions save against the better of acting on all or on nobody.
+    """Share of cost that decisions save against the better of treating all and treating none.
 
-    ``1 - cost(acted) / min(cost(nobody), cost(all))``: 0 is as good as that, 1 costs nothing.
+    ``1 - cost(acted) / min(cost(none), cost(all))``: 0 is no better than that, 1 costs nothing.
 
     Parameters
     ----------
     y : (n,) outcomes, 1 for churned
-    acted : (n,) decisions, 0 or 1; scores are refused, as a rule must decide first
+    acted : (n,) decisions, 0 or 1; scores are refused, since a rule must decide first
     costs
-        Of these customers.
+        Costs of these customers.
+
+    Returns
+    -------
+    float
 
     Raises
     ------
     EvaluationError
-        Something other than decisions is given, or doing the better of all and nothing is free.
+        A decision is neither 0 nor 1, or treating all or none costs nothing.
 
     References
     ----------
@@ -305,28 +309,31 @@ def savings(y: ArrayLike, acted: ArrayLike, costs: CustomerCosts) -> float:
     >>> savings([0, 1, 1, 0], [0, 1, 0, 0], costs)
     0.5
     """
-    outcome = checked_outcome(y)
-    decided = _column(acted, "the decision", len(outcome))
-    if ((decided != 0) & (decided != 1)).any():
+    outcome = check_outcome(y)
+    decision = check_vector(acted, "the decision", rows=len(outcome))
+    if ((decision != 0) & (decision != 1)).any():
         raise EvaluationError(
-            "decisions are 0 or 1, and scores were given: let a ThresholdRule decide, or use "
+            "decisions must be 0 or 1, got scores: use ThresholdRule.decide first, or "
             "expected_savings"
         )
-    return _saved(outcome, decided, costs)
+    return _saved_share(outcome, decision, costs)
 
 
 def expected_savings(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> float:
-    """Savings, on average, of acting on each customer with the predicted probability.
+    """Mean savings of treating each customer with the predicted probability.
 
-    It asks of scores alone how well they go with cost, without a threshold, so it serves to
-    compare models of any kind.
+    It needs no threshold, so it compares scores of any kind.
 
     Parameters
     ----------
     y : (n,) outcomes, 1 for churned
     probability : (n,) predicted probabilities
     costs
-        Of these customers.
+        Costs of these customers.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -334,18 +341,20 @@ def expected_savings(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts)
     >>> round(expected_savings([0, 1, 1, 0], [0.4, 0.8, 0.75, 0.1], costs), 4)
     0.475
     """
-    outcome = checked_outcome(y)
-    return _saved(outcome, _checked_probability(probability, len(outcome)), costs)
+    outcome = check_outcome(y)
+    return _saved_share(outcome, check_probability(probability, rows=len(outcome)), costs)
 
 
-def _saved(outcome: NDArray[np.float64], acted: NDArray[np.float64], costs: CustomerCosts) -> float:
+def _saved_share(
+    outcome: NDArray[np.float64], treated: NDArray[np.float64], costs: CustomerCosts
+) -> float:
     costs.check_rows(len(outcome))
-    plain = min(float(costs.of(outcome, 0.0).sum()), float(costs.of(outcome, 1.0).sum()))
-    if not plain > 0:
+    baseline = min(costs.total(outcome, 0.0), costs.total(outcome, 1.0))
+    if not baseline > 0:
         raise EvaluationError(
-            "acting on all or on nobody costs nothing already, so no share of it can be saved"
+            "treating all or none already costs nothing: there is nothing to save"
         )
-    return 1.0 - float(costs.of(outcome, acted).sum()) / plain
+    return 1.0 - costs.total(outcome, treated) / baseline
 
 
 def _groups(stake: NDArray[np.float64], rows: int) -> list[tuple[str, Any]]:
@@ -354,9 +363,9 @@ def _groups(stake: NDArray[np.float64], rows: int) -> list[tuple[str, Any]]:
         edges = np.quantile(stake, np.arange(1, _STAKES) / _STAKES)
         third = np.searchsorted(edges, stake)
         groups += [
-            (f"the third of customers with the {size} at stake", third == place)
-            for place, size in enumerate(("least", "middle", "most"))
-            if (third == place).sum() > rows // 10
+            (f"the third of customers with the {size} at stake", third == number)
+            for number, size in enumerate(("least", "middle", "most"))
+            if (third == number).sum() > rows // 10
         ]
     return groups
 
@@ -366,34 +375,5 @@ def _floats(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _cost(values: Any, name: str) -> NDArray[np.float64]:
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise EvaluationError(f"{name} holds values that are no numbers") from None
-    if column.ndim > 1:
-        raise EvaluationError(f"{name} has {column.ndim} dimensions: pass a column or a number")
-    wrong = int(np.count_nonzero(~np.isfinite(column)))
-    if wrong:
-        raise EvaluationError(f"{name} is missing or not finite in {wrong} rows: fill it")
-    return column
-
-
-def _column(values: Any, name: str, rows: int) -> NDArray[np.float64]:
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise EvaluationError(f"{name} holds values that are no numbers") from None
-    if column.shape != (rows,):
-        raise EvaluationError(f"{name} has the shape {column.shape}: give one for each row")
-    return column
-
-
-def _checked_probability(probability: Any, rows: int) -> NDArray[np.float64]:
-    predicted = _column(probability, "the probability", rows)
-    wrong = int(np.count_nonzero(~((predicted >= 0) & (predicted <= 1))))
-    if wrong:
-        raise EvaluationError(
-            f"{wrong} probabilities lie outside 0 to 1 or are missing: pass the probability of "
-            "churn, not a raw score"
-        )
-    return predicted
+    column = check_vector(np.atleast_1d(values), name, finite=True)
+    return column.reshape(()) if np.ndim(values) == 0 else column

@@ -1,7 +1,7 @@
-"""What a ranking of customers is worth to a retention campaign, at its best cut.
+"""Maximum profit of a retention campaign that contacts the top of a ranking.
 
-Customers are contacted from the highest probability down; customers of equal probability are
-contacted together. Only the order counts here, so scores of any kind may be compared.
+Customers are contacted from the highest probability down, and customers of equal probability
+together. Only the order counts, so scores of any kind can be compared.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import (
+from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
+from churnkit.evaluation.validation import (
     EvaluationError,
-    Mass,
-    Ranked,
-    checked_outcome,
+    check_outcome,
+    check_probability,
+    refuse,
 )
 
 if TYPE_CHECKING:
@@ -35,12 +36,12 @@ __all__ = [
 
 
 class MaximumProfit(float):
-    """Profit per customer at the best cut: a number, with the cut beside it.
+    """Profit per customer at the best cut, a float with the cut as an attribute.
 
     Attributes
     ----------
     fraction
-        Share of all customers to contact for it; for an expected profit the expected share.
+        Share of all customers to contact; for an expected profit the expected share.
 
     Examples
     --------
@@ -54,9 +55,9 @@ class MaximumProfit(float):
 
     def __new__(cls, profit: float, *, fraction: float) -> Self:
         """Return the profit with its fraction."""
-        made = super().__new__(cls, profit)
-        made.fraction = float(fraction)
-        return made
+        instance = super().__new__(cls, profit)
+        instance.fraction = float(fraction)
+        return instance
 
     def __repr__(self) -> str:
         return f"MaximumProfit({float(self)!r}, fraction={self.fraction!r})"
@@ -71,7 +72,7 @@ class MaximumProfit(float):
 
 @dataclass(frozen=True, slots=True)
 class ProfitCurve:
-    """Profit of contacting the top of the ranking, against contacting nobody.
+    """Profit of contacting the top of the ranking, relative to contacting no one.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ class ProfitCurve:
 
     @property
     def best(self) -> MaximumProfit:
-        """The highest point; of equal ones the one that contacts fewest."""
+        """The highest point; of equals the one that contacts fewest."""
         at = int(np.argmax(self.profit))
         return MaximumProfit(float(self.profit[at]), fraction=float(self.share_of_customers[at]))
 
@@ -96,7 +97,7 @@ class ProfitCurve:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a point."""
+        """Return a pandas frame, one row per point."""
         import pandas as pd
 
         return pd.DataFrame(self.to_dict())
@@ -106,7 +107,7 @@ class ProfitCurve:
 
 
 def profit_curve(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> ProfitCurve:
-    """Return the profit of contacting ever more customers, each with costs of their own.
+    """Return the profit of contacting each top share of the ranking, with costs per customer.
 
     A contacted churner brings ``C_FN - C_TP``, a contacted stayer costs ``C_FP - C_TN``.
 
@@ -115,12 +116,16 @@ def profit_curve(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> 
     y : (n,) outcomes, 1 for churned
     probability : (n,) predicted probabilities of churn
     costs
-        Of these customers.
+        Costs of these customers.
+
+    Returns
+    -------
+    ProfitCurve
 
     Raises
     ------
     EvaluationError
-        Outcomes, probabilities and costs cannot be used.
+        Outcomes, probabilities or costs are invalid.
 
     Examples
     --------
@@ -129,7 +134,7 @@ def profit_curve(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> 
     >>> curve.profit, curve.best.fraction
     (array([0. , 2.5, 2. , 4.5, 4. ]), 0.75)
     """
-    outcome = checked_outcome(y)
+    outcome = check_outcome(y)
     costs.check_rows(len(outcome))
     gain = np.where(outcome == 1, costs.benefit, -costs.waste)
     return _curve(outcome, probability, gain)
@@ -154,16 +159,21 @@ def max_profit(
     y : (n,) outcomes, 1 for churned
     probability : (n,) predicted probabilities of churn
     clv
-        What a customer who stays is worth, money.
+        Value of a customer who stays, money.
     incentive_cost, contact_cost
-        Of the offer if taken, and of the contact, money.
+        Cost of an accepted offer, and of a contact, money.
     accept_rate
         Share of contacted churners who accept and stay.
+
+    Returns
+    -------
+    MaximumProfit
+        Profit per customer, with the share of customers to contact.
 
     Raises
     ------
     EvaluationError
-        Outcomes or probabilities cannot be used, or an amount is out of its range.
+        Outcomes or probabilities are invalid, or an amount is out of range.
 
     References
     ----------
@@ -177,8 +187,8 @@ def max_profit(
     """
     _check_campaign(clv=clv, incentive_cost=incentive_cost, contact_cost=contact_cost)
     if not 0 <= accept_rate <= 1:
-        raise EvaluationError("accept_rate lies outside 0 to 1")
-    outcome = checked_outcome(y)
+        raise EvaluationError(f"accept_rate must lie between 0 and 1, got {accept_rate}")
+    outcome = check_outcome(y)
     benefit = accept_rate * (clv - incentive_cost) - contact_cost
     gain = np.where(outcome == 1, benefit, -(incentive_cost + contact_cost))
     return _curve(outcome, probability, gain).best
@@ -194,7 +204,7 @@ def expected_max_profit(
     alpha: float = 6.0,
     beta: float = 14.0,
 ) -> MaximumProfit:
-    """Expected maximum profit for churn (EMPC): the acceptance rate is uncertain, Beta(a, b).
+    """Expected maximum profit for churn (EMPC), with a Beta-distributed acceptance rate.
 
     For each acceptance rate the best cut is a corner of the convex hull of the ROC curve, so
     the integral of the maximum profit over the rate is a sum over corners, in closed form.
@@ -204,7 +214,7 @@ def expected_max_profit(
     y, probability, clv, incentive_cost, contact_cost
         As `max_profit`.
     alpha, beta
-        Of the acceptance rate's Beta distribution, whose mean is ``alpha / (alpha + beta)``.
+        Parameters of the acceptance rate's Beta distribution, of mean ``alpha / (alpha + beta)``.
 
     Returns
     -------
@@ -228,11 +238,11 @@ def expected_max_profit(
     _check_beta(alpha, beta)
     if clv <= incentive_cost:
         raise EvaluationError(
-            "the incentive costs as much as a customer is worth: no acceptance rate can pay"
+            f"incentive_cost {incentive_cost:g} must be below clv {clv:g}: no offer can pay otherwise"
         )
-    churners, stayers = _hull(Ranked(y, probability).mass())
+    churners, stayers = _hull(RankedOutcomes(y, probability).group())
     waste = incentive_cost + contact_cost
-    # At this acceptance rate a corner and the next one bring the same.
+    # At this acceptance rate a corner and the next one have equal profit.
     equal = waste * np.diff(stayers) / np.diff(churners) + contact_cost
     rate = np.clip(equal / (clv - incentive_cost), 0.0, 1.0)
     edges = np.concatenate([[0.0], rate, [1.0]])
@@ -253,7 +263,7 @@ def expected_max_profit_b2b(
     alpha: float = 6.0,
     beta: float = 14.0,
 ) -> MaximumProfit:
-    """Expected maximum profit for business customers (EMPB): each has a value of their own.
+    """Expected maximum profit for business customers (EMPB), with a value per customer.
 
     The incentive is a share of the customer's value. A contacted churner brings
     ``E[accept] * (1 - incentive_fraction) * clv - contact_cost``; a contacted stayer costs
@@ -271,6 +281,10 @@ def expected_max_profit_b2b(
     alpha, beta
         As `expected_max_profit`; only their mean matters here.
 
+    Returns
+    -------
+    MaximumProfit
+
     References
     ----------
     Janssens, Bogaert, Bague, Van den Poel (2022), Annals of Operations Research,
@@ -284,21 +298,17 @@ def expected_max_profit_b2b(
     >>> round(found, 5), found.fraction
     (18.61875, 0.875)
     """
-    outcome = checked_outcome(y)
-    value = (
-        np.broadcast_to(np.asarray(clv, dtype=np.float64), outcome.shape)
-        if (np.size(clv) in {1, len(outcome)})
-        else np.empty(0)
-    )
-    if not len(value):
-        raise EvaluationError(f"{np.size(clv)} values for {len(outcome)} rows: give one for each")
-    wrong = int(np.count_nonzero(~(np.isfinite(value) & (value >= 0))))
-    if wrong:
-        raise EvaluationError(f"clv is negative or not finite in {wrong} rows: mend those rows")
+    outcome = check_outcome(y)
+    if np.size(clv) not in {1, len(outcome)}:
+        raise EvaluationError(f"{np.size(clv)} values for {len(outcome)} rows: pass one per row")
+    value = np.broadcast_to(np.asarray(clv, dtype=np.float64), outcome.shape)
+    refuse(~(np.isfinite(value) & (value >= 0)), "values of clv are negative or not finite")
     _check_campaign(contact_cost=contact_cost)
     _check_beta(alpha, beta)
     if not 0 <= incentive_fraction <= 1:
-        raise EvaluationError("incentive_fraction lies outside 0 to 1")
+        raise EvaluationError(
+            f"incentive_fraction must lie between 0 and 1, got {incentive_fraction}"
+        )
     accepted = alpha / (alpha + beta)
     benefit = accepted * (1 - incentive_fraction) * value - contact_cost
     gain = np.where(outcome == 1, benefit, -(incentive_fraction * value + contact_cost))
@@ -308,37 +318,37 @@ def expected_max_profit_b2b(
 def _curve(
     outcome: NDArray[np.float64], probability: ArrayLike, gain: NDArray[np.float64]
 ) -> ProfitCurve:
-    Ranked(outcome, probability)
-    distinct, place = np.unique(np.asarray(probability, dtype=np.float64), return_inverse=True)
-    size = np.bincount(place, minlength=len(distinct))[::-1]
-    brought = np.bincount(place, gain, len(distinct))[::-1]
     rows = len(outcome)
+    scores = check_probability(probability, rows=rows)
+    distinct, group = np.unique(scores, return_inverse=True)
+    size = np.bincount(group, minlength=len(distinct))[::-1]
+    profit = np.bincount(group, gain, len(distinct))[::-1]
     return ProfitCurve(
-        np.append(0.0, np.cumsum(size) / rows), np.append(0.0, np.cumsum(brought) / rows)
+        np.append(0.0, np.cumsum(size) / rows), np.append(0.0, np.cumsum(profit) / rows)
     )
 
 
-def _hull(mass: Mass) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _hull(groups: ScoreGroups) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return churners and stayers contacted, as shares of all, at the ROC hull's corners."""
-    total = mass.up_to[-1]
-    churners = np.append(0.0, np.cumsum(mass.churned[::-1]) / total)
-    stayers = np.append(0.0, np.cumsum(mass.stayed[::-1]) / total)
+    total = groups.cumulative_total[-1]
+    churners = np.append(0.0, np.cumsum(groups.churned[::-1]) / total)
+    stayers = np.append(0.0, np.cumsum(groups.stayed[::-1]) / total)
     corners: list[int] = []
     for at in range(len(churners)):
-        while len(corners) > 1 and _turns_up(churners, stayers, corners[-2], corners[-1], at):
+        while len(corners) > 1 and _is_concave(churners, stayers, corners[-2], corners[-1], at):
             corners.pop()
         corners.append(at)
     at_corners = np.array(corners)
     churners, stayers = churners[at_corners], stayers[at_corners]
-    # From the last churner on the hull runs level: contacting more only costs.
+    # Beyond the last churner the hull is flat: contacting more only costs.
     rising = np.append(True, np.diff(churners) > 0)
     return churners[rising], stayers[rising]
 
 
-def _turns_up(
+def _is_concave(
     churners: NDArray[np.float64], stayers: NDArray[np.float64], first: int, middle: int, last: int
 ) -> bool:
-    """Tell whether the middle point lies on or below the line from the first to the last."""
+    """Return True if the middle point lies on or below the line from the first to the last."""
     run = (stayers[middle] - stayers[first]) * (churners[last] - churners[first])
     rise = (churners[middle] - churners[first]) * (stayers[last] - stayers[first])
     return bool(rise <= run)
@@ -347,9 +357,9 @@ def _turns_up(
 def _check_campaign(**amounts: Any) -> None:
     for name, amount in amounts.items():
         if np.ndim(amount) or not (np.isfinite(amount) and amount >= 0):
-            raise EvaluationError(f"{name} is no amount of money of zero or more")
+            raise EvaluationError(f"{name} must be a finite amount of at least 0")
 
 
 def _check_beta(alpha: float, beta: float) -> None:
     if not (alpha > 0 and beta > 0 and np.isfinite(alpha) and np.isfinite(beta)):
-        raise EvaluationError("alpha and beta of the acceptance rate must be above zero")
+        raise EvaluationError("alpha and beta of the acceptance rate must be above 0")

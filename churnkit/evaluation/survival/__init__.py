@@ -1,1 +1,1 @@
-"""Evaluate survival models."""
+"""Survival curves and metrics of survival models."""

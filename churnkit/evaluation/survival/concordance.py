@@ -1,17 +1,13 @@
-"""Whether customers leave in the order that was predicted: concordance."""
+"""Concordance: how often customers churn in the predicted order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
-from churnkit.evaluation.survival.kaplan_meier import (
-    censoring_curve,
-    checked_follow_up,
-    just_before,
-)
+from churnkit.evaluation.survival.kaplan_meier import censoring_curve, check_follow_up
+from churnkit.evaluation.validation import EvaluationError, check_vector, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -27,31 +23,31 @@ def concordance(
     kind: str = "harrell",
     until: float | None = None,
 ) -> float:
-    """How often of two customers the one of higher risk leaves first; ties of risk count half.
+    """Share of comparable pairs in which the customer of higher risk churns first.
 
-    Pairs count if the earlier of the two ends is a leaving. ``"harrell"`` counts them equally,
-    and its limit depends on how long customers happened to be watched; ``"uno"`` weighs each by
-    ``1 / G(T-)^2`` (G: share still watched), which undoes that: use it, with `until`, to compare
-    tables of different follow-up.
+    Ties of risk count half. A pair is comparable if the earlier of the two durations ends with
+    churn. ``"harrell"`` weights pairs equally, and its limit depends on the censoring;
+    ``"uno"`` weights each by ``1 / G(T-)^2`` (G: share not yet censored), which removes that
+    dependence: use it, with `until`, to compare tables of different follow-up.
 
     Parameters
     ----------
     duration, event : (n,)
-    risk : (n,) larger for customers expected to leave sooner; any scale
+    risk : (n,) larger for customers expected to churn sooner; any scale
     kind
         ``"harrell"`` or ``"uno"``.
     until
-        Only customers who left before this time count as the earlier one.
+        Only churn before this time counts as the earlier of a pair.
 
     Returns
     -------
     float
-        .5 for chance, 1 for perfect order.
+        0.5 for chance, 1 for perfect order.
 
     Raises
     ------
     EvaluationError
-        A column does not fit, or no pair can be compared.
+        A column is invalid, or no pair is comparable.
 
     Notes
     -----
@@ -68,63 +64,51 @@ def concordance(
     0.8
     """
     if kind not in {"harrell", "uno"}:
-        raise EvaluationError("the kind of concordance is neither 'harrell' nor 'uno'")
-    ends, left, _, weight = checked_follow_up(duration, event)
-    scores = _checked_risk(risk, len(ends))
-    # Latest first; of equal times the watched-on before the leavers, who come before them.
-    order = np.lexsort((left, -ends))
-    ends, left, scores = ends[order], left[order], scores[order]
-    chosen = left if until is None else left & (ends < until)
-    share = np.ones(len(ends))
+        raise EvaluationError(f"kind must be 'harrell' or 'uno', got {kind!r}")
+    ends, churned, _, weight = check_follow_up(duration, event)
+    scores = check_vector(risk, "the risk", rows=len(ends))
+    refuse(np.isnan(scores), "values of the risk are missing")
+    # Latest first; of equal times the censored before the churners, who precede them in time.
+    order = np.lexsort((churned, -ends))
+    ends, churned, scores = ends[order], churned[order], scores[order]
+    earlier = np.flatnonzero(churned if until is None else churned & (ends < until))
+    pair_weight = np.ones(len(ends))
     if kind == "uno":
-        share = just_before(censoring_curve(ends, left, weight), ends) ** -2.0
+        pair_weight = censoring_curve(ends, churned, weight).just_before(ends) ** -2.0
     _, rank = np.unique(scores, return_inverse=True)
-    leaving = np.flatnonzero(chosen)
-    later = _first_of_leavers(ends, left)[leaving]
-    below = _count_below(rank, later, rank[leaving])
-    equal = _count_below(rank, later, rank[leaving] + 1) - below
-    pairs = float(share[leaving] @ later)
+    later = _rows_before_tie(ends, churned)[earlier]
+    below = _count_below(rank, later, rank[earlier])
+    equal = _count_below(rank, later, rank[earlier] + 1) - below
+    pairs = float(pair_weight[earlier] @ later)
     if pairs == 0:
-        raise EvaluationError("no two customers can be compared: nobody left before another")
-    return float(share[leaving] @ (below + 0.5 * equal)) / pairs
+        raise EvaluationError("no pair is comparable: no customer churned before another's end")
+    return float(pair_weight[earlier] @ (below + 0.5 * equal)) / pairs
 
 
-def _first_of_leavers(ends: NDArray[np.float64], left: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return how many rows come before the leavers of a row's time, in the order of rows."""
+def _rows_before_tie(ends: NDArray[np.float64], churned: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the number of rows before the first one of equal time and event, for each row."""
     starts = np.ones(len(ends), dtype=bool)
-    starts[1:] = (ends[1:] != ends[:-1]) | (left[1:] != left[:-1])
-    found: NDArray[np.int64] = np.maximum.accumulate(np.where(starts, np.arange(len(ends)), 0))
-    return found
+    starts[1:] = (ends[1:] != ends[:-1]) | (churned[1:] != churned[:-1])
+    first: NDArray[np.int64] = np.maximum.accumulate(np.where(starts, np.arange(len(ends)), 0))
+    return first
 
 
 def _count_below(
     rank: NDArray[np.int64], first: NDArray[np.int64], below: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Count, for each question, the ranks below `below` among the `first` first rows.
+    """Count, for each query, the ranks below `below` among the first `first` rows.
 
-    The first rows are cut into blocks of powers of two, as the number's bits say; blocks of
-    one size are sorted all at once, and each question is a binary search in one of them.
+    The first rows are split into blocks of powers of two by the bits of their number; blocks of
+    one size are sorted together, and each query is a binary search in one of them.
     """
-    counted = np.zeros(len(first), dtype=np.int64)
+    counts = np.zeros(len(first), dtype=np.int64)
     stride = int(rank.max(initial=0)) + 2
     for level in range(len(rank).bit_length()):
-        asks = np.flatnonzero((first >> level) & 1)
-        if not len(asks):
+        queries = np.flatnonzero((first >> level) & 1)
+        if not len(queries):
             continue
-        block = (first[asks] >> (level + 1)) << 1
+        block = (first[queries] >> (level + 1)) << 1
         keys = np.sort((np.arange(len(rank)) >> level) * stride + rank)
-        counted[asks] += np.searchsorted(keys, block * stride + below[asks]) - (block << level)
-    return counted
-
-
-def _checked_risk(risk: Any, rows: int) -> NDArray[np.float64]:
-    try:
-        scores = np.asarray(risk, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise EvaluationError("the risk holds values that are no numbers") from None
-    if scores.shape != (rows,):
-        raise EvaluationError(f"the risk has the shape {scores.shape}: give one for each row")
-    missing = int(np.count_nonzero(np.isnan(scores)))
-    if missing:
-        raise EvaluationError(f"the risk is missing in {missing} rows")
-    return scores
+        counts[queries] += np.searchsorted(keys, block * stride + below[queries])
+        counts[queries] -= block << level
+    return counts

@@ -1,28 +1,23 @@
-"""Kaplan-Meier: the share still there after each time, from follow-ups that are not all over."""
+"""Kaplan-Meier survival curves from follow-up that is partly censored or begins late."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError, check_vector, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = [
-    "SurvivalCurve",
-    "censoring_curve",
-    "checked_follow_up",
-    "just_before",
-    "kaplan_meier",
-    "kaplan_meier_by",
-]
+__all__ = ["SurvivalCurve", "censoring_curve", "check_follow_up", "kaplan_meier", "kaplan_meier_by"]
 
 _NORMAL_95 = 1.959963984540054
+# Relative rounding error that a product over many times may have.
+_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +26,16 @@ class SurvivalCurve:
 
     Attributes
     ----------
-    time : (k,) distinct times at which somebody left, ascending; before the first it is 1
-    survival : (k,) share still there after the time
-    low, high : (k,) its 95% interval
-    variance : (k,) Greenwood's variance of it
-    at_risk : (k,) customers watched just before the time
-    events : (k,) customers who left at it
+    time : (k,) distinct times of churn, ascending; before the first the curve is 1
+    survival : (k,) share that survives each time
+    low, high : (k,) 95% interval of the share
+    variance : (k,) Greenwood's variance of the share
+    at_risk : (k,) customers under observation just before each time
+    events : (k,) customers who churned at each time
     customers
-        How many customers there are in all.
+        Total number (weight) of customers.
     follow_up
-        The last time at which anybody was watched; later than that nothing is known.
+        The last time of observation; the curve is unknown after it.
     """
 
     time: NDArray[np.float64]
@@ -54,36 +49,43 @@ class SurvivalCurve:
     follow_up: float
 
     def at(self, times: ArrayLike) -> NDArray[np.float64]:
-        """Return the share still there after each time; NaN where nobody was watched.
+        """Return the share that survives each time; NaN after the follow-up.
 
         Examples
         --------
         >>> kaplan_meier([1, 2, 3], [1, 0, 1]).at([0.5, 1, 3, 4]).round(2)
         array([1.  , 0.67, 0.  ,  nan])
         """
-        asked = np.asarray(times, dtype=np.float64)
-        found = self._step(self.survival, asked, 1.0)
-        return np.where(asked <= self.follow_up, found, np.nan)
+        return self._step(self.survival, times, 1.0)
 
     def variance_at(self, times: ArrayLike) -> NDArray[np.float64]:
-        """Return Greenwood's variance at each time, as `at` returns the share."""
-        asked = np.asarray(times, dtype=np.float64)
-        found = self._step(self.variance, asked, 0.0)
-        return np.where(asked <= self.follow_up, found, np.nan)
+        """Return Greenwood's variance at each time; NaN after the follow-up."""
+        return self._step(self.variance, times, 0.0)
+
+    def just_before(self, times: ArrayLike) -> NDArray[np.float64]:
+        """Return the share just before each time, (n,).
+
+        Examples
+        --------
+        >>> kaplan_meier([1, 2], [1, 1]).just_before([1.0, 2.0])
+        array([1. , 0.5])
+        """
+        values: NDArray[np.float64] = np.append(1.0, self.survival)
+        return values[np.searchsorted(self.time, times, side="left")]
 
     @property
     def median(self) -> float:
-        """Time by which half have left; infinite if fewer did."""
-        below = np.flatnonzero(self.survival <= 0.5)
+        """Time by which half have churned; infinite if fewer did."""
+        below = np.flatnonzero(self.survival <= 0.5 * (1 + _ROUNDING))
         return float(self.time[below[0]]) if len(below) else float("inf")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the columns as lists, and the two figures."""
+        """Return the columns as lists, and the two numbers."""
         columns = {name: getattr(self, name).tolist() for name in _COLUMNS}
         return {**columns, "customers": self.customers, "follow_up": self.follow_up}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a time."""
+        """Return a pandas frame, one row per time."""
         import pandas as pd
 
         return pd.DataFrame({name: getattr(self, name) for name in _COLUMNS})
@@ -92,11 +94,11 @@ class SurvivalCurve:
         return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
     def _step(
-        self, values: NDArray[np.float64], asked: NDArray[np.float64], before: float
+        self, values: NDArray[np.float64], times: ArrayLike, before: float
     ) -> NDArray[np.float64]:
-        place = np.searchsorted(self.time, asked, side="right")
-        stepped: NDArray[np.float64] = np.append(before, values)[place]
-        return stepped
+        times = np.asarray(times, dtype=np.float64)
+        steps = np.append(before, values)[np.searchsorted(self.time, times, side="right")]
+        return np.where(times <= self.follow_up, steps, np.nan)
 
 
 _COLUMNS = ("time", "survival", "low", "high", "variance", "at_risk", "events")
@@ -110,25 +112,29 @@ def kaplan_meier(
     sample_weight: ArrayLike | None = None,
     interval: str = "log-log",
 ) -> SurvivalCurve:
-    """Estimate the share of customers still there after each time.
+    """Estimate the share of customers that survives each time.
 
-    ``S(t) = product over times u <= t of (1 - d(u) / n(u))``, where d left at u of n at risk.
-    Who leaves and whose watching ends at the same time: the leaving comes first.
+    ``S(t) = product over times u <= t of (1 - d(u) / n(u))``, where d of n at risk churn at u.
+    Churn precedes censoring at equal times.
 
     Parameters
     ----------
-    duration : (n,) time until leaving, or until the watching ended
-    event : (n,) 1 where the customer left, 0 where the watching ended
-    entry : (n,) time at which the watching began; 0 if not given
-    sample_weight : (n,) weights, as if a row stood for so many customers
+    duration : (n,) time until churn or censoring
+    event : (n,) 1 for churn, 0 for censoring
+    entry : (n,) time at which observation began; 0 if not given
+    sample_weight : (n,) number of customers that each row stands for
     interval
         ``"log-log"`` (Kalbfleisch and Prentice; stays within 0 and 1) or ``"plain"``
-        (Greenwood's normal interval, cut at 0 and 1).
+        (Greenwood's normal interval, clipped to 0 and 1).
+
+    Returns
+    -------
+    SurvivalCurve
 
     Raises
     ------
     EvaluationError
-        A column does not fit, or the interval is unknown.
+        A column is invalid, or the interval is unknown.
 
     References
     ----------
@@ -141,12 +147,12 @@ def kaplan_meier(
     (array([ 6.,  7., 10.]), array([0.5 , 0.25, 0.  ]))
     """
     if interval not in {"log-log", "plain"}:
-        raise EvaluationError("the interval is neither 'log-log' nor 'plain'")
-    ends, left, begins, weight = checked_follow_up(duration, event, entry, sample_weight)
-    time, at_risk, events = _risk_table(ends, left, begins, weight)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        survival = np.cumprod(1.0 - events / at_risk, dtype=np.float64)
-        spread = np.cumsum(events / (at_risk * (at_risk - events)), dtype=np.float64)
+        raise EvaluationError(f"interval must be 'log-log' or 'plain', got {interval!r}")
+    ends, churned, begins, weight = check_follow_up(duration, event, entry, sample_weight)
+    time, at_risk, remaining, events = _risk_table(ends, churned, begins, weight)
+    survival = _product(at_risk, remaining)
+    with np.errstate(divide="ignore", over="ignore"):
+        spread = np.cumsum(events / at_risk / remaining, dtype=np.float64)
     variance = survival * survival * np.where(survival > 0, spread, 0.0)
     low, high = _limits(survival, spread, interval)
     return SurvivalCurve(
@@ -179,6 +185,11 @@ def kaplan_meier_by(
     duration, event, entry, sample_weight, interval
         As `kaplan_meier`.
 
+    Returns
+    -------
+    dict
+        Group to curve.
+
     Examples
     --------
     >>> curves = kaplan_meier_by(["a", "b", "a", "b"], [1, 2, 3, 4], [1, 1, 0, 1])
@@ -186,30 +197,29 @@ def kaplan_meier_by(
     {'a': [0.5], 'b': [0.5, 0.0]}
     """
     groups = np.asarray(group)
-    ends, left, begins, weight = checked_follow_up(duration, event, entry, sample_weight)
+    ends, churned, begins, weight = check_follow_up(duration, event, entry, sample_weight)
     if groups.shape != ends.shape:
-        raise EvaluationError(f"{groups.size} groups for {len(ends)} rows: give one for each row")
+        raise EvaluationError(f"{groups.size} groups for {len(ends)} rows: pass one per row")
     names, number = np.unique(groups, return_inverse=True)
-    found = {}
-    for place, name in enumerate(names.tolist()):
-        inside = number == place
-        found[name] = kaplan_meier(
-            ends[inside],
-            left[inside],
-            entry=begins[inside],
-            sample_weight=weight[inside],
+    return {
+        name: kaplan_meier(
+            ends[number == at],
+            churned[number == at],
+            entry=begins[number == at],
+            sample_weight=weight[number == at],
             interval=interval,
         )
-    return found
+        for at, name in enumerate(names.tolist())
+    }
 
 
-def checked_follow_up(
+def check_follow_up(
     duration: ArrayLike,
     event: ArrayLike,
     entry: ArrayLike | None = None,
     weight: ArrayLike | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """Return duration, event, entry and weight of customers, checked, all (n,).
+    """Return duration, event, entry and weight after validation, each (n,).
 
     Raises
     ------
@@ -218,133 +228,133 @@ def checked_follow_up(
 
     Examples
     --------
-    >>> checked_follow_up([2.0], [True])[1]
+    >>> check_follow_up([2.0], [True])[1]
     array([ True])
     """
-    ends = _numbers(duration, "the duration", None)
-    left = _numbers(event, "the event", len(ends))
-    begins = np.zeros(len(ends)) if entry is None else _numbers(entry, "the entry", len(ends))
-    weights = np.ones(len(ends)) if weight is None else _numbers(weight, "the weight", len(ends))
-    _refuse((ends < 0) | (begins < 0), "times are negative: the clock starts at 0")
-    _refuse((left != 0) & (left != 1), "events are neither 0 nor 1: 1 for left, 0 for still there")
-    _refuse(weights < 0, "weights are negative: mend or drop those rows")
+    ends = check_vector(duration, "the duration", finite=True)
+    rows = len(ends)
+
+    def column(values: ArrayLike | None, name: str, default: float) -> NDArray[np.float64]:
+        if values is None:
+            return np.full(rows, default)
+        return check_vector(values, name, rows=rows, finite=True)
+
+    churned = column(event, "the event", 0.0)
+    begins = column(entry, "the entry", 0.0)
+    weights = column(weight, "the weight", 1.0)
+    refuse((ends < 0) | (begins < 0), "times are negative: the clock starts at 0")
+    refuse((churned != 0) & (churned != 1), "events are neither 0 nor 1: 1 churned, 0 censored")
+    refuse(weights < 0, "weights are negative: drop those rows")
     if entry is not None:
-        _refuse(ends <= begins, "durations are not above their entry: drop those rows")
+        refuse(ends <= begins, "durations are not above their entry: drop those rows")
     if not weights.sum() > 0:
-        raise EvaluationError("all weights are zero: no row is left")
-    return ends, left == 1, begins, weights
+        raise EvaluationError("all weights are zero: at least one must be above zero")
+    return ends, churned == 1, begins, weights
 
 
 def censoring_curve(
-    ends: NDArray[np.float64], left: NDArray[np.bool_], weight: NDArray[np.float64]
+    ends: NDArray[np.float64], churned: NDArray[np.bool_], weight: NDArray[np.float64]
 ) -> SurvivalCurve:
-    """Return the share whose watching has not ended.
+    """Return the share not yet censored after each time.
 
-    Of equal times the leaving comes first, so leavers at a time are no longer there to have
-    their watching end at it: their ends are moved half a step before.
+    Churn precedes censoring at equal times, so churners at a time are not at risk of being
+    censored at it: their ends are moved half a step earlier.
 
     Parameters
     ----------
-    ends, left, weight : (n,) as `checked_follow_up` returns them
+    ends, churned, weight : (n,) as `check_follow_up` returns them
 
     Examples
     --------
-    >>> ends, left = np.array([1.0, 1.0, 2.0]), np.array([True, False, False])
-    >>> censoring_curve(ends, left, np.ones(3)).survival
+    >>> ends, churned = np.array([1.0, 1.0, 2.0]), np.array([True, False, False])
+    >>> censoring_curve(ends, churned, np.ones(3)).survival
     array([0.5, 0. ])
     """
-    _, place = np.unique(ends, return_inverse=True)
-    tick = 2.0 * place + 2.0
-    curve = kaplan_meier(np.where(left, tick - 1.0, tick), ~left, sample_weight=weight)
-    distinct = np.unique(ends)
+    distinct, step = np.unique(ends, return_inverse=True)
+    tick = 2.0 * step + 2.0
+    curve = kaplan_meier(np.where(churned, tick - 1.0, tick), ~churned, sample_weight=weight)
     time = distinct[((curve.time - 2.0) / 2.0).astype(np.int64)]
-    return SurvivalCurve(
-        time,
-        curve.survival,
-        curve.low,
-        curve.high,
-        curve.variance,
-        curve.at_risk,
-        curve.events,
-        curve.customers,
-        float(ends.max()),
-    )
-
-
-def just_before(curve: SurvivalCurve, times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the curve just before each time, (n,).
-
-    Examples
-    --------
-    >>> just_before(kaplan_meier([1, 2], [1, 1]), np.array([1.0, 2.0]))
-    array([1. , 0.5])
-    """
-    place = np.searchsorted(curve.time, times, side="left")
-    found: NDArray[np.float64] = np.append(1.0, curve.survival)[place]
-    return found
+    return replace(curve, time=time, follow_up=float(ends.max()))
 
 
 def _risk_table(
     ends: NDArray[np.float64],
-    left: NDArray[np.bool_],
+    churned: NDArray[np.bool_],
     begins: NDArray[np.float64],
     weight: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the times at which somebody left, who was at risk just before, and who left."""
-    time, place = np.unique(ends[left & (weight > 0)], return_inverse=True)
-    events = np.bincount(place, weight[left & (weight > 0)], len(time)).astype(np.float64)
-    out_before = _weight_below(ends, weight, time)
-    entered_before = weight.sum() - out_before
+) -> tuple[NDArray[np.float64], ...]:
+    """Return times of churn, and the weights at risk, surviving and churning at each.
+
+    Weights are only added, never subtracted: a difference of running sums loses small weights
+    next to large ones, and may leave a trace of 1e-16 where none remains.
+    """
+    leaving = churned & (weight > 0)
+    time, step = np.unique(ends[leaving], return_inverse=True)
+    events = np.bincount(step, weight[leaving], len(time)).astype(np.float64)
+    # A row survives the times above its entry and below its end; at its end only if censored.
+    last = np.where(
+        churned, np.searchsorted(time, ends, "left"), np.searchsorted(time, ends, "right")
+    )
+    remaining: NDArray[np.float64]
     if begins.any():
-        entered_before = _weight_below(begins, weight, time) - out_before
-    return time, np.maximum(entered_before, events), events
+        first = np.where(begins > 0, np.searchsorted(time, begins, side="right"), 0)
+        remaining = _stabbing_sums(first, last, weight, len(time))
+    else:
+        remaining = np.cumsum(np.bincount(last, weight, len(time) + 1)[:0:-1], dtype=np.float64)[
+            ::-1
+        ]
+    return time, remaining + events, remaining, events
 
 
-def _weight_below(
-    values: NDArray[np.float64], weight: NDArray[np.float64], edges: NDArray[np.float64]
+def _stabbing_sums(
+    first: NDArray[np.intp], last: NDArray[np.intp], weight: NDArray[np.float64], size: int
 ) -> NDArray[np.float64]:
-    order = np.argsort(values, kind="stable")
-    summed = np.append(0.0, np.cumsum(weight[order]))
-    found: NDArray[np.float64] = summed[np.searchsorted(values[order], edges, side="left")]
-    return found
+    """Return the weight of the intervals ``first <= i < last`` over each i, by a segment tree."""
+    tree = np.zeros(2 * size)
+    low, high = first + size, np.maximum(first, last) + size
+    while (low < high).any():
+        odd = (low < high) & (low % 2 == 1)
+        tree += np.bincount(low[odd], weight[odd], 2 * size)
+        low = low + odd
+        odd = (low < high) & (high % 2 == 1)
+        high = high - odd
+        tree += np.bincount(high[odd], weight[odd], 2 * size)
+        low, high = low // 2, high // 2
+    node, total = np.arange(size, 2 * size), np.zeros(size)
+    while node.any():
+        total += np.where(node > 0, tree[node], 0.0)
+        node = node // 2
+    return total
+
+
+def _product(at_risk: NDArray[np.float64], remaining: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the running product of ``remaining / at_risk``.
+
+    Where nothing is censored between two times the factors cancel, so such a run is a single
+    quotient: a share of 1/2 is exactly 0.5.
+    """
+    if not len(at_risk):
+        return np.empty(0)
+    starts = np.append(True, at_risk[1:] != remaining[:-1])
+    run = np.cumsum(starts) - 1
+    quotient = remaining / at_risk[np.flatnonzero(starts)][run]
+    ends = np.append(np.flatnonzero(starts)[1:] - 1, len(at_risk) - 1)
+    product: NDArray[np.float64] = np.append(1.0, np.cumprod(quotient[ends]))[run] * quotient
+    return product
 
 
 def _limits(
     survival: NDArray[np.float64], spread: NDArray[np.float64], interval: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     inside = (survival > 0) & (survival < 1)
-    alive = np.where(inside, survival, 0.5)
+    share = np.where(inside, survival, 0.5)
     error = np.sqrt(np.where(inside, spread, 0.0))
     if interval == "plain":
-        half = _NORMAL_95 * alive * error
-        low, high = np.maximum(alive - half, 0.0), np.minimum(alive + half, 1.0)
+        half = _NORMAL_95 * share * error
+        low, high = np.maximum(share - half, 0.0), np.minimum(share + half, 1.0)
     else:
-        # The interval of log(-log S), whose scale has no ends to run over.
-        factor = np.exp(_NORMAL_95 * error / np.log(alive))
-        low, high = alive ** (1.0 / factor), alive**factor
+        # The interval of log(-log S), a scale without bounds.
+        with np.errstate(divide="ignore"):
+            factor = np.exp(_NORMAL_95 * error / np.log(share))
+            low, high = share ** (1.0 / factor), share**factor
     return np.where(inside, low, survival), np.where(inside, high, survival)
-
-
-def _numbers(values: Any, name: str, rows: int | None) -> NDArray[np.float64]:
-    try:
-        column = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise EvaluationError(f"{name} holds values that are no numbers") from None
-    if column.ndim != 1:
-        raise EvaluationError(f"{name} has {column.ndim} dimensions: pass a single column")
-    if not len(column):
-        raise EvaluationError(f"{name} has no rows")
-    if rows is not None and len(column) != rows:
-        raise EvaluationError(
-            f"{name} has {len(column)} values for {rows} rows: give one for each row"
-        )
-    missing = int(np.count_nonzero(~np.isfinite(column)))
-    if missing:
-        raise EvaluationError(f"{name} is missing or not finite in {missing} rows: drop them")
-    return column
-
-
-def _refuse(wrong: NDArray[np.bool_], what: str) -> None:
-    count = int(np.count_nonzero(wrong))
-    if count:
-        raise EvaluationError(f"{count} {what}")

@@ -1,7 +1,7 @@
-"""How good predicted survival is, although not every customer was watched to the end.
+"""Brier score and calibration of predicted survival under censoring.
 
-Arguments are durations (time until leaving, or until the watching ended), events (1 where the
-customer left) and predictions made by a model that did not see these customers.
+Arguments are durations (time until churn or censoring), events (1 for churn) and predictions by
+a model that did not see these customers.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
 from churnkit.evaluation.survival.kaplan_meier import (
     SurvivalCurve,
     censoring_curve,
-    checked_follow_up,
-    just_before,
+    check_follow_up,
     kaplan_meier,
 )
+from churnkit.evaluation.validation import EvaluationError, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,20 +31,23 @@ __all__ = [
 ]
 
 _NORMAL_95 = 1.959963984540054
+_COLUMNS = ("horizon", "bin", "predicted_probability", "churn_rate", "low", "high", "customers")
 
 
 @dataclass(frozen=True, slots=True)
 class SurvivalCalibration:
-    """What was predicted and what came, by horizon and tenth of the predictions.
+    """Predicted and observed churn by horizon and bin of the predictions.
 
     Attributes
     ----------
-    horizon : (r,) the time within which customers leave
+    horizon : (r,) time within which customers churn
     bin : (r,) 0 for the lowest predictions
-    predicted_probability : (r,) mean predicted probability of leaving by the horizon
-    churn_rate : (r,) share that left by then, by Kaplan-Meier
+    predicted_probability : (r,) mean predicted probability of churn by the horizon
+    churn_rate : (r,) share that churned by the horizon, by Kaplan-Meier
     low, high : (r,) its 95% interval
-    customers : (r,) how many
+    customers : (r,) number of customers
+    left_out
+        Number of bins whose follow-up ends before a horizon; they have no row for it.
     """
 
     horizon: NDArray[np.float64]
@@ -55,24 +57,26 @@ class SurvivalCalibration:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     customers: NDArray[np.int64]
+    left_out: int = 0
 
     @property
     def covered(self) -> float:
-        """Share of the intervals that hold what was predicted: about .95 if calibrated."""
+        """Share of the intervals that contain the prediction: about 0.95 if calibrated."""
         inside = (self.low <= self.predicted_probability) & (
             self.predicted_probability <= self.high
         )
         return float(inside.mean())
 
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return each column as a list of numbers."""
-        return {name: getattr(self, name).tolist() for name in self.__dataclass_fields__}
+    def to_dict(self) -> dict[str, Any]:
+        """Return the columns as lists, and the number of bins left out."""
+        columns = {name: getattr(self, name).tolist() for name in _COLUMNS}
+        return {**columns, "left_out": self.left_out}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a horizon and bin."""
+        """Return a pandas frame, one row per horizon and bin."""
         import pandas as pd
 
-        return pd.DataFrame(self.to_dict())
+        return pd.DataFrame({name: getattr(self, name) for name in _COLUMNS})
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
@@ -87,30 +91,29 @@ def survival_brier(
     sample_weight: ArrayLike | None = None,
     censoring: SurvivalCurve | None = None,
 ) -> NDArray[np.float64]:
-    """Brier score at each time, weighted for the customers whose watching ended before it.
+    """Brier score at each time, weighted by the inverse probability of censoring.
 
-    ``BS(t) = mean of S(t|x)^2 [left by t] / G(T-) + (1 - S(t|x))^2 [there after t] / G(t)``
-    where G is the share whose watching has not ended, by Kaplan-Meier; who leaves at T was
-    seen to, so the watching lasted at least until T, which is what ``G(T-)`` says. Watching
-    must end for reasons that have nothing to do with leaving.
+    ``BS(t) = mean of S(t|x)^2 [churned by t] / G(T-) + (1 - S(t|x))^2 [at risk after t] / G(t)``
+    where G is the share not yet censored, by Kaplan-Meier. ``G(T-)``: a customer who churned at
+    T was observed until T. Censoring must be unrelated to churn.
 
     Parameters
     ----------
     duration, event : (n,)
-    survival : (n, t) predicted probability of still being there at each time
+    survival : (n, t) predicted probability of surviving each time
     times : (t,)
     sample_weight : (n,) weights of the rows
     censoring
-        G as `kaplan_meier` of ``event == 0``; from the same rows if not given.
+        G as `kaplan_meier` of ``event == 0``; estimated from the same rows if not given.
 
     Returns
     -------
-    (t,) 0 for perfect; a prediction of one half for all gives .25
+    (t,) 0 for perfect; a prediction of 0.5 for all gives 0.25
 
     Raises
     ------
     EvaluationError
-        Shapes differ, a prediction is no probability, or nobody was watched beyond a time.
+        Shapes differ, a prediction is outside 0 to 1, or a time is beyond the follow-up.
 
     References
     ----------
@@ -122,25 +125,25 @@ def survival_brier(
     >>> survival_brier([1, 3, 3], [1, 1, 0], [[0.2], [0.9], [0.9]], [2]).round(3)
     array([0.02])
     """
-    ends, left, _, weight = checked_follow_up(duration, event, None, sample_weight)
-    asked = _checked_times(times)
-    predicted = _checked_survival(survival, len(ends), len(asked))
-    watched = censoring_curve(ends, left, weight) if censoring is None else censoring
-    later = watched.at(np.minimum(asked, watched.follow_up))
-    beyond = int(np.count_nonzero((asked > ends.max()) | ~(later > 0)))
+    ends, churned, _, weight = check_follow_up(duration, event, None, sample_weight)
+    at = _check_times(times)
+    predicted = _check_survival(survival, len(ends), len(at))
+    observed = censoring_curve(ends, churned, weight) if censoring is None else censoring
+    uncensored = observed.at(np.minimum(at, observed.follow_up))
+    beyond = int(np.count_nonzero((at > ends.max()) | ~(uncensored > 0)))
     if beyond:
         raise EvaluationError(
-            f"nobody was watched beyond {beyond} of the times: score earlier ones only"
+            f"no customer was observed beyond {beyond} of the times: use earlier times"
         )
-    lasted = just_before(watched, ends)
-    if (lasted[left] <= 0).any():
+    uncensored_at_end = observed.just_before(ends)
+    if (uncensored_at_end[churned] <= 0).any():
         raise EvaluationError(
-            "the censoring curve is zero where customers left: pass one that fits"
+            "the censoring curve is zero where customers churned: pass the curve of these customers"
         )
-    gone = left[:, None] & (ends[:, None] <= asked)
-    there = ends[:, None] > asked
-    loss = np.where(gone, predicted**2 / np.where(left, lasted, 1.0)[:, None], 0.0)
-    loss += np.where(there, (1.0 - predicted) ** 2 / later, 0.0)
+    gone = churned[:, None] & (ends[:, None] <= at)
+    present = ends[:, None] > at
+    loss = np.where(gone, predicted**2 / np.where(churned, uncensored_at_end, 1.0)[:, None], 0.0)
+    loss += np.where(present, (1.0 - predicted) ** 2 / uncensored, 0.0)
     return np.asarray(weight @ loss / weight.sum())
 
 
@@ -155,7 +158,7 @@ def integrated_brier(
 ) -> float:
     """Brier score averaged over time from the first to the last of the times (trapezoids).
 
-    Parameters, raises: as `survival_brier`; the times ascend and are two or more.
+    Parameters, raises: as `survival_brier`; there are two or more times, in ascending order.
 
     Examples
     --------
@@ -163,14 +166,13 @@ def integrated_brier(
     >>> integrated_brier([4, 5], [1, 1], predicted, [1, 3])
     0.25
     """
-    asked = _checked_times(times)
-    if len(asked) < 2 or (np.diff(asked) <= 0).any():
-        raise EvaluationError("an average over time needs two or more times, in ascending order")
+    at = _check_times(times)
+    if len(at) < 2 or (np.diff(at) <= 0).any():
+        raise EvaluationError("times must be two or more, in ascending order")
     score = survival_brier(
-        duration, event, survival, asked, sample_weight=sample_weight, censoring=censoring
+        duration, event, survival, at, sample_weight=sample_weight, censoring=censoring
     )
-    area = ((score[1:] + score[:-1]) / 2) @ np.diff(asked)
-    return float(area / (asked[-1] - asked[0]))
+    return float(np.trapezoid(score, at) / (at[-1] - at[0]))
 
 
 def survival_calibration(
@@ -181,66 +183,77 @@ def survival_calibration(
     *,
     bins: int = 10,
 ) -> SurvivalCalibration:
-    """Hold predicted probabilities of leaving against what came, at each horizon.
+    """Compare predicted and observed probabilities of churn at each horizon.
 
-    Customers are cut into bins of equal size by prediction; in each, Kaplan-Meier says what
-    share left by the horizon. The interval is Wilson's for as many customers as Greenwood's
-    variance is worth, so it is the ordinary one where nobody's watching ended early.
+    Customers are binned by prediction, in bins of equal size; Kaplan-Meier gives each bin's
+    churn rate. Its interval is Wilson's for the number of customers to which Greenwood's
+    variance is equivalent, so it is the usual one without censoring. A bin whose follow-up ends
+    before a horizon has no row for it, and is counted in `left_out`.
 
     Parameters
     ----------
     duration, event : (n,)
-    survival : (n, t) predicted probability of still being there at each time
+    survival : (n, t) predicted probability of surviving each time
     times : (t,) the horizons
     bins
-        How many; equal predictions stay in one bin, so there may come out fewer.
+        Number of bins; equal predictions share a bin, so there may be fewer.
+
+    Returns
+    -------
+    SurvivalCalibration
 
     Raises
     ------
     EvaluationError
-        Shapes differ, a prediction is no probability, or nobody was watched up to a horizon.
+        Shapes differ, a prediction is outside 0 to 1, or no bin was observed up to a horizon.
 
     Examples
     --------
-    >>> found = survival_calibration([1, 3, 3, 3], [1, 1, 0, 0], [[0.5]] * 4, [2], bins=1)
-    >>> found.predicted_probability, found.churn_rate
+    >>> result = survival_calibration([1, 3, 3, 3], [1, 1, 0, 0], [[0.5]] * 4, [2], bins=1)
+    >>> result.predicted_probability, result.churn_rate
     (array([0.5]), array([0.25]))
     """
-    ends, left, _, _ = checked_follow_up(duration, event)
-    asked = _checked_times(times)
-    predicted = _checked_survival(survival, len(ends), len(asked))
+    ends, churned, _, _ = check_follow_up(duration, event)
+    at = _check_times(times)
+    predicted = _check_survival(survival, len(ends), len(at))
     if bins < 1:
-        raise EvaluationError(f"{bins} bins hold no customer: use 1 or more")
+        raise EvaluationError(f"bins must be at least 1, got {bins}")
     rows: list[tuple[Any, ...]] = []
-    for place, horizon in enumerate(asked):
-        churn = 1.0 - predicted[:, place]
-        at = _bins_of(churn, bins)
-        for number in np.unique(at):
-            inside = at == number
-            rate, low, high = _observed(ends[inside], left[inside], float(horizon))
-            rows.append(
-                (horizon, number, churn[inside].mean(), rate, low, high, np.count_nonzero(inside))
-            )
-    return SurvivalCalibration(*(np.array(column) for column in zip(*rows, strict=True)))
-
-
-def _observed(
-    ends: NDArray[np.float64], left: NDArray[np.bool_], horizon: float
-) -> tuple[float, float, float]:
-    """Return the share that left by the horizon, and its interval."""
-    curve = kaplan_meier(ends, left)
-    there = float(curve.at([horizon])[0])
-    if np.isnan(there):
-        if curve.follow_up < horizon:
+    left_out = 0
+    for column, horizon in enumerate(at):
+        risk = 1.0 - predicted[:, column]
+        bin_of = _assign_bins(risk, bins)
+        for number in np.unique(bin_of):
+            inside = bin_of == number
+            rate = _churn_rate(ends[inside], churned[inside], float(horizon))
+            if rate is None:
+                left_out += 1
+                continue
+            rows.append((horizon, number, risk[inside].mean(), *rate, np.count_nonzero(inside)))
+        if not rows or rows[-1][0] != horizon:
             raise EvaluationError(
-                f"nobody of a bin was watched up to the horizon {horizon:g}: ask for earlier ones, "
-                "or for fewer bins"
+                f"no customer was observed up to the horizon {horizon:g}: use earlier horizons"
             )
-        there = 1.0
-    variance = float(curve.variance_at([horizon])[0])
-    rate = 1.0 - there
-    watched = float(np.count_nonzero(ends >= horizon))
-    size = rate * there / variance if variance > 0 else max(watched, 1.0)
+    columns = zip(_COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True)
+    return SurvivalCalibration(**dict(columns), left_out=left_out)
+
+
+def _churn_rate(
+    ends: NDArray[np.float64], churned: NDArray[np.bool_], horizon: float
+) -> tuple[float, float, float] | None:
+    """Return the share that churned by the horizon with its interval; None if not observed."""
+    curve = kaplan_meier(ends, churned)
+    present = float(curve.at([horizon])[0])
+    if np.isnan(present):
+        # All churned by the end of the follow-up: that is known at any later horizon too.
+        if not len(curve.survival) or curve.survival[-1] > 0:
+            return None
+        present, variance = 0.0, 0.0
+    else:
+        variance = float(curve.variance_at([horizon])[0])
+    rate = 1.0 - present
+    observed = float(np.count_nonzero(ends >= horizon)) if present > 0 else float(len(ends))
+    size = rate * present / variance if variance > 0 else max(observed, 1.0)
     low, high = _wilson(rate, size)
     return rate, min(rate, low), max(rate, high)
 
@@ -252,37 +265,37 @@ def _wilson(rate: float, size: float) -> tuple[float, float]:
     return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
-def _bins_of(churn: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
-    """Return the bin of each row; equal predictions stay in the one that their middle is in."""
-    _, place, count = np.unique(churn, return_inverse=True, return_counts=True)
+def _assign_bins(risk: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """Return the bin of each row; equal predictions share the bin that contains their middle."""
+    _, group, count = np.unique(risk, return_inverse=True, return_counts=True)
     middle = np.cumsum(count) - 0.5 * count
-    found: NDArray[np.int64] = np.minimum(middle * bins / len(churn), bins - 1).astype(np.int64)
-    return found[place.reshape(-1)]
+    bin_of: NDArray[np.int64] = np.minimum(middle * bins / len(risk), bins - 1).astype(np.int64)
+    return bin_of[group.reshape(-1)]
 
 
-def _checked_times(times: ArrayLike) -> NDArray[np.float64]:
+def _check_times(times: ArrayLike) -> NDArray[np.float64]:
     try:
-        asked = np.atleast_1d(np.asarray(times, dtype=np.float64))
+        at = np.atleast_1d(np.asarray(times, dtype=np.float64))
     except (TypeError, ValueError):
-        raise EvaluationError("the times hold values that are no numbers") from None
-    if asked.ndim != 1 or not len(asked) or not (asked >= 0).all() or np.isinf(asked).any():
-        raise EvaluationError("the times are no list of finite numbers of zero or more")
-    return asked
+        raise EvaluationError("the times contain values that are not numbers") from None
+    if at.ndim != 1 or not len(at) or not (at >= 0).all() or np.isinf(at).any():
+        raise EvaluationError("the times must be a list of finite numbers of at least 0")
+    return at
 
 
-def _checked_survival(survival: Any, rows: int, times: int) -> NDArray[np.float64]:
+def _check_survival(survival: Any, rows: int, times: int) -> NDArray[np.float64]:
     try:
         predicted = np.asarray(survival, dtype=np.float64)
     except (TypeError, ValueError):
-        raise EvaluationError("the survival holds values that are no numbers") from None
+        raise EvaluationError("the survival contains values that are not numbers") from None
     if predicted.ndim == 1 and times == 1:
         predicted = predicted[:, None]
     if predicted.shape != (rows, times):
         raise EvaluationError(
-            f"the survival has the shape {predicted.shape}, not one row for each of {rows} "
-            f"customers and one column for each of {times} times"
+            f"the survival has shape {predicted.shape}, expected ({rows}, {times}): one row per "
+            "customer and one column per time"
         )
-    wrong = int(np.count_nonzero(~((predicted >= 0) & (predicted <= 1))))
-    if wrong:
-        raise EvaluationError(f"{wrong} values of survival lie outside 0 to 1 or are missing")
+    refuse(
+        ~((predicted >= 0) & (predicted <= 1)), "values of survival are missing or outside 0 to 1"
+    )
     return predicted

@@ -1,1 +1,1 @@
-"""Evaluate uplift models."""
+"""Metrics of uplift models and of treatment policies in experiments."""

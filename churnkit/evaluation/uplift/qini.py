@@ -1,9 +1,9 @@
-"""How well forecasts of an effect rank customers, by what a randomised experiment saw.
+"""Qini and uplift curves: how well predicted effects rank the customers of an experiment.
 
-The definitions are scikit-uplift's (``qini_auc_score``, ``uplift_auc_score``, ``uplift_at_k``),
-so figures can be held against published ones. They are for one action against control, and for
-outcomes 0 and 1 of which 1 is wanted; the doubly robust measures of
-`churnkit.evaluation.uplift.rate` are for any.
+The definitions are those of scikit-uplift (``qini_auc_score``, ``uplift_auc_score``,
+``uplift_at_k``), so values are comparable with published ones. They apply to one action against
+control and to outcomes 0 and 1, where 1 is desired; the doubly robust measures of
+`churnkit.evaluation.uplift.rate` apply to any.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -27,11 +27,11 @@ _NO_AREA = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpliftCurve:
-    """What is gained when the customers of the highest forecasts are treated.
+    """Outcomes gained by treating the customers with the highest predicted effects.
 
     Attributes
     ----------
-    customers : (g,) how many, from 0 to all; customers of equal forecast come together
+    customers : (g,) number treated, from 0 to all; customers of equal prediction are added together
     gain : (g,) outcomes gained
     """
 
@@ -40,9 +40,9 @@ class UpliftCurve:
 
     @property
     def area(self) -> float:
-        """Area under the curve less that under the straight line to its end."""
-        whole = np.trapezoid(self.gain, self.customers)
-        return float(whole - self.customers[-1] * self.gain[-1] / 2.0)
+        """Area between the curve and the straight line to its end."""
+        total = np.trapezoid(self.gain, self.customers)
+        return float(total - self.customers[-1] * self.gain[-1] / 2.0)
 
     def to_dict(self) -> dict[str, list[float]]:
         """Return both columns as lists."""
@@ -50,34 +50,37 @@ class UpliftCurve:
 
 
 def uplift_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> UpliftCurve:
-    """Give the uplift curve: ``(mean treated - mean control) x customers`` in each top share.
+    """Compute the uplift curve: ``(mean treated - mean control) x customers`` in each top share.
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 is wanted
-    uplift : (n,) forecasts of the effect
+    y : (n,) outcomes, 1 is desired
+    uplift : (n,) predicted effects
     treatment : (n,) 1 for treated, 0 for control
+
+    Returns
+    -------
+    UpliftCurve
 
     Raises
     ------
     EvaluationError
-        If lengths differ, a group is empty, or a value is not a number.
+        Lengths differ, a group is empty, or a value is not a number.
 
     Examples
     --------
     >>> uplift_curve([1, 0, 1, 0], [0.4, 0.3, 0.2, 0.1], [1, 0, 0, 1]).gain.tolist()
     [0.0, 1.0, 2.0, 1.5, 0.0]
     """
-    found = _Sums.of(*_checked(y, uplift, treatment))
-    treated = _ratio(found.treated_gain, found.treated)
-    return found.curve((treated - _ratio(found.control_gain, found.control)) * found.customers)
+    sums = _cumulate(*_checked(y, uplift, treatment))
+    treated = _ratio(sums.treated_gain, sums.treated)
+    return sums.curve((treated - _ratio(sums.control_gain, sums.control)) * sums.customers)
 
 
 def qini_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> UpliftCurve:
-    """Give the Qini curve: outcomes of the treated, less control's scaled to as many customers.
+    """Compute the Qini curve: outcomes of the treated minus those of control, scaled to their number.
 
-    Parameters, raises
-        As `uplift_curve`.
+    Parameters, returns, raises: as `uplift_curve`.
 
     References
     ----------
@@ -93,12 +96,12 @@ def qini_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> UpliftC
 
 
 def qini_score(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
-    """Give the Qini coefficient: area above the random line, as a share of the best possible.
+    """Compute the Qini coefficient: area above the random line over the largest possible area.
 
-    The best possible ranking knows who was treated and bought, negative effects included.
+    The best possible ranking knows each customer's treatment and outcome; negative effects are
+    included.
 
-    Parameters, raises
-        As `uplift_curve`.
+    Parameters, raises: as `uplift_curve`.
 
     Examples
     --------
@@ -111,10 +114,9 @@ def qini_score(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
 
 
 def auuc_score(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
-    """Give the area under the uplift curve above random, as a share of the best possible.
+    """Compute the area between uplift curve and random line over the largest possible area.
 
-    Parameters, raises
-        As `uplift_curve`.
+    Parameters, raises: as `uplift_curve`.
 
     Examples
     --------
@@ -137,22 +139,26 @@ def uplift_at_k(
     k: float = 0.3,
     strategy: Strategy = "overall",
 ) -> float:
-    """Give the difference of the mean outcomes among the customers of the highest forecasts.
+    """Compute the difference of mean outcomes among the customers with the highest predictions.
 
     Parameters
     ----------
     y, uplift, treatment
         As `uplift_curve`.
     k
-        The share of customers, above 0 and at most 1.
+        Share of customers, above 0 and at most 1.
     strategy
         ``"overall"``: the top share of all; ``"by_group"``: the top share of the treated
         against the top share of control.
 
+    Returns
+    -------
+    float
+
     Raises
     ------
     EvaluationError
-        As `uplift_curve`, or if the top share has nobody of a group.
+        As `uplift_curve`, or the top share has no customer of a group.
 
     Examples
     --------
@@ -160,9 +166,9 @@ def uplift_at_k(
     1.0
     """
     if strategy not in get_args(Strategy):
-        raise EvaluationError(f"strategy {strategy!r}: must be 'overall' or 'by_group'")
+        raise EvaluationError(f"strategy must be 'overall' or 'by_group', got {strategy!r}")
     if not 0.0 < k <= 1.0:
-        raise EvaluationError(f"k is {k}: must be a share, above 0 and at most 1")
+        raise EvaluationError(f"k must be above 0 and at most 1, got {k}")
     outcome, forecast, treated = _checked(y, uplift, treatment)
     order = _descending(forecast)
     outcome, treated = outcome[order], treated[order]
@@ -172,17 +178,17 @@ def uplift_at_k(
             top = int(len(outcome) * k)
             group = outcome[:top][treated[:top] == kind]
         else:
-            whole = outcome[treated == kind]
-            group = whole[: int(len(whole) * k)]
+            members = outcome[treated == kind]
+            group = members[: int(len(members) * k)]
         if not len(group):
-            raise EvaluationError(f"the top {k:.0%} has nobody of a group: take a larger k")
+            raise EvaluationError(f"the top {k:.0%} lacks treated or control: use a larger k")
         groups.append(float(group.mean()))
     return groups[0] - groups[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sums:
-    """Counts and outcomes of both groups, among the customers down to each distinct forecast."""
+    """Counts and outcomes of both groups, cumulated down to each distinct prediction."""
 
     customers: NDArray[np.int64]
     treated: NDArray[np.float64]
@@ -190,50 +196,50 @@ class _Sums:
     treated_gain: NDArray[np.float64]
     control_gain: NDArray[np.float64]
 
-    @classmethod
-    def of(
-        cls, y: NDArray[np.float64], uplift: NDArray[np.float64], treated: NDArray[np.float64]
-    ) -> _Sums:
-        order = _descending(uplift)
-        y, uplift, treated = y[order], uplift[order], treated[order]
-        last = np.append(np.flatnonzero(np.diff(uplift)), len(uplift) - 1)
-        count = np.cumsum(treated)[last]
-        return cls(
-            customers=last + 1,
-            treated=count,
-            control=last + 1 - count,
-            treated_gain=np.cumsum(y * treated)[last],
-            control_gain=np.cumsum(y * (1.0 - treated))[last],
-        )
-
     def curve(self, gain: NDArray[np.float64]) -> UpliftCurve:
         return UpliftCurve(np.append(0, self.customers), np.append(0.0, gain))
+
+
+def _cumulate(
+    y: NDArray[np.float64], uplift: NDArray[np.float64], treated: NDArray[np.float64]
+) -> _Sums:
+    order = _descending(uplift)
+    y, uplift, treated = y[order], uplift[order], treated[order]
+    last = np.append(np.flatnonzero(np.diff(uplift)), len(uplift) - 1)
+    count = np.cumsum(treated)[last]
+    return _Sums(
+        customers=last + 1,
+        treated=count,
+        control=last + 1 - count,
+        treated_gain=np.cumsum(y * treated)[last],
+        control_gain=np.cumsum(y * (1.0 - treated))[last],
+    )
 
 
 def _qini(
     y: NDArray[np.float64], uplift: NDArray[np.float64], treated: NDArray[np.float64]
 ) -> UpliftCurve:
-    found = _Sums.of(y, uplift, treated)
-    scaled = found.control_gain * _ratio(found.treated, found.control)
-    return found.curve(found.treated_gain - scaled)
+    sums = _cumulate(y, uplift, treated)
+    scaled = sums.control_gain * _ratio(sums.treated, sums.control)
+    return sums.curve(sums.treated_gain - scaled)
 
 
 def _share(curve: UpliftCurve, perfect: UpliftCurve) -> float:
     if abs(perfect.area) < _NO_AREA:
         raise EvaluationError(
-            "even the best ranking gains nothing over chance here: the outcome never differs, or "
-            "as much among the treated as among control in too few rows; bring more customers"
+            "even the best ranking gains nothing over chance: the outcomes do not differ, or there "
+            "are too few rows; use more customers"
         )
     return curve.area / perfect.area
 
 
 def _descending(uplift: NDArray[np.float64]) -> NDArray[np.intp]:
-    # Of equals the last one first: as scikit-uplift has it, and it matters for uplift_at_k.
+    # Of equals the last one first, as in scikit-uplift; it matters for uplift_at_k.
     return np.argsort(uplift, kind="stable")[::-1]
 
 
-def _ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(above, below, out=np.zeros_like(above), where=below != 0)
+def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator != 0)
 
 
 def _checked(
@@ -244,13 +250,12 @@ def _checked(
     if len(shapes) > 1 or outcome.ndim != 1:
         raise EvaluationError(
             f"y {outcome.shape}, uplift {forecast.shape} and treatment {treated.shape}: all must "
-            "be (customers,); take one action against control at a time"
+            "be (n,); compare one action with control at a time"
         )
     for name, values in (("y", outcome), ("uplift", forecast)):
-        if not np.isfinite(values).all():
-            raise EvaluationError(
-                f"{name} holds {np.sum(~np.isfinite(values))} that are not finite"
-            )
+        refuse(~np.isfinite(values), f"values of {name} are not finite")
     if not np.isin(treated, (0.0, 1.0)).all() or len(np.unique(treated)) < 2:
-        raise EvaluationError("treatment must be 1 for treated and 0 for control, some of each")
+        raise EvaluationError(
+            "treatment must be 1 for treated and 0 for control, with some of each"
+        )
     return outcome, forecast, treated

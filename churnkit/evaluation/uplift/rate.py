@@ -1,7 +1,7 @@
-"""What a policy would bring, and whether effects differ, by doubly robust scores.
+"""Doubly robust scores, the value of a policy, and rank-weighted average treatment effects.
 
-A score estimates what one customer's outcome would be under one action, from an experiment with
-known chances and a forecast of the outcome; it is right on average if either is right:
+A score estimates one customer's outcome under one action, from an experiment with known
+propensities and a predicted outcome; it is unbiased if either is right:
 
     score[i, a] = forecast[i, a] + 1{treatment[i] = a} (y[i] - forecast[i, a]) / propensity[i]
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
-from churnkit.evaluation.classification.score_order import EvaluationError
+from churnkit.evaluation.validation import EvaluationError, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,19 +26,23 @@ __all__ = ["Rate", "doubly_robust_scores", "paired_value", "rank_average_effect"
 def doubly_robust_scores(
     y: ArrayLike, treatment: ArrayLike, propensity: ArrayLike, forecast: ArrayLike
 ) -> NDArray[np.float64]:
-    """Score every action for every customer of an experiment: (n, arms).
+    """Estimate each customer's outcome under each action of an experiment: (n, arms).
 
     Parameters
     ----------
     y : (n,) outcomes
     treatment : (n,) arms, 0 for control
-    propensity : (n,) chance of the arm that was given
-    forecast : (n, arms) outcomes forecast by a model that did not see the row
+    propensity : (n,) probability of the assigned arm
+    forecast : (n, arms) outcomes predicted by a model that did not see the row
+
+    Returns
+    -------
+    (n, arms) scores
 
     Raises
     ------
     EvaluationError
-        If shapes differ, or a propensity is not above 0 and at most 1.
+        Shapes differ, or a propensity is not above 0 and at most 1.
 
     References
     ----------
@@ -56,10 +60,8 @@ def doubly_robust_scores(
     if scores.ndim != 2 or not outcome.shape == chance.shape == arm.shape == scores.shape[:1]:
         raise EvaluationError("y, treatment and propensity must be (n,), forecast (n, arms)")
     if len(arm) and not 0 <= arm.min() <= arm.max() < scores.shape[1]:
-        raise EvaluationError("treatment names an arm that forecast has no column for")
-    wrong = int(np.sum(~((chance > 0.0) & (chance <= 1.0))))
-    if wrong:
-        raise EvaluationError(f"{wrong} propensities are not above 0 and at most 1")
+        raise EvaluationError("treatment contains an arm that forecast has no column for")
+    refuse(~((chance > 0.0) & (chance <= 1.0)), "propensities are not above 0 and at most 1")
     rows = np.arange(len(arm))
     scores[rows, arm] += (outcome - scores[rows, arm]) / chance
     return scores
@@ -73,21 +75,25 @@ def paired_value(
     groups: NDArray[np.int64] | None = None,
     level: float = 0.95,
 ) -> Interval:
-    """Give what a policy brings for each customer beyond a baseline, with a paired interval.
+    """Estimate the gain of a policy over a baseline per customer, with a paired interval.
 
-    Both are judged on the same customers, so what they do alike is no noise.
+    Both are measured on the same customers, so decisions that they share add no noise.
 
     Parameters
     ----------
-    scores : (n, arms) from `doubly_robust_scores`, or the money that they come to
-    action : (n,) or one number
-        The arm that the policy gives.
-    baseline : (n,) or one number
-        The arm that the baseline gives.
+    scores : (n, arms) from `doubly_robust_scores`, or amounts of money made of them
+    action : (n,) or int
+        The policy's arm.
+    baseline : (n,) or int
+        The baseline's arm.
     groups : (n,) numbers from 0
-        Rows of one number are of one customer.
+        Customer of each row.
     level
-        Of the interval.
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Interval
 
     Examples
     --------
@@ -105,14 +111,14 @@ def paired_value(
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A rank-weighted average effect: above zero if who ranks higher gains more.
+    """A rank-weighted average effect: above zero if customers ranked higher gain more.
 
     Parameters
     ----------
     target
         ``"autoc"`` for effects that are large for few, ``"qini"`` for effects spread over many.
     estimate
-        With its half-sample interval.
+        The effect with its half-sample interval.
     """
 
     target: str
@@ -120,7 +126,7 @@ class Rate:
 
     @property
     def found(self) -> bool:
-        """Whether the interval lies above zero: effects differ, and the forecast knows how."""
+        """True if the interval lies above zero: effects differ, and the ranking predicts them."""
         return self.estimate.low > 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,14 +135,18 @@ class Rate:
 
 
 def toc_curve(effect: ArrayLike, priority: ArrayLike) -> NDArray[np.float64]:
-    """Give the targeting operator characteristic, (n,).
+    """Compute the targeting operator characteristic, (n,).
 
-    Entry k is the mean effect among the k + 1 customers of highest priority less that of all.
+    Entry k is the mean effect among the k + 1 customers of highest priority minus that of all.
 
     Parameters
     ----------
-    effect : (n,) doubly robust scores of the effect: of an action less those of control
-    priority : (n,) the forecast; of equals each has the mean of all
+    effect : (n,) doubly robust scores of the effect: of an action minus those of control
+    priority : (n,) predicted effect; ties share their mean
+
+    Returns
+    -------
+    (n,)
 
     Examples
     --------
@@ -160,21 +170,25 @@ def rank_average_effect(
     seed: int = 0,
     level: float = 0.95,
 ) -> Rate:
-    """Test whether effects differ in the way that a forecast says.
+    """Test whether effects differ in the predicted order.
 
-    ``AUTOC = integral of TOC(q) dq``, ``QINI = integral of q TOC(q) dq`` over shares q. Its
-    spread is that over half-samples of the customers.
+    ``AUTOC = integral of TOC(q) dq``, ``QINI = integral of q TOC(q) dq`` over shares q. The
+    standard error is that over half-samples of the customers.
 
     Parameters
     ----------
     effect, priority
-        As `toc_curve`; the forecast must not have seen the rows.
+        As `toc_curve`; the predictions must not have seen the rows.
     target
-        How ranks are weighted.
+        Weighting of the ranks.
     groups : (n,) numbers from 0
-        Rows of one number are drawn together.
+        Customer of each row; rows of a customer are drawn together.
     resamples, seed, level
-        Of the half-samples and the interval.
+        Number of half-samples, their seed, and the confidence level.
+
+    Returns
+    -------
+    Rate
 
     References
     ----------
@@ -189,19 +203,18 @@ def rank_average_effect(
     (0.25, True)
     """
     if target not in {"autoc", "qini"}:
-        raise EvaluationError(f"target {target!r}: must be 'autoc' or 'qini'")
+        raise EvaluationError(f"target must be 'autoc' or 'qini', got {target!r}")
     scores, rank = (np.asarray(part, dtype=np.float64) for part in (effect, priority))
     value = _rate(toc_curve(scores, rank), target)
     order = np.argsort(-rank, kind="stable")
     scores, rank = scores[order], rank[order]
     member = order if groups is None else np.asarray(groups)[order]
     rng, count = np.random.default_rng(seed), int(member.max()) + 1
-    found = np.empty(resamples)
+    replicates = np.empty(resamples)
     for at in range(resamples):
-        chosen = rng.permutation(count) < count // 2
-        rows = chosen[member]
-        found[at] = _rate(_toc(scores[rows], rank[rows]), target) if rows.any() else value
-    spread = NormalDist().inv_cdf(0.5 + level / 2) * float(found.std())
+        rows = (rng.permutation(count) < count // 2)[member]
+        replicates[at] = _rate(_toc(scores[rows], rank[rows]), target) if rows.any() else value
+    spread = NormalDist().inv_cdf(0.5 + level / 2) * float(replicates.std())
     return Rate(target, Interval(value, value - spread, value + spread))
 
 
@@ -223,6 +236,6 @@ def _rate(toc: NDArray[np.float64], target: str) -> float:
 
 
 def _standard_error(gained: NDArray[np.float64], groups: NDArray[np.int64] | None) -> float:
-    off = gained - gained.mean()
-    sums = off if groups is None else np.bincount(groups, off)
+    centered = gained - gained.mean()
+    sums = centered if groups is None else np.bincount(groups, centered)
     return float(np.sqrt(np.sum(sums**2)) / len(gained))

@@ -44,7 +44,7 @@ __all__ = [
     "evaluate_model",
     "evaluate_replacement",
     "plan_next",
-    "read_before",
+    "read_covariate",
 ]
 
 LOWER_IS_BETTER = frozenset({"churned", "refused", "unsubscribed", "complained"})
@@ -169,7 +169,7 @@ def evaluate_experiment(
     question: JournalQuestion,
     *,
     shares: Mapping[str, float] | None = None,
-    before: Mapping[str, float] | None = None,
+    covariate: Mapping[str, float] | None = None,
 ) -> ExperimentReport:
     """Read from the journal what the policy did for customers, against those held out.
 
@@ -181,8 +181,8 @@ def evaluate_experiment(
         What counts.
     shares
         Held out by design, as the catalogue says, for the sample-ratio check.
-    before
-        What was known of each customer before, as `read_before` gives it: it takes variance out.
+    covariate
+        A number per customer from before the experiment, from `read_covariate`, to reduce variance.
 
     Raises
     ------
@@ -196,13 +196,13 @@ def evaluate_experiment(
         horizon_days=question.horizon_days,
         until=question.until,
         shares=shares,
-        before=before,
+        covariate=covariate,
         lower_is_better=question.lower_is_better,
         level=question.level,
     )
 
 
-def read_before(said: str) -> dict[str, float]:
+def read_covariate(said: str) -> dict[str, float]:
     """Read what was known of each customer before the experiment.
 
     Parameters
@@ -326,7 +326,7 @@ def evaluate_replacement(
     reward = -value[rows] if question.lower_is_better else value[rows]
     details = read_details(chosen["detail"].to_pylist())
     places = logged_places(details)
-    log = PolicyLog.of(
+    log = PolicyLog.from_columns(
         [place[action] for action in taken],
         chosen["propensity"].to_numpy(),
         reward,

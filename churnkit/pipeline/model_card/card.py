@@ -168,4 +168,4 @@ def _limits(
             f"In {outside} of {len(curve.customers)} groups of equal size the predicted "
             "churn lies outside the 95% interval of what came."
         )
-    return [*limits, *slices.found]
+    return [*limits, *slices.differences]

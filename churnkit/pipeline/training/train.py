@@ -266,7 +266,7 @@ def _parts(
         texts=fitted.texts(),
         ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
         hazard=None if lifetime is None else lifetime.scorer,
-        profile=Profile.of(
+        profile=Profile.fit(
             data.train.X,
             fitted.probability,
             names=[column.name for column in data.contract.features],

@@ -141,7 +141,7 @@ def test_what_people_said_of_recommendations_is_counted(churnkit, journal):
     (counted,) = json.loads(out)["overrides"]
     assert counted["recommended"] == len(called)
     assert (counted["approved"], counted["rejected"], counted["snoozed"]) == (6, 4, 1)
-    assert counted["silent"] == len(called) - 11
+    assert counted["unreviewed"] == len(called) - 11
     assert counted["reasons"] == {"on leave": 4, "other": 1}
     assert "c99" not in out
     _, out, _ = churnkit("evaluate", *ASKED, "--journal", journal)

@@ -80,7 +80,7 @@ def test_weighting_by_propensity_gives_back_each_options_own_value():
     truth = [0.1, 0.4, 0.2, 0.7]
     slates = [rank_values(values, NAMES, key=f"c{at}", epsilon=0.2) for at in range(8000)]
     arm = np.array([NAMES.index(slate.options[0]) for slate in slates])
-    log = PolicyLog.of(
+    log = PolicyLog.from_columns(
         arm,
         [slate.propensities[0] for slate in slates],
         rng.random(8000) < np.take(truth, arm),

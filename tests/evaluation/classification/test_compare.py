@@ -20,25 +20,25 @@ def chance(raw):
 @pytest.mark.parametrize("metric", list(METRICS))
 def test_the_truth_beats_its_opposite_on_every_metric(metric):
     outcome, raw = customers(1500, 0)
-    found = compare(outcome, chance(raw), chance(-raw), metric=metric, seed=0, resamples=60)
-    assert found.verdict == "better"
+    result = compare(outcome, chance(raw), chance(-raw), metric=metric, seed=0, resamples=60)
+    assert result.verdict == "better"
     turned = compare(outcome, chance(-raw), chance(raw), metric=metric, seed=0, resamples=60)
     assert turned.verdict == "worse"
-    assert turned.gain.value == -found.gain.value
+    assert turned.gain.value == -result.gain.value
 
 
 def test_predictions_against_themselves_make_no_difference():
     outcome, raw = customers(300, 1)
-    found = compare(outcome, chance(raw), chance(raw), seed=0, resamples=20)
-    assert found.gain.to_dict() == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert str(found).startswith("no difference that these customers can show")
+    result = compare(outcome, chance(raw), chance(raw), seed=0, resamples=20)
+    assert result.gain.to_dict() == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert str(result).startswith("no detectable difference")
 
 
-def test_pairing_sees_a_small_gain_that_separate_intervals_would_not():
+def test_pairing_detects_a_small_gain_that_separate_intervals_miss():
     outcome, raw = customers(4000, 2)
-    found = compare(outcome, chance(raw), chance(raw + 0.25), seed=0)
-    assert found.verdict == "better"
-    assert found.gain.high - found.gain.low < 0.02
+    result = compare(outcome, chance(raw), chance(raw + 0.25), seed=0)
+    assert result.verdict == "better"
+    assert result.gain.high - result.gain.low < 0.02
 
 
 def test_equal_skill_is_called_different_about_one_time_in_twenty():
@@ -46,10 +46,10 @@ def test_equal_skill_is_called_different_about_one_time_in_twenty():
     for seed in range(60):
         outcome, raw = customers(400, seed)
         noise = np.random.default_rng(1000 + seed).normal(0, 0.7, (2, 400))
-        found = compare(
+        result = compare(
             outcome, chance(raw + noise[0]), chance(raw + noise[1]), seed=seed, resamples=120
         )
-        false_alarms += found.verdict != "no difference"
+        false_alarms += result.verdict != "no difference"
     assert false_alarms <= 9
 
 
@@ -65,7 +65,7 @@ def test_an_unknown_metric_is_refused_with_the_list_of_known_ones():
 
 
 def test_a_comparison_prints_as_a_dict_and_a_frame_and_html():
-    found = compare([0, 1] * 20, [0.2, 0.8] * 20, [0.5, 0.5] * 20, resamples=10)
-    assert found.to_dict()["verdict"] == "better"
-    assert found.to_frame().loc[0, "gain"] == found.gain.value
-    assert "better" in found._repr_html_()
+    result = compare([0, 1] * 20, [0.2, 0.8] * 20, [0.5, 0.5] * 20, resamples=10)
+    assert result.to_dict()["verdict"] == "better"
+    assert result.to_frame().loc[0, "gain"] == result.gain.value
+    assert "better" in result._repr_html_()

@@ -49,7 +49,7 @@ def test_bins_without_customers_are_left_out():
     assert len(curve.customers) == 1
 
 
-def test_the_lift_curve_passes_through_the_top_decile_and_ends_at_everybody():
+def test_the_lift_curve_passes_through_the_top_decile_and_ends_at_all_customers():
     outcome, probability = customers(500, 2)
     curve = lift_curve(outcome, np.round(probability, 1), points=10)
     assert curve.lift[0] == pytest.approx(top_decile_lift(outcome, np.round(probability, 1)))
@@ -58,8 +58,8 @@ def test_the_lift_curve_passes_through_the_top_decile_and_ends_at_everybody():
 
 
 @pytest.mark.parametrize(("draw", "setting"), [(calibration_curve, "bins"), (lift_curve, "points")])
-def test_a_curve_without_parts_is_refused(draw, setting):
-    with pytest.raises(EvaluationError, match="0 parts"):
+def test_a_curve_without_bins_or_points_is_refused(draw, setting):
+    with pytest.raises(EvaluationError, match="got 0"):
         draw([0, 1], [0.1, 0.9], **{setting: 0})
 
 

@@ -15,9 +15,9 @@ def customers(size, seed):
 
 
 def test_every_metric_comes_with_an_interval_around_it():
-    found = evaluate(*customers(2000, 0), seed=0)
-    assert list(found.metrics) == list(METRICS)
-    for name, figure in found.metrics.items():
+    result = evaluate(*customers(2000, 0), seed=0)
+    assert list(result.metrics) == list(METRICS)
+    for name, figure in result.metrics.items():
         assert figure.low <= figure.value <= figure.high, name
         assert figure.low < figure.high, name
 
@@ -28,12 +28,12 @@ def test_the_same_seed_gives_the_same_intervals_and_another_seed_others():
     assert evaluate(*drawn, seed=4).to_dict() != evaluate(*drawn, seed=5).to_dict()
 
 
-def test_the_baseline_is_measured_beside():
+def test_the_baseline_is_measured_on_the_same_resamples():
     outcome, probability = customers(800, 2)
-    found = evaluate(outcome, probability, baseline=np.full(800, outcome.mean()), seed=0)
-    assert found.baseline is not None
-    assert found.baseline["auc"].value == 0.5
-    assert found.metrics["log_loss"].value < found.baseline["log_loss"].value
+    result = evaluate(outcome, probability, baseline=np.full(800, outcome.mean()), seed=0)
+    assert result.baseline is not None
+    assert result.baseline["auc"].value == 0.5
+    assert result.metrics["log_loss"].value < result.baseline["log_loss"].value
 
 
 def test_the_log_loss_interval_is_the_textbook_one_for_a_mean():
@@ -60,26 +60,26 @@ def test_the_auc_interval_covers_the_truth_about_as_often_as_it_says():
     assert hits >= 50
 
 
-def test_sample_weights_move_the_figures():
+def test_sample_weights_change_the_metrics():
     outcome, probability = customers(300, 5)
     weight = np.random.default_rng(0).uniform(0.5, 2.0, 300)
-    found = evaluate(outcome, probability, sample_weight=weight, resamples=10)
-    assert found.metrics["log_loss"].value == log_loss(outcome, probability, sample_weight=weight)
+    result = evaluate(outcome, probability, sample_weight=weight, resamples=10)
+    assert result.metrics["log_loss"].value == log_loss(outcome, probability, sample_weight=weight)
 
 
 def test_results_print_as_a_dict_and_a_frame_and_html():
     outcome, probability = customers(100, 6)
-    found = evaluate(outcome, probability, baseline=probability, resamples=5)
-    assert found.to_dict()["metrics"]["auc"].keys() == {"value", "low", "high"}
-    frame = found.to_frame()
+    result = evaluate(outcome, probability, baseline=probability, resamples=5)
+    assert result.to_dict()["metrics"]["auc"].keys() == {"value", "low", "high"}
+    frame = result.to_frame()
     assert list(frame.index) == list(METRICS)
     assert "baseline_low" in frame
-    assert "Average precision" in found._repr_html_()
-    assert "(" in str(found.metrics["auc"])
+    assert "Average precision" in result._repr_html_()
+    assert "(" in str(result.metrics["auc"])
 
 
 def test_too_few_resamples_are_refused():
-    with pytest.raises(EvaluationError, match="1 resamples"):
+    with pytest.raises(EvaluationError, match="at least 2, got 1"):
         evaluate([0, 1], [0.2, 0.8], resamples=1)
 
 

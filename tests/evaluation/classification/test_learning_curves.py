@@ -23,17 +23,17 @@ class TestLearningCurve:
     def test_many_columns_and_few_customers_ask_for_more(self):
         X, _ = table(1000, 60)
         y = (X.sum(axis=1) + np.random.default_rng(1).normal(size=1000) > 0).astype(int)
-        found = learning_curve(MODEL, X, y)
-        assert found.more_helps
-        assert found.verdict.startswith("More customers are worth having: from 400 to 800")
-        assert found.scores[0] > found.scores[-1]
+        result = learning_curve(MODEL, X, y)
+        assert result.more_helps
+        assert result.verdict.startswith("More customers would help: from 400 to 800")
+        assert result.scores[0] > result.scores[-1]
 
     def test_one_column_and_many_customers_do_not(self):
         X, y = table(6000, 1)
-        found = learning_curve(MODEL, X, y)
-        assert not found.more_helps
-        assert found.enough < 4800
-        assert "are enough" in found.verdict
+        result = learning_curve(MODEL, X, y)
+        assert not result.more_helps
+        assert result.enough < 4800
+        assert "are enough" in result.verdict
 
     def test_each_share_holds_the_one_before(self):
         seen = []
@@ -53,33 +53,33 @@ class TestLearningCurve:
 
     def test_results_are_json_and_a_frame(self):
         X, y = table(400, 3)
-        found = learning_curve(MODEL, X, y)
-        json.dumps(found.to_dict(), allow_nan=False)
-        assert len(found.to_frame()) == 3
-        assert "<table" in found._repr_html_()
+        result = learning_curve(MODEL, X, y)
+        json.dumps(result.to_dict(), allow_nan=False)
+        assert len(result.to_frame()) == 3
+        assert "<table" in result._repr_html_()
 
     @pytest.mark.parametrize(
-        ("changes", "says"),
+        ("changes", "message"),
         [
-            ({"shares": (0.5,)}, "the last one is 1"),
+            ({"shares": (0.5,)}, "the last of the shares must be 1"),
             ({"shares": (1.0, 0.5)}, "ascending"),
             ({"shares": (0.01, 1.0)}, "at least 10 of each"),
             ({"metric": "x"}, "no metric"),
         ],
     )
-    def test_what_cannot_be_asked_is_refused(self, changes, says):
+    def test_invalid_settings_are_refused(self, changes, message):
         X, y = table(300, 2)
-        with pytest.raises(EvaluationError, match=says):
+        with pytest.raises(EvaluationError, match=message):
             learning_curve(MODEL, X, y, **changes)
 
 
 class TestWindowCurve:
     def test_a_long_window_that_tells_something_is_worth_it(self):
         X, y = table(1500, 3)
-        found = window_curve(MODEL, X, y, [365, 30, None])
-        assert found.sizes == (30.0, 365.0)
-        assert found.more_helps
-        assert found.enough == 365.0
+        result = window_curve(MODEL, X, y, [365, 30, None])
+        assert result.sizes == (30.0, 365.0)
+        assert result.more_helps
+        assert result.enough == 365.0
 
     def test_one_that_tells_nothing_is_not(self):
         X, y = table(1500, 3)
@@ -97,18 +97,18 @@ class TestHistoryCurve:
     def test_only_dates_whose_outcome_was_known_are_trained_on(self):
         X, y = table(1600, 2)
         as_of = np.repeat(self.dates, 400)
-        found = history_curve(MODEL, X, y, as_of, mature_days=120)
-        assert found.sizes == (274.0, 456.0)
+        result = history_curve(MODEL, X, y, as_of, mature_days=120)
+        assert result.sizes == (274.0, 456.0)
 
     def test_a_past_of_another_kind_is_not_worth_having(self):
         X, y = table(8000, 1)
         as_of = np.repeat(self.dates, 2000)
         y[:4000] = 1 - y[:4000]
-        found = history_curve(MODEL, X, y, as_of, mature_days=90)
-        assert found.enough == 90.0
-        assert "lost" in found.verdict
+        result = history_curve(MODEL, X, y, as_of, mature_days=90)
+        assert result.enough == 90.0
+        assert "lost" in result.verdict
 
     def test_one_date_is_refused_with_what_is_needed(self):
         X, y = table(200, 1)
-        with pytest.raises(EvaluationError, match="bring snapshots of earlier dates"):
+        with pytest.raises(EvaluationError, match="add snapshots of earlier dates"):
             history_curve(MODEL, X, y, np.repeat(self.dates[:1], 200), mature_days=90)

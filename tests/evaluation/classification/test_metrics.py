@@ -119,23 +119,23 @@ def test_every_metric_of_the_table_orders_good_above_bad(metric):
 @pytest.mark.parametrize(
     ("outcome", "probability", "message"),
     [
-        ([0, 1], [0.5], "1 probabilities for 2 outcomes"),
+        ([0, 1], [0.5], "1 values for 2 rows"),
         ([0, 0], [0.5, 0.5], "0 of 2 rows churned"),
         ([1, 1], [0.5, 0.5], "2 of 2 rows churned"),
         ([0, 2], [0.5, 0.5], "1 values that are neither 0 nor 1"),
-        ([0, 1], [0.5, 1.5], "1 probabilities lie outside"),
-        ([0, 1], [0.5, float("nan")], "1 probabilities lie outside"),
+        ([0, 1], [0.5, 1.5], "1 probabilities are missing or outside"),
+        ([0, 1], [0.5, float("nan")], "1 probabilities are missing or outside"),
         ([], [], "no rows"),
         ([[0, 1]], [0.5, 0.5], "2 dimensions"),
-        (["yes", "no"], [0.5, 0.5], "no numbers"),
+        (["yes", "no"], [0.5, 0.5], "not numbers"),
     ],
 )
-def test_what_no_metric_can_be_computed_from_is_refused(outcome, probability, message):
+def test_invalid_outcomes_and_probabilities_are_refused(outcome, probability, message):
     with pytest.raises(EvaluationError, match=message):
         auc(outcome, probability)
 
 
 @pytest.mark.parametrize("weight", [[1.0], [1.0, -1.0], [1.0, float("inf")]])
 def test_weights_that_do_not_fit_are_refused(weight):
-    with pytest.raises(EvaluationError, match="weights"):
+    with pytest.raises(EvaluationError, match="weight"):
         brier([0, 1], [0.2, 0.8], sample_weight=weight)

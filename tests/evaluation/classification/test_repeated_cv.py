@@ -13,18 +13,18 @@ from churnkit.models import LogisticModel
 
 def test_the_interval_is_nadeau_and_bengios():
     differences = np.random.default_rng(0).normal(0.1, 1.0, 10)
-    found = corrected_interval(differences, test_share=0.2)
+    result = corrected_interval(differences, test_share=0.2)
     scale = np.sqrt((1 / 10 + 0.25) * differences.var(ddof=1))
     low, high = stats.t.interval(0.95, 9, loc=differences.mean(), scale=scale)
-    assert found.low == pytest.approx(low)
-    assert found.high == pytest.approx(high)
+    assert result.low == pytest.approx(low)
+    assert result.high == pytest.approx(high)
 
 
 def test_it_is_wider_than_the_plain_one_by_what_the_overlap_costs():
     differences = np.arange(10.0)
-    found = corrected_interval(differences, test_share=0.2)
+    result = corrected_interval(differences, test_share=0.2)
     plain = stats.t.interval(0.95, 9, loc=4.5, scale=differences.std(ddof=1) / np.sqrt(10))
-    ratio = (found.high - found.low) / (plain[1] - plain[0])
+    ratio = (result.high - result.low) / (plain[1] - plain[0])
     assert ratio == pytest.approx(np.sqrt((0.1 + 0.25) / 0.1))
 
 
@@ -62,14 +62,14 @@ def test_a_column_that_matters_makes_a_model_better_and_noise_makes_no_differenc
     better = compare_models(LogisticModel(C=1.0), Without(C=1.0), X, y)
     assert better.verdict == "better"
     same = compare_models(LogisticModel(C=1.0), LogisticModel(C=1.2), X, y, metric="auc")
-    assert str(same).startswith("no difference that these customers can show")
+    assert str(same).startswith("no detectable difference")
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
-    [({"metric": "x"}, "no metric 'x'"), ({"folds": 90}, "too few"), ({"folds": 1}, "two or more")],
+    ("changes", "message"),
+    [({"metric": "x"}, "no metric 'x'"), ({"folds": 90}, "too few"), ({"folds": 1}, "at least 2")],
 )
-def test_what_cannot_be_compared_is_refused(changes, says):
+def test_invalid_settings_are_refused(changes, message):
     X, y = np.zeros((100, 1)), np.repeat([0, 1], 50)
-    with pytest.raises(EvaluationError, match=says):
+    with pytest.raises(EvaluationError, match=message):
         compare_models(LogisticModel(), LogisticModel(), X, y, **changes)

@@ -23,8 +23,8 @@ def covered(draw, truth, *, runs=400, of="effect"):
     hits = 0
     for seed in range(runs):
         outcome, treated, before = draw(np.random.default_rng(seed))
-        found = getattr(read_experiment(outcome, treated, before=before), of)
-        hits += found.low <= truth <= found.high
+        result = getattr(read_experiment(outcome, treated, covariates=before), of)
+        hits += result.low <= truth <= result.high
     return hits / runs
 
 
@@ -52,30 +52,30 @@ def test_effects_on_money_are_covered_with_and_without_cuped():
     assert 0.92 <= covered(money, 10.0, of="adjusted") <= 0.98
 
 
-def test_cuped_takes_out_the_variance_that_it_can():
+def test_cuped_removes_the_explained_variance():
     outcome, treated, before = money(np.random.default_rng(1), rows=5000)
-    found = read_experiment(outcome, treated, before=before)
+    result = read_experiment(outcome, treated, covariates=before)
     correlation = np.corrcoef(outcome - 10 * treated, before)[0, 1]
-    assert found.adjusted is not None
-    assert found.variance_removed == pytest.approx(correlation**2, abs=0.01)
-    ratio = (found.adjusted.high - found.adjusted.low) / (found.effect.high - found.effect.low)
+    assert result.adjusted is not None
+    assert result.variance_removed == pytest.approx(correlation**2, abs=0.01)
+    ratio = (result.adjusted.high - result.adjusted.low) / (result.effect.high - result.effect.low)
     assert ratio == pytest.approx(math.sqrt(1 - correlation**2), abs=0.01)
-    assert found.best is found.adjusted
+    assert result.best is result.adjusted
 
 
-def test_cuped_fills_what_is_missing_and_ignores_what_says_nothing():
+def test_cuped_imputes_missing_values_and_ignores_constants():
     outcome, treated, before = money(np.random.default_rng(1))
     before[::3] = np.nan
-    found = read_experiment(outcome, treated, before=np.column_stack([before, np.ones(600)]))
-    assert 0 < found.variance_removed < 1
+    result = read_experiment(outcome, treated, covariates=np.column_stack([before, np.ones(600)]))
+    assert 0 < result.variance_removed < 1
 
 
 def test_the_difference_of_means_is_welchs():
     outcome, treated, _ = money(np.random.default_rng(2))
     welch = stats.ttest_ind(outcome[treated], outcome[~treated], equal_var=False)
-    found = read_experiment(outcome, treated).effect
+    result = read_experiment(outcome, treated).effect
     expected = welch.confidence_interval()
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (result.low, result.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_the_sample_ratio_check_is_the_chi_square_test():
@@ -83,14 +83,14 @@ def test_the_sample_ratio_check_is_the_chi_square_test():
     assert sample_ratio(5200, 4800, share=0.5).p_value == pytest.approx(expected)
 
 
-def test_a_broken_split_is_the_verdict_whatever_the_effect():
+def test_a_broken_split_is_the_verdict_for_any_effect():
     treated = np.repeat([True, False], [900, 100])
-    found = read_experiment(treated.astype(float), treated, share=0.5)
-    assert found.verdict == "broken split"
+    result = read_experiment(treated.astype(float), treated, share=0.5)
+    assert result.verdict == "broken split"
 
 
 @pytest.mark.parametrize("outcome", ["shares", "money"])
-def test_looking_every_day_misses_seldom_with_the_always_valid_interval_only(outcome):
+def test_only_the_always_valid_interval_holds_under_daily_looks(outcome):
     """Peek 40 times at an experiment without effect: how often does zero ever fall outside."""
     runs, days, daily = 300, 40, 60
     rng = np.random.default_rng(5)
@@ -108,8 +108,8 @@ def test_looking_every_day_misses_seldom_with_the_always_valid_interval_only(out
             variance = seen[arm].var() / arm.sum() + seen[~arm].var() / (~arm).sum()
             fixed |= abs(means) > 1.96 * math.sqrt(variance)
             planned = variance * day / days
-            found = sequential_interval(means, variance, planned_variance=planned)
-            always |= not found.low <= 0 <= found.high
+            result = sequential_interval(means, variance, planned_variance=planned)
+            always |= not result.low <= 0 <= result.high
         missed["fixed"] += fixed
         missed["always valid"] += always
     assert missed["always valid"] / runs <= 0.05
@@ -118,8 +118,8 @@ def test_looking_every_day_misses_seldom_with_the_always_valid_interval_only(out
 
 def test_the_always_valid_interval_is_narrowest_where_it_was_planned():
     def width(planned):
-        found = sequential_interval(0.0, 1.0, planned_variance=planned)
-        return found.high - found.low
+        result = sequential_interval(0.0, 1.0, planned_variance=planned)
+        return result.high - result.low
 
     assert width(1.0) == min(width(planned) for planned in (0.1, 0.5, 1.0, 2.0, 10.0))
     assert 1.3 < width(1.0) / (2 * 1.96) < 1.7
@@ -144,33 +144,33 @@ def test_planning_and_its_inverse_agree_for_money():
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("settings", "message"),
     [
-        ({"effect": 0.0, "baseline": 0.1}, "effect of zero"),
-        ({"effect": 0.1}, "give baseline"),
+        ({"effect": 0.0, "baseline": 0.1}, "effect must not be 0"),
+        ({"effect": 0.1}, "pass either baseline"),
         ({"effect": 0.1, "baseline": 0.95}, "must lie between 0 and 1"),
-        ({"effect": 0.1, "spread": -1.0}, "spread must be above zero"),
+        ({"effect": 0.1, "spread": -1.0}, "spread must be above 0"),
         ({"effect": 0.1, "spread": 1.0, "share": 1.0}, "share must lie"),
         ({"effect": 0.1, "spread": 1.0, "customers_per_day": 0.0}, "customers_per_day"),
         ({"effect": 0.1, "spread": 1.0, "variance_removed": 1.0}, "variance_removed"),
     ],
 )
-def test_plans_that_cannot_be_are_refused(settings, says):
-    with pytest.raises(EvaluationError, match=says):
+def test_plans_that_are_invalid_are_refused(settings, message):
+    with pytest.raises(EvaluationError, match=message):
         plan_experiment(**settings)
 
 
 @pytest.mark.parametrize(
-    ("outcome", "treated", "says"),
+    ("outcome", "treated", "message"),
     [
-        ([0, 1], [True], "give one for each"),
+        ([0, 1], [True], "pass one per customer"),
         ([0.0, math.nan] * 20, [True, False] * 20, "20 outcomes are missing"),
         ([0, 1] * 20, [True] * 35 + [False] * 5, "5 held-out customers are too few"),
         ([0, 1] * 20, [0, 2] * 20, "true or false"),
     ],
 )
-def test_experiments_that_cannot_be_read_are_refused(outcome, treated, says):
-    with pytest.raises(EvaluationError, match=says):
+def test_experiments_that_cannot_be_read_are_refused(outcome, treated, message):
+    with pytest.raises(EvaluationError, match=message):
         read_experiment(outcome, treated)
 
 
@@ -214,36 +214,36 @@ def journal_tables(rows=2000, *, lift=0.1, seed=0):
 
 
 def test_the_report_reads_the_global_holdout_and_each_actions_own():
-    found = experiment_report(
+    result = experiment_report(
         *journal_tables(8000),
         kind="stayed",
         horizon_days=21,
         until=START + timedelta(days=90),
         shares={"global": 0.1},
     )
-    assert list(found.readouts) == ["global", "call"]
-    everything = found.readouts["global"]
+    assert list(result.readouts) == ["global", "call"]
+    everything = result.readouts["global"]
     assert everything.ratio is not None
     assert everything.ratio.ok
     assert everything.effect.low < 0.09 < everything.effect.high
-    assert found.readouts["call"].verdict == "works"
-    assert found.customers == 8000
-    assert list(found.to_frame()["holdout"]) == ["global", "call"]
-    json.dumps(found.to_dict())
+    assert result.readouts["call"].verdict == "works"
+    assert result.customers == 8000
+    assert list(result.to_frame()["holdout"]) == ["global", "call"]
+    json.dumps(result.to_dict())
 
 
-def test_the_report_leaves_out_who_was_decided_on_too_late():
-    found = experiment_report(
+def test_the_report_excludes_immature_decisions():
+    result = experiment_report(
         *journal_tables(),
         kind="stayed",
         horizon_days=21,
         until=START + timedelta(days=36),
     )
-    assert found.immature > 500
-    assert found.customers + found.immature == 2000
+    assert result.immature > 500
+    assert result.customers + result.immature == 2000
 
 
-def test_lower_is_better_turns_the_effect_round():
+def test_lower_is_better_reverses_the_effect():
     decisions, outcomes = journal_tables()
     up, down = (
         experiment_report(
@@ -254,7 +254,7 @@ def test_lower_is_better_turns_the_effect_round():
     assert up.effect.value == -down.effect.value
 
 
-def test_reports_say_why_there_is_nothing_to_read():
+def test_reports_give_the_reason_if_there_is_nothing_to_read():
     decisions, outcomes = journal_tables(200)
     with pytest.raises(EvaluationError, match="no outcome 'spend'; it has: stayed"):
         experiment_report(decisions, outcomes, kind="spend", horizon_days=21)
@@ -262,5 +262,5 @@ def test_reports_say_why_there_is_nothing_to_read():
         experiment_report(decisions, outcomes, kind="stayed", horizon_days=400)
     with pytest.raises(EvaluationError, match="no decisions"):
         experiment_report(decisions.slice(0, 0), outcomes, kind="stayed", horizon_days=21)
-    found = experiment_report(decisions.slice(0, 40), outcomes, kind="stayed", horizon_days=21)
-    assert "too few" in found.unread["global"]
+    result = experiment_report(decisions.slice(0, 40), outcomes, kind="stayed", horizon_days=21)
+    assert "too few" in result.unread["global"]

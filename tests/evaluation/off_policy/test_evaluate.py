@@ -16,7 +16,7 @@ from churnkit.evaluation import (
 )
 from churnkit.evaluation.off_policy.estimators import ESTIMATORS, estimator_terms
 from churnkit.evaluation.off_policy.intervals import empirical_bernstein
-from churnkit.evaluation.off_policy.log import checked_policy
+from churnkit.evaluation.off_policy.log import check_policy
 
 
 def bandit(rows=3000, *, arms=3, seed=0, tilt=1.0):
@@ -25,14 +25,14 @@ def bandit(rows=3000, *, arms=3, seed=0, tilt=1.0):
     X = rng.normal(size=(rows, 2))
     coefficient = np.random.default_rng(99).normal(size=(2, arms))
     chance = 1 / (1 + np.exp(-(X @ coefficient - 0.5)))
-    behaviour = np.exp(tilt * rng.normal(size=(1, arms)) + 0.3 * X[:, :1])
-    behaviour = behaviour / behaviour.sum(axis=1, keepdims=True)
-    action = (behaviour.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
+    behavior = np.exp(tilt * rng.normal(size=(1, arms)) + 0.3 * X[:, :1])
+    behavior = behavior / behavior.sum(axis=1, keepdims=True)
+    action = (behavior.cumsum(axis=1) > rng.random((rows, 1))).argmax(axis=1)
     at = np.arange(rows)
     reward = (rng.random(rows) < chance[at, action]).astype(float)
     policy = np.exp(2 * chance)
     policy /= policy.sum(axis=1, keepdims=True)
-    log = PolicyLog.of(action, behaviour[at, action], reward, features=X, arms=arms)
+    log = PolicyLog.from_columns(action, behavior[at, action], reward, features=X, arms=arms)
     return log, policy, chance
 
 
@@ -67,12 +67,12 @@ def by_hand(log, policy, q, switch, shrink):
 def test_estimators_are_the_textbook_sums(seed):
     log, policy, chance = bandit(400, seed=seed, tilt=2.0)
     q = np.clip(chance + np.random.default_rng(seed).normal(scale=0.2, size=chance.shape), 0, 1)
-    found = estimator_terms(log, policy, q)
-    slow = by_hand(log, policy, q, found["switch_dr"].setting, found["dr_shrinkage"].setting)
-    assert set(found) == set(ESTIMATORS)
+    result = estimator_terms(log, policy, q)
+    slow = by_hand(log, policy, q, result["switch_dr"].setting, result["dr_shrinkage"].setting)
+    assert set(result) == set(ESTIMATORS)
     for name, value in slow.items():
-        assert found[name].value == pytest.approx(value, abs=1e-12)
-        assert found[name].rows.mean() == pytest.approx(value, abs=1e-12)
+        assert result[name].value == pytest.approx(value, abs=1e-12)
+        assert result[name].rows.mean() == pytest.approx(value, abs=1e-12)
 
 
 def test_doubly_robust_is_right_with_a_wrong_model_and_varies_less_with_a_right_one():
@@ -90,9 +90,9 @@ def test_bootstrap_intervals_hold_the_truth_as_often_as_they_say():
     inside = 0
     for seed in range(100):
         log, policy, chance = bandit(400, seed=seed, tilt=0.5)
-        found = evaluate_policy(log, policy, reward_model="mean", resamples=200, seed=seed)
+        result = evaluate_policy(log, policy, reward_model="mean", resamples=200, seed=seed)
         # The value over all customers, not over these 400 alone.
-        inside += found["dr"].low <= 0.521 <= found["dr"].high
+        inside += result["dr"].low <= 0.521 <= result["dr"].high
     _, policy, chance = bandit(400_000, seed=1234, tilt=0.5)
     assert (policy * chance).sum(axis=1).mean() == pytest.approx(0.521, abs=0.002)
     assert 88 <= inside <= 99
@@ -113,57 +113,57 @@ def test_bernstein_is_maurer_and_pontils_bound():
     rows = np.array([0.0, 0.5, 1.0, 1.0])
     log = np.log(4 / 0.1)
     reach = np.sqrt(2 * rows.var(ddof=1) * log / 4) + 7 * 10 * log / (3 * 3)
-    found = empirical_bernstein(rows, low=-4.0, high=6.0, level=0.9)
-    assert (found.low, found.high) == (max(-4, 0.625 - reach), min(6, 0.625 + reach))
+    result = empirical_bernstein(rows, low=-4.0, high=6.0, level=0.9)
+    assert (result.low, result.high) == (max(-4, 0.625 - reach), min(6, 0.625 + reach))
 
 
 def test_a_customer_with_many_rows_counts_as_one_for_the_interval():
     rng = np.random.default_rng(0)
     taste = rng.random(100) < 0.5
     who = np.repeat(np.arange(100), 30)
-    log = PolicyLog.of(rng.integers(2, size=3000), np.full(3000, 0.5), taste[who])
-    each = PolicyLog.of(log.action, log.propensity, log.reward, customer=who)
+    log = PolicyLog.from_columns(rng.integers(2, size=3000), np.full(3000, 0.5), taste[who])
+    each = PolicyLog.from_columns(log.action, log.propensity, log.reward, customer=who)
     naive, honest = (
         evaluate_policy(given, [0.5, 0.5], reward_model="mean")["ips"] for given in (log, each)
     )
     assert honest.high - honest.low > 3 * (naive.high - naive.low)
 
 
-def test_positions_are_judged_apart_and_together():
+def test_positions_are_evaluated_separately_and_together():
     rng = np.random.default_rng(0)
     place = rng.integers(3, size=6000)
     action = rng.integers(4, size=6000)
     reward = (rng.random(6000) < 0.1 + 0.2 * (action == place)).astype(float)
-    log = PolicyLog.of(action, np.full(6000, 0.25), reward, position=place)
+    log = PolicyLog.from_columns(action, np.full(6000, 0.25), reward, position=place)
     policy = np.zeros((1, 4, 3))
     policy[0, [0, 1, 2], [0, 1, 2]] = 1.0
-    found = evaluate_policy(log, policy, reward_model="mean")
-    assert [round(part["dr"].value, 1) for part in found.positions] == [0.3, 0.3, 0.3]
-    assert found["dr"].low < 0.3 < found["dr"].high
-    assert set(found.to_frame()["position"]) == {"all", 0, 1, 2}
-    json.dumps(found.to_dict())
-    assert "<table" in found._repr_html_()
+    result = evaluate_policy(log, policy, reward_model="mean")
+    assert [round(part["dr"].value, 1) for part in result.positions] == [0.3, 0.3, 0.3]
+    assert result["dr"].low < 0.3 < result["dr"].high
+    assert set(result.to_frame()["position"]) == {"all", 0, 1, 2}
+    json.dumps(result.to_dict())
+    assert "<table" in result._repr_html_()
 
 
 @pytest.mark.parametrize("model", ["mean", "linear", "curved", "boosted"])
-def test_every_reward_model_learns_what_arms_bring(model):
+def test_every_reward_model_learns_the_reward_of_arms(model):
     log, _, chance = bandit(2500)
-    found = cross_fitted_rewards(log, model=model)
-    spread = np.mean((found.expected - chance) ** 2)
+    result = cross_fitted_rewards(log, model=model)
+    spread = np.mean((result.expected - chance) ** 2)
     assert spread < (0.08 if model == "mean" else 0.02)
-    assert found.expected.min() >= 0
-    assert found.expected.max() <= 1
+    assert result.expected.min() >= 0
+    assert result.expected.max() <= 1
 
 
 def test_no_row_is_predicted_by_a_model_that_saw_it():
     rng = np.random.default_rng(0)
     rows = 600
     reward = rng.normal(size=rows)
-    log = PolicyLog.of(
+    log = PolicyLog.from_columns(
         rng.integers(2, size=rows), np.full(rows, 0.5), reward, features=reward[:, None] * 0 + 1
     )
-    found = cross_fitted_rewards(log, model="mean")
-    own = found.expected[np.arange(rows), log.action]
+    result = cross_fitted_rewards(log, model="mean")
+    own = result.expected[np.arange(rows), log.action]
     assert np.corrcoef(own, reward)[0, 1] < 0.05
 
 
@@ -173,12 +173,12 @@ def test_money_and_missing_features_are_fine():
     arm = rng.integers(2, size=900)
     reward = 50 + 20 * arm * X[:, 0] + rng.normal(size=900)
     X[::7, 1] = np.nan
-    log = PolicyLog.of(arm, np.full(900, 0.5), reward, features=X)
+    log = PolicyLog.from_columns(arm, np.full(900, 0.5), reward, features=X)
     policy = np.stack([X[:, 0] < 0, X[:, 0] >= 0], axis=1).astype(float)
-    found = evaluate_policy(log, policy)
+    result = evaluate_policy(log, policy)
     truth = 50 + 20 * np.maximum(X[:, 0], 0).mean()
-    assert found["dr"].low < truth < found["dr"].high
-    assert found["dr"].high - found["dr"].low < 4
+    assert result["dr"].low < truth < result["dr"].high
+    assert result["dr"].high - result["dr"].low < 4
 
 
 def test_same_seed_same_figures():
@@ -187,38 +187,40 @@ def test_same_seed_same_figures():
     assert first == second
 
 
-def test_thin_overlap_is_said_and_keeps_the_verdict_from_yes():
+def test_thin_overlap_is_reported_and_blocks_a_yes():
     rng = np.random.default_rng(0)
     action = (rng.random(2000) < 0.005).astype(int)
     propensity = np.where(action == 1, 0.005, 0.995)
-    log = PolicyLog.of(action, propensity, (action == 1).astype(float), arms=2)
-    found = may_replace(log, [0.0, 1.0], reward_model="mean")
-    assert found.gain.low > 0
-    assert found.verdict == "cannot tell"
-    assert any("explore more" in reason for reason in found.reasons)
-    assert str(found).startswith("no, nobody can tell yet")
+    log = PolicyLog.from_columns(action, propensity, (action == 1).astype(float), arms=2)
+    result = may_replace(log, [0.0, 1.0], reward_model="mean")
+    assert result.gain.low > 0
+    assert result.verdict == "cannot tell"
+    assert any("explore the policy's actions more" in reason for reason in result.reasons)
+    assert str(result).startswith("no, there is not enough evidence")
 
 
-def test_an_arm_that_was_never_shown_is_a_guess():
-    log = PolicyLog.of([0, 1] * 300, np.full(600, 0.5), [0.0, 1.0] * 300, arms=3)
-    found = may_replace(log, [0.0, 0.5, 0.5], reward_model="mean")
-    assert found.new.overlap.unsupported == 0.5
-    assert not found.yes
+def test_an_arm_that_was_never_shown_is_unsupported():
+    log = PolicyLog.from_columns([0, 1] * 300, np.full(600, 0.5), [0.0, 1.0] * 300, arms=3)
+    result = may_replace(log, [0.0, 0.5, 0.5], reward_model="mean")
+    assert result.new.overlap.unsupported == 0.5
+    assert not result.yes
 
 
 def test_wrong_propensities_show_in_the_mean_weight():
     rng = np.random.default_rng(0)
     action = (rng.random(2000) < 0.8).astype(int)
-    log = PolicyLog.of(action, np.full(2000, 0.5), np.ones(2000))
-    says = overlap(log, checked_policy([0.0, 1.0], log)).warnings
-    assert any("propensities do not look like" in warning for warning in says)
+    log = PolicyLog.from_columns(action, np.full(2000, 0.5), np.ones(2000))
+    message = overlap(log, check_policy([0.0, 1.0], log)).warnings
+    assert any("propensities do not match" in warning for warning in message)
 
 
-def test_safe_improvement_is_seldom_granted_to_an_equal_policy():
+def test_an_equal_policy_is_rarely_accepted():
     granted = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
-        log = PolicyLog.of(rng.integers(2, size=500), np.full(500, 0.5), rng.random(500) < 0.3)
+        log = PolicyLog.from_columns(
+            rng.integers(2, size=500), np.full(500, 0.5), rng.random(500) < 0.3
+        )
         granted += may_replace(log, [0.9, 0.1], reward_model="mean", resamples=200).yes
     assert granted <= 8
 
@@ -234,35 +236,36 @@ def test_bernstein_is_the_stricter_judge():
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"propensity": [0.5, 0.0, 0.5]}, "1 propensities are not above 0"),
-        ({"reward": [0.0, np.nan, 1.0]}, "reward: 1 values are missing"),
+        ({"reward": [0.0, np.nan, 1.0]}, "reward is missing or not finite in 1"),
         ({"action": [0, 1, 5], "arms": 3}, "1 actions are not among the 3 arms"),
-        ({"action": [0, 1]}, "propensity: 3 values for 2 rows"),
-        ({"action": [0, 0.5, 1]}, "1 values are no whole numbers"),
-        ({"features": [[1.0]]}, "give a matrix of 3 rows"),
-        ({"customer": ["a"]}, "give one name for each of 3 rows"),
-        ({"reward": ["a", "b", "c"]}, "values that are no numbers"),
+        ({"action": [0, 1]}, "propensity has 3 values for 2 rows"),
+        ({"action": [0, 0.5, 1]}, "1 values of action are not integers"),
+        ({"features": [[1.0]]}, "expected 3 rows"),
+        ({"customer": ["a"]}, "customer has shape"),
+        ({"reward": ["a", "b", "c"]}, "values that are not numbers"),
     ],
 )
-def test_logs_that_cannot_be_are_refused(change, says):
+def test_logs_that_are_invalid_are_refused(change, message):
     given = {"action": [0, 1, 1], "propensity": [0.5] * 3, "reward": [0.0, 1.0, 0.0], **change}
-    with pytest.raises(EvaluationError, match=says):
-        PolicyLog.of(**given)
+    with pytest.raises(EvaluationError, match=message):
+        PolicyLog.from_columns(**given)
 
 
 @pytest.mark.parametrize(
-    ("policy", "says"), [([0.5, 0.6], "rows of the policy are no distribution"), ([1.0], "shape")]
+    ("policy", "message"),
+    [([0.5, 0.6], "rows of the policy are not distributions"), ([1.0], "shape")],
 )
-def test_policies_that_cannot_be_are_refused(policy, says):
-    log = PolicyLog.of([0, 1], [0.5, 0.5], [0.0, 1.0])
-    with pytest.raises(EvaluationError, match=says):
+def test_policies_that_are_invalid_are_refused(policy, message):
+    log = PolicyLog.from_columns([0, 1], [0.5, 0.5], [0.0, 1.0])
+    with pytest.raises(EvaluationError, match=message):
         evaluate_policy(log, policy)
 
 
 def test_too_few_customers_and_unknown_words_are_refused():
-    log = PolicyLog.of([0, 1], [0.5, 0.5], [0.0, 1.0])
+    log = PolicyLog.from_columns([0, 1], [0.5, 0.5], [0.0, 1.0])
     with pytest.raises(EvaluationError, match="too few for 5 folds"):
         cross_fitted_rewards(log)
     word: Any = "magic"
@@ -283,14 +286,14 @@ def test_open_bandits_thompson_policy_from_uniform_logs(data_dir, monkeypatch):
     shown = (thompson["item_id"].to_numpy(), thompson["position"].to_numpy() - 1)
     np.add.at(policy[0], shown, 1.0)
     policy /= policy.sum(axis=1, keepdims=True)
-    log = PolicyLog.of(
+    log = PolicyLog.from_columns(
         uniform["item_id"].to_numpy(),
         uniform["propensity_score"].to_numpy(),
         uniform["click"].to_numpy(),
         arms=34,
         position=uniform["position"].to_numpy() - 1,
     )
-    found = evaluate_policy(log, policy)
+    result = evaluate_policy(log, policy)
     truth = thompson["click"].to_numpy().mean()
     for name in ("ips", "snips", "dr", "sndr"):
-        assert found[name].low < truth < found[name].high
+        assert result[name].low < truth < result[name].high

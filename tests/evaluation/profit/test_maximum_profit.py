@@ -62,9 +62,9 @@ def test_profit_and_fraction_agree_with_empulse(campaign, measure, settings, pro
     y, p, clv, _ = campaign
     if measure is expected_max_profit_b2b:
         settings = {"clv": clv, **settings}
-    found = measure(y, p, **settings)
-    assert found == pytest.approx(profit, abs=1e-9)
-    assert found.fraction == pytest.approx(fraction, abs=1e-9)
+    result = measure(y, p, **settings)
+    assert result == pytest.approx(profit, abs=1e-9)
+    assert result.fraction == pytest.approx(fraction, abs=1e-9)
 
 
 def test_savings_agree_with_empulse(campaign):
@@ -98,9 +98,9 @@ def test_the_expected_profit_is_the_integral_of_the_best_cuts(seed, size, steps)
     p = rng.integers(0, steps, size) / steps
     offer = {"clv": 90.0, "incentive_cost": 12.0, "contact_cost": 3.0, "alpha": 2.0, "beta": 3.0}
     profit, fraction = integrated_by_hand(y, p, **offer)
-    found = expected_max_profit(y, p, **offer)
-    assert found == pytest.approx(profit, abs=2e-3)
-    assert found.fraction == pytest.approx(fraction, abs=2e-3)
+    result = expected_max_profit(y, p, **offer)
+    assert result == pytest.approx(profit, abs=2e-3)
+    assert result.fraction == pytest.approx(fraction, abs=2e-3)
 
 
 def test_a_sure_acceptance_rate_makes_the_expected_profit_the_plain_one(campaign):
@@ -113,7 +113,7 @@ def test_a_sure_acceptance_rate_makes_the_expected_profit_the_plain_one(campaign
 
 def test_the_campaigns_costs_draw_the_curve_whose_top_is_the_maximum_profit(campaign):
     y, p, _, _ = campaign
-    costs = CustomerCosts.of_campaign(**OFFER, accept_rate=0.4)
+    costs = CustomerCosts.from_campaign(**OFFER, accept_rate=0.4)
     best = profit_curve(y, p, costs).best
     plain = max_profit(y, p, **OFFER, accept_rate=0.4)
     assert best == pytest.approx(plain)
@@ -132,9 +132,8 @@ def test_the_profit_curve_is_the_difference_of_costs(seed):
         cut = np.sort(p)[::-1][round(share * 30) - 1] if share else 2.0
         acted = p >= cut
         assert acted.mean() == pytest.approx(share)
-        saved = (
-            costs.of(y.astype(float), 0.0).sum()
-            - costs.of(y.astype(float), acted.astype(float)).sum()
+        saved = costs.total(y.astype(float), 0.0) - costs.total(
+            y.astype(float), acted.astype(float)
         )
         assert profit == pytest.approx(saved / 30)
 
@@ -175,14 +174,14 @@ def test_true_probabilities_are_let_through(honest):
 
 
 def test_scores_trained_with_costs_are_refused(honest):
-    # What a model that is perfect under cost weights says: p * C_FN against (1 - p) * C_FP.
+    # What a model that is perfect under cost weights message: p * C_FN against (1 - p) * C_FP.
     y, probability, costs = honest
     kept, lost = probability * costs.benefit, (1 - probability) * costs.waste
-    with pytest.raises(EvaluationError, match="these scores are no probabilities"):
+    with pytest.raises(EvaluationError, match="these scores are not probabilities"):
         ThresholdRule.checked(y, kept / (kept + lost), costs)
 
 
-def test_scores_that_lean_to_the_dear_customers_are_refused_though_right_on_average(honest):
+def test_scores_biased_towards_expensive_customers_are_refused(honest):
     y, probability, costs = honest
     leaning = probability * costs.at_stake / costs.at_stake.mean()
     leaning *= probability.sum() / leaning.sum()
@@ -193,20 +192,20 @@ def test_scores_that_lean_to_the_dear_customers_are_refused_though_right_on_aver
 def test_scores_of_a_balanced_sample_are_refused(honest):
     y, probability, costs = honest
     odds = probability / (1 - probability) * 9
-    with pytest.raises(EvaluationError, match="predicted for all customers"):
+    with pytest.raises(EvaluationError, match="churn for all customers"):
         ThresholdRule.checked(y, odds / (1 + odds), costs)
 
 
-def test_too_few_churners_show_nothing(honest):
+def test_too_few_churners_are_refused(honest):
     y, probability, costs = honest
     few = np.r_[np.flatnonzero(y)[:19], np.flatnonzero(y == 0)]
-    with pytest.raises(EvaluationError, match="19 churners cannot show"):
+    with pytest.raises(EvaluationError, match="19 churners are too few"):
         ThresholdRule.checked(y[few], probability[few], costs.take(few))
 
 
 def test_savings_take_decisions_and_no_scores(campaign):
     y, p, _, costs = campaign
-    with pytest.raises(EvaluationError, match="let a ThresholdRule decide"):
+    with pytest.raises(EvaluationError, match=r"use ThresholdRule\.decide"):
         savings(y, p, costs)
 
 
@@ -223,20 +222,20 @@ def test_perfect_decisions_save_all_that_mistakes_cost():
         (lambda: CustomerCosts([1.0, 2.0], [1.0]), None),
         (lambda: CustomerCosts([1.0, 2.0], [1.0, 2.0, 3.0]), "differ in length"),
         (lambda: CustomerCosts(float("nan"), 1.0), "false_positive is missing"),
-        (lambda: CustomerCosts("x", 1.0), "no numbers"),
+        (lambda: CustomerCosts("x", 1.0), "not numbers"),
         (lambda: CustomerCosts(1.0, 1.0, 5.0, 5.0), "swapped"),
         (lambda: savings([0, 1, 1], [0, 1, 1], CustomerCosts([1.0, 2.0], 9.0)), "2 costs for 3"),
-        (lambda: savings([0, 1], [0, 1], CustomerCosts(0.0, 0.0)), "costs nothing already"),
-        (lambda: max_profit([0, 1], [0.1, 0.2], clv=-1.0), "clv is no amount"),
+        (lambda: savings([0, 1], [0, 1], CustomerCosts(0.0, 0.0)), "already costs nothing"),
+        (lambda: max_profit([0, 1], [0.1, 0.2], clv=-1.0), "clv must be a finite amount"),
         (lambda: max_profit([0, 1], [0.1, 0.2], accept_rate=2.0), "accept_rate"),
         (lambda: max_profit([0, 1], [0.1, 1.2]), "outside 0 to 1"),
         (lambda: expected_max_profit([0, 1], [0.1, 0.2], alpha=0.0), "alpha and beta"),
-        (lambda: expected_max_profit([0, 1], [0.1, 0.2], clv=5.0), "no acceptance rate can pay"),
+        (lambda: expected_max_profit([0, 1], [0.1, 0.2], clv=5.0), "no offer can pay"),
         (lambda: expected_max_profit_b2b([0, 1], [0.1, 0.2], clv=[1.0] * 3), "3 values for 2"),
-        (lambda: expected_max_profit_b2b([0, 1], [0.1, 0.2], clv=[1.0, -1.0]), "in 1 rows"),
+        (lambda: expected_max_profit_b2b([0, 1], [0.1, 0.2], clv=[1.0, -1.0]), "1 values of clv"),
     ],
 )
-def test_what_no_profit_follows_from_is_refused(make, message):
+def test_invalid_settings_are_refused(make, message):
     if message is None:
         assert make().at_stake.shape == (2,)
         return
@@ -245,15 +244,15 @@ def test_what_no_profit_follows_from_is_refused(make, message):
 
 
 def test_a_maximum_profit_is_a_number_that_keeps_its_fraction():
-    found = MaximumProfit(2.5, fraction=0.25)
-    assert found + 1 == 3.5
-    assert pickle.loads(pickle.dumps(found)).fraction == 0.25  # noqa: S301
-    assert found.to_dict() == {"profit": 2.5, "fraction": 0.25}
+    result = MaximumProfit(2.5, fraction=0.25)
+    assert result + 1 == 3.5
+    assert pickle.loads(pickle.dumps(result)).fraction == 0.25  # noqa: S301
+    assert result.to_dict() == {"profit": 2.5, "fraction": 0.25}
 
 
-def test_a_ranking_that_earns_nothing_contacts_nobody():
-    found = max_profit([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], np.linspace(0, 1, 10), clv=15.0)
-    assert (float(found), found.fraction) == (0.0, 0.0)
+def test_a_ranking_that_earns_nothing_contacts_no_one():
+    result = max_profit([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], np.linspace(0, 1, 10), clv=15.0)
+    assert (float(result), result.fraction) == (0.0, 0.0)
 
 
 @pytest.mark.data
@@ -277,5 +276,5 @@ def test_thresholds_of_their_own_save_money_on_real_customers(data_dir):
     assert np.mean(saved) > 0.13
     weight = np.where(y == 1, costs.benefit, costs.waste)[train]
     weighted = LightGBMTrees(rounds=150).fit(X[train], y[train], sample_weight=weight)
-    with pytest.raises(EvaluationError, match="no probabilities"):
+    with pytest.raises(EvaluationError, match="not probabilities"):
         ThresholdRule.checked(y[test], weighted.predict_proba(X[test])[:, 1], costs.take(test))

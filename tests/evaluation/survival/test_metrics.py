@@ -39,7 +39,7 @@ def daily():
     return np.minimum(leaves, watched), leaves <= watched, x, times, survival
 
 
-def test_kaplan_meier_agrees_with_the_leukaemia_trial():
+def test_kaplan_meier_agrees_with_the_leukemia_trial():
     # 6-mercaptopurine arm of Freireich et al. (1963), as printed in Kalbfleisch and Prentice,
     # The Statistical Analysis of Failure Time Data, and in Collett: S and Greenwood's error.
     times = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
@@ -105,7 +105,7 @@ def test_a_weight_is_so_many_customers(monthly):
     )
 
 
-def test_beyond_the_last_watched_day_nothing_is_known():
+def test_the_curve_is_unknown_after_the_follow_up():
     curve = kaplan_meier([2.0, 5.0], [1, 0])
     assert curve.at([5.0]).tolist() == [0.5]
     assert np.isnan(curve.at([5.1])).all()
@@ -122,8 +122,8 @@ def test_brier_scores_agree_with_scikit_survival(daily):
 def test_unos_concordance_agrees_with_scikit_survival(daily):
     # scikit-survival 0.28.0: concordance_index_ipcw(..., tau=8.0).
     duration, event, x, _, _ = daily
-    found = concordance(duration, event, x, kind="uno", until=8.0)
-    assert found == pytest.approx(0.7617742305876781)
+    result = concordance(duration, event, x, kind="uno", until=8.0)
+    assert result == pytest.approx(0.7617742305876781)
 
 
 def test_harrells_concordance_agrees_with_lifelines(monthly):
@@ -150,8 +150,8 @@ def test_concordance_is_the_share_of_pairs(seed, size):
 def test_without_censoring_the_brier_score_is_the_ordinary_one():
     rng = np.random.default_rng(0)
     duration, survival = rng.integers(1, 9, 50), rng.random((50, 1))
-    found = survival_brier(duration, np.ones(50), survival, [4])
-    assert found == pytest.approx([np.mean(((duration > 4) - survival[:, 0]) ** 2)])
+    result = survival_brier(duration, np.ones(50), survival, [4])
+    assert result == pytest.approx([np.mean(((duration > 4) - survival[:, 0]) ** 2)])
 
 
 def test_censoring_on_whole_months_leaves_the_brier_score_unbiased():
@@ -172,29 +172,29 @@ def test_calibration_covers_true_probabilities_at_its_rate():
         leaves = rng.geometric(chance)
         ends = rng.integers(2, 15, 2000)
         survival = (1 - chance)[:, None] ** np.array([1, 6])
-        found = survival_calibration(
+        result = survival_calibration(
             np.minimum(leaves, ends), leaves <= ends, survival, [1, 6], bins=5
         )
-        held.append(found.covered)
+        held.append(result.covered)
     assert np.mean(held) == pytest.approx(0.95, abs=0.03)
 
 
 def test_without_censoring_calibration_is_the_share_that_left():
     rng = np.random.default_rng(2)
     leaves, survival = rng.geometric(0.2, 100), rng.random((100, 1))
-    found = survival_calibration(leaves, np.ones(100), survival, [3], bins=4)
+    result = survival_calibration(leaves, np.ones(100), survival, [3], bins=4)
     order = np.argsort(1 - survival[:, 0])
     quarters = [np.mean(leaves[part] <= 3) for part in np.split(order, 4)]
-    assert found.churn_rate == pytest.approx(quarters)
-    assert found.customers.tolist() == [25] * 4
-    assert (found.low < found.churn_rate).all()
-    assert found.to_frame().shape == (4, 7)
+    assert result.churn_rate == pytest.approx(quarters)
+    assert result.customers.tolist() == [25] * 4
+    assert (result.low < result.churn_rate).all()
+    assert result.to_frame().shape == (4, 7)
 
 
-def test_a_tenth_in_which_nobody_left_has_an_interval_above_zero():
-    found = survival_calibration([5, 5, 5], [0, 0, 0], [[0.9]] * 3, [4], bins=1)
-    assert found.churn_rate[0] == found.low[0] == 0.0
-    assert 0.3 < found.high[0] < 0.7
+def test_a_tenth_without_churners_has_an_interval_above_zero():
+    result = survival_calibration([5, 5, 5], [0, 0, 0], [[0.9]] * 3, [4], bins=1)
+    assert result.churn_rate[0] == result.low[0] == 0.0
+    assert 0.3 < result.high[0] < 0.7
 
 
 @pytest.mark.parametrize(
@@ -206,19 +206,22 @@ def test_a_tenth_in_which_nobody_left_has_an_interval_above_zero():
         (lambda: kaplan_meier([1.0], [1, 1]), "2 values for 1 rows"),
         (lambda: kaplan_meier([], []), "no rows"),
         (lambda: kaplan_meier([1.0], [1], entry=[1.0]), "not above their entry"),
-        (lambda: kaplan_meier([1.0], [1], interval="exact"), "neither 'log-log'"),
+        (lambda: kaplan_meier([1.0], [1], interval="exact"), "must be 'log-log'"),
         (lambda: kaplan_meier([1.0], [1], sample_weight=[0.0]), "all weights are zero"),
-        (lambda: concordance([1, 2], [0, 0], [1, 2]), "no two customers"),
-        (lambda: concordance([1, 2], [1, 1], [1, np.nan]), "risk is missing in 1"),
-        (lambda: concordance([1, 2], [1, 1], [1, 2], kind="somers"), "neither 'harrell'"),
-        (lambda: survival_brier([1, 2], [1, 1], [[0.5]] * 3, [1]), "has the shape"),
+        (lambda: concordance([1, 2], [0, 0], [1, 2]), "no pair is comparable"),
+        (lambda: concordance([1, 2], [1, 1], [1, np.nan]), "1 values of the risk are missing"),
+        (lambda: concordance([1, 2], [1, 1], [1, 2], kind="somers"), "must be 'harrell'"),
+        (lambda: survival_brier([1, 2], [1, 1], [[0.5]] * 3, [1]), "has shape"),
         (lambda: survival_brier([1, 2], [1, 1], [[1.5]] * 2, [1]), "2 values of survival"),
-        (lambda: survival_brier([1, 2], [1, 0], [[0.5]] * 2, [9]), "nobody was watched beyond 1"),
-        (lambda: integrated_brier([1, 2], [1, 1], [[0.5]] * 2, [1]), "two or more times"),
+        (
+            lambda: survival_brier([1, 2], [1, 0], [[0.5]] * 2, [9]),
+            "no customer was observed beyond 1",
+        ),
+        (lambda: integrated_brier([1, 2], [1, 1], [[0.5]] * 2, [1]), "times must be two or more"),
         (lambda: survival_calibration([1, 2], [1, 0], [[0.5]] * 2, [9]), "up to the horizon 9"),
-        (lambda: survival_calibration([1], [1], [[0.5]], [1], bins=0), "0 bins"),
+        (lambda: survival_calibration([1], [1], [[0.5]], [1], bins=0), "bins must be at least 1"),
     ],
 )
-def test_what_no_measure_can_be_computed_from_is_refused(call, message):
+def test_invalid_input_is_refused(call, message):
     with pytest.raises(EvaluationError, match=message):
         call()

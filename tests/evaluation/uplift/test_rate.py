@@ -24,14 +24,14 @@ def experiment(seed, n=2000, slope=0.0):
     return x, treatment, given, y
 
 
-def test_scores_are_right_on_average_whatever_the_forecast():
-    found = []
+def test_scores_are_right_on_average_for_any_forecast():
+    result = []
     for seed in range(200):
         _, treatment, given, y = experiment(seed)
         scores = doubly_robust_scores(y, treatment, given, np.full((len(y), 2), 0.7))
-        found.append(paired_value(scores, 1))
-    assert np.mean([f.value for f in found]) == pytest.approx(0.1, abs=0.008)
-    covered = np.mean([f.low <= 0.1 <= f.high for f in found])
+        result.append(paired_value(scores, 1))
+    assert np.mean([f.value for f in result]) == pytest.approx(0.1, abs=0.008)
+    covered = np.mean([f.low <= 0.1 <= f.high for f in result])
     assert 0.9 <= covered <= 0.99
 
 
@@ -71,7 +71,7 @@ def test_customers_of_equal_priority_share_the_mean_of_their_effects():
     assert rank_average_effect([4.0, 0.0, -1.0], [1, 1, 1], resamples=5).estimate.value == 0.0
 
 
-def test_what_does_not_fit_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(EvaluationError, match="1 propensities"):
         doubly_robust_scores([1.0], [0], [0.0], [[0.0, 0.0]])
     with pytest.raises(EvaluationError, match="no column"):
