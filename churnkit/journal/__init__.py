@@ -1,4 +1,4 @@
-"""What was decided and what came of it: append-only, on SQLite or PostgreSQL.
+"""Append-only journal of decisions and outcomes, on SQLite or PostgreSQL.
 
 >>> from churnkit.journal import Journal
 >>> Journal.__name__

@@ -3,13 +3,13 @@ from .entry_keys import decision_key as decision_key
 from .journal import Journal as Journal
 from .records import DecisionRecord as DecisionRecord
 from .records import OutcomeRecord as OutcomeRecord
-from .records import Recorded as Recorded
+from .records import WriteResult as WriteResult
 
 __all__ = [
     "DecisionRecord",
     "Journal",
     "OutcomeRecord",
-    "Recorded",
+    "WriteResult",
     "decision_key",
     "read_decision_context",
 ]

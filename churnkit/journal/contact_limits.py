@@ -1,9 +1,9 @@
-"""Contact limits at the moment of writing: counted inside the writers' transaction."""
+"""Count contacts against contact limits, inside the transaction that writes them."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from churnkit.journal.entry_keys import MICROSECONDS_A_DAY
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
     from churnkit.decisions.catalogue.contact_policy import ContactLimit
 
-__all__ = ["Counter"]
+__all__ = ["ContactCounter"]
 
 
-class Counter:
-    """How many actions each customer has had, per limit.
+class ContactCounter:
+    """Contacts of each customer, counted per limit.
 
     Parameters
     ----------
     limits
-        What is counted.
+        Limits to check.
     contacts
-        Customer, time in microseconds, action, group and channel of each contact so far.
+        Customer, time in microseconds, action, group and channel of each earlier contact.
 
     Examples
     --------
     >>> from churnkit.decisions import ContactLimit
-    >>> counter = Counter([ContactLimit(1, days=1)], [("c1", 0, "call", None, "phone")])
-    >>> counter.room("c1", 5, "mail", None, "email"), counter.room("c2", 5, "mail", None, "email")
-    (False, True)
+    >>> counter = ContactCounter([ContactLimit(1, days=1)], [("c1", 0, "call", None, "phone")])
+    >>> counter.allows("c1", 5, "mail", None, "email")
+    False
 
     """
 
@@ -47,28 +47,25 @@ class Counter:
     def add(
         self, customer: str, at: int, action: str | None, group: str | None, channel: str | None
     ) -> None:
-        """Count one more contact."""
-        for place, (limit, _) in enumerate(self._limits):
+        """Count a contact."""
+        for index, (limit, _) in enumerate(self._limits):
             if limit.counts(action, group, channel):
-                insort(self._times[place].setdefault(customer, []), at)
+                insort(self._times[index].setdefault(customer, []), at)
 
-    def room(
+    def allows(
         self, customer: str, at: int, action: str | None, group: str | None, channel: str | None
     ) -> bool:
-        """Tell whether one more contact keeps every stretch of time within its limit."""
-        for place, (limit, length) in enumerate(self._limits):
+        """Return True if a further contact keeps every time window within its limit."""
+        for index, (limit, length) in enumerate(self._limits):
             if not limit.counts(action, group, channel):
                 continue
-            times = self._times[place].get(customer, [])
-            near = [
-                *times[bisect_right(times, at - length) : bisect_left(times, at + length)],
-                at,
-            ]
-            if _most_within(sorted(near), length) > limit.most:
+            times = self._times[index].get(customer, [])
+            near = times[bisect_right(times, at - length) : bisect_left(times, at + length)]
+            if _max_in_window(sorted([*near, at]), length) > limit.most:
                 return False
         return True
 
 
-def _most_within(times: list[int], length: Any) -> int:
-    """Give the most of some ascending times that lie in a half-open stretch of this length."""
-    return max(bisect_left(times, start + length) - place for place, start in enumerate(times))
+def _max_in_window(times: list[int], length: int) -> int:
+    """Return the largest number of ascending times in a half-open window of this length."""
+    return max(bisect_left(times, start + length) - index for index, start in enumerate(times))

@@ -1,4 +1,4 @@
-"""Connections to the journal's database, and transactions that writers take in turn."""
+"""Connections to the journal database, and transactions that serialize writers."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 _WAIT_SECONDS = 60
-# Advisory locks of the journal: the first number is its own space, the second what is locked.
-_SPACE = 0x43_4B_4A
-_WHOLE, _SCHEMA = 0, -1
-# Writers with more customers than this lock the whole journal instead of each bucket.
-_FEW = 8
+# Keys of PostgreSQL advisory locks: a namespace, and within it the journal, schema or bucket.
+_NAMESPACE = 0x43_4B_4A
+_JOURNAL, _SCHEMA = 0, -1
+# Writers with customers in more buckets than this lock the journal instead of each bucket.
+_MAX_BUCKET_LOCKS = 8
 _BUCKETS = 4096
 
 
 class Database:
-    """One database, SQLite or PostgreSQL, that serialises writers who touch the same customer.
+    """SQLite or PostgreSQL database that serializes writers of the same customer.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _parsed(url)
+        self.url = _parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._connect()
 
@@ -57,8 +57,8 @@ class Database:
             try:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise JournalError(f"{self!r} cannot be made: {error.strerror}") from None
-        # Values of customers never get into an error's text.
+                raise JournalError(f"{self!r} cannot be created: {error.strerror}") from None
+        # hide_parameters keeps customers' values out of error messages.
         settings: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": not self.is_sqlite}
         if self.is_sqlite:
             settings["connect_args"] = {"timeout": _WAIT_SECONDS}
@@ -77,50 +77,53 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Read from one state of the journal."""
-        with self._refusing("read"), self._engine.connect() as connection, connection.begin():
+        """Open a read transaction."""
+        with self._journal_errors("read"), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(
-        self, customers: Collection[str] = (), *, whole: bool = False
+        self, customers: Collection[str] = (), *, exclusive: bool = False
     ) -> Iterator[Connection]:
-        """Write: all of it or nothing, after every writer who is at one of the same customers."""
-        with self._refusing("written"), self._engine.connect() as plain:
+        """Open a write transaction, which waits for writers of the same customers.
+
+        With `exclusive` it waits for all writers.
+        """
+        with self._journal_errors("written"), self._engine.connect() as plain:
             connection = plain.execution_options(churnkit_writes=True)
             with connection.begin():
                 if not self.is_sqlite:
-                    _lock(connection, customers, whole=whole)
+                    _lock(connection, customers, exclusive=exclusive)
                 yield connection
 
     @contextmanager
     def defining(self) -> Iterator[Connection]:
-        """Change the schema, one process at a time."""
-        with self._refusing("opened"), self._engine.connect() as plain:
+        """Open a transaction that changes the schema, one process at a time."""
+        with self._journal_errors("opened"), self._engine.connect() as plain:
             connection = plain.execution_options(churnkit_writes=True)
             with connection.begin():
                 if not self.is_sqlite:
-                    connection.execute(_EXCLUSIVE, {"space": _SPACE, "what": _SCHEMA})
+                    connection.execute(_EXCLUSIVE, {"space": _NAMESPACE, "key": _SCHEMA})
                 yield connection
 
-    def among(self, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
-        """Tell in SQL whether a column is among any number of values: one parameter, one plan."""
+    def is_in(self, column: ColumnElement[Any], values: Collection[str]) -> ColumnElement[bool]:
+        """Return a SQL condition: the column is in `values`, passed as one parameter of any length."""
         if self.is_sqlite:
             members: Any = bindparam(None, json.dumps(list(values)), unique=True)
-            given = func.json_each(members).table_valued("value")
-            return column.in_(select(given.c.value))
+            table = func.json_each(members).table_valued("value")
+            return column.in_(select(table.c.value))
         return column == func.any(bindparam(None, list(values), type_=ARRAY(Text()), unique=True))
 
-    def forget(self) -> None:
-        """Take what was deleted out of SQLite's log too."""
+    def truncate_log(self) -> None:
+        """Remove deleted rows from SQLite's write-ahead log too."""
         if self.is_sqlite:
-            with self._refusing("written"), self._engine.connect() as connection:
+            with self._journal_errors("written"), self._engine.connect() as connection:
                 raw = connection.connection.driver_connection
                 if raw is not None:
                     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextmanager
-    def _refusing(self, done: str) -> Iterator[None]:
+    def _journal_errors(self, operation: str) -> Iterator[None]:
         try:
             yield
         except SQLAlchemyError as error:
@@ -128,67 +131,65 @@ class Database:
             reason = getattr(error, "orig", None)
             kind = type(reason or error).__name__
             raise JournalError(
-                f"the journal at {where} cannot be {done} ({kind}{_hint(reason)}); nothing of "
-                "this step was changed"
+                f"the journal at {where} cannot be {operation} ({kind}{_hint(reason)}); this "
+                "transaction was rolled back"
             ) from None
 
 
-_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:space, :what)")
-_SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :what)")
+_EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:space, :key)")
+_SHARED = text("SELECT pg_advisory_xact_lock_shared(:space, :key)")
 
 
-def _lock(connection: Connection, customers: Collection[str], *, whole: bool) -> None:
-    # The whole journal first, then buckets in ascending order: nobody waits in a circle.
+def _lock(connection: Connection, customers: Collection[str], *, exclusive: bool) -> None:
+    # The journal first, then buckets in ascending order: no deadlock.
     buckets = sorted({_bucket(customer) for customer in customers})
-    if whole or len(buckets) > _FEW:
-        connection.execute(_EXCLUSIVE, {"space": _SPACE, "what": _WHOLE})
+    if exclusive or len(buckets) > _MAX_BUCKET_LOCKS:
+        connection.execute(_EXCLUSIVE, {"space": _NAMESPACE, "key": _JOURNAL})
         return
-    connection.execute(_SHARED, {"space": _SPACE, "what": _WHOLE})
+    connection.execute(_SHARED, {"space": _NAMESPACE, "key": _JOURNAL})
     for bucket in buckets:
-        connection.execute(_EXCLUSIVE, {"space": _SPACE, "what": bucket})
+        connection.execute(_EXCLUSIVE, {"space": _NAMESPACE, "key": bucket})
 
 
 def _bucket(customer: str) -> int:
     return 1 + zlib.crc32(customer.encode()) % _BUCKETS
 
 
-def _parsed(url: str) -> URL:
+def _parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise JournalError(
-            "the journal's URL cannot be read: give one such as sqlite:///journal.db or "
+            "the journal's URL is invalid: use one such as sqlite:///journal.db or "
             "postgresql://user@host/name"
         ) from None
     if backend == "postgresql":
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
-        raise JournalError(f"the journal cannot live on '{backend}': use sqlite or postgresql")
+        raise JournalError(f"the journal does not support '{backend}': use sqlite or postgresql")
     return parsed
 
 
 def _hint(reason: BaseException | None) -> str:
-    said = str(reason) if reason is not None else ""
-    for known in ("database is locked", "unable to open", "readonly", "disk is full", "refused"):
-        if known in said:
-            return f": {known}"
-    return ""
+    message = str(reason) if reason is not None else ""
+    hints = ("database is locked", "unable to open", "readonly", "disk is full", "refused")
+    return next((f": {hint}" for hint in hints if hint in message), "")
 
 
 def _prepare_sqlite(raw: Any, _record: Any) -> None:
-    # Transactions begin where we say, not where the driver guesses.
+    # Transactions begin explicitly, in _begin_sqlite.
     raw.isolation_level = None
     cursor = raw.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")
-    _write_ahead(cursor)
+    _use_write_ahead_log(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
 
 
-def _write_ahead(cursor: Any) -> None:
-    # The change of mode does not wait for other processes that are changing it too.
+def _use_write_ahead_log(cursor: Any) -> None:
+    # busy_timeout does not apply to the change of mode, so it is retried.
     for attempt in range(200):
         try:
             if cursor.execute("PRAGMA journal_mode").fetchone()[0] in {"wal", "memory"}:

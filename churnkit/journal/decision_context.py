@@ -1,4 +1,4 @@
-"""What a decision needs to know from the journal: who was contacted, and who was erased."""
+"""Read past contacts, outcomes and erasures for a decision from the journal."""
 
 from __future__ import annotations
 
@@ -25,27 +25,32 @@ def read_decision_context(
     as_of: date,
     at: datetime | None = None,
 ) -> DecisionContext:
-    """Tell who is decided on, with their contacts and outcomes from the journal.
+    """Read the decision context of some customers from the journal.
 
     Parameters
     ----------
     journal
-        None where there is none: then the catalogue may have no contact rules.
+        Journal with past contacts; without one the catalogue may have no contact rules.
     customers
-        (n,) the entities, as text.
+        (n,) entity ids as text.
     catalogue
-        Says how far back to look.
+        Catalogue whose contact policy sets how far back to read.
     as_of
-        The day that is decided for.
+        Day of the decisions.
     at
-        The time from which contact rules look back; the day's midnight, UTC, if None.
+        Time from which contact rules look back; midnight UTC of `as_of` if None.
+
+    Returns
+    -------
+    DecisionContext
+        The customers with their contacts, outcomes and erasures.
     """
+    context = DecisionContext(customers, as_of, at=at)
     if journal is None:
-        return DecisionContext(customers, as_of, at=at)
-    bare = DecisionContext(customers, as_of, at=at)
+        return context
     history = History()
     days = catalogue.contact.days
     if days > 0.0:
-        since = bare.back(days).astimezone(UTC)
+        since = context.back(days).astimezone(UTC)
         history = History.from_rows(journal.contacts(customers, since).to_pylist())
     return DecisionContext(customers, as_of, history, at, frozenset(journal.erased(customers)))

@@ -1,4 +1,4 @@
-"""Names of entries that are made from what they are about, and the digest of a body."""
+"""Keys and digests of journal entries, and times as integers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 
 def decision_key(*parts: str | int | None) -> str:
-    """Give the key of a decision that happens once: the same parts give the same key.
+    """Return a deterministic key: the same parts give the same key.
 
     Parameters
     ----------
     parts
-        What there is one decision of: policy, period, customer.
+        Parts that identify one decision: policy, period, customer.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
 
     Examples
     --------
@@ -32,18 +37,18 @@ def decision_key(*parts: str | int | None) -> str:
     32
 
     """
-    said = json.dumps([None if part is None else str(part) for part in parts])
-    return hashlib.sha256(said.encode()).hexdigest()[:32]
+    text = json.dumps([None if part is None else str(part) for part in parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def body_digest(body: dict[str, Any]) -> str:
-    """Give the digest of an entry's body, whatever the order of its keys."""
-    said = json.dumps(body, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).hexdigest()
+    """Return the SHA-256 of an entry's body; the order of its keys does not matter."""
+    text = json.dumps(body, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def moment(said: str, value: date | datetime) -> datetime:
-    """Give a time in UTC; a date is its midnight, a time without a zone is UTC already.
+def moment(field: str, value: date | datetime) -> datetime:
+    """Convert a date (midnight) or a time to UTC; a time without a zone is in UTC.
 
     Examples
     --------
@@ -54,9 +59,9 @@ def moment(said: str, value: date | datetime) -> datetime:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    raise JournalError(f"{said} must be a date or a time, not {type(value).__name__}")
+    raise JournalError(f"{field} must be a date or a time, not {type(value).__name__}")
 
 
 def to_microseconds(value: datetime) -> int:
-    """Give whole microseconds since 1970, UTC."""
+    """Return whole microseconds since 1970, UTC."""
     return (value - _EPOCH) // _MICROSECOND

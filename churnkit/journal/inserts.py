@@ -1,4 +1,4 @@
-"""Entries into tables: each key once, limits counted, erased customers kept out."""
+"""Insert and erase entries: one entry per key, contact limits enforced, erased customers refused."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Table, delete, func, insert, select
 
 from churnkit.errors import JournalError
-from churnkit.journal.contact_limits import Counter
+from churnkit.journal.contact_limits import ContactCounter
 from churnkit.journal.entry_keys import MICROSECONDS_A_DAY
-from churnkit.journal.queries import contacts_of
+from churnkit.journal.queries import select_contacts
 from churnkit.journal.schema import decisions, erasures, outcomes, settings
 
 if TYPE_CHECKING:
@@ -33,40 +33,43 @@ def write_decisions(
     rows: Sequence[Row],
     limits: Sequence[ContactLimit],
 ) -> tuple[int, list[str]]:
-    """Write rows of decisions; give how many were new, and the keys of all that are capped."""
+    """Write decisions; return the number of new ones and the keys of all capped ones."""
     _refuse_erased(database, connection, [row["customer"] for row in rows])
-    fresh, known = _sorted_out(database, connection, decisions, "decision", rows)
-    _check_verdicts(database, connection, fresh)
+    new, duplicates = _split_new(database, connection, decisions, "decision", rows)
+    _check_verdicts(database, connection, new)
     if limits:
-        _cap(database, connection, fresh, limits)
-    if fresh:
-        connection.execute(insert(decisions), fresh)
-    capped = {row["key"] for row in fresh if row["capped"]} | _capped(database, connection, known)
-    return len(fresh), [key for key in dict.fromkeys(row["key"] for row in rows) if key in capped]
+        _apply_limits(database, connection, new, limits)
+    if new:
+        connection.execute(insert(decisions), new)
+    capped = {row["key"] for row in new if row["capped"]}
+    if duplicates:
+        query = select(decisions.c.key).where(decisions.c.capped)
+        capped |= set(connection.scalars(query.where(database.is_in(decisions.c.key, duplicates))))
+    return len(new), [key for key in dict.fromkeys(row["key"] for row in rows) if key in capped]
 
 
 def write_outcomes(database: Database, connection: Connection, rows: Sequence[Row]) -> int:
-    """Write rows of outcomes; give how many were new."""
-    _name_customers(database, connection, rows)
+    """Write outcomes; return the number of new ones."""
+    _fill_in_customers(database, connection, rows)
     _refuse_erased(database, connection, [row["customer"] for row in rows])
-    fresh, _ = _sorted_out(database, connection, outcomes, "outcome", rows)
-    if fresh:
-        connection.execute(insert(outcomes), fresh)
-    return len(fresh)
+    new, _ = _split_new(database, connection, outcomes, "outcome", rows)
+    if new:
+        connection.execute(insert(outcomes), new)
+    return len(new)
 
 
 def erase_customer(connection: Connection, customer: str, at: int) -> int:
-    """Delete all rows of a customer and leave a tombstone; give how many rows there were."""
+    """Delete all rows of a customer and insert a tombstone; return the number of rows."""
     counts = []
     for table in (outcomes, decisions):
-        mine = table.c.customer == customer
-        counts.append(connection.scalar(select(func.count()).where(mine)) or 0)
-        connection.execute(delete(table).where(mine))
+        is_customer = table.c.customer == customer
+        counts.append(connection.scalar(select(func.count()).where(is_customer)) or 0)
+        connection.execute(delete(table).where(is_customer))
     tombstone = _tombstone(_salt(connection), customer)
-    stands = connection.scalar(
+    exists = connection.scalar(
         select(func.count()).select_from(erasures).where(erasures.c.tombstone == tombstone)
     )
-    if not stands:
+    if not exists:
         row = {"tombstone": tombstone, "erased_at": at}
         connection.execute(insert(erasures), row | {"outcomes": counts[0], "decisions": counts[1]})
     return sum(counts)
@@ -75,20 +78,22 @@ def erase_customer(connection: Connection, customer: str, at: int) -> int:
 def erased_among(
     database: Database, connection: Connection, customers: Collection[str]
 ) -> set[str]:
-    """Give those of some customers who were erased."""
+    """Return those of some customers that were erased."""
     if not connection.scalar(select(func.count()).select_from(erasures)):
         return set()
     salt = _salt(connection)
-    stones = {_tombstone(salt, customer): customer for customer in customers}
+    tombstones = {_tombstone(salt, customer): customer for customer in customers}
     query = select(erasures.c.tombstone)
-    found = connection.scalars(query.where(database.among(erasures.c.tombstone, list(stones))))
-    return {stones[stone] for stone in found}
+    erased = connection.scalars(query.where(database.is_in(erasures.c.tombstone, list(tombstones))))
+    return {tombstones[tombstone] for tombstone in erased}
 
 
 def _salt(connection: Connection) -> str:
     salt = connection.scalar(select(settings.c.value).where(settings.c.name == "salt"))
     if salt is None:
-        raise JournalError("the journal has lost its salt: restore it from a backup")
+        raise JournalError(
+            "the table churnkit_journal has no salt: restore the journal from a backup"
+        )
     return str(salt)
 
 
@@ -97,66 +102,60 @@ def _tombstone(salt: str, customer: str) -> str:
 
 
 def _refuse_erased(database: Database, connection: Connection, customers: Sequence[str]) -> None:
-    gone = erased_among(database, connection, set(customers))
-    if gone:
-        count = sum(customer in gone for customer in customers)
+    erased = erased_among(database, connection, set(customers))
+    if erased:
+        count = sum(customer in erased for customer in customers)
         raise JournalError(
-            f"{count} of {len(customers)} entries are for customers who were erased: leave them "
-            "out (Journal.erased tells which)"
+            f"{count} of {len(customers)} entries are for erased customers: remove them "
+            "(Journal.erased lists these customers)"
         )
 
 
-def _sorted_out(
-    database: Database, connection: Connection, table: Table, said: str, rows: Sequence[Row]
+def _split_new(
+    database: Database, connection: Connection, table: Table, kind: str, rows: Sequence[Row]
 ) -> tuple[list[Row], list[str]]:
-    """Give the rows that are new, once each, and the keys of those that are known."""
+    """Return the new rows, once each, and the keys of duplicates."""
     query = select(table.c.key, table.c.digest)
-    found = query.where(database.among(table.c.key, [row["key"] for row in rows]))
-    seen = _pairs(connection, found)
-    fresh: list[Row] = []
-    known: list[str] = []
+    digests = _to_dict(
+        connection, query.where(database.is_in(table.c.key, [row["key"] for row in rows]))
+    )
+    new: list[Row] = []
+    duplicates: list[str] = []
     for row in rows:
-        if row["key"] not in seen:
-            seen[row["key"]] = row["digest"]
-            fresh.append(row)
-        elif seen[row["key"]] == row["digest"]:
-            known.append(row["key"])
+        if row["key"] not in digests:
+            digests[row["key"]] = row["digest"]
+            new.append(row)
+        elif digests[row["key"]] == row["digest"]:
+            duplicates.append(row["key"])
         else:
             raise JournalError(
-                f"{said} '{row['key']}' stands in the journal with another body: an entry is "
-                "never changed; give a new one a key of its own"
+                f"{kind} '{row['key']}' is already in the journal with other content: entries "
+                "cannot be changed; use another key"
             )
-    return fresh, known
+    return new, duplicates
 
 
-def _pairs(connection: Connection, query: Any) -> dict[str, str]:
+def _to_dict(connection: Connection, query: Any) -> dict[str, str]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _capped(database: Database, connection: Connection, keys: Collection[str]) -> set[str]:
-    if not keys:
-        return set()
-    query = select(decisions.c.key).where(decisions.c.capped)
-    return set(connection.scalars(query.where(database.among(decisions.c.key, keys))))
-
-
-def _cap(
+def _apply_limits(
     database: Database,
     connection: Connection,
     rows: Sequence[Row],
     limits: Sequence[ContactLimit],
 ) -> None:
-    """Take the action from each row that would break a limit."""
-    acting = [row for row in rows if row["action"] is not None and row["verdict"] == "decide"]
-    if not acting:
+    """Remove the action from each row that would break a contact limit."""
+    contacts = [row for row in rows if row["action"] is not None and row["verdict"] == "decide"]
+    if not contacts:
         return
-    reach = round(max(limit.days for limit in limits) * MICROSECONDS_A_DAY)
-    since = min(row["decided_at"] for row in acting) - reach
-    found = connection.execute(
-        contacts_of(database, {row["customer"] for row in acting}, since=since)
+    window = round(max(limit.days for limit in limits) * MICROSECONDS_A_DAY)
+    since = min(row["decided_at"] for row in contacts) - window
+    earlier = connection.execute(
+        select_contacts(database, {row["customer"] for row in contacts}, since=since)
     )
-    counter = Counter(limits, (tuple(row) for row in found))
-    for row in acting:
+    counter = ContactCounter(limits, (tuple(row) for row in earlier))
+    for row in contacts:
         contact = (
             row["customer"],
             row["decided_at"],
@@ -164,7 +163,7 @@ def _cap(
             row["action_group"],
             row["channel"],
         )
-        if counter.room(*contact):
+        if counter.allows(*contact):
             counter.add(*contact)
         else:
             row.update(action=None, capped=True, propensity=None, reason="contact limit reached")
@@ -172,56 +171,56 @@ def _cap(
 
 
 def _check_verdicts(database: Database, connection: Connection, rows: Sequence[Row]) -> None:
-    """Refuse verdicts on decisions that are not there, or were turned down already.
+    """Refuse verdicts on missing decisions and on decisions already rejected or snoozed.
 
-    A verdict belongs to the period of its decision, whether it says so or not.
+    A verdict gets the period of its decision if it has none.
     """
     verdicts = [row for row in rows if row["verdict"] != "decide"]
     if not verdicts:
         return
     about = [row["about"] for row in verdicts]
     query = select(decisions.c.key, decisions.c.customer, decisions.c.period).where(
-        decisions.c.verdict == "decide", database.among(decisions.c.key, about)
+        decisions.c.verdict == "decide", database.is_in(decisions.c.key, about)
     )
-    stands = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
-    stands |= {r["key"]: (r["customer"], r["period"]) for r in rows if r["verdict"] == "decide"}
+    decided = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+    decided |= {r["key"]: (r["customer"], r["period"]) for r in rows if r["verdict"] == "decide"}
     against = select(decisions.c.about).where(decisions.c.verdict.in_(_AGAINST))
-    down = set(connection.scalars(against.where(database.among(decisions.c.about, about))))
+    closed = set(connection.scalars(against.where(database.is_in(decisions.c.about, about))))
     for row in verdicts:
-        customer, period = stands.get(row["about"], (None, None))
+        customer, period = decided.get(row["about"], (None, None))
         if customer != row["customer"]:
             raise JournalError(
-                f"verdict '{row['key']}' is about a decision that the journal does not have for "
-                "this customer: record the decision first"
+                f"verdict '{row['key']}': the journal has no such decision for this customer; "
+                "record the decision first"
             )
-        if row["about"] in down:
+        if row["about"] in closed:
             raise JournalError(
-                f"verdict '{row['key']}' is about a decision that was rejected or snoozed: that "
-                "stays; record a new decision"
+                f"verdict '{row['key']}': the decision was already rejected or snoozed, which is "
+                "final; record a new decision"
             )
         row["period"] = row["period"] or period
         if row["verdict"] in _AGAINST:
-            down.add(row["about"])
+            closed.add(row["about"])
 
 
-def _name_customers(database: Database, connection: Connection, rows: Sequence[Row]) -> None:
-    """Fill in the customer of outcomes that name only their decision."""
-    about = {row["decision"] for row in rows if row["decision"] is not None}
-    if not about:
+def _fill_in_customers(database: Database, connection: Connection, rows: Sequence[Row]) -> None:
+    """Set the customer of outcomes that only name their decision."""
+    keys = {row["decision"] for row in rows if row["decision"] is not None}
+    if not keys:
         return
     query = select(decisions.c.key, decisions.c.customer)
-    owner = _pairs(connection, query.where(database.among(decisions.c.key, about)))
+    customers = _to_dict(connection, query.where(database.is_in(decisions.c.key, keys)))
     for row in rows:
         if row["decision"] is None:
             continue
-        if row["decision"] not in owner:
+        if row["decision"] not in customers:
             raise JournalError(
-                f"outcome '{row['key']}' follows from a decision that the journal does not have: "
-                "record the decision first"
+                f"outcome '{row['key']}': the journal has no such decision; record the decision "
+                "first"
             )
         if row["customer"] is None:
-            row["customer"] = owner[row["decision"]]
-        elif row["customer"] != owner[row["decision"]]:
+            row["customer"] = customers[row["decision"]]
+        elif row["customer"] != customers[row["decision"]]:
             raise JournalError(
-                f"outcome '{row['key']}' names another customer than its decision does"
+                f"outcome '{row['key']}': its decision is for another customer; correct one of them"
             )

@@ -1,4 +1,4 @@
-"""The journal: what was decided for whom, with which probability, and what came of it.
+"""Append-only journal of decisions, with their propensities, and of outcomes.
 
 Examples
 --------
@@ -7,7 +7,7 @@ Examples
 >>> journal = Journal.open("sqlite://")
 >>> day = date(2026, 11, 1)
 >>> call = DecisionRecord("k1", "c1", day, day, "shop", action="call", propensity=0.9)
->>> journal.record([call]).written, journal.record([call]).known
+>>> journal.record([call]).written, journal.record([call]).duplicates
 (1, 1)
 >>> journal.record_outcomes([OutcomeRecord("o1", "refused", 1, day, decision="k1")]).written
 1
@@ -31,8 +31,8 @@ from churnkit.journal.inserts import (
     write_decisions,
     write_outcomes,
 )
-from churnkit.journal.queries import read_decisions, read_history, read_outcomes, used
-from churnkit.journal.records import DecisionRecord, OutcomeRecord, Recorded
+from churnkit.journal.queries import read_entries, read_history, used_capacity
+from churnkit.journal.records import DecisionRecord, OutcomeRecord, WriteResult
 from churnkit.journal.schema import decisions, migrate, outcomes
 
 if TYPE_CHECKING:
@@ -55,16 +55,16 @@ T = TypeVar("T")
 
 
 class Journal:
-    """Decisions and outcomes, append-only, shared by any number of programs.
+    """Append-only decisions and outcomes, shared by any number of programs.
 
-    Made by `Journal.open`. Entries are never changed: a key that comes again must have the same
-    body. Entries are written in groups of 5,000, each whole or not at all; a run that was cut
-    off is finished by running it again.
+    Use `Journal.open`. Entries never change: a key that is written again must have the same
+    content. Entries are written in transactions of 5,000; to finish an interrupted run, run it
+    again.
 
     Parameters
     ----------
     database
-        Where the tables are.
+        Database with the tables.
     """
 
     def __init__(self, database: Database) -> None:
@@ -72,20 +72,25 @@ class Journal:
 
     @classmethod
     def open(cls, url: str | None = None) -> Journal:
-        """Open a journal, and make or bring forward its tables.
+        """Open a journal; create or migrate its tables.
 
         Parameters
         ----------
         url
-            A SQLAlchemy URL of SQLite or PostgreSQL; else what ``CHURNKIT_JOURNAL`` says; else
-            the SQLite file ``.churnkit/journal.db`` of the project.
+            SQLAlchemy URL of SQLite or PostgreSQL. Default: the environment variable
+            ``CHURNKIT_JOURNAL``, else the SQLite file ``.churnkit/journal.db`` of the project.
+
+        Returns
+        -------
+        Journal
+            An open journal; close it, or use it as a context manager.
 
         Raises
         ------
         JournalError
-            If the database cannot be reached, or a newer churnkit has written it.
+            If the database cannot be reached, or was written by a newer churnkit.
         MissingExtraError
-            If it is PostgreSQL and the extra ``postgres`` is not installed.
+            If the URL is of PostgreSQL and the extra ``postgres`` is not installed.
         """
         chosen = url or os.environ.get(JOURNAL_VARIABLE)
         if not chosen:
@@ -106,7 +111,7 @@ class Journal:
 
     @property
     def url(self) -> str:
-        """Where the journal is, without a password."""
+        """URL of the journal, without the password."""
         return self._database.url.render_as_string(hide_password=True)
 
     def close(self) -> None:
@@ -126,55 +131,65 @@ class Journal:
 
     def record(
         self, decided: Iterable[DecisionRecord], *, limits: Sequence[ContactLimit] = ()
-    ) -> Recorded:
-        """Write decisions, each key once.
+    ) -> WriteResult:
+        """Write decisions, one entry per key.
 
         Parameters
         ----------
         decided
-            In any number.
+            Decisions, any number.
         limits
-            Contact limits, held whatever other programs write at the same time. A decision
+            Contact limits, enforced also when other programs write at the same time. A decision
             that would break one is written without its action, and its key is in `capped`.
 
         Returns
         -------
-        Recorded
-            How many are new, how many were known, and which are capped.
+        WriteResult
+            Number of new entries, number of duplicates, and keys of capped decisions.
 
         Raises
         ------
         JournalError
-            If a key stands in the journal with another body, a customer was erased, or a
-            verdict is about a decision that is not there.
+            If a key is in the journal with other content, a customer was erased, or a verdict
+            is about a missing decision.
         """
-        written = known = 0
+        written = duplicates = 0
         capped: list[str] = []
         for group in _groups(decided):
             rows = [record.to_row() for record in group]
             customers = {row["customer"] for row in rows}
             with self._database.writing(customers) as connection:
-                new, over = write_decisions(self._database, connection, rows, limits)
-            written, known = written + new, known + len(rows) - new
-            capped += over
-        return Recorded(written, known, tuple(capped))
+                new, over_limit = write_decisions(self._database, connection, rows, limits)
+            written, duplicates = written + new, duplicates + len(rows) - new
+            capped += over_limit
+        return WriteResult(written, duplicates, tuple(capped))
 
-    def record_outcomes(self, observed: Iterable[OutcomeRecord]) -> Recorded:
-        """Write outcomes, each key once.
+    def record_outcomes(self, observed: Iterable[OutcomeRecord]) -> WriteResult:
+        """Write outcomes, one entry per key.
+
+        Parameters
+        ----------
+        observed
+            Outcomes, any number.
+
+        Returns
+        -------
+        WriteResult
+            Number of new entries and of duplicates.
 
         Raises
         ------
         JournalError
-            If a key stands in the journal with another body, a customer was erased, or an
-            outcome follows from a decision that is not there.
+            If a key is in the journal with other content, a customer was erased, or an outcome
+            names a missing decision.
         """
-        written = known = 0
+        written = duplicates = 0
         for group in _groups(observed):
             rows = [record.to_row() for record in group]
-            with self._database.writing(whole=True) as connection:
+            with self._database.writing(exclusive=True) as connection:
                 new = write_outcomes(self._database, connection, rows)
-            written, known = written + new, known + len(rows) - new
-        return Recorded(written, known)
+            written, duplicates = written + new, duplicates + len(rows) - new
+        return WriteResult(written, duplicates)
 
     def decisions(
         self,
@@ -185,27 +200,28 @@ class Journal:
         period: str | None = None,
         customers: Collection[str] | None = None,
     ) -> pa.Table:
-        """Give decisions and verdicts as an Arrow table, by time.
+        """Return decisions and verdicts as an Arrow table, by time.
 
         Parameters
         ----------
         since, until
-            Decided at or after the one, and before the other.
+            Half-open range of decision times.
         policy, period, customers
-            Only these.
+            Filters; None for all.
 
         Returns
         -------
-        The columns of `DecisionRecord`, and ``capped``: whether a contact limit took the
-        action away at the moment of writing; the propensity is null there.
+        pyarrow.Table
+            The columns of `DecisionRecord`, and ``capped``: true if a contact limit removed the
+            action when the decision was written; the propensity is then null.
         """
-        asked = self._within(decisions, decisions.c.decided_at, since, until, customers)
+        conditions = self._conditions(decisions, decisions.c.decided_at, since, until, customers)
         if policy is not None:
-            asked.append(decisions.c.policy == policy)
+            conditions.append(decisions.c.policy == policy)
         if period is not None:
-            asked.append(decisions.c.period == period)
+            conditions.append(decisions.c.period == period)
         with self._database.reading() as connection:
-            return read_decisions(connection, asked)
+            return read_entries(connection, decisions, conditions)
 
     def outcomes(
         self,
@@ -215,67 +231,81 @@ class Journal:
         kind: str | None = None,
         customers: Collection[str] | None = None,
     ) -> pa.Table:
-        """Give outcomes as an Arrow table, by time; the customer is always named."""
-        asked = self._within(outcomes, outcomes.c.observed_at, since, until, customers)
+        """Return outcomes as an Arrow table, by time; the customer is always set.
+
+        Parameters
+        ----------
+        since, until
+            Half-open range of observation times.
+        kind, customers
+            Filters; None for all.
+
+        Returns
+        -------
+        pyarrow.Table
+            The columns of `OutcomeRecord`.
+        """
+        conditions = self._conditions(outcomes, outcomes.c.observed_at, since, until, customers)
         if kind is not None:
-            asked.append(outcomes.c.kind == kind)
+            conditions.append(outcomes.c.kind == kind)
         with self._database.reading() as connection:
-            return read_outcomes(connection, asked)
+            return read_entries(connection, outcomes, conditions)
 
     def contacts(self, customers: Collection[str], since: date | datetime) -> pa.Table:
-        """Give what contact rules need to know of some customers, in one indexed query.
+        """Return contacts and outcomes of some customers, for contact rules, in one query.
 
         Parameters
         ----------
         customers
-            Any number of them.
+            Entity ids, any number.
         since
-            How far back.
+            Start of the time range.
 
         Returns
         -------
-        customer, at, outcome, action, action_group, channel: a row for each action that went
-        out (outcome is null) and for each outcome (with the action that it followed, if one is
-        known), by customer and time. Rejected, snoozed and capped decisions are no contacts.
+        pyarrow.Table
+            Columns customer, at, outcome, action, action_group, channel: a row for each contact
+            (outcome is null) and for each outcome (with the action of its decision, if any), by
+            customer and time. Rejected, snoozed and capped decisions are not contacts.
         """
         at = to_microseconds(moment("since", since))
         with self._database.reading() as connection:
             return read_history(self._database, connection, customers, since=at)
 
     def used(self, policy: str, period: str) -> dict[str, tuple[int, float]]:
-        """Give for each action how many customers got it in a period, and what that costs."""
+        """Return the number of customers and the cost of each action in a period."""
         with self._database.reading() as connection:
-            return used(connection, policy, period)
+            return used_capacity(connection, policy, period)
 
     def erase(self, customer: str, *, at: date | datetime) -> int:
-        """Delete everything about a customer, for good.
+        """Delete all entries of a customer permanently.
 
-        A tombstone stays: a salted hash, from which nobody reads the customer, so that a
-        replayed batch does not bring the rows back.
+        A salted hash of the id is kept, so that a replayed batch cannot restore the rows.
 
         Parameters
         ----------
         customer
-            The entity, as text.
+            Entity id as text.
         at
-            When; given by the caller.
+            Time of the erasure.
 
         Returns
         -------
-        How many entries there were.
+        int
+            Number of deleted entries.
         """
         when = to_microseconds(moment("at", at))
-        with self._database.writing(whole=True) as connection:
+        with self._database.writing(exclusive=True) as connection:
             count = erase_customer(connection, customer, when)
-        self._database.forget()
+        self._database.truncate_log()
         return count
 
     def erased(self, customers: Collection[str]) -> set[str]:
-        """Give those of some customers who were erased; decisions for them are refused."""
+        """Return those of some customers that were erased; entries for them are refused."""
         with self._database.reading() as connection:
             return erased_among(self._database, connection, customers)
 
-    def _within(
+    def _conditions(
         self,
         table: Table,
         time: Column[int],
@@ -283,16 +313,16 @@ class Journal:
         until: date | datetime | None,
         customers: Collection[str] | None,
     ) -> list[ColumnElement[bool]]:
-        asked: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = []
         if since is not None:
-            asked.append(time >= to_microseconds(moment("since", since)))
+            conditions.append(time >= to_microseconds(moment("since", since)))
         if until is not None:
-            asked.append(time < to_microseconds(moment("until", until)))
+            conditions.append(time < to_microseconds(moment("until", until)))
         if customers is not None:
             if isinstance(customers, str):
-                raise JournalError("customers: give a list of them")
-            asked.append(self._database.among(table.c.customer, customers))
-        return asked
+                raise JournalError("customers must be a list of ids, not one text")
+            conditions.append(self._database.is_in(table.c.customer, customers))
+        return conditions
 
 
 def _groups(entries: Iterable[T]) -> Iterator[list[T]]:

@@ -1,10 +1,11 @@
-"""Questions to the journal, and their answers as Arrow tables."""
+"""SQL queries of the journal, with results as Arrow tables."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, literal, null, select, union_all
+from sqlalchemy import BigInteger, Boolean, Float, exists, func, literal, null, select, union_all
 
 from churnkit.journal.schema import decisions, outcomes
 
@@ -12,58 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     import pyarrow as pa
-    from sqlalchemy import ColumnElement, CompoundSelect, Select
+    from sqlalchemy import ColumnElement, CompoundSelect, Select, Table
     from sqlalchemy.engine import Connection
 
     from churnkit.journal.database import Database
 
-__all__ = [
-    "contacts_of",
-    "history_of",
-    "read_decisions",
-    "read_history",
-    "read_outcomes",
-    "used",
-]
-
-_DECISIONS = (
-    "key",
-    "customer",
-    "as_of",
-    "decided_at",
-    "period",
-    "policy",
-    "model",
-    "model_version",
-    "model_digest",
-    "action",
-    "action_group",
-    "channel",
-    "propensity",
-    "eligible",
-    "expected_gain",
-    "gain_low",
-    "gain_high",
-    "cost",
-    "holdout",
-    "explored",
-    "capped",
-    "reason",
-    "by",
-    "verdict",
-    "about",
-    "why",
-    "detail",
-)
-_OUTCOMES = ("key", "decision", "customer", "kind", "value", "observed_at", "detail")
-_HISTORY = ("customer", "at", "outcome", "action", "action_group", "channel")
-_TIMES = ("as_of", "decided_at", "observed_at", "at")
-_NUMBERS = ("propensity", "expected_gain", "gain_low", "gain_high", "cost", "value")
-_FLAGS = ("explored", "capped")
+__all__ = ["read_entries", "read_history", "select_contacts", "select_history", "used_capacity"]
 
 
 def _is_contact() -> ColumnElement[bool]:
-    """Tell whether a decision reaches its customer: it acts, and nobody turned it down."""
+    """Return the condition that a decision has an action that was not rejected or snoozed."""
     verdict = decisions.alias("verdict")
     against = (verdict.c.about == decisions.c.key) & verdict.c.verdict.in_(("reject", "snooze"))
     return (
@@ -73,10 +32,10 @@ def _is_contact() -> ColumnElement[bool]:
     )
 
 
-def contacts_of(
+def select_contacts(
     database: Database, customers: Collection[str], *, since: int
 ) -> Select[tuple[Any, ...]]:
-    """Ask for customer, time, action, group and channel of contacts: one search of an index."""
+    """Select customer, time, action, group and channel of contacts; uses one index."""
     return select(
         decisions.c.customer,
         decisions.c.decided_at,
@@ -84,16 +43,16 @@ def contacts_of(
         decisions.c.action_group,
         decisions.c.channel,
     ).where(
-        database.among(decisions.c.customer, customers),
+        database.is_in(decisions.c.customer, customers),
         decisions.c.decided_at >= since,
         _is_contact(),
     )
 
 
-def history_of(
+def select_history(
     database: Database, customers: Collection[str], *, since: int
 ) -> CompoundSelect[tuple[Any, ...]]:
-    """Ask for contacts and outcomes together, in one query."""
+    """Select contacts and outcomes in one query."""
     contacts = select(
         decisions.c.customer.label("customer"),
         decisions.c.decided_at.label("at"),
@@ -102,12 +61,12 @@ def history_of(
         decisions.c.action_group.label("action_group"),
         decisions.c.channel.label("channel"),
     ).where(
-        database.among(decisions.c.customer, customers),
+        database.is_in(decisions.c.customer, customers),
         decisions.c.decided_at >= since,
         _is_contact(),
     )
     cause = decisions.alias("cause")
-    answers = (
+    following = (
         select(
             outcomes.c.customer,
             outcomes.c.observed_at,
@@ -118,39 +77,40 @@ def history_of(
         )
         .select_from(outcomes.outerjoin(cause, cause.c.key == outcomes.c.decision))
         .where(
-            database.among(outcomes.c.customer, customers),
+            database.is_in(outcomes.c.customer, customers),
             outcomes.c.observed_at >= since,
         )
     )
-    return union_all(contacts, answers)
+    return union_all(contacts, following)
 
 
 def read_history(
     database: Database, connection: Connection, customers: Collection[str], *, since: int
 ) -> pa.Table:
-    """Give contacts and outcomes of some customers, by customer and time."""
-    query = history_of(database, customers, since=since).order_by("customer", "at")
-    return _table(_HISTORY, connection.execute(query).all())
+    """Return contacts and outcomes of some customers, by customer and time."""
+    query = select_history(database, customers, since=since).order_by("customer", "at")
+    result = connection.execute(query)
+    return _to_arrow(list(result.keys()), result.all(), times={"at"})
 
 
-def read_decisions(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> pa.Table:
-    """Give decisions, by time and key."""
-    columns = [decisions.c[name] for name in _DECISIONS]
-    query = select(*columns).where(*conditions)
-    rows = connection.execute(query.order_by(decisions.c.decided_at, decisions.c.key)).all()
-    return _table(_DECISIONS, rows)
+def read_entries(
+    connection: Connection, table: Table, conditions: Sequence[ColumnElement[bool]]
+) -> pa.Table:
+    """Return decisions or outcomes, by time and key."""
+    columns = [column for column in table.columns if column.name != "digest"]
+    time = table.c["decided_at" if table is decisions else "observed_at"]
+    query = select(*columns).where(*conditions).order_by(time, table.c.key)
+    return _to_arrow(
+        [column.name for column in columns],
+        connection.execute(query).all(),
+        times={column.name for column in columns if isinstance(column.type, BigInteger)},
+        numbers={column.name for column in columns if isinstance(column.type, Float)},
+        flags={column.name for column in columns if isinstance(column.type, Boolean)},
+    )
 
 
-def read_outcomes(connection: Connection, conditions: Sequence[ColumnElement[bool]]) -> pa.Table:
-    """Give outcomes, by time and key."""
-    columns = [outcomes.c[name] for name in _OUTCOMES]
-    query = select(*columns).where(*conditions)
-    rows = connection.execute(query.order_by(outcomes.c.observed_at, outcomes.c.key)).all()
-    return _table(_OUTCOMES, rows)
-
-
-def used(connection: Connection, policy: str, period: str) -> dict[str, tuple[int, float]]:
-    """Give customers and cost of each action that went out in a period."""
+def used_capacity(connection: Connection, policy: str, period: str) -> dict[str, tuple[int, float]]:
+    """Return the number of customers and the cost of each action in a period."""
     query = (
         select(decisions.c.action, func.count(), func.sum(decisions.c.cost))
         .where(decisions.c.policy == policy, decisions.c.period == period, _is_contact())
@@ -160,9 +120,14 @@ def used(connection: Connection, policy: str, period: str) -> dict[str, tuple[in
     return {action: (count, float(cost)) for action, count, cost in connection.execute(query)}
 
 
-def _table(names: Sequence[str], rows: Sequence[Any]) -> pa.Table:
-    import json
-
+def _to_arrow(
+    names: Sequence[str],
+    rows: Sequence[Any],
+    *,
+    times: Collection[str] = (),
+    numbers: Collection[str] = (),
+    flags: Collection[str] = (),
+) -> pa.Table:
     import pyarrow as pa
 
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
@@ -171,11 +136,11 @@ def _table(names: Sequence[str], rows: Sequence[Any]) -> pa.Table:
         if name == "eligible":
             lists = [json.loads(value) for value in values]
             arrays[name] = pa.array(lists, type=pa.list_(pa.string()))
-        elif name in _TIMES:
+        elif name in times:
             arrays[name] = pa.array(values, type=pa.timestamp("us", tz="UTC"))
-        elif name in _NUMBERS:
+        elif name in numbers:
             arrays[name] = pa.array(values, type=pa.float64())
-        elif name in _FLAGS:
+        elif name in flags:
             arrays[name] = pa.array(values, type=pa.bool_())
         else:
             arrays[name] = pa.array(values, type=pa.string())

@@ -1,11 +1,11 @@
-"""What the journal takes and gives back: decisions and outcomes as frozen records."""
+"""Journal entries: decisions and outcomes as frozen records."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from churnkit.errors import JournalError
 from churnkit.journal.entry_keys import body_digest, moment, to_microseconds
@@ -14,62 +14,62 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-__all__ = ["DecisionRecord", "OutcomeRecord", "Recorded", "Verdict"]
+__all__ = ["DecisionRecord", "OutcomeRecord", "Verdict", "WriteResult"]
 
 Verdict = Literal["decide", "approve", "reject", "snooze"]
-_LONGEST = 200
+_MAX_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """One decision for one customer: what was done or not, why, and with which probability.
+    """One decision for one customer, with its propensity and reason.
 
     Parameters
     ----------
     key
-        Unique; the same key with the same body is the same decision. See `decision_key`.
+        Unique key; the same key with the same content is the same decision. See `decision_key`.
     customer
-        The entity, as text.
+        Entity id as text.
     as_of
-        The date of the customer's row that was decided on.
+        Date of the customer's row.
     decided_at
-        When; given by the caller, since the library reads no clock.
+        Time of the decision, set by the caller.
     policy
-        The name of what decided: a model's registered name, a bandit's.
+        Name of the policy: the registered name of a model or bandit.
     model, model_version, model_digest
-        The model behind it.
+        Model of the policy.
     period
-        The period that the decision is for: ``"2026-11"``.
+        Period of the decision: ``"2026-11"``.
     action
-        The action's name; None for none.
+        Name of the action; None for none.
     action_group, channel
-        The action's own, which contact limits count.
+        Group and channel of the action, which contact limits count.
     propensity
-        The probability with which `policy` takes this very action (or none) for this customer.
+        Probability with which `policy` takes this action (or none) for this customer.
     eligible
-        The actions that were open to the customer.
+        Names of the eligible actions.
     expected_gain, gain_low, gain_high, cost
-        In money; None where nobody knows.
+        In money; None if unknown.
     holdout
-        The holdout that the customer is in: ``"global"``, or an action's name.
+        Holdout of the customer: ``"global"``, or the name of an action.
     explored
-        Whether chance, not the plan, chose.
+        True if exploration, not the plan, chose the action.
     reason
-        Why, in words.
+        Reason of the decision, as text.
     by
-        ``"engine"``, or the person.
+        ``"engine"``, or the name of a person.
     verdict
         ``"decide"``; or a person's ``"approve"``, ``"reject"`` or ``"snooze"`` of the decision
-        whose key is `about`. A decision that is rejected or snoozed is no contact.
+        with key `about`. Rejected and snoozed decisions are not contacts.
     about, why
-        Which decision the verdict is on, and the person's words.
+        Key of the decision that a verdict is on, and the person's comment.
     detail
-        Anything else, as JSON: a slate's position, the options' features.
+        Further JSON data: position in a slate, features of the options.
 
     Raises
     ------
     JournalError
-        If a part is missing or out of range; the message names the part, not its value.
+        If a field is missing or out of range; the message names the field, not its value.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class DecisionRecord:
 
     def __post_init__(self) -> None:
         for name in ("key", "customer", "policy", "by"):
-            _text(f"decision: {name}", getattr(self, name))
+            _check_text(f"decision: {name}", getattr(self, name))
         for name in ("as_of", "decided_at"):
             object.__setattr__(self, name, moment(f"decision: {name}", getattr(self, name)))
         object.__setattr__(self, "eligible", tuple(self.eligible))
@@ -122,14 +122,17 @@ class DecisionRecord:
         if self.verdict not in get_args(Verdict):
             raise JournalError("decision: verdict must be decide, approve, reject or snooze")
         if (self.verdict == "decide") != (self.about is None):
-            raise JournalError("decision: a verdict names the decision that it is about, alone")
+            raise JournalError(
+                "decision: about must be set for approve, reject and snooze, and only for them"
+            )
 
     def to_row(self) -> dict[str, Any]:
-        """Give the row of the table, with the digest of its body."""
-        row: dict[str, Any] = {name: getattr(self, name) for name in _DECISION_PLAIN}
-        row["as_of"], row["decided_at"] = _micros(self.as_of), _micros(self.decided_at)
+        """Return the row of the table, with the digest of its content."""
+        row: dict[str, Any] = {part.name: getattr(self, part.name) for part in fields(self)}
+        for name in ("as_of", "decided_at"):
+            row[name] = to_microseconds(row[name])
         row["eligible"] = json.dumps(self.eligible)
-        row["detail"] = _json("decision", self.detail)
+        row["detail"] = _to_json("decision", self.detail)
         row["digest"] = body_digest(row)
         row["capped"] = False
         return row
@@ -137,24 +140,24 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """Something that happened to a customer: an answer, a payment, a departure.
+    """One outcome of a customer: a response, a payment, a cancellation.
 
     Parameters
     ----------
     key
-        Unique, as a decision's.
+        Unique key.
     kind
-        What happened: ``"churned"``, ``"stayed"``, ``"accepted"``, ``"refused"``, ``"spend"``.
+        Kind of outcome: ``"churned"``, ``"stayed"``, ``"accepted"``, ``"refused"``, ``"spend"``.
     value
-        How much: 1 for yes, money for a payment.
+        1 for an event, money for a payment.
     observed_at
-        When.
+        Time of the outcome.
     customer
-        The entity, as text; may be left out where `decision` is given.
+        Entity id as text; optional with `decision`.
     decision
-        The key of the decision that it follows from, if one is known.
+        Key of the decision that led to the outcome, if known.
     detail
-        Anything else, as JSON.
+        Further JSON data.
 
     Examples
     --------
@@ -174,98 +177,74 @@ class OutcomeRecord:
 
     def __post_init__(self) -> None:
         for name in ("key", "kind"):
-            _text(f"outcome: {name}", getattr(self, name))
+            _check_text(f"outcome: {name}", getattr(self, name))
         if self.customer is None and self.decision is None:
-            raise JournalError("outcome: name the customer, the decision, or both")
+            raise JournalError("outcome: set the customer, the decision, or both")
         for name in ("customer", "decision"):
             if getattr(self, name) is not None:
-                _text(f"outcome: {name}", getattr(self, name))
+                _check_text(f"outcome: {name}", getattr(self, name))
         if not math.isfinite(self.value):
             raise JournalError("outcome: value must be a finite number")
         object.__setattr__(self, "observed_at", moment("outcome: observed_at", self.observed_at))
 
     def to_row(self) -> dict[str, Any]:
-        """Give the row of the table, with the digest of its body."""
+        """Return the row of the table, with the digest of its content."""
         row: dict[str, Any] = {
             "key": self.key,
             "kind": self.kind,
             "value": float(self.value),
-            "observed_at": _micros(self.observed_at),
+            "observed_at": to_microseconds(cast("datetime", self.observed_at)),
             "customer": self.customer,
             "decision": self.decision,
-            "detail": _json("outcome", self.detail),
+            "detail": _to_json("outcome", self.detail),
         }
         row["digest"] = body_digest(row)
         return row
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What became of the entries that were handed in.
+class WriteResult:
+    """Counts of written entries.
 
     Parameters
     ----------
     written
-        Entries that are new.
-    known
-        Entries that the journal had already, body and all.
+        Number of new entries.
+    duplicates
+        Number of entries that were already in the journal with the same content.
     capped
-        Keys of decisions, new or known, whose action a contact limit forbade: they stand in
-        the journal without the action and without a propensity, and the action must not go out.
+        Keys of decisions, new or duplicate, whose action would break a contact limit: they are
+        in the journal without action and propensity, and the action must not be carried out.
     """
 
     written: int
-    known: int
+    duplicates: int
     capped: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as JSON-able data."""
-        return {"written": self.written, "known": self.known, "capped": len(self.capped)}
+        return {
+            "written": self.written,
+            "duplicates": self.duplicates,
+            "capped": len(self.capped),
+        }
 
 
-_DECISION_PLAIN = (
-    "key",
-    "customer",
-    "policy",
-    "model",
-    "model_version",
-    "model_digest",
-    "period",
-    "action",
-    "action_group",
-    "channel",
-    "propensity",
-    "expected_gain",
-    "gain_low",
-    "gain_high",
-    "cost",
-    "holdout",
-    "explored",
-    "reason",
-    "by",
-    "verdict",
-    "about",
-    "why",
-)
-
-
-def _micros(value: Any) -> int:
-    return to_microseconds(value)
-
-
-def _text(said: str, value: Any) -> None:
+def _check_text(field_name: str, value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
-        raise JournalError(f"{said} must be text and not empty")
-    if len(value) > _LONGEST:
-        raise JournalError(f"{said} has {len(value)} characters; {_LONGEST} is the most")
+        raise JournalError(f"{field_name} must be text and not empty")
+    if len(value) > _MAX_CHARACTERS:
+        raise JournalError(
+            f"{field_name} has {len(value)} characters; at most {_MAX_CHARACTERS} are allowed"
+        )
     if "\x00" in value:
-        raise JournalError(f"{said} holds a zero byte, which PostgreSQL cannot keep")
+        raise JournalError(f"{field_name} contains a zero byte, which PostgreSQL cannot store")
 
 
-def _json(said: str, detail: Mapping[str, Any] | None) -> str | None:
+def _to_json(entry: str, detail: Mapping[str, Any] | None) -> str | None:
     if detail is None:
         return None
     try:
         return json.dumps(dict(detail), sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):
-        raise JournalError(f"{said}: detail must be JSON, with finite numbers") from None
+        raise JournalError(f"{entry}: detail must be JSON with finite numbers") from None

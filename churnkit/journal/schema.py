@@ -1,4 +1,4 @@
-"""The journal's tables, and how an older journal becomes a newer one.
+"""Tables of the journal, and migrations from older versions.
 
 Times are whole microseconds since 1970, UTC: the same number on every database.
 """
@@ -51,11 +51,11 @@ decisions = Table(
     Column("customer", String(200), nullable=False),
     Column("as_of", BigInteger, nullable=False),
     Column("decided_at", BigInteger, nullable=False),
+    Column("period", Text),
     Column("policy", String(200), nullable=False),
     Column("model", Text),
     Column("model_version", Text),
     Column("model_digest", Text),
-    Column("period", Text),
     Column("action", Text),
     Column("action_group", Text),
     Column("channel", Text),
@@ -106,16 +106,16 @@ erasures = Table(
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = ()
-"""Statements that lead from version 1 to 2, from 2 to 3, and so on; never changed once released."""
+"""Statements from version 1 to 2, from 2 to 3, and so on; never changed once released."""
 
 
 def migrate(connection: Connection, steps: Sequence[Sequence[str]] = MIGRATIONS) -> None:
-    """Make the tables, or bring older ones forward, inside the caller's transaction.
+    """Create the tables, or migrate older ones, inside the caller's transaction.
 
     Raises
     ------
     JournalError
-        If a newer churnkit has written this journal.
+        If the journal was written by a newer churnkit.
     """
     newest = 1 + len(steps)
     if not inspect(connection).has_table(settings.name):
@@ -128,16 +128,16 @@ def migrate(connection: Connection, steps: Sequence[Sequence[str]] = MIGRATIONS)
             ],
         )
         return
-    found = connection.scalar(select(settings.c.value).where(settings.c.name == "version"))
-    version = int(found) if found is not None and found.isdigit() else 0
+    stored = connection.scalar(select(settings.c.value).where(settings.c.name == "version"))
+    version = int(stored) if stored is not None and stored.isdigit() else 0
     if version < 1:
         raise JournalError(
-            "the journal's table of settings holds no version: restore it from a backup"
+            "the table churnkit_journal has no version: restore the journal from a backup"
         )
     if version > newest:
         raise JournalError(
-            f"the journal is of version {version}, newer than {newest}, the newest that this "
-            "churnkit reads; upgrade churnkit"
+            f"the journal has version {version}, newer than {newest}, the newest supported: "
+            "upgrade churnkit"
         )
     for step in steps[version - 1 :]:
         for statement in step:

@@ -63,23 +63,27 @@ def test_what_is_recorded_is_read_back_to_the_last_bit(journal):
 
 
 def test_the_same_entry_again_is_accepted_and_not_doubled(journal):
-    assert journal.record([call()]).to_dict() == {"written": 1, "known": 0, "capped": 0}
-    assert journal.record([call(), call()]).to_dict() == {"written": 0, "known": 2, "capped": 0}
+    assert journal.record([call()]).to_dict() == {"written": 1, "duplicates": 0, "capped": 0}
+    assert journal.record([call(), call()]).to_dict() == {
+        "written": 0,
+        "duplicates": 2,
+        "capped": 0,
+    }
     first = journal.record_outcomes([outcome(customer="c1"), outcome(customer="c1")])
-    assert (first.written, first.known) == (1, 1)
+    assert (first.written, first.duplicates) == (1, 1)
     assert journal.decisions().num_rows == journal.outcomes().num_rows == 1
 
 
 def test_the_same_key_with_another_body_is_refused_by_name_and_nothing_is_written(journal):
     journal.record([call()])
-    with pytest.raises(JournalError, match="decision 'k1' stands") as refused:
+    with pytest.raises(JournalError, match="decision 'k1' is already") as refused:
         journal.record([call("k2", "canary"), call("k1", "canary", cost=1.0)])
     assert "canary" not in str(refused.value)
     assert journal.decisions().num_rows == 1
     with pytest.raises(JournalError, match="'k9'"):
         journal.record([call("k9", "c1"), call("k9", "c2")])
     journal.record_outcomes([outcome(customer="c1")])
-    with pytest.raises(JournalError, match="outcome 'o1' stands"):
+    with pytest.raises(JournalError, match="outcome 'o1' is already"):
         journal.record_outcomes([outcome(customer="c1", value=2.0)])
 
 
@@ -88,7 +92,7 @@ def test_times_of_any_zone_are_one_instant(journal):
     at = datetime(2026, 11, 1, 14, 30, tzinfo=zone)
     journal.record([DecisionRecord("k1", "c1", DAY, at, "shop")])
     again = DecisionRecord("k1", "c1", DAY, datetime(2026, 11, 1, 9), "shop")  # noqa: DTZ001
-    assert journal.record([again]).known == 1
+    assert journal.record([again]).duplicates == 1
 
 
 def test_reading_filters_by_time_policy_period_and_customer(journal):
@@ -128,7 +132,7 @@ def test_outcomes_find_their_customer_by_the_decision(journal):
 
 def test_outcomes_that_follow_from_nothing_are_refused(journal):
     journal.record([call()])
-    with pytest.raises(JournalError, match="'o1' follows from a decision"):
+    with pytest.raises(JournalError, match="'o1': the journal has no such decision"):
         journal.record_outcomes([outcome(decision="k7")])
     with pytest.raises(JournalError, match="another customer"):
         journal.record_outcomes([outcome(decision="k1", customer="c2")])
@@ -167,14 +171,14 @@ def test_contacts_are_what_went_out_and_what_came_back(journal):
 
 
 def test_contacts_of_many_customers_are_one_query_that_uses_an_index(tmp_path):
-    from churnkit.journal.queries import history_of
+    from churnkit.journal.queries import select_history
 
     with Journal.open(f"sqlite:///{tmp_path / 'j.db'}") as journal:
         journal.record([call(f"k{i}", f"c{i}") for i in range(50)])
         many = [f"c{i}" for i in range(100_000)]
         assert journal.contacts(many, DAY).num_rows == 50
         database = journal._database
-        query = history_of(database, ["c1"], since=0)
+        query = select_history(database, ["c1"], since=0)
         with database.reading() as connection:
             compiled = query.compile(connection, compile_kwargs={"literal_binds": True})
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}").all()
@@ -189,7 +193,11 @@ def test_a_contact_limit_takes_the_action_away_and_says_so_each_time(journal):
     assert journal.record([call("k1")], limits=once).capped == ()
     late = call("k2", day=29.9, cost=4.0, expected_gain=9.0)
     assert journal.record([late], limits=once).capped == ("k2",)
-    assert journal.record([late], limits=once).to_dict() == {"written": 0, "known": 1, "capped": 1}
+    assert journal.record([late], limits=once).to_dict() == {
+        "written": 0,
+        "duplicates": 1,
+        "capped": 1,
+    }
     row = journal.decisions(since=date(2026, 11, 20)).to_pylist()[0]
     assert (row["action"], row["propensity"], row["capped"], row["cost"]) == (None, None, True, 0)
     assert row["reason"] == "contact limit reached"
@@ -236,7 +244,7 @@ def test_verdicts_that_come_too_late_or_out_of_nowhere_are_refused(journal):
         with pytest.raises(JournalError, match="record the decision first"):
             journal.record([decision("v", customer, by="ann", verdict="approve", about=about)])
     journal.record([decision("v1", by="ann", verdict="reject", about="k1")])
-    with pytest.raises(JournalError, match="stays"):
+    with pytest.raises(JournalError, match="is final"):
         journal.record([decision("v2", by="bob", verdict="approve", about="k1", day=1)])
 
 
@@ -275,7 +283,7 @@ def test_no_byte_of_an_erased_customer_stays_in_the_file(tmp_path):
 def test_a_batch_of_many_groups_is_written_whole(journal):
     many = [decision(f"k{i}", f"c{i}") for i in range(12_000)]
     assert journal.record(many).written == 12_000
-    assert journal.record(many[:6_000]).known == 6_000
+    assert journal.record(many[:6_000]).duplicates == 6_000
 
 
 def test_a_newer_journal_is_refused_and_an_older_one_is_brought_forward(journal_url):
@@ -319,9 +327,9 @@ def test_the_address_is_the_argument_then_the_variable_then_the_project(tmp_path
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("not a url", "cannot be read"),
-        ("mysql://host/db", "'mysql'|cannot be read"),
-        ("sqlite:////proc/nowhere/journal.db", "cannot be made"),
+        ("not a url", "is invalid"),
+        ("mysql://host/db", "'mysql'|is invalid"),
+        ("sqlite:////proc/nowhere/journal.db", "cannot be created"),
     ],
 )
 def test_addresses_that_lead_nowhere_are_refused_in_words(url, said):

@@ -108,8 +108,8 @@ def test_outcomes_follow_their_decisions_and_are_written_once(live, url, member)
         return row, codes, await client.post("/v1/outcomes", json={"outcomes": changed})
 
     row, (first, again), changed = live(questions)
-    assert first.json() == {"written": 2, "known": 0}
-    assert again.json() == {"written": 0, "known": 2}
+    assert first.json() == {"written": 2, "duplicates": 0}
+    assert again.json() == {"written": 0, "duplicates": 2}
     assert changed.status_code == 409
     assert "o2" not in changed.text
     with Journal.open(url) as journal:

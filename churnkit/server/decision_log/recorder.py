@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from churnkit.decisions import ContactLimit, History
-    from churnkit.journal import Journal, OutcomeRecord, Recorded
+    from churnkit.journal import Journal, OutcomeRecord, WriteResult
     from churnkit.server.observability.metrics import Metrics
 
 __all__ = ["Recorder", "spool_folder"]
@@ -91,13 +91,13 @@ class Recorder:
         Problem
             503 if the journal cannot be reached, 409 if it refuses them.
         """
-        found: Recorded = await self._asked(
+        found: WriteResult = await self._asked(
             self.journal.record, map(_decision, lines), limits=limits
         )
         self._metrics.count("churnkit_journal_records", "decision", by=found.written)
         return found.capped
 
-    async def record_outcomes(self, outcomes: list[OutcomeRecord]) -> Recorded:
+    async def record_outcomes(self, outcomes: list[OutcomeRecord]) -> WriteResult:
         """Write outcomes, after every decision that this worker has answered.
 
         Raises
@@ -106,7 +106,7 @@ class Recorder:
             503 if the journal cannot be reached, 409 if it refuses them.
         """
         await self.flush()
-        found: Recorded = await self._asked(self.journal.record_outcomes, outcomes)
+        found: WriteResult = await self._asked(self.journal.record_outcomes, outcomes)
         self._metrics.count("churnkit_journal_records", "outcome", by=found.written)
         return found
 

@@ -48,7 +48,7 @@ def components(contract: Contract, *, recommends: bool, ranks: bool = False) -> 
         "ServedBy": served,
         "Outcome": OUTCOME_SCHEMA,
         "Violation": _VIOLATION,
-        "Written": _object({"written": {"type": "integer"}, "known": {"type": "integer"}}),
+        "Written": _object({"written": {"type": "integer"}, "duplicates": {"type": "integer"}}),
         "ModelCard": _MODEL_CARD,
         "Problem": _PROBLEM,
     }

@@ -98,7 +98,7 @@ class Outcomes:
             written = await recorder.record_outcomes(self._records(raw))
         finally:
             self._gate.leave()
-        told = {"written": written.written, "known": written.known}
+        told = {"written": written.written, "duplicates": written.duplicates}
         return Reply(msgspec.json.encode(told))
 
     def _records(self, raw: bytes) -> list[Any]:
