@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
-import tempfile
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.io.lock import exclusive_lock
 from churnkit.core.project import Project, find_project
 from churnkit.errors import ChurnkitError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["Output", "note_output", "noted_outputs"]
 
@@ -61,7 +55,7 @@ def note_output(path: str | Path, column: str, *, project: Project | None = None
         return
     output = Output(str(Path(path).absolute()), column)
     try:
-        with _alone(home.store):
+        with exclusive_lock(home.store / f"{_FILE}.lock"):
             known = noted_outputs(home)
             if output in known:
                 return
@@ -94,21 +88,7 @@ def noted_outputs(project: Project) -> list[Output]:
 
 
 def _write(store: Path, outputs: list[Output]) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{_FILE}-", dir=store)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump({"format": _FORMAT, "outputs": [asdict(one) for one in outputs]}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(store / _FILE)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def _alone(store: Path) -> Iterator[None]:
-    """Let one process at a time change the notes."""
-    with (store / f"{_FILE}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    write_atomic(
+        store / _FILE,
+        json.dumps({"format": _FORMAT, "outputs": [asdict(output) for output in outputs]}),
+    )

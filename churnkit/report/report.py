@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Chart, Figures, Section, Table
 from churnkit.report.gather import Findings, gather
@@ -188,14 +187,5 @@ def _safe(cell: Any) -> Any:
 def _write(path: Path, text: str) -> Path:
     if path.is_dir():
         raise ChurnkitError(f"{path} is a folder: name a file in it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        aside.chmod(0o644)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_atomic(path, text)
     return path

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from churnkit.core.io.atomic_write import atomic_write
 from churnkit.errors import RecipeError
 from churnkit.timeline.snapshots import as_moment
 
@@ -154,28 +153,14 @@ def build_to(
         threads=threads,
         progress=progress,
     )
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    os.close(handle)
-    unfinished = Path(name)
     rows = 0
-    try:
+    with atomic_write(target) as unfinished:
         first = next(batches)
         with pq.ParquetWriter(unfinished, first.schema, compression="zstd") as writer:
             for batch in batches:
                 writer.write_batch(batch)
                 rows += batch.num_rows
-        unfinished.chmod(0o666 & ~_umask())
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return rows
-
-
-def _umask() -> int:
-    # The only way to read it is to set it.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _batches(

@@ -7,7 +7,6 @@ its digest, so ``kill -9`` at any moment loses at most the chunk that was being 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.io.lock import LockHeldError, lock_stream
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -110,12 +111,7 @@ class Chunks:
 
     def _save(self) -> None:
         manifest = {"format": _FORMAT, "job": self._job, "chunks": self._done}
-        aside = self.folder / f"{_MANIFEST}.new"
-        with aside.open("w", encoding="utf-8") as stream:
-            json.dump(manifest, stream, sort_keys=True)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(self.folder / _MANIFEST)
+        write_atomic(self.folder / _MANIFEST, json.dumps(manifest, sort_keys=True))
 
     def _take_up(self) -> None:
         """Take what an earlier run of the same job has finished; refuse another job's."""
@@ -223,14 +219,14 @@ def _alone(folder: Path, output: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        os.close(lock)
+        lock.close()
 
 
-def _lock(folder: Path, output: Path) -> int | None:
+def _lock(folder: Path, output: Path) -> IO[str] | None:
     """Take the lock; None if the one before us cleared the folder away under our hands."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        lock = (folder / "lock").open("a", encoding="utf-8")
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -238,21 +234,21 @@ def _lock(folder: Path, output: Path) -> int | None:
             f"cannot write {output}: {error.strerror}; nothing was changed"
         ) from None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+        lock_stream(lock, wait=False)
+    except LockHeldError:
+        lock.close()
         raise ChurnkitError(
             f"another run is writing {output}: wait for it, or write elsewhere"
         ) from None
     if _is_current(lock, folder / "lock"):
         return lock
-    os.close(lock)
+    lock.close()
     return None
 
 
-def _is_current(lock: int, path: Path) -> bool:
+def _is_current(lock: IO[str], path: Path) -> bool:
     try:
-        return os.fstat(lock).st_ino == path.stat().st_ino
+        return os.fstat(lock.fileno()).st_ino == path.stat().st_ino
     except FileNotFoundError:
         return False
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +13,12 @@ import pyarrow.parquet as pq
 
 from churnkit.batch.io.table_writer import TableWriter
 from churnkit.contracts.parsing.scalars import BLANKS
+from churnkit.core.io.atomic_write import atomic_write
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 __all__ = ["erase_rows"]
 
@@ -144,17 +143,10 @@ def _holds(row: list[str], places: Sequence[int], wanted: set[str]) -> bool:
 @contextmanager
 def _in_place_of(file: Path) -> Iterator[Any]:
     """Write a file aside, which takes the other's place when the block ends without an error."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+    with atomic_write(file, mode=0o600) as path:
+        with path.open("w", encoding="utf-8", newline="") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).chmod(file.stat().st_mode & 0o777)
-        Path(name).replace(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        path.chmod(file.stat().st_mode & 0o777)
 
 
 def _unread(file: Path) -> ChurnkitError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
+from churnkit.core.io.atomic_write import StagedFile
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -90,23 +89,17 @@ class TableWriter:
         self.path = Path(path)
         self.rows = 0
         self._kind = refuse_unwritable(self.path)
-        self._aside: Path | None = None
+        self._staged: StagedFile | None = None
         self._writer: Any = None
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{self.path.name}-", dir=self.path.parent)
-            os.close(handle)
-            self._aside = Path(name)
-            self._aside.chmod(0o666 & ~_umask())
-            self._writer = self._open(schema)
+            self._staged = StagedFile(self.path)
+            self._writer = self._open(self._staged.path, schema)
         except (OSError, pa.ArrowException) as error:
             self._discard()
             raise _refused(self.path, error) from None
 
-    def _open(self, schema: pa.Schema) -> Any:
-        if self._kind == "parquet":
-            return pq.ParquetWriter(self._aside, schema)
-        return pcsv.CSVWriter(self._aside, schema)
+    def _open(self, path: Path, schema: pa.Schema) -> Any:
+        return (pq.ParquetWriter if self._kind == "parquet" else pcsv.CSVWriter)(path, schema)
 
     def write(self, table: pa.Table) -> None:
         """Add rows."""
@@ -120,34 +113,33 @@ class TableWriter:
 
     def seal(self) -> None:
         """Bring every row to the disk; the file has its name only after `finish`."""
-        if self._writer is None or self._aside is None:
+        if self._writer is None or self._staged is None:
             return
         try:
             self._writer.close()
             self._writer = None
-            with self._aside.open("rb") as stream:
-                os.fsync(stream.fileno())
+            self._staged.sync()
         except (OSError, pa.ArrowException) as error:
             raise _refused(self.path, error) from None
 
     def finish(self) -> None:
         """Give the file its name; without this call nothing appears."""
-        if self._aside is None:
+        if self._staged is None:
             return
         self.seal()
         try:
-            self._aside.replace(self.path)
+            self._staged.commit()
         except OSError as error:
             raise _refused(self.path, error) from None
-        self._aside = None
+        self._staged = None
 
     def _discard(self) -> None:
         if self._writer is not None:
             with suppress(OSError, pa.ArrowException):
                 self._writer.close()
-        if self._aside is not None:
-            self._aside.unlink(missing_ok=True)
-            self._aside = None
+        if self._staged is not None:
+            self._staged.discard()
+            self._staged = None
 
     def __enter__(self) -> Self:
         return self
@@ -159,12 +151,6 @@ class TableWriter:
         trace: TracebackType | None,
     ) -> None:
         self._discard()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _refused(path: Path, error: Exception) -> ChurnkitError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from churnkit.batch.io.delete_rows import erase_rows
 from churnkit.batch.io.table_writer import invalid_path
 from churnkit.bundle.training_members import hash_members, members_salt
 from churnkit.contracts.parsing.scalars import BLANKS
+from churnkit.core.io.lock import LockHeldError, exclusive_lock
 from churnkit.core.output_ledger import Output, noted_outputs
 from churnkit.errors import ChurnkitError
 
@@ -209,15 +209,14 @@ def _throw_away_unfinished(output: Path, *, dry_run: bool) -> bool:
     folder = unfinished_folder(output)
     if not folder.is_dir():
         return False
-    with (folder / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ChurnkitError(
-                f"another run is writing {output}: wait for it, and erase again"
-            ) from None
-        if not dry_run:
-            shutil.rmtree(folder)
+    try:
+        with exclusive_lock(folder / "lock", wait=False):
+            if not dry_run:
+                shutil.rmtree(folder)
+    except LockHeldError:
+        raise ChurnkitError(
+            f"another run is writing {output}: wait for it, and erase again"
+        ) from None
     return True
 
 
@@ -238,10 +237,9 @@ def _knowing(registry: Registry, project: Project, wanted: set[str]) -> tuple[Kn
 
 @contextmanager
 def _alone(project: Project) -> Iterator[None]:
-    """Let one erasure at a time work on a project."""
+    """Serialize the erasures of a project."""
     if not project.store.is_dir():
         yield
         return
-    with (project.store / "erase.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive_lock(project.store / "erase.lock"):
         yield

@@ -1,1 +1,1 @@
-"""Read tables from files and databases."""
+"""Files: formats, atomic writes, locks, change detection."""

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.atomic_write import write_atomic
 from churnkit.decisions.allocation.shadow_prices import ShadowPrices
 from churnkit.errors import RecipeError
 
@@ -31,12 +32,8 @@ def write_prices(path: str | Path, prices: ShadowPrices, catalogue: Catalogue) -
     0.5
     """
     stored = {"format": _FORMAT, **_named(catalogue), **prices.to_dict()}
-    file = Path(path)
-    aside = file.with_name(f".{file.name}.aside")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(stored, indent=1, allow_nan=False), encoding="utf-8")
-        aside.replace(file)
+        write_atomic(path, json.dumps(stored, indent=1, allow_nan=False))
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: prices cannot be written ({type(error).__name__})") from None
 

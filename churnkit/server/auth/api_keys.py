@@ -10,19 +10,19 @@ import hashlib
 import hmac
 import json
 import logging
-import os
 import re
 import secrets
 import stat
-import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.io.watch import FileWatch
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Sequence
 
 __all__ = ["SCOPES", "Key", "KeyRing", "add_key", "read_keys", "remove_key"]
@@ -166,12 +166,7 @@ def _check(name: str, scopes: frozenset[str], limits: Sequence[float | None]) ->
 
 def _write(place: Path, keys: Iterable[Key]) -> None:
     text = json.dumps({"keys": [key.to_dict() for key in keys]}, indent=1) + "\n"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    # Made readable to its owner alone, and put in place whole: a service may read at any moment.
-    handle, aside = tempfile.mkstemp(dir=place.parent, prefix=place.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    Path(aside).replace(place)
+    write_atomic(place, text, mode=0o600)
 
 
 class KeyRing:
@@ -191,18 +186,15 @@ class KeyRing:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
+        self._watch = FileWatch(self._path, _LOOK_SECONDS)
         self._keys = {key.id: key for key in read_keys(self._path)}
-        self._stamp = self._look()
-        self._looked = time.monotonic()
 
     def find(self, presented: str) -> Key | None:
         """Return the key that somebody presents, if it is one.
 
         The time that this takes does not depend on how much of the secret is right.
         """
-        now = time.monotonic()
-        if now - self._looked > _LOOK_SECONDS:
-            self._looked = now
+        if self._watch.changed():
             self._read_again()
         match = _KEY.fullmatch(presented)
         key = self._keys.get(match["id"]) if match else None
@@ -211,20 +203,9 @@ class KeyRing:
         return key if right else None
 
     def _read_again(self) -> None:
-        stamp = self._look()
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
         try:
             self._keys = {key.id: key for key in read_keys(self._path)}
         except ChurnkitError as error:
             _LOG.error("the keys stay as they were: %s", error)
         else:
             _LOG.info("the keys were read again: %s of them", len(self._keys))
-
-    def _look(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino

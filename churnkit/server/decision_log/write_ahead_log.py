@@ -7,11 +7,12 @@ written by the next one. The journal takes each key once, so writing twice does 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
+
+from churnkit.core.io.lock import LockHeldError, lock_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ class Spool:
         handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._stream: IO[bytes] = os.fdopen(handle, "wb", buffering=0)
         # Held while this process lives: so another one knows whose files are left over.
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock_stream(self._stream, wait=True)
 
     def add(self, lines: list[Line]) -> None:
         """Keep decisions until `clear`: in the system's hands when this returns."""
@@ -75,8 +76,8 @@ class Spool:
         for place in sorted(self._folder.glob(f"*{_ENDING}")):
             if place == self._place:
                 continue
-            with contextlib.suppress(OSError), place.open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(OSError, LockHeldError), place.open("rb+") as stream:
+                lock_stream(stream, wait=False)
                 found.append((place, _read(stream.read())))
         return found
 

@@ -100,7 +100,7 @@ def test_a_full_disk_leaves_the_file(tmp_path, monkeypatch):
     def full(_handle):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("churnkit.batch.io.delete_rows.os.fsync", full)
+    monkeypatch.setattr("churnkit.core.io.atomic_write.os.fsync", full)
     with pytest.raises(ChurnkitError, match="was not changed"):
         erase_rows(file, {"bob"}, column="id")
     assert file.read_text() == "id\nann\nbob\n"
