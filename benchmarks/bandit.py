@@ -188,7 +188,7 @@ def open_bandit() -> dict[str, Any]:
     half = len(arm) // 2
     first, second = slice(0, half), slice(half, None)
     bandit = LinearBandit.new(
-        customer_features=X.shape[1], option_features=1, prior=100.0, own_prior=100.0
+        customer_features=X.shape[1], option_features=1, prior=100.0, option_prior=100.0
     ).update(
         BanditBatch(X[first], [names[at] for at in arm[first]], feature[arm[first]], click[first])
     )

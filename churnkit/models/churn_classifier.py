@@ -1,4 +1,4 @@
-"""From an encoded matrix to calibrated probabilities, with nothing for the user to tune."""
+"""Model selection, blending and calibration in one estimator without tuning by the user."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from sklearn.base import clone
 from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.calibration.prior_correction import log_odds, prior_shift
-from churnkit.models.classifiers.base import BinaryModel, TrainingRows
+from churnkit.models.classifiers.base import BinaryModel
 from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.classifiers.lightgbm_dask import check_engine
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, fold_numbers, forward_folds, make_folds
+from churnkit.models.folds import fold_numbers, forward_folds, make_folds
 from churnkit.models.scorers.ensemble import EnsembleScorer
 from churnkit.models.selection.candidates import (
     CandidateResult,
     CandidateTable,
     ScoredCandidate,
     blend,
-    judged,
+    calibrate_held_out,
     score_candidate,
 )
 from churnkit.models.selection.cost_estimate import estimate_cost
-from churnkit.models.selection.optuna_search import tune
+from churnkit.models.selection.optuna_search import search
 from churnkit.models.selection.presets import SELECTION_ROWS, profile_candidates
-from churnkit.models.selection.subsample import sampled
+from churnkit.models.training_rows import subsample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.models.calibration.fit import CalibrationResult
+    from churnkit.models.folds import Fold
     from churnkit.models.scorers.base import Scorer
     from churnkit.models.selection.optuna_search import Trial, Tuning
+    from churnkit.models.training_rows import TrainingRows
 
 __all__ = ["ChurnClassifier"]
 
@@ -45,64 +47,64 @@ _BLEND = "blend"
 
 
 class ChurnClassifier(BinaryModel):
-    """The best of several models for this table, calibrated.
+    """Calibrated winner of a comparison of several models on held-out rows.
 
-    Each candidate is scored on rows that it did not see; its log-odds are calibrated by maps
-    that did not see the rows either; the lowest log loss wins. The candidates' weighted blend
-    takes part in the contest. The winner is then fitted on all rows.
+    Each candidate is scored on rows it was not fitted on, and calibrated by maps fitted without
+    them; the lowest log loss wins. The candidates' weighted blend is a candidate too. The winner
+    is refitted on all rows.
 
     Parameters
     ----------
     profile
-        ``"fast"``, ``"balanced"`` or ``"accurate"``: how many candidates, how long.
+        ``"fast"``, ``"balanced"`` or ``"accurate"``: the set of candidates, from quick to
+        thorough.
     seed
         The same rows, settings and seed give the same model.
     categorical_features
         Indices of the columns that hold category codes.
     candidates
         Pairs of a name and an unfitted `LogisticModel`, `LightGBMTrees`, or other estimator
-        with a `scorer_`; the profile's own if not given.
+        with a `scorer_`; those of the profile if not given.
     cv
-        How many stratified folds, a scikit-learn splitter, or pairs of row numbers.
+        Number of stratified folds, a scikit-learn splitter, or pairs of row numbers.
     ensemble
-        Whether the blend of the candidates may win.
+        Allow the blend of the candidates to win.
     monotone_constraints
-        For each column 1, -1 or 0; candidates that cannot honour them do not take part.
+        For each column 1, -1 or 0; candidates that do not support constraints are left out.
     tuning
-        A budget for searching further settings of trees, which take part as one more
-        candidate; none if not given.
+        A budget for a search of LightGBM's settings, whose best is one more candidate; no search
+        if not given.
     population_rate
-        Which share of all customers churns, where the rows hold another share on purpose:
-        churners drawn more often, or as many of each. Probabilities are then those of the
-        population; None where the rows are like it.
+        The churn rate among all customers, if churners were over- or undersampled in the
+        training rows. Probabilities are then those of the population. None for a random sample.
     selection_rows
-        With more rows than this the candidates are compared on a sample of so many, and the
-        winner is fitted on all; the profile's own number if not given.
+        With more rows than this the candidates are compared on a sample of this size, and the
+        winner is fitted on all; depends on the profile if not given.
     num_threads
-        How many threads LightGBM may use.
+        Number of threads of LightGBM.
     engine
-        Where the profile's own trees are fitted on all rows, once the contest is over:
-        ``"local"`` or ``"dask"``, as in `LightGBMTrees`. The contest itself stays in this process.
+        Where the winner's trees are fitted on all rows: ``"local"`` or ``"dask"``, as in
+        `LightGBMTrees`. The comparison always runs in this process.
 
     Attributes
     ----------
     scorer_ : Scorer
-        The winner's log-odds; all that a bundle saves, beside `calibration_`.
+        The winner's log-odds. A bundle stores it with `calibration_`.
     calibration_ : Calibration
         The map from its log-odds to probabilities.
     winner_ : str
         The winner's name.
     candidates_ : CandidateTable
-        How all candidates did, best first.
+        Results of all candidates, best first.
     members_ : dict of str to estimator
-        What the winner consists of, fitted on all rows.
+        The models of the winner, fitted on all rows.
     held_out_probability_ : (n,)
-        The winner's probability for each training row from models and maps that did not see
-        it; NaN where no fold held it out. Rows of weight zero are not among them.
+        The winner's probability for each training row from models and maps fitted without it;
+        NaN where no fold held it out. Rows with zero weight are not included.
     trials_ : tuple of Trial
-        What the tuning tried.
+        Trials of the search.
     interrupted_ : bool
-        Whether somebody interrupted the contest, so that not all candidates took part.
+        True if the comparison was interrupted before all candidates were scored.
     classes_ : (2,)
     n_features_in_ : int
 
@@ -155,10 +157,10 @@ class ChurnClassifier(BinaryModel):
         times: ArrayLike | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """Hold the contest and fit the winner.
+        """Compare the candidates and fit the winner.
 
-        An interrupt (Ctrl+C) ends the contest, and the best model so far is fitted and kept;
-        before the first candidate is through there is none, and the interrupt goes on.
+        An interrupt (Ctrl+C) ends the comparison, and the best candidate so far is fitted; before
+        the first candidate is scored, KeyboardInterrupt is raised.
 
         Parameters
         ----------
@@ -166,11 +168,14 @@ class ChurnClassifier(BinaryModel):
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
         groups : (n,) rows of one group stay on one side of every fold
-        times : (n,) when each row was known; then every fold learns from what is earlier, in
-            place of `cv` and `groups`, and the calibration too is one of later rows
+        times : (n,) snapshot time of each row; each fold then trains on earlier rows and is
+            scored on later ones, and `cv` (as a splitter) and `groups` are ignored
         progress
-            Called with a few words: first with time and memory that the fit will take, then
-            before each step.
+            Called with a message: first the expected time and memory, then before each step.
+
+        Returns
+        -------
+        The fitted estimator.
 
         Raises
         ------
@@ -183,24 +188,24 @@ class ChurnClassifier(BinaryModel):
         shift = prior_shift(
             self.population_rate, float(np.average(all_rows.outcome, weights=all_rows.weight))
         )
-        entrants = self._entrants(len(all_rows.matrix))
-        rows, at = sampled(all_rows, self._contest_rows(), seed=self.seed)
+        candidates = self._candidates(len(all_rows.matrix))
+        rows, index = subsample(all_rows, self._selection_rows(), seed=self.seed)
         if times is None:
             folds = make_folds(self.cv, rows, groups=groups, seed=self.seed)
         else:
             parts = self.cv if isinstance(self.cv, int) else 5
             folds = forward_folds(rows, times, parts=parts)
         number = fold_numbers(folds, len(rows.matrix))
-        effort = estimate_cost(
-            entrants,
+        cost = estimate_cost(
+            candidates,
             rows=len(all_rows.matrix),
             columns=all_rows.matrix.shape[1],
             selection_rows=len(rows.matrix),
             folds=len(folds),
         )
-        progress(str(effort))
-        contenders = self._contenders(entrants, rows, folds, progress)
-        entries = self._entries(contenders, rows, number)
+        progress(str(cost))
+        scored = self._score_candidates(candidates, rows, folds, progress)
+        entries = self._entries(scored, rows, number)
         winner = min(entries, key=lambda entry: entry.log_loss)
         self.winner_ = winner.name
         self.candidates_ = _table(entries, winner)
@@ -210,50 +215,51 @@ class ChurnClassifier(BinaryModel):
             self.calibration_ = self.calibration_.shifted(shift)
             held_out = Calibration.identity().shifted(shift).apply(log_odds(held_out))
         self.held_out_probability_ = np.full(len(all_rows.matrix), np.nan)
-        self.held_out_probability_[at[number >= 0]] = held_out
+        self.held_out_probability_[index[number >= 0]] = held_out
         progress(f"fitting {winner.name} on all {len(all_rows.matrix):,} rows")
-        self._refit(contenders, winner.weights, all_rows)
+        self._refit(scored, winner.weights, all_rows)
         return self
 
-    def _contest_rows(self) -> int:
+    def _selection_rows(self) -> int:
         if self.selection_rows is not None:
             return self.selection_rows
         return SELECTION_ROWS.get(self.profile, max(SELECTION_ROWS.values()))
 
-    def _contenders(
+    def _score_candidates(
         self,
-        entrants: list[tuple[str, BinaryModel]],
+        candidates: list[tuple[str, BinaryModel]],
         rows: TrainingRows,
         folds: list[Fold],
         progress: Callable[[str], None],
     ) -> list[ScoredCandidate]:
-        """Score all candidates on held-out rows, or as many as somebody waits for."""
+        """Score the candidates on held-out rows until all are scored or the user interrupts."""
         number = fold_numbers(folds, len(rows.matrix))
-        contenders: list[ScoredCandidate] = []
+        scored: list[ScoredCandidate] = []
         self.interrupted_ = False
         self.trials_: tuple[Trial, ...] = ()
         try:
-            for name, estimator in self._in_turn(entrants, rows, folds, progress):
-                contenders.append(score_candidate(name, estimator, rows, folds, number))
-                found = contenders[-1]
-                loss = found.calibrated.log_losses[found.calibrated.calibration.method]
-                progress(f"{name}: log loss {loss:.4f}, {found.cpu_seconds:.0f} CPU-s")
+            for name, estimator in self._with_tuned(candidates, rows, folds, progress):
+                candidate = score_candidate(name, estimator, rows, folds, number)
+                scored.append(candidate)
+                loss = candidate.calibrated.log_losses[candidate.calibrated.calibration.method]
+                progress(f"{name}: log loss {loss:.4f}, {candidate.cpu_seconds:.0f} CPU-s")
         except KeyboardInterrupt:
-            if not contenders:
+            if not scored:
                 raise
             self.interrupted_ = True
-            progress(f"interrupted: the best of {len(contenders)} candidates is kept")
-        return contenders
+            progress(f"interrupted: continuing with the best of {len(scored)} candidates")
+        return scored
 
-    def _in_turn(
+    def _with_tuned(
         self,
-        entrants: list[tuple[str, BinaryModel]],
+        candidates: list[tuple[str, BinaryModel]],
         rows: TrainingRows,
         folds: list[Fold],
         progress: Callable[[str], None],
     ) -> Iterator[tuple[str, BinaryModel]]:
-        for at, (name, estimator) in enumerate(entrants, 1):
-            progress(f"candidate {at} of {len(entrants)}: {name}, {len(folds)} folds")
+        """Yield the candidates, then the tuned trees if a search was requested."""
+        for position, (name, estimator) in enumerate(candidates, 1):
+            progress(f"candidate {position} of {len(candidates)}: {name}, {len(folds)} folds")
             yield name, estimator
         if self.tuning is None:
             return
@@ -263,75 +269,63 @@ class ChurnClassifier(BinaryModel):
             num_threads=self.num_threads,
             engine=self.engine,
         )
-        tuned = tune(base, rows, folds, self.tuning, seed=self.seed, progress=progress)
+        tuned = search(base, rows, folds, self.tuning, seed=self.seed, progress=progress)
         self.trials_ = tuned.trials
         yield "trees, tuned", tuned.estimator
         if tuned.interrupted:
             raise KeyboardInterrupt
 
-    def _entrants(self, rows: int) -> list[tuple[str, BinaryModel]]:
+    def _candidates(self, rows: int) -> list[tuple[str, BinaryModel]]:
         named = self.candidates
         if named is None:
             named = profile_candidates(self.profile, rows=rows, seed=self.seed)
-        entrants = []
+        candidates = []
         for name, estimator in named:
-            known = estimator.get_params()
-            if self.monotone_constraints is not None and "monotone_constraints" not in known:
+            settings = estimator.get_params()
+            if self.monotone_constraints is not None and "monotone_constraints" not in settings:
                 continue
-            # What a candidate says for itself stands; the rest is this classifier's.
-            given = {
+            # Settings of the candidate take precedence over those of the classifier.
+            inherited = {
                 key: getattr(self, key)
                 for key in ("categorical_features", "monotone_constraints")
-                if key in known and known[key] is None
+                if key in settings and settings[key] is None
             }
             if self.candidates is None:
-                given |= {
-                    key: getattr(self, key) for key in ("num_threads", "engine") if key in known
+                inherited |= {
+                    key: getattr(self, key) for key in ("num_threads", "engine") if key in settings
                 }
-            entrants.append((name, clone(estimator).set_params(**given)))
-        if not entrants:
+            candidates.append((name, clone(estimator).set_params(**inherited)))
+        if not candidates:
             raise ModelDataError(
-                "no candidate is left: name at least one that honours the constraints"
+                "no candidate is left: pass at least one that supports monotone_constraints"
             )
-        return entrants
+        return candidates
 
     def _entries(
-        self, contenders: list[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
+        self, scored: list[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
     ) -> list[_Entry]:
-        alone = np.eye(len(contenders))
         entries = [
-            _entry(
-                each.name,
-                weights=alone[at],
-                calibrated=each.calibrated,
-                cpu_seconds=each.cpu_seconds,
-                rows=rows,
-                number=number,
+            _Entry.evaluate(
+                candidate.name, weights, candidate.calibrated, candidate.cpu_seconds, rows, number
             )
-            for at, each in enumerate(contenders)
+            for candidate, weights in zip(scored, np.eye(len(scored)), strict=True)
         ]
-        if self.ensemble and len(contenders) > 1:
-            weights, raw = blend(contenders, rows, number)
-            blended = _entry(
-                _BLEND,
-                weights=weights,
-                calibrated=judged(raw, rows, number),
-                cpu_seconds=sum(each.cpu_seconds for each in contenders),
-                rows=rows,
-                number=number,
-            )
-            entries.append(blended)
+        if self.ensemble and len(scored) > 1:
+            weights, raw = blend(scored, rows, number)
+            calibrated = calibrate_held_out(raw, rows, number)
+            cpu_seconds = sum(candidate.cpu_seconds for candidate in scored)
+            entries.append(_Entry.evaluate(_BLEND, weights, calibrated, cpu_seconds, rows, number))
         return entries
 
     def _refit(
-        self, contenders: list[ScoredCandidate], weights: NDArray[np.float64], rows: TrainingRows
+        self, scored: list[ScoredCandidate], weights: NDArray[np.float64], rows: TrainingRows
     ) -> None:
         chosen = np.flatnonzero(weights)
         self.members_: dict[str, BinaryModel] = {
-            contenders[at].name: clone(contenders[at].estimator).fit(
+            scored[member].name: clone(scored[member].estimator).fit(
                 rows.matrix, rows.outcome, rows.weight
             )
-            for at in chosen
+            for member in chosen
         }
         scorers: list[Scorer] = [member.scorer_ for member in self.members_.values()]
         self.scorer_ = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights[chosen])
@@ -339,7 +333,7 @@ class ChurnClassifier(BinaryModel):
 
 @dataclass(frozen=True)
 class _Entry:
-    """A contender, or the blend of them: weights on the contenders, and how it did."""
+    """A candidate or the blend: weights on the candidates, and the held-out loss."""
 
     name: str
     weights: NDArray[np.float64]
@@ -348,22 +342,23 @@ class _Entry:
     spread: float
     cpu_seconds: float
 
-
-def _entry(
-    name: str,
-    *,
-    weights: NDArray[np.float64],
-    calibrated: CalibrationResult,
-    cpu_seconds: float,
-    rows: TrainingRows,
-    number: NDArray[np.intp],
-) -> _Entry:
-    held = number >= 0
-    losses = row_log_losses(rows.outcome[held], calibrated.probability)
-    share = rows.weight[held] / rows.weight[held].sum()
-    mean = float(share @ losses)
-    spread = float(np.sqrt(share**2 @ (losses - mean) ** 2))
-    return _Entry(name, weights, calibrated, mean, spread, cpu_seconds)
+    @classmethod
+    def evaluate(  # noqa: PLR0917 - one private caller
+        cls,
+        name: str,
+        weights: NDArray[np.float64],
+        calibrated: CalibrationResult,
+        cpu_seconds: float,
+        rows: TrainingRows,
+        number: NDArray[np.intp],
+    ) -> Self:
+        """Measure the log loss of held-out probabilities."""
+        held_out = number >= 0
+        losses = row_log_losses(rows.outcome[held_out], calibrated.probability)
+        share = rows.weight[held_out] / rows.weight[held_out].sum()
+        mean = float(share @ losses)
+        spread = float(np.sqrt(share**2 @ (losses - mean) ** 2))
+        return cls(name, weights, calibrated, mean, spread, cpu_seconds)
 
 
 def _table(entries: list[_Entry], winner: _Entry) -> CandidateTable:
@@ -375,9 +370,9 @@ def _table(entries: list[_Entry], winner: _Entry) -> CandidateTable:
                 log_loss=entry.log_loss,
                 spread=entry.spread,
                 calibration=entry.calibrated.calibration.method,
-                weight=float(winner.weights[at]) if at < len(winner.weights) else 0.0,
+                weight=float(winner.weights[index]) if index < len(winner.weights) else 0.0,
                 cpu_seconds=entry.cpu_seconds,
             )
-            for at, entry in ordered
+            for index, entry in ordered
         )
     )

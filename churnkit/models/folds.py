@@ -1,4 +1,4 @@
-"""Held-out scores: each row scored by a model that did not see it."""
+"""Cross-validation folds and held-out scores."""
 
 from __future__ import annotations
 
@@ -14,30 +14,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.models.classifiers.base import TrainingRows
+    from churnkit.models.training_rows import TrainingRows
 
 __all__ = ["Fold", "average_held_out", "fold_numbers", "forward_folds", "make_folds"]
 
 
 class Fold(NamedTuple):
-    """Row numbers to train on, and row numbers to hold out."""
+    """Row numbers for training and for holding out."""
 
     train: NDArray[np.intp]
     test: NDArray[np.intp]
 
 
 def make_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> list[Fold]:
-    """Return the folds of a splitter, each with both classes to train on.
+    """Return the folds of a splitter, each with both classes in its training rows.
 
     Parameters
     ----------
     cv
-        How many stratified folds, a scikit-learn splitter, or pairs of row numbers.
+        Number of stratified folds, a scikit-learn splitter, or pairs of row numbers.
     rows
         Checked training rows.
     groups : (rows of the caller's table,) rows of one group stay on one side of every fold
     seed
         For stratified folds.
+
+    Returns
+    -------
+    list of Fold
 
     Raises
     ------
@@ -46,8 +50,8 @@ def make_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> list[F
 
     Examples
     --------
-    >>> from churnkit.models.classifiers.base import TrainingRows
-    >>> rows = TrainingRows.of(np.zeros((4, 1)), np.array([0.0, 1.0, 0.0, 1.0]))
+    >>> from churnkit.models.training_rows import TrainingRows
+    >>> rows = TrainingRows.from_arrays(np.zeros((4, 1)), np.array([0.0, 1.0, 0.0, 1.0]))
     >>> [len(fold.test) for fold in make_folds(2, rows, groups=None, seed=0)]
     [2, 2]
     """
@@ -62,62 +66,66 @@ def make_folds(cv: Any, rows: TrainingRows, *, groups: Any, seed: int) -> list[F
     else:
         folds = [Fold(*(_renumbered(side, rows) for side in pair)) for pair in cv]
     if len(folds) < 2:
-        raise ModelDataError(f"{len(folds)} folds cannot hold a model to account: use 2 or more")
+        raise ModelDataError(f"at least 2 folds are required, got {len(folds)}")
     for number, fold in enumerate(folds):
         churners = int(rows.outcome[fold.train].sum())
         if churners in {0, len(fold.train)}:
             raise ModelDataError(
                 f"fold {number} has {churners} churners among {len(fold.train)} training rows: "
-                "use fewer folds, or folds that keep both classes"
+                "use fewer folds, or folds with both classes"
             )
     return folds
 
 
 def forward_folds(rows: TrainingRows, times: Any, *, parts: int) -> list[Fold]:
-    """Return folds that go forward in time: each learns from all that is earlier.
+    """Return folds that move forward in time: each trains on all earlier rows.
 
-    The rows fall into so many parts and one more, each of whole moments; the first is held
-    out by none.
+    The rows are divided into ``parts + 1`` parts of complete snapshot times; the first part is
+    never held out.
 
     Parameters
     ----------
     rows
         Checked training rows.
-    times : (rows of the caller's table,) when each row was known: dates, or numbers
+    times : (rows of the caller's table,) snapshot time of each row: dates or numbers
     parts
-        How many folds, at most.
+        Maximum number of folds.
+
+    Returns
+    -------
+    list of Fold
 
     Raises
     ------
     ModelDataError
-        There are fewer than three moments, or both classes are not there early enough.
+        There are fewer than three times, or the early rows lack a class.
 
     Examples
     --------
-    >>> from churnkit.models.classifiers.base import TrainingRows
-    >>> rows = TrainingRows.of(np.zeros((6, 1)), np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]))
+    >>> from churnkit.models.training_rows import TrainingRows
+    >>> rows = TrainingRows.from_arrays(np.zeros((6, 1)), np.array([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]))
     >>> [fold.test.tolist() for fold in forward_folds(rows, [1, 1, 2, 2, 3, 3], parts=5)]
     [[2, 3], [4, 5]]
     """
-    moments, moment = np.unique(np.asarray(times)[rows.position], return_inverse=True)
-    if len(moments) < 3:
+    distinct, time = np.unique(np.asarray(times)[rows.position], return_inverse=True)
+    if len(distinct) < 3:
         raise ModelDataError(
-            f"{len(moments)} moments are too few to hold models to account in time: "
-            "bring snapshots of three dates or more, or leave times out"
+            f"folds forward in time need at least 3 snapshot times, got {len(distinct)}: add "
+            "snapshots, or omit times"
         )
-    # Whole moments, so many that the parts have about the same number of rows.
-    passed = np.cumsum(np.bincount(moment)) - 1
-    part = np.unique(passed * (parts + 1) // len(moment), return_inverse=True)[1][moment]
+    # Complete times, grouped so that the parts have about the same number of rows.
+    last_row = np.cumsum(np.bincount(time)) - 1
+    part = np.unique(last_row * (parts + 1) // len(time), return_inverse=True)[1][time]
     folds = []
-    for at in range(1, int(part.max()) + 1):
-        train, test = np.flatnonzero(part < at), np.flatnonzero(part == at)
-        # Too early to learn from, if all stayed or all left until then.
+    for number in range(1, int(part.max()) + 1):
+        train, test = np.flatnonzero(part < number), np.flatnonzero(part == number)
+        # Skip parts before both classes have occurred.
         if 0 < rows.outcome[train].sum() < len(train):
             folds.append(Fold(train, test))
     if len(folds) < 2:
         raise ModelDataError(
-            "customers who left and customers who stayed are not there early enough to hold "
-            "models to account in time: leave times out"
+            "fewer than 2 folds forward in time have both classes in their training rows: omit "
+            "times"
         )
     return folds
 
@@ -125,7 +133,7 @@ def forward_folds(rows: TrainingRows, times: Any, *, parts: int) -> list[Fold]:
 def average_held_out(
     folds: Sequence[Fold], parts: Sequence[NDArray[np.float64]], rows: int
 ) -> NDArray[np.float64]:
-    """Return the held-out score of each row, (n,), NaN for a row that no fold holds out.
+    """Return the mean held-out score of each row, (n,), NaN for a row that no fold holds out.
 
     Examples
     --------
@@ -141,7 +149,7 @@ def average_held_out(
 
 
 def fold_numbers(folds: Sequence[Fold], rows: int) -> NDArray[np.intp]:
-    """Return which fold holds each row out, (n,), the last one if several do, -1 for none.
+    """Return the number of the (last) fold that holds each row out, (n,), -1 for none.
 
     Examples
     --------
@@ -149,32 +157,31 @@ def fold_numbers(folds: Sequence[Fold], rows: int) -> NDArray[np.intp]:
     array([-1, -1,  0])
     """
     number = np.full(rows, -1, dtype=np.intp)
-    for at, fold in enumerate(folds):
-        number[fold.test] = at
+    for position, fold in enumerate(folds):
+        number[fold.test] = position
     return number
 
 
 def _renumbered(side: Any, rows: TrainingRows) -> NDArray[np.intp]:
-    """Turn row numbers of the caller's table into numbers of the rows that are left of it."""
-    chosen = np.asarray(side)
-    if chosen.dtype == bool:
-        chosen = np.flatnonzero(chosen)
-    numbers = np.searchsorted(rows.position, chosen)
+    """Convert row numbers of the caller's table to positions in the checked rows."""
+    original = np.asarray(side)
+    if original.dtype == bool:
+        original = np.flatnonzero(original)
+    numbers = np.searchsorted(rows.position, original)
     numbers = np.minimum(numbers, len(rows.position) - 1)
-    return np.asarray(numbers[rows.position[numbers] == chosen], dtype=np.intp)
+    return np.asarray(numbers[rows.position[numbers] == original], dtype=np.intp)
 
 
 def _check_counts(cv: int, rows: TrainingRows, groups: Any) -> None:
     if cv < 2:
-        raise ModelDataError(f"{cv} folds cannot hold a model to account: use 2 or more")
+        raise ModelDataError(f"cv must be at least 2, got {cv}")
     churners = int(rows.outcome.sum())
-    for count, who in ((churners, "churners"), (len(rows.outcome) - churners, "stayers")):
+    counts = {"churners": churners, "stayers": len(rows.outcome) - churners}
+    if groups is not None:
+        counts["groups"] = len(np.unique(groups))
+    for name, count in counts.items():
         if count < cv:
+            remedy = f"cv to at most {count}" if count > 1 else "a cv splitter"
             raise ModelDataError(
-                f"{count} {who} are too few for {cv} folds: gather more customers, "
-                f"or set cv to at most {count} if that is 2 or more"
+                f"{count} {name} are too few for {cv} folds: add customers, or set {remedy}"
             )
-    if groups is not None and len(np.unique(groups)) < cv:
-        raise ModelDataError(
-            f"{len(np.unique(groups))} groups are too few for {cv} folds: set a smaller cv"
-        )

@@ -1,7 +1,6 @@
-"""What a scorer has learnt: which columns move it, and how it answers to each.
+"""Feature importance and partial dependence of a scorer.
 
-Everything is computed from the scorer's own arrays, with numpy alone, so it can be asked of a
-loaded bundle as of a fitted model.
+Computed from the scorer's arrays with numpy alone, for a loaded bundle and a fitted model alike.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ _BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """How much each column moves the customers' scores, (f,) each.
+    """Importance of each column for the customers' scores, (f,) each.
 
     Attributes
     ----------
     log_odds
         Mean absolute Shapley value.
     points
-        Mean absolute effect on the probability in percentage points: the probability less what
-        it would be without the column's contribution.
+        Mean absolute effect on the probability in percentage points: the probability minus the
+        probability without the column's contribution.
     order
-        The columns' indices, the strongest first.
+        Column indices, the most important first.
     """
 
     log_odds: NDArray[np.float64]
@@ -54,7 +53,7 @@ def importance(
     calibration: Calibration,
     sample_weight: ArrayLike | None = None,
 ) -> Importance:
-    """Average the exact Shapley values of many customers.
+    """Average the absolute Shapley values of many customers.
 
     Parameters
     ----------
@@ -65,10 +64,14 @@ def importance(
         From log-odds to probability.
     sample_weight : (n,) weights of the rows
 
+    Returns
+    -------
+    Importance
+
     Raises
     ------
     ModelDataError
-        There is no row, or the matrix does not fit the scorer.
+        X has no rows, or a different number of columns.
 
     Examples
     --------
@@ -76,11 +79,11 @@ def importance(
     >>> scorer = LinearScorer.straight(
     ...     bias=0.0, coefficients=[2.0, 0.5], low=[-1, -1], high=[1, 1]
     ... )
-    >>> found = importance(scorer, [[1, 1], [-1, -1]], calibration=Calibration.identity())
-    >>> found.log_odds, found.order
+    >>> result = importance(scorer, [[1, 1], [-1, -1]], calibration=Calibration.identity())
+    >>> result.log_odds, result.order
     (array([2. , 0.5]), array([0, 1]))
     """
-    matrix = _some_rows(scorer, X)
+    matrix = _check_rows(scorer, X)
     weight = np.ones(len(matrix)) if sample_weight is None else np.asarray(sample_weight, float)
     log_odds = np.zeros(scorer.n_features)
     points = np.zeros(scorer.n_features)
@@ -91,8 +94,8 @@ def importance(
         probability = calibration.apply(raw)
         log_odds += weight[rows] @ np.abs(parts[:, :-1])
         for column in np.flatnonzero(np.abs(parts[:, :-1]).max(axis=0)):
-            moved = np.abs(probability - calibration.apply(raw - parts[:, column]))
-            points[column] += 100.0 * (weight[rows] @ moved)
+            change = np.abs(probability - calibration.apply(raw - parts[:, column]))
+            points[column] += 100.0 * (weight[rows] @ change)
     total = weight.sum()
     order = np.argsort(-log_odds, kind="stable")
     return Importance(log_odds / total, points / total, order)
@@ -106,11 +109,10 @@ def partial_dependence(
     *,
     calibration: Calibration,
 ) -> NDArray[np.float64]:
-    """Return the customers' mean probability if all of them had each value, (len(values),).
+    """Return the mean probability of the customers with a column set to each value.
 
-    Friedman (2001), Ann. Stat. 29(5), doi:10.1214/aos/1013203451. It says what the model has
-    learnt, not what would happen if a customer were changed; and where columns go together, it
-    asks about customers that do not exist.
+    It describes the model, not the effect of changing a customer. With correlated columns it
+    averages over combinations that do not occur.
 
     Parameters
     ----------
@@ -118,16 +120,25 @@ def partial_dependence(
         Of a fitted model or a bundle.
     X : (n, f) encoded matrix, missing as NaN
     column
-        Whose value is set.
+        Index of the column.
     values
         Encoded values; NaN for missing.
     calibration
         From log-odds to probability.
 
+    Returns
+    -------
+    (len(values),) probabilities
+
     Raises
     ------
     ModelDataError
-        There is no row or no such column, or the matrix does not fit the scorer.
+        X has no rows, a different number of columns, or no column of that index.
+
+    References
+    ----------
+    Friedman (2001). Greedy function approximation: a gradient boosting machine. Annals of
+    Statistics 29(5). doi:10.1214/aos/1013203451
 
     Examples
     --------
@@ -137,18 +148,18 @@ def partial_dependence(
     >>> partial_dependence(scorer, [[1.0], [-1.0]], 0, [0.0], calibration=identity)
     array([0.5])
     """
-    matrix = _some_rows(scorer, X).copy()
+    matrix = _check_rows(scorer, X).copy()
     if not 0 <= column < scorer.n_features:
-        raise ModelDataError(f"there is no column {column}: the model has {scorer.n_features}")
-    found = np.empty(len(values))
-    for at, value in enumerate(values):
+        raise ModelDataError(f"no column {column}: the model has {scorer.n_features} columns")
+    probability = np.empty(len(values))
+    for position, value in enumerate(values):
         matrix[:, column] = value
-        found[at] = calibration.apply(scorer.raw_score(matrix)).mean()
-    return found
+        probability[position] = calibration.apply(scorer.raw_score(matrix)).mean()
+    return probability
 
 
-def _some_rows(scorer: Scorer, X: ArrayLike) -> NDArray[np.float64]:
+def _check_rows(scorer: Scorer, X: ArrayLike) -> NDArray[np.float64]:
     matrix = check_matrix(X, scorer.n_features)
     if not len(matrix):
-        raise ModelDataError("there is no row to look at: pass the customers of the test")
+        raise ModelDataError("X has no rows: pass at least one customer")
     return matrix

@@ -114,7 +114,7 @@ def test_a_blend_that_wins_is_an_ensemble_of_its_members():
 
 @pytest.mark.parametrize("profile", ["fast", "balanced", "accurate"])
 def test_each_profile_names_candidates_that_know_their_categories(profile):
-    entrants = ChurnClassifier(profile, categorical_features=(2,), num_threads=2)._entrants(5000)
+    entrants = ChurnClassifier(profile, categorical_features=(2,), num_threads=2)._candidates(5000)
     assert len(entrants) >= 2
     for _, estimator in entrants:
         assert estimator.categorical_features == (2,)
@@ -191,7 +191,7 @@ def test_a_rule_may_take_part_as_a_candidate(customers):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda X, y: (X, np.zeros(len(y))), "one class only"),
+        (lambda X, y: (X, np.zeros(len(y))), "only one class"),
         (lambda X, y: (X, np.append(np.ones(3), np.zeros(len(y) - 3))), "3 churners are too few"),
         (lambda X, y: (X, np.append(np.zeros(3), np.ones(len(y) - 3))), "3 stayers are too few"),
         (lambda X, y: (np.where(X[5, 0] == X, np.inf, X), y), "infinity"),
@@ -202,8 +202,8 @@ def test_a_rule_may_take_part_as_a_candidate(customers):
         (lambda X, y: (X, np.arange(len(y)) % 3), "3 classes"),
         (lambda X, y: (X, None), "the target y is None"),
         (lambda X, y: (X, np.where(y == 1, np.nan, 0.0)), "NaN"),
-        (lambda X, y: (X.astype(str), np.full((len(y), 2), 1)), "1d array|no numbers"),
-        (lambda X, y: (np.full(X.shape, "secret"), y), "no numbers"),
+        (lambda X, y: (X.astype(str), np.full((len(y), 2), 1)), "1d array|not numbers"),
+        (lambda X, y: (np.full(X.shape, "secret"), y), "not numbers"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_without_showing_values(customers, spoil, message):
@@ -216,7 +216,7 @@ def test_what_cannot_be_trained_on_is_refused_without_showing_values(customers, 
 @pytest.mark.parametrize("cv", [1, 0, [(np.arange(90), np.arange(90, 100))]])
 def test_a_single_fold_is_refused(customers, cv):
     X, churned, _ = customers(100)
-    with pytest.raises(ModelDataError, match="use 2 or more"):
+    with pytest.raises(ModelDataError, match="at least 2"):
         classifier(cv=cv).fit(X, churned)
 
 

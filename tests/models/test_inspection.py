@@ -57,7 +57,7 @@ def test_the_customers_are_left_as_they_were(fitted):
 
 def test_what_cannot_be_asked_is_refused(fitted):
     model, X = fitted
-    with pytest.raises(ModelDataError, match="no row"):
+    with pytest.raises(ModelDataError, match="no rows"):
         importance(model.scorer_, X[:0], calibration=model.calibration_)
     with pytest.raises(ModelDataError, match="no column 9"):
         partial_dependence(model.scorer_, X, 9, [0.0], calibration=model.calibration_)

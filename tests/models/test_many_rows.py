@@ -5,11 +5,10 @@ import pytest
 
 from churnkit.evaluation import log_loss
 from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, ModelDataError
-from churnkit.models.classifiers.base import TrainingRows
 from churnkit.models.folds import forward_folds
 from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.models.selection.presets import profile_candidates
-from churnkit.models.selection.subsample import sampled
+from churnkit.models.training_rows import TrainingRows, subsample
 
 QUICK = [
     ("logistic", LogisticModel(C=1.0)),
@@ -20,14 +19,14 @@ QUICK = [
 def test_a_sample_keeps_the_churn_rate_by_its_weights_whatever_it_draws():
     rng = np.random.default_rng(0)
     outcome = (rng.random(200_000) < 0.02).astype(float)
-    rows = TrainingRows.of(rng.normal(size=(200_000, 2)), outcome)
-    few, at = sampled(rows, 5_000, seed=0)
+    rows = TrainingRows.from_arrays(rng.normal(size=(200_000, 2)), outcome)
+    few, at = subsample(rows, 5_000, seed=0)
     assert few.outcome.sum() == 2_000
     assert few.weight @ few.outcome / few.weight.sum() == pytest.approx(outcome.mean(), rel=1e-9)
     assert few.weight.sum() == pytest.approx(5_000)
     np.testing.assert_array_equal(few.matrix, rows.matrix[at])
     assert (np.diff(at) > 0).all()
-    np.testing.assert_array_equal(sampled(rows, 5_000, seed=0)[1], at)
+    np.testing.assert_array_equal(subsample(rows, 5_000, seed=0)[1], at)
 
 
 def test_a_contest_on_a_sample_is_calibrated_for_all_rows(customers):
@@ -86,7 +85,7 @@ def test_an_interrupt_keeps_the_best_model_so_far(customers, monkeypatch):
 def test_folds_go_forward_in_whole_moments():
     rng = np.random.default_rng(0)
     times = np.sort(rng.integers(0, 40, 1000))
-    rows = TrainingRows.of(np.zeros((1000, 1)), (rng.random(1000) < 0.5).astype(float))
+    rows = TrainingRows.from_arrays(np.zeros((1000, 1)), (rng.random(1000) < 0.5).astype(float))
     folds = forward_folds(rows, times, parts=4)
     assert len(folds) == 4
     for fold in folds:
@@ -113,16 +112,16 @@ def test_calibration_is_that_of_later_rows(customers):
     assert guess.mean() == pytest.approx(churned[last].mean(), abs=0.02)
 
 
-def test_two_moments_are_too_few(customers):
+def test_two_snapshot_times_are_too_few(customers):
     X, churned, _ = customers(400)
-    with pytest.raises(ModelDataError, match="2 moments are too few"):
+    with pytest.raises(ModelDataError, match="at least 3 snapshot times, got 2"):
         ChurnClassifier(candidates=QUICK).fit(X, churned, times=np.arange(400) % 2)
 
 
-def test_churners_that_come_too_late_are_said(customers):
+def test_folds_in_time_without_early_churners_are_refused(customers):
     X, _, _ = customers(400)
     late = np.append(np.zeros(390), np.ones(10))
-    with pytest.raises(ModelDataError, match="not there early enough"):
+    with pytest.raises(ModelDataError, match="fewer than 2 folds forward in time"):
         ChurnClassifier(candidates=QUICK).fit(X, late, times=np.arange(400) // 100)
 
 

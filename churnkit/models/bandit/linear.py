@@ -1,11 +1,11 @@
-"""What an option is worth to a customer: a Bayesian linear model that learns in batches.
+"""Contextual bandit: a Bayesian linear model of an option's reward, updated in batches.
 
-``reward = shared(customer, option) + own(option; customer) + noise``
+``reward = shared(customer, option) + specific(option; customer) + noise``
 
-The shared part is linear in the customer's features, the option's features and their products;
-each option has an own part on top, linear in the customer's features, with a prior at zero. So a
-new option starts from what options like it are worth, and departs from it as it is tried. Both
-parts have one joint posterior in closed form; the cost of an update is linear in the options.
+The shared part is linear in the customer's features, the option's features and their products.
+Each option has a specific part, linear in the customer's features, with a prior mean of zero: a
+new option starts at the value of options with similar features and departs from it with data.
+Both parts have one joint posterior in closed form; the cost of an update is linear in the options.
 
 Examples
 --------
@@ -40,20 +40,20 @@ if TYPE_CHECKING:
 
 __all__ = ["BanditBatch", "LinearBandit", "OptionPart"]
 
-_MOST = 1_000_000
+_MAX_DRAWS = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class BanditBatch:
-    """What was shown to whom, and what came of it.
+    """Options shown to customers, and the rewards observed.
 
     Parameters
     ----------
     customers : (n, f) features of the customers, missing as NaN
     options
-        (n) the name of the option that each was shown.
-    option_features : (n, g) the option's features
-    reward : (n,) what came of it: 0 and 1, or money
+        (n) name of the option shown to each customer.
+    option_features : (n, g) features of that option
+    reward : (n,) observed reward: 0 and 1, or money
     """
 
     customers: NDArray[np.float64]
@@ -63,21 +63,21 @@ class BanditBatch:
 
     def __post_init__(self) -> None:
         rows = len(self.reward)
-        sizes = {len(self.customers), len(self.options), len(self.option_features)}
-        if sizes != {rows}:
+        sizes = (len(self.customers), len(self.options), len(self.option_features))
+        if set(sizes) != {rows}:
             raise ModelDataError(
-                f"the batch has {rows} rewards but {len(self.customers)} customers, "
-                f"{len(self.options)} options and {len(self.option_features)} rows of their "
-                "features: give one for each"
+                "all parts of a batch must have the same length: got "
+                f"{rows} rewards, {sizes[0]} customers, {sizes[1]} options and {sizes[2]} rows of "
+                "option features"
             )
-        wrong = int(np.count_nonzero(~np.isfinite(self.reward)))
-        if wrong:
-            raise ModelDataError(f"{wrong} rewards are missing or not finite: leave them out")
+        invalid = int(np.count_nonzero(~np.isfinite(self.reward)))
+        if invalid:
+            raise ModelDataError(f"{invalid} rewards are missing or not finite: drop those rows")
 
 
 @dataclass(frozen=True, eq=False)
 class OptionPart:
-    """What an option's own part has seen, with ``u = (1, customer)`` and ``s`` the shared row.
+    """Sums for an option's specific part, with ``u = (1, customer)`` and ``s`` the shared row.
 
     Attributes
     ----------
@@ -93,42 +93,42 @@ class OptionPart:
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
-    """Draws (m, q) of the shared coefficients, their mean (q,), and how far draws spread."""
+    """Mean (q,) and draws (m, q) of the shared coefficients, and the scale of the draws."""
 
     mean: NDArray[np.float64]
     drawn: NDArray[np.float64]
-    spread: float
+    scale: float
 
 
 @dataclass(frozen=True, eq=False)
 class LinearBandit:
-    """The state of a bandit: sums, from which the posterior follows. Made by `new`.
+    """State of the bandit: sums that determine the posterior. Created by `new`.
 
     Attributes
     ----------
     features
-        How customers and options become rows.
-    prior, own_prior
-        Prior precisions of shared and own coefficients, in units of the noise.
+        Encoding of customers and options.
+    prior, option_prior
+        Prior precisions of the shared and the option-specific coefficients, in units of the noise.
     exploration_scale
-        How far draws depart from the mean, in units of what the data leave open.
+        Factor on the posterior standard deviation of the draws.
     draws
-        How many times the posterior is drawn after each update. Thompson sampling takes one
-        of these draws, so its probabilities are exact shares of them.
+        Number of posterior draws after each update. Thompson sampling uses one of these draws,
+        so its probabilities are exact shares of them.
     seed
         The same seed and batches give the same draws.
     version
-        How many batches were learned from.
+        Number of batches learned from.
     rows, reward_squares
-        How many rewards, and the sum of their squares.
-    squares, target : (q, q), (q,) sums over shared rows
-    own
-        For each option the same of its own part.
+        Number of rewards, and the sum of their squares.
+    squares, target : (q, q), (q,) sums over the shared rows
+    options
+        The same sums for each option's specific part.
     """
 
     features: BanditFeatures
     prior: float
-    own_prior: float
+    option_prior: float
     exploration_scale: float
     draws: int
     seed: int
@@ -137,8 +137,8 @@ class LinearBandit:
     reward_squares: float
     squares: NDArray[np.float64]
     target: NDArray[np.float64]
-    own: Mapping[str, OptionPart]
-    _kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    options: Mapping[str, OptionPart]
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def new(
@@ -148,21 +148,26 @@ class LinearBandit:
         option_features: int = 0,
         categories: Mapping[int, int] | None = None,
         prior: float = 0.1,
-        own_prior: float = 0.3,
+        option_prior: float = 0.3,
         exploration_scale: float = 0.5,
         draws: int = 64,
         seed: int = 0,
     ) -> LinearBandit:
-        """Make a bandit that knows nothing.
+        """Create a bandit without observations.
 
         Parameters
         ----------
         customer_features, option_features
-            How many columns there are.
+            Number of columns.
         categories
-            For each customer column that holds category codes from 0: how many there are.
-        prior, own_prior, exploration_scale, draws, seed
+            Number of codes of each customer column that holds category codes from 0.
+        prior, option_prior, exploration_scale, draws, seed
             As the attributes.
+
+        Returns
+        -------
+        LinearBandit
+            With version 0.
 
         Raises
         ------
@@ -170,15 +175,15 @@ class LinearBandit:
             A setting is out of range.
         """
         if customer_features < 0 or option_features < 0 or draws < 1:
-            raise ModelDataError("a bandit needs counts of zero or more, and at least one draw")
-        if not (prior > 0 and own_prior > 0 and exploration_scale > 0):
-            raise ModelDataError("prior, own_prior and exploration_scale must be above zero")
+            raise ModelDataError("feature counts must be 0 or more, and draws at least 1")
+        if not (prior > 0 and option_prior > 0 and exploration_scale > 0):
+            raise ModelDataError("prior, option_prior and exploration_scale must be positive")
         features = BanditFeatures.new(customer_features, option_features, categories or {})
         width = features.shared_width
         return cls(
             features,
             prior,
-            own_prior,
+            option_prior,
             exploration_scale,
             draws,
             seed,
@@ -191,48 +196,58 @@ class LinearBandit:
         )
 
     def fit_scale(self, customers: ArrayLike, option_features: ArrayLike) -> LinearBandit:
-        """Bring features to one scale, by tables of customers and options, before learning.
+        """Set the features' mean and scale from tables of customers and options.
 
         Parameters
         ----------
-        customers : (n, f) such as the rows of a training, missing as NaN
-        option_features : (k, g) of options that are known
+        customers : (n, f) for example the training rows, missing as NaN
+        option_features : (k, g) of the known options
+
+        Returns
+        -------
+        LinearBandit
+            The new state.
 
         Raises
         ------
         ModelDataError
-            The bandit has learned already: what it knows is on the old scale.
+            The bandit has observations already, on the old scale.
         """
         if self.version:
-            raise ModelDataError("the bandit has learned already: set the scale of a new one")
+            raise ModelDataError(
+                "the scale cannot change after the first update: call fit_scale on a new bandit"
+            )
         tables = [np.asarray(table, dtype=np.float64) for table in (customers, option_features)]
-        return replace(self, features=self.features.fit_scale(*tables), _kept={})
+        return replace(self, features=self.features.fit_scale(*tables), _cache={})
 
     def update(self, batch: BanditBatch) -> LinearBandit:
-        """Learn from a batch: returns the new state; this one stays as it is.
+        """Return the state after a batch; this one does not change.
 
         Parameters
         ----------
         batch
             Rewards that were not learned from before.
+
+        Returns
+        -------
+        LinearBandit
+            The new state; this one if the batch is empty.
         """
         if not len(batch.reward):
             return self
-        features = self.features
-        of_customer = features.customers(batch.customers)
-        of_option = features.options(batch.option_features)
-        shared = features.shared(of_customer, of_option)
+        customers = self.features.customers(batch.customers)
+        shared = self.features.shared(customers, self.features.options(batch.option_features))
         reward = np.asarray(batch.reward, dtype=np.float64)
         names = np.asarray(batch.options)
-        own = dict(self.own)
+        options = dict(self.options)
         for name in np.unique(names).tolist():
             rows = np.flatnonzero(names == name)
-            mine, crossed = of_customer[rows], shared[rows]
-            before = own.get(name) or self._unseen
-            own[name] = OptionPart(
-                before.squares + mine.T @ mine,
-                before.crossed + mine.T @ crossed,
-                before.target + mine.T @ reward[rows],
+            design = customers[rows]
+            part = options.get(name) or self._empty_part
+            options[name] = OptionPart(
+                part.squares + design.T @ design,
+                part.crossed + design.T @ shared[rows],
+                part.target + design.T @ reward[rows],
             )
         return replace(
             self,
@@ -241,45 +256,55 @@ class LinearBandit:
             reward_squares=self.reward_squares + float(reward @ reward),
             squares=self.squares + shared.T @ shared,
             target=self.target + shared.T @ reward,
-            own=own,
-            _kept={},
+            options=options,
+            _cache={},
         )
 
     def expected(
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
     ) -> NDArray[np.float64]:
-        """Return the expected reward of each option, (n, options).
+        """Return the posterior mean reward of each option for each customer.
 
         Parameters
         ----------
         customers : (n, f)
         options
-            Names; those that were never shown start from their features.
+            Names; an option that was never shown starts from its features.
         option_features : (options, g)
+
+        Returns
+        -------
+        (n, options)
         """
-        found: NDArray[np.float64] = self._values(customers, options, option_features, drawn=False)
-        return found.reshape(found.shape[1:])
+        values = self._values(customers, options, option_features, drawn=False)
+        return values.reshape(values.shape[1:])
 
     def sample(
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
     ) -> NDArray[np.float64]:
-        """Return the value of each option in each draw, never below its mean, (draws, n, options).
+        """Return posterior draws of each option's reward, never below its mean.
 
-        Optimism costs nothing: an option that a draw likes less than its mean would be shown
-        less often for no gain in knowledge.
+        Draws below the mean would show an option less often without learning more about it
+        (optimistic Thompson sampling).
 
         Parameters
         ----------
         customers, options, option_features
             As `expected`.
 
+        Returns
+        -------
+        (draws, n, options)
+
         References
         ----------
         May, Korda, Lee, Leslie (2012), Optimistic Bayesian sampling in contextual-bandit
         problems, JMLR 13.
         """
-        asked = (customers, options, option_features)
-        return np.maximum(self._values(*asked, drawn=True), self._values(*asked, drawn=False))
+        arguments = (customers, options, option_features)
+        return np.maximum(
+            self._values(*arguments, drawn=True), self._values(*arguments, drawn=False)
+        )
 
     def _values(
         self,
@@ -289,78 +314,81 @@ class LinearBandit:
         *,
         drawn: bool,
     ) -> NDArray[np.float64]:
-        of_customer = self.features.customers(np.asarray(customers, dtype=np.float64))
-        of_option = self.features.options(np.asarray(option_features, dtype=np.float64))
-        if len(options) != len(of_option):
-            raise ModelDataError(f"{len(options)} options but {len(of_option)} rows of features")
-        known = self._posterior()
-        shared = known.drawn if drawn else known.mean[None, :]
-        own = np.stack([self._own_draws(name, drawn=drawn) for name in options], axis=2)
-        common = self.features.common(shared, of_customer, of_option)
-        common += np.einsum("np,mpk->mnk", of_customer, own)
-        return common
+        customer_rows = self.features.customers(np.asarray(customers, dtype=np.float64))
+        option_rows = self.features.options(np.asarray(option_features, dtype=np.float64))
+        if len(options) != len(option_rows):
+            raise ModelDataError(
+                f"{len(options)} options but {len(option_rows)} rows of option features: pass one "
+                "row per option"
+            )
+        posterior = self._posterior()
+        coefficients = posterior.drawn if drawn else posterior.mean[None, :]
+        values = self.features.shared_values(coefficients, customer_rows, option_rows)
+        parts = [self._option_coefficients(name, drawn=drawn) for name in options]
+        values += np.einsum("np,mpk->mnk", customer_rows, np.stack(parts, axis=2))
+        return values
 
     def _posterior(self) -> _Posterior:
-        found: _Posterior | None = self._kept.get("")
-        if found is None:
-            found = self._kept[""] = self._solved()
-        return found
+        posterior: _Posterior | None = self._cache.get("")
+        if posterior is None:
+            posterior = self._cache[""] = self._solve_posterior()
+        return posterior
 
-    def _solved(self) -> _Posterior:
+    def _solve_posterior(self) -> _Posterior:
         width = len(self.target)
         precision = self.squares + self.prior * np.eye(width)
-        left = self.target.copy()
+        residual = self.target.copy()
         explained = 0.0
-        for part in self.own.values():
-            inner = part.squares + self.own_prior * np.eye(len(part.target))
-            solved = np.linalg.solve(inner, np.column_stack([part.crossed, part.target]))
-            precision -= part.crossed.T @ solved[:, :-1]
-            left -= part.crossed.T @ solved[:, -1]
-            explained += float(part.target @ solved[:, -1])
-        mean: NDArray[np.float64] = np.linalg.solve(precision, left).astype(np.float64)
-        explained += float(left @ mean)
-        # The noise has an inverse-gamma prior of mean one quarter, worth two rewards.
+        for part in self.options.values():
+            inner = part.squares + self.option_prior * np.eye(len(part.target))
+            solution = np.linalg.solve(inner, np.column_stack([part.crossed, part.target]))
+            precision -= part.crossed.T @ solution[:, :-1]
+            residual -= part.crossed.T @ solution[:, -1]
+            explained += float(part.target @ solution[:, -1])
+        mean: NDArray[np.float64] = np.linalg.solve(precision, residual).astype(np.float64)
+        explained += float(residual @ mean)
+        # The noise variance has an inverse-gamma prior with mean 1/4, equivalent to two rewards.
         variance = (0.5 + max(self.reward_squares - explained, 0.0)) / (2.0 + self.rows)
-        root = np.linalg.cholesky(_regular(precision))
+        root = np.linalg.cholesky(_regularize(precision))
         random = self._random("").standard_normal((self.draws, width))
-        spread = self.exploration_scale * float(np.sqrt(variance))
-        drawn = (mean + spread * np.linalg.solve(root.T, random.T).T).astype(np.float64)
-        return _Posterior(mean, drawn, spread)
+        scale = self.exploration_scale * float(np.sqrt(variance))
+        drawn = (mean + scale * np.linalg.solve(root.T, random.T).T).astype(np.float64)
+        return _Posterior(mean, drawn, scale)
 
-    def _own_draws(self, name: str, *, drawn: bool) -> NDArray[np.float64]:
-        """Return an option's own coefficients given the shared ones, (draws or 1, p)."""
-        place = f"{'drawn' if drawn else 'mean'}:{name}"
-        found: NDArray[np.float64] | None = self._kept.get(place)
-        if found is not None:
-            return found
-        known = self._posterior()
-        part = self.own.get(name) or self._unseen
-        inner = part.squares + self.own_prior * np.eye(len(part.target))
-        shared = known.drawn if drawn else known.mean[None, :]
-        middle = np.linalg.solve(inner, part.target[:, None] - part.crossed @ shared.T).T
+    def _option_coefficients(self, name: str, *, drawn: bool) -> NDArray[np.float64]:
+        """Return an option's specific coefficients given the shared ones, (draws or 1, p)."""
+        key = f"{'drawn' if drawn else 'mean'}:{name}"
+        cached: NDArray[np.float64] | None = self._cache.get(key)
+        if cached is not None:
+            return cached
+        posterior = self._posterior()
+        part = self.options.get(name) or self._empty_part
+        inner = part.squares + self.option_prior * np.eye(len(part.target))
+        shared = posterior.drawn if drawn else posterior.mean[None, :]
+        coefficients = np.linalg.solve(inner, part.target[:, None] - part.crossed @ shared.T).T
         if drawn:
-            root = np.linalg.cholesky(_regular(inner))
+            root = np.linalg.cholesky(_regularize(inner))
             random = self._random(name).standard_normal((self.draws, len(part.target)))
-            middle = middle + known.spread * np.linalg.solve(root.T, random.T).T
-        found = self._kept[place] = middle.astype(np.float64)
-        return found
+            coefficients = coefficients + posterior.scale * np.linalg.solve(root.T, random.T).T
+        result = self._cache[key] = coefficients.astype(np.float64)
+        return result
 
     @property
-    def _unseen(self) -> OptionPart:
-        own, shared = self.features.own_width, self.features.shared_width
-        return OptionPart(np.zeros((own, own)), np.zeros((own, shared)), np.zeros(own))
+    def _empty_part(self) -> OptionPart:
+        width, shared = self.features.customer_width, self.features.shared_width
+        return OptionPart(np.zeros((width, width)), np.zeros((width, shared)), np.zeros(width))
 
     def _random(self, name: str) -> np.random.Generator:
         digest = hashlib.sha256(f"{self.seed}:{self.version}:{name}".encode()).digest()
         return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
-    def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return JSON-able settings and the arrays that together restore the state."""
-        names = sorted(self.own)
+        names = sorted(self.options)
         settings = {
             **self.features.to_dict(),
             "prior": self.prior,
-            "own_prior": self.own_prior,
+            "own_prior": self.option_prior,
             "exploration_scale": self.exploration_scale,
             "draws": self.draws,
             "seed": self.seed,
@@ -369,56 +397,60 @@ class LinearBandit:
             "reward_squares": self.reward_squares,
             "options": names,
         }
-        empty = self._unseen
-        parts = [self.own[name] for name in names]
+        # The empty part gives the arrays their shape where no option was shown yet.
+        parts = [*(self.options[name] for name in names), self._empty_part]
         arrays = {
             "squares": self.squares,
             "target": self.target,
-            "own_squares": np.stack([part.squares for part in [*parts, empty]])[: len(parts)],
-            "own_crossed": np.stack([part.crossed for part in [*parts, empty]])[: len(parts)],
-            "own_target": np.stack([part.target for part in [*parts, empty]])[: len(parts)],
+            "own_squares": np.stack([part.squares for part in parts])[:-1],
+            "own_crossed": np.stack([part.crossed for part in parts])[:-1],
+            "own_target": np.stack([part.target for part in parts])[:-1],
         }
         return settings, {**arrays, **self.features.to_arrays()}
 
     @classmethod
     def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> LinearBandit:
-        """Restore a state from what `to_arrays` gave.
+        """Restore a state from the result of `to_arrays`.
 
         Raises
         ------
         BundleError
-            Something is missing, or does not fit together.
+            A part is missing, or the parts are inconsistent.
         """
         features = BanditFeatures.from_saved(settings, arrays)
         names = settings.get("options")
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise BundleError("the saved bandit has no list of options")
-        own, shared, count = features.own_width, features.shared_width, len(names)
+            raise BundleError("the saved bandit's options must be a list of names")
+        width, shared, count = features.customer_width, features.shared_width, len(names)
         shapes = {
             "squares": (shared, shared),
             "target": (shared,),
-            "own_squares": (count, own, own),
-            "own_crossed": (count, own, shared),
-            "own_target": (count, own),
+            "own_squares": (count, width, width),
+            "own_crossed": (count, width, shared),
+            "own_target": (count, width),
         }
         for name, shape in shapes.items():
-            found = arrays.get(name)
-            if found is None or found.shape != shape or found.dtype != np.float64:
-                raise BundleError(f"the saved bandit's array {name!r} does not fit its settings")
-            if not np.isfinite(found).all():
-                raise BundleError(f"the saved bandit's array {name!r} is not finite")
-        prior, own_prior, exploration_scale = (
+            array = arrays.get(name)
+            if array is None or array.shape != shape or array.dtype != np.float64:
+                raise BundleError(
+                    f"the saved bandit's array {name!r} must be float64 of shape {shape}"
+                )
+            if not np.isfinite(array).all():
+                raise BundleError(
+                    f"the saved bandit's array {name!r} has values that are not finite"
+                )
+        prior, option_prior, exploration_scale = (
             read_number(settings, name) for name in ("prior", "own_prior", "exploration_scale")
         )
-        if min(prior, own_prior, exploration_scale) <= 0:
-            raise BundleError("the saved bandit's priors must be above zero")
+        if min(prior, option_prior, exploration_scale) <= 0:
+            raise BundleError("the saved bandit's priors and exploration_scale must be positive")
         parts = zip(arrays["own_squares"], arrays["own_crossed"], arrays["own_target"], strict=True)
         return cls(
             features,
             prior,
-            own_prior,
+            option_prior,
             exploration_scale,
-            read_integer(settings, "draws", low=1, high=_MOST),
+            read_integer(settings, "draws", low=1, high=_MAX_DRAWS),
             read_integer(settings, "seed", low=0, high=2**63),
             read_integer(settings, "version", low=0, high=2**63),
             read_integer(settings, "rows", low=0, high=2**63),
@@ -429,8 +461,8 @@ class LinearBandit:
         )
 
 
-def _regular(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a precision matrix symmetric and, whatever rounding did to it, positive."""
+def _regularize(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a precision matrix made symmetric and positive definite despite rounding."""
     floor = 1e-12 * float(np.trace(matrix)) / len(matrix)
     regular: NDArray[np.float64] = (matrix + matrix.T) / 2 + floor * np.eye(len(matrix))
     return regular

@@ -1,4 +1,4 @@
-"""Fitting the maps of `churnkit.models.calibration.maps`, and choosing the plainest that will do."""
+"""Fitting of calibration maps, and choice of the simplest one that is good enough."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CalibrationResult", "calibrate", "fit_calibration", "row_log_losses"]
 
-# A block of the isotonic map is as sure as its count; so many customers of the overall churn
-# rate are added to each.
+# Customers with the overall churn rate added to each block of the isotonic map.
 _PRIOR_CUSTOMERS = 2.0
 _MAX_ISOTONIC_POINTS = 2_000
 
 
 @dataclass(frozen=True)
 class CalibrationResult:
-    """What `calibrate` found.
+    """Result of `calibrate`.
 
     Attributes
     ----------
     calibration
         The chosen map, fitted on all rows.
-    probability : (n,) probabilities of the chosen method, each from a map that did not see the
-        row's own fold
+    probability : (n,) probabilities of the chosen method, each from a map fitted without the
+        row's fold
     log_losses
         Cross-fitted log loss of each method.
     """
@@ -55,18 +54,18 @@ def calibrate(
 
     Parameters
     ----------
-    raw : (n,) log-odds, each from a model that did not see the row
+    raw : (n,) log-odds, each from a model fitted without the row
     y : (n,) outcomes, 1 for churned
-    fold : (n,) number of the fold that the row belongs to
+    fold : (n,) number of the row's fold
     sample_weight : (n,) weights of the rows
     methods
-        Which maps to try, from the plainest to the freest.
+        Candidate maps, ordered by degrees of freedom.
 
     Returns
     -------
     CalibrationResult
-        With the plainest map whose loss is within one standard error of the best one's, taken
-        over the rows' paired differences: a freer map must earn its freedom.
+        With the simplest map whose loss is within one standard error of the best (of the rows'
+        paired differences).
 
     Examples
     --------
@@ -81,10 +80,10 @@ def calibrate(
     scores, outcome = np.asarray(raw, dtype=np.float64), np.asarray(y, dtype=np.float64)
     weight = np.ones(len(scores)) if sample_weight is None else np.asarray(sample_weight, float)
     folds = np.asarray(fold)
-    crossed = {
-        method: _cross_fitted(scores, outcome, weight, folds, method=method) for method in methods
+    held_out = {
+        method: _cross_fit(scores, outcome, weight, folds, method=method) for method in methods
     }
-    losses = {method: row_log_losses(outcome, crossed[method]) for method in methods}
+    losses = {method: row_log_losses(outcome, held_out[method]) for method in methods}
     means = {method: float(np.average(losses[method], weights=weight)) for method in methods}
     best = min(methods, key=lambda method: means[method])
     chosen = next(
@@ -94,7 +93,7 @@ def calibrate(
     )
     return CalibrationResult(
         calibration=fit_calibration(scores, outcome, method=chosen, sample_weight=weight),
-        probability=crossed[chosen],
+        probability=held_out[chosen],
         log_losses=means,
     )
 
@@ -112,6 +111,10 @@ def fit_calibration(
         One of `METHODS`.
     sample_weight : (n,) weights of the rows
 
+    Returns
+    -------
+    Calibration
+
     Raises
     ------
     ModelDataError
@@ -119,9 +122,9 @@ def fit_calibration(
 
     Notes
     -----
-    The slopes of Platt's and the beta map have a normal prior around the identity with a
-    standard deviation of one, which a few hundred customers overrule and which keeps a
-    separable table finite. A negative slope becomes zero.
+    The slopes of Platt's and the beta map have a normal prior around the identity with standard
+    deviation one: it keeps separable data finite and is negligible with a few hundred customers.
+    Negative slopes are set to zero.
 
     Examples
     --------
@@ -139,7 +142,7 @@ def fit_calibration(
         return _beta(scores, outcome, weight)
     if method == "isotonic":
         return _isotonic(scores, outcome, weight)
-    raise ModelDataError(f"there is no calibration {method!r}: use one of {', '.join(METHODS)}")
+    raise ModelDataError(f"unknown calibration {method!r}: use one of {', '.join(METHODS)}")
 
 
 def row_log_losses(y: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -154,7 +157,7 @@ def row_log_losses(y: NDArray[np.float64], probability: NDArray[np.float64]) -> 
     return losses
 
 
-def _cross_fitted(
+def _cross_fit(
     scores: NDArray[np.float64],
     outcome: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -164,12 +167,11 @@ def _cross_fitted(
 ) -> NDArray[np.float64]:
     probability = np.empty(len(scores))
     for number in np.unique(fold):
-        held_out = fold == number
-        rest = ~held_out
+        test = fold == number
         fitted = fit_calibration(
-            scores[rest], outcome[rest], method=method, sample_weight=weight[rest]
+            scores[~test], outcome[~test], method=method, sample_weight=weight[~test]
         )
-        probability[held_out] = fitted.apply(scores[held_out])
+        probability[test] = fitted.apply(scores[test])
     return probability
 
 
@@ -184,37 +186,39 @@ def _platt(
 ) -> Calibration:
     change, intercept = _around_identity(scores[:, None], scores, outcome, weight)
     slope = float(1 + change[0])
-    if slope < 0:  # the order is worth less than none
-        return _churn_rate("platt", outcome, weight)
+    if slope < 0:  # the scores rank worse than chance
+        return _constant_rate("platt", outcome, weight)
     return Calibration.parametric("platt", slope, slope, intercept)
 
 
 def _beta(
     scores: NDArray[np.float64], outcome: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> Calibration:
-    stays, churns = -softplus(-scores), softplus(scores)
-    change, intercept = _around_identity(np.column_stack([stays, churns]), scores, outcome, weight)
+    log_churn, minus_log_stay = -softplus(-scores), softplus(scores)
+    columns = np.column_stack([log_churn, minus_log_stay])
+    change, intercept = _around_identity(columns, scores, outcome, weight)
     a, b = (float(slope) for slope in 1 + change)
     if a >= 0 and b >= 0:
         return Calibration.parametric("beta", a, b, intercept)
-    # A slope below zero would turn customers round: the best map has one slope, or none.
-    options = [_churn_rate("beta", outcome, weight)]
-    for kept, part in (((1.0, 0.0), stays), ((0.0, 1.0), churns)):
-        change, intercept = _around_identity(part[:, None], part, outcome, weight)
+    # A negative slope would not be monotone: the constrained optimum has one slope, or none.
+    candidates = [_constant_rate("beta", outcome, weight)]
+    for use_a, use_b, column in ((1.0, 0.0, log_churn), (0.0, 1.0, minus_log_stay)):
+        change, intercept = _around_identity(column[:, None], column, outcome, weight)
         slope = float(1 + change[0])
         if slope >= 0:
-            options.append(
-                Calibration.parametric("beta", slope * kept[0], slope * kept[1], intercept)
+            candidates.append(
+                Calibration.parametric("beta", slope * use_a, slope * use_b, intercept)
             )
     return min(
-        options, key=lambda option: float(weight @ row_log_losses(outcome, option.apply(scores)))
+        candidates,
+        key=lambda candidate: float(weight @ row_log_losses(outcome, candidate.apply(scores))),
     )
 
 
-def _churn_rate(
+def _constant_rate(
     method: str, outcome: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> Calibration:
-    """Give every customer the churn rate."""
+    """Return the map that assigns every customer the churn rate."""
     rows = len(outcome)
     _, intercept = _around_identity(np.empty((rows, 0)), np.zeros(rows), outcome, weight)
     return Calibration.parametric(method, 0.0, 0.0, intercept)
@@ -226,9 +230,9 @@ def _around_identity(
     outcome: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], float]:
-    """Return how far each slope departs from one, and the intercept."""
+    """Return the difference of each slope from one, and the intercept."""
     design = np.column_stack([columns, np.ones(len(columns))])
-    # A little pull on the intercept too: a fold may hold one class only.
+    # A small penalty on the intercept: a fold may have only one class.
     penalty = np.append(np.ones(columns.shape[1]), 1e-3)
     fitted = newton_logistic(lambda: [Block(design, outcome, weight, offset)], penalty)
     return fitted.coefficients[:-1], float(fitted.coefficients[-1])
@@ -240,7 +244,7 @@ def _isotonic(
     outside = float(_platt(scores, outcome, weight).slopes[0])
     score, mass, churned = _pooled_points(scores, outcome, weight)
     score, mass, churned = _pooled_blocks(score, mass, churned)
-    # Bounded away from 0 and 1 by the counts. Small blocks move more, so some are pooled again.
+    # The prior keeps rates off 0 and 1. It moves small blocks more, so pool once again.
     overall = np.clip(churned.sum() / mass.sum(), 1e-6, 1 - 1e-6)
     score, mass, churned = _pooled_blocks(
         score, mass + _PRIOR_CUSTOMERS, churned + overall * _PRIOR_CUSTOMERS
@@ -252,32 +256,32 @@ def _isotonic(
 def _pooled_points(
     scores: NDArray[np.float64], outcome: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return distinct scores with their weight and churn, at most a few thousand of them."""
+    """Return distinct scores with their weight and churn, grouped to a few thousand at most."""
     order = np.argsort(scores, kind="stable")
     ordered, mass = scores[order], weight[order]
     is_new = np.append(True, ordered[1:] != ordered[:-1])
-    passed = np.cumsum(mass) - 0.5 * mass
-    part = np.floor(passed * (_MAX_ISOTONIC_POINTS / mass.sum()))
+    midpoint = np.cumsum(mass) - 0.5 * mass
+    group = np.floor(midpoint * (_MAX_ISOTONIC_POINTS / mass.sum()))
     if is_new.sum() > _MAX_ISOTONIC_POINTS:
-        # Equal scores stay together: a part may begin only where a new score does.
-        is_new &= np.append(True, part[1:] != part[:-1])
+        # Equal scores stay together: a group may start only at a new score.
+        is_new &= np.append(True, group[1:] != group[:-1])
     starts = np.flatnonzero(is_new)
     total = np.add.reduceat(mass, starts)
-    centre = np.add.reduceat(mass * ordered, starts) / total
-    return centre, total, np.add.reduceat(mass * outcome[order], starts)
+    center = np.add.reduceat(mass * ordered, starts) / total
+    return center, total, np.add.reduceat(mass * outcome[order], starts)
 
 
 def _pooled_blocks(
     score: NDArray[np.float64], mass: NDArray[np.float64], churned: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Pool adjacent violators: return the middle, weight and churn of each block."""
+    """Pool adjacent violators: return the center, weight and churn of each block."""
     blocks: list[tuple[float, float, float]] = []
     for point in zip((score * mass).tolist(), mass.tolist(), churned.tolist(), strict=True):
         moment, total, churn = point
-        # Compared without division: a block of churn rate above or equal is taken in.
+        # Compare rates without division: absorb previous blocks with an equal or higher rate.
         while blocks and blocks[-1][2] * total >= churn * blocks[-1][1]:
-            before = blocks.pop()
-            moment, total, churn = moment + before[0], total + before[1], churn + before[2]
+            previous = blocks.pop()
+            moment, total, churn = moment + previous[0], total + previous[1], churn + previous[2]
         blocks.append((moment, total, churn))
     moments, totals, churns = (np.array(part) for part in zip(*blocks, strict=True))
     return moments / totals, totals, churns

@@ -1,7 +1,6 @@
-"""Maps from a scorer's log-odds to probabilities that come true.
+"""Monotone maps from a scorer's log-odds to calibrated probabilities.
 
-Every map is monotone: it never turns two customers round. A map imports numpy alone; fitting
-one is the business of `churnkit.models.calibration.fit`.
+A map imports numpy alone; `churnkit.models.calibration.fit` fits them.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "Calibration"]
 
-# From the plainest to the freest.
+# Ordered by degrees of freedom.
 METHODS = ("identity", "platt", "beta", "isotonic")
-# Nothing is certain; and the log loss of a certainty that fails would be infinite.
+# Probabilities stay this far from 0 and 1, so that the log loss is finite.
 _FLOOR = 1e-12
 
 
@@ -38,21 +37,21 @@ class Calibration:
     ----------
     method
         ``"identity"``, ``"platt"``, ``"beta"`` or ``"isotonic"``.
-    knots : (k,) ascending log-odds of the scorer; none but for isotonic
+    knots : (k,) ascending log-odds of the scorer; empty unless isotonic
     logits : (k,) ascending log-odds of churn at the knots
-    slopes : (3,) for isotonic the slopes below, (unused) and above the knots; for all others
-        the slope on the chance of staying, the slope on that of churning, and the intercept
+    slopes : (3,) for isotonic the slopes below, (unused) and above the knots; otherwise a, b and
+        c of the formula below
 
     Notes
     -----
-    With p the scorer's own probability, the parametric maps are
-    ``logit q = a log p - b log(1 - p) + c`` with a and b of zero or more: beta calibration
-    (Kull, Silva Filho and Flach 2017), which is Platt's map where a = b and the identity where
-    a = b = 1 and c = 0.
+    With p the uncalibrated probability, the parametric maps are
+    ``logit q = a log p - b log(1 - p) + c`` with nonnegative a and b: beta calibration (Kull,
+    Silva Filho and Flach 2017), which is Platt's map for a = b and the identity for a = b = 1
+    and c = 0.
 
-    The isotonic map joins the middles of the pooled blocks by straight lines, so that
-    customers inside a block keep their order (centered isotonic regression, Oron and Flournoy
-    2017), and goes on beyond the outer middles with a slope.
+    The isotonic map interpolates linearly between the centers of the pooled blocks, which keeps
+    the order of customers within a block (centered isotonic regression, Oron and Flournoy 2017),
+    and extrapolates with a constant slope.
 
     Examples
     --------
@@ -67,7 +66,7 @@ class Calibration:
 
     @classmethod
     def identity(cls) -> Self:
-        """Return the map that takes the scorer at its word."""
+        """Return the map that leaves the scorer's probabilities unchanged."""
         return cls.parametric("identity", 1.0, 1.0, 0.0)
 
     @classmethod
@@ -95,7 +94,7 @@ class Calibration:
         return cls("isotonic", np.array([below, 0.0, above]), *points)
 
     def shifted(self, by: float) -> Self:
-        """Return the map whose log-odds are higher by so much.
+        """Return the map with `by` added to its log-odds.
 
         Examples
         --------
@@ -115,22 +114,20 @@ class Calibration:
         >>> Calibration.identity().apply(np.array([-1e9, 1e9])).round(9)
         array([0., 1.])
         """
-        # One run of memory, so that numpy takes the same path for one value as for many.
+        # Contiguous, so that numpy uses the same code path for one value as for many.
         scores = np.ascontiguousarray(raw, dtype=np.float64)
-        logit = self._bent(scores) if self.method == "isotonic" else self._straight(scores)
-        # Both branches without overflow, and without a choice that an array would have to make.
+        logit = self._isotonic(scores) if self.method == "isotonic" else self._parametric(scores)
+        # The logistic function without overflow.
         small = np.exp(-np.abs(logit))
         probability = np.where(logit >= 0, 1.0, small) / (1.0 + small)
         bounded: NDArray[np.float64] = np.clip(probability, _FLOOR, 1 - _FLOOR)
         return bounded
 
     def apply_one(self, raw: float) -> float:
-        """Return the probability of one customer, equal to `apply` to the last bit.
-
-        Operation for operation what `apply` does, without making arrays.
-        """
-        logit = self._bent_one(raw) if self.method == "isotonic" else self._straight_one(raw)
-        # numpy's exponential, because the C library's differs from it in the last bit.
+        """Return the probability of one customer, equal to `apply` to the last bit."""
+        isotonic = self.method == "isotonic"
+        logit = self._isotonic_one(raw) if isotonic else self._parametric_one(raw)
+        # numpy's exponential: the C library's differs in the last bit.
         small = float(np.exp(-abs(logit)))
         probability = (1.0 if logit >= 0 else small) / (1.0 + small)
         return min(max(probability, _FLOOR), 1 - _FLOOR)
@@ -150,7 +147,7 @@ class Calibration:
         Raises
         ------
         BundleError
-            Settings and arrays do not fit together, or the map would not be monotone.
+            Settings and arrays are inconsistent, or the map is not monotone.
         """
         method = read_choice(settings, "method", among=METHODS)
         slopes = read_array(arrays, "slopes", dtype="float64", size=3)
@@ -164,14 +161,14 @@ class Calibration:
             raise BundleError(f"the saved calibration {method!r} is not monotone")
         return cls(method, slopes, knots, logits)
 
-    def _straight(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _parametric(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         a, b, c = (float(slope) for slope in self.slopes)
         if a == b:
             return raw * a + c
-        bent: NDArray[np.float64] = b * softplus(raw) - a * softplus(-raw) + c
-        return bent
+        logit: NDArray[np.float64] = b * softplus(raw) - a * softplus(-raw) + c
+        return logit
 
-    def _bent(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _isotonic(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         knots, logits = self.knots, self.logits
         below, _, above = (float(slope) for slope in self.slopes)
         last = len(knots) - 1
@@ -181,22 +178,22 @@ class Calibration:
         inside = np.clip(raw, knots[0], knots[-1])
         rise = (logits[right] - logits[left]) * ((inside - knots[left]) / width)
         # Rounding must not lift a point above the next knot.
-        logit = np.minimum(logits[left] + rise, logits[right])
+        inner = np.minimum(logits[left] + rise, logits[right])
         outside = np.minimum(raw - knots[0], 0.0) * below + np.maximum(raw - knots[-1], 0.0) * above
-        bent: NDArray[np.float64] = logit + outside
-        return bent
+        logit: NDArray[np.float64] = inner + outside
+        return logit
 
     @cached_property
     def _floats(self) -> tuple[list[float], list[float], list[float]]:
         return self.slopes.tolist(), self.knots.tolist(), self.logits.tolist()
 
-    def _straight_one(self, raw: float) -> float:
+    def _parametric_one(self, raw: float) -> float:
         a, b, c = self._floats[0]
         if a == b:
             return raw * a + c
         return b * _softplus_one(raw) - a * _softplus_one(-raw) + c
 
-    def _bent_one(self, raw: float) -> float:
+    def _isotonic_one(self, raw: float) -> float:
         (below, _, above), knots, logits = self._floats
         last = len(knots) - 1
         left = min(max(bisect_right(knots, raw) - 1, 0), last)

@@ -1,4 +1,4 @@
-"""Rows in which churners are more, or fewer, than among all customers."""
+"""Prior correction for training rows with over- or undersampled churners."""
 
 from __future__ import annotations
 
@@ -16,35 +16,42 @@ __all__ = ["log_odds", "population_weights", "prior_shift"]
 
 
 def log_odds(probability: ArrayLike) -> NDArray[np.float64]:
-    """Return the log-odds of probabilities.
+    """Return the log-odds of probabilities, in the same shape.
 
     Examples
     --------
     >>> log_odds([0.5])
     array([0.])
     """
-    chance = np.asarray(probability, dtype=np.float64)
-    odds: NDArray[np.float64] = np.log(chance) - np.log1p(-chance)
+    values = np.asarray(probability, dtype=np.float64)
+    odds: NDArray[np.float64] = np.log(values) - np.log1p(-values)
     return odds
 
 
 def prior_shift(population_rate: float | None, share: float) -> float:
-    """Return what log-odds learned from such rows lack to be those of the population.
+    """Return the correction of log-odds from the training share of churners to the population's.
 
-    The draw of more churners multiplies everybody's odds by one number (Elkan 2001, theorem 2),
-    so that one number takes it back; the order of the customers stays.
+    Oversampling churners multiplies all odds by the same factor, so the ranking is unchanged.
 
     Parameters
     ----------
     population_rate
-        The share of all customers who churn; None where the rows are like them.
+        The churn rate among all customers; None if the rows are a random sample.
     share
-        Of the rows.
+        The share of churners in the rows.
+
+    Returns
+    -------
+    float, added to the log-odds
 
     Raises
     ------
     ModelDataError
         The rate is not between 0 and 1.
+
+    References
+    ----------
+    Elkan (2001). The foundations of cost-sensitive learning, theorem 2. IJCAI.
 
     Examples
     --------
@@ -55,17 +62,15 @@ def prior_shift(population_rate: float | None, share: float) -> float:
         return 0.0
     if not 0.0 < population_rate < 1.0:
         raise ModelDataError(
-            f"population_rate is {population_rate}, and must lie between 0 and 1: it is the share "
-            "of all customers who churn"
+            f"population_rate must be between 0 and 1, got {population_rate}: it is the churn "
+            "rate among all customers"
         )
     odds = population_rate / (1.0 - population_rate)
     return math.log(odds) - math.log(share / (1.0 - share))
 
 
 def population_weights(population_rate: float, y: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Return what each row counts, so that churners have the population's share, (n,).
-
-    The weights' mean is one.
+    """Return row weights that give churners the population's share, (n,), with mean one.
 
     Examples
     --------

@@ -1,62 +1,46 @@
-"""What all churn estimators share: checked training rows, probabilities, and the verdict."""
+"""Base classes of the churn estimators: checked labels, probabilities, boosted trees."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from churnkit.models.calibration.maps import Calibration
 from churnkit.models.errors import ModelDataError
+from churnkit.models.folds import make_folds
 from churnkit.models.scorers.base import load_scorer
+from churnkit.models.scorers.target_encoded import TargetEncodedScorer
+from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
+from churnkit.models.training_rows import (
+    TrainingRows,
+    check_categories,
+    check_features,
+    check_weights,
+    high_cardinality,
+    redact_values,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.calibration.maps import Calibration
+    from churnkit.models.folds import Fold
     from churnkit.models.scorers.base import Scorer
+    from churnkit.trees import CompiledTrees
 
-__all__ = ["BinaryModel", "TrainingRows", "check_categories", "high_cardinality", "redact_values"]
-
-
-class TrainingRows(NamedTuple):
-    """Checked training rows.
-
-    Attributes
-    ----------
-    matrix : (n, f)
-    outcome : (n,) 0.0 and 1.0
-    weight : (n,) above zero
-    position : (n,) where the row stood in the caller's table; rows of weight zero are left out
-    """
-
-    matrix: NDArray[np.float64]
-    outcome: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    position: NDArray[np.intp]
-
-    @classmethod
-    def of(
-        cls,
-        matrix: NDArray[np.float64],
-        outcome: NDArray[np.float64],
-        weight: NDArray[np.float64] | None = None,
-    ) -> Self:
-        """Return rows of which all count."""
-        weights = np.ones(len(matrix)) if weight is None else weight
-        return cls(matrix, outcome, weights, np.arange(len(matrix)))
-
-    def take(self, at: NDArray[np.intp]) -> TrainingRows:
-        """Return some of the rows."""
-        return TrainingRows(self.matrix[at], self.outcome[at], self.weight[at], self.position[at])
+__all__ = ["BinaryModel", "BoostedTreesModel"]
 
 
 class BinaryModel(ClassifierMixin, BaseEstimator):
-    """Base of the estimators: a scorer and a calibration make the probabilities.
+    """Base of the estimators: a scorer and a calibration map produce the probabilities.
 
-    A subclass fits `scorer_` and `calibration_` in its `fit`.
+    A subclass sets `scorer_` and `calibration_` in its `fit`.
     """
 
     scorer_: Scorer
@@ -78,10 +62,10 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ModelDataError
-            X has another number of columns, infinite values, or values that are no numbers.
+            X has a different number of columns, infinite values, or values that are not numbers.
         """
         check_is_fitted(self)
-        return self.scorer_.raw_score(self._checked_matrix(X, reset=False))
+        return self.scorer_.raw_score(check_features(self, X, reset=False))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return probabilities: ``calibration_.apply(scorer_.raw_score(X))`` in column 1.
@@ -99,22 +83,29 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         ModelDataError
             As `decision_function`.
         """
-        raw = self.decision_function(X)
-        churned = self.calibration_.apply(raw)
-        return np.column_stack([1 - churned, churned])
+        probability = self.calibration_.apply(self.decision_function(X))
+        return np.column_stack([1 - probability, probability])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the likelier class of each row, (n,).
+        """Return the class with the higher probability.
 
-        Decisions should not rest on it: what a customer is worth and what an action costs
-        set the threshold, not one half.
+        Do not base decisions on it: the threshold that pays depends on the customer's value and
+        the cost of an action.
+
+        Parameters
+        ----------
+        X : (n, f) encoded matrix, missing as NaN
+
+        Returns
+        -------
+        (n,) labels from `classes_`
         """
-        churned = self.predict_proba(X)[:, 1] > 0.5
-        likelier: NDArray[Any] = self.classes_[churned.astype(np.intp)]
-        return likelier
+        is_churn = self.predict_proba(X)[:, 1] > 0.5
+        labels: NDArray[Any] = self.classes_[is_churn.astype(np.intp)]
+        return labels
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the scorer as plain settings and arrays, as a bundle has it."""
+        """Return the state with the scorer as settings and arrays, as in a bundle."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "scorer_" in state:
             state["scorer_"] = (self.scorer_.kind, *self.scorer_.to_arrays())
@@ -137,134 +128,166 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
             raise ModelDataError(
                 "requires y to be passed, but the target y is None: pass the label column"
             )
-        matrix = self._checked_matrix(X, reset=True)
-        outcome = self._checked_label(y, len(matrix))
-        weight = _checked_weight(sample_weight, len(matrix))
-        # A row of weight zero is a row that is not there.
+        matrix = check_features(self, X, reset=True)
+        outcome = self._check_label(y, len(matrix))
+        weight = check_weights(sample_weight, len(matrix))
+        rows = TrainingRows.from_arrays(matrix, outcome, weight)
         used = np.flatnonzero(weight > 0)
-        if not len(used):
-            raise ModelDataError("all sample weights are zero: no row is left to train on")
-        rows = TrainingRows.of(matrix, outcome, weight)
         if len(used) < len(matrix):
             rows = rows.take(used)
-        churners = int(rows.outcome.sum())
-        if churners in {0, len(used)}:
+        if int(rows.outcome.sum()) in {0, len(used)}:
             raise ModelDataError(
-                f"the label holds one class only in {len(used)} rows of weight above zero: "
-                "training needs customers who left and customers who stayed"
+                f"the label has only one class in {len(used)} rows with positive weight: "
+                "training needs customers who churned and customers who stayed"
             )
         return rows
 
-    def _checked_matrix(self, X: Any, *, reset: bool) -> NDArray[np.float64]:
-        try:
-            matrix: NDArray[np.float64] = validate_data(
-                self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
-            )
-        except ValueError as refusal:
-            raise ModelDataError(redact_values(str(refusal))) from None
-        return matrix
-
-    def _checked_label(self, y: Any, rows: int) -> NDArray[np.float64]:
+    def _check_label(self, y: Any, rows: int) -> NDArray[np.float64]:
         try:
             label = column_or_1d(y, warn=True)
             if label.dtype.kind == "f" and not np.isfinite(label).all():
                 raise ModelDataError(
-                    "Input y contains NaN or inf: leave out rows whose outcome is not known"
+                    "Input y contains NaN or inf: drop the rows whose outcome is unknown"
                 )
             check_classification_targets(label)
-        except ValueError as refusal:
-            raise ModelDataError(redact_values(str(refusal))) from None
+        except ValueError as error:
+            raise ModelDataError(redact_values(str(error))) from None
         if len(label) != rows:
-            raise ModelDataError(f"{len(label)} labels for {rows} rows: give one for each row")
+            raise ModelDataError(f"{len(label)} labels for {rows} rows: pass one per row")
         self.classes_ = np.unique(label)
         if len(self.classes_) > 2:
             raise ModelDataError(
                 "Only binary classification is supported. The type of the target is multiclass: "
-                f"the label holds {len(self.classes_)} classes, and churn has two"
+                f"the label has {len(self.classes_)} classes, churn has two"
             )
         if len(self.classes_) < 2:
             raise ModelDataError(
-                f"the label holds one class only ({rows} rows): training needs customers who "
-                "left and customers who stayed; widen the period or the outcome's horizon"
+                f"the label has only one class ({rows} rows): training needs customers who "
+                "churned and customers who stayed; extend the period or the outcome's horizon"
             )
         return np.asarray(label == self.classes_[1], dtype=np.float64)
 
 
-def check_categories(
-    categorical_features: tuple[int, ...] | None, matrix: NDArray[np.float64]
-) -> tuple[int, ...]:
-    """Return the indices of the columns that hold codes, in order.
+class BoostedTreesModel(BinaryModel):
+    """Base of gradient-boosted trees: early stopping on held-out rows, target-encoded categories.
 
-    Raises
-    ------
-    ModelDataError
-        An index is outside the matrix, or such a column holds something else than codes.
-
-    Examples
-    --------
-    >>> check_categories((1,), np.array([[0.5, 0.0], [0.1, 2.0]]))
-    (1,)
+    A subclass implements `cross_fit` and `_fit_trees`.
     """
-    columns = tuple(sorted(set(categorical_features or ())))
-    if columns and not (columns[0] >= 0 and columns[-1] < matrix.shape[1]):
-        raise ModelDataError(
-            f"categorical_features names a column outside 0 to {matrix.shape[1] - 1}"
+
+    rounds: int | None
+    cv: Any
+    seed: int
+    categorical_features: tuple[int, ...] | None
+    monotone_constraints: tuple[int, ...] | None
+    rounds_: int
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the trees.
+
+        Parameters
+        ----------
+        X : (n, f) encoded matrix, missing as NaN
+        y : (n,) labels of two classes; the larger one is churn
+        sample_weight : (n,) weights of the rows
+
+        Returns
+        -------
+        The fitted estimator.
+
+        Raises
+        ------
+        ModelDataError
+            The rows cannot be trained on; the message says why and what to do.
+        MissingExtraError
+            The library is not installed.
+        """
+        rows = self._training_rows(X, y, sample_weight)
+        self._check_settings()
+        rounds = self.rounds
+        if rounds is None:
+            folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
+            rounds = int(self.cross_fit(rows, folds)[1].rounds or 1)
+        encoded = self._target_encoded(rows)
+        matrix = cross_encode(rows, encoded, seed=self.seed) if encoded else rows.matrix
+        self.rounds_ = rounds
+        trees = self._fit_trees(matrix, rows, encoded, rounds)
+        self.scorer_ = (
+            TargetEncodedScorer(TargetEncoding.fit(rows, encoded), trees) if encoded else trees
         )
-    for at in columns:
-        codes = matrix[:, at]
-        codes = codes[~np.isnan(codes)]
-        # A table by code is as long as its largest code.
-        if ((codes < 0) | (codes != np.floor(codes)) | (codes > 1e7)).any():
+        self.calibration_ = Calibration.identity()
+        return self
+
+    @abstractmethod
+    def cross_fit(
+        self, rows: TrainingRows, folds: Sequence[Fold]
+    ) -> tuple[NDArray[np.float64], Self]:
+        """Score each row by trees fitted without it, and choose the number of rounds.
+
+        The number of rounds has the lowest mean log loss over all folds; a refit on all rows
+        uses the same number.
+
+        Parameters
+        ----------
+        rows
+            Checked training rows.
+        folds
+            Row numbers for training and for holding out.
+
+        Returns
+        -------
+        raw : (n,) log-odds; NaN where no fold holds the row out
+        estimator
+            The same settings with the chosen `rounds`.
+        """
+
+    @abstractmethod
+    def _fit_trees(
+        self,
+        matrix: NDArray[np.float64],
+        rows: TrainingRows,
+        encoded: tuple[int, ...],
+        rounds: int,
+    ) -> CompiledTrees: ...
+
+    def _check_settings(self) -> None:
+        """Check that the library and the settings are usable."""
+
+    @property
+    def _max_levels(self) -> int | None:
+        """Number of levels above which a category is target-encoded."""
+        return None
+
+    def _target_encoded(self, rows: TrainingRows) -> tuple[int, ...]:
+        categories = check_categories(self.categorical_features, rows.matrix)
+        return high_cardinality(rows.matrix, categories, self._max_levels)
+
+    def _encode_fold(
+        self, rows: TrainingRows, fold: Fold, encoded: tuple[int, ...]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return a fold's training and held-out matrices.
+
+        The rates come from the fold's training rows alone: other rows would leak outcomes.
+        """
+        train, test = rows.take(fold.train), rows.take(fold.test)
+        if not encoded:
+            return train.matrix, test.matrix
+        held_out = TargetEncoding.fit(train, encoded).apply(test.matrix)
+        return cross_encode(train, encoded, seed=self.seed), held_out
+
+    def _check_constraints(self, columns: int, matrix_columns: int) -> list[int] | None:
+        """Return the constraints; the columns that target encoding appends are unconstrained."""
+        if self.monotone_constraints is None:
+            return None
+        constraints = [int(sign) for sign in self.monotone_constraints]
+        if len(constraints) != columns or not set(constraints) <= {-1, 0, 1}:
             raise ModelDataError(
-                f"column {at} is declared a category, but does not hold codes 0, 1, 2, ...: "
-                "encode it with the contract, missing as NaN"
+                f"monotone_constraints must be 1, 0 or -1 for each of {columns} columns, got "
+                f"{len(constraints)} values"
             )
-    return columns
-
-
-def high_cardinality(
-    matrix: NDArray[np.float64], categories: tuple[int, ...], levels: int | None
-) -> tuple[int, ...]:
-    """Return which of the categories hold more than so many levels; none if `levels` is None.
-
-    Examples
-    --------
-    >>> high_cardinality(np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 1.0]]), (0, 1), 2)
-    (0,)
-    """
-    if levels is None:
-        return ()
-    return tuple(
-        at for at in categories if len(np.unique(matrix[~np.isnan(matrix[:, at]), at])) > levels
-    )
-
-
-def _checked_weight(sample_weight: Any, rows: int) -> NDArray[np.float64]:
-    if sample_weight is None:
-        return np.ones(rows)
-    try:
-        weight = np.asarray(sample_weight, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ModelDataError("sample_weight holds values that are no numbers") from None
-    if weight.ndim == 0:
-        weight = np.full(rows, float(weight))
-    if weight.ndim != 1:
-        raise ModelDataError("Sample weights must be 1D array or scalar")
-    if len(weight) != rows:
-        raise ModelDataError(f"{len(weight)} weights for {rows} rows: give one for each row")
-    wrong = int(np.count_nonzero(~np.isfinite(weight) | (weight < 0)))
-    if wrong:
-        raise ModelDataError(f"{wrong} weights are negative or not finite: mend or drop those rows")
-    return weight
-
-
-def redact_values(message: str) -> str:
-    """Return scikit-learn's refusal, without the values of the table that some quote."""
-    if "Reshape your data" in message:
-        return (
-            f"{message.strip().splitlines()[0].rstrip(':')}. Reshape your data: the matrix has "
-            "one row for each customer and one column for each feature"
-        )
-    if "could not convert" in message.lower():
-        return "the matrix holds values that are no numbers: encode it with the contract first"
-    return message.strip().splitlines()[0]
+        constrained = [column for column in self.categorical_features or () if constraints[column]]
+        if constrained:
+            raise ModelDataError(
+                f"column {constrained[0]} is categorical and has no order: set its monotone "
+                "constraint to 0"
+            )
+        return constraints + [0] * (matrix_columns - columns)

@@ -1,41 +1,38 @@
-"""Gradient-boosted trees with early stopping, compiled to arrays."""
+"""LightGBM with early stopping, compiled to arrays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
-from churnkit.models.calibration.maps import Calibration
-from churnkit.models.classifiers.base import (
-    BinaryModel,
-    TrainingRows,
-    check_categories,
-    high_cardinality,
-)
+from churnkit.models.classifiers.base import BoostedTreesModel
 from churnkit.models.classifiers.lightgbm_dask import check_engine, train_on_dask
-from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, average_held_out, make_folds
-from churnkit.models.scorers.target_encoded import TargetEncodedScorer
-from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
+from churnkit.models.folds import average_held_out
+from churnkit.models.scorers.target_encoding import cross_encode
+from churnkit.models.training_rows import check_categories
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import lightgbm
     import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
+
+    from churnkit.models.folds import Fold
+    from churnkit.models.training_rows import TrainingRows
+    from churnkit.trees import CompiledTrees
 
 __all__ = ["LightGBMTrees"]
 
 _METRIC = "binary_logloss"
 
 
-class LightGBMTrees(BinaryModel):
-    """LightGBM for churn: small regularised trees, as many as held-out rows ask for.
+class LightGBMTrees(BoostedTreesModel):
+    """LightGBM for churn: small regularized trees, their number chosen on held-out rows.
 
-    Fitting is deterministic: the same rows, settings and seed give the same trees; with Dask
-    they depend on how many workers there are, too.
+    Fitting is deterministic: the same rows, settings and seed give the same trees. With Dask
+    they also depend on the number of workers.
 
     Parameters
     ----------
@@ -44,40 +41,39 @@ class LightGBMTrees(BinaryModel):
     l2
         Penalty on leaf values.
     feature_fraction, row_fraction
-        Share of the columns, and of the rows, that each tree may see.
+        Share of the columns, and of the rows, that each tree uses.
     extra_trees
-        Draw one threshold for each column instead of searching them all.
+        Draw one random threshold per column instead of searching all of them.
     rounds
-        How many trees; if not given, early stopping over `cv` folds finds the number.
+        Number of trees; chosen by early stopping over `cv` folds if not given.
     max_rounds, patience
         Early stopping ends after `max_rounds`, or `patience` rounds without a better mean
         log loss over the folds.
     cv
-        The folds that early stopping uses, if `rounds` is not given: how many, a scikit-learn
-        splitter, or pairs of row numbers.
+        The folds for early stopping: a number, a scikit-learn splitter, or pairs of row numbers.
     categorical_features
         Indices of the columns that hold category codes.
     target_encoding_threshold
-        A category of more levels than this is read by how often its customers leave and how
-        many there are; all are read one by one if not given.
+        A category with more levels than this is target-encoded: its churn rate and frequency
+        replace its codes. No category is encoded if not given.
     monotone_constraints
-        For each column 1, -1 or 0: whether churn may only rise with it, only fall, or either.
+        For each column 1, -1 or 0: churn may only rise with it, only fall, or either.
     num_threads
-        How many threads LightGBM may use.
+        Number of threads of LightGBM.
     engine
-        Where the trees are fitted once their number is known: ``"local"``, in this process, or
-        ``"dask"``, by the workers of the Dask cluster that it is connected to (extra `dask`).
+        Where the final trees are fitted: ``"local"``, in this process, or ``"dask"``, on the
+        workers of the Dask cluster that the process is connected to (extra `dask`).
     seed
         The same seed gives the same trees.
 
     Attributes
     ----------
-    scorer_ : churnkit.trees.CompiledTrees, or TargetEncodedScorer where a category is wide
+    scorer_ : churnkit.trees.CompiledTrees, or TargetEncodedScorer with encoded categories
     booster_ : lightgbm.Booster
     calibration_ : Calibration
         The identity: the trees' own log-odds.
     rounds_ : int
-        How many trees there are.
+        Number of trees.
     classes_ : (2,)
     n_features_in_ : int
 
@@ -130,141 +126,96 @@ class LightGBMTrees(BinaryModel):
         self.engine = engine
         self.seed = seed
 
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the trees.
-
-        Parameters
-        ----------
-        X : (n, f) encoded matrix, missing as NaN
-        y : (n,) labels of two classes; the larger one is churn
-        sample_weight : (n,) weights of the rows
-
-        Raises
-        ------
-        ModelDataError
-            The rows cannot be trained on; the message says why and what to do.
-        """
-        rows = self._training_rows(X, y, sample_weight)
-        check_engine(self.engine)
-        rounds = self._enough(rows) if self.rounds is None else self.rounds
-        from churnkit.trees import compile_booster
-
-        wide = self._wide(rows)
-        matrix = cross_encode(rows, wide, seed=self.seed) if wide else rows.matrix
-        self.booster_: lightgbm.Booster = self._train(matrix, rows, wide, rounds)
-        self.rounds_ = self.booster_.num_trees()
-        trees = compile_booster(self.booster_)
-        self.scorer_ = TargetEncodedScorer(TargetEncoding.fit(rows, wide), trees) if wide else trees
-        self.calibration_ = Calibration.identity()
-        return self
-
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], LightGBMTrees]:
-        """Score each row by trees that did not see it, and find how many trees are enough.
-
-        The number of rounds is the one with the lowest mean log loss over all folds, so it is
-        one number, which a refit on all rows can use.
-
-        Parameters
-        ----------
-        rows
-            Checked training rows.
-        folds
-            Row numbers for training and for holding out.
-
-        Returns
-        -------
-        raw : (n,) log-odds; NaN where no fold holds the row out
-        estimator
-            The same settings with `rounds` found.
-        """
+        """Score each row by trees fitted without it; see `BoostedTreesModel.cross_fit`."""
         import lightgbm
 
-        settings = self._settings(rows)
         callbacks = []
         if self.rounds is None:
             callbacks.append(lightgbm.early_stopping(self.patience, verbose=False))
-        wide = self._wide(rows)
+        encoded = self._target_encoded(rows)
         held_out = [rows.matrix[fold.test] for fold in folds]
-        matrix, replaced = rows.matrix, None
-        if wide:
-            # Each fold's rates are its own training rows': others would tell the outcome.
-            sets, held_out = self._encoded_folds(rows, folds, wide)
-            matrix = cross_encode(rows, wide, seed=self.seed)
-            turn = iter(sets)
+        matrix, use_encoded_sets = rows.matrix, None
+        if encoded:
+            sets, held_out = self._encoded_datasets(rows, folds, encoded)
+            # Only its width is used: each fold replaces the data by its own sets.
+            matrix = cross_encode(rows, encoded, seed=self.seed)
+            remaining = iter(sets)
 
-            def replaced(_: Any, __: Any, given: dict[str, Any]) -> Any:
-                return (*next(turn), given)
+            def use_encoded_sets(_: Any, __: Any, params: dict[str, Any]) -> Any:
+                return (*next(remaining), params)
 
-        found: dict[str, Any] = lightgbm.cv(
-            settings | {"metric": _METRIC},
-            self._dataset(matrix, rows, wide),
+        result: dict[str, Any] = lightgbm.cv(
+            self._params(rows, matrix) | {"metric": _METRIC},
+            self._dataset(matrix, rows, encoded),
             num_boost_round=self.rounds or self.max_rounds,
             folds=[(fold.train, fold.test) for fold in folds],
-            fpreproc=replaced,
+            fpreproc=use_encoded_sets,
             callbacks=callbacks,
             return_cvbooster=True,
         )
-        rounds = len(found[f"valid {_METRIC}-mean"])
-        parts = [
+        rounds = len(result[f"valid {_METRIC}-mean"])
+        raw = [
             booster.predict(part, num_iteration=rounds, raw_score=True)
-            for booster, part in zip(found["cvbooster"].boosters, held_out, strict=True)
+            for booster, part in zip(result["cvbooster"].boosters, held_out, strict=True)
         ]
-        return average_held_out(folds, parts, len(rows.matrix)), clone(self).set_params(
-            rounds=rounds
-        )
+        return average_held_out(folds, raw, len(rows.matrix)), clone(self).set_params(rounds=rounds)
 
-    def _enough(self, rows: TrainingRows) -> int:
-        """Return how many trees the held-out rows ask for."""
-        folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
-        return int(self.cross_fit(rows, folds)[1].get_params()["rounds"])
+    def _check_settings(self) -> None:
+        check_engine(self.engine)
 
-    def _train(
+    @property
+    def _max_levels(self) -> int | None:
+        return self.target_encoding_threshold
+
+    def _fit_trees(
         self,
         matrix: NDArray[np.float64],
         rows: TrainingRows,
-        wide: tuple[int, ...],
+        encoded: tuple[int, ...],
         rounds: int,
-    ) -> lightgbm.Booster:
-        settings = self._settings(rows)
-        if self.engine == "dask":
-            return train_on_dask(
-                matrix,
-                rows,
-                settings=settings,
-                rounds=rounds,
-                categories=self._categories(rows, wide),
-            )
+    ) -> CompiledTrees:
         import lightgbm
 
-        return lightgbm.train(settings, self._dataset(matrix, rows, wide), num_boost_round=rounds)
+        from churnkit.trees import compile_booster
 
-    def _categories(self, rows: TrainingRows, wide: tuple[int, ...]) -> list[int]:
-        """Return which columns the trees read as categories."""
+        params = self._params(rows, matrix)
+        if self.engine == "dask":
+            self.booster_: lightgbm.Booster = train_on_dask(
+                matrix,
+                rows,
+                params=params,
+                rounds=rounds,
+                categories=self._native_categories(rows, encoded),
+            )
+        else:
+            dataset = self._dataset(matrix, rows, encoded)
+            self.booster_ = lightgbm.train(params, dataset, num_boost_round=rounds)
+        self.rounds_ = self.booster_.num_trees()
+        return compile_booster(self.booster_)
+
+    def _native_categories(self, rows: TrainingRows, encoded: tuple[int, ...]) -> list[int]:
+        """Return the categorical columns that the trees split by their codes."""
         categories = check_categories(self.categorical_features, rows.matrix)
-        return [at for at in categories if at not in wide]
+        return [column for column in categories if column not in encoded]
 
-    def _wide(self, rows: TrainingRows) -> tuple[int, ...]:
-        categories = check_categories(self.categorical_features, rows.matrix)
-        return high_cardinality(rows.matrix, categories, self.target_encoding_threshold)
-
-    def _encoded_folds(
-        self, rows: TrainingRows, folds: Sequence[Fold], wide: tuple[int, ...]
+    def _encoded_datasets(
+        self, rows: TrainingRows, folds: Sequence[Fold], encoded: tuple[int, ...]
     ) -> tuple[list[tuple[lightgbm.Dataset, lightgbm.Dataset]], list[NDArray[np.float64]]]:
-        """Return each fold's training and held-out sets, and its held-out matrix."""
-        sets, held_out = [], []
+        """Return each fold's training and held-out datasets, and its held-out matrix."""
+        datasets, matrices = [], []
         for fold in folds:
-            inside, outside = rows.take(fold.train), rows.take(fold.test)
-            matrix = TargetEncoding.fit(inside, wide).apply(outside.matrix)
-            trained = self._dataset(cross_encode(inside, wide, seed=self.seed), inside, wide)
-            judged = self._dataset(matrix, outside, wide, reference=trained)
-            sets.append((trained, judged))
-            held_out.append(matrix)
-        return sets, held_out
+            train, held_out = self._encode_fold(rows, fold, encoded)
+            train_set = self._dataset(train, rows.take(fold.train), encoded)
+            test_set = self._dataset(held_out, rows.take(fold.test), encoded, reference=train_set)
+            datasets.append((train_set, test_set))
+            matrices.append(held_out)
+        return datasets, matrices
 
-    def _settings(self, rows: TrainingRows) -> dict[str, Any]:
-        settings = {
+    def _params(self, rows: TrainingRows, matrix: NDArray[np.float64]) -> dict[str, Any]:
+        params = {
             "objective": "binary",
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
@@ -278,35 +229,21 @@ class LightGBMTrees(BinaryModel):
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": self.num_threads,
-            # A round that splits nothing is no reason to drop columns for good.
+            # Keep columns that cannot be split on in one fold: another fold may split on them.
             "feature_pre_filter": False,
             "verbosity": -1,
         }
-        if self.monotone_constraints is not None:
-            further = [0] * len(self._wide(rows))
-            settings["monotone_constraints"] = self._checked_constraints(rows.matrix) + further
-            settings["monotone_constraints_method"] = "intermediate"
-        return settings
-
-    def _checked_constraints(self, matrix: NDArray[np.float64]) -> list[int]:
-        constraints = [int(sign) for sign in self.monotone_constraints or ()]
-        if len(constraints) != matrix.shape[1] or not set(constraints) <= {-1, 0, 1}:
-            raise ModelDataError(
-                f"monotone_constraints must hold 1, 0 or -1 for each of {matrix.shape[1]} columns"
-            )
-        bound = [at for at in self.categorical_features or () if constraints[at]]
-        if bound:
-            raise ModelDataError(
-                f"column {bound[0]} is a category, which has no order to be monotone in: "
-                "set its constraint to 0"
-            )
-        return constraints
+        constraints = self._check_constraints(rows.matrix.shape[1], matrix.shape[1])
+        if constraints is not None:
+            params["monotone_constraints"] = constraints
+            params["monotone_constraints_method"] = "intermediate"
+        return params
 
     def _dataset(
         self,
         matrix: NDArray[np.float64],
         rows: TrainingRows,
-        wide: tuple[int, ...],
+        encoded: tuple[int, ...],
         *,
         reference: lightgbm.Dataset | None = None,
     ) -> lightgbm.Dataset:
@@ -317,7 +254,7 @@ class LightGBMTrees(BinaryModel):
             label=rows.outcome,
             weight=rows.weight,
             reference=reference,
-            categorical_feature=self._categories(rows, wide),
+            categorical_feature=self._native_categories(rows, encoded),
             params={"verbosity": -1, "feature_pre_filter": False},
             free_raw_data=False,
         )

@@ -1,4 +1,4 @@
-"""The last fit of the trees, spread over the workers of a Dask cluster."""
+"""The final fit of LightGBM on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     import lightgbm
     from numpy.typing import NDArray
 
-    from churnkit.models.classifiers.base import TrainingRows
+    from churnkit.models.training_rows import TrainingRows
 
 __all__ = ["ENGINES", "check_engine", "train_on_dask"]
 
 ENGINES = ("local", "dask")
 
-# LightGBM's own names, and those of the scikit-learn interface, which lightgbm.dask has.
-_INTERFACE = {
+# LightGBM's parameter names, and those of the scikit-learn interface of lightgbm.dask.
+_SKLEARN_NAMES = {
     "min_data_in_leaf": "min_child_samples",
     "lambda_l2": "reg_lambda",
     "feature_fraction": "colsample_bytree",
@@ -34,17 +34,22 @@ _INTERFACE = {
     "bagging_freq": "subsample_freq",
     "seed": "random_state",
 }
-# Where the workers listened is no part of a model: each line becomes what a local fit writes.
-_NETWORK = {"machines": "", "num_machines": "1", "local_listen_port": "12400", "time_out": "120"}
+# Worker addresses must not be saved: each line becomes the line that a local fit writes.
+_LOCAL_VALUES = {
+    "machines": "",
+    "num_machines": "1",
+    "local_listen_port": "12400",
+    "time_out": "120",
+}
 
 
 def check_engine(engine: str) -> str:
-    """Return the engine, if there is one of that name.
+    """Return the engine if it exists.
 
     Raises
     ------
     ModelDataError
-        There is none.
+        The engine is unknown.
 
     Examples
     --------
@@ -52,7 +57,7 @@ def check_engine(engine: str) -> str:
     'local'
     """
     if engine not in ENGINES:
-        raise ModelDataError(f"there is no engine {engine!r}: use one of {', '.join(ENGINES)}")
+        raise ModelDataError(f"unknown engine {engine!r}: use one of {', '.join(ENGINES)}")
     return engine
 
 
@@ -60,83 +65,89 @@ def train_on_dask(
     matrix: NDArray[np.float64],
     rows: TrainingRows,
     *,
-    settings: dict[str, Any],
+    params: dict[str, Any],
     rounds: int,
     categories: Sequence[int],
 ) -> lightgbm.Booster:
     """Train a booster on the cluster that this process is connected to.
 
-    Each worker gets a share of the rows, drawn at random by the seed: a worker finds the
-    thresholds of some columns from its own rows alone, which must therefore be like the others.
-    Sums are added in another order than in one process, so the trees differ from local ones.
+    Each worker gets a random share of the rows: it finds the thresholds of some columns from its
+    own rows alone, so the shares must be alike. Sums are added in a different order than in one
+    process, so the trees differ from local ones.
 
     Parameters
     ----------
-    matrix : (n, f) what the trees read
+    matrix : (n, f) encoded rows
     rows
         The outcomes and weights of the same rows.
-    settings
-        As `lightgbm.train` takes them.
+    params
+        Parameters of `lightgbm.train`.
     rounds
-        How many trees.
+        Number of trees.
     categories
         Indices of the columns that hold category codes.
+
+    Returns
+    -------
+    lightgbm.Booster
 
     Raises
     ------
     ModelDataError
         Dask is not installed, there is no cluster, or it has no worker.
     """
-    with _connected() as client:
+    with _dask_client() as client:
         import lightgbm
 
         workers = len(client.ncores())
         if not workers:
-            raise ModelDataError("engine='dask': the cluster has no worker, start one: dask worker")
-        # The regressor, since a classifier numbers the classes by what one worker sees of them.
+            raise ModelDataError(
+                "engine='dask': the cluster has no workers: start one with `dask worker`"
+            )
+        # The regressor: the classifier numbers the classes that one worker sees.
         model = lightgbm.DaskLGBMRegressor(
-            client=client, n_estimators=rounds, **_for_the_interface(settings)
+            client=client, n_estimators=rounds, **_sklearn_params(params)
         )
-        order = np.random.default_rng(settings["seed"]).permutation(len(matrix))
+        order = np.random.default_rng(params["seed"]).permutation(len(matrix))
         shares = np.array_split(order, min(workers, len(order)))
-        # LightGBM prints where it looks for ports; standard output is for a command's data.
+        # LightGBM prints its ports to standard output, which is reserved for data.
         with redirect_stdout(sys.stderr), warnings.catch_warnings():
-            # The interface has a default for its threads, and warns that Dask's count instead.
+            # LightGBM warns that Dask's number of threads replaces the interface's default.
             warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")
             model.fit(
-                _spread(client, matrix, shares),
-                _spread(client, rows.outcome, shares),
-                sample_weight=_spread(client, rows.weight, shares),
+                _scatter(client, matrix, shares),
+                _scatter(client, rows.outcome, shares),
+                sample_weight=_scatter(client, rows.weight, shares),
                 categorical_feature=list(categories),
             )
-    return lightgbm.Booster(model_str=without_network(model.booster_.model_to_string()))
+    return lightgbm.Booster(model_str=remove_addresses(model.booster_.model_to_string()))
 
 
-def _for_the_interface(settings: dict[str, Any]) -> dict[str, Any]:
-    given = {_INTERFACE.get(name, name): value for name, value in settings.items()}
-    # A worker has the threads that Dask gave it, and LightGBM knows one way among several.
-    del given["num_threads"]
-    if "monotone_constraints_method" in given:
-        given["monotone_constraints_method"] = "basic"
-    return given
+def _sklearn_params(params: dict[str, Any]) -> dict[str, Any]:
+    renamed = {_SKLEARN_NAMES.get(name, name): value for name, value in params.items()}
+    # Dask sets the threads of a worker; distributed training supports the basic method only.
+    del renamed["num_threads"]
+    if "monotone_constraints_method" in renamed:
+        renamed["monotone_constraints_method"] = "basic"
+    return renamed
 
 
-def without_network(text: str) -> str:
-    """Return a booster's text without the addresses of the workers.
+def remove_addresses(text: str) -> str:
+    """Return the text of a booster without the addresses of the workers.
 
     Examples
     --------
-    >>> without_network("[machines: 10.0.0.7:4711,10.0.0.8:4711]")
+    >>> remove_addresses("[machines: 10.0.0.7:4711,10.0.0.8:4711]")
     '[machines: ]'
     """
-    for name, usual in _NETWORK.items():
-        text = re.sub(rf"(?m)^\[{name}: .*\]$", f"[{name}: {usual}]", text)
+    for name, value in _LOCAL_VALUES.items():
+        text = re.sub(rf"(?m)^\[{name}: .*\]$", f"[{name}: {value}]", text)
     return text
 
 
 @contextmanager
-def _connected() -> Iterator[Any]:
-    """Give the client in use, or one of our own for as long as it is needed."""
+def _dask_client() -> Iterator[Any]:
+    """Yield the current client, or a temporary one for the configured scheduler."""
     try:
         import dask
         import dask.array
@@ -153,23 +164,23 @@ def _connected() -> Iterator[Any]:
     address = dask.config.get("scheduler-address", None)
     if not address:
         raise ModelDataError(
-            "engine='dask': this process is connected to no cluster; make a distributed.Client "
-            "first, or set DASK_SCHEDULER_ADDRESS"
+            "engine='dask': no cluster is connected; create a distributed.Client first, or set "
+            "DASK_SCHEDULER_ADDRESS"
         )
     with distributed.Client(address) as client:
         yield client
 
 
-def _spread(client: Any, values: NDArray[Any], shares: list[NDArray[np.intp]]) -> Any:
-    """Give each worker its rows; nothing of the table stands in the graph of tasks."""
+def _scatter(client: Any, values: NDArray[Any], shares: list[NDArray[np.intp]]) -> Any:
+    """Send each worker its rows; the task graph holds references only."""
     import dask
     import dask.array
 
     parts = [values[share] for share in shares]
-    held = client.scatter(parts, hash=False)
+    futures = client.scatter(parts, hash=False)
     return dask.array.concatenate(
         [
             dask.array.from_delayed(dask.delayed(future), shape=part.shape, dtype=part.dtype)
-            for future, part in zip(held, parts, strict=True)
+            for future, part in zip(futures, parts, strict=True)
         ]
     )

@@ -1,4 +1,4 @@
-"""Regularised logistic regression that bends where the data ask for it."""
+"""Penalized logistic regression with piecewise linear effects of numbers."""
 
 from __future__ import annotations
 
@@ -13,83 +13,80 @@ from sklearn.exceptions import ConvergenceWarning
 from churnkit.core.stats.newton_logistic import Block, NewtonFit, newton_logistic
 from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
-from churnkit.models.classifiers.base import (
-    BinaryModel,
-    TrainingRows,
-    check_categories,
-    high_cardinality,
-)
+from churnkit.models.classifiers.base import BinaryModel
 from churnkit.models.classifiers.logistic_encoding import ColumnEncoding, encode_columns
 from churnkit.models.errors import ModelDataError
-from churnkit.models.folds import Fold, average_held_out, make_folds
+from churnkit.models.folds import average_held_out, make_folds
 from churnkit.models.scorers.additive import LinearScorer
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
 from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
+from churnkit.models.training_rows import TrainingRows, check_categories, high_cardinality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.models.folds import Fold
     from churnkit.models.scorers.base import Scorer
 
 __all__ = ["STRENGTHS", "LogisticModel"]
 
-# About three to a power of ten: between neighbours the held-out loss hardly differs.
+# About two values per power of ten: the held-out loss hardly differs between adjacent ones.
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 _BLOCK_ROWS = 32_768
 _MANY_ROWS = 20_000
-_KEPT_CELLS = 2**25  # 256 MB
+_MAX_CACHED_CELLS = 2**25  # 256 MB
 
 
 class LogisticModel(BinaryModel):
-    """Logistic regression on bent numbers and one-hot categories, with a ridge penalty.
+    """Logistic regression on linear splines and one-hot categories, with a ridge penalty.
 
-    Numbers are standardised and may bend at quantiles; beyond their training range they count
-    as its end. Missing values have an effect of their own. Categories that training did not
-    see count as missing.
+    Numbers are standardized, with knots at quantiles; values outside the training range are
+    clipped to it. Missing values have a separate effect. Unseen categories count as missing.
 
     Parameters
     ----------
     C
-        Inverse strength of the penalty, as in scikit-learn; larger fits closer. If not given,
-        held-out log loss over `cv` folds chooses among `STRENGTHS`.
-    bends
-        How many inner quantiles may bend a number's line; 0 for straight lines.
+        Inverse strength of the penalty, as in scikit-learn; larger fits closer. Chosen among
+        `STRENGTHS` by held-out log loss over `cv` folds if not given.
+    n_knots
+        Number of inner quantiles at which the slope of a number may change; 0 for straight
+        lines.
     categorical_features
         Indices of the columns that hold category codes.
     max_levels
-        How many categories of a column have an effect of their own; rarer ones share one.
+        Number of categories per column with a separate effect; rarer ones share one.
     target_encoding_threshold
-        A category of more levels than this is read by how often its customers leave and how
-        many there are; all are read one by one if not given.
+        A category with more levels than this is target-encoded: its churn rate and frequency
+        replace its codes. No category is encoded if not given.
     max_rows
-        Of more rows than this an even part is fitted: so many settle a few hundred
+        Larger tables are thinned evenly to this many rows, enough for a few hundred
         coefficients.
     max_iter
-        How many Newton steps at most.
+        Maximum number of Newton steps.
     cv
-        The folds that choose C, if it is not given: how many, a scikit-learn splitter, or pairs
-        of row numbers.
+        The folds that choose C: a number, a scikit-learn splitter, or pairs of row numbers.
     seed
         For those folds.
 
     Attributes
     ----------
-    scorer_ : LinearScorer, or TargetEncodedScorer where a category is wide
+    scorer_ : LinearScorer, or TargetEncodedScorer with encoded categories
     calibration_ : Calibration
-        The identity: the model's own log-odds.
+        The identity.
     classes_ : (2,)
     n_features_in_ : int
     C_ : float
-        The C that was used.
+        The C in use.
     n_iter_ : int
-        How many Newton steps it took.
+        Number of Newton steps.
 
     Examples
     --------
     >>> X = [[1.0, 0], [2.0, 0], [30.0, 1], [40.0, 1], [3.0, 0], [50.0, 0]]
-    >>> model = LogisticModel(C=1.0, bends=0, categorical_features=(1,)).fit(X, [1, 1, 0, 0, 1, 0])
+    >>> model = LogisticModel(C=1.0, n_knots=0, categorical_features=(1,))
+    >>> model = model.fit(X, [1, 1, 0, 0, 1, 0])
     >>> model.predict([[1.5, 0.0], [45.0, np.nan]])
     array([1, 0])
     """
@@ -98,7 +95,7 @@ class LogisticModel(BinaryModel):
         self,
         *,
         C: float | None = None,
-        bends: int = 9,
+        n_knots: int = 9,
         categorical_features: tuple[int, ...] | None = None,
         max_levels: int = 256,
         target_encoding_threshold: int | None = None,
@@ -108,7 +105,7 @@ class LogisticModel(BinaryModel):
         seed: int = 0,
     ) -> None:
         self.C = C
-        self.bends = bends
+        self.n_knots = n_knots
         self.categorical_features = categorical_features
         self.max_levels = max_levels
         self.target_encoding_threshold = target_encoding_threshold
@@ -126,6 +123,10 @@ class LogisticModel(BinaryModel):
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
 
+        Returns
+        -------
+        The fitted estimator.
+
         Raises
         ------
         ModelDataError
@@ -134,26 +135,26 @@ class LogisticModel(BinaryModel):
         rows = self._training_rows(X, y, sample_weight)
         if self.C is None:
             folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
-            self.C_ = self._held_out(rows, folds)[1]
+            self.C_ = self._score_held_out(rows, folds)[1]
         else:
             self.C_ = float(self.C)
-        reading = self._reading(self._part(rows))
-        fitted = self._coefficients(reading.blocks(), reading.encodings, self.C_)
+        design = self._encode(self._thin(rows))
+        fitted = self._fit_coefficients(design.blocks(), design.encodings, self.C_)
         if not fitted.converged:
             warnings.warn(
-                f"{fitted.steps} steps did not settle: raise max_iter or lower C",
+                f"no convergence after {fitted.steps} steps: increase max_iter or decrease C",
                 ConvergenceWarning,
                 stacklevel=2,
             )
         self.n_iter_ = max(1, fitted.steps)
-        self.scorer_ = reading.scorer(fitted.coefficients)
+        self.scorer_ = design.scorer(fitted.coefficients)
         self.calibration_ = Calibration.identity()
         return self
 
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], LogisticModel]:
-        """Score each row by a model that did not see it, and find how strong a penalty helps.
+        """Score each row by a model fitted without it, and choose the penalty.
 
         Parameters
         ----------
@@ -166,61 +167,62 @@ class LogisticModel(BinaryModel):
         -------
         raw : (n,) log-odds; NaN where no fold holds the row out
         estimator
-            The same settings with `C` found.
+            The same settings with the chosen `C`.
         """
-        raw, strength = self._held_out(rows, folds)
+        raw, strength = self._score_held_out(rows, folds)
         return raw, clone(self).set_params(C=strength)
 
-    def _held_out(
+    def _score_held_out(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], float]:
-        readings = [self._reading(self._part(rows.take(fold.train))) for fold in folds]
-        blocks = [reading.blocks() for reading in readings]
-        # Each fit starts where the last one ended, which is near.
+        designs = [self._encode(self._thin(rows.take(fold.train))) for fold in folds]
+        blocks = [design.blocks() for design in designs]
+        # Warm starts: each fit begins at the coefficients of the previous strength.
         starts: list[NDArray[np.float64] | None] = [None] * len(folds)
 
-        def held_out(strength: float, count: int) -> NDArray[np.float64]:
-            parts = []
-            for at, fold in enumerate(folds[:count]):
-                fitted = self._coefficients(
-                    blocks[at], readings[at].encodings, strength, starts[at]
+        def score(strength: float, fold_count: int) -> NDArray[np.float64]:
+            raw = []
+            for number, fold in enumerate(folds[:fold_count]):
+                design = designs[number]
+                fitted = self._fit_coefficients(
+                    blocks[number], design.encodings, strength, starts[number]
                 )
-                starts[at] = fitted.coefficients
-                scorer = readings[at].scorer(fitted.coefficients)
-                parts.append(scorer.raw_score(rows.matrix[fold.test]))
-            return average_held_out(folds[:count], parts, len(rows.matrix))
+                starts[number] = fitted.coefficients
+                scorer = design.scorer(fitted.coefficients)
+                raw.append(scorer.raw_score(rows.matrix[fold.test]))
+            return average_held_out(folds[:fold_count], raw, len(rows.matrix))
 
         strength = self.C
         if strength is None:
-            # The strength is a matter of the columns, not of the rows: of many, a part suffices.
-            judges = len(folds) if len(rows.matrix) <= _MANY_ROWS else 1
-            strength = _downhill(lambda tried: _held_out_loss(rows, held_out(tried, judges)))
-        return held_out(strength, len(folds)), float(strength)
+            # The best strength depends on the columns: with many rows one fold is enough.
+            fold_count = len(folds) if len(rows.matrix) <= _MANY_ROWS else 1
+            strength = _descend(lambda value: _held_out_loss(rows, score(value, fold_count)))
+        return score(strength, len(folds)), float(strength)
 
-    def _part(self, rows: TrainingRows) -> TrainingRows:
-        """Return rows evenly from first to last, if there are more than needed."""
+    def _thin(self, rows: TrainingRows) -> TrainingRows:
+        """Return at most `max_rows` rows, evenly spaced."""
         count = len(rows.matrix)
         if count <= self.max_rows:
             return rows
         return rows.take(np.arange(self.max_rows) * count // self.max_rows)
 
-    def _reading(self, rows: TrainingRows) -> _Reading:
+    def _encode(self, rows: TrainingRows) -> _Design:
         categories = check_categories(self.categorical_features, rows.matrix)
-        wide = high_cardinality(rows.matrix, categories, self.target_encoding_threshold)
-        statistics = None
-        if wide:
-            statistics = TargetEncoding.fit(rows, wide)
-            rows = rows._replace(matrix=cross_encode(rows, wide, seed=self.seed))
+        encoded = high_cardinality(rows.matrix, categories, self.target_encoding_threshold)
+        target_encoding = None
+        if encoded:
+            target_encoding = TargetEncoding.fit(rows, encoded)
+            rows = rows._replace(matrix=cross_encode(rows, encoded, seed=self.seed))
         encodings = encode_columns(
             rows.matrix,
             rows.weight,
-            categories=[at for at in categories if at not in wide],
-            bends=self.bends,
+            categories=[column for column in categories if column not in encoded],
+            n_knots=self.n_knots,
             max_levels=self.max_levels,
         )
-        return _Reading(rows, encodings, statistics)
+        return _Design(rows, encodings, target_encoding)
 
-    def _coefficients(
+    def _fit_coefficients(
         self,
         blocks: Callable[[], Iterable[Block]],
         encodings: list[ColumnEncoding],
@@ -228,30 +230,58 @@ class LogisticModel(BinaryModel):
         start: NDArray[np.float64] | None = None,
     ) -> NewtonFit:
         if not strength > 0:
-            raise ModelDataError(f"C is {strength}, and must be above 0")
+            raise ModelDataError(f"C must be above 0, got {strength}")
         penalty = np.full(1 + sum(encoding.width for encoding in encodings), 1 / strength)
-        penalty[0] = 0.0  # the churn rate itself is not shrunk
+        penalty[0] = 0.0  # the intercept is not penalized
         return newton_logistic(blocks, penalty, start=start, max_steps=self.max_iter)
 
 
-class _Reading(NamedTuple):
-    """Training rows as the regression reads them, and how it reads others."""
+class _Design(NamedTuple):
+    """Training rows and the encodings of their columns."""
 
     rows: TrainingRows
     encodings: list[ColumnEncoding]
-    statistics: TargetEncoding | None
+    target_encoding: TargetEncoding | None
 
     def blocks(self) -> Callable[[], Iterable[Block]]:
-        return _blocks(self.rows, self.encodings)
+        """Return a function that yields the encoded rows: cached if they fit in memory."""
+        width = 1 + sum(encoding.width for encoding in self.encodings)
+        if len(self.rows.matrix) * width > _MAX_CACHED_CELLS:
+            return self._encoded_blocks
+        cached = list(self._encoded_blocks())
+        return lambda: cached
+
+    def _encoded_blocks(self) -> Iterator[Block]:
+        matrix, outcome, weight, _ = self.rows
+        for start in range(0, len(matrix), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            block = matrix[rows]
+            columns = [
+                encoding.design(block[:, column]) for column, encoding in enumerate(self.encodings)
+            ]
+            design = np.concatenate([np.ones((len(block), 1)), *columns], axis=1)
+            yield Block(design, outcome[rows], weight[rows])
 
     def scorer(self, coefficients: NDArray[np.float64]) -> Scorer:
-        linear = _folded(coefficients, self.encodings, self.rows)
-        return linear if self.statistics is None else TargetEncodedScorer(self.statistics, linear)
+        """Return one function per column, each centered on the training rows."""
+        matrix, _, weight, _ = self.rows
+        bias = float(coefficients[0])
+        ends = 1 + np.cumsum([encoding.width for encoding in self.encodings])
+        columns = []
+        for column, encoding in enumerate(self.encodings):
+            effect = encoding.effect(coefficients[ends[column] - encoding.width : ends[column]])
+            mean = float(effect.at(matrix[:, column]) @ weight / weight.sum())
+            columns.append(effect.centered(mean))
+            bias += mean
+        linear = LinearScorer(bias, columns)
+        if self.target_encoding is None:
+            return linear
+        return TargetEncodedScorer(self.target_encoding, linear)
 
 
-def _downhill(loss_of: Callable[[float], float]) -> float:
-    """Walk from the middle strength to the neighbour that is better, until neither is."""
-    loss = cache(lambda at: loss_of(STRENGTHS[at]))
+def _descend(strength_loss: Callable[[float], float]) -> float:
+    """Move from the middle strength to the better adjacent one, until neither is better."""
+    loss = cache(lambda index: strength_loss(STRENGTHS[index]))
     best = len(STRENGTHS) // 2
     for step in (1, -1):
         while 0 <= best + step < len(STRENGTHS) and loss(best + step) < loss(best):
@@ -263,36 +293,3 @@ def _held_out_loss(rows: TrainingRows, raw: NDArray[np.float64]) -> float:
     held = ~np.isnan(raw)
     probability = Calibration.identity().apply(raw[held])
     return float(rows.weight[held] @ row_log_losses(rows.outcome[held], probability))
-
-
-def _blocks(rows: TrainingRows, encodings: list[ColumnEncoding]) -> Callable[[], Iterable[Block]]:
-    """Return what gives the encoded rows: kept if they are few, else encoded on each pass."""
-
-    def encoded() -> Iterator[Block]:
-        for start in range(0, len(rows.matrix), _BLOCK_ROWS):
-            part = slice(start, start + _BLOCK_ROWS)
-            block = rows.matrix[part]
-            columns = [encoding.design(block[:, at]) for at, encoding in enumerate(encodings)]
-            design = np.concatenate([np.ones((len(block), 1)), *columns], axis=1)
-            yield Block(design, rows.outcome[part], rows.weight[part])
-
-    cells = len(rows.matrix) * (1 + sum(encoding.width for encoding in encodings))
-    if cells > _KEPT_CELLS:
-        return encoded
-    kept = list(encoded())
-    return lambda: kept
-
-
-def _folded(
-    coefficients: NDArray[np.float64], encodings: list[ColumnEncoding], rows: TrainingRows
-) -> LinearScorer:
-    """Fold the coefficients into one function a column, each centered on the training rows."""
-    bias = float(coefficients[0])
-    ends = 1 + np.cumsum([encoding.width for encoding in encodings])
-    columns = []
-    for at, encoding in enumerate(encodings):
-        effect = encoding.effect(coefficients[ends[at] - encoding.width : ends[at]])
-        mean = float(effect.at(rows.matrix[:, at]) @ rows.weight / rows.weight.sum())
-        columns.append(effect.centered(mean))
-        bias += mean
-    return LinearScorer(bias, columns)

@@ -1,7 +1,7 @@
-"""How a logistic regression reads a table: bends for numbers, one column a category.
+"""Column encodings of the logistic regression: linear splines and one-hot categories.
 
-Each encoded column has its own prior: the penalty pulls a number towards a straight line of
-no slope, and a rare category towards the average customer.
+The ridge penalty shrinks a number towards a straight line with slope zero, and a rare category
+towards the average customer.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CategoryEncoding", "ColumnEncoding", "NumberEncoding", "encode_columns"]
 
-# All tables together stay within this, or the curvature matrix outgrows the memory.
-_MAX_LEVELS_IN_ALL = 2_000
-# The share of a number's values at either end that may bend its line on their own.
+# Limit on the one-hot columns of all categories, so that the curvature matrix fits in memory.
+_MAX_TOTAL_LEVELS = 2_000
+# Share of a number's values beyond the outermost inner knot on either side.
 _TAIL = 0.01
 
 
@@ -32,7 +32,7 @@ class ColumnEncoding(Protocol):
 
     @property
     def width(self) -> int:
-        """How many columns it makes."""
+        """Number of encoded columns."""
         ...
 
     def design(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -40,78 +40,80 @@ class ColumnEncoding(Protocol):
         ...
 
     def effect(self, coefficients: NDArray[np.float64]) -> ColumnEffect:
-        """Fold fitted coefficients, (width,), into the function that they make."""
+        """Convert fitted coefficients, (width,), into a function of the column."""
         ...
 
 
 @dataclass(frozen=True)
 class NumberEncoding:
-    """A number: standardised, with hinges at inner quantiles and a column for missing.
+    """A number: standardized, with hinges at inner quantiles and an indicator for missing.
 
     Attributes
     ----------
-    knots : (k,) range of the training values, and the quantiles between
-    middle
-        The median, which stands in for a missing value.
+    knots : (k,) minimum, inner quantiles and maximum of the training values
+    median
+        Replaces a missing value.
     mean, scale
         Of the training values.
     has_missing
-        Whether training saw a missing value.
+        True if the training values had missing ones.
 
     Examples
     --------
     >>> column = np.array([0.0, 1.0, 2.0, 9.0])
-    >>> NumberEncoding.fit(column, np.ones(4), bends=1).knots
+    >>> NumberEncoding.fit(column, np.ones(4), n_knots=1).knots
     array([0., 1., 9.])
     """
 
     knots: NDArray[np.float64]
-    middle: float
+    median: float
     mean: float
     scale: float
     has_missing: bool
 
     @classmethod
-    def fit(cls, column: NDArray[np.float64], weight: NDArray[np.float64], *, bends: int) -> Self:
+    def fit(cls, column: NDArray[np.float64], weight: NDArray[np.float64], *, n_knots: int) -> Self:
         """Learn the range, the quantiles and the scale of a column.
 
         Parameters
         ----------
         column, weight : (n,)
-        bends
-            How many inner quantiles may bend the line.
+        n_knots
+            Number of inner quantiles at which the slope may change.
         """
-        known = ~np.isnan(column)
-        has_missing = not bool(known.all())
-        values, weights = column[known], weight[known]
+        is_present = ~np.isnan(column)
+        has_missing = not bool(is_present.all())
+        values, weights = column[is_present], weight[is_present]
         if not len(values):
             return cls(np.zeros(1), 0.0, 0.0, 1.0, has_missing)
-        shares = np.concatenate([[_TAIL, 0.5, 1 - _TAIL], np.arange(1, bends + 1) / (bends + 1)])
+        shares = np.concatenate(
+            [[_TAIL, 0.5, 1 - _TAIL], np.arange(1, n_knots + 1) / (n_knots + 1)]
+        )
         quantiles = weighted_quantiles(values, weights, shares)
         low, high = float(values.min()), float(values.max())
-        bent = quantiles[[0, 2, *range(3, len(quantiles))]] if bends else quantiles[:0]
-        knots = np.unique(np.concatenate([[low, high], bent]))
-        # Without the tails, or a few huge values would make all differences between the
-        # others look like nothing, and the penalty would flatten them.
-        has_body = bends and quantiles[0] < quantiles[2]
+        inner_knots = quantiles[[0, 2, *range(3, len(quantiles))]] if n_knots else quantiles[:0]
+        knots = np.unique(np.concatenate([[low, high], inner_knots]))
+        # Scale without the tails: a few huge values would shrink all other differences, and the
+        # penalty would flatten them.
+        has_body = n_knots and quantiles[0] < quantiles[2]
         inner = np.clip(values, quantiles[0], quantiles[2]) if has_body else values
         mean = float(np.average(inner, weights=weights))
         scale = float(np.sqrt(np.average((inner - mean) ** 2, weights=weights)))
-        # Steps too small to divide by make no knots; a constant column makes a single one.
+        # A constant column has a single knot; knots too close to divide by are dropped.
         if not scale > 1e-12 * max(abs(low), abs(high)):
             return cls(np.array([low]), low, low, 1.0, has_missing)
-        wide_enough = np.append(True, np.diff(knots) > 1e-9 * scale)
-        return cls(knots[wide_enough], float(quantiles[1]), mean, scale, has_missing)
+        is_distinct = np.append(True, np.diff(knots) > 1e-9 * scale)
+        return cls(knots[is_distinct], float(quantiles[1]), mean, scale, has_missing)
 
     @property
     def width(self) -> int:
-        """One for each piece of the line, and one for missing if there was any."""
+        """One column per piece of the line, and one for missing if there was any."""
         return len(self.knots) - 1 + self.has_missing
 
     def design(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the line, the hinges, and the mark of missing, (n, width)."""
+        """Return the line, the hinges, and the indicator of missing, (n, width)."""
         missing = np.isnan(column)
-        filled = np.where(missing, self.middle, column)
+        filled = np.where(missing, self.median, column)
         encoded = np.empty((len(column), self.width))
         pieces = len(self.knots) - 1
         if pieces:
@@ -124,23 +126,21 @@ class NumberEncoding:
         return encoded
 
     def effect(self, coefficients: NDArray[np.float64]) -> ColumnEffect:
-        """Fold the coefficients into a line with bends."""
-        points = np.append(self.knots, np.nan)
-        # The function is linear between knots, so its value at the knots is all of it.
-        height = self.design(points) @ coefficients
-        missing = float(height[-1])
-        return ColumnEffect.of_number(self.knots, height[:-1], missing=missing)
+        """Convert the coefficients into a piecewise linear function."""
+        # The function is linear between knots: its values at the knots determine it.
+        values = self.design(np.append(self.knots, np.nan)) @ coefficients
+        return ColumnEffect.of_number(self.knots, values[:-1], missing=float(values[-1]))
 
 
 @dataclass(frozen=True)
 class CategoryEncoding:
-    """A category: one column for each frequent code, one for all rare ones, one for missing.
+    """A category: one column per frequent code, one for all rare ones, one for missing.
 
     Attributes
     ----------
-    slot : (k,) which column a code belongs to
+    slot : (k,) the column of each code
     width
-        How many columns there are; the last one is for missing values and unknown codes.
+        Number of columns; the last one is for missing values and unknown codes.
 
     Examples
     --------
@@ -157,38 +157,38 @@ class CategoryEncoding:
     def fit(
         cls, column: NDArray[np.float64], weight: NDArray[np.float64], *, max_levels: int
     ) -> Self:
-        """Learn which codes are frequent enough for a column of their own.
+        """Assign separate columns to the most frequent codes.
 
         Parameters
         ----------
         column, weight : (n,)
         max_levels
-            How many columns there may be beside the one for missing.
+            Maximum number of columns, not counting the one for missing.
         """
-        known = ~np.isnan(column)
-        mass = np.bincount(column[known].astype(np.intp), weight[known])
+        is_present = ~np.isnan(column)
+        mass = np.bincount(column[is_present].astype(np.intp), weight[is_present])
         seen = np.flatnonzero(mass)
-        own = seen
+        frequent = seen
         if len(seen) > max_levels:
-            own = np.sort(np.argsort(-mass, kind="stable")[: max_levels - 1])
+            frequent = np.sort(np.argsort(-mass, kind="stable")[: max_levels - 1])
         # Rare codes share the column after the frequent ones; unseen codes count as missing.
-        missing = len(own) + (len(own) < len(seen))
+        missing = len(frequent) + (len(frequent) < len(seen))
         slot = np.full(len(mass), missing, dtype=np.intp)
-        slot[seen] = len(own)
-        slot[own] = np.arange(len(own))
+        slot[seen] = len(frequent)
+        slot[frequent] = np.arange(len(frequent))
         return cls(slot, missing + 1)
 
     def design(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return zeros and ones, (n, width)."""
-        known = (column >= 0) & (column < len(self.slot))
-        at = np.full(len(column), self.width - 1, dtype=np.intp)
-        at[known] = self.slot[column[known].astype(np.intp)]
+        is_known = (column >= 0) & (column < len(self.slot))
+        slot = np.full(len(column), self.width - 1, dtype=np.intp)
+        slot[is_known] = self.slot[column[is_known].astype(np.intp)]
         encoded = np.zeros((len(column), self.width))
-        encoded[np.arange(len(column)), at] = 1.0
+        encoded[np.arange(len(column)), slot] = 1.0
         return encoded
 
     def effect(self, coefficients: NDArray[np.float64]) -> ColumnEffect:
-        """Fold the coefficients into a table by code."""
+        """Convert the coefficients into a table by code."""
         return ColumnEffect.of_category(coefficients[self.slot], missing=float(coefficients[-1]))
 
 
@@ -197,7 +197,7 @@ def encode_columns(
     weight: NDArray[np.float64],
     *,
     categories: Sequence[int],
-    bends: int,
+    n_knots: int,
     max_levels: int,
 ) -> list[ColumnEncoding]:
     """Learn the encoding of each column of a matrix.
@@ -207,25 +207,29 @@ def encode_columns(
     matrix : (n, f)
     weight : (n,)
     categories
-        Which columns hold codes.
-    bends
-        How many inner quantiles may bend a number's line.
+        Indices of the columns that hold codes.
+    n_knots
+        Number of inner quantiles at which the slope of a number may change.
     max_levels
-        How many columns a category may have.
+        Maximum number of columns per category.
+
+    Returns
+    -------
+    One encoding per column.
 
     Examples
     --------
     >>> table = np.array([[1.0, 0.0], [2.0, 1.0], [3.0, 1.0]])
-    >>> encodings = encode_columns(table, np.ones(3), categories=[1], bends=0, max_levels=9)
+    >>> encodings = encode_columns(table, np.ones(3), categories=[1], n_knots=0, max_levels=9)
     >>> [encoding.width for encoding in encodings]
     [1, 3]
     """
     if categories:
-        max_levels = max(2, min(max_levels, _MAX_LEVELS_IN_ALL // len(categories)))
-    held = frozenset(categories)
+        max_levels = max(2, min(max_levels, _MAX_TOTAL_LEVELS // len(categories)))
+    is_category = np.isin(np.arange(matrix.shape[1]), categories)
     return [
-        CategoryEncoding.fit(matrix[:, at], weight, max_levels=max_levels)
-        if at in held
-        else NumberEncoding.fit(matrix[:, at], weight, bends=bends)
-        for at in range(matrix.shape[1])
+        CategoryEncoding.fit(column, weight, max_levels=max_levels)
+        if category
+        else NumberEncoding.fit(column, weight, n_knots=n_knots)
+        for column, category in zip(matrix.T, is_category, strict=True)
     ]

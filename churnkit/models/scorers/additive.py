@@ -1,8 +1,8 @@
-"""An additive model: the log-odds are a sum of one function for each column.
+"""Additive model: the log-odds are a sum of one function per column.
 
-A number's function is a line with bends at its knots, flat beyond the range that was seen in
-training; a category's is a table by code. Missing values and unknown categories have a value
-of their own. All are centered on the average training customer.
+The function of a number is piecewise linear, constant outside the training range; that of a
+category is a table by code. Missing values and unknown categories have a separate value. All
+functions are centered on the average training customer.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _MAX_FEATURES = 1_000_000
 
 @dataclass(frozen=True)
 class ColumnEffect:
-    """What one column adds to the log-odds.
+    """Contribution of one column to the log-odds.
 
     Attributes
     ----------
     is_category
-        Whether the column holds codes.
+        True if the column holds codes.
     missing
-        What a missing value or an unknown category adds.
-    knots : (k,) ascending values of a number, first and last its range; codes of a category
-    effect : (k,) what is added at each knot, or for each code
+        Contribution of a missing value or an unknown category.
+    knots : (k,) ascending values of a number, from its minimum to its maximum; codes of a category
+    effect : (k,) contribution at each knot or code
     slope : (k,) change of the effect after each knot, per unit; the last is zero
 
     Examples
@@ -56,7 +56,7 @@ class ColumnEffect:
 
     @classmethod
     def of_category(cls, effect: ArrayLike, *, missing: float) -> Self:
-        """Build a table by code.
+        """Create a table by code.
 
         Examples
         --------
@@ -69,33 +69,33 @@ class ColumnEffect:
 
     @classmethod
     def of_number(cls, knots: ArrayLike, effect: ArrayLike, *, missing: float) -> Self:
-        """Build straight lines from knot to knot.
+        """Create straight lines between the knots.
 
         Examples
         --------
-        >>> bent = ColumnEffect.of_number([0, 10, 20], [0, 1, 3], missing=-1.0)
-        >>> bent.at(np.array([5.0, 15.0, 99.0, np.nan]))
+        >>> spline = ColumnEffect.of_number([0, 10, 20], [0, 1, 3], missing=-1.0)
+        >>> spline.at(np.array([5.0, 15.0, 99.0, np.nan]))
         array([ 0.5,  2. ,  3. , -1. ])
         """
-        at = np.asarray(knots, dtype=np.float64)
-        height = np.asarray(effect, dtype=np.float64)
-        slope = np.zeros(len(at))
-        slope[:-1] = np.diff(height) / np.diff(at)
-        return cls(False, missing, at, height, slope)
+        positions = np.asarray(knots, dtype=np.float64)
+        values = np.asarray(effect, dtype=np.float64)
+        slope = np.zeros(len(positions))
+        slope[:-1] = np.diff(values) / np.diff(positions)
+        return cls(False, missing, positions, values, slope)
 
     def at(self, column: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what each value of a column adds, (n,)."""
+        """Return the contribution of each value of a column, (n,)."""
         if self.is_category:
-            known = (column >= 0) & (column < len(self.effect)) & (column == np.floor(column))
-            added: NDArray[np.float64] = np.full(len(column), self.missing)
-            added[known] = self.effect[column[known].astype(np.intp)]
-            return added
+            is_known = (column >= 0) & (column < len(self.effect)) & (column == np.floor(column))
+            values: NDArray[np.float64] = np.full(len(column), self.missing)
+            values[is_known] = self.effect[column[is_known].astype(np.intp)]
+            return values
         inside = np.minimum(np.maximum(column, self.knots[0]), self.knots[-1])
-        # NaN is sorted behind the last knot, and its result is replaced.
+        # NaN sorts after the last knot; its result is overwritten.
         piece = np.searchsorted(self.knots, inside, side="right") - 1
-        added = self.effect[piece] + self.slope[piece] * (inside - self.knots[piece])
-        added[np.isnan(column)] = self.missing
-        return added
+        values = self.effect[piece] + self.slope[piece] * (inside - self.knots[piece])
+        values[np.isnan(column)] = self.missing
+        return values
 
     def centered(self, mean: float) -> ColumnEffect:
         """Return the same function, lowered by `mean`."""
@@ -105,14 +105,14 @@ class ColumnEffect:
 
 
 class LinearScorer:
-    """The scorer of a logistic regression.
+    """Scorer of a logistic regression.
 
     Parameters
     ----------
     bias
         Log-odds of the average training customer.
     columns
-        What each column adds.
+        Contribution of each column.
 
     Examples
     --------
@@ -130,9 +130,15 @@ class LinearScorer:
     def __init__(self, bias: float, columns: Sequence[ColumnEffect]) -> None:
         self.bias = float(bias)
         self.columns = tuple(columns)
-        # Plain Python floats: indexing an array for one value costs more than all the rest.
+        # Python floats: indexing an array for a single value would dominate the time of a row.
         self._rows = [
-            (column.is_category, column.missing, *map(np.ndarray.tolist, _parts(column)))
+            (
+                column.is_category,
+                column.missing,
+                column.knots.tolist(),
+                column.effect.tolist(),
+                column.slope.tolist(),
+            )
             for column in self.columns
         ]
 
@@ -140,13 +146,17 @@ class LinearScorer:
     def straight(
         cls, *, bias: float, coefficients: ArrayLike, low: ArrayLike, high: ArrayLike
     ) -> Self:
-        """Build one straight line for each column, flat outside `low` to `high`.
+        """Create one straight line per column, constant outside `low` to `high`.
 
         Parameters
         ----------
         bias
             Log-odds where all columns are zero.
         coefficients, low, high : (f,)
+
+        Returns
+        -------
+        LinearScorer
         """
         lines = [
             ColumnEffect.of_number(
@@ -160,7 +170,7 @@ class LinearScorer:
 
     @property
     def n_features(self) -> int:
-        """How many columns the matrix must have."""
+        """Number of columns of the matrix."""
         return len(self.columns)
 
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -169,31 +179,30 @@ class LinearScorer:
         Raises
         ------
         ModelDataError
-            X has another number of columns.
+            X has a different number of columns.
         """
         matrix = check_matrix(X, self.n_features)
         total: NDArray[np.float64] = np.full(len(matrix), self.bias)
-        for at, column in enumerate(self.columns):
-            total += column.at(matrix[:, at])
+        for effect, values in zip(self.columns, matrix.T, strict=True):
+            total += effect.at(values)
         return total
 
     def raw_score_row(self, values: Sequence[float]) -> float:
         """Return the log-odds of one row, equal to `raw_score` to the last bit."""
         if len(values) != len(self._rows):
             raise ModelDataError(
-                f"the row has {len(values)} values, but the model was fitted on "
-                f"{self.n_features} columns"
+                f"the row has {len(values)} values, but the model has {self.n_features} columns"
             )
         total = self.bias
-        # Operation for operation what `ColumnEffect.at` does, in the same order.
+        # The operations of `ColumnEffect.at`, in the same order.
         for value, (is_category, missing, knots, effect, slope) in zip(
             values, self._rows, strict=True
         ):
             if value != value:  # noqa: PLR0124 - only NaN differs from itself
                 total += missing
             elif is_category:
-                known = 0 <= value < len(effect) and value == int(value)
-                total += effect[int(value)] if known else missing
+                is_known = 0 <= value < len(effect) and value == int(value)
+                total += effect[int(value)] if is_known else missing
             else:
                 inside = min(max(value, knots[0]), knots[-1])
                 piece = bisect_right(knots, inside) - 1
@@ -201,37 +210,31 @@ class LinearScorer:
         return float(total)
 
     def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return what each column adds, (n, f + 1), the bias last; rows sum to `raw_score`.
+        """Return the contribution of each column, (n, f + 1), bias last, summing to `raw_score`.
 
         Raises
         ------
         ModelDataError
-            X has another number of columns.
+            X has a different number of columns.
         """
         matrix = check_matrix(X, self.n_features)
         parts = np.empty((len(matrix), self.n_features + 1))
-        for at, column in enumerate(self.columns):
-            parts[:, at] = column.at(matrix[:, at])
+        for column, effect in enumerate(self.columns):
+            parts[:, column] = effect.at(matrix[:, column])
         parts[:, -1] = self.bias
         return parts
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return JSON-able settings and the arrays that together restore the scorer."""
-        knots, effect, slope = (
-            np.concatenate([np.empty(0), *pieces])
-            for pieces in (
-                zip(*map(_parts, self.columns), strict=True) if self.columns else ((),) * 3
-            )
-        )
-        sizes = np.array([len(column.knots) for column in self.columns], dtype=np.int64)
-        return {"bias": self.bias, "n_features": self.n_features}, {
+        arrays: dict[str, NDArray[Any]] = {
             "is_category": np.array([column.is_category for column in self.columns], dtype=bool),
             "missing": np.array([column.missing for column in self.columns], dtype=np.float64),
-            "sizes": sizes,
-            "knots": knots,
-            "effect": effect,
-            "slope": slope,
+            "sizes": np.array([len(column.knots) for column in self.columns], dtype=np.int64),
         }
+        for name in ("knots", "effect", "slope"):
+            parts = [getattr(column, name) for column in self.columns]
+            arrays[name] = np.concatenate([np.empty(0), *parts])
+        return {"bias": self.bias, "n_features": self.n_features}, arrays
 
     @classmethod
     def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -240,42 +243,28 @@ class LinearScorer:
         Raises
         ------
         BundleError
-            Settings and arrays do not fit together.
+            Settings and arrays are inconsistent.
         """
         width = read_integer(settings, "n_features", low=1, high=_MAX_FEATURES)
         is_category = read_array(arrays, "is_category", dtype="bool", size=width)
         missing = read_array(arrays, "missing", dtype="float64", size=width)
         sizes = read_array(arrays, "sizes", dtype="int64", size=width)
         knots = read_array(arrays, "knots", dtype="float64")
-        # Compared one by one, because a sum of forged sizes could wrap around.
+        # Checked one by one: the sum of forged sizes could overflow.
         if (sizes < 0).any() or (sizes > len(knots)).any() or sizes.sum() != len(knots):
             raise BundleError("the saved array 'sizes' does not add up to the array 'knots'")
         effect = read_array(arrays, "effect", dtype="float64", size=len(knots))
         slope = read_array(arrays, "slope", dtype="float64", size=len(knots))
-        ends = np.cumsum(sizes)
-        columns = [
-            _checked_column(
-                ColumnEffect(
-                    bool(is_category[at]),
-                    float(missing[at]),
-                    *(part[ends[at] - sizes[at] : ends[at]] for part in (knots, effect, slope)),
-                ),
-                at,
+        columns, end = [], 0
+        for number in range(width):
+            start, end = end, end + int(sizes[number])
+            column = ColumnEffect(
+                bool(is_category[number]),
+                float(missing[number]),
+                *(part[start:end] for part in (knots, effect, slope)),
             )
-            for at in range(width)
-        ]
+            ascends = len(column.knots) > 0 and (np.diff(column.knots) > 0).all()
+            if not column.is_category and not ascends:
+                raise BundleError(f"the saved knots of column {number} do not ascend")
+            columns.append(column)
         return cls(read_number(settings, "bias"), columns)
-
-
-def _parts(
-    column: ColumnEffect,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    return column.knots, column.effect, column.slope
-
-
-def _checked_column(column: ColumnEffect, at: int) -> ColumnEffect:
-    if column.is_category:
-        return column
-    if not len(column.knots) or (np.diff(column.knots) <= 0).any():
-        raise BundleError(f"the saved knots of column {at} do not ascend")
-    return column

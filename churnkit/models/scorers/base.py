@@ -1,6 +1,6 @@
-"""What every fitted model comes down to, and all that a saved one needs in order to score.
+"""Scorers: the part of a fitted model that a bundle stores and that computes log-odds.
 
-A scorer imports numpy alone. It gives log-odds; a `Calibration` makes probabilities of them.
+A scorer imports numpy alone. A `Calibration` converts its log-odds to probabilities.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Scorer", "check_matrix", "load_scorer"]
+__all__ = ["Scorer", "check_matrix", "load_nested_scorer", "load_scorer"]
 
 _KINDS = {
     "ensemble": ("churnkit.models.scorers.ensemble", "EnsembleScorer"),
@@ -31,16 +31,16 @@ _KINDS = {
 
 @runtime_checkable
 class Scorer(Protocol):
-    """Log-odds of churn from an encoded matrix: the shape that all scorers share."""
+    """Protocol of all scorers: log-odds of churn from an encoded matrix."""
 
     @property
     def kind(self) -> str:
-        """The word by which `load_scorer` knows the class."""
+        """Name of the class in `load_scorer`."""
         ...
 
     @property
     def n_features(self) -> int:
-        """How many columns the matrix must have."""
+        """Number of columns of the matrix."""
         ...
 
     def raw_score(self, X: ArrayLike, /) -> NDArray[np.float64]:
@@ -52,7 +52,7 @@ class Scorer(Protocol):
         ...
 
     def contributions(self, X: ArrayLike, /) -> NDArray[np.float64]:
-        """Return what each column adds, (n, f + 1), the bias last; rows sum to `raw_score`."""
+        """Return the contribution of each column, (n, f + 1), bias last, summing to `raw_score`."""
         ...
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -61,24 +61,28 @@ class Scorer(Protocol):
 
     @classmethod
     def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Self:
-        """Restore a scorer; raises BundleError where anything does not fit."""
+        """Restore a scorer; raises BundleError if settings and arrays are inconsistent."""
         ...
 
 
 def load_scorer(kind: str, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scorer:
-    """Restore a scorer from what its `to_arrays` gave.
+    """Restore a scorer from the result of its `to_arrays`.
 
     Parameters
     ----------
     kind
-        The `kind` of the scorer that was saved.
+        The `kind` of the saved scorer.
     settings, arrays
-        What its `to_arrays` gave.
+        The result of its `to_arrays`.
+
+    Returns
+    -------
+    Scorer
 
     Raises
     ------
     BundleError
-        The kind is unknown, or settings and arrays do not fit together.
+        The kind is unknown, or settings and arrays are inconsistent.
 
     Examples
     --------
@@ -89,11 +93,40 @@ def load_scorer(kind: str, settings: dict[str, Any], arrays: dict[str, NDArray[A
     """
     if not isinstance(kind, str) or kind not in _KINDS:
         raise BundleError(
-            f"the saved model is of no kind that this version knows ({', '.join(_KINDS)})"
+            f"the saved model has no kind that this version supports: {', '.join(_KINDS)}"
         )
     module, name = _KINDS[kind]
     scorer: Scorer = getattr(import_module(module), name).from_arrays(settings, arrays)
     return scorer
+
+
+def load_nested_scorer(
+    entry: Any,
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    prefix: str,
+    owner: str,
+    excluded: set[str],
+) -> Scorer:
+    """Restore a scorer stored inside another one, its array names prefixed.
+
+    Raises
+    ------
+    BundleError
+        The entry lacks a kind or settings, the kind is excluded, or the arrays are inconsistent;
+        the message starts with `owner`.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("settings"), dict):
+        raise BundleError(f"{owner} is missing or has no settings")
+    kind = entry.get("kind")
+    if not isinstance(kind, str) or kind in excluded:
+        raise BundleError(f"{owner} has no kind that can be nested")
+    nested = {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+    return load_scorer(kind, entry["settings"], nested)
 
 
 def check_matrix(X: Any, n_features: int) -> NDArray[np.float64]:
@@ -102,7 +135,7 @@ def check_matrix(X: Any, n_features: int) -> NDArray[np.float64]:
     Raises
     ------
     ModelDataError
-        X is no numeric matrix of that width.
+        X is not a numeric matrix of that width.
 
     Examples
     --------
@@ -113,11 +146,11 @@ def check_matrix(X: Any, n_features: int) -> NDArray[np.float64]:
         matrix = np.asarray(X, dtype=np.float64)
     except (TypeError, ValueError):
         raise ModelDataError(
-            "the matrix holds values that are no numbers: encode it with the contract first"
+            "the matrix has values that are not numbers: encode it with the contract first"
         ) from None
     if matrix.ndim != 2 or matrix.shape[1] != n_features:
         raise ModelDataError(
-            f"the matrix has the shape {matrix.shape}, but the model was fitted on "
-            f"{n_features} columns: encode it with the model's own contract"
+            f"the matrix must have shape (n, {n_features}), got {matrix.shape}: encode it with "
+            "the model's contract"
         )
     return matrix

@@ -1,4 +1,4 @@
-"""Several scorers as one: a weighted sum of their log-odds."""
+"""Ensemble of scorers: a weighted sum of their log-odds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.models.scorers.base import load_scorer
+from churnkit.models.scorers.base import load_nested_scorer
 from churnkit.models.scorers.serialization import read_array, read_integer
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ _MAX_MEMBERS = 100
 
 
 class EnsembleScorer:
-    """A weighted sum of scorers, which explains itself by the weighted sum of their reasons.
+    """A weighted sum of scorers and of their contributions.
 
     Parameters
     ----------
     members
-        Scorers of the same columns; no ensembles among them.
+        Scorers of the same columns, not ensembles.
     weights
-        One for each member.
+        One per member.
 
     Examples
     --------
@@ -50,11 +50,11 @@ class EnsembleScorer:
 
     @property
     def n_features(self) -> int:
-        """How many columns the matrix must have."""
+        """Number of columns of the matrix."""
         return self.members[0].n_features
 
     def warm_up(self) -> None:
-        """Load what the members would load on a later call."""
+        """Load the members' lazy dependencies now instead of on the first call."""
         for member in self.members:
             if hasattr(member, "warm_up"):
                 member.warm_up()
@@ -75,7 +75,7 @@ class EnsembleScorer:
         return total
 
     def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return what each column adds, (n, f + 1), the bias last; rows sum to `raw_score`."""
+        """Return the contribution of each column, (n, f + 1), bias last, summing to `raw_score`."""
         matrix = np.asarray(X, dtype=np.float64)
         total = np.zeros((len(matrix), self.n_features + 1))
         for weight, member in zip(self._row_weights, self.members, strict=True):
@@ -84,13 +84,13 @@ class EnsembleScorer:
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return JSON-able settings and the arrays that together restore the scorer."""
-        described = []
+        members = []
         arrays: dict[str, NDArray[Any]] = {"weights": self.weights}
-        for at, member in enumerate(self.members):
-            settings, held = member.to_arrays()
-            described.append({"kind": member.kind, "settings": settings})
-            arrays |= {f"{_prefix(at)}{name}": array for name, array in held.items()}
-        return {"n_features": self.n_features, "members": described}, arrays
+        for number, member in enumerate(self.members):
+            settings, member_arrays = member.to_arrays()
+            members.append({"kind": member.kind, "settings": settings})
+            arrays |= {f"member{number}_{name}": array for name, array in member_arrays.items()}
+        return {"n_features": self.n_features, "members": members}, arrays
 
     @classmethod
     def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -99,31 +99,23 @@ class EnsembleScorer:
         Raises
         ------
         BundleError
-            Settings and arrays do not fit together.
+            Settings and arrays are inconsistent.
         """
         width = read_integer(settings, "n_features", low=1, high=1_000_000)
-        described = settings.get("members")
-        if not isinstance(described, list) or not 1 <= len(described) <= _MAX_MEMBERS:
-            raise BundleError(f"the saved ensemble does not list 1 to {_MAX_MEMBERS} members")
-        weights = read_array(arrays, "weights", dtype="float64", size=len(described))
-        members = [_loaded(entry, arrays, at) for at, entry in enumerate(described)]
+        entries = settings.get("members")
+        if not isinstance(entries, list) or not 1 <= len(entries) <= _MAX_MEMBERS:
+            raise BundleError(f"the saved ensemble must list 1 to {_MAX_MEMBERS} members")
+        weights = read_array(arrays, "weights", dtype="float64", size=len(entries))
+        members = [
+            load_nested_scorer(
+                entry,
+                arrays,
+                prefix=f"member{number}_",
+                owner=f"member {number} of the saved ensemble",
+                excluded={cls.kind},
+            )
+            for number, entry in enumerate(entries)
+        ]
         if any(member.n_features != width for member in members):
             raise BundleError("the members of the saved ensemble read different columns")
         return cls(members, weights)
-
-
-def _prefix(at: int) -> str:
-    return f"member{at}_"
-
-
-def _loaded(entry: Any, arrays: Mapping[str, NDArray[Any]], at: int) -> Scorer:
-    if not isinstance(entry, dict) or not isinstance(entry.get("settings"), dict):
-        raise BundleError(f"member {at} of the saved ensemble is not described")
-    kind = entry.get("kind")
-    if not isinstance(kind, str) or kind == EnsembleScorer.kind:
-        raise BundleError(f"member {at} of the saved ensemble has no kind that can be a member")
-    prefix = _prefix(at)
-    own = {
-        name.removeprefix(prefix): held for name, held in arrays.items() if name.startswith(prefix)
-    }
-    return load_scorer(kind, entry["settings"], own)

@@ -1,4 +1,4 @@
-"""A scorer that reads wide categories by their statistics."""
+"""Scorer with target-encoded categories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
-from churnkit.models.scorers.base import check_matrix, load_scorer
+from churnkit.models.scorers.base import check_matrix, load_nested_scorer
 from churnkit.models.scorers.target_encoding import TargetEncoding
 
 if TYPE_CHECKING:
@@ -23,21 +23,21 @@ _PREFIX = "inner_"
 
 
 class TargetEncodedScorer:
-    """Churn rates and counts in place of codes, then another scorer.
+    """Replaces codes by churn rates and frequencies, then applies another scorer.
 
     Parameters
     ----------
-    statistics
-        Of the columns that are read by their statistics.
+    encoding
+        The target encoding of some columns.
     inner
-        Scores the matrix of numbers that they make; no such scorer itself, and no ensemble.
+        Scorer of the encoded matrix, neither target-encoded itself nor an ensemble.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from churnkit.models.classifiers.base import TrainingRows
+    >>> from churnkit.models.training_rows import TrainingRows
     >>> from churnkit.models.scorers.additive import LinearScorer
-    >>> rows = TrainingRows.of(np.array([[0.0], [0.0], [1.0]]), np.array([1.0, 1.0, 0.0]))
+    >>> rows = TrainingRows.from_arrays(np.array([[0.0], [0.0], [1.0]]), np.array([1.0, 1.0, 0.0]))
     >>> by_rate = LinearScorer.straight(
     ...     bias=0.0, coefficients=[1.0, 0.0], low=[0.0, 0.0], high=[1.0, 9.0]
     ... )
@@ -49,23 +49,23 @@ class TargetEncodedScorer:
 
     kind: ClassVar[str] = "statistics"
 
-    def __init__(self, statistics: TargetEncoding, inner: Scorer) -> None:
-        self.statistics = statistics
+    def __init__(self, encoding: TargetEncoding, inner: Scorer) -> None:
+        self.encoding = encoding
         self.inner = inner
 
     @property
     def n_features(self) -> int:
-        """How many columns the matrix must have."""
-        return self.statistics.n_features
+        """Number of columns of the matrix."""
+        return self.encoding.n_features
 
     def warm_up(self) -> None:
-        """Load what the inner scorer would load on a later call."""
+        """Load the inner scorer's lazy dependencies now instead of on the first call."""
         if hasattr(self.inner, "warm_up"):
             self.inner.warm_up()
 
     def encoded(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the matrix that the inner scorer reads."""
-        return self.statistics.apply(check_matrix(X, self.n_features))
+        """Return the matrix for the inner scorer."""
+        return self.encoding.apply(check_matrix(X, self.n_features))
 
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log-odds, (n,), of a matrix (n, f) in which missing is NaN."""
@@ -78,20 +78,19 @@ class TargetEncodedScorer:
                 f"the row has {len(values)} values, but the model was fitted on "
                 f"{self.n_features} columns"
             )
-        return self.inner.raw_score_row(self.statistics.apply_row(values))
+        return self.inner.raw_score_row(self.encoding.apply_row(values))
 
     def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return what each column adds, (n, f + 1), the bias last; rows sum to `raw_score`."""
-        return self.statistics.folded(self.inner.contributions(self.encoded(X)))
+        """Return the contribution of each column, (n, f + 1), bias last, summing to `raw_score`."""
+        return self.encoding.merge_contributions(self.inner.contributions(self.encoded(X)))
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return JSON-able settings and the arrays that together restore the scorer."""
-        settings, arrays = self.statistics.to_arrays()
+        settings, arrays = self.encoding.to_arrays()
         inner_settings, inner_arrays = self.inner.to_arrays()
-        held = {f"{_PREFIX}{name}": array for name, array in inner_arrays.items()}
         return (
             settings | {"inner": {"kind": self.inner.kind, "settings": inner_settings}},
-            arrays | held,
+            arrays | {f"{_PREFIX}{name}": array for name, array in inner_arrays.items()},
         )
 
     @classmethod
@@ -101,21 +100,16 @@ class TargetEncodedScorer:
         Raises
         ------
         BundleError
-            Settings and arrays do not fit together.
+            Settings and arrays are inconsistent.
         """
-        statistics = TargetEncoding.from_arrays(settings, arrays)
-        described = settings.get("inner")
-        if not isinstance(described, dict) or not isinstance(described.get("settings"), dict):
-            raise BundleError("the scorer behind the saved statistics is not described")
-        kind = described.get("kind")
-        if not isinstance(kind, str) or kind in {cls.kind, "ensemble"}:
-            raise BundleError("the scorer behind the saved statistics has no kind that can be one")
-        own = {
-            name.removeprefix(_PREFIX): held
-            for name, held in arrays.items()
-            if name.startswith(_PREFIX)
-        }
-        inner = load_scorer(kind, described["settings"], own)
-        if inner.n_features != statistics.n_features + len(statistics.columns):
-            raise BundleError("the scorer behind the saved statistics reads other columns")
-        return cls(statistics, inner)
+        encoding = TargetEncoding.from_arrays(settings, arrays)
+        inner = load_nested_scorer(
+            settings.get("inner"),
+            arrays,
+            prefix=_PREFIX,
+            owner="the inner scorer of the saved target encoding",
+            excluded={cls.kind, "ensemble"},
+        )
+        if inner.n_features != encoding.n_features + len(encoding.columns):
+            raise BundleError("the inner scorer of the saved target encoding reads other columns")
+        return cls(encoding, inner)

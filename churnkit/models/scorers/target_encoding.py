@@ -1,9 +1,13 @@
-"""Categories of many levels as numbers: how often their customers leave, and how many there are.
+"""Target encoding: categories with many levels as churn rate and frequency.
 
-A tree that reads such a number can tell a thousand cities apart with one threshold, where
-reading them one by one learns the noise of each. The churn rate of a level is shrunken to the
-overall rate by as much as the levels' spread says (empirical Bayes), and each training row's
-is learned on other rows, or the trees would read its own outcome.
+One threshold of a tree on such a number separates a thousand cities, where splits by code would
+fit the noise of each. The rate of a level is shrunk to the overall rate by empirical Bayes, and
+the rate of a training row is learned on other rows so that its outcome does not leak.
+
+References
+----------
+Micci-Barreca (2001). A preprocessing scheme for high-cardinality categorical attributes. ACM
+SIGKDD Explorations 3(1). doi:10.1145/507533.507538
 """
 
 from __future__ import annotations
@@ -21,25 +25,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.models.classifiers.base import TrainingRows
+    from churnkit.models.training_rows import TrainingRows
 
 __all__ = ["LevelTable", "TargetEncoding", "cross_encode"]
 
-_PARTS = 5
-# However alike or unlike the levels are, so many customers of the overall rate join each.
-_FEWEST_PRIOR, _MOST_PRIOR = 1.0, 1_000.0
+_FOLDS = 5
+# Bounds of the number of customers with the overall rate that are added to each level.
+_MIN_PRIOR, _MAX_PRIOR = 1.0, 1_000.0
 
 
 @dataclass(frozen=True)
 class LevelTable:
-    """What one category's levels stand for.
+    """Churn rates and frequencies of one category's levels.
 
     Attributes
     ----------
-    rate : (k,) shrunken churn rate by code
-    frequency : (k,) logarithm of one plus the customers of each code
+    rate : (k,) shrunk churn rate by code
+    frequency : (k,) logarithm of one plus the number of customers by code
     missing : (2,) rate and frequency of a missing value
-    unknown : (2,) rate and frequency of a code that training did not see
+    unknown : (2,) rate and frequency of an unseen code
     """
 
     rate: NDArray[np.float64]
@@ -57,15 +61,19 @@ class LevelTable:
         levels: int,
         overall: float,
     ) -> Self:
-        """Learn the rates and counts of a column's codes.
+        """Learn the rates and frequencies of a column's codes.
 
         Parameters
         ----------
         column, outcome, weight : (n,)
         levels
-            One more than the largest code there may be.
+            One more than the largest code.
         overall
-            The churn rate that levels are shrunken to.
+            The churn rate that levels are shrunk to.
+
+        Returns
+        -------
+        LevelTable
 
         Examples
         --------
@@ -92,16 +100,16 @@ class LevelTable:
 
     def at(self, column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rate and the frequency of each value, (n,) both."""
-        known = (column >= 0) & (column < len(self.rate)) & (column == np.floor(column))
+        is_known = (column >= 0) & (column < len(self.rate)) & (column == np.floor(column))
         rate = np.where(np.isnan(column), self.missing[0], self.unknown[0])
         frequency = np.where(np.isnan(column), self.missing[1], self.unknown[1])
-        codes = column[known].astype(np.intp)
-        rate[known] = self.rate[codes]
-        frequency[known] = self.frequency[codes]
+        codes = column[is_known].astype(np.intp)
+        rate[is_known] = self.rate[codes]
+        frequency[is_known] = self.frequency[codes]
         return rate, frequency
 
     def at_one(self, value: float) -> tuple[float, float]:
-        """Return the rate and the frequency of one value: what `at` gives."""
+        """Return the rate and the frequency of one value, equal to `at`."""
         if value != value:  # noqa: PLR0124 - only NaN differs from itself
             return float(self.missing[0]), float(self.missing[1])
         if 0 <= value < len(self.rate) and value == int(value):
@@ -111,19 +119,19 @@ class LevelTable:
 
 @dataclass(frozen=True)
 class TargetEncoding:
-    """A matrix with wide categories, as a matrix of numbers.
+    """Replaces categorical columns of a matrix by their churn rates and frequencies.
 
-    A column's rate takes the place of its codes; its frequency is a further column, after
-    those of the matrix, in the order of `columns`.
+    The rate of a column replaces its codes; the frequencies are appended to the matrix, in the
+    order of `columns`.
 
     Attributes
     ----------
     columns
-        Indices of the columns that are read by their statistics.
+        Indices of the encoded columns.
     tables
-        One for each of them.
+        One per encoded column.
     n_features
-        How many columns the matrix has.
+        Number of columns of the matrix.
     """
 
     columns: tuple[int, ...]
@@ -132,85 +140,101 @@ class TargetEncoding:
 
     @classmethod
     def fit(cls, rows: TrainingRows, columns: Sequence[int]) -> Self:
-        """Learn the statistics of some columns from all rows.
+        """Learn the tables of some columns from all rows.
+
+        Parameters
+        ----------
+        rows
+            Checked training rows.
+        columns
+            Indices of the columns to encode.
+
+        Returns
+        -------
+        TargetEncoding
 
         Examples
         --------
-        >>> from churnkit.models.classifiers.base import TrainingRows
-        >>> rows = TrainingRows.of(np.array([[5.0, 0], [6.0, 1]]), np.array([1.0, 0.0]))
+        >>> from churnkit.models.training_rows import TrainingRows
+        >>> rows = TrainingRows.from_arrays(np.array([[5.0, 0], [6.0, 1]]), np.array([1.0, 0.0]))
         >>> TargetEncoding.fit(rows, [1]).apply(np.array([[7.0, 9.0]]))
         array([[7. , 0.5, 0. ]])
         """
         overall = float(rows.weight @ rows.outcome / rows.weight.sum())
         tables = tuple(
             LevelTable.fit(
-                rows.matrix[:, at],
+                rows.matrix[:, column],
                 rows.outcome,
                 rows.weight,
-                levels=_levels(rows.matrix[:, at]),
+                levels=_level_count(rows.matrix[:, column]),
                 overall=overall,
             )
-            for at in columns
+            for column in columns
         )
         return cls(tuple(columns), tables, rows.matrix.shape[1])
 
     def apply(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the matrix of numbers, (n, n_features + columns)."""
-        wide = np.empty((len(matrix), self.n_features + len(self.columns)))
-        wide[:, : self.n_features] = matrix
-        for number, (at, table) in enumerate(zip(self.columns, self.tables, strict=True)):
-            wide[:, at], wide[:, self.n_features + number] = table.at(matrix[:, at])
-        return wide
+        """Return the encoded matrix, (n, n_features + columns)."""
+        encoded = np.empty((len(matrix), self.n_features + len(self.columns)))
+        encoded[:, : self.n_features] = matrix
+        for number, (column, table) in enumerate(
+            zip(self.columns, self.tables, strict=True), self.n_features
+        ):
+            encoded[:, column], encoded[:, number] = table.at(matrix[:, column])
+        return encoded
 
     def apply_row(self, values: Sequence[float]) -> list[float]:
-        """Return one row of numbers: what `apply` gives."""
-        wide = [*values, *([0.0] * len(self.columns))]
-        for number, (at, table) in enumerate(zip(self.columns, self.tables, strict=True)):
-            wide[at], wide[self.n_features + number] = table.at_one(values[at])
-        return wide
+        """Return one encoded row, equal to `apply`."""
+        encoded = [*values, *([0.0] * len(self.columns))]
+        for number, (column, table) in enumerate(
+            zip(self.columns, self.tables, strict=True), self.n_features
+        ):
+            encoded[column], encoded[number] = table.at_one(values[column])
+        return encoded
 
-    def folded(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add what the further columns contribute to the columns that they come from.
+    def merge_contributions(self, contributions: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add the contributions of the frequencies to those of the columns they come from.
 
         Parameters
         ----------
-        contributions : (n, n_features + columns + 1) the bias last
+        contributions : (n, n_features + columns + 1) bias last
+
+        Returns
+        -------
+        (n, n_features + 1) bias last
         """
-        own = np.empty((len(contributions), self.n_features + 1))
-        own[:, :-1] = contributions[:, : self.n_features]
-        own[:, -1] = contributions[:, -1]
-        for number, at in enumerate(self.columns):
-            own[:, at] += contributions[:, self.n_features + number]
-        return own
+        merged = contributions[:, [*range(self.n_features), -1]]
+        for number, column in enumerate(self.columns, self.n_features):
+            merged[:, column] += contributions[:, number]
+        return merged
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return JSON-able settings and the arrays that together restore the statistics."""
-        nothing = [np.empty(0)]
-        return {"n_features": self.n_features}, {
+        """Return JSON-able settings and the arrays that together restore the encoding."""
+        arrays: dict[str, NDArray[Any]] = {
             "columns": np.array(self.columns, dtype=np.int64),
             "sizes": np.array([len(table.rate) for table in self.tables], dtype=np.int64),
-            "rate": np.concatenate(nothing + [table.rate for table in self.tables]),
-            "frequency": np.concatenate(nothing + [table.frequency for table in self.tables]),
-            "missing": np.concatenate(nothing + [table.missing for table in self.tables]),
-            "unknown": np.concatenate(nothing + [table.unknown for table in self.tables]),
         }
+        for name in ("rate", "frequency", "missing", "unknown"):
+            parts = [getattr(table, name) for table in self.tables]
+            arrays[name] = np.concatenate([np.empty(0), *parts])
+        return {"n_features": self.n_features}, arrays
 
     @classmethod
     def from_arrays(cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Restore the statistics.
+        """Restore the encoding.
 
         Raises
         ------
         BundleError
-            Settings and arrays do not fit together.
+            Settings and arrays are inconsistent.
         """
         width = read_integer(settings, "n_features", low=1, high=1_000_000)
         columns = read_array(arrays, "columns", dtype="int64")
         if (columns < 0).any() or (columns >= width).any() or (np.diff(columns) <= 0).any():
-            raise BundleError("the saved array 'columns' names no columns in order")
+            raise BundleError("the saved array 'columns' must hold ascending column indices")
         sizes = read_array(arrays, "sizes", dtype="int64", size=len(columns))
         rate = read_array(arrays, "rate", dtype="float64")
-        # Compared one by one, because a sum of forged sizes could wrap around.
+        # Checked one by one: the sum of forged sizes could overflow.
         if (sizes < 0).any() or (sizes > len(rate)).any() or sizes.sum() != len(rate):
             raise BundleError("the saved array 'sizes' does not add up to the array 'rate'")
         frequency = read_array(arrays, "frequency", dtype="float64", size=len(rate))
@@ -221,70 +245,70 @@ class TargetEncoding:
             LevelTable(
                 rate[end - size : end],
                 frequency[end - size : end],
-                missing[2 * at : 2 * at + 2],
-                unknown[2 * at : 2 * at + 2],
+                missing[2 * number : 2 * number + 2],
+                unknown[2 * number : 2 * number + 2],
             )
-            for at, (end, size) in enumerate(zip(ends, sizes, strict=True))
+            for number, (end, size) in enumerate(zip(ends, sizes, strict=True))
         )
         return cls(tuple(columns.tolist()), tables, width)
 
 
 def cross_encode(rows: TrainingRows, columns: Sequence[int], *, seed: int) -> NDArray[np.float64]:
-    """Return training rows as a matrix of numbers, each row's rates learned on other rows.
+    """Encode training rows, the rates of each row learned on other rows.
 
     Parameters
     ----------
     rows
         Checked training rows.
     columns
-        Indices of the columns that are read by their statistics.
+        Indices of the columns to encode.
     seed
-        For the parts that the rows are dealt into.
+        For the assignment of rows to folds.
 
     Returns
     -------
-    (n, f + columns) as `TargetEncoding.apply` gives; a row is not counted in its own
+    (n, f + columns) in the layout of `TargetEncoding.apply`; a row is not counted in its
     frequency, as a new customer is not.
     """
-    number, width = len(rows.matrix), rows.matrix.shape[1]
-    wide = np.empty((number, width + len(columns)))
-    wide[:, :width] = rows.matrix
-    # One overall rate for all parts: that of the others would tell the part's own.
+    count, width = len(rows.matrix), rows.matrix.shape[1]
+    encoded = np.empty((count, width + len(columns)))
+    encoded[:, :width] = rows.matrix
+    # One overall rate for all folds: the rate of the other folds would leak the fold's own.
     overall = float(rows.weight @ rows.outcome / rows.weight.sum())
-    part = np.random.default_rng(seed).permutation(number) % _PARTS
-    for place, at in enumerate(columns):
-        column = rows.matrix[:, at]
-        levels = _levels(column)
-        for held in range(_PARTS):
-            inside, rest = part == held, part != held
+    fold = np.random.default_rng(seed).permutation(count) % _FOLDS
+    for number, feature in enumerate(columns, width):
+        column = rows.matrix[:, feature]
+        levels = _level_count(column)
+        for held_out in range(_FOLDS):
+            test, train = fold == held_out, fold != held_out
             table = LevelTable.fit(
-                column[rest], rows.outcome[rest], rows.weight[rest], levels=levels, overall=overall
+                column[train],
+                rows.outcome[train],
+                rows.weight[train],
+                levels=levels,
+                overall=overall,
             )
-            wide[inside, at] = table.at(column[inside])[0]
+            encoded[test, feature] = table.at(column[test])[0]
         slot = np.where(np.isnan(column), levels, column).astype(np.intp)
         others = np.bincount(slot, rows.weight, levels + 1)[slot] - rows.weight
-        wide[:, width + place] = np.log1p(np.maximum(others, 0.0))
-    return wide
+        encoded[:, number] = np.log1p(np.maximum(others, 0.0))
+    return encoded
 
 
-def _levels(column: NDArray[np.float64]) -> int:
-    known = column[~np.isnan(column)]
-    return int(known.max()) + 1 if len(known) else 0
+def _level_count(column: NDArray[np.float64]) -> int:
+    present = column[~np.isnan(column)]
+    return int(present.max()) + 1 if len(present) else 0
 
 
 def _prior_customers(
     count: NDArray[np.float64], churned: NDArray[np.float64], overall: float
 ) -> float:
-    """Tell how many customers of the overall rate weigh as much as what levels have in common.
-
-    The moments of a beta-binomial: the levels' rates vary by chance and by what tells them
-    apart; only the latter is worth believing.
-    """
+    """Estimate the prior sample size of a beta-binomial by the method of moments."""
     seen = count > 0
     count, churned = count[seen], churned[seen]
-    chance = overall * (1 - overall)
-    spread = float(count @ (churned / count - overall) ** 2) - (len(count) - 1) * chance
+    variance = overall * (1 - overall)
+    excess = float(count @ (churned / count - overall) ** 2) - (len(count) - 1) * variance
     effective = float(count.sum() - count @ count / count.sum())
-    if effective <= 0 or spread <= 0:
-        return _MOST_PRIOR
-    return float(np.clip(chance * effective / spread - 1, _FEWEST_PRIOR, _MOST_PRIOR))
+    if effective <= 0 or excess <= 0:
+        return _MAX_PRIOR
+    return float(np.clip(variance * effective / excess - 1, _MIN_PRIOR, _MAX_PRIOR))

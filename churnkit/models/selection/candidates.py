@@ -1,4 +1,4 @@
-"""The contest of candidates: each is scored on rows that it did not see, and so is the blend."""
+"""Held-out scores of the candidates and of their blend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from churnkit.core.stats.newton_logistic import softplus
 from churnkit.models.calibration.fit import CalibrationResult, calibrate
-from churnkit.models.folds import Fold, average_held_out
+from churnkit.models.folds import average_held_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,23 +19,26 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from churnkit.models.classifiers.base import BinaryModel, TrainingRows
+    from churnkit.models.classifiers.base import BinaryModel
+    from churnkit.models.folds import Fold
+    from churnkit.models.training_rows import TrainingRows
 
 __all__ = [
     "CandidateResult",
     "CandidateTable",
     "ScoredCandidate",
     "blend",
-    "judged",
+    "calibrate_held_out",
     "score_candidate",
 ]
 
-_LEAST_WEIGHT = 0.02
+# A member with less weight is dropped: it costs time to score.
+_MIN_WEIGHT = 0.02
 
 
 @runtime_checkable
 class _CrossFits(Protocol):
-    """An estimator that settles something about itself while it is scored on held-out rows."""
+    """An estimator that chooses some of its settings while it is scored on held-out rows."""
 
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
@@ -44,22 +47,22 @@ class _CrossFits(Protocol):
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """How one candidate did.
+    """Held-out result of one candidate.
 
     Attributes
     ----------
     candidate
         Its name.
     log_loss
-        On held-out rows, calibrated by maps that did not see them either.
+        On held-out rows, calibrated by maps fitted without them.
     spread
         Standard error of the log loss over the rows.
     calibration
-        Which map suits it.
+        The chosen calibration method.
     weight
-        Its part in the winner's log-odds.
+        Its weight in the winner's log-odds.
     cpu_seconds
-        What scoring it on held-out rows took, of one processor.
+        Processor time of scoring it on held-out rows.
     """
 
     candidate: str
@@ -72,16 +75,16 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class CandidateTable:
-    """How all candidates did, best first."""
+    """Results of all candidates, best first."""
 
     results: tuple[CandidateResult, ...]
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Return one plain record for each candidate."""
+        """Return one record per candidate."""
         return [asdict(result) for result in self.results]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a candidate."""
+        """Return a pandas frame with one row per candidate."""
         import pandas as pd
 
         return pd.DataFrame(self.to_dict())
@@ -92,19 +95,19 @@ class CandidateTable:
 
 @dataclass(frozen=True)
 class ScoredCandidate:
-    """A candidate after its held-out scoring.
+    """A candidate with its held-out scores.
 
     Attributes
     ----------
     name
         The candidate's name.
     estimator
-        Unfitted, with everything settled that held-out rows settle.
+        Unfitted, with the settings chosen on held-out rows.
     raw : (n,) held-out log-odds
     calibrated
-        The map that suits them.
+        Their calibration.
     cpu_seconds
-        What it took.
+        Processor time.
     """
 
     name: str
@@ -133,23 +136,26 @@ def score_candidate(
         Checked training rows.
     folds
         Row numbers for training and for holding out.
-    number : (n,) which fold holds each row out, -1 for none
+    number : (n,) number of the fold that holds each row out, -1 for none
+
+    Returns
+    -------
+    ScoredCandidate
 
     Examples
     --------
-    >>> from churnkit.models.classifiers.base import TrainingRows
+    >>> from churnkit.models.training_rows import TrainingRows
     >>> from churnkit.models.folds import make_folds, fold_numbers
     >>> from churnkit.models.classifiers.logistic import LogisticModel
-    >>> rows = TrainingRows.of(np.arange(40.0)[:, None], np.arange(40) % 4 > 1.0)
+    >>> rows = TrainingRows.from_arrays(np.arange(40.0)[:, None], np.arange(40) % 4 > 1.0)
     >>> folds = make_folds(4, rows, groups=None, seed=0)
     >>> number = fold_numbers(folds, 40)
     >>> score_candidate("logistic", LogisticModel(C=1.0), rows, folds, number).raw.shape
     (40,)
     """
-    # Processor time, as a measure for people; nothing that is saved depends on it.
-    started = time.process_time()
+    started = time.process_time()  # reported to the user only
     if isinstance(estimator, _CrossFits):
-        raw, settled = estimator.cross_fit(rows, folds)
+        raw, tuned = estimator.cross_fit(rows, folds)
     else:
         parts = [
             clone(estimator)
@@ -157,47 +163,52 @@ def score_candidate(
             .scorer_.raw_score(rows.matrix[fold.test])
             for fold in folds
         ]
-        raw, settled = average_held_out(folds, parts, len(rows.matrix)), estimator
-    calibrated = judged(raw, rows, number)
-    return ScoredCandidate(name, settled, raw, calibrated, time.process_time() - started)
+        raw, tuned = average_held_out(folds, parts, len(rows.matrix)), estimator
+    calibrated = calibrate_held_out(raw, rows, number)
+    return ScoredCandidate(name, tuned, raw, calibrated, time.process_time() - started)
 
 
-def judged(
+def calibrate_held_out(
     raw: NDArray[np.float64], rows: TrainingRows, number: NDArray[np.intp]
 ) -> CalibrationResult:
-    """Calibrate held-out log-odds, rows that no fold holds out left aside."""
-    held = number >= 0
-    return calibrate(raw[held], rows.outcome[held], number[held], sample_weight=rows.weight[held])
+    """Calibrate the log-odds of the rows that some fold holds out."""
+    held_out = number >= 0
+    return calibrate(
+        raw[held_out],
+        rows.outcome[held_out],
+        number[held_out],
+        sample_weight=rows.weight[held_out],
+    )
 
 
 def blend(
-    contenders: Sequence[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
+    candidates: Sequence[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Weigh the contenders' log-odds so that their sum has the lowest log loss.
+    """Find the weights of the candidates' log-odds whose sum has the lowest log loss.
 
-    The weights are zero or more and sum to one, and the loss is convex in them, so there is
-    one best set; a member of hardly any weight is left out, because it costs time to score.
+    The weights are nonnegative and sum to one, and the loss is convex in them, so the optimum
+    is unique. A member with a weight below 0.02 is dropped.
 
     Parameters
     ----------
-    contenders
-        All candidates after their held-out scoring.
+    candidates
+        All candidates with their held-out scores.
     rows
         Checked training rows.
-    number : (n,) which fold holds each row out, -1 for none
+    number : (n,) number of the fold that holds each row out, -1 for none
 
     Returns
     -------
-    weights : (m,) of the contenders, from all rows; they sum to one
-    raw : (n,) the blend's log-odds, each row's from weights that were found without its fold
+    weights : (m,) of the candidates, from all rows; they sum to one
+    raw : (n,) the blend's log-odds, each row's with weights found without its fold
     """
-    scores = np.stack([contender.raw for contender in contenders])
-    held = number >= 0
+    scores = np.stack([candidate.raw for candidate in candidates])
+    held_out = number >= 0
     raw = np.full(len(number), np.nan)
-    for at in np.unique(number[held]):
-        inside, rest = number == at, held & (number != at)
-        raw[inside] = _convex_weights(scores[:, rest], rows, rest) @ scores[:, inside]
-    return _convex_weights(scores[:, held], rows, held), raw
+    for fold in np.unique(number[held_out]):
+        test, train = number == fold, held_out & (number != fold)
+        raw[test] = _convex_weights(scores[:, train], rows, train) @ scores[:, test]
+    return _convex_weights(scores[:, held_out], rows, held_out), raw
 
 
 def _convex_weights(
@@ -210,12 +221,12 @@ def _convex_weights(
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         raw = weights @ scores
-        grown = softplus(raw)
-        slope = share * (np.exp(raw - grown) - outcome)
-        return float(share @ (grown - outcome * raw)), scores @ slope
+        log_partition = softplus(raw)
+        residual = share * (np.exp(raw - log_partition) - outcome)
+        return float(share @ (log_partition - outcome * raw)), scores @ residual
 
     members = len(scores)
-    found = minimize(
+    result = minimize(
         loss,
         np.full(members, 1 / members),
         jac=True,
@@ -228,7 +239,7 @@ def _convex_weights(
         },
         options={"ftol": 1e-10},
     )
-    weights: NDArray[np.float64] = np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
-    # Rounded, so that the last bits of a solver's path are not the model's.
+    weights: NDArray[np.float64] = np.where(result.x < _MIN_WEIGHT, 0.0, result.x)
+    # Rounded, so that the model does not depend on the last bits of the solver.
     weights = np.round(weights / weights.sum(), 4)
     return np.asarray(weights / weights.sum(), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How long a contest will take, and how much memory, said before it starts."""
+"""Estimated processor time and memory of a model selection."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 __all__ = ["CostEstimate", "estimate_cost"]
 
-# Processor seconds, measured on servers of 2024 and 2025: for a tree, a row and a column; for
-# a tree's leaf; and for a row and a squared column of a regression's design.
-_SECONDS_A_CELL = 1.2e-8
-_SECONDS_A_LEAF = 8e-6
-_SECONDS_A_SQUARE = 7e-11
-# Early stopping usually ends here, at a rate of a tenth; smaller rates take more in proportion.
+# Processor seconds, measured on servers of 2024 and 2025: per tree, row and column; per leaf of
+# a tree; and per row and squared column of a regression's design.
+_SECONDS_PER_CELL = 1.2e-8
+_SECONDS_PER_LEAF = 8e-6
+_SECONDS_PER_SQUARE = 7e-11
+# Usual number of rounds at a learning rate of 0.1; inversely proportional to the rate.
 _USUAL_ROUNDS = 120
 _USUAL_STEPS = 30
-_COLUMNS_OF_A_NUMBER = 10
+_COLUMNS_PER_NUMBER = 10
 
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a contest is expected to take.
+    """Estimated cost of comparing the candidates and fitting the winner.
 
     Attributes
     ----------
     rows, columns
-        Of the training table.
+        Size of the training table.
     selection_rows
-        How many rows the candidates are compared on.
+        Number of rows on which the candidates are compared.
     cpu_seconds
-        Of one processor; right to a factor of about three.
+        Processor time; accurate to a factor of about three.
     memory_bytes
-        At the peak, the table itself included.
+        At the peak, including the table.
     """
 
     rows: int
@@ -46,11 +46,11 @@ class CostEstimate:
     memory_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the figures as plain data."""
+        """Return the figures by name."""
         return asdict(self)
 
     def __str__(self) -> str:
-        """Say it in a sentence.
+        """Format the estimate as a sentence.
 
         Examples
         --------
@@ -76,18 +76,22 @@ def estimate_cost(
     selection_rows: int,
     folds: int,
 ) -> CostEstimate:
-    """Estimate a contest of candidates, and the fit of all of them on all rows.
+    """Estimate the cost of comparing candidates and fitting all of them on all rows.
 
     Parameters
     ----------
     candidates
-        As `profile_candidates` gives them.
+        As returned by `profile_candidates`.
     rows, columns
-        Of the training table.
+        Size of the training table.
     selection_rows
-        How many rows the candidates are compared on.
+        Number of rows on which the candidates are compared.
     folds
-        How many folds.
+        Number of folds.
+
+    Returns
+    -------
+    CostEstimate
 
     Examples
     --------
@@ -105,26 +109,26 @@ def estimate_cost(
     >>> few.cpu_seconds < many.cpu_seconds
     True
     """
-    held = min(rows, selection_rows)
+    sampled = min(rows, selection_rows)
     seconds = sum(
-        _seconds(candidate.get_params(), rows, held, folds, columns) for _, candidate in candidates
+        _seconds(candidate.get_params(), rows, sampled, folds, columns)
+        for _, candidate in candidates
     )
-    # The table; LightGBM's byte a cell, of the whole and of each fold; the regression's design.
-    memory = 9 * rows * columns + held * columns * (folds + 9)
-    memory += 8 * min(held, 200_000) * columns * _COLUMNS_OF_A_NUMBER * (folds - 1)
-    return CostEstimate(rows, columns, held, seconds, int(memory) + 200_000_000)
+    # The table; LightGBM's byte per cell, for all rows and each fold; the regression's design.
+    memory = 9 * rows * columns + sampled * columns * (folds + 9)
+    memory += 8 * min(sampled, 200_000) * columns * _COLUMNS_PER_NUMBER * (folds - 1)
+    return CostEstimate(rows, columns, sampled, seconds, int(memory) + 200_000_000)
 
 
-def _seconds(settings: dict[str, Any], rows: int, held: int, folds: int, columns: int) -> float:
+def _seconds(settings: dict[str, Any], rows: int, sampled: int, folds: int, columns: int) -> float:
     if "learning_rate" not in settings:
-        width = columns * min(_COLUMNS_OF_A_NUMBER, settings.get("bends", 0) + 1)
-        most = settings.get("max_rows", rows)
-        seen = min(held, most) * (folds - 1) + min(rows, most)
-        return float(_USUAL_STEPS * seen * width**2 * _SECONDS_A_SQUARE)
+        width = columns * min(_COLUMNS_PER_NUMBER, settings.get("n_knots", 0) + 1)
+        max_rows = settings.get("max_rows", rows)
+        fitted = min(sampled, max_rows) * (folds - 1) + min(rows, max_rows)
+        return float(_USUAL_STEPS * fitted * width**2 * _SECONDS_PER_SQUARE)
     rounds = settings.get("rounds") or min(
         settings["max_rounds"], _USUAL_ROUNDS * 0.1 / settings["learning_rate"]
     )
     leaves = settings.get("num_leaves") or 2 ** settings.get("depth", 6)
-    seen = held * (folds - 1) + rows
-    cells, grown = seen * columns * _SECONDS_A_CELL, (folds + 1) * leaves * _SECONDS_A_LEAF
-    return float(rounds * (cells + grown))
+    cells = (sampled * (folds - 1) + rows) * columns * _SECONDS_PER_CELL
+    return float(rounds * (cells + (folds + 1) * leaves * _SECONDS_PER_LEAF))

@@ -1,4 +1,4 @@
-"""Searching settings of boosted trees with Optuna, within a budget, and going on later."""
+"""Resumable search of LightGBM's settings with Optuna, within a budget."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import clone
 
 from churnkit.errors import MissingExtraError
 from churnkit.models.calibration.fit import row_log_losses
@@ -18,27 +19,27 @@ from churnkit.models.errors import ModelDataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from churnkit.models.classifiers.base import TrainingRows
     from churnkit.models.classifiers.lightgbm import LightGBMTrees
     from churnkit.models.folds import Fold
+    from churnkit.models.training_rows import TrainingRows
 
-__all__ = ["Trial", "Tuned", "Tuning", "tune"]
+__all__ = ["SearchResult", "Trial", "Tuning", "search"]
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """How long to search.
+    """Budget and storage of a hyperparameter search.
 
     Attributes
     ----------
     trials
-        So many settings are tried, those of earlier runs included; the same number gives the
+        Number of settings to try, including those of earlier runs; the same number gives the
         same model each time.
     seconds
-        Or until so much time has passed by the clock; what that gives depends on the machine.
+        Stop after this much wall time; the result then depends on the machine.
     storage
-        Where trials are kept, as a SQLAlchemy URL such as ``sqlite:///tuning.db``: an
-        interrupted search on the same rows goes on there. In memory if not given.
+        SQLAlchemy URL of the trials, such as ``sqlite:///tuning.db``: an interrupted search on
+        the same rows resumes from it. In memory if not given.
 
     Examples
     --------
@@ -53,26 +54,26 @@ class Tuning:
 
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:
-            raise ModelDataError("a tuning needs a budget: set trials or seconds")
+            raise ModelDataError("Tuning needs a budget: set trials or seconds")
         budgets = [budget for budget in (self.trials, self.seconds) if budget is not None]
         if not min(budgets) > 0:
-            raise ModelDataError("a tuning's trials and seconds must be above 0")
+            raise ModelDataError("trials and seconds must be above 0")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One setting that was tried.
+    """One trial of the search.
 
     Attributes
     ----------
     number
-        In the order of trying.
+        Counted from 0.
     log_loss
-        On held-out rows, by the trees' own probabilities.
+        On held-out rows, before calibration.
     settings
-        What was tried.
+        Settings of the trial.
     rounds
-        How many trees early stopping found.
+        Number of trees chosen by early stopping.
     """
 
     number: int
@@ -81,20 +82,20 @@ class Trial:
     rounds: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the trial as plain data."""
+        """Return the trial as a dict."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a search came to: the best settings, all trials, and whether it was interrupted."""
+class SearchResult:
+    """Estimator with the best settings, all trials, and a flag for an interrupted search."""
 
     estimator: LightGBMTrees
     trials: tuple[Trial, ...]
     interrupted: bool
 
 
-def tune(
+def search(
     base: LightGBMTrees,
     rows: TrainingRows,
     folds: Sequence[Fold],
@@ -102,23 +103,27 @@ def tune(
     *,
     seed: int,
     progress: Callable[[str], None] = lambda _: None,
-) -> Tuned:
-    """Search the settings of boosted trees by held-out log loss.
+) -> SearchResult:
+    """Search LightGBM's settings by held-out log loss.
 
     Parameters
     ----------
     base
-        What is not searched: categories, constraints, threads, the seed.
+        Settings that are not searched: categories, constraints, threads, the seed.
     rows
         Checked training rows.
     folds
         Row numbers for training and for holding out.
     tuning
-        The budget, and where trials are kept.
+        Budget and storage.
     seed
         For the sampler (tree-structured Parzen estimator).
     progress
-        Called with a few words after each trial.
+        Called with a message after each trial.
+
+    Returns
+    -------
+    SearchResult
 
     Raises
     ------
@@ -129,26 +134,26 @@ def tune(
         raise MissingExtraError("train", "optuna")
     import optuna
 
-    loud = optuna.logging.get_verbosity()
+    verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         study = optuna.create_study(
             storage=tuning.storage,
-            study_name=_name(base, rows, folds) if tuning.storage else None,
+            study_name=_study_name(base, rows, folds) if tuning.storage else None,
             load_if_exists=True,
         )
-        interrupted = _search(study, base, rows, folds, tuning, seed=seed, progress=progress)
+        interrupted = _run_trials(study, base, rows, folds, tuning, seed=seed, progress=progress)
     finally:
-        optuna.logging.set_verbosity(loud)
+        optuna.logging.set_verbosity(verbosity)
     trials = tuple(
-        Trial(each.number, float(each.value), dict(each.params), int(each.user_attrs["rounds"]))
-        for each in _finished(study)
+        Trial(trial.number, float(trial.value), dict(trial.params), trial.user_attrs["rounds"])
+        for trial in _completed(study)
     )
     best = min(trials, key=lambda trial: (trial.log_loss, trial.number))
-    return Tuned(_set(base, best.settings), trials, interrupted)
+    return SearchResult(clone(base).set_params(**best.settings), trials, interrupted)
 
 
-def _search(
+def _run_trials(
     study: Any,
     base: LightGBMTrees,
     rows: TrainingRows,
@@ -158,49 +163,42 @@ def _search(
     seed: int,
     progress: Callable[[str], None],
 ) -> bool:
-    """Run trials until the budget is spent; return whether somebody interrupted them."""
+    """Run trials until the budget is spent; return True if interrupted."""
     import optuna
 
-    # A budget of seconds is the one thing here that reads the clock, because it is asked to.
     started = time.monotonic()
 
     def objective(trial: Any) -> float:
-        estimator = _set(base, _suggested(trial))
-        raw, settled = estimator.cross_fit(rows, folds)
-        held = ~np.isnan(raw)
-        losses = row_log_losses(rows.outcome[held], Calibration.identity().apply(raw[held]))
-        trial.set_user_attr("rounds", settled.rounds)
-        return float(np.average(losses, weights=rows.weight[held]))
+        estimator = clone(base).set_params(**_suggest_settings(trial))
+        raw, tuned = estimator.cross_fit(rows, folds)
+        held_out = ~np.isnan(raw)
+        probability = Calibration.identity().apply(raw[held_out])
+        losses = row_log_losses(rows.outcome[held_out], probability)
+        trial.set_user_attr("rounds", tuned.rounds)
+        return float(np.average(losses, weights=rows.weight[held_out]))
 
     while True:
-        number = len(_finished(study))
+        number = len(_completed(study))
         if tuning.trials is not None and number >= tuning.trials:
             return False
         if number and tuning.seconds is not None and time.monotonic() - started > tuning.seconds:
             return False
-        # A sampler for each trial: a search that goes on draws what an unbroken one would.
+        # A new sampler per trial: a resumed search draws the same settings as an unbroken one.
         study.sampler = optuna.samplers.TPESampler(seed=seed + number)
         try:
             study.optimize(objective, n_trials=1)
         except KeyboardInterrupt:
-            if not _finished(study):
+            if not _completed(study):
                 raise
             return True
         progress(f"trial {number + 1}: best log loss {study.best_value:.4f}")
 
 
-def _finished(study: Any) -> list[Any]:
-    return [each for each in study.trials if each.state.name == "COMPLETE"]
+def _completed(study: Any) -> list[Any]:
+    return [trial for trial in study.trials if trial.state.name == "COMPLETE"]
 
 
-def _set(base: LightGBMTrees, settings: dict[str, Any]) -> LightGBMTrees:
-    from sklearn.base import clone
-
-    found: LightGBMTrees = clone(base).set_params(**settings)
-    return found
-
-
-def _suggested(trial: Any) -> dict[str, Any]:
+def _suggest_settings(trial: Any) -> dict[str, Any]:
     return {
         "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.2, log=True),
         "num_leaves": trial.suggest_int("num_leaves", 3, 96, log=True),
@@ -215,10 +213,10 @@ def _suggested(trial: Any) -> dict[str, Any]:
     }
 
 
-def _name(base: LightGBMTrees, rows: TrainingRows, folds: Sequence[Fold]) -> str:
-    """Name a study by all that its losses depend on: a search never mixes two tables."""
-    total = blake2b(digest_size=12)
+def _study_name(base: LightGBMTrees, rows: TrainingRows, folds: Sequence[Fold]) -> str:
+    """Hash the table, the folds and the base settings, so that a study holds one problem."""
+    digest = blake2b(digest_size=12)
     for array in (rows.matrix, rows.outcome, rows.weight, *(fold.test for fold in folds)):
-        total.update(np.ascontiguousarray(array).tobytes())
-    total.update(repr(sorted(base.get_params().items())).encode())
-    return f"churnkit {total.hexdigest()}"
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(repr(sorted(base.get_params().items())).encode())
+    return f"churnkit {digest.hexdigest()}"

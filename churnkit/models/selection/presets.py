@@ -1,4 +1,4 @@
-"""Which candidates a profile sends into the contest."""
+"""Candidates of each profile."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["PROFILES", "SELECTION_ROWS", "profile_candidates"]
 
 PROFILES = ("fast", "balanced", "accurate")
-# With more rows than this the contest is held on a sample: who wins does not change any more.
+# With more rows than this the candidates are compared on a sample: the winner stays the same.
 SELECTION_ROWS = {"fast": 50_000, "balanced": 100_000, "accurate": 200_000}
 
-# Up to so many rows trees learn slowly; with more, noise is a smaller enemy than time.
+# Up to this many rows the learning rate is lowest; with more, time matters more than noise.
 _FEW_ROWS = 10_000
-# A category of more levels is read by its statistics. The regression has a penalty that suits
-# single levels, shallow trees hardly find a set of them.
+# Categories with more levels are target-encoded. The regression's penalty suits single levels;
+# shallow trees rarely find a set of levels.
 _REGRESSION_LEVELS, _TREE_LEVELS, _SHALLOW_LEVELS = 64, 24, 8
 
 
@@ -33,14 +33,18 @@ def profile_candidates(profile: str, *, rows: int, seed: int) -> list[tuple[str,
     profile
         ``"fast"``, ``"balanced"`` or ``"accurate"``.
     rows
-        How many training rows there are.
+        Number of training rows.
     seed
-        Trees of one profile get seeds of their own from it, so that they err apart.
+        Each set of trees gets a different seed derived from it, so that their errors differ.
+
+    Returns
+    -------
+    Pairs of a name and an unfitted estimator.
 
     Raises
     ------
     ModelDataError
-        There is no such profile.
+        The profile is unknown.
 
     Examples
     --------
@@ -48,15 +52,17 @@ def profile_candidates(profile: str, *, rows: int, seed: int) -> list[tuple[str,
     ['logistic', 'trees']
     """
     if profile not in PROFILES:
-        raise ModelDataError(f"there is no profile {profile!r}: use one of {', '.join(PROFILES)}")
+        raise ModelDataError(f"unknown profile {profile!r}: use one of {', '.join(PROFILES)}")
     if profile == "fast":
         leaves = 8 if rows < 2 * _FEW_ROWS else 31
         trees = LightGBMTrees(
             learning_rate=0.1, num_leaves=leaves, target_encoding_threshold=_TREE_LEVELS, seed=seed
         )
-        regression = LogisticModel(bends=5, target_encoding_threshold=_REGRESSION_LEVELS, seed=seed)
+        regression = LogisticModel(
+            n_knots=5, target_encoding_threshold=_REGRESSION_LEVELS, seed=seed
+        )
         return [("logistic", regression), ("trees", trees)]
-    # The number of rounds that pay grows with the rows; the rate grows along, to a tenth.
+    # The best number of rounds grows with the rows, and the learning rate with it, up to 0.1.
     rate = min(0.1, 0.05 * max(1.0, rows / _FEW_ROWS) ** 0.5)
     if profile == "accurate":
         rate *= 0.6
@@ -65,12 +71,12 @@ def profile_candidates(profile: str, *, rows: int, seed: int) -> list[tuple[str,
         *_trees(rate, rows, seed),
     ]
     if profile == "accurate":
-        candidates += _further_trees(rate, rows, seed)
+        candidates += _more_trees(rate, rows, seed)
     return candidates
 
 
 def _trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryModel]]:
-    """Three that err apart: hardly any interaction, many, and thresholds drawn at random."""
+    """Return trees with different errors: few interactions, many, and random thresholds."""
     root = rows**0.5
     shallow = LightGBMTrees(
         learning_rate=rate,
@@ -103,7 +109,7 @@ def _trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryModel]]:
     ]
 
 
-def _further_trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryModel]]:
+def _more_trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryModel]]:
     medium = LightGBMTrees(
         learning_rate=rate,
         num_leaves=8 if rows < 2 * _FEW_ROWS else 31,
@@ -118,10 +124,10 @@ def _further_trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryM
         target_encoding_threshold=_SHALLOW_LEVELS,
         seed=seed + 4,
     )
-    found: list[tuple[str, BinaryModel]] = [
+    candidates: list[tuple[str, BinaryModel]] = [
         ("trees, medium", medium),
         ("trees, small and random", random),
     ]
     if catboost_available():
-        found.append(("trees, oblivious", CatBoostTrees(learning_rate=rate, seed=seed + 5)))
-    return found
+        candidates.append(("trees, oblivious", CatBoostTrees(learning_rate=rate, seed=seed + 5)))
+    return candidates

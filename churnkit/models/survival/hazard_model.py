@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from churnkit.models.classifiers.base import check_categories
 from churnkit.models.errors import ModelDataError
 from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, person_periods
 from churnkit.models.survival.scorer import HazardScorer
 from churnkit.models.survival.time_varying import TimeVaryingColumns
 from churnkit.models.survival.validation import check_follow_up, check_intervals, checked_matrix
+from churnkit.models.training_rows import check_categories
 
 if TYPE_CHECKING:
     import lightgbm

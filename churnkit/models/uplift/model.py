@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.evaluation import Interval, paired_value, rank_average_effect
-from churnkit.models.classifiers.base import check_categories, redact_values
 from churnkit.models.errors import ModelDataError
+from churnkit.models.training_rows import check_categories, redact_values
 from churnkit.models.uplift.calibration import Calibrating, fit_curve, fit_spread
 from churnkit.models.uplift.meta_learners import LEARNERS, Halves, fit_halves, rough_variance
 from churnkit.models.uplift.nuisance import Nuisance, Settings, fit_nuisance

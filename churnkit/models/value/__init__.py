@@ -1,4 +1,4 @@
-"""What customers are worth: how often they will buy again, for how much, and how long they stay.
+"""Customer lifetime value: purchase frequency, spend and contract duration.
 
 Names load on first use, as the models need scipy and scikit-learn.
 

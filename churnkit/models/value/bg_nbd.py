@@ -1,4 +1,4 @@
-"""BG/NBD and MBG/NBD: customers may leave right after a purchase."""
+"""BG/NBD and MBG/NBD: purchase models in which customers leave right after a purchase."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from churnkit.models.value.base import PurchaseModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.value.purchase_history import Histories
+    from churnkit.models.value.purchase_history import PurchaseHistories
 
 __all__ = ["BGNBD", "MBGNBD"]
 
-# Around a = 1 the formula is zero by zero; a line between both sides is exact to the square of this.
+# At a = 1 the formula is 0 / 0; interpolating between both sides is exact to the square of this.
 _NEAR_ONE = 1e-5
 _INTEGRATED_ROWS = 1024
 
 
 class _BetaGeometricNBD(PurchaseModel):
-    """Gamma purchase rates; a beta chance to leave after each of the purchases that count."""
+    """Gamma purchase rates; a beta probability of leaving after each purchase."""
 
     _names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
-    _times: ClassVar[tuple[str, ...]] = ("alpha",)
+    _time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     _starts: ClassVar[tuple[tuple[float, ...], ...]] = ((1.0, 1.0, 1.0, 2.0), (0.3, 0.2, 0.3, 3.0))
-    _first_counts: ClassVar[int]  # 1 where a customer may leave right after the first purchase
+    _first_counts: ClassVar[int]  # 1 if a customer may leave right after the first purchase
 
     def _log_likelihood(
-        self, at: NDArray[np.float64], histories: Histories
+        self, at: NDArray[np.float64], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         r, alpha, a, b = at
         x, last, end, _ = histories
@@ -43,7 +43,7 @@ class _BetaGeometricNBD(PurchaseModel):
         value = log_gammas + r * np.log(alpha) - (r + x) * log_end + log_either
         mean_log = alive * log_end + left * log_last
         mean_inverse = alive / (alpha + end) + left / (alpha + last)
-        # Where nobody can have left, the odds do not depend on b, and `left` is zero.
+        # A customer who cannot have left has odds that do not depend on b, and `left` is zero.
         by_b = np.divide(left, stays - 1, out=np.zeros_like(left), where=left > 0)
         gradient = np.array(
             [
@@ -56,7 +56,7 @@ class _BetaGeometricNBD(PurchaseModel):
         return value, gradient
 
     def _alive_and_log_sum(
-        self, at: NDArray[np.float64], histories: Histories
+        self, at: NDArray[np.float64], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return P(alive), and the log of (alive + left) over alive."""
         r, alpha, a, b = at
@@ -73,33 +73,37 @@ class _BetaGeometricNBD(PurchaseModel):
             )
         return expit(-odds), np.logaddexp(0.0, odds)
 
-    def _alive(self, at: NDArray[np.float64], histories: Histories) -> NDArray[np.float64]:
+    def _alive(self, at: NDArray[np.float64], histories: PurchaseHistories) -> NDArray[np.float64]:
         return self._alive_and_log_sum(at, histories)[0]
 
     def _purchases_alive(
-        self, at: NDArray[np.float64], histories: Histories, ahead: NDArray[np.float64]
+        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         r, alpha, a, b = at
         stays = b + histories.frequency + self._first_counts
-        return _purchases_of_living(r + histories.frequency, alpha + histories.T, a, stays, ahead)
+        return _purchases_alive_at(r + histories.frequency, alpha + histories.T, a, stays, ahead)
 
-    def _newcomer(self, at: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _purchases_new(
+        self, at: NDArray[np.float64], ahead: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         r, alpha, a, b = at
         stays = b + self._first_counts
         size = len(ahead)
         alive = b / (a + b) if self._first_counts else 1.0
-        return alive * _purchases_of_living(
+        return alive * _purchases_alive_at(
             np.full(size, r), np.full(size, alpha), a, np.full(size, stays), ahead
         )
 
 
-def _gammas_by_count(at: NDArray[np.float64], most: int, first_counts: int) -> NDArray[np.float64]:
-    """Return the terms that know a customer by frequency alone, (4, most + 1).
+def _gammas_by_count(
+    at: NDArray[np.float64], max_count: int, first_counts: int
+) -> NDArray[np.float64]:
+    """Return the terms that depend on the frequency alone, (4, max_count + 1).
 
-    They are the costly ones, and there are far fewer counts than histories.
+    They are the expensive ones, and there are far fewer counts than histories.
     """
     r, _, a, b = at
-    x = np.arange(most + 1.0)
+    x = np.arange(max_count + 1.0)
     stays = b + x + first_counts
     return np.array(
         [
@@ -111,84 +115,84 @@ def _gammas_by_count(at: NDArray[np.float64], most: int, first_counts: int) -> N
     )
 
 
-def _purchases_of_living(
+def _purchases_alive_at(
     shape: NDArray[np.float64],
     time: NDArray[np.float64],
     a: float,
     stays: NDArray[np.float64],
     ahead: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return expected purchases where the rate is gamma, the chance to leave beta(a, stays)."""
+    """Return expected purchases for gamma rates and beta(a, stays) probabilities of leaving."""
     if abs(a - 1) < _NEAR_ONE:
         low, high = (
-            _purchases_of_living(shape, time, 1 + side * _NEAR_ONE, stays, ahead)
+            _purchases_alive_at(shape, time, 1 + side * _NEAR_ONE, stays, ahead)
             for side in (-1.01, 1.01)
         )
         return low + (high - low) * ((a - 1) / (2.02 * _NEAR_ONE) + 0.5)
-    # Euler's transformation of the published formula: its hypergeometric function overflows
-    # for keen customers and long horizons, this one stays of the order of one.
-    everything = a + stays - 1
+    # Euler's transformation of the published formula: the original hypergeometric function
+    # overflows for high frequencies and long horizons, this one stays of order one.
+    total = a + stays - 1
     z = ahead / (time + ahead)
     power = (a - 1) * np.log1p(-z)
     with np.errstate(all="ignore"):
-        grown: NDArray[np.float64] = hyp2f1(a - 1, everything - shape, everything, z)
-        result: NDArray[np.float64] = everything / (a - 1) * (1 - np.exp(power) * grown)
-    # For very keen customers and far horizons scipy's function overflows now and then.
-    lost = np.flatnonzero(~np.isfinite(result))
-    for start in range(0, len(lost), _INTEGRATED_ROWS):
-        at = lost[start : start + _INTEGRATED_ROWS]
-        result[at] = _integrated_purchases(shape[at], ahead[at] / time[at], a, stays[at])
+        hypergeometric: NDArray[np.float64] = hyp2f1(a - 1, total - shape, total, z)
+        result: NDArray[np.float64] = total / (a - 1) * (1 - np.exp(power) * hypergeometric)
+    # scipy's function overflows for some very high frequencies and long horizons.
+    overflowed = np.flatnonzero(~np.isfinite(result))
+    for start in range(0, len(overflowed), _INTEGRATED_ROWS):
+        rows = overflowed[start : start + _INTEGRATED_ROWS]
+        result[rows] = _integrate_purchases(shape[rows], ahead[rows] / time[rows], a, stays[rows])
     return result
 
 
-def _integrated_purchases(
+def _integrate_purchases(
     shape: NDArray[np.float64],
     reach: NDArray[np.float64],
     a: float,
     stays: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Integrate over the chance p to leave: the mean of ``(1 - (1 + p reach) ** -shape) / p``.
+    """Integrate over the probability p of leaving: the mean of ``(1 - (1 + p reach) ** -shape) / p``.
 
-    The sum over equal steps of p's log-odds converges faster than any power of the step.
-    Beyond its ends the integrand is an exponential, whose rest is a geometric series.
+    The trapezoidal rule in the log-odds of p converges faster than any power of the step. Beyond
+    both ends the integrand is exponential, and the remainder is a geometric series.
     """
-    middle, power = np.log(a / stays), max(a - 1, 0.25)
+    center, power = np.log(a / stays), max(a - 1, 0.25)
     width = 10 * np.sqrt(1 / power + 1 / stays)
-    low = np.maximum(-60 - np.log1p(shape * reach), middle - width - 40 / power)
-    # Beyond these log-odds the beta density has fallen by forty powers of e, or is exponential.
-    faded = np.log(np.expm1(np.minimum(40 / stays, 45.0)))
-    high = np.minimum(45.0, np.maximum(faded, middle + width + 40 / stays))
+    low = np.maximum(-60 - np.log1p(shape * reach), center - width - 40 / power)
+    # Beyond these log-odds the beta density is below e ** -40 of its peak, or is exponential.
+    cutoff = np.log(np.expm1(np.minimum(40 / stays, 45.0)))
+    high = np.minimum(45.0, np.maximum(cutoff, center + width + 40 / stays))
     count = int(np.ceil((high - low).max() / 0.1))
     step = (high - low) / count
     odds = low[:, None] + step[:, None] * np.arange(count + 1)
     chance = expit(odds)
-    bought = -np.expm1(-shape[:, None] * np.log1p(chance * reach[:, None])) / chance
+    purchases = -np.expm1(-shape[:, None] * np.log1p(chance * reach[:, None])) / chance
     log_density = (
         -a * np.logaddexp(0, -odds)
         - stays[:, None] * np.logaddexp(0, odds)
         - betaln(a, stays)[:, None]
     )
-    each = bought * np.exp(log_density)
-    total: NDArray[np.float64] = each[:, 1:-1].sum(axis=1)
-    total += each[:, 0] / -np.expm1(-a * step) + each[:, -1] / -np.expm1(-stays * step)
+    terms = purchases * np.exp(log_density)
+    total: NDArray[np.float64] = terms[:, 1:-1].sum(axis=1)
+    total += terms[:, 0] / -np.expm1(-a * step) + terms[:, -1] / -np.expm1(-stays * step)
     integral: NDArray[np.float64] = total * step
     return integral
 
 
 class BGNBD(_BetaGeometricNBD):
-    """Beta-geometric / NBD: after each repeat purchase a customer may leave.
+    """Beta-geometric / NBD: a customer may leave after each repeat purchase.
 
-    A customer without a repeat purchase counts as alive for certain; where that is not
-    credible, `MBGNBD` lets customers leave after the first purchase too.
+    A customer without a repeat purchase is alive with probability one; `MBGNBD` lets customers
+    leave after the first purchase too.
 
     Attributes
     ----------
     params_ : dict
-        ``r, alpha``: the gamma law of purchase rates, `alpha` in units of time; ``a, b``: the
-        beta law of the chance to leave.
+        ``r, alpha``: gamma distribution of the purchase rates, `alpha` in units of time;
+        ``a, b``: beta distribution of the probability of leaving.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
-        How sharp the parameters are; see `intervals`.
+        Precision of the parameters; see `intervals`.
 
     References
     ----------
@@ -210,7 +214,7 @@ class BGNBD(_BetaGeometricNBD):
 
 
 class MBGNBD(_BetaGeometricNBD):
-    """Modified BG/NBD: a customer may leave after any purchase, the first one included.
+    """Modified BG/NBD: a customer may leave after any purchase, including the first.
 
     Attributes
     ----------
@@ -218,7 +222,7 @@ class MBGNBD(_BetaGeometricNBD):
         ``r, alpha, a, b`` as in `BGNBD`.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
-        How sharp the parameters are; see `intervals`.
+        Precision of the parameters; see `intervals`.
 
     References
     ----------

@@ -1,7 +1,8 @@
-"""Gamma-Gamma: how much a customer spends at a time."""
+"""Gamma-Gamma: spend per purchase."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,8 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.maximum_likelihood import MaximumLikelihood, maximize_likelihood
-from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column
+from churnkit.models.value.maximum_likelihood import maximize_likelihood
+from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column, check_rows
 from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
@@ -21,19 +22,18 @@ __all__ = ["GammaGamma", "read_spending"]
 
 
 class GammaGamma(ParameterMixin, BaseEstimator):
-    """Spend at a purchase varies around a customer's own mean, which varies between customers.
+    """Gamma distributed spend per purchase, with a customer mean that varies between customers.
 
-    It holds where spend and frequency have little to do with each other; look at their
-    correlation first.
+    The model assumes that spend and frequency are independent; check their correlation first.
 
     Attributes
     ----------
     params_ : dict
-        ``p``: how regular a customer's purchases are; ``q, v``: the law of customers' means,
+        ``p``: shape of the spend of one customer; ``q, v``: distribution of the customer means,
         `v` in money.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
-        How sharp the parameters are; see `intervals`.
+        Precision of the parameters; see `intervals`.
 
     References
     ----------
@@ -64,67 +64,72 @@ class GammaGamma(ParameterMixin, BaseEstimator):
 
         Parameters
         ----------
-        frequency : (n,) repeat purchases; customers without one teach nothing and are passed over
-        monetary : (n,) mean spend of these purchases
-        sample_weight : (n,) how many customers each row stands for
+        frequency : (n,) number of repeat purchases; customers without one are ignored
+        monetary : (n,) mean spend per repeat purchase
+        sample_weight : (n,) number of customers that each row represents
+
+        Returns
+        -------
+        The fitted model.
 
         Raises
         ------
         ModelDataError
-            A column does not fit, or there is nothing to learn from; the message says why.
+            A column is invalid, or too few customers bought again.
         """
         x, mean = read_spending(frequency, monetary)
-        given = 1.0 if sample_weight is None else sample_weight
+        weights = 1.0 if sample_weight is None else sample_weight
         kept = x > 0
-        weight = check_column(given, "sample_weight", size=len(x))[kept]
+        weight = check_column(weights, "sample_weight", size=len(x))[kept]
         if weight.sum() < MIN_CUSTOMERS:
             raise ModelDataError(
-                f"frequency is above 0 for {weight.sum():g} customers, too few to fit spend: give "
-                f"at least {MIN_CUSTOMERS} customers who bought again"
+                f"{weight.sum():g} customers with a repeat purchase are too few to fit spend: at "
+                f"least {MIN_CUSTOMERS} are required"
             )
         x, mean = x[kept], mean[kept]
         if np.ptp(mean) == 0:
             raise ModelDataError(
-                "monetary is the same for every customer: their spend needs no model"
+                "monetary is the same for every customer: there is no distribution to fit"
             )
         unit = float(np.average(mean, weights=weight))
 
-        def log_likelihood(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            each, gradient = _log_likelihood(at, x, mean / unit)
-            return float(weight @ each), gradient @ weight
+        def log_likelihood(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            values, gradient = _log_likelihood(parameters, x, mean / unit)
+            return float(weight @ values), gradient @ weight
 
-        found = maximize_likelihood(
-            log_likelihood, self._names, self._starts, weight=float(weight.sum())
-        )
-        self._keep(
-            MaximumLikelihood(
-                found.names,
-                found.estimate * np.array([1.0, 1.0, unit]),
-                found.covariance,
-                found.log_likelihood - float(weight.sum()) * float(np.log(unit)),
-                found.at_edge,
+        total = float(weight.sum())
+        result = maximize_likelihood(log_likelihood, self._names, self._starts, weight=total)
+        self._store_fit(
+            replace(
+                result,
+                estimate=result.estimate * np.array([1.0, 1.0, unit]),
+                log_likelihood=result.log_likelihood - total * float(np.log(unit)),
             )
         )
-        self.n_customers_ = float(weight.sum())
+        self.n_customers_ = total
         return self
 
     def expected_spend(self, frequency: ArrayLike, monetary: ArrayLike) -> NDArray[np.float64]:
-        """Return what each customer is expected to spend at a purchase to come (n,).
+        """Return the expected spend of each customer per future purchase (n,).
 
-        Customers without a repeat purchase get the mean of all customers, which is infinite
-        where `q` is at most 1.
+        Customers without a repeat purchase get the mean of all customers, which is infinite if
+        `q` is at most 1.
 
         Parameters
         ----------
-        frequency : (n,) repeat purchases
-        monetary : (n,) mean spend of these purchases; not read where there is none
+        frequency : (n,) number of repeat purchases
+        monetary : (n,) mean spend per repeat purchase; ignored where frequency is 0
+
+        Returns
+        -------
+        (n,)
         """
         check_is_fitted(self)
         x, mean = read_spending(frequency, monetary)
-        return self.spend_under(self._estimate(), x, mean)
+        return self.spend_at(self._estimate(), x, mean)
 
     def log_likelihood(self, frequency: ArrayLike, monetary: ArrayLike) -> NDArray[np.float64]:
-        """Return each customer's log-likelihood (n,); 0 without a repeat purchase."""
+        """Return the log-likelihood of each customer (n,); 0 without a repeat purchase."""
         check_is_fitted(self)
         x, mean = read_spending(frequency, monetary)
         result = np.zeros(len(x))
@@ -133,15 +138,15 @@ class GammaGamma(ParameterMixin, BaseEstimator):
         return result
 
     @staticmethod
-    def spend_under(
+    def spend_at(
         parameters: ArrayLike, x: NDArray[np.float64], mean: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return `expected_spend` of checked columns (n,) under any parameters (3,)."""
+        """Return `expected_spend` of checked columns (n,) at any parameters (3,)."""
         p, q, v = np.asarray(parameters, dtype=np.float64)
-        known = p * x + q - 1
+        shape = p * x + q - 1
         total = np.where(x > 0, x * mean, 0.0)
         expected: NDArray[np.float64] = np.divide(
-            p * (v + total), known, out=np.full(len(x), np.inf), where=known > 0
+            p * (v + total), shape, out=np.full(len(x), np.inf), where=shape > 0
         )
         return expected
 
@@ -149,12 +154,12 @@ class GammaGamma(ParameterMixin, BaseEstimator):
 def read_spending(
     frequency: ArrayLike, monetary: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Check what customers spent; the mean of who bought nothing again reads as 0.
+    """Check frequency and mean spend; the mean without a repeat purchase becomes 0.
 
     Raises
     ------
     ModelDataError
-        A column does not fit; the message names it, the rule, the count and the mend.
+        A column is invalid.
 
     Examples
     --------
@@ -162,28 +167,24 @@ def read_spending(
     (array([0., 2.]), array([ 0. , 12.5]))
     """
     x = check_column(frequency, "frequency")
-    fractions = int(np.count_nonzero(np.mod(x, 1.0)))
-    if fractions:
-        raise ModelDataError(
-            f"frequency is no whole number in {fractions} rows: count the purchases after the first"
-        )
+    check_rows(
+        np.mod(x, 1.0) != 0,
+        "frequency is not an integer in {} rows: count the purchases after the first",
+    )
     amounts = np.asarray(monetary)
     if amounts.shape != x.shape:
-        raise ModelDataError("monetary must hold one number for each row of frequency")
+        raise ModelDataError("monetary must have one number per row of frequency")
     try:
         amounts = amounts.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise ModelDataError("monetary is not numeric: give the mean spend") from error
+        raise ModelDataError("monetary is not numeric: pass the mean spend") from error
     mean = np.where(x > 0, amounts, 0.0)
-    lost = int(np.count_nonzero(~np.isfinite(mean)))
-    if lost:
-        raise ModelDataError(f"monetary is missing or infinite in {lost} rows: leave them out")
-    unpaid = int(np.count_nonzero((x > 0) & (mean <= 0)))
-    if unpaid:
-        raise ModelDataError(
-            f"monetary is not above 0 in {unpaid} rows with a repeat purchase: leave out "
-            "cancellations and free items, or set the frequency of these rows to 0"
-        )
+    check_rows(~np.isfinite(mean), "monetary is missing or infinite in {} rows: drop them")
+    check_rows(
+        (x > 0) & (mean <= 0),
+        "monetary is not above 0 in {} rows with a repeat purchase: drop cancellations and free "
+        "items, or set the frequency of these rows to 0",
+    )
     return x, mean
 
 

@@ -1,4 +1,4 @@
-"""How good forecasts of purchases or value are on a time that the model did not see."""
+"""Holdout evaluation of forecasts of purchases or value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["Decile", "HoldoutFigures", "RollingHoldout", "holdout_figures", "rol
 
 @dataclass(frozen=True)
 class Decile:
-    """A tenth of the customers by forecast: how many, forecast and actual mean."""
+    """A tenth of the customers by forecast: their number, mean forecast and mean outcome."""
 
     customers: int
     predicted: float
@@ -34,22 +34,22 @@ class Decile:
 
 @dataclass(frozen=True)
 class HoldoutFigures:
-    """Forecasts against what came.
+    """Accuracy of forecasts against outcomes.
 
     Parameters
     ----------
     customers
-        How many.
+        Number of customers.
     actual, predicted
         Totals over all customers.
     bias
-        How far the predicted total lies above the actual one, as a share of it.
+        Predicted total minus actual total, as a share of the actual total.
     rmse, mae
-        Of single customers.
+        Over single customers.
     correlation
-        Pearson's; NaN where either side is constant.
+        Pearson's; NaN if either side is constant.
     normalized_gini
-        How well forecasts rank customers: 1 as well as the outcome itself, 0 as chance.
+        Ranking quality of the forecasts: 1 for the ranking by outcome, 0 for chance.
     deciles
         Calibration from the lowest forecasts to the highest.
     """
@@ -68,11 +68,11 @@ class HoldoutFigures:
         """Return the deciles as a table, the lowest forecasts first."""
         import pandas as pd
 
-        return pd.DataFrame([asdict(each) for each in self.deciles])
+        return pd.DataFrame([asdict(decile) for decile in self.deciles])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures, JSON-ready."""
-        return asdict(self) | {"deciles": [asdict(each) for each in self.deciles]}
+        """Return all figures as JSON-able data."""
+        return asdict(self) | {"deciles": [asdict(decile) for decile in self.deciles]}
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().to_html())
@@ -80,34 +80,34 @@ class HoldoutFigures:
 
 @dataclass(frozen=True)
 class RollingHoldout:
-    """The figures of several models at several dates.
+    """Figures of several models at several dates.
 
     Parameters
     ----------
     figures
-        By model, then by date as text.
+        By model, then by ISO date.
     horizon_days
-        How far each forecast reached.
+        Length of each forecast.
     """
 
     figures: Mapping[str, Mapping[str, HoldoutFigures]]
     horizon_days: int
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each model and date."""
+        """Return one row per model and date."""
         import pandas as pd
 
         rows = [
-            {"model": model, "as_of": as_of, **_scalars(found)}
+            {"model": model, "as_of": as_of, **figures.to_dict()}
             for model, dates in self.figures.items()
-            for as_of, found in dates.items()
+            for as_of, figures in dates.items()
         ]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows).drop(columns="deciles", errors="ignore")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all figures, JSON-ready."""
+        """Return all figures as JSON-able data."""
         figures = {
-            model: {as_of: found.to_dict() for as_of, found in dates.items()}
+            model: {as_of: result.to_dict() for as_of, result in dates.items()}
             for model, dates in self.figures.items()
         }
         return {"horizon_days": self.horizon_days, "figures": figures}
@@ -117,44 +117,49 @@ class RollingHoldout:
 
 
 def holdout_figures(actual: ArrayLike, predicted: ArrayLike) -> HoldoutFigures:
-    """Hold forecasts, of purchases or of value, against what came.
+    """Compare forecasts of purchases or value with the outcomes.
 
     Parameters
     ----------
-    actual : (n,) not negative
-    predicted : (n,) not negative
+    actual : (n,) outcomes, not negative
+    predicted : (n,) forecasts, not negative
+
+    Returns
+    -------
+    HoldoutFigures
 
     Raises
     ------
     ModelDataError
-        A column does not fit, or nothing came at all.
+        A column is invalid, or all outcomes are zero.
 
     Examples
     --------
-    >>> found = holdout_figures([0, 0, 1, 3], [0.1, 0.3, 0.6, 2.0])
-    >>> round(found.bias, 3), round(found.rmse, 3), found.normalized_gini
+    >>> figures = holdout_figures([0, 0, 1, 3], [0.1, 0.3, 0.6, 2.0])
+    >>> round(figures.bias, 3), round(figures.rmse, 3), figures.normalized_gini
     (-0.25, 0.561, 1.0)
     """
-    came = check_column(actual, "actual")
-    forecast = check_column(predicted, "predicted", size=len(came))
-    if not len(came) or not came.sum() > 0:
-        raise ModelDataError("actual is 0 for every customer: take a longer horizon")
-    error = forecast - came
+    outcome = check_column(actual, "actual")
+    forecast = check_column(predicted, "predicted", size=len(outcome))
+    if not len(outcome) or not outcome.sum() > 0:
+        raise ModelDataError("actual is 0 for every customer: use a longer horizon")
+    error = forecast - outcome
     order = np.argsort(forecast, kind="stable")
     deciles = tuple(
-        Decile(len(part), float(forecast[part].mean()), float(came[part].mean()))
-        for part in np.array_split(order, 10)
-        if len(part)
+        Decile(len(rows), float(forecast[rows].mean()), float(outcome[rows].mean()))
+        for rows in np.array_split(order, 10)
+        if len(rows)
     )
+    is_constant = np.ptp(outcome) == 0 or np.ptp(forecast) == 0
     return HoldoutFigures(
-        customers=len(came),
-        actual=float(came.sum()),
+        customers=len(outcome),
+        actual=float(outcome.sum()),
         predicted=float(forecast.sum()),
-        bias=float(error.sum() / came.sum()),
+        bias=float(error.sum() / outcome.sum()),
         rmse=float(np.sqrt(np.mean(error**2))),
         mae=float(np.abs(error).mean()),
-        correlation=_correlation(came, forecast),
-        normalized_gini=_normalised_gini(came, forecast),
+        correlation=np.nan if is_constant else float(np.corrcoef(outcome, forecast)[0, 1]),
+        normalized_gini=_normalized_gini(outcome, forecast),
         deciles=deciles,
     )
 
@@ -170,7 +175,7 @@ def rolling_holdout(
     unit_days: float = 7.0,
     until: date | str | None = None,
 ) -> RollingHoldout:
-    """Fit at each date on what was known before it, and forecast the days that follow.
+    """Fit models on the data before each date, and evaluate forecasts of the following days.
 
     Parameters
     ----------
@@ -181,27 +186,31 @@ def rolling_holdout(
     as_of
         Dates; each forecast covers ``[as_of, as_of + horizon_days)``.
     horizon_days
-        How far to forecast.
+        Length of the forecast.
     until
-        The first day that was no longer observed; the day after the log's last if not given.
+        End of the observation, exclusive; the day after the last purchase if not given.
+
+    Returns
+    -------
+    RollingHoldout
 
     Raises
     ------
     ModelDataError
-        A horizon ends after the observation, or the log does not fit.
+        A horizon ends after the observation, or the log is invalid.
 
     Examples
     --------
     >>> from churnkit.models.value import BGNBD
     >>> rng = np.random.default_rng(0)
     >>> log = [
-    ...     {"customer_id": each, "date": np.datetime64("2026-01-01") + int(day)}
-    ...     for each, often in enumerate(rng.gamma(0.5, 0.1, size=200))
-    ...     for day in np.r_[0, np.cumsum(rng.exponential(1 / often, size=rng.geometric(rng.beta(1, 3))))]
+    ...     {"customer_id": number, "date": np.datetime64("2026-01-01") + int(day)}
+    ...     for number, rate in enumerate(rng.gamma(0.5, 0.1, size=200))
+    ...     for day in np.r_[0, np.cumsum(rng.exponential(1 / rate, size=rng.geometric(rng.beta(1, 3))))]
     ...     if day < 300
     ... ]
-    >>> found = rolling_holdout(log, {"BG/NBD": BGNBD()}, as_of=["2026-07-01"], horizon_days=60)
-    >>> found.to_frame()["customers"].tolist()
+    >>> result = rolling_holdout(log, {"BG/NBD": BGNBD()}, as_of=["2026-07-01"], horizon_days=60)
+    >>> result.to_frame()["customers"].tolist()
     [200]
     """
     from sklearn.base import clone
@@ -211,38 +220,28 @@ def rolling_holdout(
     if horizon_days < 1:
         raise ModelDataError("horizon_days must be at least 1")
     figures: dict[str, dict[str, HoldoutFigures]] = {name: {} for name in models}
-    for moment in as_of:
-        number = day_number(moment)
-        name_of_day = str(np.datetime64(number, "D"))
-        if number + horizon_days > end:
+    for cutoff in as_of:
+        day = day_number(cutoff)
+        label = str(np.datetime64(day, "D"))
+        if day + horizon_days > end:
             raise ModelDataError(
-                f"the {horizon_days} days from {name_of_day} are not all observed: take an "
-                "earlier date or a shorter horizon, or say until when was observed"
+                f"the {horizon_days} days from {label} exceed the observation: use an earlier date "
+                "or a shorter horizon, or set until"
             )
-        summary = days.summary(moment, unit_days=unit_days)
+        summary = days.summary(cutoff, unit_days=unit_days)
         history = (summary.frequency, summary.recency, summary.T)
-        came = days.purchases_after(moment, horizon_days)
+        purchases = days.purchases_after(cutoff, horizon_days)
         for name, model in models.items():
             fitted = clone(model).fit(*history)
             forecast = fitted.conditional_expected_purchases(horizon_days / unit_days, *history)
-            figures[name][name_of_day] = holdout_figures(came, forecast)
+            figures[name][label] = holdout_figures(purchases, forecast)
     return RollingHoldout(figures, horizon_days)
 
 
-def _scalars(found: HoldoutFigures) -> dict[str, Any]:
-    return {name: value for name, value in found.to_dict().items() if name != "deciles"}
-
-
-def _correlation(came: NDArray[np.float64], forecast: NDArray[np.float64]) -> float:
-    if np.ptp(came) == 0 or np.ptp(forecast) == 0:
-        return float("nan")
-    return float(np.corrcoef(came, forecast)[0, 1])
-
-
-def _normalised_gini(came: NDArray[np.float64], forecast: NDArray[np.float64]) -> float:
+def _normalized_gini(outcome: NDArray[np.float64], forecast: NDArray[np.float64]) -> float:
     from scipy.stats import rankdata
 
-    middle = (len(came) + 1) / 2
-    best = float((rankdata(came) - middle) @ came)
+    mean_rank = (len(outcome) + 1) / 2
+    best = float((rankdata(outcome) - mean_rank) @ outcome)
     # Equal forecasts share their ranks, so a constant forecast scores 0 in any order of rows.
-    return float((rankdata(forecast) - middle) @ came) / best if best > 0 else float("nan")
+    return float((rankdata(forecast) - mean_rank) @ outcome) / best if best > 0 else np.nan

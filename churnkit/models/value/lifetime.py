@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation import Interval
+from churnkit.core.stats.interval import Interval
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.gamma_gamma import read_spending
-from churnkit.models.value.purchase_history import Histories, check_column, read_histories
+from churnkit.models.value.purchase_history import PurchaseHistories, check_column, read_histories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,19 +26,19 @@ _BLOCK_ROWS = 1 << 14
 
 @dataclass(frozen=True)
 class LifetimeValue:
-    """What each customer is expected to bring from now on.
+    """Expected future value of each customer.
 
     Parameters
     ----------
     value : (n,) expected discounted value
-    low, high : (n,) its interval: what the data leave open about the parameters. What one
-        customer really brings varies far more.
+    low, high : (n,) confidence interval of the expectation, from the uncertainty of the
+        parameters. The realized value of a single customer varies far more.
     purchases : (n,) expected discounted purchases
-    spend : (n,) expected spend at each
+    spend : (n,) expected spend per purchase
     total
         The value of all customers together; its interval is not the sum of theirs.
     level
-        Of the intervals.
+        Confidence level.
     """
 
     value: NDArray[np.float64]
@@ -50,21 +50,21 @@ class LifetimeValue:
     level: float
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a customer, in the order they were given."""
+        """Return one row per customer, in the order of the input."""
         import pandas as pd
 
         names = ("value", "low", "high", "purchases", "spend")
         return pd.DataFrame({name: getattr(self, name) for name in names})
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the value of all customers together, JSON-ready."""
+        """Return the value of all customers together as JSON-able data."""
         return {"customers": len(self.value), "level": self.level, "total": self.total.to_dict()}
 
     def _repr_html_(self) -> str:
         return str(self.to_frame().describe().to_html())
 
 
-def lifetime_value(  # noqa: PLR0917 - the columns stand in the order of the models' own fits
+def lifetime_value(  # noqa: PLR0917 - the columns are in the order of the models' fit
     purchases: PurchaseModel,
     spend: GammaGamma,
     frequency: ArrayLike,
@@ -79,10 +79,10 @@ def lifetime_value(  # noqa: PLR0917 - the columns stand in the order of the mod
     draws: int = 200,
     seed: int = 0,
 ) -> LifetimeValue:
-    """Return margin x expected spend x discounted expected purchases, customer by customer.
+    """Return margin x expected spend x discounted expected purchases of each customer.
 
-    The intervals are those of a parametric bootstrap: both models' parameters are drawn from
-    the normal law of their logarithms around the maximum, `draws` times.
+    The intervals are those of a parametric bootstrap: the parameters of both models are drawn
+    from their asymptotic distribution, `draws` times.
 
     Parameters
     ----------
@@ -92,22 +92,26 @@ def lifetime_value(  # noqa: PLR0917 - the columns stand in the order of the mod
         A fitted `GammaGamma`.
     frequency, recency, T, monetary : (n,) as for their `fit`
     rate
-        Continuous discount rate for one unit of time: ``log(1 + yearly) / 52`` for weeks.
+        Continuous discount rate per unit of time: ``log(1 + yearly) / 52`` for weeks.
     horizon
-        How far ahead purchases count; without end if not given.
+        Length of the period that counts; unlimited if not given.
     margin
-        Share of the spend that is earned.
+        Margin as a share of the spend.
     level
-        Of the intervals.
+        Confidence level.
     draws
-        How many; 0 for none, and no intervals (NaN).
+        Number of draws; with 0 the intervals are NaN.
     seed
         The same seed gives the same intervals.
+
+    Returns
+    -------
+    LifetimeValue
 
     Raises
     ------
     ModelDataError
-        A column does not fit, or a model's likelihood is too flat for intervals.
+        A column is invalid, or a model's likelihood is too flat for intervals.
 
     Examples
     --------
@@ -115,61 +119,66 @@ def lifetime_value(  # noqa: PLR0917 - the columns stand in the order of the mod
     >>> frequency = [0] * 12 + [1, 1, 1, 1, 2, 3, 5, 9, 1, 2]
     >>> recency = [0] * 12 + [3, 2, 20, 36, 8, 9, 30, 36, 12, 31]
     >>> monetary = [0] * 12 + [20, 35, 11, 42, 18, 60, 33, 25, 29, 15]
-    >>> bought = BGNBD().fit(frequency, recency, [38] * 22)
-    >>> spent = GammaGamma().fit(frequency, monetary)
-    >>> found = lifetime_value(
-    ...     bought, spent, frequency, recency, [38] * 22, monetary, rate=0.003, draws=0
+    >>> purchases = BGNBD().fit(frequency, recency, [38] * 22)
+    >>> spend = GammaGamma().fit(frequency, monetary)
+    >>> T = [38] * 22
+    >>> result = lifetime_value(
+    ...     purchases, spend, frequency, recency, T, monetary, rate=0.003, draws=0
     ... )
-    >>> found.value.shape
+    >>> result.value.shape
     (22,)
     """
     histories = read_histories(frequency, recency, T)
     x, mean = read_spending(frequency, monetary)
     if len(x) != len(histories.T):
-        raise ModelDataError("frequency and monetary must have one row for each customer")
-    earned = float(check_column([margin], "margin")[0])
+        raise ModelDataError("frequency and monetary must have one row per customer")
+    share = float(check_column([margin], "margin")[0])
     if not 0 < level < 1:
-        raise ModelDataError(f"level is {level}, and must lie between 0 and 1")
-    drawn = _drawn(purchases, spend, draws, seed)
-    counts = purchases.discount_purchases(
+        raise ModelDataError(f"level must be between 0 and 1, got {level}")
+    parameters = _draw_parameters(purchases, spend, draws, seed)
+    counts = purchases.discounted_purchases_at(
         tuple(purchases.params_.values()), histories, rate=rate, horizon=horizon
     )
-    each = spend.spend_under(tuple(spend.params_.values()), x, mean)
-    value = earned * _worth(counts, each)
+    amounts = spend.spend_at(tuple(spend.params_.values()), x, mean)
+    value = share * _multiply(counts, amounts)
     low, high = np.full((2, len(value)), np.nan)
     totals = np.zeros(draws)
     ends = ((1 - level) / 2, (1 + level) / 2)
     for start in range(0, len(value) if draws else 0, _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
-        part = Histories(*(column[rows] for column in histories))
+        block = PurchaseHistories(*(column[rows] for column in histories))
         sampled = np.array(
             [
-                earned
-                * _worth(
-                    purchases.discount_purchases(bought, part, rate=rate, horizon=horizon),
-                    spend.spend_under(spent, x[rows], mean[rows]),
+                share
+                * _multiply(
+                    purchases.discounted_purchases_at(p, block, rate=rate, horizon=horizon),
+                    spend.spend_at(s, x[rows], mean[rows]),
                 )
-                for bought, spent in drawn
+                for p, s in parameters
             ]
         )
         totals += sampled.sum(axis=1)
         low[rows], high[rows] = np.quantile(sampled, ends, axis=0, method="inverted_cdf")
     bounds = np.quantile(totals, ends, method="inverted_cdf") if draws else (np.nan, np.nan)
     total = Interval(float(value.sum()), float(bounds[0]), float(bounds[1]))
-    return LifetimeValue(value, low, high, counts, each, total, level)
+    return LifetimeValue(value, low, high, counts, amounts, total, level)
 
 
-def _drawn(
+def _draw_parameters(
     purchases: PurchaseModel, spend: GammaGamma, draws: int, seed: int
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     if draws == 0:
         return []
     streams = np.random.SeedSequence(seed).generate_state(2)
-    bought = purchases.draw_parameters(draws, seed=int(streams[0]))
-    spent = spend.draw_parameters(draws, seed=int(streams[1]))
-    return list(zip(bought, spent, strict=True))
+    return list(
+        zip(
+            purchases.draw_parameters(draws, seed=int(streams[0])),
+            spend.draw_parameters(draws, seed=int(streams[1])),
+            strict=True,
+        )
+    )
 
 
-def _worth(counts: NDArray[np.float64], each: NDArray[np.float64]) -> NDArray[np.float64]:
-    # No purchase is worth nothing, also at a spend that has no finite mean.
-    return np.where(counts > 0, counts * np.where(counts > 0, each, 0.0), 0.0)
+def _multiply(counts: NDArray[np.float64], amounts: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Zero purchases have zero value, even if the spend has no finite mean.
+    return np.where(counts > 0, counts * np.where(counts > 0, amounts, 0.0), 0.0)

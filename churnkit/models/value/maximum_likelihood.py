@@ -1,7 +1,6 @@
-"""Maximum likelihood for models whose parameters are all positive.
+"""Maximum likelihood estimation of positive parameters.
 
-The search runs on the logarithms of the parameters, so that no bound can be crossed, with the
-gradients that each model gives in closed form.
+The search runs on the logarithms of the parameters, with gradients in closed form.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from scipy import optimize
 from scipy.special import ndtri
 from sklearn.exceptions import ConvergenceWarning
 
-from churnkit.evaluation import Interval
+from churnkit.core.stats.interval import Interval
 from churnkit.models.errors import ModelDataError
 
 if TYPE_CHECKING:
@@ -25,26 +24,26 @@ if TYPE_CHECKING:
 
 __all__ = ["MaximumLikelihood", "maximize_likelihood"]
 
-# e ** 14 is a million: beyond it, and below its inverse, a parameter says "infinite" or "none".
-_REACH = 14.0
+# Bound of the log parameters: beyond e ** 14, about a million, a parameter counts as unbounded.
+_MAX_LOG = 14.0
 _NEWTON_STEPS = 30
 
 
 @dataclass(frozen=True)
 class MaximumLikelihood:
-    """The parameters at the maximum, and how sharply the data point to them.
+    """Maximum likelihood estimate with its covariance.
 
     Parameters
     ----------
     names
         Of the parameters.
-    estimate : (k,) natural scale
-    covariance : (k, k) of the parameters' logarithms
-        The inverse of the observed information; NaN where the likelihood is flat.
+    estimate : (k,) on the natural scale
+    covariance : (k, k) of the log parameters
+        The inverse of the observed information; NaN if the likelihood is flat.
     log_likelihood
         At the estimate.
     at_edge
-        Parameters that the data push beyond every finite value.
+        Parameters that the data do not bound.
     """
 
     names: tuple[str, ...]
@@ -60,25 +59,25 @@ class MaximumLikelihood:
         return errors
 
     def intervals(self, level: float) -> dict[str, Interval]:
-        """Return Wald intervals, symmetric on the scale of the logarithms."""
+        """Return Wald intervals, symmetric on the log scale."""
         if not 0 < level < 1:
-            raise ModelDataError(f"level is {level}, and must lie between 0 and 1")
-        reach = ndtri((1 + level) / 2) * self.standard_errors() / self.estimate
+            raise ModelDataError(f"level must be between 0 and 1, got {level}")
+        factors = np.exp(ndtri((1 + level) / 2) * self.standard_errors() / self.estimate)
         return {
-            name: Interval(float(value), float(value * np.exp(-each)), float(value * np.exp(each)))
-            for name, value, each in zip(self.names, self.estimate, reach, strict=True)
+            name: Interval(float(value), float(value / factor), float(value * factor))
+            for name, value, factor in zip(self.names, self.estimate, factors, strict=True)
         }
 
     def draws(self, count: int, seed: int) -> NDArray[np.float64]:
-        """Draw parameters (count, k) from the normal law of their logarithms."""
+        """Draw parameters (count, k) from the normal distribution of their logarithms."""
         if not np.isfinite(self.covariance).all():
             raise ModelDataError(
                 "the likelihood is flat in "
                 + ", ".join(self.at_edge or self.names)
-                + ", so there are no intervals: give the model more customers or a longer history"
+                + ", so there are no intervals: use more customers or a longer history"
             )
         generator = np.random.default_rng(seed)
-        # The symmetric root is one and the same whatever the signs of the eigenvectors.
+        # The symmetric root does not depend on the signs of the eigenvectors.
         scale, directions = np.linalg.eigh(self.covariance)
         root = (directions * np.sqrt(np.maximum(scale, 0.0))) @ directions.T
         steps = generator.standard_normal((count, len(self.estimate))) @ root
@@ -93,26 +92,30 @@ def maximize_likelihood(
     *,
     weight: float,
 ) -> MaximumLikelihood:
-    """Find the parameters of the highest likelihood.
+    """Maximize a log-likelihood.
 
-    L-BFGS-B comes near from each start; Newton steps, whose curvature is taken from
-    differences of the gradient, settle the best of them.
+    L-BFGS-B from each start, then Newton steps from the best result, with the Hessian from
+    differences of the gradient.
 
     Parameters
     ----------
     log_likelihood
-        Gives the value and its gradient (k,) at parameters (k,), both on the natural scale.
+        Returns the value and its gradient (k,) at parameters (k,) on the natural scale.
     names
         Of the parameters.
     starts
-        Where to begin.
+        Starting points.
     weight
-        How many customers the likelihood sums over.
+        Number of customers in the likelihood.
+
+    Returns
+    -------
+    MaximumLikelihood
 
     Warns
     -----
     ConvergenceWarning
-        A parameter runs to infinity or to zero: the data hold too little to place it.
+        A parameter diverges to infinity or to zero.
     """
 
     def loss(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -120,8 +123,8 @@ def maximize_likelihood(
         value, gradient = log_likelihood(natural)
         return -value / weight, -gradient * natural / weight
 
-    bounds = [(-_REACH, _REACH)] * len(names)
-    tried = [
+    bounds = [(-_MAX_LOG, _MAX_LOG)] * len(names)
+    results = [
         optimize.minimize(
             loss,
             np.log(np.asarray(start, dtype=np.float64)),
@@ -132,13 +135,13 @@ def maximize_likelihood(
         )
         for start in starts
     ]
-    best = min(tried, key=lambda each: float(each.fun))
-    logs, curvature = _settled(loss, np.asarray(best.x, dtype=np.float64))
-    edge = tuple(name for name, at in zip(names, logs, strict=True) if abs(at) > _REACH - 0.5)
+    best = min(results, key=lambda result: float(result.fun))
+    logs, curvature = _refine(loss, np.asarray(best.x, dtype=np.float64))
+    edge = tuple(name for name, log in zip(names, logs, strict=True) if abs(log) > _MAX_LOG - 0.5)
     if edge:
         warnings.warn(
-            f"the data do not bound {', '.join(edge)}: a simpler model says the same. "
-            "Take more customers or a longer history before you trust the parameters",
+            f"the data do not determine {', '.join(edge)}: a simpler model fits equally well. "
+            "Use more customers or a longer history before relying on the parameters",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -151,7 +154,7 @@ def maximize_likelihood(
     )
 
 
-def _settled(
+def _refine(
     loss: Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]],
     logs: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -160,13 +163,13 @@ def _settled(
     for _ in range(_NEWTON_STEPS):
         if np.abs(gradient).max() < 1e-12 or np.linalg.eigvalsh(curvature)[0] <= 1e-12:
             break
-        reached = np.clip(logs - np.linalg.solve(curvature, gradient), -_REACH, _REACH)
-        moved_value, moved_gradient = loss(reached)
-        # Rounding hides an improvement of the value long before one of the gradient.
-        worse = moved_value > value + 1e-13 * (1 + abs(value))
-        if worse or not np.abs(moved_gradient).max() < np.abs(gradient).max():
+        step = np.clip(logs - np.linalg.solve(curvature, gradient), -_MAX_LOG, _MAX_LOG)
+        step_value, step_gradient = loss(step)
+        # Near the optimum, rounding hides improvements of the value but not of the gradient.
+        worse = step_value > value + 1e-13 * (1 + abs(value))
+        if worse or not np.abs(step_gradient).max() < np.abs(gradient).max():
             break
-        logs, value, gradient = reached, moved_value, moved_gradient
+        logs, value, gradient = step, step_value, step_gradient
         curvature = _curvature(loss, logs)
     return logs, curvature
 
@@ -176,19 +179,19 @@ def _curvature(
     logs: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     step = 1e-4
-    found = np.array(
+    differences = np.array(
         [
-            (loss(logs + each)[1] - loss(logs - each)[1]) / (2 * step)
-            for each in np.eye(len(logs)) * step
+            (loss(logs + shift)[1] - loss(logs - shift)[1]) / (2 * step)
+            for shift in np.eye(len(logs)) * step
         ]
     )
-    symmetric: NDArray[np.float64] = (found + found.T) / 2
+    symmetric: NDArray[np.float64] = (differences + differences.T) / 2
     return symmetric
 
 
 def _covariance(information: NDArray[np.float64]) -> NDArray[np.float64]:
-    least = np.linalg.eigvalsh(information)[0]
-    if not least > 1e-9 * max(1.0, float(np.abs(information).max())):
+    smallest = np.linalg.eigvalsh(information)[0]
+    if not smallest > 1e-9 * max(1.0, float(np.abs(information).max())):
         return np.full_like(information, np.nan)
     covariance: NDArray[np.float64] = np.linalg.inv(information).astype(np.float64)
     return (covariance + covariance.T) / 2

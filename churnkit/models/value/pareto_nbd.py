@@ -1,4 +1,4 @@
-"""Pareto/NBD: customers may leave at any moment, each at a rate of their own."""
+"""Pareto/NBD: a purchase model in which customers may leave at any time."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from churnkit.models.value.base import PurchaseModel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.value.purchase_history import Histories
+    from churnkit.models.value.purchase_history import PurchaseHistories
 
 __all__ = ["ParetoNBD"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
-_PLACES, _SHARES = (_NODES + 1) / 2, _WEIGHTS / 2
+_UNIT_NODES, _UNIT_WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
 
 
 class ParetoNBD(PurchaseModel):
-    """Pareto / NBD: a gamma rate of purchases, and a gamma rate of leaving.
+    """Pareto / NBD: gamma distributed rates of purchases and of leaving.
 
-    The likelihood integrates over the unseen moment of leaving numerically, on nodes that
-    follow each customer's own scale of time: exact to about twelve digits, free of the
-    overflows of its hypergeometric form, and with gradients from the same nodes.
+    The likelihood integrates over the unobserved time of leaving numerically, on nodes scaled to
+    each customer: accurate to about twelve digits, without the overflows of the hypergeometric
+    form, and with gradients from the same nodes.
 
     Attributes
     ----------
     params_ : dict
-        ``r, alpha``: the gamma law of purchase rates; ``s, beta``: that of the rates of
+        ``r, alpha``: gamma distribution of the purchase rates; ``s, beta``: of the rates of
         leaving; `alpha` and `beta` in units of time.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
-        How sharp the parameters are; see `intervals`.
+        Precision of the parameters; see `intervals`.
 
     References
     ----------
@@ -52,16 +52,16 @@ class ParetoNBD(PurchaseModel):
     """
 
     _names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
-    _times: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    _time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
     _starts: ClassVar[tuple[tuple[float, ...], ...]] = ((1.0, 1.0, 1.0, 1.0), (0.5, 0.3, 0.6, 0.4))
 
     def _log_likelihood(
-        self, at: NDArray[np.float64], histories: Histories
+        self, at: NDArray[np.float64], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         r, alpha, s, beta = at
         x, _, end, _ = histories
         log_alive = -(r + x) * np.log(alpha + end) - s * np.log(beta + end)
-        moment, log_density = _moments_of_leaving(at, histories)
+        time_left, log_density = _leaving_times(at, histories)
         log_left = _log_sum(log_density)
         alive = expit(log_alive - log_left)
         value = (
@@ -71,11 +71,11 @@ class ParetoNBD(PurchaseModel):
             + s * np.log(beta)
             + np.logaddexp(log_alive, log_left)
         )
-        # Where the customer left, each moment weighs as much as it explains of the history.
+        # Posterior weights of the times of leaving.
         finite = np.where(np.isfinite(log_left), log_left, 0.0)
         shares = np.exp(log_density - finite[:, None]) * (1 - alive)[:, None]
         gone = shares.sum(axis=1)
-        to_alpha, to_beta = alpha + moment, beta + moment
+        to_alpha, to_beta = alpha + time_left, beta + time_left
         gradient = np.array(
             [
                 digamma(r + x) - digamma(r) + np.log(alpha)
@@ -88,24 +88,24 @@ class ParetoNBD(PurchaseModel):
         )  # fmt: skip
         return value, gradient
 
-    def _alive(self, at: NDArray[np.float64], histories: Histories) -> NDArray[np.float64]:
+    def _alive(self, at: NDArray[np.float64], histories: PurchaseHistories) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         end = histories.T
         log_alive = -(r + histories.frequency) * np.log(alpha + end) - s * np.log(beta + end)
-        alive: NDArray[np.float64] = expit(
-            log_alive - _log_sum(_moments_of_leaving(at, histories)[1])
-        )
+        alive: NDArray[np.float64] = expit(log_alive - _log_sum(_leaving_times(at, histories)[1]))
         return alive
 
     def _purchases_alive(
-        self, at: NDArray[np.float64], histories: Histories, ahead: NDArray[np.float64]
+        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         rate = (r + histories.frequency) / (alpha + histories.T)
         expected: NDArray[np.float64] = rate * _time_alive(s, beta + histories.T, ahead)
         return expected
 
-    def _newcomer(self, at: NDArray[np.float64], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _purchases_new(
+        self, at: NDArray[np.float64], ahead: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         expected: NDArray[np.float64] = r / alpha * _time_alive(s, np.full(len(ahead), beta), ahead)
         return expected
@@ -114,41 +114,40 @@ class ParetoNBD(PurchaseModel):
 def _time_alive(
     s: float, scale: NDArray[np.float64], ahead: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the expected time alive within `ahead`: sound at s = 1 too."""
-    grown = np.log1p(ahead / scale)
-    lasting: NDArray[np.float64] = scale * grown * exprel((1 - s) * grown)
-    return lasting
+    """Return the expected time alive within `ahead`, stable at s = 1."""
+    log_growth = np.log1p(ahead / scale)
+    time: NDArray[np.float64] = scale * log_growth * exprel((1 - s) * log_growth)
+    return time
 
 
-def _moments_of_leaving(
-    at: NDArray[np.float64], histories: Histories
+def _leaving_times(
+    at: NDArray[np.float64], histories: PurchaseHistories
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return moments (n, nodes) between last purchase and end, and what each adds, as a log.
+    """Return times y (n, nodes) between last purchase and end, and their log contributions.
 
     The sum over the nodes is the integral of ``s (alpha + y) ** -(r + x) (beta + y) ** -(s + 1)``.
-    Its integrand falls by powers, the steeper the more purchases there are; in
-    ``log(1 + k log(y + nearer))`` it is a gentle curve, whatever the parameters.
+    The integrand falls as a power that grows with the purchases; as a function of
+    ``log(1 + k log(y + offset))`` it is smooth for all parameters.
     """
     r, alpha, s, beta = at
     x, last, end, _ = histories
-    nearer = min(alpha, beta)
-    steep = np.maximum(1.0, r + s + x)[:, None]
-    reach = np.log1p((end - last) / (nearer + last))[:, None]
-    span = np.log1p(steep * reach)
-    place = np.expm1(span * _PLACES) / steep
-    since_last = (nearer + last)[:, None] * np.expm1(place)
-    moment = last[:, None] + since_last
+    offset = min(alpha, beta)
+    steepness = np.maximum(1.0, r + s + x)[:, None]
+    log_span = np.log1p((end - last) / (offset + last))[:, None]
+    span = np.log1p(steepness * log_span)
+    since_last = (offset + last)[:, None] * np.expm1(np.expm1(span * _UNIT_NODES) / steepness)
+    time_left = last[:, None] + since_last
     with np.errstate(divide="ignore"):
-        log_step = np.log(span * _SHARES / steep)
+        log_step = np.log(span * _UNIT_WEIGHTS / steepness)
     log_density = (
         np.log(s)
-        - (r + x)[:, None] * np.log(alpha + moment)
-        - (s + 1) * np.log(beta + moment)
-        + np.log(nearer + moment)
-        + span * _PLACES
+        - (r + x)[:, None] * np.log(alpha + time_left)
+        - (s + 1) * np.log(beta + time_left)
+        + np.log(offset + time_left)
+        + span * _UNIT_NODES
         + log_step
     )
-    return moment, log_density
+    return time_left, log_density
 
 
 def _log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:

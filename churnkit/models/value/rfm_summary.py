@@ -1,4 +1,4 @@
-"""From a log of transactions to frequency, recency, T and mean spend of each customer."""
+"""Frequency, recency, T and mean spend per customer from a log of transactions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.value.purchase_history import check_rows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -20,16 +21,16 @@ __all__ = ["PurchaseDays", "PurchaseSummary", "read_purchase_days", "summarize"]
 
 @dataclass(frozen=True)
 class PurchaseSummary:
-    """What purchase models read, one row a customer.
+    """Input of the purchase models, one row per customer.
 
     Parameters
     ----------
-    customer : (n,) ids, in the order in which the log first names them
-    frequency : (n,) days with a purchase after the first such day
+    customer : (n,) ids, in the order of their first occurrence in the log
+    frequency : (n,) number of days with a purchase after the first such day
     recency : (n,) time from the first purchase to the last
     T : (n,) time from the first purchase to the last observed day
     monetary : (n,) mean spend of the days that `frequency` counts, 0 without any; None if the
-        log holds no values
+        log has no values
     unit_days
         The unit of time, in days.
     """
@@ -56,7 +57,7 @@ class PurchaseSummary:
         return pd.DataFrame(columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the size of the summary, JSON-ready: no customer's row."""
+        """Return the size of the summary as JSON-able data, without rows of customers."""
         return {
             "customers": len(self.customer),
             "repeat_buyers": int(np.count_nonzero(self.frequency)),
@@ -70,14 +71,14 @@ class PurchaseSummary:
 
 @dataclass(frozen=True)
 class PurchaseDays:
-    """A log with one row for each customer and day, ordered by both.
+    """A log with one row per customer and day, sorted by both.
 
     Parameters
     ----------
     customer : (n,) ids
-    code : (m,) the customer's place among the ids
+    code : (m,) index of the customer among the ids
     day : (m,) days since 1970-01-01
-    value : (m,) what was spent on that day; None if the log holds no values
+    value : (m,) spend on that day; None if the log has no values
     """
 
     customer: NDArray[Any]
@@ -90,16 +91,16 @@ class PurchaseDays:
         if not 0 < unit_days < np.inf:
             raise ModelDataError("unit_days must be above 0: 7 for weeks, 1 for days")
         end = day_number(as_of)
-        known = self.day < end
-        code, day = self.code[known], self.day[known]
+        is_before = self.day < end
+        code, day = self.code[is_before], self.day[is_before]
         if not len(code):
-            raise ModelDataError("no purchase lies before as_of: give a later date")
+            raise ModelDataError("no purchase before as_of: pass a later date")
         first = np.flatnonzero(np.r_[True, code[1:] != code[:-1]])
         last = np.r_[first[1:], len(code)] - 1
         frequency = (last - first).astype(np.float64)
         monetary = None
         if self.value is not None:
-            value = self.value[known]
+            value = self.value[is_before]
             later = np.add.reduceat(value, first) - value[first]
             monetary = np.divide(later, frequency, out=np.zeros(len(first)), where=frequency > 0)
         return PurchaseSummary(
@@ -135,25 +136,29 @@ def summarize(
 ) -> PurchaseSummary:
     """Summarize a log of transactions for purchase models.
 
-    All purchases of a customer on one day (UTC) count as one, and their values add up. Only
-    days before `as_of` are read; the last observed day is the one before it, and `T` ends
-    there. Customers who first bought on `as_of` or later are left out.
+    The purchases of a customer on one day (UTC) count as one, with the sum of their values. Only
+    days before `as_of` are used; `T` ends on the day before it. Customers whose first purchase is
+    on `as_of` or later are not included.
 
     Parameters
     ----------
     transactions
-        A pandas, polars or Arrow table, or a list of dicts; one row a transaction, any order.
+        A pandas, polars or Arrow table, or a list of dicts; one row per transaction, any order.
     as_of
-        The first day that is not read: a date, or its text as ``2026-01-31``.
+        The first day that is not used: a date, or a string such as ``2026-01-31``.
     customer, time, value
-        The columns of the customer's id, of the date or moment, and of what was spent.
+        Columns of the customer's id, the date or time, and the amount.
     unit_days
         The unit of time of the summary: 7 for weeks, 1 for days.
+
+    Returns
+    -------
+    PurchaseSummary
 
     Raises
     ------
     ModelDataError
-        A column is missing, has missing cells, or is of no fitting type.
+        A column is missing, has missing values, or has an unsupported type.
 
     Examples
     --------
@@ -179,12 +184,16 @@ def read_purchase_days(
     time: str = "date",
     value: str | None = None,
 ) -> PurchaseDays:
-    """Read a log of transactions and collapse it to days; parameters as for `summarize`.
+    """Aggregate a log of transactions by customer and day; parameters as for `summarize`.
+
+    Returns
+    -------
+    PurchaseDays
 
     Raises
     ------
     ModelDataError
-        A column is missing, has missing cells, or is of no fitting type.
+        A column is missing, has missing values, or has an unsupported type.
 
     Examples
     --------
@@ -202,21 +211,20 @@ def read_purchase_days(
             raise ModelDataError(f"the transactions have no column '{name}'")
         missing = table[name].null_count
         if missing:
-            raise ModelDataError(f"column '{name}' is missing in {missing} rows: leave them out")
+            raise ModelDataError(f"column '{name}' is missing in {missing} rows: drop them")
     if not table.num_rows:
-        raise ModelDataError("the transactions are empty: give at least one row")
+        raise ModelDataError("the transactions are empty: pass at least one row")
     coded = pa.chunked_array(table[customer]).combine_chunks().dictionary_encode()
     code = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     ids = coded.dictionary.to_numpy(zero_copy_only=False)
     day = _days(table[time], time)
     order = np.lexsort([day, code])
     code, day = code[order], day[order]
-    fresh = np.flatnonzero(np.r_[True, (code[1:] != code[:-1]) | (day[1:] != day[:-1])])
-    spent = None
+    starts = np.flatnonzero(np.r_[True, (code[1:] != code[:-1]) | (day[1:] != day[:-1])])
+    amounts = None
     if value is not None:
-        amounts = _amounts(table[value], value)[order]
-        spent = np.add.reduceat(amounts, fresh)
-    return PurchaseDays(ids, code[fresh], day[fresh], spent)
+        amounts = np.add.reduceat(_amounts(table[value], value)[order], starts)
+    return PurchaseDays(ids, code[starts], day[starts], amounts)
 
 
 def day_number(day: date | str) -> int:
@@ -225,7 +233,7 @@ def day_number(day: date | str) -> int:
     Raises
     ------
     ModelDataError
-        It is no date.
+        It is not a date.
 
     Examples
     --------
@@ -233,12 +241,12 @@ def day_number(day: date | str) -> int:
     31
     """
     try:
-        found = np.datetime64(day, "D")
+        date = np.datetime64(day, "D")
     except (TypeError, ValueError) as error:
-        raise ModelDataError("as_of is no date: give one such as 2026-01-31") from error
-    if np.isnat(found):
-        raise ModelDataError("as_of is no date: give one such as 2026-01-31")
-    return int(found.astype(np.int64))
+        raise ModelDataError("as_of is not a date: pass one such as 2026-01-31") from error
+    if np.isnat(date):
+        raise ModelDataError("as_of is not a date: pass one such as 2026-01-31")
+    return int(date.astype(np.int64))
 
 
 def _days(column: Any, name: str) -> NDArray[np.int64]:
@@ -248,23 +256,22 @@ def _days(column: Any, name: str) -> NDArray[np.int64]:
     if not (
         pa.types.is_temporal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
     ):
-        raise ModelDataError(f"column '{name}' holds no dates: give dates, moments or their texts")
+        raise ModelDataError(
+            f"column '{name}' must hold dates, timestamps or strings such as 2026-01-31, got {kind}"
+        )
     try:
         if pa.types.is_date(kind):
-            found = column.cast(pa.date32())
+            dates = column.cast(pa.date32())
         else:
-            # Moments with an offset count on their day in UTC.
-            moments = column.cast(pa.timestamp("us", "UTC" if _has_zone(kind) else None))
-            found = moments.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+            # A timestamp with a time zone counts on its day in UTC.
+            zone = "UTC" if getattr(kind, "tz", None) is not None else None
+            times = column.cast(pa.timestamp("us", zone))
+            dates = times.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ModelDataError(
-            f"column '{name}' holds texts that are no dates: write them as 2026-01-31"
+            f"column '{name}' has strings that are not dates: write them as 2026-01-31"
         ) from error
-    return np.asarray(found.to_numpy()).astype("datetime64[D]").astype(np.int64)
-
-
-def _has_zone(kind: Any) -> bool:
-    return getattr(kind, "tz", None) is not None
+    return np.asarray(dates.to_numpy()).astype("datetime64[D]").astype(np.int64)
 
 
 def _amounts(column: Any, name: str) -> NDArray[np.float64]:
@@ -272,9 +279,7 @@ def _amounts(column: Any, name: str) -> NDArray[np.float64]:
 
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
-        raise ModelDataError(f"column '{name}' is not numeric: give what was spent as a number")
+        raise ModelDataError(f"column '{name}' must be numeric, got {kind}")
     amounts = np.asarray(column.cast(pa.float64()).to_numpy())
-    lost = int(np.count_nonzero(~np.isfinite(amounts)))
-    if lost:
-        raise ModelDataError(f"column '{name}' is missing or infinite in {lost} rows")
+    check_rows(~np.isfinite(amounts), f"column '{name}' is missing or infinite in {{}} rows")
     return amounts

@@ -1,4 +1,4 @@
-"""The parameters of a value model: attributes once fitted, and JSON when saved."""
+"""Fitted parameters of a value model, and their JSON form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.evaluation import Interval
+    from churnkit.core.stats.interval import Interval
 
 __all__ = ["ParameterMixin", "value_model_from_dict"]
 
@@ -33,20 +33,20 @@ _MODULES = {
 
 
 class ParameterMixin:
-    """What a model fitted by maximum likelihood knows about its parameters.
+    """Fitted attributes, intervals and serialization of a maximum likelihood model.
 
     Attributes
     ----------
     params_ : dict of str to float
     standard_errors_ : dict of str to float
-        By the delta method; NaN where the likelihood is flat.
+        By the delta method; NaN if the likelihood is flat.
     covariance_ : (k, k)
-        Of the parameters' logarithms, in the order of `params_`.
+        Of the log parameters, in the order of `params_`.
     log_likelihood_ : float
     at_edge_ : tuple of str
-        Parameters that the data push beyond every finite value.
+        Parameters that the data do not bound.
     n_customers_ : float
-        How many customers, or their weights' sum, the parameters rest on.
+        Number of customers, or the sum of their weights.
     """
 
     _names: ClassVar[tuple[str, ...]]
@@ -57,57 +57,61 @@ class ParameterMixin:
     at_edge_: tuple[str, ...]
     n_customers_: float
 
-    def _keep(self, found: MaximumLikelihood) -> None:
-        self.params_ = dict(zip(found.names, map(float, found.estimate), strict=True))
-        errors = found.standard_errors()
-        self.standard_errors_ = dict(zip(found.names, map(float, errors), strict=True))
-        self.covariance_ = found.covariance
-        self.log_likelihood_ = float(found.log_likelihood)
-        self.at_edge_ = found.at_edge
+    def _store_fit(self, fit: MaximumLikelihood) -> None:
+        self.params_ = dict(zip(fit.names, map(float, fit.estimate), strict=True))
+        errors = map(float, fit.standard_errors())
+        self.standard_errors_ = dict(zip(fit.names, errors, strict=True))
+        self.covariance_ = fit.covariance
+        self.log_likelihood_ = float(fit.log_likelihood)
+        self.at_edge_ = fit.at_edge
 
     def _estimate(self) -> NDArray[np.float64]:
         return np.array([self.params_[name] for name in self._names])
 
-    def _found(self) -> MaximumLikelihood:
+    def _stored_fit(self) -> MaximumLikelihood:
         check_is_fitted(self)
         return MaximumLikelihood(
             self._names, self._estimate(), self.covariance_, self.log_likelihood_, self.at_edge_
         )
 
     def intervals(self, *, level: float = 0.95) -> dict[str, Interval]:
-        """Return each parameter with its interval.
+        """Return each parameter with its confidence interval.
 
-        Wald intervals on the scale of the logarithms, from the observed information: they
-        never leave the positive numbers. NaN where the likelihood is flat.
+        Wald intervals on the log scale, from the observed information, so that the bounds are
+        positive. NaN if the likelihood is flat.
 
         Parameters
         ----------
         level
-            How often such intervals hold the truth.
+            Confidence level.
+
+        Returns
+        -------
+        dict of str to Interval
         """
-        return self._found().intervals(level)
+        return self._stored_fit().intervals(level)
 
     def draw_parameters(self, count: int, *, seed: int) -> NDArray[np.float64]:
-        """Draw sets of parameters (count, k) that the data leave possible.
+        """Draw parameters (count, k) from their asymptotic distribution.
 
-        They come from the normal law of the parameters' logarithms around the maximum.
+        The logarithms of the parameters are normal around the maximum.
 
         Raises
         ------
         ModelDataError
-            The likelihood is flat, so no such law exists.
+            The likelihood is flat, so there is no covariance.
         """
-        return self._found().draws(count, seed)
+        return self._stored_fit().draws(count, seed)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fitted model as JSON-ready data; `from_dict` reads it back exactly."""
+        """Return the fitted model as JSON-able data, restored exactly by `from_dict`."""
         check_is_fitted(self)
-        known = bool(np.isfinite(self.covariance_).all())
+        has_covariance = bool(np.isfinite(self.covariance_).all())
         return {
             "format": _FORMAT,
             "model": type(self).__name__,
             "params": dict(self.params_),
-            "covariance": self.covariance_.tolist() if known else None,
+            "covariance": self.covariance_.tolist() if has_covariance else None,
             "log_likelihood": self.log_likelihood_,
             "n_customers": self.n_customers_,
             "at_edge": list(self.at_edge_),
@@ -115,29 +119,29 @@ class ParameterMixin:
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> Self:
-        """Return the model that `to_dict` described.
+        """Restore a model from the result of `to_dict`.
 
         Raises
         ------
         BundleError
-            A part is missing or does not fit; the message names it.
+            A part is missing or invalid; the message names it.
         """
         read_integer(saved, "format", low=1, high=_FORMAT)
         read_choice(saved, "model", among=(cls.__name__,))
         params = _part(saved, "params", dict)
         if set(params) != set(cls._names):
-            raise BundleError(f"the saved 'params' must name {', '.join(cls._names)}")
+            raise BundleError(f"the saved 'params' must have the keys {', '.join(cls._names)}")
         values = [read_number(params, name) for name in cls._names]
         if min(values) <= 0:
             raise BundleError("the saved 'params' must all be above 0")
         edge = _part(saved, "at_edge", list)
         if not all(isinstance(name, str) and name in cls._names for name in edge):
-            raise BundleError("the saved 'at_edge' must hold names of parameters")
+            raise BundleError("the saved 'at_edge' must be a list of parameter names")
         customers = read_number(saved, "n_customers")
         if customers <= 0:
             raise BundleError("the saved 'n_customers' must be above 0")
         model = cls()
-        model._keep(
+        model._store_fit(
             MaximumLikelihood(
                 cls._names,
                 np.array(values),
@@ -151,12 +155,12 @@ class ParameterMixin:
 
 
 def value_model_from_dict(saved: Mapping[str, Any]) -> Any:
-    """Return the fitted model that a model's `to_dict` described, whichever it was.
+    """Restore a fitted value model of any class from the result of its `to_dict`.
 
     Raises
     ------
     BundleError
-        A part is missing or does not fit.
+        A part is missing or invalid.
 
     Examples
     --------
@@ -171,10 +175,10 @@ def value_model_from_dict(saved: Mapping[str, Any]) -> Any:
 
 
 def _part(saved: Mapping[str, Any], name: str, kind: type) -> Any:
-    found = saved.get(name)
-    if not isinstance(found, kind):
-        raise BundleError(f"the saved {name!r} is missing or no {kind.__name__}")
-    return found
+    value = saved.get(name)
+    if not isinstance(value, kind):
+        raise BundleError(f"the saved {name!r} is missing or not a {kind.__name__}")
+    return value
 
 
 def _saved_covariance(saved: Mapping[str, Any], size: int) -> NDArray[np.float64]:
@@ -185,8 +189,8 @@ def _saved_covariance(saved: Mapping[str, Any], size: int) -> NDArray[np.float64
     plain = all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in flat)
     square = len(rows) == size and all(isinstance(row, list) and len(row) == size for row in rows)
     if not (plain and square and np.isfinite(np.array(flat, dtype=np.float64)).all()):
-        raise BundleError(f"the saved 'covariance' is no {size} x {size} matrix of finite numbers")
+        raise BundleError(f"the saved 'covariance' must be a finite {size} x {size} matrix")
     matrix = np.array(rows, dtype=np.float64)
     if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0:
-        raise BundleError("the saved 'covariance' is no covariance: it is not positive definite")
+        raise BundleError("the saved 'covariance' is not positive definite")
     return matrix

@@ -1,4 +1,4 @@
-"""What customers will spend, from many features: whether anything at all, and how much."""
+"""Two-part model of customer spend from many features: probability and amount."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from churnkit.errors import BundleError
 from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scorers.serialization import read_integer, read_number
+from churnkit.models.training_rows import check_features, redact_values
+from churnkit.models.value.purchase_history import check_rows
 from churnkit.trees import CompiledTrees, compile_booster
 
 if TYPE_CHECKING:
@@ -22,44 +24,43 @@ if TYPE_CHECKING:
 __all__ = ["ZeroInflatedLognormalValue"]
 
 _FORMAT = 1
-_FEWEST_BUYERS = 30
-_MOST_LOG = 700.0  # e ** 700 is the edge of what a float holds
+_MIN_SPENDERS = 30
+_MAX_LOG = 700.0  # exp overflows a float beyond
 
 
 class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
     """Probability of any spend, times the mean of a log-normal spend, both from LightGBM.
 
-    Spend of most customers is zero, and the rest has a heavy tail: squared loss on it follows
-    a few big spenders. Here one set of trees learns who spends at all, another the logarithm
-    of what spenders spend. The step back from the logarithm is set on held-out spenders, so
-    that predictions sum to what was spent.
+    The spend of most customers is zero, and the rest has a heavy tail: a squared loss would
+    follow a few large values. One set of trees predicts the probability of any spend, another the
+    logarithm of positive spend. The retransformation is estimated on held-out spenders, so that
+    predictions sum to the observed total.
 
     Parameters
     ----------
     learning_rate, num_leaves, min_child_samples
         As in LightGBM, for both sets of trees.
     max_rounds, patience
-        Early stopping over the folds ends after `max_rounds`, or `patience` rounds in vain.
+        Early stopping ends after `max_rounds`, or `patience` rounds without improvement.
     cv
-        How many folds.
+        Number of folds.
     categorical_features
         Indices of the columns that hold category codes.
     num_threads
-        How many threads LightGBM may use.
+        Number of threads of LightGBM.
     seed
         The same rows, settings and seed give the same model.
 
     Attributes
     ----------
     spends_ : churnkit.trees.CompiledTrees
-        The log-odds of any spend.
+        Log-odds of any spend.
     amount_ : churnkit.trees.CompiledTrees
-        The mean logarithm of what a spender spends.
+        Expected logarithm of positive spend.
     sigma_ : float
-        The standard deviation of that logarithm around the mean, on held-out spenders.
+        Standard deviation of that logarithm around its expectation, on held-out spenders.
     log_factor_ : float
-        What is added to the logarithm before the step back: ``sigma_ ** 2 / 2`` if spend were
-        exactly log-normal.
+        Retransformation, added to the logarithm: ``sigma_ ** 2 / 2`` for exactly log-normal spend.
     n_features_in_ : int
 
     References
@@ -107,15 +108,19 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
-        y : (n,) what each customer spent, 0 or more
+        y : (n,) spend of each customer, 0 or more
+
+        Returns
+        -------
+        The fitted model.
 
         Raises
         ------
         ModelDataError
-            Spend is missing or negative, or too few customers spend anything, or all do.
+            Spend is missing or negative, or too few customers have zero or positive spend.
         """
-        matrix, spend = self._checked(X, y)
-        buys = spend > 0
+        matrix, spend = self._check_training(X, y)
+        has_spend = spend > 0
         trees = LightGBMTrees(
             learning_rate=self.learning_rate,
             num_leaves=self.num_leaves,
@@ -127,15 +132,15 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
             num_threads=self.num_threads,
             seed=self.seed,
         )
-        trees.fit(matrix, buys)
+        trees.fit(matrix, has_spend)
         self.spends_: CompiledTrees = compile_booster(trees.booster_)
-        logs = np.log(spend[buys])
-        held_out = self._fit_amount(matrix[buys], logs)
+        logs = np.log(spend[has_spend])
+        held_out = self._fit_amount(matrix[has_spend], logs)
         self.sigma_ = float(np.sqrt(np.mean((logs - held_out) ** 2)))
-        # Totals, not the log-normal formula, set the step back: a wrong tail would bias them.
-        top = held_out.max()
+        # Matching totals instead of the log-normal formula, which is biased for other tails.
+        highest = held_out.max()
         self.log_factor_ = float(
-            np.log(spend[buys].sum()) - np.log(np.exp(held_out - top).sum()) - top
+            np.log(spend[has_spend].sum()) - np.log(np.exp(held_out - highest).sum()) - highest
         )
         return self
 
@@ -144,18 +149,18 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         matrix = self._matrix(X)
         amount = self.amount_.predict(matrix, raw_score=True) + self.log_factor_
         expected: NDArray[np.float64] = self.predict_probability(X) * np.exp(
-            np.minimum(amount, _MOST_LOG)
+            np.minimum(amount, _MAX_LOG)
         )
         return expected
 
     def predict_probability(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability (n,) that customers X (n, f) spend anything."""
         raw = self.spends_.predict(self._matrix(X), raw_score=True)
-        probability: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(raw, -_MOST_LOG, _MOST_LOG)))
+        probability: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(raw, -_MAX_LOG, _MAX_LOG)))
         return probability
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Return JSON-ready settings and the arrays that together restore the fitted model."""
+        """Return JSON-able settings and the arrays that together restore the fitted model."""
         check_is_fitted(self)
         settings: dict[str, Any] = {
             "format": _FORMAT,
@@ -164,42 +169,43 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         }
         arrays: dict[str, NDArray[Any]] = {}
         for part in ("spends", "amount"):
-            own, found = getattr(self, f"{part}_").to_arrays()
-            settings[part] = own
-            arrays |= {f"{part}/{name}": each for name, each in found.items()}
+            settings[part], tree_arrays = getattr(self, f"{part}_").to_arrays()
+            arrays |= {f"{part}/{name}": array for name, array in tree_arrays.items()}
         return settings, arrays
 
     @classmethod
     def from_arrays(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     ) -> ZeroInflatedLognormalValue:
-        """Restore a fitted model from what `to_arrays` gave.
+        """Restore a fitted model from the result of `to_arrays`.
 
         Raises
         ------
         BundleError
-            A part is missing or does not fit.
+            A part is missing or invalid.
         """
         read_integer(settings, "format", low=1, high=_FORMAT)
         model = cls()
         model.sigma_ = read_number(settings, "sigma")
         model.log_factor_ = read_number(settings, "log_factor")
         for part in ("spends", "amount"):
-            own = settings.get(part)
-            if not isinstance(own, dict):
+            tree_settings = settings.get(part)
+            if not isinstance(tree_settings, dict):
                 raise BundleError(f"the saved setting {part!r} is missing")
-            start = f"{part}/"
-            found = {
-                n.removeprefix(start): each for n, each in arrays.items() if n.startswith(start)
+            prefix = f"{part}/"
+            tree_arrays = {
+                name.removeprefix(prefix): array
+                for name, array in arrays.items()
+                if name.startswith(prefix)
             }
-            setattr(model, f"{part}_", CompiledTrees.from_arrays(own, found))
+            setattr(model, f"{part}_", CompiledTrees.from_arrays(tree_settings, tree_arrays))
         if model.spends_.n_features != model.amount_.n_features:
             raise BundleError("the saved parts read different numbers of columns")
         model.n_features_in_ = model.spends_.n_features
         return model
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the trees as plain settings and arrays."""
+        """Return the state with the trees as settings and arrays."""
         state: dict[str, Any] = dict(super().__getstate__())
         for part in ("spends_", "amount_"):
             if part in state:
@@ -219,7 +225,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         tags.target_tags.positive_only = True
         return tags
 
-    def _checked(
+    def _check_training(
         self, X: ArrayLike, y: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         try:
@@ -227,36 +233,29 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
                 self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True
             )
         except ValueError as error:
-            raise ModelDataError(str(error)) from error
+            raise ModelDataError(redact_values(str(error))) from None
         spend = np.asarray(spend, dtype=np.float64)
-        negative = int(np.count_nonzero(spend < 0))
-        if negative:
+        check_rows(
+            spend < 0,
+            "spend is negative in {} rows: subtract refunds from purchases, and set negative "
+            "totals to 0",
+        )
+        spenders = int(np.count_nonzero(spend))
+        if spenders < _MIN_SPENDERS or len(spend) - spenders < self.cv:
             raise ModelDataError(
-                f"spend is negative in {negative} rows: count refunds against purchases, and "
-                "set what is left below 0 to 0"
-            )
-        buyers = int(np.count_nonzero(spend))
-        if buyers < _FEWEST_BUYERS or len(spend) - buyers < self.cv:
-            raise ModelDataError(
-                f"{buyers} of {len(spend)} customers spent anything: a two-part model needs at "
-                f"least {_FEWEST_BUYERS} who did and {self.cv} who did not"
+                f"{spenders} of {len(spend)} customers have positive spend: a two-part model needs "
+                f"at least {_MIN_SPENDERS} with positive and {self.cv} with zero spend"
             )
         return np.asarray(matrix, dtype=np.float64), spend
 
     def _matrix(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
-        try:
-            matrix = validate_data(
-                self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False
-            )
-        except ValueError as error:
-            raise ModelDataError(str(error)) from error
-        return np.asarray(matrix, dtype=np.float64)
+        return check_features(self, X, reset=False)
 
     def _fit_amount(
         self, matrix: NDArray[np.float64], logs: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Fit the logarithm of spend, and return it as trees that did not see the row have it."""
+        """Fit the logarithm of spend; return the predictions of trees fitted without each row."""
         import lightgbm
         from sklearn.model_selection import KFold
 
@@ -268,24 +267,24 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
             free_raw_data=False,
         )
         folds = list(KFold(self.cv, shuffle=True, random_state=self.seed).split(matrix))
-        found: dict[str, Any] = lightgbm.cv(
-            self._settings(),
+        result: dict[str, Any] = lightgbm.cv(
+            self._params(),
             rows,
             num_boost_round=self.max_rounds,
             folds=folds,
             callbacks=[lightgbm.early_stopping(self.patience, verbose=False)],
             return_cvbooster=True,
         )
-        rounds = len(found["valid l2-mean"])
+        rounds = len(result["valid l2-mean"])
         held_out = np.empty(len(logs))
-        for booster, (_, test) in zip(found["cvbooster"].boosters, folds, strict=True):
+        for booster, (_, test) in zip(result["cvbooster"].boosters, folds, strict=True):
             held_out[test] = booster.predict(matrix[test], num_iteration=rounds)
         self.amount_: CompiledTrees = compile_booster(
-            lightgbm.train(self._settings(), rows, num_boost_round=rounds)
+            lightgbm.train(self._params(), rows, num_boost_round=rounds)
         )
         return held_out
 
-    def _settings(self) -> dict[str, Any]:
+    def _params(self) -> dict[str, Any]:
         return {
             "objective": "regression",
             "metric": "l2",

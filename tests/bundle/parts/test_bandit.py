@@ -36,7 +36,7 @@ def test_a_saved_bandit_draws_and_learns_on_as_if_it_had_never_been_away(bandit,
 
 def test_a_new_bandit_can_be_saved_too(tmp_path):
     save_bandit(LinearBandit.new(customer_features=1), tmp_path / "state")
-    assert load_bandit(tmp_path / "state").own == {}
+    assert load_bandit(tmp_path / "state").options == {}
 
 
 def test_a_changed_byte_is_refused(bandit, tmp_path):
@@ -65,13 +65,13 @@ def test_another_bundle_is_no_bandits(tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"options": None}, "no list of options"),
-        ({"options": ["o0"]}, "does not fit"),
+        ({"options": None}, "must be a list of names"),
+        ({"options": ["o0"]}, "must be float64 of shape"),
         ({"draws": 0}, "draws"),
-        ({"prior": -1.0}, "priors must be above zero"),
+        ({"prior": -1.0}, "priors and exploration_scale must be positive"),
         ({"customer_features": 7}, "mean"),
-        ({"categories": [[9, 3]]}, "does not fit together"),
-        ({"categories": 3}, "no pairs of numbers"),
+        ({"categories": [[9, 3]]}, "is inconsistent"),
+        ({"categories": 3}, "must be pairs of integers"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(bandit, change, says):

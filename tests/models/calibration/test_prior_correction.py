@@ -71,5 +71,5 @@ def test_a_draw_with_more_churners_predicts_the_population(customers):
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.2, float("nan")])
 def test_a_rate_that_is_none_is_refused(customers, rate):
     X, churned, _ = customers(300)
-    with pytest.raises(ModelDataError, match=r"population_rate is .* between 0 and 1"):
+    with pytest.raises(ModelDataError, match=r"population_rate must be between 0 and 1"):
         ChurnClassifier("fast", population_rate=rate).fit(X, churned)

@@ -5,8 +5,8 @@ import pytest
 
 from churnkit.evaluation import auc
 from churnkit.models import LightGBMTrees, ModelDataError, load_scorer
-from churnkit.models.classifiers.base import TrainingRows
 from churnkit.models.folds import make_folds
+from churnkit.models.training_rows import TrainingRows
 
 
 def test_the_scorer_is_the_booster(customers):
@@ -40,13 +40,13 @@ def test_early_stopping_takes_the_round_of_the_lowest_mean_loss(customers):
 
     X, churned, _ = customers()
     model = LightGBMTrees(max_rounds=120, patience=200, learning_rate=0.1)
-    rows = TrainingRows.of(X, churned.astype(float))
+    rows = TrainingRows.from_arrays(X, churned.astype(float))
     folds = make_folds(4, rows, groups=None, seed=0)
     raw, settled = model.cross_fit(rows, folds)
     curves = np.zeros((4, 120))
     for at, fold in enumerate(folds):
         booster = lightgbm.train(
-            model._settings(X),
+            model._params(rows, X),
             lightgbm.Dataset(X, churned, params={"verbosity": -1}).subset(np.sort(fold.train)),
             num_boost_round=120,
         )
@@ -98,12 +98,12 @@ def test_constant_and_missing_columns_alone_give_the_churn_rate():
 def test_a_category_that_is_no_code_is_refused(customers, bad):
     X, churned, _ = customers(200)
     X[7, 2] = bad
-    with pytest.raises(ModelDataError, match="column 2 is declared a category"):
+    with pytest.raises(ModelDataError, match="column 2 is declared categorical"):
         LightGBMTrees(rounds=5, categorical_features=(2,)).fit(X, churned)
 
 
 @pytest.mark.parametrize("index", [-1, 4])
 def test_a_category_outside_the_matrix_is_refused(customers, index):
     X, churned, _ = customers(200)
-    with pytest.raises(ModelDataError, match="outside 0 to 3"):
+    with pytest.raises(ModelDataError, match="from 0 to 3"):
         LightGBMTrees(rounds=5, categorical_features=(index,)).fit(X, churned)

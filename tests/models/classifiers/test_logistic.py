@@ -16,7 +16,7 @@ def test_without_bends_it_is_scikit_learns_on_standardised_numbers():
     y = (X[:, 0] + rng.normal(size=500) > 5).astype(int)
     standard = (X - X.mean(axis=0)) / X.std(axis=0)
     peer = LogisticRegression(C=0.5, tol=1e-10).fit(standard, y)
-    ours = LogisticModel(C=0.5, bends=0).fit(X, y)
+    ours = LogisticModel(C=0.5, n_knots=0).fit(X, y)
     np.testing.assert_allclose(
         ours.decision_function(X), peer.decision_function(standard), atol=1e-4
     )
@@ -36,7 +36,9 @@ def test_categories_are_scikit_learns_one_hot():
 def test_bends_find_what_a_straight_line_cannot(customers):
     X, churned, _ = customers(4000)
     losses = [
-        log_loss(churned, LogisticModel(C=1.0, bends=bends).fit(X, churned).predict_proba(X)[:, 1])
+        log_loss(
+            churned, LogisticModel(C=1.0, n_knots=bends).fit(X, churned).predict_proba(X)[:, 1]
+        )
         for bends in (0, 9)
     ]
     assert losses[1] < losses[0] - 0.003
@@ -49,7 +51,7 @@ def test_the_strength_is_chosen_by_held_out_loss():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 8))
     noise = LogisticModel().fit(X, rng.integers(0, 2, 400))
-    signal = LogisticModel(bends=0).fit(X, (X[:, 0] + 0.1 * rng.normal(size=400) > 0).astype(int))
+    signal = LogisticModel(n_knots=0).fit(X, (X[:, 0] + 0.1 * rng.normal(size=400) > 0).astype(int))
     assert min(module.STRENGTHS) == noise.C_
     assert signal.C_ >= 10
 
@@ -103,7 +105,7 @@ def test_a_hundred_thousand_categories_are_borne():
 def test_blocks_encoded_on_each_pass_give_the_same_model(customers, monkeypatch):
     X, churned, _ = customers()
     kept = LogisticModel(C=1.0).fit(X, churned).decision_function(X)
-    monkeypatch.setattr(module, "_KEPT_CELLS", 0)
+    monkeypatch.setattr(module, "_MAX_CACHED_CELLS", 0)
     monkeypatch.setattr(module, "_BLOCK_ROWS", 400)
     streamed = LogisticModel(C=1.0).fit(X, churned).decision_function(X)
     np.testing.assert_allclose(streamed, kept, atol=1e-6)

@@ -19,10 +19,10 @@ COLUMNS = st.lists(
 )
 
 
-@given(values=COLUMNS, bends=st.integers(0, 9), seed=st.integers(0, 99))
-def test_the_folded_effect_is_the_encoded_column_times_its_coefficients(values, bends, seed):
+@given(values=COLUMNS, n_knots=st.integers(0, 9), seed=st.integers(0, 99))
+def test_the_folded_effect_is_the_encoded_column_times_its_coefficients(values, n_knots, seed):
     column = np.array(values)
-    encoding = NumberEncoding.fit(column, np.ones(len(column)), bends=bends)
+    encoding = NumberEncoding.fit(column, np.ones(len(column)), n_knots=n_knots)
     coefficients = np.random.default_rng(seed).normal(size=encoding.width)
     expected = encoding.design(column) @ coefficients
     np.testing.assert_allclose(
@@ -33,13 +33,13 @@ def test_the_folded_effect_is_the_encoded_column_times_its_coefficients(values, 
 @pytest.mark.parametrize("column", [[np.nan] * 5, [3.0] * 5, [0.1, 0.1 + 1e-17], [-0.0, 0.0]])
 def test_a_column_without_spread_bends_nothing(column):
     values = np.array(column)
-    encoding = NumberEncoding.fit(values, np.ones(len(values)), bends=5)
+    encoding = NumberEncoding.fit(values, np.ones(len(values)), n_knots=5)
     assert len(encoding.knots) == 1
     assert np.isfinite(encoding.effect(np.ones(encoding.width)).at(values)).all()
 
 
 def test_a_yes_or_no_column_is_one_straight_line():
-    encoding = NumberEncoding.fit(np.array([0.0, 1.0] * 9), np.ones(18), bends=9)
+    encoding = NumberEncoding.fit(np.array([0.0, 1.0] * 9), np.ones(18), n_knots=9)
     assert encoding.width == 1
 
 
@@ -47,7 +47,9 @@ def test_a_yes_or_no_column_is_one_straight_line():
 def test_the_encoding_is_standardised_whatever_the_tails(outlier):
     column = np.random.default_rng(0).gamma(2.0, 50.0, 1000)
     column[0] = outlier
-    line = NumberEncoding.fit(column, np.ones(1000), bends=3).design(np.sort(column)[10:990])[:, 0]
+    line = NumberEncoding.fit(column, np.ones(1000), n_knots=3).design(np.sort(column)[10:990])[
+        :, 0
+    ]
     assert line.mean() == pytest.approx(0, abs=0.05)
     assert line.std() == pytest.approx(1, abs=0.1)
 
@@ -67,7 +69,9 @@ def test_rare_categories_share_one_column_and_unseen_ones_count_as_missing():
 
 def test_many_categories_of_many_columns_stay_within_bounds():
     codes = np.tile(np.arange(3000.0)[:, None], (1, 4))
-    encodings = encode_columns(codes, np.ones(3000), categories=range(4), bends=5, max_levels=5000)
+    encodings = encode_columns(
+        codes, np.ones(3000), categories=range(4), n_knots=5, max_levels=5000
+    )
     assert sum(encoding.width for encoding in encodings) <= 2_004
 
 

@@ -61,7 +61,7 @@ def test_a_value_on_an_edge_is_scored_as_it_was_counted():
             [1, 0],
             "Churn is 75% where tenure is below 2, and 25% where it is 2 or more.",
         ),
-        ([5.0, 5.0], [1, 0], "No column tells churners apart: churn is 50%."),
+        ([5.0, 5.0], [1, 0], "No column separates churners: churn is 50%."),
     ],
 )
 def test_the_rule_is_said_in_a_sentence(values, churned, expected):

@@ -5,9 +5,9 @@ import pytest
 
 from churnkit.errors import BundleError
 from churnkit.models import LightGBMTrees, LogisticModel, load_scorer
-from churnkit.models.classifiers.base import TrainingRows
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
 from churnkit.models.scorers.target_encoding import LevelTable, TargetEncoding, cross_encode
+from churnkit.models.training_rows import TrainingRows
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def cities():
 
 def test_rates_are_those_of_a_slow_count_shrunken_to_the_overall_rate(cities):
     X, churned, _ = cities
-    rows = TrainingRows.of(X, churned)
+    rows = TrainingRows.from_arrays(X, churned)
     table = TargetEncoding.fit(rows, [1]).tables[0]
     overall = churned.mean()
     prior = {
@@ -53,7 +53,7 @@ def test_a_training_rows_rate_does_not_know_its_own_outcome():
     # Each code once: all that a level says is its row's outcome.
     codes = np.arange(2000.0)[:, None]
     churned = (rng.random(2000) < 0.3).astype(float)
-    encoded = cross_encode(TrainingRows.of(codes, churned), [0], seed=0)
+    encoded = cross_encode(TrainingRows.from_arrays(codes, churned), [0], seed=0)
     assert abs(np.corrcoef(encoded[:, 0], churned)[0, 1]) < 0.05 or np.ptp(encoded[:, 0]) < 1e-12
     assert (encoded[:, 1] == 0).all()
 

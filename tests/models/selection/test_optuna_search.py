@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, ModelDataError, Tuning
-from churnkit.models.classifiers.base import TrainingRows
 from churnkit.models.folds import make_folds
-from churnkit.models.selection.optuna_search import tune
+from churnkit.models.selection.optuna_search import search
+from churnkit.models.training_rows import TrainingRows
 
 pytest.importorskip("optuna")
 
@@ -17,7 +17,7 @@ BASE = LightGBMTrees(max_rounds=30)
 @pytest.fixture(scope="module")
 def rows(customers):
     X, churned, _ = customers(400)
-    return TrainingRows.of(X, churned.astype(float))
+    return TrainingRows.from_arrays(X, churned.astype(float))
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +31,9 @@ def settings_of(tuned):
 
 def test_a_search_that_goes_on_is_the_search_that_was_never_interrupted(rows, folds, tmp_path):
     kept = f"sqlite:///{tmp_path / 'tuning.db'}"
-    tune(BASE, rows, folds, Tuning(trials=2, storage=kept), seed=0)
-    on = tune(BASE, rows, folds, Tuning(trials=4, storage=kept), seed=0)
-    unbroken = tune(BASE, rows, folds, Tuning(trials=4), seed=0)
+    search(BASE, rows, folds, Tuning(trials=2, storage=kept), seed=0)
+    on = search(BASE, rows, folds, Tuning(trials=4, storage=kept), seed=0)
+    unbroken = search(BASE, rows, folds, Tuning(trials=4), seed=0)
     assert len(on.trials) == 4
     assert settings_of(on) == settings_of(unbroken)
     assert on.estimator.get_params() == unbroken.estimator.get_params()
@@ -43,14 +43,14 @@ def test_a_search_that_goes_on_is_the_search_that_was_never_interrupted(rows, fo
 
 def test_trials_of_another_table_are_not_taken_for_this_ones(rows, folds, tmp_path):
     tuning = Tuning(trials=1, storage=f"sqlite:///{tmp_path / 'tuning.db'}")
-    first = tune(BASE, rows, folds, tuning, seed=0)
-    other = tune(BASE, rows._replace(matrix=rows.matrix + 1e-3), folds, tuning, seed=0)
+    first = search(BASE, rows, folds, tuning, seed=0)
+    other = search(BASE, rows._replace(matrix=rows.matrix + 1e-3), folds, tuning, seed=0)
     assert len(first.trials) == len(other.trials) == 1
     assert first.trials[0].to_dict()["number"] == 0
 
 
 def test_seconds_end_a_search_after_one_trial_at_least(rows, folds):
-    assert len(tune(BASE, rows, folds, Tuning(seconds=1e-9), seed=0).trials) == 1
+    assert len(search(BASE, rows, folds, Tuning(seconds=1e-9), seed=0).trials) == 1
 
 
 @pytest.mark.parametrize(

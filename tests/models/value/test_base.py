@@ -9,7 +9,7 @@ from scipy.special import betaln, gammaln, hyperu
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value import BGNBD, MBGNBD, ParetoNBD
-from churnkit.models.value.bg_nbd import _integrated_purchases, _purchases_of_living
+from churnkit.models.value.bg_nbd import _integrate_purchases, _purchases_alive_at
 from churnkit.models.value.pareto_nbd import _time_alive
 from churnkit.models.value.purchase_history import read_histories
 
@@ -124,7 +124,7 @@ def test_expected_purchases_are_the_mean_over_chances_to_leave(a, shape, ahead):
     log_density = -a * np.logaddexp(0, -logits) - stays * np.logaddexp(0, logits) - betaln(a, stays)
     wanted = integrate.trapezoid(bought * np.exp(log_density), logits)
     one = np.ones(1)
-    found = _purchases_of_living(shape * one, time * one, a, stays * one, ahead * one)[0]
+    found = _purchases_alive_at(shape * one, time * one, a, stays * one, ahead * one)[0]
     assert found == pytest.approx(wanted, rel=1e-8)
 
 
@@ -133,9 +133,9 @@ def test_the_integral_that_stands_in_for_the_formula_agrees_with_it(a):
     rng = np.random.default_rng(int(a * 100))
     shape, stays = rng.lognormal(0, 1.5, 200), rng.lognormal(1, 1.5, 200)
     time, ahead = rng.uniform(1, 100, 200), rng.lognormal(3, 2, 200)
-    formula = _purchases_of_living(shape, time, a, stays, ahead)
+    formula = _purchases_alive_at(shape, time, a, stays, ahead)
     np.testing.assert_allclose(
-        _integrated_purchases(shape, ahead / time, a, stays), formula, rtol=1e-7
+        _integrate_purchases(shape, ahead / time, a, stays), formula, rtol=1e-7
     )
 
 
@@ -199,14 +199,14 @@ def test_parameters_of_the_process_lie_in_their_intervals(model, draw_buyers):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_the_mean_of_newcomers_is_what_the_process_yields(model, draw_buyers):
+def test_the_mean_of_purchases_news_is_what_the_process_yields(model, draw_buyers):
     x, _, end = draw_buyers(PROCESS[model], 6000, seed=4, **AT[model])
     wanted = model_at(model).expected_purchases(end).mean()
     assert x.mean() == pytest.approx(wanted, abs=4 * x.std() / np.sqrt(len(x)))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_forecasts_of_newcomers_average_over_their_first_weeks(model):
+def test_forecasts_of_purchases_news_average_over_their_first_weeks(model):
     fitted = model_at(model)
     assert fitted.expected_purchases([0.0])[0] == 0.0
     # A customer seen for no time at all is a newcomer.

@@ -75,7 +75,7 @@ def test_an_unfitted_model_says_so(name):
     [
         ({"format": 2}, "format"),
         ({"model": "os.system"}, "model"),
-        ({"params": {"r": 1.0}}, "must name"),
+        ({"params": {"r": 1.0}}, "must have the keys"),
         ({"params": {"r": 1.0, "alpha": -1.0, "a": 1.0, "b": 1.0}}, "above 0"),
         ({"params": {"r": 1.0, "alpha": "2", "a": 1.0, "b": 1.0}}, "alpha"),
         ({"params": {"r": 1.0, "alpha": float("nan"), "a": 1.0, "b": 1.0}}, "alpha"),
@@ -88,7 +88,7 @@ def test_an_unfitted_model_says_so(name):
         ({"at_edge": ["x"]}, "at_edge"),
     ],
 )
-def test_a_saved_model_that_does_not_fit_is_refused_by_name(change, message, fitted):
+def test_an_invalid_saved_model_is_refused_by_name(change, message, fitted):
     with pytest.raises(BundleError, match=message):
         value.value_model_from_dict(fitted["BGNBD"].to_dict() | change)
 

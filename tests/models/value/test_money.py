@@ -104,14 +104,14 @@ def test_an_infinite_mean_is_said_so():
         (([1] * 12, [10.0] * 11 + [-5.0]), "monetary is not above 0 in 1 rows"),
         (([1] * 12, [10.0] * 11 + [np.nan]), "monetary is missing or infinite in 1 rows"),
         (([1] * 12, [10.0] * 12), "monetary is the same for every customer"),
-        (([0] * 12, [0.0] * 12), "frequency is above 0 for 0 customers"),
-        (([1] * 3, [10.0, 20.0, 30.0]), "frequency is above 0 for 3 customers"),
-        (([1.5] * 12, [10.0] * 12), "frequency is no whole number in 12 rows"),
-        (([1] * 12, [10.0] * 11), "monetary must hold one number for each row"),
+        (([0] * 12, [0.0] * 12), "0 customers with a repeat purchase"),
+        (([1] * 3, [10.0, 20.0, 30.0]), "3 customers with a repeat purchase"),
+        (([1.5] * 12, [10.0] * 12), "frequency is not an integer in 12 rows"),
+        (([1] * 12, [10.0] * 11), "monetary must have one number per row"),
         (([1] * 12, ["ten"] * 12), "monetary is not numeric"),
     ],
 )
-def test_spending_that_teaches_nothing_is_refused(columns, message):
+def test_invalid_spending_is_refused(columns, message):
     with pytest.raises(ModelDataError, match=message):
         GammaGamma().fit(*columns)
 
@@ -216,15 +216,15 @@ def test_contractual_value_is_a_sum_over_periods():
 @pytest.mark.parametrize(
     ("margin", "survival", "message"),
     [
-        ([1.0], [0.9, 0.8], "survival must have a row"),
-        ([1.0], [[0.9, 1.2]], "no probability in 1 rows"),
-        ([1.0], [[np.nan, 0.2]], "no probability in 1 rows"),
-        ([1.0], [[0.5, 0.6]], "survival rises in 1 rows"),
-        ([1.0, 2.0], [[0.9, 0.8]], "margin must hold one number"),
+        ([1.0], [0.9, 0.8], "survival must have one row per customer"),
+        ([1.0], [[0.9, 1.2]], "not a probability in 1 rows"),
+        ([1.0], [[np.nan, 0.2]], "not a probability in 1 rows"),
+        ([1.0], [[0.5, 0.6]], "survival increases in 1 rows"),
+        ([1.0, 2.0], [[0.9, 0.8]], "margin must have one number"),
         ([np.nan], [[0.9, 0.8]], "margin is missing"),
     ],
 )
-def test_a_curve_that_is_none_is_refused(margin, survival, message):
+def test_an_invalid_survival_curve_is_refused(margin, survival, message):
     with pytest.raises(ModelDataError, match=message):
         contractual_value(margin, survival, rate=0.01)
 

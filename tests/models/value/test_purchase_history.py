@@ -16,10 +16,10 @@ MANY = 12
     [
         ((-1, 2, 9), "frequency is negative in 1 rows"),
         ((1, -2, 9), "recency is negative in 1 rows"),
-        ((1, 10, 9), "recency is above T in 1 rows"),
-        ((0, 2, 9), "recency is above 0 where frequency is 0 in 1 rows"),
-        ((2, 0, 9), "recency is 0 where frequency is above 0 in 1 rows"),
-        ((1.5, 2, 9), "frequency is no whole number in 1 rows"),
+        ((1, 10, 9), "recency exceeds T in 1 rows"),
+        ((0, 2, 9), "recency is above 0 with frequency 0 in 1 rows"),
+        ((2, 0, 9), "recency is 0 with frequency above 0 in 1 rows"),
+        ((1.5, 2, 9), "frequency is not an integer in 1 rows"),
         ((np.nan, 2, 9), "frequency is missing or infinite in 1 rows"),
         ((1, np.inf, np.inf), "recency is missing or infinite in 1 rows"),
         ((1, 2, None), "T is missing or infinite in 1 rows"),
@@ -38,8 +38,8 @@ def test_three_customers_are_too_few():
         BGNBD().fit([1, 0, 2], [2.0, 0.0, 3.0], [9.0, 9.0, 9.0])
 
 
-def test_a_base_where_nobody_came_back_teaches_nothing():
-    with pytest.raises(ModelDataError, match="nobody bought again"):
+def test_customers_without_repeat_purchases_are_refused():
+    with pytest.raises(ModelDataError, match="frequency is 0 for every customer"):
         ParetoNBD().fit([0] * MANY, [0] * MANY, [9] * MANY)
 
 
@@ -49,7 +49,7 @@ def test_customers_seen_for_no_time_teach_nothing():
 
 
 def test_columns_of_unequal_length_are_refused():
-    with pytest.raises(ModelDataError, match="recency has 3 rows where 2 are expected"):
+    with pytest.raises(ModelDataError, match="recency must have 2 rows, got 3"):
         BGNBD().fit([1, 1], [2, 2, 2], [9, 9])
 
 
@@ -70,10 +70,10 @@ def test_equal_customers_are_counted_once():
     assert cells.weight.tolist() == [6.0, 6.0]
 
 
-def test_alike_customers_who_never_leave_are_fitted_with_a_warning():
+def test_identical_customers_who_never_leave_are_fitted_with_a_warning():
     rng = np.random.default_rng(0)
     x = 1 + rng.poisson(20, 300)
-    with pytest.warns(ConvergenceWarning, match="the data do not bound"):
+    with pytest.warns(ConvergenceWarning, match="the data do not determine"):
         model = BGNBD().fit(x, np.full(300, 39.9), np.full(300, 40.0))
     assert model.at_edge_
     assert np.isnan(model.covariance_).all()

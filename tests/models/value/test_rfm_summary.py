@@ -97,7 +97,7 @@ def test_a_summary_is_what_counting_by_hand_gives(rows):
     log["date"] = np.datetime64("2026-01-01", "D") + log["date"].to_numpy()
     moment = str(np.datetime64("2026-01-01", "D") + as_of)
     if not wanted:
-        with pytest.raises(ModelDataError, match="no purchase lies before as_of"):
+        with pytest.raises(ModelDataError, match="no purchase before as_of"):
             summarize(log, as_of=moment)
         return
     found = summarize(log, as_of=moment, value="spent").to_frame().set_index("customer")
@@ -111,17 +111,17 @@ def test_a_summary_is_what_counting_by_hand_gives(rows):
     [
         ({}, {"customer": "client"}, "no column 'client'"),
         ({"date": ["2026-01-01"] * 6 + [None]}, {}, "column 'date' is missing in 1 rows"),
-        ({"date": ["soon"] * 7}, {}, "column 'date' holds texts that are no dates"),
-        ({"date": [3] * 7}, {}, "column 'date' holds no dates"),
-        ({"spent": ["x"] * 7}, {"value": "spent"}, "column 'spent' is not numeric"),
+        ({"date": ["soon"] * 7}, {}, "column 'date' has strings that are not dates"),
+        ({"date": [3] * 7}, {}, "column 'date' must hold dates"),
+        ({"spent": ["x"] * 7}, {"value": "spent"}, "column 'spent' must be numeric"),
         ({"spent": [np.inf] * 7}, {"value": "spent"}, "column 'spent' is missing or infinite"),
-        ({}, {"as_of": "2025-01-01"}, "no purchase lies before as_of"),
-        ({}, {"as_of": "whenever"}, "as_of is no date"),
-        ({}, {"as_of": "NaT"}, "as_of is no date"),
+        ({}, {"as_of": "2025-01-01"}, "no purchase before as_of"),
+        ({}, {"as_of": "whenever"}, "as_of is not a date"),
+        ({}, {"as_of": "NaT"}, "as_of is not a date"),
         ({}, {"unit_days": 0}, "unit_days must be above 0"),
     ],
 )
-def test_a_log_that_does_not_fit_is_refused(change, settings_, message):
+def test_an_invalid_log_is_refused(change, settings_, message):
     with pytest.raises(ModelDataError, match=message):
         summarize(pa.table(LOG | change), **{"as_of": "2026-03-01"} | settings_)
 
@@ -211,6 +211,6 @@ def test_rolling_forecasts_use_nothing_of_the_days_they_forecast():
     assert not hasattr(models["BG/NBD"], "params_")
 
 
-def test_a_horizon_that_is_not_all_observed_is_refused():
-    with pytest.raises(ModelDataError, match="not all observed"):
+def test_a_horizon_beyond_the_observation_is_refused():
+    with pytest.raises(ModelDataError, match="exceed the observation"):
         rolling_holdout(drawn_log(50), {}, as_of=["2026-01-01"], horizon_days=90)

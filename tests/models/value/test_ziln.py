@@ -77,12 +77,12 @@ def test_the_same_seed_gives_the_same_trees(fitted):
     ("spend", "message"),
     [
         (np.r_[-1.0, np.zeros(99)], "spend is negative in 1 rows"),
-        (np.zeros(100), "0 of 100 customers spent anything"),
-        (np.ones(100), "100 of 100 customers spent anything"),
+        (np.zeros(100), "0 of 100 customers have positive spend"),
+        (np.ones(100), "100 of 100 customers have positive spend"),
         (np.r_[np.nan, np.ones(99)], "NaN"),
     ],
 )
-def test_spend_that_teaches_nothing_is_refused(spend, message):
+def test_too_few_spenders_or_nonspenders_are_refused(spend, message):
     with pytest.raises(ModelDataError, match=message):
         ZeroInflatedLognormalValue().fit(np.zeros((100, 2)), spend)
 

@@ -1,4 +1,4 @@
-"""sBG and BdW: how long customers under contract keep renewing."""
+"""sBG and BdW: renewal models for customers under contract."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.contractual.tenures import Tenures, cohort_tenures, read_tenures
-from churnkit.models.value.gamma_differences import digamma_step, log_gamma_step
+from churnkit.models.value.gamma_differences import digamma_difference, log_gamma_difference
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
-from churnkit.models.value.purchase_history import check_column
+from churnkit.models.value.purchase_history import check_column, check_rows
 from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["BetaDiscreteWeibull", "ShiftedBetaGeometric"]
 
 _SUMMED_PERIODS = 10_000
-_MOST_PERIODS = 1_000_000
+_MAX_PERIODS = 1_000_000
 
 
 class _RenewalModel(ParameterMixin, BaseEstimator):
-    """Each customer leaves at each renewal with a chance of their own, unseen."""
+    """Base of models in which the probability of leaving varies between customers."""
 
     _starts: ClassVar[tuple[tuple[float, ...], ...]]
 
@@ -43,101 +43,125 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
 
         Parameters
         ----------
-        duration : (n,) whole periods: of who left, the one at whose end they left (1 is the
-            first chance); of who is still here, how many were completed
-        churned : (n,) whether the customer left
-        entry : (n,) periods already completed when the customer came under observation; 0 if
-            not given. Without it, a base that holds only survivors looks too loyal.
-        sample_weight : (n,) how many customers each row stands for
+        duration : (n,) periods: for churned customers the period at whose end they left (1 is
+            the first renewal); for active customers the number of completed periods
+        churned : (n,) 1 if the customer left
+        entry : (n,) periods completed before the observation began; 0 if not given. Without it,
+            a sample of survivors overestimates retention.
+        sample_weight : (n,) number of customers that each row represents
+
+        Returns
+        -------
+        The fitted model.
 
         Raises
         ------
         ModelDataError
-            A column does not fit, or there is nothing to learn from; the message says why.
+            A column is invalid, or the rows do not identify the model.
         """
         return self._fit(read_tenures(duration, churned, entry, sample_weight))
 
     def fit_survivors(self, survivors: ArrayLike) -> Self:
-        """Fit the parameters to how many of one cohort were left after each period.
+        """Fit the parameters to the survivors of one cohort after each period.
 
         Parameters
         ----------
         survivors : (periods + 1,) customers at the start, after one period, after two, ...;
-            counts, or percent where the cohort's size is unknown (the parameters are then
-            right and their intervals those of 100 customers)
+            counts, or percentages if the size is unknown (intervals are then those of 100
+            customers)
+
+        Returns
+        -------
+        The fitted model.
 
         Raises
         ------
         ModelDataError
-            The numbers rise, or there are fewer than three of them.
+            The numbers increase, or there are fewer than three.
         """
         return self._fit(cohort_tenures(survivors))
 
     def _fit(self, cells: Tenures) -> Self:
-        def log_likelihood(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            value, gradient = self._log_likelihood(at, cells)
-            return float(cells.weight @ value), gradient @ cells.weight
+        def log_likelihood(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            values, gradient = self._log_likelihood(parameters, cells)
+            return float(cells.weight @ values), gradient @ cells.weight
 
         weight = float(cells.weight.sum())
-        found = maximize_likelihood(log_likelihood, self._names, self._starts, weight=weight)
-        self._keep(found)
+        self._store_fit(
+            maximize_likelihood(log_likelihood, self._names, self._starts, weight=weight)
+        )
         self.n_customers_ = weight
         return self
 
     def survival(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the share of newcomers (m,) who are still here after `t` periods (m,)."""
+        """Return the share of new customers (m,) who are active after `t` periods (m,)."""
         check_is_fitted(self)
         survived: NDArray[np.float64] = np.exp(self._log_survival(self._estimate(), _periods(t))[0])
         return survived
 
     def retention(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the share (m,) of those here after ``t - 1`` periods who renew the t-th time."""
+        """Return the share (m,) of customers active after ``t - 1`` periods who renew at `t`."""
         return self.conditional_survival(1, np.maximum(_periods(t, least=1) - 1, 0))
 
     def conditional_survival(self, t: ArrayLike, tenure: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability (n,) that customers stay `t` periods more.
+        """Return the probability (n,) that customers stay for `t` more periods.
 
         Parameters
         ----------
-        t : whole periods, one number or (n,)
-        tenure : (n,) periods that each customer has completed
+        t : (n,) or number of periods
+        tenure : (n,) completed periods of each customer
+
+        Returns
+        -------
+        (n,)
         """
         check_is_fitted(self)
-        at, here = self._estimate(), _periods(tenure)
-        ahead = check_column(t, "t", size=len(here))
-        kept = self._log_survival(at, here + ahead)[0] - self._log_survival(at, here)[0]
-        stays: NDArray[np.float64] = np.exp(kept)
-        return stays
+        parameters, start = self._estimate(), _periods(tenure)
+        ahead = check_column(t, "t", size=len(start))
+        log_ratio = (
+            self._log_survival(parameters, start + ahead)[0]
+            - self._log_survival(parameters, start)[0]
+        )
+        probability: NDArray[np.float64] = np.exp(log_ratio)
+        return probability
 
     def expected_residual_lifetime(
         self, tenure: ArrayLike, *, horizon: int | None = None
     ) -> NDArray[np.float64]:
-        """Return how many more periods customers are expected to renew (n,).
+        """Return the expected number of further renewals (n,).
 
         Parameters
         ----------
-        tenure : (n,) periods that each customer has completed
+        tenure : (n,) completed periods of each customer
         horizon
-            Count no further than this many periods ahead. Without it the answer can be
-            infinite, and rests on times that nobody has seen yet.
+            Number of periods ahead that count. Unlimited if not given: the result can then be
+            infinite, and depends on extrapolation beyond the observed periods.
+
+        Returns
+        -------
+        (n,) periods
         """
         return self._residual(tenure, 0.0, horizon)
 
     def discounted_residual_lifetime(
         self, tenure: ArrayLike, *, rate: float, horizon: int | None = None
     ) -> NDArray[np.float64]:
-        """Return the expected renewals ahead, discounted to the next one (n,).
+        """Return the expected number of further renewals, discounted to the next one (n,).
 
-        Times the margin of a period, this is the value of a customer who is about to renew:
-        the next payment falls due now and counts in full if it comes.
+        Multiplied by the margin per period, it is the value of a customer who is about to renew:
+        the next payment is due now and is not discounted.
 
         Parameters
         ----------
-        tenure : (n,) periods that each customer has completed
+        tenure : (n,) completed periods of each customer
         rate
-            Discount rate for one period: .01 for one percent.
+            Discount rate per period: 0.01 for 1%.
         horizon
-            Count no further than this many periods ahead.
+            Number of periods ahead that count; unlimited if not given.
+
+        Returns
+        -------
+        (n,) periods
 
         References
         ----------
@@ -149,20 +173,22 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
     def _residual(self, tenure: ArrayLike, rate: float, horizon: int | None) -> NDArray[np.float64]:
         check_is_fitted(self)
         if not 0 <= rate < np.inf:
-            raise ModelDataError("rate must not be negative: give .01 for one percent a period")
-        if horizon is not None and not 1 <= horizon <= _MOST_PERIODS:
-            raise ModelDataError(f"horizon must be between 1 and {_MOST_PERIODS} periods")
-        known, place = np.unique(_periods(tenure), return_inverse=True)
-        return np.array([self._residual_after(each, rate, horizon) for each in known])[place]
+            raise ModelDataError(f"rate must be 0 or more, got {rate}: pass 0.01 for 1% per period")
+        if horizon is not None and not 1 <= horizon <= _MAX_PERIODS:
+            raise ModelDataError(
+                f"horizon must be from 1 to {_MAX_PERIODS:,} periods, got {horizon}"
+            )
+        distinct, inverse = np.unique(_periods(tenure), return_inverse=True)
+        return np.array([self._residual_after(start, rate, horizon) for start in distinct])[inverse]
 
     def _residual_after(self, tenure: float, rate: float, horizon: int | None) -> float:
         count = _SUMMED_PERIODS if horizon is None else int(horizon)
         endless = horizon is None and rate == 0
         if horizon is None and rate > 0:
             count = int(np.ceil(37 / np.log1p(rate)))  # e ** -37: the last digit of a float
-            if count > _MOST_PERIODS:
+            if count > _MAX_PERIODS:
                 raise ModelDataError(
-                    "rate is so small that more than a million periods count: give a horizon"
+                    "rate is so small that more than a million periods count: pass a horizon"
                 )
         at = self._estimate()
         ahead = np.arange(1, count + 1, dtype=np.float64)
@@ -199,7 +225,7 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
 
     @abstractmethod
     def _power(self, at: NDArray[np.float64]) -> float:
-        """Return the power at which survival falls in the end."""
+        """Return the power at which survival decays for long durations."""
 
     @abstractmethod
     def _log_survival(
@@ -209,17 +235,17 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
 
 
 class ShiftedBetaGeometric(_RenewalModel):
-    """sBG: each customer's chance to leave is the same at each renewal, and beta among customers.
+    """sBG: a constant probability of leaving per customer, beta distributed among customers.
 
-    Retention rises with tenure all the same, because those who are likely to leave do so first.
+    Retention increases with tenure because customers who are likely to leave do so first.
 
     Attributes
     ----------
     params_ : dict
-        ``alpha, beta``: the beta law of the chance to leave.
+        ``alpha, beta``: beta distribution of the probability of leaving.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
-        How sharp the parameters are; see `intervals`.
+        Precision of the parameters; see `intervals`.
 
     References
     ----------
@@ -251,16 +277,16 @@ class ShiftedBetaGeometric(_RenewalModel):
 
 
 class BetaDiscreteWeibull(_RenewalModel):
-    """BdW: as sBG, but a customer's chance to leave may itself fall or rise with tenure.
+    """BdW: sBG with a probability of leaving that decreases or increases with tenure.
 
     Attributes
     ----------
     params_ : dict
-        ``alpha, beta``: the beta law of the chance to leave; ``c``: below 1 it falls with a
-        customer's tenure, above 1 it rises; at 1 the model is sBG.
+        ``alpha, beta``: beta distribution of the probability of leaving; ``c``: below 1 the
+        probability decreases with tenure, above 1 it increases; at 1 the model is sBG.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
-        How sharp the parameters are; see `intervals`.
+        Precision of the parameters; see `intervals`.
 
     References
     ----------
@@ -296,8 +322,8 @@ def _beta_survival(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return ``log B(alpha, beta + age) / B(alpha, beta)``, its gradient, and that by age."""
     grown, total = beta + age, alpha + beta
-    value = log_gamma_step(np.array([beta]), alpha) - log_gamma_step(grown, alpha)
-    by_age = -digamma_step(grown, alpha)
+    value = log_gamma_difference(np.array([beta]), alpha) - log_gamma_difference(grown, alpha)
+    by_age = -digamma_difference(grown, alpha)
     by_alpha = digamma(total) - digamma(alpha + grown)
     by_beta = by_age - digamma(beta) + digamma(total)
     return value, np.vstack([by_alpha, by_beta]), by_age
@@ -305,6 +331,5 @@ def _beta_survival(
 
 def _periods(t: ArrayLike, *, least: int = 0) -> NDArray[np.float64]:
     column = check_column(np.atleast_1d(t), "t")
-    if len(column) and column.min() < least:
-        raise ModelDataError(f"t is below {least} in {int((column < least).sum())} places")
+    check_rows(column < least, f"t is below {least} in {{}} rows")
     return column

@@ -1,4 +1,4 @@
-"""How long customers stayed under contract, as models read it."""
+"""Checked contract durations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column
+from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column, check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -16,7 +16,7 @@ __all__ = ["Tenures", "cohort_tenures", "read_tenures"]
 
 
 class Tenures(NamedTuple):
-    """Cells of customers: whole periods, whether they left, when they were first seen."""
+    """Groups of customers with equal duration in periods, churn flag and entry."""
 
     duration: NDArray[np.float64]
     churned: NDArray[np.bool_]
@@ -30,52 +30,51 @@ def read_tenures(
     entry: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> Tenures:
-    """Check tenures, one row a customer, and count equal ones once.
+    """Check durations, one row per customer, and aggregate equal ones.
 
     Raises
     ------
     ModelDataError
-        A column does not fit, or there is nothing to learn from; the message says why.
+        A column is invalid, or the rows do not identify a model.
 
     Examples
     --------
     >>> read_tenures([1] * 6 + [4] * 6, [True] * 6 + [False] * 6).weight
     array([6., 6.])
     """
-    periods = _whole(duration, "duration")
+    periods = _check_integers(duration, "duration")
     size = len(periods)
     flags = check_column(churned, "churned", size=size)
-    if np.count_nonzero((flags != 0) & (flags != 1)):
-        raise ModelDataError("churned must hold true or false, 1 or 0")
+    check_rows((flags != 0) & (flags != 1), "churned is neither 0 nor 1 in {} rows")
     left = flags == 1
-    seen = _whole(0.0 if entry is None else entry, "entry", size=size)
+    entries = _check_integers(0.0 if entry is None else entry, "entry", size=size)
     weight = check_column(
         1.0 if sample_weight is None else sample_weight, "sample_weight", size=size
     )
-    never = int(np.count_nonzero(left & (periods == 0)))
-    if never:
-        raise ModelDataError(
-            f"duration is 0 in {never} rows that left: the first chance to leave is 1; add 1 to "
-            "durations that count completed periods"
-        )
-    late = int(np.count_nonzero(seen > periods - left))
-    if late:
-        raise ModelDataError(
-            f"entry is above the periods completed in {late} rows: it counts those before the "
-            "customer came under observation"
-        )
-    stacked, place = np.unique(np.column_stack([periods, left, seen]), axis=0, return_inverse=True)
-    counted = np.bincount(place.ravel(), weights=weight, minlength=len(stacked)).astype(np.float64)
-    return _informative(Tenures(stacked[:, 0], stacked[:, 1].astype(bool), stacked[:, 2], counted))
+    check_rows(
+        left & (periods == 0),
+        "duration is 0 in {} churned rows: the first renewal is period 1; add 1 to durations that "
+        "count completed periods",
+    )
+    check_rows(
+        entries > periods - left,
+        "entry exceeds the completed periods in {} rows: it counts the periods before the "
+        "observation began",
+    )
+    cells, inverse = np.unique(
+        np.column_stack([periods, left, entries]), axis=0, return_inverse=True
+    )
+    total = np.bincount(inverse.ravel(), weights=weight, minlength=len(cells)).astype(np.float64)
+    return _check_identified(Tenures(cells[:, 0], cells[:, 1].astype(bool), cells[:, 2], total))
 
 
 def cohort_tenures(survivors: ArrayLike) -> Tenures:
-    """Turn the survivors of one cohort, period by period, into tenures.
+    """Convert the survivors of one cohort by period into durations.
 
     Raises
     ------
     ModelDataError
-        The numbers rise, or there are fewer than three of them.
+        The numbers increase, or there are fewer than three.
 
     Examples
     --------
@@ -85,30 +84,29 @@ def cohort_tenures(survivors: ArrayLike) -> Tenures:
     left = check_column(survivors, "survivors")
     if len(left) < 3:
         raise ModelDataError(
-            f"survivors has {len(left)} numbers: give the cohort's size and what was left of it "
-            "after at least two periods"
+            f"survivors needs at least 3 numbers, got {len(left)}: the cohort's size and the "
+            "customers left after two or more periods"
         )
     lost = -np.diff(left)
-    rising = int(np.count_nonzero(lost < 0))
-    if rising:
-        raise ModelDataError(
-            f"survivors rises {rising} times: count one cohort, without customers who joined later"
-        )
+    check_rows(
+        lost < 0,
+        "survivors increases {} times: count one cohort, without customers who joined later",
+    )
     last = len(left) - 1
     duration = np.r_[np.arange(1.0, last + 1), float(last)]
     churned = np.r_[np.ones(last, dtype=bool), False]
-    return _informative(Tenures(duration, churned, np.zeros(last + 1), np.r_[lost, left[-1]]))
+    return _check_identified(Tenures(duration, churned, np.zeros(last + 1), np.r_[lost, left[-1]]))
 
 
-def _whole(values: ArrayLike, name: str, *, size: int | None = None) -> NDArray[np.float64]:
+def _check_integers(
+    values: ArrayLike, name: str, *, size: int | None = None
+) -> NDArray[np.float64]:
     column = check_column(values, name, size=size)
-    fractions = int(np.count_nonzero(np.mod(column, 1.0)))
-    if fractions:
-        raise ModelDataError(f"{name} is no whole number in {fractions} rows: count whole periods")
+    check_rows(np.mod(column, 1.0) != 0, name + " is not an integer in {} rows: count periods")
     return column
 
 
-def _informative(cells: Tenures) -> Tenures:
+def _check_identified(cells: Tenures) -> Tenures:
     kept = cells.weight > 0
     cells = Tenures(
         cells.duration[kept], cells.churned[kept], cells.entry[kept], cells.weight[kept]
@@ -116,17 +114,16 @@ def _informative(cells: Tenures) -> Tenures:
     total = cells.weight.sum()
     if total < MIN_CUSTOMERS:
         raise ModelDataError(
-            f"{total:g} customers are too few to fit: give at least {MIN_CUSTOMERS}; survivors "
-            "are counts, or percent of 100"
+            f"{total:g} customers are too few to fit: at least {MIN_CUSTOMERS} are required; "
+            "survivors are counts, or percent of 100"
         )
     if not cells.churned.any():
-        raise ModelDataError("nobody left: there is no chance to learn; take a longer history")
+        raise ModelDataError("no customer churned: use a longer history")
     if cells.churned.all() and np.ptp(cells.duration) == 0:
-        raise ModelDataError(
-            "everybody left at the same renewal: there is no law to learn; take other cohorts too"
-        )
+        raise ModelDataError("all customers churned at the same renewal: add other cohorts")
     if cells.duration.max() < 2:
         raise ModelDataError(
-            "nobody was observed for two periods: one renewal cannot tell how retention changes"
+            "no customer was observed for two periods: one renewal does not determine how "
+            "retention changes"
         )
     return cells

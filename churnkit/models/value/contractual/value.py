@@ -1,4 +1,4 @@
-"""What a customer under contract is worth, from any model's survival curve."""
+"""Lifetime value of a customer under contract from a survival curve."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.value.purchase_history import check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -21,21 +22,20 @@ def contractual_value(
 
     Parameters
     ----------
-    margin : (n,) what a customer who is still here brings in a period, or one number; may be
-        negative
-    survival : (n, periods) probability to be here at the end of periods 1, 2, ..., such as
-        `HazardModel.predict_survival` gives
+    margin : (n,) or number, margin of an active customer per period; may be negative
+    survival : (n, periods) probability of being active at the end of periods 1, 2, ..., such as
+        `HazardModel.predict_survival` returns
     rate
-        Discount rate for one period: .01 for one percent.
+        Discount rate per period: 0.01 for 1%.
 
     Returns
     -------
-    (n,) in the margin's money; payments fall at the end of each period.
+    (n,) in the currency of the margin, with payments at the end of each period
 
     Raises
     ------
     ModelDataError
-        Survival is no probability, rises along a row, or the shapes do not fit.
+        Survival is not a probability or increases along a row, or the shapes differ.
 
     Examples
     --------
@@ -44,20 +44,22 @@ def contractual_value(
     """
     curves = np.asarray(survival, dtype=np.float64)
     if curves.ndim != 2:
-        raise ModelDataError("survival must have a row for each customer, a column for each period")
+        raise ModelDataError("survival must have one row per customer and one column per period")
     if not 0 <= rate < np.inf:
-        raise ModelDataError("rate must not be negative: give .01 for one percent a period")
-    outside = int(np.count_nonzero(~((curves >= 0) & (curves <= 1)).all(axis=1)))
-    if outside:
-        raise ModelDataError(f"survival is no probability in {outside} rows")
-    rising = int(np.count_nonzero((np.diff(curves, axis=1) > 1e-12).any(axis=1)))
-    if rising:
-        raise ModelDataError(f"survival rises in {rising} rows: order its columns by time")
+        raise ModelDataError(f"rate must be 0 or more, got {rate}: pass 0.01 for 1% per period")
+    check_rows(
+        ~((curves >= 0) & (curves <= 1)).all(axis=1), "survival is not a probability in {} rows"
+    )
+    check_rows(
+        (np.diff(curves, axis=1) > 1e-12).any(axis=1),
+        "survival increases in {} rows: order its columns by time",
+    )
     margins = np.asarray(margin, dtype=np.float64)
     if margins.ndim > 1 or (margins.ndim == 1 and len(margins) != len(curves)):
-        raise ModelDataError("margin must hold one number for each row of survival")
-    if not np.isfinite(margins).all():
-        raise ModelDataError("margin is missing or infinite in some rows: leave them out")
+        raise ModelDataError("margin must have one number per row of survival")
+    check_rows(
+        ~np.isfinite(np.atleast_1d(margins)), "margin is missing or infinite in {} rows: drop them"
+    )
     factors = (1.0 + rate) ** -np.arange(1.0, curves.shape[1] + 1)
-    worth: NDArray[np.float64] = margins * (curves @ factors)
-    return worth
+    value: NDArray[np.float64] = margins * (curves @ factors)
+    return value

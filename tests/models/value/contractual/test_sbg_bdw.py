@@ -150,41 +150,41 @@ def test_rows_and_survivors_tell_the_same():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (([0] * 12, [1] * 12), "duration is 0 in 12 rows that left"),
-        (([2] * 12, [0] * 12), "nobody left"),
-        (([2] * 12, [1] * 12), "everybody left at the same renewal"),
-        (([1] * 12, [1] * 6 + [0] * 6), "nobody was observed for two periods"),
-        (([1.5] * 12, [1] * 12), "duration is no whole number in 12 rows"),
-        (([1] * 12, [2] * 12), "churned must hold true or false"),
+        (([0] * 12, [1] * 12), "duration is 0 in 12 churned rows"),
+        (([2] * 12, [0] * 12), "no customer churned"),
+        (([2] * 12, [1] * 12), "all customers churned at the same renewal"),
+        (([1] * 12, [1] * 6 + [0] * 6), "no customer was observed for two periods"),
+        (([1.5] * 12, [1] * 12), "duration is not an integer in 12 rows"),
+        (([1] * 12, [2] * 12), "churned is neither 0 nor 1"),
         (([1, 2, 3], [1, 1, 0]), "3 customers are too few"),
         (([np.nan] * 12, [1] * 12), "duration is missing or infinite in 12 rows"),
     ],
 )
-def test_tenures_that_teach_nothing_are_refused(columns, message):
+def test_durations_that_identify_no_model_are_refused(columns, message):
     with pytest.raises(ModelDataError, match=message):
         ShiftedBetaGeometric().fit(*columns)
 
 
 def test_an_entry_after_the_end_is_refused():
-    with pytest.raises(ModelDataError, match="entry is above the periods completed in 12 rows"):
+    with pytest.raises(ModelDataError, match="entry exceeds the completed periods in 12 rows"):
         ShiftedBetaGeometric().fit([2] * 12, [1] * 12, entry=[2] * 12)
 
 
 @pytest.mark.parametrize(
     ("survivors", "message"),
     [
-        ([100, 80], "survivors has 2 numbers"),
-        ([100, 80, 90], "survivors rises 1 times"),
+        ([100, 80], "survivors needs at least 3 numbers, got 2"),
+        ([100, 80, 90], "survivors increases 1 times"),
         ([1.0, 0.8, 0.7], "too few to fit"),
     ],
 )
-def test_survivors_that_are_no_cohort_are_refused(survivors, message):
+def test_survivors_that_are_not_a_cohort_are_refused(survivors, message):
     with pytest.raises(ModelDataError, match=message):
         BetaDiscreteWeibull().fit_survivors(survivors)
 
 
 def test_a_rate_too_small_for_any_sum_asks_for_a_horizon():
     model = at(ShiftedBetaGeometric, 0.8, 3.0)
-    with pytest.raises(ModelDataError, match="give a horizon"):
+    with pytest.raises(ModelDataError, match="pass a horizon"):
         model.discounted_residual_lifetime([1], rate=1e-9)
     assert model.discounted_residual_lifetime([1], rate=1e-9, horizon=5)[0] < 5
