@@ -1,14 +1,39 @@
-"""A moment in UTC from what a person writes."""
+"""Moments in UTC: parsing, and conversion from and to microseconds since 1970."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from churnkit.errors import ChurnkitError
 
-__all__ = ["as_moment"]
+__all__ = ["EPOCH", "as_moment", "from_microseconds", "to_microseconds"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Convert whole microseconds since 1970, UTC, to a time.
+
+    Examples
+    --------
+    >>> from_microseconds(86_400_000_000).isoformat()
+    '1970-01-02T00:00:00+00:00'
+    """
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Convert a time with a time zone to whole microseconds since 1970, UTC.
+
+    Examples
+    --------
+    >>> to_microseconds(datetime(1970, 1, 2, tzinfo=UTC))
+    86400000000
+    """
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def as_moment(as_of: str | datetime | np.datetime64) -> np.datetime64:

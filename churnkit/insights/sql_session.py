@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
 from churnkit.insights.metrics.settings import RetentionSettings
 from churnkit.insights.table_layouts import LAYOUTS, Layout, find_columns
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["InsightsSession", "in_dialect", "open_business"]
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DAY = dt.timedelta(days=1)
 
 
@@ -175,5 +175,5 @@ def _opened(
 
 
 def _next_midnight(lasts: list[int]) -> dt.datetime:
-    last = _EPOCH + dt.timedelta(microseconds=max(lasts, default=0))
+    last = from_microseconds(max(lasts, default=0))
     return last.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from churnkit.errors import JournalError
 
-__all__ = ["MICROSECONDS_A_DAY", "body_digest", "decision_key", "moment", "to_microseconds"]
+__all__ = ["MICROSECONDS_A_DAY", "body_digest", "decision_key", "moment"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_A_DAY = 86_400_000_000
 
 
@@ -60,8 +58,3 @@ def moment(field: str, value: date | datetime) -> datetime:
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise JournalError(f"{field} must be a date or a time, not {type(value).__name__}")
-
-
-def to_microseconds(value: datetime) -> int:
-    """Return whole microseconds since 1970, UTC."""
-    return (value - _EPOCH) // _MICROSECOND

@@ -22,9 +22,10 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from churnkit.core.time import to_microseconds
 from churnkit.errors import JournalError
 from churnkit.journal.database import Database
-from churnkit.journal.entry_keys import moment, to_microseconds
+from churnkit.journal.entry_keys import moment
 from churnkit.journal.inserts import (
     erase_customer,
     erased_among,

@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from churnkit.core.time import to_microseconds
 from churnkit.errors import JournalError
-from churnkit.journal.entry_keys import body_digest, moment, to_microseconds
+from churnkit.journal.entry_keys import body_digest, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

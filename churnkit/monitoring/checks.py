@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.parsing.scalars import read_date
+from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
 from churnkit.evaluation.drift.performance_estimation import estimate_performance
 from churnkit.evaluation.drift.profile import Profile, holm_adjust
@@ -33,7 +34,6 @@ __all__ = ["MonitorReport", "monitor"]
 _SIGNIFICANCE = 0.001
 _INVALID_SHARE = 0.01
 _UNSEEN_SHARE = 0.005
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,7 @@ def _check_freshness(
     if not micros.size:
         return []
     now = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
-    newest = _EPOCH + timedelta(microseconds=int(micros.max()))
+    newest = from_microseconds(int(micros.max()))
     days = (now - newest).total_seconds() / 86_400
     if days <= every_days:
         return []

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.time import from_microseconds
 from churnkit.timeline.engines.duckdb_sources import open_table
 from churnkit.timeline.validation import referenced, used_columns, used_tables
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from churnkit.timeline.timeline import Timeline
 
 __all__ = ["first_moments", "longest_windows"]
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def first_moments(plan: Timeline, tables: Mapping[str, Any]) -> dict[str, dt.datetime]:
@@ -38,7 +37,7 @@ def first_moments(plan: Timeline, tables: Mapping[str, Any]) -> dict[str, dt.dat
                 columns = used_columns(plan, table)
                 first = open_table(con, table, tables, columns=columns).first
                 if first is not None:
-                    found[table.name] = _EPOCH + dt.timedelta(microseconds=first)
+                    found[table.name] = from_microseconds(first)
     return found
 
 

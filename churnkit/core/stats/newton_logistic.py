@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from churnkit.core.stats.special import softplus
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-__all__ = ["Block", "NewtonFit", "newton_logistic", "softplus"]
+__all__ = ["Block", "NewtonFit", "newton_logistic"]
 
 _HALVINGS = 30
 
@@ -40,18 +42,6 @@ class _State(NamedTuple):
     loss: float
     gradient: NDArray[np.float64]
     curvature: NDArray[np.float64]
-
-
-def softplus(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``log(1 + exp(raw))`` without overflow.
-
-    Examples
-    --------
-    >>> softplus(np.array([0.0, 1000.0]))
-    array([6.93147181e-01, 1.00000000e+03])
-    """
-    grown: NDArray[np.float64] = np.maximum(raw, 0.0) + np.log1p(np.exp(-np.abs(raw)))
-    return grown
 
 
 def newton_logistic(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.stats.special import wilson_interval
 from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
 from churnkit.evaluation.validation import EvaluationError, check_weight
 
@@ -111,7 +112,7 @@ def calibration_curve(
     customers = customers[kept]
     rate = np.bincount(at, groups.churned, bins)[kept] / customers
     predicted = np.bincount(at, total * groups.probability, bins)[kept] / customers
-    low, high = _wilson(rate, customers)
+    low, high = wilson_interval(rate, customers)
     return CalibrationCurve(predicted, rate, low, high, customers)
 
 
@@ -158,13 +159,3 @@ def _grouped(y: Any, probability: Any, parts: int, weight: Any) -> ScoreGroups:
     if parts < 1:
         raise EvaluationError(f"a curve needs at least 1 bin or point, got {parts}")
     return RankedOutcomes(y, probability).group(check_weight(weight, rows=np.size(y)))
-
-
-def _wilson(
-    rate: NDArray[np.float64], size: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Wilson's score interval (JASA 22, 1927): sound at rates of 0 and 1 and for small bins."""
-    z = 1.959963984540054
-    shrunk = (rate + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z * np.sqrt(rate * (1 - rate) / size + (z / (2 * size)) ** 2) / (1 + z**2 / size)
-    return np.maximum(shrunk - half, 0.0), np.minimum(shrunk + half, 1.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.stats.special import NORMAL_95
 from churnkit.evaluation.validation import EvaluationError, check_vector, refuse
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SurvivalCurve", "censoring_curve", "check_follow_up", "kaplan_meier", "kaplan_meier_by"]
 
-_NORMAL_95 = 1.959963984540054
 # Relative rounding error that a product over many times may have.
 _ROUNDING = 1e-10
 
@@ -350,11 +350,11 @@ def _limits(
     share = np.where(inside, survival, 0.5)
     error = np.sqrt(np.where(inside, spread, 0.0))
     if interval == "plain":
-        half = _NORMAL_95 * share * error
+        half = NORMAL_95 * share * error
         low, high = np.maximum(share - half, 0.0), np.minimum(share + half, 1.0)
     else:
         # The interval of log(-log S), a scale without bounds.
         with np.errstate(divide="ignore"):
-            factor = np.exp(_NORMAL_95 * error / np.log(share))
+            factor = np.exp(NORMAL_95 * error / np.log(share))
             low, high = share ** (1.0 / factor), share**factor
     return np.where(inside, low, survival), np.where(inside, high, survival)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.stats.special import wilson_interval
 from churnkit.evaluation.survival.kaplan_meier import (
     SurvivalCurve,
     censoring_curve,
@@ -30,7 +31,6 @@ __all__ = [
     "survival_calibration",
 ]
 
-_NORMAL_95 = 1.959963984540054
 _COLUMNS = ("horizon", "bin", "predicted_probability", "churn_rate", "low", "high", "customers")
 
 
@@ -254,15 +254,8 @@ def _churn_rate(
     rate = 1.0 - present
     observed = float(np.count_nonzero(ends >= horizon)) if present > 0 else float(len(ends))
     size = rate * present / variance if variance > 0 else max(observed, 1.0)
-    low, high = _wilson(rate, size)
+    low, high = map(float, wilson_interval(rate, size))
     return rate, min(rate, low), max(rate, high)
-
-
-def _wilson(rate: float, size: float) -> tuple[float, float]:
-    z = _NORMAL_95
-    middle = (rate + z**2 / (2 * size)) / (1 + z**2 / size)
-    half = z * np.sqrt(rate * (1 - rate) / size + (z / (2 * size)) ** 2) / (1 + z**2 / size)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def _assign_bins(risk: NDArray[np.float64], bins: int) -> NDArray[np.int64]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.core.stats.newton_logistic import Block, newton_logistic, softplus
+from churnkit.core.stats.newton_logistic import Block, newton_logistic
+from churnkit.core.stats.special import softplus
 from churnkit.models.calibration.maps import METHODS, Calibration
 from churnkit.models.errors import ModelDataError
 

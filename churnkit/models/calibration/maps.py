@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.core.stats.newton_logistic import softplus
+from churnkit.core.stats.special import softplus, softplus_scalar
 from churnkit.errors import BundleError
 from churnkit.models.scorers.serialization import read_array, read_choice
 
@@ -191,7 +191,7 @@ class Calibration:
         a, b, c = self._floats[0]
         if a == b:
             return raw * a + c
-        return b * _softplus_one(raw) - a * _softplus_one(-raw) + c
+        return b * softplus_scalar(raw) - a * softplus_scalar(-raw) + c
 
     def _isotonic_one(self, raw: float) -> float:
         (below, _, above), knots, logits = self._floats
@@ -203,7 +203,3 @@ class Calibration:
         rise = (logits[right] - logits[left]) * ((inside - knots[left]) / width)
         logit = min(logits[left] + rise, logits[right])
         return logit + (min(raw - knots[0], 0.0) * below + max(raw - knots[-1], 0.0) * above)
-
-
-def _softplus_one(raw: float) -> float:
-    return max(raw, 0.0) + float(np.log1p(float(np.exp(-abs(raw)))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from sklearn.base import clone
 
-from churnkit.core.stats.newton_logistic import softplus
+from churnkit.core.stats.special import softplus
 from churnkit.models.calibration.fit import CalibrationResult, calibrate
 from churnkit.models.folds import average_held_out
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from churnkit.core.stats.special import expit, softplus
 from churnkit.errors import BundleError
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scorers.base import check_matrix
@@ -179,7 +180,7 @@ class HazardScorer:
         found = np.empty((len(matrix), len(wanted)))
         for rows in _blocks(len(matrix), len(wanted)):
             at = np.broadcast_to(wanted, (rows.stop - rows.start, len(wanted)))
-            found[rows] = _sigmoid(self._log_odds(matrix[rows], at, at))
+            found[rows] = expit(self._log_odds(matrix[rows], at, at))
         return found
 
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -291,7 +292,7 @@ class HazardScorer:
         for rows in _blocks(len(matrix), periods):
             ahead_of_now = np.broadcast_to(np.arange(scored), (rows.stop - rows.start, scored))
             at = first[rows, None] + ahead_of_now
-            grown = _softplus(self._log_odds(matrix[rows], at, ahead_of_now))
+            grown = softplus(self._log_odds(matrix[rows], at, ahead_of_now))
             if scored < periods:
                 tail = np.repeat(grown[:, -1:], periods - scored, axis=1)
                 grown = np.concatenate([grown, tail], axis=1)
@@ -328,9 +329,9 @@ class HazardScorer:
         own = added[:, :, :-2]
         base = added[:, :, -1] + added[:, :, -2] + self.baseline[at]
         reached = self._log_odds(matrix, periods, periods)
-        slope = share * _chord(_softplus, base, reached, _sigmoid(base))
-        before = (share * _softplus(base)).sum(axis=1)
-        after = np.cumsum(share * _softplus(reached), axis=1)[:, -1]
+        slope = share * _chord(softplus, base, reached, expit(base))
+        before = (share * softplus(base)).sum(axis=1)
+        after = np.cumsum(share * softplus(reached), axis=1)[:, -1]
         steep = _chord(_log_odds_of, before, after, -1.0 / np.expm1(-before))
         explained = np.empty((len(matrix), self.n_features + 1))
         explained[:, :-1] = steep[:, None] * (slope[:, :, None] * own).sum(axis=1)
@@ -365,16 +366,6 @@ def _interpolated(
     below = np.take_along_axis(summed, whole, axis=1)
     reached: NDArray[np.float64] = below + (at - whole) * np.take_along_axis(added, whole, axis=1)
     return reached
-
-
-def _softplus(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``-log(1 - sigmoid(raw))`` without overflow."""
-    return np.maximum(raw, 0.0) + np.log1p(np.exp(-np.abs(raw)))
-
-
-def _sigmoid(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-    chance: NDArray[np.float64] = np.exp(raw - _softplus(raw))
-    return chance
 
 
 def _log_odds_of(cumulative: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
 from churnkit.contracts.parsing.scalars import read_date, read_text
 from churnkit.core.io.table_file import read_table
+from churnkit.core.time import from_microseconds
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import facts_of
@@ -20,6 +20,7 @@ from churnkit.pipeline.scaffold.key_columns import refuse_unknown
 from churnkit.pipeline.scaffold.number_columns import read_numbers
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -39,7 +40,6 @@ _LASTING = {"subscription", "subscriptions", "contract", "contracts", "policies"
 _MOST_CATEGORIES = 12
 # So many rows may hold such a column before its time and still be slips.
 _SLIPS = 0.01
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _named(columns: list[str], words: set[str]) -> str | None:
 
 
 def _moment(microseconds: int) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=microseconds)
+    return from_microseconds(microseconds)
 
 
 def _plain_number(facts: Facts) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.time import EPOCH, from_microseconds
 from churnkit.errors import ChurnkitError
 from churnkit.timeline.engines.duckdb_casts import quoted
 from churnkit.timeline.engines.duckdb_sources import open_table, refuse_unlike_entities
@@ -20,6 +20,7 @@ from churnkit.timeline.sql.compiler import lower
 from churnkit.timeline.validation import used_columns, used_tables
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Mapping
 
     import duckdb
@@ -33,7 +34,6 @@ __all__ = ["connected", "readable", "run"]
 # Dates that are worked out together; more at once would only lengthen the query.
 _TOGETHER = 24
 _ROWS = 65_536
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def run(
@@ -62,7 +62,7 @@ def run(
         refuse_unlike_entities(plan, found)
         refuse_before_all_data(plan, _moment(found[plan.eligible.table].first))
         last = max((one.last for one in found.values() if one.last is not None), default=None)
-        refuse_immature(plan, known_until or _moment(last) or _EPOCH)
+        refuse_immature(plan, known_until or _moment(last) or EPOCH)
         complete = frozenset(
             (name, column) for name, one in found.items() for column in one.complete
         )
@@ -106,7 +106,7 @@ def _fitting(memory_limit: str) -> Iterator[None]:
 
 
 def _moment(microseconds: int | None) -> dt.datetime | None:
-    return None if microseconds is None else _EPOCH + dt.timedelta(microseconds=microseconds)
+    return None if microseconds is None else from_microseconds(microseconds)
 
 
 @contextmanager

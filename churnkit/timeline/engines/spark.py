@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.time import EPOCH, from_microseconds
 from churnkit.errors import DataError, MissingExtraError
 from churnkit.timeline.engines.spark_casts import read_as, spark_quoted
 from churnkit.timeline.errors import refusal
@@ -16,6 +16,7 @@ from churnkit.timeline.sql.compiler import lower
 from churnkit.timeline.validation import used_columns, used_tables
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Mapping
 
     import pyarrow as pa
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["run", "to_spark"]
 
 _ZONE = "spark.sql.session.timeZone"
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def run(
@@ -140,7 +140,7 @@ def _frame(
     _refuse_unlike(plan, kinds)
     refuse_before_all_data(plan, _moment(spans[plan.eligible.table][0]))
     last = max((span[1] for span in spans.values() if span[1] is not None), default=None)
-    refuse_immature(plan, known_until or _moment(last) or _EPOCH)
+    refuse_immature(plan, known_until or _moment(last) or EPOCH)
     sources = tuple(replace(one, source=views[one.name], time_zone="UTC") for one in plan.tables)
     lowered = lower(replace(plan, tables=sources))
     reads = lowered.reads()
@@ -157,7 +157,7 @@ def _frame(
 
 
 def _moment(microseconds: int | None) -> dt.datetime | None:
-    return None if microseconds is None else _EPOCH + dt.timedelta(microseconds=microseconds)
+    return None if microseconds is None else from_microseconds(microseconds)
 
 
 def _raw(spark: Any, table: Table, tables: Mapping[str, Any]) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from churnkit.core.time import EPOCH
 from churnkit.timeline.source_tables import RESERVED
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ __all__ = [
 ENTITY, AS_OF, DAY, END_DAY, KNOWN = (
     f"{RESERVED}{name}" for name in ("entity", "as_of", "day", "end_day", "known")
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class Days:
     @classmethod
     def of(cls, snapshots: Snapshots) -> Days:
         """Number the dates."""
-        since = [moment - _EPOCH for moment in snapshots.moments]
+        since = [moment - EPOCH for moment in snapshots.moments]
         return cls(tuple(delta.days for delta in since), since[0].seconds)
 
     def moment(self, number: int) -> datetime:
         """Return the date that has this number."""
-        return _EPOCH + timedelta(days=number, seconds=self.seconds)
+        return EPOCH + timedelta(days=number, seconds=self.seconds)
 
 
 def step(*parts: str) -> str:

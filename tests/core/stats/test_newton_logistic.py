@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from churnkit.core.stats.newton_logistic import Block, newton_logistic, softplus
+from churnkit.core.stats.newton_logistic import Block, newton_logistic
+from churnkit.core.stats.special import softplus
 
 
 def rows(size=400, width=5, seed=0):
