@@ -40,7 +40,7 @@ def peak_mb() -> float:
 def make(folder: Path) -> None:
     """Train the trees, save them twice, and write the largest table; smaller ones are its start."""
     from benchmarks.predict import Customers
-    from churnkit.bundle import Parts, RetentionModel
+    from churnkit.bundle import ModelContents, RetentionModel
     from churnkit.contracts import Contract
     from churnkit.contracts.encoding.table_encoder import TableEncoder
     from churnkit.datasets import simulate
@@ -53,7 +53,7 @@ def make(folder: Path) -> None:
     trees = LightGBMTrees(
         rounds=TREES, num_leaves=31, categorical_features=contract.categorical_features
     ).fit(X, y)
-    parts = Parts(contract, trees.scorer_, Calibration.identity(), golden=X[:64].copy())
+    parts = ModelContents(contract, trees.scorer_, Calibration.identity(), golden=X[:64].copy())
     RetentionModel(parts).save(folder / "bundle", name="benchmark", lineage={})
     trees.booster_.save_model(str(folder / "trees.txt"))
     columns = [column.name for column in contract.features]

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.publish import machine, publish
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
@@ -44,7 +44,7 @@ def treatment_effects(table: Any, contract: Contract, trees: int, leaves: int) -
     fitted = LightGBMTrees(
         rounds=trees, num_leaves=leaves, categorical_features=contract.categorical_features
     ).fit(encoder.encode(few).features, left)
-    model = RetentionModel(Parts(contract, fitted.scorer_, fitted.calibration_))
+    model = RetentionModel(ModelContents(contract, fitted.scorer_, fitted.calibration_))
     model.warm_up()
     X = np.ascontiguousarray(encoder.encode(table).features)
     fitted.scorer_.contributions(X[:PEERS_ROWS])

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.publish import machine, publish
 from benchmarks.tree_peers import single_row_fast
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Contract, Schema, entity, feature, label
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
@@ -179,10 +179,10 @@ def main() -> None:
         rounds=300, num_leaves=31, categorical_features=contract.categorical_features
     ).fit(X, y)
     single = RetentionModel(
-        Parts(contract, trees.scorer_, Calibration.identity(), golden=X[:64].copy())
+        ModelContents(contract, trees.scorer_, Calibration.identity(), golden=X[:64].copy())
     )
     default = ChurnClassifier(seed=0, categorical_features=contract.categorical_features).fit(X, y)
-    blended = RetentionModel(Parts(contract, default.scorer_, default.calibration_))
+    blended = RetentionModel(ModelContents(contract, default.scorer_, default.calibration_))
     frame = table.select(contract.feature_names).to_pandas()
     pipeline = pandas_pipeline(trees, frame, y)
     large = pa.concat_tables([table] * (ROWS // table.num_rows + 1)).slice(0, ROWS)

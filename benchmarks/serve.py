@@ -23,7 +23,7 @@ from benchmarks.predict import Customers, pandas_pipeline
 from benchmarks.publish import machine, publish
 from benchmarks.serve_load import Running, ask, free_port, running
 from benchmarks.serve_peers import CONSTANT, MLFLOW, MODEL, mlflow_body, one_body
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Contract, feature
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
@@ -67,7 +67,9 @@ def prepare(folder: Path) -> tuple[Any, Any]:
         rounds=300, num_leaves=31, categorical_features=contract.categorical_features
     ).fit(X, y)
     model = RetentionModel(
-        Parts(contract, trees.scorer_, Calibration.identity(), ACTIONS, golden=X[:64].copy())
+        ModelContents(
+            contract, trees.scorer_, Calibration.identity(), ACTIONS, golden=X[:64].copy()
+        )
     )
     model.save(folder / MODEL, name="benchmark", lineage={})
     frame = table.select(contract.feature_names).to_pandas()

@@ -28,7 +28,7 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.predict import Customers
 from benchmarks.publish import machine, publish
 from benchmarks.serve import ACTIONS
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Contract, feature
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.datasets import simulate
@@ -91,7 +91,9 @@ def make_world(folder: Path) -> World:
             num_leaves=15,
             categorical_features=contract.categorical_features,
         ).fit(X, y)
-        parts = Parts(contract, trees.scorer_, Calibration.identity(), ACTIONS, golden=X[:32] + 0.0)
+        parts = ModelContents(
+            contract, trees.scorer_, Calibration.identity(), ACTIONS, golden=X[:32] + 0.0
+        )
         path = folder / f"version-{version}"
         RetentionModel(parts).save(path, name="soak", lineage={"version": version})
         model = RetentionModel.load(path)

@@ -38,7 +38,7 @@ def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> st
 
     Examples
     --------
-    >>> print(render_card({"use": "To see context leaves.", "limits": ["Not for prices."]}))
+    >>> print(render_card({"use": "To see who leaves.", "limits": ["Not for prices."]}))
     # Model card
     <BLANKLINE>
     ## Use

@@ -1,4 +1,4 @@
-"""Which files a bundle holds, and how a model becomes them and comes back."""
+"""Files of a bundle: what it stores, how a model is written, and how it is restored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from churnkit.bundle.format.npy import read_array, write_array
 from churnkit.bundle.parts.ranker import Ranker, read_ranker, write_ranker
 from churnkit.bundle.parts.survival import read_hazard, write_hazard
-from churnkit.bundle.parts.uplift import TriedActions, read_tried, write_tried
+from churnkit.bundle.parts.uplift import ActionEffects, read_effects, write_effects
 from churnkit.contracts.contract import Contract
 from churnkit.errors import BundleError, ChurnkitError
 from churnkit.models.calibration.maps import Calibration
@@ -28,11 +28,10 @@ if TYPE_CHECKING:
     from churnkit.models.survival.scorer import HazardScorer
     from churnkit.timeline import Timeline
 
-__all__ = ["Parts", "from_files", "to_files"]
+__all__ = ["ModelContents", "from_files", "to_files"]
 
-_ARRAY = re.compile(
-    r"(scorer|calibration|golden|hazard|ranges|uplift|bandit)/([a-z0-9_.]+)\.npy", re.ASCII
-)
+_GROUPS = ("scorer", "calibration", "golden", "hazard", "ranges", "uplift", "bandit")
+_ARRAY = re.compile(rf"({'|'.join(_GROUPS)})/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
 _DOCUMENTS = {
     "contract.json",
@@ -51,44 +50,42 @@ _GOLDEN_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a bundle is made of.
+class ModelContents:
+    """What a bundle stores.
 
     Parameters
     ----------
     contract
-        With the levels of every category.
+        Columns, types, rules and category levels.
     scorer
-        From the encoded features to log-odds.
+        From encoded features to log-odds.
     calibration
         From log-odds to probability.
     catalogue
-        The actions that can be recommended, if the recipe names any.
+        The actions that the model recommends, if any.
     card
-        The facts of the training run: metrics with intervals, rows, churn rate.
+        The model card as data: metrics with intervals, rows, churn rate.
     golden
-        Encoded rows, (g, f): replayed at each load against the probabilities they had.
+        (g, f) encoded rows, scored again at each load and compared with the stored scores.
     texts
         Each booster by name in LightGBM's own text, for people and other tools; never parsed
         when a bundle is loaded.
     timeline
-        How the features are made from raw tables, if the recipe says so.
+        How the features are built from raw tables, if the recipe declares it.
     ranges
-        The least and the greatest number of each encoded column that all but a few training
-        customers had, (f, 2); infinite for categories. A service warns of what lies outside.
+        (f, 2) training range of each encoded column, for out-of-range warnings; infinite for
+        categories.
     hazard
-        When customers leave, if the recipe says how long they were watched.
+        The hazard model, if the recipe declares durations.
     profile
-        How the training customers spread, as counts in bins: the data of a
-        `churnkit.evaluation.drift.profile.Profile`, which nobody needs for scoring; None in older
-        bundles.
+        Distribution of the training customers in bins, for drift: the data of a
+        `churnkit.evaluation.drift.profile.Profile`; None in older bundles.
     clusters
-        Groups of customers who behave alike, to which new customers are assigned; None where
-        there were too few.
-    tried
-        The measured effects of actions that an experiment tried, if there was one.
+        Behavioral segments that new customers are assigned to; None with too few customers.
+    uplift
+        Treatment effects that an experiment measured, if any.
     ranker
-        The options that it ranks instead of a catalogue, if the recipe says so.
+        The options that the model ranks in place of a catalogue, if any.
     """
 
     contract: Contract
@@ -103,163 +100,169 @@ class Parts:
     hazard: HazardScorer | None = None
     profile: Mapping[str, Any] | None = None
     clusters: Clusters | None = None
-    tried: TriedActions | None = None
+    uplift: ActionEffects | None = None
     ranker: Ranker | None = None
 
     @property
     def rules(self) -> Catalogue | None:
-        """What bars an action or an option: the catalogue, or the ranking's rules as one."""
+        """The eligibility rules: the catalogue, or the ranking's rules as a catalogue."""
         return self.catalogue if self.ranker is None else self.ranker.ranking.rules
 
     @property
     def actions(self) -> tuple[Action, ...]:
-        """All that can be recommended."""
+        """Every action or option that the model recommends."""
         return () if self.rules is None else self.rules.actions
 
 
-def to_files(parts: Parts) -> dict[str, bytes]:
-    """Turn a model's parts into the files of a bundle: JSON, arrays, and one text for people."""
-    settings, arrays = parts.scorer.to_arrays()
-    calibration_settings, calibration_arrays = parts.calibration.to_arrays()
-    files = {
-        "contract.json": parts.contract.to_json().encode(),
-        "scorer.json": _json(
-            {
-                "kind": parts.scorer.kind,
-                "settings": settings,
-                "calibration": calibration_settings,
-            }
-        ),
-        "card.json": _json(dict(parts.card)),
+def to_files(contents: ModelContents) -> dict[str, bytes]:
+    """Return a bundle's files by name: JSON, arrays, and LightGBM's text."""
+    settings, arrays = contents.scorer.to_arrays()
+    calibration_settings, calibration_arrays = contents.calibration.to_arrays()
+    scorer = {
+        "kind": contents.scorer.kind,
+        "settings": settings,
+        "calibration": calibration_settings,
     }
-    files |= _optional_documents(parts)
+    documents: dict[str, Mapping[str, Any]] = {"scorer.json": scorer, "card.json": contents.card}
     groups = {"scorer": arrays, "calibration": calibration_arrays}
-    if parts.golden is not None:
-        raw = parts.scorer.raw_score(parts.golden)
-        groups["golden"] = {"rows": parts.golden, "probability": parts.calibration.apply(raw)}
-    if parts.hazard is not None:
-        described, groups["hazard"] = write_hazard(parts.hazard, parts.golden)
-        files["hazard.json"] = _json(described)
-    if parts.tried is not None:
-        described, groups["uplift"] = write_tried(parts.tried)
-        files["uplift.json"] = _json(described)
-    if parts.ranker is not None:
-        documents, groups["bandit"] = write_ranker(parts.ranker)
-        files |= {file: _json(document) for file, document in documents.items()}
-    if parts.ranges is not None:
-        groups["ranges"] = {"features": parts.ranges}
-    for group, members in groups.items():
-        for name, array in members.items():
-            files[f"{group}/{name}.npy"] = write_array(array)
-    return files
+    if contents.catalogue is not None:
+        documents["catalogue.json"] = contents.catalogue.to_dict()
+    if contents.profile is not None:
+        documents["profile.json"] = contents.profile
+    if contents.clusters is not None:
+        documents["clusters.json"] = contents.clusters.to_dict()
+    if contents.golden is not None:
+        groups["golden"] = {
+            "rows": contents.golden,
+            "probability": _scores(contents, contents.golden),
+        }
+    if contents.hazard is not None:
+        documents["hazard.json"], groups["hazard"] = write_hazard(contents.hazard, contents.golden)
+    if contents.uplift is not None:
+        documents["uplift.json"], groups["uplift"] = write_effects(contents.uplift)
+    if contents.ranker is not None:
+        ranker_documents, groups["bandit"] = write_ranker(contents.ranker)
+        documents |= ranker_documents
+    if contents.ranges is not None:
+        groups["ranges"] = {"features": contents.ranges}
+    files = {"contract.json": contents.contract.to_json().encode()}
+    if contents.timeline is not None:
+        files["timeline.json"] = contents.timeline.to_json().encode()
+    files |= {f"trees/{name}.txt": text.encode() for name, text in contents.texts.items()}
+    files |= {
+        file: json.dumps(dict(document), indent=1, sort_keys=True, allow_nan=False).encode()
+        for file, document in documents.items()
+    }
+    return files | {
+        f"{group}/{name}.npy": write_array(array)
+        for group, members in groups.items()
+        for name, array in members.items()
+    }
 
 
-def _optional_documents(parts: Parts) -> dict[str, bytes]:
-    files = {f"trees/{name}.txt": text.encode() for name, text in parts.texts.items()}
-    if parts.catalogue is not None:
-        files["catalogue.json"] = _json(parts.catalogue.to_dict())
-    if parts.timeline is not None:
-        files["timeline.json"] = parts.timeline.to_json().encode()
-    if parts.profile is not None:
-        files["profile.json"] = _json(dict(parts.profile))
-    if parts.clusters is not None:
-        files["clusters.json"] = _json(parts.clusters.to_dict())
-    return files
-
-
-def from_files(files: Mapping[str, bytes]) -> Parts:
-    """Rebuild the parts from files whose digests have been verified.
+def from_files(files: Mapping[str, bytes]) -> ModelContents:
+    """Restore the contents from files whose digests are verified.
 
     Raises
     ------
     BundleError
         If a file is missing or does not fit the others, or the golden rows do not score as
-        they did when the bundle was packed.
+        they did when the bundle was saved.
     """
     try:
-        parts, golden = _parts(files)
-        _replay(parts, golden)
+        contents, golden = _restore(files)
+        _check_golden(contents, golden)
     except BundleError:
         raise
     except KeyError as error:
-        raise BundleError(f"the bundle lacks {error}: train again") from error
+        raise BundleError(f"the bundle lacks {error}: retrain") from error
     except ChurnkitError as error:
         raise BundleError(f"the bundle cannot be read: {error}") from error
-    except (ArithmeticError, AttributeError, EOFError, LookupError, MemoryError) as error:
-        raise _unreadable(error) from error
-    except (RecursionError, TypeError, ValueError) as error:
-        raise _unreadable(error) from error
-    return parts
-
-
-def _unreadable(error: Exception) -> BundleError:
-    return BundleError(
-        f"the bundle cannot be read: {type(error).__name__}: {error}: fetch it again, or train again"
-    )
-
-
-def _parts(files: Mapping[str, bytes]) -> tuple[Parts, dict[str, NDArray[Any]]]:
-    strange = [f for f in files if f not in _DOCUMENTS and not _ARRAY.fullmatch(f)]
-    strange = [file for file in strange if not _TEXT.fullmatch(file)]
-    if strange:
+    except (
+        ArithmeticError,
+        AttributeError,
+        EOFError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise BundleError(
-            f"{strange[0]} is not a file that this churnkit knows: upgrade it, or train again"
-        )
+            f"the bundle cannot be read: {type(error).__name__}: {error}: fetch it again or retrain"
+        ) from error
+    return contents
+
+
+def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArray[Any]]]:
+    for file in files:
+        if not (file in _DOCUMENTS or _ARRAY.fullmatch(file) or _TEXT.fullmatch(file)):
+            raise BundleError(f"unknown file {file}: upgrade churnkit or retrain")
     contract = Contract.from_json(files["contract.json"].decode())
-    described = json.loads(files["scorer.json"])
-    card = json.loads(files["card.json"])
-    if not (isinstance(described, dict) and isinstance(card, dict)):
-        raise BundleError("scorer.json and card.json are not a bundle's: train again")
+    scorer = _document(files, "scorer.json")
+    card = _document(files, "card.json")
+    if scorer is None or card is None:
+        missing = "scorer.json" if scorer is None else "card.json"
+        raise BundleError(f"the bundle lacks '{missing}': retrain")
     groups = _arrays(files)
+    features, golden = len(contract.features), groups["golden"]
     catalogue = _catalogue(files)
-    parts = Parts(
+    contents = ModelContents(
         contract=contract,
-        scorer=load_scorer(described["kind"], described["settings"], groups["scorer"]),
-        calibration=Calibration.from_arrays(described["calibration"], groups["calibration"]),
+        scorer=load_scorer(scorer["kind"], scorer["settings"], groups["scorer"]),
+        calibration=Calibration.from_arrays(scorer["calibration"], groups["calibration"]),
         catalogue=catalogue,
         card=card,
-        golden=groups["golden"].get("rows"),
+        golden=golden.get("rows"),
         texts={m[1]: files[m[0]].decode() for m in map(_TEXT.fullmatch, files) if m},
         timeline=_timeline(files),
-        ranges=_ranges(groups["ranges"], len(contract.features)),
-        hazard=read_hazard(
-            files,
-            groups["hazard"],
-            features=len(contract.features),
-            golden=groups["golden"].get("rows"),
-        ),
-        profile=_profile(files),
+        ranges=_ranges(groups["ranges"], features),
+        hazard=read_hazard(files, groups["hazard"], features=features, golden=golden.get("rows")),
+        profile=_document(files, "profile.json"),
         clusters=_clusters(files, contract),
-        tried=read_tried(
-            files, groups["uplift"], features=len(contract.features), catalogue=catalogue
-        ),
+        uplift=read_effects(files, groups["uplift"], features=features, catalogue=catalogue),
         ranker=read_ranker(files, groups["bandit"], contract),
     )
-    if catalogue is not None and catalogue.survival and parts.hazard is None:
-        raise BundleError("the catalogue counts by survival, and there is no hazard: train again")
-    return parts, groups["golden"]
+    if catalogue is not None and catalogue.survival and contents.hazard is None:
+        raise BundleError("the catalogue counts value by survival, without a hazard model: retrain")
+    return contents, golden
 
 
-def _replay(parts: Parts, golden: Mapping[str, NDArray[Any]]) -> None:
-    """Score the golden rows again: the same model on another machine may compute otherwise."""
-    if parts.scorer.n_features != len(parts.contract.features):
+def _scores(contents: ModelContents, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return contents.calibration.apply(contents.scorer.raw_score(rows))
+
+
+def _check_golden(contents: ModelContents, golden: Mapping[str, NDArray[Any]]) -> None:
+    """Score the golden rows again: another machine may compute differently."""
+    scorer, features = contents.scorer, len(contents.contract.features)
+    if scorer.n_features != features:
         raise BundleError(
-            f"the scorer reads {parts.scorer.n_features} columns, the contract encodes "
-            f"{len(parts.contract.features)}: train again"
+            f"the scorer reads {scorer.n_features} columns, the contract encodes {features}: "
+            "retrain"
         )
-    if parts.golden is None:
+    if contents.golden is None:
         return
-    shape = (len(golden["probability"]), parts.scorer.n_features)
-    if parts.golden.shape != shape or parts.golden.dtype != np.float64:
-        raise BundleError("the bundle's golden rows do not fit its scorer: train again")
-    # Numbers that overflow are no golden row's: the comparison says so.
+    shape = (len(golden["probability"]), features)
+    if contents.golden.shape != shape or contents.golden.dtype != np.float64:
+        raise BundleError("the golden rows do not fit the scorer: retrain")
+    # Damaged rows may overflow; the comparison below reports them.
     with np.errstate(all="ignore"):
-        got = parts.calibration.apply(parts.scorer.raw_score(parts.golden))
-    if not np.allclose(got, golden["probability"], rtol=0, atol=_GOLDEN_TOLERANCE):
+        scores = _scores(contents, contents.golden)
+    if not np.allclose(scores, golden["probability"], rtol=0, atol=_GOLDEN_TOLERANCE):
         raise BundleError(
-            "the bundle's golden rows do not score as they did when it was packed: this machine "
-            "or this version of churnkit computes otherwise; train again"
+            "the golden rows do not score as they did when the bundle was saved: this machine or "
+            "this version of churnkit computes differently; retrain"
         )
+
+
+def _document(files: Mapping[str, bytes], name: str) -> dict[str, Any] | None:
+    """Return a file's JSON object; None if the bundle lacks the file."""
+    if name not in files:
+        return None
+    document = json.loads(files[name])
+    if not isinstance(document, dict):
+        raise BundleError(f"{name} is not a JSON object: retrain")
+    return document
 
 
 def _ranges(arrays: Mapping[str, NDArray[Any]], features: int) -> NDArray[np.float64] | None:
@@ -267,28 +270,20 @@ def _ranges(arrays: Mapping[str, NDArray[Any]], features: int) -> NDArray[np.flo
         return None
     ranges = arrays["features"]
     if ranges.shape != (features, 2) or ranges.dtype != np.float64 or np.isnan(ranges).any():
-        raise BundleError("the bundle's ranges do not fit its contract: train again")
+        raise BundleError("the training ranges do not fit the contract: retrain")
     return ranges
 
 
-def _profile(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
-    if "profile.json" not in files:
-        return None
-    profile = json.loads(files["profile.json"])
-    if not isinstance(profile, dict):
-        raise BundleError("profile.json is not a bundle's: train again")
-    return profile
-
-
 def _clusters(files: Mapping[str, bytes], contract: Contract) -> Clusters | None:
-    if "clusters.json" not in files:
+    document = _document(files, "clusters.json")
+    if document is None:
         return None
     from churnkit.insights.segmentation.kmeans import Clusters
 
-    found = Clusters.from_dict(json.loads(files["clusters.json"]))
-    if not set(found.columns) <= set(contract.feature_names):
-        raise BundleError("the bundle's groups read columns that its contract lacks: train again")
-    return found
+    clusters = Clusters.from_dict(document)
+    if not set(clusters.columns) <= set(contract.feature_names):
+        raise BundleError("the segments read columns that the contract lacks: retrain")
+    return clusters
 
 
 def _timeline(files: Mapping[str, bytes]) -> Timeline | None:
@@ -308,16 +303,9 @@ def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
 
 
 def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:
-    groups: dict[str, dict[str, NDArray[Any]]] = {
-        group: {}
-        for group in ("scorer", "calibration", "golden", "hazard", "ranges", "uplift", "bandit")
-    }
+    groups: dict[str, dict[str, NDArray[Any]]] = {group: {} for group in _GROUPS}
     for file, content in files.items():
         match = _ARRAY.fullmatch(file)
         if match:
             groups[match[1]][match[2]] = read_array(file, content)
     return groups
-
-
-def _json(data: Mapping[str, Any]) -> bytes:
-    return json.dumps(data, indent=1, sort_keys=True, allow_nan=False).encode()

@@ -70,7 +70,7 @@ def difference(before: RetentionModel, after: RetentionModel) -> ModelDifference
 def _facts(model: RetentionModel) -> Iterator[tuple[str, Any]]:
     for column in model.contract.columns:
         yield f"column {column.name}", _column(column)
-    for action in model.parts.actions:
+    for action in model.contents.actions:
         yield f"action {action.name}", f"{action.title}, {action.cost}"
     for name in _FACTS:
         yield from _leaves(name, model.card.get(name))
@@ -95,11 +95,11 @@ def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _scores(
     before: RetentionModel, after: RetentionModel
 ) -> tuple[float, float] | tuple[None, None]:
-    rows = before.parts.golden
+    rows = before.contents.golden
     if rows is None or not len(rows) or _read(before.contract) != _read(after.contract):
         return None, None
     told = [
-        model.parts.calibration.apply(model.parts.scorer.raw_score(rows))
+        model.contents.calibration.apply(model.contents.scorer.raw_score(rows))
         for model in (before, after)
     ]
     apart = np.abs(told[1] - told[0])

@@ -1,28 +1,26 @@
-"""Customers' ids beside what a model says of them."""
+"""Customers' ids: as text, as Arrow, and checked for repeats."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
 
     from churnkit.contracts.encoding.encoded import Encoded
 
-__all__ = ["arrow_ids", "entities", "refuse_repeated"]
+__all__ = ["arrow_ids", "entities", "refuse_repeated", "repeated_rows"]
 
 
 def entities(encoded: Encoded) -> list[str]:
-    """Give the customers' ids as text: what holdouts are chosen by and the journal holds."""
-    entity = encoded.entity
-    names = entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)
-    return [str(name) for name in names]
+    """Return the customers' ids as text, as holdouts and the journal use them."""
+    return [str(entity) for entity in _ids(encoded)]
 
 
 def arrow_ids(entity: Sequence[Any]) -> pa.Array:
-    """Give ids as an Arrow array, as text where they are of several types."""
+    """Return ids as an Arrow array, as text where they are of several types."""
     import pyarrow as pa
 
     if isinstance(entity, (pa.Array, pa.ChunkedArray)):
@@ -33,8 +31,28 @@ def arrow_ids(entity: Sequence[Any]) -> pa.Array:
         return pa.array([None if name is None else str(name) for name in entity])
 
 
+def repeated_rows(ids: Iterable[Any]) -> list[int]:
+    """Return the rows whose id an earlier row has.
+
+    Examples
+    --------
+    >>> repeated_rows(["a", "b", "a", None, None])
+    [2]
+    """
+    seen: set[Any] = set()
+    rows = []
+    for row, entity in enumerate(ids):
+        # A list or an object is not an id, and breaks a rule of its own.
+        if entity is None or isinstance(entity, (list, dict)):
+            continue
+        if entity in seen:
+            rows.append(row)
+        seen.add(entity)
+    return rows
+
+
 def refuse_repeated(encoded: Encoded, column: str) -> None:
-    """Refuse a customer who stands in two rows.
+    """Refuse a customer with two rows.
 
     Raises
     ------
@@ -44,15 +62,11 @@ def refuse_repeated(encoded: Encoded, column: str) -> None:
     from churnkit.contracts.validation.violations import Violation
     from churnkit.errors import DataError
 
-    entity = encoded.entity
-    names = entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)
-    seen: set[Any] = set()
-    repeated = []
-    for position, customer in enumerate(names):
-        if customer in seen and customer is not None:
-            repeated.append(position)
-        seen.add(customer)
-    if repeated:
-        raise DataError(
-            "the table", [Violation(column, "unique", len(repeated), tuple(repeated[:5]))]
-        )
+    rows = repeated_rows(_ids(encoded))
+    if rows:
+        raise DataError("the table", [Violation(column, "unique", len(rows), tuple(rows[:5]))])
+
+
+def _ids(encoded: Encoded) -> list[Any]:
+    entity: Any = encoded.entity
+    return entity.to_pylist() if hasattr(entity, "to_pylist") else list(entity)

@@ -1,66 +1,45 @@
-"""A trained model as other programs use it: predict, explain, recommend."""
+"""The trained model that other programs use: predict, explain, recommend."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.bundle.contents import Parts, from_files, to_files
-from churnkit.bundle.entity_ids import entities, refuse_repeated
+from churnkit.bundle.contents import from_files, to_files
+from churnkit.bundle.deciding import DecidingModel
+from churnkit.bundle.entity_ids import entities
 from churnkit.bundle.format.manifest import Manifest, read_folder, write_folder
-from churnkit.bundle.parts.ranker import Ranker, ranked_columns, refuse_unfit
-from churnkit.bundle.result_table import tabulate
-from churnkit.bundle.shap_reasons import Reason, reasons_for
-from churnkit.contracts.encoding.row_encoder import RowEncoder
+from churnkit.bundle.result_table import ranked_columns, tabulate
 from churnkit.errors import BundleError, RecipeError
 
 if TYPE_CHECKING:
     import os
-    from datetime import date, datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import date
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from churnkit.contracts.contract import Contract, Purpose
     from churnkit.contracts.encoding.encoded import Encoded
-    from churnkit.contracts.encoding.table_encoder import TableEncoder
-    from churnkit.decisions import (
-        Catalogue,
-        CompiledRanking,
-        DecisionContext,
-        Decisions,
-        MeasuredEffects,
-    )
-    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
+    from churnkit.decisions import DecisionContext, RankingDecision
     from churnkit.journal import Journal
-    from churnkit.models.bandit.linear import LinearBandit
 
 __all__ = ["RetentionModel"]
 
-# From here on a matrix is scored in one call; below, row by row is quicker.
-_BULK_ROWS = 8
 
-
-class RetentionModel:
+class RetentionModel(DecidingModel):
     """A trained churn model with its contract and its catalogue of actions.
 
     Made by training, or by `churnkit.load`. It is immutable and safe to share between threads.
 
     Parameters
     ----------
-    parts
-        What it is made of.
+    contents
+        Contract, scorer, calibration, and whatever else a bundle stores.
     manifest
-        From the bundle that it was loaded from or saved to, if there is one.
+        Of the bundle that the model was loaded from, if any.
     """
-
-    def __init__(self, parts: Parts, manifest: Manifest | None = None) -> None:
-        self.parts = parts
-        self.manifest = manifest
 
     def __repr__(self) -> str:
         digest = self.manifest.digest[:19] if self.manifest else "not saved"
@@ -69,7 +48,7 @@ class RetentionModel:
     @classmethod
     def load(
         cls, path: str | os.PathLike[str], *, signer: str | os.PathLike[str] | None = None
-    ) -> RetentionModel:
+    ) -> Self:
         """Load a bundle folder.
 
         Parameters
@@ -77,13 +56,17 @@ class RetentionModel:
         path
             The folder.
         signer
-            The file with the public key that must have signed it; None for any bundle.
+            File with the public key that must have signed the bundle; None accepts any bundle.
+
+        Returns
+        -------
+        RetentionModel
 
         Raises
         ------
         BundleError
-            If any byte differs from what was saved, the format is newer, or the signature is
-            missing or not the signer's.
+            If a byte differs from what was saved, the format is newer, or the signature is
+            missing or another key's.
         """
         manifest, files = read_folder(path)
         try:
@@ -102,14 +85,23 @@ class RetentionModel:
         name: str | None = None,
         lineage: Mapping[str, Any] | None = None,
     ) -> Manifest:
-        """Save the model as a bundle folder, whole or not at all.
+        """Save the model as a bundle folder, atomically.
 
         Parameters
         ----------
         path
-            The folder to make; it must not exist.
+            The folder to create; it must not exist.
         name, lineage
-            For the manifest; a loaded model keeps its own.
+            For the manifest; those of the loaded manifest if None.
+
+        Returns
+        -------
+        Manifest
+
+        Raises
+        ------
+        BundleError
+            If the folder exists or cannot be written.
         """
         signature = None
         if self.manifest is not None:
@@ -119,40 +111,25 @@ class RetentionModel:
             lineage = self.manifest.lineage if lineage is None else lineage
         return write_folder(
             path,
-            to_files(self.parts),
+            to_files(self.contents),
             name=name or self.name,
             lineage=lineage or {},
             signature=signature,
         )
 
     @property
-    def name(self) -> str:
-        """The registered name, or the contract's."""
-        return self.manifest.name if self.manifest else self.contract.name
-
-    @property
-    def digest(self) -> str | None:
-        """The bundle's identity, ``sha256:...``; None until it is saved and loaded."""
-        return self.manifest.digest if self.manifest else None
-
-    @property
-    def contract(self) -> Contract:
-        """What a table of customers must look like."""
-        return self.parts.contract
-
-    @property
     def card(self) -> Mapping[str, Any]:
-        """The facts of the training run: data, metrics with intervals, groups, drivers, limits."""
-        return self.parts.card
+        """The model card as data: training data, metrics with intervals, slices, drivers."""
+        return self.contents.card
 
-    def card_page(self) -> str:
-        """Return the model card as Markdown, for people."""
+    def card_markdown(self) -> str:
+        """Return the model card as Markdown."""
         from churnkit.bundle.card_markdown import render_card
 
         return render_card(self.card, self.manifest)
 
     def predict(self, customers: Any) -> Any:
-        """Give each customer's probability of leaving.
+        """Return each customer's churn probability.
 
         Parameters
         ----------
@@ -161,8 +138,8 @@ class RetentionModel:
 
         Returns
         -------
-        The same kind of table, a row for each row read, in order: the entity column,
-        ``churn_probability``, and ``problem``: null, or which rules the row breaks (its
+        The same kind of table, one row per input row, in order: the entity column,
+        ``churn_probability``, and ``problem``: null, or the rules that the row breaks (its
         probability is then null).
 
         Raises
@@ -170,21 +147,36 @@ class RetentionModel:
         DataError
             If a column is missing.
         """
-        encoded, columns = self._scored(customers, "predict")
-        return self.tabulate(customers, encoded, columns)
+        encoded, probabilities = self.score_table(customers)
+        return self.tabulate(customers, encoded, {"churn_probability": probabilities})
 
     def explain(self, customers: Any, *, top: int = 3) -> Any:
-        """Give each customer's probability with the `top` reasons for it.
+        """Return each customer's churn probability with the `top` reasons for it.
+
+        Parameters
+        ----------
+        customers
+            As in `predict`.
+        top
+            The most reasons per customer.
 
         Returns
         -------
         As `predict`, with a column ``reasons``: a list of ``column``, ``reason`` (in the
         schema's words), ``points`` (percentage points of probability) and ``contribution``
         (log-odds), the strongest first.
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
         """
-        encoded, columns = self._scored(customers, "predict")
+        encoded, probabilities = self.score_table(customers)
         reasons = self.reasons(encoded, top=top)
-        columns["reasons"] = [[reason.to_dict() for reason in row] for row in reasons]
+        columns = {
+            "churn_probability": probabilities,
+            "reasons": [[reason.to_dict() for reason in row] for row in reasons],
+        }
         return self.tabulate(customers, encoded, columns)
 
     def recommend(
@@ -195,83 +187,68 @@ class RetentionModel:
         as_of: date | None = None,
         journal: Journal | None = None,
     ) -> Any:
-        """Choose for each customer the action that pays most, or none.
+        """Choose for each customer the action with the highest expected gain, or none.
 
         Parameters
         ----------
         customers
-            A pandas, polars or pyarrow table, or a list of dicts, with one row a customer.
+            A pandas, polars or pyarrow table, or a list of dicts, with one row per customer.
         budget
-            The most that all actions together may cost; no limit if None.
+            The most that all actions may cost together; no limit if None.
         as_of
             The day that is decided for; needed where the catalogue has holdouts, exploration,
             dates or contact rules.
         journal
-            What went out before, for contact rules; nothing is written to it. `churnkit plan`
-            writes.
+            Past contacts, for contact rules. Nothing is written to it; `churnkit plan` writes.
 
         Returns
         -------
-        The same kind of table, a row for each row read, in order: the entity column,
+        The same kind of table, one row per input row, in order: the entity column,
         ``churn_probability``, ``action`` (null for none), ``expected_gain``, ``gain_low``,
-        ``gain_high``, ``cost``, ``reason`` and ``problem``. Of a model that ranks:
+        ``gain_high``, ``cost``, ``reason`` and ``problem``. For a model that ranks:
         ``action`` (the first place), ``options``, ``propensities`` and ``values`` (lists, best
         first), ``reason`` and ``problem``.
 
         Raises
         ------
         DataError
-            If a column is missing, or a customer stands in two rows.
+            If a column is missing, or a customer has two rows.
         RecipeError
             If the model was trained without actions, or ranks and a budget is given.
         """
-        encoded, probability = self.judge(customers)
-        context = (
-            None if as_of is None else self.decision_context(encoded, as_of=as_of, journal=journal)
+        encoded, probabilities = self.score_table(customers, "recommend", unique=True)
+        context = None
+        if as_of is not None:
+            context = self.decision_context(entities(encoded), as_of=as_of, journal=journal)
+        if self.contents.ranker is None:
+            columns = self.decide_table(
+                probabilities, encoded.matrix, budget=budget, context=context
+            ).to_columns()
+        elif budget is not None:
+            raise RecipeError(f"model '{self.name}' ranks options: leave the budget out")
+        else:
+            columns = ranked_columns(self._rank(encoded, as_of, context))
+        return self.tabulate(customers, encoded, {"churn_probability": probabilities, **columns})
+
+    def _rank(
+        self, encoded: Encoded, as_of: date | None, context: DecisionContext | None
+    ) -> list[RankingDecision | None]:
+        """Rank for the rows that break no rule; None for the others."""
+        customers = entities(encoded)
+        rows = np.flatnonzero(encoded.valid).tolist()
+        names = [customers[row] for row in rows]
+        ranked = self.rank_table(
+            encoded.matrix[rows],
+            keys=[f"{name}:{as_of}" for name in names],
+            context=None if context is None else replace(context, customers=names),
         )
-        if self.parts.ranker is not None:
-            if budget is not None:
-                raise RecipeError(f"model '{self.name}' ranks options: leave the budget out")
-            ranked = ranked_columns(
-                self.parts.ranker, self.compiled_ranking, encoded, as_of=as_of, context=context
-            )
-            return self.tabulate(customers, encoded, {"churn_probability": probability, **ranked})
-        decisions = self.decide(encoded, probability, budget=budget, context=context)
-        columns = {"churn_probability": probability, **decisions.to_columns()}
-        return self.tabulate(customers, encoded, columns)
-
-    def judge(self, customers: Any) -> tuple[Encoded, NDArray[np.float64]]:
-        """Read and score customers for decisions; refuse a customer who stands in two rows."""
-        encoded, columns = self._scored(customers, "recommend", unique=True)
-        return encoded, columns["churn_probability"]
-
-    def decision_context(
-        self,
-        encoded: Encoded,
-        *,
-        as_of: date,
-        journal: Journal | None = None,
-        at: datetime | None = None,
-    ) -> DecisionContext:
-        """Tell who the customers of encoded rows are, with their past from the journal."""
-        from churnkit.journal import read_decision_context
-
-        rules = self.parts.rules or self.catalogue
-        return read_decision_context(journal, entities(encoded), rules, as_of=as_of, at=at)
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """The actions that it recommends.
-
-        Raises
-        ------
-        RecipeError
-            If the model was trained without any.
-        """
-        return self.compiled_catalogue.catalogue
+        slates: list[RankingDecision | None] = [None] * len(customers)
+        for row, slate in zip(rows, ranked, strict=True):
+            slates[row] = slate
+        return slates
 
     def segments(self, customers: Any) -> Any:
-        """Give each customer's group of behaviour, as the training found and named it.
+        """Return each customer's behavioral segment, as training found and named it.
 
         Parameters
         ----------
@@ -286,32 +263,32 @@ class RetentionModel:
         Raises
         ------
         RecipeError
-            If the training had too few customers to find groups in.
+            If training had too few customers to find segments.
         """
-        clusters = self.parts.clusters
+        clusters = self.contents.clusters
         if clusters is None:
             raise RecipeError(
-                f"model '{self.name}' knows no groups of behaviour: train again, with 60 customers "
-                "and two columns of numbers at least"
+                f"model '{self.name}' has no segments: retrain with at least 60 rows and 2 "
+                "numeric features"
             )
-        encoded = self.encode(customers, "predict")
-        places = [self.contract.feature_names.index(name) for name in clusters.columns]
-        group = clusters.assign(encoded.features[:, places])
-        names = [
-            clusters.names[place] if good else None
-            for place, good in zip(group.tolist(), encoded.valid.tolist(), strict=True)
+        encoded = self.encode(customers)
+        positions = [self.contract.feature_names.index(name) for name in clusters.columns]
+        assigned = clusters.assign(encoded.features[:, positions]).tolist()
+        segments = [
+            clusters.names[cluster] if valid else None
+            for cluster, valid in zip(assigned, encoded.valid.tolist(), strict=True)
         ]
-        return self.tabulate(customers, encoded, {"segment": names})
+        return self.tabulate(customers, encoded, {"segment": segments})
 
     def survival(self, customers: Any, times: Sequence[float]) -> Any:
-        """Give each customer's probability of still being there at each time.
+        """Return each customer's probability of staying beyond each time.
 
         Parameters
         ----------
         customers
-            A pandas, polars or pyarrow table, or a list of dicts.
+            As in `predict`.
         times
-            From the row's date on, in the unit of the durations of the training.
+            From the row's date on, in the unit of the training durations.
 
         Returns
         -------
@@ -322,23 +299,23 @@ class RetentionModel:
         DataError
             If a column is missing.
         RecipeError
-            If the model was trained without a hazard.
+            If the model was trained without a hazard model.
         """
         from churnkit.bundle.parts.survival import survival_columns
 
         encoded = self.encode(customers)
-        columns = survival_columns(self.parts.hazard, self.name, encoded, times)
+        columns = survival_columns(self.contents.hazard, self.name, encoded, times)
         return self.tabulate(customers, encoded, columns)
 
     def lifetime(self, customers: Any, *, horizon: float | None = None) -> Any:
-        """Give each customer's expected time until leaving or the horizon.
+        """Return each customer's expected time until churn or the horizon.
 
         Parameters
         ----------
         customers
-            A pandas, polars or pyarrow table, or a list of dicts.
+            As in `predict`.
         horizon
-            In the unit of the durations of the training; the hazard's own if not given.
+            In the unit of the training durations; the hazard model's own if None.
 
         Returns
         -------
@@ -347,225 +324,37 @@ class RetentionModel:
         from churnkit.bundle.parts.survival import lifetime_columns
 
         encoded = self.encode(customers)
-        columns = lifetime_columns(self.parts.hazard, self.name, encoded, horizon)
+        columns = lifetime_columns(self.contents.hazard, self.name, encoded, horizon)
         return self.tabulate(customers, encoded, columns)
 
     def snapshot(self, tables: Mapping[str, Any], *, as_of: Any) -> pa.Table:
-        """Make the customers' rows at a date from raw tables, by the plan of the training.
+        """Build the customers' rows at a date from raw tables, as training did.
 
         Parameters
         ----------
         tables
             The raw tables by name: files, or pandas, polars or Arrow tables.
         as_of
-            The date; rows known strictly before it are seen.
+            The date; only rows known strictly before it count.
 
         Returns
         -------
-        A row for each eligible customer, as `predict` and `recommend` take them.
+        A row for each eligible customer, in the form that `predict` and `recommend` take.
 
         Raises
         ------
         RecipeError
-            If the model was trained on a ready table, or the tables do not fit the plan.
+            If the model was trained on a prepared table, or the tables do not fit its timeline.
         """
-        if self.parts.timeline is None:
+        if self.contents.timeline is None:
             raise RecipeError(
-                f"model '{self.name}' was trained on a ready table and has no plan for raw "
+                f"model '{self.name}' was trained on a prepared table and has no timeline for raw "
                 "tables: give predict() that table's columns"
             )
         from churnkit.timeline import build
 
-        return build(self.parts.timeline.at(as_of), tables)
-
-    def warm_up(self) -> None:
-        """Load compiled kernels now, so that no later call has to wait for them.
-
-        A service does this before it says that it is ready. Without it, calls with few rows
-        are answered by numpy alone, with the same bits.
-        """
-        if hasattr(self.parts.scorer, "warm_up"):
-            self.parts.scorer.warm_up()
-        if self.parts.ranker is not None:
-            self.compiled_ranking.warm_up(self.parts.ranker.bandit)
-
-    def encode(self, customers: Any, purpose: Purpose = "predict") -> Encoded:
-        """Read, check and encode customers: the first step of every door."""
-        if isinstance(customers, Sequence) and all(isinstance(row, Mapping) for row in customers):
-            return self._row_encoder(purpose).encode(customers)
-        from churnkit.contracts.arrow_interop import as_arrow
-
-        return self._table_encoder(purpose).encode(as_arrow(customers), name="the table")
-
-    def probabilities(self, encoded: Encoded) -> NDArray[np.float64]:
-        """Score encoded rows, (n,); NaN for rows that break a rule."""
-        probability = np.full(len(encoded.matrix), np.nan)
-        valid = encoded.valid
-        rows = np.ascontiguousarray(encoded.features[valid])
-        if len(rows) < _BULK_ROWS:
-            score, apply = self.parts.scorer.raw_score_row, self.parts.calibration.apply_one
-            probability[valid] = [apply(score(row)) for row in rows.tolist()]
-        else:
-            probability[valid] = self.parts.calibration.apply(self.parts.scorer.raw_score(rows))
-        return probability
-
-    def reasons(self, encoded: Encoded, *, top: int = 3) -> list[list[Reason]]:
-        """Give the strongest reasons of encoded rows; none for rows that break a rule."""
-        valid = np.flatnonzero(encoded.valid)
-        rows = np.ascontiguousarray(encoded.features[valid])
-        reasons: list[list[Reason]] = [[] for _ in range(len(encoded.matrix))]
-        if len(rows):
-            found = reasons_for(
-                self.contract.features,
-                rows,
-                self.parts.scorer.contributions(rows),
-                self.parts.calibration,
-                top=top,
-            )
-            for position, row in zip(valid.tolist(), found, strict=True):
-                reasons[position] = row
-        return reasons
-
-    def decide(
-        self,
-        encoded: Encoded,
-        probability: NDArray[np.float64],
-        *,
-        budget: float | None = None,
-        context: DecisionContext | None = None,
-    ) -> Decisions:
-        """Choose actions for rows encoded for ``"recommend"``; see `churnkit.decisions.decide`."""
-        from churnkit.decisions import decide
-
-        return decide(
-            probability,
-            encoded.matrix,
-            self.compiled_catalogue,
-            budget=budget,
-            context=context,
-            treatment_effects=self.treatment_effects(encoded.features),
-            survival_weights=self.survival_weights(encoded.features),
-        )
-
-    def treatment_effects(self, features: NDArray[np.float64]) -> MeasuredEffects | None:
-        """Give the effects that an experiment measured, for encoded features (n, f)."""
-        tried, catalogue = self.parts.tried, self.parts.catalogue
-        if tried is None or catalogue is None:
-            return None
-        return tried.treatment_effects(catalogue, features)
-
-    def survival_weights(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        """Give for how many periods' value each customer is good with each action, (n, m).
-
-        None where the catalogue does not count by survival.
-        """
-        hazard, catalogue = self.parts.hazard, self.parts.catalogue
-        if hazard is None or catalogue is None or not catalogue.survival:
-            return None
-        return hazard.survival_weights(features, catalogue.horizons, rate=catalogue.rate)
-
-    @cached_property
-    def compiled_catalogue(self) -> CompiledCatalogue:
-        """The catalogue, ready to decide on rows encoded for ``"recommend"``.
-
-        Raises
-        ------
-        RecipeError
-            If the model was trained without actions, or ranks options.
-        """
-        if self.parts.ranker is not None:
-            raise RecipeError(
-                f"model '{self.name}' ranks options and weighs no gains, so there is nothing to "
-                "plan: use churnkit rank, recommend() in Python, or /v1/recommend"
-            )
-        if self.parts.catalogue is None:
-            raise RecipeError(
-                f"model '{self.name}' was trained without actions: name some in the recipe "
-                "(actions=Catalogue(...)) and train again"
-            )
-        return self.parts.catalogue.compile(self.contract.encoded("recommend"))
-
-    @property
-    def ranker(self) -> Ranker:
-        """The options that it ranks, and what is known of them.
-
-        Raises
-        ------
-        RecipeError
-            If the model ranks nothing.
-        """
-        if self.parts.ranker is None:
-            raise RecipeError(
-                f"model '{self.name}' ranks nothing: name options in the recipe "
-                "(actions=Ranking(...)) and train again"
-            )
-        return self.parts.ranker
-
-    @cached_property
-    def compiled_ranking(self) -> CompiledRanking:
-        """The ranking, ready for rows encoded for ``"recommend"``. Raises as `ranker`."""
-        return self.ranker.ranking.compile(self.contract.encoded("recommend"))
-
-    def with_bandit(self, bandit: LinearBandit) -> RetentionModel:
-        """Return this model with what was learned of its options since.
-
-        Parameters
-        ----------
-        bandit
-            From `churnkit.bundle.parts.bandit.load_bandit`, or of your own updates.
-
-        Raises
-        ------
-        BundleError
-            If it was learned from other columns.
-        """
-        compiled = self.compiled_ranking
-        refuse_unfit(bandit, compiled)
-        ranker = Ranker(compiled.ranking, bandit)
-        return RetentionModel(replace(self.parts, ranker=ranker), self.manifest)
-
-    def predict_row(self, row: Mapping[str, Any]) -> float | None:
-        """Give one customer's probability with the least work; None if the row is refused.
-
-        `predict` of the same row says why.
-        """
-        values = self._strict_rows.encode_row(row)
-        if values is None:
-            return None
-        return self.parts.calibration.apply_one(self.parts.scorer.raw_score_row(values))
-
-    @cached_property
-    def _strict_rows(self) -> RowEncoder:
-        return RowEncoder(self.contract, "predict")
-
-    @cached_property
-    def _encoders(self) -> dict[str, Any]:
-        return {}
-
-    def _row_encoder(self, purpose: Purpose) -> RowEncoder:
-        key = f"rows {purpose}"
-        if key not in self._encoders:
-            self._encoders[key] = RowEncoder(self.contract, purpose, lenient=True)
-        encoder: RowEncoder = self._encoders[key]
-        return encoder
-
-    def _table_encoder(self, purpose: Purpose) -> TableEncoder:
-        from churnkit.contracts.encoding.table_encoder import TableEncoder
-
-        key = f"table {purpose}"
-        if key not in self._encoders:
-            self._encoders[key] = TableEncoder(self.contract, purpose)
-        encoder: TableEncoder = self._encoders[key]
-        return encoder
-
-    def _scored(
-        self, customers: Any, purpose: Purpose, *, unique: bool = False
-    ) -> tuple[Encoded, dict[str, Any]]:
-        encoded = self.encode(customers, purpose)
-        if unique:
-            refuse_repeated(encoded, self.contract.entity.name)
-        return encoded, {"churn_probability": self.probabilities(encoded)}
+        return build(self.contents.timeline.at(as_of), tables)
 
     def tabulate(self, original: Any, encoded: Encoded, columns: Mapping[str, Any]) -> Any:
-        """Put columns beside the customers' ids and problems, in a table like `original`."""
+        """Return columns with the customers' ids and problems, as a table like `original`."""
         return tabulate(original, encoded, columns, entity=self.contract.entity.name)

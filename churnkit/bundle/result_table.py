@@ -1,4 +1,4 @@
-"""Answers as tables: beside the customers' ids, of the kind that was given."""
+"""Results as tables: the customers' ids, the result columns and the problems."""
 
 from __future__ import annotations
 
@@ -7,45 +7,62 @@ from typing import TYPE_CHECKING, Any
 from churnkit.bundle.entity_ids import arrow_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
 
     from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.decisions import RankingDecision
 
-__all__ = ["tabulate"]
+__all__ = ["ranked_columns", "tabulate"]
 
 
 def tabulate(original: Any, encoded: Encoded, columns: Mapping[str, Any], *, entity: str) -> Any:
-    """Put columns beside the customers' ids and problems, in a table like `original`.
+    """Return columns with the customers' ids and problems, as a table like `original`.
 
     Parameters
     ----------
     original
-        The table, or the list of dicts, that was asked about.
+        The table, or the list of dicts, that was scored.
     encoded
-        What was read of it, n rows.
+        Its n encoded rows.
     columns
-        By name, n values each.
+        Result columns by name, n values each.
     entity
-        The name of the column of ids.
+        Name of the id column.
+
+    Returns
+    -------
+    A table of the kind of `original`: `entity`, `columns`, ``problem``.
     """
     import pyarrow as pa
 
     from churnkit.contracts.arrow_interop import convert_like
 
     reasons = encoded.reasons()
-    problem = [reasons.get(row) for row in range(len(encoded.matrix))]
     result: dict[str, pa.Array] = {entity: arrow_ids(encoded.entity)}
-    kinds = _types()
+    types = _types()
     for name, column in columns.items():
-        result[name] = pa.array(column, type=kinds.get(name), from_pandas=True)
-    result["problem"] = pa.array(problem, type=pa.string())
+        result[name] = pa.array(column, type=types.get(name), from_pandas=True)
+    problems = [reasons.get(row) for row in range(len(encoded.matrix))]
+    result["problem"] = pa.array(problems, type=pa.string())
     return convert_like(original, pa.table(result))
 
 
+def ranked_columns(ranked: Sequence[RankingDecision | None]) -> dict[str, Any]:
+    """Return the columns of ranked slates, (n,) each; None is a row that was not scored."""
+    slates = [None if row is None else row.slate for row in ranked]
+    return {
+        "action": [None if row is None else row.action for row in ranked],
+        "options": [None if slate is None else list(slate.options) for slate in slates],
+        "propensities": [None if slate is None else list(slate.propensities) for slate in slates],
+        "values": [None if slate is None else list(slate.values) for slate in slates],
+        "reason": ["not scored" if row is None else row.reason for row in ranked],
+    }
+
+
 def _types() -> dict[str, pa.DataType]:
-    """Give the types of columns that would have none where every value is missing."""
+    """Return the types of columns whose values may all be missing."""
     import pyarrow as pa
 
     text, number = pa.string(), pa.float64()

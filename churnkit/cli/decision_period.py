@@ -31,7 +31,7 @@ def open_decision_period(
     from churnkit.decisions.eligibility.context import context_requirements
 
     wanted = journal is not None or period is not None or bool(os.environ.get("CHURNKIT_JOURNAL"))
-    rules = model.parts.rules
+    rules = model.contents.rules
     if not (wanted or day is not None or (rules is not None and context_requirements(rules))):
         yield None
         return

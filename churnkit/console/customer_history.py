@@ -57,7 +57,7 @@ class History:
         self._model = model
         self._tables = dict(tables)
         self._as_of = as_of
-        catalogue = model.parts.catalogue
+        catalogue = model.contents.catalogue
         self._titles = {one.name: one.title for one in catalogue.actions} if catalogue else {}
         self._currency = currency_of(model)
         self._lock = threading.Lock()
@@ -126,7 +126,7 @@ class History:
         return [(day, known[customer]) for day, known in self._dates() if customer in known]
 
     def _dates(self) -> list[tuple[date, dict[str, float]]]:
-        timeline = self._model.parts.timeline
+        timeline = self._model.contents.timeline
         if timeline is None or not {one.source for one in timeline.tables} <= set(self._tables):
             return []
         with self._lock:

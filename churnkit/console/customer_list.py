@@ -140,7 +140,7 @@ class CustomerList:
         """Give the strongest reasons of some rows, by exact SHAP values."""
         if not len(rows):
             return []
-        parts = self.model.parts
+        parts = self.model.contents
         features = np.ascontiguousarray(self.encoded.features[rows])
         return reasons_for(
             self.model.contract.features,
@@ -156,7 +156,7 @@ class CustomerList:
         Columns of a flat file come from no table: each is a part, by its value in words.
         """
         features = np.ascontiguousarray(self.encoded.features[[row]])
-        parts = self.model.parts
+        parts = self.model.contents
         tables = {} if parts.timeline is None else parts.timeline.tables_of_features
         columns = self.model.contract.features
         names = [
@@ -177,7 +177,7 @@ class CustomerList:
         """Contributions of the base, or of evenly spread rows of a large one."""
         rows = self.encoded.features[self.encoded.valid]
         step = -(-len(rows) // _COMPARED)
-        found: NDArray[np.float64] = self.model.parts.scorer.contributions(
+        found: NDArray[np.float64] = self.model.contents.scorer.contributions(
             np.ascontiguousarray(rows[::step])
         )
         return found
@@ -217,15 +217,15 @@ def read_roster(
     from churnkit.bundle.entity_ids import entities
     from churnkit.contracts.arrow_interop import as_arrow
 
-    if model.parts.catalogue is None:
+    if model.contents.catalogue is None:
         raise RecipeError(
             f"model '{model.name}' was trained without actions, so there is nothing to approve: "
             "name some in the recipe (actions=Catalogue(...)) and train again"
         )
     table = as_arrow(customers)
-    encoded, probability = model.judge(table)
-    context = model.decision_context(encoded, as_of=day, journal=journal)
-    decisions = model.decide(encoded, probability, budget=budget, context=context)
+    encoded, probability = model.score_table(table, "recommend", unique=True)
+    context = model.decision_context(entities(encoded), as_of=day, journal=journal)
+    decisions = model.decide_table(probability, encoded.matrix, budget=budget, context=context)
     customers = tuple(entities(encoded))
     if journal is not None:
         rows = journal.decisions(policy=model.name, period=period_of(day)).to_pylist()

@@ -14,6 +14,7 @@ import numpy as np
 from churnkit.decisions import reason_codes
 from churnkit.decisions.allocation.allocate import Plan, allocate
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.decide_row import Decision
 from churnkit.decisions.eligibility.context import check_context
 from churnkit.decisions.eligibility.exclusions import table_exclusions
 from churnkit.decisions.exploration.explorer import Explorer
@@ -84,6 +85,24 @@ class Decisions:
             "cost": self.cost,
             "reason": self.reason,
         }
+
+    def to_rows(self) -> list[Decision]:
+        """Return one `Decision` per customer."""
+        names = np.array(self.names, dtype=object)
+        money = (self.expected_gain, self.low, self.high, self.cost, self.propensity)
+        return [
+            Decision(
+                action, gain, low, high, cost, reason, propensity, explored, tuple(names[eligible])
+            )
+            for action, reason, (gain, low, high, cost, propensity), explored, eligible in zip(
+                self.action_name,
+                self.reason,
+                np.column_stack(money).tolist(),
+                self.explored.tolist(),
+                self.eligible,
+                strict=True,
+            )
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Summarise: the plan, and customers by action and by reason."""

@@ -150,9 +150,9 @@ def monitor(
 
 
 def _load_profile(model: RetentionModel) -> Profile:
-    if model.parts.profile is None:
+    if model.contents.profile is None:
         raise RecipeError(f"model '{model.name}' has no profile of its training rows: retrain it")
-    profile = Profile.from_dict(model.parts.profile)
+    profile = Profile.from_dict(model.contents.profile)
     if len(profile.columns) != len(model.contract.features):
         raise RecipeError(
             f"the profile of model '{model.name}' has {len(profile.columns)} columns and its "

@@ -182,7 +182,7 @@ def _of_model(
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
     found: dict[str, Any] = {"model": ModelFacts(model.name, model.digest, model.card)}
-    timeline = model.parts.timeline
+    timeline = model.contents.timeline
     horizon = settings.horizon_days
     if timeline is not None:
         horizon = int(getattr(timeline.label, "horizon_days", horizon))

@@ -134,8 +134,8 @@ def score_customers(
     masks = {one.name: one.rows for one in (clusters[1] if clusters else groups)}
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        raw = model.parts.scorer.raw_score(np.ascontiguousarray(rows))
-        probability: NDArray[np.float64] = model.parts.calibration.apply(raw)
+        raw = model.contents.scorer.raw_score(np.ascontiguousarray(rows))
+        probability: NDArray[np.float64] = model.contents.calibration.apply(raw)
         return probability
 
     at_risk = base.at_risk
@@ -153,7 +153,7 @@ def score_customers(
         matrix,
         groups,
         clusters,
-        health_of(base, model.parts.calibration.apply),
+        health_of(base, model.contents.calibration.apply),
     )
 
 
@@ -161,8 +161,8 @@ def _clusters(
     model: RetentionModel, base: Base, seed: int
 ) -> tuple[Clusters, tuple[Segment, ...]] | None:
     """Sum up the bundle's groups of behaviour, or find some if it has none."""
-    if model.parts.clusters is not None:
-        return model.parts.clusters, segments_of(base, model.parts.clusters)
+    if model.contents.clusters is not None:
+        return model.contents.clusters, segments_of(base, model.contents.clusters)
     try:
         return find_clusters(base, seed=seed)
     except DataError:
@@ -178,10 +178,11 @@ def base_of(
     journal: Journal | None = None,
 ) -> tuple[Base, int]:
     """Score and plan for a table; also returns how many rows break the contract."""
+    from churnkit.bundle.entity_ids import entities
     from churnkit.contracts.arrow_interop import as_arrow
 
     table = as_arrow(customers)
-    catalogue = model.parts.catalogue
+    catalogue = model.contents.catalogue
     encoded = model.encode(table, "recommend" if catalogue is not None else "predict")
     probability = model.probabilities(encoded)
     valid = encoded.valid
@@ -191,8 +192,8 @@ def base_of(
     if catalogue is not None:
         context = None
         if context_requirements(catalogue) and day is not None:
-            context = model.decision_context(encoded, as_of=day, journal=journal)
-        decisions = model.decide(encoded, probability, budget=budget, context=context)
+            context = model.decision_context(entities(encoded), as_of=day, journal=journal)
+        decisions = model.decide_table(probability, encoded.matrix, budget=budget, context=context)
         planned = _planned(catalogue, decisions, valid)
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]
@@ -204,7 +205,9 @@ def base_of(
             value=_value(model, encoded, valid),
             churned=_churned(model, table, valid),
             sample=sample,
-            contributions=model.parts.scorer.contributions(np.ascontiguousarray(features[sample])),
+            contributions=model.contents.scorer.contributions(
+                np.ascontiguousarray(features[sample])
+            ),
             planned=planned,
         ),
         int((~valid).sum()),
@@ -264,7 +267,7 @@ def _remaining(base: Base, horizon_days: int) -> float | None:
 
 
 def _actions(model: RetentionModel, base: Base) -> tuple[ActionSummary, ...]:
-    planned, catalogue = base.planned, model.parts.catalogue
+    planned, catalogue = base.planned, model.contents.catalogue
     if planned is None or catalogue is None:
         return ()
     found = []

@@ -1,62 +1,59 @@
-"""A model that is being served: everything that is made of it once, and swapped together."""
+"""A model in service, with everything that is built from it once and swapped together."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from churnkit.server.openapi.document import openapi_document
-from churnkit.server.openapi.model_description import describe_model, served_by, version_of
-from churnkit.server.routes.prediction_service import Answers
+from churnkit.server.observability.input_warnings import InputMonitor
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from churnkit.bundle import RetentionModel
     from churnkit.server.observability.metrics import Metrics
-    from churnkit.server.routes.prediction_service import Answer
-    from churnkit.server.settings import Settings
 
-__all__ = ["Served"]
+__all__ = ["LoadedModel", "model_identity", "short_version"]
 
-_ENCODE = msgspec.json.Encoder().encode
+_VERSION_LENGTH = 12
 
 
-class Served:
-    """One model, ready to answer.
+class LoadedModel:
+    """A model, ready to answer requests.
 
     Parameters
     ----------
     model
-        Loaded and verified; its kernels are warmed up here.
-    settings
-        The limits that its OpenAPI page tells.
+        Loaded and verified; its kernels are loaded here.
     metrics
-        Where its scores are counted.
+        Counts scores and unusual values.
     """
 
-    def __init__(self, model: RetentionModel, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, model: RetentionModel, metrics: Metrics) -> None:
         model.warm_up()
         self.model = model
-        self.answers = Answers(model, metrics)
-        self._settings = settings
-        self._by = msgspec.Raw(_ENCODE(served_by(model)))
+        self.metrics = metrics
+        self.monitor = InputMonitor(model, metrics)
+        self.entity = model.contract.entity.name
+        self.version = short_version(model) or ""
+        self.identity_json = msgspec.Raw(msgspec.json.encode(model_identity(model)))
+        contents = model.contents
+        self.ranks = contents.ranker is not None
+        self.recommends = self.ranks or contents.catalogue is not None
+        self.needs_context = model.needs_context
+        contact = None if contents.rules is None else contents.rules.contact
+        self.contact_days = 0.0 if contact is None else contact.days
+        self.contact_limits = () if contact is None else tuple(contact.limits)
 
-    @property
-    def version(self) -> str:
-        """The short form of the model's digest; empty for one that was never saved."""
-        return version_of(self.model) or ""
 
-    def envelope(self, answer: Answer) -> bytes:
-        """Put an answer into the form that every question is answered in."""
-        return _ENCODE({"predictions": answer.rows, "model": self._by, "warnings": answer.warnings})
+def short_version(model: RetentionModel) -> str | None:
+    """Return the first 12 digits of a model's digest; None for a model that was never saved."""
+    if model.digest is None:
+        return None
+    return model.digest.removeprefix("sha256:")[:_VERSION_LENGTH]
 
-    @cached_property
-    def facts(self) -> bytes:
-        """What ``/v1/model`` tells."""
-        return _ENCODE(describe_model(self.model))
 
-    @cached_property
-    def openapi(self) -> bytes:
-        """What ``/openapi.json`` tells."""
-        return _ENCODE(openapi_document(self.model, self._settings))
+def model_identity(model: RetentionModel) -> dict[str, Any]:
+    """Return name, version and digest of a model."""
+    return {"name": model.name, "version": short_version(model), "digest": model.digest}

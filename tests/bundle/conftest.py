@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.models.calibration.maps import Calibration
@@ -45,7 +45,7 @@ def parts():
         ],
     )
     golden = np.array([[0.0, 3.5, 10.25], [2.0, 40.0, np.nan]])
-    return Parts(
+    return ModelContents(
         contract(),
         scorer,
         Calibration.identity(),

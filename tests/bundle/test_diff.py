@@ -21,10 +21,10 @@ def test_columns_figures_actions_and_origin_are_told_apart(bundle):
     columns = one.contract.columns
     other = RetentionModel(
         replace(
-            one.parts,
+            one.contents,
             contract=type(one.contract)(one.contract.name, columns[:-1]),
             card={**one.card, "train_rows": 4711},
-            catalogue=Catalogue(()) if one.parts.catalogue is None else None,
+            catalogue=Catalogue(()) if one.contents.catalogue is None else None,
         ),
         replace(one.manifest, lineage={**one.manifest.lineage, "seed": 99}),
     )
@@ -35,7 +35,7 @@ def test_columns_figures_actions_and_origin_are_told_apart(bundle):
 
 
 def test_scores_are_compared_on_the_golden_rows(shop_model):
-    parts = shop_model.parts
+    parts = shop_model.contents
     slower = replace(parts.calibration, slopes=parts.calibration.slopes * 0.5)
     found = difference(shop_model, RetentionModel(replace(parts, calibration=slower)))
     assert found.mean_difference is not None

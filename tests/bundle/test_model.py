@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.bundle.contents import from_files, to_files
 from churnkit.bundle.format.manifest import write_folder
 from churnkit.errors import BundleError, DataError, RecipeError
@@ -38,7 +38,7 @@ class TestRoundTrip:
         assert to_files(from_files(files)) == files
 
     def test_the_texts_of_boosters_are_carried_along(self, model):
-        assert model.parts.texts == {"first_tree": "a tree in words\n"}
+        assert model.contents.texts == {"first_tree": "a tree in words\n"}
 
     def test_a_trained_model_keeps_its_digest_and_scores(self, shop_model, rows_of_shop, tmp_path):
         rows = rows_of_shop(30, seed=4)
@@ -132,7 +132,7 @@ class TestVerifiedNonsense:
             RetentionModel.load(tmp_path / "odd")
 
     def test_a_listed_file_of_an_unknown_kind(self, load):
-        with pytest.raises(BundleError, match=r"extra\.json is not a file that this churnkit"):
+        with pytest.raises(BundleError, match=r"unknown file extra\.json"):
             load(extra_DOT_json=b"{}")
 
     def test_a_catalogue_that_is_none(self, load):
@@ -223,7 +223,7 @@ class TestAnswers:
         assert {row["customer_id"] for row in called} <= allowed
 
     def test_a_model_without_actions_says_what_to_do(self, parts, customers):
-        bare = Parts(parts.contract, parts.scorer, parts.calibration)
+        bare = ModelContents(parts.contract, parts.scorer, parts.calibration)
         with pytest.raises(RecipeError, match="trained without actions"):
             RetentionModel(bare).recommend(customers)
 

@@ -35,7 +35,7 @@ def test_new_customers_are_assigned_as_the_report_sums_them_up(shop_model, custo
     scored = score_customers(shop_model, customers)
     assert scored.clusters is not None
     clusters, segments = scored.clusters
-    assert clusters == shop_model.parts.clusters
+    assert clusters == shop_model.contents.clusters
     counts = {name: names.count(name) for name in set(names) - {None}}
     assert counts == {segment.name: segment.customers for segment in segments}
     assert sum(counts.values()) == 299
@@ -51,11 +51,13 @@ def test_one_customer_has_the_group_that_it_has_among_many(shop_model, customers
 
 def test_a_bundle_gives_them_back_and_needs_no_library_to_assign(shop_model, tmp_path):
     shop_model.save(tmp_path / "bundle", name="shop", lineage={})
-    assert RetentionModel.load(tmp_path / "bundle").parts.clusters == shop_model.parts.clusters
+    assert (
+        RetentionModel.load(tmp_path / "bundle").contents.clusters == shop_model.contents.clusters
+    )
     code = (
         "import sys; from churnkit.bundle.model import RetentionModel; "
-        f"m = RetentionModel.load({str(tmp_path / 'bundle')!r}); m.parts.clusters.assign([[1.0] * "
-        "len(m.parts.clusters.columns)]); "
+        f"m = RetentionModel.load({str(tmp_path / 'bundle')!r}); m.contents.clusters.assign([[1.0] * "
+        "len(m.contents.clusters.columns)]); "
         "print([n for n in ('sklearn', 'pandas', 'lightgbm', 'duckdb') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -75,7 +77,7 @@ def test_a_bundle_gives_them_back_and_needs_no_library_to_assign(shop_model, tmp
     ],
 )
 def test_groups_that_do_not_fit_are_refused(shop_model, change):
-    files = to_files(shop_model.parts)
+    files = to_files(shop_model.contents)
     stored = json.loads(files["clusters.json"])
     files["clusters.json"] = json.dumps(stored | change).encode()
     with pytest.raises(BundleError):
@@ -83,7 +85,7 @@ def test_groups_that_do_not_fit_are_refused(shop_model, change):
 
 
 def test_a_bundle_without_groups_says_what_to_do(shop_model, customers):
-    model = RetentionModel(replace(shop_model.parts, clusters=None))
-    with pytest.raises(RecipeError, match="knows no groups of behaviour: train again"):
+    model = RetentionModel(replace(shop_model.contents, clusters=None))
+    with pytest.raises(RecipeError, match="has no segments: retrain with at least 60 rows"):
         model.segments(customers)
     assert np.isfinite(model.predict(customers)["churn_probability"].drop_null()).all()

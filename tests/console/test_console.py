@@ -274,7 +274,7 @@ def test_the_parts_of_a_score_are_the_tables_of_its_timeline(roster):
         tables_of_features = {"tenure_months": "paid_bills", "mrr": "paid_bills"}  # noqa: RUF012
 
     model = copy(roster.model)
-    model.parts = replace(model.parts, timeline=Plan())
+    model.contents = replace(model.contents, timeline=Plan())
     row = roster.places[acted(roster)]
     names = [part.name for part in replace(roster, model=model).health(row).parts]
     assert len(names) == 3

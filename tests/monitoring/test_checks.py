@@ -59,15 +59,15 @@ def test_missing_labels_are_refused(shop_model, customers):
 def test_a_model_without_a_profile_must_be_retrained(shop_model, customers):
     from dataclasses import replace
 
-    model = RetentionModel(replace(shop_model.parts, profile=None))
+    model = RetentionModel(replace(shop_model.contents, profile=None))
     with pytest.raises(RecipeError, match="retrain it"):
         monitor(model, customers)
 
 
 def test_a_profile_comes_back_from_its_data_and_from_a_bundle(shop_model):
-    data = shop_model.parts.profile
+    data = shop_model.contents.profile
     assert Profile.from_dict(json.loads(json.dumps(data))).to_dict() == data
-    assert from_files(to_files(shop_model.parts)).profile == data
+    assert from_files(to_files(shop_model.contents)).profile == data
 
 
 @pytest.mark.parametrize("damage", [{}, {"columns": [{"name": "a", "edges": [1], "counts": [1]}]}])
@@ -77,7 +77,7 @@ def test_a_damaged_profile_is_refused(damage):
 
 
 def test_a_profile_contains_no_customers_value(shop_model, trained_shop):
-    said = json.dumps(dict(shop_model.parts.profile))
+    said = json.dumps(dict(shop_model.contents.profile))
     assert "canary" not in said
 
 

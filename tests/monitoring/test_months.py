@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
@@ -58,7 +58,7 @@ def model(business, schema):
         names=[column.name for column in contract.features],
         categorical=contract.categorical_features,
     )
-    parts = Parts(contract, fitted.scorer_, fitted.calibration_, profile=profile.to_dict())
+    parts = ModelContents(contract, fitted.scorer_, fitted.calibration_, profile=profile.to_dict())
     return RetentionModel(parts)
 
 

@@ -46,7 +46,7 @@ def test_rows_whose_outcome_nobody_can_tell_are_left_out(recipe):
 
 
 def test_the_bundle_keeps_the_plan_and_makes_todays_rows_by_it(model, tables, recipe):
-    assert model.parts.timeline == recipe.timeline
+    assert model.contents.timeline == recipe.timeline
     today = model.snapshot(tables, as_of=TODAY)
     assert "churned" not in today.column_names
     answers = model.predict(today)

@@ -186,7 +186,7 @@ def test_holdouts_and_contact_rules_are_kept_to_in_the_plan_that_it_shows(
         holdout=0.5,
         contact=ContactPolicy(limits=(ContactLimit(1, days=30.0),)),
     )
-    model = RetentionModel(replace(shop_model.parts, catalogue=catalogue))
+    model = RetentionModel(replace(shop_model.contents, catalogue=catalogue))
     day = date(2026, 11, 5)
     with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
         given = {"model": model, "customers": pa.Table.from_pylist(rows), "day": day}

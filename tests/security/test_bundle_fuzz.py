@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.errors import BundleError
 from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel
@@ -60,7 +60,7 @@ def trained(request, contract, tmp_path_factory):
     golden = (X[:20] + X[20:40]) / 2.0
     golden[:, 0] = X[:20, 0]
     folder = tmp_path_factory.mktemp("trained") / "bundle"
-    parts = Parts(contract, model.scorer_, model.calibration_, golden=golden)
+    parts = ModelContents(contract, model.scorer_, model.calibration_, golden=golden)
     RetentionModel(parts).save(folder, name="shop", lineage={})
     return folder
 

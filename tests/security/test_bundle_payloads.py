@@ -15,7 +15,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from churnkit.bundle import Parts, RetentionModel
+from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.errors import BundleError
 from churnkit.models import LightGBMTrees
@@ -49,7 +49,7 @@ def bundle(tmp_path_factory):
     from churnkit.models.calibration.maps import Calibration
 
     RetentionModel(
-        Parts(contract, trees.scorer_, Calibration.identity(), golden=X[:10] + 0.0)
+        ModelContents(contract, trees.scorer_, Calibration.identity(), golden=X[:10] + 0.0)
     ).save(folder, name="shop", lineage={})
     return folder
 

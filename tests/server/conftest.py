@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.decisions import Action, Catalogue, Effect, Where
@@ -94,7 +94,7 @@ def gym_catalogue():
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundles") / "gym"
     golden = np.array([[1.0, 0.0, 1.0, 20.0, 1.0], [40.0, 2.0, np.nan, np.nan, 0.0]])
-    parts = Parts(
+    parts = ModelContents(
         gym_contract(),
         gym_scorer(),
         Calibration.identity(),

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.server import create_app
 
@@ -183,7 +183,7 @@ def test_a_partial_recommendation_decides_a_customer_once(ask, member):
 def test_a_number_beyond_what_training_saw_is_scored_with_a_warning(ask, model):
     limits = np.tile([-np.inf, np.inf], (5, 1))
     limits[0] = 1, 100
-    ranged = RetentionModel(replace(model.parts, ranges=limits))
+    ranged = RetentionModel(replace(model.contents, ranges=limits))
     app = create_app(ranged)
     far = [ANNA, ANNA | {"tenure": 1000}, ANNA | {"tenure": 0}]
     answer = ask("/v1/predict", {"customers": far}, to=app).json()
@@ -236,8 +236,8 @@ def test_answers_are_kept_by_no_cache_and_guessed_at_by_no_browser(ask):
 
 
 def test_a_model_without_actions_has_no_recommendations_and_says_why(ask, model):
-    parts = model.parts
-    bare = RetentionModel(Parts(parts.contract, parts.scorer, parts.calibration))
+    parts = model.contents
+    bare = RetentionModel(ModelContents(parts.contract, parts.scorer, parts.calibration))
     app = create_app(bare)
     answer = ask("/v1/recommend", {"customers": [ANNA]}, to=app)
     assert answer.status_code == 404

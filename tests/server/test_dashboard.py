@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from churnkit.server import create_app
-from churnkit.server.observability.multiprocess_counters import KNOWN
+from churnkit.server.observability.metrics import METRICS
 
 
 @pytest.fixture
@@ -24,7 +24,9 @@ def asked(dashboard):
 def exposed():
     endings = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
     return {
-        name + ending: kind.labels for name, kind in KNOWN.items() for ending in endings[kind.type]
+        name + ending: kind.labels
+        for name, kind in METRICS.items()
+        for ending in endings[kind.type]
     }
 
 
@@ -42,7 +44,7 @@ def test_every_metric_of_the_dashboard_exists_with_its_labels(dashboard):
 
 def test_every_metric_is_on_the_dashboard(dashboard):
     shown = " ".join(expression for expression, _ in asked(dashboard))
-    for name in KNOWN:
+    for name in METRICS:
         assert name in shown, name
 
 
@@ -50,7 +52,7 @@ def test_what_is_exposed_is_what_is_known(ask, member, model):
     app = create_app(model)
     ask("/v1/predict", {"customers": [member(1)]}, to=app)
     families = text_string_to_metric_families(ask("/metrics", to=app).text)
-    assert {family.name for family in families} == set(KNOWN)
+    assert {family.name for family in families} == set(METRICS)
 
 
 def test_panels_stand_beside_each_other(dashboard):

@@ -12,7 +12,7 @@ from churnkit.bundle.model import RetentionModel
 from churnkit.decisions import ContactLimit, ContactPolicy
 from churnkit.journal import Journal
 from churnkit.server import create_app
-from churnkit.server.decision_log.write_ahead_log import Spool
+from churnkit.server.decision_log.write_ahead_log import WriteAheadLog
 
 JSON = {"content-type": "application/json"}
 NOW = "2026-11-25T12:00:00Z"
@@ -150,7 +150,7 @@ def test_without_a_journal_there_is_nowhere_for_outcomes(ask):
 
 
 def test_what_a_killed_worker_had_answered_is_written_by_the_next(live, url, tmp_path):
-    killed = Spool(tmp_path / "spool")
+    killed = WriteAheadLog(tmp_path / "spool")
     line = {"key": "k1", "customer": "m7", "policy": "gym", "at": 1.7e9, "action": None}
     killed.add([line, {**line, "key": "k2"}])
     killed._stream.write(b'{"key": "half')
@@ -159,7 +159,7 @@ def test_what_a_killed_worker_had_answered_is_written_by_the_next(live, url, tmp
     async def questions(client):
         for _ in range(200):
             await asyncio.sleep(0.02)
-            if len(decisions(url)) == 2 and not killed._place.exists():
+            if len(decisions(url)) == 2 and not killed._file.exists():
                 break
 
     live(questions)
@@ -199,7 +199,7 @@ def test_while_the_journal_is_away_decisions_wait_and_none_is_lost(
 
 
 def test_too_many_that_wait_are_refused_instead_of_lost(live, member, monkeypatch):
-    monkeypatch.setattr("churnkit.server.decision_log.recorder._MOST_WAITING", 3)
+    monkeypatch.setattr("churnkit.server.decision_log.recorder._MAX_WAITING", 3)
     body = {"customers": [member(place, decide=True) for place in range(1, 6)]}
 
     async def questions(client):
@@ -212,9 +212,9 @@ def test_too_many_that_wait_are_refused_instead_of_lost(live, member, monkeypatc
 
 def test_contact_limits_hold_over_requests(live, url, member, model):
     catalogue = replace(
-        model.parts.catalogue, contact=ContactPolicy(limits=(ContactLimit(1, days=30),))
+        model.contents.catalogue, contact=ContactPolicy(limits=(ContactLimit(1, days=30),))
     )
-    strict = RetentionModel(replace(model.parts, catalogue=catalogue), model.manifest)
+    strict = RetentionModel(replace(model.contents, catalogue=catalogue), model.manifest)
     rows = [member(place, decide=True) for place in range(1, 20)]
 
     async def questions(client):
@@ -230,9 +230,9 @@ def test_contact_limits_hold_over_requests(live, url, member, model):
 
 def test_contact_rules_without_a_journal_are_told(ask, member, model):
     catalogue = replace(
-        model.parts.catalogue, contact=ContactPolicy(limits=(ContactLimit(1, days=30),))
+        model.contents.catalogue, contact=ContactPolicy(limits=(ContactLimit(1, days=30),))
     )
-    app = create_app(RetentionModel(replace(model.parts, catalogue=catalogue)))
+    app = create_app(RetentionModel(replace(model.contents, catalogue=catalogue)))
     answer = ask("/v1/recommend", {"customers": [member(decide=True)]}, to=app)
     assert answer.status_code == 503
     assert "CHURNKIT_JOURNAL" in answer.json()["detail"]
@@ -243,8 +243,8 @@ def test_holdouts_and_chance_are_decided_and_written_with_their_propensity(
 ):
     from churnkit.decisions import Exploration
 
-    catalogue = replace(model.parts.catalogue, holdout=0.2, exploration=Exploration(0.1))
-    chancy = RetentionModel(replace(model.parts, catalogue=catalogue), model.manifest)
+    catalogue = replace(model.contents.catalogue, holdout=0.2, exploration=Exploration(0.1))
+    chancy = RetentionModel(replace(model.contents, catalogue=catalogue), model.manifest)
     rows = [member(place, decide=True) for place in range(1, 45)]
 
     async def questions(client):

@@ -7,12 +7,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Contract
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 from churnkit.server import create_app
+from churnkit.server.loaded_model import LoadedModel
+from churnkit.server.observability.metrics import Metrics
 from churnkit.server.openapi.document import openapi_document
 from churnkit.server.settings import Settings
 
@@ -32,7 +34,9 @@ def telco():
         else ColumnEffect.of_category([0.0] * len(column.levels), missing=0.0)
         for column in contract.features
     ]
-    return RetentionModel(Parts(contract, LinearScorer(0.0, flat), Calibration.identity(), actions))
+    return RetentionModel(
+        ModelContents(contract, LinearScorer(0.0, flat), Calibration.identity(), actions)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,14 @@ def page():
 
 
 def test_the_page_is_current(telco):
-    made = json.dumps(openapi_document(telco, Settings()), indent=1, sort_keys=True) + "\n"
+    made = (
+        json.dumps(
+            openapi_document(LoadedModel(telco, Metrics()), max_rows=Settings().max_rows),
+            indent=1,
+            sort_keys=True,
+        )
+        + "\n"
+    )
     assert PAGE.read_text(encoding="utf-8") == made, f"write it anew:\n{made[:500]}"
 
 

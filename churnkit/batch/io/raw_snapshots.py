@@ -55,7 +55,7 @@ def snapshot_file(
 
     from churnkit.timeline import build_to
 
-    plan = model.parts.timeline
+    plan = model.contents.timeline
     if plan is None:
         raise RecipeError(
             f"model '{model.name}' was trained on a ready table and has no plan for raw tables: "

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.decisions import REASONS, Decisions, decide
+from churnkit.bundle.decision_records import decision_fields
+from churnkit.decisions import REASONS, Decisions
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.reason_codes import CAPPED
 
@@ -107,15 +108,12 @@ def decide_once(
     fresh = np.array([customer not in before for customer in customers], dtype=np.bool_)
     rest = [customer for customer, new in zip(customers, fresh.tolist(), strict=True) if new]
     context = read_decision_context(journal, rest, catalogue, as_of=period.as_of, at=period.at)
-    decisions = decide(
+    decisions = model.decide_table(
         probability[fresh],
         encoded.matrix[fresh],
-        model.compiled_catalogue,
         budget=budget,
         context=context,
         used=None if journal is None else journal.used(model.name, period.name),
-        treatment_effects=model.treatment_effects(encoded.features[fresh]),
-        survival_weights=model.survival_weights(encoded.features[fresh]),
     )
     made: dict[str, Any] = decisions.to_columns()
     made["propensity"] = decisions.propensity.tolist()
@@ -155,22 +153,7 @@ def _records(
     from churnkit.journal import DecisionRecord, decision_key
 
     policy = model.name
-    actions = model.catalogue.actions
-    names = np.array(decisions.names, dtype=object)
-    columns = zip(
-        customers,
-        decisions.action.tolist(),
-        decisions.propensity.tolist(),
-        decisions.eligible,
-        decisions.expected_gain.tolist(),
-        decisions.low.tolist(),
-        decisions.high.tolist(),
-        decisions.cost.tolist(),
-        decisions.explored.tolist(),
-        decisions.reason,
-        holdouts,
-        strict=True,
-    )
+    actions = {action.name: action for action in model.catalogue.actions}
     return [
         DecisionRecord(
             decision_key(policy, period.name, customer),
@@ -181,32 +164,12 @@ def _records(
             model=model.name,
             model_digest=model.digest,
             period=period.name,
-            action=actions[place].name if place >= 0 else None,
-            action_group=actions[place].group if place >= 0 else None,
-            channel=actions[place].channel if place >= 0 else None,
-            propensity=min(1.0, propensity),
-            eligible=tuple(names[open_]),
-            expected_gain=gain,
-            gain_low=low,
-            gain_high=high,
-            cost=cost,
             holdout=holdout,
-            explored=explored,
-            reason=reason,
+            **decision_fields(decision, actions),
         )
-        for (
-            customer,
-            place,
-            propensity,
-            open_,
-            gain,
-            low,
-            high,
-            cost,
-            explored,
-            reason,
-            holdout,
-        ) in columns
+        for customer, decision, holdout in zip(
+            customers, decisions.to_rows(), holdouts, strict=True
+        )
     ]
 
 

@@ -136,7 +136,7 @@ def plan(
         anything is decided.
     """
     customers = read_customers(source, model.contract, output=output)
-    encoded, probability = model.judge(customers)
+    encoded, probability = model.score_table(customers, "recommend", unique=True)
     columns, decisions, before = decided_columns(
         model, encoded, probability, budget=budget, period=period
     )
@@ -163,7 +163,7 @@ def decided_columns(
     """Give a plan's columns, what was decided now, and how many were decided before."""
     columns: dict[str, Any] = {"churn_probability": probability}
     if period is None:
-        decisions = model.decide(encoded, probability, budget=budget)
+        decisions = model.decide_table(probability, encoded.matrix, budget=budget)
         return columns | decisions.to_columns(), decisions, 0
     decided = decide_once(
         model, encoded, probability, entities(encoded), budget=budget, period=period

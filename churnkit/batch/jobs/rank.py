@@ -10,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from churnkit.batch.jobs.whole_file import read_customers, write_whole
+from churnkit.bundle.decision_records import slate_fields
 from churnkit.bundle.entity_ids import arrow_ids, entities
-from churnkit.bundle.slate_records import shown_lines
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
-from churnkit.decisions.ranking.rank_rows import rank_rows
 from churnkit.decisions.reason_codes import CAPPED, REASONS
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def rank(
     """
     _ = model.ranker  # a model that ranks nothing is refused before anything is read
     customers = read_customers(source, model.contract, output=output)
-    encoded, probability = model.judge(customers)
+    encoded, probability = model.score_table(customers, "recommend", unique=True)
     lists, before = _lists(model, customers, encoded, period)
     table = _tabulate(model, encoded, probability, lists)
     if output is not None:
@@ -167,15 +166,13 @@ def _made(
             as_of=period.as_of,
             at=period.at,
         )
-    ranked = rank_rows(
-        compiled, encoded.matrix[list(rows)], ranker.bandit, keys=keys, context=context
-    )
+    ranked = model.rank_table(encoded.matrix[list(rows)], keys=keys, context=context)
     read = [column.name for column in compiled.columns if column.name in customers.column_names]
     values = customers.select(read).take(pa.array(rows, pa.int64())).to_pylist()
     lists: Lists = {}
     records = []
     for row, key, one, value in zip(rows, keys, ranked, values, strict=True):
-        lines = shown_lines(key, one, value, compiled, state=ranker.bandit.version)
+        lines = slate_fields(key, one, value, compiled, state=ranker.bandit.version)
         lists[row] = [_told(line) for line in lines]
         erased = context is not None and names[row] in context.no_contact
         if period is not None and period.journal is not None and not erased:

@@ -90,7 +90,7 @@ def plan(
     absent = contract.missing_columns("recommend", customers.columns)
     if absent:
         raise DataError("the Spark data frame", absent)
-    if model.parts.catalogue is None:
+    if model.contents.catalogue is None:
         raise RecipeError(f"model '{model.name}' was trained without actions: train it with some")
     wanted = {c.name for c in (*contract.required("recommend"), *contract.optional("recommend"))}
     chosen = customers.select(*[name for name in customers.columns if name in wanted])

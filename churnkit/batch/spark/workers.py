@@ -23,8 +23,6 @@ from churnkit.decisions.allocation.streaming_passes import (
     gather,
 )
 from churnkit.decisions.decide_table import assign_reasons, taken
-from churnkit.decisions.eligibility.exclusions import table_exclusions
-from churnkit.decisions.gain import Gains, catalogue_gain
 from churnkit.decisions.reason_codes import REASONS, UNSCORED
 from churnkit.errors import RecipeError
 
@@ -58,7 +56,7 @@ class Shipped:
         """Pack a saved model."""
         if model.digest is None:
             raise RecipeError("the model is not saved yet: save it, and load it with churnkit.load")
-        return cls(to_files(model.parts), model.digest)
+        return cls(to_files(model.contents), model.digest)
 
     def model(self) -> RetentionModel:
         """Unpack it, once in each process."""
@@ -98,7 +96,7 @@ class Encoding:
                 "problem": pa.array([problems.get(row) for row in range(len(chance))], pa.string()),
             }
             if self.weigh:
-                gains, _ = _weighed(model, encoded, chance)
+                gains, _ = model.action_gains(chance, encoded.matrix)
                 made["gain"] = _cells(gains.offered())
                 made["cost"] = _cells(np.broadcast_to(gains.cost, gains.expected.shape))
             yield from pa.table(made).to_batches()
@@ -180,7 +178,7 @@ class Applying:
                 _matrix(batch.column("encoded"), width),
                 len(model.contract.features),
             )
-            gains, barred = _weighed(model, encoded, chance)
+            gains, barred = model.action_gains(chance, encoded.matrix)
             offered = gains.offered()
             keys = batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64)
             cost = _matrix(batch.column("cost"), actions)
@@ -227,23 +225,6 @@ class Summing:
                     money = batch.column(column).to_numpy(zero_copy_only=False)[mine]
                     totals[name][1 + place] += exact_sum(money)
         yield pa.RecordBatch.from_pydict({"totals": [json.dumps(totals)]})
-
-
-def _weighed(
-    model: RetentionModel, encoded: Encoded, chance: NDArray[np.float64]
-) -> tuple[Gains, NDArray[np.int8]]:
-    """Weigh every action as `churnkit.decisions.decide` does."""
-    catalogue = model.compiled_catalogue
-    barred = table_exclusions(catalogue, encoded.matrix)
-    gains = catalogue_gain(
-        chance,
-        encoded.matrix,
-        catalogue,
-        treatment_effects=model.treatment_effects(encoded.features),
-        barred=barred,
-        survival_weights=model.survival_weights(encoded.features),
-    )
-    return gains, barred
 
 
 def _cells(matrix: NDArray[np.float64]) -> pa.ListArray:

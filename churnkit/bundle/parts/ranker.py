@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from churnkit.bundle.entity_ids import entities
-from churnkit.decisions.ranking.rank_rows import rank_rows
 from churnkit.decisions.ranking.ranking import Ranking
 from churnkit.errors import BundleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
     from numpy.typing import NDArray
 
     from churnkit.contracts.contract import Contract
-    from churnkit.contracts.encoding.encoded import Encoded
-    from churnkit.decisions import CompiledRanking, DecisionContext, RankingDecision
+    from churnkit.decisions import CompiledRanking
     from churnkit.models.bandit.linear import LinearBandit
 
-__all__ = ["Ranker", "ranked_columns", "read_ranker", "refuse_unfit", "write_ranker"]
+__all__ = ["Ranker", "read_ranker", "refuse_unfit", "write_ranker"]
 
 _RANKING, _BANDIT = "ranking.json", "bandit.json"
 
@@ -93,42 +87,3 @@ def refuse_unfit(bandit: LinearBandit, compiled: CompiledRanking) -> None:
             "what was learned of the options is of other columns, categories or option features "
             "than this model's: learn anew (churnkit learn --anew)"
         )
-
-
-def ranked_columns(
-    ranker: Ranker,
-    compiled: CompiledRanking,
-    encoded: Encoded,
-    *,
-    as_of: date | None,
-    context: DecisionContext | None,
-) -> dict[str, Any]:
-    """Rank the options for each row encoded for ``"recommend"``.
-
-    Returns
-    -------
-    (n,) each: ``action`` (first place, null for none), ``options``, ``propensities`` and
-    ``values`` (lists, best first; null for none) and ``reason``.
-    """
-    names = entities(encoded)
-    rows = np.flatnonzero(encoded.valid).tolist()
-    found: list[RankingDecision | None] = [None] * len(names)
-    ranked = rank_rows(
-        compiled,
-        encoded.matrix[rows],
-        ranker.bandit,
-        keys=[f"{names[row]}:{as_of}" for row in rows],
-        context=None
-        if context is None
-        else replace(context, customers=[names[row] for row in rows]),
-    )
-    for row, one in zip(rows, ranked, strict=True):
-        found[row] = one
-    slates = [None if one is None else one.slate for one in found]
-    return {
-        "action": [None if one is None else one.action for one in found],
-        "options": [None if slate is None else list(slate.options) for slate in slates],
-        "propensities": [None if slate is None else list(slate.propensities) for slate in slates],
-        "values": [None if slate is None else list(slate.values) for slate in slates],
-        "reason": ["not scored" if one is None else one.reason for one in found],
-    }

@@ -1,4 +1,4 @@
-"""The actions that an experiment tried, as a bundle keeps them: files under ``uplift/``."""
+"""Measured treatment effects of actions in a bundle: ``uplift.json`` and ``uplift/*.npy``."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
     from churnkit.decisions import Catalogue
 
-__all__ = ["TriedActions", "read_tried", "write_tried"]
+__all__ = ["ActionEffects", "read_effects", "write_effects"]
 
 
 @dataclass(frozen=True)
-class TriedActions:
-    """Measured effects of the catalogue's actions that were tried.
+class ActionEffects:
+    """Treatment effects of the actions that an experiment measured.
 
     Parameters
     ----------
     scorer
         Effects on the outcome.
     actions
-        For each of the scorer's actions the name in the catalogue; None for one that it lacks.
+        For each treatment of the scorer the action's name; None if the catalogue lacks it.
     outcome
         ``"staying"`` or ``"money"``.
     level
@@ -47,34 +47,34 @@ class TriedActions:
     def treatment_effects(
         self, catalogue: Catalogue, features: NDArray[np.float64]
     ) -> MeasuredEffects:
-        """Give the effects for customers with these encoded features (n, f)."""
+        """Return the effects for encoded features (n, f)."""
         bounds = self.scorer.interval(np.ascontiguousarray(features), level=self.level)
-        columns = [at for at, name in enumerate(self.actions) if name is not None]
+        columns = [column for column, name in enumerate(self.actions) if name is not None]
         places = tuple(catalogue.names.index(name) for name in self.actions if name is not None)
-        low, expected, high = (part[:, columns] for part in bounds)
+        low, expected, high = (bound[:, columns] for bound in bounds)
         return MeasuredEffects(places, self.outcome, low, expected, high)
 
 
-def write_tried(tried: TriedActions) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Give what ``uplift.json`` says, and the arrays beside it."""
-    settings, arrays = tried.scorer.to_arrays()
-    described = {
+def write_effects(effects: ActionEffects) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the contents of ``uplift.json`` and the arrays."""
+    settings, arrays = effects.scorer.to_arrays()
+    document = {
         "settings": settings,
-        "actions": list(tried.actions),
-        "outcome": tried.outcome,
-        "level": tried.level,
+        "actions": list(effects.actions),
+        "outcome": effects.outcome,
+        "level": effects.level,
     }
-    return described, arrays
+    return document, arrays
 
 
-def read_tried(
+def read_effects(
     files: Mapping[str, bytes],
     arrays: Mapping[str, NDArray[Any]],
     *,
     features: int,
     catalogue: Catalogue | None,
-) -> TriedActions | None:
-    """Rebuild the tried actions from a bundle's files; None if it has none.
+) -> ActionEffects | None:
+    """Restore the effects from a bundle's files; None if it has none.
 
     Raises
     ------
@@ -83,16 +83,16 @@ def read_tried(
     """
     if "uplift.json" not in files:
         return None
-    described = json.loads(files["uplift.json"])
-    scorer = UpliftScorer.from_arrays(described["settings"], arrays)
-    actions, names = described["actions"], () if catalogue is None else catalogue.names
-    known = [name for name in actions if name is not None]
+    document = json.loads(files["uplift.json"])
+    scorer = UpliftScorer.from_arrays(document["settings"], arrays)
+    actions, names = document["actions"], () if catalogue is None else catalogue.names
+    measured = [name for name in actions if name is not None]
     if len(actions) != scorer.n_actions or scorer.n_features != features:
-        raise BundleError("the bundle's uplift does not fit its contract: train again")
-    if not set(known) <= set(names) or len(set(known)) < len(known):
-        raise BundleError("the bundle's uplift names actions that its catalogue lacks: train again")
-    level = read_number(described, "level")
+        raise BundleError("the uplift effects do not fit the contract: retrain")
+    if not set(measured) <= set(names) or len(set(measured)) < len(measured):
+        raise BundleError("the uplift effects name actions that the catalogue lacks: retrain")
+    level = read_number(document, "level")
     if not 0.0 <= level < 1.0:
-        raise BundleError("the level of the bundle's uplift is no share: train again")
-    outcome: Outcome = read_choice(described, "outcome", among=get_args(Outcome))  # type: ignore[assignment]
-    return TriedActions(scorer, tuple(actions), outcome, level)
+        raise BundleError("the level of the uplift interval must be in [0, 1): retrain")
+    outcome: Outcome = read_choice(document, "outcome", among=get_args(Outcome))  # type: ignore[assignment]
+    return ActionEffects(scorer, tuple(actions), outcome, level)

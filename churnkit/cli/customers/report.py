@@ -129,7 +129,7 @@ def _journal(model: RetentionModel | None, url: str | None) -> Iterator[Journal 
     """Open the journal where the catalogue asks what went out before."""
     from churnkit.decisions.eligibility.context import context_requirements
 
-    catalogue = None if model is None else model.parts.catalogue
+    catalogue = None if model is None else model.contents.catalogue
     if catalogue is None or not context_requirements(catalogue):
         yield None
         return

@@ -205,4 +205,4 @@ def _print_card(name: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(dict(model.card))
     else:
-        sys.stdout.write(model.card_page())
+        sys.stdout.write(model.card_markdown())

@@ -48,10 +48,10 @@ def console(
     from churnkit.insights import load_embedder
     from churnkit.journal import Journal
     from churnkit.report.input_tables import customers_in, tables_in, tables_named
-    from churnkit.server.auth.access_control import refuse_open_door
+    from churnkit.server.auth.access_control import refuse_public_host
 
     embed = None if embeddings is None else load_embedder(embeddings)
-    refuse_open_door(host, keys=str(keys) if keys else None, unlocked=False)
+    refuse_public_host(host, keys=str(keys) if keys else None, is_open=False)
     root = find_project().root
     tables = tables_named(table or []) or ({} if customers else tables_in(root))
     loaded = load_model(model)

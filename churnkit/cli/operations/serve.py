@@ -47,7 +47,7 @@ def serve(
     from churnkit.pipeline.project_templates import serving_folder
     from churnkit.server import Settings, pack
     from churnkit.server import serve as start
-    from churnkit.server.auth.access_control import refuse_open_door
+    from churnkit.server.auth.access_control import refuse_public_host
 
     settings = {
         name: str(path.absolute())
@@ -55,9 +55,9 @@ def serve(
         if path is not None
     }
     chosen = Settings.from_environment({**os.environ, **settings})
-    refuse_open_door(host, keys=chosen.keys, unlocked=chosen.open)
+    refuse_public_host(host, keys=chosen.keys, is_open=chosen.open)
     loaded = load_model(model)
-    if loaded.parts.ranker is not None and chosen.bandit is None:
+    if loaded.contents.ranker is not None and chosen.bandit is None:
         settings["CHURNKIT_BANDIT"] = str(states_of(loaded.name).absolute())
     say(f"packing {loaded.name} ({(loaded.digest or '')[:19]}) into a Bento")
     tag = pack(loaded, name=loaded.name, serving=serving_folder(find_project().root))
@@ -87,12 +87,12 @@ def _followed(model: str | None, name: str, seconds: float) -> Iterator[dict[str
         return
     from churnkit.bundle import Registry
     from churnkit.bundle.registry.quiet import quiet_mlflow
-    from churnkit.server.reload.registry_mirror import Mirror
+    from churnkit.server.reload.registry_mirror import RegistryMirror
 
     alias = model.rpartition("@")[2] if model is not None and "@" in model else "champion"
     with TemporaryDirectory(prefix="churnkit-champion-") as folder:
         with quiet_mlflow():
-            mirror = Mirror(Registry(), name, alias, Path(folder))
+            mirror = RegistryMirror(Registry(), name, alias, Path(folder))
             mirror.look()
         with mirror.following(seconds, say):
             yield {"CHURNKIT_FOLLOW": str(mirror.link)}

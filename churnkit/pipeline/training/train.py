@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit import __version__
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.registry.mlflow import CHALLENGER, CHAMPION, Registry
@@ -241,7 +241,7 @@ def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
 
 def _parts(
     recipe: Recipe, data: TrainingData, fitted: Fitted, tried: UpliftArtifact | None = None
-) -> Parts:
+) -> ModelContents:
     golden = synthetic_rows(
         data.test.X,
         rows=_GOLDEN_ROWS,
@@ -254,7 +254,7 @@ def _parts(
     if recipe.lifetime is not None:
         lifetime = fit_lifetime(recipe.lifetime, data, seed=recipe.seed)
     card = build_card(recipe, data, fitted, lifetime)
-    return Parts(
+    return ModelContents(
         contract=data.contract,
         scorer=fitted.model.scorer_,
         calibration=fitted.model.calibration_,
@@ -273,7 +273,7 @@ def _parts(
             categorical=data.contract.categorical_features,
         ).to_dict(),
         clusters=_clusters(recipe, data),
-        tried=None if tried is None else tried.actions,
+        uplift=None if tried is None else tried.actions,
     )
 
 

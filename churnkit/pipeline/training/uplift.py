@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.bundle.parts.uplift import TriedActions
+from churnkit.bundle.parts.uplift import ActionEffects
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
@@ -39,7 +39,7 @@ _UNAFFORDABLE = 1e12
 class UpliftArtifact:
     """What fitting an experiment came to: what the bundle keeps, and what the card says."""
 
-    actions: TriedActions
+    actions: ActionEffects
     card: dict[str, Any]
 
 
@@ -85,7 +85,7 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> UpliftArti
         groups=np.array(ids)[rows],
     )
     outcome: Literal["staying", "money"] = "money" if experiment.kind == "money" else "staying"
-    actions = TriedActions(model.scorer_, names, outcome, experiment.level)
+    actions = ActionEffects(model.scorer_, names, outcome, experiment.level)
     return UpliftArtifact(actions, _card(model, treatments, rows=len(rows)))
 
 

@@ -1,4 +1,4 @@
-"""Who may ask what, how often, and how many at once."""
+"""Access control: keys and scopes, rate limits, and concurrency."""
 
 from __future__ import annotations
 
@@ -6,44 +6,54 @@ import ipaddress
 import math
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.errors import ChurnkitError
 from churnkit.server.auth.api_keys import KeyRing
 from churnkit.server.http.problem_details import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from churnkit.server.auth.api_keys import Key
-    from churnkit.server.http.endpoint import Request
     from churnkit.server.settings import Settings
 
-__all__ = ["AccessControl", "Bucket", "is_loopback", "refuse_open_door"]
+__all__ = ["AccessControl", "TokenBucket", "is_loopback", "refuse_public_host"]
 
 _BUSY_SECONDS: Final = 1
 
 
-class Bucket:
-    """A token bucket: so many requests a second, and so many at once.
+class TokenBucket:
+    """A token bucket: a rate per second with bursts.
+
+    Parameters
+    ----------
+    rate
+        Requests per second.
+    burst
+        Requests at once; at least 1.
+    now
+        The current time in seconds.
 
     Examples
     --------
-    >>> bucket = Bucket(rate=2.0, burst=1.0, now=0.0)
+    >>> bucket = TokenBucket(rate=2.0, burst=1.0, now=0.0)
     >>> bucket.take(0.0), bucket.take(0.0), bucket.take(0.5)
     (0.0, 0.5, 0.0)
     """
 
-    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+    __slots__ = ("_burst", "_rate", "_tokens", "_updated")
 
     def __init__(self, *, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = max(burst, 1.0)
         self._tokens = self._burst
-        self._at = now
+        self._updated = now
 
     def take(self, now: float) -> float:
         """Take a token; return 0, or the seconds until there is one."""
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
-        self._at = now
+        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now
         if self._tokens >= 1.0:
             self._tokens -= 1.0
             return 0.0
@@ -51,61 +61,59 @@ class Bucket:
 
 
 class AccessControl:
-    """Lets requests in, or says why not.
+    """Admits requests by key, scope, rate and number.
 
     Parameters
     ----------
     settings
-        Keys, limits, and whether strangers are answered.
+        Keys, limits, and whether other machines are answered without keys.
 
     Raises
     ------
     ChurnkitError
-        If the file of keys cannot be read.
+        If the key file cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._ring = KeyRing(settings.keys) if settings.keys else None
-        self._buckets: dict[tuple[str, float, float], Bucket] = {}
-        self._busy = 0
+        self._keys = KeyRing(settings.keys) if settings.keys else None
+        self._buckets: dict[tuple[str, float, float], TokenBucket] = {}
+        self._running = 0
 
-    @property
-    def asks(self) -> bool:
-        """Whether keys are asked for."""
-        return self._ring is not None
-
-    def admit(self, request: Request, scope: str | None) -> str:
-        """Let a request in.
+    def admit(
+        self, asgi_scope: Mapping[str, Any], headers: Mapping[bytes, bytes], scope: str | None
+    ) -> str:
+        """Admit a request.
 
         Parameters
         ----------
-        request
-            Whose address or key is looked at.
+        asgi_scope, headers
+            Of the request.
         scope
-            What its key must be allowed; None for any key.
+            The scope that its key needs; None for any key.
 
         Returns
         -------
-        The id of its key; empty where no keys are asked for.
+        str
+            The id of its key; empty where no keys are configured.
 
         Raises
         ------
         Problem
-            401 without a valid key, 403 for a key without the scope or a stranger where there
-            are no keys, 429 for too many requests.
+            401 without a valid key; 403 for a key without the scope, or another machine where
+            no keys are configured; 429 above the rate.
         """
-        if self._ring is None:
-            client = request.scope.get("client")
+        if self._keys is None:
+            client = asgi_scope.get("client")
             if client is None or self._settings.open or is_loopback(client[0]):
                 return ""
             raise Problem(
                 403,
                 "address",
-                "without keys only this machine is answered: start the service with --keys, or "
-                "set CHURNKIT_OPEN=1 behind a gateway that asks for keys itself",
+                "without API keys the service answers only its own machine: start it with --keys, "
+                "or set CHURNKIT_OPEN=1 behind a gateway that authenticates",
             )
-        key = self._ring.find(_presented(request))
+        key = self._keys.find(_bearer_token(headers))
         if key is None:
             raise Problem(
                 401,
@@ -114,7 +122,7 @@ class AccessControl:
                 headers={"www-authenticate": "Bearer"},
             )
         if scope is not None and scope not in key.scopes:
-            raise Problem(403, "scope", f"this key may not do that: it lacks the scope '{scope}'")
+            raise Problem(403, "scope", f"this key lacks the scope '{scope}'")
         self._limit(key)
         return key.id
 
@@ -124,49 +132,48 @@ class AccessControl:
         now = time.monotonic()
         bucket = self._buckets.get((key.id, rate, burst))
         if bucket is None:
-            bucket = Bucket(rate=rate, burst=burst, now=now)
+            bucket = TokenBucket(rate=rate, burst=burst, now=now)
             self._buckets[key.id, rate, burst] = bucket
         seconds = bucket.take(now)
         if seconds:
             raise Problem(
                 429,
                 "rate",
-                f"this key may send {rate:g} requests a second: wait, or send more customers in "
-                "each",
+                f"this key may send {rate:g} requests per second: wait, or send more customers "
+                "per request",
                 headers={"retry-after": str(math.ceil(seconds))},
             )
 
     def enter(self) -> None:
-        """Take one of the places for questions that are under way; `leave` gives it back.
+        """Take one of the slots for running requests; `leave` returns it.
 
         Raises
         ------
         Problem
             503 if there is none.
         """
-        if self._busy >= self._settings.max_concurrent:
+        if self._running >= self._settings.max_concurrent:
             raise Problem(
                 503,
                 "busy",
-                f"{self._busy} requests are under way: try again soon",
+                f"{self._running} requests are running: try again soon",
                 headers={"retry-after": str(_BUSY_SECONDS)},
             )
-        self._busy += 1
+        self._running += 1
 
     def leave(self) -> None:
-        """Give a place back."""
-        self._busy -= 1
+        """Return a slot."""
+        self._running -= 1
 
 
-def _presented(request: Request) -> str:
-    said = request.headers.get(b"authorization", b"")
-    kind, _, key = said.partition(b" ")
-    return key.strip().decode("latin-1") if kind.lower() == b"bearer" else ""
+def _bearer_token(headers: Mapping[bytes, bytes]) -> str:
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    return token.strip().decode("latin-1") if scheme.lower() == b"bearer" else ""
 
 
 @lru_cache(maxsize=1_024)
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is this machine's own.
+    """Return whether an address is this machine's own.
 
     Examples
     --------
@@ -176,23 +183,32 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        found = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return bool((mapped or found).is_loopback)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
 
 
-def refuse_open_door(host: str, *, keys: str | None, unlocked: bool) -> None:
-    """Refuse to listen where other machines reach, unless keys are asked for.
+def refuse_public_host(host: str, *, keys: str | None, is_open: bool) -> None:
+    """Refuse to listen on an address that other machines reach, unless keys are required.
+
+    Parameters
+    ----------
+    host
+        The address to listen on.
+    keys
+        The key file, if any.
+    is_open
+        Whether other machines are answered without keys.
 
     Raises
     ------
     ChurnkitError
         With what to do instead.
     """
-    if not (is_loopback(host) or keys or unlocked):
+    if not (is_loopback(host) or keys or is_open):
         raise ChurnkitError(
-            f"{host} can be reached by other machines and there are no keys: make one with "
-            "churnkit keys add, and start with --keys FILE; or listen on 127.0.0.1"
+            f"{host} can be reached by other machines and no API keys are configured: create one "
+            "with churnkit keys add and start with --keys FILE, or listen on 127.0.0.1"
         )

@@ -11,7 +11,7 @@ import bentoml
 
 from churnkit.bundle.model import RetentionModel
 from churnkit.errors import BundleError
-from churnkit.server.openapi.model_description import version_of
+from churnkit.server.loaded_model import short_version
 
 if TYPE_CHECKING:
     import os
@@ -53,7 +53,7 @@ def store_model(source: RetentionModel | str | os.PathLike[str], *, name: str) -
         If the bundle does not verify, or the model was never saved.
     """
     model = source if isinstance(source, RetentionModel) else RetentionModel.load(source)
-    version = version_of(model)
+    version = short_version(model)
     if version is None:
         raise BundleError(f"model '{model.name}' was never saved: save it, then load it again")
     tag = f"{bento_name(name)}:{version}"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from churnkit.server.app import App
-    from churnkit.server.http.endpoint import Receive, Scope, Send
+    from churnkit.server.http.route import Receive, Scope, Send
 
 __all__ = ["Mounted"]
 

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, NoReturn
 import psutil  # type: ignore[import-untyped]
 
 from churnkit.errors import ChurnkitError
-from churnkit.server.auth.access_control import refuse_open_door
+from churnkit.server.auth.access_control import refuse_public_host
 from churnkit.server.bento.pack import quiet_environment
 from churnkit.server.settings import Settings
 
@@ -113,7 +113,7 @@ def serve(
     """
     given = dict(settings or {})
     chosen_settings = Settings.from_environment({**os.environ, **given})
-    refuse_open_door(host, keys=chosen_settings.keys, unlocked=chosen_settings.open)
+    refuse_public_host(host, keys=chosen_settings.keys, is_open=chosen_settings.open)
     if chosen_settings.keys:
         # The service works in a folder of its own.
         given["CHURNKIT_KEYS"] = str(Path(chosen_settings.keys).resolve())

@@ -1,7 +1,7 @@
-"""Decisions on their way to the journal: on disk before the answer goes out, written soon after.
+"""A write-ahead log of decisions: on disk before the reply, in the journal soon after.
 
-A line of a file outlives its process: what a killed worker had answered and not yet written is
-written by the next one. The journal takes each key once, so writing twice does no harm.
+A line outlives its process: the next worker writes what a killed one had answered and not yet
+written. The journal takes each key once, so writing twice does no harm.
 """
 
 from __future__ import annotations
@@ -17,80 +17,80 @@ from churnkit.core.io.lock import LockHeldError, lock_stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Spool"]
+__all__ = ["WriteAheadLog"]
 
-_ENDING: Final = ".decisions"
+_SUFFIX: Final = ".decisions"
 _ENCODE = msgspec.json.Encoder().encode
 
 Line = dict[str, Any]
 
 
-class Spool:
-    """A worker's file of decisions, and the files that dead workers left.
+class WriteAheadLog:
+    """A worker's file of decisions, and the files of workers that died.
 
     Parameters
     ----------
     folder
-        Made if need be, for its owner alone: the lines hold customers' ids.
+        Created if need be, for its owner alone: the lines hold customers' ids.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     spool = Spool(Path(folder))
-    ...     spool.add([{"key": "k1"}])
-    ...     kept = spool.left_over()
-    ...     spool.close()
-    >>> kept
+    ...     log = WriteAheadLog(Path(folder))
+    ...     log.add([{"key": "k1"}])
+    ...     orphans = log.orphans()
+    ...     log.close()
+    >>> orphans
     []
     """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
-        self._place = folder / f"{os.getpid()}-{os.urandom(4).hex()}{_ENDING}"
-        handle = os.open(self._place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self._file = folder / f"{os.getpid()}-{os.urandom(4).hex()}{_SUFFIX}"
+        handle = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._stream: IO[bytes] = os.fdopen(handle, "wb", buffering=0)
-        # Held while this process lives: so another one knows whose files are left over.
+        # Held while this process lives: a file without a lock is an orphan.
         lock_stream(self._stream, wait=True)
 
     def add(self, lines: list[Line]) -> None:
-        """Keep decisions until `clear`: in the system's hands when this returns."""
+        """Store decisions until `clear`; the operating system has them when this returns."""
         self._stream.write(b"".join(_ENCODE(line) + b"\n" for line in lines))
 
     def clear(self) -> None:
-        """Forget them: they stand in the journal."""
+        """Drop all decisions, once they are in the journal."""
         self._stream.truncate(0)
 
     def close(self) -> None:
-        """Take the file away if nothing is in it."""
+        """Close the file, and remove it if it is empty."""
         empty = os.fstat(self._stream.fileno()).st_size == 0
         self._stream.close()
         if empty:
-            self._place.unlink(missing_ok=True)
+            self._file.unlink(missing_ok=True)
 
-    def left_over(self) -> list[tuple[Path, list[Line]]]:
-        """Read the files of workers that are gone; remove each with `done` once it is written."""
-        found = []
-        for place in sorted(self._folder.glob(f"*{_ENDING}")):
-            if place == self._place:
+    def orphans(self) -> list[tuple[Path, list[Line]]]:
+        """Read the files of workers that died; `remove` each once it is written."""
+        orphans = []
+        for file in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            if file == self._file:
                 continue
-            with contextlib.suppress(OSError, LockHeldError), place.open("rb+") as stream:
+            with contextlib.suppress(OSError, LockHeldError), file.open("rb+") as stream:
                 lock_stream(stream, wait=False)
-                found.append((place, _read(stream.read())))
-        return found
+                orphans.append((file, _read(stream.read())))
+        return orphans
 
     @staticmethod
-    def done(place: Path) -> None:
-        """Remove a file whose decisions stand in the journal."""
-        place.unlink(missing_ok=True)
+    def remove(file: Path) -> None:
+        """Remove a file whose decisions are in the journal."""
+        file.unlink(missing_ok=True)
 
 
 def _read(content: bytes) -> list[Line]:
     lines = []
     for line in content.splitlines():
-        # A worker may have been killed in the middle of its last line: nobody was answered then.
+        # A worker killed within its last line had not sent that reply.
         with contextlib.suppress(msgspec.DecodeError):
             lines.append(msgspec.json.decode(line, type=dict[str, Any]))
     return lines

@@ -1,4 +1,4 @@
-"""The same request sent twice is decided once: ``Idempotency-Key``."""
+"""Idempotency keys: a repeated request gets the reply of the first."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ from typing import TYPE_CHECKING, Final
 from churnkit.server.http.problem_details import Problem
 
 if TYPE_CHECKING:
-    from churnkit.server.http.endpoint import Reply, Request
+    from collections.abc import Mapping
 
-__all__ = ["Repeats", "repeat_of"]
+    from churnkit.server.http.route import Reply
+
+__all__ = ["IdempotentReplies", "IdempotentRequest", "idempotent_request"]
 
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
-_MOST_KEPT: Final = 10_000
-_MOST_BYTES: Final = 64_000_000
+_MAX_REPLIES: Final = 10_000
+_MAX_BYTES: Final = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """A request that names itself.
+class IdempotentRequest:
+    """A request with an ``Idempotency-Key``.
 
     Parameters
     ----------
     name
-        Of the client and its key together.
+        Digest of the client and its key.
     body
-        The digest of the body.
+        Digest of the body.
     """
 
     name: bytes
@@ -37,75 +39,74 @@ class Repeat:
 
     @property
     def ids(self) -> str:
-        """The id of its answer: the same in every worker, and after a restart."""
+        """The id of its reply: the same in every worker, and after a restart."""
         return self.name.hex()[:24]
 
 
-def repeat_of(request: Request, client: str, raw: bytes) -> Repeat | None:
-    """Return what a request calls itself; None if it has no name.
+def idempotent_request(
+    headers: Mapping[bytes, bytes], client_key: str, body: bytes
+) -> IdempotentRequest:
+    """Return the identity of a request with an ``Idempotency-Key``.
 
     Raises
     ------
     Problem
-        400 if the name is no visible text of at most 200 characters.
+        400 if the key is not 1 to 200 visible ASCII characters.
     """
-    key = request.headers.get(b"idempotency-key")
-    if key is None:
-        return None
+    key = headers[b"idempotency-key"]
     if not _KEY.fullmatch(key):
-        raise Problem(
-            400, "idempotency-key", "give an idempotency-key of 1 to 200 visible characters"
-        )
-    name = hashlib.sha256(client.encode() + b"\0" + key).digest()
-    return Repeat(name, hashlib.sha256(raw).digest())
+        detail = "idempotency-key must have 1 to 200 visible ASCII characters"
+        raise Problem(400, "idempotency-key", detail)
+    name = hashlib.sha256(client_key.encode() + b"\0" + key).digest()
+    return IdempotentRequest(name, hashlib.sha256(body).digest())
 
 
-class Repeats:
-    """The answers of this worker that may be asked for again.
+class IdempotentReplies:
+    """Replies of this worker that may be asked for again: the newest 10,000, in memory.
 
-    They are kept in memory, the newest ten thousand of them. The ids of decisions come from the
-    key, so that even where an answer is forgotten, the journal takes the decision once.
+    The ids of decisions come from the key, so that the journal takes a decision once even when
+    its reply is no longer stored.
     """
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, tuple[bytes, Reply | None]] = OrderedDict()
+        self._stored: OrderedDict[bytes, tuple[bytes, Reply | None]] = OrderedDict()
         self._bytes = 0
 
-    def begin(self, repeat: Repeat) -> Reply | None:
-        """Return the answer that was given before, or take note that one is on its way.
+    def begin(self, request: IdempotentRequest) -> Reply | None:
+        """Return the stored reply, or register a request whose reply is to come.
 
         Raises
         ------
         Problem
-            422 if the key came with another body, 409 if its answer is still on its way.
+            422 if the key came with another body, 409 if its reply is still to come.
         """
-        found = self._kept.get(repeat.name)
-        if found is None:
-            self._kept[repeat.name] = repeat.body, None
+        stored = self._stored.get(request.name)
+        if stored is None:
+            self._stored[request.name] = request.body, None
             return None
-        body, reply = found
-        if body != repeat.body:
+        body, reply = stored
+        if body != request.body:
             raise Problem(
                 422,
                 "idempotency-key",
-                "this idempotency-key came with another body before: give each request its own",
+                "this idempotency-key was used with another body: use a new key for each request",
             )
         if reply is None:
             raise Problem(
                 409,
                 "under-way",
-                "the first request with this idempotency-key is not answered yet: wait",
+                "the first request with this idempotency-key is still being answered: wait",
                 headers={"retry-after": "1"},
             )
         return reply
 
-    def end(self, repeat: Repeat, reply: Reply | None) -> None:
-        """Keep an answer; or, where there is none, forget that it was asked for."""
+    def end(self, request: IdempotentRequest, reply: Reply | None) -> None:
+        """Store a reply; forget the request if there is none."""
         if reply is None:
-            self._kept.pop(repeat.name, None)
+            self._stored.pop(request.name, None)
             return
-        self._kept[repeat.name] = repeat.body, reply
+        self._stored[request.name] = request.body, reply
         self._bytes += len(reply.body)
-        while len(self._kept) > _MOST_KEPT or self._bytes > _MOST_BYTES:
-            _, (_, old) = self._kept.popitem(last=False)
-            self._bytes -= len(old.body) if old is not None else 0
+        while len(self._stored) > _MAX_REPLIES or self._bytes > _MAX_BYTES:
+            _, (_, oldest) = self._stored.popitem(last=False)
+            self._bytes -= len(oldest.body) if oldest is not None else 0

@@ -1,7 +1,8 @@
-"""What the endpoint says when it refuses: ``application/problem+json`` (RFC 9457)."""
+"""Refusals as ``application/problem+json`` (RFC 9457)."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -9,30 +10,16 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PROBLEM_TYPE", "Problem", "shape_violation"]
+__all__ = ["PROBLEM_TYPE", "Problem", "shape_problem"]
 
 PROBLEM_TYPE: Final = "application/problem+json"
 _SHOWN_NAME = 80
-
-_TITLES = {
-    400: "The body is not JSON",
-    401: "This service asks for a key",
-    403: "This is not allowed to you",
-    404: "There is nothing at this path",
-    405: "This path does not take that method",
-    408: "The body came too slowly",
-    409: "This does not go with what was asked before",
-    413: "The body is too large",
-    415: "The body is of a type that is not read",
-    422: "The body does not fit the contract",
-    429: "There were too many requests",
-    500: "The service is at fault",
-    503: "The service cannot answer now",
-}
+# RFC 9110's names, where those of the oldest Python differ.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 
 
-class Problem(Exception):  # noqa: N818 - the RFC's own word
-    """A refusal that the client can read and mend; it holds no customer's value.
+class Problem(Exception):  # noqa: N818 - the RFC's term
+    """A refusal with what is wrong and what to do; it holds no customer's value.
 
     Parameters
     ----------
@@ -41,16 +28,16 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
     kind
         The last part of the problem's ``type``, such as ``"contract"``.
     detail
-        What was wrong and what to do, in one sentence.
+        What is wrong and what to do, in one sentence.
     violations
-        Records with ``column``, ``rule``, ``count``, ``positions`` and ``mend``.
+        Records with ``column``, ``rule``, ``count``, ``positions`` and ``remedy``.
     headers
-        Further headers of the answer.
+        Further headers of the reply.
 
     Examples
     --------
     >>> Problem(413, "too-large", "send at most 10 bytes").to_dict()["title"]
-    'The body is too large'
+    'Content Too Large'
     """
 
     def __init__(
@@ -73,31 +60,33 @@ class Problem(Exception):  # noqa: N818 - the RFC's own word
         """Return the problem as JSON-able data."""
         return {
             "type": f"urn:churnkit:problem:{self.kind}",
-            "title": _TITLES[self.status],
+            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": self.detail,
             "violations": self.violations,
         }
 
     def to_json(self) -> bytes:
-        """Return the problem as the body of an answer."""
+        """Return the problem as the body of a reply."""
         return msgspec.json.encode(self.to_dict())
 
 
-def shape_violation(
+def shape_problem(
     column: str, rule: str, remedy: str, *, count: int = 1, positions: Sequence[int] = ()
-) -> dict[str, Any]:
-    """Describe a broken rule of the body itself, in the form of a contract's violation.
+) -> Problem:
+    """Return the refusal of a body that has another shape than its path takes.
 
     Examples
     --------
-    >>> shape_violation("top", "type", "send a whole number")["rule"]
+    >>> shape_problem("top", "type", "send a whole number").violations[0]["rule"]
     'type'
     """
-    return {
+    violation = {
         "column": column[:_SHOWN_NAME],
         "rule": rule,
         "count": count,
         "positions": list(positions),
         "remedy": remedy,
     }
+    detail = "the body does not have the shape that this path takes"
+    return Problem(422, "shape", detail, violations=[violation])

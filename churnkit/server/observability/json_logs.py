@@ -1,4 +1,4 @@
-"""Log lines that programs read: one JSON object each, about the service and never a customer."""
+"""Logging of the service, as JSON lines or text; no line holds customer data."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from datetime import UTC, datetime
 
 from churnkit.errors import ChurnkitError
 
-__all__ = ["JsonLines", "log_as"]
+__all__ = ["JsonFormatter", "configure_logging"]
 
 _NAME = "churnkit.server"
 
 
-class JsonLines(logging.Formatter):
-    """Formats a record as one line of JSON.
+class JsonFormatter(logging.Formatter):
+    """Format log records as JSON lines.
 
     Examples
     --------
     >>> record = logging.LogRecord("churnkit.server", 30, "", 0, "kept %s", ("2",), None)
-    >>> json.loads(JsonLines().format(record))["message"]
+    >>> json.loads(JsonFormatter().format(record))["message"]
     'kept 2'
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give time, level, logger, process and message."""
+        """Return time, level, logger, process and message as JSON."""
         moment = datetime.fromtimestamp(record.created, UTC)
         return json.dumps(
             {
@@ -40,26 +40,26 @@ class JsonLines(logging.Formatter):
         )
 
 
-def log_as(form: str | None) -> None:
-    """Write the service's log to stderr.
+def configure_logging(form: str | None) -> None:
+    """Send the service's log to stderr.
 
     Parameters
     ----------
     form
-        ``"json"`` or ``"text"``; None leaves logging to the program around.
+        ``"json"`` or ``"text"``; None leaves logging to the embedding program.
 
     Raises
     ------
     ChurnkitError
-        If it is another word.
+        If it is neither.
     """
     if form is None:
         return
     if form not in {"json", "text"}:
-        raise ChurnkitError("CHURNKIT_LOG must be json or text")
+        raise ChurnkitError(f"CHURNKIT_LOG must be json or text, got {form!r}")
     handler = logging.StreamHandler(sys.stderr)
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    handler.setFormatter(JsonLines() if form == "json" else plain)
+    text = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonFormatter() if form == "json" else text)
     logger = logging.getLogger(_NAME)
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)

@@ -1,26 +1,105 @@
-"""The schemas of the endpoint's OpenAPI page: customers as the contract has them, and answers."""
+"""Schemas of the OpenAPI document: customers as in the contract, requests and replies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.server.routes.customers import DEFAULT_REASONS, MAX_REASONS
 from churnkit.server.routes.outcomes import OUTCOME_SCHEMA
 
 if TYPE_CHECKING:
-    from churnkit.contracts.contract import Contract, Purpose
+    from churnkit.contracts.contract import Contract
 
 __all__ = ["TEXT", "Schema", "components", "ref"]
 
 Schema = dict[str, Any]
 
-NUMBER: Final[Schema] = {"type": "number"}
 TEXT: Final[Schema] = {"type": "string"}
-_SHARE: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+_NUMBER: Final[Schema] = {"type": "number"}
+_INTEGER: Final[Schema] = {"type": "integer"}
+_BOOLEAN: Final[Schema] = {"type": "boolean"}
+_OPTIONAL_TEXT: Final[Schema] = {"type": ["string", "null"]}
+_PROBABILITY: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
+_PARTIAL: Final[Schema] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Report customers that break a rule in place and answer the others; by default "
+    "one such customer refuses the request.",
+}
+_TOP: Final[Schema] = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": MAX_REASONS,
+    "default": DEFAULT_REASONS,
+    "description": "The most reasons per customer.",
+}
+_BUDGET: Final[Schema] = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "description": "The most that the actions of this request may cost together.",
+}
 
 
 def ref(name: str) -> Schema:
-    """Point at a schema of the page."""
+    """Return a reference to one of the document's schemas."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def components(
+    contract: Contract, *, max_rows: int, recommends: bool, ranks: bool = False
+) -> Schema:
+    """Return the schemas that the operations refer to.
+
+    Each has a title of its own: generators of clients name classes by it.
+
+    Parameters
+    ----------
+    contract
+        Of the model.
+    max_rows
+        The most customers per request.
+    recommends
+        Whether the model has actions or options.
+    ranks
+        Whether it ranks options.
+    """
+    entity = contract.entity.name
+    customer = contract.to_json_schema("predict")
+    id_schema = customer["properties"][entity]
+    scored = {entity: id_schema, "prediction_id": TEXT, "churn_probability": _PROBABILITY}
+    schemas: Schema = {
+        "Customer": customer,
+        "PredictRequest": _request("Customer", max_rows),
+        "ExplainRequest": _request("Customer", max_rows, top=_TOP),
+        "Prediction": _object(scored),
+        "Explanation": _object({**scored, "reasons": _array(ref("Reason"))}),
+        "RefusedCustomer": _object(
+            {
+                entity: {"anyOf": [id_schema, {"type": "null"}]},
+                "prediction_id": TEXT,
+                "churn_probability": {"type": "null"},
+                "problem": _array(ref("RowProblem")),
+            }
+        ),
+        "Predictions": _reply("Prediction"),
+        "Explanations": _reply("Explanation"),
+        **_SHARED,
+        "OutcomesRequest": _object(
+            {"outcomes": {**_array(ref("Outcome")), "minItems": 1, "maxItems": max_rows}}
+        ),
+    }
+    if recommends:
+        schemas["CustomerToDecide"] = contract.to_json_schema("recommend")
+        extra = {} if ranks else {"budget": _BUDGET}
+        schemas["RecommendRequest"] = _request("CustomerToDecide", max_rows, **extra)
+        fields = _OPTION_FIELDS if ranks else _ACTION_FIELDS
+        schemas["Recommendation"] = _object({**scored, **fields})
+        schemas["Recommendations"] = _reply("Recommendation")
+    if ranks:
+        schemas["Option"] = _object(
+            {"action": TEXT, "prediction_id": TEXT, "propensity": _PROBABILITY, "value": _NUMBER}
+        )
+    return {name: {**schema, "title": name} for name, schema in schemas.items()}
 
 
 def _object(properties: Schema) -> Schema:
@@ -32,120 +111,86 @@ def _object(properties: Schema) -> Schema:
     }
 
 
-def components(contract: Contract, *, recommends: bool, ranks: bool = False) -> Schema:
-    """Give the schemas that the operations point at."""
-    served = _object({"name": TEXT, "version": _nullable("string"), "digest": _nullable("string")})
-    found: Schema = {
-        "Customer": contract.to_json_schema("predict"),
-        "Predictions": _predictions(contract, "predict", {}),
-        "Explanations": _predictions(
-            contract, "predict", {"reasons": {"type": "array", "items": ref("Reason")}}
-        ),
-        "Reason": _object(
-            {"column": TEXT, "reason": TEXT, "points": NUMBER, "contribution": NUMBER}
-        ),
-        "RowProblem": _object({"column": TEXT, "rule": TEXT, "remedy": TEXT}),
-        "ServedBy": served,
-        "Outcome": OUTCOME_SCHEMA,
-        "Violation": _VIOLATION,
-        "Written": _object({"written": {"type": "integer"}, "duplicates": {"type": "integer"}}),
-        "ModelCard": _MODEL_CARD,
-        "Problem": _PROBLEM,
-    }
-    if recommends:
-        found["CustomerToDecide"] = contract.to_json_schema("recommend")
-    if ranks:
-        found["Option"] = _object(
-            {"action": TEXT, "prediction_id": TEXT, "propensity": _SHARE, "value": NUMBER}
-        )
-        shown = {"type": "array", "items": ref("Option")}
-        ranked = {"action": _nullable("string"), "reason": TEXT, "options": shown}
-        found["Recommendations"] = _predictions(contract, "recommend", ranked)
-    elif recommends:
-        money = dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), NUMBER)
-        action = {"action": _nullable("string"), **money, "reason": TEXT}
-        found["Recommendations"] = _predictions(contract, "recommend", action)
-    return found
+def _array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
 
 
-def _nullable(kind: str) -> Schema:
-    return {"type": [kind, "null"]}
+def _request(customer: str, max_rows: int, **fields: Schema) -> Schema:
+    customers = {**_array(ref(customer)), "minItems": 1, "maxItems": max_rows}
+    body = _object({"customers": customers, "partial": _PARTIAL, **fields})
+    return {**body, "required": ["customers"]}
 
 
-def _predictions(contract: Contract, purpose: Purpose, further: Schema) -> Schema:
-    entity = contract.to_json_schema(purpose)["properties"][contract.entity.name]
-    name = contract.entity.name
-    one = _object({name: entity, "prediction_id": TEXT, "churn_probability": _SHARE, **further})
-    broken = _object(
-        {
-            name: {"anyOf": [entity, {"type": "null"}]},
-            "prediction_id": TEXT,
-            "churn_probability": {"type": "null"},
-            "problem": {"type": "array", "items": ref("RowProblem")},
-        }
-    )
+def _reply(record: str) -> Schema:
     return _object(
         {
-            "predictions": {"type": "array", "items": {"anyOf": [one, broken]}},
+            "predictions": _array({"anyOf": [ref(record), ref("RefusedCustomer")]}),
             "model": ref("ServedBy"),
-            "warnings": {"type": "array", "items": ref("Violation")},
+            "warnings": _array(ref("Violation")),
         }
     )
 
 
-_MODEL_CARD: Schema = _object(
+_IDENTITY: Final[Schema] = {"name": TEXT, "version": _OPTIONAL_TEXT, "digest": _OPTIONAL_TEXT}
+_ACTION_FIELDS: Final[Schema] = {
+    "action": _OPTIONAL_TEXT,
+    **dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), _NUMBER),
+    "reason": TEXT,
+}
+_OPTION_FIELDS: Final[Schema] = {
+    "action": _OPTIONAL_TEXT,
+    "reason": TEXT,
+    "options": _array(ref("Option")),
+}
+_COLUMN: Final = _object(
     {
         "name": TEXT,
-        "version": _nullable("string"),
-        "digest": _nullable("string"),
-        "lineage": {"type": "object"},
-        "card": {"type": "object"},
-        "contract": _object({"name": TEXT, "digest": TEXT}),
-        "columns": {
-            "type": "array",
-            "items": _object(
-                {
-                    "name": TEXT,
-                    "title": TEXT,
-                    "unit": _nullable("string"),
-                    "type": TEXT,
-                    "roles": {"type": "array", "items": TEXT},
-                    "nullable": {"type": "boolean"},
-                    "rules": {"type": "array", "items": TEXT},
-                    "categories": {"type": ["array", "null"], "items": TEXT},
-                    "predict": {"type": "boolean"},
-                    "recommend": {"type": "boolean"},
-                }
-            ),
-        },
-        "actions": {
-            "type": "array",
-            "items": _object(
-                {
-                    "name": TEXT,
-                    "title": TEXT,
-                    "channel": _nullable("string"),
-                    "eligible": {"type": "array", "items": TEXT},
-                }
-            ),
-        },
-    }
-)
-_VIOLATION: Schema = _object(
-    {
-        "column": TEXT,
-        "rule": TEXT,
-        "count": {"type": "integer"},
-        "positions": {"type": "array", "items": {"type": "integer"}},
-        "remedy": TEXT,
-    }
-)
-_PROBLEM: Schema = _object(
-    {
-        "type": TEXT,
         "title": TEXT,
-        "status": {"type": "integer"},
-        "detail": TEXT,
-        "violations": {"type": "array", "items": ref("Violation")},
+        "unit": _OPTIONAL_TEXT,
+        "type": TEXT,
+        "roles": _array(TEXT),
+        "nullable": _BOOLEAN,
+        "rules": _array(TEXT),
+        "categories": {"type": ["array", "null"], "items": TEXT},
+        "predict": _BOOLEAN,
+        "recommend": _BOOLEAN,
     }
 )
+_ACTION: Final = _object(
+    {"name": TEXT, "title": TEXT, "channel": _OPTIONAL_TEXT, "eligible": _array(TEXT)}
+)
+_SHARED: Final[Schema] = {
+    "Reason": _object({"column": TEXT, "reason": TEXT, "points": _NUMBER, "contribution": _NUMBER}),
+    "RowProblem": _object({"column": TEXT, "rule": TEXT, "remedy": TEXT}),
+    "ServedBy": _object(_IDENTITY),
+    "Outcome": OUTCOME_SCHEMA,
+    "Violation": _object(
+        {
+            "column": TEXT,
+            "rule": TEXT,
+            "count": _INTEGER,
+            "positions": _array(_INTEGER),
+            "remedy": TEXT,
+        }
+    ),
+    "Written": _object({"written": _INTEGER, "duplicates": _INTEGER}),
+    "ModelCard": _object(
+        {
+            **_IDENTITY,
+            "lineage": {"type": "object"},
+            "card": {"type": "object"},
+            "contract": _object({"name": TEXT, "digest": TEXT}),
+            "columns": _array(_COLUMN),
+            "actions": _array(_ACTION),
+        }
+    ),
+    "Problem": _object(
+        {
+            "type": TEXT,
+            "title": TEXT,
+            "status": _INTEGER,
+            "detail": TEXT,
+            "violations": _array(ref("Violation")),
+        }
+    ),
+}

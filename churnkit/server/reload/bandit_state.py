@@ -1,4 +1,4 @@
-"""What was learned of a ranking's options: the newest state of a folder."""
+"""The newest bandit state of a folder, for ranked options."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.models.bandit.linear import LinearBandit
 
-__all__ = ["Learned"]
+__all__ = ["BanditReloader"]
 
 _LOG = logging.getLogger("churnkit.server")
 
 
-class Learned:
-    """Reads the newest state that ``churnkit learn`` has written, as often as it is told.
+class BanditReloader:
+    """Reads the newest state that ``churnkit learn`` has written.
 
-    A state that is damaged or of another model is told once in the log; the state of before, or
-    the model's own, stays.
+    A state that is damaged or of another model is logged once; the earlier state, or the
+    model's own, stays in use.
 
     Parameters
     ----------
     folder
-        Where the states are; None to rank by the model's own state.
+        The states' folder; None for the model's own state.
     seconds
-        How often the folder is looked at, at most.
+        Time between two looks at the folder.
     """
 
     def __init__(self, folder: str | None, seconds: float) -> None:
         self._folder = folder
         self._seconds = seconds
-        self._next = 0.0
+        self._next_look = 0.0
         self._model: RetentionModel | None = None
-        self._place: Path | None = None
+        self._loaded: Path | None = None
         self._bandit: LinearBandit | None = None
 
-    def now(self, model: RetentionModel) -> LinearBandit:
+    def current(self, model: RetentionModel) -> LinearBandit:
         """Return the state to rank by."""
-        moment = time.monotonic()
+        now = time.monotonic()
         if self._bandit is None or self._model is not model:
-            self._model, self._place, self._bandit = model, None, model.ranker.bandit
-            self._next = moment
-        if self._folder is not None and moment >= self._next:
-            self._next = moment + self._seconds
+            self._model, self._loaded, self._bandit = model, None, model.ranker.bandit
+            self._next_look = now
+        if self._folder is not None and now >= self._next_look:
+            self._next_look = now + self._seconds
             self._look(model, self._folder)
         return self._bandit
 
     def _look(self, model: RetentionModel, folder: str) -> None:
         try:
-            place = newest_state(folder)
-            if place is None or place == self._place:
+            newest = newest_state(folder)
+            if newest is None or newest == self._loaded:
                 return
-            self._place = place
-            state = read_state(place, model.compiled_ranking)
+            self._loaded = newest
+            state = read_state(newest, model.compiled_ranking)
         except (BundleError, OSError) as error:
-            _LOG.error("%s; options are ranked by what was known before", error)
+            _LOG.error("%s; the earlier bandit state stays in use", error)
             return
         model.compiled_ranking.warm_up(state.bandit)
         self._bandit = state.bandit
-        _LOG.info("options are ranked by state %s", place.name)
+        _LOG.info("options are ranked by bandit state %s", newest.name)

@@ -1,4 +1,4 @@
-"""A newer version of the model is loaded aside, put to the test, and swapped in; or refused."""
+"""Load newer versions of the model, validate them, and swap them in."""
 
 from __future__ import annotations
 
@@ -10,118 +10,119 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from churnkit.errors import BundleError, ChurnkitError
-from churnkit.server.loaded_model import Served
+from churnkit.server.loaded_model import LoadedModel
 
 if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
-    from churnkit.server.app import App
-    from churnkit.server.reload.model_sources import Source
+    from churnkit.server.reload.model_sources import ModelSource
+    from churnkit.server.service_state import ServiceState
 
-__all__ = ["ModelReloader", "prove"]
+__all__ = ["ModelReloader", "validate_replacement"]
 
 _LOG = logging.getLogger("churnkit.server")
-_SLOWEST_SECONDS: Final = 0.005
-_TIMES: Final = 5
+_MAX_ROW_SECONDS: Final = 0.005
+_TIMINGS: Final = 5
 _LOOKS: Final = 3
 
 
 class ModelReloader:
-    """Watches a source for an application.
+    """Polls a source for newer versions.
 
     Parameters
     ----------
-    app
+    state
         Where newer versions are swapped in.
     source
-        What is asked.
+        Of the model.
     """
 
-    def __init__(self, app: App, source: Source) -> None:
-        self._app = app
+    def __init__(self, state: ServiceState, source: ModelSource) -> None:
+        self._state = state
         self._source = source
-        self._met = app.served.model.digest
+        self._identity = state.loaded.model.digest
         self._refused: tuple[str, int] = ("", 0)
 
     async def run(self) -> None:
-        """Ask again and again, until cancelled."""
+        """Poll until cancelled."""
         while True:
             await self.look()
-            await asyncio.sleep(self._app.settings.poll_seconds)
+            await asyncio.sleep(self._state.settings.poll_seconds)
 
     async def look(self) -> bool:
-        """Ask once; return whether another version answers from now on."""
-        count = self._app.metrics.count
+        """Look once; return whether another version was swapped in."""
+        count = self._state.metrics.count
         try:
             identity = await asyncio.to_thread(self._source.identity)
         except (ChurnkitError, OSError) as error:
             count("churnkit_reloads", "unreachable")
-            _LOG.warning("newer versions cannot be asked for: %s", error)
+            _LOG.warning("the source of newer versions cannot be reached: %s", error)
             return False
-        if identity == self._met:
+        if identity == self._identity:
             return False
         try:
-            served = await asyncio.to_thread(self._prepare)
+            loaded = await asyncio.to_thread(self._load)
         except Exception as error:  # noqa: BLE001 - whatever a bad version does, the old one serves
             self._refuse(identity, error)
             return False
-        self._met = identity
-        self._app.swap(served)
+        self._identity = identity
+        self._state.swap(loaded)
         count("churnkit_reloads", "swapped")
-        _LOG.info("version %s answers from now on", served.version)
+        _LOG.info("version %s is in service", loaded.version)
         return True
 
     def _refuse(self, identity: str, error: Exception) -> None:
-        """Note a refusal, once; look again a few times, since it may still be being copied."""
+        """Log a refusal once; look again a few times, since it may still be being copied."""
         times = self._refused[1] + 1 if self._refused[0] == identity else 1
         self._refused = (identity, times)
         if times == _LOOKS:
-            self._met = identity
+            self._identity = identity
         if times > 1:
             return
-        self._app.metrics.count("churnkit_reloads", "refused")
-        said = str(error) if isinstance(error, ChurnkitError) else type(error).__name__
-        _LOG.error("version %s is refused, the old one serves on: %s", identity[:19], said)
+        self._state.metrics.count("churnkit_reloads", "refused")
+        reason = str(error) if isinstance(error, ChurnkitError) else type(error).__name__
+        _LOG.error("version %s is refused, the running version stays: %s", identity[:19], reason)
 
-    def _prepare(self) -> Served:
+    def _load(self) -> LoadedModel:
         model = self._source.load()
-        served = Served(model, self._app.settings, self._app.metrics)
-        prove(model, self._app.served.model)
-        return served
+        loaded = LoadedModel(model, self._state.metrics)
+        validate_replacement(model, self._state.loaded.model)
+        return loaded
 
 
-def prove(model: RetentionModel, running: RetentionModel) -> None:
-    """Put a loaded version to the test before it answers.
+def validate_replacement(model: RetentionModel, running: RetentionModel) -> None:
+    """Check that a model can replace the running one.
 
-    That its golden rows score as they did when it was packed was seen while loading. Here they
-    are scored one by one as well, with the same bits and fast enough; and it may ask clients
-    for no column that they need not send today.
+    Loading has compared its golden rows with their stored scores. Here they are scored one by
+    one, with the same bits and fast enough, and no column may be required that clients need not
+    send today.
 
     Raises
     ------
     BundleError
-        If it fails; the message says what to do.
+        With what to do.
     """
     new = {column.name for column in model.contract.required("predict")}
     known = {column.name for column in running.contract.required("predict")}
     if new - known or model.contract.entity.name != running.contract.entity.name:
         raise BundleError(
-            f"it asks clients for {sorted(new - known)[:5]}, which the running version does not: "
-            "start the service again once they send it"
+            f"it requires {sorted(new - known)[:5]}, which the running version does not: restart "
+            "the service once clients send them"
         )
-    golden = model.parts.golden
+    golden = model.contents.golden
     if golden is None or not len(golden):
         return
-    parts = model.parts
-    together = parts.calibration.apply(parts.scorer.raw_score(golden))
+    scorer, calibration = model.contents.scorer, model.contents.calibration
+    together = calibration.apply(scorer.raw_score(golden))
     rows = golden.tolist()
-    least = np.inf
-    for _ in range(_TIMES):
+    row_seconds = np.inf
+    for _ in range(_TIMINGS):
         start = time.perf_counter()
-        alone = [parts.calibration.apply_one(parts.scorer.raw_score_row(row)) for row in rows]
-        least = min(least, (time.perf_counter() - start) / len(rows))
+        alone = [calibration.apply_one(scorer.raw_score_row(row)) for row in rows]
+        row_seconds = min(row_seconds, (time.perf_counter() - start) / len(rows))
     if not np.array_equal(together, alone):
-        raise BundleError("its golden rows score otherwise one by one than together")
-    if least > _SLOWEST_SECONDS:
+        raise BundleError("its golden rows score differently one by one than together")
+    if row_seconds > _MAX_ROW_SECONDS:
         raise BundleError(
-            f"it takes {1e3 * least:.1f} ms a customer, {1e3 * _SLOWEST_SECONDS:g} at most"
+            f"it takes {1e3 * row_seconds:.1f} ms per customer; the limit is "
+            f"{1e3 * _MAX_ROW_SECONDS:g} ms"
         )

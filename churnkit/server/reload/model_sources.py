@@ -1,4 +1,4 @@
-"""Where newer versions of a model come from: a bundle's folder, or an alias of the registry."""
+"""Sources of newer versions: a bundle's folder, or an alias of the registry."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from churnkit.bundle.format.manifest import SEAL
 from churnkit.bundle.model import RetentionModel
 from churnkit.errors import BundleError
 
 if TYPE_CHECKING:
     from churnkit.core.project import Project
 
-__all__ = ["AliasSource", "FolderSource", "Source", "source_of"]
+__all__ = ["AliasSource", "FolderSource", "ModelSource", "model_source"]
 
 _ALIAS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?")
-_SEAL = "manifest.sha256"
 
 
-class Source(Protocol):
-    """Something that means one version of a model now, and another one later."""
+class ModelSource(Protocol):
+    """A name that refers to another version of a model from time to time."""
 
     def identity(self) -> str:
-        """Tell which version it means, without loading it."""
+        """Return which version it refers to, without loading it."""
         ...
 
     def load(self) -> RetentionModel:
@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 class FolderSource:
-    """A bundle's folder, or a link to one that is set to another when there is a newer version.
+    """A bundle's folder, or a symbolic link that is moved to newer ones.
 
     Parameters
     ----------
@@ -46,15 +46,15 @@ class FolderSource:
         self._signer = signer
 
     def identity(self) -> str:
-        """Return the bundle's digest as its seal has it."""
+        """Return the bundle's digest."""
         try:
-            with (self._path / _SEAL).open("rb") as stream:
+            with (self._path / SEAL).open("rb") as stream:
                 return "sha256:" + stream.read(64).decode("ascii", "replace")
         except OSError as error:
-            raise BundleError(f"{self._path} has no {_SEAL} that can be read") from error
+            raise BundleError(f"{self._path} has no readable {SEAL}") from error
 
     def load(self) -> RetentionModel:
-        """Load the bundle that the path means at this moment."""
+        """Load the bundle that the path refers to now."""
         return RetentionModel.load(self._path.resolve(), signer=self._signer)
 
 
@@ -64,9 +64,9 @@ class AliasSource:
     Parameters
     ----------
     name, alias
-        As the registry knows them.
+        In the registry.
     project
-        Whose registry is asked; found from the working folder if None.
+        Whose registry is used; found from the working folder if None.
     signer
         The public key that must have signed it.
     """
@@ -95,21 +95,21 @@ class AliasSource:
         return RetentionModel.load(self._registry.bundle(version), signer=self._signer)
 
 
-def source_of(
-    said: str, *, project: Project | None = None, signer: str | None = None
-) -> Source | None:
-    """Return what a text means as a source; None if that can never come to mean another version.
+def model_source(
+    name: str, *, project: Project | None = None, signer: str | None = None
+) -> ModelSource | None:
+    """Return the source that a name refers to; None if its version never changes.
 
     Examples
     --------
-    >>> source_of("models:/telco/3") is None
+    >>> model_source("models:/telco/3") is None
     True
     """
-    match = _ALIAS.fullmatch(said)
+    match = _ALIAS.fullmatch(name)
     if match:
         return AliasSource(
             match["name"], match["alias"] or "champion", project=project, signer=signer
         )
-    if said.startswith(("models:", "bento:")):
+    if name.startswith(("models:", "bento:")):
         return None
-    return FolderSource(Path(said), signer)
+    return FolderSource(Path(name), signer)

@@ -1,4 +1,4 @@
-"""The champion's bundle in a folder of its own, so that workers follow it without MLflow."""
+"""A local copy of the champion's bundle, so that workers follow it without MLflow."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.registry.mlflow import Registry
 
-__all__ = ["Mirror"]
+__all__ = ["RegistryMirror"]
 
-_KEPT = 2
+_COPIES = 2
 
 
-class Mirror:
-    """Copies what an alias points at, and points a link at the newest copy.
+class RegistryMirror:
+    """Copies the bundle that an alias points at, and points a link at the newest copy.
 
     Parameters
     ----------
     registry
-        It is asked.
+        Of the model.
     name, alias
         Of the model.
     folder
-        Where the copies and the link ``current`` are.
+        For the copies and the link ``current``.
     """
 
     def __init__(self, registry: Registry, name: str, alias: str, folder: Path) -> None:
@@ -42,7 +42,7 @@ class Mirror:
         self.link = folder / "current"
 
     def look(self) -> bool:
-        """Ask once; return whether the link points at another version now.
+        """Look once; return whether the link points at another version now.
 
         Raises
         ------
@@ -54,31 +54,31 @@ class Mirror:
         if self.link.is_symlink() and self.link.readlink() == copy:
             return False
         if not copy.exists():
-            aside = self._folder / f"fetched-{version.version}"
-            shutil.rmtree(aside, ignore_errors=True)
-            # As it is, links and all: who loads it refuses what is no bundle.
-            shutil.copytree(self._registry.bundle(version), aside, symlinks=True)
-            aside.rename(copy)
-        new = self._folder / "next"
-        new.unlink(missing_ok=True)
-        new.symlink_to(copy)
-        new.replace(self.link)
+            partial = self._folder / f"fetched-{version.version}"
+            shutil.rmtree(partial, ignore_errors=True)
+            # Links are copied as links: loading refuses a bundle that holds any.
+            shutil.copytree(self._registry.bundle(version), partial, symlinks=True)
+            partial.rename(copy)
+        link = self._folder / "next"
+        link.unlink(missing_ok=True)
+        link.symlink_to(copy)
+        link.replace(self.link)
         self._copies = [*(old for old in self._copies if old != copy), copy]
-        for old in self._copies[:-_KEPT]:
+        for old in self._copies[:-_COPIES]:
             shutil.rmtree(old, ignore_errors=True)
-        self._copies = self._copies[-_KEPT:]
+        self._copies = self._copies[-_COPIES:]
         return True
 
     @contextlib.contextmanager
-    def following(self, seconds: float, said: Callable[[str], None]) -> Iterator[None]:
-        """Ask every so often, in a thread, while the block runs.
+    def following(self, seconds: float, report: Callable[[str], None]) -> Iterator[None]:
+        """Poll the registry in a thread while the block runs.
 
         Parameters
         ----------
         seconds
-            Between two questions.
-        said
-            Takes a line when the version has changed, or cannot be asked for.
+            Time between two looks.
+        report
+            Takes a line when the version has changed, or the registry cannot be reached.
         """
         ended = threading.Event()
 
@@ -88,9 +88,9 @@ class Mirror:
                     with quiet_mlflow():
                         changed = self.look()
                     if changed:
-                        said(f"{self._name}@{self._alias} has changed")
+                        report(f"{self._name}@{self._alias} has changed")
                 except (ChurnkitError, OSError) as error:
-                    said(f"newer versions cannot be asked for: {error}")
+                    report(f"the registry cannot be reached: {error}")
 
         thread = threading.Thread(target=run, name="churnkit-mirror", daemon=True)
         thread.start()

@@ -1,4 +1,4 @@
-"""The shadow prices of the newest plan, which one more customer is decided at."""
+"""The shadow prices of the newest plan, for decisions on single customers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from churnkit.errors import RecipeError
 if TYPE_CHECKING:
     from churnkit.decisions import Catalogue, ShadowPrices
 
-__all__ = ["Pricing"]
+__all__ = ["PriceReloader"]
 
 _LOG = logging.getLogger("churnkit.server")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """What was found last: the file's stamp, for which catalogue, and the prices, if any."""
+class _PriceFile:
+    """The file as it was last read, for one catalogue; without prices if no limit binds."""
 
     stamp: tuple[int, int] | None
     catalogue: Catalogue
@@ -30,58 +30,56 @@ class _Known:
     digest: str
 
 
-class Pricing:
-    """Reads the file of prices again whenever it has changed.
+class PriceReloader:
+    """Reads the price file again whenever it has changed.
 
-    A file that is missing, damaged or of another catalogue is told once in the log; prices that
-    were read before for the same catalogue stay.
+    A file that is missing, damaged or of another catalogue is logged once; prices that were read
+    earlier for the same catalogue stay in use.
 
     Parameters
     ----------
     path
-        What ``churnkit plan --prices`` writes.
+        Written by ``churnkit plan --prices``.
     seconds
-        How often the file is looked at, at most.
+        Time between two looks at the file.
     """
 
     def __init__(self, path: str | Path, seconds: float) -> None:
         self._path = Path(path)
         self._seconds = seconds
-        self._next = 0.0
-        self._known: _Known | None = None
+        self._next_look = 0.0
+        self._file: _PriceFile | None = None
 
-    def now(self, catalogue: Catalogue) -> tuple[ShadowPrices | None, str]:
-        """Return the prices and the short digest of their file; None for no limits that bind."""
-        known, moment = self._known, time.monotonic()
-        if known is None or known.catalogue is not catalogue or moment >= self._next:
-            self._next = moment + self._seconds
-            known = self._known = self._look(catalogue, known)
-        return known.prices, known.digest
+    def current(self, catalogue: Catalogue) -> tuple[ShadowPrices | None, str]:
+        """Return the prices and the short digest of their file; None if no limit binds."""
+        file, now = self._file, time.monotonic()
+        if file is None or file.catalogue is not catalogue or now >= self._next_look:
+            self._next_look = now + self._seconds
+            earlier = file if file is not None and file.catalogue is catalogue else None
+            file = self._file = self._read(catalogue, earlier)
+        return file.prices, file.digest
 
-    def _look(self, catalogue: Catalogue, known: _Known | None) -> _Known:
+    def _read(self, catalogue: Catalogue, earlier: _PriceFile | None) -> _PriceFile:
         stamp = self._stamp()
-        if known is not None and known.catalogue is catalogue and known.stamp == stamp:
-            return known
+        if earlier is not None and earlier.stamp == stamp:
+            return earlier
         try:
             prices = read_prices(self._path, catalogue)
             digest = hashlib.sha256(self._path.read_bytes()).hexdigest()[:12]
         except (RecipeError, OSError) as error:
-            kept = known if known is not None and known.catalogue is catalogue else None
-            stays = kept is not None and kept.prices is not None
-            _LOG.error(
-                "%s; %s",
-                error,
-                "the prices of before stay" if stays else "each customer is decided on alone",
-            )
-            if kept is None:
-                return _Known(stamp, catalogue, None, "")
-            return _Known(stamp, catalogue, kept.prices, kept.digest)
-        _LOG.info("customers are decided on at the prices %s", digest)
-        return _Known(stamp, catalogue, prices, digest)
+            if earlier is None or earlier.prices is None:
+                _LOG.error("%s; each customer is decided on alone", error)
+            else:
+                _LOG.error("%s; the earlier prices stay in use", error)
+            if earlier is None:
+                return _PriceFile(stamp, catalogue, None, "")
+            return _PriceFile(stamp, catalogue, earlier.prices, earlier.digest)
+        _LOG.info("decisions use the shadow prices %s", digest)
+        return _PriceFile(stamp, catalogue, prices, digest)
 
     def _stamp(self) -> tuple[int, int] | None:
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size
+        return status.st_mtime_ns, status.st_size

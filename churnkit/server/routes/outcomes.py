@@ -1,4 +1,4 @@
-"""``/v1/outcomes``: what came of the decisions, written to the journal."""
+"""``/v1/outcomes``: record the outcomes of decisions in the journal."""
 
 from __future__ import annotations
 
@@ -9,26 +9,20 @@ import msgspec
 from msgspec import Meta, Struct
 
 from churnkit.errors import JournalError
-from churnkit.server.http.body_timeout import BodyTimeout
-from churnkit.server.http.endpoint import Reply, Request
-from churnkit.server.http.problem_details import Problem, shape_violation
-from churnkit.server.http.request_body import read_body, read_json, refuse_media
-from churnkit.server.routes.predict_explain import JSON
+from churnkit.server.http.problem_details import Problem, shape_problem
+from churnkit.server.http.request_body import JSON
+from churnkit.server.http.route import Reply, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from churnkit.server.service_state import ServiceState
 
-    from churnkit.server.auth.access_control import AccessControl
-    from churnkit.server.decision_log.recorder import Recorder
-    from churnkit.server.settings import Settings
-
-__all__ = ["OUTCOME_SCHEMA", "Outcomes", "OutcomesBody"]
+__all__ = ["OUTCOME_SCHEMA", "OutcomesBody", "OutcomesHandler"]
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class Outcome(Struct, forbid_unknown_fields=True):
-    """One outcome as a client sends it."""
+    """An outcome as a client sends it."""
 
     id: Text
     kind: Text
@@ -59,73 +53,51 @@ OUTCOME_SCHEMA: dict[str, Any] = {
 }
 
 
-class Outcomes:
-    """What happened, as a route.
+class OutcomesHandler:
+    """``/v1/outcomes``: answered once the outcomes are in the journal.
 
     Parameters
     ----------
-    recorder
-        Gives what writes to the journal; None where there is none.
-    gate
-        Lets requests in.
-    settings
-        The limits of a body.
+    state
+        The application's.
     """
 
-    def __init__(
-        self, recorder: Callable[[], Recorder | None], gate: AccessControl, settings: Settings
-    ) -> None:
-        self._recorder = recorder
-        self._gate = gate
-        self._settings = settings
-        self._patience = BodyTimeout(settings.body_seconds)
+    def __init__(self, state: ServiceState) -> None:
+        self._state = state
         self._decoder = msgspec.json.Decoder(OutcomesBody)
 
-    async def __call__(self, request: Request) -> Reply | None:
-        """Write the outcomes of a request; answer when they stand in the journal."""
-        self._gate.admit(request, "outcomes")
-        recorder = self._recorder()
+    async def __call__(self, request: Request) -> Reply:
+        """Answer a request."""
+        recorder, settings = self._state.recorder, self._state.settings
         if recorder is None:
-            detail = "this service keeps no journal: start it with CHURNKIT_JOURNAL"
+            detail = "the service has no journal: start it with CHURNKIT_JOURNAL"
             raise Problem(404, "no-journal", detail)
-        self._gate.enter()
+        request.media_type(JSON)
+        body = Request.decode(self._decoder, await request.body(settings.max_body_bytes))
+        recorded = await recorder.record_outcomes(_records(body.outcomes, settings.max_rows))
+        counts = {"written": recorded.written, "duplicates": recorded.duplicates}
+        return Reply(msgspec.json.encode(counts))
+
+
+def _records(outcomes: list[Outcome], max_rows: int) -> list[Any]:
+    from churnkit.journal import OutcomeRecord
+
+    if not 0 < len(outcomes) <= max_rows:
+        remedy = f"send 1 to {max_rows:,} outcomes per request"
+        raise shape_problem("outcomes", "shape", remedy)
+    records = []
+    for row, outcome in enumerate(outcomes):
         try:
-            refuse_media(request, JSON)
-            settings = self._settings
-            raw = await read_body(request, limit=settings.max_body_bytes, patience=self._patience)
-            if raw is None:
-                return None
-            written = await recorder.record_outcomes(self._records(raw))
-        finally:
-            self._gate.leave()
-        told = {"written": written.written, "duplicates": written.duplicates}
-        return Reply(msgspec.json.encode(told))
-
-    def _records(self, raw: bytes) -> list[Any]:
-        from churnkit.journal import OutcomeRecord
-
-        found = read_json(self._decoder, raw).outcomes
-        if not 0 < len(found) <= self._settings.max_rows:
-            raise _refuse("outcomes", f"send 1 to {self._settings.max_rows:,} outcomes a request")
-        records = []
-        for place, outcome in enumerate(found):
-            try:
-                records.append(
-                    OutcomeRecord(
-                        outcome.id,
-                        outcome.kind,
-                        outcome.value,
-                        outcome.observed_at,
-                        outcome.customer,
-                        outcome.prediction_id,
-                    )
+            records.append(
+                OutcomeRecord(
+                    outcome.id,
+                    outcome.kind,
+                    outcome.value,
+                    outcome.observed_at,
+                    outcome.customer,
+                    outcome.prediction_id,
                 )
-            except JournalError as error:
-                raise _refuse("outcomes", str(error), place) from None
-        return records
-
-
-def _refuse(column: str, remedy: str, place: int | None = None) -> Problem:
-    positions = [] if place is None else [place]
-    violation = shape_violation(column, "shape", remedy, positions=positions)
-    return Problem(422, "shape", "the body has not the shape of this path", violations=[violation])
+            )
+        except JournalError as error:
+            raise shape_problem("outcomes", "shape", str(error), positions=[row]) from None
+    return records

@@ -1,260 +1,295 @@
-"""``/v1/recommend``: decided once for each key, and written down."""
+"""``/v1/recommend``: decide for each customer, once per idempotency key, and log the decisions."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta, UnsetType
 
-from churnkit.bundle.slate_records import shown_lines
-from churnkit.decisions import RankingDecision
-from churnkit.server.http.body_timeout import BodyTimeout
-from churnkit.server.http.endpoint import Reply, Request
-from churnkit.server.http.idempotency import Repeats, repeat_of
-from churnkit.server.http.problem_details import Problem
-from churnkit.server.http.request_body import RecommendBody, decode, read_body, refuse_media
-from churnkit.server.reload.bandit_state import Learned
-from churnkit.server.routes.predict_explain import JSON
-from churnkit.server.routes.prediction_service import refuse_no_actions
-from churnkit.server.routes.ranked_response import refuse_budget, without
+from churnkit.bundle.decision_records import decision_fields, place_key, slate_fields
+from churnkit.decisions import DecisionContext, History, RankingDecision
+from churnkit.server.http.idempotency import IdempotentReplies, idempotent_request
+from churnkit.server.http.problem_details import Problem, shape_problem
+from churnkit.server.http.request_body import JSON
+from churnkit.server.http.route import Reply, Request
+from churnkit.server.routes.customers import (
+    Answer,
+    CustomerHandler,
+    PredictBody,
+    answer_row,
+    answer_table,
+    request_id,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from churnkit.decisions import Action, Decision, DecisionContext
-    from churnkit.server.auth.access_control import AccessControl
+    from churnkit.decisions import ShadowPrices
+    from churnkit.models.bandit.linear import LinearBandit
     from churnkit.server.decision_log.recorder import Recorder
-    from churnkit.server.loaded_model import Served
-    from churnkit.server.reload.shadow_model import Shadow
-    from churnkit.server.reload.shadow_prices import Pricing
-    from churnkit.server.routes.prediction_service import Answer
-    from churnkit.server.settings import Settings
+    from churnkit.server.loaded_model import LoadedModel
+    from churnkit.server.service_state import ServiceState
 
-__all__ = ["Recommending"]
+__all__ = ["RecommendBody", "RecommendHandler", "rank_options", "recommend_rows"]
 
-_ID_BYTES: Final = 12
 _CAPPED: Final = "a contact limit was reached meanwhile"
+_MONEY: Final = ("expected_gain", "gain_low", "gain_high", "cost")
 
 
-class Recommending:
-    """The question what to do, as a route.
+class RecommendBody(PredictBody):
+    """The body of ``/v1/recommend``."""
+
+    budget: Annotated[float, Meta(ge=0)] | UnsetType | None = UNSET
+
+
+class RecommendHandler(CustomerHandler[RecommendBody]):
+    """``/v1/recommend``: churn probabilities with the action that pays most, or ranked options.
 
     Parameters
     ----------
-    served
-        Gives the model that answers now.
-    recorder
-        Gives what writes decisions down; None for nothing.
-    gate
-        Lets requests in.
-    settings
-        The limits of a body.
-    shadow
-        Scores in silence what is answered here.
-    pricing
-        Gives the prices of the newest plan; None to decide on each request alone.
-    learned
-        Gives what was learned of options that are ranked.
+    state
+        The application's.
     """
 
-    def __init__(
-        self,
-        served: Callable[[], Served],
-        recorder: Callable[[], Recorder | None],
-        gate: AccessControl,
-        settings: Settings,
-        *,
-        shadow: Shadow | None = None,
-        pricing: Pricing | None = None,
-        learned: Learned | None = None,
-    ) -> None:
-        self._served = served
-        self._recorder = recorder
-        self._gate = gate
-        self._max_rows = settings.max_rows
-        self._max_bytes = settings.max_body_bytes
-        self._patience = BodyTimeout(settings.body_seconds)
-        self._shadow = shadow
-        self._pricing = pricing
-        self._learned = learned or Learned(None, 0.0)
-        self._decoder: msgspec.json.Decoder[RecommendBody] = msgspec.json.Decoder(RecommendBody)
-        self._repeats = Repeats()
+    def __init__(self, state: ServiceState) -> None:
+        super().__init__(state, RecommendBody)
+        self._replies = IdempotentReplies()
 
-    async def __call__(self, request: Request) -> Reply | None:
-        """Answer a request; None if the client went away."""
-        client = self._gate.admit(request, "recommend")
-        self._gate.enter()
-        try:
-            refuse_media(request, JSON)
-            raw = await read_body(request, limit=self._max_bytes, patience=self._patience)
-            if raw is None:
-                return None
-            if b"idempotency-key" in request.headers:
-                return await self._once(request, client, raw)
-            return await self._answer(raw, token_hex(_ID_BYTES))
-        finally:
-            self._gate.leave()
-
-    async def _once(self, request: Request, client: str, raw: bytes) -> Reply:
-        repeat = repeat_of(request, client, raw)
-        if repeat is None:
-            return await self._answer(raw, token_hex(_ID_BYTES))
-        known = self._repeats.begin(repeat)
+    async def __call__(self, request: Request) -> Reply:
+        """Answer a request."""
+        request.media_type(JSON)
+        raw = await request.body(self.state.settings.max_body_bytes)
+        if b"idempotency-key" not in request.headers:
+            return await self._answer(raw, request_id())
+        repeatable = idempotent_request(request.headers, request.client_key, raw)
+        known = self._replies.begin(repeatable)
         if known is not None:
             return Reply(known.body, headers={"idempotent-replayed": "true"})
         reply = None
         try:
-            reply = await self._answer(raw, repeat.ids)
+            reply = await self._answer(raw, repeatable.ids)
         finally:
-            # A refusal is not kept: mended, the request may come again under its key.
-            self._repeats.end(repeat, reply)
+            # A refusal is not stored: corrected, the request may come again under its key.
+            self._replies.end(repeatable, reply)
         return reply
 
     async def _answer(self, raw: bytes, ids: str) -> Reply:
-        served = self._served()
-        answers, recorder = served.answers, self._recorder()
-        if not answers.recommends:
-            raise refuse_no_actions()
-        body = decode(self._decoder, raw, max_rows=self._max_rows)
+        loaded, recorder = self.state.loaded, self.state.recorder
+        if not loaded.recommends:
+            detail = "the model was trained without actions: add some to the recipe and retrain"
+            raise Problem(404, "no-actions", detail)
+        body = self.decode(raw)
         moment = time.time()
         context = None
-        if answers.context_requirements:
-            context = await self._who(served, body, datetime.fromtimestamp(moment, UTC))
-        if answers.ranks:
-            answer, headers = self._ranked(served, raw, body, ids=ids, context=context)
+        if loaded.needs_context:
+            context = await self._context(loaded, body, datetime.fromtimestamp(moment, UTC))
+        headers = {}
+        if loaded.ranks:
+            bandit = self.state.bandit.current(loaded.model)
+            answer = rank_options(loaded, body, ids, bandit=bandit, context=context)
+            headers["churnkit-bandit"] = str(bandit.version)
         else:
-            answer, headers = self._decided(served, raw, body, ids=ids, context=context)
+            prices = None
+            # Customers who share a budget of their own request do not share the plan's.
+            if self.state.prices is not None and body.budget is UNSET:
+                prices, digest = self.state.prices.current(loaded.model.catalogue)
+                if prices is not None:
+                    headers["churnkit-prices"] = digest
+            answer = recommend_rows(loaded, body, ids, prices=prices, context=context)
         if recorder is not None:
-            await _write(recorder, served, answer, body, moment)
-        if self._shadow is not None:
-            self._shadow.show(body.customers, answer)
-        scored = len(answer.rows) - answer.refused
-        return Reply(served.envelope(answer), headers=headers, rows=scored, refused=answer.refused)
+            await _log_decisions(recorder, loaded, answer, body, moment)
+        return self.reply(loaded, body, answer, headers)
 
-    def _decided(
-        self,
-        served: Served,
-        raw: bytes,
-        body: RecommendBody,
-        *,
-        ids: str,
-        context: DecisionContext | None,
-    ) -> tuple[Answer, dict[str, str]]:
-        """Decide which action pays, at the prices of the newest plan if there are some."""
-        prices, priced = None, {}
-        # Customers who share a budget of their own request do not share the plan's.
-        if self._pricing is not None and body.budget is UNSET:
-            prices, digest = self._pricing.now(served.model.catalogue)
-            priced = {"churnkit-prices": digest} if prices is not None else {}
-        return served.answers.recommend(raw, body, ids=ids, context=context, prices=prices), priced
-
-    def _ranked(
-        self,
-        served: Served,
-        raw: bytes,
-        body: RecommendBody,
-        *,
-        ids: str,
-        context: DecisionContext | None,
-    ) -> tuple[Answer, dict[str, str]]:
-        """Rank the options by what was learned of them so far."""
-        if body.budget is not UNSET:
-            raise refuse_budget()
-        bandit = self._learned.now(served.model)
-        answer = served.answers.rank(raw, body, ids=ids, values=bandit, context=context)
-        return answer, {"churnkit-bandit": str(bandit.version)}
-
-    async def _who(self, served: Served, body: RecommendBody, now: datetime) -> Any:
-        """Say who the customers are and, where contact rules ask for it, what they got before."""
-        from datetime import timedelta
-
-        from churnkit.decisions import DecisionContext, History
-
-        entity = served.model.contract.entity.name
-        names = [str(customer.get(entity)) for customer in body.customers]
-        days = served.answers.contact_days
+    async def _context(
+        self, loaded: LoadedModel, body: RecommendBody, now: datetime
+    ) -> DecisionContext:
+        """Return the customers and the day, with past contacts where contact rules need them."""
+        customers = [str(customer.get(loaded.entity)) for customer in body.customers]
         history = History()
-        if days:
-            recorder = self._recorder()
+        if loaded.contact_days:
+            recorder = self.state.recorder
             if recorder is None:
                 raise Problem(
                     503,
                     "no-journal",
-                    "this catalogue has contact rules, which count what went out before: start "
-                    "the service with CHURNKIT_JOURNAL",
+                    "the catalogue has contact rules, which count past contacts: start the "
+                    "service with CHURNKIT_JOURNAL",
                     headers={"retry-after": "60"},
                 )
             await recorder.flush()
-            history = await recorder.history(names, now - timedelta(days=days))
-        return DecisionContext(names, now.date(), history, now)
+            history = await recorder.history(customers, now - timedelta(days=loaded.contact_days))
+        return DecisionContext(customers, now.date(), history, now)
 
 
-async def _write(
-    recorder: Recorder, served: Served, answer: Answer, body: RecommendBody, moment: float
+def recommend_rows(
+    loaded: LoadedModel,
+    body: RecommendBody,
+    ids: str,
+    *,
+    prices: ShadowPrices | None = None,
+    context: DecisionContext | None = None,
+) -> Answer:
+    """Return each customer's churn probability with the action that pays most, or none.
+
+    Parameters
+    ----------
+    loaded, body, ids
+        As in `churnkit.server.routes.customers.predict_rows`.
+    prices
+        Shadow prices of a plan, which decides each customer as one more of its own; without
+        them the customers of the request share its budget and the capacities.
+    context
+        The customers and the day, where the catalogue needs them.
+
+    Returns
+    -------
+    Answer
+    """
+    model = loaded.model
+    budget = None if body.budget is UNSET else body.budget
+    if len(body.customers) == 1:
+        row = model.score_row(body.customers[0], "recommend", closed=True)
+        if row is not None:
+            decision = model.decide_row(
+                row.probability, row.values, budget=budget, prices=prices, context=context
+            )
+            answer = answer_row(loaded, body.customers[0], row, ids)
+            answer.rows[0].update(decision.to_dict())
+            return Answer(answer.rows, answer.warnings, 0, [decision])
+    answer, (encoded, probabilities) = answer_table(loaded, body, ids, "recommend")
+    if prices is not None:
+        decisions = model.decide_rows(probabilities, encoded.matrix, prices=prices, context=context)
+    else:
+        decisions = model.decide_table(
+            probabilities, encoded.matrix, budget=budget, context=context
+        ).to_rows()
+    decided = [
+        None if "problem" in record else chosen
+        for record, chosen in zip(answer.rows, decisions, strict=True)
+    ]
+    for record, chosen in zip(answer.rows, decided, strict=True):
+        record.update({} if chosen is None else chosen.to_dict())
+    return msgspec.structs.replace(answer, decisions=decided)
+
+
+def rank_options(
+    loaded: LoadedModel,
+    body: RecommendBody,
+    ids: str,
+    *,
+    bandit: LinearBandit,
+    context: DecisionContext | None = None,
+) -> Answer:
+    """Return each customer's churn probability with the options to show, best first.
+
+    Parameters
+    ----------
+    loaded, body, ids
+        As in `churnkit.server.routes.customers.predict_rows`; a prediction's id is the key of
+        its random draws.
+    bandit
+        The state to rank by.
+    context
+        The customers and the day, where the ranking needs them.
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    Problem
+        422 if the body has a budget.
+    """
+    if body.budget is not UNSET:
+        remedy = "leave it out: this model ranks options and weighs no costs"
+        raise shape_problem("budget", "unknown_field", remedy)
+    answer, (encoded, _) = answer_table(loaded, body, ids, "recommend")
+    rows = [row for row, record in enumerate(answer.rows) if "problem" not in record]
+    slates = loaded.model.rank_table(
+        encoded.matrix[rows],
+        keys=[answer.rows[row]["prediction_id"] for row in rows],
+        bandit=bandit,
+        context=None
+        if context is None
+        else replace(context, customers=[context.customers[row] for row in rows]),
+    )
+    ranked: list[RankingDecision | None] = [None] * len(answer.rows)
+    for row, slate in zip(rows, slates, strict=True):
+        ranked[row] = slate
+        answer.rows[row].update(_ranked_fields(answer.rows[row]["prediction_id"], slate))
+    return msgspec.structs.replace(answer, decisions=ranked, state=bandit.version)
+
+
+def _ranked_fields(name: str, ranked: RankingDecision) -> dict[str, Any]:
+    """Return the fields of a slate; each place has an id of its own, for its outcome."""
+    slate = ranked.slate
+    places = (
+        () if slate is None else zip(slate.options, slate.propensities, slate.values, strict=False)
+    )
+    options = [
+        {
+            "action": action,
+            "prediction_id": place_key(name, place),
+            "propensity": propensity,
+            "value": value,
+        }
+        for place, (action, propensity, value) in enumerate(places, start=1)
+    ]
+    return {"action": ranked.action, "reason": ranked.reason, "options": options}
+
+
+async def _log_decisions(
+    recorder: Recorder, loaded: LoadedModel, answer: Answer, body: RecommendBody, moment: float
 ) -> None:
-    """Write an answer's decisions: at once under contact limits, else behind the answer."""
-    lines = list(_lines(served, answer, body, moment))
-    limits = served.answers.contact_limits
-    if not limits:
+    """Log an answer's decisions: before the reply under contact limits, else behind it."""
+    lines = list(_journal_lines(loaded, answer, body, moment))
+    if not loaded.contact_limits:
         recorder.add(lines)
         return
-    capped = set(await recorder.record_now(lines, limits))
-    nothing = {"action": None, "reason": _CAPPED}
-    money = dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), 0.0)
+    capped = set(await recorder.record_now(lines, loaded.contact_limits))
     for row in answer.rows:
         if "options" in row:
-            without(row, capped, _CAPPED)
+            _remove_options(row, capped)
         elif row["prediction_id"] in capped:
-            row.update(nothing | money)
+            row.update({"action": None, "reason": _CAPPED, **dict.fromkeys(_MONEY, 0.0)})
 
 
-def _lines(
-    served: Served, answer: Answer, body: RecommendBody, moment: float
+def _remove_options(row: dict[str, Any], capped: set[str]) -> None:
+    """Remove the options that a contact limit excluded while they were logged."""
+    options = [option for option in row["options"] if option["prediction_id"] not in capped]
+    if len(options) < len(row["options"]):
+        row["options"] = options
+        row["action"] = options[0]["action"] if options else None
+        if not options:
+            row["reason"] = _CAPPED
+
+
+def _journal_lines(
+    loaded: LoadedModel, answer: Answer, body: RecommendBody, moment: float
 ) -> Iterator[dict[str, Any]]:
-    """Give what is written down: a decision for each customer, or for each place of a list."""
-    model = served.model
-    entity = model.contract.entity.name
-    actions = {action.name: action for action in model.parts.actions}
-    same = {
+    """Yield a journal line for each decision, or for each place of a slate."""
+    model = loaded.model
+    actions = {action.name: action for action in model.contents.actions}
+    shared = {
         "at": moment,
         "policy": model.name,
         "model": model.name,
-        "model_version": served.version or None,
+        "model_version": loaded.version or None,
         "model_digest": model.digest,
     }
     for row, decision, customer in zip(answer.rows, answer.decisions, body.customers, strict=True):
         if decision is None:
             continue
-        whose = {**same, "customer": str(row[entity])}
+        key, line = row["prediction_id"], {**shared, "customer": str(row[loaded.entity])}
         if isinstance(decision, RankingDecision):
-            lines = shown_lines(
-                row["prediction_id"],
-                decision,
-                customer,
-                model.compiled_ranking,
-                state=answer.state,
+            places = slate_fields(
+                key, decision, customer, model.compiled_ranking, state=answer.state
             )
-            yield from (whose | line for line in lines)
+            yield from (line | place for place in places)
         else:
-            yield whose | _line(row, decision, actions.get(decision.action or ""))
-
-
-def _line(row: dict[str, Any], decision: Decision, action: Action | None) -> dict[str, Any]:
-    return {
-        "key": row["prediction_id"],
-        "action": decision.action,
-        "action_group": action.group if action else None,
-        "channel": action.channel if action else None,
-        "propensity": decision.propensity,
-        "eligible": decision.eligible,
-        "expected_gain": decision.expected_gain,
-        "gain_low": decision.gain_low,
-        "gain_high": decision.gain_high,
-        "cost": decision.cost,
-        "explored": decision.explored,
-        "reason": decision.reason,
-    }
+            yield line | {"key": key} | decision_fields(decision, actions)

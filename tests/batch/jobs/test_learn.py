@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from churnkit.batch import learn
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.parts.bandit import load_bandit
 from churnkit.bundle.parts.ranker import Ranker
@@ -50,7 +50,7 @@ def model_of(**changes):
         categories=compiled.categories,
     )
     ranker = Ranker(ranking, bandit)
-    return RetentionModel(Parts(contract, scorer, Calibration.identity(), ranker=ranker))
+    return RetentionModel(ModelContents(contract, scorer, Calibration.identity(), ranker=ranker))
 
 
 MODEL = model_of()
@@ -101,7 +101,7 @@ def test_a_state_is_what_the_same_batch_teaches(journal, tmp_path):
     journal.record_outcomes([taken("2", at=NOW - 5 * DAY), taken("3", at=NOW - 8 * DAY, value=2.5)])
     report = learn(MODEL, journal, tmp_path / "states", now=NOW)
     nan = float("nan")
-    expected = MODEL.parts.ranker.bandit.update(
+    expected = MODEL.contents.ranker.bandit.update(
         BanditBatch(
             np.array([[30.0, 0.0], [nan, 1.0], [50.5, nan]]),
             ("a", "b", "a"),
@@ -197,7 +197,7 @@ def test_a_state_of_other_columns_is_refused_and_anew_mends_it(journal, tmp_path
 def test_a_model_that_ranks_nothing_is_refused(journal, tmp_path, shop_model):
     with pytest.raises(RecipeError, match="ranks nothing"):
         learn(shop_model, journal, tmp_path, now=NOW)
-    with pytest.raises(RecipeError, match="nothing to plan"):
+    with pytest.raises(RecipeError, match="no gains to plan with"):
         _ = MODEL.catalogue
 
 

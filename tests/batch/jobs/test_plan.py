@@ -41,7 +41,7 @@ CATALOGUE = Catalogue(
 
 @pytest.fixture
 def model(shop_model):
-    return RetentionModel(replace(shop_model.parts, catalogue=CATALOGUE), shop_model.manifest)
+    return RetentionModel(replace(shop_model.contents, catalogue=CATALOGUE), shop_model.manifest)
 
 
 @pytest.fixture
@@ -88,7 +88,8 @@ def test_the_journal_holds_each_decision_once_with_what_the_plan_says(make, jour
 
 def test_without_a_journal_the_same_run_gives_the_same_plan(make, rows, model):
     model = RetentionModel(
-        replace(model.parts, catalogue=replace(CATALOGUE, contact=ContactPolicy())), model.manifest
+        replace(model.contents, catalogue=replace(CATALOGUE, contact=ContactPolicy())),
+        model.manifest,
     )
     first, _ = make(rows, journal=None, model=model)
     again, _ = make(rows, journal=None, model=model)

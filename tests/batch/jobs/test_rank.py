@@ -34,7 +34,7 @@ def make_model(shop_model):
         bandit = LinearBandit.new(
             customer_features=len(compiled.places), categories=compiled.categories
         )
-        parts = replace(shop_model.parts, catalogue=None, ranker=Ranker(ranking, bandit))
+        parts = replace(shop_model.contents, catalogue=None, ranker=Ranker(ranking, bandit))
         return RetentionModel(parts, shop_model.manifest)
 
     return make_model

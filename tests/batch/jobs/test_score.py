@@ -337,7 +337,7 @@ class TestPlan:
 
         from churnkit.bundle import RetentionModel
 
-        bare = RetentionModel(replace(shop_model.parts, catalogue=None))
+        bare = RetentionModel(replace(shop_model.contents, catalogue=None))
         with pytest.raises(RecipeError, match="without actions"):
             plan(source("csv"), bare, output=tmp_path / "plan.csv")
         assert not (tmp_path / "plan.csv").exists()

@@ -44,7 +44,7 @@ def test_only_what_decisions_need_is_read_and_all_of_it_is_written(file, shop_mo
 def test_nothing_is_decided_for_a_file_that_cannot_be(output, said, file, shop_model, tmp_path):
     (tmp_path / "folder.csv").mkdir()
     model = RetentionModel(
-        replace(shop_model.parts, catalogue=Catalogue((CALL,))), shop_model.manifest
+        replace(shop_model.contents, catalogue=Catalogue((CALL,))), shop_model.manifest
     )
     with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
         period = DecisionPeriod(date(2026, 11, 5), journal=journal)

@@ -33,7 +33,7 @@ def frame(spark, customers):
 def with_catalogue(model, folder, **changes):
     """Save and load the shop's model with another catalogue, so that it has a digest."""
     catalogue = dataclasses.replace(model.catalogue, **changes)
-    parts = dataclasses.replace(model.parts, catalogue=catalogue)
+    parts = dataclasses.replace(model.contents, catalogue=catalogue)
     RetentionModel(parts).save(folder, name="shop", lineage={})
     return RetentionModel.load(folder)
 
@@ -89,8 +89,8 @@ def test_it_is_the_local_plan_but_at_the_margin(frame, customers, model, budget)
 
 def margins(model, rows, budget):
     """Give how firmly each customer's action is the best at the local prices, in money."""
-    encoded, probability = model.judge(rows)
-    decided = model.decide(encoded, probability, budget=budget)
+    encoded, probability = model.score_table(rows, "recommend")
+    decided = model.decide_table(probability, encoded.matrix, budget=budget)
     prices, gains = (
         decided.plan.shadow_prices,
         catalogue_gain(probability, encoded.matrix, model.compiled_catalogue),

@@ -72,7 +72,7 @@ def test_a_model_without_a_digest_is_refused(frame, shop_model):
     from churnkit.batch.spark.scoring import score
 
     with pytest.raises(RecipeError, match="not saved"):
-        score(frame, RetentionModel(shop_model.parts))
+        score(frame, RetentionModel(shop_model.contents))
 
 
 def test_numbers_as_decimals_are_read(spark, frame, customers, shop_model):

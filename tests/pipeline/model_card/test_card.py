@@ -50,7 +50,7 @@ def test_a_longer_stay_is_told_to_mean_less_churn(shop_model):
 
 
 def test_the_page_has_every_part(shop_model):
-    page = shop_model.card_page()
+    page = shop_model.card_markdown()
     assert page.startswith(f"# Model card: shop\n\n{shop_model.card['winner']}")
     for title in ("Use", "Limits", "Data", "How good it is", "Calibration", "What drives it"):
         assert f"\n## {title}\n" in page
@@ -65,7 +65,7 @@ def test_mlflow_holds_the_card_as_data_and_as_a_page(trained_shop, shop_model):
         found = {item.path for item in client.list_artifacts(result.run_id)}
         assert {"card.json", "card.md"} <= found
         path = client.download_artifacts(result.run_id, "card.md")
-    assert Path(path).read_text("utf-8") == shop_model.card_page()
+    assert Path(path).read_text("utf-8") == shop_model.card_markdown()
 
 
 def test_the_recipes_own_words_come_first(trained):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.bundle import RetentionModel
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.errors import BundleError, RecipeError
 from churnkit.models import HazardModel, LogisticModel
@@ -43,7 +43,7 @@ def saved(trained, tmp_path_factory):
     recipe, data = trained
     fitted = fit(recipe, data)
     lifetime = fit_lifetime(LIFETIME, data, seed=0)
-    parts = Parts(
+    parts = ModelContents(
         data.contract,
         fitted.model.scorer_,
         fitted.model.calibration_,
@@ -80,7 +80,7 @@ def test_the_card_tells_its_calibration(saved):
     model, _, _ = saved
     assert model.card["lifetime"]["left"] > 0
     assert len(model.card["lifetime"]["calibration"]) > 10
-    assert "## How long they stay" in model.card_page()
+    assert "## How long they stay" in model.card_markdown()
 
 
 def test_the_same_seed_gives_the_same_hazard(trained, saved):
@@ -113,13 +113,13 @@ def test_a_hazard_that_does_not_fit_the_contract_is_refused(saved):
     from churnkit.bundle.contents import from_files, to_files
 
     model, _, _ = saved
-    files = to_files(model.parts)
+    files = to_files(model.contents)
     assert from_files(files).hazard is not None
     with pytest.raises(BundleError, match=r"lacks hazard\.json"):
         from_files({name: held for name, held in files.items() if name != "hazard.json"})
     other = HazardModel(rounds=2).fit([[0.0], [1.0]] * 50, [1.0, 2.0] * 50).scorer_
     with pytest.raises(BundleError, match="the contract encodes 4"):
-        from_files(to_files(replace(model.parts, hazard=other, golden=None)))
+        from_files(to_files(replace(model.contents, hazard=other, golden=None)))
 
 
 CALL = Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),))
@@ -131,14 +131,14 @@ SURVIVING = Catalogue((CALL, OFFER), periods=24, survival=True, discount=0.01)
 def surviving(saved, tmp_path_factory):
     model, _, _ = saved
     folder = tmp_path_factory.mktemp("bundle") / "surviving"
-    RetentionModel(replace(model.parts, catalogue=SURVIVING)).save(folder)
+    RetentionModel(replace(model.contents, catalogue=SURVIVING)).save(folder)
     return RetentionModel.load(folder)
 
 
 def test_a_plan_counts_value_as_long_as_the_hazard_expects_it(surviving, trained):
     table = trained[1].test.table
     plan = surviving.recommend(table.drop_columns(["churned"])).to_pylist()
-    survival_weights = surviving.parts.hazard.survival_weights(
+    survival_weights = surviving.contents.hazard.survival_weights(
         trained[1].test.X, [24.0, 3.0], rate=np.log(1.01)
     )
     assert (survival_weights < 24).all()
@@ -187,9 +187,9 @@ def test_the_service_counts_as_the_plan_does(surviving, trained):
 
 def test_survival_without_a_hazard_is_refused(saved, trained, tmp_path):
     model, _, _ = saved
-    lost = replace(model.parts, catalogue=SURVIVING, hazard=None)
+    lost = replace(model.contents, catalogue=SURVIVING, hazard=None)
     RetentionModel(lost).save(tmp_path / "lost")
-    with pytest.raises(BundleError, match="there is no hazard"):
+    with pytest.raises(BundleError, match="without a hazard model"):
         RetentionModel.load(tmp_path / "lost")
     recipe, data = trained
     with pytest.raises(RecipeError, match="lifetime=Lifetime"):

@@ -119,7 +119,7 @@ class TestRecord:
 def test_the_golden_rows_are_no_customers(shop_model, trained_shop):
     import pyarrow.csv as pcsv
 
-    golden = shop_model.parts.golden
+    golden = shop_model.contents.golden
     assert len(golden) > 20
     encoded = shop_model.encode(pcsv.read_csv(trained_shop[0].root / "customers.csv"))
     known = {row.tobytes() for row in np.ascontiguousarray(encoded.features)}
@@ -307,15 +307,15 @@ def test_a_boosters_text_travels_along_and_tells_nobodys_extremes(
     trees = LightGBMTrees(num_leaves=5, max_rounds=30)
     train(replace(recipe_of(project), model=trees), project=project)
     model = load("models:/shop@challenger", project=project)
-    ((name, text),) = model.parts.texts.items()
+    ((name, text),) = model.contents.texts.items()
     assert name == "model"
     assert "98765.4375" not in text
     booster = lightgbm.Booster(model_str=text)
-    golden = model.parts.golden
+    golden = model.contents.golden
     assert golden is not None
     np.testing.assert_allclose(
         booster.predict(golden, raw_score=True, num_threads=1),
-        model.parts.scorer.raw_score(golden),
+        model.contents.scorer.raw_score(golden),
         rtol=0,
         atol=1e-12,
     )

@@ -90,8 +90,8 @@ def test_the_card_says_what_was_measured(model):
 
 
 def test_one_customer_gets_the_bits_of_a_table(model):
-    encoded, probability = model.judge(MEMBERS.slice(0, 40))
-    table = model.decide(encoded, probability)
+    encoded, probability = model.score_table(MEMBERS.slice(0, 40), "recommend")
+    table = model.decide_table(probability, encoded.matrix)
     for at in range(40):
         row = encoded.matrix[at].tolist()
         own = model.treatment_effects(encoded.features[at : at + 1])
@@ -113,8 +113,8 @@ def test_saved_and_loaded_the_effects_are_the_same(model, tmp_path):
         )
 
 
-def test_tried_actions_that_do_not_fit_the_catalogue_are_refused(model, tmp_path):
-    parts = replace(model.parts, tried=replace(model.parts.tried, actions=("walk", None)))
+def test_measured_effects_that_do_not_fit_the_catalogue_are_refused(model, tmp_path):
+    parts = replace(model.contents, uplift=replace(model.contents.uplift, actions=("walk", None)))
     RetentionModel(parts, None).save(tmp_path / "bundle", name="gym")
     with pytest.raises(BundleError, match="catalogue lacks"):
         RetentionModel.load(tmp_path / "bundle")

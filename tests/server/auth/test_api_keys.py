@@ -6,7 +6,7 @@ import pytest
 
 from churnkit.errors import ChurnkitError
 from churnkit.server import create_app
-from churnkit.server.auth.access_control import is_loopback, refuse_open_door
+from churnkit.server.auth.access_control import is_loopback, refuse_public_host
 from churnkit.server.auth.api_keys import KeyRing, add_key, read_keys, remove_key
 
 JSON = "application/json"
@@ -206,12 +206,12 @@ def test_without_keys_only_this_machine_is_answered(ask, model, member):
 
 def test_more_than_the_given_number_at_once_are_told_to_come_again(ask, model, member):
     app = create_app(model, max_concurrent=2)
-    app.gate.enter()
-    app.gate.enter()
+    app.access.enter()
+    app.access.enter()
     answer = ask("/v1/predict", {"customers": [member()]}, to=app)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "1"
-    app.gate.leave()
+    app.access.leave()
     assert ask("/v1/predict", {"customers": [member()]}, to=app).status_code == 200
 
 
@@ -219,9 +219,9 @@ def test_more_than_the_given_number_at_once_are_told_to_come_again(ask, model, m
 def test_a_public_door_without_keys_is_refused(host):
     assert not is_loopback(host)
     with pytest.raises(ChurnkitError, match="churnkit keys add"):
-        refuse_open_door(host, keys=None, unlocked=False)
-    refuse_open_door(host, keys="keys.json", unlocked=False)
-    refuse_open_door(host, keys=None, unlocked=True)
+        refuse_public_host(host, keys=None, is_open=False)
+    refuse_public_host(host, keys="keys.json", is_open=False)
+    refuse_public_host(host, keys=None, is_open=True)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_public_door_without_keys_is_refused(host):
 )
 def test_a_door_to_this_machine_needs_no_keys(host):
     assert is_loopback(host)
-    refuse_open_door(host, keys=None, unlocked=False)
+    refuse_public_host(host, keys=None, is_open=False)
 
 
 def test_the_gate_of_a_missing_file_stays_shut(model, tmp_path):

@@ -4,7 +4,7 @@ import logging
 import pytest
 
 from churnkit.errors import ChurnkitError
-from churnkit.server.observability.json_logs import log_as
+from churnkit.server.observability.json_logs import configure_logging
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def logger():
 
 
 def test_each_line_is_a_json_object(logger, capsys):
-    log_as("json")
+    configure_logging("json")
     logger.info("version %s answers\nfrom now on", "abc")
     logger.debug("not told")
     [line] = capsys.readouterr().err.splitlines()
@@ -29,7 +29,7 @@ def test_each_line_is_a_json_object(logger, capsys):
 
 def test_a_program_around_keeps_its_own_logging(logger):
     before = logger.handlers[:]
-    log_as(None)
+    configure_logging(None)
     assert logger.handlers == before
     with pytest.raises(ChurnkitError, match="json or text"):
-        log_as("xml")
+        configure_logging("xml")

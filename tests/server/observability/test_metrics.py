@@ -57,7 +57,7 @@ def test_what_a_client_sends_is_never_a_label(ask, member, counted):
 def test_scores_gaps_new_categories_and_far_numbers_are_counted_by_column(ask, member, model):
     limits = np.tile([-np.inf, np.inf], (5, 1))
     limits[0] = 1, 100
-    app = create_app(RetentionModel(replace(model.parts, ranges=limits)))
+    app = create_app(RetentionModel(replace(model.contents, ranges=limits)))
     rows = [member(place) | {"fee": None, "city": "Rome"} for place in range(1, 9)]
     ask("/v1/predict", {"customers": rows}, to=app)
     ask("/v1/predict", {"customers": [member(1) | {"tenure": 900, "city": None}]}, to=app)

@@ -3,7 +3,7 @@ import json
 import jsonschema
 import pytest
 
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Check, Column, Contract
 from churnkit.models.calibration.maps import Calibration
@@ -55,8 +55,16 @@ def test_the_example_works_and_its_answer_is_the_one_shown(ask, document, route)
 
 def test_the_customers_are_described_by_the_contract(document, model):
     schemas = document["components"]["schemas"]
-    assert schemas["Customer"] == model.contract.to_json_schema("predict")
-    assert schemas["CustomerToDecide"] == model.contract.to_json_schema("recommend")
+    customer, decided = (model.contract.to_json_schema(p) for p in ("predict", "recommend"))
+    assert schemas["Customer"] == {**customer, "title": "Customer"}
+    assert schemas["CustomerToDecide"] == {**decided, "title": "CustomerToDecide"}
+
+
+def test_generators_find_a_name_for_each_schema_and_operation(document):
+    schemas = document["components"]["schemas"]
+    assert {name: schema["title"] for name, schema in schemas.items()} == {n: n for n in schemas}
+    operations = [o["operationId"] for path in document["paths"].values() for o in path.values()]
+    assert len(set(operations)) == len(operations) == len(document["paths"])
 
 
 @pytest.mark.parametrize("route", QUESTIONS)
@@ -84,7 +92,7 @@ def test_what_can_be_looked_at_fits_what_is_published(ask, document):
 
 
 def test_the_document_says_the_limits(document):
-    customers = body_of(document, "/v1/predict")["schema"]["properties"]["customers"]
+    customers = document["components"]["schemas"]["PredictRequest"]["properties"]["customers"]
     assert (customers["minItems"], customers["maxItems"]) == (1, 50)
 
 
@@ -92,7 +100,9 @@ def small_model(entity):
     tenure = Column("tenure", "integer", ("feature",))
     line = ColumnEffect.of_number([0, 1], [0, 1], missing=0.0)
     contract = Contract("small", (entity, tenure))
-    return RetentionModel(Parts(contract, LinearScorer(0.0, [line]), Calibration.identity()))
+    return RetentionModel(
+        ModelContents(contract, LinearScorer(0.0, [line]), Calibration.identity())
+    )
 
 
 def test_a_contract_that_defies_examples_still_has_a_document(ask):

@@ -7,22 +7,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.format.signing import make_keys, sign
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Column, Contract
 from churnkit.errors import BundleError
 from churnkit.models.scorers.additive import LinearScorer
 from churnkit.server import create_app
-from churnkit.server.reload.model_reloader import ModelReloader, prove
-from churnkit.server.reload.model_sources import FolderSource, source_of
+from churnkit.server.reload.model_reloader import ModelReloader, validate_replacement
+from churnkit.server.reload.model_sources import FolderSource, model_source
 
 
 def shifted(model, by, path, **changes):
     """Save the model with other scores."""
-    scorer = model.parts.scorer
+    scorer = model.contents.scorer
     other = LinearScorer(scorer.bias + by, scorer.columns)
-    RetentionModel(replace(model.parts, scorer=other, **changes)).save(path, name="gym")
+    RetentionModel(replace(model.contents, scorer=other, **changes)).save(path, name="gym")
     return path
 
 
@@ -47,7 +47,7 @@ def point(link):
 @pytest.fixture
 def followed(model, link):
     app = create_app(model)
-    return app, ModelReloader(app, FolderSource(link))
+    return app, ModelReloader(app.state, FolderSource(link))
 
 
 def probability(ask, app, member):
@@ -124,7 +124,7 @@ def test_a_bad_version_is_refused_and_the_old_one_serves_on(
     assert look(following, 5) == [False] * 5
     assert probability(ask, app, member) == before
     assert reloads(app) == {"refused": 1}
-    assert caplog.text.count("is refused, the old one serves on") == 1
+    assert caplog.text.count("is refused, the running version stays") == 1
     point(shifted(model, 2.0, tmp_path / "good"))
     assert look(following) == [True]
 
@@ -153,7 +153,7 @@ def test_only_what_the_signer_signed_is_taken(model, link, point, tmp_path):
     make_keys(tmp_path / "a.key", tmp_path / "a.pub")
     make_keys(tmp_path / "b.key", tmp_path / "b.pub")
     app = create_app(model)
-    following = ModelReloader(app, FolderSource(link, str(tmp_path / "a.pub")))
+    following = ModelReloader(app.state, FolderSource(link, str(tmp_path / "a.pub")))
     unsigned = shifted(model, 1.0, tmp_path / "unsigned")
     foreign = shutil.copytree(unsigned, tmp_path / "foreign")
     sign(foreign, tmp_path / "b.key")
@@ -167,11 +167,11 @@ def test_only_what_the_signer_signed_is_taken(model, link, point, tmp_path):
 
 
 def test_a_version_that_asks_for_more_than_clients_send_is_refused(model):
-    parts = model.parts
+    parts = model.contents
     columns = (*parts.contract.columns, Column("shoe_size", "number", ("context", "feature")))
-    wider = RetentionModel(Parts(Contract("gym", columns), parts.scorer, parts.calibration))
+    wider = RetentionModel(ModelContents(Contract("gym", columns), parts.scorer, parts.calibration))
     with pytest.raises(BundleError, match="shoe_size"):
-        prove(wider, model)
+        validate_replacement(wider, model)
 
 
 def test_a_version_that_is_slow_or_scores_rows_otherwise_is_refused(model, monkeypatch):
@@ -179,13 +179,13 @@ def test_a_version_that_is_slow_or_scores_rows_otherwise_is_refused(model, monke
         def raw_score_row(self, values):
             return super().raw_score_row(values) + 1e-9
 
-    scorer = model.parts.scorer
-    odd = RetentionModel(replace(model.parts, scorer=Odd(scorer.bias, scorer.columns)))
+    scorer = model.contents.scorer
+    odd = RetentionModel(replace(model.contents, scorer=Odd(scorer.bias, scorer.columns)))
     with pytest.raises(BundleError, match="one by one"):
-        prove(odd, model)
-    monkeypatch.setattr("churnkit.server.reload.model_reloader._SLOWEST_SECONDS", 0.0)
-    with pytest.raises(BundleError, match="ms a customer"):
-        prove(model, model)
+        validate_replacement(odd, model)
+    monkeypatch.setattr("churnkit.server.reload.model_reloader._MAX_ROW_SECONDS", 0.0)
+    with pytest.raises(BundleError, match="ms per customer"):
+        validate_replacement(model, model)
 
 
 def test_requests_while_versions_change_are_each_answered_by_one_of_them(
@@ -224,23 +224,23 @@ def test_requests_while_versions_change_are_each_answered_by_one_of_them(
 
 
 def test_what_cannot_come_to_mean_another_version_is_no_source(tmp_path):
-    assert source_of("models:/gym/3") is None
-    assert source_of("bento:gym:abc") is None
-    assert isinstance(source_of(str(tmp_path)), FolderSource)
+    assert model_source("models:/gym/3") is None
+    assert model_source("bento:gym:abc") is None
+    assert isinstance(model_source(str(tmp_path)), FolderSource)
 
 
 # MLflow's own imports warn of other packages' deprecations.
 @pytest.mark.filterwarnings("ignore")
 def test_an_alias_is_followed_through_the_registry_and_mirrored(shop_copy, tmp_path):
     from churnkit.bundle import Registry
-    from churnkit.server.reload.registry_mirror import Mirror
+    from churnkit.server.reload.registry_mirror import RegistryMirror
 
     registry = Registry(shop_copy)
-    source = source_of("models:/shop@champion", project=shop_copy)
+    source = model_source("models:/shop@champion", project=shop_copy)
     assert source is not None
     champion = source.load()
     assert source.identity() == champion.digest
-    mirror = Mirror(registry, "shop", "champion", tmp_path)
+    mirror = RegistryMirror(registry, "shop", "champion", tmp_path)
     assert mirror.look()
     assert not mirror.look()
     assert FolderSource(mirror.link).identity() == champion.digest
@@ -254,7 +254,7 @@ def test_the_application_follows_and_shadows_while_it_lives(
     app = create_app(model, follow=str(link), poll_seconds=0.02, shadow=str(challenger))
     newer = shifted(model, 1.0, tmp_path / "newer")
 
-    shadow = app.shadow
+    shadow = app.state.shadow
     assert shadow is not None
 
     async def live():
@@ -263,7 +263,7 @@ def test_the_application_follows_and_shadows_while_it_lives(
         point(newer)
         for _ in range(500):
             await asyncio.sleep(0.01)
-            if app.served.model.digest != model.digest and shadow._model is not None:
+            if app.state.loaded.model.digest != model.digest and shadow._model is not None:
                 break
         rows = [member(place) for place in range(4)]
         body = json.dumps({"customers": rows}).encode()
@@ -284,7 +284,7 @@ def test_the_application_follows_and_shadows_while_it_lives(
         await app(scope, receive, send)
         for _ in range(500):
             await asyncio.sleep(0.01)
-            if not shadow._waiting:
+            if not shadow._queue:
                 break
         await asyncio.sleep(0.05)
         await app.shutdown()
@@ -292,7 +292,7 @@ def test_the_application_follows_and_shadows_while_it_lives(
 
     head, _ = asyncio.run(live())
     assert head["status"] == 200
-    assert app.served.model.digest == RetentionModel.load(newer).digest
+    assert app.state.loaded.model.digest == RetentionModel.load(newer).digest
     text = app.metrics.exposition().decode()
     assert "churnkit_shadow_rows_total 4.0" in text
     assert 'churnkit_shadow_differences_total{more_than="0.01"} 4.0' in text

@@ -22,8 +22,8 @@ def members(member):
 @pytest.fixture
 def planned(model, members):
     """A plan whose budget binds."""
-    encoded, probability = model.judge(members)
-    return model.decide(encoded, probability, budget=BUDGET)
+    encoded, probabilities = model.score_table(members, "recommend")
+    return model.decide_table(probabilities, encoded.matrix, budget=BUDGET)
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_newer_plan_is_taken_up_and_a_damaged_file_changes_nothing(
         file.write_text("{")
         assert [one["action"] for one in alone(ask, app, members[:40])] == first
     assert [
-        record.getMessage().endswith("the prices of before stay") for record in caplog.records
+        record.getMessage().endswith("the earlier prices stay in use") for record in caplog.records
     ] == [True]
     prices = planned.plan.shadow_prices
     write_prices(

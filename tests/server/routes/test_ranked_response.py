@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from churnkit.batch import learn
-from churnkit.bundle.contents import Parts
+from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.parts.ranker import Ranker
 from churnkit.decisions import (
@@ -54,8 +54,8 @@ def make(model, tmp_path_factory):
     """Make, save and load a gym that ranks."""
 
     def make(**changes):
-        parts = model.parts
-        ranking = Parts(
+        parts = model.contents
+        ranking = ModelContents(
             parts.contract,
             parts.scorer,
             Calibration.identity(),
@@ -86,11 +86,11 @@ def journalled(url):
 
 
 def test_a_bundle_keeps_the_ranking_and_its_first_state(ranks):
-    ranker = ranks.parts.ranker
+    ranker = ranks.contents.ranker
     assert [option.name for option in ranker.ranking.options] == ["spa", "trainer", "pro"]
     assert ranker.bandit.version == 0
     assert ranker.bandit.features.mean.any()
-    assert ranks.parts.catalogue is None
+    assert ranks.contents.catalogue is None
 
 
 def test_a_customer_is_shown_the_best_few_in_order(ask, ranks, member):
@@ -133,7 +133,7 @@ def test_the_page_describes_lists_and_its_example_works(ask, ranks):
     document = ask("/openapi.json", to=app).json()
     asked = document["paths"]["/v1/recommend"]["post"]
     body = asked["requestBody"]["content"]["application/json"]
-    assert "budget" not in body["schema"]["properties"]
+    assert "budget" not in document["components"]["schemas"]["RecommendRequest"]["properties"]
     answer = ask("/v1/recommend", body["example"], to=app)
     assert answer.status_code == 200
     schema = asked["responses"]["200"]["content"]["application/json"]["schema"]
@@ -149,8 +149,10 @@ def test_the_page_describes_lists_and_its_example_works(ask, ranks):
 
 def test_the_page_of_a_catalogue_that_asks_who_it_is_works_too(ask, model):
     call = Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3))
-    parts = model.parts
-    held = Parts(parts.contract, parts.scorer, parts.calibration, Catalogue((call,), holdout=0.5))
+    parts = model.contents
+    held = ModelContents(
+        parts.contract, parts.scorer, parts.calibration, Catalogue((call,), holdout=0.5)
+    )
     answer = ask("/openapi.json", to=create_app(RetentionModel(held)))
     assert answer.status_code == 200
 
@@ -271,4 +273,4 @@ def test_a_damaged_state_is_told_and_the_one_before_stays(ask, ranks, member, tm
         for _ in range(2):
             answer = ask("/v1/recommend", body, to=app)
             assert answer.headers["churnkit-bandit"] == "0"
-    assert caplog.text.count("ranked by what was known before") == 1
+    assert caplog.text.count("the earlier bandit state stays in use") == 1

@@ -1,0 +1,127 @@
+"""Routes that describe the service: model, OpenAPI document, metrics, probes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from churnkit.server.http.route import TEXT_TYPE, Handler, Reply, Request
+from churnkit.server.loaded_model import model_identity
+from churnkit.server.observability.metrics import METRICS_TYPE
+from churnkit.server.openapi.document import openapi_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from churnkit.bundle import RetentionModel
+    from churnkit.contracts import Column
+    from churnkit.server.loaded_model import LoadedModel
+    from churnkit.server.service_state import ServiceState
+
+__all__ = [
+    "DescriptionHandler",
+    "describe_model",
+    "metrics_handler",
+    "model_handler",
+    "openapi_handler",
+    "probe",
+]
+
+
+class DescriptionHandler:
+    """A JSON document that describes the model in service, built once per model.
+
+    Parameters
+    ----------
+    state
+        The application's.
+    describe
+        From the model to the document.
+    """
+
+    def __init__(
+        self, state: ServiceState, describe: Callable[[LoadedModel], dict[str, Any]]
+    ) -> None:
+        self._state = state
+        self._describe = describe
+        self._loaded: LoadedModel | None = None
+        self._reply = Reply(b"")
+
+    async def __call__(self, _request: Request) -> Reply:
+        """Answer a request."""
+        loaded = self._state.loaded
+        if loaded is not self._loaded:
+            self._reply = Reply(msgspec.json.encode(self._describe(loaded)))
+            self._loaded = loaded
+        return self._reply
+
+
+def model_handler(state: ServiceState) -> Handler:
+    """Return the handler of ``/v1/model``."""
+    return DescriptionHandler(state, lambda loaded: describe_model(loaded.model))
+
+
+def openapi_handler(state: ServiceState) -> Handler:
+    """Return the handler of ``/openapi.json``."""
+    max_rows = state.settings.max_rows
+    return DescriptionHandler(state, lambda loaded: openapi_document(loaded, max_rows=max_rows))
+
+
+def metrics_handler(state: ServiceState) -> Handler:
+    """Return the handler of ``/metrics``."""
+
+    async def metrics(_request: Request) -> Reply:
+        return Reply(state.metrics.exposition(), METRICS_TYPE)
+
+    return metrics
+
+
+async def probe(_request: Request) -> Reply:
+    """Answer ``/livez`` and ``/readyz``."""
+    return Reply(b"\n", TEXT_TYPE)
+
+
+def describe_model(model: RetentionModel) -> dict[str, Any]:
+    """Return a model's identity, lineage, card, columns and actions as JSON-able data."""
+    contract, actions = model.contract, model.contents.actions
+    predict = {column.name for column in contract.required("predict")}
+    recommend = {column.name for column in contract.required("recommend")} if actions else set()
+    read = {column.name for column in contract.optional("predict")} | predict | recommend
+    return {
+        **model_identity(model),
+        "lineage": dict(model.manifest.lineage) if model.manifest else {},
+        "card": dict(model.card),
+        "contract": {"name": contract.name, "digest": contract.digest},
+        "columns": [
+            {
+                **_describe_column(column),
+                "predict": column.name in predict,
+                "recommend": column.name in recommend,
+            }
+            for column in contract.columns
+            if column.name in read
+        ],
+        "actions": [
+            {
+                "name": action.name,
+                "title": action.title,
+                "channel": action.channel,
+                "eligible": [str(rule) for rule in action.eligible],
+            }
+            for action in actions
+        ],
+    }
+
+
+def _describe_column(column: Column) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "title": column.title,
+        "unit": column.unit,
+        "type": column.type,
+        "roles": list(column.roles),
+        "nullable": column.nullable,
+        "rules": [str(check) for check in column.checks],
+        "categories": None if column.levels is None else list(column.levels),
+    }
