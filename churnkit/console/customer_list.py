@@ -157,7 +157,7 @@ class CustomerList:
         """
         features = np.ascontiguousarray(self.encoded.features[[row]])
         parts = self.model.contents
-        tables = {} if parts.timeline is None else parts.timeline.tables_of_features
+        tables = {} if parts.timeline is None else parts.timeline.feature_tables
         columns = self.model.contract.features
         names = [
             tables[column.name].replace("_", " ").capitalize()

@@ -11,7 +11,7 @@ from churnkit.errors import MissingExtraError, RecipeError
 from churnkit.insights.metrics.settings import RetentionSettings
 from churnkit.insights.sql_session import InsightsSession, in_dialect
 from churnkit.insights.table_layouts import LAYOUTS, find_columns
-from churnkit.timeline.snapshots import as_moment
+from churnkit.timeline.snapshots import parse_timestamp
 from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def business_on_spark(
             name: runs.opened(name, frame, (columns or {}).get(name))
             for name, frame in tables.items()
         }
-        moment = as_moment(as_of, "as_of")
+        moment = parse_timestamp(as_of, "as_of")
         yield InsightsSession(moment, settings or RetentionSettings(), parts, runs)  # type: ignore[arg-type]
     finally:
         runs.clear()

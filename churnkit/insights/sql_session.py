@@ -12,10 +12,10 @@ from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
 from churnkit.insights.metrics.settings import RetentionSettings
 from churnkit.insights.table_layouts import LAYOUTS, Layout, find_columns
-from churnkit.timeline.engines.duckdb import connected, readable
-from churnkit.timeline.engines.duckdb_casts import quoted
+from churnkit.timeline.engines.duckdb import connect, read_errors
+from churnkit.timeline.engines.duckdb_casts import quote
 from churnkit.timeline.engines.duckdb_sources import column_types, open_table
-from churnkit.timeline.snapshots import as_moment
+from churnkit.timeline.snapshots import parse_timestamp
 from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
@@ -144,14 +144,14 @@ def open_business(
     for name in [*tables, *(columns or {})]:
         if name not in LAYOUTS:
             raise RecipeError(f"there is no kind of table '{name}'; {did_you_mean(name, LAYOUTS)}")
-    with connected(memory_limit, spill_dir, threads) as con:
+    with connect(memory_limit, spill_dir, threads) as con:
         lasts, parts = [], {}
         for name, given in tables.items():
-            with readable(name):
+            with read_errors(name):
                 found, last = _opened(con, LAYOUTS[name], given, (columns or {}).get(name))
             parts[name] = frozenset(found)
             lasts += [] if last is None else [last]
-        moment = as_moment(as_of, "as_of") if as_of is not None else _next_midnight(lasts)
+        moment = parse_timestamp(as_of, "as_of") if as_of is not None else _next_midnight(lasts)
         yield InsightsSession(moment, settings or RetentionSettings(), parts, con)
 
 
@@ -165,11 +165,11 @@ def _opened(
     opened = open_table(
         con, table, {layout.name: given}, columns=[one.name for one in table.raw_columns]
     )
-    named_parts = ", ".join(f"{quoted(column)} AS {quoted(part)}" for part, column in found.items())
-    there = f"{quoted(found['customer'])} IS NOT NULL AND {quoted(found[layout.at])} IS NOT NULL"
+    named_parts = ", ".join(f"{quote(column)} AS {quote(part)}" for part, column in found.items())
+    there = f"{quote(found['customer'])} IS NOT NULL AND {quote(found[layout.at])} IS NOT NULL"
     con.execute(
-        f"CREATE TEMP VIEW {quoted('ck_in_' + layout.name)} AS "  # noqa: S608
-        f"SELECT {named_parts} FROM {quoted(layout.name)} WHERE {there}"
+        f"CREATE TEMP VIEW {quote('ck_in_' + layout.name)} AS "  # noqa: S608
+        f"SELECT {named_parts} FROM {quote(layout.name)} WHERE {there}"
     )
     return found, opened.last
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from churnkit.errors import RecipeError
-from churnkit.timeline.errors import refusal
+from churnkit.errors import DataError, RecipeError
 from churnkit.timeline.source_tables import Table, did_you_mean
 
 if TYPE_CHECKING:
@@ -208,8 +207,8 @@ def find_columns(
                 f"table '{layout.name}' has no part '{part_name}'; {did_you_mean(part_name, known)}"
             )
         if column not in there:
-            raise refusal(
-                layout.name, f"column '{column}' is missing; {did_you_mean(column, there)}"
+            raise DataError(
+                layout.name, [f"column '{column}' is missing; {did_you_mean(column, there)}"]
             )
     by_lower = {name.lower(): name for name in reversed(there)}
     found = {}
@@ -220,9 +219,13 @@ def find_columns(
         if column:
             found[part.name] = column
         elif part.needed:
-            raise refusal(
+            raise DataError(
                 layout.name,
-                f"no column is the '{part.name}' (looked for {', '.join(part.names)}): rename one, "
-                f"or say which: --column {layout.name}.{part.name}=COLUMN",
+                [
+                    (
+                        f"no column is the '{part.name}' (looked for {', '.join(part.names)}): rename one, "
+                        f"or say which: --column {layout.name}.{part.name}=COLUMN"
+                    )
+                ],
             )
     return found

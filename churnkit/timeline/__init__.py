@@ -1,15 +1,15 @@
-"""Declared features over raw tables, correct in time: one row for each customer and date.
+"""Point-in-time features from raw tables: one row per customer and date.
 
 Examples
 --------
 >>> from churnkit.timeline import ActiveWithin, Count, Snapshots, Table, Timeline
->>> plan = Timeline(
+>>> timeline = Timeline(
 ...     tables=[Table("orders", "buyer", happened="ordered_at")],
 ...     features={"orders_90d": Count("orders", window_days=90)},
 ...     snapshots=Snapshots(every="1 month", start="2025-01-01", end="2025-03-01"),
 ...     eligible=ActiveWithin("orders", days=180),
 ... )
->>> len(plan.snapshots.dates)
+>>> len(timeline.snapshots.dates)
 3
 """
 

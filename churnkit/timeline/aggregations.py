@@ -1,7 +1,7 @@
-"""What a recipe can ask about a customer at a date, over the rows known before it.
+"""Features of a customer at a date, computed from the rows known before it.
 
 A window is half-open: ``window_days=30, lag_days=7`` means
-``[as_of - 37 days, as_of - 7 days)``; ``window_days=None`` reaches back without end.
+``[as_of - 37 days, as_of - 7 days)``; ``window_days=None`` has no start.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from churnkit.core.predicate import Where, as_conditions
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = [
     "Count",
@@ -33,18 +33,19 @@ __all__ = [
     "Sum",
     "Tenure",
     "Trend",
+    "base_features",
+    "check_days",
     "feature_from_dict",
-    "whole_days",
 ]
 
-# The oldest day that a window can reach.
-MOST_DAYS = 36_500
+# The longest window in days.
+MAX_DAYS = 36_500
 _NUMBERS = ("integer", "number")
 _VALUES = ("integer", "number", "boolean", "string")
 
 
-def whole_days(said: str, name: str, days: Any, *, least: int) -> None:
-    """Refuse what is no number of whole days.
+def check_days(owner: str, name: str, days: Any, *, minimum: int) -> None:
+    """Check that a setting is an integer in range.
 
     Raises
     ------
@@ -53,32 +54,32 @@ def whole_days(said: str, name: str, days: Any, *, least: int) -> None:
 
     Examples
     --------
-    >>> whole_days("Count", "window_days", 30, least=1)
+    >>> check_days("Count", "window_days", 30, minimum=1)
     """
-    if type(days) is not int or not least <= days <= MOST_DAYS:
-        raise RecipeError(f"{said}: {name} is a whole number of days, {least} to {MOST_DAYS:,}")
+    if type(days) is not int or not minimum <= days <= MAX_DAYS:
+        raise RecipeError(f"{owner}: {name} must be an integer from {minimum} to {MAX_DAYS:,}")
 
 
 @dataclass(frozen=True)
 class Feature:
-    """The base of all features.
+    """Base class of all features.
 
     Parameters
     ----------
     title
-        The feature in a person's words, for reasons and reports.
+        Display name for reasons and reports.
     """
 
-    # The types of column that it can read; empty for a feature that reads none.
-    reads: ClassVar[tuple[str, ...]] = ()
-    # The type that it becomes; empty for that of the column it reads.
-    gives: ClassVar[str] = "number"
+    # Accepted types of the column; empty for a feature without a column.
+    column_types: ClassVar[tuple[str, ...]] = ()
+    # Type of the result; empty for the type of the column.
+    result_type: ClassVar[str] = "number"
 
     _: KW_ONLY
     title: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the feature as JSON-able data; `feature_from_dict` is its inverse."""
+        """Return the feature as JSON-serializable data; `feature_from_dict` is its inverse."""
         stored: dict[str, Any] = {"kind": type(self).__name__}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -91,7 +92,7 @@ class Feature:
 
     @property
     def conditions(self) -> tuple[Where, ...]:
-        """The conditions on the rows that it reads."""
+        """The conditions on its rows."""
         return as_conditions(getattr(self, "where", ()))
 
 
@@ -106,20 +107,20 @@ class _Windowed(Feature):
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", as_conditions(self.where))
         if self.window_days is not None:
-            whole_days(type(self).__name__, "window_days", self.window_days, least=1)
-        whole_days(type(self).__name__, "lag_days", self.lag_days, least=0)
+            check_days(type(self).__name__, "window_days", self.window_days, minimum=1)
+        check_days(type(self).__name__, "lag_days", self.lag_days, minimum=0)
 
 
 @dataclass(frozen=True)
-class _OfColumn(_Windowed):
-    reads: ClassVar[tuple[str, ...]] = _NUMBERS
+class _ColumnWindow(_Windowed):
+    column_types: ClassVar[tuple[str, ...]] = _NUMBERS
 
     column: str
 
 
 @dataclass(frozen=True)
 class Count(_Windowed):
-    """The number of rows in the window.
+    """Number of rows in the window.
 
     Examples
     --------
@@ -127,36 +128,36 @@ class Count(_Windowed):
     30
     """
 
-    gives: ClassVar[str] = "integer"
+    result_type: ClassVar[str] = "integer"
 
 
 @dataclass(frozen=True)
 class DistinctDays(_Windowed):
-    """The number of days with a row in the window, counted back from `as_of`."""
+    """Number of days with a row in the window; days are counted back from `as_of`."""
 
-    gives: ClassVar[str] = "integer"
+    result_type: ClassVar[str] = "integer"
 
 
 @dataclass(frozen=True)
 class Recency(_Windowed):
-    """Whole days since the last row in the window: less than w exactly if one is in the last w.
+    """Full days since the last row in the window: less than w if and only if one is in the last w.
 
-    Missing where the window holds no row.
+    Missing if the window has no row.
     """
 
-    gives: ClassVar[str] = "integer"
+    result_type: ClassVar[str] = "integer"
 
 
 @dataclass(frozen=True)
 class Tenure(_Windowed):
-    """Whole days since the first row in the window; missing where there is none."""
+    """Full days since the first row in the window; missing if there is none."""
 
-    gives: ClassVar[str] = "integer"
+    result_type: ClassVar[str] = "integer"
 
 
 @dataclass(frozen=True)
-class Sum(_OfColumn):
-    """The sum of a column over the window; 0 where no value is known.
+class Sum(_ColumnWindow):
+    """Sum of a column over the window; 0 if it has no value.
 
     Examples
     --------
@@ -166,36 +167,36 @@ class Sum(_OfColumn):
 
 
 @dataclass(frozen=True)
-class Mean(_OfColumn):
-    """The mean of a column's known values in the window; missing where there is none."""
+class Mean(_ColumnWindow):
+    """Mean of the non-missing values in the window; missing if there are none."""
 
 
 @dataclass(frozen=True)
-class Min(_OfColumn):
-    """The smallest value in the window; missing where none is known."""
+class Min(_ColumnWindow):
+    """Smallest value in the window; missing if there is none."""
 
 
 @dataclass(frozen=True)
-class Max(_OfColumn):
-    """The largest value in the window; missing where none is known."""
+class Max(_ColumnWindow):
+    """Largest value in the window; missing if there is none."""
 
 
 @dataclass(frozen=True)
-class Last(_OfColumn):
-    """The latest known value in the window; of several at one time the largest.
+class Last(_ColumnWindow):
+    """Latest non-missing value in the window; the largest of several at the same time.
 
     Examples
     --------
     >>> nps = Last("answers", "score", window_days=365, where=Where("kind", "==", "NPS"))
     """
 
-    reads: ClassVar[tuple[str, ...]] = _VALUES
-    gives: ClassVar[str] = ""
+    column_types: ClassVar[tuple[str, ...]] = _VALUES
+    result_type: ClassVar[str] = ""
 
 
 @dataclass(frozen=True)
-class Share(_OfColumn):
-    """The share of the window's rows whose column has this value; missing where there is none.
+class Share(_ColumnWindow):
+    """Share of the window's rows whose column has a value; missing if there are no rows.
 
     Examples
     --------
@@ -203,7 +204,7 @@ class Share(_OfColumn):
     'billing'
     """
 
-    reads: ClassVar[tuple[str, ...]] = _VALUES
+    column_types: ClassVar[tuple[str, ...]] = _VALUES
 
     value: Any = None
 
@@ -214,10 +215,10 @@ class Share(_OfColumn):
 
 @dataclass(frozen=True)
 class Trend(_Windowed):
-    """The daily rate in the last `window_days` over that in the longer `against_days`.
+    """Daily rate in the last `window_days` divided by the rate in the longer `against_days`.
 
-    1 is steady, 0 has stopped; of rows, or of a column's sum. Missing where the longer window
-    holds nothing.
+    The rate is of rows, or of a column's sum: 1 is constant, 0 has stopped. Missing if the longer
+    window has no rows.
 
     Examples
     --------
@@ -225,7 +226,7 @@ class Trend(_Windowed):
     90
     """
 
-    reads: ClassVar[tuple[str, ...]] = _NUMBERS
+    column_types: ClassVar[tuple[str, ...]] = _NUMBERS
 
     column: str | None = None
     _: KW_ONLY
@@ -234,13 +235,13 @@ class Trend(_Windowed):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole_days("Trend", "window_days", self.window_days, least=1)
-        whole_days("Trend", "against_days", self.against_days, least=self.window_days + 1)
+        check_days("Trend", "window_days", self.window_days, minimum=1)
+        check_days("Trend", "against_days", self.against_days, minimum=self.window_days + 1)
 
 
 @dataclass(frozen=True)
 class Ratio(Feature):
-    """One feature divided by another; missing where either is, or the second is 0.
+    """One feature divided by another; missing if either is missing or the second is 0.
 
     Examples
     --------
@@ -255,7 +256,7 @@ class Ratio(Feature):
     def __post_init__(self) -> None:
         for part in (self.over, self.under):
             if not isinstance(part, Feature) or isinstance(part, Ratio):
-                raise RecipeError("Ratio: give two features that are no ratios themselves")
+                raise RecipeError("Ratio: over and under must be features other than Ratio")
 
 
 @dataclass(frozen=True)
@@ -271,9 +272,9 @@ class _State(Feature):
 
 @dataclass(frozen=True)
 class Current(_State):
-    """A column of what runs at `as_of`; of several rows that which began last.
+    """Column of the row that is active at `as_of`; the one that began last if there are several.
 
-    Of a table without ends it is the latest row. Missing where nothing runs.
+    In a table without ends this is the latest row. Missing if no row is active.
 
     Examples
     --------
@@ -281,28 +282,28 @@ class Current(_State):
     'plan'
     """
 
-    reads: ClassVar[tuple[str, ...]] = _VALUES
-    gives: ClassVar[str] = ""
+    column_types: ClassVar[tuple[str, ...]] = _VALUES
+    result_type: ClassVar[str] = ""
 
 
 @dataclass(frozen=True)
 class CurrentSum(_State):
-    """The sum of a column over everything that runs at `as_of`; 0 where nothing does."""
+    """Sum of a column over the rows that are active at `as_of`; 0 if there are none."""
 
-    reads: ClassVar[tuple[str, ...]] = _NUMBERS
+    column_types: ClassVar[tuple[str, ...]] = _NUMBERS
 
 
 @dataclass(frozen=True)
 class DaysSince(_State):
-    """Whole days since a time in a column of what runs at `as_of`; missing if it lies ahead."""
+    """Full days since a time in a column of the active row; missing if it is after `as_of`."""
 
-    reads: ClassVar[tuple[str, ...]] = ("datetime",)
-    gives: ClassVar[str] = "integer"
+    column_types: ClassVar[tuple[str, ...]] = ("datetime",)
+    result_type: ClassVar[str] = "integer"
 
 
 @dataclass(frozen=True)
 class OpenCount(Feature):
-    """How many rows began before `as_of` and had not ended before it.
+    """Number of rows that began before `as_of` and had not ended before it.
 
     Examples
     --------
@@ -310,7 +311,7 @@ class OpenCount(Feature):
     'tickets'
     """
 
-    gives: ClassVar[str] = "integer"
+    result_type: ClassVar[str] = "integer"
 
     table: str
     _: KW_ONLY
@@ -330,12 +331,12 @@ _KINDS: dict[str, type[Feature]] = {
 
 
 def feature_from_dict(data: Mapping[str, Any]) -> Feature:
-    """Rebuild a feature from its `to_dict`.
+    """Create a feature from the result of `to_dict`.
 
     Raises
     ------
     RecipeError
-        If there is no feature of this kind.
+        If the kind is unknown.
 
     Examples
     --------
@@ -345,10 +346,25 @@ def feature_from_dict(data: Mapping[str, Any]) -> Feature:
     stored = dict(data)
     kind = _KINDS.get(str(stored.pop("kind", "")))
     if kind is None:
-        raise RecipeError(f"there is no feature of this kind; there are: {', '.join(_KINDS)}")
+        raise RecipeError(f"unknown kind of feature; use one of: {', '.join(_KINDS)}")
     for part in ("over", "under"):
         if part in stored:
             stored[part] = feature_from_dict(stored[part])
     if "where" in stored:
         stored["where"] = tuple(Where.from_dict(condition) for condition in stored["where"])
     return kind(**stored)
+
+
+def base_features(features: Iterable[Feature]) -> list[Any]:
+    """List features with every ratio replaced by its two parts.
+
+    Examples
+    --------
+    >>> visits, orders = Count("visits"), Count("orders")
+    >>> [feature.table for feature in base_features([Ratio(orders, visits)])]
+    ['orders', 'visits']
+    """
+    flat: list[Any] = []
+    for feature in features:
+        flat += (feature.over, feature.under) if isinstance(feature, Ratio) else (feature,)
+    return flat

@@ -1,4 +1,4 @@
-"""From raw tables to snapshots, by DuckDB here or by Spark where the data are."""
+"""Build a timeline from source tables, with DuckDB or Spark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from churnkit.core.io.atomic_write import atomic_write
 from churnkit.errors import RecipeError
-from churnkit.timeline.snapshots import as_moment
+from churnkit.timeline.snapshots import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["build", "build_to"]
 
 Engine = Literal["duckdb", "spark"]
-_ARROW = {
+_ARROW_TYPES = {
     "integer": pa.int64(),
     "number": pa.float64(),
     "boolean": pa.bool_(),
@@ -39,50 +39,50 @@ def build(
     threads: int | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> pa.Table:
-    """Work out a timeline: one row for each date and eligible customer, in this order.
+    """Build a timeline: one row per date and eligible customer, in this order.
 
     Parameters
     ----------
     timeline
-        The plan.
+        The timeline.
     tables
-        The raw tables by their names: paths of Parquet or CSV files or of a folder of Parquet
-        files; pandas, polars or Arrow tables. With Spark: names of registered views, or Spark
-        data frames.
+        The source tables by name: paths of Parquet or CSV files or of a folder of Parquet files,
+        or pandas, polars or Arrow tables. With Spark: names of registered views, or Spark data
+        frames.
     engine
         ``"duckdb"``, or ``"spark"`` with the extra ``spark``.
     known_until
-        The moment up to which the data are complete; the last moment in them if not given.
-        Snapshots whose label is known only later are refused.
+        The time until which the data are complete; by default that of the last row. Snapshots
+        whose label becomes known later are an error.
     memory_limit, spill_dir, threads
-        DuckDB's: what it may use, the folder for what does not fit, and processors.
+        Settings of DuckDB: its memory, the folder for data beyond it, and the number of threads.
     progress
-        Called with the name of the step and the share that is done, 0 to 1.
+        Called with the name of the step and the finished share, 0 to 1.
 
     Returns
     -------
     pyarrow.Table
-        Columns as `Timeline.column_names`; dates in UTC. The label is missing where
-        `churnkit.timeline.labels` says so.
+        Columns as `Timeline.column_names`, dates in UTC. Customers to whom the label does not
+        apply, see `churnkit.timeline.labels`, have a missing label.
 
     Raises
     ------
     DataError
-        If a table is missing or cannot be read as declared, or does not reach as far as the
-        plan looks.
+        If a table is missing, cannot be read as declared, or does not cover the snapshots and
+        their labels.
 
     Examples
     --------
     >>> from datetime import datetime
     >>> from churnkit.timeline import ActiveWithin, Count, Snapshots, Table, Timeline
-    >>> plan = Timeline(
+    >>> timeline = Timeline(
     ...     [Table("orders", "buyer", happened="at")],
     ...     {"orders_30d": Count("orders", window_days=30)},
     ...     Snapshots(dates=("2025-02-01",)),
     ...     ActiveWithin("orders", days=90),
     ... )
     >>> orders = [{"buyer": "a", "at": datetime(2025, 1, day)} for day in (1, 10, 20)]
-    >>> build(plan, {"orders": orders}).to_pylist()[0]["orders_30d"]
+    >>> build(timeline, {"orders": orders}).to_pylist()[0]["orders_30d"]
     2
     """
     batches = _batches(
@@ -110,12 +110,12 @@ def build_to(
     threads: int | None = None,
     progress: Callable[[str, float], None] | None = None,
 ) -> int:
-    """Work out a timeline into a Parquet file, written whole or not at all.
+    """Build a timeline to a Parquet file, which is replaced only once it is complete.
 
     Parameters
     ----------
     path
-        The file; one that is there is replaced once the new one is complete.
+        The file.
     timeline, tables, engine, known_until, memory_limit, spill_dir, threads, progress
         As in `build`.
 
@@ -129,7 +129,7 @@ def build_to(
     >>> import tempfile
     >>> from datetime import datetime
     >>> from churnkit.timeline import ActiveWithin, Count, Snapshots, Table, Timeline
-    >>> plan = Timeline(
+    >>> timeline = Timeline(
     ...     [Table("orders", "buyer", happened="at")],
     ...     {"orders_30d": Count("orders", window_days=30)},
     ...     Snapshots(dates=("2025-02-01",)),
@@ -137,7 +137,7 @@ def build_to(
     ... )
     >>> orders = [{"buyer": "a", "at": datetime(2025, 1, day)} for day in (1, 10, 20)]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     build_to(f"{folder}/snapshots.parquet", plan, {"orders": orders})
+    ...     build_to(f"{folder}/snapshots.parquet", timeline, {"orders": orders})
     1
     """
     import pyarrow.parquet as pq
@@ -174,12 +174,12 @@ def _batches(
     threads: int | None,
     progress: Callable[[str, float], None] | None,
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the result, an empty batch first."""
-    until = None if known_until is None else as_moment(known_until, "known_until")
+    """Yield the result with an empty batch first."""
+    until = None if known_until is None else parse_timestamp(known_until, "known_until")
     if engine == "duckdb":
         from churnkit.timeline.engines.duckdb import run
 
-        found = run(
+        batches = run(
             timeline,
             tables,
             known_until=until,
@@ -191,18 +191,17 @@ def _batches(
     elif engine == "spark":
         from churnkit.timeline.engines.spark import run as run_spark
 
-        found = run_spark(timeline, tables, known_until=until, progress=progress)
+        batches = run_spark(timeline, tables, known_until=until, progress=progress)
     else:
-        raise RecipeError(f"there is no engine '{engine}'; choose duckdb or spark")
-    for batch in found:
-        yield _conformed(timeline, batch)
+        raise RecipeError(f"unknown engine '{engine}'; choose duckdb or spark")
+    for batch in batches:
+        yield _cast(timeline, batch)
 
 
-def _conformed(timeline: Timeline, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Give the columns the types that every engine gives."""
-    entity = batch.schema.field(0).type
-    text = not pa.types.is_integer(entity)
-    fields = [pa.field(timeline.entity, pa.string() if text else pa.int64())]
-    fields += [pa.field(name, _ARROW[kind]) for name, kind in timeline.column_types.items()]
+def _cast(timeline: Timeline, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Cast the columns to types that do not depend on the engine."""
+    is_integer = pa.types.is_integer(batch.schema.field(0).type)
+    fields = [pa.field(timeline.entity, pa.int64() if is_integer else pa.string())]
+    fields += [pa.field(name, _ARROW_TYPES[kind]) for name, kind in timeline.column_types.items()]
     arrays = [array.cast(field.type) for array, field in zip(batch.columns, fields, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))

@@ -1,4 +1,4 @@
-"""Validation as the model will be used: on later dates, and on customers it has not seen."""
+"""Cross-validation forward in time: test on later dates and on other customers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import whole_days
-from churnkit.timeline.errors import refusal
+from churnkit.errors import DataError, RecipeError
+from churnkit.timeline.aggregations import check_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,28 +21,28 @@ __all__ = ["ForwardSplit", "repeat_weights"]
 
 
 class ForwardSplit:
-    """A scikit-learn splitter: forward in time, by customer, and purged.
+    """Scikit-learn splitter: forward in time, grouped by customer, and purged.
 
     Split k of n tests on the k-th of the last n dates. It trains on earlier dates whose outcome
-    windows were over on the tested date, ``as_of + gap_days + horizon_days <= tested``, so that
-    no label was learned before it could be known. With `grouped` the customers fall into n
-    parts (two for one split); split k tests on part k and trains on the others, so that nobody is
-    on both sides and each customer is tested in one split at most.
+    windows had ended on the test date, ``as_of + gap_days + horizon_days <= test date``, so that
+    every label was known by then. With `grouped`, customers are divided into n parts (two for one
+    split); split k tests on part k and trains on the others, so that no customer is on both sides
+    and each is tested in at most one split.
 
     Parameters
     ----------
     n_splits
-        How many splits.
+        Number of splits.
     gap_days, horizon_days
-        Of the label.
+        Gap and horizon of the label.
     as_of
-        The name of the column of X with the dates, or the dates themselves, (n,).
+        The column of X with the dates, or the dates, (n,).
     entity
-        The name of the column of X with the customers, where `split` is given no groups.
+        The column of X with the customers, if `split` gets no groups.
     grouped
-        Whether customers are kept apart.
+        Keep the customers of training and test apart.
     seed
-        Draws the parts.
+        Seed of the parts.
 
     Examples
     --------
@@ -77,7 +76,7 @@ class ForwardSplit:
 
     @classmethod
     def for_label(cls, label: Label, n_splits: int = 3, **settings: Any) -> ForwardSplit:
-        """Purge by all the days that a label needs, its grace included.
+        """Create a splitter that purges all the days of a label, including its grace period.
 
         Examples
         --------
@@ -97,30 +96,30 @@ class ForwardSplit:
     def split(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Yield the positions of rows to train on and to test on.
+        """Yield the positions of training and test rows.
 
         Parameters
         ----------
         X
-            A frame with the dates, or anything of n rows where `as_of` holds them.
+            A frame with the dates, or any n rows if `as_of` is the dates.
         y
-            Not used.
+            Ignored.
         groups
-            The customers, (n,); the column `entity` of X if not given.
+            The customers, (n,); by default the column `entity` of X.
 
         Raises
         ------
         DataError
-            If there are too few dates, or no row is left to train on or to test on.
+            If there are too few dates, or a split has no row to train or to test on.
         """
         del y
         dates = self._dates(X)
         parts = self._parts(X, groups, len(dates)) if self.grouped else None
         tested = np.unique(dates)[-self.n_splits :]
         if len(tested) < self.n_splits:
-            raise refusal(
+            raise DataError(
                 "snapshots",
-                f"{len(tested)} dates are too few for {self.n_splits} splits; add dates",
+                [f"{len(tested)} dates are too few for {self.n_splits} splits; add dates"],
             )
         purged = np.timedelta64(self.gap_days + self.horizon_days, "D")
         for number, date in enumerate(tested):
@@ -129,44 +128,48 @@ class ForwardSplit:
                 train, test = train & (parts != number), test & (parts == number)
             if not train.any() or not test.any():
                 side = "test on" if train.any() else "train on"
-                raise refusal(
+                raise DataError(
                     "snapshots",
-                    f"split {number + 1} of {self.n_splits} has no row to {side}: labels of "
-                    f"{self.gap_days} + {self.horizon_days} days need earlier dates, and every "
-                    "part some customers; add dates or ask for fewer splits",
+                    [
+                        (
+                            f"split {number + 1} of {self.n_splits} has no row to {side}: labels of "
+                            f"{self.gap_days} + {self.horizon_days} days need earlier dates, and each "
+                            "part needs customers; add dates or use fewer splits"
+                        )
+                    ],
                 )
             yield np.flatnonzero(train), np.flatnonzero(test)
 
     def _dates(self, X: Any) -> NDArray[np.datetime64]:
-        whole_days("ForwardSplit", "horizon_days", self.horizon_days, least=1)
-        whole_days("ForwardSplit", "gap_days", self.gap_days, least=0)
-        whole_days("ForwardSplit", "n_splits", self.n_splits, least=1)
-        given = _column(X, self.as_of, "as_of") if isinstance(self.as_of, str) else self.as_of
-        dates = _moments(given)
+        check_days("ForwardSplit", "horizon_days", self.horizon_days, minimum=1)
+        check_days("ForwardSplit", "gap_days", self.gap_days, minimum=0)
+        check_days("ForwardSplit", "n_splits", self.n_splits, minimum=1)
+        as_of = _column(X, self.as_of, "as_of") if isinstance(self.as_of, str) else self.as_of
+        dates = _to_datetime64(as_of)
         if len(dates) != _rows(X):
-            raise RecipeError(f"ForwardSplit: as_of holds {len(dates)} dates for {_rows(X)} rows")
+            raise RecipeError(f"ForwardSplit: as_of has {len(dates)} dates for {_rows(X)} rows")
         return dates
 
     def _parts(self, X: Any, groups: Any, rows: int) -> NDArray[np.intp]:
-        """Draw each customer's part, the same wherever the customer stands."""
+        """Assign customers to parts by a hash of their id."""
         if groups is None:
             if self.entity is None:
                 raise RecipeError(
-                    "ForwardSplit: give groups=, the customers, or entity=, their column; or "
+                    "ForwardSplit: pass groups= (the customers) or entity= (their column), or set "
                     "grouped=False"
                 )
             groups = _column(X, self.entity, "entity")
         customers = np.asarray(groups)
         if len(customers) != rows:
-            raise RecipeError(f"ForwardSplit: groups holds {len(customers)} for {rows} rows")
-        names, place = np.unique(customers.astype(str), return_inverse=True)
+            raise RecipeError(f"ForwardSplit: groups has {len(customers)} values for {rows} rows")
+        names, index = np.unique(customers.astype(str), return_inverse=True)
         count = max(self.n_splits, 2)
-        drawn = [_draw(name, self.seed) % count for name in names.tolist()]
-        parts: NDArray[np.intp] = np.array(drawn, dtype=np.intp)[place]
+        numbers = [_hash(name, self.seed) % count for name in names.tolist()]
+        parts: NDArray[np.intp] = np.array(numbers, dtype=np.intp)[index]
         return parts
 
 
-def _draw(name: str, seed: int) -> int:
+def _hash(name: str, seed: int) -> int:
     digest = hashlib.blake2b(f"{seed}:{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
@@ -181,34 +184,34 @@ def _column(X: Any, name: str, setting: str) -> Any:
         names = getattr(X, "columns", ())
     if name not in list(names):
         raise RecipeError(
-            f"ForwardSplit: X has no column '{name}'; give {setting}= the column's name or, for "
-            "as_of, the dates themselves"
+            f"ForwardSplit: X has no column '{name}'; set {setting}= to the column's name or, for "
+            "as_of, to the dates"
         )
     return X[name]
 
 
-def _moments(given: Any) -> NDArray[np.datetime64]:
-    """Read dates as UTC, of pandas, polars, Arrow or numpy."""
-    if getattr(getattr(given, "dt", None), "tz", None) is not None:
-        given = given.dt.tz_convert(None)
-    if hasattr(given, "to_numpy"):
-        given = given.to_numpy()
-    dates: NDArray[np.datetime64] = np.asarray(given).astype("datetime64[us]")
-    return dates
+def _to_datetime64(dates: Any) -> NDArray[np.datetime64]:
+    """Convert dates of pandas, polars, Arrow or NumPy to UTC."""
+    if getattr(getattr(dates, "dt", None), "tz", None) is not None:
+        dates = dates.dt.tz_convert(None)
+    if hasattr(dates, "to_numpy"):
+        dates = dates.to_numpy()
+    converted: NDArray[np.datetime64] = np.asarray(dates).astype("datetime64[us]")
+    return converted
 
 
 def repeat_weights(customers: Any, *, within: Any = None) -> NDArray[np.float64]:
-    """Weigh rows so that each customer counts once, however many dates show them.
+    """Weight rows so that each customer counts once, however many dates they appear at.
 
-    Who leaves is seen at fewer dates than who stays, so these weights alone would call leaving
-    more frequent than it is: `within` dates and outcomes they keep every rate.
+    Customers who leave appear at fewer dates than those who stay, so these weights alone would
+    overstate churn; `within` dates and outcomes they keep every rate.
 
     Parameters
     ----------
     customers
-        Who each row is about, (n,).
+        The customer of each row, (n,).
     within
-        Rows with the same value, (n,), weigh 1 in the mean: the date and the outcome.
+        Group of each row, (n,), such as its date and outcome; the mean weight of a group is 1.
 
     Returns
     -------
@@ -222,9 +225,9 @@ def repeat_weights(customers: Any, *, within: Any = None) -> NDArray[np.float64]
     >>> repeat_weights(["a", "a", "b", "b"], within=[1, 2, 1, 1])
     array([1., 1., 1., 1.])
     """
-    _, place, count = np.unique(np.asarray(customers), return_inverse=True, return_counts=True)
-    weights = 1.0 / count[place]
-    cells = np.zeros(len(place)) if within is None else np.asarray(within)
+    _, index, counts = np.unique(np.asarray(customers), return_inverse=True, return_counts=True)
+    weights = 1.0 / counts[index]
+    cells = np.zeros(len(index)) if within is None else np.asarray(within)
     _, cell, rows = np.unique(cells, return_inverse=True, return_counts=True)
     scaled: NDArray[np.float64] = weights * (rows / np.bincount(cell, weights=weights))[cell]
     return scaled

@@ -1,7 +1,7 @@
-"""Who is looked at, and what counts as leaving.
+"""Eligible customers and churn labels.
 
-An outcome window is half-open: ``[as_of + gap_days, as_of + gap_days + horizon_days)``. What
-happened counts there, whenever it was known.
+An outcome window is half-open: ``[as_of + gap_days, as_of + gap_days + horizon_days)``. Outcomes
+count when they happened, whenever they became known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.predicate import Where, as_conditions
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import whole_days
+from churnkit.timeline.aggregations import check_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,14 +24,14 @@ __all__ = [
     "InactivityChurn",
     "Label",
     "RevenueContraction",
-    "eligibility_from_dict",
-    "label_from_dict",
+    "rule_from_dict",
+    "rule_to_dict",
 ]
 
 
 @dataclass(frozen=True)
 class ActiveSubscription:
-    """Customers with something that runs at the date, such as a subscription.
+    """Customers with an active row at the date, such as a subscription.
 
     Examples
     --------
@@ -48,13 +48,13 @@ class ActiveSubscription:
 
     @property
     def conditions(self) -> tuple[Where, ...]:
-        """The conditions on the rows that it reads."""
+        """The conditions on its rows."""
         return as_conditions(self.where)
 
 
 @dataclass(frozen=True)
 class ActiveWithin:
-    """Customers with a row known in the last `days` before the date.
+    """Customers with a row that became known in the last `days` before the date.
 
     Examples
     --------
@@ -69,11 +69,11 @@ class ActiveWithin:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", as_conditions(self.where))
-        whole_days("ActiveWithin", "days", self.days, least=1)
+        check_days("ActiveWithin", "days", self.days, minimum=1)
 
     @property
     def conditions(self) -> tuple[Where, ...]:
-        """The conditions on the rows that it reads."""
+        """The conditions on its rows."""
         return as_conditions(self.where)
 
 
@@ -90,26 +90,26 @@ class _Outcome:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", as_conditions(self.where))
-        whole_days(type(self).__name__, "horizon_days", self.horizon_days, least=1)
-        whole_days(type(self).__name__, "gap_days", self.gap_days, least=0)
+        check_days(type(self).__name__, "horizon_days", self.horizon_days, minimum=1)
+        check_days(type(self).__name__, "gap_days", self.gap_days, minimum=0)
 
     @property
     def conditions(self) -> tuple[Where, ...]:
-        """The conditions on the rows that it reads."""
+        """The conditions on its rows."""
         return as_conditions(self.where)
 
     @property
     def mature_days(self) -> int:
-        """Days after `as_of` from which the label is known."""
+        """Days after `as_of` until the label is known."""
         return self.gap_days + self.horizon_days
 
 
 @dataclass(frozen=True)
 class ContractualChurn(_Outcome):
-    """The last subscription ends within the outcome window and none follows within the grace.
+    """The last subscription ends in the outcome window and none follows in the grace period.
 
-    Who leaves between `as_of` and the window has no label: there is nobody left to keep, and
-    they did not stay.
+    Customers who leave between `as_of` and the window have no label: they can no longer be
+    retained, but they did not stay.
 
     Examples
     --------
@@ -122,17 +122,17 @@ class ContractualChurn(_Outcome):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole_days("ContractualChurn", "grace_days", self.grace_days, least=0)
+        check_days("ContractualChurn", "grace_days", self.grace_days, minimum=0)
 
     @property
     def mature_days(self) -> int:
-        """Days after `as_of` from which the label is known: who left last may still return."""
+        """Days after `as_of` until the label is known: the grace period must be over."""
         return self.gap_days + self.horizon_days + self.grace_days
 
 
 @dataclass(frozen=True)
 class InactivityChurn(_Outcome):
-    """No row happens within the outcome window.
+    """No row happens in the outcome window.
 
     Examples
     --------
@@ -143,9 +143,9 @@ class InactivityChurn(_Outcome):
 
 @dataclass(frozen=True)
 class RevenueContraction(_Outcome):
-    """What runs at the end of the outcome window is worth less by at least `share`.
+    """Active revenue at the end of the outcome window is lower by at least `share`.
 
-    Compared with what ran at `as_of`; without revenue there, there is no label.
+    It is compared with the active revenue at `as_of`; without revenue there is no label.
 
     Examples
     --------
@@ -160,7 +160,7 @@ class RevenueContraction(_Outcome):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.share, (int, float)) or not 0.0 < self.share <= 1.0:
-            raise RecipeError("RevenueContraction: share is a number above 0, up to 1")
+            raise RecipeError("RevenueContraction: share must be above 0 and at most 1")
         object.__setattr__(self, "share", float(self.share))
 
 
@@ -174,29 +174,18 @@ _KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def as_dict(one: Any) -> dict[str, Any]:
-    """Return an eligibility or a label as JSON-able data."""
-    stored = asdict(one)
-    stored["where"] = [condition.to_dict() for condition in one.conditions]
-    return {"kind": type(one).__name__, **stored}
+def rule_to_dict(rule: Eligibility | Label) -> dict[str, Any]:
+    """Return an eligibility or a label as JSON-serializable data."""
+    stored = asdict(rule)
+    stored["where"] = [condition.to_dict() for condition in rule.conditions]
+    return {"kind": type(rule).__name__, **stored}
 
 
-def eligibility_from_dict(data: Mapping[str, Any]) -> Eligibility:
-    """Rebuild an eligibility from `as_dict`."""
-    found: Eligibility = _rebuild(data)
-    return found
-
-
-def label_from_dict(data: Mapping[str, Any]) -> Label:
-    """Rebuild a label from `as_dict`."""
-    found: Label = _rebuild(data)
-    return found
-
-
-def _rebuild(data: Mapping[str, Any]) -> Any:
+def rule_from_dict(data: Mapping[str, Any]) -> Any:
+    """Create an eligibility or a label from the result of `rule_to_dict`."""
     stored = dict(data)
     kind = _KINDS.get(str(stored.pop("kind", "")))
     if kind is None:
-        raise RecipeError(f"there is nothing of this kind; there are: {', '.join(_KINDS)}")
+        raise RecipeError(f"unknown kind of label; use one of: {', '.join(_KINDS)}")
     stored["where"] = tuple(Where.from_dict(condition) for condition in stored["where"])
     return kind(**stored)

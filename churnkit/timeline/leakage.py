@@ -1,4 +1,4 @@
-"""What a model must not learn from: the future, names, and the outcome under another name.
+"""Detect leakage: features that contain the future, identifiers or the outcome.
 
 Each finding has a code with a page in ``docs/findings/`` and blocks training unless it is waived
 by code and column: ``waive=("CK101:renewal_score",)``.
@@ -13,8 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.errors import ChurnkitError, RecipeError
-from churnkit.timeline.errors import refusal
+from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,12 +29,12 @@ CODES = {
     "CK103": "is an id or a date",
     "CK104": "has a value that exists only after the outcome",
 }
-# Below this, one feature alone seldom predicts churn in any honest data.
-_TOO_WELL = 0.95
-# How unlikely chance must be before a value is called one of leavers alone.
-_BY_CHANCE = 1e-6
-_FEWEST = 50
-_SHOWN = 20
+# A single legitimate feature rarely predicts churn this well.
+_MAX_AUC = 0.95
+# Significance level for a category that only churned customers have.
+_ALPHA = 1e-6
+_MIN_ROWS = 50
+_MAX_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,9 @@ class Leak:
     column
         The feature.
     measured
-        What was seen, in figures and without a customer's value.
+        The evidence in figures, without customer values.
     waived
-        Whether the recipe says that it is known and meant.
+        True if the recipe accepts the finding.
 
     Examples
     --------
@@ -65,11 +64,11 @@ class Leak:
     waived: bool = False
 
     def __str__(self) -> str:
-        said = f"{self.code} '{self.column}' {CODES[self.code]} ({self.measured})"
-        return f"{said}: {'waived' if self.waived else f'see docs/findings/{self.code}.md'}"
+        text = f"{self.code} '{self.column}' {CODES[self.code]} ({self.measured})"
+        return f"{text}: {'waived' if self.waived else f'see docs/findings/{self.code}.md'}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the finding as JSON-able data."""
+        """Return the finding as JSON-serializable data."""
         return {
             "code": self.code,
             "column": self.column,
@@ -79,35 +78,35 @@ class Leak:
 
 
 class LeakageError(ChurnkitError):
-    """Features tell what could not be known; `leaks` lists them."""
+    """Features contain information that is not available at prediction time; see `leaks`."""
 
     def __init__(self, leaks: Sequence[Leak]) -> None:
         self.leaks = tuple(leaks)
         first = self.leaks[0]
-        said = f"{len(self.leaks)} findings tell what is not known when the model is used:"
+        title = f"{len(self.leaks)} findings of leakage:"
         remedy = (
-            "Leave these features out or mend them; if one is meant, waive it by name: "
+            "Remove or correct these features; to accept one, waive it by name: "
             f"waive=('{first.code}:{first.column}',)"
         )
-        lines = [f"  - {leak}" for leak in self.leaks[:_SHOWN]]
-        super().__init__("\n".join([said, *lines, remedy]))
+        lines = [f"  - {leak}" for leak in self.leaks[:_MAX_LISTED]]
+        super().__init__("\n".join([title, *lines, remedy]))
 
 
 def refuse_leaks(leaks: Iterable[Leak]) -> None:
-    """Raise where a finding is not waived.
+    """Raise an error if a finding is not waived.
 
     Raises
     ------
     LeakageError
-        With the findings.
+        Lists the findings.
 
     Examples
     --------
     >>> refuse_leaks([Leak("CK103", "account", "400 of 400 differ", waived=True)])
     """
-    open_leaks = [leak for leak in leaks if not leak.waived]
-    if open_leaks:
-        raise LeakageError(open_leaks)
+    remaining = [leak for leak in leaks if not leak.waived]
+    if remaining:
+        raise LeakageError(remaining)
 
 
 def find_leaks(
@@ -118,26 +117,26 @@ def find_leaks(
     as_of: str | None = None,
     features: Sequence[str] | None = None,
     waive: Sequence[str] = (),
-    max_auc: float = _TOO_WELL,
+    max_auc: float = _MAX_AUC,
 ) -> tuple[Leak, ...]:
-    """Look for leaks in a training table.
+    """Find leakage in a training table.
 
     Parameters
     ----------
     table
-        Any table with one row for each customer and date.
+        Any table with one row per customer and date.
     label
-        The column of zeros and ones, or truth values; rows without one are left out.
+        The column of the label, 0 and 1 or boolean; rows without a label are ignored.
     entity
-        The column that names the customer.
+        The column of the customer's id.
     as_of
-        The column with the date, if there is one.
+        The column of the date, if any.
     features
-        What is looked at; all other columns if not given.
+        The columns to check; by default all others.
     waive
-        Findings that are known and meant, as ``"CK101:column"``.
+        Accepted findings, as ``"CK101:column"``.
     max_auc
-        The area under the ROC curve from which one feature alone predicts too well.
+        The area under the ROC curve from which a single feature is suspicious.
 
     Returns
     -------
@@ -147,7 +146,7 @@ def find_leaks(
     Raises
     ------
     RecipeError
-        If a waiver is not of the form ``"CK101:column"`` or names no feature.
+        If a waiver does not have the form ``"CK101:column"`` or names no feature.
 
     Examples
     --------
@@ -163,63 +162,65 @@ def find_leaks(
     arrow = as_arrow(table, name="the training table")
     for name in (label, entity):
         if name not in arrow.column_names:
-            said = f"column '{name}' is missing; {did_you_mean(name, arrow.column_names)}"
-            raise refusal("the training table", said)
+            hint = did_you_mean(name, arrow.column_names)
+            raise DataError("the training table", [f"column '{name}' is missing; {hint}"])
     if not _is_number(arrow[label].type):
-        said = f"column '{label}' is the label and must hold 1 and 0, or true and false"
-        raise refusal("the training table", said)
+        raise DataError(
+            "the training table",
+            [f"the label '{label}' must have the values 1 and 0, or be boolean"],
+        )
     arrow = arrow.filter(pc.is_valid(arrow[label]))
-    aside = {label, entity, as_of}
-    names = list(features) if features else [n for n in arrow.column_names if n not in aside]
-    waived = _waivers(waive, names)
-    left = np.asarray(arrow[label].cast(pa.float64())) > 0
+    excluded = {label, entity, as_of}
+    names = list(features) if features else [n for n in arrow.column_names if n not in excluded]
+    waived = _parse_waivers(waive, names)
+    churned = np.asarray(arrow[label].cast(pa.float64())) > 0
     customers = pc.count_distinct(arrow[entity]).as_py()
-    found = []
-    for name in names:
-        for code, measured in _looked_at(arrow[name], left, customers, max_auc):
-            found.append(Leak(code, name, measured, waived=(code, name) in waived))
-    return tuple(found)
+    return tuple(
+        Leak(code, name, measured, waived=(code, name) in waived)
+        for name in names
+        for code, measured in _check_column(arrow[name], churned, customers, max_auc)
+    )
 
 
 def find_changes(
     before: Any, after: Any, *, keys: Sequence[str], waive: Sequence[str] = ()
 ) -> tuple[Leak, ...]:
-    """Compare one set of snapshots built twice: before and after later rows came in.
+    """Compare snapshots built from the tables as they were with the same built from later tables.
 
     Parameters
     ----------
     before, after
-        The same snapshots, from the tables as they were at the dates and as they are now.
+        The same snapshots, built from the tables as they were at the dates and as they are now.
     keys
-        The columns that name a row: customer and date.
+        The columns that identify a row: customer and date.
     waive
         As in `find_leaks`.
 
     Returns
     -------
     tuple of Leak
-        One for each column that differs in a row that both have.
+        One per column that differs in a row of both.
 
     Examples
     --------
-    >>> then = [{"id": 1, "plan": "basic", "spend": 2.5}]
-    >>> now = [{"id": 1, "plan": "left", "spend": 2.5}]
-    >>> print(*find_changes(then, now, keys=["id"]))
+    >>> earlier = [{"id": 1, "plan": "basic", "spend": 2.5}]
+    >>> later = [{"id": 1, "plan": "left", "spend": 2.5}]
+    >>> print(*find_changes(earlier, later, keys=["id"]))
     CK102 'plan' changes when later rows are added (1 of 1 rows): see docs/findings/CK102.md
     """
     from churnkit.contracts.arrow_interop import as_arrow
 
     first, second = as_arrow(before, name="before"), as_arrow(after, name="after")
     names = [n for n in first.column_names if n not in keys and n in second.column_names]
-    waived = _waivers(waive, names)
+    waived = _parse_waivers(waive, names)
     joined = first.join(second, list(keys), right_suffix=" after", join_type="inner")
-    found = []
+    leaks = []
     for name in names:
         changed = _unequal(joined[name], joined[f"{name} after"])
         if changed:
             measured = f"{changed:,} of {joined.num_rows:,} rows"
-            found.append(Leak("CK102", name, measured, waived=("CK102", name) in waived))
-    return tuple(found)
+            leaks.append(Leak("CK102", name, measured, waived=("CK102", name) in waived))
+    return tuple(leaks)
 
 
 def _unequal(a: pa.ChunkedArray, b: pa.ChunkedArray) -> int:
@@ -228,104 +229,105 @@ def _unequal(a: pa.ChunkedArray, b: pa.ChunkedArray) -> int:
     return int(len(a) - (pc.sum(pc.or_(same, both_missing)).as_py() or 0))
 
 
-def _waivers(waive: Sequence[str], names: Sequence[str]) -> set[tuple[str, str]]:
-    found = set()
-    for one in waive:
-        code, _, column = str(one).partition(":")
+def _parse_waivers(waive: Sequence[str], names: Sequence[str]) -> set[tuple[str, str]]:
+    waivers = set()
+    for waiver in waive:
+        code, _, column = str(waiver).partition(":")
         if code not in CODES or column not in names:
             raise RecipeError(
-                f"waive: '{one}' names no code and feature; write 'CK101:column', with a code of "
-                f"{', '.join(CODES)} and a feature that there is"
+                f"waive: '{waiver}' is not a code and a feature; write 'CK101:column' with one of "
+                f"the codes {', '.join(CODES)} and the name of a feature"
             )
-        found.add((code, column))
-    return found
+        waivers.add((code, column))
+    return waivers
 
 
-def _looked_at(
-    column: pa.ChunkedArray, left: NDArray[np.bool_], customers: int, max_auc: float
+def _check_column(
+    column: pa.ChunkedArray, churned: NDArray[np.bool_], customers: int, max_auc: float
 ) -> list[tuple[str, str]]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_temporal(kind):
-        return [("CK103", "it is of a type of dates")]
+        return [("CK103", "its type is a date")]
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    found = []
+    leaks = []
     distinct = pc.count_distinct(column).as_py()
     if text and _are_dates(column):
         return [("CK103", "its texts are dates")]
-    if _name_customers(kind, distinct, customers, text=text):
+    if _is_identifier(kind, distinct, customers, text=text):
         return [("CK103", f"{distinct:,} values for {customers:,} customers")]
     if text:
-        found += _only_of_leavers(column, left)
-    score = _score(column, left, text=text)
+        leaks += _find_churn_only_categories(column, churned)
+    score = _score(column, churned, text=text)
     if score is not None:
-        area = _area(score, left)
-        if max(area, 1.0 - area) >= max_auc:
-            found.append(("CK101", f"AUC {max(area, 1.0 - area):.3f} alone"))
-    return found
+        auc = _auc(score, churned)
+        if max(auc, 1.0 - auc) >= max_auc:
+            leaks.append(("CK101", f"AUC {max(auc, 1.0 - auc):.3f} alone"))
+    return leaks
 
 
 def _are_dates(column: pa.ChunkedArray) -> bool:
-    known = pc.drop_null(column)
-    if len(known) < _FEWEST:
+    texts = pc.drop_null(column)
+    if len(texts) < _MIN_ROWS:
         return False
-    dates = pc.match_substring_regex(known, r"^\s*\d{4}-\d{2}-\d{2}([T ]|\s*$)")
+    dates = pc.match_substring_regex(texts, r"^\s*\d{4}-\d{2}-\d{2}([T ]|\s*$)")
     return bool(pc.mean(pc.cast(dates, pa.float64())).as_py() > 0.95)
 
 
-def _name_customers(kind: pa.DataType, distinct: int, customers: int, *, text: bool) -> bool:
-    """Tell whether a column has a value for each customer, as names and numbers of accounts do."""
-    if customers < _FEWEST:
+def _is_identifier(kind: pa.DataType, distinct: int, customers: int, *, text: bool) -> bool:
+    """Return True for a column with a different value for each customer, such as names."""
+    if customers < _MIN_ROWS:
         return False
     if text:
         return distinct >= 0.95 * customers
-    return bool(pa.types.is_integer(kind) and customers >= 2 * _FEWEST and distinct == customers)
+    return bool(pa.types.is_integer(kind) and customers >= 2 * _MIN_ROWS and distinct == customers)
 
 
-def _only_of_leavers(column: pa.ChunkedArray, left: NDArray[np.bool_]) -> list[tuple[str, str]]:
-    """Find categories that no customer who stayed has, beyond chance."""
-    if not len(left) or left.all():
+def _find_churn_only_categories(
+    column: pa.ChunkedArray, churned: NDArray[np.bool_]
+) -> list[tuple[str, str]]:
+    """Find categories that only churned customers have, beyond chance."""
+    if not len(churned) or churned.all():
         return []
-    _, count, gone = _categories(column, left)
-    share = left.mean()
-    never_stayed = (gone == count) & (share ** count.astype(float) < _BY_CHANCE)
-    if not never_stayed.any():
+    _, counts, churn_counts = _count_categories(column, churned)
+    suspicious = (churn_counts == counts) & (churned.mean() ** counts.astype(float) < _ALPHA)
+    if not suspicious.any():
         return []
-    rows = int(count[never_stayed].sum())
-    return [("CK104", f"{int(never_stayed.sum())} categories, {rows:,} rows, all of leavers")]
+    rows = int(counts[suspicious].sum())
+    return [("CK104", f"{int(suspicious.sum())} categories, {rows:,} rows, all of leavers")]
 
 
-def _categories(
-    column: pa.ChunkedArray, left: NDArray[np.bool_]
+def _count_categories(
+    column: pa.ChunkedArray, churned: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Return each row's category, and per category its rows and its churned rows."""
     encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
     codes = np.asarray(encoded.indices).astype(np.intp)
-    gone: NDArray[np.float64] = np.bincount(codes, weights=left).astype(np.float64)
-    return codes, np.bincount(codes), gone
+    churn_counts: NDArray[np.float64] = np.bincount(codes, weights=churned).astype(np.float64)
+    return codes, np.bincount(codes), churn_counts
 
 
 def _score(
-    column: pa.ChunkedArray, left: NDArray[np.bool_], *, text: bool
+    column: pa.ChunkedArray, churned: NDArray[np.bool_], *, text: bool
 ) -> NDArray[np.float64] | None:
-    """Return a number for each row that orders it by this column alone."""
+    """Return a score per row from this column alone; None if its type has no order."""
     if text:
-        codes, count, gone = _categories(column, left)
-        # A row's own label does not count for its category, or rare ones would all predict.
-        rest = gone[codes] - left
-        scored: NDArray[np.float64] = (rest + left.mean()) / count[codes]
-        return scored
+        codes, counts, churn_counts = _count_categories(column, churned)
+        # Leave-one-out: with its own label included, every rare category would predict.
+        others = churn_counts[codes] - churned
+        rates: NDArray[np.float64] = (others + churned.mean()) / counts[codes]
+        return rates
     if not _is_number(column.type):
         return None
     values = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
     missing = np.isnan(values)
     if not missing.any():
         return values
-    # Missing is a value of its own: it stands where the leavers among it put it.
-    low = left[missing].mean() < left[~missing].mean() if (~missing).any() else True
-    upward = not (~missing).any() or _area(values[~missing], left[~missing]) >= 0.5
-    edge = -np.inf if low == upward else np.inf
-    return np.where(missing, edge, values)
+    # Missing is a separate value, ranked first or last by its churn rate.
+    low = churned[missing].mean() < churned[~missing].mean() if (~missing).any() else True
+    ascending = not (~missing).any() or _auc(values[~missing], churned[~missing]) >= 0.5
+    return np.where(missing, -np.inf if low == ascending else np.inf, values)
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -337,13 +339,14 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _area(score: NDArray[np.float64], left: NDArray[np.bool_]) -> float:
-    """Return the area under the ROC curve, ties counted half; .5 where one side is empty."""
-    positives = int(left.sum())
-    negatives = len(left) - positives
+def _auc(score: NDArray[np.float64], churned: NDArray[np.bool_]) -> float:
+    """Return the area under the ROC curve with ties counted half; 0.5 if one class is empty."""
+    positives = int(churned.sum())
+    negatives = len(churned) - positives
     if not positives or not negatives:
         return 0.5
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    upto = np.cumsum(count)
-    rank = (upto - (count - 1) / 2.0)[place]
-    return float((rank[left].sum() - positives * (positives + 1) / 2.0) / (positives * negatives))
+    _, index, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2.0)[index]
+    return float(
+        (ranks[churned].sum() - positives * (positives + 1) / 2.0) / (positives * negatives)
+    )

@@ -1,9 +1,9 @@
-"""A raw table as the timeline reads it: whose rows, when they happened, when they were known."""
+"""Source tables: customers, columns and timestamps of their rows."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -15,27 +15,27 @@ __all__ = ["RawColumn", "Table", "did_you_mean"]
 
 _TYPES = ("integer", "number", "boolean", "string", "datetime")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# Names that the SQL gives to its own columns and steps.
+# Prefix of the columns and steps that the SQL adds.
 RESERVED = "ck_"
 
 
-def did_you_mean(name: str, known: Any) -> str:
-    """Name what is there, the nearest first.
+def did_you_mean(name: str, available: Iterable[Any]) -> str:
+    """List the available names, and the one closest to a misspelled name first.
 
     Examples
     --------
     >>> did_you_mean("amonut", ["minutes", "amount"])
-    "did you mean 'amount'? There are: amount, minutes"
+    "did you mean 'amount'? Available: amount, minutes"
     """
-    names = sorted(str(one) for one in known)
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"{hint}There are: {', '.join(names) or 'none'}"
+    names = sorted(map(str, available))
+    closest = get_close_matches(name, names, n=1)
+    hint = f"did you mean '{closest[0]}'? " if closest else ""
+    return f"{hint}Available: {', '.join(names) or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """A column of a raw table: its type and, for text, the categories it may hold.
+    """A column of a source table: its type and, for text, its categories.
 
     Examples
     --------
@@ -50,48 +50,48 @@ class RawColumn:
     def __post_init__(self) -> None:
         if self.type not in _TYPES:
             raise RecipeError(
-                f"column '{self.name}': type '{self.type}' is none of {', '.join(_TYPES)}"
+                f"column '{self.name}': unknown type '{self.type}'; use one of: {', '.join(_TYPES)}"
             )
         if self.name.lower().startswith(RESERVED):
             raise RecipeError(
-                f"column '{self.name}': names that begin with {RESERVED} are taken; rename it"
+                f"column '{self.name}': names that start with {RESERVED} are reserved; rename it"
             )
         object.__setattr__(self, "categories", tuple(self.categories))
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One raw table: a row is what happened to one customer at one time.
+    """A source table: each row is an event of one customer at one time.
 
     Parameters
     ----------
     name
-        What features call it.
+        Name of the table in features.
     entity
-        The column that names the customer; rows without one belong to nobody and are left out.
+        Column of the customer's id; rows without one are ignored.
     happened
-        The column with the time at which it happened, or began; rows without one have not
-        happened and are left out.
+        Column of the time at which the event happened, or the state began; rows without one are
+        ignored.
     available
-        The column with the time at which it was known, where that can be later. Features see a
-        row at the later of both times.
+        Column of the time at which the row became known, if that can be later. Features see a
+        row from the later of both times.
     ended
-        For what lasts: the column with the time at which it ended, missing while it runs. An
-        end at or after a snapshot's date is not seen there.
+        For states: column of the time at which it ended, missing while it is active. Snapshots
+        do not see an end at or after their date.
     columns
-        The columns that features may read: names and types (``integer, number, boolean,
-        string, datetime``).
+        Columns that features may read: names and types (``integer, number, boolean, string,
+        datetime``).
     known_at_end
-        Columns that are filled in when the row ends, such as why it did; features of this table
-        may not read them. Read the ends as a table of their own: the same `source` with
+        Columns that are filled in when the row ends, such as the reason; features of this table
+        cannot read them. Declare the ends as another table with the same `source` and
         ``happened="ended_at"``.
     key
-        Columns that name a row; two rows for one key are refused.
+        Columns that identify a row; duplicate keys are an error.
     time_zone
-        Of times without an offset.
+        Time zone of times without an offset.
     source
-        The table's name among those given to `build`, if it is another than `name`: one table
-        can be read along two times, such as surveys by when they were sent and answered.
+        Name of the table in `build`, if it differs from `name`: one table can be used with two
+        times, such as surveys by when they were sent and when they were answered.
 
     Raises
     ------
@@ -119,7 +119,7 @@ class Table:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name.lower().startswith(RESERVED):
             raise RecipeError(
-                f"table '{self.name}': a name is letters, digits and _, begins with a letter and "
+                f"table '{self.name}': a name has letters, digits and _, starts with a letter and "
                 f"not with {RESERVED}"
             )
         columns: Any = self.columns
@@ -129,24 +129,25 @@ class Table:
                 for name, kind in columns.items()
             )
         object.__setattr__(self, "columns", tuple(columns))
-        for listed in ("key", "known_at_end"):
-            names: Any = getattr(self, listed)
-            object.__setattr__(self, listed, (names,) if isinstance(names, str) else tuple(names))
+        for field in ("key", "known_at_end"):
+            names: Any = getattr(self, field)
+            object.__setattr__(self, field, (names,) if isinstance(names, str) else tuple(names))
         object.__setattr__(self, "source", self.source or self.name)
         declared = [column.name for column in self.raw_columns]
-        twice = sorted({name for name in declared if declared.count(name) > 1})
-        if twice:
-            raise RecipeError(f"table '{self.name}' declares column '{twice[0]}' twice; drop one")
-        _known_zone(self.name, self.time_zone)
+        duplicates = sorted({name for name in declared if declared.count(name) > 1})
+        if duplicates:
+            raise RecipeError(
+                f"table '{self.name}' declares column '{duplicates[0]}' twice; remove one"
+            )
+        _check_time_zone(self.name, self.time_zone)
 
     def __getitem__(self, column: str) -> RawColumn:
-        for known in self.raw_columns:
-            if known.name == column:
-                return known
-        raise RecipeError(
-            f"table '{self.name}' declares no column '{column}'; "
-            f"{did_you_mean(column, [known.name for known in self.raw_columns])}"
-        )
+        by_name = {declared.name: declared for declared in self.raw_columns}
+        if column not in by_name:
+            raise RecipeError(
+                f"table '{self.name}' declares no column '{column}'; {did_you_mean(column, by_name)}"
+            )
+        return by_name[column]
 
     @property
     def raw_columns(self) -> tuple[RawColumn, ...]:
@@ -156,7 +157,7 @@ class Table:
 
     @property
     def times(self) -> tuple[str, ...]:
-        """The columns with its times."""
+        """The columns of its timestamps."""
         return tuple(name for name in (self.happened, self.available, self.ended) if name)
 
     @classmethod
@@ -172,10 +173,10 @@ class Table:
         key: Any = (),
         time_zone: str = "UTC",
     ) -> Table:
-        """Declare a table by its schema: a pandera model with roles, or its contract.
+        """Declare a table from its schema: a pandera model with roles, or its contract.
 
-        The entity and the time at which rows are known (``as_of``) come from the roles;
-        personal data (``pii``) cannot be read.
+        The entity and the time at which rows become known (``as_of``) come from the roles;
+        personal data (``pii``) are excluded.
 
         Examples
         --------
@@ -194,11 +195,10 @@ class Table:
         from churnkit.contracts import Contract
 
         contract = schema if isinstance(schema, Contract) else Contract.from_schema(schema)
-        own = {contract.entity.name}
         columns = tuple(
             RawColumn(column.name, column.type, column.levels or ())
             for column in contract.columns
-            if column.name not in own and not column.has_role("pii")
+            if not column.has_role("entity", "pii")
         )
         for time in (happened, ended):
             if time is not None and time not in contract:
@@ -206,12 +206,12 @@ class Table:
                     f"table '{name or contract.name}': its schema has no column '{time}'; "
                     f"{did_you_mean(time, [column.name for column in contract.columns])}"
                 )
-        known = contract.as_of
+        as_of = contract.as_of
         return cls(
             name=name or contract.name,
             entity=contract.entity.name,
             happened=happened,
-            available=known.name if known and known.name != happened else None,
+            available=as_of.name if as_of and as_of.name != happened else None,
             ended=ended,
             columns=columns,
             known_at_end=known_at_end,
@@ -221,7 +221,7 @@ class Table:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the table as JSON-able data; `from_dict` is its inverse."""
+        """Return the table as JSON-serializable data; `from_dict` is its inverse."""
         return {
             "name": self.name,
             "entity": self.entity,
@@ -229,8 +229,8 @@ class Table:
             "available": self.available,
             "ended": self.ended,
             "columns": [
-                {"name": one.name, "type": one.type, "categories": list(one.categories)}
-                for one in self.raw_columns
+                {"name": column.name, "type": column.type, "categories": list(column.categories)}
+                for column in self.raw_columns
             ],
             "known_at_end": list(self.known_at_end),
             "key": list(self.key),
@@ -240,18 +240,19 @@ class Table:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Table:
-        """Rebuild a table from `to_dict`."""
+        """Create a table from the result of `to_dict`."""
         columns = tuple(
-            RawColumn(one["name"], one["type"], tuple(one["categories"])) for one in data["columns"]
+            RawColumn(column["name"], column["type"], tuple(column["categories"]))
+            for column in data["columns"]
         )
         return cls(**{**data, "columns": columns})
 
 
-def _known_zone(table: str, zone: str) -> None:
+def _check_time_zone(table: str, zone: str) -> None:
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise RecipeError(
-            f"table '{table}': there is no time zone '{zone}'; give a name of the IANA list, such "
-            "as UTC or Europe/Berlin"
+            f"table '{table}': unknown time zone '{zone}'; use an IANA name such as UTC or "
+            "Europe/Berlin"
         ) from None

@@ -1,4 +1,4 @@
-"""The plan from raw tables to snapshots: tables, dates, who, features and label."""
+"""A timeline: source tables, snapshot dates, eligible customers, features and label."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import Feature, Ratio, feature_from_dict
-from churnkit.timeline.labels import (
-    Eligibility,
-    Label,
-    as_dict,
-    eligibility_from_dict,
-    label_from_dict,
-)
+from churnkit.timeline.aggregations import Feature, Ratio, base_features, feature_from_dict
+from churnkit.timeline.labels import Eligibility, Label, rule_from_dict, rule_to_dict
 from churnkit.timeline.snapshots import Snapshots
-from churnkit.timeline.source_tables import Table, did_you_mean
-from churnkit.timeline.validation import refuse_what_does_not_fit, refuse_wrong_names
+from churnkit.timeline.source_tables import Table
+from churnkit.timeline.validation import (
+    check_duplicates,
+    check_parts,
+    check_references,
+    feature_type,
+    find_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,36 +29,36 @@ TIMELINE_FORMAT = 1
 
 @dataclass(frozen=True)
 class Timeline:
-    """Declared features over raw tables, one row for each customer and date.
+    """Declared features over source tables, one row per customer and date.
 
     Parameters
     ----------
     tables
-        What is read.
+        The source tables.
     features
-        Names and what they say; columns of the result, in this order.
+        Features by name, in the order of the result's columns.
     snapshots
         The dates.
     eligible
-        Which customers have a row at a date.
+        Rule that decides which customers have a row at a date.
     label
-        What is predicted; None for a table without, as for scoring.
+        The prediction target; None for a table without one, as for scoring.
     entity
-        What the result calls the customer's column; the eligible table's own name if not given.
+        Name of the customer column in the result; by default its name in the eligible table.
     as_of
-        What the result calls the column with the date.
+        Name of the date column in the result.
     label_name
-        What the result calls the label's column.
+        Name of the label column in the result.
 
     Raises
     ------
     RecipeError
-        If a table or column is not declared, has the wrong type, or a name is used twice.
+        If a table or column is not declared or has the wrong type, or a name is used twice.
 
     Examples
     --------
     >>> from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Recency, Snapshots, Table
-    >>> plan = Timeline(
+    >>> timeline = Timeline(
     ...     tables=[Table("orders", "buyer", happened="ordered_at")],
     ...     features={
     ...         "orders_90d": Count("orders", window_days=90),
@@ -68,9 +68,9 @@ class Timeline:
     ...     eligible=ActiveWithin("orders", days=180),
     ...     label=InactivityChurn("orders", horizon_days=90),
     ... )
-    >>> plan.column_names
+    >>> timeline.column_names
     ('buyer', 'as_of', 'orders_90d', 'days_since_order', 'churned')
-    >>> Timeline.from_json(plan.to_json()) == plan
+    >>> Timeline.from_json(timeline.to_json()) == timeline
     True
     """
 
@@ -86,10 +86,11 @@ class Timeline:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", tuple(self.tables))
         object.__setattr__(self, "features", dict(self.features))
-        refuse_wrong_names(self)
+        check_parts(self.tables, self.features, self.snapshots, self.eligible, self.label)
         if not self.entity:
             object.__setattr__(self, "entity", self.table(self.eligible.table).entity)
-        refuse_what_does_not_fit(self)
+        check_duplicates("column", self.column_names)
+        check_references(self.tables, self.features, self.eligible, self.label)
 
     def table(self, name: str) -> Table:
         """Return a table by its name.
@@ -97,14 +98,26 @@ class Timeline:
         Raises
         ------
         RecipeError
-            If no table has it.
+            If no table has the name.
         """
-        for known in self.tables:
-            if known.name == name:
-                return known
-        raise RecipeError(
-            f"no table '{name}' is declared; {did_you_mean(name, [one.name for one in self.tables])}"
-        )
+        return find_table(self.tables, name)
+
+    @property
+    def used_tables(self) -> set[str]:
+        """The names of the tables that features, eligibility and label read."""
+        return {part.table for part in self._parts}
+
+    def used_columns(self, table: Table) -> tuple[str, ...]:
+        """List the declared columns of a table that are read, apart from its id and timestamps."""
+        parts = [part for part in self._parts if part.table == table.name]
+        used = {getattr(part, "column", None) for part in parts}
+        used |= {condition.column for part in parts for condition in part.conditions}
+        return tuple(column.name for column in table.raw_columns if column.name in used)
+
+    @property
+    def _parts(self) -> list[Any]:
+        rules = [self.eligible, *([self.label] if self.label else [])]
+        return [*base_features(self.features.values()), *rules]
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -114,7 +127,7 @@ class Timeline:
 
     @property
     def column_types(self) -> dict[str, str]:
-        """The types of the result's columns, in a contract's words.
+        """The contract types of the result's columns, except the entity.
 
         Examples
         --------
@@ -128,12 +141,14 @@ class Timeline:
         {'as_of': 'datetime', 'orders_30d': 'integer'}
         """
         types = {self.as_of: "datetime"}
-        types |= {name: self.feature_type(feature) for name, feature in self.features.items()}
+        types |= {
+            name: feature_type(self.tables, feature) for name, feature in self.features.items()
+        }
         return types | ({self.label_name: "boolean"} if self.label else {})
 
     @property
-    def tables_of_features(self) -> dict[str, str]:
-        """The table that each feature comes from; of a ratio that of what is divided.
+    def feature_tables(self) -> dict[str, str]:
+        """The source table of each feature; for a ratio that of its numerator.
 
         Examples
         --------
@@ -144,72 +159,69 @@ class Timeline:
         ...     {"week": week, "speed": Ratio(week, month)},
         ...     Snapshots(dates=("2025-01-01",)),
         ...     ActiveWithin("orders", days=90),
-        ... ).tables_of_features
+        ... ).feature_tables
         {'week': 'orders', 'speed': 'orders'}
         """
-        found = {}
-        for name, feature in self.features.items():
-            read: Any = feature.over if isinstance(feature, Ratio) else feature
-            found[name] = read.table
-        return found
+        numerators: dict[str, Any] = {
+            name: feature.over if isinstance(feature, Ratio) else feature
+            for name, feature in self.features.items()
+        }
+        return {name: feature.table for name, feature in numerators.items()}
 
     def feature_type(self, feature: Feature) -> str:
-        """Return the type that a feature becomes, in a contract's words."""
-        if feature.gives:
-            return feature.gives
-        read: Any = feature
-        return self.table(read.table)[read.column].type
+        """Return the contract type of a feature."""
+        return feature_type(self.tables, feature)
 
     def at(self, *dates: Any) -> Timeline:
-        """Return the same plan at other dates and without label, as scoring needs it.
+        """Return the timeline at other dates and without a label, for scoring.
 
         Examples
         --------
         >>> from churnkit.timeline import ActiveWithin, Count, Snapshots, Table
-        >>> plan = Timeline(
+        >>> timeline = Timeline(
         ...     [Table("orders", "buyer", happened="at")],
         ...     {"orders_30d": Count("orders", window_days=30)},
         ...     Snapshots(dates=("2025-01-01",)),
         ...     ActiveWithin("orders", days=90),
         ... )
-        >>> plan.at("2025-06-01").snapshots.dates
+        >>> timeline.at("2025-06-01").snapshots.dates
         ('2025-06-01T00:00:00+00:00',)
         """
         return replace(self, snapshots=Snapshots(dates=dates), label=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON-able data; `from_dict` is its inverse."""
+        """Return the timeline as JSON-serializable data; `from_dict` is its inverse."""
         return {
             "format": TIMELINE_FORMAT,
             "tables": [table.to_dict() for table in self.tables],
             "features": {name: feature.to_dict() for name, feature in self.features.items()},
             "snapshots": self.snapshots.to_dict(),
-            "eligible": as_dict(self.eligible),
-            "label": as_dict(self.label) if self.label else None,
+            "eligible": rule_to_dict(self.eligible),
+            "label": rule_to_dict(self.label) if self.label else None,
             "entity": self.entity,
             "as_of": self.as_of,
             "label_name": self.label_name,
         }
 
     def to_json(self) -> str:
-        """Return the plan as JSON text, the same text for the same plan."""
+        """Return the timeline as JSON text; equal timelines have equal text."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Timeline:
-        """Rebuild a plan from `to_dict`.
+        """Create a timeline from the result of `to_dict`.
 
         Raises
         ------
         RecipeError
-            If the data are of a newer format or no plan at all.
+            If the data have a newer format or are not a timeline.
         """
         stored = dict(data)
         version = stored.pop("format", None)
         if version != TIMELINE_FORMAT or isinstance(version, bool):
             raise RecipeError(
-                f"this timeline has format {version!r}, this churnkit reads {TIMELINE_FORMAT}: "
-                "upgrade churnkit"
+                f"the timeline has format {version!r}, this version of churnkit reads format "
+                f"{TIMELINE_FORMAT}: upgrade churnkit"
             )
         try:
             features = {
@@ -219,20 +231,20 @@ class Timeline:
                 "tables": tuple(Table.from_dict(table) for table in stored["tables"]),
                 "features": features,
                 "snapshots": Snapshots.from_dict(stored["snapshots"]),
-                "eligible": eligibility_from_dict(stored["eligible"]),
-                "label": label_from_dict(stored["label"]) if stored["label"] else None,
+                "eligible": rule_from_dict(stored["eligible"]),
+                "label": rule_from_dict(stored["label"]) if stored["label"] else None,
             }
             return cls(**(stored | parts))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RecipeError(f"this is not a timeline: {type(error).__name__}: {error}") from error
+            raise RecipeError(f"not a timeline: {type(error).__name__}: {error}") from error
 
     @classmethod
     def from_json(cls, text: str) -> Timeline:
-        """Rebuild a plan from `to_json`."""
+        """Create a timeline from the result of `to_json`."""
         try:
             data = json.loads(text)
         except (ValueError, RecursionError, TypeError) as error:
-            raise RecipeError(f"a timeline is JSON, this text is not: {error}") from error
+            raise RecipeError(f"not a timeline: invalid JSON: {error}") from error
         if not isinstance(data, dict):
-            raise RecipeError("a timeline is a JSON object, this is not one")
+            raise RecipeError("not a timeline: expected a JSON object")
         return cls.from_dict(data)

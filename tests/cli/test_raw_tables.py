@@ -123,8 +123,8 @@ def test_a_plan_starts_from_raw_tables(churnkit, project, expected):
         (["raw/events.parquet", "--as-of", TODAY], "is no folder"),
         (["training", "--as-of", TODAY], "has no .csv or .parquet file"),
         (["--table", "events", "--as-of", TODAY], "write it as NAME=FILE"),
-        (["raw", "--as-of", "yesterday"], "give a date as YYYY-MM-DD"),
-        (["raw", "--as-of", "2001-01-01"], "lies before all data"),
+        (["raw", "--as-of", "yesterday"], "must be a date as YYYY-MM-DD"),
+        (["raw", "--as-of", "2001-01-01"], "is before all data"),
         (["--table", "evnts=raw/events.parquet", "--as-of", TODAY], "did you mean"),
     ],
 )

@@ -271,7 +271,7 @@ def test_the_health_score_is_shown_as_a_sum(visit, roster):
 
 def test_the_parts_of_a_score_are_the_tables_of_its_timeline(roster):
     class Plan:
-        tables_of_features = {"tenure_months": "paid_bills", "mrr": "paid_bills"}  # noqa: RUF012
+        feature_tables = {"tenure_months": "paid_bills", "mrr": "paid_bills"}  # noqa: RUF012
 
     model = copy(roster.model)
     model.contents = replace(model.contents, timeline=Plan())

@@ -388,7 +388,7 @@ def reference(plan, raw):
     rows = {table.name: list(known_rows(table, raw[table.source])) for table in plan.tables}
     customers = sorted({row["customer"] for own in rows.values() for row in own})
     result = []
-    for as_of in plan.snapshots.moments:
+    for as_of in plan.snapshots.timestamps:
         for customer in customers:
             mine = {
                 name: [row for row in own if row["customer"] == customer]

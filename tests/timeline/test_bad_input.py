@@ -1,4 +1,4 @@
-"""Each kind of bad input is refused by a message with the table, the column and the mend."""
+"""Each kind of bad input is refused by a message with the table, the column and the correction."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ def order(**changes):
 def refused(timeline, tables, *words, **settings):
     with pytest.raises(ChurnkitError) as caught:
         build(timeline, tables, **settings)
-    said = str(caught.value)
+    message = str(caught.value)
     for word in words:
-        assert word in said, said
-    return said
+        assert word in message, message
+    return message
 
 
 def test_times_as_text_in_two_formats():
     rows = [order(at="2025-01-10"), order(at="2025-01-11 10:00:00"), order(at="13/01/2025")]
-    said = refused(plan(), {"orders": rows}, "orders", "'at'", "1 of 3 rows", "YYYY-MM-DD")
-    assert "13/01" not in said
+    message = refused(plan(), {"orders": rows}, "orders", "'at'", "1 of 3 rows", "YYYY-MM-DD")
+    assert "13/01" not in message
 
 
 def test_a_missing_table():
-    refused(plan(), {"order": [order()]}, "orders", "not there", "did you mean 'order'")
+    refused(plan(), {"order": [order()]}, "orders", "is missing", "did you mean 'order'")
 
 
 def test_a_renamed_column():
@@ -85,11 +85,11 @@ def test_two_rows_for_one_key():
 
 
 def test_a_date_before_all_data():
-    said = refused(
+    message = refused(
         plan(dates=("2025-01-05", "2025-02-01")), {"orders": [order()]}, "orders", "'at'"
     )
-    assert "2025-01-05 lies before all data" in said
-    assert "begin snapshots on 2025-01-11" in said
+    assert "2025-01-05 is before all data" in message
+    assert "start snapshots on 2025-01-11" in message
 
 
 def test_a_date_at_the_first_row_is_before_all_data():
@@ -100,8 +100,8 @@ def test_a_label_that_is_not_known_yet():
     label = InactivityChurn("orders", horizon_days=30, gap_days=5)
     rows = [order(), order(at=dt.datetime(2025, 3, 7, tzinfo=dt.UTC))]
     timeline = plan(label=label)
-    said = refused(timeline, {"orders": rows}, "orders", "2025-02-01", "known on 2025-03-08")
-    assert "end snapshots on 2025-01-31" in said
+    message = refused(timeline, {"orders": rows}, "orders", "2025-02-01", "known on 2025-03-08")
+    assert "end snapshots on 2025-01-31" in message
     assert build(timeline, {"orders": rows}, known_until="2025-03-08").num_rows == 1
 
 
@@ -116,8 +116,10 @@ def test_the_grace_must_be_over_too():
 
 def test_numbers_that_are_text():
     rows = [order(amount="12.5"), order(amount="n/a"), order(amount=" ")]
-    said = refused(plan(), {"orders": rows}, "orders", "'amount'", "1 texts that are no numbers")
-    assert "n/a" not in said
+    message = refused(
+        plan(), {"orders": rows}, "orders", "'amount'", "1 texts that are not numbers"
+    )
+    assert "n/a" not in message
 
 
 def test_infinite_amounts():
@@ -125,13 +127,13 @@ def test_infinite_amounts():
     refused(plan(), {"orders": rows}, "orders", "'amount'", "1 infinite numbers")
 
 
-def test_whole_numbers_with_fractions():
+def test_integers_with_fractions():
     features = {"items": Mean("orders", "items")}
     rows = [order(items=1.5), order(items=None)]
-    refused(plan(features=features), {"orders": rows}, "'items'", "1 numbers that are not whole")
+    refused(plan(features=features), {"orders": rows}, "'items'", "1 numbers that are not integers")
 
 
-def test_no_truth_values():
+def test_texts_that_are_not_booleans():
     features = {"gift": Last("orders", "gift")}
     rows = [order(gift="yes"), order(gift="maybe")]
     refused(plan(features=features), {"orders": rows}, "'gift'", "1 values")
@@ -156,14 +158,14 @@ def test_rows_whose_time_of_knowledge_is_missing():
     refused(timeline, {"orders": rows}, "orders", "'known_at'", "1 of 2 rows")
 
 
-def test_a_table_with_nobody_in_it():
+def test_a_table_without_rows():
     empty = pa.schema(
         [("buyer", pa.string()), ("at", pa.timestamp("us")), ("amount", pa.float64())]
     )
     refused(plan(), {"orders": empty.empty_table()}, "orders", "'at'", "at least one")
 
 
-def test_customers_by_number_here_and_by_text_there():
+def test_ids_of_two_types():
     timeline = Timeline(
         tables=[ORDERS, Table("visits", "buyer", happened="at")],
         features={"visits": Count("visits")},
@@ -171,12 +173,12 @@ def test_customers_by_number_here_and_by_text_there():
         eligible=ActiveWithin("orders", days=90),
     )
     tables = {"orders": [order()], "visits": [{"buyer": 1, "at": AT}]}
-    refused(timeline, tables, "visits", "'buyer'", "whole numbers", "text")
+    refused(timeline, tables, "visits", "'buyer'", "integers", "text")
 
 
-def test_a_file_that_is_not_there(tmp_path):
-    said = refused(plan(), {"orders": tmp_path / "orders.csv"}, "orders", "orders.csv")
-    assert str(tmp_path) not in said
+def test_a_missing_file(tmp_path):
+    message = refused(plan(), {"orders": tmp_path / "orders.csv"}, "orders", "orders.csv")
+    assert str(tmp_path) not in message
 
 
 def test_a_file_of_another_kind(tmp_path):

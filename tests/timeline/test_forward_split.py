@@ -1,4 +1,4 @@
-"""Splits that look ahead as the model will: later dates, other customers, no label too soon."""
+"""Splits forward in time: later dates, other customers, no label before it is known."""
 
 from __future__ import annotations
 
@@ -104,9 +104,9 @@ def test_the_label_says_how_much_is_purged():
     [
         (lambda t: ForwardSplit(3, horizon_days=400, grouped=False).split(t), "no row to train on"),
         (lambda t: ForwardSplit(99, horizon_days=1, grouped=False).split(t), "too few for 99"),
-        (lambda t: ForwardSplit(2, horizon_days=1).split(t), "give groups="),
+        (lambda t: ForwardSplit(2, horizon_days=1).split(t), "pass groups="),
         (lambda t: ForwardSplit(2, horizon_days=1, as_of="day").split(t), "no column 'day'"),
-        (lambda t: ForwardSplit(2, horizon_days=1).split(t, groups=["a"]), "1 for 600 rows"),
+        (lambda t: ForwardSplit(2, horizon_days=1).split(t, groups=["a"]), "1 values for 600 rows"),
         (lambda t: ForwardSplit(2, horizon_days=1, as_of=DAYS).split(t), "13 dates for 600"),
         (lambda t: ForwardSplit(2, horizon_days=0).split(t), "horizon_days"),
     ],

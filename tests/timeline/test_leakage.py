@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from churnkit.datasets import simulate
 from churnkit.errors import ChurnkitError, RecipeError
 from churnkit.timeline import LeakageError, find_changes, find_leaks, refuse_leaks
-from churnkit.timeline.leakage import CODES, _area
+from churnkit.timeline.leakage import CODES, _auc
 
 PAGES = Path(__file__).parents[2] / "docs" / "findings"
 
@@ -144,6 +144,6 @@ def test_the_area_is_that_of_scikit_learn(pairs):
     score = np.array([float(one) for one, _ in pairs])
     left = np.array([gone for _, gone in pairs])
     if left.all() or not left.any():
-        assert _area(score, left) == 0.5
+        assert _auc(score, left) == 0.5
     else:
-        assert _area(score, left) == pytest.approx(roc_auc_score(left, score))
+        assert _auc(score, left) == pytest.approx(roc_auc_score(left, score))

@@ -1,4 +1,4 @@
-"""The spec refuses what cannot be meant, and survives JSON."""
+"""Invalid timelines are refused, and valid ones survive JSON."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def timeline(feature, **changes):
     [
         (lambda: Count("events", window_days=0), ["window_days", "1 to"]),
         (lambda: Count("events", lag_days=-1), ["lag_days", "0 to"]),
-        (lambda: Count("events", window_days=1.5), ["whole number"]),  # type: ignore[arg-type]
+        (lambda: Count("events", window_days=1.5), ["must be an integer"]),  # type: ignore[arg-type]
         (lambda: Trend("events", window_days=30, against_days=30), ["against_days", "31"]),
         (lambda: Where("kind", "like", "a%"), ["'like'", "use one of"]),  # type: ignore[arg-type]
         (lambda: Where("kind", "in", "visit"), ["list of values"]),
         (lambda: Where("kind", "==", float("nan")), ["finite"]),
         (lambda: Where("kind", "is known", 1), ["takes no value"]),
         (lambda: Count("events", where=["kind"]), ["Where("]),  # type: ignore[list-item]
-        (lambda: Ratio(Count("events"), 3), ["two features"]),  # type: ignore[arg-type]
+        (lambda: Ratio(Count("events"), 3), ["must be features"]),  # type: ignore[arg-type]
         (lambda: ActiveWithin("events", days=0), ["days", "1 to"]),
         (lambda: InactivityChurn("events", horizon_days=0), ["horizon_days"]),
         (lambda: ContractualChurn("s", horizon_days=1, grace_days=-1), ["grace_days"]),
@@ -118,7 +118,7 @@ def timeline(feature, **changes):
         (lambda: timeline(Ratio(Count("events"), Last("events", "kind"))), ["numbers"]),
     ],
 )  # fmt: skip
-def test_a_wrong_declaration_is_refused_with_its_mend(make, words):
+def test_a_wrong_declaration_is_refused_with_its_correction(make, words):
     with pytest.raises(ChurnkitError) as caught:
         make()
     for word in words:
@@ -126,9 +126,9 @@ def test_a_wrong_declaration_is_refused_with_its_mend(make, words):
 
 
 def test_a_plan_with_everything_survives_json(plan, label, eligible):
-    whole = replace(plan, label=label, eligible=eligible)
-    assert Timeline.from_json(whole.to_json()) == whole
-    assert Timeline.from_json(whole.to_json()).to_json() == whole.to_json()
+    full = replace(plan, label=label, eligible=eligible)
+    assert Timeline.from_json(full.to_json()) == full
+    assert Timeline.from_json(full.to_json()).to_json() == full.to_json()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.errors import DataError
 from churnkit.insights.text.tokenize import tokens
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ class Sentiment:
 
         wanted = np.asarray(content, dtype=bool)
         if min(wanted.sum(), (~wanted).sum()) < _FEWEST_OF_EACH:
-            from churnkit.timeline.errors import refusal
-
-            raise refusal(
+            raise DataError(
                 "the texts",
-                f"column 'content': fewer than {_FEWEST_OF_EACH} of one kind; give more texts with "
-                "a rating",
+                [
+                    (
+                        f"column 'content': fewer than {_FEWEST_OF_EACH} of one kind; give more texts "
+                        "with a rating"
+                    )
+                ],
             )
         vectorizer = TfidfVectorizer(
             tokenizer=tokens,

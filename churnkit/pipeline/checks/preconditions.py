@@ -128,7 +128,7 @@ class Needs:
         PreconditionError
             It names the table, the feature, the days there are and the days needed.
         """
-        begin = plan.snapshots.moments[0]
+        begin = plan.snapshots.timestamps[0]
         short = []
         for table, (feature, days) in sorted(windows.items()):
             if table not in first:

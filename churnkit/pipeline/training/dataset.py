@@ -27,7 +27,7 @@ from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
 from churnkit.pipeline.training.row_filters import leave_out_rows, say_left_out
 from churnkit.timeline import build, repeat_weights
-from churnkit.timeline.lookback import first_moments, longest_windows
+from churnkit.timeline.data_coverage import first_timestamps, longest_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,7 @@ def _snapshots(recipe: Recipe, tables: Any) -> pa.Table:
     if timeline.label is None:
         raise RecipeError(f"recipe '{recipe.name}': its timeline has no label to learn")
     recipe.needs.refuse_short_history(
-        timeline, first_moments(timeline, tables), longest_windows(timeline)
+        timeline, first_timestamps(timeline, tables), longest_windows(timeline)
     )
     built = build(timeline, tables)
     return built.filter(pc.is_valid(built[timeline.label_name]))

@@ -1,1 +1,1 @@
-"""Run feature queries on DuckDB or Spark."""
+"""Run timelines on DuckDB or Spark."""

@@ -1,23 +1,21 @@
-"""A timeline run by DuckDB, in this process: within a memory limit, spilling to disk."""
+"""Build timelines with an embedded DuckDB, within a memory limit and spilling to disk."""
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.time import EPOCH, from_microseconds
-from churnkit.errors import ChurnkitError
-from churnkit.timeline.engines.duckdb_casts import quoted
-from churnkit.timeline.engines.duckdb_sources import open_table, refuse_unlike_entities
-from churnkit.timeline.errors import refusal
-from churnkit.timeline.label_maturity import refuse_before_all_data, refuse_immature
+from churnkit.errors import ChurnkitError, DataError
+from churnkit.timeline.data_coverage import check_coverage
+from churnkit.timeline.engines.duckdb_casts import quote
+from churnkit.timeline.engines.duckdb_sources import check_entity_types, open_table
 from churnkit.timeline.snapshots import Snapshots
 from churnkit.timeline.source_tables import RESERVED
-from churnkit.timeline.sql.compiler import lower
-from churnkit.timeline.validation import used_columns, used_tables
+from churnkit.timeline.sql.compiler import compile_timeline, render
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,18 +24,18 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-    from churnkit.timeline.sql.compiler import Lowered
+    from churnkit.timeline.sql.compiler import CompiledTimeline
     from churnkit.timeline.timeline import Timeline
 
-__all__ = ["connected", "readable", "run"]
+__all__ = ["connect", "read_errors", "run"]
 
-# Dates that are worked out together; more at once would only lengthen the query.
-_TOGETHER = 24
-_ROWS = 65_536
+# Dates per query; more only make the query longer.
+_DATES_PER_QUERY = 24
+_BATCH_ROWS = 65_536
 
 
 def run(
-    plan: Timeline,
+    timeline: Timeline,
     tables: Mapping[str, Any],
     *,
     known_until: dt.datetime | None,
@@ -47,78 +45,73 @@ def run(
     progress: Callable[[str, float], None] | None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the result in batches, by date and customer; see `churnkit.timeline.build`."""
-    with connected(memory_limit, spill_dir, threads) as con:
-        found = {}
-        used = used_tables(plan)
-        for table in plan.tables:
-            if table.name in used:
+    with connect(memory_limit, spill_dir, threads) as con:
+        stats = {}
+        for table in timeline.tables:
+            if table.name in timeline.used_tables:
                 with (
-                    _watched(con, progress, f"checking {table.name}", 0.0, 0.0),
-                    readable(table.source),
+                    _report_progress(con, progress, f"checking {table.name}", 0.0, 0.0),
+                    read_errors(table.source),
                 ):
-                    found[table.name] = open_table(
-                        con, table, tables, columns=used_columns(plan, table)
-                    )
-        refuse_unlike_entities(plan, found)
-        refuse_before_all_data(plan, _moment(found[plan.eligible.table].first))
-        last = max((one.last for one in found.values() if one.last is not None), default=None)
-        refuse_immature(plan, known_until or _moment(last) or EPOCH)
+                    columns = timeline.used_columns(table)
+                    stats[table.name] = open_table(con, table, tables, columns=columns)
+        check_entity_types(timeline, {name: one.entity_type for name, one in stats.items()})
+        spans = {name: (one.first, one.last) for name, one in stats.items()}
+        check_coverage(timeline, spans, known_until)
         complete = frozenset(
-            (name, column) for name, one in found.items() for column in one.complete
+            (name, column) for name, one in stats.items() for column in one.complete
         )
-        views = tuple(replace(one, source=one.name, time_zone="UTC") for one in plan.tables)
-        dates = plan.snapshots.dates
-        starts = [*range(0, len(dates), _TOGETHER), len(dates)]
+        views = tuple(replace(one, source=one.name, time_zone="UTC") for one in timeline.tables)
+        dates = timeline.snapshots.dates
+        starts = [*range(0, len(dates), _DATES_PER_QUERY), len(dates)]
         for start, end in pairwise(starts):
-            part = replace(plan, tables=views, snapshots=Snapshots(dates=dates[start:end]))
-            lowered = lower(part, complete)
-            # Who asks for progress is told of every step, which then has to end before the next.
-            lowered = lowered.streamed() if progress is None else lowered
-            with _fitting(memory_limit):
-                yield from _batches(con, lowered, progress, start / len(dates), end / len(dates))
+            part = replace(timeline, tables=views, snapshots=Snapshots(dates=dates[start:end]))
+            compiled = compile_timeline(part, complete)
+            # Progress is reported per step, so each step must finish before the next.
+            compiled = compiled.inlined() if progress is None else compiled
+            with _memory_errors(memory_limit):
+                span = (start / len(dates), end / len(dates))
+                yield from _batches(con, compiled, progress, *span)
 
 
 @contextmanager
-def readable(source: str) -> Iterator[None]:
-    """Say which table DuckDB could not read; its own message may hold values."""
+def read_errors(source: str) -> Iterator[None]:
+    """Replace DuckDB's errors, whose messages may contain values, by one that names the table."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        raise refusal(
+        raise DataError(
             source,
-            f"it cannot be read ({type(error).__name__}); check that it is a whole file of "
-            "the kind that its name says",
+            [
+                (
+                    f"cannot be read ({type(error).__name__}); check that the file is complete and of "
+                    "the format that its name says"
+                )
+            ],
         ) from None
 
 
 @contextmanager
-def _fitting(memory_limit: str) -> Iterator[None]:
+def _memory_errors(memory_limit: str) -> Iterator[None]:
     import duckdb
 
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise ChurnkitError(
-            f"the work does not fit into memory_limit={memory_limit}; give more, or fewer threads"
+            f"memory_limit={memory_limit} is too small; raise it, or use fewer threads"
         ) from None
 
 
-def _moment(microseconds: int | None) -> dt.datetime | None:
-    return None if microseconds is None else from_microseconds(microseconds)
-
-
 @contextmanager
-def connected(
+def connect(
     memory_limit: str, spill_dir: str | None, threads: int | None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Give a DuckDB of one's own in UTC, within a memory limit, that reaches nothing outside."""
-    import tempfile
-
+    """Open an in-memory DuckDB in UTC with a memory limit and no access to extensions."""
     import duckdb
 
-    # Nothing is fetched from elsewhere: what a file can make DuckDB do stays in this folder.
     settings: dict[str, Any] = {
         "memory_limit": memory_limit,
         "preserve_insertion_order": False,
@@ -137,64 +130,61 @@ def connected(
 
 def _batches(
     con: duckdb.DuckDBPyConnection,
-    lowered: Lowered,
+    compiled: CompiledTimeline,
     progress: Callable[[str, float], None] | None,
-    done: float,
-    whole: float,
+    start: float,
+    end: float,
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
 
-    reads = [set(found) for found in lowered.reads()]
-    share = (whole - done) / (len(lowered.steps) + 1)
-    for place, (name, query) in enumerate(lowered.steps):
-        with _watched(con, progress, _said(name), done + place * share, share):
-            text = lowered.text(query, "duckdb")
-            con.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {text}")
-        for spent in reads[place] - set().union(*reads[place + 1 :]):
-            if spent.startswith(RESERVED):
-                con.execute(f"DROP TABLE IF EXISTS {quoted(spent)}")
-    with _watched(con, progress, "writing", whole - share, share):
-        # Without this the order of the result would not outlast its way to Arrow.
+    sources = [set(names) for names in compiled.sources()]
+    share = (end - start) / (len(compiled.steps) + 1)
+    for number, (name, query) in enumerate(compiled.steps):
+        title = name.removeprefix(RESERVED).replace("_", " ")
+        with _report_progress(con, progress, title, start + number * share, share):
+            select = render(query, "duckdb")
+            con.execute(f"CREATE OR REPLACE TEMP TABLE {quote(name)} AS {select}")
+        for unused in sources[number] - set().union(*sources[number + 1 :]):
+            if unused.startswith(RESERVED):
+                con.execute(f"DROP TABLE IF EXISTS {quote(unused)}")
+    with _report_progress(con, progress, "writing", end - share, share):
+        # Without this setting, batches can reach Arrow out of order.
         con.execute("SET preserve_insertion_order = true")
-        result = con.sql(lowered.text(lowered.result, "duckdb"))
-        # Older DuckDB has the second name only.
-        read = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
-        found = read(_ROWS)
-        # An empty batch first, so that a result without rows has its columns too.
-        yield pa.RecordBatch.from_pylist([], schema=found.schema)
-        yield from found
+        result = con.sql(render(compiled.result, "duckdb"))
+        # DuckDB before 1.4 has only the second method.
+        to_reader = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
+        reader = to_reader(_BATCH_ROWS)
+        # An empty batch first, so that a result without rows has its columns.
+        yield pa.RecordBatch.from_pylist([], schema=reader.schema)
+        yield from reader
         con.execute("SET preserve_insertion_order = false")
 
 
-def _said(step: str) -> str:
-    return step.removeprefix(RESERVED).replace("_", " ")
-
-
 @contextmanager
-def _watched(
+def _report_progress(
     con: duckdb.DuckDBPyConnection,
     progress: Callable[[str, float], None] | None,
     name: str,
-    done: float,
+    start: float,
     share: float,
 ) -> Iterator[None]:
-    """Report how far a step is, five times a second, from a thread that only asks."""
+    """Report the progress of a step five times a second from a thread that polls DuckDB."""
     if progress is None:
         yield
         return
-    over = threading.Event()
+    finished = threading.Event()
 
-    def ask() -> None:
-        while not over.wait(0.2):
+    def poll() -> None:
+        while not finished.wait(0.2):
             percent = con.query_progress()
-            progress(name, done + share * max(percent, 0.0) / 100.0)
+            progress(name, start + share * max(percent, 0.0) / 100.0)
 
-    progress(name, done)
-    watcher = threading.Thread(target=ask, daemon=True)
+    progress(name, start)
+    watcher = threading.Thread(target=poll, daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        over.set()
+        finished.set()
         watcher.join()
-        progress(name, done + share)
+        progress(name, start + share)

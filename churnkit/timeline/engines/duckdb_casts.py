@@ -1,187 +1,178 @@
-"""Raw columns as DuckDB finds them, read as what the plan declares."""
+"""Cast source columns in DuckDB to the types that a timeline declares."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Reader", "quoted", "read_column", "read_entity", "read_time"]
+__all__ = ["Cast", "cast_column", "cast_entity", "cast_time", "quote"]
 
 _OFFSET = r"[0-9]:[0-9]{2}[^+-]*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
-_WHOLE = (
-    "TINYINT",
-    "SMALLINT",
-    "INTEGER",
-    "BIGINT",
-    "UTINYINT",
-    "USMALLINT",
-    "UINTEGER",
-    "UBIGINT",
-)
+_INTEGERS = {
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+    "HUGEINT", "UHUGEINT",
+}  # fmt: skip
 _SQL_TYPES = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "string": "VARCHAR"}
-_FLOATS = ("FLOAT", "DOUBLE")
+_FLOATS = {"FLOAT", "DOUBLE"}
 
 
-def quoted(text: str, mark: str = '"') -> str:
-    """Quote a name, or with ``'`` a text.
+def quote(text: str, mark: str = '"') -> str:
+    """Quote a name, or a text with ``'``.
 
     Examples
     --------
-    >>> quoted('a"b'), quoted("it's", "'")
+    >>> quote('a"b'), quote("it's", "'")
     ('"a""b"', "'it''s'")
     """
     return mark + text.replace(mark, mark * 2) + mark
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """How a column is read.
+class Cast:
+    """The cast of a column.
 
     Parameters
     ----------
     value
-        The expression that gives it, missing where it cannot be read.
+        SQL expression, NULL if the value is missing or cannot be cast.
     faults
-        Conditions on a row, each with what is wrong and the mend.
+        Conditions of invalid rows, each with a description and the correction.
     """
 
     value: str
     faults: tuple[tuple[str, str], ...] = ()
 
 
-def _is_empty(kind: str) -> bool:
+def _is_null_type(kind: str) -> bool:
     return kind.strip('"') == "NULL"
-
-
-def _text(name: str) -> str:
-    return f"nullif(trim(CAST({name} AS VARCHAR)), '')"
 
 
 def _is_text(kind: str) -> bool:
     return kind == "VARCHAR" or kind.startswith("ENUM")
 
 
-def _is_whole(kind: str) -> bool:
-    return kind in _WHOLE or kind in {"HUGEINT", "UHUGEINT"}
+def _trimmed(name: str) -> str:
+    return f"nullif(trim(CAST({name} AS VARCHAR)), '')"
 
 
-def _unreadable(value: str, text: str, remedy: str) -> tuple[str, str]:
-    return f"{value} IS NULL AND {text} IS NOT NULL", remedy
+def _try(value: str, text: str, remedy: str) -> Cast:
+    return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", remedy),))
 
 
-def read_time(name: str, kind: str, zone: str) -> Reader | None:
-    """Read a moment, in UTC without zone; None where the type holds none.
+def cast_time(name: str, kind: str, zone: str) -> Cast | None:
+    """Cast to a timestamp in UTC; None if the type has no times.
 
     Examples
     --------
-    >>> read_time('"at"', "TIMESTAMP", "UTC").value
+    >>> cast_time('"at"', "TIMESTAMP", "UTC").value
     'CAST("at" AS TIMESTAMP)'
     """
-    if _is_empty(kind):
-        return Reader(f"CAST({name} AS TIMESTAMP)")
+    if _is_null_type(kind):
+        return Cast(f"CAST({name} AS TIMESTAMP)")
     if kind == "TIMESTAMP WITH TIME ZONE":
-        return Reader(f"make_timestamp(epoch_us({name}))")
+        return Cast(f"make_timestamp(epoch_us({name}))")
     if kind.startswith("TIMESTAMP") and ("TZ" in kind or "TIME ZONE" in kind):
-        return Reader(f"make_timestamp(epoch_us(CAST({name} AS TIMESTAMPTZ)))")
+        return Cast(f"make_timestamp(epoch_us(CAST({name} AS TIMESTAMPTZ)))")
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Reader(_in_zone(f"CAST({name} AS TIMESTAMP)", zone))
+        return Cast(_to_utc(f"CAST({name} AS TIMESTAMP)", zone))
     if not _is_text(kind):
         return None
-    text = _text(name)
+    text = _trimmed(name)
     value = f"make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
     if zone != "UTC":
-        local = _in_zone(f"TRY_CAST({text} AS TIMESTAMP)", zone)
-        pattern = quoted(_OFFSET, "'")
+        local = _to_utc(f"TRY_CAST({text} AS TIMESTAMP)", zone)
+        pattern = quote(_OFFSET, "'")
         value = f"CASE WHEN regexp_matches({text}, {pattern}) THEN {value} ELSE {local} END"
-    remedy = (
-        "holds times as text that are not all ISO 8601 ({count} of {rows} rows are not): write "
-        "every time as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"
+    return _try(
+        value,
+        text,
+        "has texts that are not ISO 8601 times ({count} of {rows} rows): write "
+        "every time as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS",
     )
-    return Reader(value, (_unreadable(value, text, remedy),))
 
 
-def _in_zone(moment: str, zone: str) -> str:
+def _to_utc(timestamp: str, zone: str) -> str:
     if zone == "UTC":
-        return moment
-    return f"make_timestamp(epoch_us(timezone({quoted(zone, chr(39))}, {moment})))"
+        return timestamp
+    return f"make_timestamp(epoch_us(timezone({quote(zone, chr(39))}, {timestamp})))"
 
 
-def read_entity(name: str, kind: str, *, trim: bool = False) -> Reader | None:
-    """Read what names a customer: text, or a whole number; `trim` takes blanks around it off.
+def cast_entity(name: str, kind: str, *, trim: bool = False) -> Cast | None:
+    """Cast a customer's id to text or an integer; `trim` removes surrounding whitespace.
 
     Examples
     --------
-    >>> read_entity('"id"', "BIGINT").value
+    >>> cast_entity('"id"', "BIGINT").value
     'CAST("id" AS BIGINT)'
     """
     if kind == "VARCHAR" and not trim:
-        return Reader(f"nullif({name}, '')")
-    if _is_text(kind) or _is_empty(kind):
-        return Reader(_text(name))
-    if _is_whole(kind):
-        return Reader(f"CAST({name} AS BIGINT)")
-    return _whole(name) if kind in _FLOATS else None
+        return Cast(f"nullif({name}, '')")
+    if _is_text(kind) or _is_null_type(kind):
+        return Cast(_trimmed(name))
+    if kind in _INTEGERS:
+        return Cast(f"CAST({name} AS BIGINT)")
+    return _cast_integral(name) if kind in _FLOATS else None
 
 
-def _whole(name: str) -> Reader:
+def _cast_integral(name: str) -> Cast:
     number = f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END"
     value = f"CASE WHEN {name} = floor({name}) THEN TRY_CAST({name} AS BIGINT) END"
-    remedy = "holds {count} numbers that are not whole: round them, or declare it 'number'"
-    return Reader(value, (_unreadable(value, number, remedy),))
+    remedy = "has {count} numbers that are not integers: round them, or declare it 'number'"
+    return _try(value, number, remedy)
 
 
-def read_column(
+def cast_column(
     name: str, kind: str, declared: str, zone: str, *, trim: bool = False
-) -> Reader | None:
-    """Read a column as its declared type; None where the found type cannot be that.
+) -> Cast | None:
+    """Cast a column to its declared type; None if its SQL type does not allow that.
 
     Examples
     --------
-    >>> read_column('"amount"', "DECIMAL(9,2)", "number", "UTC").value
+    >>> cast_column('"amount"', "DECIMAL(9,2)", "number", "UTC").value
     'CAST("amount" AS DOUBLE)'
     """
     if declared == "datetime":
-        return read_time(name, kind, zone)
-    if _is_empty(kind):
-        return Reader(f"CAST({name} AS {_SQL_TYPES[declared]})")
+        return cast_time(name, kind, zone)
+    if _is_null_type(kind):
+        return Cast(f"CAST({name} AS {_SQL_TYPES[declared]})")
     if declared == "string":
-        return _read_text(name, kind, trim=trim)
+        return _cast_text(name, kind, trim=trim)
     if declared == "boolean":
-        return _read_boolean(name, kind)
-    return _read_number(name, kind, declared)
+        return _cast_boolean(name, kind)
+    return _cast_number(name, kind, declared)
 
 
-def _read_text(name: str, kind: str, *, trim: bool) -> Reader | None:
+def _cast_text(name: str, kind: str, *, trim: bool) -> Cast | None:
     if kind == "VARCHAR" and not trim:
-        return Reader(f"nullif({name}, '')")
-    readable = _is_text(kind) or _is_whole(kind) or kind in {"BOOLEAN", "UUID"}
-    return Reader(_text(name)) if readable else None
+        return Cast(f"nullif({name}, '')")
+    readable = _is_text(kind) or kind in _INTEGERS or kind in {"BOOLEAN", "UUID"}
+    return Cast(_trimmed(name)) if readable else None
 
 
-def _read_number(name: str, kind: str, declared: str) -> Reader | None:
+def _cast_number(name: str, kind: str, declared: str) -> Cast | None:
     sql_type = _SQL_TYPES[declared]
     if _is_text(kind):
-        value = f"TRY_CAST({_text(name)} AS {sql_type})"
-        remedy = "holds {count} texts that are no numbers: correct them, or leave them blank"
-        faults = (_unreadable(value, _text(name), remedy),)
-        return Reader(value, faults) if declared == "integer" else _finite(value, faults)
-    if _is_whole(kind) or (kind.startswith("DECIMAL") and declared == "number"):
-        return Reader(f"CAST({name} AS {sql_type})")
+        remedy = "has {count} texts that are not numbers: correct them, or leave them blank"
+        cast = _try(f"TRY_CAST({_trimmed(name)} AS {sql_type})", _trimmed(name), remedy)
+        return cast if declared == "integer" else _finite(cast)
+    if kind in _INTEGERS or (kind.startswith("DECIMAL") and declared == "number"):
+        return Cast(f"CAST({name} AS {sql_type})")
     if kind not in _FLOATS:
         return None
-    return _whole(name) if declared == "integer" else _finite(f"CAST({name} AS DOUBLE)", ())
+    return (
+        _cast_integral(name) if declared == "integer" else _finite(Cast(f"CAST({name} AS DOUBLE)"))
+    )
 
 
-def _read_boolean(name: str, kind: str) -> Reader | None:
+def _cast_boolean(name: str, kind: str) -> Cast | None:
     if kind == "BOOLEAN":
-        return Reader(name)
-    if not _is_text(kind) and not _is_whole(kind):
+        return Cast(name)
+    if not _is_text(kind) and kind not in _INTEGERS:
         return None
-    value = f"TRY_CAST({_text(name)} AS BOOLEAN)"
-    remedy = "holds {count} values that are neither true nor false: write true or false"
-    return Reader(value, (_unreadable(value, _text(name), remedy),))
+    remedy = "has {count} values that are neither true nor false: use true or false"
+    return _try(f"TRY_CAST({_trimmed(name)} AS BOOLEAN)", _trimmed(name), remedy)
 
 
-def _finite(value: str, faults: tuple[tuple[str, str], ...]) -> Reader:
-    remedy = "holds {count} infinite numbers: replace them by a number or a missing value"
-    infinite = (f"isinf({value})", remedy)
-    return Reader(f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END", (*faults, infinite))
+def _finite(cast: Cast) -> Cast:
+    remedy = "has {count} infinite numbers: replace them by a number or a missing value"
+    value = f"CASE WHEN isnan({cast.value}) THEN NULL ELSE {cast.value} END"
+    return Cast(value, (*cast.faults, (f"isinf({cast.value})", remedy)))

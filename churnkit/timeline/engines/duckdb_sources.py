@@ -1,4 +1,4 @@
-"""The tables that a plan reads, opened in DuckDB and checked."""
+"""Open the source tables of a timeline in DuckDB and check them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import DataError
-from churnkit.timeline.engines.duckdb_casts import Reader, quoted, read_column, read_entity
-from churnkit.timeline.errors import refusal
+from churnkit.timeline.engines.duckdb_casts import Cast, cast_column, cast_entity, quote
 from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
@@ -19,29 +18,29 @@ if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
     from churnkit.timeline.timeline import Timeline
 
-__all__ = ["Found", "column_types", "open_table", "refuse_unlike_entities"]
+__all__ = ["TableStats", "check_entity_types", "column_types", "open_table"]
 
 _RAW = "ck_raw_"
 
 _NUMBERS = ("integer", "number")
-_READERS = {
+_SCANS = {
     ".parquet": "read_parquet({path}, union_by_name = true)",
     ".csv": "read_csv({path}, all_varchar = true, header = true)",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a check of a table found.
+class TableStats:
+    """Statistics of a checked table.
 
     Parameters
     ----------
     entity_type
-        The type of the column that names the customer.
+        SQL type of the customer column.
     first, last
-        Microseconds since 1970 at which its first and last rows were known; None without rows.
+        Microseconds since 1970 at which its first and last rows became known; None without rows.
     complete
-        Columns of numbers without a missing value.
+        Numeric columns without missing values.
     """
 
     entity_type: str
@@ -56,45 +55,54 @@ def open_table(
     tables: Mapping[str, Any],
     *,
     columns: Sequence[str],
-) -> Found:
-    """Make a view of the table's name with its columns read as declared, and check it.
+) -> TableStats:
+    """Create a view of the table with its columns cast as declared, and check its rows.
 
     Parameters
     ----------
     con
-        Where the view is made.
-    table, tables
-        What it is, and the tables that were given.
+        Connection in which the view is created.
+    table
+        The declaration.
+    tables
+        The data by source name.
     columns
-        The declared columns to read, beside its customer and times.
+        Declared columns to read in addition to the id and timestamps.
+
+    Returns
+    -------
+    TableStats
 
     Raises
     ------
     DataError
-        If the table or a column is missing, holds what cannot be read, or has two rows for one
-        key; it names the table, the column and the mend.
+        If the table or a column is missing, has values that cannot be cast, or duplicate keys.
+        It names the table, the column and the correction.
     """
     if table.source not in tables:
-        raise refusal(
+        raise DataError(
             table.source,
-            f"the table is not there; give it to build: {did_you_mean(table.source, tables)}",
+            [f"the table is missing; pass it to build: {did_you_mean(table.source, tables)}"],
         )
     raw = f"{_RAW}{table.source}"
-    types = column_types(con, table.source, tables[table.source])
-    trim = _is_csv(tables[table.source])
-    readers = dict(_readers(table, columns, types, trim=trim))
-    view = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in readers.items())
-    con.execute(f"CREATE TEMP VIEW {quoted(table.name)} AS SELECT {view} FROM {quoted(raw)}")  # noqa: S608
-    _refuse_two_for_one_key(con, table, raw, types)
-    first, last = _checked(con, table, raw, readers)
+    data = tables[table.source]
+    types = column_types(con, table.source, data)
+    casts = dict(_casts(table, columns, types, trim=_is_csv(data)))
+    view = ", ".join(f"{cast.value} AS {quote(name)}" for name, cast in casts.items())
+    con.execute(f"CREATE TEMP VIEW {quote(table.name)} AS SELECT {view} FROM {quote(raw)}")  # noqa: S608
+    _check_keys(con, table, raw, types)
+    first, last = _check_rows(con, table, raw, casts)
     numbers = [
-        one.name for one in table.raw_columns if one.name in readers and one.type in _NUMBERS
+        column.name
+        for column in table.raw_columns
+        if column.name in casts and column.type in _NUMBERS
     ]
-    return Found(types[table.entity], first, last, _complete(con, table, numbers))
+    complete = _complete_columns(con, table, numbers)
+    return TableStats(types[table.entity], first, last, complete)
 
 
-def column_types(con: duckdb.DuckDBPyConnection, source: str, given: Any) -> dict[str, str]:
-    """Open a table as it is, and return the types that DuckDB gives its columns.
+def column_types(con: duckdb.DuckDBPyConnection, source: str, data: Any) -> dict[str, str]:
+    """Register a table, and return the SQL types of its columns.
 
     Examples
     --------
@@ -103,179 +111,191 @@ def column_types(con: duckdb.DuckDBPyConnection, source: str, given: Any) -> dic
     {'buyer': 'VARCHAR', 'amount': 'DOUBLE'}
     """
     raw = f"{_RAW}{source}"
-    _register(con, raw, source, given)
-    described = con.execute(f"DESCRIBE SELECT * FROM {quoted(raw)}").fetchall()  # noqa: S608
+    _register(con, raw, source, data)
+    described = con.execute(f"DESCRIBE SELECT * FROM {quote(raw)}").fetchall()  # noqa: S608
     return {str(name): str(kind) for name, kind, *_ in described}
 
 
-def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, given: Any) -> None:
-    known = con.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [raw]).fetchall()
-    if known:
+def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, data: Any) -> None:
+    if con.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [raw]).fetchall():
         return
-    if isinstance(given, (str, Path)):
-        scan = _scan(name, given)
-        con.execute(f"CREATE TEMP VIEW {quoted(raw)} AS SELECT * FROM {scan}")  # noqa: S608
+    if isinstance(data, (str, Path)):
+        con.execute(f"CREATE TEMP VIEW {quote(raw)} AS SELECT * FROM {_scan(name, data)}")  # noqa: S608
         return
-    table = _as_arrow(given, name)
-    for place, field in enumerate(table.schema):
-        # Columns without any value have no type; older DuckDB would call them numbers.
+    table = _to_arrow(data, name)
+    for position, field in enumerate(table.schema):
+        # DuckDB before 1.4 reads a column of type null as integers.
         if str(field.type) == "null":
-            table = table.set_column(place, field.name, table.column(place).cast("string"))
+            text = table.column(position).cast("string")
+            table = table.set_column(position, field.name, text)
     con.register(raw, table)
 
 
-def _as_arrow(given: Any, name: str) -> Any:
-    """Convert to Arrow; pandas' moments with a zone apart, over which pandas 3.1 and Arrow fall out."""
+def _to_arrow(data: Any, name: str) -> Any:
+    """Convert to Arrow; zoned pandas columns separately, since Arrow does not read pandas 3.1's."""
     from churnkit.contracts.arrow_interop import as_arrow
 
     zoned = []
-    if type(given).__module__.split(".")[0] == "pandas" and given.columns.is_unique:
+    if type(data).__module__.split(".")[0] == "pandas" and data.columns.is_unique:
         zoned = [
-            at
-            for at, kind in given.dtypes.items()
-            if str(kind).startswith("datetime64[") and "," in str(kind)
+            column
+            for column, dtype in data.dtypes.items()
+            if str(dtype).startswith("datetime64[") and "," in str(dtype)
         ]
     if not zoned:
-        return as_arrow(given, name=name)
+        return as_arrow(data, name=name)
     import pyarrow as pa
 
-    table = as_arrow(given.drop(columns=zoned), name=name)
+    table = as_arrow(data.drop(columns=zoned), name=name)
     for column in zoned:
-        moments = pa.array(given[column].dt.tz_convert(None), from_pandas=True)
-        utc = moments.cast(pa.timestamp(moments.type.unit, tz="UTC"))
+        timestamps = pa.array(data[column].dt.tz_convert(None), from_pandas=True)
+        utc = timestamps.cast(pa.timestamp(timestamps.type.unit, tz="UTC"))
         table = table.append_column(str(column), utc)
     return table
 
 
-def _scan(name: str, given: str | Path) -> str:
-    path = Path(given)
+def _scan(name: str, data: str | Path) -> str:
+    path = Path(data)
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise refusal(name, f"there is no file at {path.name}; correct the path")
-    ending = files[0].name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
-    reader = _READERS.get(f".{ending}")
-    if reader is None:
-        raise refusal(name, f"{path.name} is neither Parquet nor CSV; convert it to one")
-    listed = ", ".join(quoted(str(file), "'") for file in files)
-    return reader.format(path=f"[{listed}]")
+        raise DataError(name, [f"file {path.name} does not exist; correct the path"])
+    suffix = files[0].name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
+    scan = _SCANS.get(f".{suffix}")
+    if scan is None:
+        raise DataError(name, [f"{path.name} is neither Parquet nor CSV; convert it"])
+    paths = ", ".join(quote(str(file), "'") for file in files)
+    return scan.format(path=f"[{paths}]")
 
 
-def _is_csv(given: Any) -> bool:
-    """Tell whether everything comes as text, with blanks around it perhaps."""
-    return isinstance(given, (str, Path)) and ".csv" in Path(given).name.lower()
+def _is_csv(data: Any) -> bool:
+    """Return True for data whose columns are all text, possibly with surrounding whitespace."""
+    return isinstance(data, (str, Path)) and ".csv" in Path(data).name.lower()
 
 
-def _readers(
+def _casts(
     table: Table, columns: Sequence[str], types: Mapping[str, str], *, trim: bool
-) -> Iterator[tuple[str, Reader]]:
-    wanted = [(table.entity, "entity"), *((name, "datetime") for name in table.times)]
-    wanted += [(name, table[name].type) for name in columns]
-    missing = [name for name, _ in wanted if name not in types]
+) -> Iterator[tuple[str, Cast]]:
+    declared = {table.entity: "entity", **dict.fromkeys(table.times, "datetime")}
+    declared |= {name: table[name].type for name in columns}
+    missing = [name for name in declared if name not in types]
     if missing:
         raise DataError(
             table.source,
             [
                 f"column '{name}' is missing; rename it in the file or in Table('{table.name}', "
                 f"...): {did_you_mean(name, types)}"
-                for name in dict.fromkeys(missing)
+                for name in missing
             ],
         )
-    for name, declared in dict(wanted).items():
-        kind = types[name]
-        if declared == "entity":
-            reader = read_entity(quoted(name), kind, trim=trim)
+    for name, kind in declared.items():
+        if kind == "entity":
+            cast = cast_entity(quote(name), types[name], trim=trim)
         else:
-            reader = read_column(quoted(name), kind, declared, table.time_zone, trim=trim)
-        if reader is None:
-            words = {"entity": "text or whole numbers", "datetime": "dates or times"}
-            raise refusal(
+            cast = cast_column(quote(name), types[name], kind, table.time_zone, trim=trim)
+        if cast is None:
+            descriptions = {"entity": "text or integers", "datetime": "dates or times"}
+            raise DataError(
                 table.source,
-                f"column '{name}' is of type {kind}, and the plan reads it as "
-                f"{words.get(declared, declared)}; convert it, or declare another type",
+                [
+                    (
+                        f"column '{name}' has type {types[name]} but is declared as "
+                        f"{descriptions.get(kind, kind)}; convert it, or declare another type"
+                    )
+                ],
             )
-        yield name, reader
+        yield name, cast
 
 
-def _complete(con: duckdb.DuckDBPyConnection, table: Table, names: list[str]) -> tuple[str, ...]:
-    """Name the columns that are never missing; counting them is cheap, and saves more later."""
+def _complete_columns(
+    con: duckdb.DuckDBPyConnection, table: Table, names: list[str]
+) -> tuple[str, ...]:
+    """List the columns without missing values, which later need no separate count."""
     if not names:
         return ()
-    missing = ", ".join(f"count(*) - count({quoted(name)})" for name in names)
-    counts = con.execute(f"SELECT {missing} FROM {quoted(table.name)}").fetchone() or ()  # noqa: S608
+    missing = ", ".join(f"count(*) - count({quote(name)})" for name in names)
+    counts = con.execute(f"SELECT {missing} FROM {quote(table.name)}").fetchone() or ()  # noqa: S608
     return tuple(name for name, count in zip(names, counts, strict=True) if not count)
 
 
-def _checked(
-    con: duckdb.DuckDBPyConnection, table: Table, raw: str, readers: Mapping[str, Reader]
+def _check_rows(
+    con: duckdb.DuckDBPyConnection, table: Table, raw: str, casts: Mapping[str, Cast]
 ) -> tuple[int | None, int | None]:
-    """Count faults and find the first and last moments, in one scan."""
-    faults = [(name, *fault) for name, one in readers.items() for fault in one.faults]
-    moment = readers[table.happened].value
-    there = f"{readers[table.entity].value} IS NOT NULL AND {moment} IS NOT NULL"
+    """Count invalid rows, and return the first and last timestamps, in one scan."""
+    faults = [(name, *fault) for name, cast in casts.items() for fault in cast.faults]
+    timestamp = casts[table.happened].value
+    is_event = f"{casts[table.entity].value} IS NOT NULL AND {timestamp} IS NOT NULL"
     if table.available:
-        available = readers[table.available].value
-        unknown = f"{there} AND {available} IS NULL"
+        available = casts[table.available].value
         remedy = (
-            "is missing in {count} of {rows} rows that have happened: say when they were known, "
-            "or declare the table without available="
+            "is missing in {count} of {rows} rows that have happened: fill in when they became "
+            "known, or declare the table without available="
         )
-        faults.append((table.available, unknown, remedy))
-        moment = f"greatest({moment}, {available})"
+        faults.append((table.available, f"{is_event} AND {available} IS NULL", remedy))
+        timestamp = f"greatest({timestamp}, {available})"
     counts = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, _ in faults) or "0"
-    span = f"epoch_us(min({moment}) FILTER (WHERE {there})), epoch_us(max({moment}))"
-    found = con.execute(f"SELECT count(*), {span}, {counts} FROM {quoted(raw)}").fetchone()  # noqa: S608
-    rows, first, last, *wrong = found or (0, None, None)
-    said = [
+    span = f"epoch_us(min({timestamp}) FILTER (WHERE {is_event})), epoch_us(max({timestamp}))"
+    result = con.execute(f"SELECT count(*), {span}, {counts} FROM {quote(raw)}").fetchone()  # noqa: S608
+    rows, first, last, *invalid = result or (0, None, None)
+    problems = [
         f"column '{name}' {remedy.format(count=f'{count:,}', rows=f'{rows:,}')}"
-        for (name, _, remedy), count in zip(faults, wrong, strict=False)
+        for (name, _, remedy), count in zip(faults, invalid, strict=False)
         if count
     ]
-    if said:
-        raise DataError(table.source, said)
+    if problems:
+        raise DataError(table.source, problems)
     return first, last
 
 
-def _refuse_two_for_one_key(
+def _check_keys(
     con: duckdb.DuckDBPyConnection, table: Table, raw: str, types: Mapping[str, str]
 ) -> None:
     if not table.key:
         return
     for name in table.key:
         if name not in types:
-            raise refusal(
-                table.source, f"column '{name}' of its key is missing; {did_you_mean(name, types)}"
-            )
-    key = ", ".join(map(quoted, table.key))
-    twice = f"SELECT 1 FROM {quoted(raw)} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
-    (count,) = con.execute(f"SELECT count(*) FROM ({twice})").fetchone() or (0,)  # noqa: S608
+            hint = did_you_mean(name, types)
+            raise DataError(table.source, [f"key column '{name}' is missing; {hint}"])
+    key = ", ".join(map(quote, table.key))
+    duplicates = f"SELECT 1 FROM {quote(raw)} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
+    (count,) = con.execute(f"SELECT count(*) FROM ({duplicates})").fetchone() or (0,)  # noqa: S608
     if count:
-        named = " and ".join(f"'{name}'" for name in table.key)
-        raise refusal(
+        names = " and ".join(f"'{name}'" for name in table.key)
+        raise DataError(
             table.source,
-            f"column {named}: {count:,} keys have more than one row; keep one row for each",
+            [f"column {names}: {count:,} keys have more than one row; keep one row per key"],
         )
 
 
-def refuse_unlike_entities(plan: Timeline, found: Mapping[str, Found]) -> None:
-    """Refuse tables that name customers by different types.
+def check_entity_types(timeline: Timeline, types: Mapping[str, str]) -> None:
+    """Check that customers have ids of one type in all tables.
+
+    Parameters
+    ----------
+    timeline
+        The timeline.
+    types
+        SQL type of the customer column by table.
 
     Raises
     ------
     DataError
-        Names both tables, the column and the mend.
+        Names both tables, the column and the correction.
     """
-    kinds = {
-        name: "text"
-        if one.entity_type == "VARCHAR" or one.entity_type.startswith("ENUM")
-        else "whole numbers"
-        for name, one in found.items()
-    }
-    own = plan.eligible.table
+    kinds = {name: "text" if _is_text(kind) else "integers" for name, kind in types.items()}
+    eligible = timeline.eligible.table
     for name, kind in kinds.items():
-        if kind != kinds[own]:
-            table = plan.table(name)
-            raise refusal(
+        if kind != kinds[eligible]:
+            table = timeline.table(name)
+            raise DataError(
                 table.source,
-                f"column '{table.entity}' holds {kind}, and in table '{own}' customers are "
-                f"{kinds[own]}; make both alike",
+                [
+                    (
+                        f"column '{table.entity}' has {kind}, but customers in table '{eligible}' are "
+                        f"{kinds[eligible]}; convert one of them"
+                    )
+                ],
             )
+
+
+def _is_text(kind: str) -> bool:
+    return kind.lower() in {"varchar", "string"} or kind.startswith("ENUM")

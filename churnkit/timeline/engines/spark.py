@@ -1,4 +1,4 @@
-"""A timeline run by Spark, where the data outgrow one machine: the same steps, the same table."""
+"""Build timelines with Spark, with the same steps and results as DuckDB."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.time import EPOCH, from_microseconds
 from churnkit.errors import DataError, MissingExtraError
-from churnkit.timeline.engines.spark_casts import read_as, spark_quoted
-from churnkit.timeline.errors import refusal
-from churnkit.timeline.label_maturity import refuse_before_all_data, refuse_immature
+from churnkit.timeline.data_coverage import check_coverage
+from churnkit.timeline.engines.duckdb_sources import check_entity_types
+from churnkit.timeline.engines.spark_casts import cast_column, quote
 from churnkit.timeline.source_tables import did_you_mean
-from churnkit.timeline.sql.compiler import lower
-from churnkit.timeline.validation import used_columns, used_tables
+from churnkit.timeline.sql.compiler import compile_timeline, render
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -30,7 +28,7 @@ _ZONE = "spark.sql.session.timeZone"
 
 
 def run(
-    plan: Timeline,
+    timeline: Timeline,
     tables: Mapping[str, Any],
     *,
     known_until: dt.datetime | None,
@@ -40,27 +38,29 @@ def run(
     import pyarrow as pa
 
     spark = _session(tables)
-    with _in_utc(spark), _steps(spark) as made:
-        found = _frame(spark, plan, tables, known_until=known_until, made=made, progress=progress)
-        table = found.toArrow()
+    with _utc_session(spark), _temporary_views(spark) as views:
+        frame = _frame(
+            spark, timeline, tables, known_until=known_until, views=views, progress=progress
+        )
+        table = frame.toArrow()
         yield pa.RecordBatch.from_pylist([], schema=table.schema)
         yield from table.to_batches()
     if progress:
         progress("done", 1.0)
 
 
-def to_spark(plan: Timeline, tables: Mapping[str, Any], *, known_until: Any = None) -> Any:
-    """Work a timeline out as a Spark data frame, which stays on the cluster.
+def to_spark(timeline: Timeline, tables: Mapping[str, Any], *, known_until: Any = None) -> Any:
+    """Build a timeline as a Spark data frame, which stays on the cluster.
 
-    The session's time zone is set to UTC and stays so, and steps that are read more than once
-    stay cached: ``spark.catalog.clearCache()`` after the frame is written frees them.
+    The session's time zone is set to UTC and stays so. Steps that are read more than once stay
+    cached; ``spark.catalog.clearCache()`` frees them after the frame is written.
 
     Parameters
     ----------
-    plan
-        The plan.
+    timeline
+        The timeline.
     tables
-        Names of registered views, or Spark data frames, by the names of the plan's sources.
+        Names of registered views, or Spark data frames, by the source names of the timeline.
     known_until
         As in `churnkit.timeline.build`.
 
@@ -76,12 +76,12 @@ def to_spark(plan: Timeline, tables: Mapping[str, Any], *, known_until: Any = No
     DataError
         As in `churnkit.timeline.build`.
     """
-    from churnkit.timeline.snapshots import as_moment
+    from churnkit.timeline.snapshots import parse_timestamp
 
     spark = _session(tables)
     spark.conf.set(_ZONE, "UTC")
-    until = None if known_until is None else as_moment(known_until, "known_until")
-    return _frame(spark, plan, tables, known_until=until, made=[], progress=None)
+    until = None if known_until is None else parse_timestamp(known_until, "known_until")
+    return _frame(spark, timeline, tables, known_until=until, views=[], progress=None)
 
 
 def _session(tables: Mapping[str, Any]) -> Any:
@@ -89,14 +89,14 @@ def _session(tables: Mapping[str, Any]) -> Any:
         from pyspark.sql import SparkSession  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         raise MissingExtraError("spark", "pyspark") from None
-    for given in tables.values():
-        if hasattr(given, "sparkSession"):
-            return given.sparkSession
+    for table in tables.values():
+        if hasattr(table, "sparkSession"):
+            return table.sparkSession
     return SparkSession.getActiveSession() or SparkSession.builder.getOrCreate()
 
 
 @contextmanager
-def _in_utc(spark: Any) -> Iterator[None]:
+def _utc_session(spark: Any) -> Iterator[None]:
     zone = spark.conf.get(_ZONE)
     spark.conf.set(_ZONE, "UTC")
     try:
@@ -106,13 +106,13 @@ def _in_utc(spark: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _steps(spark: Any) -> Iterator[list[tuple[str, Any]]]:
-    """Gather what is made on the way, and clear it away in the end."""
-    made: list[tuple[str, Any]] = []
+def _temporary_views(spark: Any) -> Iterator[list[tuple[str, Any]]]:
+    """Collect views and cached frames, and drop them at the end."""
+    views: list[tuple[str, Any]] = []
     try:
-        yield made
+        yield views
     finally:
-        for name, cached in reversed(made):
+        for name, cached in reversed(views):
             spark.catalog.dropTempView(name)
             if cached is not None:
                 cached.unpersist()
@@ -120,129 +120,118 @@ def _steps(spark: Any) -> Iterator[list[tuple[str, Any]]]:
 
 def _frame(
     spark: Any,
-    plan: Timeline,
+    timeline: Timeline,
     tables: Mapping[str, Any],
     *,
     known_until: dt.datetime | None,
-    made: list[tuple[str, Any]],
+    views: list[tuple[str, Any]],
     progress: Callable[[str, float], None] | None,
 ) -> Any:
     spans: dict[str, tuple[int | None, int | None]] = {}
-    kinds: dict[str, str] = {}
-    views = {}
-    used = used_tables(plan)
-    for table in plan.tables:
-        views[table.name] = f"ck_from_{table.name}"
-        if table.name in used:
-            raw = _raw(spark, table, tables)
-            spans[table.name], kinds[table.name] = _opened(raw, plan, table, views[table.name])
-            made.append((views[table.name], None))
-    _refuse_unlike(plan, kinds)
-    refuse_before_all_data(plan, _moment(spans[plan.eligible.table][0]))
-    last = max((span[1] for span in spans.values() if span[1] is not None), default=None)
-    refuse_immature(plan, known_until or _moment(last) or EPOCH)
-    sources = tuple(replace(one, source=views[one.name], time_zone="UTC") for one in plan.tables)
-    lowered = lower(replace(plan, tables=sources))
-    reads = lowered.reads()
-    for place, (name, query) in enumerate(lowered.steps):
+    entity_types: dict[str, str] = {}
+    names = {table.name: f"ck_from_{table.name}" for table in timeline.tables}
+    for table in timeline.tables:
+        if table.name in timeline.used_tables:
+            raw = _raw_frame(spark, table, tables)
+            spans[table.name], entity_types[table.name] = _create_view(
+                raw, timeline, table, names[table.name]
+            )
+            views.append((names[table.name], None))
+    check_entity_types(timeline, entity_types)
+    check_coverage(timeline, spans, known_until)
+    sources = tuple(
+        replace(table, source=names[table.name], time_zone="UTC") for table in timeline.tables
+    )
+    compiled = compile_timeline(replace(timeline, tables=sources))
+    step_sources = compiled.sources()
+    for number, (name, query) in enumerate(compiled.steps):
         if progress:
-            progress(name, place / (len(lowered.steps) + 1))
-        frame = spark.sql(lowered.text(query, "spark"))
-        # Spark works a view out anew for each time that it is read.
-        several = sum(found.count(name) for found in reads) > 1
-        cached = frame.persist() if several else None
+            progress(name, number / (len(compiled.steps) + 1))
+        frame = spark.sql(render(query, "spark"))
+        # Spark evaluates a view again each time it is read.
+        read_again = sum(source.count(name) for source in step_sources) > 1
+        cached = frame.persist() if read_again else None
         frame.createOrReplaceTempView(name)
-        made.append((name, cached))
-    return spark.sql(lowered.text(lowered.result, "spark"))
+        views.append((name, cached))
+    return spark.sql(render(compiled.result, "spark"))
 
 
-def _moment(microseconds: int | None) -> dt.datetime | None:
-    return None if microseconds is None else from_microseconds(microseconds)
-
-
-def _raw(spark: Any, table: Table, tables: Mapping[str, Any]) -> Any:
-    given = tables.get(table.source)
-    if given is None:
-        raise refusal(
+def _raw_frame(spark: Any, table: Table, tables: Mapping[str, Any]) -> Any:
+    data = tables.get(table.source)
+    if data is None:
+        raise DataError(
             table.source,
-            f"the table is not there; give it to build: {did_you_mean(table.source, tables)}",
+            [f"the table is missing; pass it to build: {did_you_mean(table.source, tables)}"],
         )
-    if not isinstance(given, str):
-        return given
-    if not spark.catalog.tableExists(given):
-        raise refusal(
+    if not isinstance(data, str):
+        return data
+    if not spark.catalog.tableExists(data):
+        raise DataError(
             table.source,
-            f"there is no view '{given}'; register it: frame.createOrReplaceTempView('{given}')",
+            [f"view '{data}' does not exist; create it: frame.createOrReplaceTempView('{data}')"],
         )
-    return spark.table(given)
+    return spark.table(data)
 
 
-def _opened(
-    raw: Any, plan: Timeline, table: Table, view: str
+def _create_view(
+    raw: Any, timeline: Timeline, table: Table, view: str
 ) -> tuple[tuple[int | None, int | None], str]:
-    """Make a view with the columns read as declared; return its span and how customers look."""
+    """Create a view of the columns cast as declared; return its time span and entity type."""
     types = dict(raw.dtypes)
-    wanted = {table.entity: "entity", **dict.fromkeys(table.times, "datetime")}
-    wanted = {name: table[name].type for name in used_columns(plan, table)} | wanted
-    missing = [name for name in (*wanted, *table.key) if name not in types]
+    declared = {name: table[name].type for name in timeline.used_columns(table)}
+    declared |= {table.entity: "entity", **dict.fromkeys(table.times, "datetime")}
+    missing = [name for name in (*declared, *table.key) if name not in types]
     if missing:
         raise DataError(
             table.source,
             [f"column '{name}' is missing; {did_you_mean(name, types)}" for name in missing],
         )
     columns, faults = {}, []
-    for name, declared in wanted.items():
-        read = read_as(spark_quoted(name), types[name], declared, table.time_zone)
-        if read is None:
-            raise refusal(
+    for name, kind in declared.items():
+        cast = cast_column(quote(name), types[name], kind, table.time_zone)
+        if cast is None:
+            raise DataError(
                 table.source,
-                f"column '{name}' is of type {types[name]}, and the plan reads it as "
-                f"{declared}; convert it, or declare another type",
+                [
+                    (
+                        f"column '{name}' has type {types[name]} but is declared as {kind}; convert "
+                        "it, or declare another type"
+                    )
+                ],
             )
-        columns[name], wrong = read
-        faults += [(name, *fault) for fault in wrong]
+        columns[name] = cast.value
+        faults += [(name, *fault) for fault in cast.faults]
     raw.selectExpr(
-        *(f"{value} AS {spark_quoted(name)}" for name, value in columns.items())
+        *(f"{value} AS {quote(name)}" for name, value in columns.items())
     ).createOrReplaceTempView(view)
-    return _checked(raw, table, columns, faults), types[table.entity]
+    return _check_rows(raw, table, columns, faults), types[table.entity]
 
 
-def _checked(
+def _check_rows(
     raw: Any, table: Table, columns: Mapping[str, str], faults: list[tuple[str, str, str]]
 ) -> tuple[int | None, int | None]:
-    moment = columns[table.happened]
-    there = f"{columns[table.entity]} IS NOT NULL AND {moment} IS NOT NULL"
+    timestamp = columns[table.happened]
+    is_event = f"{columns[table.entity]} IS NOT NULL AND {timestamp} IS NOT NULL"
     if table.available:
         available = columns[table.available]
-        unknown = f"{there} AND {available} IS NULL"
-        remedy = "is missing in {count} of {rows} rows that have happened: say when they were known"
-        faults = [*faults, (table.available, unknown, remedy)]
-        moment = f"greatest({moment}, {available})"
+        remedy = "is missing in {count} of {rows} rows that have happened: fill in when they became known"
+        faults = [*faults, (table.available, f"{is_event} AND {available} IS NULL", remedy)]
+        timestamp = f"greatest({timestamp}, {available})"
     counts = [f"count(CASE WHEN {test} THEN 1 END)" for _, test, _ in faults]
-    first = f"unix_micros(min(CASE WHEN {there} THEN {moment} END))"
-    found = raw.selectExpr("count(*)", first, f"unix_micros(max({moment}))", *counts).first()
-    said = [
-        f"column '{name}' {remedy.format(count=f'{count:,}', rows=f'{found[0]:,}')}"
-        for (name, _, remedy), count in zip(faults, found[3:], strict=True)
+    first = f"unix_micros(min(CASE WHEN {is_event} THEN {timestamp} END))"
+    row = raw.selectExpr("count(*)", first, f"unix_micros(max({timestamp}))", *counts).first()
+    problems = [
+        f"column '{name}' {remedy.format(count=f'{count:,}', rows=f'{row[0]:,}')}"
+        for (name, _, remedy), count in zip(faults, row[3:], strict=True)
         if count
     ]
     if table.key:
-        twice = raw.groupBy(*table.key).count().where("count > 1").count()
-        named = " and ".join(f"'{name}'" for name in table.key)
-        if twice:
-            said.append(f"column {named}: {twice:,} keys have more than one row; keep one for each")
-    if said:
-        raise DataError(table.source, said)
-    return found[1], found[2]
-
-
-def _refuse_unlike(plan: Timeline, kinds: Mapping[str, str]) -> None:
-    own = plan.eligible.table
-    for name, kind in kinds.items():
-        if (kind == "string") != (kinds[own] == "string"):
-            table = plan.table(name)
-            raise refusal(
-                table.source,
-                f"column '{table.entity}' is of type {kind}, and in table '{own}' customers "
-                f"are of type {kinds[own]}; make both alike",
+        duplicates = raw.groupBy(*table.key).count().where("count > 1").count()
+        names = " and ".join(f"'{name}'" for name in table.key)
+        if duplicates:
+            problems.append(
+                f"column {names}: {duplicates:,} keys have more than one row; keep one row per key"
             )
+    if problems:
+        raise DataError(table.source, problems)
+    return row[1], row[2]

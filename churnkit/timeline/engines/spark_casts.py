@@ -1,101 +1,102 @@
-"""Raw columns as Spark finds them, read as what the plan declares."""
+"""Cast source columns in Spark to the types that a timeline declares."""
 
 from __future__ import annotations
 
-__all__ = ["read_as", "spark_quoted"]
+from churnkit.timeline.engines.duckdb_casts import Cast
 
-_WHOLE = ("tinyint", "smallint", "int", "bigint")
+__all__ = ["cast_column", "quote"]
+
+_INTEGERS = ("tinyint", "smallint", "int", "bigint")
 _FLOATS = ("float", "double")
-_SQL = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
-_MENDS = {
-    "integer": "holds {count} texts that are no numbers: correct them, or leave them blank",
-    "number": "holds {count} texts that are no numbers: correct them, or leave them blank",
-    "boolean": "holds {count} texts that are neither true nor false: write true or false",
-    "datetime": "holds times as text that are not all ISO 8601 ({count} of {rows} rows are not): "
-    "write every time as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS",
+_SQL_TYPES = {
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "datetime": "TIMESTAMP",
 }
+_REMEDIES = {
+    "integer": "has {count} texts that are not numbers: correct them, or leave them blank",
+    "number": "has {count} texts that are not numbers: correct them, or leave them blank",
+    "boolean": "has {count} texts that are neither true nor false: use true or false",
+    "datetime": "has texts that are not ISO 8601 times ({count} of {rows} rows): write every time "
+    "as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS",
+}
+_OFFSET = "[0-9]:[0-9]{2}[^+-]*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 
-Read = tuple[str, list[tuple[str, str]]]
 
-
-def spark_quoted(name: str) -> str:
+def quote(name: str) -> str:
     """Quote a name.
 
     Examples
     --------
-    >>> spark_quoted("plan")
+    >>> quote("plan")
     '`plan`'
     """
     return "`" + name.replace("`", "``") + "`"
 
 
-def read_as(name: str, kind: str, declared: str, zone: str) -> Read | None:
-    """Return how a column is read, and conditions with what is wrong where they hold.
-
-    None where a type cannot be read as declared.
+def cast_column(name: str, kind: str, declared: str, zone: str) -> Cast | None:
+    """Cast a column to its declared type; None if its Spark type does not allow that.
 
     Examples
     --------
-    >>> read_as("`fee`", "decimal(9,2)", "number", "UTC")
-    ('CAST(`fee` AS DOUBLE)', [])
+    >>> cast_column("`fee`", "decimal(9,2)", "number", "UTC").value
+    'CAST(`fee` AS DOUBLE)'
     """
     if kind == "void":
-        return f"CAST({name} AS {_SQL.get(declared, _void(declared))})", []
+        return Cast(f"CAST({name} AS {_SQL_TYPES.get(declared, 'STRING')})")
     if declared == "datetime":
-        return _moment(name, kind, zone)
+        return _cast_time(name, kind, zone)
     text = f"nullif(trim({name}), '')"
     if declared in {"entity", "string"}:
-        if kind == "string":
-            return text, []
-        return (_number(name, declared), []) if kind in _WHOLE else None
+        sql_type = "BIGINT" if declared == "entity" else "STRING"
+        integer = Cast(f"CAST({name} AS {sql_type})") if kind in _INTEGERS else None
+        return Cast(text) if kind == "string" else integer
     if kind == "string":
-        value = f"try_cast({text} AS {_SQL[declared]})"
-        faults = [(f"{value} IS NULL AND {text} IS NOT NULL", _MENDS[declared])]
-        return _finite(value, faults) if declared == "number" else (value, faults)
-    return _typed(name, kind, declared)
+        cast = _try(f"try_cast({text} AS {_SQL_TYPES[declared]})", text, declared)
+        return _finite(cast) if declared == "number" else cast
+    return _cast_typed(name, kind, declared)
 
 
-def _void(declared: str) -> str:
-    return "TIMESTAMP" if declared == "datetime" else "STRING"
-
-
-def _number(name: str, declared: str) -> str:
-    return f"CAST({name} AS {'BIGINT' if declared == 'entity' else 'STRING'})"
-
-
-def _typed(name: str, kind: str, declared: str) -> Read | None:
+def _cast_typed(name: str, kind: str, declared: str) -> Cast | None:
     if declared == "boolean":
-        return (name, []) if kind == "boolean" else None
+        return Cast(name) if kind == "boolean" else None
     if kind in _FLOATS:
         if declared == "number":
-            return _finite(f"CAST({name} AS DOUBLE)", [])
+            return _finite(Cast(f"CAST({name} AS DOUBLE)"))
         value = f"CASE WHEN {name} = floor({name}) THEN try_cast({name} AS BIGINT) END"
         fault = f"{value} IS NULL AND NOT isnan({name})"
-        return value, [(fault, "holds {count} numbers that are not whole: round them")]
-    if kind in _WHOLE or (kind.startswith("decimal") and declared == "number"):
-        return f"CAST({name} AS {_SQL[declared]})", []
+        return Cast(value, ((fault, "has {count} numbers that are not integers: round them"),))
+    if kind in _INTEGERS or (kind.startswith("decimal") and declared == "number"):
+        return Cast(f"CAST({name} AS {_SQL_TYPES[declared]})")
     return None
 
 
-def _finite(value: str, faults: list[tuple[str, str]]) -> Read:
-    remedy = "holds {count} infinite numbers: replace them by a number or a missing value"
-    infinite = f"abs({value}) = double('Infinity')"
-    return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END", [*faults, (infinite, remedy)]
+def _try(value: str, text: str, declared: str) -> Cast:
+    return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", _REMEDIES[declared]),))
 
 
-def _moment(name: str, kind: str, zone: str) -> Read | None:
-    """Read a moment; without offset in the table's zone. The session's zone is UTC."""
+def _finite(cast: Cast) -> Cast:
+    remedy = "has {count} infinite numbers: replace them by a number or a missing value"
+    infinite = (f"abs({cast.value}) = double('Infinity')", remedy)
+    value = f"CASE WHEN isnan({cast.value}) THEN NULL ELSE {cast.value} END"
+    return Cast(value, (*cast.faults, infinite))
+
+
+def _cast_time(name: str, kind: str, zone: str) -> Cast | None:
+    """Cast to a timestamp; without an offset it is in the table's zone. The session is in UTC."""
     if kind == "timestamp":
-        return name, []
+        return Cast(name)
     if kind in {"date", "timestamp_ntz"}:
         local = f"CAST({name} AS TIMESTAMP)"
-        return (local if zone == "UTC" else f"to_utc_timestamp({local}, '{zone}')"), []
+        return Cast(local if zone == "UTC" else f"to_utc_timestamp({local}, '{zone}')")
     if kind != "string":
         return None
     text = f"nullif(trim({name}), '')"
     value = f"try_cast({text} AS TIMESTAMP)"
-    faults = [(f"{value} IS NULL AND {text} IS NOT NULL", _MENDS["datetime"])]
-    if zone != "UTC":
-        offset = f"{text} RLIKE '[0-9]:[0-9]{{2}}[^+-]*(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)$'"
-        value = f"CASE WHEN {offset} THEN {value} ELSE to_utc_timestamp({value}, '{zone}') END"
-    return value, faults
+    cast = _try(value, text, "datetime")
+    if zone == "UTC":
+        return cast
+    has_offset = f"{text} RLIKE '{_OFFSET}'"
+    local = f"to_utc_timestamp({value}, '{zone}')"
+    return Cast(f"CASE WHEN {has_offset} THEN {value} ELSE {local} END", cast.faults)

@@ -1,1 +1,1 @@
-"""Compile feature sets to SQL."""
+"""Compile timelines to SQL."""

@@ -1,4 +1,4 @@
-"""What runs at a date, and the last value known before it."""
+"""State at a snapshot date: active rows, and the last value known before the date."""
 
 from __future__ import annotations
 
@@ -13,98 +13,100 @@ from churnkit.timeline.sql.expressions import (
     DAY,
     ENTITY,
     KNOWN,
-    Days,
+    SnapshotDays,
     aliased,
-    both,
-    case,
+    all_of,
+    as_double,
+    case_when,
+    coalesce,
     column,
-    condition,
     day_number,
-    double,
-    known,
-    lit,
-    step,
+    literal,
+    not_null,
+    step_name,
+    where_clause,
 )
-from churnkit.timeline.sql.source_rows import named, rows, running
+from churnkit.timeline.sql.source_rows import select_active, select_rows, step_table
 
 if TYPE_CHECKING:
     from churnkit.core.predicate import Where
     from churnkit.timeline.source_tables import Table
 
-__all__ = ["LastValue", "Running", "value_type"]
+__all__ = ["VALUE", "ActiveState", "LastValue", "sql_type"]
 
 NEXT_DAY = "ck_next_day"
 VALUE = "ck_value"
+# After every day that a timestamp can have; the last value of a customer stays current.
+_NEVER = 2_000_000_000
 
 
-def value_type(kind: str) -> str:
-    """Return the SQL type of a column of a contract's type.
+def sql_type(contract_type: str) -> str:
+    """Return the SQL type of a column type of contracts.
 
     Examples
     --------
-    >>> value_type("string")
+    >>> sql_type("string")
     'text'
     """
-    return {"integer": "bigint", "number": "double", "boolean": "boolean", "string": "text"}[kind]
+    types = {"integer": "bigint", "number": "double", "boolean": "boolean", "string": "text"}
+    return types[contract_type]
 
 
 @dataclass(frozen=True)
-class Running:
-    """Everything that features ask of the rows of one table that run at a date.
+class ActiveState:
+    """The features of one table's active rows at the snapshot dates.
 
     Parameters
     ----------
     table
-        What is read.
+        The source table.
     days
-        The dates.
+        The snapshot dates.
     features
-        `Current`, `CurrentSum`, `DaysSince` and `OpenCount` of this table, each once.
+        Distinct `Current`, `CurrentSum`, `DaysSince` and `OpenCount` features of the table.
     """
 
     table: Table
-    days: Days
+    days: SnapshotDays
     features: tuple[Any, ...]
 
     def steps(self) -> list[tuple[str, exp.Query]]:
-        """Return the steps: what runs, its sums, and the latest row for each set of conditions."""
-        own = {one.column for one in self.features if not isinstance(one, OpenCount)}
-        own |= {where.column for one in self.features for where in one.conditions}
-        found: list[tuple[str, exp.Query]] = [
-            (self._step("running"), running(self.table, self.days, own))
+        """Return the steps: active rows, their sums, and the latest row per set of conditions."""
+        columns = {one.column for one in self.features if not isinstance(one, OpenCount)}
+        columns |= {where.column for one in self.features for where in one.conditions}
+        steps: list[tuple[str, exp.Query]] = [
+            (self._step("running"), select_active(self.table, self.days, columns))
         ]
-        if self._summed:
-            found.append((self._step("running", "sums"), self._sums()))
-        found += [
-            (self._step("latest", str(place)), self._latest(where))
-            for place, where in enumerate(self._filters)
+        if self._sums:
+            steps.append((self._step("running", "sums"), self._select_sums()))
+        steps += [
+            (self._step("latest", str(number)), self._select_latest(conditions))
+            for number, conditions in enumerate(self._filters)
         ]
-        return found
+        return steps
 
-    def place(self, feature: Any) -> tuple[str, str]:
-        """Name the step and the column that hold a feature."""
-        if feature in self._summed:
-            return self._step("running", "sums"), f"s{self._summed.index(feature)}"
+    def source(self, feature: Any) -> tuple[str, str]:
+        """Return the step and the column of a feature."""
+        if feature in self._sums:
+            return self._step("running", "sums"), f"s{self._sums.index(feature)}"
         return self._step("latest", str(self._filters.index(feature.conditions))), feature.column
 
-    def value(self, feature: Any, found: exp.Expr, as_of: exp.Expr) -> exp.Expr:
-        """Put a feature together from its column."""
+    def value(self, feature: Any, source: exp.Expr, as_of: exp.Expr) -> exp.Expr:
+        """Compute a feature from its column."""
         if isinstance(feature, OpenCount):
-            return exp.cast(exp.Coalesce(this=found, expressions=[lit(0)]), "bigint")
+            return exp.cast(coalesce(source, literal(0)), "bigint")
         if isinstance(feature, CurrentSum):
-            return exp.Coalesce(this=found, expressions=[double(lit(0))])
+            return coalesce(source, as_double(literal(0)))
         if isinstance(feature, DaysSince):
-            day = day_number(found, self.days.seconds)
-            since = exp.Sub(this=exp.Sub(this=as_of, expression=day), expression=lit(1))
-            passed = exp.LT(this=day.copy(), expression=as_of.copy())
-            return exp.cast(case(passed, since), "bigint")
-        return exp.cast(found, value_type(self.table[feature.column].type))
+            day = day_number(source, self.days.seconds)
+            return exp.cast(case_when(day < as_of, as_of - day - literal(1)), "bigint")
+        return exp.cast(source, sql_type(self.table[feature.column].type))
 
     def _step(self, *parts: str) -> str:
-        return step(self.table.name, *parts)
+        return step_name(self.table.name, *parts)
 
     @property
-    def _summed(self) -> tuple[Any, ...]:
+    def _sums(self) -> tuple[Any, ...]:
         return tuple(one for one in self.features if isinstance(one, (CurrentSum, OpenCount)))
 
     @property
@@ -112,83 +114,83 @@ class Running:
         latest = [one.conditions for one in self.features if isinstance(one, (Current, DaysSince))]
         return tuple(dict.fromkeys(latest))
 
-    def _sums(self) -> exp.Query:
-        values = []
-        for place, one in enumerate(self._summed):
-            when = condition(one.conditions)
+    def _select_sums(self) -> exp.Query:
+        sums = []
+        for number, feature in enumerate(self._sums):
+            condition = where_clause(feature.conditions)
             total: exp.Expr
-            if isinstance(one, OpenCount):
-                total = exp.Count(this=case(when, lit(1)))
+            if isinstance(feature, OpenCount):
+                total = exp.Count(this=case_when(condition, literal(1)))
             else:
-                total = exp.Sum(this=case(when, double(column(one.column))))
-            values.append(aliased(total, f"s{place}"))
-        found = exp.select(column(ENTITY), column(AS_OF), *values)
-        return found.from_(named(self._step("running"), "r")).group_by(
+                total = exp.Sum(this=case_when(condition, as_double(column(feature.column))))
+            sums.append(aliased(total, f"s{number}"))
+        query = exp.select(column(ENTITY), column(AS_OF), *sums)
+        return query.from_(step_table(self._step("running"), "r")).group_by(
             column(ENTITY), column(AS_OF)
         )
 
-    def _latest(self, where: tuple[Where, ...]) -> exp.Query:
-        own = sorted(
+    def _select_latest(self, conditions: tuple[Where, ...]) -> exp.Query:
+        names = sorted(
             {
                 one.column
                 for one in self.features
-                if isinstance(one, (Current, DaysSince)) and one.conditions == where
+                if isinstance(one, (Current, DaysSince)) and one.conditions == conditions
             }
         )
         order = [
-            exp.Ordered(this=column(name), desc=True, nulls_first=False) for name in (KNOWN, *own)
+            exp.Ordered(this=column(name), desc=True, nulls_first=False) for name in (KNOWN, *names)
         ]
         rank = exp.Window(
             this=exp.RowNumber(),
             partition_by=[column(ENTITY), column(AS_OF)],
             order=exp.Order(expressions=order),
         )
-        columns = [column(name) for name in (ENTITY, AS_OF, *own)]
+        columns = [column(name) for name in (ENTITY, AS_OF, *names)]
         ranked = exp.select(*columns, aliased(rank, "ck_rank")).from_(
-            named(self._step("running"), "r")
+            step_table(self._step("running"), "r")
         )
-        met = condition(where)
-        if met is not None:
-            ranked = ranked.where(met)
-        first = exp.EQ(this=column("ck_rank"), expression=lit(1))
-        return exp.select(*(one.copy() for one in columns)).from_(ranked.subquery("k")).where(first)
+        condition = where_clause(conditions)
+        if condition is not None:
+            ranked = ranked.where(condition)
+        first = column("ck_rank").eq(literal(1))
+        return exp.select(*columns).from_(ranked.subquery("k")).where(first)
 
 
 @dataclass(frozen=True)
 class LastValue:
-    """The last known value of a column, as the stretch of days on which it is the last.
+    """The last known value of a column, with the range of days on which it is the last.
 
-    Rows are put in order of time and value; each is the last from the day after it was known to
-    the day of the next, so at most one fits a date, whatever the order they came in.
+    Rows are ordered by time and value. Each is the last from the day after it became known to
+    the day of the next one, so at most one matches a date, whatever the order of the input.
 
     Parameters
     ----------
     table
-        What is read.
+        The source table.
     days
-        The dates.
+        The snapshot dates.
     column
-        Whose value.
+        The column of the value.
     where
-        The conditions on the rows.
-    place
-        Its number among the steps.
+        Conditions on the rows.
+    number
+        Number of the step.
     """
 
     table: Table
-    days: Days
+    days: SnapshotDays
     column: str
     where: tuple[Where, ...]
-    place: int
+    number: int
 
     @property
     def step(self) -> str:
         """The name of its step."""
-        return step(self.table.name, "last", str(self.place))
+        return step_name(self.table.name, "last", str(self.number))
 
     def query(self) -> exp.Query:
-        """Return the stretches: customer, value, day and next day."""
-        own = {self.column, *(where.column for where in self.where)}
+        """Select the ranges: customer, value, day and next day."""
+        columns = {self.column, *(where.column for where in self.where)}
         following = exp.Window(
             this=exp.Lead(this=column(DAY)),
             partition_by=[column(ENTITY)],
@@ -199,35 +201,33 @@ class LastValue:
                 ]
             ),
         )
-        seen = exp.LT(this=column(DAY), expression=lit(self.days.numbers[-1]))
         ordered = (
             exp.select(
                 column(ENTITY),
                 aliased(column(self.column), VALUE),
                 column(DAY),
-                aliased(following, NEXT_DAY),
+                # A number in place of NULL keeps OR out of the join, which DuckDB 1.x executes
+                # as a nested loop.
+                aliased(coalesce(following, literal(_NEVER)), NEXT_DAY),
             )
-            .from_(rows(self.table, self.days, own, keep=(KNOWN,)).subquery("r"))
-            .where(both(seen, known(column(self.column)), condition(self.where)))
+            .from_(select_rows(self.table, self.days, columns, keep=(KNOWN,)).subquery("r"))
+            .where(
+                all_of(
+                    column(DAY) < literal(self.days.numbers[-1]),
+                    not_null(column(self.column)),
+                    where_clause(self.where),
+                )
+            )
         )
-        later = exp.GT(this=column(NEXT_DAY), expression=column(DAY))
-        last = exp.Is(this=column(NEXT_DAY), expression=exp.Null())
-        columns = [column(name) for name in (ENTITY, VALUE, DAY, NEXT_DAY)]
-        return exp.select(*columns).from_(ordered.subquery("o")).where(exp.or_(last, later))
+        names = [column(name) for name in (ENTITY, VALUE, DAY, NEXT_DAY)]
+        query = exp.select(*names).from_(ordered.subquery("o"))
+        return query.where(column(NEXT_DAY) > column(DAY))
 
-    def fits(self, feature: Last, alias: str, as_of: exp.Expr) -> exp.Expr:
-        """Tell which stretch of a customer holds the end of a feature's window."""
-        end = exp.Sub(this=as_of, expression=lit(feature.lag_days)) if feature.lag_days else as_of
-        day, following = column(DAY, alias), column(NEXT_DAY, alias)
-        since = None
+    def matches(self, feature: Last, alias: str, as_of: exp.Expr) -> exp.Expr:
+        """Test that a customer's range contains the end of a feature's window."""
+        end = as_of - literal(feature.lag_days) if feature.lag_days else as_of
+        day = column(DAY, alias)
+        first = None
         if feature.window_days is not None:
-            first = exp.Sub(
-                this=as_of.copy(), expression=lit(feature.window_days + feature.lag_days)
-            )
-            since = exp.GTE(this=day.copy(), expression=first)
-        over = exp.or_(
-            exp.Is(this=following, expression=exp.Null()),
-            exp.GTE(this=following.copy(), expression=end.copy()),
-        )
-        found = both(exp.LT(this=day, expression=end), since, over)
-        return found if found is not None else exp.true()
+            first = day >= as_of - literal(feature.window_days + feature.lag_days)
+        return exp.and_(*filter(None, (day < end, first, column(NEXT_DAY, alias) >= end)))

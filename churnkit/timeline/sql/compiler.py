@@ -1,4 +1,4 @@
-"""A timeline as SQL: named steps, each a query on tables and earlier steps."""
+"""Compile a timeline to SQL: named steps, each a query on tables and earlier steps."""
 
 from __future__ import annotations
 
@@ -9,43 +9,53 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import Feature, Last, Ratio
+from churnkit.timeline.aggregations import Feature, Last, Ratio, base_features
 from churnkit.timeline.labels import ActiveSubscription, ActiveWithin
-from churnkit.timeline.sql.as_of_state import VALUE, LastValue, Running, value_type
+from churnkit.timeline.sql.as_of_state import VALUE, ActiveState, LastValue, sql_type
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     ENTITY,
-    Days,
+    SnapshotDays,
     aliased,
-    both,
+    all_of,
+    as_double,
     column,
-    double,
-    lit,
-    step,
+    literal,
+    step_name,
 )
-from churnkit.timeline.sql.label_query import active_reading, label_value, outcome, population
-from churnkit.timeline.sql.partial_aggregates import Measure, Reading, divide, readings, value_of
-from churnkit.timeline.sql.source_rows import dates, named
-from churnkit.timeline.sql.window_aggregates import Windows
-from churnkit.timeline.validation import referenced
+from churnkit.timeline.sql.label_query import (
+    activity,
+    label_value,
+    outcome_steps,
+    select_population,
+)
+from churnkit.timeline.sql.partial_aggregates import (
+    PartialAggregate,
+    WindowAggregate,
+    divide,
+    feature_value,
+    window_aggregates,
+)
+from churnkit.timeline.sql.source_rows import select_dates, step_table
+from churnkit.timeline.sql.window_aggregates import WindowQuery
 
 if TYPE_CHECKING:
     from churnkit.timeline.timeline import Timeline
 
-__all__ = ["DIALECTS", "Lowered", "lower", "to_sql"]
+__all__ = ["DIALECTS", "CompiledTimeline", "compile_timeline", "render", "to_sql"]
 
 DIALECTS = ("duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres")
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_LOWER_CASE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
-class Lowered:
+class CompiledTimeline:
     """A timeline as SQL.
 
     Parameters
     ----------
     steps
-        Names and queries, in an order in which each reads only earlier ones.
+        Names and queries, ordered so that each reads only earlier ones.
     result
         The query of the result.
     """
@@ -53,235 +63,252 @@ class Lowered:
     steps: tuple[tuple[str, exp.Query], ...]
     result: exp.Query
 
-    def text(self, query: exp.Query, dialect: str) -> str:
-        """Write one query in a dialect, indented."""
-        written = query.transform(_unquoted) if dialect == "snowflake" else query
-        return written.sql(dialect=dialect, pretty=True)
-
-    def reads(self) -> list[list[str]]:
-        """Name the tables and steps that each step reads, and last those of the result."""
+    def sources(self) -> list[list[str]]:
+        """List the tables and steps that each step reads, and last those of the result."""
         queries = [*(query for _, query in self.steps), self.result]
         return [[table.name for table in query.find_all(exp.Table)] for query in queries]
 
-    def streamed(self) -> Lowered:
-        """Put the steps that only the result reads, each once, into its query.
+    def inlined(self) -> CompiledTimeline:
+        """Move the steps that only the result reads, each once, into its query.
 
-        They then flow into the result, and are not written down before it.
+        They are then streamed into the result instead of being stored first.
         """
-        reads = self.reads()
-        inner = [
-            (name, query)
-            for name, query in self.steps
-            if reads[-1].count(name) == 1 and not any(name in found for found in reads[:-1])
-        ]
-        result = self.result.copy()
-        for name, made in inner:
-            result = result.with_(exp.to_identifier(name, quoted=True), as_=made.copy(), copy=False)
-        return Lowered(tuple(one for one in self.steps if one not in inner), result)
+        *step_sources, result_sources = self.sources()
+        stored: list[tuple[str, exp.Query]] = []
+        inlined: list[tuple[str, exp.Query]] = []
+        for name, query in self.steps:
+            read_once = result_sources.count(name) == 1
+            elsewhere = any(name in sources for sources in step_sources)
+            (inlined if read_once and not elsewhere else stored).append((name, query))
+        return CompiledTimeline(tuple(stored), _with_steps(self.result, inlined))
 
-    def whole(self) -> exp.Query:
-        """Return everything as one query."""
-        query = self.result.copy()
-        for name, made in self.steps:
-            query = query.with_(exp.to_identifier(name, quoted=True), as_=made.copy(), copy=False)
-        return query
+    def single_query(self) -> exp.Query:
+        """Return all steps as one query."""
+        return _with_steps(self.result, self.steps)
+
+
+def _with_steps(query: exp.Query, steps: Any) -> exp.Query:
+    query = query.copy()
+    for name, step in steps:
+        query = query.with_(exp.to_identifier(name, quoted=True), as_=step.copy(), copy=False)
+    return query
+
+
+def render(query: exp.Query, dialect: str) -> str:
+    """Format a query in a dialect, indented."""
+    named = query.transform(_unquoted) if dialect == "snowflake" else query
+    return named.sql(dialect=dialect, pretty=True)
 
 
 def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:
-    """Write a timeline as one query for a warehouse.
+    """Compile a timeline to one query for a warehouse.
 
-    Times are taken as UTC: run it in a session whose time zone is UTC. The checks of `build` on
-    the tables are not part of it.
+    Timestamps are read as UTC: run the query in a session whose time zone is UTC. The checks of
+    `build` on the tables are not part of it.
 
     Parameters
     ----------
     timeline
-        The plan.
+        The timeline.
     dialect
         One of `DIALECTS`.
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     RecipeError
-        If the dialect is unknown, or a table's times are in another zone.
+        If the dialect is unknown, or the times of a table are in a zone other than UTC.
 
     Examples
     --------
     >>> from churnkit.timeline import ActiveWithin, Count, Snapshots, Table, Timeline
-    >>> plan = Timeline(
+    >>> timeline = Timeline(
     ...     [Table("orders", "buyer", happened="at")],
     ...     {"orders_30d": Count("orders", window_days=30)},
     ...     Snapshots(dates=("2025-01-01",)),
     ...     ActiveWithin("orders", days=90),
     ... )
-    >>> to_sql(plan, "snowflake").splitlines()[0]
+    >>> to_sql(timeline, "snowflake").splitlines()[0]
     'WITH ck_dates AS ('
     """
     if dialect not in DIALECTS:
-        raise RecipeError(f"there is no dialect '{dialect}'; choose one of: {', '.join(DIALECTS)}")
+        raise RecipeError(f"unknown dialect '{dialect}'; choose one of: {', '.join(DIALECTS)}")
     for table in timeline.tables:
         if table.time_zone != "UTC":
             raise RecipeError(
-                f"table '{table.name}': its times are in {table.time_zone}; in a warehouse, give "
+                f"table '{table.name}' has times in {table.time_zone}: for a warehouse, create "
                 "a view with times in UTC and declare time_zone='UTC'"
             )
-    lowered = lower(timeline)
-    return lowered.text(lowered.whole(), dialect)
+    return render(compile_timeline(timeline).single_query(), dialect)
 
 
-def lower(timeline: Timeline, complete: frozenset[tuple[str, str]] = frozenset()) -> Lowered:
-    """Turn a timeline into steps.
+def compile_timeline(
+    timeline: Timeline, complete: frozenset[tuple[str, str]] = frozenset()
+) -> CompiledTimeline:
+    """Compile a timeline to steps.
 
     Parameters
     ----------
     timeline
-        The plan.
+        The timeline.
     complete
-        Tables and columns without a missing value, where that is known: less has to be counted.
+        Pairs of table and column without missing values; their non-missing values need not be
+        counted separately.
+
+    Returns
+    -------
+    CompiledTimeline
 
     Examples
     --------
     >>> from churnkit.timeline import ActiveWithin, Count, Snapshots, Table, Timeline
-    >>> plan = Timeline(
+    >>> timeline = Timeline(
     ...     [Table("orders", "buyer", happened="at")],
     ...     {"orders_30d": Count("orders", window_days=30)},
     ...     Snapshots(dates=("2025-01-01",)),
     ...     ActiveWithin("orders", days=90),
     ... )
-    >>> [name for name, _ in lower(plan).steps]
+    >>> [name for name, _ in compile_timeline(timeline).steps]
     ['ck_dates', 'ck_orders_rollup', 'ck_orders_windows']
     """
-    return _Lowering(timeline, complete).lowered()
+    return _Compiler(timeline, complete).compile()
 
 
-class _Lowering:
-    """The parts of one timeline, and where each feature is found in them."""
+class _Compiler:
+    """The queries of one timeline, and the sources of its features."""
 
     def __init__(self, timeline: Timeline, complete: frozenset[tuple[str, str]]) -> None:
-        self.plan = timeline
+        self.timeline = timeline
         self.complete = complete
-        self.days = Days.of(timeline.snapshots)
-        parts = list(dict.fromkeys(referenced(timeline.features.values())))
-        self.windows: dict[tuple[str, Reading], Windows] = {}
-        self.running: dict[str, Running] = {}
-        self.last: dict[tuple[Any, ...], LastValue] = {}
-        for table in timeline.tables:
-            own = [part for part in parts if part.table == table.name]
-            needed = [reading for part in own for reading in self._readings(part)]
-            if (
-                isinstance(timeline.eligible, ActiveWithin)
-                and timeline.eligible.table == table.name
-            ):
-                needed.append(active_reading(timeline.eligible))
-            for windows in Windows.of(table, self.days, needed):
-                self.windows |= dict.fromkeys(
-                    ((table.name, reading) for reading in windows.readings), windows
-                )
-            states = tuple(p for p in own if not readings(p) and not isinstance(p, Last))
-            if states:
-                self.running[table.name] = Running(table, self.days, states)
-            for part in own:
-                if isinstance(part, Last):
-                    place = len(self.last)
-                    value = LastValue(table, self.days, part.column, part.conditions, place)
-                    self.last.setdefault(_last_key(part), value)
+        self.days = SnapshotDays.from_snapshots(timeline.snapshots)
+        self.windows: dict[tuple[str, WindowAggregate], WindowQuery] = {}
+        self.states: dict[str, ActiveState] = {}
+        self.last_values: dict[tuple[Any, ...], LastValue] = {}
         self.joins: dict[str, tuple[exp.Table, exp.Expr | None]] = {}
+        features = list(dict.fromkeys(base_features(timeline.features.values())))
+        for table in timeline.tables:
+            self._add_table(table, [one for one in features if one.table == table.name])
 
-    def _readings(self, feature: Any) -> tuple[Reading, ...]:
-        """List what a feature needs; where no value is missing, rows are counted for values."""
+    def _add_table(self, table: Any, features: list[Any]) -> None:
+        aggregates = [one for feature in features for one in self._aggregates(feature)]
+        eligible = self.timeline.eligible
+        if isinstance(eligible, ActiveWithin) and eligible.table == table.name:
+            aggregates.append(activity(eligible))
+        for query in WindowQuery.group(table, self.days, aggregates):
+            self.windows |= dict.fromkeys(((table.name, one) for one in query.aggregates), query)
+        states = tuple(
+            one for one in features if not window_aggregates(one) and not isinstance(one, Last)
+        )
+        if states:
+            self.states[table.name] = ActiveState(table, self.days, states)
+        for feature in features:
+            if isinstance(feature, Last):
+                number = len(self.last_values)
+                value = LastValue(table, self.days, feature.column, feature.conditions, number)
+                self.last_values.setdefault(_last_key(feature), value)
+
+    def _aggregates(self, feature: Any) -> tuple[WindowAggregate, ...]:
+        """List a feature's aggregates; columns without missing values share the count of rows."""
         return tuple(
-            replace(one, measure=Measure("count", one.measure.where))
-            if one.measure.kind == "known" and (feature.table, feature.column) in self.complete
+            replace(one, aggregate=PartialAggregate("count", one.aggregate.where))
+            if one.aggregate.kind == "known" and (feature.table, feature.column) in self.complete
             else one
-            for one in readings(feature)
+            for one in window_aggregates(feature)
         )
 
-    def lowered(self) -> Lowered:
-        plan = self.plan
-        steps: list[tuple[str, exp.Query]] = [(step("dates"), dates(self.days))]
-        for part in dict.fromkeys(self.windows.values()):
-            steps += part.steps()
-        if isinstance(plan.eligible, ActiveSubscription):
-            eligible = plan.table(plan.eligible.table)
-            steps.append((step("population"), population(eligible, self.days, plan.eligible)))
-        for state in self.running.values():
+    def compile(self) -> CompiledTimeline:
+        timeline = self.timeline
+        steps: list[tuple[str, exp.Query]] = [(step_name("dates"), select_dates(self.days))]
+        for windows in dict.fromkeys(self.windows.values()):
+            steps += windows.steps()
+        if isinstance(timeline.eligible, ActiveSubscription):
+            table = timeline.table(timeline.eligible.table)
+            population = select_population(table, self.days, timeline.eligible)
+            steps.append((step_name("population"), population))
+        for state in self.states.values():
             steps += state.steps()
-        steps += [(value.step, value.query()) for value in self.last.values()]
-        if plan.label is not None:
-            steps += outcome(plan.table(plan.label.table), self.days, plan.label)
-        return Lowered(tuple(steps), self._result())
+        steps += [(value.step, value.query()) for value in self.last_values.values()]
+        if timeline.label is not None:
+            table = timeline.table(timeline.label.table)
+            steps += outcome_steps(table, self.days, timeline.label)
+        return CompiledTimeline(tuple(steps), self._result())
 
     def _result(self) -> exp.Query:
-        plan = self.plan
-        found = [aliased(self._value(one), name) for name, one in plan.features.items()]
-        if plan.label is not None:
-            self._join(step("outcome"), "o")
-            found.append(aliased(label_value(plan.label), plan.label_name))
-        moment = exp.Case(this=column(AS_OF, "p"))
+        timeline = self.timeline
+        values = [aliased(self._value(one), name) for name, one in timeline.features.items()]
+        if timeline.label is not None:
+            self._join(step_name("outcome"), "o")
+            values.append(aliased(label_value(timeline.label), timeline.label_name))
+        date = exp.Case(this=column(AS_OF, "p"))
         for number in self.days.numbers:
-            text = self.days.moment(number).strftime("%Y-%m-%d %H:%M:%S")
-            moment = moment.when(lit(number), exp.cast(lit(text), "timestamp"))
+            text = self.days.timestamp(number).strftime("%Y-%m-%d %H:%M:%S")
+            date = date.when(literal(number), exp.cast(literal(text), "timestamp"))
         query = exp.select(
-            aliased(column(ENTITY, "p"), plan.entity), aliased(moment, plan.as_of), *found
-        ).from_(named(self._population, "p"))
-        if isinstance(plan.eligible, ActiveWithin):
-            # Who was active is found among the windows: where they count a row.
-            reading = active_reading(plan.eligible)
-            rows = column(self.windows[plan.eligible.table, reading].place(reading), "p")
-            query = query.where(exp.GT(this=rows, expression=lit(0)))
+            aliased(column(ENTITY, "p"), timeline.entity), aliased(date, timeline.as_of), *values
+        ).from_(step_table(self._population, "p"))
+        if isinstance(timeline.eligible, ActiveWithin):
+            # The population is the window query; its active customers are those with a row.
+            aggregate = activity(timeline.eligible)
+            windows = self.windows[timeline.eligible.table, aggregate]
+            query = query.where(column(windows.column_name(aggregate), "p") > literal(0))
         for source, on in self.joins.values():
             query = query.join(source, on=on, join_type="left")
         return query.order_by(column(AS_OF, "p"), column(ENTITY, "p"))
 
-    def _join(self, source: str, alias: str = "", fits: exp.Expr | None = None) -> str:
-        """Join a step once by customer, and by date where nothing else says what fits."""
+    def _join(self, step: str, alias: str = "", matches: exp.Expr | None = None) -> str:
+        """Join a step by customer, and by date unless `matches` gives another condition."""
         alias = alias or f"j{len(self.joins)}"
-        on = both(
-            exp.EQ(this=column(ENTITY, alias), expression=column(ENTITY, "p")),
-            fits or exp.EQ(this=column(AS_OF, alias), expression=column(AS_OF, "p")),
+        on = all_of(
+            column(ENTITY, alias).eq(column(ENTITY, "p")),
+            matches or column(AS_OF, alias).eq(column(AS_OF, "p")),
         )
-        self.joins[alias] = (named(source, alias), on)
+        self.joins[alias] = (step_table(step, alias), on)
         return alias
 
     @property
     def _population(self) -> str:
-        """The step with a row for each eligible customer and date, and perhaps others."""
-        eligible = self.plan.eligible
+        """The step with a row per eligible customer and date, and possibly others."""
+        eligible = self.timeline.eligible
         if isinstance(eligible, ActiveWithin):
-            return self.windows[eligible.table, active_reading(eligible)].step
-        return step("population")
+            return self.windows[eligible.table, activity(eligible)].step
+        return step_name("population")
 
-    def _alias(self, source: str) -> str:
-        if source == self._population:
+    def _alias(self, step: str) -> str:
+        """Return the alias of a step, joining it on first use."""
+        if step == self._population:
             return "p"
         for alias, (joined, _) in self.joins.items():
-            if joined.name == source:
+            if joined.name == step:
                 return alias
-        return self._join(source)
+        return self._join(step)
 
     def _value(self, feature: Feature) -> exp.Expr:
-        as_of = column(AS_OF, "p")
         if isinstance(feature, Ratio):
-            return divide(double(self._value(feature.over)), double(self._value(feature.under)))
-        of: Any = feature
+            over, under = (as_double(self._value(one)) for one in (feature.over, feature.under))
+            return divide(over, under)
         if isinstance(feature, Last):
-            return self._last_value(feature, as_of)
-        needed = self._readings(feature)
-        if needed:
+            return self._last_value(feature)
+        base: Any = feature
+        as_of = column(AS_OF, "p")
+        aggregates = self._aggregates(feature)
+        if aggregates:
             values: list[exp.Expr] = []
-            for one in needed:
-                windows = self.windows[of.table, one]
-                values.append(column(windows.place(one), self._alias(windows.step)))
-            return value_of(feature, values, as_of)
-        source, name = self.running[of.table].place(feature)
-        return self.running[of.table].value(feature, column(name, self._alias(source)), as_of)
+            for one in aggregates:
+                windows = self.windows[base.table, one]
+                values.append(column(windows.column_name(one), self._alias(windows.step)))
+            return feature_value(feature, values, as_of)
+        state = self.states[base.table]
+        step, name = state.source(feature)
+        return state.value(feature, column(name, self._alias(step)), as_of)
 
-    def _last_value(self, feature: Last, as_of: exp.Expr) -> exp.Expr:
-        value = self.last[_last_key(feature)]
+    def _last_value(self, feature: Last) -> exp.Expr:
+        value = self.last_values[_last_key(feature)]
         alias = f"j{len(self.joins)}"
-        self._join(value.step, alias, value.fits(feature, alias, as_of))
-        kind = value_type(value.table[feature.column].type)
-        return exp.cast(column(VALUE, alias), kind)
+        self._join(value.step, alias, value.matches(feature, alias, column(AS_OF, "p")))
+        return exp.cast(column(VALUE, alias), sql_type(value.table[feature.column].type))
 
 
 def _last_key(feature: Last) -> tuple[Any, ...]:
@@ -289,7 +316,7 @@ def _last_key(feature: Last) -> tuple[Any, ...]:
 
 
 def _unquoted(node: exp.Expr) -> exp.Expr:
-    """Leave plain names to the warehouse, which has them in upper case unless quoted."""
-    if isinstance(node, exp.Identifier) and _PLAIN.fullmatch(node.name):
+    """Unquote lower-case names, which Snowflake otherwise does not find in upper case."""
+    if isinstance(node, exp.Identifier) and _LOWER_CASE_NAME.fullmatch(node.name):
         node.set("quoted", False)
     return node

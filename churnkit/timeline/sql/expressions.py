@@ -1,4 +1,4 @@
-"""The few pieces of SQL that lowering is made of, as sqlglot expressions."""
+"""Building blocks of the feature queries, as sqlglot expressions."""
 
 from __future__ import annotations
 
@@ -19,66 +19,67 @@ if TYPE_CHECKING:
     from churnkit.timeline.snapshots import Snapshots
 
 __all__ = [
-    "AS_OF", "DAY", "END_DAY", "ENTITY", "KNOWN", "Days", "aliased", "both", "case", "column",
-    "condition", "day_number", "double", "known", "lit", "step", "union",
+    "AS_OF", "DAY", "END_DAY", "ENTITY", "KNOWN", "SnapshotDays", "aliased", "all_of", "as_double",
+    "case_when", "coalesce", "column", "day_number", "is_null", "literal", "not_null", "step_name",
+    "union_all", "where_clause",
 ]  # fmt: skip
 
-# The names that lowering gives to its own columns.
+# Columns that the queries add: a row's customer, snapshot day, day, end day and timestamp.
 ENTITY, AS_OF, DAY, END_DAY, KNOWN = (
     f"{RESERVED}{name}" for name in ("entity", "as_of", "day", "end_day", "known")
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
-    """The dates of snapshots as numbers of days, counted from their common time of day.
+class SnapshotDays:
+    """Snapshot dates as day numbers that start at the snapshots' common time of day.
 
     Parameters
     ----------
     numbers
-        Days since 1 January 1970 at that time of day; ascending.
+        Days since 1970-01-01 at that time of day, ascending.
     seconds
-        The time of day.
+        The time of day in seconds after midnight UTC.
 
     Examples
     --------
     >>> from churnkit.timeline import Snapshots
-    >>> Days.of(Snapshots(dates=("1970-01-03T06:00:00",)))
-    Days(numbers=(2,), seconds=21600)
+    >>> SnapshotDays.from_snapshots(Snapshots(dates=("1970-01-03T06:00:00",)))
+    SnapshotDays(numbers=(2,), seconds=21600)
     """
 
     numbers: tuple[int, ...]
     seconds: int
 
     @classmethod
-    def of(cls, snapshots: Snapshots) -> Days:
+    def from_snapshots(cls, snapshots: Snapshots) -> SnapshotDays:
         """Number the dates."""
-        since = [moment - EPOCH for moment in snapshots.moments]
-        return cls(tuple(delta.days for delta in since), since[0].seconds)
+        offsets = [timestamp - EPOCH for timestamp in snapshots.timestamps]
+        return cls(tuple(offset.days for offset in offsets), offsets[0].seconds)
 
-    def moment(self, number: int) -> datetime:
-        """Return the date that has this number."""
+    def timestamp(self, number: int) -> datetime:
+        """Return the date with this number."""
         return EPOCH + timedelta(days=number, seconds=self.seconds)
 
 
-def step(*parts: str) -> str:
+def step_name(*parts: str) -> str:
     """Name a step of the query.
 
     Examples
     --------
-    >>> step("events", "windows")
+    >>> step_name("events", "windows")
     'ck_events_windows'
     """
     return RESERVED + "_".join(parts)
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
-    """Refer to a column."""
+    """Reference a column."""
     return exp.column(name, table=table, quoted=True)
 
 
-def lit(value: Any) -> exp.Expr:
-    """Write a value: text, a whole number, true or false; other numbers as doubles."""
+def literal(value: Any) -> exp.Expr:
+    """Convert text, an integer or a boolean to a literal; other numbers become doubles."""
     if isinstance(value, bool):
         return exp.Boolean(this=value)
     if isinstance(value, str):
@@ -86,7 +87,7 @@ def lit(value: Any) -> exp.Expr:
     if isinstance(value, int):
         number = exp.Literal.number(abs(value))
         return exp.Neg(this=number) if value < 0 else number
-    return double(lit(repr(value)))
+    return as_double(literal(repr(value)))
 
 
 def aliased(this: exp.Expr, name: str) -> exp.Expr:
@@ -94,55 +95,65 @@ def aliased(this: exp.Expr, name: str) -> exp.Expr:
     return exp.alias_(this, name, quoted=True)
 
 
-def known(this: exp.Expr) -> exp.Expr:
-    """Tell whether a value is not missing."""
-    return exp.not_(exp.Is(this=this, expression=exp.Null()))
+def is_null(this: exp.Expr) -> exp.Expr:
+    """Test for a missing value."""
+    return exp.Is(this=this.copy(), expression=exp.Null())
 
 
-def double(this: exp.Expr) -> exp.Expr:
-    """Turn into a float of 64 bits, in which all engines compute alike."""
+def not_null(this: exp.Expr) -> exp.Expr:
+    """Test for a non-missing value."""
+    return exp.not_(is_null(this))
+
+
+def coalesce(this: exp.Expr, default: exp.Expr) -> exp.Expr:
+    """Replace a missing value."""
+    return exp.Coalesce(this=this, expressions=[default])
+
+
+def as_double(this: exp.Expr) -> exp.Expr:
+    """Cast to a 64-bit float, whose arithmetic is the same in every engine."""
     return exp.cast(this, "double")
 
 
-def case(when: exp.Expr | None, then: exp.Expr) -> exp.Expr:
-    """Give `then` where the condition holds and nothing elsewhere; without one, `then`."""
-    return then if when is None else exp.Case().when(when, then)
+def case_when(condition: exp.Expr | None, then: exp.Expr) -> exp.Expr:
+    """Return `then` if the condition holds or is None, otherwise NULL."""
+    return then if condition is None else exp.Case().when(condition, then)
 
 
-def both(*conditions: exp.Expr | None) -> exp.Expr | None:
-    """Join conditions that must all hold; None where there is none."""
-    given = [one for one in conditions if one is not None]
-    return exp.and_(*given) if given else None
+def all_of(*conditions: exp.Expr | None) -> exp.Expr | None:
+    """Combine conditions with AND; None if there are none."""
+    present = [condition for condition in conditions if condition is not None]
+    return exp.and_(*present) if present else None
 
 
-def union(parts: Sequence[exp.Query]) -> exp.Query:
-    """Put the rows of several queries together."""
-    return reduce(lambda above, below: exp.union(above, below, distinct=False), parts)
+def union_all(queries: Sequence[exp.Query]) -> exp.Query:
+    """Concatenate the rows of several queries."""
+    return reduce(lambda above, below: exp.union(above, below, distinct=False), queries)
 
 
-def day_number(moment: exp.Expr, seconds: int) -> exp.Expr:
-    """Count the days from 1970 to a moment, days that begin `seconds` after midnight UTC."""
+def day_number(timestamp: exp.Expr, seconds: int) -> exp.Expr:
+    """Count the days from 1970 to a timestamp, with days that start `seconds` after midnight."""
     if seconds:
-        span = exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.var("SECOND"))
-        moment = exp.paren(exp.Sub(this=moment, expression=span))
+        interval = exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.var("SECOND"))
+        timestamp = exp.paren(exp.Sub(this=timestamp, expression=interval))
     epoch = exp.cast(exp.Literal.string("1970-01-01"), "date")
-    days = exp.DateDiff(this=exp.cast(moment, "date"), expression=epoch, unit=exp.var("DAY"))
+    days = exp.DateDiff(this=exp.cast(timestamp, "date"), expression=epoch, unit=exp.var("DAY"))
     return exp.cast(days, "int")
 
 
-def condition(where: Iterable[Where]) -> exp.Expr | None:
-    """Write conditions that must all hold."""
-    return both(*(_one(one) for one in where))
+def where_clause(conditions: Iterable[Where]) -> exp.Expr | None:
+    """Convert conditions that must all hold."""
+    return all_of(*map(_comparison, conditions))
 
 
-def _one(where: Where) -> exp.Expr:
+def _comparison(where: Where) -> exp.Expr:
     this = column(where.column)
     if where.op in {"is missing", "is known"}:
-        return exp.Is(this=this, expression=exp.Null()) if where.op == "is missing" else known(this)
+        return is_null(this) if where.op == "is missing" else not_null(this)
     if where.op in {"in", "not in"}:
-        among = exp.In(this=this, expressions=[lit(value) for value in where.values])
-        return among if where.op == "in" else exp.not_(among)
-    compare: dict[str, type[exp.Binary]] = {
+        member = exp.In(this=this, expressions=[literal(value) for value in where.values])
+        return member if where.op == "in" else exp.not_(member)
+    operators: dict[str, type[exp.Binary]] = {
         "==": exp.EQ, "!=": exp.NEQ, "<": exp.LT, "<=": exp.LTE, ">": exp.GT, ">=": exp.GTE,
     }  # fmt: skip
-    return compare[where.op](this=this, expression=lit(where.value))
+    return operators[where.op](this=this, expression=literal(where.value))

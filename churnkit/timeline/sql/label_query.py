@@ -1,4 +1,4 @@
-"""Who is looked at on a date, and what happened to them in the outcome window."""
+"""Queries of the eligible customers of each date and of their outcomes."""
 
 from __future__ import annotations
 
@@ -20,182 +20,187 @@ from churnkit.timeline.sql.expressions import (
     END_DAY,
     ENTITY,
     KNOWN,
-    Days,
+    SnapshotDays,
     aliased,
-    both,
-    case,
+    all_of,
+    as_double,
+    case_when,
+    coalesce,
     column,
-    condition,
-    double,
-    lit,
-    step,
+    is_null,
+    literal,
+    step_name,
+    where_clause,
 )
-from churnkit.timeline.sql.partial_aggregates import Measure, Reading
-from churnkit.timeline.sql.source_rows import ENDED, named, rows, running, runs_at, stretch
+from churnkit.timeline.sql.partial_aggregates import PartialAggregate, WindowAggregate
+from churnkit.timeline.sql.source_rows import (
+    ENDED,
+    active_on,
+    interval_start,
+    select_active,
+    select_rows,
+    step_table,
+)
 
 if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
 
-__all__ = ["active_reading", "label_value", "outcome", "population"]
+__all__ = ["activity", "label_value", "outcome_steps", "select_population"]
 
 _DATE = column(AS_OF, "d")
 
 
-def active_reading(eligible: ActiveWithin) -> Reading:
-    """Return what tells whether a customer was active: the number of rows in the last days."""
-    return Reading(Measure("count", eligible.conditions), eligible.days, 0)
+def activity(eligible: ActiveWithin) -> WindowAggregate:
+    """Return the number of rows in the last days, which is positive for active customers."""
+    return WindowAggregate(PartialAggregate("count", eligible.conditions), eligible.days, 0)
 
 
-def population(table: Table, days: Days, eligible: ActiveSubscription) -> exp.Query:
-    """Select the customers of each date for whom something runs."""
-    met = condition(eligible.conditions)
-    found = exp.select(column(ENTITY, "p"), column(AS_OF, "p")).distinct()
-    own = {where.column for where in eligible.conditions}
-    found = found.from_(running(table, days, own).subquery("p"))
-    return found.where(met) if met is not None else found
+def select_population(table: Table, days: SnapshotDays, eligible: ActiveSubscription) -> exp.Query:
+    """Select the customers with an active row on each date."""
+    condition = where_clause(eligible.conditions)
+    columns = {where.column for where in eligible.conditions}
+    query = exp.select(column(ENTITY, "p"), column(AS_OF, "p")).distinct()
+    query = query.from_(select_active(table, days, columns).subquery("p"))
+    return query if condition is None else query.where(condition)
 
 
-def outcome(table: Table, days: Days, label: Label) -> list[tuple[str, exp.Query]]:
-    """Return the steps to the outcomes of customers and dates; the last is ``ck_outcome``."""
+def outcome_steps(table: Table, days: SnapshotDays, label: Label) -> list[tuple[str, exp.Query]]:
+    """Return the steps of the outcomes per customer and date; the last one is ``ck_outcome``."""
     if isinstance(label, InactivityChurn):
-        return [(step("outcome"), _active(table, days, label))]
+        return [(step_name("outcome"), _select_active_later(table, days, label))]
     if isinstance(label, ContractualChurn):
         return [
-            (step("ends"), _ends(table, days, label)),
-            (step("outcome"), _left(label)),
+            (step_name("ends"), _select_ends(table, days, label)),
+            (step_name("outcome"), _select_churned(label)),
         ]
-    return [(step("outcome"), _revenue(table, days, label))]
+    return [(step_name("outcome"), _select_revenue(table, days, label))]
 
 
 def label_value(label: Label) -> exp.Expr:
-    """Write the label from the columns of ``ck_outcome``, which is ``o``."""
+    """Compute the label from the columns of ``ck_outcome`` under the alias ``o``."""
     if isinstance(label, InactivityChurn):
-        return exp.Is(this=column(ENTITY, "o"), expression=exp.Null())
+        return is_null(column(ENTITY, "o"))
     if isinstance(label, ContractualChurn):
-        in_gap = exp.EQ(this=column("in_gap", "o"), expression=lit(1))
-        left = exp.EQ(this=column("in_window", "o"), expression=lit(1))
-        stayed = exp.Case().when(in_gap, exp.cast(exp.Null(), "boolean"))
-        return stayed.when(left, exp.true()).else_(exp.false())
+        cases = exp.Case().when(
+            column("in_gap", "o").eq(literal(1)), exp.cast(exp.Null(), "boolean")
+        )
+        churned = column("in_window", "o").eq(literal(1))
+        return cases.when(churned, exp.true()).else_(exp.false())
     before, after = column("before", "o"), column("after", "o")
-    lost = exp.Sub(this=before, expression=after)
-    least = exp.Mul(this=lit(label.share), expression=before.copy())
-    had = exp.GT(this=before.copy(), expression=lit(0))
-    return case(had, exp.GTE(this=lost, expression=least))
+    lost = before - after >= literal(label.share) * before
+    return case_when(before > literal(0), lost)
 
 
-def _ahead(count: int) -> exp.Expr:
-    return exp.Add(this=_DATE.copy(), expression=lit(count)) if count else _DATE.copy()
+def _days_after(count: int) -> exp.Expr:
+    return _DATE + literal(count) if count else _DATE.copy()
 
 
-def _active(table: Table, days: Days, label: InactivityChurn) -> exp.Query:
-    """Select who had a row in the outcome window of which date."""
-    own = {where.column for where in label.conditions}
-    ahead = (label.gap_days, label.mature_days)
-    edges = sorted({number + days_ahead for number in days.numbers for days_ahead in ahead})
-    bounds = both(
-        exp.GTE(this=column(DAY), expression=lit(edges[0])),
-        exp.LT(this=column(DAY), expression=lit(edges[-1])),
-        condition(label.conditions),
+def _select_active_later(table: Table, days: SnapshotDays, label: InactivityChurn) -> exp.Query:
+    """Select the customers with a row in the outcome window of each date."""
+    columns = {where.column for where in label.conditions}
+    offsets = (label.gap_days, label.mature_days)
+    edges = sorted({number + offset for number in days.numbers for offset in offsets})
+    bounds = all_of(
+        column(DAY) >= literal(edges[0]),
+        column(DAY) < literal(edges[-1]),
+        where_clause(label.conditions),
     )
-    active = exp.select(column(ENTITY), aliased(stretch(edges), DAY)).distinct()
-    active = active.from_(rows(table, days, own, as_happened=True).subquery("s")).where(bounds)
-    since = exp.GTE(this=column(DAY, "r"), expression=_ahead(label.gap_days))
-    before = exp.LT(this=column(DAY, "r"), expression=_ahead(label.mature_days))
+    active = exp.select(column(ENTITY), aliased(interval_start(edges), DAY)).distinct()
+    rows = select_rows(table, days, columns, as_happened=True)
+    active = active.from_(rows.subquery("s")).where(bounds)
+    in_window = all_of(
+        column(DAY, "r") >= _days_after(label.gap_days),
+        column(DAY, "r") < _days_after(label.mature_days),
+    )
     return (
         exp.select(column(ENTITY, "r"), column(AS_OF, "d"))
         .distinct()
         .from_(active.subquery("r"))
-        .join(named(step("dates"), "d"), on=both(since, before))
+        .join(step_table(step_name("dates"), "d"), on=in_window)
     )
 
 
-def _ends(table: Table, days: Days, label: ContractualChurn) -> exp.Query:
-    """Select the ends after which nothing runs, nor begins within the grace."""
-    own = {where.column for where in label.conditions}
-    keep = (KNOWN, ENDED)
-    met = condition(label.conditions)
+def _select_ends(table: Table, days: SnapshotDays, label: ContractualChurn) -> exp.Query:
+    """Select the ends after which no row is active or starts within the grace period."""
+    columns = {where.column for where in label.conditions}
+    condition = where_clause(label.conditions)
 
-    def spells() -> exp.Select:
-        found = exp.select("*").from_(
-            rows(table, days, own, as_happened=True, keep=keep).subquery("s")
-        )
-        return found.where(met.copy()) if met is not None else found
+    def spells(alias: str) -> exp.Subquery:
+        rows = select_rows(table, days, columns, as_happened=True, keep=(KNOWN, ENDED))
+        query = exp.select("*").from_(rows.subquery("s"))
+        return (query if condition is None else query.where(condition.copy())).subquery(alias)
 
     end = column(ENDED, "e")
-    begun: exp.Expr
+    started: exp.Expr
     if label.grace_days:
         grace = exp.Interval(this=exp.Literal.string(str(label.grace_days)), unit=exp.var("DAY"))
-        begun = exp.LT(this=column(KNOWN, "n"), expression=exp.Add(this=end, expression=grace))
+        started = exp.LT(this=column(KNOWN, "n"), expression=exp.Add(this=end, expression=grace))
     else:
-        begun = exp.LTE(this=column(KNOWN, "n"), expression=end)
-    onward = exp.or_(
-        exp.Is(this=column(ENDED, "n"), expression=exp.Null()),
-        exp.GT(this=column(ENDED, "n"), expression=end.copy()),
-    )
-    same = exp.EQ(this=column(ENTITY, "n"), expression=column(ENTITY, "e"))
-    follows = exp.select(lit(1)).from_(spells().subquery("n")).where(both(same, begun, onward))
+        started = column(KNOWN, "n") <= end
+    next_end = column(ENDED, "n")
+    same_customer = column(ENTITY, "n").eq(column(ENTITY, "e"))
+    continues = exp.or_(is_null(next_end), next_end > end)
+    followed = exp.select(literal(1)).from_(spells("n"))
+    followed = followed.where(all_of(same_customer, started, continues))
     last = days.numbers[-1] + label.gap_days + label.horizon_days
-    within = both(
-        exp.GTE(this=column(END_DAY, "e"), expression=lit(days.numbers[0])),
-        exp.LT(this=column(END_DAY, "e"), expression=lit(last)),
-        exp.not_(exp.Exists(this=follows)),
+    bounds = all_of(
+        column(END_DAY, "e") >= literal(days.numbers[0]),
+        column(END_DAY, "e") < literal(last),
+        exp.not_(exp.Exists(this=followed)),
     )
     ends = exp.select(column(ENTITY, "e"), column(END_DAY, "e")).distinct()
-    return ends.from_(spells().subquery("e")).where(within)
+    return ends.from_(spells("e")).where(bounds)
 
 
-def _left(label: ContractualChurn) -> exp.Query:
-    end = column(END_DAY, "e")
-    begins = _ahead(label.gap_days)
-    within = case(exp.GTE(this=end, expression=begins), lit(1))
-    ahead = case(exp.LT(this=end.copy(), expression=begins.copy()), lit(1))
-    since = exp.GTE(this=end.copy(), expression=_DATE.copy())
-    before = exp.LT(this=end.copy(), expression=_ahead(label.gap_days + label.horizon_days))
+def _select_churned(label: ContractualChurn) -> exp.Query:
+    end, window_start = column(END_DAY, "e"), _days_after(label.gap_days)
+    in_window = case_when(end >= window_start, literal(1))
+    in_gap = case_when(end < window_start, literal(1))
+    bounds = all_of(end >= _DATE, end < _days_after(label.gap_days + label.horizon_days))
     return (
         exp.select(
             column(ENTITY, "e"),
             column(AS_OF, "d"),
-            aliased(exp.Max(this=within), "in_window"),
-            aliased(exp.Max(this=ahead), "in_gap"),
+            aliased(exp.Max(this=in_window), "in_window"),
+            aliased(exp.Max(this=in_gap), "in_gap"),
         )
-        .from_(named(step("ends"), "e"))
-        .join(named(step("dates"), "d"), on=both(since, before))
+        .from_(step_table(step_name("ends"), "e"))
+        .join(step_table(step_name("dates"), "d"), on=bounds)
         .group_by(column(ENTITY, "e"), column(AS_OF, "d"))
     )
 
 
-def _revenue(table: Table, days: Days, label: RevenueContraction) -> exp.Query:
-    """Add up what runs at the date, as known then, and at the end of the window, as it was."""
-    own = {label.column, *(where.column for where in label.conditions)}
-    value = case(condition(label.conditions), double(column(label.column)))
+def _select_revenue(table: Table, days: SnapshotDays, label: RevenueContraction) -> exp.Query:
+    """Sum the revenue at the date, as known then, and at the end of the window, as it happened."""
+    columns = {label.column, *(where.column for where in label.conditions)}
+    value = case_when(where_clause(label.conditions), as_double(column(label.column)))
 
-    def total(found: exp.Query) -> exp.Subquery:
-        summed = exp.select(column(ENTITY), column(AS_OF), aliased(exp.Sum(this=value.copy()), "v"))
-        return summed.from_(found.subquery("s")).group_by(column(ENTITY), column(AS_OF)).subquery()
+    def total(rows: exp.Query, alias: str) -> exp.Expr:
+        sums = exp.select(column(ENTITY), column(AS_OF), aliased(exp.Sum(this=value.copy()), "v"))
+        sums = sums.from_(rows.subquery("s")).group_by(column(ENTITY), column(AS_OF))
+        return exp.alias_(sums.subquery(), alias, table=True)
 
-    end = _ahead(label.mature_days)
+    end = _days_after(label.mature_days)
     later = (
         exp.select(
-            column(ENTITY, "r"), column(AS_OF, "d"), *(column(name, "r") for name in sorted(own))
+            column(ENTITY, "r"),
+            column(AS_OF, "d"),
+            *(column(name, "r") for name in sorted(columns)),
         )
-        .from_(rows(table, days, own, as_happened=True).subquery("r"))
+        .from_(select_rows(table, days, columns, as_happened=True).subquery("r"))
         .join(
-            named(step("dates"), "d"),
-            on=both(exp.LT(this=column(DAY, "r"), expression=end), runs_at(table, end.copy())),
+            step_table(step_name("dates"), "d"),
+            on=all_of(column(DAY, "r") < end, active_on(table, end)),
         )
     )
-    same = both(
-        exp.EQ(this=column(ENTITY, "a"), expression=column(ENTITY, "b")),
-        exp.EQ(this=column(AS_OF, "a"), expression=column(AS_OF, "b")),
-    )
-    after = exp.Coalesce(this=column("v", "a"), expressions=[double(lit(0))])
+    same_row = all_of(*(column(name, "a").eq(column(name, "b")) for name in (ENTITY, AS_OF)))
     return (
         exp.select(
             column(ENTITY, "b"),
             column(AS_OF, "b"),
             aliased(column("v", "b"), "before"),
-            aliased(after, "after"),
+            aliased(coalesce(column("v", "a"), as_double(literal(0))), "after"),
         )
-        .from_(exp.alias_(total(running(table, days, own)), "b", table=True))
-        .join(exp.alias_(total(later), "a", table=True), on=same, join_type="left")
+        .from_(total(select_active(table, days, columns), "b"))
+        .join(total(later, "a"), on=same_row, join_type="left")
     )

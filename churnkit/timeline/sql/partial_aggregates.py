@@ -1,4 +1,4 @@
-"""What a feature needs from the rollup: sums, counts and extremes, each over a window."""
+"""Decompose windowed features into sums, counts and extremes that roll up over intervals."""
 
 from __future__ import annotations
 
@@ -21,15 +21,23 @@ from churnkit.timeline.aggregations import (
     Tenure,
     Trend,
 )
-from churnkit.timeline.sql.expressions import DAY, case, column, condition, double, lit
+from churnkit.timeline.sql.expressions import (
+    DAY,
+    as_double,
+    case_when,
+    coalesce,
+    column,
+    literal,
+    where_clause,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Measure", "Reading", "readings", "value_of"]
+__all__ = ["PartialAggregate", "WindowAggregate", "divide", "feature_value", "window_aggregates"]
 
-# Readings of a lower level are put together by these; counts of rows add up.
-_TOGETHER: dict[str, type[exp.AggFunc]] = {
+# The functions that combine partial aggregates; counts of rows are added.
+_COMBINE: dict[str, type[exp.AggFunc]] = {
     "count": exp.Sum,
     "known": exp.Sum,
     "sum": exp.Sum,
@@ -42,22 +50,22 @@ _TOGETHER: dict[str, type[exp.AggFunc]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One aggregate over rows that meet conditions.
+class PartialAggregate:
+    """An aggregate over the rows that meet conditions.
 
     Parameters
     ----------
     kind
-        ``count`` rows, ``known`` values, ``sum, min, max`` of a column, ``days`` with a row,
-        ``first_day`` and ``last_day``.
+        ``count`` of rows, ``known`` (count of non-missing values), ``sum``, ``min`` or ``max``
+        of a column, ``days`` with a row, ``first_day`` or ``last_day``.
     where
-        The conditions.
+        Conditions on the rows.
     column
-        What is aggregated.
+        The aggregated column.
 
     Examples
     --------
-    >>> Measure("sum", (), "amount").of_rows().sql()
+    >>> PartialAggregate("sum", (), "amount").over_rows().sql()
     'SUM(CAST("amount" AS DOUBLE))'
     """
 
@@ -65,58 +73,59 @@ class Measure:
     where: tuple[Where, ...] = ()
     column: str | None = None
 
-    def of_rows(self) -> exp.Expr:
-        """Aggregate rows."""
-        when = condition(self.where)
+    def over_rows(self) -> exp.Expr:
+        """Aggregate source rows."""
+        condition = where_clause(self.where)
         if self.kind in {"first_day", "last_day"}:
-            return self._together(case(when, column(DAY)))
+            return self._combine(case_when(condition, column(DAY)))
         if self.kind in {"count", "days"}:
-            # As a double: a sum of whole numbers is twice as wide and half as fast.
-            return double(exp.Count(this=case(when, lit(1))))
-        value = double(column(self.column or DAY))
+            # As a double: integer sums are 128 bits wide and take twice as long.
+            return as_double(exp.Count(this=case_when(condition, literal(1))))
+        value = as_double(column(self.column or DAY))
         if self.kind == "known":
-            return double(exp.Count(this=case(when, value)))
-        return self._together(case(when, value))
+            return as_double(exp.Count(this=case_when(condition, value)))
+        return self._combine(case_when(condition, value))
 
-    def of_days(self, name: str) -> exp.Expr:
+    def over_days(self, name: str) -> exp.Expr:
         """Count the days on which the column of this name counted a row."""
-        some = exp.GT(this=column(name), expression=lit(0))
-        return double(exp.Count(this=case(some, lit(1))))
+        return as_double(exp.Count(this=case_when(column(name) > literal(0), literal(1))))
 
-    def within(self, when: exp.Expr | None, name: Callable[[Measure], str]) -> exp.Expr:
-        """Aggregate the rollup over the part of it that lies in a window."""
-        return self._together(case(when, column(name(self))))
+    def over_window(
+        self, condition: exp.Expr | None, name: Callable[[PartialAggregate], str]
+    ) -> exp.Expr:
+        """Combine the rolled-up intervals that lie in a window."""
+        return self._combine(case_when(condition, column(name(self))))
 
-    def _together(self, this: exp.Expr) -> exp.Expr:
-        return _TOGETHER[self.kind](this=this)
+    def _combine(self, this: exp.Expr) -> exp.Expr:
+        return _COMBINE[self.kind](this=this)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A measure over the window ``[as_of - lag - width, as_of - lag)``.
+class WindowAggregate:
+    """A partial aggregate over the window ``[as_of - lag - width, as_of - lag)``, in days.
 
     Examples
     --------
-    >>> Reading(Measure("count"), width=30, lag=7).reach
+    >>> WindowAggregate(PartialAggregate("count"), width=30, lag=7).start
     37
     """
 
-    measure: Measure
+    aggregate: PartialAggregate
     width: int | None
     lag: int
 
     @property
-    def reach(self) -> int | None:
-        """How many days before `as_of` the window begins; None for no beginning."""
+    def start(self) -> int | None:
+        """Days from the start of the window to `as_of`; None for an unbounded window."""
         return None if self.width is None else self.width + self.lag
 
 
-def readings(feature: Feature) -> tuple[Reading, ...]:
-    """List what a windowed feature needs; nothing for one that is not read from windows.
+def window_aggregates(feature: Feature) -> tuple[WindowAggregate, ...]:
+    """List the aggregates that a windowed feature needs; none for other features.
 
     Examples
     --------
-    >>> [reading.measure.kind for reading in readings(Mean("orders", "amount"))]
+    >>> [one.aggregate.kind for one in window_aggregates(Mean("orders", "amount"))]
     ['sum', 'known']
     """
     kinds: dict[type[Feature], tuple[str, ...]] = {
@@ -131,49 +140,54 @@ def readings(feature: Feature) -> tuple[Reading, ...]:
         Share: ("count", "count"),
         Trend: ("count", "count"),
     }
-    read: Any = feature
+    windowed: Any = feature
     if type(feature) not in kinds:
         return ()
     if isinstance(feature, Trend):
         kind = "count" if feature.column is None else "sum"
-        measure = Measure(kind, feature.conditions, feature.column)
+        aggregate = PartialAggregate(kind, feature.conditions, feature.column)
         return (
-            Reading(measure, feature.window_days, feature.lag_days),
-            Reading(measure, feature.against_days, feature.lag_days),
+            WindowAggregate(aggregate, feature.window_days, feature.lag_days),
+            WindowAggregate(aggregate, feature.against_days, feature.lag_days),
         )
     if isinstance(feature, Share):
-        met = (*feature.conditions, Where(feature.column, "==", feature.value))
-        measures = [Measure("count", met), Measure("count", feature.conditions)]
+        with_value = (*feature.conditions, Where(feature.column, "==", feature.value))
+        aggregates = [
+            PartialAggregate("count", with_value),
+            PartialAggregate("count", feature.conditions),
+        ]
     else:
-        of = getattr(feature, "column", None)
-        measures = [Measure(kind, read.conditions, of) for kind in kinds[type(feature)]]
-    return tuple(Reading(measure, read.window_days, read.lag_days) for measure in measures)
+        name = getattr(feature, "column", None)
+        aggregates = [
+            PartialAggregate(kind, windowed.conditions, name) for kind in kinds[type(feature)]
+        ]
+    return tuple(
+        WindowAggregate(aggregate, windowed.window_days, windowed.lag_days)
+        for aggregate in aggregates
+    )
 
 
-def value_of(feature: Feature, values: list[exp.Expr], as_of: exp.Expr) -> exp.Expr:
-    """Put a feature together from its readings, in the order of `readings`."""
+def feature_value(feature: Feature, values: list[exp.Expr], as_of: exp.Expr) -> exp.Expr:
+    """Compute a feature from its aggregates, in the order of `window_aggregates`."""
     first = values[0]
     if isinstance(feature, (Count, DistinctDays)):
-        return exp.cast(exp.Coalesce(this=first, expressions=[lit(0)]), "bigint")
+        return exp.cast(coalesce(first, literal(0)), "bigint")
     if isinstance(feature, (Recency, Tenure)):
-        return exp.cast(
-            exp.Sub(this=exp.Sub(this=as_of, expression=first), expression=lit(1)), "bigint"
-        )
+        return exp.cast(as_of - first - literal(1), "bigint")
     if isinstance(feature, Sum):
-        return exp.Coalesce(this=first, expressions=[double(lit(0))])
+        return coalesce(first, as_double(literal(0)))
     if isinstance(feature, (Mean, Share)):
         return divide(first, values[1])
     if isinstance(feature, Trend):
         recent = divide(
-            exp.Coalesce(this=first, expressions=[double(lit(0))]),
-            double(lit(feature.window_days)),
+            coalesce(first, as_double(literal(0))), as_double(literal(feature.window_days))
         )
-        return divide(recent, divide(values[1], double(lit(feature.against_days))))
+        return divide(recent, divide(values[1], as_double(literal(feature.against_days))))
     return first
 
 
-def divide(over: exp.Expr, under: exp.Expr) -> exp.Expr:
-    """Divide doubles; nothing where the second is 0.
+def divide(numerator: exp.Expr, denominator: exp.Expr) -> exp.Expr:
+    """Divide doubles; NULL if the denominator is 0.
 
     Examples
     --------
@@ -181,5 +195,7 @@ def divide(over: exp.Expr, under: exp.Expr) -> exp.Expr:
     >>> divide(column("a"), column("b")).sql()
     '"a" / NULLIF("b", 0)'
     """
-    safe = exp.Nullif(this=under, expression=lit(0))
-    return exp.Div(this=exp.paren(over) if isinstance(over, exp.Binary) else over, expression=safe)
+    if isinstance(numerator, exp.Binary):
+        numerator = exp.paren(numerator)
+    non_zero = exp.Nullif(this=denominator, expression=literal(0))
+    return exp.Div(this=numerator, expression=non_zero)

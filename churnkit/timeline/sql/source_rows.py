@@ -1,4 +1,4 @@
-"""The rows of a raw table on the timeline of the snapshots: whose, and on which day known."""
+"""Rows of a source table with the days on which they became known and ended."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from churnkit.timeline.sql.expressions import (
     END_DAY,
     ENTITY,
     KNOWN,
-    Days,
+    SnapshotDays,
     aliased,
-    both,
+    all_of,
     column,
     day_number,
-    known,
-    lit,
-    step,
-    union,
+    is_null,
+    literal,
+    not_null,
+    step_name,
+    union_all,
 )
 
 if TYPE_CHECKING:
@@ -28,109 +29,112 @@ if TYPE_CHECKING:
 
     from churnkit.timeline.source_tables import Table
 
-__all__ = ["ENDED", "dates", "named", "rows", "running", "runs_at", "stretch"]
+__all__ = [
+    "ENDED", "active_on", "interval_start", "select_active", "select_dates", "select_rows",
+    "step_table",
+]  # fmt: skip
 
-# The moment at which a row ended, beside `KNOWN`.
+# The timestamp at which a row ended.
 ENDED = "ck_ended"
-# With more edges than this, the stretches are days.
-_MOST_EDGES = 96
+# With more edges than this, intervals are single days.
+_MAX_EDGES = 96
 
 
-def dates(days: Days) -> exp.Query:
-    """Select the numbers of the snapshots' dates."""
-    return union([exp.select(aliased(lit(number), AS_OF)) for number in days.numbers])
+def select_dates(days: SnapshotDays) -> exp.Query:
+    """Select the day numbers of the snapshots."""
+    return union_all([exp.select(aliased(literal(number), AS_OF)) for number in days.numbers])
 
 
-def rows(
+def select_rows(
     table: Table,
-    days: Days,
+    days: SnapshotDays,
     columns: Iterable[str] = (),
     *,
     as_happened: bool = False,
     keep: tuple[str, ...] = (),
 ) -> exp.Select:
-    """Select rows with the day on which each was known, and that on which it ended.
+    """Select rows with the day on which each became known and the day on which it ended.
 
     Parameters
     ----------
     table
-        What is read.
+        The source table.
     days
-        The dates.
+        The snapshot dates.
     columns
-        Which columns go along.
+        Further columns of the result.
     as_happened
-        Take the day on which it happened, known or not: for outcomes.
+        Use the day on which the row happened, known or not: for outcomes.
     keep
-        Times to keep beside their days: `KNOWN`, `ENDED`.
+        Timestamps to include, `KNOWN` or `ENDED`, in addition to their days.
     """
     happened: exp.Expr = column(table.happened)
-    moment = happened
+    timestamp = happened
     if table.available and not as_happened:
         available = column(table.available)
-        later = exp.GT(this=available, expression=happened)
-        moment = exp.Case().when(later, available.copy()).else_(happened.copy())
-    own = [column(name) for name in sorted(set(columns))]
+        timestamp = exp.Case().when(available > happened, available).else_(happened)
+    extra = [column(name) for name in sorted(set(columns))]
     ends = [table.ended] if table.ended else []
     raw = (
         exp.select(
             aliased(column(table.entity), ENTITY),
-            aliased(moment, KNOWN),
+            aliased(timestamp, KNOWN),
             *(aliased(column(end), ENDED) for end in ends),
-            *own,
+            *extra,
         )
         .from_(exp.Table(this=exp.to_identifier(table.source, quoted=True)))
-        .where(known(column(table.entity)), known(happened.copy()))
+        .where(not_null(column(table.entity)), not_null(happened))
     )
     return exp.select(
         column(ENTITY),
         aliased(day_number(column(KNOWN), days.seconds), DAY),
         *(aliased(day_number(column(ENDED), days.seconds), END_DAY) for _ in ends),
         *(column(name) for name in keep),
-        *own,
+        *extra,
     ).from_(raw.subquery("raw"))
 
 
-def running(table: Table, days: Days, columns: Iterable[str]) -> exp.Select:
-    """Select, for each date, the rows that had begun before it and had not ended before it."""
-    begun = exp.LT(this=column(DAY, "r"), expression=column(AS_OF, "d"))
-    own = [column(name, "r") for name in (ENTITY, KNOWN, *sorted(set(columns)))]
+def select_active(table: Table, days: SnapshotDays, columns: Iterable[str]) -> exp.Select:
+    """Select, for each date, the rows that began before it and had not ended before it."""
+    began = column(DAY, "r") < column(AS_OF, "d")
+    extra = [column(name, "r") for name in (ENTITY, KNOWN, *sorted(set(columns)))]
     return (
-        exp.select(*own, column(AS_OF, "d"))
-        .from_(rows(table, days, columns, keep=(KNOWN,)).subquery("r"))
-        .join(named(step("dates"), "d"), on=both(begun, runs_at(table, column(AS_OF, "d"))))
+        exp.select(*extra, column(AS_OF, "d"))
+        .from_(select_rows(table, days, columns, keep=(KNOWN,)).subquery("r"))
+        .join(
+            step_table(step_name("dates"), "d"),
+            on=all_of(began, active_on(table, column(AS_OF, "d"))),
+        )
     )
 
 
-def runs_at(table: Table, day: exp.Expr) -> exp.Expr | None:
-    """Tell whether a row of `r` has not ended before a day; None where nothing ends."""
+def active_on(table: Table, day: exp.Expr) -> exp.Expr | None:
+    """Test that a row of `r` has not ended before a day; None if rows of the table do not end."""
     if table.ended is None:
         return None
     end = column(END_DAY, "r")
-    return exp.or_(
-        exp.Is(this=end, expression=exp.Null()), exp.GTE(this=end.copy(), expression=day)
-    )
+    return exp.or_(is_null(end), end >= day)
 
 
-def named(source: str, alias: str) -> exp.Table:
-    """Refer to a step by a short name."""
+def step_table(step: str, alias: str) -> exp.Table:
+    """Reference a step under an alias."""
     return exp.Table(
-        this=exp.to_identifier(source, quoted=True),
+        this=exp.to_identifier(step, quoted=True),
         alias=exp.TableAlias(this=exp.to_identifier(alias)),
     )
 
 
-def stretch(edges: Sequence[int]) -> exp.Expr:
-    """Return the edge at which a day's stretch between edges begins; the day where there are many.
+def interval_start(edges: Sequence[int]) -> exp.Expr:
+    """Map a day to the start of its interval between edges, or to itself if there are many.
 
     Parameters
     ----------
     edges
-        Days, ascending; days before the first fall into one stretch, none lies after the last.
+        Days, ascending. Days before the first form one interval; none lies after the last.
     """
-    if not 1 < len(edges) <= _MOST_EDGES:
+    if not 1 < len(edges) <= _MAX_EDGES:
         return column(DAY)
-    found = exp.Case()
+    cases = exp.Case()
     for edge in reversed(edges[:-1]):
-        found = found.when(exp.GTE(this=column(DAY), expression=lit(edge)), lit(edge))
-    return found.else_(lit(edges[0] - 1))
+        cases = cases.when(column(DAY) >= literal(edge), literal(edge))
+    return cases.else_(literal(edges[0] - 1))

@@ -1,8 +1,8 @@
-"""Windowed features: rows rolled up to the stretches between window edges, then added up.
+"""Windowed features: roll rows up to intervals between window edges, then combine intervals.
 
-Every window of every date begins and ends at some edge. Rows are first rolled up to one row for
-each customer and stretch between two edges; a window is a whole number of stretches, so all
-windows are read from the short rollup and the rows are read once.
+Every window of every date starts and ends at an edge. Rows are first rolled up to one row per
+customer and interval between two edges. A window is a union of intervals, so all windows are
+computed from the short rollup and the source rows are read once.
 """
 
 from __future__ import annotations
@@ -16,164 +16,162 @@ from churnkit.timeline.sql.expressions import (
     AS_OF,
     DAY,
     ENTITY,
-    Days,
+    SnapshotDays,
     aliased,
-    both,
+    all_of,
     column,
-    lit,
-    step,
-    union,
+    literal,
+    step_name,
+    union_all,
 )
-from churnkit.timeline.sql.source_rows import named, rows, stretch
+from churnkit.timeline.sql.source_rows import interval_start, select_rows, step_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from churnkit.timeline.source_tables import Table
-    from churnkit.timeline.sql.partial_aggregates import Measure, Reading
+    from churnkit.timeline.sql.partial_aggregates import PartialAggregate, WindowAggregate
 
-__all__ = ["Windows"]
+__all__ = ["WindowQuery"]
+
+_INTERVAL = "ck_interval"
 
 
 @dataclass(frozen=True)
-class Windows:
-    """The windows of one table.
+class WindowQuery:
+    """The windowed aggregates of one table.
 
     Parameters
     ----------
     table
-        What is read.
+        The source table.
     days
-        The dates.
-    readings
-        What the features need, each once, in order; either all count days or none does.
+        The snapshot dates.
+    aggregates
+        Distinct window aggregates; either all or none of them count days.
     """
 
     table: Table
-    days: Days
-    readings: tuple[Reading, ...]
+    days: SnapshotDays
+    aggregates: tuple[WindowAggregate, ...]
 
     @classmethod
-    def of(cls, table: Table, days: Days, needed: Iterable[Reading]) -> list[Windows]:
-        """Gather what features need of one table.
+    def group(
+        cls, table: Table, days: SnapshotDays, aggregates: Iterable[WindowAggregate]
+    ) -> list[WindowQuery]:
+        """Group a table's aggregates in queries.
 
-        Days are counted apart: rows must be rolled up to days first, which would be a detour
-        for everything else.
+        Counts of days have a query of their own, since they need a rollup to days first.
         """
-        listed = dict.fromkeys(needed)
-        plain = tuple(one for one in listed if one.measure.kind != "days")
-        by_day = tuple(one for one in listed if one.measure.kind == "days")
-        return [cls(table, days, part) for part in (plain, by_day) if part]
+        distinct = dict.fromkeys(aggregates)
+        by_day = tuple(one for one in distinct if one.aggregate.kind == "days")
+        others = tuple(one for one in distinct if one.aggregate.kind != "days")
+        return [cls(table, days, part) for part in (others, by_day) if part]
 
     @property
     def step(self) -> str:
         """The name of the last step."""
-        return step(self.table.name, *(["days"] if self._by_day else []), "windows")
+        return step_name(*self._prefix, "windows")
 
-    def place(self, reading: Reading) -> str:
-        """Name the column of the last step that holds a reading."""
-        return f"w{self.readings.index(reading)}"
+    def column_name(self, aggregate: WindowAggregate) -> str:
+        """Return the column of an aggregate in the last step."""
+        return f"w{self.aggregates.index(aggregate)}"
 
     def steps(self) -> list[tuple[str, exp.Query]]:
-        """Return the steps: by day where days are counted, the rollup, the windows."""
-        found: list[tuple[str, exp.Query]] = []
-        source: exp.Expr = self._rows().subquery("r")
-        name = [self.table.name, *(["days"] if self._by_day else [])]
+        """Return the steps: days if they are counted, the rollup, the windows."""
+        steps: list[tuple[str, exp.Query]] = []
+        source: exp.Expr = self._select_rows().subquery("r")
         if self._by_day:
-            found.append((step(*name), self._days()))
-            source = named(step(*name), "r")
-        rollup = step(*name, "rollup")
-        found.append((rollup, self._rollup(source)))
-        windows = union([self._at(number, rollup) for number in self.days.numbers])
-        found.append((self.step, windows))
-        return found
+            steps.append((step_name(*self._prefix), self._select_days()))
+            source = step_table(step_name(*self._prefix), "r")
+        rollup = step_name(*self._prefix, "rollup")
+        steps.append((rollup, self._select_rollup(source)))
+        windows = union_all([self._select_date(number, rollup) for number in self.days.numbers])
+        return [*steps, (self.step, windows)]
 
     @property
     def _by_day(self) -> bool:
-        return self.readings[0].measure.kind == "days"
+        return self.aggregates[0].aggregate.kind == "days"
 
     @property
-    def _measures(self) -> tuple[Measure, ...]:
-        return tuple(dict.fromkeys(reading.measure for reading in self.readings))
-
-    def _name(self, measure: Measure) -> str:
-        """Name the column that holds a measure."""
-        return f"m{self._measures.index(measure)}"
+    def _prefix(self) -> tuple[str, ...]:
+        return (self.table.name, "days") if self._by_day else (self.table.name,)
 
     @property
-    def _bounded(self) -> bool:
-        return all(reading.reach is not None for reading in self.readings)
+    def _partials(self) -> tuple[PartialAggregate, ...]:
+        return tuple(dict.fromkeys(one.aggregate for one in self.aggregates))
+
+    def _partial_name(self, partial: PartialAggregate) -> str:
+        return f"m{self._partials.index(partial)}"
+
+    @property
+    def _is_bounded(self) -> bool:
+        return all(one.start is not None for one in self.aggregates)
 
     @property
     def _edges(self) -> list[int]:
-        """The days at which a window begins or ends, ascending."""
-        edges = {date - reading.lag for date in self.days.numbers for reading in self.readings}
-        for reading in self.readings:
-            if reading.reach is not None:
-                edges |= {date - reading.reach for date in self.days.numbers}
-        return sorted(edges)
+        """The days on which a window starts or ends, ascending."""
+        offsets = {one.lag for one in self.aggregates}
+        offsets |= {one.start for one in self.aggregates if one.start is not None}
+        return sorted({date - offset for date in self.days.numbers for offset in offsets})
 
-    def _rows(self) -> exp.Select:
-        own = {one.column for one in self._measures if one.column}
-        own |= {where.column for one in self._measures for where in one.where}
+    def _select_rows(self) -> exp.Select:
+        columns = {one.column for one in self._partials if one.column}
+        columns |= {where.column for one in self._partials for where in one.where}
         edges = self._edges
-        found = exp.select("*").from_(rows(self.table, self.days, own).subquery("s"))
-        first = exp.GTE(this=column(DAY), expression=lit(edges[0])) if self._bounded else None
-        return found.where(both(first, exp.LT(this=column(DAY), expression=lit(edges[-1]))))
+        query = exp.select("*").from_(select_rows(self.table, self.days, columns).subquery("s"))
+        first = column(DAY) >= literal(edges[0]) if self._is_bounded else None
+        return query.where(all_of(first, column(DAY) < literal(edges[-1])))
 
-    def _days(self) -> exp.Query:
-        counts = [aliased(one.of_rows(), self._name(one)) for one in self._measures]
-        found = exp.select(column(ENTITY), column(DAY), *counts)
-        return found.from_(self._rows().subquery("r")).group_by(column(ENTITY), column(DAY))
+    def _select_days(self) -> exp.Query:
+        counts = [aliased(one.over_rows(), self._partial_name(one)) for one in self._partials]
+        query = exp.select(column(ENTITY), column(DAY), *counts)
+        return query.from_(self._select_rows().subquery("r")).group_by(column(ENTITY), column(DAY))
 
-    def _rollup(self, source: exp.Expr) -> exp.Query:
-        begins = stretch(self._edges)
-        measures = [
-            aliased(
-                one.of_days(self._name(one)) if self._by_day else one.of_rows(), self._name(one)
-            )
-            for one in self._measures
+    def _select_rollup(self, source: exp.Expr) -> exp.Query:
+        interval = interval_start(self._edges)
+        names = {one: self._partial_name(one) for one in self._partials}
+        partials = [
+            aliased(one.over_days(name) if self._by_day else one.over_rows(), name)
+            for one, name in names.items()
         ]
-        found = exp.select(column(ENTITY), aliased(begins, _STRETCH), *measures)
-        return found.from_(source).group_by(column(ENTITY), begins.copy())
+        query = exp.select(column(ENTITY), aliased(interval, _INTERVAL), *partials)
+        return query.from_(source).group_by(column(ENTITY), interval.copy())
 
-    def _at(self, date: int, rollup: str) -> exp.Query:
-        """Read all windows of one date."""
-        spans = [
-            (None if one.reach is None else date - one.reach, date - one.lag)
-            for one in self.readings
+    def _select_date(self, date: int, rollup: str) -> exp.Query:
+        """Compute all windows of one date."""
+        bounds = [
+            (None if one.start is None else date - one.start, date - one.lag)
+            for one in self.aggregates
         ]
-        first = min((start for start, _ in spans if start is not None), default=None)
-        if not self._bounded:
-            first = None
-        beyond = max(end for _, end in spans)
+        first = None
+        if self._is_bounded:
+            first = min(start for start, _ in bounds if start is not None)
+        last = max(end for _, end in bounds)
         values = [
             aliased(
-                one.measure.within(
-                    both(
-                        None if start in {None, first} else _since(start),
-                        None if end == beyond else _before(end),
+                one.aggregate.over_window(
+                    all_of(
+                        None if start in {None, first} else _from(start),
+                        None if end == last else _before(end),
                     ),
-                    self._name,
+                    self._partial_name,
                 ),
-                self.place(one),
+                self.column_name(one),
             )
-            for one, (start, end) in zip(self.readings, spans, strict=True)
+            for one, (start, end) in zip(self.aggregates, bounds, strict=True)
         ]
         return (
-            exp.select(column(ENTITY), aliased(lit(date), AS_OF), *values)
-            .from_(named(rollup, "r"))
-            .where(both(None if first is None else _since(first), _before(beyond)))
+            exp.select(column(ENTITY), aliased(literal(date), AS_OF), *values)
+            .from_(step_table(rollup, "r"))
+            .where(all_of(_from(first), _before(last)))
             .group_by(column(ENTITY))
         )
 
 
-_STRETCH = "ck_stretch"
-
-
-def _since(day: int | None) -> exp.Expr | None:
-    return None if day is None else exp.GTE(this=column(_STRETCH), expression=lit(day))
+def _from(day: int | None) -> exp.Expr | None:
+    return None if day is None else column(_INTERVAL) >= literal(day)
 
 
 def _before(day: int) -> exp.Expr:
-    return exp.LT(this=column(_STRETCH), expression=lit(day))
+    return column(_INTERVAL) < literal(day)

@@ -19,7 +19,7 @@ from churnkit.timeline import (
     Timeline,
     Trend,
 )
-from churnkit.timeline.lookback import first_moments, longest_windows
+from churnkit.timeline.data_coverage import first_timestamps, longest_windows
 
 
 def outcomes(rows, churners, test=0.2):
@@ -77,7 +77,7 @@ class TestHistory:
         )
 
     def refuse(self, plan, **needs):
-        first = first_moments(plan, {"orders": list(self.orders)})
+        first = first_timestamps(plan, {"orders": list(self.orders)})
         return Needs(**needs).refuse_short_history(plan, first, longest_windows(plan))
 
     def test_a_window_twice_as_long_as_the_history_is_refused_in_days(self):
