@@ -123,7 +123,7 @@ def trace_request(app: App, path: str, body: Mapping[str, Any]) -> RowPath:
 
 
 def simulated_model() -> RetentionModel:
-    """Train gradient-boosted trees on simulated customers, with three actions."""
+    """Train a blend of trees and logistic regression on simulated customers, with three actions."""
     import numpy as np
 
     from benchmarks.serve import ACTIONS, Valued
@@ -131,28 +131,65 @@ def simulated_model() -> RetentionModel:
     from churnkit.contracts import Contract
     from churnkit.contracts.encoding.table_encoder import TableEncoder
     from churnkit.datasets import simulate
-    from churnkit.models import Calibration, LightGBMTrees
+    from churnkit.models import Calibration, LightGBMTrees, LogisticModel
+    from churnkit.models.scorers.ensemble import EnsembleScorer
 
-    table = simulate(customers=3_000, seed=0).snapshot(horizon_days=90)
+    table = simulate(customers=2_000, seed=0).snapshot(horizon_days=90)
     contract = Contract.from_schema(Valued)
     X = TableEncoder(contract).encode(table).features
     y = np.asarray(table["churned"].to_numpy(zero_copy_only=False), dtype=np.int8)
-    trees = LightGBMTrees(
-        rounds=50, num_leaves=15, categorical_features=contract.categorical_features
-    ).fit(X, y)
-    return RetentionModel(ModelContents(contract, trees.scorer_, Calibration.identity(), ACTIONS))
+    categories = contract.categorical_features
+    trees = LightGBMTrees(rounds=30, num_leaves=15, categorical_features=categories).fit(X, y)
+    linear = LogisticModel(categorical_features=categories).fit(X, y)
+    blend = EnsembleScorer([linear.scorer_, trees.scorer_], [0.5, 0.5])
+    return RetentionModel(ModelContents(contract, blend, Calibration.identity(), ACTIONS))
+
+
+def ordinary_customer(model: RetentionModel) -> dict[str, Any]:
+    """Return a made-up customer whose numbers are within the training ranges."""
+    from churnkit.server.openapi.example_row import example_row
+
+    row = example_row(model.contract, "recommend")
+    scored = None if row is None else model.score_row(row, "recommend")
+    if row is None or scored is None:
+        raise RuntimeError("no example customer can be made from the contract")
+    for position in model.unusual_features(scored.values):
+        low, high = model.contents.ranges[position]  # type: ignore[index]
+        column = model.contract.features[position]
+        middle = float(low + high) / 2
+        row[column.name] = round(middle) if column.type == "integer" else middle
+    return row
+
+
+def trace_routes(model: RetentionModel) -> dict[str, RowPath]:
+    """Trace ``/v1/predict`` and ``/v1/recommend`` for one ordinary customer.
+
+    Parameters
+    ----------
+    model
+        With a catalogue of actions.
+
+    Returns
+    -------
+    dict of RowPath
+        By path.
+    """
+    from churnkit.server import create_app
+
+    app, customer = create_app(model), ordinary_customer(model)
+    needed = {column.name for column in model.contract.required("predict")}
+    rows = {
+        "/v1/predict": {name: value for name, value in customer.items() if name in needed},
+        "/v1/recommend": customer,
+    }
+    return {path: trace_request(app, path, {"customers": [row]}) for path, row in rows.items()}
 
 
 def main(arguments: list[str]) -> None:
     from churnkit.bundle import RetentionModel
-    from churnkit.server import create_app
-    from churnkit.server.openapi.example_row import example_row
 
     model = RetentionModel.load(arguments[0]) if arguments else simulated_model()
-    app = create_app(model)
-    for path, purpose in (("/v1/predict", "predict"), ("/v1/recommend", "recommend")):
-        row = example_row(model.contract, purpose)  # type: ignore[arg-type]
-        traced = trace_request(app, path, {"customers": [row]})
+    for path, traced in trace_routes(model).items():
         print(f"{path}: {len(traced.modules)} modules, {traced.hops} hops")
         print("  " + "\n  ".join(traced.modules))
 

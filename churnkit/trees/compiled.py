@@ -19,7 +19,7 @@ from churnkit.trees.objective import find_transform
 from churnkit.trees.parsing.lightgbm_text import parse_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import lightgbm
     import numpy.typing as npt
@@ -112,6 +112,12 @@ class CompiledTrees:
         if fast and not has_numba():
             raise MissingExtraError("fast", "numba")
         self._forest = forest
+        self.n_features = forest.n_features
+        """Number of columns of a row."""
+        self.n_outputs = forest.n_outputs
+        """Scores of one row: the number of classes of a multiclass model, else 1."""
+        self.raw_score_row: Callable[[Sequence[float]], float] = self.predict_row
+        """`predict_row` by the name that bundles use; the engine's own after `warm_up`."""
         self._transform = find_transform(forest.objective)
         self._parts = Parts(forest)
         self._fast = fast
@@ -129,19 +135,9 @@ class CompiledTrees:
         return self._forest.feature_names
 
     @property
-    def n_features(self) -> int:
-        """Number of columns of a row."""
-        return self._forest.n_features
-
-    @property
     def n_trees(self) -> int:
         """Number of trees, over all outputs."""
         return self._forest.n_trees
-
-    @property
-    def n_outputs(self) -> int:
-        """Scores of one row: the number of classes of a multiclass model, else 1."""
-        return self._forest.n_outputs
 
     @property
     def objective(self) -> str:
@@ -241,15 +237,9 @@ class CompiledTrees:
         ValueError
             If the number of values is wrong, or the model has several outputs.
         """
-        if len(values) != self.n_features:
-            raise ValueError(f"The trees read {self.n_features} values a row, not {len(values)}.")
         if self.n_outputs != 1:
             raise ValueError("predict_row scores models with one output: use predict.")
         return self._engine_for(1).score_row(values)
-
-    def raw_score_row(self, values: Sequence[float]) -> float:
-        """Return the raw score of one row: `predict_row` by the name that bundles use."""
-        return self.predict_row(values)
 
     def leaf_indices(self, X: Any) -> npt.NDArray[np.int32]:
         """Return the leaf that each row reaches in each tree, numbered as LightGBM does.
@@ -315,6 +305,7 @@ class CompiledTrees:
         """
         if self.n_outputs == 1:
             self._engine.score_row([0.0] * self.n_features)
+            self.raw_score_row = self._engine.score_row
         row = np.zeros((1, self.n_features))
         self._engine.score(row, 0, self.n_trees, np.zeros((1, self.n_outputs)))
 

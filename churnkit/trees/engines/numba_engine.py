@@ -59,6 +59,7 @@ class NumbaEngine:
     def __init__(self, parts: Parts) -> None:
         import_module("numba")
         self._parts = parts
+        self._width = parts.forest.n_features
 
     @cached_property
     def _arguments(self) -> Arguments:
@@ -77,7 +78,15 @@ class NumbaEngine:
             self._score_blocks(rows, first, last, scores)
 
     def score_row(self, values: Sequence[float]) -> float:
-        """Return the raw score of one row of a model with one output."""
+        """Return the raw score of one row of a model with one output.
+
+        Raises
+        ------
+        ValueError
+            If the row has another number of values than the model has features.
+        """
+        if len(values) != self._width:
+            raise ValueError(f"a row must have {self._width} values, got {len(values)}")
         return float(self._score_few(np.array([values], np.float64))[0])
 
     def _score_few(self, rows: Floats) -> Floats:

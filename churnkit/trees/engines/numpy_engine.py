@@ -47,6 +47,7 @@ class NumpyEngine:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._width = parts.forest.n_features
 
     @cached_property
     def _steps(self) -> list[Step]:
@@ -94,7 +95,15 @@ class NumpyEngine:
         return totals
 
     def score_row(self, values: Sequence[float]) -> float:
-        """Return the raw score of one row of a model with one output."""
+        """Return the raw score of one row of a model with one output.
+
+        Raises
+        ------
+        ValueError
+            If the row has another number of values than the model has features.
+        """
+        if len(values) != self._width:
+            raise ValueError(f"a row must have {self._width} values, got {len(values)}")
         if self._row_scorer is not None:
             return self._row_scorer.score(values)
         codes = self._parts.coding.encode(np.array([values], np.float64))
