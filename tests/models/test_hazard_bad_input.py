@@ -1,4 +1,4 @@
-"""Tables that teach a hazard little or nothing: a refusal that says why, or a sound curve."""
+"""Degenerate tables: an error with its cause, or a valid survival curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When customers leave: one model for all horizons, from durations that are not all over."""
+"""Discrete-time hazard model: churn probabilities for all horizons from censored durations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, person_periods
+from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, expand_periods
 from churnkit.models.survival.scorer import HazardScorer
 from churnkit.models.survival.time_varying import TimeVaryingColumns
-from churnkit.models.survival.validation import check_follow_up, check_intervals, checked_matrix
-from churnkit.models.training_rows import check_categories
+from churnkit.models.survival.validation import check_follow_up, check_intervals
+from churnkit.models.training_rows import check_categories, check_features
 
 if TYPE_CHECKING:
     import lightgbm
@@ -23,83 +23,81 @@ __all__ = ["HazardModel"]
 
 
 class HazardModel(BaseEstimator):
-    """Discrete-time hazard: LightGBM on one row for each customer and period under risk.
+    """Discrete-time hazard model: LightGBM on one row per customer and period at risk.
 
-    In each period a customer leaves with a probability (the hazard) that depends on the
-    customer's columns and the period; survival is the product over periods, so every horizon
-    comes from one model and no curve rises. Customers whose end is not known count for as long
-    as they were watched (right censoring), those who were there before the watching began from
-    then on (late entry).
+    In each period a customer churns with a probability (the hazard) that depends on the
+    customer's columns and the period. Survival is the product over periods, so one model covers
+    all horizons and survival never increases. Right censoring and late entry (left truncation)
+    are supported: a customer counts for the time under observation.
 
     Fitting is deterministic: the same rows, settings and seed give the same model.
 
     Parameters
     ----------
     width
-        Length of a period, in the unit of the durations: 1.0 for durations in months that are
-        whole numbers, 30.0 for durations in days. The hazard is level within a period.
+        Length of a period, in the unit of the durations: 1.0 for durations in whole months, 30.0
+        for durations in days. The hazard is constant within a period.
     horizon
-        Where `predict` stops counting, and what `contributions` explains: leaving within so
-        much time. The longest follow-up if not given.
+        `predict` is the expected time until this horizon, and `contributions` explains churn
+        within it. The longest follow-up if not given.
     learning_rate, num_leaves, min_child_samples
         As in LightGBM; the last counts person-periods.
     l2
         Penalty on leaf values.
     feature_fraction, row_fraction
-        Share of the columns that each split may choose from, and of the person-periods that
-        each tree may see.
+        Share of the columns considered at each split, and of the person-periods in each tree.
     rounds
-        How many trees; if not given, early stopping over `cv` folds of customers finds it, and
-        how the pull of the features fades with time is learnt on the same held-out rows.
+        Number of trees; chosen by early stopping over `cv` folds of customers if not given. The
+        decay of the features' effect with time is then fitted on the same held-out rows.
     max_rounds, patience
         Early stopping ends after `max_rounds`, or `patience` rounds without a better loss.
     cv
-        How many folds.
+        Number of folds.
     categorical_features
         Indices of the columns that hold category codes.
     time_varying
-        Columns that move as everybody knows beforehand: for each its index, what it gains in a
-        period, and the cycle that it begins anew after, or None. ``(7, -1.0, 12.0)`` is the
-        months to a yearly renewal, in periods of a month.
+        Columns with a known change: for each its index, the change per period, and the cycle
+        after which it restarts from zero, or None. ``(7, -1.0, 12.0)`` is the months to a yearly
+        renewal, with periods of a month.
     max_rows
-        Of more person-periods than these, those without leaving are sampled and weighted.
+        With more person-periods than this, those without churn are sampled and weighted.
     num_threads
-        How many threads LightGBM may use.
+        Number of threads of LightGBM.
     seed
         The same seed gives the same model.
 
     Attributes
     ----------
     scorer_ : HazardScorer
-        All that a saved model needs; numpy alone.
+        The fitted model, as stored in a bundle; needs numpy alone.
     booster_ : lightgbm.Booster
     rounds_ : int
-        How many trees there are.
+        Number of trees.
     baseline_ : (periods,)
-        Each period's log-odds of leaving over all customers, before the trees.
+        Log-odds of churn in each period over all customers, before the trees.
     max_follow_up_ : float
-        The longest follow-up. Later than that nobody was seen, and the curve goes on with the
-        hazard of the last periods: an assumption.
+        The longest follow-up. Later survival is an extrapolation with the hazard of the last
+        periods.
     person_periods_ : int
-        How many rows the trees were trained on.
+        Number of rows that the trees were trained on.
     sampling_fraction_ : float
-        Which share of the rows without leaving they were; 1.0 if all.
+        Share of the rows without churn that was sampled; 1.0 if all.
     n_features_in_ : int
 
     Notes
     -----
     The likelihood of person-periods under a logistic link is that of Singer and Willett
-    (1993), J. Educ. Stat. 18(2), doi:10.3102/10769986018002155. A period that was watched in
-    part and survived weighs the part that was watched; the relative bias of this is of the
-    order of the hazard of one period, so choose `width` such that it is small.
+    (1993), J. Educ. Stat. 18(2), doi:10.3102/10769986018002155. A survived period that was
+    observed in part has the observed part as its weight; the relative bias is of the order of
+    the hazard of one period, so choose `width` such that it is small.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> risky = rng.integers(0, 2, 400)
-    >>> leaves_at = rng.exponential(np.where(risky, 5.0, 20.0))
-    >>> watched = np.minimum(leaves_at, 12.0)
-    >>> model = HazardModel(rounds=200).fit(risky[:, None], watched, leaves_at <= 12.0)
+    >>> churn_time = rng.exponential(np.where(risky, 5.0, 20.0))
+    >>> duration = np.minimum(churn_time, 12.0)
+    >>> model = HazardModel(rounds=200).fit(risky[:, None], duration, churn_time <= 12.0)
     >>> model.predict_survival([[0], [1]], [0.0, 6.0, 12.0]).round(1)
     array([[1. , 0.8, 0.6],
            [1. , 0.3, 0.1]])
@@ -156,32 +154,31 @@ class HazardModel(BaseEstimator):
         entry: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Fit from one row a customer.
+        """Fit from one row per customer.
 
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
-        duration : (n,) time from the start until leaving, or until the watching ended
-        event : (n,) whether the customer left at `duration`; if not given, all of them did,
-            which is hardly ever so: customers who are still there belong in the table
-        entry : (n,) time at which the watching of the customer began; 0 if not given
+        duration : (n,) time from the start until churn, or until the end of the observation
+        event : (n,) 1 if the customer churned at `duration`, 0 if still active; all churned if
+            not given. Include active customers: without them survival is underestimated.
+        entry : (n,) time at which the observation of the customer began; 0 if not given
         sample_weight : (n,) weights of the rows
+
+        Returns
+        -------
+        The fitted model.
 
         Raises
         ------
         ModelDataError
             The rows cannot be trained on; the message says why and what to do.
         """
-        matrix = checked_matrix(self, X, reset=True)
-        watched = check_follow_up(
-            duration,
-            event,
-            entry,
-            sample_weight,
-            rows=len(matrix),
-            width=self._checked_width(),
+        matrix = check_features(self, X, reset=True)
+        follow_up = check_follow_up(
+            duration, event, entry, sample_weight, rows=len(matrix), width=self._check_width()
         )
-        return self._fit(matrix, watched, np.arange(len(matrix)))
+        return self._fit(matrix, follow_up, np.arange(len(matrix)))
 
     def fit_intervals(
         self,
@@ -193,125 +190,140 @@ class HazardModel(BaseEstimator):
         customer: ArrayLike,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
-        """Fit from features that change with time: one row for each stretch of a customer.
+        """Fit from features that change with time: one row per interval of a customer.
 
-        Each row says what was true of the customer from `start` to `stop`. Early stopping
-        keeps all rows of a customer on one side.
+        Each row holds the customer's features from `start` to `stop`. Early stopping keeps all
+        rows of a customer in one fold.
 
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
-        start, stop : (n,) the stretch, on the customer's own clock
-        event : (n,) whether the customer left at `stop`; only in a customer's last row
-        customer : (n,) whose row it is; numbers or texts
+        start, stop : (n,) the interval, in time since the customer's start
+        event : (n,) 1 if the customer churned at `stop`; only in a customer's last row
+        customer : (n,) ids, numbers or strings
         sample_weight : (n,) weights of the rows
+
+        Returns
+        -------
+        The fitted model.
 
         Raises
         ------
         ModelDataError
-            Stretches of a customer overlap, or go on after leaving, or as `fit`.
+            Intervals of a customer overlap or continue after churn, or as `fit`.
 
         Examples
         --------
         >>> rng = np.random.default_rng(0)
         >>> customer, start = np.repeat(np.arange(200), 2), np.tile([0.0, 1.0], 200)
-        >>> left = (start == 1) & (rng.random(400) < 0.3)
+        >>> event = (start == 1) & (rng.random(400) < 0.3)
         >>> model = HazardModel(rounds=5)
-        >>> model = model.fit_intervals(start[:, None], start, start + 1, left, customer=customer)
+        >>> model = model.fit_intervals(start[:, None], start, start + 1, event, customer=customer)
         >>> model.person_periods_
         400
         """
-        matrix = checked_matrix(self, X, reset=True)
-        watched = check_follow_up(
-            stop, event, start, sample_weight, rows=len(matrix), width=self._checked_width()
+        matrix = check_features(self, X, reset=True)
+        follow_up = check_follow_up(
+            stop, event, start, sample_weight, rows=len(matrix), width=self._check_width()
         )
-        return self._fit(matrix, watched, check_intervals(customer, watched))
+        return self._fit(matrix, follow_up, check_intervals(customer, follow_up))
 
     def predict_survival(
         self, X: ArrayLike, times: ArrayLike, *, age: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Return the probability of still being there at each time.
+        """Return the probability of being active at each time.
 
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
         times : (t,) zero or more, in the unit of the durations
         age : (n,) or number
-            How long each customer has already been there, for customers who are: the result
-            is then conditional on that, and `times` count from now. 0 if not given.
+            Time that each active customer has already survived: the result is conditional on
+            it, and `times` count from now. 0 if not given.
 
         Returns
         -------
-        (n, t) probabilities; never rising from a time to a later one
+        (n, t) probabilities, not increasing in time
 
         Raises
         ------
         ModelDataError
-            A shape does not fit, or a time is negative, missing or too far away.
+            Shapes differ, or a time is negative, missing or too large.
         """
         check_is_fitted(self)
-        return self.scorer_.survival(checked_matrix(self, X, reset=False), times, age=age)
+        return self.scorer_.survival(check_features(self, X, reset=False), times, age=age)
 
     def predict_hazard(self, X: ArrayLike, periods: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability of leaving in each period, if still there, (n, len(periods)).
+        """Return the probability of churn in each period, given survival until then.
 
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
-        periods : (p,) numbers of periods; 0 is the first
+        periods : (p,) numbers of periods, from 0
+
+        Returns
+        -------
+        (n, p)
         """
         check_is_fitted(self)
-        return self.scorer_.hazard(checked_matrix(self, X, reset=False), periods)
+        return self.scorer_.hazard(check_features(self, X, reset=False), periods)
 
     def predict_lifetime(
         self, X: ArrayLike, *, horizon: float | None = None, age: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Return the expected remaining time until leaving or the horizon, (n,).
+        """Return the expected time until churn or the horizon, whichever is first (n,).
 
-        The restricted mean: the area under the survival curve up to the horizon.
+        The restricted mean survival time: the area under the survival curve up to the horizon.
 
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
         horizon
-            In the unit of the durations; the model's own if not given.
+            In the unit of the durations; the model's horizon if not given.
         age
             As `predict_survival`.
-        """
-        check_is_fitted(self)
-        matrix = checked_matrix(self, X, reset=False)
-        return self.scorer_.lifetime(matrix, horizon=horizon, age=age)
-
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return `predict_lifetime` with its defaults, (n,)."""
-        return self.predict_lifetime(X)
-
-    def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return what each column adds to the log-odds of leaving within the horizon.
 
         Returns
         -------
-        (n, f + 1), the last column for what no feature explains, time among it
+        (n,) in the unit of the durations
         """
         check_is_fitted(self)
-        return self.scorer_.contributions(checked_matrix(self, X, reset=False))
+        matrix = check_features(self, X, reset=False)
+        return self.scorer_.lifetime(matrix, horizon=horizon, age=age)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return `predict_lifetime` with its default horizon, (n,)."""
+        return self.predict_lifetime(X)
+
+    def contributions(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the contribution of each column to the log-odds of churn within the horizon.
+
+        Returns
+        -------
+        (n, f + 1), the last column for the base value, including the effect of time
+        """
+        check_is_fitted(self)
+        return self.scorer_.contributions(check_features(self, X, reset=False))
 
     def score(self, X: ArrayLike, y: ArrayLike, event: ArrayLike | None = None) -> float:
-        """Return Harrell's concordance of expected lifetimes: 0.5 for chance, 1 for perfect.
+        """Return Harrell's concordance of the expected lifetimes: 0.5 for chance, 1 for perfect.
 
         Parameters
         ----------
         X : (n, f) encoded matrix, missing as NaN
-        y : (n,) durations, and `event`, as in `fit`
+        y, event : (n,) durations and events, as for `fit`
+
+        Returns
+        -------
+        float
         """
         from churnkit.evaluation.survival.concordance import concordance
 
-        expected = self.predict(X)
-        left = np.ones(np.shape(y)) if event is None else event
-        return concordance(y, left, -expected)
+        events = np.ones(np.shape(y)) if event is None else event
+        return concordance(y, events, -self.predict(X))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with the scorer as plain settings and arrays, as a bundle has it."""
+        """Return the state with the scorer as settings and arrays, as in a bundle."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "scorer_" in state:
             state["scorer_"] = self.scorer_.to_arrays()
@@ -331,45 +343,51 @@ class HazardModel(BaseEstimator):
         return tags
 
     def _fit(
-        self, matrix: NDArray[np.float64], watched: FollowUp, customer: NDArray[np.int64]
+        self, matrix: NDArray[np.float64], follow_up: FollowUp, customer: NDArray[np.int64]
     ) -> Self:
         import lightgbm
 
         from churnkit.models.survival import lightgbm_fit as fitting
         from churnkit.trees import compile_booster
 
-        horizon = self._checked_horizon(float(watched.exit.max()) * self.width)
+        horizon = self._check_horizon(float(follow_up.exit.max()) * self.width)
         categories = check_categories(self.categorical_features, matrix)
-        time_varying = TimeVaryingColumns.checked(
+        time_varying = TimeVaryingColumns.check(
             self.time_varying, columns=matrix.shape[1], categories=categories
         )
-        made = person_periods(watched, max_rows=self.max_rows, seed=self.seed)
-        self.baseline_: NDArray[np.float64] = fitting.baseline_log_odds(*watched.totals())
+        person_periods = expand_periods(follow_up, max_rows=self.max_rows, seed=self.seed)
+        self.baseline_: NDArray[np.float64] = fitting.baseline_log_odds(*follow_up.totals())
         baseline = self.baseline_
         slope = np.ones(len(baseline))
         rows = fitting.PersonPeriodRows(
-            matrix, made, len(baseline) - 1, time_varying=time_varying, first=watched.first
+            matrix,
+            person_periods,
+            len(baseline) - 1,
+            time_varying=time_varying,
+            first=follow_up.first,
         )
         dataset = fitting.person_period_dataset(
-            rows, made, baseline, categories=categories, seed=self.seed
+            rows, person_periods, baseline, categories=categories, seed=self.seed
         )
-        settings, rounds = fitting.booster_settings(self), self.rounds
+        params, rounds = self._params(), self.rounds
         if rounds is None:
-            fold = fitting.customer_folds(customer, watched.left, folds=self.cv, seed=self.seed)
+            fold = fitting.customer_folds(
+                customer, follow_up.churned, folds=self.cv, seed=self.seed
+            )
             rounds, raw = fitting.cross_fit(
                 dataset,
                 rows,
-                settings,
-                fold[made.row],
+                params,
+                fold[person_periods.row],
                 max_rounds=self.max_rounds,
                 patience=self.patience,
             )
-            baseline, slope = fitting.fit_time_decay(raw, made, baseline)
-        self.booster_: lightgbm.Booster = lightgbm.train(settings, dataset, num_boost_round=rounds)
+            baseline, slope = fitting.fit_time_decay(raw, person_periods, baseline)
+        self.booster_: lightgbm.Booster = lightgbm.train(params, dataset, num_boost_round=rounds)
         self.rounds_ = self.booster_.num_trees()
-        self.max_follow_up_ = float(watched.exit.max()) * self.width
-        self.person_periods_ = len(made.row)
-        self.sampling_fraction_ = made.share
+        self.max_follow_up_ = float(follow_up.exit.max()) * self.width
+        self.person_periods_ = len(person_periods.row)
+        self.sampling_fraction_ = person_periods.sampling_fraction
         self.scorer_ = HazardScorer(
             compile_booster(self.booster_),
             baseline,
@@ -380,15 +398,34 @@ class HazardModel(BaseEstimator):
         )
         return self
 
-    def _checked_width(self) -> float:
+    def _params(self) -> dict[str, Any]:
+        return {
+            "objective": "binary",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_child_samples,
+            "lambda_l2": self.l2,
+            # Per node, so that a tree that splits by the period can also split by a column.
+            "feature_fraction_bynode": self.feature_fraction,
+            "bagging_fraction": self.row_fraction,
+            "bagging_freq": 1 if self.row_fraction < 1 else 0,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self.num_threads,
+            "feature_pre_filter": False,
+            "verbosity": -1,
+        }
+
+    def _check_width(self) -> float:
         if not (np.isfinite(self.width) and self.width > 0):
-            raise ModelDataError("width must be a number above zero: the length of a period")
+            raise ModelDataError(f"width must be positive, got {self.width}")
         return float(self.width)
 
-    def _checked_horizon(self, longest: float) -> float:
+    def _check_horizon(self, longest: float) -> float:
         horizon = longest if self.horizon is None else float(self.horizon)
         if not 0 < horizon <= MAX_PERIODS * self.width:
             raise ModelDataError(
-                f"horizon must lie above zero and within {MAX_PERIODS:,} periods of the width"
+                f"horizon must be positive and at most {MAX_PERIODS:,} periods, got {horizon:g}"
             )
         return horizon

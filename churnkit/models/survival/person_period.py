@@ -1,9 +1,8 @@
-"""Customers' time under risk, cut into periods: the rows that a hazard is learnt from.
+"""Person-periods: one row per customer and period at risk, the training rows of a hazard.
 
-A customer at risk from `entry` to `duration` gives one row for each period touched. Period k
-covers ``(k, k + 1]`` in units of the width, so that who leaves at 3.0 leaves in period 2. A row
-that ends in leaving weighs 1; a row without leaving weighs the part of the period that was
-watched, so a follow-up that ends in mid-period neither counts as a full one nor is thrown away.
+Period k covers ``(k, k + 1]`` in units of the width: a customer who churns at 3.0 churns in period
+2. A row with churn has weight 1; a row without churn has the observed share of the period as its
+weight, so that a follow-up that ends within a period counts in part.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["MAX_PERIODS", "FollowUp", "PersonPeriods", "period_units", "person_periods"]
+__all__ = ["MAX_PERIODS", "FollowUp", "PersonPeriods", "expand_periods", "period_units"]
 
 MAX_PERIODS = 10_000
 _CHUNK_ROWS = 1_000_000
@@ -28,110 +27,107 @@ _CHUNK_ROWS = 1_000_000
 
 @dataclass(frozen=True)
 class FollowUp:
-    """What is known of each row's time under risk, in units of the period width.
+    """Time at risk of each row, in units of the period width.
 
     Attributes
     ----------
-    entry, exit : (n,) when watching begins and ends
-    left : (n,) whether the customer left at `exit`
+    entry, exit : (n,) start and end of the observation
+    churned : (n,) True if the customer churned at `exit`
     weight : (n,) of the rows
 
     Examples
     --------
-    >>> watched = FollowUp.of(np.array([2.0, 3.5]), np.array([True, False]), width=1.0)
-    >>> watched.last
+    >>> follow_up = FollowUp.from_times(np.array([2.0, 3.5]), np.array([True, False]), width=1.0)
+    >>> follow_up.last
     array([1, 3])
     """
 
     entry: NDArray[np.float64]
     exit: NDArray[np.float64]
-    left: NDArray[np.bool_]
+    churned: NDArray[np.bool_]
     weight: NDArray[np.float64]
 
     @classmethod
-    def of(
+    def from_times(
         cls,
         duration: NDArray[np.float64],
-        left: NDArray[np.bool_],
+        churned: NDArray[np.bool_],
         *,
         width: float,
         entry: NDArray[np.float64] | None = None,
         weight: NDArray[np.float64] | None = None,
     ) -> FollowUp:
-        """Scale checked times to periods.
+        """Convert checked times to periods.
 
         Raises
         ------
         ModelDataError
-            The times span more periods than can be bounded.
+            The times span more than `MAX_PERIODS` periods.
         """
         ends = period_units(duration, width)
         if ends.max(initial=0.0) > MAX_PERIODS:
             raise ModelDataError(
                 f"the durations span more than {MAX_PERIODS:,} periods of width {width:g}: "
-                "set a larger width"
+                "increase width"
             )
-        begins = np.zeros(len(ends)) if entry is None else period_units(entry, width)
+        starts = np.zeros(len(ends)) if entry is None else period_units(entry, width)
         weights = np.ones(len(ends)) if weight is None else weight
-        return cls(begins, ends, left, weights)
+        return cls(starts, ends, churned, weights)
 
     @property
     def first(self) -> NDArray[np.int64]:
-        """Period in which watching begins, (n,)."""
+        """Period in which the observation starts, (n,)."""
         return np.floor(self.entry).astype(np.int64)
 
     @property
     def last(self) -> NDArray[np.int64]:
-        """Period in which watching ends, (n,)."""
+        """Period in which the observation ends, (n,)."""
         return np.maximum(np.ceil(self.exit).astype(np.int64) - 1, self.first)
 
-    def take(self, at: NDArray[np.intp] | slice) -> FollowUp:
-        """Return some of the rows."""
-        return FollowUp(self.entry[at], self.exit[at], self.left[at], self.weight[at])
+    def take(self, rows: NDArray[np.intp] | slice) -> FollowUp:
+        """Return a selection of the rows."""
+        return FollowUp(self.entry[rows], self.exit[rows], self.churned[rows], self.weight[rows])
 
     def totals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return how many left in each period and how many were at risk, both (periods,).
-
-        The second is the weight of all rows of the period, exact without making the rows.
-        """
+        """Return the weight of churned rows and of all rows of each period, both (periods,)."""
         first, last, weight = self.first, self.last, self.weight
         periods = int(last.max(initial=0)) + 1
-        left = np.bincount(last[self.left], weight[self.left], periods).astype(np.float64)
+        churned = np.bincount(last[self.churned], weight[self.churned], periods).astype(np.float64)
         entered = np.bincount(first, weight, periods + 1)
-        gone = np.bincount(last + 1, weight, periods + 1)
-        at_risk = np.cumsum(entered - gone)[:periods]
-        # What of the first and last period was not watched; leaving rows weigh 1 in any case.
-        late = weight * (self.entry - first)
-        whole = self.left & (first == last)
-        at_risk -= np.bincount(first[~whole], late[~whole], periods)
-        early = weight * (last + 1 - self.exit)
-        at_risk -= np.bincount(last[~self.left], early[~self.left], periods)
-        return left, np.maximum(at_risk, left)
+        exited = np.bincount(last + 1, weight, periods + 1)
+        at_risk = np.cumsum(entered - exited)[:periods]
+        # Subtract the unobserved parts of the first and last period; churned rows have weight 1.
+        unobserved = weight * (self.entry - first)
+        full = self.churned & (first == last)
+        at_risk -= np.bincount(first[~full], unobserved[~full], periods)
+        unobserved = weight * (last + 1 - self.exit)
+        at_risk -= np.bincount(last[~self.churned], unobserved[~self.churned], periods)
+        return churned, np.maximum(at_risk, churned)
 
 
 @dataclass(frozen=True)
 class PersonPeriods:
-    """One row for each customer and period under risk.
+    """One row per customer and period at risk.
 
     Attributes
     ----------
-    row : (m,) which row of the caller's table
-    period : (m,) which period
-    left : (m,) 1.0 where the customer left in it
-    weight : (m,) the watched part of the period, times what the sampling asks for
-    share : float
-        Which share of the rows without leaving was drawn; 1.0 for all.
+    row : (m,) row of the caller's table
+    period : (m,) number of the period
+    churned : (m,) 1.0 if the customer churned in it
+    weight : (m,) observed part of the period, divided by the sampling probability
+    sampling_fraction : float
+        Share of the rows without churn that was drawn; 1.0 for all.
     """
 
     row: NDArray[np.int64]
     period: NDArray[np.int32]
-    left: NDArray[np.float32]
+    churned: NDArray[np.float32]
     weight: NDArray[np.float32]
-    share: float
+    sampling_fraction: float
 
 
 def period_units(time: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Return times in units of the width, the last bits of a division rounded away.
+    """Return times in units of the width, snapped to integers within rounding error.
 
     Examples
     --------
@@ -139,81 +135,85 @@ def period_units(time: NDArray[np.float64], width: float) -> NDArray[np.float64]
     array([11.])
     """
     scaled = np.asarray(time, dtype=np.float64) / width
-    whole = np.round(scaled)
-    near = np.abs(scaled - whole) <= 1e-9 * np.maximum(1.0, np.abs(scaled))
-    return np.where(near, whole, scaled)
+    nearest = np.round(scaled)
+    is_integer = np.abs(scaled - nearest) <= 1e-9 * np.maximum(1.0, np.abs(scaled))
+    return np.where(is_integer, nearest, scaled)
 
 
-def person_periods(watched: FollowUp, *, max_rows: int, seed: int) -> PersonPeriods:
-    """Make the rows, or a weighted sample of them if they are more than `max_rows`.
+def expand_periods(follow_up: FollowUp, *, max_rows: int, seed: int) -> PersonPeriods:
+    """Return the person-periods, or a weighted sample of about `max_rows` of them.
 
-    All rows in which somebody left are kept, unless they alone fill half of the room; of the
-    others a random share is drawn, and each drawn row stands for those that were not. The rows
-    are made in chunks, so memory is bounded by `max_rows` and not by the follow-up.
+    A sample keeps all rows with churn, unless they exceed half of `max_rows`; the rows without
+    churn are drawn at random and weighted by the inverse sampling fraction. Rows are created in
+    chunks, so that memory is bounded by `max_rows`.
 
     Parameters
     ----------
-    watched
-        Times under risk.
+    follow_up
+        Times at risk.
     max_rows
-        About how many rows there may be.
+        Approximate maximum number of rows.
     seed
         The same seed draws the same rows.
 
+    Returns
+    -------
+    PersonPeriods
+
     Examples
     --------
-    >>> watched = FollowUp.of(np.array([2.0, 1.5]), np.array([True, False]), width=1.0)
-    >>> made = person_periods(watched, max_rows=100, seed=0)
-    >>> made.row.tolist(), made.period.tolist(), made.left.tolist(), made.weight.tolist()
+    >>> follow_up = FollowUp.from_times(np.array([2.0, 1.5]), np.array([True, False]), width=1.0)
+    >>> rows = expand_periods(follow_up, max_rows=100, seed=0)
+    >>> rows.row.tolist(), rows.period.tolist(), rows.churned.tolist(), rows.weight.tolist()
     ([0, 0, 1, 1], [0, 1, 0, 1], [0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.5])
     """
-    total = int((watched.last - watched.first + 1).sum())
-    leavers = int(watched.left.sum())
-    keep_left, keep_stayed = 1.0, 1.0
+    total = int((follow_up.last - follow_up.first + 1).sum())
+    churners = int(follow_up.churned.sum())
+    churned_fraction, stayed_fraction = 1.0, 1.0
     if total > max_rows:
-        if 2 * leavers > max_rows:
-            keep_left = keep_stayed = max_rows / total
+        if 2 * churners > max_rows:
+            churned_fraction = stayed_fraction = max_rows / total
         else:
-            keep_stayed = (max_rows - leavers) / (total - leavers)
+            stayed_fraction = (max_rows - churners) / (total - churners)
     rng = np.random.default_rng(seed)
-    rows, periods, lefts, weights = [], [], [], []
-    for row, period, left, weight in _chunks(watched):
+    rows, periods, events, weights = [], [], [], []
+    for row, period, churned, weight in _chunks(follow_up):
         if total > max_rows:
-            keep = np.where(left, keep_left, keep_stayed)
-            drawn = rng.random(len(row)) < keep
-            row, period, left = row[drawn], period[drawn], left[drawn]  # noqa: PLW2901
-            weight = weight[drawn] / keep[drawn]  # noqa: PLW2901
+            fraction = np.where(churned, churned_fraction, stayed_fraction)
+            drawn = rng.random(len(row)) < fraction
+            row, period, churned = row[drawn], period[drawn], churned[drawn]  # noqa: PLW2901
+            weight = weight[drawn] / fraction[drawn]  # noqa: PLW2901
         rows.append(row)
         periods.append(period.astype(np.int32))
-        lefts.append(left.astype(np.float32))
+        events.append(churned.astype(np.float32))
         weights.append(weight.astype(np.float32))
     return PersonPeriods(
         np.concatenate(rows),
         np.concatenate(periods),
-        np.concatenate(lefts),
+        np.concatenate(events),
         np.concatenate(weights),
-        keep_stayed,
+        stayed_fraction,
     )
 
 
 def _chunks(
-    watched: FollowUp,
+    follow_up: FollowUp,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], NDArray[np.float64]]]:
-    """Yield row, period, left and weight of all person-periods, some customers at a time."""
-    counts = watched.last - watched.first + 1
+    """Yield row, period, churn and weight of the person-periods of consecutive customers."""
+    counts = follow_up.last - follow_up.first + 1
     bounds = np.searchsorted(
         np.cumsum(counts), np.arange(_CHUNK_ROWS, counts.sum() + _CHUNK_ROWS, _CHUNK_ROWS)
     )
     start = 0
     for stop in np.unique(np.minimum(bounds + 1, len(counts))):
-        part = watched.take(slice(start, int(stop)))
+        part = follow_up.take(slice(start, int(stop)))
         first, last, count = part.first, part.last, counts[start:stop]
-        at = np.repeat(np.arange(len(count)), count)
-        begun = np.repeat(np.cumsum(count) - count, count)
-        period = first[at] + np.arange(len(at)) - begun
-        left = part.left[at] & (period == last[at])
-        seen = np.minimum(part.exit[at], period + 1) - np.maximum(part.entry[at], period)
-        weight = part.weight[at] * np.where(left, 1.0, seen)
+        row = np.repeat(np.arange(len(count)), count)
+        offset = np.repeat(np.cumsum(count) - count, count)
+        period = first[row] + np.arange(len(row)) - offset
+        churned = part.churned[row] & (period == last[row])
+        observed = np.minimum(part.exit[row], period + 1) - np.maximum(part.entry[row], period)
+        weight = part.weight[row] * np.where(churned, 1.0, observed)
         kept = weight > 0
-        yield at[kept] + start, period[kept], left[kept], weight[kept]
+        yield row[kept] + start, period[kept], churned[kept], weight[kept]
         start = int(stop)

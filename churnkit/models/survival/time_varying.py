@@ -1,8 +1,7 @@
-"""Columns that move with time as everybody knows beforehand: a renewal comes nearer.
+"""Deterministic time-varying columns, such as the months to the next renewal.
 
-A model on one snapshot sees ``months to renewal: 3`` and must find by itself that the fourth
-period from now is the one after the renewal. Told that the column falls by one each period, it
-sees the renewal come in the period in which it does.
+In a single snapshot ``months to renewal`` is 3 for all future periods. With the column declared as
+falling by one per period, the model sees the renewal in the period in which it occurs.
 """
 
 from __future__ import annotations
@@ -22,93 +21,93 @@ if TYPE_CHECKING:
 
 __all__ = ["TimeVaryingColumns"]
 
-_LARGEST = 1e9
+_MAX_CHANGE = 1e9
 
 
 @dataclass(frozen=True, slots=True)
 class TimeVaryingColumns:
-    """Which columns move, and how.
+    """Columns with a known change per period.
 
     Attributes
     ----------
-    moves
-        For each its index, what it gains in a period, and where it begins anew from zero (a
-        cycle of 12 for months to a yearly renewal); None for a column that does not.
+    changes
+        For each column its index, the change per period, and the cycle after which it restarts
+        from zero (12 for months to a yearly renewal) or None.
 
     Examples
     --------
     >>> rows = np.array([[2.0, 30.0], [2.0, 30.0]])
-    >>> TimeVaryingColumns(((0, -1.0, 12.0), (1, 1.0, None))).move(rows, np.array([0, 3]))
+    >>> TimeVaryingColumns(((0, -1.0, 12.0), (1, 1.0, None))).advance(rows, np.array([0, 3]))
     >>> rows
     array([[ 2., 30.],
            [11., 33.]])
     """
 
-    moves: tuple[tuple[int, float, float | None], ...] = ()
+    changes: tuple[tuple[int, float, float | None], ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.moves)
+        return bool(self.changes)
 
     @classmethod
-    def checked(cls, given: Any, *, columns: int, categories: Sequence[int]) -> Self:
-        """Check what a person gave.
+    def check(cls, declared: Any, *, columns: int, categories: Sequence[int]) -> Self:
+        """Check the columns that a user declared.
 
         Raises
         ------
         ModelDataError
-            A column is none or holds categories, or a number is out of range.
+            A column does not exist or is categorical, or a number is out of range.
         """
-        moves = []
-        for move in given or ():
-            if not isinstance(move, (tuple, list)) or len(move) != 3:
+        changes = []
+        for entry in declared or ():
+            if not isinstance(entry, (tuple, list)) or len(entry) != 3:
                 raise ModelDataError(
-                    "moving: give for each column (index, change in a period, cycle or None)"
+                    "time_varying must be tuples (column index, change per period, cycle or None)"
                 )
-            column, change, cycle = move
-            if not _fits(column, change, cycle, columns):
+            column, change, cycle = entry
+            if not _is_valid(column, change, cycle, columns):
                 raise ModelDataError(
-                    f"moving: a column is a number from 0 to {columns - 1}, its change is finite, "
-                    "and its cycle is above zero or None"
+                    f"time_varying: the column must be an integer from 0 to {columns - 1}, the "
+                    "change finite, and the cycle positive or None"
                 )
             if int(column) in categories:
-                raise ModelDataError(f"moving: column {column} holds categories, which do not move")
-            moves.append((int(column), float(change), None if cycle is None else float(cycle)))
-        if len({column for column, _, _ in moves}) != len(moves):
-            raise ModelDataError("moving: a column is named twice")
-        return cls(tuple(moves))
+                raise ModelDataError(f"time_varying: column {column} is categorical")
+            changes.append((int(column), float(change), None if cycle is None else float(cycle)))
+        if len({column for column, _, _ in changes}) != len(changes):
+            raise ModelDataError("time_varying: a column is listed twice")
+        return cls(tuple(changes))
 
     @classmethod
     def from_saved(cls, saved: Any, *, columns: int) -> Self:
-        """Read what a saved scorer holds.
+        """Restore the columns from the settings of a saved scorer.
 
         Raises
         ------
         BundleError
-            It does not fit.
+            The settings are invalid.
         """
         if not isinstance(saved, list):
-            raise BundleError("the moving columns of the saved hazard are no list")
+            raise BundleError("the time-varying columns of the saved hazard must be a list")
         try:
-            return cls.checked([tuple(move) for move in saved], columns=columns, categories=())
+            return cls.check([tuple(entry) for entry in saved], columns=columns, categories=())
         except (ModelDataError, TypeError) as error:
-            raise BundleError("the moving columns of the saved hazard do not fit it") from error
+            raise BundleError("the time-varying columns of the saved hazard are invalid") from error
 
     def to_list(self) -> list[list[Any]]:
         """Return JSON-able data."""
-        return [list(move) for move in self.moves]
+        return [list(entry) for entry in self.changes]
 
-    def move(self, rows: NDArray[np.float64], elapsed: NDArray[Any]) -> None:
-        """Bring rows (m, f) to what they are `elapsed` periods later, (m,), in place."""
-        for column, change, cycle in self.moves:
+    def advance(self, rows: NDArray[np.float64], elapsed: NDArray[Any]) -> None:
+        """Update rows (m, f) in place to their values `elapsed` periods later, (m,)."""
+        for column, change, cycle in self.changes:
             rows[:, column] += change * elapsed
             if cycle is not None:
                 np.mod(rows[:, column], cycle, out=rows[:, column])
 
 
-def _fits(column: Any, change: Any, cycle: Any, columns: int) -> bool:
-    whole = isinstance(column, (int, np.integer)) and not isinstance(column, bool)
+def _is_valid(column: Any, change: Any, cycle: Any, columns: int) -> bool:
+    is_index = isinstance(column, (int, np.integer)) and not isinstance(column, bool)
     numbers = [change] if cycle is None else [change, cycle]
-    if not whole or not all(isinstance(each, (int, float)) for each in numbers):
+    if not is_index or not all(isinstance(number, (int, float)) for number in numbers):
         return False
-    known = all(np.isfinite(each) and abs(each) <= _LARGEST for each in numbers)
-    return known and 0 <= column < columns and (cycle is None or cycle > 0)
+    in_range = all(np.isfinite(number) and abs(number) <= _MAX_CHANGE for number in numbers)
+    return in_range and 0 <= column < columns and (cycle is None or cycle > 0)

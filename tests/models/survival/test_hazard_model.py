@@ -193,36 +193,36 @@ X3 = np.zeros((3, 1))
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: HazardModel().fit(X3, [1, 2, 3], [0, 0, 0]), "none of 3 rows says"),
+        (lambda: HazardModel().fit(X3, [1, 2, 3], [0, 0, 0]), "no customer churned in 3 rows"),
         (
             lambda: HazardModel().fit(X3, [1, 2, 3], [1, 0, 0]),
-            "1 customers who left .* are too few",
+            "1 churned customers .* are too few",
         ),
         (lambda: HazardModel().fit(X3, [1, 2, 3], [1, 2, 0]), "1 events are neither"),
         (lambda: HazardModel().fit(X3, [1, -2, 3], [1, 1, 0]), "1 durations are negative"),
         (lambda: HazardModel().fit(X3, [1, np.nan, 3], [1, 1, 0]), "duration contains NaN"),
         (lambda: HazardModel().fit(X3, [1, 2], [1, 1, 0]), "2 values of duration for 3 rows"),
-        (lambda: HazardModel().fit(X3, ["a", "b", "c"], [1, 1, 0]), "duration holds values"),
-        (lambda: HazardModel().fit(X3, [1, 2, 3], entry=[0, 2, 0]), "1 durations are not above"),
+        (lambda: HazardModel().fit(X3, ["a", "b", "c"], [1, 1, 0]), "duration has values"),
+        (lambda: HazardModel().fit(X3, [1, 2, 3], entry=[0, 2, 0]), "1 durations do not exceed"),
         (lambda: HazardModel().fit(X3, [1, 2, 3], entry=[0, -2, 0]), "1 entries are negative"),
         (lambda: HazardModel(width=0).fit(X3, [1, 2, 3]), "width must be"),
-        (lambda: HazardModel(horizon=0).fit(X3, [1, 2, 3]), "horizon must lie"),
-        (lambda: HazardModel(cv=1).fit(X3, [1, 2, 3]), "1 folds cannot"),
-        (lambda: HazardModel(width=1e-5).fit(X3, [1, 2, 3]), "set a larger width"),
-        (lambda: HazardModel(categorical_features=(4,)).fit(X3, [1, 2, 3]), "outside 0 to 0"),
+        (lambda: HazardModel(horizon=0).fit(X3, [1, 2, 3]), "horizon must be positive"),
+        (lambda: HazardModel(cv=1).fit(X3, [1, 2, 3]), "cv must be at least 2, got 1"),
+        (lambda: HazardModel(width=1e-5).fit(X3, [1, 2, 3]), "increase width"),
+        (lambda: HazardModel(categorical_features=(4,)).fit(X3, [1, 2, 3]), "from 0 to 0"),
         (lambda: HazardModel().fit(X3 + np.inf, [1, 2, 3]), "infinity"),
         (lambda: HazardModel().fit(X3, [1, 2, 3], sample_weight=[1, -1, 1]), "1 weights"),
         (
             lambda: HazardModel().fit_intervals(
                 X3, [0, 1, 0], [2, 3, 1], [0, 0, 1], customer=[7, 7, 8]
             ),
-            "1 rows begin before",
+            "1 rows overlap",
         ),
         (
             lambda: HazardModel().fit_intervals(
                 X3, [0, 2, 0], [2, 3, 1], [1, 0, 1], customer=[7, 7, 8]
             ),
-            "1 rows go on after",
+            "1 rows follow",
         ),
         (
             lambda: HazardModel().fit_intervals(X3, [0] * 3, [1] * 3, [1] * 3, customer=[7]),
@@ -230,7 +230,7 @@ X3 = np.zeros((3, 1))
         ),
     ],
 )
-def test_what_no_hazard_can_be_learnt_from_is_refused(call, message):
+def test_rows_that_identify_no_hazard_are_refused(call, message):
     with pytest.raises(ModelDataError, match=message):
         call()
 

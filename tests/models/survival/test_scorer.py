@@ -111,10 +111,10 @@ def test_what_was_saved_scores_the_same(scorer, customers):
     ("settings", "arrays", "message"),
     [
         ({"width": 0.0}, {}, "out of range"),
-        ({"width": "1"}, {}, "no finite number"),
+        ({"width": "1"}, {}, "must be a finite number"),
         ({"horizon": 1e9}, {}, "out of range"),
-        ({"trees": None}, {}, "not described"),
-        ({}, {"baseline": np.zeros(0)}, "no baseline"),
+        ({"trees": None}, {}, "no settings of its trees"),
+        ({}, {"baseline": np.zeros(0)}, "baseline must have 1 to"),
         ({}, {"baseline": np.array([np.nan])}, "not finite"),
         ({}, {"baseline": None}, "missing"),
         ({}, {"slope": np.ones(1)}, "has 1 items"),
@@ -133,14 +133,14 @@ def test_a_damaged_hazard_is_refused(scorer, settings, arrays, message):
         (lambda s, X: s.survival(X, [np.nan]), "1 of times"),
         (lambda s, X: s.survival(X, [1e9]), "more than 10,000 periods"),
         (lambda s, X: s.survival(X, [[1.0]]), "2 dimensions"),
-        (lambda s, X: s.survival(X, ["x"]), "no numbers"),
+        (lambda s, X: s.survival(X, ["x"]), "not numbers"),
         (lambda s, X: s.survival(X, [1.0], age=[1.0, 2.0]), "2 ages for 40 rows"),
-        (lambda s, X: s.survival(X[:, :2], [1.0]), "fitted on 3 columns"),
+        (lambda s, X: s.survival(X[:, :2], [1.0]), r"must have shape \(n, 3\)"),
         (lambda s, X: s.lifetime(X, horizon=-1.0), "1 of horizon"),
-        (lambda s, X: s.hazard(X, [-1]), "a period is negative"),
+        (lambda s, X: s.hazard(X, [-1]), "periods must be 0 or more"),
     ],
 )
-def test_what_has_no_survival_is_refused(scorer, customers, call, message):
+def test_invalid_input_of_survival_is_refused(scorer, customers, call, message):
     with pytest.raises(ModelDataError, match=message):
         call(scorer, customers)
 

@@ -111,7 +111,7 @@ def test_what_was_saved_scores_the_same_and_tells_what_moves(fitted):
 )
 def test_a_damaged_list_is_refused(fitted, saved):
     settings, arrays = fitted.scorer_.to_arrays()
-    with pytest.raises(BundleError, match="moving columns"):
+    with pytest.raises(BundleError, match="time-varying columns"):
         HazardScorer.from_arrays({**settings, "moving": saved}, arrays)
 
 
@@ -120,19 +120,19 @@ def test_a_damaged_list_is_refused(fitted, saved):
     [
         (((1, 1.0, None),), "from 0 to 0"),
         (((0, np.inf, None),), "finite"),
-        (((0, 1.0, 0.0),), "cycle is above zero"),
-        (((0, 1.0),), "give for each column"),
+        (((0, 1.0, 0.0),), "cycle positive or None"),
+        (((0, 1.0),), "must be tuples"),
         (((0, 1.0, None), (0, 1.0, None)), "twice"),
     ],
 )
-def test_what_cannot_move_is_refused(time_varying, says):
+def test_invalid_time_varying_columns_are_refused(time_varying, says):
     with pytest.raises(ModelDataError, match=says):
         HazardModel(time_varying=time_varying, rounds=2).fit(*business(100))
 
 
 def test_categories_do_not_move():
-    with pytest.raises(ModelDataError, match="categories"):
-        TimeVaryingColumns.checked(RENEWAL, columns=1, categories=(0,))
+    with pytest.raises(ModelDataError, match="categorical"):
+        TimeVaryingColumns.check(RENEWAL, columns=1, categories=(0,))
 
 
 def test_a_clone_moves_alike(fitted):
