@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.publish import machine, publish
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +176,7 @@ def one_customer() -> dict[str, float]:
     }
     for name, exploration in settings.items():
         declared = Catalogue(actions, contact=contact, holdout=0.05, exploration=exploration)
-        catalogue = declared.compile(columns)
+        catalogue = compile_catalogue(declared, columns)
         for _ in range(100):
             decide_one(0.5, [30.0, 40.0], catalogue, prices=prices, context=context)
         started = time.process_time()

@@ -10,8 +10,10 @@ import numpy as np
 
 from churnkit.bundle.parts.ranker import Ranker, refuse_unfit
 from churnkit.bundle.scoring import ScoringModel
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.decisions.decide_row import decide_one
 from churnkit.decisions.eligibility.context import context_requirements
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -233,7 +235,7 @@ class DecidingModel(ScoringModel):
         RecipeError
             If the model ranks nothing, or `context` is needed.
         """
-        from churnkit.decisions.ranking.rank_rows import rank_rows
+        from churnkit.decisions.ranking.compiled import rank_rows
 
         bandit = bandit or self.ranker.bandit
         return rank_rows(self.compiled_ranking, matrix, bandit, keys=keys, context=context)
@@ -311,7 +313,7 @@ class DecidingModel(ScoringModel):
                 f"model '{self.name}' was trained without actions: add actions=Catalogue(...) to "
                 "the recipe and retrain"
             )
-        return self.contents.catalogue.compile(self.contract.encoded("recommend"))
+        return compile_catalogue(self.contents.catalogue, self.contract.encoded("recommend"))
 
     @property
     def ranker(self) -> Ranker:
@@ -332,7 +334,7 @@ class DecidingModel(ScoringModel):
     @cached_property
     def compiled_ranking(self) -> CompiledRanking:
         """The ranking, compiled for rows encoded for ``"recommend"``; raises as `ranker`."""
-        return self.ranker.ranking.compile(self.contract.encoded("recommend"))
+        return compile_ranking(self.ranker.ranking, self.contract.encoded("recommend"))
 
     def with_bandit(self, bandit: LinearBandit) -> Self:
         """Return this model with another state of its bandit.

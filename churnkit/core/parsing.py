@@ -1,4 +1,4 @@
-"""Reading stored catalogues: nothing missing, nothing unknown."""
+"""Checks of stored settings: fields, types and ranges."""
 
 from __future__ import annotations
 
@@ -9,55 +9,64 @@ from typing import Any
 
 from churnkit.errors import RecipeError
 
-__all__ = ["exactly", "listed", "named", "number", "share", "whole"]
+__all__ = [
+    "check_count",
+    "check_fields",
+    "check_list",
+    "check_name",
+    "check_number",
+    "check_share",
+]
 
 
-def exactly(kind: type, data: Any) -> dict[str, Any]:
-    """Give the data back if its keys are the fields of `kind`, no more and no fewer."""
-    said = kind.__name__.lower()
+def check_fields(kind: type, data: Any) -> dict[str, Any]:
+    """Return a copy of `data` if its keys are exactly the fields of the dataclass `kind`."""
+    label = kind.__name__.lower()
     if not isinstance(data, Mapping):
-        raise RecipeError(f"{said}: expected an object, not {type(data).__name__}")
+        raise RecipeError(f"{label}: expected an object, not {type(data).__name__}")
     names = [field.name for field in fields(kind)]
     missing = [name for name in names if name not in data]
-    strange = [str(key) for key in data if key not in names]
+    unknown = [str(key) for key in data if key not in names]
     if missing:
-        raise RecipeError(f"{said}: {', '.join(missing)} is missing")
-    if strange:
-        raise RecipeError(f"{said}: {', '.join(strange)} is not known; it has: {', '.join(names)}")
+        raise RecipeError(f"{label}: {', '.join(missing)} is missing")
+    if unknown:
+        raise RecipeError(
+            f"{label}: unknown field {', '.join(unknown)}; the fields are {', '.join(names)}"
+        )
     return dict(data)
 
 
-def listed(said: str, value: Any) -> list[Any]:
-    """Give the value back if it is a list."""
+def check_list(label: str, value: Any) -> list[Any]:
+    """Return a copy of `value` if it is a list or tuple."""
     if not isinstance(value, (list, tuple)):
-        raise RecipeError(f"{said} must be a list")
+        raise RecipeError(f"{label} must be a list")
     return list(value)
 
 
-def number(said: str, value: Any) -> float:
-    """Give the value back as a float if it is a finite number."""
+def check_number(label: str, value: Any) -> float:
+    """Return `value` as a float if it is a finite number."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise RecipeError(f"{said} must be a finite number")
+        raise RecipeError(f"{label} must be a finite number")
     return float(value)
 
 
-def share(said: str, value: Any) -> float:
-    """Give the value back as a float if it is a number from 0 to 1."""
-    part = number(said, value)
-    if not 0.0 <= part <= 1.0:
-        raise RecipeError(f"{said} is a share, from 0 to 1")
-    return part
+def check_share(label: str, value: Any) -> float:
+    """Return `value` as a float if it is a number from 0 to 1."""
+    share = check_number(label, value)
+    if not 0.0 <= share <= 1.0:
+        raise RecipeError(f"{label} must be a share from 0 to 1")
+    return share
 
 
-def whole(said: str, value: Any) -> int | None:
-    """Give the value back if it is a whole number, zero or more, or None."""
+def check_count(label: str, value: Any) -> int | None:
+    """Return `value` if it is a non-negative integer or None."""
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise RecipeError(f"{said} must be a whole number, zero or more, or None")
+        raise RecipeError(f"{label} must be a whole number, zero or more, or None")
     return value
 
 
-def named(said: str, value: Any) -> str | None:
-    """Give the value back if it is a name or None."""
+def check_name(label: str, value: Any) -> str | None:
+    """Return `value` if it is non-empty text or None."""
     if value is not None and (not isinstance(value, str) or not value.strip()):
-        raise RecipeError(f"{said} must be text or None")
+        raise RecipeError(f"{label} must be text or None")
     return value

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from churnkit.core.parsing import exactly
+from churnkit.core.parsing import check_fields
 from churnkit.errors import RecipeError
 
 __all__ = ["Operator", "Where", "as_conditions"]
@@ -91,7 +91,7 @@ class Where:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Where:
         """Rebuild a condition from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))
 
 
 def as_conditions(where: Any) -> tuple[Where, ...]:

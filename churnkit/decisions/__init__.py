@@ -1,4 +1,4 @@
-"""Which action pays for whom: the catalogue, expected gains, allocation, decisions.
+"""Retention decisions: catalogues, expected gains, allocation and rankings.
 
 >>> from churnkit.decisions import Action, Catalogue, Effect, Where
 >>> offer = Action("offer", "20% off", 40.0, Effect(0.1, 0.2, 0.3), (Where("age", ">=", 18),))

@@ -11,6 +11,7 @@ from .budget_curve import what_if as what_if
 from .catalogue.action import Action as Action
 from .catalogue.catalogue import Catalogue as Catalogue
 from .catalogue.compiled import CompiledCatalogue as CompiledCatalogue
+from .catalogue.compiled import compile_catalogue as compile_catalogue
 from .catalogue.contact_policy import ContactLimit as ContactLimit
 from .catalogue.contact_policy import ContactPolicy as ContactPolicy
 from .catalogue.contact_policy import CoolDown as CoolDown
@@ -31,6 +32,7 @@ from .gain import expected_gain as expected_gain
 from .measured_effects import MeasuredEffects as MeasuredEffects
 from .ranking.compiled import CompiledRanking as CompiledRanking
 from .ranking.compiled import RankingDecision as RankingDecision
+from .ranking.compiled import compile_ranking as compile_ranking
 from .ranking.ranking import Ranking as Ranking
 from .ranking.slate import Option as Option
 from .ranking.slate import RankedSlate as RankedSlate
@@ -74,6 +76,8 @@ __all__ = [
     "Where",
     "allocate",
     "allocate_batches",
+    "compile_catalogue",
+    "compile_ranking",
     "decide",
     "decide_one",
     "expected_gain",

@@ -83,9 +83,9 @@ def what_if(
     --------
     >>> import numpy as np
     >>> from churnkit.contracts import Column
-    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> from churnkit.decisions import Action, Catalogue, Effect, compile_catalogue
     >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
-    >>> catalogue = Catalogue((call,)).compile([Column("fee", "number", ("value",))])
+    >>> catalogue = compile_catalogue(Catalogue((call,)), [Column("fee", "number", ("value",))])
     >>> what_if([0.5, 0.5], np.array([[20.0], [30.0]]), catalogue, [0, 10, 20]).value
     array([ 0., 35., 55.])
 

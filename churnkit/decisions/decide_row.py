@@ -132,9 +132,9 @@ def decide_one(
     Examples
     --------
     >>> from churnkit.contracts import Column
-    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> from churnkit.decisions import Action, Catalogue, Effect, compile_catalogue
     >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
-    >>> catalogue = Catalogue((call,)).compile([Column("fee", "number", ("value",))])
+    >>> catalogue = compile_catalogue(Catalogue((call,)), [Column("fee", "number", ("value",))])
     >>> decide_one(0.5, [20.0], catalogue).expected_gain
     20.0
 
@@ -280,7 +280,7 @@ def _options(
     options: list[_Option] = []
     periods = survival_weights or [declared.annuity_factor(each) for each in declared.horizons]
     for j, action in enumerate(declared.actions):
-        cost = catalogue.cost_of_one(row, j)
+        cost = catalogue.row_cost(row, j)
         if barred[j] != NOT_EXCLUDED or not (math.isfinite(cost) and cost >= 0.0):
             continue
         worth = worth_of(value, periods[j], declared.margin)

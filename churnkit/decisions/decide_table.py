@@ -176,9 +176,9 @@ def decide(
     --------
     >>> import numpy as np
     >>> from churnkit.contracts import Column
-    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> from churnkit.decisions import Action, Catalogue, Effect, compile_catalogue
     >>> call = Action("call", "A call", cost=10.0, effect=Effect(0.1, 0.25, 0.5))
-    >>> catalogue = Catalogue((call,)).compile([Column("fee", "number", ("value",))])
+    >>> catalogue = compile_catalogue(Catalogue((call,)), [Column("fee", "number", ("value",))])
     >>> decisions = decide([0.5, 0.1], np.array([[20.0], [20.0]]), catalogue)
     >>> decisions.action_name, decisions.reason
     (['call', None], ['only action that pays', 'no action pays'])
@@ -240,7 +240,7 @@ def _floors(
     """Give who belongs to the segments of the floors, and how many of them must get an action."""
     if not catalogue.floors:
         return None
-    members = catalogue.members(matrix)
+    members = catalogue.floor_members(matrix)
     counts = members.sum(axis=0).tolist()
     declared = catalogue.catalogue.floors
     least = [min(f.least(k), k) for f, k in zip(declared, counts, strict=True)]

@@ -1,4 +1,4 @@
-"""Why a customer gets an action, or none."""
+"""Reason codes of decisions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ REASONS = (
     "chosen by chance",
     "ranked by what was learned",
 )
-"""Why a customer gets an action (the first three and the last two) or none; codes are places."""
+"""Texts of the reason codes, by code: reasons for an action (first three and last two) or none."""
 (
     ONLY,
     HIGHEST,
@@ -73,9 +73,9 @@ REASONS = (
     CHANCE,
     RANKED,
 ) = range(len(REASONS))
-# Which bar is named where every action is barred: the one that came last, after all others let
-# the customer through. Unknown money is no bar of its own: it reads as not eligible.
-_BARS = (
+# Exclusions in the order of their checks. If every action is excluded, the latest is reported.
+# An unknown value or cost counts as not eligible.
+_EXCLUSIONS = (
     INELIGIBLE,
     INAPPLICABLE,
     UNSUITABLE,
@@ -86,12 +86,12 @@ _BARS = (
     SUPPRESSED,
     HELD_OUT,
 )
-_RANK = np.zeros(len(REASONS), dtype=np.int8)
-_RANK[list(_BARS)] = np.arange(1, len(_BARS) + 1)
+_ORDER = np.zeros(len(REASONS), dtype=np.int8)
+_ORDER[list(_EXCLUSIONS)] = np.arange(1, len(_EXCLUSIONS) + 1)
 
 
 def nearest(codes: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Give for each row of (n, m) bars the one nearest to an action, (n,).
+    """Return for each row of (n, m) exclusions the latest one in the order of checks, (n,).
 
     Examples
     --------
@@ -100,6 +100,6 @@ def nearest(codes: NDArray[np.int8]) -> NDArray[np.int8]:
     """
     if codes.shape[1] == 0:
         return np.full(codes.shape[0], INELIGIBLE, dtype=np.int8)
-    ranks = _RANK[codes].max(axis=1)
-    found: NDArray[np.int8] = np.array((INELIGIBLE, *_BARS), dtype=np.int8)[ranks]
-    return found
+    order = _ORDER[codes].max(axis=1)
+    latest: NDArray[np.int8] = np.array((INELIGIBLE, *_EXCLUSIONS), dtype=np.int8)[order]
+    return latest

@@ -7,10 +7,11 @@ import pytest
 
 from churnkit.contracts import Column
 from churnkit.decisions import Action, Catalogue, Effect, decide, what_if
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 
 CALL = Action("call", "A call", 10.0, Effect(0.05, 0.1, 0.15))
 CONTRACT = Action("contract", "A year's contract", 40.0, Effect(0.1, 0.3, 0.5))
-COMPILED = Catalogue((CALL, CONTRACT)).compile([Column("fee", "number", ("value",))])
+COMPILED = compile_catalogue(Catalogue((CALL, CONTRACT)), [Column("fee", "number", ("value",))])
 
 
 def test_a_range_of_budgets_is_weighed_in_one_run():

@@ -21,6 +21,7 @@ from churnkit.decisions import (
     decide,
     decide_one,
 )
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import DataError, RecipeError
 
 COLUMNS = (
@@ -39,7 +40,7 @@ CONTRACT = Action(
 )
 GIFT = Action("gift", "A gift", "gift", Effect(0.0, 0.2, 0.4), (Where("plan", "==", "yearly"),))
 CATALOGUE = Catalogue((CALL, CONTRACT, GIFT), periods=12, margin=0.5)
-COMPILED = CATALOGUE.compile(COLUMNS)
+COMPILED = compile_catalogue(CATALOGUE, COLUMNS)
 # Two months' and two years' customers, one of unknown value.
 MATRIX = np.array(
     [
@@ -86,7 +87,7 @@ def test_one_customer_alone_gets_the_same_bits_as_in_a_table(
         bounds = np.sort(np.array(tried[1]).reshape(3, 1, 2), axis=0)
         treatment_effects = MeasuredEffects((2, 0), tried[0], *bounds)
     call = Action("call", "A call", 10.0, CALL.effect, capacity=room)
-    compiled = Catalogue((call, CONTRACT, GIFT), periods=12, margin=0.7).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((call, CONTRACT, GIFT), periods=12, margin=0.7), COLUMNS)
     settings = {
         "budget": budget,
         "decision_bound": decision_bound,
@@ -115,7 +116,7 @@ def test_one_customer_at_a_plans_prices_gets_what_the_plan_gave():
     ).astype(float)
     risk = rng.beta(1, 3, n)
     call = Action("call", "A call", 10.0, CALL.effect, capacity=50)
-    compiled = Catalogue((call, CONTRACT, GIFT)).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((call, CONTRACT, GIFT)), COLUMNS)
     table = decide(risk, matrix, compiled, budget=9000.0, decision_bound="expected")
     prices = table.plan.shadow_prices
     assert prices.budget > 0.0
@@ -157,7 +158,7 @@ SURVIVING = Catalogue((CALL, CONTRACT, GIFT), periods=12, margin=0.5, survival=T
     survival_weights=st.lists(st.floats(0.1, 12.0), min_size=15, max_size=15),
 )
 def test_value_by_survival_is_the_same_alone_and_in_a_table(risk, survival_weights):
-    compiled = SURVIVING.compile(COLUMNS)
+    compiled = compile_catalogue(SURVIVING, COLUMNS)
     table = np.array(survival_weights).reshape(5, 3)
     together = decide(risk, MATRIX, compiled, survival_weights=table)
     for row in range(5):
@@ -169,7 +170,7 @@ def test_value_by_survival_is_the_same_alone_and_in_a_table(risk, survival_weigh
 
 
 def test_value_lasts_as_long_as_the_customer():
-    compiled = SURVIVING.compile(COLUMNS)
+    compiled = compile_catalogue(SURVIVING, COLUMNS)
     row = [1.0, 24.0, 80.0, 500.0]
     found = decide_one(0.5, row, compiled, survival_weights=[11.0, 6.0, 6.0])
     assert found.expected_gain == pytest.approx(0.5 * 0.1 * 80.0 * 11.0 * 0.5 - 10.0)
@@ -183,7 +184,7 @@ def test_value_lasts_as_long_as_the_customer():
 
 def test_money_that_comes_later_is_worth_less():
     discounted = Catalogue((CALL, CONTRACT, GIFT), periods=12, margin=0.5, discount=0.02)
-    compiled = discounted.compile(COLUMNS)
+    compiled = compile_catalogue(discounted, COLUMNS)
     row = [1.0, 24.0, 80.0, 500.0]
     found = decide_one(0.5, row, compiled)
     # A fine sum of what is paid over the year.

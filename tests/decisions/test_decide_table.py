@@ -20,6 +20,7 @@ from churnkit.decisions import (
     decide,
     decide_one,
 )
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import RecipeError
 
 COLUMNS = (
@@ -38,7 +39,7 @@ CONTRACT = Action(
 )
 GIFT = Action("gift", "A gift", "gift", Effect(0.0, 0.2, 0.4), (Where("plan", "==", "yearly"),))
 CATALOGUE = Catalogue((CALL, CONTRACT, GIFT), periods=12, margin=0.5)
-COMPILED = CATALOGUE.compile(COLUMNS)
+COMPILED = compile_catalogue(CATALOGUE, COLUMNS)
 # Two months' and two years' customers, one of unknown value.
 MATRIX = np.array(
     [
@@ -89,7 +90,7 @@ def test_a_small_budget_goes_where_it_brings_most():
 
 def test_a_full_action_says_so():
     call = Action("call", "A call", 10.0, CALL.effect, capacity=1)
-    compiled = Catalogue((call,), periods=12).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((call,), periods=12), COLUMNS)
     decisions = decide([0.9, 0.5], MATRIX[[0, 0]], compiled)
     assert decisions.action_name == ["call", None]
     assert decisions.reason[1] == "capacity full"
@@ -97,7 +98,7 @@ def test_a_full_action_says_so():
 
 def test_a_paused_action_is_full_for_everyone():
     call = Action("call", "A call", 10.0, CALL.effect, capacity=0)
-    compiled = Catalogue((call,), periods=12).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((call,), periods=12), COLUMNS)
     assert decide([0.9], MATRIX[:1], compiled).reason == ["capacity full"]
     assert decide_one(0.9, MATRIX[0].tolist(), compiled).reason == "capacity full"
 

@@ -7,6 +7,7 @@ import pytest
 
 from churnkit.contracts import Column
 from churnkit.decisions import Action, Catalogue, Effect, MeasuredEffects, decide, expected_gain
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import DataError
 
 CALL = Action("call", "A call", 10.0, Effect(0.125, 0.25, 0.5))
@@ -44,8 +45,8 @@ def test_an_unscored_customer_and_an_unknown_effect_get_nothing():
 
 
 def test_an_action_goes_out_only_where_the_lower_bound_is_above_zero():
-    compiled = Catalogue((MAIL,), periods=12, margin=0.5).compile(
-        [Column("fee", "number", ("value",))]
+    compiled = compile_catalogue(
+        Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))]
     )
     low, expected = np.array([[0.0], [0.02]]), np.array([[0.1], [0.1]])
     tried = MeasuredEffects((0,), "staying", low, expected, expected * 2)

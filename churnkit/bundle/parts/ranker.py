@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.decisions.ranking.ranking import Ranking
 from churnkit.errors import BundleError
 
@@ -67,7 +68,7 @@ def read_ranker(
         raise BundleError(f"{_BANDIT} is not a bundle's: train again")
     ranking = Ranking.from_dict(json.loads(files[_RANKING]))
     bandit = LinearBandit.from_arrays(settings, dict(arrays))
-    refuse_unfit(bandit, ranking.compile(contract.encoded("recommend")))
+    refuse_unfit(bandit, compile_ranking(ranking, contract.encoded("recommend")))
     return Ranker(ranking, bandit)
 
 
@@ -81,7 +82,7 @@ def refuse_unfit(bandit: LinearBandit, compiled: CompiledRanking) -> None:
     """
     features = bandit.features
     read = (features.customer_count, dict(features.categories), features.option_count)
-    given = (len(compiled.places), compiled.categories, compiled.option_features.shape[1])
+    given = (len(compiled.indices), compiled.categories, compiled.option_features.shape[1])
     if read != given:
         raise BundleError(
             "what was learned of the options is of other columns, categories or option features "

@@ -1,1 +1,1 @@
-"""Actions: costs, effects, rules and limits."""
+"""Actions with their costs, effects, rules and limits."""

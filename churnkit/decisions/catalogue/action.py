@@ -1,4 +1,4 @@
-"""One thing that can be done for a customer: costs, rules and limits."""
+"""Retention actions: costs, rules and limits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import exactly, listed, named, number, share, whole
+from churnkit.core.parsing import (
+    check_count,
+    check_fields,
+    check_list,
+    check_name,
+    check_number,
+    check_share,
+)
 from churnkit.core.predicate import Where
 from churnkit.decisions.catalogue.effect import Effect
 from churnkit.errors import RecipeError
@@ -17,57 +24,56 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Action"]
 
 RULES = ("eligible", "applicable", "suitable")
-"""The three kinds of rules, in the order in which they are asked."""
+"""The three kinds of rules, in the order in which they are checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that can be done for a customer.
+    """Action for a customer: a call, an offer, a message.
 
     Parameters
     ----------
     name
-        A short name, unique in its catalogue: plans and answers carry it.
+        Short name, unique in its catalogue; plans and responses contain it.
     title
-        The action in a person's words.
+        Description for people.
     cost
-        Money for one customer when it is sent; or the name of a column that holds it.
+        Cost for one customer when it is sent, in money; or the name of a column with the cost.
     effect
-        The share of churn that it prevents; a `Catalogue` needs it, a `Ranking` does not.
+        Share of churn that it prevents; required in a `Catalogue`, not in a `Ranking`.
     eligible
-        Conditions that a customer must meet, all of them: who may have it at all.
+        Conditions that a customer must meet, all of them.
     channel
-        How it reaches the customer: ``"phone"``, ``"email"``.
+        Channel: ``"phone"``, ``"email"``.
     capacity
-        The most customers that can have it in one period; None for no limit.
+        Maximum number of customers in one period; None for no limit.
     group
-        What it belongs to: ``"discount"``, ``"service"``.
+        Group of actions: ``"discount"``, ``"service"``.
     cost_taken
-        Further money when the customer takes it: the discount itself; or a column's name.
+        Additional cost when the customer accepts, such as the discount; or a column's name.
     take_rate
-        The share of customers who take it. A plan counts ``cost + take_rate * cost_taken``.
+        Share of customers who accept. The expected cost is ``cost + take_rate * cost_taken``.
     benefit_periods
-        For how many periods its effect lasts; None for the catalogue's `periods`, which is
-        also the most.
+        Number of periods that the effect lasts; None for the catalogue's `periods`, which is
+        the maximum.
     applicable, suitable
-        Further conditions: where it makes sense now, and where it is right for the customer.
-        All three kinds must hold; they differ in the reason that is given.
+        Further conditions: where the action makes sense now, and where it suits the customer.
+        All three kinds must hold; they differ in the reason code.
     consent
-        A true-or-false column that must be true: the customer's consent to the channel.
+        Boolean column that must be true: the customer's consent to the channel.
     valid_from, valid_until
-        The first day on which it can be given, and the first on which it no longer can.
+        First day on which the action is valid, and first day on which it no longer is.
     levers
-        Columns that it works on, for reports: a price, a contract's length.
+        Columns that the action changes, for reports: a price, the length of a contract.
     holdout
-        The share of customers who never get it, so that its effect can be measured.
+        Share of customers who never get the action, so that its effect can be measured.
     features
-        What is known of it before anybody had it, as numbers: a `Ranking` starts a new option
-        from those that are like it.
+        Numeric features of the action: a `Ranking` generalizes from similar options to new ones.
 
     Raises
     ------
     RecipeError
-        If a part is empty, negative or of the wrong kind.
+        If a field is empty, negative or of the wrong type.
 
     Examples
     --------
@@ -99,82 +105,82 @@ class Action:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
-            raise RecipeError("an action has no name: give it a short one, such as 'call'")
-        said = f"action '{self.name}'"
+            raise RecipeError("an action has no name: set a short one, such as 'call'")
+        label = f"action '{self.name}'"
         if not isinstance(self.title, str) or not self.title.strip():
-            raise RecipeError(f"{said}: give it a title that a person can read")
+            raise RecipeError(f"{label}: title must not be empty")
         if self.effect is not None and not isinstance(self.effect, Effect):
-            raise RecipeError(f"{said}: effect must be an Effect(low, expected, high)")
-        self._check_money(said)
-        self._check_rules(said)
+            raise RecipeError(f"{label}: effect must be an Effect(low, expected, high)")
+        self._check_money(label)
+        self._check_rules(label)
         for name in ("channel", "group", "consent"):
-            named(f"{said}: {name}", getattr(self, name))
-        whole(f"{said}: capacity", self.capacity)
-        object.__setattr__(self, "holdout", share(f"{said}: holdout", self.holdout))
-        self._check_dates(said)
+            check_name(f"{label}: {name}", getattr(self, name))
+        check_count(f"{label}: capacity", self.capacity)
+        object.__setattr__(self, "holdout", check_share(f"{label}: holdout", self.holdout))
+        self._check_dates(label)
         levers: Any = self.levers
         if isinstance(levers, str):
-            raise RecipeError(f"{said}: levers must be a tuple of columns' names")
+            raise RecipeError(f"{label}: levers must be a tuple of column names")
         object.__setattr__(self, "levers", tuple(levers))
         for lever in self.levers:
-            named(f"{said}: levers: each", lever)
-        known = [number(f"{said}: features: each", one) for one in self.features]
-        object.__setattr__(self, "features", tuple(known))
+            check_name(f"{label}: levers: each", lever)
+        features = [check_number(f"{label}: features: each", value) for value in self.features]
+        object.__setattr__(self, "features", tuple(features))
 
-    def _check_money(self, said: str) -> None:
+    def _check_money(self, label: str) -> None:
         for name in ("cost", "cost_taken"):
             if not isinstance(getattr(self, name), str):
-                cost = number(f"{said}: {name}", getattr(self, name))
+                cost = check_number(f"{label}: {name}", getattr(self, name))
                 if cost < 0.0:
-                    raise RecipeError(f"{said}: {name} must be zero or more")
+                    raise RecipeError(f"{label}: {name} must be zero or more")
                 object.__setattr__(self, name, cost)
-        object.__setattr__(self, "take_rate", share(f"{said}: take_rate", self.take_rate))
+        object.__setattr__(self, "take_rate", check_share(f"{label}: take_rate", self.take_rate))
         if self.benefit_periods is not None:
-            periods = number(f"{said}: benefit_periods", self.benefit_periods)
+            periods = check_number(f"{label}: benefit_periods", self.benefit_periods)
             if periods <= 0.0:
-                raise RecipeError(f"{said}: benefit_periods must be above zero")
+                raise RecipeError(f"{label}: benefit_periods must be above zero")
             object.__setattr__(self, "benefit_periods", periods)
 
-    def _check_rules(self, said: str) -> None:
+    def _check_rules(self, label: str) -> None:
         for name in RULES:
             rules = tuple(getattr(self, name))
             object.__setattr__(self, name, rules)
             if not all(isinstance(rule, Where) for rule in rules):
-                raise RecipeError(f"{said}: {name} must be a tuple of Where(column, op, value)")
+                raise RecipeError(f"{label}: {name} must be a tuple of Where(column, op, value)")
 
-    def _check_dates(self, said: str) -> None:
+    def _check_dates(self, label: str) -> None:
         for name in ("valid_from", "valid_until"):
             day = getattr(self, name)
             if day is not None and (not isinstance(day, date) or isinstance(day, datetime)):
-                raise RecipeError(f"{said}: {name} must be a date or None")
+                raise RecipeError(f"{label}: {name} must be a date or None")
         if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
-            raise RecipeError(f"{said}: valid_from must be before valid_until")
+            raise RecipeError(f"{label}: valid_from must be before valid_until")
 
     @property
     def expected_cost(self) -> float | None:
-        """What it costs for one customer, in money; None where a column says so."""
+        """Expected cost for one customer, in money; None if a column contains it."""
         if isinstance(self.cost, str) or isinstance(self.cost_taken, str):
             return None
         return self.cost + self.take_rate * self.cost_taken
 
     @property
     def prior(self) -> Effect:
-        """Its effect, in a catalogue that cannot do without.
+        """Assumed effect.
 
         Raises
         ------
         RecipeError
-            If none was given.
+            If the action has no effect.
         """
         if self.effect is None:
             raise RecipeError(
-                f"action '{self.name}': a catalogue weighs effects: give an Effect(low, expected, "
-                "high), or rank the actions by what is learned of them with Ranking(...)"
+                f"action '{self.name}': a catalogue needs an effect: set effect=Effect(low, expected, "
+                "high), or use a Ranking(...), which learns from outcomes"
             )
         return self.effect
 
     def valid_on(self, day: date) -> bool:
-        """Tell whether it can be given on a day.
+        """Return True if the action is valid on a day.
 
         Examples
         --------
@@ -201,21 +207,21 @@ class Action:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Action:
         """Rebuild an action from `to_dict`."""
-        parts = exactly(cls, data)
+        parts = check_fields(cls, data)
         effect = parts["effect"]
         parts["effect"] = None if effect is None else Effect.from_dict(effect)
         for name in ("levers", "features"):
-            parts[name] = tuple(listed(f"action: {name}", parts[name]))
+            parts[name] = tuple(check_list(f"action: {name}", parts[name]))
         for name in RULES:
-            rules = listed(f"action: {name}", parts[name])
+            rules = check_list(f"action: {name}", parts[name])
             parts[name] = tuple(Where.from_dict(rule) for rule in rules)
         for name in ("valid_from", "valid_until"):
-            parts[name] = _day(name, parts[name])
+            parts[name] = _parse_date(name, parts[name])
         return cls(**parts)
 
 
-def _day(said: str, value: Any) -> date | None:
+def _parse_date(label: str, value: Any) -> date | None:
     try:
         return None if value is None else date.fromisoformat(value)
     except (TypeError, ValueError):
-        raise RecipeError(f"action: {said} must be a date such as '2026-11-30', or null") from None
+        raise RecipeError(f"action: {label} must be a date such as '2026-11-30', or null") from None

@@ -1,4 +1,4 @@
-"""What can be done for a customer: actions, the limits they share, and how to learn about them.
+"""Catalogues of retention actions with shared limits and exploration settings.
 
 Examples
 --------
@@ -26,62 +26,59 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import exactly, listed, number, share
+from churnkit.core.parsing import check_fields, check_list, check_number, check_share
 from churnkit.decisions.catalogue.action import Action
 from churnkit.decisions.catalogue.contact_policy import ContactPolicy
 from churnkit.decisions.catalogue.exploration import Exploration
 from churnkit.decisions.catalogue.limits import Capacity, Floor
-from churnkit.decisions.catalogue.migrations import CATALOGUE_FORMAT, forward
+from churnkit.decisions.catalogue.migrations import CATALOGUE_FORMAT, migrate
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from churnkit.contracts import Column
-    from churnkit.decisions.catalogue.compiled import CompiledCatalogue
 
 __all__ = ["CATALOGUE_FORMAT", "Catalogue"]
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The list of actions, and what keeping a customer is worth.
+    """Retention actions, the value of a retained customer, and shared limits.
 
     Parameters
     ----------
     actions
-        At least one; of two that are equally good for a customer the earlier one is chosen.
+        At least one. Of two equally good actions for a customer the earlier one is chosen.
     periods
-        How many periods of value a saved customer brings.
+        Number of periods of value of a retained customer.
     margin
-        The share of that value that is profit, above 0 and at most 1.
+        Share of that value that is profit, above 0 and at most 1.
     value
-        The column that holds a customer's value for one period, in money; None for the
-        contract's value role.
+        Column with the customer's value per period, in money; None for the contract's value role.
     capacities
-        Limits of channels and groups, beside the actions' own.
+        Capacities of channels and groups, in addition to those of the actions.
     floors
-        The least customers of a segment who get an action.
+        Minimum numbers of customers of segments who get an action.
     contact
-        How often a customer may be approached; the journal knows what went out before.
+        Contact policy; past contacts are read from the journal.
     holdout
-        The share of customers who never get any action, so that the whole can be measured.
+        Share of customers who never get any action, so that the total effect can be measured.
     exploration
-        How much chance decides, so that effects can be learned; None for not at all.
+        Exploration settings; None for no exploration.
     salt
-        Chooses who is held out and what chance says: another salt, other customers.
+        Seed of holdouts and random draws.
     survival
-        Whether a kept customer's value lasts as long as the bundle's hazard expects, at most
-        `periods`, instead of all of them; the recipe then needs ``lifetime=Lifetime(...)``, and
-        a period here is a period there.
+        If true, the value of a retained customer is weighted by survival from the bundle's hazard
+        model, up to `periods`; the recipe then needs ``lifetime=Lifetime(...)`` with the same
+        length of period.
     discount
-        Rate by which money loses worth in one period: .01 for one percent.
+        Discount rate per period: 0.01 for 1%.
 
     Raises
     ------
     RecipeError
-        If there is no action, a name comes twice, a limit counts what is not there, or a
-        number is out of range.
+        If there is no action, a name is duplicated, a limit refers to an unknown channel, group
+        or action, or a number is out of range.
 
     Examples
     --------
@@ -108,34 +105,34 @@ class Catalogue:
     def __post_init__(self) -> None:
         object.__setattr__(self, "actions", tuple(self.actions))
         if not self.actions or not all(isinstance(a, Action) for a in self.actions):
-            raise RecipeError("catalogue: give at least one Action")
+            raise RecipeError("catalogue: actions must contain at least one Action")
         seen: set[str] = set()
         for name in self.names:
             if name in seen:
                 raise RecipeError(f"catalogue: two actions are named '{name}'; rename one")
             seen.add(name)
         for action in self.actions:
-            _ = action.prior  # none is an error that says what to do
-        object.__setattr__(self, "holdout", share("catalogue: holdout", self.holdout))
+            _ = action.prior  # raises without an effect
+        object.__setattr__(self, "holdout", check_share("catalogue: holdout", self.holdout))
         if not isinstance(self.salt, str):
             raise RecipeError("catalogue: salt must be text")
-        self._check_worth()
+        self._check_value()
         self._check_limits()
 
-    def _check_worth(self) -> None:
-        object.__setattr__(self, "periods", number("catalogue: periods", self.periods))
-        object.__setattr__(self, "margin", number("catalogue: margin", self.margin))
+    def _check_value(self) -> None:
+        object.__setattr__(self, "periods", check_number("catalogue: periods", self.periods))
+        object.__setattr__(self, "margin", check_number("catalogue: margin", self.margin))
         if self.periods <= 0.0:
             raise RecipeError("catalogue: periods must be above zero")
         if not 0.0 < self.margin <= 1.0:
-            raise RecipeError("catalogue: margin is a share, above 0 and at most 1")
+            raise RecipeError("catalogue: margin must be above 0 and at most 1")
         if self.value is not None and not isinstance(self.value, str):
-            raise RecipeError("catalogue: value must be a column's name or None")
+            raise RecipeError("catalogue: value must be a column name or None")
         if not isinstance(self.survival, bool):
             raise RecipeError("catalogue: survival must be True or False")
-        object.__setattr__(self, "discount", number("catalogue: discount", self.discount))
+        object.__setattr__(self, "discount", check_number("catalogue: discount", self.discount))
         if self.discount < 0.0:
-            raise RecipeError("catalogue: discount is a rate, zero or more")
+            raise RecipeError("catalogue: discount must be zero or more")
 
     def _check_limits(self) -> None:
         for name, kind in (("capacities", Capacity), ("floors", Floor)):
@@ -147,35 +144,35 @@ class Catalogue:
             raise RecipeError("catalogue: contact must be a ContactPolicy")
         if self.exploration is not None and not isinstance(self.exploration, Exploration):
             raise RecipeError("catalogue: exploration must be an Exploration or None")
-        known: dict[str, set[Any]] = {
+        names: dict[str, set[Any]] = {
             "channel": {action.channel for action in self.actions},
             "group": {action.group for action in self.actions},
             "action": set(self.names),
         }
-        counted: list[tuple[str, Any]] = [("capacity", c) for c in self.capacities]
-        counted += [("contact limit", c) for c in self.contact.limits]
-        counted += [("cool-down", c) for c in self.contact.cool_downs]
-        for said, rule in counted:
-            for name, values in known.items():
-                wanted = getattr(rule, name, None)
-                if wanted is not None and wanted not in values:
+        rules: list[tuple[str, Any]] = [("capacity", c) for c in self.capacities]
+        rules += [("contact limit", c) for c in self.contact.limits]
+        rules += [("cool-down", c) for c in self.contact.cool_downs]
+        for label, rule in rules:
+            for name, values in names.items():
+                value = getattr(rule, name, None)
+                if value is not None and value not in values:
                     raise RecipeError(
-                        f"catalogue: a {said} counts {name} '{wanted}', which no action has"
+                        f"catalogue: a {label} counts {name} '{value}', which no action has"
                     )
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The actions' names, in order."""
+        """Names of the actions, in order."""
         return tuple(action.name for action in self.actions)
 
     @property
     def capacity(self) -> tuple[int | None, ...]:
-        """The most customers of each action, in order; None for no limit."""
+        """Capacity of each action, in order; None for no limit."""
         return tuple(action.capacity for action in self.actions)
 
     @property
     def horizons(self) -> tuple[float, ...]:
-        """For how many periods each action's effect lasts, at most `periods`."""
+        """Number of periods that each action's effect lasts, at most `periods`."""
         return tuple(
             self.periods
             if action.benefit_periods is None
@@ -185,11 +182,11 @@ class Catalogue:
 
     @property
     def rate(self) -> float:
-        """The discount as a continuous rate."""
+        """Discount as a continuous rate per period."""
         return math.log1p(self.discount)
 
     def annuity_factor(self, periods: float) -> float:
-        """Give how many periods' value so many periods are worth today.
+        """Return the present value of one unit of money per period for this many periods.
 
         Examples
         --------
@@ -199,26 +196,6 @@ class Catalogue:
         11.31
         """
         return -math.expm1(-self.rate * periods) / self.rate if self.rate else periods
-
-    def compile(self, columns: Sequence[Column]) -> CompiledCatalogue:
-        """Check the catalogue against a contract's columns and make it ready for decisions.
-
-        Parameters
-        ----------
-        columns
-            The columns of the encoded matrix, in its order: ``contract.encoded("recommend")``.
-
-        Raises
-        ------
-        RecipeError
-            If a rule, a cost, a consent, a lever or the value names a column that is not
-            there, a category that the column does not have, or a comparison that its type
-            does not allow.
-
-        """
-        from churnkit.decisions.catalogue.compile import compile_catalogue
-
-        return compile_catalogue(self, columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the catalogue as JSON-able data; `from_dict` is its inverse."""
@@ -240,26 +217,26 @@ class Catalogue:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Catalogue:
-        """Rebuild a catalogue from `to_dict`, also from one of an older format.
+        """Rebuild a catalogue from `to_dict`, also of an older format.
 
         Raises
         ------
         RecipeError
-            If the data are of a newer format, incomplete, or not a catalogue at all.
+            If the data have a newer format, are incomplete, or are not a catalogue.
         """
-        parts = exactly(cls, forward(data))
-        explores = parts["exploration"]
+        parts = check_fields(cls, migrate(data))
+        exploration = parts["exploration"]
         return cls(
             **{
                 **parts,
-                "actions": _each("actions", parts, Action),
-                "capacities": _each("capacities", parts, Capacity),
-                "floors": _each("floors", parts, Floor),
+                "actions": _parse_members("actions", parts, Action),
+                "capacities": _parse_members("capacities", parts, Capacity),
+                "floors": _parse_members("floors", parts, Floor),
                 "contact": ContactPolicy.from_dict(parts["contact"]),
-                "exploration": None if explores is None else Exploration.from_dict(explores),
+                "exploration": None if exploration is None else Exploration.from_dict(exploration),
             }
         )
 
 
-def _each(name: str, parts: Mapping[str, Any], kind: Any) -> tuple[Any, ...]:
-    return tuple(kind.from_dict(member) for member in listed(f"catalogue: {name}", parts[name]))
+def _parse_members(name: str, parts: Mapping[str, Any], kind: Any) -> tuple[Any, ...]:
+    return tuple(kind.from_dict(member) for member in check_list(f"catalogue: {name}", parts[name]))

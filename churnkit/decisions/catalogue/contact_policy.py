@@ -1,4 +1,4 @@
-"""How often a customer may be approached: a contact policy, as data.
+"""Contact policies: limits, cool-downs and suppression.
 
 Examples
 --------
@@ -9,11 +9,10 @@ True
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import exactly, listed
+from churnkit.core.parsing import check_fields, check_list, check_name, check_number
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -24,16 +23,16 @@ __all__ = ["ContactLimit", "ContactPolicy", "CoolDown", "Suppression"]
 
 @dataclass(frozen=True, slots=True)
 class ContactLimit:
-    """The most actions that one customer gets in any stretch of time.
+    """Maximum number of actions for one customer in any time window.
 
     Parameters
     ----------
     most
-        How many, at least one.
+        Maximum number, at least 1.
     days
-        The length of the stretch, whole days or parts of one.
+        Length of the window in days; fractions are allowed.
     channel, group, action
-        Which actions count; None for any. More than one narrows further.
+        Actions that count; None for any. Several are combined with AND.
 
     Raises
     ------
@@ -56,15 +55,15 @@ class ContactLimit:
     def __post_init__(self) -> None:
         if isinstance(self.most, bool) or not isinstance(self.most, int) or self.most < 1:
             raise RecipeError(
-                "contact limit: most must be a whole number, at least 1; an action that nobody "
-                "may have is not eligible"
+                "contact limit: most must be a whole number, at least 1; to forbid an action, remove "
+                "it from the catalogue"
             )
-        object.__setattr__(self, "days", _days("contact limit", self.days))
+        object.__setattr__(self, "days", _check_days("contact limit", self.days))
         for name in ("channel", "group", "action"):
-            _named(f"contact limit: {name}", getattr(self, name))
+            check_name(f"contact limit: {name}", getattr(self, name))
 
     def counts(self, action: str | None, group: str | None, channel: str | None) -> bool:
-        """Tell whether an action is one that this limit counts."""
+        """Return True if an action counts towards this limit."""
         return (
             (self.action is None or self.action == action)
             and (self.group is None or self.group == group)
@@ -84,21 +83,21 @@ class ContactLimit:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ContactLimit:
         """Rebuild a limit from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))
 
 
 @dataclass(frozen=True, slots=True)
 class CoolDown:
-    """How long a customer is left alone after an outcome.
+    """Time without contacts after an outcome.
 
     Parameters
     ----------
     outcome
-        The outcome's kind, as the journal has it: ``"complained"``.
+        Kind of outcome in the journal: ``"complained"``.
     days
-        How long.
+        Length in days.
     channel
-        The channel that rests; None for all.
+        Channel that is paused; None for all.
 
     Examples
     --------
@@ -113,9 +112,11 @@ class CoolDown:
 
     def __post_init__(self) -> None:
         if not isinstance(self.outcome, str) or not self.outcome.strip():
-            raise RecipeError("cool-down: name the outcome, such as 'complained'")
-        object.__setattr__(self, "days", _days(f"cool-down after '{self.outcome}'", self.days))
-        _named("cool-down: channel", self.channel)
+            raise RecipeError("cool-down: outcome must be a kind of outcome, such as 'complained'")
+        object.__setattr__(
+            self, "days", _check_days(f"cool-down after '{self.outcome}'", self.days)
+        )
+        check_name("cool-down: channel", self.channel)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the cool-down as JSON-able data; `from_dict` is its inverse."""
@@ -124,21 +125,21 @@ class CoolDown:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> CoolDown:
         """Rebuild a cool-down from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """An action that a customer keeps refusing is not offered again for a while.
+    """Pause of an action after repeated refusals by a customer.
 
     Parameters
     ----------
     refusals
-        So many refusals of an action...
+        Number of refusals that suppress the action.
     days
-        ... within so many days suppress it.
+        Window in which they are counted, in days.
     outcome
-        The kind of outcome that is a refusal.
+        Kind of outcome that counts as a refusal.
 
     Examples
     --------
@@ -158,9 +159,9 @@ class Suppression:
             or self.refusals < 1
         ):
             raise RecipeError("suppression: refusals must be a whole number, at least 1")
-        object.__setattr__(self, "days", _days("suppression", self.days))
+        object.__setattr__(self, "days", _check_days("suppression", self.days))
         if not isinstance(self.outcome, str) or not self.outcome.strip():
-            raise RecipeError("suppression: name the outcome that is a refusal")
+            raise RecipeError("suppression: outcome must be a kind of outcome, such as 'refused'")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the suppression as JSON-able data; `from_dict` is its inverse."""
@@ -169,21 +170,21 @@ class Suppression:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Suppression:
         """Rebuild a suppression from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))
 
 
 @dataclass(frozen=True, slots=True)
 class ContactPolicy:
-    """All rules about how often, how soon and how stubbornly a customer is approached.
+    """Rules on how often and how soon a customer may be contacted.
 
     Parameters
     ----------
     limits
-        Each one holds; the journal keeps them too when several programs write at once.
+        Contact limits; the journal enforces them when several programs write at once.
     cool_downs
-        After which outcomes a customer is left alone.
+        Pauses after outcomes.
     suppression
-        When an action that is refused is no longer offered; None for never.
+        Pause of refused actions; None for none.
 
     Examples
     --------
@@ -197,14 +198,14 @@ class ContactPolicy:
     suppression: Suppression | None = None
 
     def __post_init__(self) -> None:
-        _all_of("limits", self, ContactLimit)
-        _all_of("cool_downs", self, CoolDown)
+        _check_members("limits", self, ContactLimit)
+        _check_members("cool_downs", self, CoolDown)
         if self.suppression is not None and not isinstance(self.suppression, Suppression):
             raise RecipeError("contact policy: suppression must be a Suppression or None")
 
     @property
     def days(self) -> float:
-        """How far back the policy looks, in days; 0 where there is no rule."""
+        """Longest window of all rules in days; 0 without rules."""
         rules: list[Any] = [*self.limits, *self.cool_downs]
         if self.suppression is not None:
             rules.append(self.suppression)
@@ -221,9 +222,9 @@ class ContactPolicy:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ContactPolicy:
         """Rebuild a policy from `to_dict`."""
-        parts = exactly(cls, data)
-        limits = listed("contact policy: limits", parts["limits"])
-        rests = listed("contact policy: cool_downs", parts["cool_downs"])
+        parts = check_fields(cls, data)
+        limits = check_list("contact policy: limits", parts["limits"])
+        rests = check_list("contact policy: cool_downs", parts["cool_downs"])
         stops = parts["suppression"]
         return cls(
             tuple(ContactLimit.from_dict(limit) for limit in limits),
@@ -232,21 +233,15 @@ class ContactPolicy:
         )
 
 
-def _all_of(name: str, policy: ContactPolicy, kind: type) -> None:
+def _check_members(name: str, policy: ContactPolicy, kind: type) -> None:
     members: Sequence[Any] = tuple(getattr(policy, name))
     object.__setattr__(policy, name, members)
     if not all(isinstance(member, kind) for member in members):
         raise RecipeError(f"contact policy: {name} must be a tuple of {kind.__name__}")
 
 
-def _days(said: str, days: Any) -> float:
-    if isinstance(days, bool) or not isinstance(days, (int, float)) or not math.isfinite(days):
-        raise RecipeError(f"{said}: days must be a finite number")
-    if days <= 0.0:
-        raise RecipeError(f"{said}: days must be above zero")
-    return float(days)
-
-
-def _named(said: str, name: Any) -> None:
-    if name is not None and (not isinstance(name, str) or not name.strip()):
-        raise RecipeError(f"{said} must be a name or None")
+def _check_days(label: str, days: Any) -> float:
+    length = check_number(f"{label}: days", days)
+    if length <= 0.0:
+        raise RecipeError(f"{label}: days must be above zero")
+    return length

@@ -1,11 +1,11 @@
-"""How much churn an action prevents: an assumption, with its interval."""
+"""Assumed effect of an action on churn, with an interval."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import exactly, number
+from churnkit.core.parsing import check_fields, check_number
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ __all__ = ["Effect"]
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The share of churn that an action prevents: an assumption, with its interval.
+    """Assumed share of churn that an action prevents, with an interval.
 
-    An action of effect .25 lowers a churn probability of .40 to .30. A negative effect drives
-    customers away.
+    An effect of 0.25 lowers a churn probability of 0.40 to 0.30. A negative effect increases
+    churn.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ class Effect:
 
     def __post_init__(self) -> None:
         for name in ("low", "expected", "high"):
-            share = number(f"effect: {name}", getattr(self, name))
+            share = check_number(f"effect: {name}", getattr(self, name))
             if not -1.0 <= share <= 1.0:
-                raise RecipeError(f"effect: {name} is a share of churn, from -1 to 1")
+                raise RecipeError(f"effect: {name} must be a share of churn, from -1 to 1")
             object.__setattr__(self, name, share)
         if not self.low <= self.expected <= self.high:
-            raise RecipeError("effect: give low, expected and high in ascending order")
+            raise RecipeError("effect: low, expected and high must be in ascending order")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effect as JSON-able data; `from_dict` is its inverse."""
@@ -58,4 +58,4 @@ class Effect:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Effect:
         """Rebuild an effect from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))

@@ -1,11 +1,11 @@
-"""How a catalogue explores: as data."""
+"""Exploration settings of a catalogue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from churnkit.core.parsing import exactly, share
+from churnkit.core.parsing import check_fields, check_share
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -18,20 +18,20 @@ By = Literal["uniform", "thompson"]
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """How many customers get an action by chance, so that effects can be learned.
+    """Randomized actions for a share of customers, so that effects can be measured.
 
     Parameters
     ----------
     epsilon
-        The share of customers for whom chance chooses; 1 for all.
+        Share of customers whose action is drawn at random; 1 for all.
     by
-        Chance chooses evenly among what is open to the customer (``"uniform"``), or each option
-        as often as a draw from the gains' intervals makes it the best (``"thompson"``).
+        Distribution of the draws: uniform over the eligible options (``"uniform"``), or the
+        probability that an option is the best under the gains' intervals (``"thompson"``).
     floor
-        The share of Thompson's draws that are even all the same, so that no option's
-        probability vanishes.
+        Share of the uniform distribution in Thompson sampling, so that every option keeps a
+        positive probability.
     reserve
-        The share of the budget and of each capacity that is kept for it; None for `epsilon`.
+        Share of the budget and of each capacity reserved for exploration; None for `epsilon`.
 
     Raises
     ------
@@ -52,15 +52,15 @@ class Exploration:
 
     def __post_init__(self) -> None:
         for name in ("epsilon", "floor"):
-            object.__setattr__(self, name, share(f"exploration: {name}", getattr(self, name)))
+            object.__setattr__(self, name, check_share(f"exploration: {name}", getattr(self, name)))
         if self.reserve is not None:
-            object.__setattr__(self, "reserve", share("exploration: reserve", self.reserve))
+            object.__setattr__(self, "reserve", check_share("exploration: reserve", self.reserve))
         if self.by not in get_args(By):
             raise RecipeError("exploration: by must be 'uniform' or 'thompson'")
 
     @property
     def reserved(self) -> float:
-        """The share of the budget and of each capacity that is kept for exploration."""
+        """Share of the budget and of each capacity reserved for exploration."""
         return self.epsilon if self.reserve is None else self.reserve
 
     def to_dict(self) -> dict[str, Any]:
@@ -75,4 +75,4 @@ class Exploration:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Exploration:
         """Rebuild the settings from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))

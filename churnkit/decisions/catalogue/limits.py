@@ -1,11 +1,11 @@
-"""Limits that several actions share, and floors that a segment must reach."""
+"""Capacities shared by several actions, and floors for segments."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import exactly, listed, named, share, whole
+from churnkit.core.parsing import check_count, check_fields, check_list, check_name, check_share
 from churnkit.core.predicate import Where
 from churnkit.errors import RecipeError
 
@@ -17,19 +17,19 @@ __all__ = ["Capacity", "Floor"]
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The most customers that a channel, or a group of actions, can serve in one period.
+    """Maximum number of customers of a channel or a group of actions in one period.
 
     Parameters
     ----------
     most
-        How many customers.
+        Maximum number of customers.
     channel, group
-        Which actions count; exactly one of the two.
+        Actions that count; exactly one of the two.
 
     Raises
     ------
     RecipeError
-        If the number is negative, or not exactly one of channel and group is named.
+        If the number is negative, or not exactly one of channel and group is set.
 
     Examples
     --------
@@ -44,18 +44,20 @@ class Capacity:
 
     def __post_init__(self) -> None:
         if (self.channel is None) == (self.group is None):
-            raise RecipeError("capacity: name a channel or a group, one of the two")
-        named("capacity: channel", self.channel)
-        named("capacity: group", self.group)
+            raise RecipeError("capacity: set exactly one of channel and group")
+        check_name("capacity: channel", self.channel)
+        check_name("capacity: group", self.group)
         if self.most is None:
-            raise RecipeError("capacity: most must be a whole number; leave it out for no limit")
-        whole("capacity: most", self.most)
+            raise RecipeError(
+                "capacity: most must be a whole number; omit the capacity for no limit"
+            )
+        check_count("capacity: most", self.most)
 
     def __str__(self) -> str:
         return f"group '{self.group}'" if self.channel is None else f"channel '{self.channel}'"
 
     def counts(self, channel: str | None, group: str | None) -> bool:
-        """Tell whether an action of this channel and group counts."""
+        """Return True if an action of this channel and group counts."""
         return channel == self.channel if self.channel is not None else group == self.group
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,26 +67,26 @@ class Capacity:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Capacity:
         """Rebuild a capacity from `to_dict`."""
-        return cls(**exactly(cls, data))
+        return cls(**check_fields(cls, data))
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The least customers of a segment who get an action, so that nobody is passed over.
+    """Minimum number of customers of a segment who get an action.
 
-    Only actions that pay count towards it; a plan never breaks a budget or a capacity for it,
-    and says how many customers are missing.
+    Only actions with a positive expected gain count. A plan never breaks a budget or a capacity
+    for a floor; it reports the shortfall.
 
     Parameters
     ----------
     name
-        The segment's name, for reports.
+        Name of the segment, for reports.
     where
-        Who belongs to it: conditions that hold, all of them.
+        Conditions of the segment, all of which must hold.
     share
-        The least share of its customers.
+        Minimum share of its customers.
     number
-        The least number of its customers; the larger of the two counts.
+        Minimum number of its customers; the larger of the two applies.
 
     Raises
     ------
@@ -105,21 +107,21 @@ class Floor:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
-            raise RecipeError("floor: give the segment a name")
-        said = f"floor '{self.name}'"
+            raise RecipeError("floor: name must not be empty")
+        label = f"floor '{self.name}'"
         object.__setattr__(self, "where", tuple(self.where))
         if not self.where or not all(isinstance(rule, Where) for rule in self.where):
-            raise RecipeError(f"{said}: where must be a tuple of Where(column, op, value)")
-        object.__setattr__(self, "share", share(f"{said}: share", self.share))
+            raise RecipeError(f"{label}: where must be a tuple of Where(column, op, value)")
+        object.__setattr__(self, "share", check_share(f"{label}: share", self.share))
         if self.number is None:
-            raise RecipeError(f"{said}: number must be a whole number")
-        whole(f"{said}: number", self.number)
+            raise RecipeError(f"{label}: number must be a whole number")
+        check_count(f"{label}: number", self.number)
         if self.share <= 0.0 and self.number <= 0:
-            raise RecipeError(f"{said}: give a share or a number above zero")
+            raise RecipeError(f"{label}: set a share or a number above zero")
 
     def least(self, customers: int) -> int:
-        """Give the floor for a segment of so many customers."""
-        # A share of whole customers, whatever the last bit of the product is.
+        """Return the minimum for a segment of this many customers."""
+        # Rounded up, with room for the rounding error of the product.
         return max(self.number, -int(-(self.share * customers - 1e-9) // 1))
 
     def to_dict(self) -> dict[str, Any]:
@@ -130,6 +132,6 @@ class Floor:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Floor:
         """Rebuild a floor from `to_dict`."""
-        parts = exactly(cls, data)
-        rules: Sequence[Any] = listed("floor: where", parts["where"])
+        parts = check_fields(cls, data)
+        rules: Sequence[Any] = check_list("floor: where", parts["where"])
         return cls(**{**parts, "where": tuple(Where.from_dict(rule) for rule in rules)})

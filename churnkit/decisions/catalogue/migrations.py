@@ -1,4 +1,4 @@
-"""The formats that catalogues were stored in, and their way to the newest."""
+"""Migrations of stored catalogues from older formats."""
 
 from __future__ import annotations
 
@@ -7,48 +7,48 @@ from typing import Any
 
 from churnkit.errors import RecipeError
 
-__all__ = ["CATALOGUE_FORMAT", "forward"]
+__all__ = ["CATALOGUE_FORMAT", "migrate"]
 
 CATALOGUE_FORMAT = 3
 
 
-def forward(data: Any) -> dict[str, Any]:
-    """Give a stored catalogue's parts in the newest format, without the format's number.
+def migrate(data: Any) -> dict[str, Any]:
+    """Return a stored catalogue's fields in the newest format, without the version.
 
     Raises
     ------
     RecipeError
-        If it is no catalogue, or of a newer format.
+        If `data` is not a catalogue, or has a newer format.
     """
-    said = data.get("format") if isinstance(data, Mapping) else None
-    if isinstance(said, bool) or not isinstance(said, int) or said < 1:
-        raise RecipeError("catalogue: no 'format' is given; write it with to_dict()")
-    if said > CATALOGUE_FORMAT:
+    version = data.get("format") if isinstance(data, Mapping) else None
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise RecipeError("catalogue: 'format' is missing; store catalogues with to_dict()")
+    if version > CATALOGUE_FORMAT:
         raise RecipeError(
-            f"catalogue: format {said} is newer than {CATALOGUE_FORMAT}, the newest that "
-            "this churnkit reads; upgrade churnkit"
+            f"catalogue: format {version} is newer than {CATALOGUE_FORMAT}, the newest "
+            "supported: upgrade churnkit"
         )
     parts = {key: part for key, part in data.items() if key != "format"}
-    for step in (_from_1, _from_2)[said - 1 :]:
+    for step in (_from_1, _from_2)[version - 1 :]:
         parts = step(parts)
     return parts
 
 
 def _from_2(parts: dict[str, Any]) -> dict[str, Any]:
-    return {"survival": False, "discount": 0.0, **_with(parts, {"features": []})}
+    return {"survival": False, "discount": 0.0, **_add_to_actions(parts, {"features": []})}
 
 
-def _with(parts: dict[str, Any], further: dict[str, Any]) -> dict[str, Any]:
+def _add_to_actions(parts: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
     actions = parts.get("actions")
     if not isinstance(actions, list):
         return parts
     return {
         **parts,
-        "actions": [further | dict(a) if isinstance(a, Mapping) else a for a in actions],
+        "actions": [defaults | dict(a) if isinstance(a, Mapping) else a for a in actions],
     }
 
 
-# What catalogues and actions have had since format 2, as it was in effect before.
+# Fields added in format 2, with the values that format 1 implied.
 _CATALOGUE_2: dict[str, Any] = {
     "capacities": [],
     "floors": [],
@@ -73,7 +73,7 @@ _ACTION_2: dict[str, Any] = {
 
 
 def _from_1(parts: dict[str, Any]) -> dict[str, Any]:
-    strange = [key for key in parts if key in _CATALOGUE_2]
-    if strange:
-        raise RecipeError(f"catalogue: {', '.join(strange)} is not known in format 1")
-    return _with(parts, _ACTION_2) | _CATALOGUE_2
+    unknown = [key for key in parts if key in _CATALOGUE_2]
+    if unknown:
+        raise RecipeError(f"catalogue: format 1 has no field {', '.join(unknown)}")
+    return _add_to_actions(parts, _ACTION_2) | _CATALOGUE_2

@@ -1,1 +1,1 @@
-"""Decide which actions a customer may get."""
+"""Eligibility of customers for actions."""

@@ -1,4 +1,4 @@
-"""Who is decided on and when: what holdouts, contact rules and chance need to know."""
+"""Customers, day and contact history of a decision."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["DecisionContext", "Event", "History", "check_context", "context_requ
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One contact or outcome of a customer, as the journal has it.
+    """One contact or outcome of a customer, from the journal.
 
     Parameters
     ----------
     at
-        When, UTC.
+        Time in UTC.
     outcome
-        The outcome's kind; None for a contact.
+        Kind of outcome; None for a contact.
     action, group, channel
-        The action that went out, or that the outcome followed; None where none is known.
+        Action of the contact, or of the decision that led to the outcome; None if unknown.
     """
 
     at: datetime
@@ -39,12 +39,12 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What happened to each customer before.
+    """Earlier contacts and outcomes of customers.
 
     Parameters
     ----------
     events
-        By customer, as text; a customer without events may be left out.
+        Events by customer id; customers without events may be omitted.
 
     Examples
     --------
@@ -58,7 +58,7 @@ class History:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> History:
-        """Build a history from the rows of `Journal.contacts`."""
+        """Build a history from rows of `Journal.contacts`."""
         events: dict[str, list[Event]] = {}
         for row in rows:
             events.setdefault(str(row["customer"]), []).append(
@@ -75,20 +75,20 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """The customers of a matrix, row by row, and the day.
+    """Customers of a matrix, row by row, and the day of the decisions.
 
     Parameters
     ----------
     customers
-        (n,) the entities, as text.
+        (n,) entity ids as text.
     as_of
-        The day that is decided for: actions must be valid on it, and chance is seeded with it.
+        Day of the decisions: actions must be valid on it, and it seeds random draws.
     history
-        What happened before; needed where the catalogue has contact rules.
+        Earlier contacts and outcomes; required if the catalogue has contact rules.
     at
-        The time from which contact rules look back; the day's midnight, UTC, if None.
+        Time from which contact rules look back; midnight UTC of `as_of` if None.
     no_contact
-        Customers who get nothing for other reasons: erased, or complained by letter.
+        Customers who must not be contacted for other reasons, such as erasure.
 
     Examples
     --------
@@ -105,18 +105,18 @@ class DecisionContext:
 
     @property
     def moment(self) -> datetime:
-        """The time from which contact rules look back."""
+        """Time from which contact rules look back."""
         if self.at is None:
             return datetime(self.as_of.year, self.as_of.month, self.as_of.day, tzinfo=UTC)
         return self.at if self.at.tzinfo is not None else self.at.replace(tzinfo=UTC)
 
     def back(self, days: float) -> datetime:
-        """Give the time so many days before."""
+        """Return the time this many days before `moment`."""
         return self.moment - timedelta(days=days)
 
 
 def context_requirements(catalogue: Catalogue) -> list[str]:
-    """Name the parts of a catalogue that need to know who the customers are and which day it is.
+    """Return the parts of a catalogue that need a `DecisionContext`.
 
     Examples
     --------
@@ -131,23 +131,22 @@ def context_requirements(catalogue: Catalogue) -> list[str]:
         ("dates", any(a.valid_from or a.valid_until for a in catalogue.actions)),
         ("contact rules", catalogue.contact.days > 0.0),
     )
-    return [name for name, there in parts if there]
+    return [name for name, present in parts if present]
 
 
 def check_context(catalogue: Catalogue, context: DecisionContext | None, rows: int) -> None:
-    """Refuse to decide where the catalogue needs to know more than it is told.
+    """Check that a decision context has what the catalogue needs.
 
     Raises
     ------
     RecipeError
-        If holdouts, chance or dates need the customers and the day, or contact rules need what
-        happened before.
+        If the context is missing, has another number of rows, or lacks the contact history.
     """
     if context is None:
-        needs = context_requirements(catalogue)
-        if needs:
+        requirements = context_requirements(catalogue)
+        if requirements:
             raise RecipeError(
-                f"the catalogue has {', '.join(needs)}, which depend on the customer and the day: "
+                f"the catalogue has {', '.join(requirements)}, which depend on the customer and the day: "
                 "pass context=DecisionContext(customers, as_of)"
             )
         return

@@ -1,7 +1,7 @@
-"""What stands between a customer and each action, before any gain is weighed.
+"""Exclude customers from actions: rules, consent, dates, contact policy and holdouts.
 
-A table and a single row get the same verdict: the rules are asked column by column for the one,
-cell by cell for the other; all else is asked customer by customer.
+A table and a single row get the same result: rules are evaluated by column for a table and by
+cell for a row, everything else by customer.
 """
 
 from __future__ import annotations
@@ -23,10 +23,16 @@ if TYPE_CHECKING:
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue, Rule
     from churnkit.decisions.eligibility.context import DecisionContext, Event
 
-__all__ = ["NOT_EXCLUDED", "assigned_holdouts", "row_exclusions", "table_exclusions"]
+__all__ = [
+    "NOT_EXCLUDED",
+    "assigned_holdouts",
+    "eligible_actions",
+    "row_exclusions",
+    "table_exclusions",
+]
 
 NOT_EXCLUDED = 0
-"""Nothing bars the action."""
+"""Code of an eligible action."""
 
 
 def table_exclusions(
@@ -34,60 +40,72 @@ def table_exclusions(
     matrix: NDArray[np.float64],
     context: DecisionContext | None = None,
 ) -> NDArray[np.int8]:
-    """Give the first thing that bars each action, (n, m): a place in `REASONS`, or `NOT_EXCLUDED`."""
-    catalogue.sized(matrix)
+    """Return the first exclusion of each action, (n, m): a reason code, or `NOT_EXCLUDED`."""
+    catalogue.check_width(matrix)
     declared = catalogue.catalogue
     codes = np.full((matrix.shape[0], len(declared.actions)), NOT_EXCLUDED, dtype=np.int8)
-    for kind, code in _kinds(catalogue):
-        for j, rules in enumerate(kind):
+    for rules_by_action, code in _rule_kinds(catalogue):
+        for j, rules in enumerate(rules_by_action):
             for rule in rules:
-                _bar(codes[:, j], ~rule.mask(matrix), code)
+                _exclude(codes[:, j], ~rule.mask(matrix), code)
     for j, index in enumerate(catalogue.consent_index):
         if index is not None:
-            _bar(codes[:, j], matrix[:, index] != 1.0, reason_codes.NO_CONSENT)
+            _exclude(codes[:, j], matrix[:, index] != 1.0, reason_codes.NO_CONSENT)
     if context is not None:
-        _bar_by_day(codes, declared, context)
-        _bar_by_past(codes, declared, context)
-        _bar_by_holdout(codes, declared, context)
+        _exclude_by_date(codes, declared, context)
+        _exclude_by_history(codes, declared, context)
+        _exclude_by_holdout(codes, declared, context)
     return codes
 
 
 def row_exclusions(
     catalogue: CompiledCatalogue, row: Sequence[float], context: DecisionContext | None = None
 ) -> list[int]:
-    """Give the first thing that bars each action for one customer, (m,)."""
+    """Return the first exclusion of each action for one customer, (m,)."""
     declared = catalogue.catalogue
     codes = [NOT_EXCLUDED] * len(declared.actions)
-    kinds = _kinds(catalogue)
+    kinds = _rule_kinds(catalogue)
     for j, action in enumerate(declared.actions):
-        for kind, code in kinds:
-            if codes[j] == NOT_EXCLUDED and kind and not all(rule.holds(row) for rule in kind[j]):
+        for rules_by_action, code in kinds:
+            if (
+                codes[j] == NOT_EXCLUDED
+                and rules_by_action
+                and not all(rule.holds(row) for rule in rules_by_action[j])
+            ):
                 codes[j] = code
         index = catalogue.consent_index[j] if catalogue.consent_index else None
         if codes[j] == NOT_EXCLUDED and index is not None and row[index] != 1.0:
             codes[j] = reason_codes.NO_CONSENT
-        if codes[j] == NOT_EXCLUDED and context is not None and not action.valid_on(context.as_of):
+        if codes[j] == NOT_EXCLUDED and context and not action.valid_on(context.as_of):
             codes[j] = reason_codes.INVALID_NOW
     if context is not None:
         customer = context.customers[0]
-        for verdict in (_past(declared, context, customer), _held(declared, customer)):
-            codes = [code or other for code, other in zip(codes, verdict, strict=True)]
+        codes = _first(codes, _history_exclusions(declared, context, customer))
+        codes = _first(codes, _holdout_exclusions(declared, customer))
     return codes
 
 
+def eligible_actions(
+    catalogue: CompiledCatalogue, matrix: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Return which actions each customer is eligible for by rules and consent, (n, m)."""
+    eligible: NDArray[np.bool_] = table_exclusions(catalogue, matrix) == NOT_EXCLUDED
+    return eligible
+
+
 def assigned_holdouts(catalogue: Catalogue, customer: str) -> str | None:
-    """Name the holdouts that a customer is in: ``"global"``, or actions; None for none."""
+    """Return a customer's holdouts: ``"global"``, or names of actions; None for none."""
     if catalogue.holdout and position(catalogue.salt, GLOBAL, customer) < catalogue.holdout:
         return "global"
-    held = [
+    names = [
         action.name
         for action in catalogue.actions
         if action.holdout and position(catalogue.salt, action.name, customer) < action.holdout
     ]
-    return ",".join(held) or None
+    return ",".join(names) or None
 
 
-def _kinds(
+def _rule_kinds(
     catalogue: CompiledCatalogue,
 ) -> tuple[tuple[tuple[tuple[Rule, ...], ...], int], ...]:
     return (
@@ -97,59 +115,63 @@ def _kinds(
     )
 
 
-def _bar(column: NDArray[np.int8], where: NDArray[np.bool_], code: int) -> None:
-    column[where & (column == NOT_EXCLUDED)] = code
+def _exclude(column: NDArray[np.int8], rows: NDArray[np.bool_], code: int) -> None:
+    column[rows & (column == NOT_EXCLUDED)] = code
 
 
-def _bar_by_day(codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext) -> None:
-    every = np.ones(codes.shape[0], dtype=np.bool_)
+def _first(codes: Sequence[int], later: Sequence[int]) -> list[int]:
+    return [code or other for code, other in zip(codes, later, strict=True)]
+
+
+def _exclude_by_date(
+    codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext
+) -> None:
+    all_rows = np.ones(codes.shape[0], dtype=np.bool_)
     for j, action in enumerate(catalogue.actions):
         if not action.valid_on(context.as_of):
-            _bar(codes[:, j], every, reason_codes.INVALID_NOW)
+            _exclude(codes[:, j], all_rows, reason_codes.INVALID_NOW)
 
 
-def _bar_by_past(codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext) -> None:
+def _exclude_by_history(
+    codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext
+) -> None:
     events = {} if context.history is None else context.history.events
     if not events and not context.no_contact:
         return
     for i, customer in enumerate(context.customers):
         if customer in events or customer in context.no_contact:
-            codes[i] = [
-                code or other
-                for code, other in zip(codes[i], _past(catalogue, context, customer), strict=True)
-            ]
+            codes[i] = _first(codes[i].tolist(), _history_exclusions(catalogue, context, customer))
 
 
-def _bar_by_holdout(
+def _exclude_by_holdout(
     codes: NDArray[np.int8], catalogue: Catalogue, context: DecisionContext
 ) -> None:
-    everything = held_out(catalogue.salt, GLOBAL, catalogue.holdout, context.customers)
+    in_global = held_out(catalogue.salt, GLOBAL, catalogue.holdout, context.customers)
     for j, action in enumerate(catalogue.actions):
-        held = held_out(catalogue.salt, action.name, action.holdout, context.customers)
-        _bar(codes[:, j], held | everything, reason_codes.HELD_OUT)
+        in_own = held_out(catalogue.salt, action.name, action.holdout, context.customers)
+        _exclude(codes[:, j], in_own | in_global, reason_codes.HELD_OUT)
 
 
-def _held(catalogue: Catalogue, customer: str) -> list[int]:
-    everything = held_out(catalogue.salt, GLOBAL, catalogue.holdout, [customer])[0]
+def _holdout_exclusions(catalogue: Catalogue, customer: str) -> list[int]:
+    in_global = held_out(catalogue.salt, GLOBAL, catalogue.holdout, [customer])[0]
     return [
         reason_codes.HELD_OUT
-        if everything or held_out(catalogue.salt, a.name, a.holdout, [customer])[0]
+        if in_global or held_out(catalogue.salt, a.name, a.holdout, [customer])[0]
         else NOT_EXCLUDED
         for a in catalogue.actions
     ]
 
 
-def _past(catalogue: Catalogue, context: DecisionContext, customer: str) -> list[int]:
-    """Give what a customer's past bars, by action."""
+def _history_exclusions(catalogue: Catalogue, context: DecisionContext, customer: str) -> list[int]:
     if customer in context.no_contact:
         return [reason_codes.NO_CONSENT] * len(catalogue.actions)
     events = () if context.history is None else context.history.events.get(customer, ())
     if not events:
         return [NOT_EXCLUDED] * len(catalogue.actions)
-    return [_past_of(catalogue, context, events, action) for action in catalogue.actions]
+    return [_contact_exclusion(catalogue, context, events, action) for action in catalogue.actions]
 
 
-def _past_of(
+def _contact_exclusion(
     catalogue: Catalogue, context: DecisionContext, events: Sequence[Event], action: Action
 ) -> int:
     policy = catalogue.contact
@@ -163,18 +185,19 @@ def _past_of(
         )
         if sent >= limit.most:
             return reason_codes.CAPPED
-    for rest in policy.cool_downs:
-        if rest.channel is not None and rest.channel != action.channel:
+    for cool_down in policy.cool_downs:
+        if cool_down.channel is not None and cool_down.channel != action.channel:
             continue
-        since = context.back(rest.days)
-        if any(e.outcome == rest.outcome and e.at > since for e in events):
+        since = context.back(cool_down.days)
+        if any(e.outcome == cool_down.outcome and e.at > since for e in events):
             return reason_codes.COOLING
-    stop = policy.suppression
-    if stop is not None:
-        since = context.back(stop.days)
+    suppression = policy.suppression
+    if suppression is not None:
+        since = context.back(suppression.days)
         refusals = sum(
-            e.outcome == stop.outcome and e.action == action.name and e.at > since for e in events
+            e.outcome == suppression.outcome and e.action == action.name and e.at > since
+            for e in events
         )
-        if refusals >= stop.refusals:
+        if refusals >= suppression.refusals:
             return reason_codes.SUPPRESSED
     return NOT_EXCLUDED

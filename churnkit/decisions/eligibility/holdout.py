@@ -1,10 +1,10 @@
-"""Who is held out: a share of customers, chosen by a hash of their id, always the same ones.
+"""Assign customers to holdouts by a hash of their id.
 
 A customer is held out when the first 8 bytes of ``SHA-256(salt + ":" + scope + ":" + customer)``,
 read as a big-endian number and divided by 2^64, are below the share. The text is UTF-8; the scope
-is ``*`` for the global holdout and the action's name for an action's own; the customer is the
-entity as text. Every language computes the same, and a larger share keeps those who were held
-out before.
+is ``*`` for the global holdout and the name of the action for its own; the customer is the entity
+id as text. The assignment is reproducible in any language, and a larger share keeps all customers
+of a smaller one.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["GLOBAL", "held_out", "position"]
 
 GLOBAL = "*"
-"""The scope of the holdout that gets no action at all."""
+"""Scope of the global holdout, which gets no action."""
 
 
 def position(salt: str, scope: str, customer: str) -> float:
-    """Give a customer's place between 0 and 1: uniform, and the same for ever.
+    """Return a customer's uniform position in [0, 1), the same on every call.
 
     Examples
     --------
@@ -34,12 +34,12 @@ def position(salt: str, scope: str, customer: str) -> float:
     0.189279
     """
     digest = hashlib.sha256(f"{salt}:{scope}:{customer}".encode()).digest()
-    # 53 bits are what a float holds: the same number in every language.
+    # The top 53 bits: exact as a float in every language.
     return (int.from_bytes(digest[:8], "big") >> 11) / 9007199254740992.0
 
 
 def held_out(salt: str, scope: str, share: float, customers: Sequence[str]) -> NDArray[np.bool_]:
-    """Tell which customers are held out, (n,).
+    """Return which customers are held out, (n,).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What chance may do: which options, how likely, and within which reserve."""
+"""Exploration of one table of customers: draw weights and reserve."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ __all__ = ["Explorer"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explorer:
-    """An exploration made ready for one table of customers.
+    """Exploration prepared for one table of customers.
 
     Parameters
     ----------
     exploration
-        The catalogue's.
+        Settings of the catalogue.
     weights
-        (n, 1 + m) how likely each customer draws none and each action.
+        (n, 1 + m) probabilities of drawing none and each action.
     reserve
-        (m,) how many customers it may give each action.
+        (m,) maximum number of customers that exploration may give each action.
     rest
-        The room that is left for the plan.
+        Capacity that remains for the plan.
     seed
-        The salt and the day.
+        Salt and day.
     """
 
     exploration: Exploration
@@ -48,44 +48,41 @@ class Explorer:
 
     @classmethod
     def for_table(
-        cls, gains: Gains, room: RemainingCapacity, catalogue: Catalogue, day: str
+        cls, gains: Gains, capacity: RemainingCapacity, catalogue: Catalogue, day: str
     ) -> Explorer:
-        """Open what might pay to chance: actions whose gain's upper bound is above zero.
-
-        `catalogue` must explore.
-        """
+        """Prepare exploration over actions whose upper bound of the gain is above zero."""
         exploration = catalogue.exploration or Exploration(0.0)
         cost = np.broadcast_to(gains.cost, gains.expected.shape)
-        might = gains.eligible & (gains.high > 0.0)
-        reserve, dearest, cells = exploration_reserve(room, exploration, might, cost)
+        promising = gains.eligible & (gains.high > 0.0)
+        reserve, dearest, cells = exploration_reserve(capacity, exploration, promising, cost)
         weights = _weights(exploration, gains, cells)
         seed = f"{catalogue.salt}:{day}"
-        return cls(exploration, weights, reserve, room.without(reserve, dearest), seed)
+        return cls(exploration, weights, reserve, capacity.without(reserve, dearest), seed)
 
     @classmethod
     def at_prices(
-        cls, gains: Gains, room: RemainingCapacity, catalogue: Catalogue, day: str
+        cls, gains: Gains, capacity: RemainingCapacity, catalogue: Catalogue, day: str
     ) -> Explorer:
-        """Open the same for customers at a plan's prices, where nothing is kept back for them."""
+        """Prepare exploration at the shadow prices of a plan, without a reserve."""
         exploration = catalogue.exploration or Exploration(0.0)
-        fits = (gains.cost <= room.budget) & ~room.closed()
+        fits = (gains.cost <= capacity.budget) & ~capacity.closed()
         weights = _weights(exploration, gains, gains.eligible & (gains.high > 0.0) & fits)
-        endless = np.full(room.capacity.shape[0], np.inf)
-        return cls(exploration, weights, endless, room, f"{catalogue.salt}:{day}")
+        unlimited = np.full(capacity.capacity.shape[0], np.inf)
+        return cls(exploration, weights, unlimited, capacity, f"{catalogue.salt}:{day}")
 
     def protecting_floors(self, planned: NDArray[np.int64], members: NDArray[np.bool_]) -> Explorer:
-        """Take "none" from what chance may choose for members of floors who have an action."""
+        """Remove "none" from the options of floor members who have an action."""
         rows = np.flatnonzero(members & (planned >= 0))
         weights = self.weights.copy()
         weights[rows, 0] = 0.0
         total = weights[rows].sum(axis=1)
-        bare = rows[total <= 0.0]
-        weights[bare, planned[bare] + 1] = 1.0
+        without_option = rows[total <= 0.0]
+        weights[without_option, planned[without_option] + 1] = 1.0
         weights[rows] /= weights[rows].sum(axis=1, keepdims=True)
         return replace(self, weights=weights)
 
     def draw(self, planned: NDArray[np.int64], customers: Sequence[str]) -> Draw:
-        """Let chance choose for some of the plan's customers."""
+        """Draw actions for customers of the plan."""
         drawn = draw(
             planned,
             self.weights,
@@ -94,7 +91,7 @@ class Explorer:
             seed=self.seed,
             customers=customers,
         )
-        # Where there is nothing to choose from, nothing was explored.
+        # A customer without options is not explored.
         drawn.explored[self.weights[:, 0] >= 1.0] = False
         return drawn
 

@@ -1,4 +1,4 @@
-"""A ranking checked against a contract, and the list of one customer."""
+"""Compile a ranking against a contract, and rank options for one customer or a table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from churnkit.decisions import reason_codes
-from churnkit.decisions.catalogue.compile import compile_catalogue
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.decisions.eligibility.context import check_context
-from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, row_exclusions
+from churnkit.decisions.eligibility.exclusions import (
+    NOT_EXCLUDED,
+    row_exclusions,
+    table_exclusions,
+)
 from churnkit.decisions.ranking.slate import RankedSlate, ValueModel, rank_values
-from churnkit.errors import RecipeError
+from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +30,16 @@ if TYPE_CHECKING:
     from churnkit.decisions.eligibility.context import DecisionContext
     from churnkit.decisions.ranking.ranking import Ranking
 
-__all__ = ["CompiledRanking", "Knowledge", "RankingDecision", "compile_ranking"]
+__all__ = ["CompiledRanking", "RankingDecision", "RewardModel", "compile_ranking", "rank_rows"]
 
-# A category of more levels says little by each, and would make the model wide.
-_MOST_LEVELS = 50
+# Categorical features with more levels are skipped: each level would need a coefficient.
+_MAX_LEVELS = 50
+# Customers ranked at once; bounds the memory of the draws.
+_CHUNK_ROWS = 1_000
 
 
-class Knowledge(ValueModel, Protocol):
-    """What is known of options: `churnkit.models.LinearBandit`, or your own."""
+class RewardModel(ValueModel, Protocol):
+    """Model of rewards: `churnkit.models.LinearBandit`, or a custom one."""
 
     def expected(
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
@@ -44,16 +50,16 @@ class Knowledge(ValueModel, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RankingDecision:
-    """What one customer is shown.
+    """Ranked options of one customer.
 
     Parameters
     ----------
     slate
-        The list with its propensities and expected rewards; None where no option is open to the customer.
+        Options with propensities and expected rewards; None if no option is eligible.
     reason
         One of `REASONS`.
     eligible
-        The options that nothing barred, in the ranking's order.
+        Names of the eligible options, in the ranking's order.
     """
 
     slate: RankedSlate | None
@@ -62,138 +68,157 @@ class RankingDecision:
 
     @property
     def action(self) -> str | None:
-        """The option in the first place."""
+        """Name of the first option."""
         return None if self.slate is None else self.slate.options[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledRanking:
-    """A ranking that fits a contract. Made by `Ranking.compile`.
+    """Ranking with its columns as indices of the encoded matrix, from `compile_ranking`.
 
     Parameters
     ----------
     ranking
-        As the recipe declares it.
+        The ranking.
     rules
-        What bars an option, compiled.
+        Compiled eligibility rules.
     columns
-        Those of the contract that it learns from.
-    places : (f,)
-        Their places in the encoded matrix.
+        Customer features of the reward model.
+    indices : (f,)
+        Their indices in the encoded matrix.
     option_features : (m, g)
-        The options' features.
+        Features of the options.
     """
 
     ranking: Ranking
     rules: CompiledCatalogue
     columns: tuple[Column, ...]
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
     option_features: NDArray[np.float64]
 
     @property
     def categories(self) -> dict[int, int]:
-        """For each column of category codes, by its place among `columns`: how many levels."""
+        """Number of levels of each categorical feature, by its position in `columns`."""
         return {
-            at: len(column.levels or ())
-            for at, column in enumerate(self.columns)
+            position: len(column.levels or ())
+            for position, column in enumerate(self.columns)
             if column.type == "string"
         }
 
     @property
     def digest(self) -> str:
-        """What a state must have been learned from to fit: columns, their levels, features."""
-        read = [
+        """SHA-256 of the columns, their levels and the width of the option features.
+
+        A bandit state fits a ranking with the same digest.
+        """
+        columns = [
             [c.name, c.type, list(c.levels or ()) if c.type == "string" else None]
             for c in self.columns
         ]
-        said = json.dumps([read, self.option_features.shape[1]])
-        return hashlib.sha256(said.encode()).hexdigest()
+        text = json.dumps([columns, self.option_features.shape[1]])
+        return hashlib.sha256(text.encode()).hexdigest()
 
-    def warm_up(self, known: Knowledge) -> None:
-        """Ask for all options once, so that what a model works out once is there."""
-        nobody = np.zeros((1, len(self.places)))
-        for ask in (known.sample, known.expected):
-            ask(nobody, self.ranking.names, self.option_features)
+    def warm_up(self, model: RewardModel) -> None:
+        """Evaluate all options once, to fill the model's caches."""
+        customer = np.zeros((1, len(self.indices)))
+        for evaluate in (model.sample, model.expected):
+            evaluate(customer, self.ranking.names, self.option_features)
 
     def rank_one(
         self,
         row: Sequence[float],
-        known: Knowledge,
+        model: RewardModel,
         *,
         key: str,
         context: DecisionContext | None = None,
     ) -> RankingDecision:
-        """Rank the options that are open to one customer.
+        """Rank the eligible options for one customer.
 
         Parameters
         ----------
         row
             (k,) the customer, encoded for ``"recommend"``.
-        known
-            What is known of the options' values.
+        model
+            Model of the rewards.
         key
-            Names the decision: the same key and state give the same list.
+            Decision key: the same key and model give the same slate.
         context
-            The customer and the day; needed where the ranking has holdouts, dates or contact
-            rules.
+            Customer and day; required if the ranking has holdouts, dates or contact rules.
+
+        Returns
+        -------
+        RankingDecision
+            The slate, or the reason for none.
 
         Raises
         ------
         RecipeError
-            If `context` is needed.
+            If `context` is required and missing.
         """
         check_context(self.ranking.rules, context, 1)
-        barred = row_exclusions(self.rules, row, context)
-        open_ = [place for place, code in enumerate(barred) if code == NOT_EXCLUDED]
-        if not open_:
-            return self.closed(int(reason_codes.nearest(np.array([barred], dtype=np.int8))[0]))
-        asked = self.asked(np.array([row], dtype=np.float64), open_)
-        drawn, expected = known.sample(*asked), known.expected(*asked)
-        return self.shown(drawn[:, 0, :], expected[0], asked[1], key=key)
+        excluded = row_exclusions(self.rules, row, context)
+        eligible = [index for index, code in enumerate(excluded) if code == NOT_EXCLUDED]
+        if not eligible:
+            codes = np.array([excluded], dtype=np.int8)
+            return _no_slate(int(reason_codes.nearest(codes)[0]))
+        inputs = self._model_inputs(np.array([row], dtype=np.float64), eligible)
+        draws, expected = model.sample(*inputs), model.expected(*inputs)
+        return self._build_slate(draws[:, 0, :], expected[0], inputs[1], key=key)
 
-    def closed(self, code: int) -> RankingDecision:
-        """Give what a customer is shown to whom nothing is open: nothing, and why."""
-        return RankingDecision(None, reason_codes.REASONS[code])
-
-    def asked(
-        self, matrix: NDArray[np.float64], open_: Sequence[int]
+    def _model_inputs(
+        self, matrix: NDArray[np.float64], eligible: Sequence[int]
     ) -> tuple[NDArray[np.float64], list[str], NDArray[np.float64]]:
-        """Give what `Knowledge` is asked: customers, and names and features of open options."""
-        names = [self.ranking.options[place].name for place in open_]
-        return matrix[:, list(self.places)], names, self.option_features[list(open_)]
+        names = [self.ranking.options[index].name for index in eligible]
+        return matrix[:, list(self.indices)], names, self.option_features[list(eligible)]
 
-    def shown(
+    def _build_slate(
         self,
-        drawn: NDArray[np.float64],
+        draws: NDArray[np.float64],
         expected: NDArray[np.float64],
         names: Sequence[str],
         *,
         key: str,
     ) -> RankingDecision:
-        """Make the list of one customer from draws (draws, k) and expected rewards (k,)."""
+        """Rank one customer's options from draws (draws, k) and expected rewards (k,)."""
         ranking = self.ranking
         slate = rank_values(
-            drawn,
+            draws,
             names,
             key=key,
             size=ranking.size,
             epsilon=ranking.epsilon,
             salt=ranking.salt,
         )
-        # Draws lean to what is uncertain; what is told is what is expected.
-        worth = dict(zip(names, expected.tolist(), strict=True))
-        slate = replace(slate, values=tuple(worth[name] for name in slate.options))
+        # Draws favor uncertain options; the reported values are expected rewards.
+        rewards = dict(zip(names, expected.tolist(), strict=True))
+        slate = replace(slate, values=tuple(rewards[name] for name in slate.options))
         code = reason_codes.CHANCE if slate.explored else reason_codes.RANKED
         return RankingDecision(slate, reason_codes.REASONS[code], tuple(names))
 
 
+def _no_slate(code: int) -> RankingDecision:
+    return RankingDecision(None, reason_codes.REASONS[code])
+
+
 def compile_ranking(ranking: Ranking, columns: Sequence[Column]) -> CompiledRanking:
-    """Check a ranking against the columns of the encoded matrix, in its order.
+    """Check a ranking against the columns of a contract and resolve them to indices.
+
+    Parameters
+    ----------
+    ranking
+        The ranking.
+    columns
+        Columns of the encoded matrix, in its order: ``contract.encoded("recommend")``.
+
+    Returns
+    -------
+    CompiledRanking
+        The ranking, ready to rank encoded rows.
 
     Raises
     ------
     RecipeError
-        Names the option or the column, and the mend.
+        If a rule does not fit its column, or a column to learn from is not a feature.
 
     Examples
     --------
@@ -210,35 +235,101 @@ def compile_ranking(ranking: Ranking, columns: Sequence[Column]) -> CompiledRank
     >>> compiled.rank_one([30.0], Fixed(), key="k1").slate.propensities
     (0.9,)
     """
-    rules = compile_catalogue(ranking.rules, columns, valued=False)
-    chosen = ranking.columns or tuple(c.name for c in columns if _is_read(c))
-    by_name = {column.name: place for place, column in enumerate(columns)}
-    places = tuple(_place(name, columns, by_name) for name in chosen)
-    width = len(ranking.options[0].features)
+    rules = compile_catalogue(ranking.rules, columns, needs_value=False)
+    names = ranking.columns or tuple(c.name for c in columns if _is_default_feature(c))
+    by_name = {column.name: index for index, column in enumerate(columns)}
+    indices = tuple(_feature_index(name, columns, by_name) for name in names)
     features = np.array([option.features for option in ranking.options], dtype=np.float64)
     return CompiledRanking(
         ranking,
         rules,
-        tuple(columns[place] for place in places),
-        places,
-        features.reshape(len(ranking.options), width),
+        tuple(columns[index] for index in indices),
+        indices,
+        features.reshape(len(ranking.options), len(ranking.options[0].features)),
     )
 
 
-def _is_read(column: Any) -> bool:
+def rank_rows(
+    compiled: CompiledRanking,
+    matrix: NDArray[np.float64],
+    model: RewardModel,
+    *,
+    keys: Sequence[str],
+    context: DecisionContext | None = None,
+) -> list[RankingDecision]:
+    """Rank the eligible options for each customer of a table, as `CompiledRanking.rank_one`.
+
+    Parameters
+    ----------
+    compiled
+        The ranking, compiled against the contract that encoded the rows.
+    matrix
+        (n, k) customers, encoded for ``"recommend"``.
+    model
+        Model of the rewards.
+    keys
+        (n,) decision keys: the same key and model give the same slate.
+    context
+        Customers and day; required if the ranking has holdouts, dates or contact rules.
+
+    Returns
+    -------
+    list of RankingDecision
+        One for each row.
+
+    Raises
+    ------
+    DataError
+        If the number of keys is not the number of rows.
+    RecipeError
+        If `context` is required and missing.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Column
+    >>> from churnkit.decisions import Action, Ranking
+    >>> from churnkit.models import LinearBandit
+    >>> ranking = Ranking((Action("a", "A"), Action("b", "B")), outcome="clicked", size=2)
+    >>> compiled = compile_ranking(ranking, [Column("age", "number", ("feature",))])
+    >>> bandit = LinearBandit.new(customer_features=1)
+    >>> decisions = rank_rows(compiled, np.array([[30.0], [50.0]]), bandit, keys=["k1", "k2"])
+    >>> [sorted(decision.slate.options) for decision in decisions]
+    [['a', 'b'], ['a', 'b']]
+    """
+    if len(keys) != len(matrix):
+        raise DataError("keys", [f"{len(keys)} keys for {len(matrix)} rows: pass one per row"])
+    check_context(compiled.ranking.rules, context, len(matrix))
+    excluded = table_exclusions(compiled.rules, matrix, context)
+    decisions = [_no_slate(int(code)) for code in reason_codes.nearest(excluded)]
+    # Customers with the same eligible options are ranked together.
+    patterns, groups = np.unique(excluded == NOT_EXCLUDED, axis=0, return_inverse=True)
+    for group, pattern in enumerate(patterns):
+        rows, eligible = np.flatnonzero(groups.ravel() == group), np.flatnonzero(pattern).tolist()
+        for start in range(0, len(rows) if eligible else 0, _CHUNK_ROWS):
+            chunk = rows[start : start + _CHUNK_ROWS]
+            inputs = compiled._model_inputs(matrix[chunk], eligible)  # noqa: SLF001
+            draws, expected = model.sample(*inputs), model.expected(*inputs)
+            for i, row in enumerate(chunk.tolist()):
+                decisions[row] = compiled._build_slate(  # noqa: SLF001
+                    draws[:, i, :], expected[i], inputs[1], key=keys[row]
+                )
+    return decisions
+
+
+def _is_default_feature(column: Any) -> bool:
     if not column.has_role("feature") or column.type == "datetime":
         return False
-    return column.type != "string" or 0 < len(column.levels or ()) <= _MOST_LEVELS
+    return column.type != "string" or 0 < len(column.levels or ()) <= _MAX_LEVELS
 
 
-def _place(name: str, columns: Sequence[Column], by_name: dict[str, int]) -> int:
+def _feature_index(name: str, columns: Sequence[Column], by_name: dict[str, int]) -> int:
     if name not in by_name or not columns[by_name[name]].has_role("feature"):
-        there = ", ".join(column.name for column in columns if column.has_role("feature"))
-        raise RecipeError(f"ranking: column '{name}' is no feature; it can learn from: {there}")
+        features = ", ".join(column.name for column in columns if column.has_role("feature"))
+        raise RecipeError(f"ranking: column '{name}' is not a feature; use one of: {features}")
     column = columns[by_name[name]]
     if column.type == "datetime" or (column.type == "string" and not column.levels):
         raise RecipeError(
-            f"ranking: column '{name}' is of type {column.type} without levels: nothing is "
-            "learned from it; leave it out"
+            f"ranking: column '{name}' has type {column.type} without levels and cannot be "
+            "learned from; remove it from columns"
         )
     return by_name[name]

@@ -1,4 +1,4 @@
-"""Many options, ranked for each customer by what is learned of them: as data.
+"""Rankings of options, learned from outcomes.
 
 Examples
 --------
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import exactly, listed, number, share
+from churnkit.core.parsing import check_fields, check_list, check_number, check_share
 from churnkit.decisions.catalogue.action import Action
 from churnkit.decisions.catalogue.catalogue import Catalogue
 from churnkit.decisions.catalogue.contact_policy import ContactPolicy
@@ -30,10 +30,7 @@ from churnkit.decisions.catalogue.effect import Effect
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from churnkit.contracts import Column
-    from churnkit.decisions.ranking.compiled import CompiledRanking
+    from collections.abc import Mapping
 
 __all__ = ["RANKING_FORMAT", "Ranking"]
 
@@ -43,39 +40,39 @@ _NO_EFFECT = Effect(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Ranking:
-    """Offers, contents, products, channels or hours, of which a customer is shown the best few.
+    """Options (offers, contents, products, channels, times) to rank for each customer.
 
-    Where a `Catalogue` weighs whether an action pays, a ranking learns from what customers did
-    which option suits whom; see `churnkit.decisions.ranking.slate`.
+    A `Catalogue` compares expected gains and costs; a ranking learns from outcomes which options
+    suit which customers. See `churnkit.decisions.ranking.slate`.
 
     Parameters
     ----------
     options
-        With their rules, dates, consent and holdouts, as in a catalogue; all with as many
-        features.
+        Actions with rules, dates, consent and holdouts, as in a catalogue; all with the same
+        number of features.
     outcome
-        The kind of outcome that is the reward: ``"accepted"``, ``"clicked"``, ``"spend"``. Its
-        values are summed up; none within `days` is a reward of zero.
+        Kind of outcome that is the reward: ``"accepted"``, ``"clicked"``, ``"spend"``. Values
+        are summed; no outcome within `days` is a reward of zero.
     size
-        How many places a list has.
+        Number of options in a slate.
     days
-        How long after a decision its outcomes count; it is learned from when they are over.
+        Days after a decision in which its outcomes count; the bandit learns from it afterwards.
     epsilon
-        The probability that chance alone makes the list.
+        Probability of a uniformly random slate.
     columns
-        The features of customers that it learns from; all if empty, but dates and categories of
+        Customer features to learn from. Default: all features except dates and categories with
         more than 50 levels.
     contact
-        How often a customer may be approached; each option that is shown counts.
+        Contact policy; each option of a slate counts as a contact.
     holdout
-        The share of customers who are never shown any.
+        Share of customers who are never shown an option.
     salt
-        Chooses who is held out and what chance says: another salt, other customers.
+        Seed of holdouts and random draws.
 
     Raises
     ------
     RecipeError
-        If there is no option, a name comes twice, or a number is out of range.
+        If there is no option, a name is duplicated, or a number is out of range.
     """
 
     options: tuple[Action, ...]
@@ -91,26 +88,26 @@ class Ranking:
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
         if not self.options or not all(isinstance(option, Action) for option in self.options):
-            raise RecipeError("ranking: give at least one Action as an option")
+            raise RecipeError("ranking: options must contain at least one Action")
         if len({len(option.features) for option in self.options}) > 1:
-            raise RecipeError("ranking: the options differ in how many features they have")
+            raise RecipeError("ranking: all options must have the same number of features")
         if not isinstance(self.outcome, str) or not self.outcome.strip():
-            raise RecipeError("ranking: outcome names the kind that is the reward: 'accepted'")
+            raise RecipeError("ranking: outcome must be a kind of outcome, such as 'accepted'")
         if isinstance(self.size, bool) or not isinstance(self.size, int) or self.size < 1:
             raise RecipeError("ranking: size must be a whole number, at least 1")
-        object.__setattr__(self, "days", number("ranking: days", self.days))
+        object.__setattr__(self, "days", check_number("ranking: days", self.days))
         if self.days <= 0.0:
             raise RecipeError("ranking: days must be above zero")
-        object.__setattr__(self, "epsilon", share("ranking: epsilon", self.epsilon))
+        object.__setattr__(self, "epsilon", check_share("ranking: epsilon", self.epsilon))
         columns: Any = self.columns
         if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
-            raise RecipeError("ranking: columns must be a tuple of columns' names")
+            raise RecipeError("ranking: columns must be a tuple of column names")
         object.__setattr__(self, "columns", tuple(columns))
-        _ = self.rules  # whatever a catalogue would refuse
+        _ = self.rules  # raises what a catalogue refuses
 
     @cached_property
     def rules(self) -> Catalogue:
-        """The options as a catalogue, for what both have: rules, contact policy, holdouts."""
+        """The options as a catalogue, for its rules, contact policy and holdouts."""
         return Catalogue(
             tuple(replace(option, effect=option.effect or _NO_EFFECT) for option in self.options),
             contact=self.contact,
@@ -120,25 +117,8 @@ class Ranking:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The options' names, in order."""
+        """Names of the options, in order."""
         return self.rules.names
-
-    def compile(self, columns: Sequence[Column]) -> CompiledRanking:
-        """Check the ranking against a contract's columns and make it ready.
-
-        Parameters
-        ----------
-        columns
-            The columns of the encoded matrix, in its order: ``contract.encoded("recommend")``.
-
-        Raises
-        ------
-        RecipeError
-            If a rule does not fit its column, or what it learns from is no feature.
-        """
-        from churnkit.decisions.ranking.compiled import compile_ranking
-
-        return compile_ranking(self, columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ranking as JSON-able data; `from_dict` is its inverse."""
@@ -162,17 +142,17 @@ class Ranking:
         Raises
         ------
         RecipeError
-            If the data are of a newer format, incomplete, or no ranking at all.
+            If the data have a newer format, are incomplete, or are not a ranking.
         """
-        said = data.get("format") if hasattr(data, "get") else None
-        if isinstance(said, bool) or said != RANKING_FORMAT:
+        version = data.get("format") if hasattr(data, "get") else None
+        if isinstance(version, bool) or version != RANKING_FORMAT:
             raise RecipeError(
-                f"ranking: format {said!r} is not {RANKING_FORMAT}, the one that this churnkit "
-                "reads; upgrade churnkit"
+                f"ranking: format {version!r} is not supported, only {RANKING_FORMAT}: upgrade "
+                "churnkit"
             )
-        parts = exactly(cls, {key: part for key, part in data.items() if key != "format"})
-        options = listed("ranking: options", parts["options"])
+        parts = check_fields(cls, {key: part for key, part in data.items() if key != "format"})
+        options = check_list("ranking: options", parts["options"])
         parts["options"] = tuple(Action.from_dict(option) for option in options)
-        parts["columns"] = tuple(listed("ranking: columns", parts["columns"]))
+        parts["columns"] = tuple(check_list("ranking: columns", parts["columns"]))
         parts["contact"] = ContactPolicy.from_dict(parts["contact"])
         return cls(**parts)

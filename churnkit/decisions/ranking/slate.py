@@ -1,13 +1,13 @@
-"""Which options to show a customer, in which order, with exact probabilities.
+"""Rank options into slates, with exact propensities.
 
-A value model gives each option's value in one or more draws of what it believes. With
-probability `epsilon` the list is any list, all alike; otherwise it is the ranking of one of the
-draws, all draws alike. So the probability of an option at a place is exactly
+A value model returns one or more draws of each option's value. With probability `epsilon` the
+slate is uniformly random; otherwise it is the ranking of one draw, each draw equally likely. So
+the probability of an option at a position is exactly
 
 ``(1 - epsilon) * share of draws that rank it there + epsilon / options``.
 
-With draws of a posterior that is Thompson sampling; with one draw, such as the predictions of
-boosted trees, it is an epsilon floor under the best ranking.
+With posterior draws this is Thompson sampling; with one draw, such as the predictions of boosted
+trees, it is epsilon-greedy.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ __all__ = ["Option", "RankedSlate", "ValueModel", "rank", "rank_values", "slate_
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Something that can be shown: an offer, a content, a channel, an hour to send at.
+    """Option of a slate: an offer, a content, a channel, a time of day.
 
     Parameters
     ----------
     name
-        Unique in a request; what is learned of it is kept under this name.
+        Unique name in a request; the bandit stores its state under this name.
     features
-        What is known of it before anybody saw it, as many numbers for each option.
+        Numeric features, the same number for each option.
     """
 
     name: str
@@ -46,31 +46,31 @@ class Option:
 
 
 class ValueModel(Protocol):
-    """What `rank` asks for values: `churnkit.models.bandit.linear.LinearBandit`, or your own."""
+    """Model of option values: `churnkit.models.LinearBandit`, or a custom one."""
 
     def sample(
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
     ) -> NDArray[np.float64]:
-        """Return values, (draws, n, options); one draw for a model that has no doubt."""
+        """Return values, (draws, n, options); one draw for a deterministic model."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RankedSlate:
-    """What to show, first place first.
+    """Ranked options with propensities.
 
     Attributes
     ----------
     options
         Names, best first.
     propensities
-        For each place: the probability that this option stands there. What a journal logs.
+        Probability of each option at its position, for the journal.
     slate_propensity
-        The probability of the whole list.
+        Probability of the whole slate.
     values
-        The mean value of each option over the draws.
+        Mean value of each option over the draws.
     explored
-        Whether chance alone made the list.
+        Whether the slate is a uniformly random one.
     """
 
     options: tuple[str, ...]
@@ -80,7 +80,7 @@ class RankedSlate:
     explored: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values."""
+        """Return the slate as JSON-able data."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
@@ -100,24 +100,29 @@ def rank(
     ----------
     row : (f,) the customer, encoded
     options
-        Those that are open to the customer now; they may come and go between requests.
+        Eligible options; they may differ between requests.
     model
-        Gives values; see `ValueModel`.
+        Model of the values; see `ValueModel`.
     key
-        Names the decision: the same key and state give the same list.
+        Decision key: the same key and model give the same slate.
     size
-        How many places the list has; all options if there are fewer.
+        Number of options in the slate, at most all.
     epsilon
-        The probability that chance alone makes the list.
+        Probability of a uniformly random slate.
     salt
-        Another salt, other chances.
+        Seed of the random draws.
+
+    Returns
+    -------
+    RankedSlate
+        Options in order, with propensities.
 
     Raises
     ------
     DataError
-        There is no option, two have one name, or their features differ in number.
+        If there is no option, a name is duplicated, or numbers of features differ.
     RecipeError
-        `size` or `epsilon` is out of range.
+        If `size` or `epsilon` is out of range.
 
     Examples
     --------
@@ -130,11 +135,13 @@ def rank(
     """
     names = [option.name for option in options]
     if not names:
-        raise DataError("options", ["none is open to this customer: nothing can be ranked"])
+        raise DataError("options", ["there are no options: pass at least one"])
     if len(set(names)) < len(names):
-        raise DataError("options", ["two have one name: give each its own"])
+        raise DataError("options", ["a name is duplicated: give each option its own name"])
     if len({len(option.features) for option in options}) > 1:
-        raise DataError("options", ["they differ in how many features they have"])
+        raise DataError(
+            "options", ["the numbers of features differ: give all options the same features"]
+        )
     features = np.array([option.features for option in options], dtype=np.float64)
     features = features.reshape(len(options), -1)
     customer = np.asarray(row, dtype=np.float64)[None, :]
@@ -151,7 +158,7 @@ def rank_values(
     epsilon: float = 0.05,
     salt: str = "churnkit",
 ) -> RankedSlate:
-    """Rank options whose values are known already.
+    """Rank options by given values.
 
     Parameters
     ----------
@@ -165,24 +172,25 @@ def rank_values(
     >>> slate.options, [round(p, 2) for p in slate.propensities], round(slate.slate_propensity, 2)
     (('b', 'c'), [0.8, 0.8], 0.75)
     """
-    table = _checked(values, epsilon)
+    table = _check_values(values, epsilon)
     count = table.shape[1]
-    places = _places(size, count)
-    order = _rankings(table, places)
-    first, second, seed = _chances(salt, key)
+    places = _slate_size(size, count)
+    # Of equal values the earlier option wins, in every draw and every language.
+    order = np.argsort(-table, axis=1, kind="stable")[:, :places]
+    first, second, seed = _random_numbers(salt, key)
     explored = first < epsilon
     if explored:
         chosen = np.random.default_rng(seed).permutation(count)[:places]
     else:
         chosen = order[int(second * len(order))]
     shares = (order == chosen).mean(axis=0)
-    whole = float((order == chosen).all(axis=1).mean())
+    slate_share = float((order == chosen).all(axis=1).mean())
     mean = table.mean(axis=0)
     return RankedSlate(
-        options=tuple(names[at] for at in chosen.tolist()),
-        # Where there is but one option, rounding must not make it more than certain.
+        options=tuple(names[index] for index in chosen.tolist()),
+        # With a single option, rounding must not exceed 1.
         propensities=tuple(np.minimum((1 - epsilon) * shares + epsilon / count, 1.0).tolist()),
-        slate_propensity=min((1 - epsilon) * whole + epsilon / perm(count, places), 1.0),
+        slate_propensity=min((1 - epsilon) * slate_share + epsilon / perm(count, places), 1.0),
         values=tuple(mean[chosen].tolist()),
         explored=bool(explored),
     )
@@ -191,9 +199,9 @@ def rank_values(
 def slate_probabilities(
     values: ArrayLike, *, size: int = 1, epsilon: float = 0.05
 ) -> NDArray[np.float64]:
-    """Return the probability of each option at each place, for many customers.
+    """Return the probability of each option at each position, for many customers.
 
-    It is what `churnkit.evaluation.evaluate_policy` takes as a policy.
+    The result is a policy for `churnkit.evaluation.evaluate_policy`.
 
     Parameters
     ----------
@@ -203,7 +211,7 @@ def slate_probabilities(
 
     Returns
     -------
-    (n, options, places)
+    (n, options, positions)
 
     Examples
     --------
@@ -212,43 +220,38 @@ def slate_probabilities(
     """
     cube = np.asarray(values, dtype=np.float64)
     if cube.ndim != 3:
-        raise DataError("values", ["give (draws, customers, options)"])
+        raise DataError("values", ["the shape must be (draws, customers, options)"])
     draws, rows, count = cube.shape
-    _checked(cube.reshape(draws * rows, count), epsilon)
-    places = _places(size, count)
+    _check_values(cube.reshape(draws * rows, count), epsilon)
+    places = _slate_size(size, count)
     order = np.argsort(-cube, axis=2, kind="stable")[:, :, :places]
-    found = np.zeros((rows, count, places))
-    at, place = np.arange(rows)[:, None], np.arange(places)[None, :]
-    for one in order:
-        found[at, one, place] += 1.0
-    found *= (1 - epsilon) / draws
-    found += epsilon / count
-    return found
+    probabilities = np.zeros((rows, count, places))
+    row, position = np.arange(rows)[:, None], np.arange(places)[None, :]
+    for ranking in order:
+        probabilities[row, ranking, position] += 1.0
+    probabilities *= (1 - epsilon) / draws
+    probabilities += epsilon / count
+    return probabilities
 
 
-def _checked(values: ArrayLike, epsilon: float) -> NDArray[np.float64]:
+def _check_values(values: ArrayLike, epsilon: float) -> NDArray[np.float64]:
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or not table.size:
-        raise DataError("values", ["give (draws, options), at least one of each"])
+        raise DataError("values", ["the shape must be (draws, options), with at least one of each"])
     if not np.isfinite(table).all():
-        raise DataError("values", ["some are missing or not finite"])
+        raise DataError("values", ["some values are missing or infinite"])
     if not 0 <= epsilon <= 1:
-        raise RecipeError("rank: epsilon is a probability, from 0 to 1")
+        raise RecipeError("rank: epsilon must be a probability from 0 to 1")
     return table
 
 
-def _places(size: int, options: int) -> int:
+def _slate_size(size: int, options: int) -> int:
     if size < 1:
-        raise RecipeError("rank: a list has at least one place")
+        raise RecipeError("rank: size must be at least 1")
     return min(size, options)
 
 
-def _rankings(table: NDArray[np.float64], places: int) -> NDArray[np.intp]:
-    # Of equals the earlier option wins, in every draw and every language.
-    return np.argsort(-table, axis=1, kind="stable")[:, :places]
-
-
-def _chances(salt: str, key: str) -> tuple[float, float, int]:
+def _random_numbers(salt: str, key: str) -> tuple[float, float, int]:
     digest = hashlib.sha256(f"{salt}:rank:{key}".encode()).digest()
-    parts = [int.from_bytes(digest[at : at + 8], "big") >> 11 for at in (0, 8)]
+    parts = [int.from_bytes(digest[start : start + 8], "big") >> 11 for start in (0, 8)]
     return parts[0] / 2**53, parts[1] / 2**53, int.from_bytes(digest[16:], "big")

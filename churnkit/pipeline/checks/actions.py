@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from churnkit.decisions.catalogue.compiled import compile_catalogue
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -24,10 +26,10 @@ def refuse_unfit_actions(recipe: Recipe, data: TrainingData) -> None:
     """
     columns = data.contract.encoded("recommend")
     if recipe.ranking is not None:
-        recipe.ranking.compile(columns)
+        compile_ranking(recipe.ranking, columns)
     if recipe.catalogue is None:
         return
-    recipe.catalogue.compile(columns)
+    compile_catalogue(recipe.catalogue, columns)
     if recipe.catalogue.survival and recipe.lifetime is None:
         raise RecipeError(
             "the catalogue counts value by survival, which a hazard tells: say where the table "

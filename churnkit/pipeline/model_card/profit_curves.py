@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions import expected_gain
+from churnkit.decisions.catalogue.compiled import compile_catalogue
+from churnkit.decisions.eligibility.exclusions import eligible_actions
 from churnkit.evaluation import CustomerCosts, lift_curve, profit_curve
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def _costs(
 
     encoded = TableEncoder(data.contract, "recommend").encode(data.test.table, name=recipe.name)
     catalogue = recipe.catalogue
-    compiled = catalogue.compile(data.contract.encoded("recommend"))
+    compiled = compile_catalogue(catalogue, data.contract.encoded("recommend"))
     survival_weights = None
     if catalogue.survival and lifetime is not None:
         survival_weights = lifetime.scorer.survival_weights(
@@ -89,7 +91,7 @@ def _costs(
         compiled.value(encoded.matrix),
         catalogue,
         cost=compiled.cost(encoded.matrix),
-        eligible=compiled.eligible(encoded.matrix),
+        eligible=eligible_actions(compiled, encoded.matrix),
         survival_weights=survival_weights,
     )
     offered = np.where(gains.eligible, gains.expected, -np.inf)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.bundle.parts.ranker import Ranker
+from churnkit.decisions.ranking.compiled import compile_ranking
 
 if TYPE_CHECKING:
     from churnkit.pipeline.recipe import Recipe
@@ -26,11 +27,11 @@ def first_ranker(recipe: Recipe, data: TrainingData) -> Ranker | None:
         return None
     from churnkit.models import LinearBandit
 
-    compiled = ranking.compile(data.contract.encoded("recommend"))
+    compiled = compile_ranking(ranking, data.contract.encoded("recommend"))
     # What it learns from are features, and those come first in every encoded row.
-    rows = data.train.X[:, list(compiled.places)]
+    rows = data.train.X[:, list(compiled.indices)]
     bandit = LinearBandit.new(
-        customer_features=len(compiled.places),
+        customer_features=len(compiled.indices),
         option_features=compiled.option_features.shape[1],
         categories=compiled.categories,
         seed=recipe.seed,

@@ -15,6 +15,7 @@ from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.core.io.table_file import read_table
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> UpliftArti
     rows = np.flatnonzero(learned & encoded.valid)
     treatments, arm = _arms(recipe, experiment, table)
     names = tuple(_action(recipe, experiment, value) for value in treatments)
-    compiled = recipe.catalogue.compile(data.contract.encoded("recommend"))
+    compiled = compile_catalogue(recipe.catalogue, data.contract.encoded("recommend"))
     worth, cost = _money(experiment, compiled, encoded.matrix[rows], names)
     model = UpliftModel(
         experiment.learner,

@@ -14,6 +14,7 @@ from churnkit.bundle.parts.bandit import load_bandit
 from churnkit.bundle.parts.ranker import Ranker
 from churnkit.contracts import Column, Contract
 from churnkit.decisions import Action, Ranking
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.errors import BundleError, RecipeError
 from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
 from churnkit.models import BanditBatch, LinearBandit
@@ -43,9 +44,9 @@ def model_of(**changes):
         ],
     )
     ranking = Ranking(**{"options": OPTIONS, "outcome": "taken", "days": 7, **changes})
-    compiled = ranking.compile(contract.encoded("recommend"))
+    compiled = compile_ranking(ranking, contract.encoded("recommend"))
     bandit = LinearBandit.new(
-        customer_features=len(compiled.places),
+        customer_features=len(compiled.indices),
         option_features=compiled.option_features.shape[1],
         categories=compiled.categories,
     )

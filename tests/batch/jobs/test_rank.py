@@ -13,6 +13,7 @@ from churnkit.batch import DecisionPeriod, learn, rank
 from churnkit.bundle import RetentionModel
 from churnkit.bundle.parts.ranker import Ranker
 from churnkit.decisions import Action, ContactLimit, ContactPolicy, Ranking, Where
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.errors import DataError, RecipeError
 from churnkit.journal import Journal
 from churnkit.models import LinearBandit
@@ -30,9 +31,9 @@ def make_model(shop_model):
     def make_model(**changes):
         settings = {"options": OPTIONS, "outcome": "clicked", "size": 2, **changes}
         ranking = Ranking(**settings)
-        compiled = ranking.compile(shop_model.contract.encoded("recommend"))
+        compiled = compile_ranking(ranking, shop_model.contract.encoded("recommend"))
         bandit = LinearBandit.new(
-            customer_features=len(compiled.places), categories=compiled.categories
+            customer_features=len(compiled.indices), categories=compiled.categories
         )
         parts = replace(shop_model.contents, catalogue=None, ranker=Ranker(ranking, bandit))
         return RetentionModel(parts, shop_model.manifest)

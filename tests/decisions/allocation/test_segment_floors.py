@@ -25,6 +25,7 @@ from churnkit.decisions import (
     decide,
     decide_one,
 )
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 
 
 def optimum(gain, cost, budget, capacity, members, least):
@@ -121,14 +122,14 @@ def test_a_catalogues_floor_is_kept_also_when_chance_has_its_part():
     catalogue = Catalogue((CALL,), floors=(RURAL,))
     customers = [f"c{i}" for i in range(n)]
     for chosen in (catalogue, replace(catalogue, exploration=Exploration(0.3))):
-        compiled = chosen.compile(COLUMNS)
+        compiled = compile_catalogue(chosen, COLUMNS)
         context = DecisionContext(customers, date(2026, 11, 1))
         decisions = decide(np.full(n, 0.4), matrix, compiled, budget=1400.0, context=context)
         rural = region == 0.0
         assert (decisions.action[rural] >= 0).sum() >= np.ceil(0.5 * rural.sum())
         assert decisions.cost.sum() <= 1400.0
         assert (decisions.propensity > 0).all()
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     plan = decide(np.full(n, 0.4), matrix, compiled, budget=1400.0).plan
     alone = [
         decide_one(0.4, row, compiled, prices=plan.shadow_prices).action is not None

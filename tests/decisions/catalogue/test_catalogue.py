@@ -24,6 +24,7 @@ from churnkit.decisions import (
     Suppression,
     Where,
 )
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import RecipeError
 
 CALL = Action("call", "A call", 12.0, Effect(0.0, 0.1, 0.2))
@@ -121,11 +122,11 @@ EFFECT = CALL.effect
         (Where, ("age", ">", float("nan")), "finite number"),
         (Where, ("age", "in", [[1]]), "not with list"),
         (Effect, (0.2, 0.1, 0.3), "ascending"),
-        (Effect, (0.2, 0.3, 1.3), "high is a share"),
+        (Effect, (0.2, 0.3, 1.3), "high must be a share"),
         (Effect, (float("nan"), 0.3, 0.4), "low must be a finite number"),
         (Effect, (0.1, "0.3", 0.4), "expected must be a finite number"),
         (Action, ("", "A call", 1.0, EFFECT), "no name"),
-        (Action, ("call", " ", 1.0, EFFECT), "'call': give it a title"),
+        (Action, ("call", " ", 1.0, EFFECT), "'call': title must not be empty"),
         (Action, ("call", "A call", -1.0, EFFECT), "'call': cost must be zero"),
         (Action, ("call", "A call", float("inf"), EFFECT), "cost must be a finite"),
         (Action, ("call", "A call", 1.0, 0.2), "must be an Effect"),
@@ -136,8 +137,8 @@ EFFECT = CALL.effect
         (Catalogue, ((),), "at least one Action"),
         (Catalogue, ((CALL, CALL),), "two actions are named 'call'"),
         (Catalogue, ((CALL,), 0), "periods must be above zero"),
-        (Catalogue, ((CALL,), 12, 1.5), "margin is a share"),
-        (Catalogue, ((CALL,), 12, 1.0, 3), "column's name"),
+        (Catalogue, ((CALL,), 12, 1.5), "margin must be above 0"),
+        (Catalogue, ((CALL,), 12, 1.0, 3), "must be a column name"),
     ],
 )
 def test_what_cannot_be_run_is_refused_by_name(kind, parts, said):
@@ -157,9 +158,9 @@ def test_a_set_of_values_has_one_order():
     ("change", "said"),
     [
         ({"format": 4}, "newer than 3"),
-        ({"format": None}, "no 'format'"),
-        ({"format": True}, "no 'format'"),
-        ({"colour": "red"}, "colour is not known"),
+        ({"format": None}, "'format' is missing"),
+        ({"format": True}, "'format' is missing"),
+        ({"colour": "red"}, "unknown field colour"),
         ({"actions": "call"}, "actions must be a list"),
         ({"actions": [3]}, "expected an object, not int"),
         ({"actions": [{"name": "call"}]}, "title, cost, effect, .* is missing"),
@@ -204,7 +205,7 @@ def test_a_catalogue_of_the_first_format_is_read_as_it_was_meant():
     }
     call = replace(CALL, eligible=(Where("age", ">=", 18),), channel="phone", capacity=5)
     assert Catalogue.from_dict(first) == Catalogue((call,))
-    with pytest.raises(RecipeError, match="holdout is not known in format 1"):
+    with pytest.raises(RecipeError, match="format 1 has no field holdout"):
         Catalogue.from_dict({**first, "holdout": 0.1})
 
 
@@ -212,7 +213,7 @@ def test_a_catalogue_of_the_first_format_is_read_as_it_was_meant():
     ("parts", "said"),
     [
         ({"cost_taken": -1.0}, "cost_taken must be zero or more"),
-        ({"take_rate": 1.5}, "take_rate is a share"),
+        ({"take_rate": 1.5}, "take_rate must be a share"),
         ({"benefit_periods": 0}, "benefit_periods must be above zero"),
         ({"applicable": ("age > 3",)}, "applicable must be a tuple of Where"),
         ({"consent": ""}, "consent must be text"),
@@ -220,7 +221,7 @@ def test_a_catalogue_of_the_first_format_is_read_as_it_was_meant():
         ({"valid_from": datetime(2026, 1, 1)}, "valid_from must be a date"),  # noqa: DTZ001
         ({"valid_from": date(2026, 2, 1), "valid_until": date(2026, 2, 1)}, "before valid_until"),
         ({"levers": "fee"}, "levers must be a tuple"),
-        ({"holdout": -0.1}, "holdout is a share"),
+        ({"holdout": -0.1}, "holdout must be a share"),
     ],
 )
 def test_parts_of_an_action_that_make_no_sense_are_refused(parts, said):
@@ -242,7 +243,7 @@ def test_parts_of_an_action_that_make_no_sense_are_refused(parts, said):
             "cool-down counts channel 'fax'",
         ),
         ({"contact": None}, "must be a ContactPolicy"),
-        ({"holdout": 2}, "holdout is a share"),
+        ({"holdout": 2}, "holdout must be a share"),
         ({"exploration": 0.1}, "must be an Exploration"),
         ({"salt": None}, "salt must be text"),
     ],
@@ -255,18 +256,18 @@ def test_limits_that_count_what_is_not_there_are_refused(parts, said):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Capacity(3), "a channel or a group"),
-        (lambda: Capacity(3, "phone", "offers"), "a channel or a group"),
+        (lambda: Capacity(3), "exactly one of channel and group"),
+        (lambda: Capacity(3, "phone", "offers"), "exactly one of channel and group"),
         (lambda: Capacity(-1, "phone"), "whole number"),
         (lambda: Floor("f", (), 0.1), "tuple of Where"),
         (lambda: Floor("f", (Where("age", ">", 60),)), "share or a number"),
         (lambda: ContactLimit(0, 7), "at least 1"),
         (lambda: ContactLimit(1, 0), "above zero"),
         (lambda: ContactLimit(1, float("nan")), "finite"),
-        (lambda: ContactLimit(1, 7, channel=""), "name or None"),
-        (lambda: CoolDown(" ", 7), "name the outcome"),
+        (lambda: ContactLimit(1, 7, channel=""), "must be text or None"),
+        (lambda: CoolDown(" ", 7), "must be a kind of outcome"),
         (lambda: Suppression(0, 7), "at least 1"),
-        (lambda: Exploration(1.5), "epsilon is a share"),
+        (lambda: Exploration(1.5), "epsilon must be a share"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(make, said):
@@ -284,17 +285,17 @@ COLUMNS = (
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ({"consent": "may_call"}, "consent: column 'may_call' is not one"),
-        ({"consent": "fee"}, "consent: column 'fee' is of type number"),
-        ({"cost_taken": "gift"}, "cost_taken: column 'gift' is not one"),
-        ({"suitable": (Where("age", ">", 3),)}, "column 'age' is not one"),
-        ({"applicable": (Where("age", ">", 3),)}, "column 'age' is not one"),
-        ({"levers": ("price",)}, "levers: column 'price' is not one"),
+        ({"consent": "may_call"}, "consent: column 'may_call' is not available"),
+        ({"consent": "fee"}, "consent: column 'fee' has type number"),
+        ({"cost_taken": "gift"}, "cost_taken: column 'gift' is not available"),
+        ({"suitable": (Where("age", ">", 3),)}, "column 'age' is not available"),
+        ({"applicable": (Where("age", ">", 3),)}, "column 'age' is not available"),
+        ({"levers": ("price",)}, "levers: column 'price' is not available"),
     ],
 )
 def test_a_column_that_is_not_there_is_named(parts, said):
     with pytest.raises(RecipeError, match=f"action 'call'.*{said}"):
-        Catalogue((replace(CALL, **parts),)).compile(COLUMNS)
+        compile_catalogue(Catalogue((replace(CALL, **parts),)), COLUMNS)
     floor = Floor("old", (Where("age", ">", 60),), 0.1)
     with pytest.raises(RecipeError, match="floor 'old': column 'age'"):
-        Catalogue((CALL,), floors=(floor,)).compile(COLUMNS)
+        compile_catalogue(Catalogue((CALL,), floors=(floor,)), COLUMNS)

@@ -12,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from churnkit.contracts import Column
 from churnkit.decisions import Action, Catalogue, Effect, Where
+from churnkit.decisions.catalogue.compiled import compile_catalogue
+from churnkit.decisions.eligibility.exclusions import eligible_actions
 from churnkit.errors import DataError, RecipeError
 
 PLANS = ("basic", "plus", "pro")
@@ -61,13 +63,18 @@ def catalogue_of(*rules: Where, cost: float | str = 1.0, value: str | None = Non
     ],
 )
 def test_each_comparison_says_who_is_eligible(rule, eligible):
-    compiled = catalogue_of(rule).compile(COLUMNS)
-    assert compiled.eligible(MATRIX)[:, 0].tolist() == [bool(e) for e in eligible]
+    compiled = compile_catalogue(catalogue_of(rule), COLUMNS)
+    assert eligible_actions(compiled, MATRIX)[:, 0].tolist() == [bool(e) for e in eligible]
 
 
 def test_a_customer_must_meet_all_conditions():
     compiled = catalogue_of(Where("tenure", ">", 5), Where("senior", "==", value=False))
-    assert compiled.compile(COLUMNS).eligible(MATRIX)[:, 0].tolist() == [False, False, True, False]
+    assert eligible_actions(compile_catalogue(compiled, COLUMNS), MATRIX)[:, 0].tolist() == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 cells = st.sampled_from([0.0, 1.0, 2.0, 12.0, -0.0, 0.5, math.nan])
@@ -84,55 +91,58 @@ conditions = st.one_of(
 
 @given(arrays(np.float64, (6, 7), elements=cells), st.lists(conditions, max_size=3))
 def test_a_row_and_a_table_give_the_same_verdict(matrix, rules):
-    compiled = catalogue_of(*rules).compile(COLUMNS)
+    compiled = compile_catalogue(catalogue_of(*rules), COLUMNS)
     one_by_one = [all(rule.holds(row) for rule in compiled.rules[0]) for row in matrix.tolist()]
-    assert compiled.eligible(matrix)[:, 0].tolist() == one_by_one
+    assert eligible_actions(compiled, matrix)[:, 0].tolist() == one_by_one
 
 
 @pytest.mark.parametrize(
     ("catalogue", "said"),
     [
         (catalogue_of(Where("age", ">", 3)), "action 'call': column 'age' .* use one of: plan"),
-        (catalogue_of(Where("plan", "==", "gold")), "'plan' has no category 'gold'; it has"),
-        (catalogue_of(Where("plan", "==", 1)), "'plan' is of type string .* int; give text"),
-        (catalogue_of(Where("plan", "<", "pro")), "'plan' is of type string and has no order"),
-        (catalogue_of(Where("senior", ">=", value=True)), "boolean and has no order"),
-        (catalogue_of(Where("senior", "==", 1)), "'senior' is of type boolean .* give True"),
-        (catalogue_of(Where("tenure", ">", "3")), "'tenure' is of type integer .* give a number"),
-        (catalogue_of(Where("fee", ">", value=True)), "'fee' is of type number .* bool"),
-        (catalogue_of(Where("tenure", "==", 1.5)), "'tenure' holds whole numbers"),
+        (
+            catalogue_of(Where("plan", "==", "gold")),
+            "'plan' has no category 'gold'; its categories are",
+        ),
+        (catalogue_of(Where("plan", "==", 1)), "'plan' has type string .* int; use text"),
+        (catalogue_of(Where("plan", "<", "pro")), "'plan' has type string, which has no order"),
+        (catalogue_of(Where("senior", ">=", value=True)), "boolean, which has no order"),
+        (catalogue_of(Where("senior", "==", 1)), "'senior' has type boolean .* use True"),
+        (catalogue_of(Where("tenure", ">", "3")), "'tenure' has type integer .* use a number"),
+        (catalogue_of(Where("fee", ">", value=True)), "'fee' has type number .* bool"),
+        (catalogue_of(Where("tenure", "==", 1.5)), "'tenure' has whole numbers"),
         (catalogue_of(Where("since", ">", 3)), "'since' is a date"),
-        (catalogue_of(Where("city", "==", "Rome")), "'city' has no categories yet"),
-        (catalogue_of(cost="plan"), "action 'call': cost: column 'plan' is of type string"),
-        (catalogue_of(cost="price"), "action 'call': cost: column 'price' is not one"),
-        (catalogue_of(value="plan"), "value: column 'plan' is of type string"),
-        (catalogue_of(value="worth"), "value: column 'worth' is not one"),
+        (catalogue_of(Where("city", "==", "Rome")), "'city' has no categories before training"),
+        (catalogue_of(cost="plan"), "action 'call': cost: column 'plan' has type string"),
+        (catalogue_of(cost="price"), "action 'call': cost: column 'price' is not available"),
+        (catalogue_of(value="plan"), "value: column 'plan' has type string"),
+        (catalogue_of(value="worth"), "value: column 'worth' is not available"),
     ],
 )
 def test_a_rule_that_does_not_fit_the_contract_names_action_column_and_mend(catalogue, said):
     with pytest.raises(RecipeError, match=said):
-        catalogue.compile(COLUMNS)
+        compile_catalogue(catalogue, COLUMNS)
 
 
 def test_without_a_value_column_there_is_nothing_to_decide():
-    with pytest.raises(RecipeError, match="no column says what a customer is worth"):
-        catalogue_of().compile(COLUMNS[:3])
+    with pytest.raises(RecipeError, match="no column has the customer's value"):
+        compile_catalogue(catalogue_of(), COLUMNS[:3])
 
 
 def test_many_categories_are_not_all_listed():
     levels = tuple(f"city{i}" for i in range(40))
     columns = (Column("city", "string", ("feature",), levels=levels), *COLUMNS[3:4])
     with pytest.raises(RecipeError, match="and 28 more"):
-        catalogue_of(Where("city", "==", "Rome")).compile(columns)
+        compile_catalogue(catalogue_of(Where("city", "==", "Rome")), columns)
 
 
 def test_value_and_cost_are_read_from_their_columns():
-    compiled = catalogue_of(cost="gift").compile(COLUMNS)
+    compiled = compile_catalogue(catalogue_of(cost="gift"), COLUMNS)
     assert compiled.value(MATRIX)[:3].tolist() == [20.0, 30.0, 40.0]
     assert compiled.cost(MATRIX)[:3, 0].tolist() == [1.0, 2.0, 3.0]
-    assert catalogue_of(value="gift").compile(COLUMNS).value(MATRIX)[1] == 2.0
+    assert compile_catalogue(catalogue_of(value="gift"), COLUMNS).value(MATRIX)[1] == 2.0
 
 
 def test_a_matrix_of_another_width_is_refused():
     with pytest.raises(DataError, match="needs 7 columns"):
-        catalogue_of().compile(COLUMNS).eligible(MATRIX[:, :5])
+        eligible_actions(compile_catalogue(catalogue_of(), COLUMNS), MATRIX[:, :5])

@@ -22,6 +22,7 @@ from churnkit.decisions import (
     decide,
 )
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.decisions.decide_table import taken
 from churnkit.decisions.eligibility.exclusions import table_exclusions
 from churnkit.decisions.exploration.explorer import Explorer
@@ -63,7 +64,7 @@ def situation(kind, n=40):
 def test_propensities_are_the_frequencies_under_rules_capacity_and_budget(kind, exploration):
     risk, matrix, shared = situation(kind)
     catalogue = Catalogue((CALL, CONTRACT, GIFT), capacities=shared, exploration=exploration)
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     customers = [f"c{i}" for i in range(len(risk))]
     told = DecisionContext(customers, DAY)
     budget = 130.0
@@ -130,7 +131,7 @@ def test_no_budget_or_capacity_is_ever_broken_whatever_chance_does(
     )
     context = DecisionContext([f"{seed}-{i}" for i in range(n)], DAY)
     decisions = decide(
-        rng.random(n), matrix, catalogue.compile(COLUMNS), budget=budget, context=context
+        rng.random(n), matrix, compile_catalogue(catalogue, COLUMNS), budget=budget, context=context
     )
     used = np.bincount(decisions.action + 1, minlength=4)[1:]
     for count, most in zip(used.tolist(), rooms, strict=True):
@@ -146,7 +147,7 @@ def test_no_budget_or_capacity_is_ever_broken_whatever_chance_does(
 def test_the_same_run_twice_gives_the_same_plan_and_another_day_another_draw():
     risk, matrix, shared = situation("spread", 400)
     catalogue = Catalogue((CALL, CONTRACT), capacities=shared, exploration=Exploration(0.3))
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     customers = [f"c{i}" for i in range(len(risk))]
 
     def run(day):

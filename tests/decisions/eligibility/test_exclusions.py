@@ -32,6 +32,7 @@ from churnkit.decisions import (
     decide_one,
     what_if,
 )
+from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.decisions.eligibility.holdout import held_out, position
 from churnkit.errors import RecipeError
 
@@ -55,7 +56,7 @@ def context(*events, customers=("c1",), **parts):
 
 
 def reason(catalogue, row=ROW, told=None):
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     told = context() if told is None else told
     table = decide([0.5], row, compiled, context=told)
     one = decide_one(0.5, row[0].tolist(), compiled, context=told)
@@ -140,7 +141,7 @@ def test_a_catalogue_that_needs_to_know_who_says_so():
         {"actions": (replace(CALL, valid_from=DAY),)},
     )
     for parts in settings:
-        compiled = Catalogue(**{"actions": (CALL,), **parts}).compile(COLUMNS)
+        compiled = compile_catalogue(Catalogue(**{"actions": (CALL,), **parts}), COLUMNS)
         for ask in (
             lambda c=compiled: decide([0.5], ROW, c),
             lambda c=compiled: decide_one(0.5, ROW[0].tolist(), c),
@@ -148,7 +149,7 @@ def test_a_catalogue_that_needs_to_know_who_says_so():
         ):
             with pytest.raises(RecipeError, match="context=DecisionContext"):
                 ask()
-    compiled = Catalogue((CALL,), contact=LIMITS).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((CALL,), contact=LIMITS), COLUMNS)
     with pytest.raises(RecipeError, match="--journal"):
         decide([0.5], ROW, compiled, context=DecisionContext(["c1"], DAY))
     with pytest.raises(RecipeError, match="2 customers for 1 rows"):
@@ -177,7 +178,7 @@ def test_who_is_held_out_gets_nothing_and_an_action_is_kept_from_its_own_holdout
     decisions = decide(
         np.full(len(customers), 0.5),
         matrix,
-        catalogue.compile(COLUMNS),
+        compile_catalogue(catalogue, COLUMNS),
         context=DecisionContext(customers, DAY),
     )
     everything = held_out("churnkit", "*", 0.1, customers)
@@ -189,7 +190,7 @@ def test_who_is_held_out_gets_nothing_and_an_action_is_kept_from_its_own_holdout
 
 def test_what_an_action_costs_when_taken_counts_with_the_rate_at_which_it_is():
     gift = replace(CALL, cost=1.0, cost_taken="gift", take_rate=0.25)
-    compiled = Catalogue((gift,)).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((gift,)), COLUMNS)
     assert decide([0.5], ROW, compiled).cost[0] == 1.0 + 0.25 * 9.0
     assert decide([0.5], ROW, compiled, budget=3.2).action_name == [None]
 
@@ -197,18 +198,18 @@ def test_what_an_action_costs_when_taken_counts_with_the_rate_at_which_it_is():
 def test_an_effect_that_lasts_shorter_is_worth_less():
     short = replace(CALL, name="short", benefit_periods=3)
     long = replace(CALL, name="long", benefit_periods=99)
-    compiled = Catalogue((short, long), periods=12).compile(COLUMNS)
+    compiled = compile_catalogue(Catalogue((short, long), periods=12), COLUMNS)
     decisions = decide([0.5], ROW, compiled)
     assert decisions.action_name == ["long"]
     assert decisions.expected_gain[0] == pytest.approx(0.5 * 50 * 12 * 0.2 - 5)
-    only = Catalogue((short,), periods=12).compile(COLUMNS)
+    only = compile_catalogue(Catalogue((short,), periods=12), COLUMNS)
     assert decide([0.5], ROW, only).expected_gain[0] == pytest.approx(0.5 * 50 * 3 * 0.2 - 5)
 
 
 def test_what_a_period_has_used_counts_towards_its_limits():
     call = replace(CALL, capacity=3)
     catalogue = Catalogue((call,), capacities=(Capacity(2, channel="phone"),))
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     matrix = np.repeat(ROW, 5, axis=0)
     risk = np.full(5, 0.5)
     assert np.count_nonzero(decide(risk, matrix, compiled).action >= 0) == 2
@@ -268,7 +269,7 @@ def test_one_customer_alone_is_decided_as_in_a_table(
         capacities=(Capacity(7, group="service"),),
         floors=(Floor("monthly", (Where("plan", "==", "monthly"),), share=0.5),) if floored else (),
     )
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     told = DecisionContext([customer], DAY, History({customer: past}))
     one = decide_one(risk, list(cells), compiled, budget=budget, context=told)
     table = decide([risk], np.array([cells]), compiled, budget=budget, context=told)
@@ -285,9 +286,9 @@ def test_one_customer_alone_is_decided_as_in_a_table(
 def test_a_cost_beyond_all_measure_is_decided_in_silence(cost, by, likely):
     catalogue = Catalogue((replace(CALL, cost="gift"),), exploration=Exploration(1.0, by))
     row = np.array([[0.0, 50.0, 1.0, cost]])
-    table = decide([0.5], row, catalogue.compile(COLUMNS), budget=4.0, context=context())
+    table = decide([0.5], row, compile_catalogue(catalogue, COLUMNS), budget=4.0, context=context())
     one = decide_one(
-        0.5, row[0].tolist(), catalogue.compile(COLUMNS), budget=4.0, context=context()
+        0.5, row[0].tolist(), compile_catalogue(catalogue, COLUMNS), budget=4.0, context=context()
     )
     assert (one.action, one.propensity) == (table.action_name[0], table.propensity[0])
     assert table.propensity[0] == pytest.approx(likely if cost < 4.0 else 1.0, abs=1e-3)
@@ -298,7 +299,7 @@ def test_at_a_plans_prices_chance_chooses_as_often_as_it_says():
     catalogue = Catalogue(
         (CALL, replace(CALL, name="mail", cost=1.0)), exploration=Exploration(0.3)
     )
-    compiled = catalogue.compile(COLUMNS)
+    compiled = compile_catalogue(catalogue, COLUMNS)
     prices = ShadowPrices(0.1, np.zeros(2))
     row = ROW[0].tolist()
     counts: dict[str | None, int] = {}

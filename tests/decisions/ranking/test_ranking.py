@@ -20,7 +20,7 @@ from churnkit.decisions import (
     Ranking,
     Where,
 )
-from churnkit.decisions.ranking.rank_rows import rank_rows
+from churnkit.decisions.ranking.compiled import compile_ranking, rank_rows
 from churnkit.errors import DataError, RecipeError
 from churnkit.models import BanditBatch, LinearBandit
 
@@ -38,7 +38,7 @@ OPTIONS = (
     Action("mail", "A letter", consent="may_mail", features=(0.5,)),
 )
 RANKING = Ranking(OPTIONS, outcome="accepted", size=2)
-COMPILED = RANKING.compile(COLUMNS)
+COMPILED = compile_ranking(RANKING, COLUMNS)
 
 
 class Fixed:
@@ -73,13 +73,13 @@ def test_it_survives_json():
     [
         ({"options": ()}, "at least one"),
         ({"options": (*OPTIONS, OPTIONS[0])}, "'spa'"),
-        ({"options": (*OPTIONS, Action("x", "X"))}, "differ in how many"),
-        ({"outcome": " "}, "kind that is the reward"),
+        ({"options": (*OPTIONS, Action("x", "X"))}, "same number of features"),
+        ({"outcome": " "}, "must be a kind of outcome"),
         ({"size": 0}, "at least 1"),
         ({"size": True}, "at least 1"),
         ({"days": 0}, "above zero"),
         ({"epsilon": 1.5}, "from 0 to 1"),
-        ({"columns": "age"}, "tuple of columns"),
+        ({"columns": "age"}, "tuple of column names"),
         ({"holdout": -0.1}, "from 0 to 1"),
         ({"contact": ContactPolicy((ContactLimit(1, 7, action="gone"),))}, "no action has"),
     ],
@@ -97,30 +97,36 @@ def test_foreign_json_is_refused(foreign):
 
 
 def test_a_catalogue_needs_effects_and_says_what_to_do():
-    with pytest.raises(RecipeError, match=r"'spa': a catalogue weighs effects.*Ranking"):
+    with pytest.raises(RecipeError, match=r"'spa': a catalogue needs an effect.*Ranking"):
         Catalogue(OPTIONS)
 
 
 def test_it_learns_from_features_alone_and_from_few_levels():
     assert [column.name for column in COMPILED.columns] == ["age", "plan"]
-    assert COMPILED.places == (0, 1)
+    assert COMPILED.indices == (0, 1)
     assert COMPILED.categories == {1: 3}
-    assert Ranking(OPTIONS, "accepted", columns=("town",)).compile(COLUMNS).categories == {0: 51}
+    assert compile_ranking(Ranking(OPTIONS, "accepted", columns=("town",)), COLUMNS).categories == {
+        0: 51
+    }
 
 
 @pytest.mark.parametrize(
     ("columns", "said"),
-    [(("colour",), "'colour' is no feature"), (("may_mail",), "no feature"), (("born",), "dat")],
+    [
+        (("colour",), "'colour' is not a feature"),
+        (("may_mail",), "not a feature"),
+        (("born",), "dat"),
+    ],
 )
 def test_what_it_cannot_learn_from_is_named(columns, said):
     with pytest.raises(RecipeError, match=said):
-        Ranking(OPTIONS, "accepted", columns=columns).compile(COLUMNS)
+        compile_ranking(Ranking(OPTIONS, "accepted", columns=columns), COLUMNS)
 
 
 def test_an_option_of_an_unknown_column_is_refused():
     lost = Action("x", "X", eligible=(Where("colour", "==", "red"),))
     with pytest.raises(RecipeError, match=r"'x'.*'colour'"):
-        Ranking((lost,), "accepted").compile(COLUMNS)
+        compile_ranking(Ranking((lost,), "accepted"), COLUMNS)
 
 
 def test_barred_options_are_in_no_list():
@@ -133,13 +139,13 @@ def test_barred_options_are_in_no_list():
 
 
 def test_where_nothing_is_open_the_nearest_bar_is_named():
-    only = Ranking((OPTIONS[2],), "accepted").compile(COLUMNS)
+    only = compile_ranking(Ranking((OPTIONS[2],), "accepted"), COLUMNS)
     found = only.rank_one([30.0, 2.0, 0.0, 7.0, 0.0], Fixed(), key="k")
     assert (found.slate, found.action, found.reason) == (None, None, "no consent")
 
 
 def test_who_it_is_must_be_said_where_it_matters():
-    held = Ranking(OPTIONS, "accepted", holdout=1.0).compile(COLUMNS)
+    held = compile_ranking(Ranking(OPTIONS, "accepted", holdout=1.0), COLUMNS)
     with pytest.raises(RecipeError, match="holdouts"):
         held.rank_one(ROW, Fixed(), key="k")
     context = DecisionContext(["c1"], date(2026, 11, 1))
@@ -148,7 +154,7 @@ def test_who_it_is_must_be_said_where_it_matters():
 
 def test_a_contact_limit_takes_an_option_out():
     policy = ContactPolicy((ContactLimit(1, days=7, action="spa"),))
-    limited = Ranking(OPTIONS, "accepted", contact=policy).compile(COLUMNS)
+    limited = compile_ranking(Ranking(OPTIONS, "accepted", contact=policy), COLUMNS)
     past = History(
         {"c1": [Event(at=DecisionContext(["c1"], date(2026, 11, 1)).moment, action="spa")]}
     )
@@ -157,7 +163,7 @@ def test_a_contact_limit_takes_an_option_out():
 
 
 def test_propensities_are_the_frequencies_of_what_is_shown():
-    ranking = Ranking(OPTIONS, "accepted", size=2, epsilon=0.3).compile(COLUMNS)
+    ranking = compile_ranking(Ranking(OPTIONS, "accepted", size=2, epsilon=0.3), COLUMNS)
     runs = 20_000
     counted: Counter[tuple[int, str]] = Counter()
     told: dict[tuple[int, str], float] = {}
@@ -182,11 +188,11 @@ def test_the_same_key_and_state_give_the_same_list():
 
 
 def test_the_digest_is_of_what_a_state_is_learned_from():
-    other = Ranking(OPTIONS[:2], "spend", size=1, epsilon=0.5).compile(COLUMNS)
+    other = compile_ranking(Ranking(OPTIONS[:2], "spend", size=1, epsilon=0.5), COLUMNS)
     assert other.digest == COMPILED.digest
-    fewer = Ranking(OPTIONS, "accepted", columns=("age",)).compile(COLUMNS)
+    fewer = compile_ranking(Ranking(OPTIONS, "accepted", columns=("age",)), COLUMNS)
     assert fewer.digest != COMPILED.digest
-    plain = Ranking((Action("a", "A"),), "accepted").compile(COLUMNS)
+    plain = compile_ranking(Ranking((Action("a", "A"),), "accepted"), COLUMNS)
     assert plain.digest != COMPILED.digest
 
 
@@ -203,7 +209,9 @@ def test_a_table_gets_the_lists_that_each_customer_gets_alone():
         ]
     ).astype(float)
     matrix[::7, 0] = np.nan
-    ranking = Ranking(OPTIONS, "accepted", size=2, epsilon=0.2, holdout=0.1).compile(COLUMNS)
+    ranking = compile_ranking(
+        Ranking(OPTIONS, "accepted", size=2, epsilon=0.2, holdout=0.1), COLUMNS
+    )
     bandit = LinearBandit.new(customer_features=2, option_features=1, categories={1: 3})
     batch = BanditBatch(
         matrix[:, :2],
@@ -231,6 +239,6 @@ def test_a_table_gets_the_lists_that_each_customer_gets_alone():
         assert together.slate.propensities == pytest.approx(alone.slate.propensities)
         assert together.slate.values == pytest.approx(alone.slate.values)
     assert {ranked.reason for ranked in found} >= {"held out", "chosen by chance"}
-    with pytest.raises(DataError, match="one for each"):
+    with pytest.raises(DataError, match="one per row"):
         rank_rows(ranking, matrix, bandit, keys=keys[1:], context=context)
     assert rank_rows(COMPILED, matrix[:0], bandit, keys=[]) == []

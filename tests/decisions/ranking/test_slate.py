@@ -211,10 +211,13 @@ def test_same_seed_same_bytes():
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: rank([0.0], [], learned()[0], key="k"), "nothing can be ranked"),
-        (lambda: rank([0.0], [Option("a"), Option("a")], learned()[0], key="k"), "one name"),
+        (lambda: rank([0.0], [], learned()[0], key="k"), "there are no options"),
+        (
+            lambda: rank([0.0], [Option("a"), Option("a")], learned()[0], key="k"),
+            "a name is duplicated",
+        ),
         (lambda: rank([0.0], [Option("a"), Option("b", (1.0,))], learned()[0], key="k"), "differ"),
-        (lambda: rank_values([[np.nan]], ["a"], key="k"), "not finite"),
+        (lambda: rank_values([[np.nan]], ["a"], key="k"), "missing or infinite"),
         (lambda: rank_values([1.0], ["a"], key="k"), "draws, options"),
     ],
 )
@@ -226,7 +229,7 @@ def test_requests_that_cannot_be_ranked_are_refused(call, says):
 def test_settings_out_of_range_are_refused():
     with pytest.raises(RecipeError, match="epsilon"):
         rank_values([[1.0]], ["a"], key="k", epsilon=1.5)
-    with pytest.raises(RecipeError, match="at least one place"):
+    with pytest.raises(RecipeError, match="size must be at least 1"):
         rank_values([[1.0]], ["a"], key="k", size=0)
     with pytest.raises(ValueError, match=r"must have shape \(n, 2\)"):
         learned()[0].expected([[1.0]], ["o1"], [[0.0]])

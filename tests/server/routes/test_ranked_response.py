@@ -23,6 +23,7 @@ from churnkit.decisions import (
     Ranking,
     Where,
 )
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.journal import Journal
 from churnkit.models import LinearBandit
 from churnkit.models.calibration.maps import Calibration
@@ -38,14 +39,14 @@ OPTIONS = (SPA, TRAINER, PRO)
 
 def ranker_of(contract, **changes):
     ranking = Ranking(**{"options": OPTIONS, "outcome": "accepted", "size": 2, **changes})
-    compiled = ranking.compile(contract.encoded("recommend"))
+    compiled = compile_ranking(ranking, contract.encoded("recommend"))
     bandit = LinearBandit.new(
-        customer_features=len(compiled.places),
+        customer_features=len(compiled.indices),
         option_features=compiled.option_features.shape[1],
         categories=compiled.categories,
     )
     rows = np.array([[10.0, 0, 0, 20.0, 0], [40.0, 1, 1, 60.0, 1], [70.0, 2, 0, 90.0, 1]])
-    scaled = bandit.fit_scale(rows[:, list(compiled.places)], compiled.option_features)
+    scaled = bandit.fit_scale(rows[:, list(compiled.indices)], compiled.option_features)
     return Ranker(ranking, scaled)
 
 
