@@ -79,7 +79,7 @@ class DecidingModel(ScoringModel):
         effects, weights = None, None
         if self._reads_features:
             features = np.array([values[: self._n_features]])
-            effects = self.treatment_effects(features)
+            effects = self.treatment_effects(features, np.array([probability]))
             weights = self._weight_lists(features)[0]
         return decide_one(
             probability,
@@ -126,7 +126,9 @@ class DecidingModel(ScoringModel):
                 matrix[row].tolist(),
                 self.compiled_catalogue,
                 prices=prices,
-                treatment_effects=self.treatment_effects(features[row : row + 1]),
+                treatment_effects=self.treatment_effects(
+                    features[row : row + 1], probabilities[row : row + 1]
+                ),
                 survival_weights=weights[row],
                 context=None
                 if context is None
@@ -178,7 +180,7 @@ class DecidingModel(ScoringModel):
             budget=budget,
             context=context,
             used=used,
-            **self._effects(matrix),
+            **self._effects(matrix, probabilities),
         )
 
     def action_gains(
@@ -200,7 +202,7 @@ class DecidingModel(ScoringModel):
             matrix,
             self.compiled_catalogue,
             barred=excluded,
-            **self._effects(matrix),
+            **self._effects(matrix, probabilities),
         )
         return gains, excluded
 
@@ -272,12 +274,22 @@ class DecidingModel(ScoringModel):
         rules = self.contents.rules
         return rules is not None and bool(context_requirements(rules))
 
-    def treatment_effects(self, features: NDArray[np.float64]) -> MeasuredEffects | None:
-        """Return the effects that an experiment measured, for encoded features (n, f)."""
+    def treatment_effects(
+        self, features: NDArray[np.float64], probabilities: NDArray[np.float64]
+    ) -> MeasuredEffects | None:
+        """Return the effects that an experiment measured, within each customer's risk.
+
+        Parameters
+        ----------
+        features
+            (n, f) encoded.
+        probabilities
+            (n,) churn probabilities; NaN for customers who were not scored.
+        """
         uplift, catalogue = self.contents.uplift, self.contents.catalogue
         if uplift is None or catalogue is None:
             return None
-        return uplift.treatment_effects(catalogue, features)
+        return uplift.treatment_effects(catalogue, features, probabilities)
 
     def survival_weights(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Return the expected number of paying periods with each action, (n, m).
@@ -360,10 +372,12 @@ class DecidingModel(ScoringModel):
         if self.contents.ranker is not None:
             self.compiled_ranking.warm_up(self.contents.ranker.bandit)
 
-    def _effects(self, matrix: NDArray[np.float64]) -> dict[str, Any]:
+    def _effects(
+        self, matrix: NDArray[np.float64], probabilities: NDArray[np.float64]
+    ) -> dict[str, Any]:
         features = matrix[:, : self._n_features]
         return {
-            "treatment_effects": self.treatment_effects(features),
+            "treatment_effects": self.treatment_effects(features, probabilities),
             "survival_weights": self.survival_weights(features),
         }
 

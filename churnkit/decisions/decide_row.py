@@ -214,7 +214,7 @@ def _best(
 ) -> tuple[_Option | None, int]:
     """Give the option of the highest gain less the price of what it uses, and the reason."""
     # Gains of zero or less are never given, also where their bound was not asked.
-    paying = [o for o in options if o.expected > 0.0 and (decision_bound != "low" or o.low > 0.0)]
+    paying = [o for o in options if o.expected > 0.0 and (decision_bound != "low" or o.bound > 0.0)]
     if not paying:
         shut = int(reason_codes.nearest(np.array([barred], dtype=np.int8))[0])
         return None, reason_codes.UNPAID if options else shut
@@ -261,6 +261,7 @@ class _Option:
     low: float
     high: float
     cost: float
+    bound: float
 
 
 def _options(
@@ -275,7 +276,7 @@ def _options(
     """Give the eligible actions of one customer; the arithmetic is that of `expected_gain`."""
     declared = catalogue.catalogue
     value = float(row[catalogue.value_index])
-    tried = {} if treatment_effects is None else treatment_effects.of_one(0)
+    tried = {} if treatment_effects is None else treatment_effects.of_row(0)
     is_money = treatment_effects is not None and treatment_effects.outcome == "money"
     options: list[_Option] = []
     periods = survival_weights or [declared.annuity_factor(each) for each in declared.horizons]
@@ -285,14 +286,16 @@ def _options(
             continue
         worth = worth_of(value, periods[j], declared.margin)
         if j in tried:
-            (low, expected, high), stake = tried[j], declared.margin if is_money else worth
+            low, expected, high, bound = tried[j]
+            stake = declared.margin if is_money else worth
         else:
             prior = action.prior
-            low, expected, high = prior.low, prior.expected, prior.high
+            low, expected, high, bound = prior.low, prior.expected, prior.high, prior.low
             stake = churn_probability * worth
         gain = stake * expected - cost
         if math.isfinite(gain):
-            options.append(_Option(j, gain, stake * low - cost, stake * high - cost, cost))
+            lowest, highest = stake * low - cost, stake * high - cost
+            options.append(_Option(j, gain, lowest, highest, cost, stake * bound - cost))
     return options
 
 

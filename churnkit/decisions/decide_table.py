@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.stats.interval import Interval
 from churnkit.decisions import reason_codes
 from churnkit.decisions.allocation.allocate import Plan, allocate
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from churnkit.decisions.eligibility.context import DecisionContext
     from churnkit.decisions.measured_effects import MeasuredEffects
 
-__all__ = ["Decisions", "assign_reasons", "decide", "taken"]
+__all__ = ["Decisions", "assign_reasons", "decide", "taken", "total_gain"]
+
+# Standard errors to each side of a 90% interval.
+_REACH = 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,8 @@ class Decisions:
     """(n, m) what bars each action: a place in `REASONS`, 0 for nothing."""
     eligible: NDArray[np.bool_]
     """(n, m) actions that nothing bars and whose gain is known."""
+    total_gain: Interval
+    """Gain of all customers together, in money, with its 90% interval."""
 
     def __len__(self) -> int:
         return int(self.action.shape[0])
@@ -110,6 +116,7 @@ class Decisions:
         given = np.bincount(self.reason_code, minlength=len(reason_codes.REASONS)).tolist()
         return {
             "plan": self.plan.to_dict(),
+            "total_gain": self.total_gain.to_dict(),
             "actions": dict(zip(self.names, actions, strict=True)),
             "reasons": {r: k for r, k in zip(reason_codes.REASONS, given, strict=True) if k},
         }
@@ -231,7 +238,50 @@ def decide(
         explored=drawn.explored,
         barred=barred,
         eligible=gains.eligible,
+        total_gain=total_gain(gains, drawn.action, treatment_effects),
     )
+
+
+def total_gain(
+    gains: Gains, action: NDArray[np.int64], effects: MeasuredEffects | None = None
+) -> Interval:
+    """Return the expected gain of all customers together, with its 90% interval.
+
+    The error of measured effects that customers share is added up before it is squared; bounds of
+    assumed effects are taken as they are, as if they were wrong for all customers alike.
+
+    Parameters
+    ----------
+    gains
+        Of every action for every customer.
+    action
+        (n,) position of each customer's action, -1 for none.
+    effects
+        Measured effects with their shared error.
+    """
+    rows = np.flatnonzero(action >= 0)
+    chosen = action[rows]
+    value = float(gains.expected[rows, chosen].sum())
+    places = () if effects is None else effects.places
+    assumed = rows[~np.isin(chosen, places)]
+    cells = assumed, action[assumed]
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = float((gains.expected[cells] - gains.low[cells]).sum())
+        above = float((gains.high[cells] - gains.expected[cells]).sum())
+    error = 0.0
+    if effects is not None and gains.stake is not None:
+        column = np.full(len(gains.expected), -1)
+        for at, place in enumerate(places):
+            column[action == place] = at
+        tried = np.flatnonzero(column >= 0)
+        stake = np.zeros(len(column))
+        stake[tried] = gains.stake[tried, action[tried]]
+        if effects.shared is not None:
+            error = _REACH * effects.shared.error_of_total(stake, column)
+        else:
+            wide = (effects.high - effects.low) / 2.0
+            error = float((wide[tried, column[tried]] * stake[tried]).sum())
+    return Interval(value, value - np.hypot(error, below), value + np.hypot(error, above))
 
 
 def _floors(

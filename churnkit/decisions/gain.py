@@ -55,10 +55,15 @@ class Gains:
     """(m,) or (n, m) cost, NaN where it is not known."""
     eligible: NDArray[np.bool_]
     """(n, m) whether the rules allow the action and its gain is known."""
+    stake: NDArray[np.float64] | None = None
+    """(n, m) money per unit of effect."""
+    bound: NDArray[np.float64] | None = None
+    """(n, m) gain that must be above zero for an action to go out; `low` if None."""
 
     def pays(self, decision_bound: ActOn = "low") -> NDArray[np.bool_]:
         """Tell where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
-        bound = self.low if check_act_on(decision_bound) == "low" else self.expected
+        cautious = self.low if self.bound is None else self.bound
+        bound = cautious if check_act_on(decision_bound) == "low" else self.expected
         return np.logical_and(self.eligible, bound > 0.0)
 
     def offered(self, decision_bound: ActOn = "low") -> NDArray[np.float64]:
@@ -175,7 +180,7 @@ def expected_gain(
         stake = probability[:, None] * worth
         bounds = [
             stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
-            for bound in ("low", "expected", "high")
+            for bound in ("low", "expected", "high", "low")
         ]
     known = np.isfinite(stake) & np.isfinite(cost)
     if treatment_effects is not None:
@@ -186,8 +191,11 @@ def expected_gain(
         for table, columns in zip(bounds, tried, strict=True):
             table[:, places] = columns
         known[:, places] = np.isfinite(tried[1]) & ~np.isnan(probability)[:, None]
-    low, expected, high = bounds
-    return Gains(expected, low, high, cost, allowed & known)
+        own = treatment_effects.stake(np.broadcast_to(worth, shape), catalogue)
+        stake = np.array(np.broadcast_to(stake, shape))
+        stake[:, places] = own
+    low, expected, high, deciding = bounds
+    return Gains(expected, low, high, cost, allowed & known, stake, deciding)
 
 
 def catalogue_gain(

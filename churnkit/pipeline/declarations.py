@@ -61,13 +61,13 @@ class Experiment:
     control: Any = "none"
     actions: Mapping[Any, str] = field(default_factory=dict)
     learner: str = "auto"
-    level: float = 0.2
+    level: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in {"churned", "stayed", "money"}:
             raise RecipeError("experiment: kind must be 'churned', 'stayed' or 'money'")
         if not 0.0 <= self.level < 1.0:
-            raise RecipeError("experiment: level is a share, from 0 and below 1")
+            raise RecipeError("experiment: level must be from 0 to below 1")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pytest
 from churnkit.contracts import Column
 from churnkit.decisions import Action, Catalogue, Effect, MeasuredEffects, decide, expected_gain
 from churnkit.decisions.catalogue.compiled import compile_catalogue
+from churnkit.decisions.measured_effects import SharedError
 from churnkit.errors import DataError
 
 CALL = Action("call", "A call", 10.0, Effect(0.125, 0.25, 0.5))
@@ -79,3 +80,33 @@ def test_effects_that_do_not_fit_are_refused():
         expected_gain(
             [0.5], [1], CATALOGUE, treatment_effects=MeasuredEffects((2,), "money", one, one, one)
         )
+
+
+def test_the_bound_decides_and_the_interval_is_shown():
+    compiled = compile_catalogue(Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))])
+    low, expected = np.array([[-0.1], [-0.1]]), np.array([[0.1], [0.1]])
+    effects = MeasuredEffects(
+        (0,), "staying", low, expected, expected * 2, bound=np.array([[0.0], [0.05]])
+    )
+    plan = decide([0.5, 0.5], np.full((2, 1), 20.0), compiled, treatment_effects=effects)
+    assert plan.action_name == [None, "mail"]
+    assert plan.low[1] == -13.0
+
+
+def test_the_interval_of_the_total_adds_the_error_that_customers_share():
+    compiled = compile_catalogue(Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))])
+    expected = np.full((4, 1), 0.1)
+    shared = SharedError(np.ones((4, 1, 1)), ((0,),), np.array([[0.02**2]]))
+    effects = MeasuredEffects((0,), "staying", expected, expected, expected, shared=shared)
+    total = decide([0.5] * 4, np.full((4, 1), 20.0), compiled, treatment_effects=effects).total_gain
+    # Four customers worth 120 each: 4 x (12 - 1), and 480 x .02 for one standard error.
+    assert total.value == pytest.approx(44.0)
+    assert total.high - total.value == pytest.approx(1.645 * 480 * 0.02, rel=1e-3)
+    assert total.value - total.low == pytest.approx(1.645 * 480 * 0.02, rel=1e-3)
+
+
+def test_bounds_of_assumed_effects_are_the_interval_of_the_total():
+    compiled = compile_catalogue(Catalogue((CALL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))])
+    total = decide([0.5, 0.9], np.full((2, 1), 50.0), compiled).total_gain
+    # Worth 300 each: .25 of the risk expected, .125 to .5 bounded.
+    assert (total.value, total.low, total.high) == pytest.approx((85.0, 32.5, 190.0))

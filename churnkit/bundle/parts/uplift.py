@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import numpy as np
 
-from churnkit.decisions.measured_effects import MeasuredEffects, Outcome
+from churnkit.decisions.measured_effects import MeasuredEffects, Outcome, SharedError
 from churnkit.errors import BundleError
 from churnkit.models.scorers.serialization import read_choice, read_number
-from churnkit.models.uplift.scorer import UpliftScorer
+from churnkit.models.uplift.blend_scorer import BlendScorer, scorer_from_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from churnkit.decisions import Catalogue
+    from churnkit.models import UpliftModel, UpliftScorer
 
 __all__ = ["ActionEffects", "read_effects", "write_effects"]
+
+# Level of the intervals that are shown.
+_SHOWN = 0.95
 
 
 @dataclass(frozen=True)
@@ -36,23 +40,66 @@ class ActionEffects:
     outcome
         ``"staying"`` or ``"money"``.
     level
-        Of the interval whose lower bound must be above zero.
+        Confidence with which an action must gain to go out: its gain is above zero at the lower
+        bound of the interval of this level. 0 decides by the expected gain.
     """
 
-    scorer: UpliftScorer
+    scorer: BlendScorer | UpliftScorer
     actions: tuple[str | None, ...]
     outcome: Outcome
     level: float
 
+    @classmethod
+    def of(
+        cls,
+        model: UpliftModel,
+        actions: Sequence[str | None],
+        outcome: Outcome,
+        *,
+        level: float = 0.0,
+    ) -> Self:
+        """Take the actions of a fitted uplift model, with their names in the catalogue."""
+        return cls(model.scorer_, tuple(actions), outcome, level)
+
     def treatment_effects(
-        self, catalogue: Catalogue, features: NDArray[np.float64]
+        self, catalogue: Catalogue, features: NDArray[np.float64], risk: NDArray[np.float64]
     ) -> MeasuredEffects:
-        """Return the effects for encoded features (n, f)."""
-        bounds = self.scorer.interval(np.ascontiguousarray(features), level=self.level)
-        columns = [column for column, name in enumerate(self.actions) if name is not None]
+        """Estimate the effects for customers, within what each customer's risk allows.
+
+        Parameters
+        ----------
+        catalogue
+            With the actions.
+        features
+            (n, f) encoded.
+        risk
+            (n,) churn probability; NaN for a customer who was not scored.
+        """
+        matrix = np.ascontiguousarray(features)
+        columns = [at for at, name in enumerate(self.actions) if name is not None]
         places = tuple(catalogue.names.index(name) for name in self.actions if name is not None)
-        low, expected, high = (bound[:, columns] for bound in bounds)
-        return MeasuredEffects(places, self.outcome, low, expected, high)
+        shared = None
+        parts: tuple[NDArray[np.float64], ...]
+        if isinstance(self.scorer, BlendScorer):
+            estimates = self.scorer.estimate(matrix, risk)
+            parts = (*estimates.interval(_SHOWN), estimates.interval(self.level)[0])
+            weights = self.scorer.weights
+            shared = SharedError(
+                estimates.basis[:, columns],
+                tuple(tuple(weights.positions(at)) for at in columns),
+                weights.covariance,
+            )
+        else:
+            parts = (
+                *self.scorer.interval(matrix, level=_SHOWN),
+                self.scorer.interval(matrix, level=self.level)[0],
+            )
+        if self.outcome == "staying":
+            # An action cannot prevent more churn than there is, nor drive more away than stay.
+            least, most = (risk - 1.0)[:, None], risk[:, None]
+            parts = tuple(np.clip(part, least, most) for part in parts)
+        low, expected, high, bound = (part[:, columns] for part in parts)
+        return MeasuredEffects(places, self.outcome, low, expected, high, bound, shared)
 
 
 def write_effects(effects: ActionEffects) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -84,7 +131,7 @@ def read_effects(
     if "uplift.json" not in files:
         return None
     document = json.loads(files["uplift.json"])
-    scorer = UpliftScorer.from_arrays(document["settings"], arrays)
+    scorer = scorer_from_arrays(document["settings"], arrays)
     actions, names = document["actions"], () if catalogue is None else catalogue.names
     measured = [name for name in actions if name is not None]
     if len(actions) != scorer.n_actions or scorer.n_features != features:

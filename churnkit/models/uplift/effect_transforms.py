@@ -1,4 +1,4 @@
-"""How the outputs of trees become effects: one way for each kind of learner."""
+"""Effects from the outputs of trees, by the kind of learner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Link", "Way", "outputs_of", "raw_effects", "with_arm"]
+__all__ = ["Link", "Way", "inverse_link", "outputs_of", "raw_effects", "with_arm"]
 
 Way = Literal["effect", "arms", "column", "response", "average"]
 """``effect``: trees for each action give its effect (DR, R, X). ``arms``: trees for each arm give
@@ -21,18 +21,29 @@ one set of trees gives the outcome of any arm, which only the calibration turns 
 Link = Literal["identity", "logit"]
 
 
+def inverse_link(raw: NDArray[np.float64], link: Link) -> NDArray[np.float64]:
+    """Return the outcome for a linked forecast.
+
+    Examples
+    --------
+    >>> inverse_link(np.array([0.0]), "logit")
+    array([0.5])
+    """
+    return 1.0 / (1.0 + np.exp(-np.clip(raw, -500.0, 500.0))) if link == "logit" else raw
+
+
 def with_arm(
     matrix: NDArray[np.float64], arm: int | NDArray[np.int64], actions: int
 ) -> NDArray[np.float64]:
-    """Put a column for each action beside the customers, 1 where it is given.
+    """Append an indicator column for each action.
 
     Examples
     --------
     >>> with_arm(np.array([[5.0]]), 2, 2)
     array([[5., 0., 1.]])
     """
-    given = np.broadcast_to(np.asarray(arm), (len(matrix),))
-    return np.column_stack([matrix, given[:, None] == np.arange(1, actions + 1)])
+    arms = np.broadcast_to(np.asarray(arm), (len(matrix),))
+    return np.column_stack([matrix, arms[:, None] == np.arange(1, actions + 1)])
 
 
 def outputs_of(
@@ -41,17 +52,17 @@ def outputs_of(
     matrix: NDArray[np.float64],
     actions: int,
 ) -> NDArray[np.float64]:
-    """Give the raw outputs, (n, k): k is what `way` needs.
+    """Return the raw outputs, (n, k), where `way` determines k.
 
     Parameters
     ----------
     way
         Of the learner.
     scores
-        For each set of trees, what gives its raw scores.
+        For each set of trees, the function of its raw scores.
     matrix : (n, f)
     actions
-        How many there are.
+        Number of actions.
     """
     if way == "column":
         arms = [scores[0](with_arm(matrix, arm, actions)) for arm in range(actions + 1)]
@@ -64,7 +75,7 @@ def outputs_of(
 def raw_effects(
     way: Way, link: Link, outputs: NDArray[np.float64], actions: int
 ) -> NDArray[np.float64]:
-    """Turn raw outputs (n, k) into effects before calibration, (n, actions).
+    """Convert raw outputs (n, k) to effects before calibration, (n, actions).
 
     Examples
     --------
@@ -73,7 +84,7 @@ def raw_effects(
     """
     if way == "effect":
         return outputs
-    found = 1.0 / (1.0 + np.exp(-np.clip(outputs, -500.0, 500.0))) if link == "logit" else outputs
+    outcome = inverse_link(outputs, link)
     if way in {"response", "average"}:
-        return np.repeat(found, actions, axis=1)
-    return found[:, 1:] - found[:, :1]
+        return np.repeat(outcome, actions, axis=1)
+    return outcome[:, 1:] - outcome[:, :1]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from churnkit.models.uplift.validation import ExperimentRows
     from churnkit.trees import CompiledTrees
 
-__all__ = ["LEARNERS", "WAYS", "Halves", "fit_halves", "rough_variance"]
+__all__ = ["LEARNERS", "TARGETS", "WAYS", "Halves", "fit_halves", "rough_variance"]
 
 WAYS: dict[str, Way] = {
     "dr": "effect",
@@ -171,7 +171,7 @@ def _effect(
     arm: int,
 ) -> lightgbm.Booster:
     """Fit trees to an action's pseudo-effects, weighted by how much a row tells."""
-    target, weight, used = _TARGETS[learner](rows, nuisance, arm)
+    target, weight, used = TARGETS[learner](rows, nuisance, arm)
     at = np.flatnonzero(half & used)
     if not len(at):
         at = np.flatnonzero(used)
@@ -207,4 +207,4 @@ def _between(rows: ExperimentRows, nuisance: Nuisance, arm: int) -> tuple[Any, A
     return np.isin(rows.arm, (0, arm)), chance[:, arm] / (chance[:, arm] + chance[:, 0])
 
 
-_TARGETS = {"dr": _dr, "r": _r, "x": _x}
+TARGETS = {"dr": _dr, "r": _r, "x": _x}

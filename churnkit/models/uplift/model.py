@@ -1,4 +1,4 @@
-"""What each action does for each customer, from an experiment."""
+"""Effects of several actions against control, estimated from an experiment."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.evaluation import Interval, paired_value, rank_average_effect
+from churnkit.evaluation.uplift.sensitivity import Sensitivity, sensitivity_of
 from churnkit.models.errors import ModelDataError
 from churnkit.models.training_rows import check_categories, redact_values
+from churnkit.models.uplift.blend import fit_blend
+from churnkit.models.uplift.blend_scorer import BlendScorer, scorer_from_arrays
 from churnkit.models.uplift.calibration import Calibrating, fit_curve, fit_spread
+from churnkit.models.uplift.frame_codes import FrameCodes
 from churnkit.models.uplift.meta_learners import LEARNERS, Halves, fit_halves, rough_variance
 from churnkit.models.uplift.nuisance import Nuisance, Settings, fit_nuisance
-from churnkit.models.uplift.policy_test import UpliftVerdict, judge, money, policy_of
+from churnkit.models.uplift.policy_test import UpliftVerdict, judge
 from churnkit.models.uplift.scorer import Curve, UpliftScorer
-from churnkit.models.uplift.validation import ExperimentRows, checked_rows
+from churnkit.models.uplift.validation import ExperimentRows, checked_risk, checked_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["UpliftModel"]
 
-# Pairs of halves on which learners compete; the winner is fitted on as many as are asked for.
-_CONTEST_PAIRS = 2
 _ROUGH_LEAVES, _ROUGH_ROWS, _ROUGH_POWER = 16, 60_000, 0.3
 _FEWEST_OF_A_LEAF = 20
 
@@ -38,46 +40,60 @@ class UpliftModel(BaseEstimator):
     Parameters
     ----------
     learner
-        ``"dr"``, ``"r"``, ``"x"``, ``"t"`` or ``"s"``; ``"response"``, for effects that depend on
-        how likely the outcome is anyway; ``"average"``, one effect for all; or ``"auto"``: the
-        one whose decisions are worth most on customers that it did not see, unless the gain on
-        ``"average"`` is within one standard error.
+        ``"auto"``: a blend of one constant effect, one relative to the risk, and the S-, T-, X-,
+        DR- and R-learners, shrunk where the data say little. Or one learner alone: ``"dr"``,
+        ``"r"``, ``"x"``, ``"t"``, ``"s"``; ``"response"``, for effects that depend on how likely
+        the outcome is anyway; ``"average"``, one effect for all.
     calibration
-        ``"isotonic"`` or ``"linear"``.
+        Of a learner alone: ``"isotonic"`` or ``"linear"``.
     rounds, num_leaves
-        Of the trees on each half of the customers.
+        Of the trees of a learner alone; the blend takes the leaves.
     pairs
-        How many pairs of halves; more are smoother.
+        Pairs of halves of a learner alone; more are smoother.
     folds
-        In which outcomes and chances are forecast.
+        Folds in which outcomes, chances and the blend's candidates are forecast.
     clip
-        Chances are lifted to this.
+        Smallest chance that is used; lower ones are raised to it.
     categorical_features
-        Indices of the columns that hold category codes.
+        Indices of the columns that hold category codes. Columns of a frame that hold categories or
+        text are found and encoded by themselves.
     num_threads
-        How many threads LightGBM may use.
+        Threads that LightGBM may use.
     seed
         The same seed gives the same model.
 
     Attributes
     ----------
-    scorer_ : UpliftScorer
+    scorer_ : BlendScorer or UpliftScorer
     learner_ : str
+        ``"blend"``, or the learner that was named.
+    policy_ : str
+        ``"none"``, ``"constant"``, ``"relative"`` or ``"blend"``: the policy that was chosen by its
+        value on customers that it was not learned from; the model's effects are those of the policy.
+        ``"blend"`` for a learner alone.
     verdict_ : UpliftVerdict
-        Whether personalising pays.
+        Whether personalizing pays.
     contest_ : dict
-        For each learner that was tried what its decisions bring beyond those of ``"average"``.
+        For each policy its cross-fitted value for each customer beyond no action.
+    sensitivity_ : tuple of Sensitivity
+        For each action the hidden confounding that would explain its mean effect away.
     rates_ : tuple of Rate
         For each action whether effects differ in the way that is forecast (AUTOC).
     average_effects_ : tuple of Interval
         For each action its mean effect.
     held_out_effects_ : (n, arms - 1)
-        Of the training rows, by trees that did not see the customer.
+        Effects on the training rows, by models that did not see the customer.
     scores_ : (n, arms)
         Doubly robust scores of the training rows.
     clipped_share_ : float
-        Of the customers whose chances were lifted.
+        Share of the customers whose chances were raised.
     n_arms_, n_features_in_ : int
+
+    References
+    ----------
+    X. Nie and S. Wager, Quasi-oracle estimation of heterogeneous treatment effects, Biometrika
+    2021, doi:10.1093/biomet/asaa076. E. Kennedy, Towards optimal doubly robust estimation of
+    heterogeneous causal effects, Electronic Journal of Statistics 2023, doi:10.1214/23-EJS2157.
 
     Examples
     --------
@@ -91,7 +107,7 @@ class UpliftModel(BaseEstimator):
     ((2, 1), True)
     """
 
-    scorer_: UpliftScorer
+    scorer_: BlendScorer | UpliftScorer
     n_features_in_: int
 
     def __init__(
@@ -121,7 +137,7 @@ class UpliftModel(BaseEstimator):
 
     def fit(
         self,
-        X: ArrayLike,
+        X: Any,
         y: ArrayLike,
         *,
         treatment: ArrayLike | None = None,
@@ -129,53 +145,63 @@ class UpliftModel(BaseEstimator):
         value: ArrayLike | None = None,
         cost: ArrayLike | None = None,
         groups: ArrayLike | None = None,
+        risk: ArrayLike | None = None,
     ) -> Self:
         """Fit effects to an experiment, or to decisions that were partly left to chance.
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN, as known when the arm was chosen
+        X : (n, f) matrix, or frame with categories, missing as NaN, as of when the arm was chosen
         y : (n,) outcome, more is better: 1 for stayed or bought, or money
         treatment : (n,) 0 for control, 1, 2, ... for actions
         propensity : (n,) chance of the arm that was given, or (n, arms) of each
-            Estimated from X if not given: then all that moved the choice must stand in X.
+            Estimated from X if not given: then X must hold all that moved the choice.
         value : (n,) money that one unit of the outcome is worth; for choice and verdict
         cost : (arms - 1,) or (n, arms - 1) money that each action costs
         groups : (n,) rows of one group are of one customer
+        risk : (n,) probability of an outcome of 0 without treatment
+            From a model of other customers, or out of fold. Learned from the experiment itself if
+            not given; `predict` then needs none either.
 
         Raises
         ------
         ModelDataError
-            The rows cannot be used; the message says why.
+            If the rows cannot be used.
         OverlapError
-            Too many customers could hardly have had some arm.
+            If too many customers had hardly any chance of some arm.
         """
         self._check_settings()
         matrix = self._checked_matrix(X, reset=True)
-        rows = checked_rows(matrix, y, treatment, propensity, value=value, cost=cost, groups=groups)
+        rows = checked_rows(
+            matrix, y, treatment, propensity, value=value, cost=cost, groups=groups, risk=risk
+        )
         settings = self._settings(rows)
-        nuisance = fit_nuisance(rows, settings, folds=self.folds, floor=self.clip)
-        self.learner_, tried = self._choose(rows, nuisance, settings)
-        halves = fit_halves(self.learner_, rows, nuisance, settings, pairs=self.pairs)
-        curves = self._curves(halves, nuisance)
-        rough = replace(settings, num_leaves=_rough_leaves(len(rows)))
-        variance = rough_variance(rows, nuisance, rough, pairs=self.pairs)
-        spread = tuple(
-            fit_spread(matrix, variance[:, at], settings, pairs=self.pairs)
-            for at in range(rows.arms - 1)
-        )
-        self.scorer_ = UpliftScorer(
-            halves.way, rows.link, matrix.shape[1], trees=halves.trees, curves=curves, spread=spread
-        )
         self.n_arms_ = rows.arms
+        if self.learner == "auto":
+            blend = fit_blend(rows, settings, folds=self.folds, floor=self.clip)
+            self.scorer_, nuisance = blend.scorer, blend.nuisance
+            self.learner_, self.policy_ = "blend", blend.policy
+            self.contest_: dict[str, Interval] = blend.values
+            self.held_out_effects_, tried = blend.held_out, len(blend.values) - 1
+        else:
+            nuisance, tried = self._fit_alone(rows, settings), 1
         self.clipped_share_ = nuisance.clipped_share
         self.scores_ = nuisance.scores
-        self.held_out_effects_ = _calibrated(halves, curves)
-        self.verdict_: UpliftVerdict = judge(
-            rows, nuisance.scores, self.held_out_effects_, learner=self.learner_, tried=tried
-        )
         self.average_effects_: tuple[Interval, ...] = tuple(
             paired_value(nuisance.scores, arm, 0, groups=rows.group) for arm in range(1, rows.arms)
+        )
+        self.sensitivity_: tuple[Sensitivity, ...] = tuple(
+            sensitivity_of(effect, rows.outcome, float(nuisance.scores[:, 0].mean()))
+            for effect in self.average_effects_
+        )
+        self.verdict_: UpliftVerdict = judge(
+            rows,
+            nuisance.scores,
+            self.held_out_effects_,
+            learner=self.learner_,
+            tried=tried,
+            policy=self.policy_,
+            sensitivity=self.sensitivity_,
         )
         self.rates_: tuple[Rate, ...] = tuple(
             rank_average_effect(
@@ -188,35 +214,45 @@ class UpliftModel(BaseEstimator):
         )
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the effect of each action on the outcome, against control.
+    def predict(self, X: Any, *, risk: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Estimate the effect of each action on the outcome, against control.
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : (n, f) matrix or frame, as in `fit`
+        risk : (n,) as in `fit`; needed if it was passed there
 
         Returns
         -------
         (n, arms - 1)
         """
-        check_is_fitted(self)
-        return self.scorer_.predict(self._checked_matrix(X, reset=False))
+        return self._estimates(X, risk, level=0.5)[1]
 
     def predict_interval(
-        self, X: ArrayLike, *, level: float = 0.95
+        self, X: Any, *, level: float = 0.95, risk: ArrayLike | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Give low, expected and high effects, each (n, arms - 1).
+        """Estimate low, expected and high effects, each (n, arms - 1).
 
         The interval is for the mean effect on customers whose columns are the same.
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : (n, f) matrix or frame, as in `fit`
         level
-            The share of customers whose interval holds their effect.
+            Share of customers whose interval holds their effect.
+        risk : (n,) as in `fit`; needed if it was passed there
         """
+        return self._estimates(X, risk, level=level)
+
+    def _estimates(
+        self, X: Any, risk: ArrayLike | None, *, level: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)
-        return self.scorer_.interval(self._checked_matrix(X, reset=False), level=level)
+        matrix = self._checked_matrix(X, reset=False)
+        if isinstance(self.scorer_, UpliftScorer):
+            return self.scorer_.interval(matrix, level=level)
+        checked = None if risk is None else checked_risk(risk, len(matrix))
+        return self.scorer_.interval(matrix, level=level, risk=checked)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state with the scorer as plain settings and arrays."""
@@ -228,7 +264,7 @@ class UpliftModel(BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state."""
         if "scorer_" in state:
-            state = state | {"scorer_": UpliftScorer.from_arrays(*state["scorer_"])}
+            state = state | {"scorer_": scorer_from_arrays(*state["scorer_"])}
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
@@ -240,46 +276,48 @@ class UpliftModel(BaseEstimator):
     def _check_settings(self) -> None:
         if self.learner not in {"auto", *LEARNERS}:
             known = ", ".join(("auto", *LEARNERS))
-            raise ModelDataError(f"learner {self.learner!r} is not known: use one of {known}")
+            raise ModelDataError(f"learner {self.learner!r} is unknown: use one of {known}")
         if self.calibration not in {"isotonic", "linear"}:
             raise ModelDataError("calibration must be 'isotonic' or 'linear'")
         if self.folds < 2 or self.pairs < 1 or not 0.0 < self.clip < 0.5:
-            raise ModelDataError("folds must be 2 or more, pairs 1 or more, clip from 0 to .5")
+            raise ModelDataError(
+                "folds must be at least 2, pairs at least 1, clip above 0 and below 0.5"
+            )
 
     def _settings(self, rows: ExperimentRows) -> Settings:
+        declared = (*(self.categorical_features or ()), *self._codes.columns)
         return Settings(
             seed=self.seed,
             num_threads=self.num_threads,
-            categorical=check_categories(self.categorical_features, rows.matrix),
+            categorical=check_categories(declared, rows.matrix),
             rounds=self.rounds,
             num_leaves=self.num_leaves,
             smallest_leaf=max(_FEWEST_OF_A_LEAF, len(rows) // 200),
         )
 
-    def _choose(
-        self, rows: ExperimentRows, nuisance: Nuisance, settings: Settings
-    ) -> tuple[str, int]:
-        """Let the learners decide for customers that they did not see."""
-        if self.learner != "auto":
-            self.contest_: dict[str, Interval] = {}
-            return self.learner, 1
-        worth = money(rows, nuisance.scores)
-        arms = {}
-        for learner in LEARNERS:
-            halves = fit_halves(
-                learner, rows, nuisance, settings, pairs=min(self.pairs, _CONTEST_PAIRS)
-            )
-            effects = _calibrated(halves, self._curves(halves, nuisance))
-            arms[learner] = policy_of(rows, effects)
-        self.contest_ = {
-            learner: paired_value(worth, arm, arms["average"], groups=rows.group)
-            for learner, arm in arms.items()
-        }
-        best = max(self.contest_, key=lambda learner: self.contest_[learner].value)
-        gain = self.contest_[best]
-        # An interval reaches 1.96 standard errors to each side.
-        beyond = gain.value > (gain.high - gain.value) / 1.96
-        return (best if beyond else "average"), len(LEARNERS)
+    def _fit_alone(self, rows: ExperimentRows, settings: Settings) -> Nuisance:
+        """Fit one learner, with its calibration and spread."""
+        nuisance = fit_nuisance(rows, settings, folds=self.folds, floor=self.clip)
+        halves = fit_halves(self.learner, rows, nuisance, settings, pairs=self.pairs)
+        curves = self._curves(halves, nuisance)
+        rough = replace(settings, num_leaves=_rough_leaves(len(rows)))
+        variance = rough_variance(rows, nuisance, rough, pairs=self.pairs)
+        spread = tuple(
+            fit_spread(rows.matrix, variance[:, at], settings, pairs=self.pairs)
+            for at in range(rows.arms - 1)
+        )
+        self.scorer_ = UpliftScorer(
+            halves.way,
+            rows.link,
+            rows.matrix.shape[1],
+            trees=halves.trees,
+            curves=curves,
+            spread=spread,
+        )
+        self.learner_, self.policy_ = self.learner, "blend"
+        self.contest_ = {}
+        self.held_out_effects_ = _calibrated(halves, curves)
+        return nuisance
 
     def _curves(self, halves: Halves, nuisance: Nuisance) -> tuple[Curve, ...]:
         return tuple(
@@ -294,9 +332,15 @@ class UpliftModel(BaseEstimator):
         )
 
     def _checked_matrix(self, X: Any, *, reset: bool) -> NDArray[np.float64]:
+        if reset:
+            self._codes = FrameCodes.learn(X)
         try:
             matrix: NDArray[np.float64] = validate_data(
-                self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
+                self,
+                self._codes.encode(X),
+                reset=reset,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan",
             )
         except ValueError as refusal:
             raise ModelDataError(redact_values(str(refusal))) from None

@@ -24,13 +24,13 @@ from churnkit.models.uplift.effect_transforms import Link, Way, outputs_of, raw_
 from churnkit.trees import CompiledTrees
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Curve", "UpliftScorer"]
+__all__ = ["MOST_ARMS", "Curve", "UpliftScorer", "saved_trees", "trees_to_arrays"]
 
-_MOST_ARMS = 100
+MOST_ARMS = 100
 # The logarithm of a variance: what trees from a file may come to.
 _LOG_RANGE = (-60.0, 60.0)
 
@@ -137,15 +137,11 @@ class UpliftScorer:
             "n_features": self.n_features,
             "n_actions": self.n_actions,
             "slopes": [curve.slope for curve in self.curves],
-            "trees": [],
-            "spread": [],
         }
         arrays: dict[str, NDArray[Any]] = {}
         for name, group in (("trees", self.trees), ("spread", self.spread_trees)):
-            for at, member in enumerate(group):
-                settings, held = member.to_arrays()
-                described[name].append(settings)
-                arrays |= {f"{name}_{at}.{key}": array for key, array in held.items()}
+            described[name], held = trees_to_arrays(name, group)
+            arrays |= held
         for at, curve in enumerate(self.curves):
             arrays[f"knots_{at}"], arrays[f"values_{at}"] = curve.knots, curve.values
         return described, arrays
@@ -161,14 +157,14 @@ class UpliftScorer:
         """
         way: Way = read_choice(settings, "way", among=get_args(Way))  # type: ignore[assignment]
         link: Link = read_choice(settings, "link", among=get_args(Link))  # type: ignore[assignment]
-        actions = read_integer(settings, "n_actions", low=1, high=_MOST_ARMS)
+        actions = read_integer(settings, "n_actions", low=1, high=MOST_ARMS)
         width = read_integer(settings, "n_features", low=1, high=2**31 - 1)
         slopes = settings.get("slopes")
         if not isinstance(slopes, list) or len(slopes) != actions:
             raise BundleError("the saved uplift has not one slope for each action")
         needed = {"effect": actions, "arms": actions + 1, "column": 1, "response": 1, "average": 0}
-        trees = _saved_trees(settings, arrays, "trees", needed[way])
-        spread = _saved_trees(settings, arrays, "spread", actions)
+        trees = saved_trees(settings.get("trees"), arrays, "trees", needed[way])
+        spread = saved_trees(settings.get("spread"), arrays, "spread", actions)
         wide = width + actions if way == "column" else width
         if any(t.n_features != wide for t in trees) or any(t.n_features != width for t in spread):
             raise BundleError("the trees of the saved uplift read another number of columns")
@@ -176,26 +172,45 @@ class UpliftScorer:
         return cls(way, link, width, trees=trees, curves=curves, spread=spread)
 
 
-def _saved_trees(
-    settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], name: str, count: int
+def trees_to_arrays(
+    name: str, group: Sequence[CompiledTrees]
+) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
+    """Return the settings of sets of trees, and their arrays under ``name_0.``, ``name_1.``, ..."""
+    described: list[dict[str, Any]] = []
+    arrays: dict[str, NDArray[Any]] = {}
+    for at, member in enumerate(group):
+        settings, held = member.to_arrays()
+        described.append(settings)
+        arrays |= {f"{name}_{at}.{key}": array for key, array in held.items()}
+    return described, arrays
+
+
+def saved_trees(
+    described: Any, arrays: Mapping[str, NDArray[Any]], name: str, count: int
 ) -> tuple[CompiledTrees, ...]:
-    described = settings.get(name)
+    """Restore `count` sets of trees.
+
+    Raises
+    ------
+    BundleError
+        If there is another number of them, or they are not trees of one output.
+    """
     if not isinstance(described, list) or len(described) != count:
         raise BundleError(f"the saved uplift has another number of {name} than it needs")
-    found = []
-    for at, member in enumerate(described):
+    members = []
+    for at, settings in enumerate(described):
         prefix = f"{name}_{at}."
         held = {
             key.removeprefix(prefix): array
             for key, array in arrays.items()
             if key.startswith(prefix)
         }
-        if not isinstance(member, dict):
+        if not isinstance(settings, dict):
             raise BundleError("the trees of the saved uplift are not described")
-        found.append(CompiledTrees.from_arrays(member, held))
-        if found[-1].n_outputs != 1:
+        members.append(CompiledTrees.from_arrays(settings, held))
+        if members[-1].n_outputs != 1:
             raise BundleError("the trees of the saved uplift score classes")
-    return tuple(found)
+    return tuple(members)
 
 
 def _saved_curve(arrays: Mapping[str, NDArray[Any]], at: int, slope: Any) -> Curve:

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from churnkit.models.uplift.effect_transforms import Link
 
-__all__ = ["ExperimentRows", "OverlapError", "OverlapWarning", "checked_rows", "clipped"]
+__all__ = [
+    "ExperimentRows",
+    "OverlapError",
+    "OverlapWarning",
+    "checked_risk",
+    "checked_rows",
+    "clipped",
+]
 
 _MOST_ARMS = 100
 _REFUSED_SHARE = 0.2
@@ -46,6 +53,7 @@ class ExperimentRows:
     worth : (n,) money that one unit of the outcome is worth
     cost : (n, arms) money that each arm costs, 0 for control
     group : (n,) rows of one number are of one customer
+    risk : (n,) probability of an outcome of 0 without treatment, or None
     """
 
     matrix: NDArray[np.float64]
@@ -56,6 +64,7 @@ class ExperimentRows:
     worth: NDArray[np.float64]
     cost: NDArray[np.float64]
     group: NDArray[np.int64]
+    risk: NDArray[np.float64] | None = None
 
     @property
     def link(self) -> Link:
@@ -75,8 +84,9 @@ def checked_rows(
     value: Any,
     cost: Any,
     groups: Any,
+    risk: Any = None,
 ) -> ExperimentRows:
-    """Check what `UpliftModel.fit` was given.
+    """Check the arguments of `UpliftModel.fit`.
 
     Raises
     ------
@@ -103,38 +113,51 @@ def checked_rows(
         worth=np.ones(n) if value is None else _vector("value", value, n),
         cost=_costs(cost, n, arms),
         group=np.arange(n) if groups is None else _groups(groups, n),
+        risk=None if risk is None else checked_risk(risk, n, outcome),
     )
 
 
 def clipped(
-    chance: NDArray[np.float64], floor: float, *, known: bool
+    chance: NDArray[np.float64], given: NDArray[np.float64], floor: float, *, known: bool
 ) -> tuple[NDArray[np.float64], float]:
-    """Lift chances (n, arms) to a floor, and tell for which share of the customers.
+    """Raise chances (n, arms) to a floor, and return the share of customers with a lower one.
+
+    Parameters
+    ----------
+    chance : (n, arms) chance of each arm
+    given : (n,) chance of the arm that was given
+    floor
+        Smallest chance that is used.
+    known
+        Whether the chances are recorded rather than estimated.
 
     Raises
     ------
     OverlapError
-        If more than a fifth of the customers could hardly have had some arm.
+        If more than a fifth of the customers have a chance below the floor.
 
     Warns
     -----
     OverlapWarning
-        If more than one in fifty could hardly.
+        If more than one in fifty have.
     """
     low = chance < floor
-    share = float(low.any(axis=1).mean())
-    worst = int(low.mean(axis=0).argmax())
-    says = (
-        f"{share:.1%} of the customers had {'a' if known else 'an estimated'} chance below "
-        f"{floor:g} of some arm (arm {worst} most often)"
+    below = low.any(axis=1) | (given < floor)
+    share = float(below.mean())
+    worst = int(low.mean(axis=0).argmax()) if low.any() else None
+    where = "the arm that they had" if worst is None else f"some arm (arm {worst} most often)"
+    message = (
+        f"overlap: {share:.1%} of the customers had {'a' if known else 'an estimated'} chance "
+        f"below {floor:g} of {where}"
     )
     if share > _REFUSED_SHARE:
         raise OverlapError(
-            f"{says}: nobody can tell what it does for them. Leave out customers who could not "
-            "have had every arm, or the arm"
+            f"{message}, so its effect on them cannot be estimated. Leave out customers who could "
+            "not have had every arm, or the arm; check that the propensities are those of the arms "
+            "that were given"
         )
     if share > _WARNED_SHARE:
-        warnings.warn(f"{says}; their chances are clipped there", OverlapWarning, stacklevel=4)
+        warnings.warn(f"{message}; their chances are clipped there", OverlapWarning, stacklevel=4)
     return np.maximum(chance, floor), share
 
 
@@ -172,6 +195,25 @@ def _chances(propensity: Any, n: int, arms: int) -> NDArray[np.float64] | None:
     if chance.ndim == 2 and not np.allclose(chance.sum(axis=1), 1.0, atol=1e-6):
         raise ModelDataError("the propensities of a row do not sum to 1")
     return chance
+
+
+def checked_risk(
+    risk: Any, n: int, outcome: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Check risks (n,), which go with outcomes of 0 and 1.
+
+    Raises
+    ------
+    ModelDataError
+        If a risk is not a probability, or the outcome is an amount.
+    """
+    probability = _vector("risk", risk, n)
+    outside = int(np.sum((probability < 0.0) | (probability > 1.0)))
+    if outside:
+        raise ModelDataError(f"{outside} risks are outside 0 to 1: pass probabilities")
+    if outcome is not None and not np.isin(outcome, (0.0, 1.0)).all():
+        raise ModelDataError("risk goes with an outcome of 0 and 1: leave it out for amounts")
+    return probability
 
 
 def _costs(cost: Any, n: int, arms: int) -> NDArray[np.float64]:

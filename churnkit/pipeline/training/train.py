@@ -151,7 +151,7 @@ def train(
     fitted = fit(recipe, data, store=project.store, progress=progress)
     if recipe.uplift is not None:
         progress("measuring what past treatments did")
-    tried = fit_experiment(recipe, data, project.root)
+    tried = fit_experiment(recipe, data, project.root, fitted)
     progress("writing the model card")
     parts = _parts(recipe, data, fitted, tried)
     with tempfile.TemporaryDirectory() as aside:

@@ -1,4 +1,4 @@
-"""Past treatments as a recipe declares them, and the effects that are fitted to them."""
+"""Effects of past treatments, fitted for a bundle."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.core.io.table_file import read_table
 from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import RecipeError
+from churnkit.models.uplift.nuisance import Settings, boosted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,23 +30,37 @@ if TYPE_CHECKING:
     from churnkit.pipeline.declarations import Experiment
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.fit import Fitted
 
 __all__ = ["UpliftArtifact", "fit_experiment"]
 
-# An arm that the catalogue lacks can never be given: no policy may win by it.
+# An arm that the catalogue lacks cannot be given: no policy may win by it.
 _UNAFFORDABLE = 1e12
+_RISK_FOLDS, _RISK_ROUNDS = 5, 150
 
 
 @dataclass(frozen=True)
 class UpliftArtifact:
-    """What fitting an experiment came to: what the bundle keeps, and what the card says."""
+    """Fitted effects for the bundle, and the section of the model card."""
 
     actions: ActionEffects
     card: dict[str, Any]
 
 
-def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> UpliftArtifact | None:
-    """Fit effects to a recipe's past treatments; the test customers' are left out.
+def fit_experiment(
+    recipe: Recipe, data: TrainingData, root: Path, fitted: Fitted | None = None
+) -> UpliftArtifact | None:
+    """Fit effects to a recipe's past treatments; test customers are left out.
+
+    Parameters
+    ----------
+    recipe, data
+        The recipe with its experiment, and the rows that its model was fitted to.
+    root
+        The project's folder.
+    fitted
+        The recipe's model, whose risk the effects start from; learned from the experiment alone if
+        None.
 
     Raises
     ------
@@ -61,10 +76,9 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> UpliftArti
         raise RecipeError(f"recipe '{recipe.name}': an experiment needs actions=Catalogue(...)")
     from churnkit.models import UpliftModel
 
-    table = _known(experiment, _rows(recipe, experiment, root, data.contract))
-    ids = [
-        (to_text(one) or "").strip(BLANKS) for one in table[data.contract.entity.name].to_pylist()
-    ]
+    table, unmatched = _rows(recipe, experiment, root, data.contract)
+    table = _with_outcome(experiment, table)
+    ids = _customers(table, data.contract)
     learned = ~recipe.split.is_test(ids)
     encoded = TableEncoder(data.contract, "recommend").encode(table)
     rows = np.flatnonzero(learned & encoded.valid)
@@ -72,32 +86,95 @@ def fit_experiment(recipe: Recipe, data: TrainingData, root: Path) -> UpliftArti
     names = tuple(_action(recipe, experiment, value) for value in treatments)
     compiled = compile_catalogue(recipe.catalogue, data.contract.encoded("recommend"))
     worth, cost = _money(experiment, compiled, encoded.matrix[rows], names)
+    features = np.ascontiguousarray(encoded.features[rows])
+    risk = None
+    if experiment.kind != "money" and fitted is not None:
+        risk = _unseen_risk(fitted, data, features, np.array(ids)[rows], seed=recipe.seed)
     model = UpliftModel(
         experiment.learner,
         categorical_features=data.contract.categorical_features,
         seed=recipe.seed,
     ).fit(
-        np.ascontiguousarray(encoded.features[rows]),
+        features,
         _outcome(experiment, table)[rows],
         treatment=arm[rows],
         propensity=_propensity(experiment, table, rows),
         value=worth,
         cost=cost,
         groups=np.array(ids)[rows],
+        risk=risk,
     )
     outcome: Literal["staying", "money"] = "money" if experiment.kind == "money" else "staying"
-    actions = ActionEffects(model.scorer_, names, outcome, experiment.level)
-    return UpliftArtifact(actions, _card(model, treatments, rows=len(rows)))
+    actions = ActionEffects.of(model, names, outcome, level=experiment.level)
+    return UpliftArtifact(actions, _card(model, treatments, rows=len(rows), unmatched=unmatched))
 
 
-def _rows(recipe: Recipe, experiment: Experiment, root: Path, contract: Contract) -> pa.Table:
+def _customers(table: pa.Table, contract: Contract) -> list[str]:
+    return [
+        (to_text(value) or "").strip(BLANKS) for value in table[contract.entity.name].to_pylist()
+    ]
+
+
+def _unseen_risk(
+    fitted: Fitted,
+    data: TrainingData,
+    features: NDArray[np.float64],
+    customers: NDArray[np.str_],
+    *,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return the risk of the experiment's rows, (n,), by models that did not see the customer.
+
+    The model itself has seen the outcomes of customers that it was trained on, perhaps this very
+    outcome; they get the risk of small trees that were fitted to the others.
+    """
+    risk = np.asarray(fitted.model.predict_proba(features)[:, 1], dtype=np.float64)
+    trained = np.array(_customers(data.train.table, data.contract))
+    seen = np.isin(customers, trained)
+    if not seen.any():
+        return risk
+    numbers = np.unique(np.concatenate([trained, customers]), return_inverse=True)[1]
+    folds = np.random.default_rng(seed).permutation(int(numbers.max()) + 1) % _RISK_FOLDS
+    of_trained, of_rows = folds[numbers[: len(trained)]], folds[numbers[len(trained) :]]
+    settings = Settings(
+        seed=seed,
+        num_threads=1,
+        categorical=data.contract.categorical_features,
+        rounds=_RISK_ROUNDS,
+        num_leaves=8,
+        smallest_leaf=max(20, len(trained) // 200),
+    )
+    weight = data.train.weight
+    for fold in range(_RISK_FOLDS):
+        at, unseen = np.flatnonzero(of_trained != fold), np.flatnonzero((of_rows == fold) & seen)
+        if len(unseen) and len(at):
+            trees = boosted(
+                data.train.X[at],
+                data.train.y[at].astype(np.float64),
+                settings,
+                rounds=settings.rounds,
+                weight=None if weight is None else weight[at],
+                objective="binary",
+            )
+            risk[unseen] = trees.predict(features[unseen])
+    return risk
+
+
+def _rows(
+    recipe: Recipe, experiment: Experiment, root: Path, contract: Contract
+) -> tuple[pa.Table, int]:
+    """Read the experiment's rows, and count decisions on customers who were not there then."""
     if recipe.timeline is not None:
-        return _as_of_decisions(recipe, experiment, contract)
+        rows: tuple[pa.Table, int] = _as_of_decisions(recipe, experiment, contract)
+        return rows
+    table: pa.Table
     source = recipe.data if experiment.data is None else experiment.data
     if callable(source):
-        return as_arrow(source(), name=recipe.name)
+        table = as_arrow(source(), name=recipe.name)
+        return table, 0
     path = Path(source)
-    return read_table(path if path.is_absolute() else root / path)
+    table = read_table(path if path.is_absolute() else root / path)
+    return table, 0
 
 
 def _as_of_decisions(recipe: Recipe, experiment: Experiment, contract: Contract) -> pa.Table:
@@ -113,17 +190,20 @@ def _as_of_decisions(recipe: Recipe, experiment: Experiment, contract: Contract)
     log = as_arrow(tables[experiment.table], name=experiment.table)
     timeline, entity = cast("Any", recipe.timeline), contract.entity.name
     added = [name for name in _columns(experiment) if name in log.column_names]
-    parts = []
+    parts, unmatched = [], 0
     for moment in sorted(pc.unique(log[experiment.decided_at]).to_pylist()):
         chosen = log.filter(pc.equal(log[experiment.decided_at], pa.scalar(moment)))
         snapshot = build(timeline.at(moment), tables)
         place = pc.index_in(chosen[entity], snapshot[entity].combine_chunks())
         there = pc.is_valid(place)
+        # Customers who had left before the decision, or had not come yet.
+        unmatched += chosen.num_rows - int(pc.sum(there).as_py() or 0)
         part = snapshot.take(place.filter(there).combine_chunks())
         for name in added:
             part = part.append_column(name, chosen[name].filter(there))
         parts.append(part)
-    return pa.concat_tables(parts, promote_options="default").combine_chunks()
+    table: pa.Table = pa.concat_tables(parts, promote_options="default").combine_chunks()
+    return table, unmatched
 
 
 def _columns(experiment: Experiment) -> tuple[str, ...]:
@@ -131,7 +211,8 @@ def _columns(experiment: Experiment) -> tuple[str, ...]:
     return (experiment.treatment, experiment.outcome, *chance)
 
 
-def _known(experiment: Experiment, table: pa.Table) -> pa.Table:
+def _with_outcome(experiment: Experiment, table: pa.Table) -> pa.Table:
+    """Keep the rows whose outcome is known."""
     missing = [name for name in _columns(experiment) if name not in table.column_names]
     if missing:
         raise RecipeError(f"experiment: its table has no column '{missing[0]}'")
@@ -207,17 +288,26 @@ def _money(
     return worth, cost
 
 
-def _card(model: UpliftModel, treatments: list[Any], *, rows: int) -> dict[str, Any]:
+def _card(
+    model: UpliftModel, treatments: list[Any], *, rows: int, unmatched: int
+) -> dict[str, Any]:
     names = [str(value) for value in treatments]
     return {
         "rows": rows,
+        "rows_without_customer": unmatched,
         "learner": model.learner_,
+        "policy": model.policy_,
+        "policy_values": {name: value.to_dict() for name, value in model.contest_.items()},
+        "value": model.verdict_.value.to_dict(),
         "verdict": model.verdict_.in_words(names),
         "gain": model.verdict_.gain.to_dict(),
         "clipped_share": model.clipped_share_,
         "average_effects": {
             name: effect.to_dict()
             for name, effect in zip(names, model.average_effects_, strict=True)
+        },
+        "sensitivity": {
+            name: found.to_dict() for name, found in zip(names, model.sensitivity_, strict=True)
         },
         "rank_average_effects": {
             name: rate.to_dict() for name, rate in zip(names, model.rates_, strict=True)

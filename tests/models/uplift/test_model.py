@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from churnkit.errors import BundleError
@@ -16,8 +17,10 @@ from churnkit.models import (
     UpliftModel,
     UpliftScorer,
 )
+from churnkit.models.uplift.blend_scorer import BlendScorer, scorer_from_arrays
 from churnkit.models.uplift.calibration import fit_curve
 from churnkit.models.uplift.meta_learners import LEARNERS
+from churnkit.models.uplift.policy_choice import POLICIES
 
 
 def experiment(seed=0, n=4000, *, binary=True):
@@ -62,29 +65,108 @@ def test_money_is_an_outcome_too_and_chances_can_be_estimated():
         assert interval.low < true < interval.high
 
 
-def test_the_chooser_sees_that_one_action_pays_for_some():
+def test_the_blend_finds_for_whom_an_action_pays():
     X, y, arm, chance, _ = experiment(n=6000)
     # The first action costs what it brings on average: it pays where it works, and only there.
-    model = UpliftModel(pairs=1, folds=2).fit(
-        X, y, treatment=arm, propensity=chance, cost=[0.15, 0.15]
-    )
-    assert set(model.contest_) == set(LEARNERS)
-    assert model.learner_ != "average"
-    assert model.verdict_.personalise
+    model = UpliftModel(folds=3).fit(X, y, treatment=arm, propensity=chance, cost=[0.15, 0.15])
+    assert set(model.contest_) == set(POLICIES)
+    assert model.policy_ == "blend"
+    assert isinstance(model.scorer_, BlendScorer)
+    assert model.scorer_.weights.weights.max() > 0.0
+    assert model.verdict_.personalize
     assert model.rates_[0].found
-    assert "personalising gains +" in str(model.verdict_)
+    assert "personalizing gains +" in str(model.verdict_)
 
 
 def test_where_all_gain_alike_the_verdict_says_so():
     rng = np.random.default_rng(5)
     X, arm = rng.normal(size=(3000, 3)), rng.integers(0, 2, 3000)
     y = (rng.random(3000) < 0.3 + 0.2 * arm).astype(float)
-    model = UpliftModel(pairs=1, folds=2).fit(X, y, treatment=arm, propensity=np.full(3000, 0.5))
-    assert not model.verdict_.personalise
+    model = UpliftModel(folds=3).fit(X, y, treatment=arm, propensity=np.full(3000, 0.5))
+    assert not model.verdict_.personalize
     assert model.verdict_.best_arm == 1
-    assert str(model.verdict_).endswith("treat all")
-    assert model.verdict_.in_words(["mail"]).endswith("always 'mail'")
+    assert "does not beat treat all beyond noise" in str(model.verdict_)
+    assert "does not beat always 'mail'" in model.verdict_.in_words(["mail"])
     assert not model.rates_[0].found
+    assert model.sensitivity_[0].bound > 1.5
+
+
+def test_where_nothing_works_no_action_is_given_and_the_verdict_says_so():
+    rng = np.random.default_rng(6)
+    X, arm = rng.normal(size=(3000, 3)), rng.integers(0, 2, 3000)
+    y = (rng.random(3000) < 0.8).astype(float)
+    model = UpliftModel(folds=3).fit(
+        X, y, treatment=arm, propensity=np.full(3000, 0.5), value=np.full(3000, 100.0), cost=[5.0]
+    )
+    assert model.policy_ == "none"
+    assert "treat none" in str(model.verdict_)
+    assert np.array_equal(model.predict(X), np.zeros((3000, 1)))
+
+
+def proportional(seed=0, n=4000):
+    """Draw an action that prevents 40% of each customer's risk."""
+    rng = np.random.default_rng(seed)
+    X, arm = rng.normal(size=(n, 3)), rng.integers(0, 2, n)
+    risk = 1 / (1 + np.exp(1.2 - X[:, 0]))
+    y = (rng.random(n) < 1 - risk * (1 - 0.4 * arm)).astype(float)
+    return X, y, arm, risk
+
+
+def test_with_a_risk_the_effect_goes_with_it_and_never_exceeds_it():
+    X, y, arm, risk = proportional()
+    model = UpliftModel(folds=3).fit(X, y, treatment=arm, propensity=np.full(4000, 0.5), risk=risk)
+    effects = model.predict(X, risk=risk)
+    assert np.corrcoef(effects[:, 0], risk)[0, 1] > 0.9
+    assert effects.mean() == pytest.approx(0.4 * risk.mean(), abs=0.03)
+    for part in model.predict_interval(X, level=0.999, risk=risk):
+        assert (part[:, 0] <= risk).all()
+        assert (part[:, 0] >= risk - 1).all()
+    with pytest.raises(ModelDataError, match="risk is missing"):
+        model.predict(X)
+    with pytest.raises(ModelDataError, match="outside 0 to 1"):
+        model.predict(X, risk=risk + 1)
+
+
+def test_a_blend_saved_and_loaded_gives_the_same_bits_row_by_row_too():
+    X, y, arm, _, _ = experiment(n=5000)
+    model = UpliftModel(folds=3).fit(X, y, treatment=arm)
+    assert model.scorer_.trees
+    loaded = scorer_from_arrays(*model.scorer_.to_arrays())
+    table = loaded.interval(X[:40])
+    assert np.array_equal(table[1], model.predict(X[:40]))
+    for at in range(40):
+        for alone, part in zip(loaded.interval(X[at : at + 1]), table, strict=True):
+            assert np.array_equal(alone[0], part[at])
+    settings, arrays = model.scorer_.to_arrays()
+    with pytest.raises(BundleError, match="unknown candidates"):
+        scorer_from_arrays(settings | {"candidates": ["magic"]}, arrays)
+    with pytest.raises(BundleError, match="another number"):
+        scorer_from_arrays(settings | {"trees_s": []}, arrays)
+
+
+def test_a_frame_with_categories_is_taken_as_it_is():
+    X, y, arm, chance, _ = experiment(n=2000)
+    frame = pd.DataFrame(X, columns=list("abcd")).assign(
+        plan=pd.Categorical(np.where(X[:, 2] > 0, "gold", "basic")),
+        town=np.where(X[:, 3] > 0, "Graz", "Linz"),
+    )
+    model = UpliftModel(folds=2).fit(frame, y, treatment=arm, propensity=chance)
+    codes = frame.assign(plan=frame["plan"].cat.codes, town=(frame["town"] == "Linz") * 1.0)
+    plain = UpliftModel(folds=2, categorical_features=(4, 5)).fit(
+        codes.to_numpy(), y, treatment=arm, propensity=chance
+    )
+    assert np.array_equal(model.predict(frame), plain.predict(codes.to_numpy()))
+
+
+def test_recorded_chances_of_nearly_zero_are_refused():
+    X, y, arm, chance, _ = experiment(n=1000)
+    chance = chance.copy()
+    chance[:400] = 1e-4
+    with pytest.raises(OverlapError, match=r"40\.0% of the customers"):
+        UpliftModel("average", folds=2).fit(X, y, treatment=arm, propensity=chance)
+    chance[60:400] = 0.3
+    with pytest.warns(OverlapWarning, match=r"6\.0%"):
+        UpliftModel("average", folds=2, pairs=1).fit(X, y, treatment=arm, propensity=chance)
 
 
 def test_intervals_hold_the_true_effects_and_widen_with_the_level(fitted):
@@ -136,6 +218,7 @@ def test_rows_of_one_customer_stay_together():
 def test_loading_and_scoring_import_neither_lightgbm_nor_scikit_learn():
     program = (
         "import sys; from churnkit.models.uplift.scorer import UpliftScorer; "
+        "from churnkit.models.uplift.blend_scorer import BlendScorer; "
         "print([n for n in ('lightgbm', 'sklearn', 'pandas', 'scipy') if n in sys.modules])"
     )
     done = subprocess.run(
@@ -189,7 +272,7 @@ def test_customers_who_could_not_have_had_an_arm_are_reported():
         model = UpliftModel("average", folds=2, pairs=1).fit(X, y, treatment=arm, propensity=chance)
     assert model.clipped_share_ == pytest.approx(0.05)
     chance[:300] = [0.001, 0.5, 0.499]
-    with pytest.raises(OverlapError, match="nobody can tell"):
+    with pytest.raises(OverlapError, match="cannot be estimated"):
         UpliftModel("average").fit(X, y, treatment=arm, propensity=chance)
 
 

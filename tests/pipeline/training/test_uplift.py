@@ -72,7 +72,7 @@ def model(migrated_store, tmp_path_factory) -> RetentionModel:
 
 
 def test_the_plan_calls_those_whom_calls_keep_and_keeps_assumptions_for_the_untried(model):
-    effects = model.treatment_effects(np.array([[9.0, 40.0], [1.0, 40.0]]))
+    effects = model.treatment_effects(np.array([[9.0, 40.0], [1.0, 40.0]]), np.array([0.45, 0.5]))
     assert effects.places == (0,)
     assert effects.expected[0, 0] > 0.2
     assert effects.expected[1, 0] < 0.15
@@ -86,7 +86,7 @@ def test_the_card_says_what_was_measured(model):
     said = model.card["uplift"]
     assert set(said["average_effects"]) == {"call", "letter"}
     assert said["average_effects"]["call"]["low"] > 0 > said["average_effects"]["letter"]["low"]
-    assert "personalising" in said["verdict"]
+    assert "personalizing" in said["verdict"]
 
 
 def test_one_customer_gets_the_bits_of_a_table(model):
@@ -94,7 +94,7 @@ def test_one_customer_gets_the_bits_of_a_table(model):
     table = model.decide_table(probability, encoded.matrix)
     for at in range(40):
         row = encoded.matrix[at].tolist()
-        own = model.treatment_effects(encoded.features[at : at + 1])
+        own = model.treatment_effects(encoded.features[at : at + 1], probability[at : at + 1])
         one = decide_one(
             float(probability[at]), row, model.compiled_catalogue, treatment_effects=own
         )
@@ -106,10 +106,11 @@ def test_saved_and_loaded_the_effects_are_the_same(model, tmp_path):
     model.save(tmp_path / "bundle")
     assert (tmp_path / "bundle" / "uplift" / "knots_0.npy").is_file()
     again = RetentionModel.load(tmp_path / "bundle")
-    X = np.array([[3.0, 20.0], [8.0, 20.0]])
+    X, risk = np.array([[3.0, 20.0], [8.0, 20.0]]), np.array([0.4, 0.5])
     for name in ("low", "expected", "high"):
         assert np.array_equal(
-            getattr(again.treatment_effects(X), name), getattr(model.treatment_effects(X), name)
+            getattr(again.treatment_effects(X, risk), name),
+            getattr(model.treatment_effects(X, risk), name),
         )
 
 
@@ -125,7 +126,7 @@ def test_money_is_weighed_by_the_margin_alone(tmp_path):
     tried = fit_experiment(recipe, prepare(recipe, MEMBERS), tmp_path)
     assert tried is not None
     assert tried.actions.outcome == "money"
-    found = tried.actions.treatment_effects(ACTIONS, np.zeros((1, 2)))
+    found = tried.actions.treatment_effects(ACTIONS, np.zeros((1, 2)), np.zeros(1))
     assert found.expected[0, 0] == pytest.approx(10, abs=1)
 
 
