@@ -43,7 +43,8 @@ class Experiment:
     learner
         As in `churnkit.models.UpliftModel`.
     level
-        Level of the lower bound of the gain, which must be positive for an action to be given.
+        Level of the lower bound of the gain, which must be positive for an action to be given;
+        0 decides by the expected gain.
 
     Raises
     ------
