@@ -83,7 +83,9 @@ def test_effects_that_do_not_fit_are_refused():
 
 
 def test_the_bound_decides_and_the_interval_is_shown():
-    compiled = compile_catalogue(Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))])
+    compiled = compile_catalogue(
+        Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))]
+    )
     low, expected = np.array([[-0.1], [-0.1]]), np.array([[0.1], [0.1]])
     effects = MeasuredEffects(
         (0,), "staying", low, expected, expected * 2, bound=np.array([[0.0], [0.05]])
@@ -94,7 +96,9 @@ def test_the_bound_decides_and_the_interval_is_shown():
 
 
 def test_the_interval_of_the_total_adds_the_error_that_customers_share():
-    compiled = compile_catalogue(Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))])
+    compiled = compile_catalogue(
+        Catalogue((MAIL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))]
+    )
     expected = np.full((4, 1), 0.1)
     shared = SharedError(np.ones((4, 1, 1)), ((0,),), np.array([[0.02**2]]))
     effects = MeasuredEffects((0,), "staying", expected, expected, expected, shared=shared)
@@ -106,7 +110,9 @@ def test_the_interval_of_the_total_adds_the_error_that_customers_share():
 
 
 def test_bounds_of_assumed_effects_are_the_interval_of_the_total():
-    compiled = compile_catalogue(Catalogue((CALL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))])
+    compiled = compile_catalogue(
+        Catalogue((CALL,), periods=12, margin=0.5), [Column("fee", "number", ("value",))]
+    )
     total = decide([0.5, 0.9], np.full((2, 1), 50.0), compiled).total_gain
     # Worth 300 each: .25 of the risk expected, .125 to .5 bounded.
     assert (total.value, total.low, total.high) == pytest.approx((85.0, 32.5, 190.0))
