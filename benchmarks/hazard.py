@@ -1,9 +1,9 @@
-"""Whether predicted survival is as good as its word: a simulated business, whose truth is known.
+"""Calibration of predicted survival in a simulated business with known churn probabilities.
 
-Run ``python -m benchmarks.hazard``. For each seed a model is fitted on one business and judged
-on another of the same law, at 1, 3, 6 and 12 months; the watching of customers ends at random
-between 4 and 14 months, so both sides are censored. The business runs no campaigns, since the
-simulator's truth is that of leaving with no action taken after the day of the prediction.
+Run ``python -m benchmarks.hazard``. For each seed a model is fitted on one business and evaluated
+on another from the same distribution, at 1, 3, 6 and 12 months; the observation of customers ends
+at random between 4 and 14 months, so both sides are censored. The business runs no campaigns: the
+simulator's true probabilities assume no action after the day of the prediction.
 """
 
 from __future__ import annotations
@@ -32,120 +32,120 @@ AS_OF = "2024-10-01"
 DAY = np.timedelta64(1, "D")
 
 
-class Watched(NamedTuple):
-    """Customers at the day of prediction, how long they were watched, and the truth."""
+class Cohort(NamedTuple):
+    """Customers at the day of prediction, their follow-up, and the true probabilities."""
 
     X: NDArray[np.float64]
     duration_days: NDArray[np.float64]
-    left: NDArray[np.bool_]
+    churned: NDArray[np.bool_]
     true_probability: NDArray[np.float64]
 
 
-def watched(customers: int, seed: int, contract: Contract) -> Watched:
-    """Simulate a business and watch its customers until a random day."""
+def simulate_cohort(customers: int, seed: int, contract: Contract) -> Cohort:
+    """Simulate a business and observe its customers until a random day."""
     business = simulate(customers=customers, months=24, seed=seed, campaigns=False)
     snapshot = business.snapshot(AS_OF, horizon_days=None)
     X = TableEncoder(contract).encode(snapshot).features
     ids = snapshot.column("customer_id").to_pylist()
-    place = {name: at for at, name in enumerate(business.truth.customer_id.tolist())}
-    rows = np.array([place[name] for name in ids])
+    position = {name: row for row, name in enumerate(business.truth.customer_id.tolist())}
+    rows = np.array([position[name] for name in ids])
     truth = np.column_stack(
         [business.truth.churn_probability(AS_OF, horizon_days=days)[rows] for days in HORIZON_DAYS]
     )
-    leaves_after = days_until_leaving(business, ids, AS_OF)
+    churn_after = days_until_churn(business, ids, AS_OF)
     generator = np.random.default_rng([seed, 1])
-    ends_after = generator.uniform(4, 14, len(ids)) * WIDTH_DAYS
-    left = leaves_after <= ends_after
-    return Watched(X, np.minimum(leaves_after, ends_after), left, truth)
+    censored_after = generator.uniform(4, 14, len(ids)) * WIDTH_DAYS
+    churned = churn_after <= censored_after
+    return Cohort(X, np.minimum(churn_after, censored_after), churned, truth)
 
 
 def renewals(contract: Contract) -> tuple[tuple[int, float, float | None], ...]:
-    """Say that the months to a yearly renewal fall by one each month."""
+    """Declare the months to a yearly renewal, which fall by one each month."""
     return ((contract.feature_names.index("months_to_renewal"), -1.0, 12.0),)
 
 
-def days_until_leaving(business: Simulation, ids: list[str], as_of: str) -> NDArray[np.float64]:
+def days_until_churn(business: Simulation, ids: list[str], as_of: str) -> NDArray[np.float64]:
     """Return the days from the prediction to the end of the subscription, infinite if none."""
     table = business.tables["subscriptions"]
     cancelled = np.array(table.column("end_reason").to_pylist()) == "cancelled"
     ended = table.column("ended_at").to_numpy().astype("datetime64[us]")
-    who = np.array(table.column("customer_id").to_pylist())
+    customer = table.column("customer_id").to_pylist()
     start = np.datetime64(as_of, "us")
-    found: dict[str, float] = {}
-    for at in np.flatnonzero(cancelled & (ended >= start)):
-        days = float((ended[at] - start) / DAY)
-        found[who[at]] = min(days, found.get(who[at], np.inf))
-    return np.array([found.get(name, np.inf) for name in ids])
+    first: dict[str, float] = {}
+    for row in np.flatnonzero(cancelled & (ended >= start)):
+        days = float((ended[row] - start) / DAY)
+        first[customer[row]] = min(days, first.get(customer[row], np.inf))
+    return np.array([first.get(name, np.inf) for name in ids])
 
 
-def judged(customers: int, seed: int, contract: Contract) -> dict[str, Any]:
-    """Fit on one business, judge on another."""
-    train, test = (watched(customers, each, contract) for each in (seed, 10_000 + seed))
+def evaluate(customers: int, seed: int, contract: Contract) -> dict[str, Any]:
+    """Fit on one business, evaluate on another."""
+    train, test = (simulate_cohort(customers, s, contract) for s in (seed, 10_000 + seed))
     started = time.process_time()
     model = HazardModel(
         width=WIDTH_DAYS,
         categorical_features=contract.categorical_features,
         time_varying=renewals(contract),
         seed=seed,
-    ).fit(train.X, train.duration_days, train.left)
+    ).fit(train.X, train.duration_days, train.churned)
     seconds = time.process_time() - started
     survival = model.predict_survival(test.X, HORIZON_DAYS)
-    observed = survival_calibration(test.duration_days, test.left, survival, HORIZON_DAYS)
+    observed = survival_calibration(test.duration_days, test.churned, survival, HORIZON_DAYS)
     by_horizon = {}
-    for place, months in enumerate(MONTHS):
-        churn, truth = 1 - survival[:, place], test.true_probability[:, place]
-        at = observed.horizon == HORIZON_DAYS[place]
+    for column, months in enumerate(MONTHS):
+        churn, truth = 1 - survival[:, column], test.true_probability[:, column]
+        rows = observed.horizon == HORIZON_DAYS[column]
+        low, high = observed.low[rows], observed.high[rows]
+        predicted = observed.predicted_probability[rows]
         true_mean = np.array([truth[tenth].mean() for tenth in tenths(churn)])
         by_horizon[str(months)] = {
-            "truth_covered": inside(observed.low[at], true_mean, observed.high[at]),
-            "prediction_covered": inside(
-                observed.low[at], observed.predicted_probability[at], observed.high[at]
-            ),
+            "truth_covered": covers(low, true_mean, high),
+            "prediction_covered": covers(low, predicted, high),
             "ratio": float(churn.mean() / truth.mean()),
-            "tenths_ratio": (observed.predicted_probability[at] / true_mean).tolist(),
-            "error": float(np.abs(observed.predicted_probability[at] - true_mean).mean()),
+            "tenths_ratio": (predicted / true_mean).tolist(),
+            "error": float(np.abs(predicted - true_mean).mean()),
             "correlation": float(np.corrcoef(churn, truth)[0, 1]),
         }
-    plain = kaplan_meier(train.duration_days, train.left).at(HORIZON_DAYS)
-    everyone = np.broadcast_to(plain, survival.shape)
-    scored = (test.duration_days, test.left)
+    curve = kaplan_meier(train.duration_days, train.churned).at(HORIZON_DAYS)
+    baseline = np.broadcast_to(curve, survival.shape)
+    outcome = (test.duration_days, test.churned)
     return {
         "customers": len(test.X),
-        "left": int(test.left.sum()),
+        "left": int(test.churned.sum()),
         "rounds": model.rounds_,
         "cpu_seconds": seconds,
-        "concordance": concordance(*scored, 1 - survival[:, -1], kind="uno", until=365.0),
-        "integrated_brier": integrated_brier(*scored, survival, HORIZON_DAYS),
-        "integrated_brier_of_kaplan_meier": integrated_brier(*scored, everyone, HORIZON_DAYS),
+        "concordance": concordance(*outcome, 1 - survival[:, -1], kind="uno", until=365.0),
+        "integrated_brier": integrated_brier(*outcome, survival, HORIZON_DAYS),
+        "integrated_brier_of_kaplan_meier": integrated_brier(*outcome, baseline, HORIZON_DAYS),
         "months": by_horizon,
     }
 
 
 def tenths(churn: NDArray[np.float64]) -> list[NDArray[np.intp]]:
-    """Return the rows of each tenth, as the calibration cuts them."""
-    _, place, count = np.unique(churn, return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - 0.5 * count
-    number = np.minimum(middle * 10 / len(churn), 9).astype(int)[place]
-    return [np.flatnonzero(number == each) for each in np.unique(number)]
+    """Return the rows of each tenth, in the bins of `survival_calibration`."""
+    _, inverse, count = np.unique(churn, return_inverse=True, return_counts=True)
+    midpoint = np.cumsum(count) - 0.5 * count
+    number = np.minimum(midpoint * 10 / len(churn), 9).astype(int)[inverse]
+    return [np.flatnonzero(number == tenth) for tenth in np.unique(number)]
 
 
-def inside(
+def covers(
     low: NDArray[np.float64], value: NDArray[np.float64], high: NDArray[np.float64]
 ) -> list[bool]:
-    return [bool(held) for held in (low <= value) & (value <= high)]
+    return [bool(covered) for covered in (low <= value) & (value <= high)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--customers", type=int, default=8_000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     contract = Contract.from_schema(Demo)
-    runs = [judged(given.customers, seed, contract) for seed in range(given.seeds)]
+    runs = [evaluate(arguments.customers, seed, contract) for seed in range(arguments.seeds)]
     results: dict[str, Any] = {
         **machine("lightgbm", "numpy", "scikit-learn"),
-        "seeds": given.seeds,
-        "customers_simulated": given.customers,
+        "seeds": arguments.seeds,
+        "customers_simulated": arguments.customers,
         "months": {str(months): summary(runs, str(months)) for months in MONTHS},
         "overall": {
             name: float(np.mean([run[name] for run in runs]))
@@ -157,7 +157,7 @@ def main() -> None:
 
 
 def summary(runs: list[dict[str, Any]], months: str) -> dict[str, float]:
-    """Return a horizon's figures over all seeds and tenths."""
+    """Return the figures of a horizon over all seeds and tenths."""
     parts = [run["months"][months] for run in runs]
     ratios = [part["ratio"] for part in parts]
     by_tenth = np.array([part["tenths_ratio"] for part in parts]).mean(axis=0)
@@ -175,25 +175,25 @@ def summary(runs: list[dict[str, Any]], months: str) -> dict[str, float]:
 
 
 def share(parts: list[dict[str, Any]], name: str) -> float:
-    return float(np.mean([held for part in parts for held in part[name]]))
+    return float(np.mean([covered for part in parts for covered in part[name]]))
 
 
 def section(results: dict[str, Any]) -> str:
     overall = results["overall"]
     lines = [
-        "## When customers leave",
+        "## Survival",
         "",
         (
             f"`python -m benchmarks.hazard`: {results['seeds']} pairs of simulated businesses, "
-            f"one to fit and one to judge, {overall['customers']:,.0f} customers at the day of "
-            f"prediction of whom {overall['left']:,.0f} were seen to leave; watching ends at "
-            f"random after 4 to 14 months. One fit takes {overall['cpu_seconds']:.1f} CPU s "
+            f"one to fit and one to evaluate, {overall['customers']:,.0f} customers on the day of "
+            f"the prediction, {overall['left']:,.0f} of whom churned under observation, which ends "
+            f"at random after 4 to 14 months. One fit takes {overall['cpu_seconds']:.1f} CPU s "
             f"({overall['rounds']:.0f} trees on average), one thread, on {results['processor']}."
         ),
         "",
         (
-            "| horizon, months | 95% intervals | hold the truth | hold the prediction "
-            "| predicted / true | by seed ± | lowest tenth | highest tenth "
+            "| horizon, months | 95% intervals | cover the truth | cover the prediction "
+            "| predicted / true | SD over seeds | lowest tenth | highest tenth "
             "| mean error of a tenth | correlation with truth |"
         ),
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
@@ -208,15 +208,15 @@ def section(results: dict[str, Any]) -> str:
     lines += [
         "",
         (
-            "An interval is that of the share that left (Kaplan-Meier) in a tenth of the "
-            "predictions. The truth holds what no table shows (a customer's unseen state), so the "
-            "correlation stays below one for any model."
+            "The intervals are those of the churned share (Kaplan-Meier) in a tenth of the "
+            "predictions. The true probabilities depend on unobserved states of the customers, so "
+            "no model reaches a correlation of one."
         ),
         "",
         (
             f"Uno's concordance {overall['concordance']:.3f}; integrated Brier score "
-            f"{overall['integrated_brier']:.4f}, against "
-            f"{overall['integrated_brier_of_kaplan_meier']:.4f} of one Kaplan-Meier curve for all."
+            f"{overall['integrated_brier']:.4f}, and "
+            f"{overall['integrated_brier_of_kaplan_meier']:.4f} for one Kaplan-Meier curve."
         ),
     ]
     return "\n".join(lines)

@@ -1,6 +1,7 @@
-"""Run by AutoGluon's own Python: fit ``train.parquet``, write the probabilities of ``test.parquet``.
+"""Fit AutoGluon on ``train.parquet`` and write the probabilities of ``test.parquet``.
 
-Arguments: the folder, the label's column, the seconds that AutoGluon may take.
+Runs in AutoGluon's environment. Arguments: the folder, the label's column, the time limit in
+seconds.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
         time_limit=seconds,
         num_cpus=1,
         num_gpus=0,
-        # One process: the CPU seconds are those of this process, whatever is installed.
+        # One process, so that the CPU seconds are those of this process.
         ds_args={"memory_safe_fits": False},
         ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
     )

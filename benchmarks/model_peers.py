@@ -1,4 +1,4 @@
-"""The models that `benchmarks.models` holds against each other, each in its own words."""
+"""The models compared by `benchmarks.models`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TRIALS = 100
 INNER_FOLDS = 3
-# From so many training rows on, the tuned peer's trials are judged on one held-out part.
+# With at least this many training rows, the tuned peer's trials use one held-out part.
 MANY_ROWS = 20_000
 
 
@@ -39,12 +39,12 @@ class Fold(NamedTuple):
 
 @dataclass(frozen=True)
 class Peer:
-    """A model and what it needs.
+    """A model in the comparison.
 
     Attributes
     ----------
     title
-        As the results call it.
+        Its name in the results.
     predict
         Fits on a fold's training rows and returns probabilities of its test rows, (n,).
     """
@@ -116,8 +116,8 @@ def _lightgbm_tuned(table: Table, fold: Fold) -> NDArray[np.float64]:
         free_raw_data=False,
     )
 
-    def fitted(settings: dict[str, Any]) -> tuple[float, list[Any], int]:
-        found = lightgbm.cv(
+    def cross_validate(settings: dict[str, Any]) -> tuple[float, list[Any], int]:
+        result = lightgbm.cv(
             _PLAIN | {"metric": "binary_logloss", "feature_pre_filter": False} | settings,
             rows,
             num_boost_round=1000,
@@ -125,20 +125,20 @@ def _lightgbm_tuned(table: Table, fold: Fold) -> NDArray[np.float64]:
             callbacks=[lightgbm.early_stopping(20, verbose=False)],
             return_cvbooster=True,
         )
-        losses = found["valid binary_logloss-mean"]
-        return float(losses[-1]), found["cvbooster"].boosters, len(losses)
+        losses = result["valid binary_logloss-mean"]
+        return float(losses[-1]), result["cvbooster"].boosters, len(losses)
 
     def objective(trial: Any) -> float:
-        return fitted(_suggested(trial))[0]
+        return cross_validate(_suggest_settings(trial))[0]
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
     study.optimize(objective, n_trials=TRIALS)
-    _, boosters, rounds = fitted(study.best_params | {"bagging_freq": 1})
+    _, boosters, rounds = cross_validate(study.best_params | {"bagging_freq": 1})
     parts = [booster.predict(X[fold.test], num_iteration=rounds) for booster in boosters]
     return np.asarray(np.mean(parts, axis=0))
 
 
-def _suggested(trial: Any) -> dict[str, Any]:
+def _suggest_settings(trial: Any) -> dict[str, Any]:
     return {
         "learning_rate": trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
         "num_leaves": trial.suggest_int("num_leaves", 2, 64, log=True),
@@ -155,24 +155,24 @@ def _suggested(trial: Any) -> dict[str, Any]:
 
 
 def autogluon(python: Path, seconds: int) -> Peer:
-    """AutoGluon in its own environment, one processor, `best_quality`, judged by log loss."""
+    """Return AutoGluon in a separate environment: one processor, `best_quality`, log loss."""
 
     def predict(table: Table, fold: Fold) -> NDArray[np.float64]:
-        with tempfile.TemporaryDirectory() as aside:
-            folder = Path(aside)
+        with tempfile.TemporaryDirectory() as directory:
+            folder = Path(directory)
             frame = table.frame.assign(**{_LABEL: table.y})
             frame.iloc[fold.train].to_parquet(folder / "train.parquet")
             frame.drop(columns=_LABEL).iloc[fold.test].to_parquet(folder / "test.parquet")
             script = Path(__file__).parent / "model_autogluon.py"
-            told = subprocess.run(
+            process = subprocess.run(
                 [str(python), str(script), str(folder), _LABEL, str(seconds)],
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            if told.returncode:
-                raise RuntimeError(told.stderr[-2000:])
-            print("    autogluon:", json.loads(told.stdout.splitlines()[-1]), flush=True)
+            if process.returncode:
+                raise RuntimeError(process.stderr[-2000:])
+            print("    autogluon:", json.loads(process.stdout.splitlines()[-1]), flush=True)
             return pd.read_parquet(folder / "probability.parquet")["probability"].to_numpy()
 
     return Peer(f"AutoGluon best_quality, {seconds} s a fold", predict)
@@ -182,12 +182,12 @@ _LABEL = "left_us"
 
 
 def peers(population_rate: float | None = None) -> dict[str, Peer]:
-    """Return the peers that need no environment of their own."""
-    drawn = {"population_rate": population_rate}
+    """Return the peers that run in this environment."""
+    settings = {"population_rate": population_rate}
     return {
-        "fast": churnkit("fast", **drawn),
-        "balanced": churnkit("balanced", **drawn),
-        "accurate": churnkit("accurate", **drawn),
+        "fast": churnkit("fast", **settings),
+        "balanced": churnkit("balanced", **settings),
+        "accurate": churnkit("accurate", **settings),
         "catboost": Peer("CatBoost, its defaults", _catboost),
         "lightgbm": Peer("LightGBM, its defaults", _lightgbm),
         "lightgbm-tuned": Peer(f"LightGBM, {TRIALS} Optuna trials", _lightgbm_tuned),
@@ -195,6 +195,6 @@ def peers(population_rate: float | None = None) -> dict[str, Peer]:
 
 
 def cpu_seconds() -> float:
-    """Return processor time of this process and of the children that have ended."""
+    """Return the processor time of this process and its finished children."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime

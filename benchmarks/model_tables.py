@@ -1,4 +1,4 @@
-"""Churn tables for `benchmarks.models`: two that churnkit knows by name, and any CSV file."""
+"""Churn tables for `benchmarks.models`: two public ones, and any CSV file."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from churnkit.pipeline import load_recipe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# A text column is read as numbers if all that is not blank is a number.
+# A text column is numeric if all values that are not blank are numbers.
 _BLANK = {"", "?", "na", "nan", "null", "none"}
 
 
 @dataclass(frozen=True)
 class Table:
-    """A churn table in the two shapes that models read.
+    """A churn table as a frame and as an encoded matrix.
 
     Attributes
     ----------
     title
-        What it is called in the results.
+        Its name in the results.
     frame
         The features: numbers, and categories as text (missing as None).
     y : (n,) 1 for churned
     categories
-        Names of the columns that hold categories.
-    tested_from
-        The first row of a test table of its own, if there is one; all before are learned from.
+        Names of the categorical columns.
+    test_start
+        The first row of a separate test table; None for cross-validation.
     """
 
     title: str
     frame: pd.DataFrame
     y: NDArray[np.int_]
     categories: tuple[str, ...]
-    tested_from: int | None = None
+    test_start: int | None = None
 
     @property
     def category_indices(self) -> tuple[int, ...]:
-        """Where the categories stand among the columns."""
+        """Indices of the categorical columns."""
         return tuple(list(self.frame.columns).index(name) for name in self.categories)
 
     def matrix(self) -> NDArray[np.float64]:
-        """Return numbers and category codes, missing as NaN, (n, f); codes say nothing else."""
+        """Return numbers and arbitrary category codes, missing as NaN, (n, f)."""
         columns = []
         for name in self.frame.columns:
             column = self.frame[name]
@@ -64,7 +64,7 @@ class Table:
 
 
 def telco() -> Table:
-    """Read the columns that the recipe's schema names."""
+    """Read the columns of the recipe's schema."""
     recipe = load_recipe(Path(__file__).parent.parent / "training" / "telco.py")
     contract = Contract.from_schema(recipe.schema)
     raw = load("telco")
@@ -92,44 +92,44 @@ def from_csv(
     title: str | None = None,
     test: Path | None = None,
 ) -> Table:
-    """Read a churn table of any shape.
+    """Read a churn table from a CSV file.
 
     Parameters
     ----------
     path
-        A CSV file with a header; the separator is found.
+        A CSV file with a header; the separator is detected.
     label
-        The column that says who left.
+        The column of the outcome.
     ids
-        Columns that are no features.
+        Columns that are not features.
     positive
-        The label of those who left; the rarer of the two if not given.
+        The value for churned; the rarer of the two if not given.
     categories
-        Columns of numbers that are names, such as postal codes; text is a category anyway.
+        Numeric columns that are categories, such as postal codes; text always is.
     title
-        What to call it; the file's name if not given.
+        Title of the table; the file's name if not given.
     test
-        A table of the same columns to test on, in the place of folds.
+        A test table with the same columns, instead of folds.
     """
     raw = _read(path)
-    learned = len(raw)
+    train_rows = len(raw)
     if test is not None:
         raw = pd.concat([raw, _read(test)[raw.columns]], ignore_index=True)
     unknown = {label, *ids, *categories} - set(raw.columns)
     if unknown:
         raise SystemExit(f"{path.name} has no column {', '.join(sorted(unknown))}")
-    said = raw[label].str.strip()
-    known = ~said.str.lower().isin(_BLANK)
-    counts = said[known].value_counts()
+    outcome = raw[label].str.strip()
+    has_label = ~outcome.str.lower().isin(_BLANK)
+    counts = outcome[has_label].value_counts()
     if len(counts) != 2:
-        raise SystemExit(f"the label {label} holds {len(counts)} values, it must hold two")
+        raise SystemExit(f"the label {label} must have 2 values, got {len(counts)}")
     churned = positive if positive is not None else str(counts.index[-1])
     if churned not in counts.index:
-        raise SystemExit(f"no row's {label} is {churned!r}")
-    features = raw[known].drop(columns=[label, *ids]).reset_index(drop=True)
-    y = (said[known] == churned).to_numpy().astype(int)
-    made = _typed(title or path.stem, features, y, categories)
-    return made if test is None else replace(made, tested_from=int(known[:learned].sum()))
+        raise SystemExit(f"no row has {label} = {churned!r}")
+    features = raw[has_label].drop(columns=[label, *ids]).reset_index(drop=True)
+    y = (outcome[has_label] == churned).to_numpy().astype(int)
+    table = _typed(title or path.stem, features, y, categories)
+    return table if test is None else replace(table, test_start=int(has_label[:train_rows].sum()))
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -1,7 +1,7 @@
-"""The default classifier on public churn tables, beside LightGBM and a logistic regression.
+"""Compare ChurnClassifier with LightGBM and logistic regression on public churn tables.
 
 Run ``python -m benchmarks.telco`` with the public data sets under ``CHURNKIT_DATA_DIR``. All
-peers see the same five stratified folds, one thread each; times are CPU seconds of fitting and
+peers use the same five stratified folds, one thread each; times are CPU seconds of fitting and
 predicting. Nothing is tuned on these folds: every model runs with its defaults.
 """
 
@@ -35,7 +35,7 @@ SHOWN = ("auc", "average_precision", "log_loss", "brier", "calibration_error")
 
 
 class Table(NamedTuple):
-    """An encoded table: matrix (n, f), outcomes (n,), and which columns hold codes."""
+    """An encoded table: matrix (n, f), outcomes (n,), and indices of the categorical columns."""
 
     X: NDArray[np.float64]
     y: NDArray[np.int_]
@@ -43,7 +43,7 @@ class Table(NamedTuple):
 
 
 def telco() -> Table:
-    """Read the table as the recipe does: through its schema's contract."""
+    """Encode the table with the contract of the recipe's schema."""
     recipe = load_recipe(Path(__file__).parent.parent / "training" / "telco.py")
     contract = Contract.from_schema(recipe.schema)
     table = as_arrow(load("telco"))
@@ -77,8 +77,8 @@ def with_lightgbm(
         table.X[train], table.y[train], categorical_feature=list(table.categories)
     )
     settings = {"objective": "binary", "num_threads": 1, "verbosity": -1, "seed": 0}
-    found: NDArray[np.float64] = lightgbm.train(settings, rows).predict(table.X[test])
-    return found
+    probability: NDArray[np.float64] = lightgbm.train(settings, rows).predict(table.X[test])
+    return probability
 
 
 def with_logistic_regression(
@@ -90,7 +90,7 @@ def with_logistic_regression(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    numbers = [at for at in range(table.X.shape[1]) if at not in table.categories]
+    numbers = [column for column in range(table.X.shape[1]) if column not in table.categories]
     encoding = ColumnTransformer(
         [
             ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers),
@@ -109,7 +109,7 @@ PEERS: dict[str, Probability] = {
 }
 
 
-def treatment_effects(table: Table, of: Probability) -> dict[str, Any]:
+def measure(table: Table, predict: Probability) -> dict[str, Any]:
     """Return a peer's figures over the folds, and its held-out probabilities."""
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     probability = np.empty(len(table.y))
@@ -117,7 +117,7 @@ def treatment_effects(table: Table, of: Probability) -> dict[str, Any]:
     started = time.process_time()
     parts = []
     for train, test in splitter.split(table.X, table.y):
-        probability[test] = of(table, train, test)
+        probability[test] = predict(table, train, test)
         parts.append(test)
     seconds = time.process_time() - started
     for test in parts:
@@ -125,8 +125,8 @@ def treatment_effects(table: Table, of: Probability) -> dict[str, Any]:
         for name in SHOWN:
             folds[name].append(METRICS[name].compute(groups))
     figures: dict[str, Any] = {
-        name: {"mean": float(np.mean(each)), "spread": float(np.std(each, ddof=1))}
-        for name, each in folds.items()
+        name: {"mean": float(np.mean(values)), "spread": float(np.std(values, ddof=1))}
+        for name, values in folds.items()
     }
     figures["calibration_error_pooled"] = calibration_error(table.y, probability)
     figures["calibration_error_of_a_perfect_model"] = floor(table.y, probability, parts)
@@ -137,10 +137,9 @@ def treatment_effects(table: Table, of: Probability) -> dict[str, Any]:
 def floor(
     y: NDArray[np.int_], probability: NDArray[np.float64], parts: list[NDArray[np.intp]]
 ) -> dict[str, float]:
-    """Return the calibration error where outcomes are drawn from the probabilities themselves.
+    """Return the calibration error of outcomes drawn from the probabilities, pooled and by fold.
 
-    It is what chance alone makes of so few rows, pooled and by fold: nobody can be below it
-    but by luck.
+    It is the expected error of a perfect model on a table of this size.
     """
     generator = np.random.default_rng(0)
     pooled, by_fold = [], []
@@ -160,19 +159,19 @@ def main() -> None:
         "TV subscription": tv_subscription(folder),
     }.items():
         with threadpool_limits(1):
-            found = {name: treatment_effects(table, of) for name, of in PEERS.items()}
-        own = found["churnkit, balanced"]["probability"]
+            runs = {name: measure(table, predict) for name, predict in PEERS.items()}
+        own = runs["churnkit, balanced"]["probability"]
         results["tables"][title] = {
             "rows": len(table.y),
             "churners": int(table.y.sum()),
-            "peers": {name: each["figures"] for name, each in found.items()},
+            "peers": {name: run["figures"] for name, run in runs.items()},
             "verdicts": {
                 name: {
-                    metric: str(compare(table.y, own, each["probability"], metric=metric, seed=0))
+                    metric: str(compare(table.y, own, run["probability"], metric=metric, seed=0))
                     for metric in ("log_loss", "auc")
                 }
-                for name, each in found.items()
-                if each["probability"] is not own
+                for name, run in runs.items()
+                if run["probability"] is not own
             },
         }
     publish("telco", results, section(results))
@@ -208,9 +207,8 @@ def section(results: dict[str, Any]) -> str:
         lines += [
             "",
             (
-                "Chance alone gives a perfect model a calibration error of "
-                f"{chance['mean_of_folds']:.4f} by fold and {chance['pooled']:.4f} pooled on a "
-                "table of this size."
+                "On a table of this size a perfect model has an expected calibration error of "
+                f"{chance['mean_of_folds']:.4f} by fold and {chance['pooled']:.4f} pooled."
             ),
             "",
         ]

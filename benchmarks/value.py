@@ -1,12 +1,12 @@
-"""Value models on CDNOW and on published retention tables, beside their published figures.
+"""Value models on CDNOW and on published retention tables.
 
 Run ``python -m benchmarks.value`` with the public data sets under ``CHURNKIT_DATA_DIR``. All
-times are CPU seconds of one thread. Two parts take more, and are left out where it is missing:
+times are CPU seconds of one thread. Two parts are optional:
 
-- The published forecasts are of a tenth of the customers, whose ids are in CDNOW_sample.txt,
-  beside the master log at its publisher: put it into ``CHURNKIT_DATA_DIR/cdnow``.
-- pymc-marketing pins other versions than churnkit. Name the interpreter of an environment of
-  its own in ``CHURNKIT_PYMC_PYTHON``.
+- The published forecasts are for a tenth of the customers, whose ids are in CDNOW_sample.txt of
+  the same publisher: put the file into ``CHURNKIT_DATA_DIR/cdnow``.
+- pymc-marketing requires other versions than churnkit: set ``CHURNKIT_PYMC_PYTHON`` to the
+  interpreter of a separate environment.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ print(json.dumps({"first": seconds[0], "again": seconds[1], "params": found}))
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.process_time()
-    found = work()
-    return found, time.process_time() - started
+    result = work()
+    return result, time.process_time() - started
 
 
 def fits(columns: list[NDArray[np.float64]]) -> dict[str, Any]:
@@ -85,23 +85,23 @@ def fits(columns: list[NDArray[np.float64]]) -> dict[str, Any]:
         fitted, seconds = timed(partial(model().fit, *columns))
         results[name] = {
             "params": fitted.params_,
-            "intervals": {key: each.to_dict() for key, each in fitted.intervals().items()},
+            "intervals": {key: value.to_dict() for key, value in fitted.intervals().items()},
             "log_likelihood": fitted.log_likelihood_,
             "cpu_seconds": seconds,
         }
     return results
 
 
-def forecasts(summary: PurchaseSummary, came: NDArray[np.float64]) -> dict[str, Any]:
+def forecasts(summary: PurchaseSummary, purchases: NDArray[np.float64]) -> dict[str, Any]:
     results = {}
     history = (summary.frequency, summary.recency, summary.T)
     for name, model in MODELS.items():
         expected = model().fit(*history).conditional_expected_purchases(HORIZON_DAYS / 7, *history)
-        results[name] = holdout_figures(came, expected).to_dict()
+        results[name] = holdout_figures(purchases, expected).to_dict()
     return results
 
 
-def among(summary: PurchaseSummary, rows: NDArray[np.intp]) -> PurchaseSummary:
+def select(summary: PurchaseSummary, rows: NDArray[np.intp]) -> PurchaseSummary:
     return PurchaseSummary(
         summary.customer[rows],
         summary.frequency[rows],
@@ -113,26 +113,26 @@ def among(summary: PurchaseSummary, rows: NDArray[np.intp]) -> PurchaseSummary:
 
 
 def spend(summary: PurchaseSummary) -> dict[str, Any]:
-    # A purchase may have cost nothing; Gamma-Gamma knows only amounts above zero.
+    # Gamma-Gamma requires positive amounts, but a purchase can be free.
     means = np.zeros(0) if summary.monetary is None else summary.monetary
     fitted, seconds = timed(lambda: GammaGamma().fit(summary.frequency * (means > 0), means))
     return {"params": fitted.params_, "customers": fitted.n_customers_, "cpu_seconds": seconds}
 
 
-def sampled(days: PurchaseDays, folder: Path) -> dict[str, Any] | None:
-    listed = folder / "cdnow" / "CDNOW_sample.txt"
-    if not listed.is_file():
+def published_sample(days: PurchaseDays, folder: Path) -> dict[str, Any] | None:
+    path = folder / "cdnow" / "CDNOW_sample.txt"
+    if not path.is_file():
         return None
-    ids = {line.split()[0] for line in listed.read_text("ascii").splitlines() if line.split()}
+    ids = {line.split()[0] for line in path.read_text("ascii").splitlines() if line.split()}
     summary = days.summary(AS_OF)
     rows = np.flatnonzero(np.isin(summary.customer, sorted(ids)))
-    came = days.purchases_after(AS_OF, HORIZON_DAYS)[rows]
-    few = among(summary, rows)
-    return {"customers": len(rows), "holdout": forecasts(few, came), "spend": spend(few)}
+    purchases = days.purchases_after(AS_OF, HORIZON_DAYS)[rows]
+    sample = select(summary, rows)
+    return {"customers": len(rows), "holdout": forecasts(sample, purchases), "spend": spend(sample)}
 
 
 def scoring(summary: PurchaseSummary) -> dict[str, float]:
-    """Score many customers: histories of the log, each with an end of observation of its own."""
+    """Time the scoring of many customers: histories of the log with random ends of observation."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(summary.T), SCORED)
     x, last = summary.frequency[drawn], summary.recency[drawn]
@@ -171,7 +171,7 @@ def peer(summary: PurchaseSummary) -> dict[str, Any] | None:
     }
 
 
-def treatment_effects() -> dict[str, Any]:
+def measure() -> dict[str, Any]:
     folder = Path(os.environ["CHURNKIT_DATA_DIR"])
     cdnow = load("cdnow")
     days, reading = timed(lambda: read_purchase_days(cdnow["transactions"], value="dollar_value"))
@@ -186,7 +186,7 @@ def treatment_effects() -> dict[str, Any]:
         "holdout": forecasts(summary, days.purchases_after(AS_OF, HORIZON_DAYS)),
         "spend": spend(summary),
     }
-    results["sample_by_id"] = sampled(days, folder)
+    results["sample_by_id"] = published_sample(days, folder)
     results["scoring_cpu_seconds"] = scoring(summary)
     results["retention"] = {
         name: {
@@ -201,11 +201,11 @@ def treatment_effects() -> dict[str, Any]:
 
 def main() -> None:
     with threadpool_limits(1):
-        results = treatment_effects()
+        results = measure()
     publish("value", results, section(results))
 
 
-def in_words(params: dict[str, float]) -> str:
+def format_parameters(params: dict[str, float]) -> str:
     return ", ".join(f"{name} = {value:.4g}" for name, value in params.items())
 
 
@@ -227,28 +227,28 @@ def section(results: dict[str, Any]) -> str:
     for name, own in sample["fits"].items():
         other = master["fits"][name]
         lines.append(
-            f"| {name} | {in_words(own['params'])} | {own['log_likelihood']:.2f} "
-            f"| {own['cpu_seconds']:.3f} | {in_words(other['params'])} "
+            f"| {name} | {format_parameters(own['params'])} | {own['log_likelihood']:.2f} "
+            f"| {own['cpu_seconds']:.3f} | {format_parameters(other['params'])} "
             f"| {other['cpu_seconds']:.3f} |"
         )
     by_id = results["sample_by_id"]
     spends = {"all": master["spend"]} | ({"sample": by_id["spend"]} if by_id else {})
     lines += [""] + [
-        f"Gamma-Gamma, {title}, {found['customers']:,.0f} repeat buyers: "
-        f"{in_words(found['params'])} ({found['cpu_seconds']:.3f} CPU s)."
-        for title, found in spends.items()
+        f"Gamma-Gamma, {title}, {fit['customers']:,.0f} repeat buyers: "
+        f"{format_parameters(fit['params'])} ({fit['cpu_seconds']:.3f} CPU s)."
+        for title, fit in spends.items()
     ]
     holdouts = {f"all {master['customers']:,}": master["holdout"]}
     if by_id:
         holdouts[f"sample of {by_id['customers']:,}"] = by_id["holdout"]
     lines += ["", "### Forecasts of the next 39 weeks", ""]
-    lines += ["| customers | model | RMSE | correlation | bias | normalised Gini |"]
+    lines += ["| customers | model | RMSE | correlation | bias | normalized Gini |"]
     lines += ["|---|---|---:|---:|---:|---:|"]
     lines += [
-        f"| {title} | {name} | {each['rmse']:.4f} | {each['correlation']:.4f} "
-        f"| {each['bias']:+.1%} | {each['normalized_gini']:.4f} |"
-        for title, found in holdouts.items()
-        for name, each in found.items()
+        f"| {title} | {name} | {figures['rmse']:.4f} | {figures['correlation']:.4f} "
+        f"| {figures['bias']:+.1%} | {figures['normalized_gini']:.4f} |"
+        for title, by_model in holdouts.items()
+        for name, figures in by_model.items()
     ]
     return "\n".join(lines + speed(results) + retention(results))
 
@@ -256,9 +256,10 @@ def section(results: dict[str, Any]) -> str:
 def speed(results: dict[str, Any]) -> list[str]:
     lines = ["", f"### Expected purchases of {SCORED:,} customers", "", "| model | CPU s |"]
     lines += ["|---|---:|"]
-    lines += [f"| {name} | {each:.1f} |" for name, each in results["scoring_cpu_seconds"].items()]
-    found = results["pymc_marketing"]
-    if found:
+    seconds = results["scoring_cpu_seconds"]
+    lines += [f"| {name} | {value:.1f} |" for name, value in seconds.items()]
+    pymc = results["pymc_marketing"]
+    if pymc:
         own = results["master"]["fits"]["BG/NBD"]["cpu_seconds"]
         kinds = {
             "first_ever": "compiling its likelihood",
@@ -269,15 +270,15 @@ def speed(results: dict[str, Any]) -> list[str]:
             "",
             (
                 f"BG/NBD to all {results['master']['customers']:,} customers, churnkit: "
-                f"{own:.3f} CPU s. pymc-marketing's MAP fit finds {in_words(found['params'])} "
-                "with its default priors:"
+                f"{own:.3f} CPU s. pymc-marketing's MAP fit with its default priors: "
+                f"{format_parameters(pymc['params'])}."
             ),
             "",
             "| pymc-marketing | CPU s | times churnkit's |",
             "|---|---:|---:|",
         ]
         lines += [
-            f"| {title} | {found[kind]:.2f} | {found[kind] / own:,.0f} |"
+            f"| {title} | {pymc[kind]:.2f} | {pymc[kind] / own:,.0f} |"
             for kind, title in kinds.items()
         ]
     return lines
@@ -287,8 +288,8 @@ def retention(results: dict[str, Any]) -> list[str]:
     lines = ["", "### Retention under contract, seven years", "", "| customers | sBG | BdW |"]
     lines += ["|---|---|---|"]
     return lines + [
-        f"| {name} | {in_words(found['sBG'])} | {in_words(found['BdW'])} |"
-        for name, found in results["retention"].items()
+        f"| {name} | {format_parameters(fits['sBG'])} | {format_parameters(fits['BdW'])} |"
+        for name, fits in results["retention"].items()
     ]
 
 

@@ -1,7 +1,7 @@
-"""Who is likely to leave: estimators, what they save, and calibrated probabilities.
+"""Estimators of churn, survival, uplift and value, their scorers, and calibration.
 
 Names load on first use: scorers and calibration need numpy alone, estimators scikit-learn,
-and trees lightgbm.
+and trees LightGBM.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""The refusals of models: a matrix or label that nothing sound can be fitted to or scored."""
+"""Errors of models."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["ModelDataError"]
 
 
 class ModelDataError(ChurnkitError, ValueError):
-    """A matrix or label that a model can do nothing sound with.
+    """Invalid input of a model: a matrix, label, weight or setting.
 
-    It is a ``ValueError`` too, which is what scikit-learn's callers expect.
+    Also a ``ValueError``, as scikit-learn's callers expect.
 
     Examples
     --------
-    >>> isinstance(ModelDataError("the label holds one class"), ValueError)
+    >>> isinstance(ModelDataError("the label has only one class"), ValueError)
     True
     """

@@ -238,12 +238,12 @@ def test_rows_that_identify_no_hazard_are_refused(call, message):
 @pytest.mark.slow
 def test_in_a_simulated_business_intervals_hold_the_truth():
     # The benchmark of the same name runs 20 pairs of businesses; this is two of them.
-    from benchmarks.hazard import judged, share
+    from benchmarks.hazard import evaluate, share
     from churnkit.contracts import Contract
     from schemas.demo import Demo
 
     contract = Contract.from_schema(Demo)
-    runs = [judged(5000, seed, contract) for seed in (50, 51)]
+    runs = [evaluate(5000, seed, contract) for seed in (50, 51)]
     for months in ("1", "3", "6", "12"):
         parts = [run["months"][months] for run in runs]
         # Of 20 intervals of 95%, fewer than 16 hold by chance in 3 of 1,000 cases.
