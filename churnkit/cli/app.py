@@ -1,4 +1,4 @@
-"""The commands: argument handling and printing, nothing else."""
+"""Build the command line from its commands."""
 
 from __future__ import annotations
 
@@ -11,48 +11,51 @@ from churnkit.cli.modeling import evaluate, models, monitor, train
 from churnkit.cli.operations import console, erase, keys, serve
 from churnkit.cli.project import demo, doctor, features, init, validate
 
-__all__ = ["command"]
+__all__ = ["build_command"]
 
+# In the order of the help.
 _COMMANDS = (
-    ("demo", demo.demo),
-    ("init", init.init),
-    ("validate", validate.validate),
-    ("features", features.features),
-    ("train", train.train),
-    ("score", score.score),
-    ("plan", plan.plan),
-    ("rank", rank.rank),
-    ("learn", learn.learn),
-    ("evaluate", evaluate.evaluate),
-    ("explain", explain.explain),
-    ("report", report.report),
-    ("console", console.console),
-    ("serve", serve.serve),
-    ("monitor", monitor.monitor),
-    ("erase", erase.erase),
-    ("doctor", doctor.doctor),
+    demo.demo,
+    init.init,
+    validate.validate,
+    features.features,
+    train.train,
+    score.score,
+    plan.plan,
+    rank.rank,
+    learn.learn,
+    evaluate.evaluate,
+    explain.explain,
+    report.report,
+    console.console,
+    serve.serve,
+    monitor.monitor,
+    erase.erase,
+    doctor.doctor,
 )
 
 
-def command() -> Any:
-    """Build the command line."""
+def build_command() -> Any:
+    """Build the command group ``churnkit``."""
     app = typer.Typer(
-        help="Who is likely to leave, what they are worth, and which action pays.",
+        help="Predict churn, estimate customer value, and choose retention actions that pay.",
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
 
     @app.callback(invoke_without_command=True)
-    def _root(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    def _root(
+        version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    ) -> None:
         if version:
             from churnkit import __version__
 
             typer.echo(f"churnkit {__version__}")
             raise typer.Exit
 
-    for name, function in _COMMANDS:
-        app.command(name)(function)
-    for name, group in (("models", models.models), ("keys", keys.keys)):
-        app.add_typer(group, name=name)
+    for function in _COMMANDS:
+        app.command(function.__name__)(function)
+    app.add_typer(models.models, name="models")
+    app.add_typer(keys.keys, name="keys")
     return typer.main.get_command(app)

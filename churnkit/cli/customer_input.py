@@ -1,4 +1,4 @@
-"""The customers that a command is asked about: rows that are ready, or raw tables and a date."""
+"""Customers as a command names them: a source with one row per customer, or raw tables and a date."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from churnkit.cli.output import say
+from churnkit.cli.output import print_status
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.model import RetentionModel
 
-__all__ = ["Asked"]
+__all__ = ["CustomerInput"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a person named.
+class CustomerInput:
+    """Arguments that select customers.
 
     Parameters
     ----------
@@ -34,47 +34,48 @@ class Asked:
     tables
         Raw tables as ``NAME=FILE``.
     as_of
-        The date at which the customers' rows are made from raw tables.
+        The date at which customers' rows are built from raw tables.
     """
 
     customers: str | None
-    sql: str | None = None
-    tables: tuple[str, ...] = ()
-    as_of: str | None = None
+    sql: str | None
+    tables: list[str] | None
+    as_of: str | None
 
     def open(self) -> Any:
-        """Find the source, or the raw tables, before a model is loaded.
+        """Open the source or find the raw tables, before a model is loaded.
 
         Raises
         ------
         ChurnkitError
-            If nobody can tell what is meant, or it is not there.
+            If the arguments contradict each other, or a file does not exist.
         """
         from churnkit.core.io.raw_tables import find_tables
         from churnkit.core.io.table_sources import open_source
 
+        tables = tuple(self.tables or ())
         if self.as_of is None:
-            if self.tables:
-                raise ChurnkitError("raw tables need a date: say --as-of YYYY-MM-DD")
+            if tables:
+                raise ChurnkitError("raw tables need a date: add --as-of YYYY-MM-DD")
             if self.customers is None:
                 raise typer.BadParameter("name a file, or raw tables with --as-of and --table.")
             return open_source(self.customers, sql=self.sql)
         if self.sql is not None:
-            raise ChurnkitError("--sql and --as-of do not go together: raw tables are files")
+            raise ChurnkitError("--sql and --as-of cannot be combined: raw tables are files")
         if self.customers is None:
-            if not self.tables:
+            if not tables:
                 raise ChurnkitError("--as-of needs raw tables: name a folder, or --table NAME=FILE")
-            return find_tables(None, self.tables)
+            return find_tables(None, tables)
         if not Path(self.customers).is_dir():
             raise ChurnkitError(
-                f"{self.customers} is no folder: with --as-of name a folder of raw tables, or each "
-                "with --table NAME=FILE"
+                f"{self.customers} is not a folder: with --as-of name a folder of raw tables, or "
+                "each table with --table NAME=FILE"
             )
-        return find_tables(Path(self.customers), self.tables)
+        return find_tables(Path(self.customers), tables)
 
     @contextmanager
     def rows(self, opened: Any, model: RetentionModel) -> Iterator[Any]:
-        """Give a source with a row a customer; one made of raw tables lasts for a while."""
+        """Yield a source with one row per customer; rows built from raw tables are temporary."""
         if self.as_of is None:
             yield opened
             return
@@ -82,12 +83,12 @@ class Asked:
         from churnkit.core.io.table_sources import open_source
 
         with snapshot_file(model, opened, as_of=self.as_of) as file:
-            say(f"the customers' rows as of {self.as_of} are made from raw tables")
+            print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
 
     def __str__(self) -> str:
-        """Say it once more, as a further command takes it."""
+        """Format as arguments of another command."""
         parts = [] if self.customers is None else [shlex.quote(self.customers)]
         parts += [f"--sql {shlex.quote(self.sql)}"] if self.sql else []
-        parts += [f"--table {shlex.quote(pair)}" for pair in self.tables]
+        parts += [f"--table {shlex.quote(table)}" for table in self.tables or ()]
         return " ".join([*parts, *([f"--as-of {self.as_of}"] if self.as_of else [])])

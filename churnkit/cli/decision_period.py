@@ -1,4 +1,4 @@
-"""The period that decisions are made for, as the command line names it."""
+"""The period that decisions are made for, and the journal that records them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from churnkit.cli.output import say
+from churnkit.cli.output import print_status
 
 if TYPE_CHECKING:
-    from churnkit.batch import DecisionPeriod
+    from churnkit.batch import DecisionPeriod, PlanReport, RankReport
     from churnkit.bundle.model import RetentionModel
 
-__all__ = ["open_decision_period"]
+__all__ = ["open_decision_period", "print_row_counts"]
 
 
 @contextmanager
@@ -27,25 +27,36 @@ def open_decision_period(
     day: datetime | None,
     as_of: str | None,
 ) -> Iterator[DecisionPeriod | None]:
-    """Open the journal if one is meant; None where decisions need neither journal nor day."""
+    """Yield the decision period; None if the decisions depend on neither journal nor day."""
     from churnkit.decisions.eligibility.context import context_requirements
 
-    wanted = journal is not None or period is not None or bool(os.environ.get("CHURNKIT_JOURNAL"))
     rules = model.contents.rules
-    if not (wanted or day is not None or (rules is not None and context_requirements(rules))):
+    has_journal = bool(
+        journal is not None or period is not None or os.environ.get("CHURNKIT_JOURNAL")
+    )
+    if not (has_journal or day or (rules is not None and context_requirements(rules))):
         yield None
         return
     from churnkit.batch import DecisionPeriod
 
     now = datetime.now(UTC)
-    # The date of raw tables has been read by whoever made rows of them.
-    told = day if day is not None or as_of is None else datetime.fromisoformat(as_of)
-    opened = DecisionPeriod((told or now).date(), now if told is None else None, period or "")
-    if not wanted:
+    date = day if day is not None or as_of is None else datetime.fromisoformat(as_of)
+    opened = DecisionPeriod((date or now).date(), now if date is None else None, period or "")
+    if not has_journal:
         yield opened
         return
     from churnkit.journal import Journal
 
     with Journal.open(journal) as store:
         yield replace(opened, journal=store)
-        say(f"the journal is {store.url}")
+        print_status(f"journal: {store.url}")
+
+
+def print_row_counts(report: PlanReport | RankReport) -> None:
+    """Print how many rows are invalid, and how many customers had been decided on before."""
+    if report.invalid:
+        print_status(f"{report.invalid:,} rows violate the contract; see column 'problem'")
+    if report.before:
+        print_status(
+            f"{report.before:,} customers already had a decision for this period, which is kept"
+        )

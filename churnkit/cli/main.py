@@ -1,4 +1,4 @@
-"""Run a command, and end in one of three ways: done, refused with a message, or our fault."""
+"""Run a command and exit with 0 (done), 1 (refused or failed, with a message) or 2 (internal error)."""
 
 from __future__ import annotations
 
@@ -18,63 +18,65 @@ _INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 refused or failed with a message, 2 our fault."""
-    # What is half-written is removed on the way out; the signal alone would leave it there.
+    """Run the command line and exit: 0 done, 1 refused or failed, 2 internal error."""
+    # Raising SystemExit lets a command remove its unfinished output; the signal alone would not.
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
 
 
 def run(argv: list[str]) -> int:
     """Run one command and return its exit code; see `main`."""
-    from churnkit.cli.app import command
+    from churnkit.cli.app import build_command
 
     try:
-        code = command().main(args=argv or ["--help"], prog_name="churnkit", standalone_mode=False)
+        code = build_command().main(
+            args=argv or ["--help"], prog_name="churnkit", standalone_mode=False
+        )
         sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (the last door of all)
-        return _ended_by(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  (the outermost handler)
+        return _handle_error(error)
     except SystemExit as end:
-        # Click ends so when the reader of our output has seen enough.
+        # Click exits so when the reader of stdout has closed the pipe.
         if isinstance(end.__context__, BrokenPipeError):
-            return _ended_by(end.__context__)
+            return _handle_error(end.__context__)
         raise
     if code == _INTERRUPTED:
-        return _ended_by(KeyboardInterrupt())
+        return _handle_error(KeyboardInterrupt())
     return code if isinstance(code, int) else DONE
 
 
-def _ended_by(error: BaseException) -> int:
-    """Say why a command ended before its end, and give its exit code."""
-    from churnkit.cli.output import say_error
+def _handle_error(error: BaseException) -> int:
+    """Print why a command failed and return its exit code."""
+    from churnkit.cli.output import print_error
 
     if isinstance(error, BrokenPipeError):
-        # The reader of our output, such as head, is gone; nobody is left to tell.
-        _close_output()
+        # The reader of stdout, such as head, has closed the pipe: there is nowhere to print.
+        _discard_output()
         return DONE
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "Abort":
-        say_error("interrupted; nothing is left half-written")
+        print_error("interrupted; no file was left incomplete")
         return _INTERRUPTED
-    says = _refusal(error)
-    if says is not None:
-        say_error(says)
+    message = _user_message(error)
+    if message is not None:
+        print_error(message)
         return REFUSED
     if os.environ.get("CHURNKIT_DEBUG"):
         raise error
-    # The text of an error from deep inside may hold a customer's value; its kind does not.
-    say_error(
-        f"a fault in churnkit: {type(error).__name__}. Set CHURNKIT_DEBUG=1 to see where, and "
+    # The text of an unexpected error may hold a customer's value; its type does not.
+    print_error(
+        f"internal error: {type(error).__name__}. Set CHURNKIT_DEBUG=1 for the traceback, and "
         "please report it"
     )
     return FAULT
 
 
-def _refusal(error: BaseException) -> str | None:
-    """Return what to say of an error that is not our fault; None if it is."""
+def _user_message(error: BaseException) -> str | None:
+    """Return the message of an expected error; None for an internal error."""
     if isinstance(error, ChurnkitError):
         return str(error)
-    if hasattr(error, "format_message"):  # a wrong use of the command line
+    if hasattr(error, "format_message"):  # a usage error of Click
         return f"{error.format_message()} See: churnkit --help"
-    if isinstance(error, OSError):  # a full disk, a folder that may not be written to
+    if isinstance(error, OSError):  # such as a full disk or a folder without write permission
         name = f"{error.filename}: " if isinstance(error.filename, str) else ""
         return f"{name}{error.strerror or type(error).__name__}"
     return None
@@ -84,7 +86,7 @@ def _terminate(number: int, _frame: Any) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _close_output() -> None:
-    """Let the interpreter's last flush go nowhere."""
+def _discard_output() -> None:
+    """Redirect stdout, so that the interpreter's last flush does not fail."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

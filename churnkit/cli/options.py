@@ -1,7 +1,9 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and the objects that they name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,115 +13,158 @@ import typer
 from churnkit.errors import ChurnkitError, RecipeError
 
 if TYPE_CHECKING:
+    from churnkit.bundle import Registry
     from churnkit.bundle.model import RetentionModel
 
 __all__ = [
     "AsJson",
     "AsOf",
+    "Budget",
+    "CustomerFile",
     "Customers",
     "Day",
-    "Journalled",
+    "Embeddings",
     "ModelName",
-    "OwnJournal",
+    "OptionalJournal",
     "Period",
+    "ProjectJournal",
     "RawTables",
+    "RecipeName",
     "Sql",
+    "bandit_folder",
     "find_recipe",
     "load_model",
+    "open_registry",
 ]
 
 Customers = Annotated[
     str | None,
     typer.Argument(
-        help="A .csv or .parquet file, a folder or a pattern of them, or with --sql a DuckDB "
-        "file or a database's URL, a row a customer; with --as-of a folder of raw tables."
+        help="A .csv or .parquet file with one row per customer, a folder or glob pattern of such "
+        "files, or with --sql a DuckDB file or a database URL; with --as-of a folder of raw tables."
+    ),
+]
+CustomerFile = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A .csv or .parquet file with one row per customer. Default: customers.* in the "
+        "project's folder."
     ),
 ]
 RawTables = Annotated[
     list[str] | None,
-    typer.Option("--table", help="A raw table as NAME=FILE, with --as-of; may be given again."),
+    typer.Option("--table", help="A raw table as NAME=FILE, with --as-of. Repeatable."),
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option(help="Make the customers' rows at this date from raw tables, as in training."),
+    typer.Option(help="Build the customers' rows from raw tables at this date, as in training."),
 ]
 Sql = Annotated[
-    str | None, typer.Option("--sql", help="A query, or a table's name, for a database.")
+    str | None, typer.Option("--sql", help="A query or a table's name, for a database.")
 ]
-
-Journalled = Annotated[
-    str | None,
-    typer.Option("--journal", help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, if it is set."),
-]
-OwnJournal = Annotated[
+Budget = Annotated[float | None, typer.Option(min=0.0, help="Maximum total cost of all actions.")]
+OptionalJournal = Annotated[
     str | None,
     typer.Option(
         "--journal",
-        help="A SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's own.",
+        help="Journal to read and write, as a SQLAlchemy URL. Default: CHURNKIT_JOURNAL.",
+    ),
+]
+ProjectJournal = Annotated[
+    str | None,
+    typer.Option(
+        "--journal",
+        help="Journal, as a SQLAlchemy URL. Default: CHURNKIT_JOURNAL, else the project's journal.",
     ),
 ]
 Period = Annotated[
     str | None,
-    typer.Option(help="Each customer is decided on once a period. Default: the day's month."),
+    typer.Option(
+        help="Decision period; each customer gets one decision per period. Default: the month of "
+        "the day."
+    ),
 ]
 Day = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%d"], help="The day to decide for. Default: --as-of, else today, UTC."
+        formats=["%Y-%m-%d"], help="Day of the decisions. Default: --as-of, else today (UTC)."
     ),
 ]
-
+Embeddings = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="CHURNKIT_EMBEDDINGS",
+        help="Folder of a sentence embedding model, for topics by meaning (extra embeddings).",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelName = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="A registered name (its champion), models:/NAME@ALIAS, or a bundle's folder. "
+        help="A registered name (its champion), models:/NAME@ALIAS, or a bundle folder. "
         "Default: the project's only model.",
     ),
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Argument(help="A file in training/, or its name. Default: the only recipe."),
 ]
 
 
 def load_model(name: str | None) -> RetentionModel:
-    """Load what ``--model`` names."""
+    """Load the model that ``--model`` names."""
     from churnkit.bundle import load
     from churnkit.bundle.registry.quiet import quiet_mlflow
 
     with quiet_mlflow():
-        return load(model_source(name))
+        return load(_model_uri(name))
 
 
-def model_source(name: str | None) -> str | None:
-    """Turn what ``--model`` names into what `churnkit.load` takes."""
+def _model_uri(name: str | None) -> str | None:
     if name is None or ":" in name or Path(name).is_dir():
         return name
     if "/" in name:
-        raise ChurnkitError(f"there is no bundle at {name}")
+        raise ChurnkitError(f"no bundle folder at {name}")
     return f"models:/{name}"
 
 
+@contextmanager
+def open_registry() -> Iterator[Registry]:
+    """Open the project's model registry, without MLflow's own messages."""
+    from churnkit.bundle import Registry
+    from churnkit.bundle.registry.quiet import quiet_mlflow
+
+    with quiet_mlflow():
+        yield Registry()
+
+
+def bandit_folder(model: str) -> Path:
+    """Return the project's folder for the bandit states of a model."""
+    from churnkit.core.project import find_project
+
+    return find_project().store / "bandits" / model
+
+
 def find_recipe(name: str | None) -> Path:
-    """Find the recipe that a person means: a file, a name in ``training/``, or the only one."""
+    """Find a recipe by file, by name in ``training/``, or the only one if None."""
     from churnkit.core.project import find_project
 
     project = find_project()
     recipes = project.recipes()
     if name is not None:
-        given = Path(name)
-        if given.suffix == ".py":
-            return given
+        if name.endswith(".py"):
+            return Path(name)
         for recipe in recipes:
             if recipe.stem == name:
                 return recipe
-        known = ", ".join(recipe.stem for recipe in recipes) or "none"
-        raise RecipeError(
-            f"there is no recipe '{name}' in {project.root / 'training'}; there are: {known}"
-        )
+        names = ", ".join(recipe.stem for recipe in recipes) or "none"
+        raise RecipeError(f"no recipe '{name}' in {project.root / 'training'}; available: {names}")
     if len(recipes) == 1:
         return recipes[0]
     if not recipes:
         raise RecipeError(
-            f"there is no recipe in {project.root / 'training'}: name a file, or see churnkit demo"
+            f"no recipe in {project.root / 'training'}: name a file, or start with churnkit demo"
         )
     names = ", ".join(recipe.stem for recipe in recipes)
-    raise RecipeError(f"{len(recipes)} recipes are here ({names}): say which")
+    raise RecipeError(f"{len(recipes)} recipes in {project.root / 'training'} ({names}): name one")

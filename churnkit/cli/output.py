@@ -1,4 +1,4 @@
-"""What a person sees: results on stdout, progress and errors on stderr."""
+"""Print results on stdout, and progress and errors on stderr."""
 
 from __future__ import annotations
 
@@ -6,52 +6,73 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["counting", "print_json", "print_next", "print_table", "say", "say_error"]
-
-
-def say(text: str) -> None:
-    """Tell a person, on stderr, what is going on."""
-    _tell("[dim]·[/dim] ", text)
-
-
-def _tell(mark: str, text: str) -> None:
-    from rich.markup import escape
-
-    _on_stderr().print(f"{mark}{escape(text)}")
+__all__ = [
+    "print_error",
+    "print_json",
+    "print_next",
+    "print_result",
+    "print_status",
+    "print_table",
+    "progress_bar",
+]
 
 
-def _on_stderr() -> Console:
+def print_status(text: str) -> None:
+    """Print a line of progress on stderr."""
+    _print_stderr("[dim]·[/dim] ", text)
+
+
+def print_error(text: str) -> None:
+    """Print an error message on stderr."""
+    _print_stderr("[bold red]churnkit:[/bold red] ", text)
+
+
+def print_next(*commands: str) -> None:
+    """Print the commands to run next, on stderr."""
+    for command in commands:
+        _print_stderr("[dim]next:[/dim] ", command)
+
+
+def _print_stderr(mark: str, text: str) -> None:
     # Rich takes a tenth of a second to import: only what prints with it pays.
     from rich.console import Console
+    from rich.markup import escape
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"{mark}{escape(text)}")
 
 
-def say_error(text: str) -> None:
-    """Say what was refused, on stderr."""
-    _tell("[bold red]churnkit:[/bold red] ", text)
+def print_result(
+    data: Mapping[str, Any] | Sequence[Any],
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    as_json: bool,
+) -> None:
+    """Print a result as JSON or as a table."""
+    if as_json:
+        print_json(data)
+    else:
+        print_table(title, columns, rows)
 
 
 def print_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print a result as JSON, for programs."""
+    """Print a result as JSON."""
     sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a result as a table, for people; numbers stand to the right."""
+    """Print a result as a table; columns of numbers are aligned to the right."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for position, name in enumerate(columns):
-        numbers = all(_is_number(row[position]) for row in rows)
-        table.add_column(name, justify="right" if rows and numbers else "left", overflow="fold")
+        numeric = bool(rows) and all(_is_number(row[position]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
     Console(highlight=False).print(table)
@@ -62,15 +83,9 @@ def _is_number(cell: Any) -> bool:
     return text.replace(".", "", 1).removeprefix("-").removeprefix("+").isdigit()
 
 
-def print_next(*commands: str) -> None:
-    """Name, on stderr, what to type next."""
-    for command in commands:
-        _tell("[dim]next:[/dim] ", command)
-
-
 @contextmanager
-def counting(what: str, total: int | None) -> Iterator[Any]:
-    """Show at a terminal how many rows are done; yields a function to call with the number."""
+def progress_bar(description: str, total: int | None) -> Iterator[Any]:
+    """Show a progress bar on a terminal; yields a function that takes the number of rows done."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -91,5 +106,5 @@ def counting(what: str, total: int | None) -> Iterator[Any]:
         disable=not console.is_terminal,
     )
     with progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(description, total=total)
         yield lambda done: progress.update(task, completed=done)

@@ -1,4 +1,4 @@
-"""The whole loop on a simulated business, in a folder that stays to play with."""
+"""Run training, serving, scoring and planning on a simulated business."""
 
 from __future__ import annotations
 
@@ -31,35 +31,34 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoResult", "run_demo"]
 
-CUSTOMERS = 20_000
-SEED = 0
+_CUSTOMERS = 20_000
+_SEED = 0
 _TEMPLATES = ["schemas/demo.py", "training/demo.py"]
-_MARK = "demo.json"
-_ASKED = 10
-_SAVED = 10
+_MARKER = "demo.json"
+_REQUEST_ROWS = 10
+_TOP_CUSTOMERS = 10
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo did, for a person to read.
+    """Results of the demo.
 
     Parameters
     ----------
     folder
-        The project that it made.
+        Project folder.
     training
-        The registered model.
+        Result of the training run.
     scores, plan
-        What the batch jobs did.
+        Reports of the batch jobs.
     answers
-        What the running service said of ten customers.
+        Predictions of the service for ten customers.
     to_save
-        The customers whose action is expected to gain most: id, probability, action, gain,
-        reason.
+        Customers with the largest expected gain: id, probability, action, gain, reason.
     budget
-        What the plan may cost.
+        Maximum total cost of the plan.
     seconds
-        How long all took.
+        Duration of the demo.
     """
 
     folder: Path
@@ -72,7 +71,7 @@ class DemoResult:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
+        """Return JSON-compatible data."""
         return {
             "folder": str(self.folder),
             "training": self.training.to_dict(),
@@ -88,88 +87,93 @@ class DemoResult:
 def run_demo(
     folder: Path,
     *,
-    customers: int = CUSTOMERS,
+    customers: int = _CUSTOMERS,
     budget: float = 20_000.0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> DemoResult:
-    """Simulate, train, register, pack, serve, ask, score and plan.
+    """Simulate a business, train and serve a model, score customers and plan actions.
 
     Parameters
     ----------
     folder
-        The project to make. One that an earlier demo made is used again; any other folder
-        with something in it is left alone.
+        Project folder; created, or reused if an earlier demo created it.
     customers
-        How many customers the business of today has, at most; the recipe has its own number.
+        Maximum number of customers to score; the recipe has its own number.
     budget
-        What all actions of the plan may cost together.
+        Maximum total cost of the plan.
     progress
-        Called with a few words before each step.
+        Called with a description before each step.
+
+    Returns
+    -------
+    DemoResult
+        Results of all steps.
 
     Raises
     ------
     ChurnkitError
-        If the folder belongs to something else, or a step is refused.
+        If the folder is not empty and not a demo's, or a step fails.
     """
     from churnkit.server import pack, serve
 
     start = time.perf_counter()
-    project = _make_project(folder)
+    project = _create_project(folder)
     progress(f"simulating {customers:,} customers over two years")
     today = project.root / "customers.parquet"
-    business = simulate(customers=customers, seed=SEED)
+    business = simulate(customers=customers, seed=_SEED)
     for name, raw in business.tables.items():
         (project.root / "tables").mkdir(exist_ok=True)
         pq.write_table(raw, project.root / "tables" / f"{name}.parquet")
     pq.write_table(business.snapshot(business.end, horizon_days=None), today)
-    progress("training: schema, candidates, calibration, test, gate")
+    progress("training: validation, candidates, calibration, evaluation, gate")
     recipe = load_recipe(project.root / "training" / "demo.py")
     result = train(recipe, project=project, progress=lambda step: progress(f"  {step}"))
     if not (result.promoted or result.unchanged):
-        raise ChurnkitError("the demo's model did not pass its gate: remove the folder and retry")
+        raise ChurnkitError(
+            "the demo's model did not pass its gate: delete the folder and run the demo again"
+        )
     with quiet_mlflow():
         model = load(f"models:/{recipe.name}@champion", project=project)
     progress("packing the champion into a Bento")
     tag = pack(model, name=recipe.name, serving=serving_folder(project.root))
     progress("starting the prediction service")
     with serve(tag) as service:
-        progress(f"asking {service.url} about {_ASKED} customers")
-        answers = _ask(service.url, model, today)
+        progress(f"requesting predictions of {_REQUEST_ROWS} customers from {service.url}")
+        answers = _request_predictions(service.url, model, today)
     progress("scoring the file")
     scores = score(today, project.root / "scores.parquet", model)
     progress(f"planning actions within a budget of {budget:,.0f}")
-    planned, report = plan(today, model, output=project.root / "plan.csv", budget=budget)
-    to_save = _to_save(planned, model, today)
+    planned, plan_report = plan(today, model, output=project.root / "plan.csv", budget=budget)
     return DemoResult(
         folder=project.root,
         training=result,
         scores=scores,
-        plan=report,
+        plan=plan_report,
         answers=answers,
-        to_save=to_save,
+        to_save=_top_customers(planned, model, today),
         budget=budget,
         seconds=time.perf_counter() - start,
     )
 
 
-def _make_project(folder: Path) -> Project:
+def _create_project(folder: Path) -> Project:
     root = folder.resolve()
-    mark = root / STORE_FOLDER / _MARK
-    if root.exists() and any(root.iterdir()) and not mark.exists():
+    marker = root / STORE_FOLDER / _MARKER
+    if root.exists() and any(root.iterdir()) and not marker.exists():
         raise ChurnkitError(
-            f"{root} is not empty and no demo made it: name another folder with --folder"
+            f"{root} is not empty and not a demo project: name another folder with --folder"
         )
     serving = [f"serving/{file.name}" for file in (template_folder() / "serving").iterdir()]
     copy_templates([*_TEMPLATES, *(name for name in serving if "__pycache__" not in name)], root)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps({"made_by": "churnkit demo"}) + "\n")
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text(json.dumps({"made_by": "churnkit demo"}) + "\n")
     return Project(root)
 
 
-def _ask(url: str, model: RetentionModel, file: Path) -> list[dict[str, Any]]:
-    """Ask the running service, as an application would."""
-    wanted = [c.name for c in model.contract.required("predict")]
-    rows = pq.read_table(file, columns=wanted).slice(0, _ASKED).to_pylist()
+def _request_predictions(url: str, model: RetentionModel, file: Path) -> list[dict[str, Any]]:
+    """Send customers to the running service, as an application would."""
+    columns = [c.name for c in model.contract.required("predict")]
+    rows = pq.read_table(file, columns=columns).slice(0, _REQUEST_ROWS).to_pylist()
     request = urllib.request.Request(  # noqa: S310  (our own service)
         f"{url}/v1/predict",
         data=json.dumps({"customers": rows}).encode(),
@@ -181,15 +185,15 @@ def _ask(url: str, model: RetentionModel, file: Path) -> list[dict[str, Any]]:
     return answers
 
 
-def _to_save(planned: pa.Table, model: RetentionModel, file: Path) -> list[dict[str, Any]]:
-    """Pick the customers whose action gains most, and say why they are at risk."""
+def _top_customers(planned: pa.Table, model: RetentionModel, file: Path) -> list[dict[str, Any]]:
+    """Return the customers with the largest expected gain and their main reason."""
     entity = model.contract.entity.name
-    order = pc.sort_indices(planned, sort_keys=[("expected_gain", "descending")])[:_SAVED]
+    order = pc.sort_indices(planned, sort_keys=[("expected_gain", "descending")])[:_TOP_CUSTOMERS]
     best = planned.take(order)
     best = best.filter(pc.is_valid(best["action"]))
     table = pq.read_table(file)
-    places = pc.index_in(best[entity], value_set=table[entity])
-    explained = model.explain(table.take(places), top=1).to_pylist()
+    rows = pc.index_in(best[entity], value_set=table[entity])
+    explained = model.explain(table.take(rows), top=1).to_pylist()
     return [
         {
             "customer": row[entity],
@@ -197,7 +201,7 @@ def _to_save(planned: pa.Table, model: RetentionModel, file: Path) -> list[dict[
             "action": row["action"],
             "expected_gain": row["expected_gain"],
             "cost": row["cost"],
-            "reason": why["reasons"][0]["reason"] if why["reasons"] else "",
+            "reason": explanation["reasons"][0]["reason"] if explanation["reasons"] else "",
         }
-        for row, why in zip(best.to_pylist(), explained, strict=True)
+        for row, explanation in zip(best.to_pylist(), explained, strict=True)
     ]

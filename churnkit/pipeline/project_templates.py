@@ -1,4 +1,4 @@
-"""The files of a new project: in a wheel they travel along, in a clone they are the clone's."""
+"""Template files of new projects, from the installed wheel or from a clone of the repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["copy_templates", "serving_folder", "template_folder"]
 
 
 def template_folder() -> Path:
-    """Return the folder that holds ``schemas/``, ``training/`` and ``serving/``.
+    """Return the folder with the templates ``schemas/``, ``training/`` and ``serving/``.
 
     Raises
     ------
@@ -23,30 +23,29 @@ def template_folder() -> Path:
         if (folder / "training").is_dir() and (folder / "serving").is_dir():
             return folder
     raise ChurnkitError(
-        "this installation of churnkit lacks its project templates: install it again with pip"
+        "the project templates are missing from this installation: reinstall it with pip"
     )
 
 
 def copy_templates(names: list[str], target: Path) -> None:
-    """Copy template files into a project; files that are there stay as they are.
+    """Copy template files into a project; existing files are kept.
 
     Parameters
     ----------
     names
-        Files, named from the template folder: ``training/demo.py``.
+        Files, relative to the template folder, such as ``training/demo.py``.
     target
         The project's folder.
     """
     source = template_folder()
     for name in names:
-        place = target / name
-        if place.exists():
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, place)
+        file = target / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, file)
 
 
 def serving_folder(project: Path) -> Path:
-    """Return a project's own ``serving/``, or the template where it has none."""
-    own = project / "serving"
-    return own if (own / "bentofile.yaml").is_file() else template_folder() / "serving"
+    """Return a project's ``serving/``, or the template if it has none."""
+    folder = project / "serving"
+    return folder if (folder / "bentofile.yaml").is_file() else template_folder() / "serving"

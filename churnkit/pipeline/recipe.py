@@ -1,4 +1,4 @@
-"""A recipe: everything that one model is made of, declared in one file of ``training/``."""
+"""Recipes: one model each, declared in a file of ``training/``."""
 
 from __future__ import annotations
 
@@ -25,69 +25,65 @@ if TYPE_CHECKING:
 
 __all__ = ["Recipe", "load_recipe"]
 
-# The folders of a project that a recipe may import from.
-_OWN_FOLDERS = {"schemas", "training"}
+# Folders of a project that recipes import from.
+_PROJECT_PACKAGES = {"schemas", "training"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a model is made of.
+    """Declaration of a model: schema, data, estimator, split, gate and actions.
 
     Parameters
     ----------
     schema
-        A pandera model whose fields carry roles; see `churnkit.contracts`.
+        A pandera model whose fields have roles; see `churnkit.contracts`.
     data
-        The training table: a CSV or Parquet file, named from the project's folder, or a
-        function without arguments that returns a table.
-        With a `timeline`, a function that returns the raw tables by name.
+        Training table: a CSV or Parquet file, relative to the project's folder, or a function
+        without arguments that returns a table. With a `timeline`, a function that returns the
+        raw tables by name.
     timeline
-        How the training table is made from raw tables; the bundle keeps it, so that a served
-        customer's features are made in the same way.
+        Features, label and dates over raw tables. The bundle contains it, so that features of
+        served customers are built in the same way.
     model
-        An unfitted estimator of `churnkit.models`; `ChurnClassifier` if not given. Its seed
-        and its categories are set from the recipe.
+        Unfitted estimator of `churnkit.models`. Default: `ChurnClassifier`. Its seed and
+        categories are set from the recipe.
     split
-        Which customers are held out for the test.
+        Test customers.
     gate
-        What a new model must beat.
+        Comparisons that a new model must pass to be promoted.
     actions
-        What `recommend` chooses from, if anything: a `Catalogue` of actions that must pay, or a
-        `Ranking` of options of which it is learned what suits whom.
+        What `recommend` chooses from: a `Catalogue` of actions that must pay, or a `Ranking` of
+        options for a bandit.
     uplift
-        Past treatments, from which the effects of the actions that were tried are measured.
+        Past treatments, to estimate the effects of actions for each customer.
     population_rate
-        Which share of all customers churns, where the table holds another share on purpose:
-        churners drawn more often, or as many of each. Probabilities, and the figures of the
-        test, are then those of all customers.
+        Churn rate of all customers, if the table was sampled with another one. Probabilities
+        and test metrics then refer to all customers.
     monotone
-        Columns that churn may only rise with (1) or only fall with (-1); candidates that
-        cannot promise it do not take part.
+        Columns with a monotone effect on churn: 1 rising, -1 falling. Candidates that do not
+        support constraints are left out.
     leave_out
-        Rows of the training table that are left out and counted, where they would else be
-        refused: ``"unnamed"`` without a customer, ``"unlabelled"`` without a label,
-        ``"repeated"`` word for word.
+        Rows to leave out instead of refusing them: ``"unnamed"`` without a customer,
+        ``"unlabeled"`` without a label, ``"repeated"`` duplicates.
     waive
-        Findings of the leakage guard that are known and meant, as ``"CK101:column"``; see
-        ``docs/findings/``.
+        Findings of the leakage guard to accept, as ``"CK101:column"``; see ``docs/findings/``.
     needs
-        The least that the table must offer before a model is fitted to it.
+        Minimum requirements on the table.
     use, limits
-        For the model card: what the model is for, and what a reader should not conclude.
+        Intended use and limits, for the model card.
     slices
-        The columns whose groups the card compares; categories and yes-or-no features if not
-        given. Any column may be named that is not personal data.
+        Columns to compare in the model card, without personal data. Default: categories and
+        boolean features.
     learning_curve
-        Whether the card says if more customers would help; the model is then fitted 15 more
-        times.
+        True to estimate the value of more customers for the model card, with 15 more fits.
     lifetime
-        Where the table says how long customers stayed; the bundle then holds a hazard as well.
+        Columns with observed lifetimes; the bundle then contains a hazard model too.
     seed
-        The same seed and data give the same bundle, byte for byte.
+        Seed of the run. The same seed and data give the same bundle, byte for byte.
     name
-        The registered name; the file's own, set by `load_recipe`.
+        Registered name. Default: the file's name, set by `load_recipe`.
     path
-        The file; set by `load_recipe`.
+        File of the recipe, set by `load_recipe`.
     """
 
     schema: Any
@@ -114,12 +110,12 @@ class Recipe:
 
     @property
     def catalogue(self) -> Catalogue | None:
-        """The actions, where they are weighed."""
+        """Actions chosen by expected gain; None if there are none or they are ranked."""
         return None if self.ranking is not None else cast("Catalogue | None", self.actions)
 
     @property
     def ranking(self) -> Ranking | None:
-        """The options, where they are ranked."""
+        """Options ranked by a bandit; None if there are none."""
         from churnkit.decisions import Ranking
 
         return self.actions if isinstance(self.actions, Ranking) else None
@@ -128,6 +124,16 @@ class Recipe:
 def load_recipe(path: str | Path) -> Recipe:
     """Run a recipe file and return the recipe that it declares.
 
+    Parameters
+    ----------
+    path
+        A ``.py`` file in a project's ``training/``.
+
+    Returns
+    -------
+    Recipe
+        The recipe, with its name and path.
+
     Raises
     ------
     RecipeError
@@ -135,25 +141,27 @@ def load_recipe(path: str | Path) -> Recipe:
     """
     file = Path(path).resolve()
     if not file.is_file():
-        raise RecipeError(f"there is no recipe at {path}: give a file of training/")
-    # The same recipe under two names is one recipe.
-    found = {id(value): value for value in vars(_run(file)).values() if isinstance(value, Recipe)}
-    if len(found) != 1:
+        raise RecipeError(f"no recipe at {path}: name a file in training/")
+    # A recipe bound to two names counts once.
+    recipes = {
+        id(value): value for value in vars(_import_file(file)).values() if isinstance(value, Recipe)
+    }
+    if len(recipes) != 1:
         raise RecipeError(
-            f"{path} declares {len(found)} recipes, it needs exactly one: recipe = Recipe(...)"
+            f"{path} declares {len(recipes)} recipes, expected exactly one: recipe = Recipe(...)"
         )
-    recipe = next(iter(found.values()))
+    (recipe,) = recipes.values()
     return replace(recipe, name=recipe.name or file.stem, path=file)
 
 
-def _run(file: Path) -> ModuleType:
-    """Import the file as a member of its project, so that ``schemas`` can be imported."""
+def _import_file(file: Path) -> ModuleType:
+    """Import a file with its project on the path, so that it can import ``schemas``."""
     spec = importlib.util.spec_from_file_location(f"churnkit_recipe_{file.stem}", file)
     if spec is None or spec.loader is None:
-        raise RecipeError(f"{file} cannot be read as Python: a recipe is a .py file")
+        raise RecipeError(f"{file} is not a .py file")
     module = importlib.util.module_from_spec(spec)
-    # Another project's modules, imported earlier in this process, must not answer for ours.
-    for name in [name for name in sys.modules if name.partition(".")[0] in _OWN_FOLDERS]:
+    # Modules of the same names from another project may have been imported earlier.
+    for name in [name for name in sys.modules if name.partition(".")[0] in _PROJECT_PACKAGES]:
         del sys.modules[name]
     importlib.invalidate_caches()
     root = str(file.parent.parent)

@@ -43,7 +43,7 @@ class TestEnds:
     def test_our_fault_ends_with_two_and_without_its_words(self, failing):
         code, _, err = failing(ValueError("a canary"))
         assert code == FAULT
-        assert "a fault in churnkit: ValueError" in err
+        assert "internal error: ValueError" in err
         assert "canary" not in err
 
     def test_an_interruption_is_said(self, failing):

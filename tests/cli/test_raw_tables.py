@@ -117,10 +117,10 @@ def test_a_plan_starts_from_raw_tables(churnkit, project, expected):
     ("arguments", "said"),
     [
         (["--as-of", TODAY], "--as-of needs raw tables"),
-        (["raw", "--as-of", TODAY, "--sql", "customers"], "do not go together"),
+        (["raw", "--as-of", TODAY, "--sql", "customers"], "cannot be combined"),
         (["--table", "events=raw/events.parquet"], "raw tables need a date"),
         ([], "name a file, or raw tables with --as-of"),
-        (["raw/events.parquet", "--as-of", TODAY], "is no folder"),
+        (["raw/events.parquet", "--as-of", TODAY], "is not a folder"),
         (["training", "--as-of", TODAY], "has no .csv or .parquet file"),
         (["--table", "events", "--as-of", TODAY], "write it as NAME=FILE"),
         (["raw", "--as-of", "yesterday"], "must be a date as YYYY-MM-DD"),

@@ -100,8 +100,8 @@ def test_a_pandas_column_of_mixed_values_becomes_text():
         ([dt.date(2020, 1, 1), dt.datetime(2020, 1, 1, 5)], ["2020-01-01", "2020-01-01T05:00:00"]),  # noqa: DTZ001
         ([2**64, 0.5], ["18446744073709551616", "0.5"]),
         ([np.float16(1.5), 1], ["1.5", "1"]),
-        ([np.datetime64("NaT"), np.float32("nan"), "a"], [None, None, "a"]),
-        ([np.datetime64("NaT"), np.float32("nan")], [None, None]),
+        ([np.datetime64("NaT", "us"), np.float32("nan"), "a"], [None, None, "a"]),
+        ([np.datetime64("NaT", "us"), np.float32("nan")], [None, None]),
     ],
 )
 def test_mixed_values_that_arrow_would_bend_become_text(values, texts):

@@ -86,11 +86,11 @@ def commands(file):
 
 @pytest.mark.parametrize(("name", "file"), [*with_blocks("bash")])
 def test_the_commands_of_a_page_exist_with_their_options(name, file):
-    from churnkit.cli.app import command
+    from churnkit.cli.app import build_command
 
     strange = []
     for line, words in commands(file):
-        at = command()
+        at = build_command()
         while words and hasattr(at, "commands") and not words[0].startswith("-"):
             at = at.commands.get(words.pop(0))
         known = {option for part in getattr(at, "params", ()) for option in part.opts}

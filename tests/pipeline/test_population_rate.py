@@ -46,5 +46,5 @@ def test_figures_are_those_of_all_customers(drawn):
 
 def test_a_model_that_cannot_is_named(drawn):
     recipe, data = drawn
-    with pytest.raises(RecipeError, match="a LogisticModel knows no population_rate"):
+    with pytest.raises(RecipeError, match="population_rate is not supported by LogisticModel"):
         fit(replace(recipe, model=LogisticModel()), data)

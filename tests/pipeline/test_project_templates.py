@@ -28,5 +28,5 @@ def test_an_installation_without_templates_is_told_apart(tmp_path, monkeypatch):
     monkeypatch.setattr(
         project_templates, "__file__", str(tmp_path / "a" / "pipeline" / "templates.py")
     )
-    with pytest.raises(ChurnkitError, match="lacks its project templates"):
+    with pytest.raises(ChurnkitError, match="project templates are missing"):
         project_templates.template_folder()

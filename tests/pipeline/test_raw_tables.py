@@ -130,15 +130,15 @@ class TestSplit:
         dates = np.repeat(np.arange("2025-01", "2025-11", dtype="M8[M]").astype("M8[D]"), 100)
         held_out = np.arange(1000) % 5 == 0
         left = (np.arange(1000) % 10 < 4).astype(np.int8)  # 10 of the tested 20 at each date
-        learned, tested = Split().sides(held_out, dates, left=left, known_after_days=31)
+        learned, tested = Split().sides(held_out, dates, left=left, mature_days=31)
         assert left[tested].sum() == 50
         assert len(np.unique(dates[tested])) == 5
         assert dates[learned].max() + np.timedelta64(31, "D") <= dates[tested].min()
-        _, tested = Split(dates=1).sides(held_out, dates, left=left, known_after_days=31)
+        _, tested = Split(dates=1).sides(held_out, dates, left=left, mature_days=31)
         assert len(np.unique(dates[tested])) == 1
 
     def test_enough_remains_to_learn_from(self):
         dates = np.repeat(np.arange("2025-01", "2025-05", dtype="M8[M]").astype("M8[D]"), 10)
         held_out, left = np.tile([True, False], 20), np.tile([1, 1, 0, 0, 0], 8)
-        (learned, tested) = Split().sides(held_out, dates, left=left, known_after_days=31)
+        (learned, tested) = Split().sides(held_out, dates, left=left, mature_days=31)
         assert left[learned].sum() >= 3 * left[tested].sum()

@@ -45,8 +45,11 @@ def test_one_recipe_under_two_names_is_one(write):
         ("recipe = (\n", "SyntaxError"),
         ("raise ValueError('a canary')\n", "ValueError, in churn.py line 1"),
         ("import sys\nsys.exit(0)\n", "SystemExit, in churn.py line 2"),
-        (HEAD + "from churnkit.pipeline import Gate\nGate('no')\n", "gate: metric is one of"),
-        (HEAD + "from churnkit.pipeline import Split\nSplit(1.5)\n", "split: test is a share"),
+        (
+            HEAD + "from churnkit.pipeline import PromotionGate\nPromotionGate('no')\n",
+            "gate: metric must be one of",
+        ),
+        (HEAD + "from churnkit.pipeline import Split\nSplit(1.5)\n", "split: test must be above 0"),
     ],
 )
 def test_a_file_that_declares_no_recipe_is_refused(write, text, says):
@@ -56,7 +59,7 @@ def test_a_file_that_declares_no_recipe_is_refused(write, text, says):
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(RecipeError, match="there is no recipe at"):
+    with pytest.raises(RecipeError, match="no recipe at"):
         load_recipe(tmp_path / "none.py")
 
 

@@ -8,25 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, OwnJournal, load_model
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.options import AsJson, ModelName, ProjectJournal, bandit_folder, load_model
+from churnkit.cli.output import print_next, print_result, print_status
 
 if TYPE_CHECKING:
     from churnkit.batch import LearnReport
 
-__all__ = ["learn", "states_of"]
-
-
-def states_of(name: str) -> Path:
-    """Return the folder of the project where what was learned for a model is kept."""
-    from churnkit.core.project import find_project
-
-    return find_project().store / "bandits" / name
+__all__ = ["learn"]
 
 
 def learn(
     model: ModelName = None,
-    journal: OwnJournal = None,
+    journal: ProjectJournal = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -34,53 +27,53 @@ def learn(
             "-o",
             envvar="CHURNKIT_BANDIT",
             file_okay=False,
-            help="The folder of states. Default: the project's own, which churnkit serve follows.",
+            help="Folder of bandit states. Default: the project's, which churnkit serve reads.",
         ),
     ] = None,
     anew: Annotated[
-        bool, typer.Option("--anew", help="Forget what was learned; read the whole journal.")
+        bool, typer.Option("--anew", help="Discard earlier states and read the whole journal.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from the journal which of a ranking's options suits whom.
+    """Update the ranking bandit from logged decisions and outcomes.
 
-    Run it as often as you like, by the hour or the day: each decision counts once.
+    Run it hourly or daily: each decision counts once.
     """
-    from churnkit.batch import learn as run
+    from churnkit.batch import learn as update_bandit
     from churnkit.journal import Journal
 
     loaded = load_model(model)
-    # Asked first, so that no journal is made for a model that ranks nothing.
+    # Before the journal is opened: a model without a ranking must not create one.
     options = loaded.ranker.ranking.names
-    folder = output or states_of(loaded.name)
+    folder = output or bandit_folder(loaded.name)
     with Journal.open(journal) as opened:
-        say(f"the journal is {opened.url}")
-        report = run(loaded, opened, folder, now=datetime.now(UTC), anew=anew)
-    _show(report, options, loaded.name, as_json=as_json)
+        print_status(f"journal: {opened.url}")
+        report = update_bandit(loaded, opened, folder, now=datetime.now(UTC), anew=anew)
+    _print_report(report, options, loaded.name, as_json=as_json)
 
 
-def _show(report: LearnReport, options: tuple[str, ...], name: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        told = {option["option"]: option for option in report.options}
-        rows = [
+def _print_report(
+    report: LearnReport, options: tuple[str, ...], name: str, *, as_json: bool
+) -> None:
+    updates = {option["option"]: option for option in report.options}
+    print_result(
+        report.to_dict(),
+        f"Options updated from {report.decisions:,} decisions",
+        ("Option", "Shown", "Mean reward"),
+        [
             (
                 option,
-                f"{told[option]['shown']:,}" if option in told else "0",
-                f"{told[option]['mean_reward']:.4g}" if option in told else "",
+                f"{updates[option]['shown']:,}" if option in updates else "0",
+                f"{updates[option]['mean_reward']:.4g}" if option in updates else "",
             )
-            for option in dict.fromkeys((*options, *told))
-        ]
-        print_table(
-            f"what was learned (shown options: {report.decisions:,})",
-            ("option", "shown", "mean reward"),
-            rows,
-        )
+            for option in dict.fromkeys((*options, *updates))
+        ],
+        as_json=as_json,
+    )
     for reason, count in sorted(report.left_out.items()):
-        say(f"left out: {count:,} ({reason})")
+        print_status(f"left out: {count:,} ({reason})")
     if report.path is None:
-        say(f"nothing new to learn from until {report.until:%Y-%m-%d %H:%M} UTC")
+        print_status(f"no new decisions until {report.until:%Y-%m-%d %H:%M} UTC")
     else:
-        say(f"state {report.state} is in {report.path}; services that follow it take it over")
+        print_status(f"state {report.state} was written to {report.path}; services load it")
         print_next(f"churnkit serve --model {name}")

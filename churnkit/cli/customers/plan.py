@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.customer_input import Asked
-from churnkit.cli.decision_period import open_decision_period
+from churnkit.cli.customer_input import CustomerInput
+from churnkit.cli.decision_period import open_decision_period, print_row_counts
 from churnkit.cli.options import (
     AsJson,
     AsOf,
+    Budget,
     Customers,
     Day,
-    Journalled,
     ModelName,
+    OptionalJournal,
     Period,
     RawTables,
     Sql,
     load_model,
 )
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.output import print_next, print_result, print_status
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,80 +37,77 @@ def plan(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file for the plan.")
     ] = None,
-    budget: Annotated[
-        float | None, typer.Option(min=0.0, help="The most that all actions may cost together.")
-    ] = None,
-    journal: Journalled = None,
+    budget: Budget = None,
+    journal: OptionalJournal = None,
     period: Period = None,
     day: Day = None,
     prices: Annotated[
-        Path | None, typer.Option(help="A .json file for shadow prices, for a service.")
+        Path | None,
+        typer.Option(help="A .json file for the shadow prices, which churnkit serve reads."),
     ] = None,
-    tree: Annotated[bool, typer.Option("--tree", help="Sum up who gets what in a tree.")] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Summarize the plan as a decision tree.")
+    ] = False,
     model: ModelName = None,
     sql: Sql = None,
     tables: RawTables = None,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Choose for each customer the action that pays most, or none, within a budget.
+    """Choose the most profitable action for each customer, or none, within a budget.
 
-    With a journal each customer is decided on once a period; a second run gives the same plan.
+    With a journal each customer gets one decision per period; a second run gives the same plan.
     """
-    from churnkit.batch import plan as run
+    from churnkit.batch import plan as make_plan
 
-    asked = Asked(customers, sql, tuple(tables or ()), as_of)
-    opened = asked.open()
+    source = CustomerInput(customers, sql, tables, as_of)
+    opened = source.open()
     loaded = load_model(model)
     with (
-        asked.rows(opened, loaded) as source,
+        source.rows(opened, loaded) as rows,
         open_decision_period(
             loaded, journal=journal, period=period, day=day, as_of=as_of
-        ) as run_period,
+        ) as decision_period,
     ):
-        planned, report = run(
-            source,
+        planned, report = make_plan(
+            rows,
             loaded,
             output=output,
             budget=budget,
-            period=run_period,
+            period=decision_period,
             prices=prices,
             tree=tree,
         )
-    _show(planned, report, as_json=as_json)
+    _print_report(planned, report, as_json=as_json)
     if output is not None:
-        say(f"the plan is in {output}")
+        print_status(f"the plan was written to {output}")
         if as_of is None and sql is None:
-            print_next(f"churnkit explain {asked} --model {loaded.name}")
+            print_next(f"churnkit explain {source} --model {loaded.name}")
 
 
-def _show(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        print_table(
-            f"a plan for {report.rows:,} customers",
-            ("action", "customers", "cost", "expected gain", "from", "to"),
-            [
-                (
-                    action["action"],
-                    f"{action['customers']:,}",
-                    *(
-                        f"{action[name]:,.0f}"
-                        for name in ("cost", "expected_gain", "gain_low", "gain_high")
-                    ),
-                )
-                for action in report.actions
-            ],
-        )
+def _print_report(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:
+    print_result(
+        report.to_dict(),
+        f"Plan for {report.rows:,} customers",
+        ("Action", "Customers", "Cost", "Expected gain", "Lower bound", "Upper bound"),
+        [
+            (
+                action["action"],
+                f"{action['customers']:,}",
+                *(
+                    f"{action[name]:,.0f}"
+                    for name in ("cost", "expected_gain", "gain_low", "gain_high")
+                ),
+            )
+            for action in report.actions
+        ],
+        as_json=as_json,
+    )
+    if not as_json:
         for line in report.tree:
             typer.echo(line)
-    none = planned["action"].null_count
-    say(
-        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}; {none:,} customers "
-        "get no action"
+    print_status(
+        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}; "
+        f"{planned['action'].null_count:,} customers get no action"
     )
-    if report.invalid:
-        say(f"{report.invalid:,} rows break the contract; see the column 'problem'")
-    if report.before:
-        say(f"{report.before:,} customers had a decision for the period already; it stands")
+    print_row_counts(report)

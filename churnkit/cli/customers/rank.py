@@ -7,25 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.customer_input import Asked
-from churnkit.cli.customers.learn import states_of
-from churnkit.cli.decision_period import open_decision_period
+from churnkit.cli.customer_input import CustomerInput
+from churnkit.cli.decision_period import open_decision_period, print_row_counts
 from churnkit.cli.options import (
     AsJson,
     AsOf,
     Customers,
     Day,
-    Journalled,
     ModelName,
+    OptionalJournal,
     Period,
     RawTables,
     Sql,
+    bandit_folder,
     load_model,
 )
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.output import print_next, print_result, print_status
 
 if TYPE_CHECKING:
-    from churnkit.batch import RankReport
     from churnkit.bundle.model import RetentionModel
 
 __all__ = ["rank"]
@@ -36,7 +35,7 @@ def rank(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file for the lists.")
     ] = None,
-    journal: Journalled = None,
+    journal: OptionalJournal = None,
     period: Period = None,
     day: Day = None,
     bandit: Annotated[
@@ -44,7 +43,7 @@ def rank(
         typer.Option(
             envvar="CHURNKIT_BANDIT",
             file_okay=False,
-            help="The folder that churnkit learn writes to. Default: the project's own.",
+            help="Folder of bandit states, from churnkit learn. Default: the project's.",
         ),
     ] = None,
     model: ModelName = None,
@@ -53,56 +52,47 @@ def rank(
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rank a ranking's options for each customer of a file, by what was learned so far.
+    """Rank a ranking's options for each customer, with the newest bandit state.
 
-    With a journal each customer gets one list a period; a second run gives the same lists.
+    With a journal each customer gets one list per period; a second run gives the same lists.
     """
-    from churnkit.batch import rank as run
+    from churnkit.batch import rank as rank_customers
 
-    asked = Asked(customers, sql, tuple(tables or ()), as_of)
-    opened = asked.open()
-    loaded = _learned(load_model(model), bandit)
+    source = CustomerInput(customers, sql, tables, as_of)
+    opened = source.open()
+    loaded = _with_newest_bandit(load_model(model), bandit)
     with (
-        asked.rows(opened, loaded) as source,
+        source.rows(opened, loaded) as rows,
         open_decision_period(
             loaded, journal=journal, period=period, day=day, as_of=as_of
-        ) as run_period,
+        ) as decision_period,
     ):
-        _, report = run(source, loaded, output=output, period=run_period)
-    _show(report, as_json=as_json)
+        _, report = rank_customers(rows, loaded, output=output, period=decision_period)
+    print_result(
+        report.to_dict(),
+        f"Lists for {report.rows:,} customers",
+        ("Option", "Shown", "Shown first"),
+        [
+            (option["option"], f"{option['shown']:,}", f"{option['first']:,}")
+            for option in report.options
+        ],
+        as_json=as_json,
+    )
+    print_status(f"{report.rows - report.shown:,} customers get an empty list")
+    print_row_counts(report)
     if output is not None:
-        say(f"the lists are in {output}")
-    if run_period is not None and run_period.journal is not None:
+        print_status(f"the lists were written to {output}")
+    if decision_period is not None and decision_period.journal is not None:
         print_next(f"churnkit learn --model {loaded.name}")
 
 
-def _learned(model: RetentionModel, folder: Path | None) -> RetentionModel:
-    """Give the model with the newest state that was learned for it."""
+def _with_newest_bandit(model: RetentionModel, folder: Path | None) -> RetentionModel:
     from churnkit.bundle.parts.bandit_versions import newest_state, read_state
 
-    compiled = model.compiled_ranking
-    place = newest_state(folder or states_of(model.name))
-    if place is None:
-        say("nothing was learned yet: the options are ranked by the model's first state")
+    ranking = model.compiled_ranking
+    path = newest_state(folder or bandit_folder(model.name))
+    if path is None:
+        print_status("no bandit state yet: options are ranked by the model's initial state")
         return model
-    say(f"the options are ranked by {place}")
-    return model.with_bandit(read_state(place, compiled).bandit)
-
-
-def _show(report: RankReport, *, as_json: bool) -> None:
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        print_table(
-            f"lists for {report.rows:,} customers",
-            ("option", "shown", "in the first place"),
-            [
-                (option["option"], f"{option['shown']:,}", f"{option['first']:,}")
-                for option in report.options
-            ],
-        )
-    say(f"{report.rows - report.shown:,} customers are shown nothing")
-    if report.invalid:
-        say(f"{report.invalid:,} rows break the contract; see the column 'problem'")
-    if report.before:
-        say(f"{report.before:,} customers had a list for the period already; it stands")
+    print_status(f"options are ranked by {path}")
+    return model.with_bandit(read_state(path, ranking).bandit)

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from churnkit.cli.customer_input import Asked
+from churnkit.cli.customer_input import CustomerInput
 from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
-from churnkit.cli.output import counting, print_json, print_next, say
+from churnkit.cli.output import print_json, print_next, print_status, progress_bar
 
 __all__ = ["score"]
 
@@ -21,41 +21,41 @@ def score(
     customers: Customers = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A .csv or .parquet file; default: CSV to stdout."),
+        typer.Option("--output", "-o", help="A .csv or .parquet file. Default: CSV on stdout."),
     ] = None,
     model: ModelName = None,
     reasons: Annotated[
-        int, typer.Option(min=0, max=20, help="How many reasons each customer gets.")
+        int, typer.Option(min=0, max=20, help="Number of reasons per customer.")
     ] = 0,
     sql: Sql = None,
     tables: RawTables = None,
     as_of: AsOf = None,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on from what an interrupted run of this job finished."),
+        typer.Option("--resume", help="Continue an interrupted run of the same command."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give each customer of a file a probability of leaving."""
-    from churnkit.batch import score as run
+    """Predict each customer's churn probability."""
+    from churnkit.batch import score as score_customers
     from churnkit.core.io.table_file import read_table
 
-    asked = Asked(customers, sql, tuple(tables or ()), as_of)
-    opened = asked.open()
+    source = CustomerInput(customers, sql, tables, as_of)
+    opened = source.open()
     loaded = load_model(model)
     with (
-        asked.rows(opened, loaded) as source,
-        tempfile.TemporaryDirectory() as aside,
-        counting("scoring", getattr(source, "rows", None)) as progress,
+        source.rows(opened, loaded) as rows,
+        tempfile.TemporaryDirectory() as folder,
+        progress_bar("scoring", getattr(rows, "rows", None)) as progress,
     ):
-        target = output or Path(aside) / f"scores.{'parquet' if as_json else 'csv'}"
+        target = output or Path(folder) / f"scores.{'parquet' if as_json else 'csv'}"
         try:
-            report = run(source, target, loaded, reasons=reasons, resume=resume, progress=progress)
+            report = score_customers(
+                rows, target, loaded, reasons=reasons, resume=resume, progress=progress
+            )
         except BaseException:
             if output is not None and output.with_name(f".{output.name}.parts").exists():
-                say(
-                    f"what is finished lies beside {output}: the same command with --resume goes on"
-                )
+                print_status(f"finished chunks are kept next to {output}: add --resume to continue")
             raise
         if output is None and as_json:
             scores = read_table(target).to_pylist()
@@ -65,10 +65,12 @@ def score(
                 shutil.copyfileobj(scored, sys.stdout)
     if as_json and output is not None:
         print_json(report.to_dict())
-    say(f"{report.rows:,} customers scored by {loaded.name}")
+    print_status(f"{report.rows:,} customers scored by {loaded.name}")
     if report.invalid:
-        kept = f"; see {report.invalid_output}" if output is not None else ""
-        say(f"{report.invalid:,} rows break the contract and have no probability{kept}")
+        reference = f"; see {report.invalid_output}" if output is not None else ""
+        print_status(
+            f"{report.invalid:,} rows violate the contract and have no probability{reference}"
+        )
     if output is not None:
-        say(f"scores are in {output}")
-        print_next(f"churnkit plan {asked} -o plan.csv --model {loaded.name}")
+        print_status(f"scores were written to {output}")
+        print_next(f"churnkit plan {source} -o plan.csv --model {loaded.name}")

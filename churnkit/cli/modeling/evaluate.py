@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, OwnJournal, load_model
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.options import AsJson, ModelName, ProjectJournal, load_model
+from churnkit.cli.output import print_json, print_next, print_result, print_status, print_table
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from churnkit.evaluation import ExperimentReport
     from churnkit.journal import Journal
-    from churnkit.pipeline.evaluation.evaluate import JournalQuestion, PolicyAnswer
+    from churnkit.pipeline.evaluation.evaluate import JournalQuery
 
 __all__ = ["evaluate"]
 
@@ -23,211 +23,207 @@ __all__ = ["evaluate"]
 def evaluate(
     customers: Annotated[
         Path | None,
-        typer.Argument(help="A .csv or .parquet file with the label: measures the model on it."),
+        typer.Argument(help="A .csv or .parquet file with the label, to evaluate the model on."),
     ] = None,
     policy: Annotated[
         str | None,
         typer.Option(
-            help="May it replace the running policy: a table of customers and actions (as plan "
-            "writes it), always:ACTION, or none; judged from the journal."
+            help="Candidate policy to evaluate from the journal: a table of customers and actions "
+            "(as churnkit plan writes it), always:ACTION, or none."
         ),
     ] = None,
     outcome: Annotated[
         str | None,
-        typer.Option(help="What counts in the journal: stayed, churned, spend, ..."),
+        typer.Option(help="Kind of outcome in the journal: stayed, churned, spend, ..."),
     ] = None,
     horizon_days: Annotated[
-        float, typer.Option(min=0.0, help="How long after a decision an outcome counts.")
+        float, typer.Option(min=0.0, help="Days after a decision in which an outcome counts.")
     ] = 90.0,
     until: Annotated[
         datetime | None,
-        typer.Option(help="When the journal was complete; default: its latest observation."),
+        typer.Option(help="Date up to which outcomes are complete. Default: the latest outcome."),
     ] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only decisions from then on.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only decisions from this date on.")
+    ] = None,
     running: Annotated[
-        str | None, typer.Option(help="Only decisions of this policy; default: all.")
+        str | None, typer.Option(help="Only decisions of this policy. Default: all.")
     ] = None,
     covariate: Annotated[
         str | None,
         typer.Option(
             help="FILE:COLUMN, a number per customer from before the experiment, such as last "
-            "year's spend, to reduce variance (CUPED)."
+            "year's spend; it reduces variance (CUPED)."
         ),
     ] = None,
     min_detectable_effect: Annotated[
         float | None,
-        typer.Option(help="Smallest effect to detect: prints the customers and days needed."),
+        typer.Option(help="Smallest effect to detect; prints the sample size and duration."),
     ] = None,
     per_day: Annotated[
         float | None,
-        typer.Option(min=0.0, help="For --min-detectable-effect: customers decided on per day."),
+        typer.Option(min=0.0, help="Decisions per day, for --min-detectable-effect."),
     ] = None,
-    journal: OwnJournal = None,
+    journal: ProjectJournal = None,
     model: ModelName = None,
-    level: Annotated[float, typer.Option(help="Confidence of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="For folds and resamples.")] = 0,
+    level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Seed of folds and resamples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a model on a labelled table; or ask the journal what worked, and what would."""
+    """Evaluate a model on labeled data, or experiments and policies from the journal."""
     if customers is not None:
         if policy is not None or outcome is not None:
             raise ChurnkitError(
-                "a labelled table measures a model; --policy and --outcome ask the journal: give "
-                "one of the two"
+                "a labeled table evaluates a model, --policy and --outcome evaluate the journal: "
+                "give one of the two"
             )
-        _measure(customers, model, seed=seed, as_json=as_json)
+        _evaluate_model(customers, model, seed=seed, as_json=as_json)
         return
     if outcome is None:
         raise ChurnkitError(
-            "say what to evaluate: a labelled table for the model, or --outcome KIND (with "
-            "--policy, whether another policy may replace the running one) for the journal"
+            "nothing to evaluate: name a labeled table for the model, or --outcome KIND for the "
+            "journal (with --policy to compare another policy with the running one)"
         )
     from churnkit.journal import Journal
-    from churnkit.pipeline.evaluation.evaluate import JournalQuestion
+    from churnkit.pipeline.evaluation.evaluate import JournalQuery
 
-    question = JournalQuestion(
-        outcome, horizon_days, _utc(until), _utc(since), running, level, seed
-    )
+    query = JournalQuery(outcome, horizon_days, _utc(until), _utc(since), running, level, seed)
     with Journal.open(journal) as opened:
-        if policy is None:
-            _experiment(
-                opened,
-                question,
-                covariate=covariate,
-                effect=min_detectable_effect,
-                per_day=per_day,
-                as_json=as_json,
-            )
-        else:
-            _replacement(opened, question, policy, as_json=as_json)
+        if policy is not None:
+            _evaluate_policy(opened, query, policy, as_json=as_json)
+            return
+        _evaluate_experiment(
+            opened,
+            query,
+            covariate=covariate,
+            min_detectable_effect=min_detectable_effect,
+            per_day=per_day,
+            as_json=as_json,
+        )
 
 
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
-def _measure(customers: Path, model: str | None, *, seed: int, as_json: bool) -> None:
+def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: bool) -> None:
     from churnkit.core.io.table_file import read_table
     from churnkit.evaluation import METRICS
     from churnkit.pipeline.evaluation.evaluate import evaluate_model
 
     loaded = load_model(model)
-    found = evaluate_model(loaded, read_table(customers), name=customers.name, seed=seed)
-    if as_json:
-        print_json({"model": loaded.name, "digest": loaded.digest, **found.to_dict()})
-    else:
-        print_table(
-            f"{loaded.name} on {found.rows:,} customers, {found.churners:,} of whom left (95 % "
-            "intervals)",
-            ("metric", "value"),
-            [(METRICS[name].title, figure) for name, figure in found.metrics.items()],
-        )
+    result = evaluate_model(loaded, read_table(customers), name=customers.name, seed=seed)
+    print_result(
+        {"model": loaded.name, "digest": loaded.digest, **result.to_dict()},
+        f"{loaded.name} on {result.rows:,} customers, {result.churners:,} churned (95% intervals)",
+        ("Metric", "Value"),
+        [(METRICS[name].title, value) for name, value in result.metrics.items()],
+        as_json=as_json,
+    )
     print_next(f"churnkit plan {customers} --model {loaded.name} -o plan.parquet")
 
 
-def _experiment(
+def _evaluate_experiment(
     journal: Journal,
-    question: JournalQuestion,
+    query: JournalQuery,
     *,
     covariate: str | None,
-    effect: float | None,
+    min_detectable_effect: float | None,
     per_day: float | None,
     as_json: bool,
 ) -> None:
-    from churnkit.pipeline.evaluation.evaluate import evaluate_experiment, plan_next, read_covariate
+    from churnkit.pipeline.evaluation.evaluate import (
+        evaluate_experiment,
+        plan_next_experiment,
+        read_covariate,
+    )
 
-    values = None if covariate is None else read_covariate(covariate)
-    found = evaluate_experiment(journal, question, covariate=values)
-    planned = None
-    if effect is not None:
-        planned = plan_next(
-            found, effect=effect, per_day=per_day, horizon_days=question.horizon_days
+    report = evaluate_experiment(
+        journal, query, covariate=None if covariate is None else read_covariate(covariate)
+    )
+    plan = None
+    if min_detectable_effect is not None:
+        plan = plan_next_experiment(
+            report,
+            effect=min_detectable_effect,
+            per_day=per_day,
+            horizon_days=query.horizon_days,
         )
     if as_json:
-        print_json(found.to_dict() | ({} if planned is None else {"plan": planned.to_dict()}))
+        print_json(report.to_dict() | ({} if plan is None else {"plan": plan.to_dict()}))
     else:
-        _print_experiment(found, question)
-        _print_overrides(found)
-    if planned is not None:
-        say(str(planned))
-    for name, why in found.unread.items():
-        say(f"holdout '{name}': {why}")
-    if found.immature:
-        say(f"{found.immature:,} customers were decided on less than a horizon ago")
+        _print_experiment(report, query)
+    if plan is not None:
+        print_status(str(plan))
+    for name, reason in report.unread.items():
+        print_status(f"holdout '{name}': {reason}")
+    if report.immature:
+        print_status(f"{report.immature:,} customers were decided on less than a horizon ago")
     print_next(
-        f"churnkit evaluate --policy plan.parquet --outcome {question.outcome} --horizon-days "
-        f"{question.horizon_days:g}"
+        f"churnkit evaluate --policy plan.parquet --outcome {query.outcome} --horizon-days "
+        f"{query.horizon_days:g}"
     )
 
 
-def _print_experiment(found: ExperimentReport, question: JournalQuestion) -> None:
-    turned = ", less is better: the effect is turned round" if question.lower_is_better else ""
+def _print_experiment(report: ExperimentReport, query: JournalQuery) -> None:
+    sign = "; sign reversed, as lower is better" if query.lower_is_better else ""
     print_table(
-        f"effect on '{found.outcome}' of {found.customers:,} customers{turned} "
-        f"({question.level:.0%} intervals)",
-        ("holdout", "treated", "held out", "effect", "for daily looks", "verdict"),
+        f"Effect on '{report.outcome}', {report.customers:,} customers "
+        f"({query.level:.0%} intervals{sign})",
+        ("Holdout", "Treated", "Control", "Effect", "Anytime-valid interval", "Verdict"),
         [
             (
                 name,
-                f"{each.treated:,}",
-                f"{each.control:,}",
-                f"{each.best:+.4f}",
-                f"{each.always_valid:+.4f}",
-                each.verdict,
+                f"{readout.treated:,}",
+                f"{readout.control:,}",
+                f"{readout.best:+.4f}",
+                f"{readout.always_valid:+.4f}",
+                readout.verdict,
             )
-            for name, each in found.readouts.items()
+            for name, readout in report.readouts.items()
         ],
     )
-
-
-def _print_overrides(found: ExperimentReport) -> None:
-    if not found.overrides:
-        return
-    print_table(
-        "what people said of recommendations",
-        ("action", "recommended", "approved", "rejected", "snoozed", "reasons"),
-        [
-            (
-                each.action,
-                f"{each.recommended:,}",
-                f"{each.approved:,}",
-                f"{each.rejected:,}",
-                f"{each.snoozed:,}",
-                "; ".join(f"{text} ({count})" for text, count in each.reasons),
-            )
-            for each in found.overrides
-        ],
-    )
-
-
-def _replacement(
-    journal: Journal, question: JournalQuestion, policy: str, *, as_json: bool
-) -> None:
-    from churnkit.pipeline.evaluation.candidate_policy import read_policy
-    from churnkit.pipeline.evaluation.evaluate import evaluate_replacement
-
-    answer = evaluate_replacement(journal, question, read_policy(policy))
-    if as_json:
-        print_json(answer.to_dict())
-    else:
-        _print_replacement(answer, question)
-    left_out = answer.without_propensity + answer.unknown + answer.immature
-    if left_out:
-        say(
-            f"left out: {answer.without_propensity:,} decisions without a propensity, "
-            f"{answer.unknown:,} for customers whom the policy does not know, {answer.immature:,} "
-            "younger than the horizon"
+    if report.overrides:
+        print_table(
+            "Reviews of recommendations",
+            ("Action", "Recommended", "Approved", "Rejected", "Snoozed", "Reasons"),
+            [
+                (
+                    review.action,
+                    f"{review.recommended:,}",
+                    f"{review.approved:,}",
+                    f"{review.rejected:,}",
+                    f"{review.snoozed:,}",
+                    "; ".join(f"{text} ({count})" for text, count in review.reasons),
+                )
+                for review in report.overrides
+            ],
         )
-    say(str(answer.replacement))
 
 
-def _print_replacement(answer: PolicyAnswer, question: JournalQuestion) -> None:
-    found = answer.replacement
-    rows = [(name, f"{value:+.4f}") for name, value in found.new.estimates.items()]
-    rows += [("the running policy", f"{found.old:+.4f}"), ("gain", f"{found.gain:+.4f}")]
-    print_table(
-        f"'{question.outcome}' a decision, from {answer.decisions:,} decisions that tell as much "
-        f"as {found.new.overlap.effective_rows:,.0f} of the new policy's own",
-        ("estimate", f"value ({question.level:.0%} interval)"),
+def _evaluate_policy(journal: Journal, query: JournalQuery, policy: str, *, as_json: bool) -> None:
+    from churnkit.pipeline.evaluation.candidate_policy import read_policy
+    from churnkit.pipeline.evaluation.evaluate import evaluate_policy
+
+    evaluation = evaluate_policy(journal, query, read_policy(policy))
+    replacement = evaluation.replacement
+    rows = [(name, f"{value:+.4f}") for name, value in replacement.new.estimates.items()]
+    rows += [
+        ("running policy", f"{replacement.old:+.4f}"),
+        ("gain", f"{replacement.gain:+.4f}"),
+    ]
+    print_result(
+        evaluation.to_dict(),
+        f"'{query.outcome}' per decision, from {evaluation.decisions:,} decisions (effective "
+        f"sample size {replacement.new.overlap.effective_rows:,.0f})",
+        ("Estimate", f"Value ({query.level:.0%} interval)"),
         rows,
+        as_json=as_json,
     )
+    if evaluation.without_propensity + evaluation.unknown + evaluation.immature:
+        print_status(
+            f"left out: {evaluation.without_propensity:,} decisions without a propensity, "
+            f"{evaluation.unknown:,} for customers the policy does not cover, "
+            f"{evaluation.immature:,} younger than the horizon"
+        )
+    print_status(str(replacement))

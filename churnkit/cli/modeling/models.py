@@ -1,208 +1,184 @@
-"""``churnkit models``: what is registered, and which version answers."""
+"""``churnkit models``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, load_model
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.options import AsJson, load_model, open_registry
+from churnkit.cli.output import print_json, print_next, print_result, print_status, print_table
 from churnkit.errors import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from churnkit.bundle.registry.mlflow import Version
 
 __all__ = ["models"]
 
-Registered = Annotated[
+RegisteredName = Annotated[
     str | None,
     typer.Option("--model", help="A registered name. Default: the project's only model."),
 ]
+_CARD_HELP = "a registered name (its champion), models:/NAME@ALIAS, or a bundle folder."
 
-models = typer.Typer(help="List the models, and say which version is champion.")
+models = typer.Typer(help="List, compare, promote and sign registered models.")
 
 
 @models.callback(invoke_without_command=True)
 def show(
     context: typer.Context,
     card: Annotated[
-        str | None,
-        typer.Option(
-            help="Print a model's card instead, as Markdown: a registered name (its champion), "
-            "models:/NAME@ALIAS, or a bundle's folder."
-        ),
+        str | None, typer.Option(help=f"Print a model card as Markdown instead: {_CARD_HELP}")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the registered models, their versions and which one is champion; or print a card."""
+    """List the registered models and their versions, or print a model card."""
     if context.invoked_subcommand is not None:
         return
     if card is not None:
-        _print_card(card, as_json=as_json)
+        show_card(card, as_json)
     else:
-        list_(as_json)
+        list_versions(as_json)
 
 
 @models.command("list")
-def list_(as_json: AsJson = False) -> None:
-    """List the registered models, their versions and which one is champion."""
-    from churnkit.bundle import Registry
-    from churnkit.bundle.registry.quiet import quiet_mlflow
-
-    with quiet_mlflow():
-        registry = Registry()
+def list_versions(as_json: AsJson = False) -> None:
+    """List the registered models, their versions and aliases."""
+    with open_registry() as registry:
         versions = [version for name in registry.models() for version in registry.versions(name)]
     if as_json:
         print_json([version.to_dict() for version in versions])
-        return
-    if not versions:
+    elif versions:
+        print_table(
+            f"Models of {registry.project.root}",
+            ("Model", "Version", "Aliases", "Bundle"),
+            [(v.name, v.version, ", ".join(v.aliases), (v.digest or "")[:19]) for v in versions],
+        )
+    else:
         print_next("churnkit train", "churnkit demo")
-        return
-    print_table(
-        f"models of {registry.project.root}",
-        ("model", "version", "alias", "bundle"),
-        [(v.name, v.version, ", ".join(v.aliases), (v.digest or "")[:19]) for v in versions],
-    )
 
 
 @models.command("card")
 def show_card(
     model: Annotated[
         str | None,
-        typer.Argument(
-            help="A registered name (its champion), models:/NAME@ALIAS, or a bundle's folder. "
-            "Default: the project's only model."
-        ),
+        typer.Argument(help=f"{_CARD_HELP.capitalize()} Default: the project's only model."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a model's card: data, figures, groups, drivers and limits, as Markdown."""
-    _print_card(model, as_json=as_json)
+    """Print a model card: data, metrics, slices, drivers and limits, as Markdown."""
+    loaded = load_model(model)
+    if as_json:
+        print_json(dict(loaded.card))
+    else:
+        sys.stdout.write(loaded.card_markdown())
 
 
 @models.command()
 def promote(
-    version: Annotated[str, typer.Argument(help="Its number, or challenger.")],
-    model: Registered = None,
+    version: Annotated[str, typer.Argument(help="A version number, or challenger.")],
+    model: RegisteredName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version champion: running services take it over within seconds.
+    """Make a version the champion; running services load it within seconds.
 
-    It is loaded and its files are verified first; what would not load is not promoted.
+    The bundle is loaded and verified first.
     """
-    from churnkit.bundle import Registry, RetentionModel
-    from churnkit.bundle.registry.quiet import quiet_mlflow
+    from churnkit.bundle import RetentionModel
 
-    with quiet_mlflow():
-        registry = Registry()
-        found = registry.version(model or registry.only_model(), version)
-        RetentionModel.load(registry.bundle(found))
-        registry.promote(found.name, found.version)
-        now = registry.version(found.name)
-    _tell_champion(now.to_dict(), as_json=as_json)
+    with open_registry() as registry:
+        chosen = registry.version(model or registry.only_model(), version)
+        RetentionModel.load(registry.bundle(chosen))
+        registry.promote(chosen.name, chosen.version)
+        champion = registry.version(chosen.name)
+    _print_champion(champion, as_json=as_json)
 
 
 @models.command()
-def rollback(model: Registered = None, as_json: AsJson = False) -> None:
-    """Make the champion before the present one champion again."""
-    from churnkit.bundle import Registry
-    from churnkit.bundle.registry.quiet import quiet_mlflow
+def rollback(model: RegisteredName = None, as_json: AsJson = False) -> None:
+    """Make the previous champion the champion again."""
+    with open_registry() as registry:
+        champion = registry.rollback(model or registry.only_model())
+    _print_champion(champion, as_json=as_json)
 
-    with quiet_mlflow():
-        registry = Registry()
-        now = registry.rollback(model or registry.only_model())
-    _tell_champion(now.to_dict(), as_json=as_json)
+
+def _print_champion(version: Version, *, as_json: bool) -> None:
+    if as_json:
+        print_json(version.to_dict())
+        return
+    print_status(f"version {version.version} of {version.name} is champion")
+    print_next("churnkit models list")
 
 
 @models.command()
 def diff(
-    before: Annotated[str, typer.Argument(help="A version, an alias, or a bundle's folder.")],
-    after: Annotated[str, typer.Argument(help="The one to hold against it.")] = "champion",
-    model: Registered = None,
+    before: Annotated[str, typer.Argument(help="A version, an alias, or a bundle folder.")],
+    after: Annotated[str, typer.Argument(help="The one to compare it with.")] = "champion",
+    model: RegisteredName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what sets two versions apart: columns, figures, actions, origin, scores."""
+    """Compare two versions: columns, metrics, actions, lineage and scores."""
     from churnkit.bundle import load
     from churnkit.bundle.diff import difference
     from churnkit.bundle.registry.quiet import quiet_mlflow
 
     with quiet_mlflow():
-        found = difference(*(load(_source(said, model)) for said in (before, after)))
-    if as_json:
-        print_json(found.to_dict())
-        return
-    print_table(
-        f"{before} and {after}",
-        ("what", before, after),
-        [(c["what"], c["before"], c["after"]) for c in found.changes],
+        result = difference(*(load(_model_uri(version, model)) for version in (before, after)))
+    print_result(
+        result.to_dict(),
+        f"Differences between {before} and {after}",
+        ("Item", before, after),
+        [(change["what"], change["before"], change["after"]) for change in result.changes],
+        as_json=as_json,
     )
-    if found.mean_difference is not None:
-        say(
-            f"on golden rows their probabilities differ by {found.mean_difference:.4f} in the "
-            f"mean, {found.largest_difference:.4f} at most"
+    if result.mean_difference is not None and not as_json:
+        print_status(
+            f"difference of probabilities on golden rows: mean {result.mean_difference:.4f}, "
+            f"maximum {result.largest_difference:.4f}"
         )
+
+
+def _model_uri(version: str, model: str | None) -> str:
+    if Path(version).is_dir() or version.startswith("models:/"):
+        return version
+    with open_registry() as registry:
+        name = model or registry.only_model()
+    return f"models:/{name}{'/' if version.isdecimal() else '@'}{version}"
 
 
 @models.command()
 def sign(
-    bundle: Annotated[str, typer.Argument(help="A bundle's folder, a version, or an alias.")],
+    bundle: Annotated[str, typer.Argument(help="A bundle folder, a version, or an alias.")],
     key: Annotated[Path, typer.Option(dir_okay=False, exists=True, help="The private key.")],
-    model: Registered = None,
+    model: RegisteredName = None,
 ) -> None:
-    """Sign a bundle, so that services that ask for a signature take it."""
-    from churnkit.bundle import Registry
+    """Sign a bundle, for services that require a signature."""
     from churnkit.bundle.format.signing import sign as sign_bundle
-    from churnkit.bundle.registry.quiet import quiet_mlflow
 
     folder = Path(bundle)
     if not folder.is_dir():
-        with quiet_mlflow():
-            registry = Registry()
-            found = registry.version(model or registry.only_model(), bundle)
-            folder = registry.bundle(found)
-            kept = found.source.removeprefix("file://")
-            if not kept.startswith(("/", "models:")):
-                raise ModelNotFoundError(
-                    f"version {found.version} is kept at a place that cannot be written to from "
-                    "here: set CHURNKIT_SIGNING_KEY while training, and it is signed at once"
-                )
+        with open_registry() as registry:
+            version = registry.version(model or registry.only_model(), bundle)
+            folder = registry.bundle(version)
+        if not version.source.removeprefix("file://").startswith(("/", "models:")):
+            raise ModelNotFoundError(
+                f"version {version.version} is in a store that cannot be written to from this "
+                "machine: set CHURNKIT_SIGNING_KEY while training to sign it"
+            )
     sign_bundle(folder, key)
-    say(f"signed: {folder}")
+    print_status(f"signed {folder}")
 
 
 @models.command("make-key")
 def make_key(
-    private: Annotated[Path, typer.Option(help="The file for the private key.")] = Path("sign.key"),
-    public: Annotated[Path, typer.Option(help="The file for the public key.")] = Path("sign.pub"),
+    private: Annotated[Path, typer.Option(help="File for the private key.")] = Path("sign.key"),
+    public: Annotated[Path, typer.Option(help="File for the public key.")] = Path("sign.pub"),
 ) -> None:
-    """Make a pair of keys to sign bundles with."""
+    """Make a key pair for signing bundles."""
     from churnkit.bundle.format.signing import make_keys
 
     make_keys(private, public)
-    say(f"keep {private} to yourself; give {public} to services: CHURNKIT_SIGNER={public}")
+    print_status(f"keep {private} secret; services read {public}: CHURNKIT_SIGNER={public}")
     print_next(f"churnkit models sign champion --key {private}")
-
-
-def _source(said: str, model: str | None) -> str:
-    if Path(said).is_dir() or said.startswith("models:/"):
-        return said
-    from churnkit.bundle import Registry
-
-    name = model or Registry().only_model()
-    return f"models:/{name}/{said}" if said.isdecimal() else f"models:/{name}@{said}"
-
-
-def _tell_champion(version: dict[str, object], *, as_json: bool) -> None:
-    if as_json:
-        print_json(version)
-        return
-    say(f"version {version['version']} of {version['name']} is champion")
-    print_next("churnkit models list")
-
-
-def _print_card(name: str | None, *, as_json: bool) -> None:
-    model = load_model(name)
-    if as_json:
-        print_json(dict(model.card))
-    else:
-        sys.stdout.write(model.card_markdown())

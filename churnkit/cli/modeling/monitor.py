@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,106 +10,99 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churnkit.cli.options import AsJson, ModelName, Sql, find_recipe, load_model
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.output import print_json, print_next, print_status, print_table
 
 if TYPE_CHECKING:
     from churnkit.monitoring import MonitorReport
 
 __all__ = ["monitor"]
 
-_SHOWN = 8
+_MAX_COLUMNS = 8
 
 
 def monitor(
     customers: Annotated[
         str,
         typer.Argument(
-            help="Today's customers: a .csv or .parquet file, a folder or a pattern of them, or "
-            "with --sql a DuckDB file or a database's URL."
+            help="Current customers: a .csv or .parquet file, a folder or glob pattern of such "
+            "files, or with --sql a DuckDB file or a database URL."
         ),
     ],
     model: ModelName = None,
     sql: Sql = None,
     labeled: Annotated[
         Path | None,
-        typer.Option(help="Earlier customers with the label that is known now: .csv or .parquet."),
+        typer.Option(help="Earlier customers with their label: a .csv or .parquet file."),
     ] = None,
     journal: Annotated[
         str | None,
-        typer.Option(help="The journal's URL: customers who had an action are left out."),
+        typer.Option(help="Journal, as a SQLAlchemy URL: customers with an action are left out."),
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(help="Today, to tell whether the rows are fresh (UTC).")
+        datetime | None, typer.Option(help="Current date (UTC), for the freshness check.")
     ] = None,
-    every_days: Annotated[float, typer.Option(min=0.0, help="How often new rows are due.")] = 31.0,
+    every_days: Annotated[
+        float, typer.Option(min=0.0, help="Days between deliveries of new rows.")
+    ] = 31.0,
     retrain: Annotated[
         bool,
         typer.Option(
             "--retrain",
-            help="On alarm run the model's recipe; the new version is promoted only if it wins.",
+            help="On an alarm, train the model's recipe; the version is promoted if it passes.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look for drift, stale or broken data, and forecasts that did not come true.
+    """Check data and predictions for drift, stale or broken rows, and wrong forecasts.
 
     Exit code 1 on an alarm.
     """
     from churnkit.core.io.table_sources import open_source, read_all
-    from churnkit.monitoring import monitor as run
+    from churnkit.journal import Journal
+    from churnkit.monitoring import monitor as check_model
 
     loaded = load_model(model)
     table = read_all(open_source(customers, sql=sql))
     earlier = None if labeled is None else read_all(open_source(labeled))
-    with _opened(journal) as log:
-        report = run(
-            loaded, table, labeled=earlier, journal=log, as_of=as_of, every_days=every_days
+    with nullcontext() if journal is None else Journal.open(journal) as opened:
+        report = check_model(
+            loaded, table, labeled=earlier, journal=opened, as_of=as_of, every_days=every_days
         )
-    trained = _retrain(loaded.name) if retrain and report.alarm else None
+    retrained = _retrain(loaded.name) if retrain and report.alarm else None
     if as_json:
-        print_json({**report.to_dict(), "retrained": trained})
+        print_json({**report.to_dict(), "retrained": retrained})
     else:
-        _print(report)
-    _tell(report)
+        _print_tables(report)
+    _print_summary(report)
     if report.alarm:
-        if trained is None:
+        if retrained is None:
             print_next(f"churnkit train {loaded.name}")
         raise typer.Exit(1)
     print_next(f"churnkit score {customers} -o scores.csv --model {loaded.name}")
 
 
-def _opened(url: str | None) -> Any:
-    from contextlib import nullcontext
-
-    if url is None:
-        return nullcontext()
-    from churnkit.journal import Journal
-
-    return Journal.open(url)
-
-
 def _retrain(name: str) -> dict[str, Any]:
     from churnkit.pipeline import load_recipe, train
 
-    result = train(load_recipe(find_recipe(name)), progress=say)
-    verdict = "is the champion now" if result.promoted else "did not win and is NOT promoted"
-    say(f"version {result.version} {verdict}")
+    result = train(load_recipe(find_recipe(name)), progress=print_status)
+    verdict = "is the champion" if result.promoted else "did not pass its gate, NOT promoted"
+    print_status(f"version {result.version} {verdict}")
     return result.to_dict()
 
 
-def _print(report: MonitorReport) -> None:
+def _print_tables(report: MonitorReport) -> None:
     print_table(
-        f"{report.model} on {report.rows:,} customers: findings",
-        ("code", "where", "what", "alarm"),
+        f"Findings: {report.model} on {report.rows:,} customers",
+        ("Code", "Where", "Finding", "Alarm"),
         [
-            (found.code, found.subject, found.message, "ALARM" if found.alarm else "")
-            for found in report.findings
+            (finding.code, finding.subject, finding.message, "ALARM" if finding.alarm else "")
+            for finding in report.findings
         ]
-        or [("", "", "nothing", "")],
+        or [("", "", "none", "")],
     )
     print_table(
-        "the columns that moved furthest",
-        ("column", "stability index", "KS", "missing before", "missing now"),
+        "Columns with the largest drift",
+        ("Column", "PSI", "KS", "Missing in training", "Missing now"),
         [
             (
                 column.name,
@@ -117,24 +111,28 @@ def _print(report: MonitorReport) -> None:
                 f"{column.missing_before:.1%}",
                 f"{column.missing_now:.1%}",
             )
-            for column in report.drift[:_SHOWN]
+            for column in report.drift[:_MAX_COLUMNS]
         ],
     )
 
 
-def _tell(report: MonitorReport) -> None:
+def _print_summary(report: MonitorReport) -> None:
     if report.invalid:
-        say(f"{report.invalid:,} of {report.rows:,} rows break the contract")
+        print_status(f"{report.invalid:,} of {report.rows:,} rows violate the contract")
     if report.estimate is not None:
         estimate = report.estimate
-        say(f"expected for these customers: churn {estimate.churn_rate}, AUC {estimate.auc}")
+        print_status(
+            f"estimated for these customers: churn rate {estimate.churn_rate}, AUC {estimate.auc}"
+        )
     if report.realized is not None:
         realized = report.realized
-        say(
+        print_status(
             f"of {realized.rows:,} earlier customers {realized.churned:,.0f} churned, "
-            f"{realized.expected:,.0f} expected; AUC {realized.auc}, expected "
+            f"{realized.expected:,.0f} expected; AUC {realized.auc}, estimated "
             f"{realized.estimate.auc}"
         )
     if report.left_out:
-        say(f"{report.left_out:,} customers had an action and were left out")
-    say("ALARM: look before you use this model on" if report.alarm else "no alarm")
+        print_status(f"{report.left_out:,} customers with an action were left out")
+    print_status(
+        "ALARM: review the findings before using this model" if report.alarm else "no alarm"
+    )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, find_recipe
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.options import AsJson, RecipeName, find_recipe
+from churnkit.cli.output import print_next, print_result, print_status
 
 if TYPE_CHECKING:
     from churnkit.pipeline import TrainingResult
@@ -17,10 +17,8 @@ __all__ = ["train"]
 
 
 def train(
-    recipe: Annotated[
-        str | None, typer.Argument(help="A file of training/, or its name; default: the only one.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's own seed.")] = None,
+    recipe: RecipeName = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces the recipe's seed.")] = None,
     replace_champion: Annotated[
         bool,
         typer.Option(
@@ -29,19 +27,29 @@ def train(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a recipe, test the model, and promote it if it beats rule and champion."""
+    """Train a recipe's model, test it, and promote it if it beats baseline and champion."""
+    from churnkit.evaluation import METRICS
     from churnkit.pipeline import load_recipe
-    from churnkit.pipeline import train as run
+    from churnkit.pipeline import train as train_recipe
 
     loaded = load_recipe(find_recipe(recipe))
     if seed is not None:
         loaded = replace(loaded, seed=seed)
-    result = run(loaded, replace_champion=replace_champion, progress=say)
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        _print(result)
-    _tell(result)
+    result = train_recipe(loaded, replace_champion=replace_champion, progress=print_status)
+    evaluation = result.evaluation
+    baseline = evaluation.baseline or {}
+    print_result(
+        result.to_dict(),
+        f"{result.name} on {evaluation.rows:,} test customers, {evaluation.churners:,} churned "
+        "(95% intervals)",
+        ("Metric", f"Model ({result.winner})", "Baseline rule"),
+        [
+            (METRICS[name].title, value, baseline.get(name, ""))
+            for name, value in evaluation.metrics.items()
+        ],
+        as_json=as_json,
+    )
+    _print_verdict(result)
     if not result.promoted and not result.unchanged:
         raise typer.Exit(1)
     print_next(
@@ -50,34 +58,17 @@ def train(
     )
 
 
-def _print(result: TrainingResult) -> None:
-    from churnkit.evaluation import METRICS
-
-    baseline = result.evaluation.baseline or {}
-    rows = [
-        (METRICS[name].title, figure, baseline.get(name, ""))
-        for name, figure in result.evaluation.metrics.items()
-    ]
-    evaluation = result.evaluation
-    print_table(
-        f"{result.name} on {evaluation.rows:,} test customers, {evaluation.churners:,} of whom "
-        "left (95% intervals)",
-        ("metric", f"model ({result.winner})", "rule"),
-        rows,
-    )
-
-
-def _tell(result: TrainingResult) -> None:
-    say(f"the rule: {result.rule}")
+def _print_verdict(result: TrainingResult) -> None:
+    print_status(f"baseline rule: {result.rule}")
     for warning in result.warnings:
-        say(warning)
+        print_status(warning)
+    version = f"{result.name} version {result.version}"
     if result.unchanged:
-        say(f"{result.name} version {result.version} already is this very bundle: nothing to do")
+        print_status(f"{version} is the same bundle: nothing to do")
         return
-    if result.gate is not None:
-        for sentence in result.gate.says:
-            say(sentence)
+    for sentence in () if result.gate is None else result.gate.says:
+        print_status(sentence)
     if result.promoted:
-        say(f"{result.name} version {result.version} is the champion ({result.digest[:19]})")
+        print_status(f"{version} is the champion ({result.digest[:19]})")
     else:
-        say(f"{result.name} version {result.version} is registered as challenger and NOT promoted")
+        print_status(f"{version} is registered as challenger and NOT promoted")

@@ -8,35 +8,27 @@ from typing import Annotated, Any
 
 import typer
 
-from churnkit.cli.options import ModelName, OwnJournal, load_model
-from churnkit.cli.output import say
+from churnkit.cli.options import CustomerFile, Embeddings, ModelName, ProjectJournal, load_model
+from churnkit.cli.output import print_status
 from churnkit.errors import ChurnkitError, MissingExtraError
 
 __all__ = ["console"]
 
 
 def console(
-    customers: Annotated[
-        Path | None,
-        typer.Argument(
-            help="A .csv or .parquet file, a row a customer. Default: customers.* of the project."
-        ),
-    ] = None,
+    customers: CustomerFile = None,
     table: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=PATH of a raw table, as for churnkit report; again for each."),
+        typer.Option(help="A raw table as NAME=PATH, as for churnkit report. Repeatable."),
     ] = None,
-    journal: OwnJournal = None,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 for any free port.")] = 3001,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    journal: ProjectJournal = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port; 0 for any free one.")] = 3001,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     keys: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="A file of keys, see churnkit keys add."),
+        typer.Option(exists=True, dir_okay=False, help="File of keys, from churnkit keys add."),
     ] = None,
-    embeddings: Annotated[
-        Path | None,
-        typer.Option(envvar="CHURNKIT_EMBEDDINGS", help="As for churnkit report."),
-    ] = None,
+    embeddings: Embeddings = None,
     model: ModelName = None,
 ) -> None:
     """Serve the report, a daily list and a page for each customer, until interrupted."""
@@ -55,13 +47,13 @@ def console(
     root = find_project().root
     tables = tables_named(table or []) or ({} if customers else tables_in(root))
     loaded = load_model(model)
-    now = datetime.now(UTC)
-    as_of = _as_of(tables, now.date())
-    rows = _rows(customers or customers_in(root), loaded, tables, as_of)
+    today = datetime.now(UTC).date()
+    as_of = _as_of(tables, today)
+    rows = _read_customers(customers or customers_in(root), loaded, tables, as_of)
     with Journal.open(journal) as opened:
-        say("scoring and deciding")
-        roster = read_roster(loaded, rows, day=now.date(), journal=opened)
-        desk = ConsoleApp(
+        print_status("scoring customers and choosing actions")
+        roster = read_roster(loaded, rows, day=today, journal=opened)
+        console_app = ConsoleApp(
             roster,
             Verdicts(opened, roster),
             History(loaded, tables, as_of),
@@ -69,9 +61,9 @@ def console(
             clock=lambda: datetime.now(UTC),
             embed=embed,
         )
-        app = desk.app()
-        say("drawing the report")
-        desk.warm()
+        app = console_app.app()
+        print_status("building the report")
+        console_app.warm()
         _serve(app, host, port)
 
 
@@ -84,10 +76,10 @@ def _as_of(tables: dict[str, Path], today: date) -> date:
         return business.as_of.date()
 
 
-def _rows(path: Path | None, model: Any, tables: dict[str, Path], as_of: date) -> Any:
+def _read_customers(path: Path | None, model: Any, tables: dict[str, Path], as_of: date) -> Any:
     if path is None:
         if not tables:
-            raise ChurnkitError("there are no customers here: name a file, a row a customer")
+            raise ChurnkitError("no customers found: name a file with one row per customer")
         return model.snapshot(tables, as_of=as_of.isoformat())
     from churnkit.core.io.table_file import read_table
 
@@ -102,13 +94,13 @@ def _serve(app: Any, host: str, port: int) -> None:
     except ImportError:
         raise MissingExtraError("console", "uvicorn") from None
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        # From here on a visitor is not refused but waits.
-        listening.listen(128)
-        shown = f"[{host}]" if ":" in host else host
-        say(f"ready: http://{shown}:{listening.getsockname()[1]}/; stop with Ctrl-C")
-        # An address holds a customer's id, so no request is logged.
-        settings = uvicorn.Config(app, access_log=False, log_level="critical")
-        uvicorn.Server(settings).run(sockets=[listening])
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        # From here on a request waits instead of being refused.
+        listener.listen(128)
+        address = f"[{host}]" if ":" in host else host
+        print_status(f"ready: http://{address}:{listener.getsockname()[1]}/; stop with Ctrl-C")
+        # Paths hold customers' ids, so requests are not logged.
+        config = uvicorn.Config(app, access_log=False, log_level="critical")
+        uvicorn.Server(config).run(sockets=[listener])

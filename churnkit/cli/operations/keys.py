@@ -1,4 +1,4 @@
-"""``churnkit keys``: who may ask the service."""
+"""``churnkit keys``."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from typing import Annotated
 import typer
 
 from churnkit.cli.options import AsJson
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.output import print_json, print_next, print_result, print_status
 
 __all__ = ["keys"]
 
 KeyFile = Annotated[
-    Path, typer.Option("--file", envvar="CHURNKIT_KEYS", dir_okay=False, help="The file of keys.")
+    Path, typer.Option("--file", envvar="CHURNKIT_KEYS", dir_okay=False, help="File of keys.")
 ]
-_HOME = Path("keys.json")
+_DEFAULT_FILE = Path("keys.json")
 
-keys = typer.Typer(help="Make, list and remove the keys of the service.", no_args_is_help=True)
+keys = typer.Typer(help="Add, list and remove API keys of the service.", no_args_is_help=True)
 
 
 @keys.command()
 def add(
-    name: Annotated[str, typer.Argument(help="Who will hold the key: crm, website.")],
+    name: Annotated[str, typer.Argument(help="Holder of the key, such as crm or website.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="What it may ask: predict, recommend, outcomes, admin. Repeatable."),
+        typer.Option(help="Scope of the key: predict, recommend, outcomes, admin. Repeatable."),
     ] = None,
     *,
-    rate: Annotated[float | None, typer.Option(help="Requests a second.")] = None,
-    burst: Annotated[float | None, typer.Option(help="Requests at once.")] = None,
-    file: KeyFile = _HOME,
+    rate: Annotated[float | None, typer.Option(help="Limit of requests per second.")] = None,
+    burst: Annotated[float | None, typer.Option(help="Limit of requests at once.")] = None,
+    file: KeyFile = _DEFAULT_FILE,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it, once: the file keeps only its digest."""
+    """Create a key and print it once; the file keeps only its digest."""
     from churnkit.server.auth.api_keys import add_key
 
     key = add_key(file, name=name, scopes=scope or ["predict"], rate=rate, burst=burst)
-    say(f"{file} has a key for {name}; it is printed now and never again")
+    print_status(f"added a key for {name} to {file}; it is not shown again")
     if as_json:
         print_json({"key": key, "name": name, "file": str(file)})
     else:
@@ -46,30 +46,30 @@ def add(
 
 
 @keys.command("list")
-def list_(file: KeyFile = _HOME, as_json: AsJson = False) -> None:
-    """List the keys: who holds them and what they may ask."""
+def list_keys(file: KeyFile = _DEFAULT_FILE, as_json: AsJson = False) -> None:
+    """List the keys with their holders and scopes."""
     from churnkit.server.auth.api_keys import read_keys
 
-    found = [key.to_dict() for key in read_keys(file)]
-    for entry in found:
-        del entry["sha256"]
-    if as_json:
-        print_json(found)
-        return
-    print_table(
-        f"keys of {file}",
-        ("id", "name", "scopes", "rate"),
-        [(k["id"], k["name"], ", ".join(k["scopes"]), str(k.get("rate", ""))) for k in found],
+    entries = [
+        {name: value for name, value in key.to_dict().items() if name != "sha256"}
+        for key in read_keys(file)
+    ]
+    print_result(
+        entries,
+        f"Keys in {file}",
+        ("Id", "Name", "Scopes", "Rate"),
+        [(e["id"], e["name"], ", ".join(e["scopes"]), str(e.get("rate", ""))) for e in entries],
+        as_json=as_json,
     )
 
 
 @keys.command()
 def remove(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As churnkit keys list shows it.")],
-    file: KeyFile = _HOME,
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As churnkit keys list prints it.")],
+    file: KeyFile = _DEFAULT_FILE,
 ) -> None:
-    """Take a key away: running services refuse it within a second or two."""
+    """Remove a key; running services refuse it within two seconds."""
     from churnkit.server.auth.api_keys import remove_key
 
     remove_key(file, key_id)
-    say(f"{file} has no key {key_id} any more")
+    print_status(f"removed key {key_id} from {file}")

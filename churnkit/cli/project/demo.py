@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churnkit.cli.options import AsJson
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.output import print_json, print_next, print_status, print_table
 
 if TYPE_CHECKING:
     from churnkit.pipeline.demo import DemoResult
@@ -17,21 +17,21 @@ __all__ = ["demo"]
 
 
 def demo(
-    folder: Annotated[Path, typer.Option(help="The project folder that it makes.")] = Path(
-        "churnkit-demo"
-    ),
-    budget: Annotated[float, typer.Option(min=0.0, help="What the plan may cost.")] = 20_000.0,
+    folder: Annotated[Path, typer.Option(help="Project folder to create.")] = Path("churnkit-demo"),
+    budget: Annotated[
+        float, typer.Option(min=0.0, help="Maximum total cost of the plan.")
+    ] = 20_000.0,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole loop on a simulated business: train, serve, score, plan."""
+    """Train, serve, score and plan on a simulated business, in a project folder to explore."""
     from churnkit.pipeline.demo import run_demo
 
-    result = run_demo(folder, budget=budget, progress=say)
+    result = run_demo(folder, budget=budget, progress=print_status)
     if as_json:
         print_json(result.to_dict())
     else:
-        _print(result)
-    say(f"done in {result.seconds:.0f} seconds; everything is in {result.folder}")
+        _print_tables(result)
+    print_status(f"finished in {result.seconds:.0f} s; the project is in {result.folder}")
     print_next(
         f"cd {folder}",
         "churnkit report -o report.html",
@@ -41,22 +41,21 @@ def demo(
     )
 
 
-def _print(result: DemoResult) -> None:
-    evaluation = result.training.evaluation
-    figures = evaluation.metrics
-    rule = (evaluation.baseline or {})["auc"]
+def _print_tables(result: DemoResult) -> None:
+    metrics = result.training.evaluation.metrics
+    baseline = result.training.evaluation.baseline or {}
     print_table(
-        "the model, on customers that it never saw (95% intervals)",
-        ("figure", "model", "best single rule"),
+        "Model performance on held-out customers (95% intervals)",
+        ("Metric", "Model", "Baseline rule"),
         [
-            ("AUC", figures["auc"], rule),
-            ("log loss", figures["log_loss"], (evaluation.baseline or {})["log_loss"]),
-            ("calibration error", figures["calibration_error"], ""),
+            ("AUC", metrics["auc"], baseline["auc"]),
+            ("Log loss", metrics["log_loss"], baseline["log_loss"]),
+            ("Calibration error", metrics["calibration_error"], ""),
         ],
     )
     print_table(
-        f"the plan for {result.plan.rows:,} customers within {result.budget:,.0f}",
-        ("action", "customers", "cost", "expected gain"),
+        f"Plan for {result.plan.rows:,} customers, budget {result.budget:,.0f}",
+        ("Action", "Customers", "Cost", "Expected gain"),
         [
             (
                 action["action"],
@@ -68,8 +67,8 @@ def _print(result: DemoResult) -> None:
         ],
     )
     print_table(
-        "whom to save first",
-        ("customer", "churn", "strongest reason", "action", "expected gain"),
+        "Customers with the largest expected gain",
+        ("Customer", "Churn probability", "Main reason", "Action", "Expected gain"),
         [
             (
                 row["customer"],

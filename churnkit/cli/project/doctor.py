@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+from importlib import metadata
 from typing import Any
 
 from churnkit._extras import pip_command
-from churnkit.cli.options import AsJson
+from churnkit.cli.options import AsJson, open_registry
 from churnkit.cli.output import print_json, print_next, print_table
 from churnkit.errors import ChurnkitError
 
 __all__ = ["doctor"]
 
-# Package, the extra that brings it (None: the core), what it is for.
+# Package, its extra (None: a core dependency), its use.
 _PACKAGES = (
     ("numpy", None, "scoring"),
     ("pandas", None, "tables"),
@@ -25,21 +26,22 @@ _PACKAGES = (
     ("mlflow", "train", "tracking and the model registry"),
     ("matplotlib", "train", "plots of a training run"),
     ("bentoml", "serve", "the prediction service"),
-    ("numba", "fast", "quicker bulk scoring and reasons"),
-    ("catboost", "accurate", "one more kind of trees in the accurate profile"),
-    ("optuna", "train", "searching settings within a budget"),
+    ("numba", "fast", "faster bulk scoring and explanations"),
+    ("catboost", "accurate", "CatBoost trees in the accurate profile"),
+    ("optuna", "train", "hyperparameter search"),
 )
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed, which store is used, and what is missing."""
+    """Print versions, paths and stores, and which packages are missing."""
     from churnkit import __version__
     from churnkit.bundle.registry.mlflow import without_password
     from churnkit.core.project import find_project
 
     project = find_project()
-    packages = [_package(*package) for package in _PACKAGES]
-    facts: dict[str, Any] = {
+    packages = [_describe_package(*package) for package in _PACKAGES]
+    missing = sorted({p["extra"] for p in packages if p["version"] is None and p["extra"]})
+    summary: dict[str, Any] = {
         "churnkit": __version__,
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -47,54 +49,47 @@ def doctor(as_json: AsJson = False) -> None:
         "project": str(project.root),
         "recipes": [recipe.stem for recipe in project.recipes()],
         "store": without_password(project.tracking_uri),
-        "models": _models(packages),
+        "models": [] if _version("mlflow") is None else _list_models(),
         "public data": os.environ.get("CHURNKIT_DATA_DIR") or "not set (CHURNKIT_DATA_DIR)",
         "free disk": f"{shutil.disk_usage(project.root).free / 1e9:.1f} GB",
     }
-    missing = sorted({p["extra"] for p in packages if p["version"] is None and p["extra"]})
     if as_json:
-        print_json({**facts, "packages": packages, "missing_extras": missing})
+        print_json({**summary, "packages": packages, "missing_extras": missing})
         return
     print_table(
-        "churnkit doctor",
-        ("what", "is"),
+        "Installation",
+        ("Item", "Value"),
         [
-            (name, ", ".join(fact) or "none" if isinstance(fact, list) else fact)
-            for name, fact in facts.items()
+            (name, ", ".join(value) or "none" if isinstance(value, list) else value)
+            for name, value in summary.items()
         ],
     )
     print_table(
-        "packages",
-        ("package", "version", "for"),
+        "Packages",
+        ("Package", "Version", "Used for"),
         [(p["package"], p["version"] or "missing", p["purpose"]) for p in packages],
     )
     if missing:
         print_next(pip_command(*missing))
-    elif not facts["recipes"]:
-        print_next("churnkit demo")
     else:
-        print_next("churnkit train")
+        print_next("churnkit train" if summary["recipes"] else "churnkit demo")
 
 
-def _package(package: str, extra: str | None, purpose: str) -> dict[str, Any]:
-    from importlib import metadata
+def _describe_package(package: str, extra: str | None, purpose: str) -> dict[str, Any]:
+    return {"package": package, "version": _version(package), "extra": extra, "purpose": purpose}
 
+
+def _version(package: str) -> str | None:
     try:
-        version: str | None = metadata.version(package)
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        version = None
-    return {"package": package, "version": version, "extra": extra, "purpose": purpose}
+        return None
 
 
-def _models(packages: list[dict[str, Any]]) -> list[str] | str:
-    if any(p["package"] == "mlflow" and p["version"] is None for p in packages):
-        return []
-    from churnkit.bundle import Registry
-    from churnkit.bundle.registry.quiet import quiet_mlflow
-
+def _list_models() -> list[str] | str:
     try:
-        with quiet_mlflow():
-            return Registry().models()
+        with open_registry() as registry:
+            return registry.models()
     except ChurnkitError as error:
-        # The doctor reports what is broken, and goes on.
+        # A broken store is part of the diagnosis.
         return str(error)

@@ -8,24 +8,26 @@ from typing import Annotated
 
 import typer
 
-from churnkit.cli.options import find_recipe
-from churnkit.cli.output import print_next, say
+from churnkit.cli.options import RecipeName, find_recipe
+from churnkit.cli.output import print_next, print_status
 from churnkit.errors import RecipeError
 
 __all__ = ["features"]
 
 
 def features(
-    recipe: Annotated[
-        str | None, typer.Argument(help="A file of training/, or its name; default: the only one.")
-    ] = None,
+    recipe: RecipeName = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A .parquet file for the snapshots.")
     ] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the query and build nothing.")] = False,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the query instead of running it.")
+    ] = False,
     dialect: Annotated[
         str,
-        typer.Option(help="duckdb, spark, databricks, snowflake, bigquery or postgres."),
+        typer.Option(
+            help="SQL dialect: duckdb, spark, databricks, snowflake, bigquery or postgres."
+        ),
     ] = "duckdb",
 ) -> None:
     """Build a recipe's snapshots from its raw tables, or print the query for a warehouse."""
@@ -35,20 +37,23 @@ def features(
 
     loaded = load_recipe(find_recipe(recipe))
     if loaded.timeline is None:
-        raise RecipeError(f"recipe '{loaded.name}' has no timeline: its table is ready as it is")
+        raise RecipeError(f"recipe '{loaded.name}' has no timeline: its table needs no features")
     if sql:
         sys.stdout.write(to_sql(loaded.timeline, dialect) + "\n")
         return
     if output is None or output.suffix.lower() not in {".parquet", ".pq"}:
-        raise RecipeError("say where the snapshots go: -o snapshots.parquet, or ask for --sql")
+        raise RecipeError("no output: add -o snapshots.parquet, or --sql to print the query")
     if not callable(loaded.data):
-        raise RecipeError(f"recipe '{loaded.name}': its data is not a function that gives tables")
+        raise RecipeError(
+            f"recipe '{loaded.name}': with a timeline, data must be a function that returns the "
+            "raw tables"
+        )
     note_output(output, loaded.timeline.entity)
     rows = build_to(
         output,
         loaded.timeline,
         loaded.data(),
-        progress=lambda step, share: say(f"{step} ({share:.0%})"),
+        progress=lambda step, share: print_status(f"{step} ({share:.0%})"),
     )
-    say(f"{rows:,} rows are in {output}")
+    print_status(f"{rows:,} rows were written to {output}")
     print_next(f"churnkit train {loaded.name}")

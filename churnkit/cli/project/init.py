@@ -3,65 +3,66 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from churnkit.cli.options import AsJson
-from churnkit.cli.output import print_json, print_next, print_table, say
-
-if TYPE_CHECKING:
-    from churnkit.pipeline.scaffold import DraftedProject
+from churnkit.cli.output import print_next, print_result, print_status
 
 __all__ = ["init"]
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(help="The project folder to make.")],
+    folder: Annotated[Path, typer.Argument(help="Project folder to create.")],
     source: Annotated[
         list[Path],
         typer.Option(
             "--from",
-            help="A .csv or .parquet file, a row a customer; or raw tables: a log, a folder of "
-            "files, or several --from.",
+            help="A .csv or .parquet file with one row per customer, or raw tables: an event log, "
+            "a folder of files, or several --from.",
         ),
     ],
     entity: Annotated[
-        str | None, typer.Option(help="The column that names the customer; default: guessed.")
+        str | None, typer.Option(help="Column of the customer's id. Default: inferred.")
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="The column that says who left; default: guessed.")
+        str | None, typer.Option(help="Column of the churn label. Default: inferred.")
     ] = None,
     positive: Annotated[
         str | None,
-        typer.Option(help="The label's value that means 'has left'; default: guessed."),
+        typer.Option(help="Value of the label that means churned. Default: inferred."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="The recipe's name; default: the file's.")
+        str | None, typer.Option(help="Name of the recipe. Default: the file's name.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draft a project from your own files: schema, recipe and service; nothing is overwritten."""
-    from churnkit.pipeline.scaffold import draft_project
+    """Create a project from your files: schema, recipe and service. Existing files are kept."""
+    from churnkit.pipeline.scaffold import create_project
 
-    result = draft_project(
-        folder, source, entity=entity, label=label, positive=positive, name=name, progress=say
+    result = create_project(
+        folder,
+        source,
+        entity=entity,
+        label=label,
+        positive=positive,
+        name=name,
+        progress=print_status,
     )
-    if as_json:
-        print_json(result.to_dict())
-    else:
-        _print(result)
-    for note in result.notes:
-        say(note)
-    for kept in result.kept:
-        say(f"{folder / kept} is there already and stays as it is")
-    say(f"{len(result.written)} files are in {folder}; look at schemas/{result.recipe}.py first")
-    print_next(f"cd {folder} && churnkit train {result.recipe}")
-
-
-def _print(result: DraftedProject) -> None:
-    print_table(
-        f"what {result.recipe} was taken for",
-        ("column", "type", "role", "to review"),
+    print_result(
+        result.to_dict(),
+        f"Inferred columns of {result.recipe}",
+        ("Column", "Type", "Role", "Review"),
         [(column.name, column.type, column.role, column.review) for column in result.columns],
+        as_json=as_json,
     )
+    for note in result.notes:
+        print_status(note)
+    for file in result.kept:
+        print_status(f"kept {folder / file}, which exists already")
+    print_status(
+        f"{len(result.written)} files were written to {folder}; review "
+        f"schemas/{result.recipe}.py first"
+    )
+    print_next(f"cd {folder} && churnkit train {result.recipe}")

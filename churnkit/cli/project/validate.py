@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from churnkit.cli.options import AsJson, ModelName, find_recipe, load_model
-from churnkit.cli.output import print_json, print_next, print_table, say
+from churnkit.cli.output import print_json, print_next, print_status, print_table
 
 __all__ = ["validate"]
 
@@ -17,45 +17,44 @@ def validate(
     table: Annotated[Path, typer.Argument(help="A .csv or .parquet file.")],
     recipe: Annotated[
         str | None,
-        typer.Option(help="Check it as this recipe's training table; default: the only recipe."),
+        typer.Option(help="Validate as this recipe's training table. Default: the only recipe."),
     ] = None,
     model: ModelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a table against a recipe's schema, or against a model's contract."""
+    """Validate a table against a recipe's schema or a model's contract."""
     from churnkit.contracts.validation.pandera_check import check_table
     from churnkit.contracts.validation.violations import to_violations
     from churnkit.core.io.table_file import read_table
 
-    read = read_table(table)
+    rows = read_table(table)
     if model is not None:
-        loaded = load_model(model)
-        found = check_table(loaded.contract, read, "predict", name=table.name)
+        findings = check_table(load_model(model).contract, rows, "predict", name=table.name)
     else:
         from churnkit.contracts import Contract
         from churnkit.pipeline import load_recipe
-        from churnkit.pipeline.training.row_filters import leave_out_rows, say_left_out
+        from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 
-        loaded_recipe = load_recipe(find_recipe(recipe))
-        contract = Contract.from_schema(loaded_recipe.schema)
-        read, left_out = leave_out_rows(contract, read, loaded_recipe.leave_out)
-        for sentence in say_left_out(left_out):
-            say(sentence)
-        found = check_table(contract, read, "train", name=table.name)
-    violations = to_violations(found)
+        loaded = load_recipe(find_recipe(recipe))
+        contract = Contract.from_schema(loaded.schema)
+        rows, left_out = leave_out_rows(contract, rows, loaded.leave_out)
+        for sentence in describe_left_out(left_out):
+            print_status(sentence)
+        findings = check_table(contract, rows, "train", name=table.name)
+    violations = to_violations(findings)
     if as_json:
         print_json(
             {
                 "table": str(table),
-                "rows": read.num_rows,
+                "rows": rows.num_rows,
                 "valid": not violations,
                 "violations": [violation.to_dict() for violation in violations],
             }
         )
     elif violations:
         print_table(
-            f"{table} breaks its contract",
-            ("column", "rule", "rows", "first at", "what to do"),
+            f"Contract violations in {table}",
+            ("Column", "Rule", "Rows", "First positions", "Remedy"),
             [
                 (
                     violation.column,
@@ -68,7 +67,7 @@ def validate(
             ],
         )
     if violations:
-        say(f"{table}: {len(violations)} rules are broken")
+        print_status(f"{table}: {len(violations)} rules violated")
         raise typer.Exit(1)
-    say(f"{table}: {read.num_rows:,} rows fit the contract")
+    print_status(f"{table}: {rows.num_rows:,} rows are valid")
     print_next("churnkit train" if model is None else f"churnkit score {table} -o scores.csv")

@@ -162,8 +162,9 @@ def _draw_joining(
     )
     join_month = np.where(in_stock, -tenure, rng.integers(0, months, customers))
     first = edges[0].astype("datetime64[us]").astype("datetime64[M]")
-    begins = (first + join_month).astype("datetime64[us]").astype(np.int64)
-    ends = (first + join_month + 1).astype("datetime64[us]").astype(np.int64)
+    month = first + join_month.astype("timedelta64[M]")
+    begins = month.astype("datetime64[us]").astype(np.int64)
+    ends = (month + np.timedelta64(1, "M")).astype("datetime64[us]").astype(np.int64)
     second = 1_000_000
     within = (rng.random(customers) * ((ends - begins) // second)).astype(np.int64)
     return join_month.astype(np.int64), begins + within * second

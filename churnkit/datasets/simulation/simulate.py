@@ -209,7 +209,11 @@ def simulate(
     from churnkit.datasets.simulation.tables import customer_names, make_tables
 
     first = _checked(customers, months, start)
-    edges = (first + np.arange(months + 1)).astype("datetime64[us]").astype(np.int64)
+    edges = (
+        (first + np.arange(months + 1).astype("timedelta64[M]"))
+        .astype("datetime64[us]")
+        .astype(np.int64)
+    )
     # One stream for each part: a change in one leaves the others' draws as they are.
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
     population = draw_population(customers, edges, streams[0])

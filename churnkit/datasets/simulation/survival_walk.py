@@ -120,4 +120,6 @@ class Walk:
             self._chance[rows] = self._chance[rows] @ self._chain[kind]
 
     def _edge(self, month: int) -> int:
-        return int((self._origin + month).astype("datetime64[us]").astype(np.int64))
+        return int(
+            (self._origin + np.timedelta64(month, "M")).astype("datetime64[us]").astype(np.int64)
+        )

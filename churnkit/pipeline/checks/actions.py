@@ -1,4 +1,4 @@
-"""Whether a recipe's actions fit its table: asked before anything is fitted."""
+"""Check that a recipe's actions fit its contract, before a model is fitted."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
+    from churnkit.contracts.contract import Contract
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
 
-__all__ = ["refuse_unfit_actions"]
+__all__ = ["refuse_invalid_actions"]
 
 
-def refuse_unfit_actions(recipe: Recipe, data: TrainingData) -> None:
-    """Refuse a catalogue or a ranking that the contract or the recipe cannot serve.
+def refuse_invalid_actions(recipe: Recipe, contract: Contract) -> None:
+    """Refuse a catalogue or ranking that does not fit the contract or the recipe.
 
     Raises
     ------
     RecipeError
-        If a rule names what the contract has not, or value is counted by survival and no
-        lifetime is told.
+        If a rule names a missing column, or value depends on survival without a lifetime.
     """
-    columns = data.contract.encoded("recommend")
+    columns = contract.encoded("recommend")
     if recipe.ranking is not None:
         compile_ranking(recipe.ranking, columns)
     if recipe.catalogue is None:
@@ -32,7 +31,6 @@ def refuse_unfit_actions(recipe: Recipe, data: TrainingData) -> None:
     compile_catalogue(recipe.catalogue, columns)
     if recipe.catalogue.survival and recipe.lifetime is None:
         raise RecipeError(
-            "the catalogue counts value by survival, which a hazard tells: say where the table "
-            "tells how long customers stayed, Recipe(lifetime=Lifetime(...)), or leave survival "
-            "out"
+            "the catalogue has survival=True, which needs a hazard model: add "
+            "lifetime=Lifetime(...) to the recipe, or set survival=False"
         )

@@ -1,4 +1,4 @@
-"""The leakage guard of every training: refuse what a model must not learn from."""
+"""Leakage guard of a training run."""
 
 from __future__ import annotations
 
@@ -28,31 +28,34 @@ def refuse_leaking_features(
     *,
     waive: Sequence[str],
 ) -> tuple[str, ...]:
-    """Look for leaks among the training customers and refuse those that are not waived.
+    """Refuse features of the training customers that leak the outcome.
 
     Parameters
     ----------
     contract
-        With the levels of every category.
+        Contract with the levels of every category.
     customers
-        The customers' ids, (n,).
+        Ids of the customers, shape (n,).
     X, y
-        Encoded features (n, f) and outcomes (n,).
+        Encoded features, shape (n, f), and outcomes, shape (n,).
     waive
-        Findings that are known and meant, as ``"CK101:column"``.
+        Findings to accept, as ``"CK101:column"``.
 
     Returns
     -------
-    The waived findings, a sentence each.
+    tuple of str
+        The waived findings, one sentence each.
 
     Raises
     ------
     LeakageError
         With every finding that is not waived.
     RecipeError
-        If a waiver names no code or no feature.
+        If a waiver names an unknown code or feature.
     """
-    features = {c.name: _typed(X[:, place], c) for place, c in enumerate(contract.features)}
+    features = {
+        column.name: _decode(X[:, index], column) for index, column in enumerate(contract.features)
+    }
     # No column of a table can have these names and so hide the id or the label.
     entity, label = "\x00customer", "\x00left"
     table = pa.table({entity: pa.array(list(customers)), label: pa.array(y), **features})
@@ -63,12 +66,12 @@ def refuse_leaking_features(
     return tuple(f"waived: {leak}" for leak in leaks)
 
 
-def _typed(codes: NDArray[np.float64], column: Column) -> Any:
-    """Give a feature back the type that a person sees."""
+def _decode(codes: NDArray[np.float64], column: Column) -> Any:
+    """Return an encoded feature with its original type."""
     missing = np.isnan(codes)
     if column.is_category and column.levels:
-        places = pa.array(np.where(missing, 0, codes).astype(np.int32), mask=missing)
-        return pa.DictionaryArray.from_arrays(places, pa.array(column.levels)).cast(pa.string())
+        indices = pa.array(np.where(missing, 0, codes).astype(np.int32), mask=missing)
+        return pa.DictionaryArray.from_arrays(indices, pa.array(column.levels)).cast(pa.string())
     if column.type == "boolean":
         return pa.array(codes == 1.0, mask=missing)
     if column.type == "integer":

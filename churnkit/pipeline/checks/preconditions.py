@@ -1,4 +1,4 @@
-"""What a table must offer before a model is fitted to it, and how much is missing."""
+"""Requirements on the size, history and maturity of a training table."""
 
 from __future__ import annotations
 
@@ -20,32 +20,31 @@ if TYPE_CHECKING:
 
 __all__ = ["Needs", "PreconditionError"]
 
-# A drop that chance makes less often than this is none of chance's.
-_CHANCE = 1e-6
+# Significance level of the test for an immature last date.
+_SIGNIFICANCE = 1e-6
 
 
 class PreconditionError(ChurnkitError):
-    """A table is too small, too short or too young to train on; the message says what it lacks."""
+    """A table is too small, its history too short, or its labels immature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The least that a table must offer; a recipe may ask for more, or settle for less.
+    """Minimum requirements on a training table.
 
     Parameters
     ----------
     churners
-        How many training customers must have left, and as many must have stayed.
+        Minimum number of training customers who churned, and of those who stayed.
     test_churners
-        The same of the customers held out for the test.
+        The same for test customers.
     history
-        Which share of its longest window each raw table must reach back before the first
-        snapshot; 0 for none. A window that reaches beyond the data counts less in training
-        than it will when the model serves.
+        Share of its longest window that each raw table must cover before the first snapshot;
+        0 for none. A window that extends beyond the data is smaller in training than in serving.
     last_date
-        Which share of the earlier dates' churn rate the last date must have, if chance cannot
-        explain that it has less; 0 for none. A label that is read before its outcome window is
-        over counts those who have yet to leave as staying.
+        Minimum ratio of the last date's churn rate to that of earlier dates, where the
+        difference is significant; 0 for none. If labels are read before their outcome window
+        ends, later churners count as staying.
 
     Raises
     ------
@@ -60,11 +59,13 @@ class Needs:
 
     def __post_init__(self) -> None:
         for name in ("churners", "test_churners"):
-            if getattr(self, name) < 2:
-                raise RecipeError(f"needs: {name} is 2 or more, as a model needs some of each kind")
+            value = getattr(self, name)
+            if value < 2:
+                raise RecipeError(f"needs: {name} must be at least 2, got {value}")
         for name in ("history", "last_date"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise RecipeError(f"needs: {name} is a share, from 0 to 1")
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise RecipeError(f"needs: {name} must be between 0 and 1, got {value}")
 
     def refuse_few(
         self,
@@ -73,135 +74,135 @@ class Needs:
         learned: NDArray[np.bool_],
         tested: NDArray[np.bool_],
     ) -> None:
-        """Refuse tables with too few of a kind to train on or to test on.
+        """Refuse a table with too few customers who churned or stayed.
 
         Parameters
         ----------
         recipe
-            Its name.
-        left : (n,) 1 for customers who left
-        learned, tested : (n,) whether the row is trained on, and tested on
+            Name of the recipe.
+        left
+            1 for customers who churned, shape (n,).
+        learned, tested
+            Masks of the training and test rows, shape (n,).
 
         Raises
         ------
         PreconditionError
-            It says how many there are, how many are needed, and how many customers that takes
-            at this table's churn rate.
+            With the numbers found and needed, and the table size that provides them.
         """
-        parts = (
-            ("training", learned, self.churners),
-            ("test", tested, self.test_churners),
-        )
-        for name, rows, least in parts:
-            outcome, part = left[rows], max(float(rows.mean()), 1.0 / len(rows))
-            gone = int(outcome.sum())
-            for kind, count in (("left", gone), ("stayed", len(outcome) - gone)):
-                if count < least:
+        parts = (("training", learned, self.churners), ("test", tested, self.test_churners))
+        for name, rows, minimum in parts:
+            outcome, share = left[rows], max(float(rows.mean()), 1.0 / len(rows))
+            churners = int(outcome.sum())
+            for kind, count in (("left", churners), ("stayed", len(outcome) - churners)):
+                if count < minimum:
                     raise PreconditionError(
                         f"recipe '{recipe}': {count} of the {len(outcome):,} {name} customers "
-                        f"{kind}; at least {least} are needed: {_mend(left, kind, least, part)}"
+                        f"{kind}; at least {minimum} are needed: "
+                        f"{_size_advice(left, kind, minimum, share)}"
                     )
 
     def refuse_short_history(
         self,
-        plan: Timeline,
+        timeline: Timeline,
         first: Mapping[str, dt.datetime],
         windows: Mapping[str, tuple[str, int]],
     ) -> tuple[str, ...]:
-        """Refuse raw tables that reach back too little before the first snapshot.
+        """Refuse raw tables whose history before the first snapshot is too short.
 
         Parameters
         ----------
-        plan
-            The timeline.
+        timeline
+            Timeline of the recipe.
         first
-            When each table's first row was known.
+            Time of each table's first available row.
         windows
-            For each table its farthest-looking feature, and how many days that looks back.
+            For each table the feature with the longest window, and its days.
 
         Returns
         -------
-        What is short and still allowed, a sentence each.
+        tuple of str
+            Tables whose history is short but allowed, one sentence each.
 
         Raises
         ------
         PreconditionError
-            It names the table, the feature, the days there are and the days needed.
+            With the table, the feature, and the days available and needed.
         """
-        begin = plan.snapshots.timestamps[0]
-        short = []
+        begin = timeline.snapshots.timestamps[0]
+        notes = []
         for table, (feature, days) in sorted(windows.items()):
             if table not in first:
                 continue
-            there = max((begin - first[table]).days, 0)
-            if there >= days:
+            available = max((begin - first[table]).days, 0)
+            if available >= days:
                 continue
-            said = (
-                f"table '{table}' reaches back {there} days before the first snapshot, "
+            sentence = (
+                f"table '{table}' reaches back {available} days before the first snapshot, "
                 f"{begin:%Y-%m-%d}, and feature '{feature}' looks back {days}"
             )
-            if there < self.history * days:
-                needed = math.ceil(self.history * days)
-                lacks, unit = needed - there, "day" if needed - there == 1 else "days"
+            if available < self.history * days:
+                lacking = math.ceil(self.history * days) - available
+                unit = "day" if lacking == 1 else "days"
                 raise PreconditionError(
-                    f"{said}: bring {lacks} more {unit} of history, begin snapshots "
-                    f"{lacks} {unit} later, or look back {int(there / self.history)} days or fewer"
+                    f"{sentence}: add {lacking} more {unit} of history, begin snapshots "
+                    f"{lacking} {unit} later, or look back {int(available / self.history)} days "
+                    "or fewer"
                 )
-            short.append(f"{said}: it counts less in the earliest snapshots than it will later")
-        return tuple(short)
+            notes.append(f"{sentence}: it is incomplete in the earliest snapshots")
+        return tuple(notes)
 
     def refuse_immature(
         self, recipe: str, column: str, dates: Iterable[Any], left: NDArray[np.int8]
     ) -> None:
-        """Refuse a last date whose customers have hardly left yet.
+        """Refuse a table whose last date has an implausibly low churn rate.
 
         Parameters
         ----------
         recipe
-            Its name.
+            Name of the recipe.
         column
-            The column with the dates.
-        dates : (n,) the date of each row
-        left : (n,) 1 for customers who left
+            Column of the dates.
+        dates
+            Date of each row, n in all.
+        left
+            1 for customers who churned, shape (n,).
 
         Raises
         ------
         PreconditionError
-            It says both rates, and what to leave out.
+            With both churn rates and the date to leave out.
         """
-        told = [str(date)[:10] for date in dates]
-        newest = max(told)
-        last = np.array([date == newest for date in told])
+        from scipy.special import bdtr
+
+        days = [str(date)[:10] for date in dates]
+        newest = max(days)
+        last = np.array([day == newest for day in days])
         if last.all() or not left[~last].any():
             return
-        rate, now = float(left[~last].mean()), float(left[last].mean())
-        if now >= self.last_date * rate:
-            return
-        if _at_most(int(left[last].sum()), int(last.sum()), rate) > _CHANCE:
+        rate, last_rate = float(left[~last].mean()), float(left[last].mean())
+        # The lower tail of the binomial distribution at the earlier rate.
+        if (
+            last_rate >= self.last_date * rate
+            or bdtr(int(left[last].sum()), int(last.sum()), rate) > _SIGNIFICANCE
+        ):
             return
         raise PreconditionError(
-            f"recipe '{recipe}': {now:.1%} of the {int(last.sum()):,} rows of the last date in "
-            f"'{column}' ({newest}) left, and {rate:.1%} of those before: their outcome window "
-            "is not over, so many who will leave count as staying. Leave that date out until it "
-            "is, or, if it is over, say needs=Needs(last_date=0)"
+            f"recipe '{recipe}': churn rate {last_rate:.1%} in the {int(last.sum()):,} rows of the "
+            f"last date in '{column}' ({newest}), {rate:.1%} before: the outcome window of that "
+            "date is probably not over, so later churners count as staying. Leave that date out, "
+            "or set needs=Needs(last_date=0) if it is over"
         )
 
 
-def _mend(left: NDArray[np.int8], kind: str, least: int, part: float) -> str:
-    """Say how many customers it takes."""
+def _size_advice(left: NDArray[np.int8], kind: str, minimum: int, share: float) -> str:
+    """Return how many customers a table needs, or that the label is constant."""
     rate = float(left.mean()) if kind == "left" else 1.0 - float(left.mean())
     if rate == 0.0:
-        return f"nobody {kind}, so bring a period in which some did, or check the label"
-    # Half as many again as on average, so that chance does not leave too few.
-    customers = math.ceil(1.5 * least / (rate * part))
+        return f"no customer {kind}: use a period in which some did, or check the label"
+    # 1.5 times the average, so that chance rarely leaves too few.
+    customers = math.ceil(1.5 * minimum / (rate * share))
     return (
-        f"at this table's rate ({rate:.1%}) that takes about {customers:,} customers, "
-        f"and it has {len(left):,}; bring a longer period or more customers"
+        f"at this table's rate ({rate:.1%}) that takes about {customers:,} customers, it has "
+        f"{len(left):,}; use a longer period or more customers"
     )
-
-
-def _at_most(count: int, rows: int, rate: float) -> float:
-    """Return the chance of so few or fewer of many, each with the same chance."""
-    from scipy.special import bdtr
-
-    return float(bdtr(count, rows, rate))

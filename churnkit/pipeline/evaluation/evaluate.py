@@ -1,4 +1,4 @@
-"""Was it right, did it work, may another replace it: what `churnkit evaluate` runs."""
+"""Evaluate a model on labeled customers, or experiments and policies from the journal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.io.table_file import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.evaluation import (
     EvaluationError,
@@ -19,10 +20,10 @@ from churnkit.evaluation import (
     plan_experiment,
 )
 from churnkit.evaluation.experiments.outcomes import outcomes_of_decisions
-from churnkit.pipeline.evaluation.candidate_policy import NONE, OtherPolicy
+from churnkit.pipeline.evaluation.candidate_policy import NONE, CandidatePolicy, read_customers
 from churnkit.pipeline.evaluation.logged_features import (
     logged_features,
-    logged_places,
+    logged_positions,
     read_details,
 )
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from churnkit.bundle import RetentionModel
     from churnkit.evaluation import Evaluation, ExperimentPlan, ExperimentReport, Replacement
@@ -38,40 +40,40 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LOWER_IS_BETTER",
-    "JournalQuestion",
-    "PolicyAnswer",
+    "JournalQuery",
+    "PolicyEvaluation",
     "evaluate_experiment",
     "evaluate_model",
-    "evaluate_replacement",
-    "plan_next",
+    "evaluate_policy",
+    "plan_next_experiment",
     "read_covariate",
 ]
 
 LOWER_IS_BETTER = frozenset({"churned", "refused", "unsubscribed", "complained"})
-"""Outcomes of which less is better."""
-_FEWEST = 100
+"""Kinds of outcomes that a good policy lowers."""
+_MIN_DECISIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class JournalQuestion:
-    """Which outcomes of which decisions count.
+class JournalQuery:
+    """Selection of decisions and outcomes from the journal.
 
     Parameters
     ----------
     outcome
-        The kind of the outcome: ``"stayed"``, ``"churned"``, ``"spend"``.
+        Kind of outcome: ``"stayed"``, ``"churned"``, ``"spend"``.
     horizon_days
-        How long after a decision it counts.
+        Days after a decision in which an outcome counts.
     until
-        When the journal was complete; the latest observation if not given.
+        Time up to which outcomes are complete. Default: the latest observation.
     since
-        Only decisions from then on.
+        Time of the earliest decision.
     policy
-        Only decisions of this policy.
+        Name of the policy whose decisions are selected.
     level
-        Confidence of the intervals.
+        Confidence level of the intervals.
     seed
-        For folds and resamples.
+        Seed of folds and resamples.
     """
 
     outcome: str
@@ -84,25 +86,25 @@ class JournalQuestion:
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether less of the outcome is better."""
+        """True if a good policy lowers the outcome."""
         return self.outcome in LOWER_IS_BETTER
 
 
 @dataclass(frozen=True)
-class PolicyAnswer:
-    """May the other policy replace the running one, and from what that was told.
+class PolicyEvaluation:
+    """Off-policy comparison of a candidate policy with the running one.
 
-    Attributes
+    Parameters
     ----------
     replacement
-        The verdict, in rewards: an outcome of which less is better counts with a minus.
+        Estimates and verdict; the sign of an outcome that is better when lower is reversed.
     decisions
-        How many logged decisions it rests on.
+        Number of logged decisions used.
     without_propensity, unknown, immature
-        How many were left out: without a propensity (a person's, or capped), for customers the
-        other policy does not know, and too young.
+        Numbers of decisions left out: without a propensity, for customers that the candidate
+        does not cover, and younger than the horizon.
     arms
-        The actions, and ``none``.
+        Actions, and `NONE`.
     """
 
     replacement: Replacement
@@ -113,7 +115,7 @@ class PolicyAnswer:
     arms: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values."""
+        """Return JSON-compatible data."""
         return {
             **self.replacement.to_dict(),
             "decisions": self.decisions,
@@ -129,223 +131,253 @@ class PolicyAnswer:
 def evaluate_model(
     model: RetentionModel, table: pa.Table, *, name: str, seed: int = 0
 ) -> Evaluation:
-    """Measure a model on customers whose label is known.
+    """Evaluate a model on labeled customers.
 
     Parameters
     ----------
     model
-        A loaded bundle.
+        Loaded bundle.
     table
         Customers with the label's column.
     name
-        What to call the table in a message.
+        Name of the table in messages.
     seed
-        For the intervals.
+        Seed of the intervals.
+
+    Returns
+    -------
+    Evaluation
+        Metrics with intervals.
 
     Raises
     ------
     DataError
         If the label or a feature is missing.
     EvaluationError
-        If no row can be scored, or all left or all stayed.
+        If no row can be scored, or all rows have the same label.
     """
     from churnkit.contracts.validation.labels import encode_label
 
     label, findings = encode_label(model.contract, table, name=name)
-    unread = {int(at) for finding in findings for at in np.asarray(finding.positions).tolist()}
-    known = np.array([at not in unread for at in range(table.num_rows)], dtype=bool)
-    encoded = model.encode(table)
-    probability = model.probabilities(encoded)
-    rows = np.flatnonzero(known & ~np.isnan(probability))
+    labeled = np.ones(table.num_rows, dtype=bool)
+    for finding in findings:
+        labeled[np.asarray(finding.positions, dtype=np.intp)] = False
+    probability = model.probabilities(model.encode(table))
+    rows = np.flatnonzero(labeled & ~np.isnan(probability))
     if not len(rows):
         raise EvaluationError(
-            f"{name}: no row has a label and meets the contract; see: churnkit validate"
+            f"{name}: no row has a label and fits the contract; run churnkit validate"
         )
     return evaluate(label[rows], probability[rows], seed=seed)
 
 
 def evaluate_experiment(
     journal: Journal,
-    question: JournalQuestion,
+    query: JournalQuery,
     *,
     shares: Mapping[str, float] | None = None,
     covariate: Mapping[str, float] | None = None,
 ) -> ExperimentReport:
-    """Read from the journal what the policy did for customers, against those held out.
+    """Estimate the running policy's effect from customers held out by chance.
 
     Parameters
     ----------
     journal
-        With decisions and outcomes.
-    question
-        What counts.
+        Journal with decisions and outcomes.
+    query
+        Selection of decisions and outcomes.
     shares
-        Held out by design, as the catalogue says, for the sample-ratio check.
+        Shares held out by design, for the sample-ratio check.
     covariate
-        A number per customer from before the experiment, from `read_covariate`, to reduce variance.
+        Number per customer from before the experiment, from `read_covariate` (CUPED).
+
+    Returns
+    -------
+    ExperimentReport
+        Effects with intervals for each holdout.
 
     Raises
     ------
     EvaluationError
-        If the journal cannot tell; the message says what is missing.
+        If the journal lacks decisions, outcomes or a holdout.
     """
     return experiment_report(
-        journal.decisions(since=question.since, policy=question.policy),
+        journal.decisions(since=query.since, policy=query.policy),
         journal.outcomes(),
-        kind=question.outcome,
-        horizon_days=question.horizon_days,
-        until=question.until,
+        kind=query.outcome,
+        horizon_days=query.horizon_days,
+        until=query.until,
         shares=shares,
         covariate=covariate,
-        lower_is_better=question.lower_is_better,
-        level=question.level,
+        lower_is_better=query.lower_is_better,
+        level=query.level,
     )
 
 
-def read_covariate(said: str) -> dict[str, float]:
-    """Read what was known of each customer before the experiment.
+def read_covariate(source: str) -> dict[str, float]:
+    """Read a number per customer from before an experiment.
 
     Parameters
     ----------
-    said
-        ``FILE:COLUMN``: a .csv or .parquet file with a row a customer, the customer first, and
-        its column of numbers.
+    source
+        ``FILE:COLUMN``: a .csv or .parquet file with one row per customer, whose first column is
+        the customer, and a column of numbers.
+
+    Returns
+    -------
+    dict
+        Number for each customer.
 
     Raises
     ------
     ChurnkitError
-        If there is no such file or column, it holds no numbers, or a customer stands twice.
+        If file or column do not exist, it holds no numbers, or a customer has several rows.
     """
-    from churnkit.core.io.table_file import read_table
-
-    file, _, column = said.rpartition(":")
+    file, _, column = source.rpartition(":")
     if not file or not column:
-        raise ChurnkitError(f"--covariate {said}: write it as FILE:COLUMN, customers.parquet:spend")
+        raise ChurnkitError(
+            f"--covariate {source}: write it as FILE:COLUMN, such as customers.parquet:spend"
+        )
     table = read_table(Path(file))
     if column not in table.column_names[1:]:
-        raise ChurnkitError(f"{file} has no column '{column}' beside the customer, its first one")
-    customers = [str(name) for name in table.column(0).to_pylist()]
-    if len(set(customers)) < len(customers):
-        twice = len(customers) - len(set(customers))
-        raise ChurnkitError(f"{file}: {twice} customers stand in several rows: keep one of each")
+        raise ChurnkitError(f"{file} has no column '{column}' after the customer, its first column")
+    customers = read_customers(file, table)
     try:
         numbers = np.array(table[column].cast("float64"), dtype=np.float64)
     except (TypeError, ValueError):
-        raise ChurnkitError(f"{file}: column '{column}' holds what is no number") from None
+        raise ChurnkitError(f"{file}: column '{column}' must hold numbers") from None
     return dict(zip(customers, numbers.tolist(), strict=True))
 
 
-def plan_next(
+def plan_next_experiment(
     report: ExperimentReport, *, effect: float, per_day: float | None, horizon_days: float
 ) -> ExperimentPlan:
-    """Say how many customers show an effect, from what an experiment has shown of their spread.
+    """Plan an experiment's sample size from the variance of a running one.
 
     Parameters
     ----------
     report
-        Of the experiment that runs.
+        Report of the running experiment.
     effect
-        The least difference that is worth knowing, in the outcome's unit.
+        Minimum detectable effect, in units of the outcome.
     per_day
-        How many customers are decided on in a day; None if that is not known.
+        Decisions per day; None if unknown.
     horizon_days
-        How long after its decision an outcome is known.
+        Days from a decision to its outcome.
+
+    Returns
+    -------
+    ExperimentPlan
+        Customers and days needed.
 
     Raises
     ------
     EvaluationError
-        If no readout tells the customers' spread.
+        If no holdout can be evaluated yet.
     """
     if not report.readouts:
-        raise EvaluationError("no holdout can be read yet, so the customers' spread is not known")
-    found = next(iter(report.readouts.values()))
+        raise EvaluationError("no holdout can be evaluated yet, so the variance is unknown")
+    readout = next(iter(report.readouts.values()))
     return plan_experiment(
         effect,
-        spread=found.spread,
-        share=found.treated / (found.treated + found.control),
+        spread=readout.spread,
+        share=readout.treated / (readout.treated + readout.control),
         customers_per_day=per_day,
         outcome_days=math.ceil(horizon_days),
-        variance_removed=found.variance_removed or 0.0,
+        variance_removed=readout.variance_removed or 0.0,
     )
 
 
-def evaluate_replacement(
-    journal: Journal, question: JournalQuestion, other: OtherPolicy
-) -> PolicyAnswer:
-    """Judge from the journal whether another policy may replace the running one.
+def evaluate_policy(
+    journal: Journal, query: JournalQuery, candidate: CandidatePolicy
+) -> PolicyEvaluation:
+    """Compare a candidate policy with the running one, from logged decisions.
 
-    Decisions of a ranking bring what was known of their customers, which the reward models learn
-    from, and their place in a list: the value is then that of a shown place.
+    Decisions of a ranking hold the customer's row, which the reward models use, and the position
+    in a list; the value is then that of one shown position.
 
     Parameters
     ----------
     journal
-        With decisions, their propensities, and outcomes.
-    question
-        What counts.
-    other
-        What it would have done.
+        Journal with decisions, their propensities, and outcomes.
+    query
+        Selection of decisions and outcomes.
+    candidate
+        Policy to evaluate.
+
+    Returns
+    -------
+    PolicyEvaluation
+        Estimates of the gain, and the verdict.
 
     Raises
     ------
     EvaluationError
-        If the journal has no decisions, no propensities, or too few that can be compared.
+        If the journal has no decisions, no propensities, or fewer than 100 comparable decisions.
     """
     import pyarrow.compute as pc
 
-    decided = journal.decisions(since=question.since, policy=question.policy)
-    total = decided.filter(pc.equal(decided["verdict"], "decide")).num_rows
-    ripe, value = outcomes_of_decisions(
-        decided,
+    decisions = journal.decisions(since=query.since, policy=query.policy)
+    total = decisions.filter(pc.equal(decisions["verdict"], "decide")).num_rows
+    mature, value = outcomes_of_decisions(
+        decisions,
         journal.outcomes(),
-        kind=question.outcome,
-        horizon_days=question.horizon_days,
-        until=question.until,
+        kind=query.outcome,
+        horizon_days=query.horizon_days,
+        until=query.until,
     )
-    logged = np.asarray(pc.is_valid(ripe["propensity"]).to_numpy(zero_copy_only=False), dtype=bool)
-    if ripe.num_rows and not logged.any():
-        raise EvaluationError(
-            f"none of {ripe.num_rows} decisions has a propensity: let the catalogue explore "
-            "(exploration), and record what it decides; without chance no policy can be judged "
-            "from another's log"
-        )
-    customers = ripe["customer"].to_pylist()
-    known = np.array([other.knows(customer) for customer in customers], dtype=bool)
-    rows = np.flatnonzero(logged & known)
-    if len(rows) < _FEWEST:
-        raise EvaluationError(
-            f"{len(rows)} of {total} decisions can be compared, and {_FEWEST} are the least: "
-            f"{total - ripe.num_rows} are younger than the horizon, {int((~logged).sum())} have no "
-            f"propensity, {int((~known).sum())} are for customers whom the other policy does not "
-            "know"
-        )
-    chosen = ripe.take(rows)
-    taken = [NONE if action is None else action for action in chosen["action"].to_pylist()]
-    arms = (*sorted({*taken, *other.actions} - {NONE}), NONE)
-    place = {arm: at for at, arm in enumerate(arms)}
-    reward = -value[rows] if question.lower_is_better else value[rows]
+    immature = total - mature.num_rows
+    logged = np.asarray(
+        pc.is_valid(mature["propensity"]).to_numpy(zero_copy_only=False), dtype=bool
+    )
+    covered = np.array(
+        [candidate.covers(customer) for customer in mature["customer"].to_pylist()], dtype=bool
+    )
+    rows = np.flatnonzero(logged & covered)
+    _refuse_few(rows, logged, covered, total)
+    chosen = mature.take(rows)
+    actions = [NONE if action is None else action for action in chosen["action"].to_pylist()]
+    arms = (*sorted({*actions, *candidate.actions} - {NONE}), NONE)
+    arm = {name: index for index, name in enumerate(arms)}
     details = read_details(chosen["detail"].to_pylist())
-    places = logged_places(details)
+    positions = logged_positions(details)
+    customers = chosen["customer"].to_pylist()
     log = PolicyLog.from_columns(
-        [place[action] for action in taken],
+        [arm[action] for action in actions],
         chosen["propensity"].to_numpy(),
-        reward,
+        -value[rows] if query.lower_is_better else value[rows],
         features=logged_features(details),
         arms=len(arms),
-        position=places,
-        customer=np.asarray(chosen["customer"].to_pylist()),
+        position=positions,
+        customer=np.asarray(customers),
     )
-    verdict = may_replace(
-        log,
-        other.over(chosen["customer"].to_pylist(), arms, places),
-        level=question.level,
-        seed=question.seed,
-    )
-    return PolicyAnswer(
-        verdict,
+    return PolicyEvaluation(
+        may_replace(
+            log,
+            candidate.probabilities(customers, arms, positions),
+            level=query.level,
+            seed=query.seed,
+        ),
         decisions=len(rows),
         without_propensity=int((~logged).sum()),
-        unknown=int((logged & ~known).sum()),
-        immature=total - ripe.num_rows,
+        unknown=int((logged & ~covered).sum()),
+        immature=immature,
         arms=arms,
     )
+
+
+def _refuse_few(
+    rows: NDArray[np.intp], logged: NDArray[np.bool_], covered: NDArray[np.bool_], total: int
+) -> None:
+    if len(logged) and not logged.any():
+        raise EvaluationError(
+            f"none of {len(logged)} decisions has a propensity: add exploration to the catalogue "
+            "and record its decisions; without randomization no other policy can be evaluated"
+        )
+    if len(rows) < _MIN_DECISIONS:
+        raise EvaluationError(
+            f"{len(rows)} of {total} decisions can be compared, at least {_MIN_DECISIONS} are "
+            f"needed: {total - len(logged)} are younger than the horizon, {int((~logged).sum())} "
+            f"have no propensity, {int((~covered).sum())} are for customers that the "
+            "candidate policy does not cover"
+        )

@@ -1,4 +1,4 @@
-"""What a journal's decisions say of themselves: the place in a list, and the customer's columns."""
+"""Features and list positions that decisions of the journal were made with."""
 
 from __future__ import annotations
 
@@ -14,41 +14,42 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["logged_features", "logged_places", "read_details"]
+__all__ = ["logged_features", "logged_positions", "read_details"]
 
-_MOST_LEVELS = 20
+_MAX_LEVELS = 20
 
 
 def read_details(details: Sequence[str | None]) -> list[dict[str, Any]]:
-    """Read the details of decisions; those without any are empty.
+    """Parse the details of decisions; a decision without details gets an empty dict.
 
     Examples
     --------
     >>> read_details(['{"place": 2}', None])
     [{'place': 2}, {}]
     """
-    found = [json.loads(text) if text else {} for text in details]
-    return [one if isinstance(one, dict) else {} for one in found]
+    parsed = [json.loads(text) if text else {} for text in details]
+    return [detail if isinstance(detail, dict) else {} for detail in parsed]
 
 
-def logged_places(details: Sequence[dict[str, Any]]) -> NDArray[np.intp] | None:
-    """Give each decision's place in its list, from 0; None where no decision is of a list.
+def logged_positions(details: Sequence[dict[str, Any]]) -> NDArray[np.intp] | None:
+    """Return each decision's position in its list from 0, (n,); None if no list was shown.
 
     Examples
     --------
-    >>> logged_places([{"place": 2}, {}])
+    >>> logged_positions([{"place": 2}, {}])
     array([1, 0])
     """
-    if not any("place" in one for one in details):
+    if not any("place" in detail for detail in details):
         return None
-    return np.array([int(one.get("place", 1)) - 1 for one in details], dtype=np.intp)
+    return np.array([int(detail.get("place", 1)) - 1 for detail in details], dtype=np.intp)
 
 
 def logged_features(details: Sequence[dict[str, Any]]) -> NDArray[np.float64] | None:
-    """Give what was known of each customer as numbers, (n, f); None where nothing was logged.
+    """Encode the logged rows of customers as numbers, (n, f); None if no row was logged.
 
-    Numbers stand as they are, on one scale, with the mean where one is missing and a column that
-    says so; each of the 20 most frequent words of a column has a column of its own.
+    Numbers are standardized; missing ones become the mean, with an indicator column. Each of the
+    20 most frequent levels of a text column gets an indicator column. Constant columns are
+    dropped.
 
     Examples
     --------
@@ -56,21 +57,19 @@ def logged_features(details: Sequence[dict[str, Any]]) -> NDArray[np.float64] | 
     >>> logged_features(rows).tolist()
     [[-1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]
     """
-    rows = [one["row"] if isinstance(one.get("row"), dict) else {} for one in details]
-    names = sorted({name for row in rows for name in row})
+    rows = [detail["row"] if isinstance(detail.get("row"), dict) else {} for detail in details]
     columns: list[NDArray[np.float64]] = []
-    for name in names:
+    for name in sorted({name for row in rows for name in row}):
         values = [row.get(name) for row in rows]
         if any(not isinstance(value, (int, float, type(None))) for value in values):
-            columns += _of_words([None if value is None else str(value) for value in values])
+            columns += _encode_texts([None if value is None else str(value) for value in values])
         else:
-            columns += _of_numbers(values)
-    # A column that is the same for all says nothing.
-    kept = [column for column in columns if np.ptp(column) > 0.0]
-    return np.column_stack(kept) if kept else None
+            columns += _encode_numbers(values)
+    varying = [column for column in columns if np.ptp(column) > 0.0]
+    return np.column_stack(varying) if varying else None
 
 
-def _of_numbers(values: Sequence[Any]) -> list[NDArray[np.float64]]:
+def _encode_numbers(values: Sequence[Any]) -> list[NDArray[np.float64]]:
     numbers = np.array([math.nan if value is None else float(value) for value in values])
     missing = ~np.isfinite(numbers)
     if missing.all():
@@ -80,7 +79,7 @@ def _of_numbers(values: Sequence[Any]) -> list[NDArray[np.float64]]:
     return [(numbers - numbers.mean()) / (spread or 1.0), missing.astype(np.float64)]
 
 
-def _of_words(values: Sequence[str | None]) -> list[NDArray[np.float64]]:
+def _encode_texts(values: Sequence[str | None]) -> list[NDArray[np.float64]]:
     counts = Counter(value for value in values if value is not None)
-    levels = sorted(counts, key=lambda level: (-counts[level], level))[:_MOST_LEVELS]
+    levels = sorted(counts, key=lambda level: (-counts[level], level))[:_MAX_LEVELS]
     return [np.array([float(value == level) for value in values]) for level in levels]

@@ -1,4 +1,4 @@
-"""A model card: what a model was made from, how good it is, for whom, and what it cannot do."""
+"""Model card: data, metrics, slices, drivers and limits of a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnkit.evaluation import calibration_curve, learning_curve, slice_metrics
-from churnkit.pipeline.model_card.feature_effects import drivers_of
+from churnkit.pipeline.model_card.feature_effects import feature_effects
 from churnkit.pipeline.model_card.profit_curves import worth_of
-from churnkit.pipeline.model_card.slices import groups_of
+from churnkit.pipeline.model_card.slices import slice_customers
 
 if TYPE_CHECKING:
     from churnkit.evaluation import CalibrationCurve, Slices
@@ -22,43 +22,48 @@ if TYPE_CHECKING:
 __all__ = ["build_card"]
 
 CARD_FORMAT = 1
-_ENOUGH_CHURNERS = 100
-_USE = (
-    "To find customers of the training table's kind who are likely to leave, and those whom an "
-    "action pays for."
+_ADVISED_CHURNERS = 100
+_DEFAULT_USE = (
+    "To find customers who are likely to churn, in a population like the training table's, and "
+    "actions for them that pay."
 )
-_NO_EFFECT = (
-    "A probability says who is likely to leave, not whom an action would keep; a driver says what "
-    "the model has learnt, not what would happen if it were changed."
+_NOT_CAUSAL = (
+    "Probabilities estimate who churns, not whom an action would keep. Drivers describe the model, "
+    "not the effect of changing a feature."
 )
 
 
 def build_card(
     recipe: Recipe, data: TrainingData, fitted: Fitted, lifetime: FittedLifetime | None = None
 ) -> dict[str, Any]:
-    """Gather all that a reader should know of a model, as JSON-able data.
+    """Build a model card as JSON-compatible data.
 
-    Aggregates only: no group of fewer than 50 test customers is told, and values of numbers are
-    rounded. The same recipe, data and seed give the same card.
+    It holds aggregates only: slices have at least 50 test customers, and numbers are rounded.
+    The same recipe, data and seed give the same card.
 
     Parameters
     ----------
     recipe
-        With its words on use and limits.
+        Recipe with its use and limits.
     data
-        The training and the test customers.
+        Training and test customers.
     fitted
-        The model, tested.
+        Fitted model with its evaluation.
     lifetime
-        The hazard beside it, tested.
+        Fitted hazard model with its evaluation.
+
+    Returns
+    -------
+    dict
+        The card.
 
     Raises
     ------
     RecipeError
-        If the recipe names a column to slice by that cannot be used.
+        If the recipe slices by a column that cannot be used.
     """
     curve = calibration_curve(data.test.y, fitted.probability, sample_weight=data.test.weight)
-    groups = {} if recipe.population_rate is not None else groups_of(data, recipe.slices)
+    groups = {} if recipe.population_rate is not None else slice_customers(data, recipe.slices)
     slices = slice_metrics(data.test.y, fitted.probability, groups)
     period = _period(data)
     card: dict[str, Any] = {
@@ -69,8 +74,12 @@ def build_card(
         "churn_rate": recipe.population_rate or float(data.train.y.mean()),
         "winner": fitted.winner,
         "rule": fitted.rule_says,
-        "use": recipe.use or _USE,
-        "limits": [*recipe.limits, *_drawn(recipe, data), *_limits(data, period, curve, slices)],
+        "use": recipe.use or _DEFAULT_USE,
+        "limits": [
+            *recipe.limits,
+            *_sampling_limits(recipe, data),
+            *_limits(data, period, curve, slices),
+        ],
         "data": {
             "rows": len(data.train.y) + len(data.test.y),
             "churners": int(data.train.y.sum()) + int(data.test.y.sum()),
@@ -83,7 +92,7 @@ def build_card(
         "calibration": curve.to_dict(),
         **worth_of(recipe, data, fitted, lifetime),
         "slices": slices.to_dict(),
-        "drivers": drivers_of(data.contract, fitted.model, data.test.X, data.train.X),
+        "drivers": feature_effects(data.contract, fitted.model, data.test.X, data.train.X),
     }
     if lifetime is not None:
         card["lifetime"] = lifetime.card
@@ -99,10 +108,12 @@ def build_card(
 
 
 def _period(data: TrainingData) -> dict[str, str] | None:
-    """Return the first and the last date of the rows, and those of the test; None without dates."""
+    """Return the first and last dates of the rows and of the test; None without dates."""
     if data.contract.as_of is None:
         return None
-    train, test = (_ends(part.table[data.contract.as_of.name]) for part in (data.train, data.test))
+    train, test = (
+        _date_range(part.table[data.contract.as_of.name]) for part in (data.train, data.test)
+    )
     return {
         "first": min(train[0], test[0]),
         "last": max(train[1], test[1]),
@@ -111,22 +122,22 @@ def _period(data: TrainingData) -> dict[str, str] | None:
     }
 
 
-def _ends(dates: pa.ChunkedArray) -> tuple[str, str]:
+def _date_range(dates: pa.ChunkedArray) -> tuple[str, str]:
     if not pa.types.is_temporal(dates.type):
         dates = pc.cast(dates, pa.string())
-    ends = pc.min_max(dates).as_py()
-    return str(ends["min"])[:10], str(ends["max"])[:10]
+    limits = pc.min_max(dates).as_py()
+    return str(limits["min"])[:10], str(limits["max"])[:10]
 
 
-def _drawn(recipe: Recipe, data: TrainingData) -> list[str]:
+def _sampling_limits(recipe: Recipe, data: TrainingData) -> list[str]:
     if recipe.population_rate is None:
         return []
-    told = (
-        f"Of the table's customers {data.test.y.mean():.1%} left, of all customers "
-        f"{recipe.population_rate:.1%}: the figures are weighted to all customers, and groups and "
-        "profit, which count customers, are not told."
+    sentence = (
+        f"The churn rate is {data.test.y.mean():.1%} in the table and "
+        f"{recipe.population_rate:.1%} among all customers: metrics are weighted to all "
+        "customers; slices and profit, which count customers, are not reported."
     )
-    return [told]
+    return [sentence]
 
 
 def _limits(
@@ -136,26 +147,24 @@ def _limits(
     slices: Slices,
 ) -> list[str]:
     churners = int(data.test.y.sum())
-    limits = [_NO_EFFECT]
-    if churners < _ENOUGH_CHURNERS:
+    limits = [_NOT_CAUSAL]
+    if churners < _ADVISED_CHURNERS:
         limits.append(
-            f"Only {churners} of the test customers left, so every interval is wide; "
-            f"{_ENOUGH_CHURNERS} or more are advised."
+            f"Only {churners} of the test customers churned, so intervals are wide; at least "
+            f"{_ADVISED_CHURNERS} are advised."
         )
     if period is None:
-        limits.append(
-            "The table bears no date, so nothing here says how the model does in a later period."
-        )
+        limits.append("The table has no dates, so performance in a later period is not measured.")
     elif period["test_first"] > period["train_last"]:
         limits.append(
             f"Tested on other customers at later dates ({period['test_first']} to "
-            f"{period['last']}, trained up to {period['train_last']}): what comes after that is "
+            f"{period['last']}, trained up to {period['train_last']}); performance after that is "
             "not measured."
         )
     else:
         limits.append(
             f"Tested on other customers of the same period ({period['first']} to "
-            f"{period['last']}): how the model does later is not measured."
+            f"{period['last']}); performance in a later period is not measured."
         )
     limits += data.left_out
     outside = int(
@@ -165,7 +174,7 @@ def _limits(
     )
     if outside > 1:
         limits.append(
-            f"In {outside} of {len(curve.customers)} groups of equal size the predicted "
-            "churn lies outside the 95% interval of what came."
+            f"In {outside} of {len(curve.customers)} groups of equal size the predicted churn rate "
+            "is outside the 95% interval of the observed one."
         )
     return [*limits, *slices.differences]

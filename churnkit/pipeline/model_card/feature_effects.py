@@ -1,4 +1,4 @@
-"""What moves a model's probabilities, in the schema's words."""
+"""Importance and partial dependence of features, for the model card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.inspection import importance, partial_dependence
-from churnkit.pipeline.model_card.slices import rounded
+from churnkit.pipeline.model_card.slices import round_edge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,76 +15,86 @@ if TYPE_CHECKING:
     from churnkit.contracts.contract import Contract
     from churnkit.contracts.schema.column import Column
 
-__all__ = ["drivers_of"]
+__all__ = ["feature_effects"]
 
-_MOST_ROWS = 2_000
-_MOST_DRIVERS = 10
-_MOST_CURVES = 5
-_MOST_LEVELS = 10
-_FEWEST_OF_A_LEVEL = 20
-_SHARES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+_MAX_ROWS = 2_000
+_MAX_FEATURES = 10
+_MAX_CURVES = 5
+_MAX_LEVELS = 10
+_MIN_CUSTOMERS_PER_LEVEL = 20
+_QUANTILES = (0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 
 
-def drivers_of(
-    contract: Contract, model: Any, X: NDArray[np.float64], known: NDArray[np.float64]
+def feature_effects(
+    contract: Contract, model: Any, X: NDArray[np.float64], training: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
-    """Return the strongest columns, each with how the mean probability answers to it.
+    """Rank features by mean absolute Shapley value, with partial dependence of the first.
 
     Parameters
     ----------
     contract
-        Whose words are used.
+        Contract with the features' titles and phrases.
     model
-        With a `scorer_` and a `calibration_`.
-    X : (n, f) customers to average over; of many, 2,000 evenly spread ones
-    known : (m, f) the training customers, whose values the curves run over
+        Model with `scorer_` and `calibration_`.
+    X
+        Customers to average over, shape (n, f); at most 2,000 of them are used.
+    training
+        Training customers, whose values the curves range over, shape (m, f).
 
     Returns
     -------
-    A dict for each column: ``column, title, log_odds, points, share`` (of all columns' mean
-    absolute Shapley values), and for the strongest ``dependence``: a list of ``says`` and
-    ``churn_probability``.
+    list of dict
+        For each of at most ten features ``column, title, log_odds, points, share`` (of the sum
+        over features), and for the first five ``dependence``: a list of ``says`` and
+        ``churn_probability``.
     """
-    chosen = np.linspace(0, len(X) - 1, min(len(X), _MOST_ROWS)).round().astype(np.intp)
-    rows = X[chosen]
+    selected = np.linspace(0, len(X) - 1, min(len(X), _MAX_ROWS)).round().astype(np.intp)
+    rows = X[selected]
     scorer, calibration = model.scorer_, model.calibration_
-    found = importance(scorer, rows, calibration=calibration)
-    total = float(found.log_odds.sum())
+    ranking = importance(scorer, rows, calibration=calibration)
+    total = float(ranking.log_odds.sum())
     drivers = []
-    for rank, place in enumerate(found.order.tolist()[:_MOST_DRIVERS]):
-        if found.log_odds[place] == 0.0:
+    for rank, index in enumerate(ranking.order.tolist()[:_MAX_FEATURES]):
+        if ranking.log_odds[index] == 0.0:
             break
-        column = contract.features[place]
+        column = contract.features[index]
         driver: dict[str, Any] = {
             "column": column.name,
             "title": column.title,
-            "log_odds": float(found.log_odds[place]),
-            "points": float(found.points[place]),
-            "share": float(found.log_odds[place]) / total,
+            "log_odds": float(ranking.log_odds[index]),
+            "points": float(ranking.points[index]),
+            "share": float(ranking.log_odds[index]) / total,
         }
-        if rank < _MOST_CURVES:
-            values = _values(column, known[:, place])
-            mean = partial_dependence(scorer, rows, place, values, calibration=calibration)
+        if rank < _MAX_CURVES:
+            values = _curve_values(column, training[:, index])
+            mean = partial_dependence(scorer, rows, index, values, calibration=calibration)
             driver["dependence"] = [
-                {"says": column.describe(column.decode(value)), "churn_probability": float(chance)}
-                for value, chance in zip(values, mean, strict=True)
+                {
+                    "says": column.describe(column.decode(value)),
+                    "churn_probability": float(probability),
+                }
+                for value, probability in zip(values, mean, strict=True)
             ]
         drivers.append(driver)
     return drivers
 
 
-def _values(column: Column, known: NDArray[np.float64]) -> list[float]:
-    """Choose the values that a curve runs over; none is told that few customers have."""
-    missing = np.isnan(known)
-    sure = known[~missing]
+def _curve_values(column: Column, training: NDArray[np.float64]) -> list[float]:
+    """Choose the values of a curve; a value that few customers have is not disclosed."""
+    missing = np.isnan(training)
+    present = training[~missing]
     if column.is_category or column.type == "boolean":
-        codes, count = np.unique(sure, return_counts=True)
-        order = np.argsort(-count, kind="stable")[:_MOST_LEVELS]
-        values = [float(codes[at]) for at in order if count[at] >= _FEWEST_OF_A_LEVEL]
-    elif len(sure):
-        inner = np.quantile(sure, _SHARES)
-        near = inner.round() if column.type == "integer" else map(rounded, inner.tolist())
-        values = sorted({float(value) for value in near})
+        codes, count = np.unique(present, return_counts=True)
+        order = np.argsort(-count, kind="stable")[:_MAX_LEVELS]
+        values = [float(codes[i]) for i in order if count[i] >= _MIN_CUSTOMERS_PER_LEVEL]
+    elif len(present):
+        quantiles = np.quantile(present, _QUANTILES)
+        limits = (
+            quantiles.round()
+            if column.type == "integer"
+            else [round_edge(value) for value in quantiles.tolist()]
+        )
+        values = sorted({float(value) for value in limits})
     else:
         values = []
-    return [*values, np.nan] if missing.sum() >= _FEWEST_OF_A_LEVEL else values
+    return [*values, np.nan] if missing.sum() >= _MIN_CUSTOMERS_PER_LEVEL else values

@@ -1,4 +1,4 @@
-"""Which numbers a model was trained on, told without telling any customer's own."""
+"""Training ranges of features, rounded so that no single value is disclosed."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ if TYPE_CHECKING:
 
 __all__ = ["training_ranges"]
 
-_CUSTOMERS = 10
+_MIN_CUSTOMERS = 10
 _DIGITS = 2
 
 
 def training_ranges(
     X: NDArray[np.float64], *, categorical: Collection[int] = ()
 ) -> NDArray[np.float64]:
-    """Find for each column the range that all but a few training customers lie in.
+    """Compute the range of each column, without its extreme values.
 
-    The limits are the tenth least and the tenth greatest number, rounded away from each other
-    to two digits: no limit is one customer's number.
+    The limits are the tenth smallest and the tenth largest number, rounded outwards to two
+    significant digits, so no limit is one customer's number.
 
     Parameters
     ----------
     X
-        Encoded training rows, (n, f).
+        Encoded training rows, shape (n, f).
     categorical
-        The columns that hold codes of categories.
+        Indices of the columns with category codes.
 
     Returns
     -------
-    (f, 2): least and greatest; infinite for categories, and where too few customers have a
-    number.
+    numpy.ndarray
+        Lower and upper limits, shape (f, 2); infinite for categories, and for columns with
+        fewer than 20 numbers.
 
     Examples
     --------
@@ -44,17 +45,17 @@ def training_ranges(
     """
     ranges = np.tile([-np.inf, np.inf], (X.shape[1], 1))
     for column in set(range(X.shape[1])) - set(categorical):
-        known = np.sort(X[:, column][np.isfinite(X[:, column])])
-        if len(known) >= 2 * _CUSTOMERS:
+        numbers = np.sort(X[:, column][np.isfinite(X[:, column])])
+        if len(numbers) >= 2 * _MIN_CUSTOMERS:
             ranges[column] = (
-                _round(known[_CUSTOMERS - 1], np.floor),
-                _round(known[-_CUSTOMERS], np.ceil),
+                _round(numbers[_MIN_CUSTOMERS - 1], np.floor),
+                _round(numbers[-_MIN_CUSTOMERS], np.ceil),
             )
     return ranges
 
 
-def _round(number: float, to: np.ufunc) -> float:
+def _round(number: float, rounding: np.ufunc) -> float:
     if number == 0:
         return 0.0
     step = 10.0 ** (np.floor(np.log10(abs(number))) - _DIGITS + 1)
-    return float(to(number / step) * step)
+    return float(rounding(number / step) * step)

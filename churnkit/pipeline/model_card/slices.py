@@ -1,4 +1,4 @@
-"""The groups of test customers that a model card compares."""
+"""Slices of test customers that a model card compares."""
 
 from __future__ import annotations
 
@@ -21,111 +21,108 @@ if TYPE_CHECKING:
     from churnkit.contracts.schema.column import Column
     from churnkit.pipeline.training.dataset import TrainingData
 
-__all__ = ["groups_of", "rounded", "sliced_columns"]
+__all__ = ["round_edge", "slice_columns", "slice_customers"]
 
-_MOST_LEVELS = 12
-_MOST_COLUMNS = 12
-_PERSONAL = ("entity", "pii")
+_MAX_LEVELS = 12
+_MAX_COLUMNS = 12
 
 
-def sliced_columns(contract: Contract, wanted: Sequence[str] | None) -> tuple[Column, ...]:
-    """Return the columns to compare groups of: those wanted, or categories with few levels.
+def slice_columns(contract: Contract, names: Sequence[str] | None) -> tuple[Column, ...]:
+    """Return the columns to slice by: those named, or features with few levels.
 
     Raises
     ------
     RecipeError
-        If one is unknown, or names or describes a person.
+        If a column is unknown or holds personal data.
     """
-    if wanted is None:
-        few = (
+    if names is None:
+        features = (
             column
             for column in contract.features
             if column.type == "boolean"
-            or (column.is_category and 2 <= len(column.levels or ()) <= _MOST_LEVELS)
+            or (column.is_category and 2 <= len(column.levels or ()) <= _MAX_LEVELS)
         )
-        return tuple(few)[:_MOST_COLUMNS]
-    for name in wanted:
+        return tuple(features)[:_MAX_COLUMNS]
+    for name in names:
         if name not in contract:
-            known = ", ".join(column.name for column in contract.columns)
-            raise RecipeError(f"slices: there is no column '{name}'; there are: {known}")
-        if contract[name].has_role(*_PERSONAL):
+            available = ", ".join(column.name for column in contract.columns)
+            raise RecipeError(f"slices: no column '{name}'; available: {available}")
+        if contract[name].has_role("entity", "pii"):
             raise RecipeError(
-                f"slices: column '{name}' holds personal data, which a bundle must not hold: make "
-                "a coarser column of it with the role context or ignore"
+                f"slices: column '{name}' holds personal data, which a bundle must not contain: "
+                "derive a coarser column with the role context or ignore"
             )
-    return tuple(contract[name] for name in wanted)
+    return tuple(contract[name] for name in names)
 
 
-def groups_of(data: TrainingData, wanted: Sequence[str] | None) -> dict[str, list[str | None]]:
-    """Return each column's title with the group of each test customer, in the schema's words.
+def slice_customers(data: TrainingData, names: Sequence[str] | None) -> dict[str, list[str | None]]:
+    """Return the slice of each test customer by column title; None where a value is missing.
 
     Numbers are cut at the quartiles of the training customers.
     """
     return {
-        column.title: _groups(data, column)
-        for column in sliced_columns(data.contract, wanted)
+        column.title: _slices(data, column)
+        for column in slice_columns(data.contract, names)
         if column.has_role("feature") or column.name in data.test.table.column_names
     }
 
 
-def _groups(data: TrainingData, column: Column) -> list[str | None]:
+def _slices(data: TrainingData, column: Column) -> list[str | None]:
     if column.has_role("feature"):
-        place = data.contract.feature_names.index(column.name)
-        codes, known = data.test.X[:, place], data.train.X[:, place]
+        index = data.contract.feature_names.index(column.name)
+        codes = data.test.X[:, index]
         if column.is_category or column.type == "boolean":
-            return [_word(column.decode(code)) for code in codes.tolist()]
-        return _quarters(codes, known)
-    tables = (data.test.table, data.train.table)
+            return [_level_name(column.decode(code)) for code in codes.tolist()]
+        return _quartiles(codes, data.train.X[:, index])
+    test, train = (part.table[column.name] for part in (data.test, data.train))
     if column.type in {"number", "integer"}:
-        test, train = (_numbers(table[column.name]) for table in tables)
-        return _quarters(test, train)
-    told = (to_text(value) for value in tables[0][column.name].to_pylist())
-    return [None if text is None else text.strip(BLANKS) or None for text in told]
+        return _quartiles(_to_numbers(test), _to_numbers(train))
+    texts = ((to_text(value) or "").strip(BLANKS) for value in test.to_pylist())
+    return [text or None for text in texts]
 
 
-def _word(value: Any) -> str | None:
+def _level_name(value: Any) -> str | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return None if value is None else str(value)
 
 
-def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _to_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        told = [to_text(value) for value in column.to_pylist()]
-        return np.array([_number(text) for text in told])
-    found: NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy()
-    return found
+        return np.array([_to_number(to_text(value)) for value in column.to_pylist()])
+    numbers: NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy()
+    return numbers
 
 
-def _number(text: str | None) -> float:
+def _to_number(text: str | None) -> float:
     try:
         return float(text or "nan")
     except ValueError:
         return float("nan")
 
 
-def _quarters(values: NDArray[np.float64], known: NDArray[np.float64]) -> list[str | None]:
-    sure = known[np.isfinite(known)]
-    cuts = np.quantile(sure, [0.25, 0.5, 0.75]) if len(sure) else np.empty(0)
-    edges = sorted({rounded(float(edge)) for edge in cuts})
+def _quartiles(values: NDArray[np.float64], training: NDArray[np.float64]) -> list[str | None]:
+    finite = training[np.isfinite(training)]
+    cuts = np.quantile(finite, [0.25, 0.5, 0.75]) if len(finite) else np.empty(0)
+    edges = sorted({round_edge(float(cut)) for cut in cuts})
     if not edges:
         return [None] * len(values)
     names = [f"below {edges[0]:g}"]
     names += [f"{low:g} to below {high:g}" for low, high in pairwise(edges)]
     names.append(f"{edges[-1]:g} or more")
-    place = np.searchsorted(edges, values, side="right")
+    bins = np.searchsorted(edges, values, side="right")
     return [
-        None if np.isnan(value) else names[at]
-        for value, at in zip(values.tolist(), place.tolist(), strict=True)
+        None if np.isnan(value) else names[index]
+        for value, index in zip(values.tolist(), bins.tolist(), strict=True)
     ]
 
 
-def rounded(value: float) -> float:
-    """Round to three digits: an edge that is near a customer's value and is not that value.
+def round_edge(value: float) -> float:
+    """Round to three digits, so that an edge does not disclose a customer's value.
 
     Examples
     --------
-    >>> rounded(1234.5), rounded(0.012345)
+    >>> round_edge(1234.5), round_edge(0.012345)
     (1230.0, 0.0123)
     """
     return float(f"{value:.3g}")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from churnkit.pipeline.scaffold.project import DraftedProject, draft_project
+from churnkit.pipeline.scaffold.project import CreatedProject, create_project
 
-__all__ = ["DraftedProject", "draft_project"]
+__all__ = ["CreatedProject", "create_project"]

@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
 
-__all__ = ["DraftedProject", "draft_project"]
+__all__ = ["CreatedProject", "create_project"]
 
 _SERVING = ("Containerfile", "README.md", "bentofile.yaml", "grafana.json", "service.py")
 _MOST_ROUNDS = 10
 
 
 @dataclass(frozen=True)
-class DraftedProject:
+class CreatedProject:
     """What ``churnkit init`` made.
 
     Parameters
@@ -77,7 +77,7 @@ class DraftedProject:
         }
 
 
-def draft_project(
+def create_project(
     folder: Path,
     sources: Sequence[Path],
     *,
@@ -86,7 +86,7 @@ def draft_project(
     positive: str | None = None,
     name: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> DraftedProject:
+) -> CreatedProject:
     """Draft a project from a table with a row a customer, or from raw tables.
 
     The draft is tried before anything is written: its schema is compiled, the whole table is
@@ -136,7 +136,7 @@ def draft_project(
     columns, found = _tried(draft.columns, table, files, f"training/{module}.py")
     readme = readme_text(folder.resolve().name, module, data)
     written, kept = _write(folder, files(columns) | _service() | _further(readme))
-    return DraftedProject(folder, module, columns, written, kept, (*draft.notes, *found))
+    return CreatedProject(folder, module, columns, written, kept, (*draft.notes, *found))
 
 
 def _raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
@@ -156,7 +156,7 @@ def _draft_raw(
     label: str | None,
     name: str | None,
     progress: Callable[[str], None],
-) -> DraftedProject:
+) -> CreatedProject:
     """Draft a project whose recipe has a timeline over raw tables."""
     if label is not None:
         raise ChurnkitError(
@@ -190,7 +190,7 @@ def _draft_raw(
     readme = readme_text(folder.resolve().name, module, f"{example} --as-of DATE")
     written, kept = _write(folder, files(columns, folder) | _service() | _further(readme))
     notes = (*notes, f"who leaves: {said}", *found)
-    return DraftedProject(folder, module, columns, written, kept, notes)
+    return CreatedProject(folder, module, columns, written, kept, notes)
 
 
 def _tried(

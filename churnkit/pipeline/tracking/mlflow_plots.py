@@ -1,4 +1,4 @@
-"""The pictures of a training run: is the probability true, and does the top pay?"""
+"""Plots of a training run."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_calibration", "plot_lift"]
 
-_SIZE = (6.4, 4.8)
 _MODEL = "#1f5fa8"
 _REFERENCE = "#767676"
 
 
-def plot_calibration(curve: CalibrationCurve) -> Any:
-    """Draw predicted against observed churn, with the interval of each bin."""
+def _new_axes() -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    return figure, figure.subplots()
+
+
+def plot_calibration(curve: CalibrationCurve) -> Any:
+    """Plot observed churn rate against predicted probability, with the interval of each bin."""
+    figure, axes = _new_axes()
     top = float(max(curve.predicted_probability.max(), curve.high.max())) * 1.05
-    axes.plot([0, top], [0, top], color=_REFERENCE, linestyle="--", label="as predicted")
+    axes.plot([0, top], [0, top], color=_REFERENCE, linestyle="--", label="perfect calibration")
     below = (curve.churn_rate - curve.low).clip(min=0)
     above = (curve.high - curve.churn_rate).clip(min=0)
     axes.errorbar(
@@ -34,27 +37,22 @@ def plot_calibration(curve: CalibrationCurve) -> Any:
         label="test customers, 95% interval",
     )
     axes.set(
-        title="Do as many customers leave as predicted?",
-        xlabel="predicted probability of churn (mean of each tenth)",
-        ylabel="share that left",
+        title="Calibration",
+        xlabel="mean predicted churn probability per decile",
+        ylabel="observed churn rate",
     )
     axes.legend()
     return figure
 
 
 def plot_lift(curve: LiftCurve) -> Any:
-    """Draw the share of churners found against the share of customers contacted."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=_SIZE, layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color=_REFERENCE, linestyle="--", label="contacting at random")
-    axes.plot(
-        curve.share_of_customers, curve.share_of_churners, color=_MODEL, label="the model's order"
-    )
+    """Plot the share of churners against the share of customers contacted."""
+    figure, axes = _new_axes()
+    axes.plot([0, 1], [0, 1], color=_REFERENCE, linestyle="--", label="random order")
+    axes.plot(curve.share_of_customers, curve.share_of_churners, color=_MODEL, label="model")
     axes.set(
-        title="How many churners does contacting the top find?",
-        xlabel="share of customers contacted, riskiest first",
+        title="Cumulative gains",
+        xlabel="share of customers contacted, highest risk first",
         ylabel="share of churners among them",
     )
     axes.legend()

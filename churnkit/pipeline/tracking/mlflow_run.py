@@ -1,4 +1,4 @@
-"""What MLflow keeps of a training run: figures, data, contract, plots, and the bundle."""
+"""Log a training run to MLflow: parameters, metrics, contract, plots and bundle."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import MEMBERS_ARTIFACT, members_salt, write_members
-from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.evaluation import calibration_curve, lift_curve
 from churnkit.pipeline.tracking.mlflow_plots import plot_calibration, plot_lift
+from churnkit.pipeline.training.dataset import customer_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.promotion_gate import GateResult
 
-__all__ = ["Run", "record"]
+__all__ = ["Run", "log_run"]
 
-# MLflow allows a dataset's digest 36 characters.
+# MLflow limits the digest of a dataset to 36 characters, a parameter to 250 in some stores.
 _DATASET_DIGEST_LENGTH = 32
+_MAX_PARAMETER_LENGTH = 250
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training run that is to be recorded."""
+    """A training run to log."""
 
     recipe: Recipe
     data: TrainingData
@@ -45,37 +46,38 @@ class Run:
     card: Mapping[str, Any]
 
 
-def record(run: Run, registry: Registry) -> tuple[str, str]:
+def log_run(run: Run, registry: Registry) -> tuple[str, str]:
     """Log a run and register its bundle.
 
     Returns
     -------
-    The run's id and the version's number.
+    run_id, version
+        Id of the run, and number of the registered version.
     """
     import mlflow
 
     name = run.recipe.name
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    previous_uri = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     with quiet_mlflow():
         mlflow.set_tracking_uri(registry.uri)
         try:
             experiment = _experiment(registry, name)
             with mlflow.start_run(experiment_id=experiment) as active:
-                _log_facts(run)
-                _log_pictures(run)
+                _log_metadata(run)
+                _log_plots(run)
                 _log_trials(run, experiment)
                 _log_members(run, registry)
                 version = _log_bundle(run)
         finally:
-            mlflow.set_tracking_uri(before)
+            mlflow.set_tracking_uri(previous_uri)
         registry.tag_digest(name, version, run.manifest.digest)
     return active.info.run_id, version
 
 
 def _experiment(registry: Registry, name: str) -> str:
-    found = registry.client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    experiment = registry.client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     location = None
     if registry.uri.startswith("sqlite:"):
         registry.project.store.mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,7 @@ def _experiment(registry: Registry, name: str) -> str:
     return str(registry.client.create_experiment(name, artifact_location=location))
 
 
-def _log_facts(run: Run) -> None:
+def _log_metadata(run: Run) -> None:
     import mlflow
 
     lineage = run.manifest.lineage
@@ -97,7 +99,7 @@ def _log_facts(run: Run) -> None:
             "test_rows": len(run.data.test.y),
             "test_share": run.recipe.split.test,
             **{
-                f"model.{key}": _short(value)
+                f"model.{key}": _shorten(value)
                 for key, value in run.fitted.model.get_params().items()
             },
         }
@@ -110,16 +112,16 @@ def _log_facts(run: Run) -> None:
             "churnkit.gate": "passed" if run.gate.passed else "failed",
         }
     )
-    figures = {}
-    for kind, metrics in (
+    metrics = {}
+    for kind, estimates in (
         ("test", run.fitted.evaluation.metrics),
         ("rule", run.fitted.evaluation.baseline or {}),
     ):
-        for metric, figure in metrics.items():
-            figures[f"{kind}.{metric}"] = figure.value
-            figures[f"{kind}.{metric}.low"] = figure.low
-            figures[f"{kind}.{metric}.high"] = figure.high
-    mlflow.log_metrics(figures)
+        for metric, estimate in estimates.items():
+            metrics[f"{kind}.{metric}"] = estimate.value
+            metrics[f"{kind}.{metric}.low"] = estimate.low
+            metrics[f"{kind}.{metric}.high"] = estimate.high
+    mlflow.log_metrics(metrics)
     mlflow.log_dict(run.data.contract.to_dict(), "contract.json")
     mlflow.log_dict(run.gate.to_dict(), "gate.json")
     mlflow.log_dict(run.fitted.evaluation.to_dict(), "evaluation.json")
@@ -131,14 +133,15 @@ def _log_facts(run: Run) -> None:
     mlflow.log_input(_dataset(run), context="training")
 
 
-def _short(value: Any) -> str:
-    """Cut a setting at what every store of MLflow's can hold."""
+def _shorten(value: Any) -> str:
     text = str(value)
-    return text if len(text) <= 250 else f"{text[:247]}..."
+    if len(text) <= _MAX_PARAMETER_LENGTH:
+        return text
+    return f"{text[: _MAX_PARAMETER_LENGTH - 3]}..."
 
 
 def _dataset(run: Run) -> Any:
-    """Describe the table to MLflow: names, types, rows and digest; no customer's row."""
+    """Describe the table by names, types, shape and digest, without rows."""
     import mlflow.data
     from mlflow.data.code_dataset_source import CodeDatasetSource
 
@@ -152,25 +155,25 @@ def _dataset(run: Run) -> Any:
 
 
 def _log_members(run: Run, registry: Registry) -> None:
-    """Keep salted hashes of the table's customers, for whoever asks to be erased."""
+    """Log salted hashes of the table's customers, so that an erasure finds this model."""
     import mlflow
 
     salt = members_salt(registry.project, make=True)
-    assert salt is not None  # noqa: S101  (just made)
+    assert salt is not None  # noqa: S101  (make=True creates it)
     entity = run.data.contract.entity.name
     customers = (
-        (to_text(one) or "").strip(BLANKS)
+        customer
         for part in (run.data.train, run.data.test)
-        for one in part.table[entity].to_pylist()
+        for customer in customer_ids(part.table, entity)
     )
     folder, name = MEMBERS_ARTIFACT.split("/")
-    with tempfile.TemporaryDirectory() as aside:
-        file = Path(aside) / name
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / name
         write_members(file, customers, salt)
         mlflow.log_artifact(str(file), folder)
 
 
-def _log_pictures(run: Run) -> None:
+def _log_plots(run: Run) -> None:
     import mlflow
 
     test = run.data.test
@@ -181,7 +184,7 @@ def _log_pictures(run: Run) -> None:
 
 
 def _log_trials(run: Run, experiment: str) -> None:
-    """Log each setting that the tuning tried as a run inside this one."""
+    """Log each trial of the hyperparameter search as a nested run."""
     import mlflow
 
     for trial in getattr(run.fitted.model, "trials_", ()):

@@ -1,12 +1,11 @@
-"""A training table: read, checked, split and encoded by its contract."""
+"""Read, validate, split and encode a training table."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,37 +24,45 @@ from churnkit.core.io.table_file import read_table
 from churnkit.core.user_code_errors import failure
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
-from churnkit.pipeline.training.row_filters import leave_out_rows, say_left_out
+from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 from churnkit.timeline import build, repeat_weights
 from churnkit.timeline.data_coverage import first_timestamps, longest_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from churnkit.pipeline.recipe import Recipe
     from churnkit.timeline import Timeline
 
-__all__ = ["Part", "TrainingData", "prepare", "read_training_table", "synthetic_rows"]
+__all__ = [
+    "Part",
+    "TrainingData",
+    "customer_ids",
+    "prepare",
+    "read_training_table",
+    "synthetic_rows",
+]
 
 
 @dataclass(frozen=True)
 class Part:
-    """The training or the test customers.
+    """Training or test customers.
 
     Parameters
     ----------
     table
-        Their rows as they were read.
+        Rows as read.
     X
-        Encoded features, (n, f).
+        Encoded features, shape (n, f).
     y
-        1 for customers who left, (n,).
+        1 for customers who churned, shape (n,).
     customers
-        Who each row is about, where a customer may have several: by a timeline, (n,).
+        With a timeline, the customer of each row, shape (n,).
     weight
-        What each row counts then, (n,).
+        Weight of each row, shape (n,); None for equal weights.
     """
 
     table: pa.Table
@@ -67,20 +74,20 @@ class Part:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a recipe's model is fitted to and tested on.
+    """Validated, split and encoded training table of a recipe.
 
     Parameters
     ----------
     contract
-        With the categories of the training customers.
+        Contract with the categories of the training customers.
     train, test
-        The customers, parted by the recipe's split.
+        Customers on either side of the recipe's split.
     digest
         SHA-256 over the contract's columns of the whole table as Arrow, ``sha256:...``.
     waived
-        What the leakage guard found and the recipe waives, a sentence each.
+        Waived findings of the leakage guard, one sentence each.
     left_out
-        How many rows were left out and why, a sentence each.
+        Numbers of rows left out, one sentence per reason.
     """
 
     contract: Contract
@@ -91,72 +98,87 @@ class TrainingData:
     left_out: tuple[str, ...] = ()
 
 
+def customer_ids(table: pa.Table, entity: str) -> list[str]:
+    """Return the trimmed text of ids, so that 17 from Parquet equals "17" from CSV."""
+    return [(to_text(value) or "").strip(BLANKS) for value in table[entity].to_pylist()]
+
+
 def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
-    """Read a recipe's table.
+    """Read a recipe's training table, or build it with the recipe's timeline.
 
     Parameters
     ----------
     recipe
-        Its `data` is a file, named from the project's folder, or a function; with a timeline
-        a function that returns the raw tables by name.
+        Recipe whose `data` is a file or a function; with a timeline a function that returns the
+        raw tables by name.
     root
-        The project's folder.
+        The project's folder, which paths are relative to.
 
     Raises
     ------
     RecipeError
-        If the function fails; the message says where, not with what value.
+        If the function fails; the message holds the location of the error and no data.
     ChurnkitError
         If the file is missing or cannot be read.
     """
-    if callable(recipe.data):
-        try:
-            table = recipe.data()
-        except ChurnkitError:
-            raise
-        except Exception as error:
-            # Its own words may quote a customer's row.
-            raise RecipeError(
-                f"recipe '{recipe.name}': its data cannot be read: {failure(error, file=recipe.path)}"
-            ) from error
-        if recipe.timeline is not None:
-            return _snapshots(recipe, table)
+    if not callable(recipe.data):
+        # An absolute path replaces the root.
+        return read_table(root / recipe.data)
+    try:
+        table = recipe.data()
+    except ChurnkitError:
+        raise
+    except Exception as error:
+        # The text of the error may quote a customer's row.
+        raise RecipeError(
+            f"recipe '{recipe.name}': its data cannot be read: {failure(error, file=recipe.path)}"
+        ) from error
+    if recipe.timeline is None:
         return as_arrow(table, name=recipe.name)
-    path = Path(recipe.data)
-    return read_table(path if path.is_absolute() else root / path)
+    return _build_snapshots(recipe, recipe.timeline, table)
 
 
-def _snapshots(recipe: Recipe, tables: Any) -> pa.Table:
-    """Build the recipe's snapshots, without the rows whose outcome nobody can tell."""
+def _build_snapshots(recipe: Recipe, timeline: Timeline, tables: Any) -> pa.Table:
+    """Build snapshots, without the rows whose outcome is unknown."""
     if not isinstance(tables, Mapping):
         raise RecipeError(
-            f"recipe '{recipe.name}': with a timeline, its data is a function that returns the "
-            "raw tables by name"
+            f"recipe '{recipe.name}': with a timeline, data must be a function that returns the "
+            f"raw tables by name, got a {type(tables).__name__}"
         )
-    timeline = cast("Timeline", recipe.timeline)
     if timeline.label is None:
-        raise RecipeError(f"recipe '{recipe.name}': its timeline has no label to learn")
+        raise RecipeError(f"recipe '{recipe.name}': its timeline has no label")
     recipe.needs.refuse_short_history(
         timeline, first_timestamps(timeline, tables), longest_windows(timeline)
     )
-    built = build(timeline, tables)
-    return built.filter(pc.is_valid(built[timeline.label_name]))
+    snapshots = build(timeline, tables)
+    return snapshots.filter(pc.is_valid(snapshots[timeline.label_name]))
 
 
 def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
-    """Check, split and encode a training table.
+    """Validate, split and encode a training table.
+
+    Parameters
+    ----------
+    recipe
+        Recipe with the schema, the split and the checks.
+    table
+        From `read_training_table`.
+
+    Returns
+    -------
+    TrainingData
+        Training and test customers.
 
     Raises
     ------
     ContractError
         If the schema cannot be compiled.
     DataError
-        If the table breaks its contract; every broken rule is listed.
+        If the table violates its contract; all violations are listed.
     LeakageError
-        If a feature tells what only the future can know, and the recipe does not waive it.
+        If a feature leaks the outcome, and the recipe does not waive it.
     PreconditionError
-        If too few customers left or stayed to learn from or to test on, or the last date's
-        outcomes are not known yet.
+        If too few customers churned or stayed, or the last date's outcomes are immature.
     """
     contract = Contract.from_schema(recipe.schema)
     table, left_out = leave_out_rows(contract, table, recipe.leave_out)
@@ -165,46 +187,38 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     if findings:
         raise DataError(recipe.name, to_violations(findings))
     labels, _ = encode_label(contract, parsed)
-    # By their text, so that 17 from Parquet and "17" from CSV are one customer.
-    ids = table[contract.entity.name].to_pylist()
-    customers = [(to_text(customer) or "").strip(BLANKS) for customer in ids]
-    learned, tested = _sides(recipe, table, recipe.split.is_test(customers), labels)
-    recipe.needs.refuse_few(recipe.name, labels, learned, tested)
+    ids = customer_ids(table, contract.entity.name)
+    customers = np.array(ids)
+    is_train, is_test = _split(recipe, table, recipe.split.is_test(ids), labels)
+    recipe.needs.refuse_few(recipe.name, labels, is_train, is_test)
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
-    known = learn_levels(contract, parsed.filter(learned))
-    encoder = TableEncoder(known)
+    contract = learn_levels(contract, parsed.filter(is_train))
+    encoder = TableEncoder(contract)
 
     def part(rows: NDArray[np.bool_]) -> Part:
-        chosen = parsed.filter(rows)
-        one = Part(chosen.table, encoder.encode(chosen).features, labels[rows])
-        return one if recipe.timeline is None else _repeated(one, np.array(customers)[rows], recipe)
+        selected = parsed.filter(rows)
+        encoded = Part(selected.table, encoder.encode(selected).features, labels[rows])
+        return _weight_repeats(encoded, customers[rows], recipe.timeline)
 
-    train, test = part(learned), _as_population(part(tested), recipe)
+    train, test = part(is_train), _weight_to_population(part(is_test), recipe)
     waived = refuse_leaking_features(
-        known,
-        [name for name, row in zip(customers, learned, strict=True) if row],
-        train.X,
-        train.y,
-        waive=recipe.waive,
+        contract, customers[is_train].tolist(), train.X, train.y, waive=recipe.waive
     )
     digest = _digest(contract, table)
-    return TrainingData(known, train, test, digest, waived, say_left_out(left_out))
+    return TrainingData(contract, train, test, digest, waived, describe_left_out(left_out))
 
 
-def _sides(
+def _split(
     recipe: Recipe, table: pa.Table, held_out: NDArray[np.bool_], left: NDArray[np.int8]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Part the rows: by customer, and with a timeline forward in time as well."""
+    """Split rows by customer, and with a timeline forward in time."""
     timeline = recipe.timeline
     if timeline is None or timeline.label is None:
         return ~held_out, held_out
     return recipe.split.sides(
-        held_out,
-        _dates(table, timeline),
-        left=left,
-        known_after_days=timeline.label.mature_days,
+        held_out, _dates(table, timeline), left=left, mature_days=timeline.label.mature_days
     )
 
 
@@ -213,15 +227,17 @@ def _dates(table: pa.Table, timeline: Timeline) -> NDArray[np.datetime64]:
     return dates
 
 
-def _repeated(part: Part, customers: NDArray[np.str_], recipe: Recipe) -> Part:
-    """Weigh the rows of customers that several dates show; leavers have fewer, at each date."""
-    dates = _dates(part.table, cast("Timeline", recipe.timeline))
+def _weight_repeats(part: Part, customers: NDArray[np.str_], timeline: Timeline | None) -> Part:
+    """Weight rows of customers with several dates, within each date and outcome."""
+    if timeline is None:
+        return part
+    dates = _dates(part.table, timeline)
     cells = [f"{date} {left}" for date, left in zip(dates, part.y, strict=True)]
     return replace(part, customers=customers, weight=repeat_weights(customers, within=cells))
 
 
-def _as_population(test: Part, recipe: Recipe) -> Part:
-    """Weigh test rows so that churners have the population's share, if the recipe knows it."""
+def _weight_to_population(test: Part, recipe: Recipe) -> Part:
+    """Weight test rows to the population's churn rate, if the recipe has one."""
     if recipe.population_rate is None:
         return test
     from churnkit.models.calibration.prior_correction import population_weights
@@ -244,40 +260,41 @@ def _digest(contract: Contract, table: pa.Table) -> str:
 
 
 def synthetic_rows(
-    X: NDArray[np.float64],
-    *,
-    rows: int,
-    seed: int,
-    categorical: Sequence[int] = (),
+    X: NDArray[np.float64], *, rows: int, seed: int, categorical: Sequence[int] = ()
 ) -> NDArray[np.float64]:
-    """Make encoded rows (g, f) that are no customer's but look like customers.
+    """Draw encoded rows that resemble customers and equal none of them.
 
-    Each category is drawn on its own; each number is the mean of two customers' numbers.
-    What happens to equal a customer's row is left out, so g may be less than `rows`.
+    Each category is drawn on its own; each number is the mean of two customers' numbers. Rows
+    that equal a customer's row are dropped.
 
     Parameters
     ----------
     X
-        Encoded customers, (n, f).
+        Encoded customers, shape (n, f).
     rows
-        How many to draw.
+        Number of rows to draw.
     seed
-        The same seed gives the same rows.
+        Seed of the draws.
     categorical
-        Which columns hold category codes.
+        Indices of the columns with category codes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Rows, shape (g, f), with g at most `rows`.
 
     Examples
     --------
     >>> X = np.array([[0.0, 10.0], [1.0, 30.0]])
-    >>> made = synthetic_rows(X, rows=8, seed=0, categorical=[0])
-    >>> {tuple(row) for row in made.tolist()} & {tuple(row) for row in X.tolist()}
+    >>> drawn = synthetic_rows(X, rows=8, seed=0, categorical=[0])
+    >>> {tuple(row) for row in drawn.tolist()} & {tuple(row) for row in X.tolist()}
     set()
     """
     generator = np.random.default_rng(seed)
     first, second = generator.integers(0, len(X), size=(2, rows, X.shape[1]))
-    made = np.take_along_axis(X, first, axis=0)
-    numbers = np.setdiff1d(np.arange(X.shape[1]), np.asarray(categorical, dtype=np.intp))
+    drawn = np.take_along_axis(X, first, axis=0)
+    numeric = np.setdiff1d(np.arange(X.shape[1]), np.asarray(categorical, dtype=np.intp))
     others = np.take_along_axis(X, second, axis=0)
-    made[:, numbers] = (made[:, numbers] + others[:, numbers]) / 2.0
-    known = {row.tobytes() for row in np.ascontiguousarray(X)}
-    return np.ascontiguousarray(made[[row.tobytes() not in known for row in made]])
+    drawn[:, numeric] = (drawn[:, numeric] + others[:, numeric]) / 2.0
+    customers = {row.tobytes() for row in np.ascontiguousarray(X)}
+    return np.ascontiguousarray(drawn[[row.tobytes() not in customers for row in drawn]])

@@ -1,4 +1,4 @@
-"""A recipe's model and its rule, fitted on the training customers and tested on the others."""
+"""Fit a recipe's model and the baseline rule, and evaluate both on the test customers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from churnkit.errors import BundleError, RecipeError
 from churnkit.evaluation import evaluate
-from churnkit.pipeline.training.fit_params import keep_trials, monotone_signs, rows_settings
+from churnkit.pipeline.training.fit_params import fit_arguments, monotone_signs, store_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,18 +27,18 @@ __all__ = ["Fitted", "fit"]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model that was fitted and tested.
+    """A fitted model with its evaluation.
 
     Parameters
     ----------
     model
-        The fitted estimator, with its `scorer_` and `calibration_`.
+        Fitted estimator, with `scorer_` and `calibration_`.
     probability, rule
-        What the model and the rule say of the test customers, (n,).
+        Predictions of the model and of the baseline rule for the test customers, shape (n,).
     rule_says
-        The rule in a sentence.
+        Description of the rule.
     evaluation
-        The model's metrics on the test customers, beside the rule's.
+        Metrics of the model and of the rule on the test customers.
     """
 
     model: Any
@@ -49,11 +49,11 @@ class Fitted:
 
     @property
     def winner(self) -> str:
-        """The name of the candidate that won; the estimator's own where there was no contest."""
+        """Name of the selected candidate; the estimator's class if there was one only."""
         return str(getattr(self.model, "winner_", type(self.model).__name__))
 
     def refuse_disparity(self, rows: NDArray[np.float64]) -> None:
-        """Hold the compiled trees against LightGBM on rows (g, f): the same bits, or no bundle.
+        """Verify that compiled trees score rows (g, f) exactly as LightGBM does.
 
         Raises
         ------
@@ -61,14 +61,13 @@ class Fitted:
             If a raw score differs in any bit.
         """
         for name, member in self._boosters().items():
-            # Where wide categories are read by their statistics, the booster never sees codes.
-            read = member.scorer_.encoded(rows) if hasattr(member.scorer_, "encoded") else rows
-            expected = member.booster_.predict(read, raw_score=True, num_threads=1)
+            # Target-encoded categories reach the booster as statistics, not as codes.
+            inputs = member.scorer_.encoded(rows) if hasattr(member.scorer_, "encoded") else rows
+            expected = member.booster_.predict(inputs, raw_score=True, num_threads=1)
             if not np.array_equal(member.scorer_.raw_score(rows), expected):
                 raise BundleError(
-                    f"the compiled trees of '{name}' do not score as LightGBM does on "
-                    f"{len(rows)} golden rows, so nothing is saved: please report it, with the "
-                    "versions that churnkit doctor prints"
+                    f"compiled trees of '{name}' differ from LightGBM on {len(rows)} golden rows; "
+                    "nothing was saved. Please report this with the output of churnkit doctor"
                 )
 
     def _boosters(self) -> dict[str, Any]:
@@ -76,21 +75,21 @@ class Fitted:
         return {name: member for name, member in members.items() if hasattr(member, "booster_")}
 
     def texts(self) -> dict[str, str]:
-        """Collect the boosters that the model consists of, in LightGBM's own text."""
+        """Return the model's boosters in LightGBM's text format, by name."""
         return {
-            re.sub(r"[^a-z0-9]+", "_", name.lower()): _without_ranges(member.booster_)
+            re.sub(r"[^a-z0-9]+", "_", name.lower()): _booster_text(member.booster_)
             for name, member in self._boosters().items()
         }
 
 
-def _without_ranges(booster: Any) -> str:
-    """Write a booster as text, without the least and greatest value of each column.
+def _booster_text(booster: Any) -> str:
+    """Return a booster as text without the ranges of its columns.
 
-    LightGBM notes them and never reads them; the greatest revenue is one customer's.
+    LightGBM writes them and never reads them, and a maximum is one customer's value.
     """
-    nothing = " ".join(["none"] * booster.num_feature())
+    ranges = " ".join(["none"] * booster.num_feature())
     text: str = booster.model_to_string()
-    return re.sub(r"(?m)^feature_infos=.*$", f"feature_infos={nothing}", text)
+    return re.sub(r"(?m)^feature_infos=.*$", f"feature_infos={ranges}", text)
 
 
 def fit(
@@ -100,29 +99,35 @@ def fit(
     store: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Fitted:
-    """Fit a recipe's model and the rule that it must beat, and test both.
+    """Fit a recipe's model and the baseline rule, and evaluate both.
 
     Parameters
     ----------
-    recipe, data
-        What to fit, and on what.
+    recipe
+        Recipe with the model.
+    data
+        Training and test customers.
     store
-        The folder in which a search of settings keeps its trials, so that it can go on.
+        Folder for the trials of a hyperparameter search, which can then be resumed.
     progress
-        Called with a few words before each step of a contest.
+        Called with a description before each step.
+
+    Returns
+    -------
+    Fitted
+        The model with its evaluation.
 
     Raises
     ------
     RecipeError
-        If the recipe's model is not one that a bundle can hold, or a column that the recipe
-        names is none.
+        If a bundle cannot hold the recipe's model, or the recipe names an unknown column.
     ModelDataError
         If the model refuses the rows.
     """
-    model = _model(recipe, data)
+    model = _configure_model(recipe, data)
     if store is not None:
-        keep_trials(model, store)
-    model = model.fit(data.train.X, data.train.y, **rows_settings(model, data, progress=progress))
+        store_trials(model, store)
+    model = model.fit(data.train.X, data.train.y, **fit_arguments(model, data, progress=progress))
     rule, rule_says = _fit_rule(recipe, data)
     probability = model.predict_proba(data.test.X)[:, 1]
     evaluation = evaluate(
@@ -131,7 +136,7 @@ def fit(
     return Fitted(model, probability, rule, rule_says, evaluation)
 
 
-def _model(recipe: Recipe, data: TrainingData) -> Any:
+def _configure_model(recipe: Recipe, data: TrainingData) -> Any:
     from sklearn.base import clone
 
     from churnkit.models import ChurnClassifier
@@ -143,21 +148,21 @@ def _model(recipe: Recipe, data: TrainingData) -> Any:
         model = clone(recipe.model)
     else:
         raise RecipeError(
-            f"recipe '{recipe.name}': model is a {type(recipe.model).__name__}; it must be an "
-            "unfitted estimator of churnkit.models, such as ChurnClassifier(profile='fast')"
+            f"recipe '{recipe.name}': model must be an unfitted estimator of churnkit.models, such "
+            f"as ChurnClassifier(profile='fast'), got a {type(recipe.model).__name__}"
         )
-    given = {"seed": recipe.seed, "categorical_features": data.contract.categorical_features}
-    known = model.get_params()
+    settings = {"seed": recipe.seed, "categorical_features": data.contract.categorical_features}
+    accepted = model.get_params()
     if recipe.population_rate is not None:
-        if "population_rate" not in known:
+        if "population_rate" not in accepted:
             raise RecipeError(
-                f"recipe '{recipe.name}': a {type(model).__name__} knows no population_rate; use "
-                "a ChurnClassifier, with this model as its only candidate if you like"
+                f"recipe '{recipe.name}': population_rate is not supported by "
+                f"{type(model).__name__}: use ChurnClassifier, with this model as its candidate"
             )
-        given["population_rate"] = recipe.population_rate
+        settings["population_rate"] = recipe.population_rate
     if recipe.monotone:
-        given["monotone_constraints"] = monotone_signs(recipe, data.contract, known)
-    return model.set_params(**{name: value for name, value in given.items() if name in known})
+        settings["monotone_constraints"] = monotone_signs(recipe, data.contract, accepted)
+    return model.set_params(**{name: value for name, value in settings.items() if name in accepted})
 
 
 def _fit_rule(recipe: Recipe, data: TrainingData) -> tuple[NDArray[np.float64], str]:
@@ -172,6 +177,8 @@ def _fit_rule(recipe: Recipe, data: TrainingData) -> tuple[NDArray[np.float64], 
         [column.title for column in columns],
         levels={i: column.levels for i, column in enumerate(columns) if column.levels},
     )
-    chance = rule.predict_proba(data.test.X)[:, 1]
+    probability = rule.predict_proba(data.test.X)[:, 1]
     shift = prior_shift(recipe.population_rate, float(data.train.y.mean()))
-    return Calibration.identity().shifted(shift).apply(log_odds(chance)) if shift else chance, says
+    if shift:
+        probability = Calibration.identity().shifted(shift).apply(log_odds(probability))
+    return probability, says

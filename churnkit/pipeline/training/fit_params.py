@@ -1,4 +1,4 @@
-"""What a recipe and its table say about fitting: weights, groups, moments, signs, the search."""
+"""Parameters of a fit that come from the recipe and the table."""
 
 from __future__ import annotations
 
@@ -22,85 +22,82 @@ if TYPE_CHECKING:
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.dataset import TrainingData
 
-__all__ = ["keep_trials", "monotone_signs", "rows_settings"]
+__all__ = ["fit_arguments", "monotone_signs", "store_trials"]
 
-_FEWEST_MOMENTS = 3
+# With fewer distinct dates candidates are compared by customer, not forward in time.
+_MIN_DATES = 3
 
 
 def monotone_signs(
     recipe: Recipe, contract: Contract, settings: Mapping[str, Any]
 ) -> tuple[int, ...]:
-    """Return 1, -1 or 0 for each feature, as the recipe names them.
+    """Return the recipe's monotone constraint of each feature: 1, -1 or 0.
 
     Parameters
     ----------
     recipe
-        With its `monotone`.
+        Recipe with `monotone`.
     contract
-        Whose features are meant.
+        Contract with the features.
     settings
-        The model's own, which tell whether it can promise such a thing.
+        Parameters of the model.
 
     Raises
     ------
     RecipeError
-        A column is no feature or is a category, a sign is neither 1 nor -1, or the model cannot
-        promise it.
+        If a column is not a numeric feature, a sign is neither 1 nor -1, or the model does not
+        support constraints.
     """
+    prefix = f"recipe '{recipe.name}': monotone"
     if "monotone_constraints" not in settings:
         raise RecipeError(
-            f"recipe '{recipe.name}': its model cannot be held to monotone columns: "
-            "use ChurnClassifier or LightGBMTrees"
+            f"{prefix} is not supported by its model: use ChurnClassifier or LightGBMTrees"
         )
-    names = [column.name for column in contract.features]
-    held = {column.name for column in contract.features if column.is_category}
+    features = {column.name: column for column in contract.features}
     for name, sign in recipe.monotone.items():
-        if name not in names:
-            raise RecipeError(f"recipe '{recipe.name}': monotone names {name}, which is no feature")
-        if name in held:
-            raise RecipeError(
-                f"recipe '{recipe.name}': monotone names {name}, a category, which has no order"
-            )
+        if name not in features:
+            raise RecipeError(f"{prefix} names '{name}', which is not a feature")
+        if features[name].is_category:
+            raise RecipeError(f"{prefix} names '{name}', a category, which has no order")
         if sign not in {1, -1}:
             raise RecipeError(
-                f"recipe '{recipe.name}': monotone gives {name} a sign that is neither 1 (churn "
-                "may only rise with it) nor -1 (only fall)"
+                f"{prefix} must be 1 (churn rises with '{name}') or -1 (churn falls), got {sign}"
             )
-    return tuple(int(recipe.monotone.get(name, 0)) for name in names)
+    return tuple(int(recipe.monotone.get(name, 0)) for name in features)
 
 
-def rows_settings(
+def fit_arguments(
     model: Any, data: TrainingData, *, progress: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Return what `fit` takes beside rows and labels, as far as the model knows it.
+    """Return the arguments of `fit` besides rows and labels that the model accepts.
 
-    Where customers have several rows, what each row counts and which belong together; where
-    the table has three moments or more, the moments, so that a contest goes forward in time.
+    Where customers have several rows: sample weights and groups. Where the table has at least
+    three dates: the times, so that candidates are compared forward in time.
     """
-    given: dict[str, Any] = {"progress": progress}
+    arguments: dict[str, Any] = {"progress": progress}
     train = data.train
     if train.weight is not None:
-        given |= {"sample_weight": train.weight, "groups": train.customers}
+        arguments |= {"sample_weight": train.weight, "groups": train.customers}
     as_of = data.contract.as_of
     if as_of is not None and as_of.name in train.table.column_names:
-        moments = _numbered(train.table[as_of.name])
-        if len(np.unique(moments)) >= _FEWEST_MOMENTS:
-            given["times"] = moments
-    known = inspect.signature(model.fit).parameters
-    return {name: value for name, value in given.items() if name in known}
+        times = _dense_ranks(train.table[as_of.name])
+        if len(np.unique(times)) >= _MIN_DATES:
+            arguments["times"] = times
+    accepted = inspect.signature(model.fit).parameters
+    return {name: value for name, value in arguments.items() if name in accepted}
 
 
-def keep_trials(model: Any, store: Path) -> None:
-    """Let a search of settings keep its trials in the project's store, if it has no place yet."""
+def store_trials(model: Any, store: Path) -> None:
+    """Keep the trials of a hyperparameter search in the project's store, unless it has its own."""
     tuning = model.get_params().get("tuning")
     if tuning is not None and tuning.storage is None:
         store.mkdir(parents=True, exist_ok=True)
         model.set_params(tuning=replace(tuning, storage=f"sqlite:///{store / 'tuning.db'}"))
 
 
-def _numbered(column: pa.ChunkedArray) -> NDArray[np.intp]:
-    """Return each value's place among the distinct ones, in ascending order, (n,)."""
+def _dense_ranks(column: pa.ChunkedArray) -> NDArray[np.intp]:
+    """Rank values in ascending order, without gaps, shape (n,)."""
     import pyarrow.compute as pc
 
-    place = pc.rank(one_array(column), sort_keys="ascending", tiebreaker="dense")
-    return np.asarray(place).astype(np.intp)
+    ranks = pc.rank(one_array(column), sort_keys="ascending", tiebreaker="dense")
+    return np.asarray(ranks).astype(np.intp)

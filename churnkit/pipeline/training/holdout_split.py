@@ -1,4 +1,4 @@
-"""Which customers a model is tested on: always the same ones."""
+"""Split customers into training and test by a hash of their ids."""
 
 from __future__ import annotations
 
@@ -18,32 +18,35 @@ if TYPE_CHECKING:
 __all__ = ["Split"]
 
 _BUCKETS = 2**32
-# Fewer tested leavers than this hardly tell a good model from a rule.
-_ENOUGH = 50
-_LEARNED_PER_TESTED = 3
+# With fewer churners in the test a model is hardly distinguishable from the baseline.
+_TEST_CHURNERS = 50
+_TRAIN_CHURNERS_PER_TEST_CHURNER = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
     """Hold out a share of the customers for the test, chosen by a hash of their id.
 
-    A customer is a test customer in every run, whatever the seed, the order of the rows or
-    the rest of the table: today's champion was never trained on the customers that tomorrow's
-    challenger is tested on.
+    A customer is in the test in every run, whatever the seed, the order of rows or the other
+    customers. So no champion was trained on customers that a challenger is tested on.
 
     Parameters
     ----------
     test
-        The share of customers held out, above 0 and below 1.
-    dates
-        Of a table with a timeline: how many of its last dates are tested. The other customers
-        are learned from at the earlier dates whose outcome was known by then, so that nothing
-        is learned from what the tested dates could not know. 0 tests and learns at all dates.
-        None, the default, tests the last date, and as many before it as it takes to test 50 who
-        left, while three times as many who left remain to learn from.
+        Share of customers held out, above 0 and below 1.
     salt
-        Another salt gives another choice of customers; change it together with the model's
-        name, since a champion of before would have seen the new test customers.
+        Key of the hash. Change it together with the model's name: another salt holds out other
+        customers, which an earlier champion was trained on.
+    dates
+        With a timeline, the number of last dates that are tested. The other customers are
+        learned from at earlier dates whose outcome was known by then. 0 trains and tests at all
+        dates. By default the last date is tested, and dates before it until 50 churners are in
+        the test, as long as three times as many remain for training.
+
+    Raises
+    ------
+    RecipeError
+        If a setting is out of range.
 
     Examples
     --------
@@ -58,12 +61,12 @@ class Split:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.test < 1.0:
-            raise RecipeError("split: test is a share of the customers, above 0 and below 1")
+            raise RecipeError(f"split: test must be above 0 and below 1, got {self.test}")
         if self.dates is not None and self.dates < 0:
-            raise RecipeError("split: dates is how many of the last dates are tested, from 0")
+            raise RecipeError(f"split: dates must be at least 0, got {self.dates}")
 
     def is_test(self, customers: Sequence[Any]) -> NDArray[np.bool_]:
-        """Tell for each customer whether it is held out, (n,)."""
+        """Return a mask of the customers that are held out, shape (n,)."""
         limit = int(self.test * _BUCKETS)
         key = self.salt.encode()[:64]
         return np.array(
@@ -83,67 +86,66 @@ class Split:
         as_of: NDArray[np.datetime64],
         *,
         left: NDArray[np.int8],
-        known_after_days: int,
+        mature_days: int,
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Tell which rows of a table with dates are learned from, and which are tested.
+        """Split rows with dates by customer and forward in time.
 
         Parameters
         ----------
         held_out
-            From `is_test`, (n,).
+            Mask from `is_test`, shape (n,).
         as_of
-            The rows' dates, (n,).
+            Dates of the rows, shape (n,).
         left
-            1 for those who left, (n,).
-        known_after_days
-            How long after its date the outcome of a row is known: gap, horizon and grace.
+            1 for customers who churned, shape (n,).
+        mature_days
+            Days from a row's date until its outcome is known: gap, horizon and grace.
 
         Returns
         -------
         train, test
-            Bool, (n,) each; rows that are neither are left out.
+            Masks, shape (n,) each; rows in neither are left out.
 
         Raises
         ------
         RecipeError
-            If no date is early enough to learn from.
+            If no date is early enough to train on.
 
         Examples
         --------
         >>> dates = np.array(["2025-01-01", "2025-01-01", "2025-04-01", "2025-04-01"], "M8[D]")
         >>> held_out, left = np.array([True, False, True, False]), np.array([0, 1, 1, 0])
-        >>> Split().sides(held_out, dates, left=left, known_after_days=90)
+        >>> Split().sides(held_out, dates, left=left, mature_days=90)
         (array([False,  True, False, False]), array([False, False,  True, False]))
         """
         if self.dates == 0:
             return ~held_out, held_out
         moments = np.unique(as_of)
-        sides = _forward(held_out, as_of, moments[-(self.dates or 1) :][0], known_after_days)
+        first = moments[-(self.dates or 1) :][0]
+        sides = _split_at(held_out, as_of, first, mature_days)
         if not sides[0].any():
-            first = np.datetime_as_string(moments[-(self.dates or 1) :][0], "D")
             raise RecipeError(
-                f"split: no date lies {known_after_days} days before the first tested one, "
-                f"{first}, so that no outcome is known to learn from: add earlier snapshots, "
-                "shorten the horizon, or test at all dates with split=Split(dates=0)"
+                f"split: no date is {mature_days} days before the first tested one, "
+                f"{np.datetime_as_string(first, 'D')}, so no outcome is known to train on: add "
+                "earlier snapshots, shorten the horizon, or test at all dates with "
+                "split=Split(dates=0)"
             )
         if self.dates is not None:
             return sides
-        for first in moments[-2::-1]:
-            if left[sides[1]].sum() >= _ENOUGH:
+        for earlier in moments[-2::-1]:
+            if left[sides[1]].sum() >= _TEST_CHURNERS:
                 break
-            more = _forward(held_out, as_of, first, known_after_days)
-            if left[more[0]].sum() < _LEARNED_PER_TESTED * max(left[more[1]].sum(), 1):
+            train, test = _split_at(held_out, as_of, earlier, mature_days)
+            needed = _TRAIN_CHURNERS_PER_TEST_CHURNER * max(left[test].sum(), 1)
+            if left[train].sum() < needed:
                 break
-            sides = more
+            sides = train, test
         return sides
 
 
-def _forward(
-    held_out: NDArray[np.bool_],
-    as_of: NDArray[np.datetime64],
-    first: np.datetime64,
-    known_after_days: int,
+def _split_at(
+    held_out: NDArray[np.bool_], as_of: NDArray[np.datetime64], first: np.datetime64, days: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Learn from what was known on the first tested date, and test from it on."""
-    known = as_of + np.timedelta64(known_after_days, "D") <= first
-    return ~held_out & known, held_out & (as_of >= first)
+    """Train on outcomes known at the first tested date, and test from it on."""
+    is_known = as_of + np.timedelta64(days, "D") <= first
+    return ~held_out & is_known, held_out & (as_of >= first)

@@ -1,4 +1,4 @@
-"""What a new model must beat before customers meet it."""
+"""Promotion gate: paired comparisons of a new model with the baseline rule and the champion."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["GateResult", "PromotionGate"]
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """Whether a model may be promoted, and against what it was held.
+    """Verdict of a promotion gate.
 
     Parameters
     ----------
     passed
-        Whether it may.
+        True if the model may be promoted.
     baseline
-        The model against the rule.
+        Comparison with the baseline rule.
     champion
-        The model against the champion, if there is one that could score the table.
+        Comparison with the champion; None if there is none that can score the table.
     says
-        The verdict in sentences.
+        The verdict, one sentence per comparison.
     """
 
     passed: bool
@@ -36,7 +36,7 @@ class GateResult:
     says: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the verdict as JSON-able data."""
+        """Return JSON-compatible data."""
         return {
             "passed": self.passed,
             "baseline": self.baseline.to_dict(),
@@ -47,29 +47,30 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class PromotionGate:
-    """Promote a model only if it beats a rule and the running champion.
+    """Promote a model only if it beats the baseline rule and the champion.
 
-    Against the rule the whole interval of the gain must lie above zero: a model that is not
-    clearly better than a rule is not worth running. Against the champion the gain itself
-    must: both have proved themselves, and the better guess is the newer one's if it is ahead
-    on the same test customers. Intervals are paired, over resamples of those customers.
+    Against the rule the whole interval of the gain must be positive. Against the champion the
+    gain itself must: both models have passed the rule, and the better estimate wins. Intervals
+    are paired bootstrap intervals over the test customers.
 
     Parameters
     ----------
     metric
-        ``log_loss``, ``brier``, ``auc``... (see `churnkit.evaluation.METRICS`).
+        Metric of the comparison, a key of `churnkit.evaluation.METRICS`.
 
     Raises
     ------
     RecipeError
-        If there is no such metric.
+        If the metric is unknown.
     """
 
     metric: str = "log_loss"
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
-            raise RecipeError(f"gate: metric is one of {', '.join(METRICS)}")
+            raise RecipeError(
+                f"gate: metric must be one of {', '.join(METRICS)}, got '{self.metric}'"
+            )
 
     def judge(
         self,
@@ -82,37 +83,43 @@ class PromotionGate:
         seed: int,
         sample_weight: NDArray[Any] | None = None,
     ) -> GateResult:
-        """Hold a model's probabilities (n,) against the rule's and the champion's.
+        """Compare a model with the baseline rule and the champion.
 
         Parameters
         ----------
         y
-            Outcomes of the test customers, (n,).
+            Outcomes of the test customers, shape (n,).
         probability, baseline, champion
-            What the model, the rule and the champion said of them, (n,).
+            Predictions of the model, the rule and the champion, shape (n,).
         rule
-            The rule in a sentence.
+            Description of the rule.
         seed
-            For the resamples.
+            Seed of the resamples.
         sample_weight
-            What each customer counts, (n,).
+            Weight of each customer, shape (n,).
+
+        Returns
+        -------
+        GateResult
+            The verdict.
         """
 
-        def compared(other: NDArray[Any]) -> Comparison:
+        def compare_with(other: NDArray[Any]) -> Comparison:
             return compare(
                 y, probability, other, metric=self.metric, sample_weight=sample_weight, seed=seed
             )
 
-        against_rule = compared(baseline)
-        beats_rule = against_rule.verdict == "better"
-        says = [f"{'passed' if beats_rule else 'FAILED'} against the rule ({rule}): {against_rule}"]
-        against_champion = None
-        beats_champion = True
+        with_rule = compare_with(baseline)
+        passed = with_rule.verdict == "better"
+        says = [f"{_verdict(passed)} against the baseline rule ({rule}): {with_rule}"]
+        with_champion = None
         if champion is not None:
-            against_champion = compared(champion)
-            beats_champion = against_champion.gain.value > 0.0
-            verdict = "passed" if beats_champion else "FAILED"
-            says.append(f"{verdict} against the champion: {against_champion}")
-        return GateResult(
-            beats_rule and beats_champion, against_rule, against_champion, tuple(says)
-        )
+            with_champion = compare_with(champion)
+            beats_champion = with_champion.gain.value > 0.0
+            says.append(f"{_verdict(beats_champion)} against the champion: {with_champion}")
+            passed = passed and beats_champion
+        return GateResult(passed, with_rule, with_champion, tuple(says))
+
+
+def _verdict(passed: bool) -> str:  # noqa: FBT001 - the only argument
+    return "passed" if passed else "FAILED"

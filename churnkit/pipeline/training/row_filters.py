@@ -1,4 +1,4 @@
-"""Rows of a training table that nothing can be learned from, left out and counted."""
+"""Leave out rows of a training table without customer or label, and duplicates."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.contract import Contract
 
-__all__ = ["REASONS", "Reason", "leave_out_rows", "say_left_out"]
+__all__ = ["REASONS", "Reason", "describe_left_out", "has_text", "leave_out_rows"]
 
-Reason = Literal["unnamed", "unlabelled", "repeated"]
+Reason = Literal["unnamed", "unlabeled", "repeated"]
 REASONS: tuple[str, ...] = get_args(Reason)
-_SAYS = {
-    "unnamed": "name no customer",
-    "unlabelled": "do not say whether the customer left",
-    "repeated": "repeat an earlier row word for word",
+_DESCRIPTIONS = {
+    "unnamed": "without a customer",
+    "unlabeled": "without a label",
+    "repeated": "that duplicate an earlier row",
 }
 
 
 def leave_out_rows(
     contract: Contract, table: pa.Table, reasons: Sequence[str]
 ) -> tuple[pa.Table, dict[str, int]]:
-    """Leave out the rows that a recipe says it can do without.
+    """Leave out rows that cannot be learned from.
 
     Parameters
     ----------
     contract
-        Says which column is the customer and which the label, and which columns are read.
+        Contract that names the columns of the customer and the label.
     table
-        The training table, n rows.
+        Training table of n rows.
     reasons
-        ``"unnamed"``: no customer; ``"unlabelled"``: no label; ``"repeated"``: the columns that
-        training reads all equal those of an earlier row.
+        ``"unnamed"``: no customer; ``"unlabeled"``: no label; ``"repeated"``: equal to an
+        earlier row in all columns that training reads.
 
     Returns
     -------
     table
-        The rows that stay, in order.
+        The remaining rows, in order.
     counts
-        How many were left out, by reason, where any were.
+        Number of rows left out for each reason, where there are any.
 
     Raises
     ------
     RecipeError
-        If a reason is none of these.
+        If a reason is unknown.
 
     Examples
     --------
@@ -64,61 +64,67 @@ def leave_out_rows(
     >>> kept["member"].to_pylist(), counts
     (['a'], {'unnamed': 1, 'repeated': 1})
     """
-    strange = [reason for reason in reasons if reason not in REASONS]
-    if strange:
-        raise RecipeError(f"leave_out: '{strange[0]}' is none of {', '.join(REASONS)}")
+    for reason in reasons:
+        if reason not in REASONS:
+            raise RecipeError(f"leave_out must be among {', '.join(REASONS)}, got '{reason}'")
     counts: dict[str, int] = {}
     for reason in REASONS:
         if reason not in reasons or not table.num_rows:
             continue
-        keep = _kept(contract, table, reason)
+        keep = _select(contract, table, reason)
         if not keep.all():
             counts[reason] = int((~keep).sum())
             table = table.filter(pa.array(keep))
     return table, counts
 
 
-def say_left_out(counts: dict[str, int]) -> tuple[str, ...]:
-    """Say how many rows were left out, and why.
+def describe_left_out(counts: dict[str, int]) -> tuple[str, ...]:
+    """Describe how many rows were left out for each reason.
 
     Examples
     --------
-    >>> say_left_out({"unnamed": 2})
-    ('left out: 2 rows name no customer',)
+    >>> describe_left_out({"unnamed": 2})
+    ('left out: 2 rows without a customer',)
     """
-    return tuple(f"left out: {count:,} rows {_SAYS[reason]}" for reason, count in counts.items())
+    return tuple(
+        f"left out: {count:,} rows {_DESCRIPTIONS[reason]}" for reason, count in counts.items()
+    )
 
 
-def _kept(contract: Contract, table: pa.Table, reason: str) -> NDArray[np.bool_]:
-    everything = np.ones(table.num_rows, dtype=bool)
+def has_text(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    """Return a mask of the rows that are neither null nor blank, shape (n,)."""
+    values, index = distinct_values(one_array(column))
+    filled = np.array([read_text(value, lenient=True) != "" for value in values], dtype=bool)
+    rows: NDArray[np.bool_] = filled[index]
+    return rows
+
+
+def _select(contract: Contract, table: pa.Table, reason: str) -> NDArray[np.bool_]:
     if reason == "repeated":
-        return _first_of_each(contract, table)
+        return _first_occurrences(contract, table)
     column = contract.entity if reason == "unnamed" else contract.label
     if column is None or column.name not in table.column_names:
-        return everything
-    values, index = distinct_values(one_array(table[column.name]))
-    known = np.array([read_text(value, lenient=True) != "" for value in values])
-    kept: NDArray[np.bool_] = known[index]
-    return kept
+        return np.ones(table.num_rows, dtype=bool)
+    return has_text(table[column.name])
 
 
-def _first_of_each(contract: Contract, table: pa.Table) -> NDArray[np.bool_]:
-    """Mark the first of all rows that are equal in every column that training reads."""
+def _first_occurrences(contract: Contract, table: pa.Table) -> NDArray[np.bool_]:
+    """Mark the first of the rows that are equal in every column that training reads."""
     keys = np.zeros(table.num_rows, dtype=np.int64)
     for column in contract.required("train"):
         if column.name not in table.column_names:
             continue
         values, index = distinct_values(one_array(table[column.name]))
         numbers: dict[Any, int] = {}
-        places = [numbers.setdefault(_same(value), len(numbers)) for value in values]
-        codes = np.array(places, dtype=np.int64)[index]
-        # Numbered anew after each column, so that the product stays small.
-        _, keys = np.unique(keys * (len(numbers) + 1) + codes, return_inverse=True)
-    kept = np.zeros(table.num_rows, dtype=bool)
-    kept[np.unique(keys, return_index=True)[1]] = True
-    return kept
+        codes = [numbers.setdefault(_identity(value), len(numbers)) for value in values]
+        # Renumbered after each column, so that the product stays small.
+        combined = keys * (len(numbers) + 1) + np.array(codes, dtype=np.int64)[index]
+        _, keys = np.unique(combined, return_inverse=True)
+    first = np.zeros(table.num_rows, dtype=bool)
+    first[np.unique(keys, return_index=True)[1]] = True
+    return first
 
 
-def _same(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     text = read_text(value, lenient=True)
     return (id(value),) if text is None else text

@@ -1,4 +1,4 @@
-"""How long customers stay: a hazard that is fitted beside a recipe's model."""
+"""Fit and evaluate the hazard model of a recipe's lifetime."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedLifetime", "fit_lifetime"]
 
-_NEVER = ("feature", "label", "entity", "pii")
+_FORBIDDEN_ROLES = ("feature", "label", "entity", "pii")
 
 
 @dataclass(frozen=True)
 class FittedLifetime:
-    """A hazard that was fitted and tested.
+    """A fitted hazard model with its evaluation.
 
     Parameters
     ----------
     scorer
-        What the bundle keeps.
+        Scorer for the bundle.
     card
-        What the model card says of it.
+        Metrics for the model card.
     """
 
     scorer: HazardScorer
@@ -40,12 +40,12 @@ class FittedLifetime:
 
 
 def fit_lifetime(lifetime: Lifetime, data: TrainingData, *, seed: int) -> FittedLifetime:
-    """Fit a hazard on the training customers and test it on the others.
+    """Fit a hazard model on the training customers and evaluate it on the others.
 
     Raises
     ------
     RecipeError
-        If a column is missing, may not be used so or holds no numbers, or the model is no
+        If a column is missing, has a forbidden role or is not numeric, or the model is not a
         `HazardModel`.
     ModelDataError
         If the model refuses the rows.
@@ -58,18 +58,18 @@ def fit_lifetime(lifetime: Lifetime, data: TrainingData, *, seed: int) -> Fitted
     _refuse_columns(lifetime, data)
     model = HazardModel() if lifetime.model is None else lifetime.model
     if not isinstance(model, HazardModel):
-        raise RecipeError(f"lifetime: model is a {type(model).__name__}; it must be a HazardModel")
+        raise RecipeError(f"lifetime: model must be a HazardModel, got a {type(model).__name__}")
     model = clone(model).set_params(
         seed=seed, categorical_features=data.contract.categorical_features
     )
-    model.fit(data.train.X, *_watched(lifetime, data.train))
-    duration, event = _watched(lifetime, data.test)
+    model.fit(data.train.X, *_durations_and_events(lifetime, data.train))
+    duration, event = _durations_and_events(lifetime, data.test)
     horizons = [float(time) for time in lifetime.horizons or (model.scorer_.horizon,)]
     survival = model.predict_survival(data.test.X, horizons)
-    found = survival_calibration(duration, event, survival, horizons)
+    calibration = survival_calibration(duration, event, survival, horizons)
     rows = zip(
-        found.horizon, found.predicted_probability, found.churn_rate, found.low, found.high,
-        strict=True,
+        calibration.horizon, calibration.predicted_probability, calibration.churn_rate,
+        calibration.low, calibration.high, strict=True,
     )  # fmt: skip
     return FittedLifetime(
         model.scorer_,
@@ -81,7 +81,7 @@ def fit_lifetime(lifetime: Lifetime, data: TrainingData, *, seed: int) -> Fitted
             "integrated_brier": integrated_brier(duration, event, survival, horizons)
             if len(horizons) > 1
             else None,
-            "calibration": [[float(each) for each in row] for row in rows],
+            "calibration": [[float(value) for value in row] for row in rows],
         },
     )
 
@@ -90,15 +90,17 @@ def _refuse_columns(lifetime: Lifetime, data: TrainingData) -> None:
     for name in (lifetime.duration, lifetime.event):
         if name not in data.train.table.column_names:
             raise RecipeError(f"lifetime: the table has no column '{name}'")
-        if name in data.contract and data.contract[name].has_role(*_NEVER):
+        if name in data.contract and data.contract[name].has_role(*_FORBIDDEN_ROLES):
             role = data.contract[name].role
             raise RecipeError(
-                f"lifetime: column '{name}' has the role {role}; a column that tells the future "
-                "must not be one: give it the role ignore"
+                f"lifetime: column '{name}' has the role {role}, but its values depend on the "
+                "future: give it the role ignore"
             )
 
 
-def _watched(lifetime: Lifetime, part: Part) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _durations_and_events(
+    lifetime: Lifetime, part: Part
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return _numbers(part.table, lifetime.duration), _numbers(part.table, lifetime.event)
 
 
@@ -107,12 +109,12 @@ def _numbers(table: pa.Table, name: str) -> NDArray[np.float64]:
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.int8())
     try:
-        found = pc.cast(column, pa.float64())
+        numbers = pc.cast(column, pa.float64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        raise RecipeError(f"lifetime: column '{name}' holds what is no number") from None
-    if found.null_count:
+        raise RecipeError(f"lifetime: column '{name}' must be numeric") from None
+    if numbers.null_count:
         raise RecipeError(
-            f"lifetime: column '{name}' is missing in {found.null_count:,} rows: say for each "
-            "customer how long they were watched"
+            f"lifetime: column '{name}' is missing in {numbers.null_count:,} rows: give the time "
+            "until churn or until the last observation"
         )
-    return np.asarray(found.to_numpy(), dtype=np.float64)
+    return np.asarray(numbers.to_numpy(), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Train a recipe: data, model, test, gate, bundle, registry."""
+"""Train a recipe: read, fit, evaluate, compare, save and register."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
+from churnkit.bundle.parts.ranker import Ranker
 from churnkit.bundle.registry.mlflow import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.core.project import Project, find_project
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.evaluation.drift.profile import Profile
-from churnkit.pipeline.checks.actions import refuse_unfit_actions
+from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.feature_ranges import training_ranges
-from churnkit.pipeline.tracking.mlflow_run import Run, record
+from churnkit.pipeline.tracking.mlflow_run import Run, log_run
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.initial_bandit import first_ranker
 from churnkit.pipeline.training.survival import fit_lifetime
 from churnkit.pipeline.training.uplift import fit_experiment
 
@@ -53,30 +53,30 @@ _PACKAGES = ("lightgbm", "numpy", "scikit-learn")
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training run came to.
+    """Result of a training run.
 
     Parameters
     ----------
     name, version
-        The registered model.
+        Registered model.
     digest
-        The bundle's digest.
+        Digest of the bundle.
     promoted
-        Whether this version is the champion now.
+        True if this version became the champion.
     unchanged
-        Whether the champion already was this very bundle, so that nothing was registered.
+        True if the champion is the same bundle, so that nothing was registered.
     gate
-        The verdicts; None if unchanged.
+        Verdict of the promotion gate; None if unchanged.
     evaluation
-        Metrics on the test customers, beside the rule's.
+        Metrics of the model and the baseline rule on the test customers.
     rule
-        The rule that stands as the baseline, in a sentence.
+        Description of the baseline rule.
     winner
-        Which candidate won.
+        Name of the selected candidate.
     run_id
-        MLflow's run; None if unchanged.
+        Run in MLflow; None if unchanged.
     warnings
-        What a reader should know.
+        Rows left out, waived findings, and problems with the champion, one sentence each.
     """
 
     name: str
@@ -92,7 +92,7 @@ class TrainingResult:
     warnings: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
+        """Return JSON-compatible data."""
         return {
             "name": self.name,
             "version": self.version,
@@ -115,10 +115,10 @@ def train(
     replace_champion: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> TrainingResult:
-    """Train a recipe's model, test it, and promote it if it passes its gate.
+    """Train a recipe's model, evaluate it, and promote it if it passes its gate.
 
-    The model is fitted on the training customers and tested on the held-out ones; the bundle
-    that was tested is the bundle that is registered. MLflow keeps the run; the version gets
+    The model is fitted on the training customers and evaluated on the held-out ones; the
+    evaluated bundle is the one that is registered. The run is logged to MLflow; the version gets
     the alias ``challenger``, and ``champion`` if it passes.
 
     Parameters
@@ -126,121 +126,114 @@ def train(
     recipe
         From `load_recipe`.
     project
-        Whose store is used; the recipe's own if not given.
+        Project with the model store. Default: the recipe's project.
     replace_champion
-        Whether to promote a model that beats the rule although the champion can no longer
-        read the table, or cannot be read itself.
+        Promote a model that beats the baseline rule although the champion cannot score the
+        table, or cannot be loaded.
     progress
-        Called with a few words before each step.
+        Called with a description before each step.
+
+    Returns
+    -------
+    TrainingResult
+        The registered version with its evaluation.
 
     Raises
     ------
     DataError
-        If the table breaks its contract.
+        If the table violates its contract.
     """
     project = project or find_project(recipe.path.parent if recipe.path else None)
     progress("reading the table")
     table = read_training_table(recipe, project.root)
-    progress(f"checking {table.num_rows:,} rows against the contract")
+    progress(f"validating {table.num_rows:,} rows")
     data = prepare(recipe, table)
-    refuse_unfit_actions(recipe, data)
+    refuse_invalid_actions(recipe, data.contract)
     progress("opening the model registry")
     with quiet_mlflow():
         registry = Registry(project)
     progress(f"fitting on {len(data.train.y):,} customers, testing on {len(data.test.y):,}")
     fitted = fit(recipe, data, store=project.store, progress=progress)
     if recipe.uplift is not None:
-        progress("measuring what past treatments did")
-    tried = fit_experiment(recipe, data, project.root, fitted)
+        progress("estimating effects of past treatments")
+    uplift = fit_experiment(recipe, data, project.root, fitted)
     progress("writing the model card")
-    parts = _parts(recipe, data, fitted, tried)
-    with tempfile.TemporaryDirectory() as aside:
-        folder = Path(aside) / "bundle"
+    parts = _bundle_parts(recipe, data, fitted, uplift)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "bundle"
         manifest = RetentionModel(parts).save(
             folder, name=recipe.name, lineage=_lineage(recipe, data)
         )
         if SIGNING_KEY in os.environ:
             sign(folder, os.environ[SIGNING_KEY])
-        champion, trouble = _champion(registry, recipe.name)
+        champion, problem = _load_champion(registry, recipe.name)
         if champion is not None and champion[0].digest == manifest.digest:
-            return _unchanged(fitted, champion[0], manifest)
-        progress("holding it against the rule and the champion")
-        scored, unreadable = _score_champion(champion, data)
-        trouble = trouble or unreadable
-        gate = _judge(recipe, data, fitted, scored)
-        progress("recording the run and registering the version")
-        run_id, version = record(
+            return _result(fitted, manifest, champion[0].version, unchanged=True)
+        progress("comparing with the baseline rule and the champion")
+        scores, score_problem = _score_champion(champion, data)
+        problem = problem or score_problem
+        gate = recipe.gate.judge(
+            data.test.y,
+            fitted.probability,
+            fitted.rule,
+            scores,
+            rule=fitted.rule_says,
+            sample_weight=data.test.weight,
+            seed=recipe.seed,
+        )
+        progress("logging the run and registering the version")
+        run_id, version = log_run(
             Run(recipe, data, fitted, gate, manifest, folder, parts.card), registry
         )
-    promoted = gate.passed and (trouble is None or replace_champion)
-    # The last two steps: whatever ends the run before them leaves the champion as it was.
+    promoted = gate.passed and (problem is None or replace_champion)
+    # Last, so that a run that fails earlier leaves the champion as it was.
     registry.promote(recipe.name, version, CHALLENGER)
     if promoted:
         registry.promote(recipe.name, version, CHAMPION)
+    return _result(
+        fitted,
+        manifest,
+        version,
+        promoted=promoted,
+        gate=gate,
+        run_id=run_id,
+        warnings=(
+            *data.left_out,
+            *data.waived,
+            *(() if uplift is None else (f"past treatments: {uplift.card['verdict']}",)),
+            *(() if problem is None else (problem,)),
+        ),
+    )
+
+
+def _result(
+    fitted: Fitted,
+    manifest: Manifest,
+    version: str,
+    *,
+    promoted: bool = False,
+    unchanged: bool = False,
+    gate: GateResult | None = None,
+    run_id: str | None = None,
+    warnings: tuple[str, ...] = (),
+) -> TrainingResult:
     return TrainingResult(
-        name=recipe.name,
+        name=manifest.name,
         version=version,
         digest=manifest.digest,
         promoted=promoted,
-        unchanged=False,
+        unchanged=unchanged,
         gate=gate,
         evaluation=fitted.evaluation,
         rule=fitted.rule_says,
         winner=fitted.winner,
         run_id=run_id,
-        warnings=(
-            *data.left_out,
-            *data.waived,
-            *(() if tried is None else (f"past treatments: {tried.card['verdict']}",)),
-            *(() if trouble is None else (trouble,)),
-        ),
+        warnings=warnings,
     )
 
 
-def _unchanged(fitted: Fitted, champion: Version, manifest: Manifest) -> TrainingResult:
-    return TrainingResult(
-        name=manifest.name,
-        version=champion.version,
-        digest=manifest.digest,
-        promoted=False,
-        unchanged=True,
-        gate=None,
-        evaluation=fitted.evaluation,
-        rule=fitted.rule_says,
-        winner=fitted.winner,
-        run_id=None,
-    )
-
-
-def _judge(
-    recipe: Recipe,
-    data: TrainingData,
-    fitted: Fitted,
-    champion: NDArray[np.float64] | None,
-) -> GateResult:
-    return recipe.gate.judge(
-        data.test.y,
-        fitted.probability,
-        fitted.rule,
-        champion,
-        rule=fitted.rule_says,
-        sample_weight=data.test.weight,
-        seed=recipe.seed,
-    )
-
-
-def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
-    """Find groups of behaviour, so that reports and new customers have the same ones."""
-    from churnkit.insights.segmentation.kmeans import cluster_rows
-
-    try:
-        return cluster_rows(data.contract.features, data.train.X, seed=recipe.seed)
-    except DataError:
-        return None
-
-
-def _parts(
-    recipe: Recipe, data: TrainingData, fitted: Fitted, tried: UpliftArtifact | None = None
+def _bundle_parts(
+    recipe: Recipe, data: TrainingData, fitted: Fitted, uplift: UpliftArtifact | None
 ) -> ModelContents:
     golden = synthetic_rows(
         data.test.X,
@@ -259,9 +252,9 @@ def _parts(
         scorer=fitted.model.scorer_,
         calibration=fitted.model.calibration_,
         catalogue=recipe.catalogue,
-        ranker=first_ranker(recipe, data),
+        ranker=_initial_ranker(recipe, data),
         timeline=recipe.timeline,
-        card=card if tried is None else {**card, "uplift": tried.card},
+        card=card if uplift is None else {**card, "uplift": uplift.card},
         golden=golden if len(golden) else None,
         texts=fitted.texts(),
         ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
@@ -273,8 +266,37 @@ def _parts(
             categorical=data.contract.categorical_features,
         ).to_dict(),
         clusters=_clusters(recipe, data),
-        uplift=None if tried is None else tried.actions,
+        uplift=None if uplift is None else uplift.actions,
     )
+
+
+def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
+    """Cluster the training customers, so that reports and new customers share the segments."""
+    from churnkit.insights.segmentation.kmeans import cluster_rows
+
+    try:
+        return cluster_rows(data.contract.features, data.train.X, seed=recipe.seed)
+    except DataError:
+        return None
+
+
+def _initial_ranker(recipe: Recipe, data: TrainingData) -> Ranker | None:
+    """Return a ranker with the columns' scales and no observations; None without a ranking."""
+    if recipe.ranking is None:
+        return None
+    from churnkit.decisions.ranking.compiled import compile_ranking
+    from churnkit.models import LinearBandit
+
+    compiled = compile_ranking(recipe.ranking, data.contract.encoded("recommend"))
+    bandit = LinearBandit.new(
+        customer_features=len(compiled.indices),
+        option_features=compiled.option_features.shape[1],
+        categories=compiled.categories,
+        seed=recipe.seed,
+    )
+    # The bandit reads features only, which come first in every encoded row.
+    rows = data.train.X[:, list(compiled.indices)]
+    return Ranker(recipe.ranking, bandit.fit_scale(rows, compiled.option_features))
 
 
 def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
@@ -288,7 +310,7 @@ def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def _champion(
+def _load_champion(
     registry: Registry, name: str
 ) -> tuple[tuple[Version, RetentionModel] | None, str | None]:
     try:
@@ -300,27 +322,29 @@ def _champion(
         with quiet_mlflow():
             return (version, RetentionModel.load(registry.bundle(version))), None
     except (BundleError, ModelNotFoundError) as error:
-        return None, _stale(f"the champion, version {version.version}, cannot be read: {error}")
+        return None, _challenger_note(
+            f"champion version {version.version} cannot be loaded: {error}"
+        )
 
 
 def _score_champion(
     champion: tuple[Version, RetentionModel] | None, data: TrainingData
 ) -> tuple[NDArray[np.float64] | None, str | None]:
-    """Score the test customers with the champion, through its own contract."""
+    """Score the test customers with the champion and its contract."""
     if champion is None:
         return None, None
     version, model = champion
     try:
         encoded = model.encode(data.test.table)
     except DataError as error:
-        return None, _stale(f"the champion, version {version.version}, lacks a column: {error}")
+        return None, _challenger_note(f"champion version {version.version} lacks a column: {error}")
     if not encoded.valid.all():
-        refused = int((~encoded.valid).sum())
-        return None, _stale(
-            f"the champion, version {version.version}, refuses {refused:,} of the test rows"
+        invalid = int((~encoded.valid).sum())
+        return None, _challenger_note(
+            f"champion version {version.version} refuses {invalid:,} of the test rows"
         )
     return model.probabilities(encoded), None
 
 
-def _stale(says: str) -> str:
-    return f"{says}. The new model is a challenger; promote it with --replace-champion"
+def _challenger_note(problem: str) -> str:
+    return f"{problem}. The new model is a challenger; promote it with --replace-champion"

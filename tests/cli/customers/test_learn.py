@@ -66,7 +66,7 @@ def test_a_ranking_is_trained_learned_and_cannot_be_planned(churnkit, ranking_sh
     assert (folder / ".churnkit" / "bandits" / "shop" / "000001" / "manifest.json").is_file()
     code, out, err = churnkit("learn", "--journal", url, "--json", folder=folder)
     assert (code, json.loads(out)["decisions"]) == (0, 0)
-    assert "nothing new" in err
+    assert "no new decisions" in err
     code, _, err = churnkit("plan", customers, folder=folder)
     assert (code, "ranks options" in err, "churnkit rank" in err) == (1, True, True)
     code, out, err = churnkit("rank", customers, "-o", folder / "lists.csv", folder=folder)

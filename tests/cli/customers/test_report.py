@@ -64,13 +64,13 @@ def test_tables_alone_make_a_report_where_there_is_no_model(churnkit, tmp_path, 
     )
     assert code == 0, err
     assert "Revenue" in out
-    assert "there is no model here" in err
+    assert "no model in this project" in err
 
 
 def test_with_nothing_it_says_what_to_give(churnkit, tmp_path):
     code, _, err = churnkit("report", folder=tmp_path)
     assert code == 1
-    assert "there is nothing to report on" in err
+    assert "no data to report on" in err
 
 
 @pytest.mark.parametrize(

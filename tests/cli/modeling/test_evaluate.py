@@ -1,4 +1,4 @@
-"""``churnkit evaluate``: the model on labelled customers, and the journal's verdicts."""
+"""``churnkit evaluate``: the model on labeled customers, and the journal's verdicts."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def journal(tmp_path):
 ASKED = ("--outcome", "stayed", "--horizon-days", "10", "--until", "2026-03-01")
 
 
-def test_the_journal_says_what_worked(churnkit, journal):
+def test_an_experiment_is_evaluated_from_the_journal(churnkit, journal):
     code, out, err = churnkit("evaluate", *ASKED, "--journal", journal)
     assert code == 0
     assert "works" in out
@@ -52,7 +52,7 @@ def test_the_journal_says_what_worked(churnkit, journal):
     assert json.loads(out)["readouts"]["global"]["verdict"] == "works"
 
 
-def test_what_was_known_before_narrows_the_interval(churnkit, journal, tmp_path):
+def test_a_covariate_narrows_the_interval(churnkit, journal, tmp_path):
     with Journal.open(journal) as opened:
         stayed = {row["customer"] for row in opened.outcomes().to_pylist()}
     rng = np.random.default_rng(1)
@@ -96,13 +96,11 @@ def test_what_was_known_before_narrows_the_interval(churnkit, journal, tmp_path)
         ("nothing.csv:x", "nothing.csv"),
         ("nothing.csv", "write it as FILE:COLUMN"),
         ("{file}:y", "has no column 'y'"),
-        ("{file}:word", "holds what is no number"),
-        ("{file}:x", "1 customers stand in several rows"),
+        ("{file}:word", "must hold numbers"),
+        ("{file}:x", "1 rows repeat a customer"),
     ],
 )
-def test_a_table_of_before_that_cannot_be_read_is_refused(
-    churnkit, journal, tmp_path, before, says
-):
+def test_a_covariate_that_cannot_be_read_is_refused(churnkit, journal, tmp_path, before, says):
     file = tmp_path / "before.csv"
     again = "a,1,z\n" if before.endswith(":x") else ""
     file.write_text(f"customer_id,x,word\na,1,z\n{again}")
@@ -112,7 +110,7 @@ def test_a_table_of_before_that_cannot_be_read_is_refused(
     assert says in err
 
 
-def test_what_people_said_of_recommendations_is_counted(churnkit, journal):
+def test_reviews_of_recommendations_are_counted(churnkit, journal):
     with Journal.open(journal) as opened:
         called = [row["key"] for row in opened.decisions().to_pylist() if row["action"] == "call"]
         words = [
@@ -145,25 +143,25 @@ def test_what_people_said_of_recommendations_is_counted(churnkit, journal):
     assert counted["reasons"] == {"on leave": 4, "other": 1}
     assert "c99" not in out
     _, out, _ = churnkit("evaluate", *ASKED, "--journal", journal)
-    assert "what people said of recommendations" in out
+    assert "Reviews of recommendations" in out
 
 
-def test_the_journal_says_whether_a_policy_may_replace_the_running_one(churnkit, journal):
+def test_a_candidate_policy_is_evaluated_from_the_journal(churnkit, journal):
     asked = ("evaluate", "--policy", "always:call", *ASKED, "--journal", journal)
     code, out, err = churnkit(*asked)
     assert code == 0
-    assert "the running policy" in out
+    assert "running policy" in out
     assert "yes, the new policy may replace the running one" in err
     code, out, _ = churnkit(*asked, "--json")
     assert json.loads(out)["may_replace"] is True
 
 
-def test_an_empty_journal_and_half_a_question_are_refused_with_a_message(churnkit, tmp_path):
+def test_an_empty_journal_and_incomplete_arguments_are_refused(churnkit, tmp_path):
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
     for asked, says in (
         (("--outcome", "stayed", "--journal", empty), "the journal has no decisions"),
-        ((), "say what to evaluate"),
-        (("--policy", "none"), "say what to evaluate"),
+        ((), "nothing to evaluate"),
+        (("--policy", "none"), "nothing to evaluate"),
         (("new.csv", "--outcome", "stayed"), "one of the two"),
     ):
         code, out, err = churnkit("evaluate", *asked)
@@ -177,10 +175,10 @@ def shop(trained_shop):
     return trained_shop[0].root
 
 
-def test_a_labelled_table_measures_the_model(churnkit, shop, rows_of_shop, to_csv, tmp_path):
+def test_a_labeled_table_evaluates_the_model(churnkit, shop, rows_of_shop, to_csv, tmp_path):
     rows = rows_of_shop(300, seed=5)
     rows[0]["churned"] = ""
-    table = to_csv(tmp_path / "labelled.csv", rows)
+    table = to_csv(tmp_path / "labeled.csv", rows)
     code, out, err = churnkit("evaluate", table, "--json", folder=shop)
     assert code == 0, err
     found = json.loads(out)

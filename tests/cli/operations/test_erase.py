@@ -123,8 +123,8 @@ def test_a_look_changes_nothing(churnkit, used):
     code, out, err = churnkit("erase", "--customer", CANARY, "--dry-run", folder=used)
     assert code == DONE
     assert "Would be erased" in out
-    assert "Trained with their rows" in out
-    assert "your own tables may still hold them" in err
+    assert "Models trained on these customers" in out
+    assert "source tables may still hold these customers" in err
     assert holding(used, CANARY) == before
 
 
@@ -153,14 +153,14 @@ def test_a_version_from_before_says_that_it_does_not_know(churnkit, shop_copy):
     for file in shop_copy.root.rglob("members/customers.npy"):
         file.unlink()
     _, _, err = churnkit("erase", "--customer", "ann", folder=shop_copy.root)
-    assert "not known whom they were trained on: shop 1" in err
+    assert "training customers not recorded for: shop 1" in err
 
 
 def test_files_that_were_moved_are_named(churnkit, used):
     (used / "scores.csv").rename(used / "elsewhere.csv")
     code, _, err = churnkit("erase", "--customer", CANARY, folder=used)
     assert code == DONE
-    assert "scores.csv is no longer there: if it was moved, name it with --file" in err
+    assert "scores.csv no longer exists: if it was moved, name it with --file" in err
     assert holding(used, CANARY) == ["elsewhere.csv"]
 
 

@@ -236,7 +236,7 @@ class TestFiles:
         assert code == DONE
         assert own.read_text() == "# mine\n"
         assert json.loads(out)["kept"] == ["schemas/bank_churners.py"]
-        assert "bank_churners.py is there already and stays as it is" in err
+        assert "bank_churners.py, which exists already" in err
         code, out, _ = churnkit("init", "project", "--from", table, "--json", folder=tmp_path)
         assert (code, json.loads(out)["written"]) == (DONE, [])
 
@@ -265,7 +265,7 @@ class TestFiles:
         assert 'missing=["?", "n/a"]' in schema
         assert 'missing=["error"]' in schema
         recipe = (tmp_path / "project/training/members.py").read_text()
-        assert 'leave_out=("unnamed", "unlabelled")' in recipe
+        assert 'leave_out=("unnamed", "unlabeled")' in recipe
 
 
 class TestRefusals:

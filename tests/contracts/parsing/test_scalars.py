@@ -63,7 +63,7 @@ def test_blank_text_is_a_missing_value_in_every_column(text, lenient):
 
 @pytest.mark.parametrize(
     "value",
-    [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, Decimal("NaN"), np.datetime64("NaT")],
+    [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, Decimal("NaN"), np.datetime64("NaT", "us")],
 )
 def test_every_library_s_missing_value_is_missing(value):
     assert is_missing(value)

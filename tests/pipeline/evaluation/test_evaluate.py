@@ -11,13 +11,13 @@ from churnkit.evaluation import EvaluationError
 from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
 from churnkit.pipeline.evaluation.candidate_policy import read_policy
 from churnkit.pipeline.evaluation.evaluate import (
-    JournalQuestion,
+    JournalQuery,
     evaluate_experiment,
-    evaluate_replacement,
+    evaluate_policy,
 )
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
-STAYED = JournalQuestion("stayed", 30, until=DAY + timedelta(days=90), level=0.999)
+STAYED = JournalQuery("stayed", 30, until=DAY + timedelta(days=90), level=0.999)
 
 
 def filled(journal, *, rows=1500, propensity=True, outcomes=True, seed=0):
@@ -59,7 +59,7 @@ def test_a_policy_that_calls_the_right_half_may_replace_chance(journal, tmp_path
     plan = tmp_path / "plan.csv"
     lines = [f"c{at},{'call' if at % 2 == 0 else ''}" for at in range(1500)]
     plan.write_text("customer_id,action\n" + "\n".join(lines) + "\n")
-    answer = evaluate_replacement(journal, STAYED, read_policy(str(plan)))
+    answer = evaluate_policy(journal, STAYED, read_policy(str(plan)))
     assert answer.replacement.verdict == "yes"
     assert answer.replacement.new["dr"].low < 0.65 < answer.replacement.new["dr"].high
     assert answer.arms == ("call", "none")
@@ -71,14 +71,14 @@ def test_the_opposite_policy_may_not(journal, tmp_path):
     plan = tmp_path / "plan.csv"
     lines = [f"c{at},{at % 2},{1 - at % 2}" for at in range(1400)]
     plan.write_text("customer_id,call,none\n" + "\n".join(lines) + "\n")
-    answer = evaluate_replacement(journal, STAYED, read_policy(str(plan)))
+    answer = evaluate_policy(journal, STAYED, read_policy(str(plan)))
     assert answer.replacement.verdict == "worse"
     assert 50 < answer.unknown < 100
 
 
 def test_rules_in_one_word_are_policies_too(journal):
     none, call = (
-        evaluate_replacement(journal, STAYED, read_policy(said)).replacement.new["dr"].value
+        evaluate_policy(journal, STAYED, read_policy(said)).replacement.new["dr"].value
         for said in ("none", "always:call")
     )
     assert none == pytest.approx(0.5, abs=0.06)
@@ -92,8 +92,8 @@ def test_less_churn_is_better():
             OutcomeRecord(f"o{at}", "churned", 1.0, DAY + timedelta(days=20), customer=f"c{at}")
             for at in range(0, 1500, 7)
         )
-        question = JournalQuestion("churned", 30, until=DAY + timedelta(days=90))
-        answer = evaluate_replacement(opened, question, read_policy("none"))
+        question = JournalQuery("churned", 30, until=DAY + timedelta(days=90))
+        answer = evaluate_policy(opened, question, read_policy("none"))
         assert answer.replacement.old.value < 0
 
 
@@ -107,19 +107,19 @@ def test_the_holdout_shows_what_the_policy_does(journal):
 
 
 def test_only_decisions_that_were_asked_for_count(journal):
-    since = JournalQuestion("stayed", 30, STAYED.until, since=DAY + timedelta(days=5))
+    since = JournalQuery("stayed", 30, STAYED.until, since=DAY + timedelta(days=5))
     assert evaluate_experiment(journal, since).customers == 750
     with pytest.raises(EvaluationError, match="no decisions"):
-        evaluate_experiment(journal, JournalQuestion("stayed", 30, policy="other"))
+        evaluate_experiment(journal, JournalQuery("stayed", 30, policy="other"))
 
 
 def test_an_empty_journal_says_so():
     with Journal.open("sqlite://") as opened:
         for ask in (
             lambda: evaluate_experiment(opened, STAYED),
-            lambda: evaluate_replacement(opened, STAYED, read_policy("none")),
+            lambda: evaluate_policy(opened, STAYED, read_policy("none")),
         ):
-            with pytest.raises(EvaluationError, match="no decisions: record what is decided"):
+            with pytest.raises(EvaluationError, match="no decisions: log decisions"):
                 ask()
 
 
@@ -127,7 +127,7 @@ def test_decisions_without_propensities_say_what_to_do():
     with Journal.open("sqlite://") as opened:
         filled(opened, rows=200, propensity=False)
         with pytest.raises(EvaluationError, match="none of 200 decisions has a propensity"):
-            evaluate_replacement(opened, STAYED, read_policy("none"))
+            evaluate_policy(opened, STAYED, read_policy("none"))
 
 
 def test_too_few_outcomes_say_what_is_missing(tmp_path):
@@ -135,21 +135,21 @@ def test_too_few_outcomes_say_what_is_missing(tmp_path):
     plan.write_text("customer_id,action\nc0,call\nc1,\n")
     with Journal.open("sqlite://") as opened:
         filled(opened, rows=120, outcomes=False)
-        with pytest.raises(EvaluationError, match="no outcome 'stayed'; it has: none at all"):
-            evaluate_replacement(opened, STAYED, read_policy("none"))
+        with pytest.raises(EvaluationError, match="no outcome 'stayed'; it has: none"):
+            evaluate_policy(opened, STAYED, read_policy("none"))
         opened.record_outcomes([OutcomeRecord("o", "stayed", 1.0, DAY, customer="c1")])
-        with pytest.raises(EvaluationError, match="118 are for customers whom the other policy"):
-            evaluate_replacement(opened, STAYED, read_policy(str(plan)))
+        with pytest.raises(EvaluationError, match="118 are for customers that the candidate"):
+            evaluate_policy(opened, STAYED, read_policy(str(plan)))
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (None, "there is no file"),
+        (None, "no file"),
         ("customer_id,call\nc1,1\n", "neither a column 'action'"),
         ("customer_id,call,none\nc1,0.5,0.6\n", "probabilities of 1 customers do not sum"),
         ("customer_id,call,none\nc1,x,y\n", "must be probabilities"),
-        ("customer_id,action\nc1,a\nc1,b\n", "1 customers stand in several rows"),
+        ("customer_id,action\nc1,a\nc1,b\n", "1 rows repeat a customer"),
     ],
 )
 def test_files_that_are_no_policy_are_refused(text, says, tmp_path):
@@ -158,5 +158,5 @@ def test_files_that_are_no_policy_are_refused(text, says, tmp_path):
         plan.write_text(text)
     with pytest.raises(ChurnkitError, match=says):
         read_policy(str(plan))
-    with pytest.raises(ChurnkitError, match="names no action"):
+    with pytest.raises(ChurnkitError, match="has no action"):
         read_policy("always:")

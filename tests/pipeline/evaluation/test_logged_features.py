@@ -12,15 +12,15 @@ import pytest
 from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
 from churnkit.pipeline.evaluation.candidate_policy import read_policy
-from churnkit.pipeline.evaluation.evaluate import JournalQuestion, evaluate_replacement
+from churnkit.pipeline.evaluation.evaluate import JournalQuery, evaluate_policy
 from churnkit.pipeline.evaluation.logged_features import (
     logged_features,
-    logged_places,
+    logged_positions,
     read_details,
 )
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
-CLICKED = JournalQuestion("clicked", 7, until=DAY + timedelta(days=60))
+CLICKED = JournalQuery("clicked", 7, until=DAY + timedelta(days=60))
 OPTIONS = ("a", "b", "c")
 
 
@@ -38,7 +38,7 @@ def test_numbers_words_and_gaps_become_columns():
     assert found.shape == (4, 7)
     assert logged_features([{}, {}]) is None
     assert logged_features(read_details([None, "[]", '{"row": 3}'])) is None
-    assert logged_places([{}, {}]) is None
+    assert logged_positions([{}, {}]) is None
 
 
 @pytest.fixture(scope="module")
@@ -83,37 +83,37 @@ def lists(tmp_path, *, right):
 
 
 def test_lists_are_judged_place_by_place(journal, tmp_path):
-    answer = evaluate_replacement(journal, CLICKED, read_policy(lists(tmp_path, right=True)))
+    answer = evaluate_policy(journal, CLICKED, read_policy(lists(tmp_path, right=True)))
     value = answer.replacement.new["dr"]
     # The first place is right for all (.5), the second for none (.05): .275 a place.
     assert value.low < 0.275 < value.high
     assert answer.replacement.verdict == "yes"
-    wrong = evaluate_replacement(journal, CLICKED, read_policy(lists(tmp_path, right=False)))
+    wrong = evaluate_policy(journal, CLICKED, read_policy(lists(tmp_path, right=False)))
     assert wrong.replacement.verdict == "worse"
     assert json.dumps(answer.to_dict())
 
 
 def test_what_was_known_makes_the_interval_narrower(journal, tmp_path, monkeypatch):
     policy = read_policy(lists(tmp_path, right=True))
-    told = evaluate_replacement(journal, CLICKED, policy).replacement.new["dr"]
+    told = evaluate_policy(journal, CLICKED, policy).replacement.new["dr"]
     monkeypatch.setattr(
         "churnkit.pipeline.evaluation.evaluate.logged_features", lambda _details: None
     )
-    blind = evaluate_replacement(journal, CLICKED, policy).replacement.new["dr"]
+    blind = evaluate_policy(journal, CLICKED, policy).replacement.new["dr"]
     assert told.high - told.low < blind.high - blind.low
 
 
 def test_lists_that_cannot_be_are_refused(tmp_path):
     file = tmp_path / "lists.csv"
     file.write_text("customer_id,place,action\nc1,1,a\nc1,1,b\n")
-    with pytest.raises(ChurnkitError, match="1 places of a customer"):
+    with pytest.raises(ChurnkitError, match="1 rows repeat a place"):
         read_policy(str(file))
     file.write_text("customer_id,place,action\nc1,first,a\n")
-    with pytest.raises(ChurnkitError, match="no whole number"):
+    with pytest.raises(ChurnkitError, match="must hold integers"):
         read_policy(str(file))
     file.write_text("customer_id,place,action\nc1,,\nc2,1,a\n")
     found = read_policy(str(file))
-    assert found.over(["c1", "c2", "c2"], ["a", "none"], [0, 0, 1]).tolist() == [
+    assert found.probabilities(["c1", "c2", "c2"], ["a", "none"], [0, 0, 1]).tolist() == [
         [0.0, 1.0],
         [1.0, 0.0],
         [0.0, 1.0],

@@ -15,7 +15,7 @@ from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.errors import RecipeError
 from churnkit.models import LogisticModel
 from churnkit.pipeline.model_card.card import build_card
-from churnkit.pipeline.model_card.slices import groups_of
+from churnkit.pipeline.model_card.slices import slice_customers
 from churnkit.pipeline.training.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
 
@@ -42,7 +42,7 @@ def test_the_bundles_card_tells_data_figures_groups_drivers_and_limits(shop_mode
     assert "comparisons" in card["slices"]["verdict"] or "No group" in card["slices"]["verdict"]
 
 
-def test_a_longer_stay_is_told_to_mean_less_churn(shop_model):
+def test_a_longer_tenure_means_less_churn(shop_model):
     curve = shop_model.card["drivers"][0]["dependence"]
     assert curve[0]["says"].startswith("Customer for: ")
     assert curve[0]["says"].endswith(" months")
@@ -70,16 +70,16 @@ def test_mlflow_holds_the_card_as_data_and_as_a_page(trained_shop, shop_model):
 
 def test_the_recipes_own_words_come_first(trained):
     recipe, data, fitted = trained
-    told = replace(recipe, use="To call them.", limits=("Not for prices.",))
-    card = build_card(told, data, fitted)
+    declared = replace(recipe, use="To call them.", limits=("Not for prices.",))
+    card = build_card(declared, data, fitted)
     assert card["use"] == "To call them."
     assert card["limits"][0] == "Not for prices."
     json.dumps(card, allow_nan=False)
 
 
-def test_groups_are_those_that_the_recipe_names(trained):
+def test_slices_are_those_that_the_recipe_names(trained):
     _, data, _ = trained
-    groups = groups_of(data, ("plan", "may_call", "tenure_months"))
+    groups = slice_customers(data, ("plan", "may_call", "tenure_months"))
     assert set(groups) == {"Plan", "May be called", "Customer for"}
     assert set(groups["Plan"]) == {"basic", "plus", "pro"}
     assert len(set(groups["Customer for"])) == 4
@@ -87,13 +87,13 @@ def test_groups_are_those_that_the_recipe_names(trained):
 
 
 @pytest.mark.parametrize("name", ["email", "customer_id", "hair"])
-def test_personal_data_and_unknown_columns_are_no_groups(trained, name):
+def test_personal_data_and_unknown_columns_are_not_sliced(trained, name):
     recipe, data, fitted = trained
     with pytest.raises(RecipeError, match=name):
         build_card(replace(recipe, slices=(name,)), data, fitted)
 
 
-def test_a_learning_curve_is_told_if_it_was_asked_for(trained):
+def test_a_learning_curve_is_in_the_card_if_the_recipe_asks_for_it(trained):
     from churnkit.bundle.card_markdown import render_card
 
     recipe, data, fitted = trained

@@ -32,5 +32,5 @@ def test_a_single_bit_between_the_trees_and_lightgbm_is_refused(fitted, monkeypa
     scores = model.model.scorer_.raw_score(X)
     scores[17] = np.nextafter(scores[17], np.inf)
     monkeypatch.setattr(type(model.model.scorer_), "raw_score", lambda self, rows: scores)
-    with pytest.raises(BundleError, match="nothing is saved"):
+    with pytest.raises(BundleError, match="nothing was saved"):
         model.refuse_disparity(X)

@@ -1,4 +1,4 @@
-"""What a recipe and its table say about fitting, beside rows and labels."""
+"""Parameters of a fit from the recipe and the table."""
 
 import datetime as dt
 from dataclasses import replace
@@ -13,7 +13,7 @@ from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, Tunin
 from churnkit.pipeline import Recipe
 from churnkit.pipeline.training.dataset import Part, TrainingData
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.fit_params import keep_trials, monotone_signs, rows_settings
+from churnkit.pipeline.training.fit_params import fit_arguments, monotone_signs, store_trials
 
 
 class Gym(Schema):
@@ -55,8 +55,8 @@ def gym():
 
 
 def test_moments_are_given_where_there_are_three_or_more(gym):
-    assert "times" not in rows_settings(ChurnClassifier(), gym(2), progress=silent)
-    times = rows_settings(ChurnClassifier(), gym(4), progress=silent)["times"]
+    assert "times" not in fit_arguments(ChurnClassifier(), gym(2), progress=silent)
+    times = fit_arguments(ChurnClassifier(), gym(4), progress=silent)["times"]
     assert times[:5].tolist() == [1, 2, 3, 4, 1]
 
 
@@ -64,10 +64,10 @@ def test_customers_with_several_rows_stay_together_and_count_once(gym):
     data = gym(1)
     customers = np.array([str(number // 2) for number in range(300)])
     data = replace(data, train=replace(data.train, customers=customers, weight=np.full(300, 0.5)))
-    given = rows_settings(ChurnClassifier(), data, progress=silent)
+    given = fit_arguments(ChurnClassifier(), data, progress=silent)
     assert given["groups"] is customers
     # A single estimator holds no contest: it takes the weights alone.
-    assert set(rows_settings(LightGBMTrees(), data, progress=silent)) == {"sample_weight"}
+    assert set(fit_arguments(LightGBMTrees(), data, progress=silent)) == {"sample_weight"}
 
 
 def test_monotone_columns_are_named_in_the_recipe(gym):
@@ -83,13 +83,13 @@ def test_monotone_columns_are_named_in_the_recipe(gym):
 @pytest.mark.parametrize(
     ("monotone", "model", "says"),
     [
-        ({"vists": -1}, ChurnClassifier(), "vists, which is no feature"),
-        ({"club": 1}, ChurnClassifier(), "club, a category"),
-        ({"visits": 2}, ChurnClassifier(), "neither 1"),
-        ({"visits": 1}, LogisticModel(), "cannot be held to monotone"),
+        ({"vists": -1}, ChurnClassifier(), "'vists', which is not a feature"),
+        ({"club": 1}, ChurnClassifier(), "'club', a category"),
+        ({"visits": 2}, ChurnClassifier(), "got 2"),
+        ({"visits": 1}, LogisticModel(), "not supported by its model"),
     ],
 )
-def test_what_cannot_be_monotone_is_refused(monotone, model, says):
+def test_invalid_monotone_constraints_are_refused(monotone, model, says):
     recipe = replace(RECIPE, monotone=monotone)
     with pytest.raises(RecipeError, match=says):
         monotone_signs(recipe, Contract.from_schema(Gym), model.get_params())
@@ -97,9 +97,9 @@ def test_what_cannot_be_monotone_is_refused(monotone, model, says):
 
 def test_a_search_keeps_its_trials_in_the_store_unless_it_has_a_place(tmp_path):
     model = ChurnClassifier(tuning=Tuning(trials=1))
-    keep_trials(model, tmp_path / "store")
+    store_trials(model, tmp_path / "store")
     expected = Tuning(trials=1, storage=f"sqlite:///{tmp_path / 'store' / 'tuning.db'}")
     assert model.tuning == expected
     assert (tmp_path / "store").is_dir()
-    keep_trials(model, tmp_path / "other")
+    store_trials(model, tmp_path / "other")
     assert model.tuning == expected

@@ -7,7 +7,7 @@ import pytest
 
 from churnkit.contracts import Column, Contract
 from churnkit.errors import RecipeError
-from churnkit.pipeline.training.row_filters import REASONS, leave_out_rows, say_left_out
+from churnkit.pipeline.training.row_filters import REASONS, describe_left_out, leave_out_rows
 
 GYM = Contract(
     "gym",
@@ -32,12 +32,12 @@ def test_each_reason_leaves_out_its_rows():
     kept, counts = leave_out_rows(GYM, ROWS, REASONS)
     assert kept["member"].to_pylist() == ["a", "b", "b"]
     assert kept["visits"].to_pylist() == ["1", "", "3"]
-    assert counts == {"unnamed": 2, "unlabelled": 1, "repeated": 1}
+    assert counts == {"unnamed": 2, "unlabeled": 1, "repeated": 1}
 
 
 @pytest.mark.parametrize(
     ("reason", "left"),
-    [("unnamed", 5), ("unlabelled", 5), ("repeated", 6)],
+    [("unnamed", 5), ("unlabeled", 5), ("repeated", 6)],
 )
 def test_a_reason_that_is_not_given_leaves_out_nothing(reason, left):
     kept, counts = leave_out_rows(GYM, ROWS, [reason])
@@ -59,11 +59,11 @@ def test_a_table_without_rows_or_columns_is_left_to_the_checks():
 
 
 def test_an_unknown_reason_is_refused():
-    with pytest.raises(RecipeError, match="'twice' is none of unnamed, unlabelled, repeated"):
+    with pytest.raises(RecipeError, match="among unnamed, unlabeled, repeated, got 'twice'"):
         leave_out_rows(GYM, ROWS, ["twice"])
 
 
-def test_what_is_left_out_is_said():
-    assert say_left_out({"repeated": 1_200}) == (
-        "left out: 1,200 rows repeat an earlier row word for word",
+def test_rows_left_out_are_described():
+    assert describe_left_out({"repeated": 1_200}) == (
+        "left out: 1,200 rows that duplicate an earlier row",
     )

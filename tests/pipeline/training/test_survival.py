@@ -14,7 +14,7 @@ from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.errors import BundleError, RecipeError
 from churnkit.models import HazardModel, LogisticModel
 from churnkit.pipeline import Lifetime
-from churnkit.pipeline.checks.actions import refuse_unfit_actions
+from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.training.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
@@ -193,8 +193,8 @@ def test_survival_without_a_hazard_is_refused(saved, trained, tmp_path):
         RetentionModel.load(tmp_path / "lost")
     recipe, data = trained
     with pytest.raises(RecipeError, match="lifetime=Lifetime"):
-        refuse_unfit_actions(replace(recipe, actions=SURVIVING, lifetime=None), data)
-    refuse_unfit_actions(replace(recipe, actions=SURVIVING), data)
+        refuse_invalid_actions(replace(recipe, actions=SURVIVING, lifetime=None), data.contract)
+    refuse_invalid_actions(replace(recipe, actions=SURVIVING), data.contract)
 
 
 def test_the_card_s_profit_counts_by_survival(trained):
