@@ -87,11 +87,13 @@ def write_model(folder: Path, customers: int) -> None:
     from churnkit.pipeline import load_recipe
     from churnkit.pipeline.training.dataset import prepare, read_training_table
     from churnkit.pipeline.training.fit import fit
-    from churnkit.pipeline.training.train import _parts
+    from churnkit.pipeline.training.train import _bundle_parts
 
     recipe = load_recipe(Path("training/demo.py"))
     data = prepare(recipe, read_training_table(recipe, Path()))
-    RetentionModel(_parts(recipe, data, fit(recipe, data))).save(folder / "bundle", name="demo")
+    RetentionModel(_bundle_parts(recipe, data, fit(recipe, data))).save(
+        folder / "bundle", name="demo"
+    )
     business = simulate(customers=20_000, seed=0)
     rows = business.snapshot(business.end, horizon_days=None)
     writer = None

@@ -17,6 +17,7 @@ from churnkit.batch.jobs.score import ScoreReport, score
 from churnkit.bundle.model_uri import load
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.core.project import STORE_FOLDER, Project
+from churnkit.core.result import Result
 from churnkit.datasets import simulate
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.project_templates import copy_templates, serving_folder, template_folder
@@ -40,7 +41,7 @@ _TOP_CUSTOMERS = 10
 
 
 @dataclass(frozen=True)
-class DemoResult:
+class DemoResult(Result):
     """Results of the demo.
 
     Parameters
@@ -69,19 +70,6 @@ class DemoResult:
     to_save: list[dict[str, Any]]
     budget: float
     seconds: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-compatible data."""
-        return {
-            "folder": str(self.folder),
-            "training": self.training.to_dict(),
-            "scores": self.scores.to_dict(),
-            "plan": self.plan.to_dict(),
-            "answers": self.answers,
-            "to_save": self.to_save,
-            "budget": self.budget,
-            "seconds": self.seconds,
-        }
 
 
 def run_demo(

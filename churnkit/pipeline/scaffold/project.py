@@ -6,9 +6,10 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from churnkit.core.io.raw_tables import find_tables
+from churnkit.core.result import Result
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.project_templates import template_folder
 from churnkit.pipeline.recipe import load_recipe
@@ -41,7 +42,7 @@ _MOST_ROUNDS = 10
 
 
 @dataclass(frozen=True)
-class CreatedProject:
+class CreatedProject(Result):
     """What ``churnkit init`` made.
 
     Parameters
@@ -64,17 +65,6 @@ class CreatedProject:
     written: tuple[str, ...]
     kept: tuple[str, ...]
     notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        return {
-            "folder": str(self.folder),
-            "recipe": self.recipe,
-            "columns": [column.to_dict() for column in self.columns],
-            "written": list(self.written),
-            "kept": list(self.kept),
-            "notes": list(self.notes),
-        }
 
 
 def create_project(

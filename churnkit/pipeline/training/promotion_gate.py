@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 from churnkit.evaluation import METRICS, Comparison, compare
 
@@ -15,7 +16,7 @@ __all__ = ["GateResult", "PromotionGate"]
 
 
 @dataclass(frozen=True, slots=True)
-class GateResult:
+class GateResult(Result):
     """Verdict of a promotion gate.
 
     Parameters
@@ -34,15 +35,6 @@ class GateResult:
     baseline: Comparison
     champion: Comparison | None
     says: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-compatible data."""
-        return {
-            "passed": self.passed,
-            "baseline": self.baseline.to_dict(),
-            "champion": None if self.champion is None else self.champion.to_dict(),
-            "says": list(self.says),
-        }
 
 
 @dataclass(frozen=True, slots=True)

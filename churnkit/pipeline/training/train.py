@@ -18,6 +18,7 @@ from churnkit.bundle.parts.ranker import Ranker
 from churnkit.bundle.registry.mlflow import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.core.project import Project, find_project
+from churnkit.core.result import Result
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.evaluation.drift.profile import Profile
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
@@ -52,7 +53,7 @@ _PACKAGES = ("lightgbm", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
-class TrainingResult:
+class TrainingResult(Result):
     """Result of a training run.
 
     Parameters
@@ -90,22 +91,6 @@ class TrainingResult:
     winner: str
     run_id: str | None
     warnings: tuple[str, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-compatible data."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "digest": self.digest,
-            "promoted": self.promoted,
-            "unchanged": self.unchanged,
-            "gate": None if self.gate is None else self.gate.to_dict(),
-            "evaluation": self.evaluation.to_dict(),
-            "rule": self.rule,
-            "winner": self.winner,
-            "run_id": self.run_id,
-            "warnings": list(self.warnings),
-        }
 
 
 def train(
@@ -233,7 +218,7 @@ def _result(
 
 
 def _bundle_parts(
-    recipe: Recipe, data: TrainingData, fitted: Fitted, uplift: UpliftArtifact | None
+    recipe: Recipe, data: TrainingData, fitted: Fitted, uplift: UpliftArtifact | None = None
 ) -> ModelContents:
     golden = synthetic_rows(
         data.test.X,
