@@ -1,4 +1,4 @@
-"""What the recipes of shops make of transactions: a row a buyer and month."""
+"""Monthly snapshots of buyers, built from transactions."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Buyer(Schema):
-    """Buyers with a purchase not too long ago, as known on the first of a month."""
+    """Buyers with a recent purchase, as of the first of a month."""
 
     customer_id: str = entity("Customer")
     as_of: Utc = as_of("Known on", coerce=True)

@@ -1,4 +1,4 @@
-"""Who the customers are: one row a customer, with what does not change."""
+"""Customer master data: one row per customer."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Customers(Schema):
-    """One row a customer."""
+    """Attributes of customers that do not change."""
 
     customer_id: str = entity("Customer", str_matches=r"C\d{7}$", unique=True)
     email: str = pii("E-mail")

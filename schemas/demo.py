@@ -1,4 +1,4 @@
-"""The simulated business as one flat table: a row a customer, as known on one day."""
+"""The simulated business as one flat table: one row per customer, as of one day."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Demo(Schema):
-    """Customers of a tool for teams, sold by the seat and month."""
+    """Customers of a team software sold per seat and month."""
 
     customer_id: str = entity("Customer")
     email: str = pii("E-mail")

@@ -1,4 +1,4 @@
-"""How customers use the product: a row for each use."""
+"""Product usage: one row per event."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Events(Schema):
-    """A row may be known later than it happened; features use the later of both times."""
+    """A row may become known later than it happened; features use the later of both times."""
 
     customer_id: str = entity("Customer", str_matches=r"C\d{7}$")
     event_type: str = feature(

@@ -1,4 +1,4 @@
-"""Hillstrom's e-mail experiment: a row a customer, with a year's purchases before the mailing."""
+"""Hillstrom's e-mail experiment: one row per customer, with purchases before the mailing."""
 
 from churnkit.contracts import Schema, entity, feature, ignore, label, propensity, treatment, value
 
@@ -6,7 +6,7 @@ ZIP = ["Rural", "Surburban", "Urban"]
 
 
 class Hillstrom(Schema):
-    """Who came to the shop's site within two weeks of the mailing."""
+    """Customers who visited the shop's site within two weeks of the mailing."""
 
     customer: int = entity("Customer")
     recency: int = feature("Months since the last purchase", ge=1, le=12)

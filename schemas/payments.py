@@ -1,4 +1,4 @@
-"""What was asked for and what was paid: a row for each attempt to collect."""
+"""Payments: one row per attempt to collect."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Payments(Schema):
-    """A payment happens when it is due; how it went is known when the bank says so."""
+    """A payment happens when it is due; its status is known when the bank reports it."""
 
     payment_id: str = ignore("Payment")
     customer_id: str = entity("Customer")

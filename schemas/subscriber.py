@@ -1,4 +1,4 @@
-"""What `training/subscriptions.py` makes of the raw tables: a row a customer and month."""
+"""Monthly snapshots of subscribers, built by `training/subscriptions.py`."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Subscriber(Schema):
-    """Customers with a running subscription, as known on the first of a month."""
+    """Customers with an active subscription, as of the first of a month."""
 
     customer_id: str = entity("Customer")
     as_of: Utc = as_of("Known on", coerce=True)

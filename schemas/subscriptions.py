@@ -1,4 +1,4 @@
-"""What customers pay for: a row for each stretch of time with the same seats."""
+"""Subscriptions: one row per period with the same number of seats."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Subscriptions(Schema):
-    """A change of seats ends one version and begins the next; a cancellation ends the last."""
+    """A change of seats ends one version and starts the next; a cancellation ends the last."""
 
     subscription_id: str = ignore("Subscription")
     version: int = ignore("Version", ge=1)

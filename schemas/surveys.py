@@ -1,4 +1,4 @@
-"""What customers were asked and what they answered: a row for each survey sent."""
+"""Surveys: one row per survey sent."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The IBM Telco table: one row a customer of a telephone and internet company."""
+"""The IBM Telco data set: one row per customer of a telephone and internet company."""
 
 from churnkit.contracts import Schema, entity, feature, label
 
@@ -8,7 +8,7 @@ WITHOUT = {"No internet service": "No internet"}
 
 
 class Telco(Schema):
-    """7,043 customers, one quarter, with who left in the last month."""
+    """7,043 customers in one quarter; the label is whether they left in the last month."""
 
     customerID: str = entity("Customer", unique=True)
     gender: str = feature("Gender", phrase="{value} customer", isin=["Female", "Male"])

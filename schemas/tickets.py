@@ -1,4 +1,4 @@
-"""What customers ask the help desk: a row a ticket."""
+"""Support tickets: one row per ticket."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Tickets(Schema):
-    """A ticket without `closed_at` is open; that it was closed is known from then on."""
+    """A ticket without `closed_at` is open; its closing is known from that time on."""
 
     ticket_id: str = ignore("Ticket")
     customer_id: str = entity("Customer", str_matches=r"C\d{7}$")

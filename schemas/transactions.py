@@ -1,4 +1,4 @@
-"""What customers bought and gave back: a row for each line of an invoice."""
+"""Purchases and returns: one row per line of an invoice."""
 
 from typing import Annotated
 
@@ -10,9 +10,9 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Transactions(Schema):
-    """What is given back or cancelled has a negative quantity and amount.
+    """Returns and cancellations have a negative quantity and amount.
 
-    Rows without a customer belong to nobody: a timeline leaves them out.
+    A timeline ignores rows without a customer.
     """
 
     invoice_id: str = ignore("Invoice")

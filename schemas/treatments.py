@@ -1,4 +1,4 @@
-"""What was done to keep customers: a row for each decision, those to do nothing included."""
+"""Retention actions: one row per decision, including decisions to do nothing."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
 
 class Treatments(Schema):
-    """The propensity is that of the action which was chosen; the outcome is known 90 days on."""
+    """The propensity is that of the chosen action; the outcome is known after 90 days."""
 
     decision_id: str = ignore("Decision")
     customer_id: str = entity("Customer", str_matches=r"C\d{7}$")
@@ -19,6 +19,6 @@ class Treatments(Schema):
     cost: float = cost("Cost", unit="USD", ge=0)
     decided_at: Utc = ignore("Decided at", coerce=True)
     available_at: Utc = as_of("Known at", coerce=True)
-    # Null until it is known, so it is no label here: a training table takes the mature rows.
+    # Null until it is known, so not a label: a training table selects the mature rows.
     churned: pd.BooleanDtype = ignore("Left within 90 days", nullable=True, coerce=True)
     outcome_at: Utc = ignore("Outcome known at", coerce=True)

@@ -1,4 +1,4 @@
-"""Score any LightGBM model, and say why, without lightgbm: compiled trees."""
+"""Compiled trees: score and explain LightGBM models without lightgbm."""
 
 from churnkit.trees.compiled import CompiledTrees, compile_booster
 

@@ -1,4 +1,4 @@
-"""Compiled trees: a LightGBM model that scores and explains on small integers."""
+"""Compiled trees: a LightGBM model evaluated on small integer codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from churnkit.trees.engines.numpy_engine import NumpyEngine
 from churnkit.trees.engines.threads import share_rows
 from churnkit.trees.forest import Forest
 from churnkit.trees.input_matrix import as_matrix
-from churnkit.trees.layout.derived import Parts
+from churnkit.trees.layout.derived import ForestLayout
 from churnkit.trees.objective import find_transform
 from churnkit.trees.parsing.lightgbm_text import parse_text
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledTrees", "compile_booster"]
 
-# Fewer rows than these are not worth another thread.
-# From so many rows on the kernels are worth loading.
+# With fewer rows, loading the kernels takes longer than scoring without them.
 _FEW_ROWS = 4_096
+# Rows per thread below which another thread does not pay.
 _SCORE_UNIT, _EXPLAIN_UNIT = 4096, 512
 
 
@@ -40,17 +40,17 @@ def compile_booster(booster: lightgbm.Booster | str, *, fast: bool | None = None
     Parameters
     ----------
     booster
-        A booster (its best iteration if it stopped early, as ``Booster.predict`` uses), or
-        the text that ``model_to_string`` and ``save_model`` write. The text needs no lightgbm.
+        A booster (its best iteration after early stopping, as in ``Booster.predict``), or the
+        text of ``model_to_string`` or ``save_model``, which needs no lightgbm.
     fast
-        Whether to score by kernels that numba compiles (extra ``fast``); by default if numba
-        is installed. The results are the same bits. The first call in a process loads the
-        kernels (under a second); the first on a machine compiles them (some seconds).
+        Score with kernels compiled by numba (extra ``fast``); by default if numba is installed.
+        The results are identical bit for bit. The first call in a process loads the kernels
+        (under a second), the first on a machine compiles them (some seconds).
 
     Returns
     -------
     CompiledTrees
-        The same model.
+        A model with the same predictions.
 
     Raises
     ------
@@ -93,17 +93,17 @@ def compile_booster(booster: lightgbm.Booster | str, *, fast: bool | None = None
 
 
 class CompiledTrees:
-    """A LightGBM model as arrays: equal predictions bit for bit, and exact Shapley values.
+    """A LightGBM model as arrays, with predictions equal bit for bit and exact Shapley values.
 
-    Make one with `compile_booster` or `from_arrays`. It never changes after that: threads may
-    share it, and it may be made before a fork and used after.
+    Create it with `compile_booster` or `from_arrays`. It is immutable: threads can share it, and
+    it can be created before a fork and used after.
 
     Parameters
     ----------
     forest
         The checked trees.
     fast
-        Whether to score by compiled kernels; by default if numba is installed.
+        Score with compiled kernels; by default if numba is installed.
     """
 
     kind = "trees"
@@ -115,13 +115,13 @@ class CompiledTrees:
         self.n_features = forest.n_features
         """Number of columns of a row."""
         self.n_outputs = forest.n_outputs
-        """Scores of one row: the number of classes of a multiclass model, else 1."""
+        """Scores per row: the number of classes of a multiclass model, otherwise 1."""
         self.raw_score_row: Callable[[Sequence[float]], float] = self.predict_row
-        """`predict_row` by the name that bundles use; the engine's own after `warm_up`."""
+        """Alias of `predict_row` for bundles; the method of the engine after `warm_up`."""
         self._transform = find_transform(forest.objective)
-        self._parts = Parts(forest)
+        self._layout = ForestLayout(forest)
         self._fast = fast
-        self._plain = NumpyEngine(self._parts)
+        self._plain = NumpyEngine(self._layout)
 
     def __repr__(self) -> str:
         return (
@@ -131,7 +131,7 @@ class CompiledTrees:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the columns that a row must have, in order."""
+        """Names of the columns of a row, in order."""
         return self._forest.feature_names
 
     @property
@@ -141,11 +141,11 @@ class CompiledTrees:
 
     @property
     def objective(self) -> str:
-        """The objective with its settings, as LightGBM writes it; empty if it was custom."""
+        """The objective with its settings in LightGBM's notation; empty for a custom one."""
         return self._forest.objective
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """Return what to save: settings (JSON values) and arrays (no objects among them)."""
+        """Return the data to save: settings (JSON values) and arrays (without objects)."""
         return self._forest.to_arrays()
 
     @classmethod
@@ -156,19 +156,19 @@ class CompiledTrees:
         *,
         fast: bool | None = None,
     ) -> Self:
-        """Make trees of what `to_arrays` returned, trusting none of it.
+        """Create trees from the result of `to_arrays`, which is fully checked.
 
         Parameters
         ----------
         settings, arrays
-            What `to_arrays` returned.
+            The result of `to_arrays`.
         fast
             As for `compile_booster`.
 
         Raises
         ------
         BundleError
-            If anything is missing, of another type or shape, or points outside its array.
+            If anything is missing, has another type or shape, or an index is out of range.
         """
         return cls(Forest.from_arrays(settings, arrays), fast=fast)
 
@@ -189,11 +189,11 @@ class CompiledTrees:
             Rows, shape (n, features): a numpy array of numbers in C or Fortran order, a
             pyarrow table or record batch, or a sequence of rows. Categories are their codes.
         raw_score
-            Whether to leave out the objective's transformation, and averaging.
+            Skip the objective's transformation and averaging.
         threads
-            How many threads share the rows; the result is the same for any number.
+            Number of threads; it does not change the result.
         start_tree, end_tree
-            Use only these trees (half-open; whole boosting rounds of a multiclass model).
+            Range of trees (half-open, complete boosting rounds of a multiclass model).
 
         Returns
         -------
@@ -203,7 +203,7 @@ class CompiledTrees:
         Raises
         ------
         ValueError
-            If X has another number of columns, or a setting does not fit.
+            If X has another number of columns, or a setting is invalid.
         """
         first, last = self._range(start_tree, end_tree)
         rows = as_matrix(X, self.n_features)
@@ -230,7 +230,7 @@ class CompiledTrees:
         Parameters
         ----------
         values
-            One number for each feature; NaN where it is missing.
+            One number per feature; NaN if missing.
 
         Raises
         ------
@@ -238,16 +238,16 @@ class CompiledTrees:
             If the number of values is wrong, or the model has several outputs.
         """
         if self.n_outputs != 1:
-            raise ValueError("predict_row scores models with one output: use predict.")
+            raise ValueError("predict_row needs a model with one output: use predict")
         return self._engine_for(1).score_row(values)
 
     def leaf_indices(self, X: Any) -> npt.NDArray[np.int32]:
-        """Return the leaf that each row reaches in each tree, numbered as LightGBM does.
+        """Return the leaf of each row in each tree, in LightGBM's numbering.
 
         Parameters
         ----------
         X
-            Rows as `predict` takes them.
+            Rows as in `predict`.
 
         Returns
         -------
@@ -255,53 +255,54 @@ class CompiledTrees:
             Shape (n, trees).
         """
         rows = as_matrix(X, self.n_features)
-        found = np.empty((len(rows), self.n_trees), np.int32)
-        self._plain.leaves(rows, found)
-        return found
+        leaves = np.empty((len(rows), self.n_trees), np.int32)
+        self._plain.leaves(rows, leaves)
+        return leaves
 
     def contributions(self, X: Any, *, threads: int = 1) -> Floats:
-        """Return exact Shapley values, as ``Booster.predict(pred_contrib=True)`` defines them.
+        """Return exact Shapley values, as ``Booster.predict(pred_contrib=True)``.
 
         Parameters
         ----------
         X
-            Rows as `predict` takes them.
+            Rows as in `predict`.
         threads
-            How many threads share the rows; the result is the same for any number.
+            Number of threads; it does not change the result.
 
         Returns
         -------
         ndarray
-            Shape (n, features + 1), the last column being the expected score over the
-            training rows; each row sums to its raw score. For a multiclass model one such
-            block a class, side by side.
+            Shape (n, features + 1); the last column is the expected score over the training
+            rows, and each row sums to its raw score. A multiclass model has one such block per
+            class, side by side.
 
         Raises
         ------
         BundleError
-            If the model holds no counts of training rows, or reads one column in two ways.
+            If the model has no counts of training rows, or uses a column both as a number and as a
+            category.
         ValueError
             If X has another number of columns, or `threads` is not positive.
         """
         rows = as_matrix(X, self.n_features)
         width = self.n_features + 1
-        found = np.zeros((len(rows), self.n_outputs * width))
-        expected = self._parts.attribution.expected
+        values = np.zeros((len(rows), self.n_outputs * width))
+        expected = self._layout.attribution.expected
 
         engine = self._engine_for(len(rows))
 
         def work(start: int, stop: int) -> None:
-            engine.explain(rows[start:stop], found[start:stop])
+            engine.explain(rows[start:stop], values[start:stop])
 
         share_rows(work, len(rows), threads, unit=_EXPLAIN_UNIT)
-        found[:, width - 1 :: width] += expected
-        return found
+        values[:, width - 1 :: width] += expected
+        return values
 
     def warm_up(self) -> None:
-        """Load the compiled kernels now, so that no later call has to wait for them.
+        """Load the compiled kernels, so that no later call waits for them.
 
-        Until this, or a first call with many rows, few rows are scored by numpy alone: loading
-        numba takes longer than thousands of rows take without it. The bits are the same.
+        Before this or a first call with many rows, few rows are scored with NumPy: loading numba
+        takes longer than scoring thousands of rows without it. The results are identical.
         """
         if self.n_outputs == 1:
             self._engine.score_row([0.0] * self.n_features)
@@ -310,7 +311,7 @@ class CompiledTrees:
         self._engine.score(row, 0, self.n_trees, np.zeros((1, self.n_outputs)))
 
     def _engine_for(self, rows: int) -> NumpyEngine | NumbaEngine:
-        """Choose who works on so many rows."""
+        """Choose the engine for a number of rows."""
         if self._fast is None and rows < _FEW_ROWS and "_engine" not in self.__dict__:
             return self._plain
         return self._engine
@@ -320,13 +321,13 @@ class CompiledTrees:
         if self._fast is False or (self._fast is None and not has_numba()):
             return self._plain
         try:
-            return NumbaEngine(self._parts)
+            return NumbaEngine(self._layout)
         except ImportError as error:
             if self._fast:
                 raise MissingExtraError("fast", "numba") from error
-            # Some versions of numba refuse some of numpy; scoring need not stop for that.
+            # Some versions of numba do not support the installed NumPy.
             warnings.warn(
-                f"numba is installed and does not load, so numpy alone scores: {error}",
+                f"numba is installed but cannot be imported; scoring with NumPy: {error}",
                 RuntimeWarning,
                 stacklevel=3,
             )
@@ -334,10 +335,10 @@ class CompiledTrees:
 
     def _range(self, start_tree: int, end_tree: int | None) -> tuple[int, int]:
         end = self.n_trees if end_tree is None else end_tree
-        fits = 0 <= start_tree <= end <= self.n_trees
-        if not fits or start_tree % self.n_outputs or end % self.n_outputs:
+        is_valid = 0 <= start_tree <= end <= self.n_trees
+        if not is_valid or start_tree % self.n_outputs or end % self.n_outputs:
             raise ValueError(
-                f"start_tree and end_tree must lie within 0 and {self.n_trees}, in order, "
-                f"and be multiples of {self.n_outputs}."
+                f"start_tree and end_tree must be ascending multiples of {self.n_outputs} "
+                f"between 0 and {self.n_trees}, got {start_tree} and {end}"
             )
         return start_tree, end

@@ -1,8 +1,8 @@
-"""The trees of a fitted booster as plain arrays: what is saved, and what all else derives from.
+"""The trees of a fitted booster as plain arrays, the stored form of a model.
 
-A forest holds only what the booster's text says. Everything that scoring needs beyond it
-(codes, masks, programs) is derived when a forest is compiled, so a saved forest is small, and
-checking it is checking that each tree is a tree.
+A forest has only the content of the booster's text. Everything else that scoring needs (codes,
+masks, programs) is derived when a forest is compiled, so a saved forest is small and simple to
+check.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 1, 2
 
 FORMAT = 1
 
-# Categories are looked up in a table with a place for each; this bounds it.
-MOST_CATEGORIES = 2**25
+# Limits the size of the lookup tables of categories.
+MAX_CATEGORIES = 2**25
 
-# Array name -> dtype it is stored in. Exact: a file with another dtype was not written here.
+# The exact dtype of each stored array.
 _DTYPES: dict[str, type[np.generic]] = {
     "node_offset": np.int64,
     "leaf_offset": np.int64,
@@ -51,28 +51,28 @@ _DTYPES: dict[str, type[np.generic]] = {
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Trees in LightGBM's own order, nodes of all trees one after the other.
+    """Trees in LightGBM's order, with the nodes of all trees concatenated.
 
     Parameters
     ----------
     feature_names
-        One name for each column of a row.
+        Names of the columns of a row.
     objective
-        The booster's objective as its text has it, such as ``"binary sigmoid:1"``; empty for
-        a custom objective.
+        The booster's objective in its text, such as ``"binary sigmoid:1"``; empty for a custom
+        objective.
     n_outputs
-        Trees in one boosting round: the number of classes of a multiclass model, else 1.
+        Trees per boosting round: the number of classes of a multiclass model, otherwise 1.
     average_output
-        Whether predictions are means over rounds (random forest mode).
+        Predictions are means over rounds (random forest mode).
     node_offset, leaf_offset
-        Shape (trees + 1,): where each tree's nodes and leaves start.
+        Shape (trees + 1,): the start of each tree's nodes and leaves.
     feature, threshold, decision, left, right, node_count, category_set
-        Shape (nodes,): the column that is read; the threshold of a numeric node; bit 0
-        categorical, bit 1 missing goes left, bits 2-3 what counts as missing; children as a
-        node's index within its tree or ``~leaf``; training rows; set of a categorical node,
-        else -1.
+        Shape (nodes,): the column; the threshold of a numeric node; the decision type (bit 0
+        categorical, bit 1 missing goes left, bits 2-3 kind of missing value); children as a
+        node's index within its tree or ``~leaf``; training rows; the set of a categorical node,
+        otherwise -1.
     category_offset, category_words
-        Bit sets of the categories that go left, one after the other.
+        Concatenated bit sets of the categories that go left.
     leaf_value, leaf_count
         Shape (leaves,): output and training rows.
     """
@@ -106,7 +106,7 @@ class Forest:
         return len(self.feature_names)
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        """Return settings (JSON values) and arrays, from which `from_arrays` makes the same."""
+        """Return settings (JSON values) and arrays; `from_arrays` is its inverse."""
         settings = {
             "format": FORMAT,
             "feature_names": list(self.feature_names),
@@ -118,12 +118,12 @@ class Forest:
 
     @classmethod
     def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Forest:
-        """Make a forest of what `to_arrays` returned, trusting none of it.
+        """Create a forest from the result of `to_arrays`, which is fully checked.
 
         Raises
         ------
         BundleError
-            If a setting or array is missing, of another type or shape, or out of range.
+            If a setting or array is missing, has another type or shape, or is out of range.
         """
         _check_settings(settings)
         _check_array_types(arrays)
@@ -138,12 +138,12 @@ class Forest:
         return forest
 
     def check(self) -> None:
-        """Refuse trees that are no trees, and indices that point outside.
+        """Check that the arrays form trees and that all indices are in range.
 
         Raises
         ------
         BundleError
-            Naming the array that breaks the rule.
+            Names the invalid array.
         """
         _check_offsets(self)
         _check_lengths(self)
@@ -152,39 +152,35 @@ class Forest:
         _check_children(self)
 
 
-def _refuse(what: str) -> BundleError:
-    return BundleError(f"The trees are damaged: {what}. Save the model again from its source.")
-
-
-def _require(holds: object, what: str) -> None:
-    if not holds:
-        raise _refuse(what)
+def _require(condition: object, problem: str) -> None:
+    if not condition:
+        raise BundleError(f"The trees are damaged: {problem}. Save the model again.")
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
     version = settings.get("format")
     if isinstance(version, int) and not isinstance(version, bool) and version > FORMAT:
         raise BundleError(
-            f"The trees have format {version}, this churnkit reads up to {FORMAT}. Upgrade churnkit."
+            f"the trees have format {version}, this version of churnkit reads up to {FORMAT}: upgrade churnkit"
         )
     _require(version == FORMAT, "format is missing or unknown")
     names = settings.get("feature_names")
     _require(
         isinstance(names, list) and all(isinstance(name, str) for name in names),
-        "feature_names is no list of names",
+        "feature_names is not a list of names",
     )
-    _require(isinstance(settings.get("objective"), str), "objective is no text")
-    _require(isinstance(settings.get("average_output"), bool), "average_output is no boolean")
+    _require(isinstance(settings.get("objective"), str), "objective is not text")
+    _require(isinstance(settings.get("average_output"), bool), "average_output is not a boolean")
     outputs = settings.get("n_outputs")
-    _require(type(outputs) is int and outputs >= 1, "n_outputs is no positive whole number")
+    _require(type(outputs) is int and outputs >= 1, "n_outputs is not a positive integer")
 
 
 def _check_array_types(arrays: dict[str, npt.NDArray[Any]]) -> None:
     for name, dtype in _DTYPES.items():
         _require(name in arrays, f"array {name} is missing")
         array = arrays[name]
-        _require(isinstance(array, np.ndarray), f"{name} is no array")
-        _require(array.dtype == np.dtype(dtype), f"{name} is of another type than {dtype.__name__}")
+        _require(isinstance(array, np.ndarray), f"{name} is not an array")
+        _require(array.dtype == np.dtype(dtype), f"{name} does not have type {dtype.__name__}")
         _require(array.ndim == 1, f"{name} is not one-dimensional")
 
 
@@ -192,12 +188,20 @@ def _check_offsets(forest: Forest) -> None:
     for name in ("node_offset", "leaf_offset", "category_offset"):
         offset = getattr(forest, name)
         _require(len(offset) >= 1 and offset[0] == 0, f"{name} does not start at 0")
-        _require((np.diff(offset) >= 0).all(), f"{name} goes backwards")
+        _require((np.diff(offset) >= 0).all(), f"{name} is not ascending")
         _require(offset[-1] < 2**31, f"{name} is too large")
-    _require(len(forest.node_offset) == len(forest.leaf_offset), "node_offset and leaf_offset")
+    _require(
+        len(forest.node_offset) == len(forest.leaf_offset),
+        "node_offset and leaf_offset differ in length",
+    )
     leaves, nodes = np.diff(forest.leaf_offset), np.diff(forest.node_offset)
-    _require((leaves == nodes + 1).all(), "a tree's leaves are not its nodes plus one")
-    _require(forest.n_trees % forest.n_outputs == 0, "the trees are no multiple of n_outputs")
+    _require(
+        (leaves == nodes + 1).all(),
+        "the number of leaves of a tree is not the number of its nodes plus one",
+    )
+    _require(
+        forest.n_trees % forest.n_outputs == 0, "the number of trees is not a multiple of n_outputs"
+    )
 
 
 def _check_lengths(forest: Forest) -> None:
@@ -220,11 +224,9 @@ def _check_lengths(forest: Forest) -> None:
 
 def _check_nodes(forest: Forest) -> None:
     feature = forest.feature
-    _require(
-        ((feature >= 0) & (feature < forest.n_features)).all(), "feature names a column too many"
-    )
-    _require(not np.isnan(forest.threshold).any(), "threshold holds a NaN")
-    _require(np.isfinite(forest.leaf_value).all(), "leaf_value holds a NaN or an infinity")
+    _require(((feature >= 0) & (feature < forest.n_features)).all(), "feature is out of range")
+    _require(not np.isnan(forest.threshold).any(), "threshold has a NaN")
+    _require(np.isfinite(forest.leaf_value).all(), "leaf_value has a NaN or an infinity")
     _require((forest.decision < 12).all(), "decision has an unknown kind")
     for name in ("node_count", "leaf_count"):
         _require((getattr(forest, name) >= 0).all(), f"{name} is negative")
@@ -234,19 +236,19 @@ def _check_categories(forest: Forest) -> None:
     sets = forest.category_set
     categorical = (forest.decision & CATEGORICAL) > 0
     _require((np.diff(forest.category_offset) > 0).all(), "a set of categories has no words")
-    if (np.diff(forest.category_offset) > MOST_CATEGORIES // 32).any():
+    if (np.diff(forest.category_offset) > MAX_CATEGORIES // 32).any():
         raise BundleError(
-            f"The trees know a category above {MOST_CATEGORIES - 1:,}, which is not supported: "
-            "number the categories from 0 and train again."
+            f"the trees use a category above {MAX_CATEGORIES - 1:,}, which is not supported: "
+            "number the categories from 0 and train again"
         )
     _require((sets[~categorical] == -1).all(), "a numeric node has a set of categories")
     n_sets = len(forest.category_offset) - 1
     inside = (sets[categorical] >= 0) & (sets[categorical] < n_sets)
-    _require(inside.all(), "category_set points outside")
+    _require(inside.all(), "category_set is out of range")
 
 
 def _check_children(forest: Forest) -> None:
-    """Hold that children come after their parent and that each has exactly one."""
+    """Check that children come after their parent and that each node has exactly one."""
     nodes, leaves = np.diff(forest.node_offset), np.diff(forest.leaf_offset)
     node_base = np.repeat(forest.node_offset[:-1], nodes)
     leaf_base = np.repeat(forest.leaf_offset[:-1], nodes)
@@ -257,15 +259,16 @@ def _check_children(forest: Forest) -> None:
     for name in ("left", "right"):
         child = getattr(forest, name).astype(np.int64)
         is_node = child >= 0
-        _require((child[is_node] < n_nodes[is_node]).all(), f"{name} points outside its tree")
-        _require((~child[~is_node] < n_leaves[~is_node]).all(), f"{name} points outside its tree")
+        _require((child[is_node] < n_nodes[is_node]).all(), f"{name} is out of range")
+        _require((~child[~is_node] < n_leaves[~is_node]).all(), f"{name} is out of range")
         _require((child[is_node] > local[is_node]).all(), f"{name} points back to an earlier node")
         np.add.at(node_parents, (child + node_base)[is_node], 1)
         np.add.at(leaf_parents, (~child + leaf_base)[~is_node], 1)
     roots = forest.node_offset[:-1][nodes > 0]
     _require((node_parents[roots] == 0).all(), "a root has a parent")
     node_parents[roots] = 1
-    _require((node_parents == 1).all(), "a node has no parent, or two")
+    _require((node_parents == 1).all(), "a node does not have exactly one parent")
     _require(
-        (leaf_parents[np.repeat(nodes > 0, leaves)] == 1).all(), "a leaf has no parent, or two"
+        (leaf_parents[np.repeat(nodes > 0, leaves)] == 1).all(),
+        "a leaf does not have exactly one parent",
     )

@@ -1,4 +1,4 @@
-"""Take whatever holds rows of numbers, and give blocks of it as float64."""
+"""Convert rows of numbers of any library to a NumPy array."""
 
 from __future__ import annotations
 
@@ -18,36 +18,32 @@ def as_matrix(X: Any, n_features: int) -> npt.NDArray[Any]:
     Parameters
     ----------
     X
-        A numpy array in C or Fortran order, a pyarrow table or record batch of numbers
-        (nulls become missing values), or anything that numpy can turn into an array.
+        A NumPy array in C or Fortran order, a pyarrow table or record batch of numbers (nulls
+        become NaN), or anything that NumPy can convert.
     n_features
-        How many columns there must be.
+        Required number of columns.
 
     Raises
     ------
     ValueError
-        If the shape or the kind of values is wrong.
+        If the shape or the type of the values is wrong.
     """
     matrix = _from_arrow(X) if hasattr(X, "column_names") else np.asarray(X)
     if matrix.dtype.kind == "O":
         matrix = _as_numbers(matrix)
     if matrix.dtype.kind not in "fiub":
-        raise ValueError("X holds something else than numbers: turn categories into codes first.")
+        raise ValueError("X has values that are not numbers: encode categories first")
     if matrix.ndim != 2 or matrix.shape[1] != n_features:
-        raise ValueError(
-            f"The trees read rows of {n_features} columns, so X must have shape "
-            f"(n, {n_features}); it has {matrix.shape}."
-        )
+        raise ValueError(f"X must have shape (n, {n_features}), got {matrix.shape}")
     return matrix
 
 
 def _as_numbers(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Convert objects, without repeating in an error what a customer's row holds."""
+    """Convert objects, without customer values in the error."""
     try:
         return values.astype(np.float64)
     except (TypeError, ValueError):
-        message = "X holds values that are no numbers: turn categories into codes first."
-        raise ValueError(message) from None
+        raise ValueError("X has values that are not numbers: encode categories first") from None
 
 
 def _from_arrow(table: Any) -> npt.NDArray[np.float64]:
@@ -59,8 +55,8 @@ def _from_arrow(table: Any) -> npt.NDArray[np.float64]:
     for number, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if not any(test(column.type) for test in (*is_number, types.is_null)):
             raise ValueError(
-                f"Column {name!r} has type {column.type}, which is no number: "
-                "turn categories into codes first."
+                f"column {name!r} has type {column.type}, which is not numeric: encode "
+                "categories first"
             )
         chunked = hasattr(column, "chunks")
         columns[number] = column.to_numpy() if chunked else column.to_numpy(zero_copy_only=False)

@@ -1,4 +1,4 @@
-"""Turn raw scores into predictions, as the booster's objective does.
+"""Transform raw scores to predictions by the booster's objective.
 
 References
 ----------
@@ -7,6 +7,7 @@ LightGBM's objectives: https://lightgbm.readthedocs.io/en/stable/Parameters.html
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,12 +25,12 @@ __all__ = ["find_transform"]
 
 
 def find_transform(objective: str) -> Callable[[Floats], Floats]:
-    """Return what turns raw scores into predictions.
+    """Return the function that transforms raw scores to predictions.
 
     Parameters
     ----------
     objective
-        The objective as the model's text has it, with its settings.
+        The objective in the model's text, with its settings.
 
     Returns
     -------
@@ -46,16 +47,16 @@ def find_transform(objective: str) -> Callable[[Floats], Floats]:
     >>> find_transform("binary sigmoid:1")(np.array([0.0, 2.0])).round(3)
     array([0.5  , 0.881])
     """
-    name, *words = objective.split() or [""]
-    settings = dict(word.partition(":")[::2] for word in words)
+    name, *parts = objective.split() or [""]
+    settings = dict(part.partition(":")[::2] for part in parts)
     if name == "regression" and "sqrt" in settings:
         return _signed_square
     if name in {"binary", "multiclassova"}:
         return _sigmoid(settings.get("sigmoid", "1"))
     if name not in _TRANSFORMS:
         raise BundleError(
-            f"The objective {name[:40]!r} is not supported, so the model is refused. "
-            "Train it with one of LightGBM's own objectives, or a custom function."
+            f"the objective {name[:40]!r} is not supported: train with one of LightGBM's built-in "
+            "objectives, or a custom function"
         )
     return _TRANSFORMS[name]
 
@@ -72,22 +73,24 @@ def _sigmoid(slope_text: str) -> Callable[[Floats], Floats]:
     try:
         slope = float(slope_text)
     except ValueError as error:
-        raise BundleError("The objective's sigmoid is no number: write the model again.") from error
+        raise BundleError("the sigmoid of the objective is not a number: save it again") from error
     if not 0.0 < slope < np.inf:
-        raise BundleError("The objective's sigmoid is not positive: write the model again.")
+        raise BundleError("the sigmoid of the objective is not positive: save the model again")
 
-    def transform(raw: Floats) -> Floats:
-        # A score so low that the exponential overflows has probability 0, as it should.
-        with np.errstate(over="ignore"):
-            return 1.0 / (1.0 + np.exp(-slope * raw))
+    # Not a closure, so that a compiled model can be pickled.
+    return partial(_scaled_sigmoid, slope)
 
-    return transform
+
+def _scaled_sigmoid(slope: float, raw: Floats) -> Floats:
+    # Scores so low that the exponential overflows correctly get probability 0.
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-slope * raw))
 
 
 def _softmax(raw: Floats) -> Floats:
-    grown = np.exp(raw - raw.max(axis=-1, keepdims=True))
-    shares: Floats = grown / grown.sum(axis=-1, keepdims=True)
-    return shares
+    odds = np.exp(raw - raw.max(axis=-1, keepdims=True))
+    probabilities: Floats = odds / odds.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 def _softplus(raw: Floats) -> Floats:

@@ -140,7 +140,7 @@ class Nowhere:
     def from_function(cls, function, path):
         return None
 caching.CacheImpl._locator_classes = [Nowhere]
-from churnkit.trees.engines.numba_row_kernels import score_by_walk
+from churnkit.trees.engines.numba_row_kernels import score_by_traversal
 from churnkit.trees import compile_booster
 trees = compile_booster(open(sys.argv[1]).read(), fast=True)
 row = [0.5, 3, 1, 0, 0, 9, 0, 7.0]
@@ -182,11 +182,11 @@ except Exception as refusal:
 """
 
 
-def test_a_numba_that_does_not_load_is_done_without_and_said(saved):
+def test_a_numba_that_cannot_be_imported_is_replaced_with_a_warning(saved):
     same, warned, refusal = run(BROKEN, saved)
     assert same
     assert len(warned) == 1
-    assert "numpy alone" in warned[0]
+    assert "scoring with NumPy" in warned[0]
     assert refusal == "MissingExtraError"
 
 
@@ -204,10 +204,19 @@ def test_saved_settings_are_json_and_arrays_hold_no_objects(train, tmp_path, row
     np.testing.assert_array_equal(again.raw_score(rows), trees.raw_score(rows))
 
 
+@pytest.mark.parametrize("objective", ["binary", "multiclass", "square root"])
+def test_trees_can_be_pickled_for_process_pools(train, objective, rows):
+    import pickle
+
+    trees = compile_booster(train(objective))
+    again = pickle.loads(pickle.dumps(trees))  # noqa: S301  (its own bytes)
+    np.testing.assert_array_equal(again.predict(rows), trees.predict(rows))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 2}, "Upgrade"),
+        ({"format": 2}, "upgrade"),
         ({"format": "1"}, "format"),
         ({"format": None}, "format"),
         ({"feature_names": "ab"}, "feature_names"),
@@ -231,20 +240,20 @@ def test_settings_that_do_not_fit_are_refused(train, change, reason):
     ("name", "damage", "reason"),
     [
         ("left", lambda a: None, "missing"),
-        ("left", lambda a: a.tolist(), "no array"),
-        ("left", lambda a: a.astype(np.int64), "another type"),
+        ("left", lambda a: a.tolist(), "not an array"),
+        ("left", lambda a: a.astype(np.int64), "does not have type"),
         ("left", lambda a: a.reshape(1, -1), "one-dimensional"),
         ("left", lambda a: a[:-1], "length"),
         ("left", lambda a: a * 0, "points back"),
-        ("right", lambda a: a + 1000, "outside"),
-        ("right", lambda a: a * 0 - 1000, "outside"),
-        ("feature", lambda a: a + 8, "column"),
+        ("right", lambda a: a + 1000, "out of range"),
+        ("right", lambda a: a * 0 - 1000, "out of range"),
+        ("feature", lambda a: a + 8, "out of range"),
         ("threshold", lambda a: a * np.nan, "NaN"),
         ("leaf_value", lambda a: a + np.inf, "infinity"),
         ("decision", lambda a: a + np.uint8(16), "kind"),
         ("node_count", lambda a: -a, "negative"),
         ("node_offset", lambda a: a + 1, "start at 0"),
-        ("node_offset", lambda a: a[::-1] - a[-1], "backwards"),
+        ("node_offset", lambda a: a[::-1] - a[-1], "not ascending"),
         ("category_set", lambda a: a + 1, "set"),
         ("category_words", lambda a: a[:-1], "length"),
     ],
@@ -282,7 +291,7 @@ def test_a_model_of_a_common_size_takes_little_memory(train, rows):
     trees = compile_booster(train("255 leaves"))
     trees.predict(rows[:5])
     trees.contributions(rows)
-    arrays = [array for part in vars(trees._parts).values() for array in _arrays(part)]
+    arrays = [array for part in vars(trees._layout).values() for array in _arrays(part)]
     assert sum(array.nbytes for array in arrays) < 20_000_000
 
 

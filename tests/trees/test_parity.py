@@ -126,7 +126,7 @@ def test_a_model_too_large_for_masks_scores_the_same_bits(train, stress, fast, m
     booster = train("binary")
     X = stress(booster)
     whole = compile_booster(booster, fast=fast)
-    monkeypatch.setattr("churnkit.trees.layout.derived.MOST_MASK_BYTES", 1)
+    monkeypatch.setattr("churnkit.trees.layout.derived.MAX_MASK_BYTES", 1)
     pieces = compile_booster(booster, fast=fast)
     np.testing.assert_array_equal(pieces.raw_score(X), whole.raw_score(X))
     np.testing.assert_array_equal(pieces.raw_score(X[:5]), whole.raw_score(X[:5]))

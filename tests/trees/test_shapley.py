@@ -96,7 +96,7 @@ def test_long_paths_are_exact(train, stress):
     booster = train("400 leaves")
     X = stress(booster, n_rows=40)
     trees = compile_booster(booster)
-    assert np.diff(trees._parts.attribution.link_offset).max() >= 7
+    assert np.diff(trees._layout.attribution.link_offset).max() >= 7
     expected = booster.predict(X, pred_contrib=True)
     np.testing.assert_allclose(trees.contributions(X), expected, rtol=0, atol=1e-12)
 

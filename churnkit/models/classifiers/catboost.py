@@ -199,13 +199,13 @@ def _best_rounds(curves: Sequence[Sequence[float]]) -> int:
 
 def _compile(model: Any, matrix: NDArray[np.float64]) -> CompiledTrees:
     """Compile a fitted model, and compare the result with CatBoost's scores."""
-    from churnkit.trees.parsing.catboost import compile_oblivious
+    from churnkit.trees.parsing.catboost import compile_catboost
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
         document = json.loads(path.read_text(encoding="utf-8"))
-    trees = compile_oblivious(document, n_features=matrix.shape[1])
+    trees = compile_catboost(document, n_features=matrix.shape[1])
     sample = np.ascontiguousarray(matrix[:256])
     expected = np.asarray(model.predict(sample, prediction_type="RawFormulaVal"))
     if not np.allclose(trees.raw_score(sample), expected, rtol=0, atol=1e-9):

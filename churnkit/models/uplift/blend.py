@@ -103,9 +103,9 @@ def fit_blend(rows: ExperimentRows, settings: Settings, *, folds: int, floor: fl
 
 def _mean(boosters: list[lightgbm.Booster]) -> CompiledTrees:
     from churnkit.trees import compile_booster
-    from churnkit.trees.parsing.merge_boosters import mean_trees
+    from churnkit.trees.parsing.merge_boosters import average_trees
 
-    return mean_trees([compile_booster(booster) for booster in boosters])
+    return average_trees([compile_booster(booster) for booster in boosters])
 
 
 def _limits(nuisance: Nuisance, candidates: Candidates) -> tuple[float, float]:

@@ -62,7 +62,7 @@ def fit_halves(
 ) -> Halves:
     """Fit a learner on `pairs` pairs of halves of the customers."""
     from churnkit.trees import compile_booster
-    from churnkit.trees.parsing.merge_boosters import mean_trees
+    from churnkit.trees.parsing.merge_boosters import average_trees
 
     way, actions = WAYS[learner], rows.arms - 1
     if way == "average":
@@ -79,7 +79,7 @@ def fit_halves(
         outputs[unseen] += found / pairs
         members.append([compile_booster(booster) for booster in boosters])
     assert outputs is not None  # noqa: S101 - there is one pair at least
-    trees = tuple(mean_trees(group) for group in zip(*members, strict=True))
+    trees = tuple(average_trees(group) for group in zip(*members, strict=True))
     return Halves(way, trees, raw_effects(way, rows.link, outputs, actions))
 
 

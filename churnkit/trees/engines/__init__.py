@@ -1,1 +1,1 @@
-"""Score trees with numpy or numba."""
+"""Score and explain trees with NumPy or numba."""

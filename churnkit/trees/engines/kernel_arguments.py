@@ -1,4 +1,4 @@
-"""Lay the parts of a forest out as the tuples of arrays that the kernels take."""
+"""Pack the layout of a forest in tuples of arrays for the kernels."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from churnkit.trees.shapley import quadrature
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from churnkit.trees.layout.derived import Parts
+    from churnkit.trees.layout.derived import ForestLayout
 
     Arrays = tuple[npt.NDArray[Any], ...]
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["Arguments", "Explanation", "pack_arguments", "pack_explanation"]
+__all__ = ["KernelArguments", "ShapArguments", "pack_arguments", "pack_shap_arguments"]
 
 
 @dataclass(frozen=True, eq=False)
-class Arguments:
-    """What the scoring kernels take; ragged arrays lie flat, beside where each part starts.
+class KernelArguments:
+    """Arguments of the scoring kernels; ragged arrays are flat, with the start of each part.
 
     Parameters
     ----------
     features
-        Shape (inputs,): the column that each input reads.
+        Shape (inputs,): the column of each input.
     inputs
-        Thresholds and their starts, codes of missing and of zero, classes and their starts,
-        and the first column that each input makes.
+        Thresholds and their starts, codes of missing and zero, classes and their starts, and
+        the first column of each input.
     tables
-        Tables of the columns, their starts, and whether a column is the code itself.
+        Tables of the columns, their starts, and flags of columns that equal the code.
     program
-        Kind, column, cut, width, masks, left, right and out of `Program`.
+        Kind, column, cut, width, masks, left, right and out of `BlockProgram`.
     trees
         Starts of nodes, starts of leaves, and values of leaves.
-    walk
-        Input, begin, cut, table, left, right and root of `Walk`.
+    traversal
+        Input, begin, cut, table, left, right and root of `Traversal`.
     n_columns, n_slots
-        Sizes of the scratch space.
+        Sizes of the scratch buffers.
     dtype
-        The type of columns and slots.
+        Type of columns and slots.
     """
 
     features: Ints
@@ -51,26 +51,26 @@ class Arguments:
     tables: Arrays
     program: Arrays
     trees: Arrays
-    walk: Arrays
+    traversal: Arrays
     n_columns: int
     n_slots: int
     dtype: np.dtype[np.unsignedinteger]
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """What the kernels for Shapley values take besides.
+class ShapArguments:
+    """Additional arguments of the kernels for Shapley values.
 
     Parameters
     ----------
     paths
-        Nodes and sides of the steps, and where each link starts and ends.
+        Nodes and sides of the steps, and the start and end of each link.
     leaves
-        Values, first columns, and where each leaf's links start.
+        Values, first columns, and the start of each leaf's links.
     links
         Inputs, columns and shares.
     rule
-        Points and weights of the quadratures for 0, 1, 2... links, and where each starts.
+        Points and weights of the quadratures for 0, 1, 2... links, and their starts.
     """
 
     paths: Arrays
@@ -79,21 +79,21 @@ class Explanation:
     rule: Arrays
 
 
-def pack_arguments(parts: Parts) -> Arguments:
-    """Lay out what scoring needs."""
-    program, inputs = parts.program, parts.coding.inputs
+def pack_arguments(layout: ForestLayout) -> KernelArguments:
+    """Pack the arguments for scoring."""
+    program, inputs = layout.program, layout.binning.inputs
     numeric = [source if isinstance(source, NumericInput) else None for source in inputs]
     thresholds = [np.empty(0) if source is None else source.thresholds for source in numeric]
     classes = [
         np.empty(0, np.int32) if isinstance(source, NumericInput) else source.class_of
         for source in inputs
     ]
-    dtype = np.promote_types(program.column_dtype, program.place_dtype)
+    dtype = np.promote_types(program.column_dtype, program.position_dtype)
     tables = [table.astype(dtype) for table in program.column_table]
     is_code = [np.array_equal(table, np.arange(len(table))) for table in tables]
     first_column = np.searchsorted(program.column_input, np.arange(len(inputs) + 1))
-    walk = parts.walk
-    return Arguments(
+    traversal = layout.traversal
+    return KernelArguments(
         features=np.array([source.feature for source in inputs], np.int64),
         inputs=(
             _flat(thresholds, np.float64),
@@ -115,20 +115,28 @@ def pack_arguments(parts: Parts) -> Arguments:
             program.right,
             program.out,
         ),
-        trees=(parts.forest.node_offset, parts.forest.leaf_offset, parts.value_at),
-        walk=(walk.number, walk.begin, walk.cut, walk.table, walk.left, walk.right, walk.root),
+        trees=(layout.forest.node_offset, layout.forest.leaf_offset, layout.leaf_values),
+        traversal=(
+            traversal.number,
+            traversal.begin,
+            traversal.cut,
+            traversal.table,
+            traversal.left,
+            traversal.right,
+            traversal.root,
+        ),
         n_columns=len(tables),
         n_slots=program.n_slots,
         dtype=dtype,
     )
 
 
-def pack_explanation(parts: Parts) -> Explanation:
-    """Lay out what explaining needs."""
-    attribution, paths = parts.attribution, parts.paths
+def pack_shap_arguments(layout: ForestLayout) -> ShapArguments:
+    """Pack the arguments for Shapley values."""
+    attribution, paths = layout.attribution, layout.paths
     longest = int(np.diff(attribution.link_offset).max(initial=0))
     rules = [((), ()), *(quadrature(length) for length in range(1, longest + 1))]
-    return Explanation(
+    return ShapArguments(
         paths=(paths.node, paths.is_right, np.append(paths.link_start, len(paths.node))),
         leaves=(attribution.leaf_value, attribution.leaf_column, attribution.link_offset),
         links=(attribution.link_input, attribution.link_column, attribution.link_zero),

@@ -1,4 +1,4 @@
-"""Hand rows to the kernels that numba compiles."""
+"""Score and explain with kernels compiled by numba."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.trees.engines.kernel_arguments import pack_arguments, pack_explanation
+from churnkit.trees.engines.kernel_arguments import pack_arguments, pack_shap_arguments
 from churnkit.trees.layout.leaf_bitmasks import build_masks
 
 if TYPE_CHECKING:
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from churnkit.trees.engines.kernel_arguments import Arguments, Explanation
-    from churnkit.trees.layout.derived import Parts
+    from churnkit.trees.engines.kernel_arguments import KernelArguments, ShapArguments
+    from churnkit.trees.layout.derived import ForestLayout
 
     Floats = npt.NDArray[np.float64]
 
 __all__ = ["NumbaEngine", "has_numba"]
 
 _BLOCK = 4096
-# Blocks are padded to a multiple of this, so that no loop of the kernels has a slow tail.
+# Blocks are padded to a multiple of this, so that no loop has a slow remainder.
 _STEP = 256
-# Models of thousands of columns take smaller blocks, so that these stay within some megabytes.
-_MOST_VALUES = 1 << 20
-# Up to so many rows one by one is cheaper than a padded block.
+# Models with thousands of columns use smaller blocks, to limit their memory.
+_MAX_VALUES = 1 << 20
+# Up to this many rows, scoring one by one is cheaper than a padded block.
 _FEW_ROWS = 128
 _EXPLAIN_BLOCK = 2048
 _EXPLAIN_STEP = 1024
@@ -38,41 +38,41 @@ _FEW_EXPLAINED = 24
 
 @cache
 def has_numba() -> bool:
-    """Whether the kernels can be compiled here; does not import numba."""
+    """Return True if numba is installed, without importing it."""
     return find_spec("numba") is not None
 
 
 class NumbaEngine:
-    """Works on the parts of a forest; holds no state between calls.
+    """Engine without state between calls.
 
     Parameters
     ----------
-    parts
-        The forest and what follows from it.
+    layout
+        The forest and its derived arrays.
 
     Raises
     ------
     ImportError
-        If numba does not load.
+        If numba cannot be imported.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, layout: ForestLayout) -> None:
         import_module("numba")
-        self._parts = parts
-        self._width = parts.forest.n_features
+        self._layout = layout
+        self._width = layout.forest.n_features
 
     @cached_property
-    def _arguments(self) -> Arguments:
-        return pack_arguments(self._parts)
+    def _arguments(self) -> KernelArguments:
+        return pack_arguments(self._layout)
 
     @cached_property
-    def _explanation(self) -> Explanation:
-        return pack_explanation(self._parts)
+    def _shap_arguments(self) -> ShapArguments:
+        return pack_shap_arguments(self._layout)
 
     def score(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:
         """Write raw scores, shape (n, outputs), of a range of trees."""
-        whole = first == 0 and last == self._parts.forest.n_trees
-        if whole and len(rows) <= _FEW_ROWS and scores.shape[1] == 1:
+        all_trees = first == 0 and last == self._layout.forest.n_trees
+        if all_trees and len(rows) <= _FEW_ROWS and scores.shape[1] == 1:
             scores[:, 0] = self._score_few(np.ascontiguousarray(rows, np.float64))
         else:
             self._score_blocks(rows, first, last, scores)
@@ -90,9 +90,9 @@ class NumbaEngine:
         return float(self._score_few(np.array([values], np.float64))[0])
 
     def _score_few(self, rows: Floats) -> Floats:
-        from churnkit.trees.engines.numba_row_kernels import score_by_masks, score_by_walk
+        from churnkit.trees.engines.numba_row_kernels import score_by_masks, score_by_traversal
 
-        masks, arguments, scores = self._parts.masks, self._arguments, np.empty(len(rows))
+        masks, arguments, scores = self._layout.masks, self._arguments, np.empty(len(rows))
         if masks is not None and arguments.features.size:
             score_by_masks(
                 rows,
@@ -100,16 +100,16 @@ class NumbaEngine:
                 arguments.inputs,
                 masks.words,
                 masks.first_row,
-                self._parts.value_at,
+                self._layout.leaf_values,
                 scores,
             )
         else:
-            score_by_walk(
+            score_by_traversal(
                 rows,
                 arguments.features,
                 arguments.inputs,
-                arguments.walk,
-                self._parts.value_at,
+                arguments.traversal,
+                self._layout.leaf_values,
                 scores,
             )
         return scores
@@ -141,73 +141,73 @@ class NumbaEngine:
             )
             scores[start : start + size] = totals[:, : len(block)].T
 
-    def explain(self, rows: npt.NDArray[Any], found: Floats) -> None:
+    def explain(self, rows: npt.NDArray[Any], out: Floats) -> None:
         """Add contributions, without the expected scores, to zeros of shape (n, columns)."""
         if len(rows) <= _FEW_EXPLAINED:
-            self._explain_few(rows, found)
+            self._explain_few(rows, out)
             return
-        parts, n_leaves = self._parts, len(self._parts.value_at)
-        for start in range(0, n_leaves, parts.mask_leaves):
-            stop = min(n_leaves, start + parts.mask_leaves)
-            masks = parts.masks
+        layout, n_leaves = self._layout, len(self._layout.leaf_values)
+        for start in range(0, n_leaves, layout.mask_leaves):
+            stop = min(n_leaves, start + layout.mask_leaves)
+            masks = layout.masks
             if masks is None:
-                masks = build_masks(parts.coding, parts.forest, parts.paths, start, stop)
-            self._explain_blocks(rows, found, (masks.words, masks.first_row, start))
+                masks = build_masks(layout.binning, layout.forest, layout.paths, start, stop)
+            self._explain_blocks(rows, out, (masks.words, masks.first_row, start))
 
-    def _explain_few(self, rows: npt.NDArray[Any], found: Floats) -> None:
+    def _explain_few(self, rows: npt.NDArray[Any], out: Floats) -> None:
         from churnkit.trees.engines.numba_shap_kernels import explain_rows
 
-        arguments, explanation = self._arguments, self._explanation
+        arguments, shap_arguments = self._arguments, self._shap_arguments
         values = np.zeros((len(arguments.features), len(rows)))
         _copy_columns(rows, arguments, values)
         explain_rows(
             values,
             arguments.inputs,
-            arguments.walk,
-            explanation.paths,
-            explanation.leaves,
-            explanation.links,
-            explanation.rule,
-            found,
+            arguments.traversal,
+            shap_arguments.paths,
+            shap_arguments.leaves,
+            shap_arguments.links,
+            shap_arguments.rule,
+            out,
         )
 
     def _explain_blocks(
         self,
         rows: npt.NDArray[Any],
-        found: Floats,
+        out: Floats,
         masks: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], int],
     ) -> None:
         from churnkit.trees.engines.numba_shap_kernels import explain_block
 
-        arguments, explanation = self._arguments, self._explanation
+        arguments, shap_arguments = self._arguments, self._shap_arguments
         step = _STEP if len(rows) < _EXPLAIN_STEP else _EXPLAIN_STEP
-        size = _block_size(len(rows), found.shape[1], _EXPLAIN_BLOCK, step)
+        size = _block_size(len(rows), out.shape[1], _EXPLAIN_BLOCK, step)
         values = np.zeros((len(arguments.features), size))
-        part = np.zeros((found.shape[1], size))
+        part = np.zeros((out.shape[1], size))
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
             _copy_columns(block, arguments, values)
-            part[:, : len(block)] = found[start : start + size].T
+            part[:, : len(block)] = out[start : start + size].T
             explain_block(
                 values,
                 arguments.inputs,
                 masks,
-                explanation.leaves,
-                explanation.links,
-                explanation.rule,
+                shap_arguments.leaves,
+                shap_arguments.links,
+                shap_arguments.rule,
                 part,
             )
-            found[start : start + size] = part[:, : len(block)].T
+            out[start : start + size] = part[:, : len(block)].T
 
 
-def _block_size(n_rows: int, n_columns: int, most: int, step: int) -> int:
-    """Return a multiple of `step` that holds all rows, or as many as are bearable."""
-    bearable = max(1, min(most, _MOST_VALUES // max(1, n_columns)) // step)
+def _block_size(n_rows: int, n_columns: int, maximum: int, step: int) -> int:
+    """Return a multiple of `step` rows that contains all rows or fills the largest block."""
+    largest = max(1, min(maximum, _MAX_VALUES // max(1, n_columns)) // step)
     needed = max(1, -(-n_rows // step))
-    return min(bearable, needed) * step
+    return min(largest, needed) * step
 
 
-def _copy_columns(rows: npt.NDArray[Any], arguments: Arguments, values: Floats) -> None:
-    """Copy what the inputs read, as float64, into the first columns of a padded block."""
+def _copy_columns(rows: npt.NDArray[Any], arguments: KernelArguments, values: Floats) -> None:
+    """Copy the columns of the inputs, as float64, to a padded block."""
     for number, feature in enumerate(arguments.features.tolist()):
         values[number, : len(rows)] = rows[:, feature]

@@ -2,15 +2,14 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0917
 
-"""The inner loops, compiled by numba. Imported on first use; numpy does the same without it.
+"""Scoring kernels, compiled by numba and imported on first use.
 
-Every loop over rows is written so that it becomes vector instructions: no branch inside, both
-sides of a choice loaded first, unsigned positions, no sum across rows. Floating-point
-operations stand in the same order as in the numpy versions and none is fused, so the results
-are the same bits.
+Every loop over rows compiles to vector instructions: no branches, both sides of a choice loaded
+first, unsigned indices, no sums across rows. Floating-point operations have the same order as in
+the NumPy versions and none are fused, so the results are identical bit for bit.
 
-Buffers are flat, with one stretch of `size` for each column or slot, and `size` is a multiple
-of 256, so that no loop has a slow tail.
+Buffers are flat, with `size` elements per column or slot, and `size` is a multiple of 256, so
+that no loop has a slow remainder.
 """
 
 from __future__ import annotations
@@ -30,22 +29,22 @@ __all__ = ["compiled", "encode_input", "score_block"]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile, and keep the machine code on disk where there is a place for it.
+    """Compile a function, and cache the machine code on disk if a cache folder is writable.
 
-    numba compiles a function again when its own file changes, not when another does whose
+    numba recompiles a function when its own file changes, but not when a file changes whose
     constants or functions it uses: after editing one kernel file, touch the others.
     """
     try:
         kernel: Callable[..., Any] = njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:
-        # Neither the package's folder nor the user's cache folder can be written.
+        # Neither the package's folder nor the user's cache folder is writable.
         kernel = njit(nogil=True, error_model="numpy")(function)
     return kernel
 
 
 @compiled
 def _encode_numbers(values, thresholds, nan_code, zero_code, codes):
-    """Count the thresholds below each value, by halving without branches."""
+    """Count the thresholds below each value, by branchless binary search."""
     size = len(values)
     for i in range(size):
         values[i] = 0.0 if abs(values[i]) <= ZERO else values[i]
@@ -70,18 +69,18 @@ def _encode_numbers(values, thresholds, nan_code, zero_code, codes):
 
 @compiled
 def _encode_categories(values, class_of, codes):
-    """Find each value's class; missing, negative and unknown ones are class 0."""
+    """Find the class of each value; missing, negative and unknown values have class 0."""
     limit = float(len(class_of))
     for i in range(len(values)):
-        known = (values[i] > -1.0) & (values[i] < limit)
-        category = np.int64(values[i]) if known else np.int64(0)
+        is_known = (values[i] > -1.0) & (values[i] < limit)
+        category = np.int64(values[i]) if is_known else np.int64(0)
         code = np.uint32(class_of[category])
-        codes[i] = code if known else np.uint32(0)
+        codes[i] = code if is_known else np.uint32(0)
 
 
 @compiled
 def encode_input(number, values, inputs, codes):
-    """Code a block of one input's values, which are changed in place."""
+    """Encode a block of one input's values, which are changed in place."""
     thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = inputs
     if class_at[number] < class_at[number + 1]:
         _encode_categories(values, class_of[class_at[number] : class_at[number + 1]], codes)
@@ -92,7 +91,7 @@ def encode_input(number, values, inputs, codes):
 
 @compiled
 def _make_columns(values, inputs, tables, codes, columns):
-    """Code a block of rows, input by input, and make the columns that the nodes read."""
+    """Encode a block of rows, and compute the columns that the nodes read."""
     column_at = inputs[6]
     table, table_at, is_code = tables
     size = np.uint64(len(codes))
@@ -111,11 +110,11 @@ def _make_columns(values, inputs, tables, codes, columns):
 
 @compiled
 def _flag_classes(columns, size, column, masks, begin, width, flags):
-    """Set nonzero flags where a row's class is in a mask, four planes in one pass."""
+    """Set flags of the rows whose class is in a mask, four planes per pass."""
     for i in range(size):
         columns[flags + i] = 0
     for first in range(0, width, 4):
-        # Planes past the end repeat the last one.
+        # Planes beyond the last repeat it.
         last = width - 1
         p, q = first, min(first + 1, last)
         r, s = min(first + 2, last), min(first + 3, last)
@@ -135,7 +134,7 @@ def _flag_classes(columns, size, column, masks, begin, width, flags):
 
 @compiled
 def _blend(columns, read, threshold, slots, a, b, to, size):
-    """Write what the right child put out where a column is above the threshold, else the left."""
+    """Write the right child's output where a column is above the threshold, else the left's."""
     x, y = slots.dtype.type(~a), slots.dtype.type(~b)
     from_a, from_b = np.uint64(max(a, 0)) * size, np.uint64(max(b, 0)) * size
     if a < 0 and b < 0:
@@ -157,7 +156,7 @@ def _blend(columns, read, threshold, slots, a, b, to, size):
 
 @compiled
 def _run_tree(program, first, last, columns, size, flags, slots, root):
-    """Write each row's leaf of one tree to the slot `root`."""
+    """Write the leaf of each row in one tree to the slot `root`."""
     kind, column, cut, width, masks, left, right, out = program
     if first == last:
         for i in range(size):
@@ -175,13 +174,13 @@ def _run_tree(program, first, last, columns, size, flags, slots, root):
             begin = np.uint64(cut[node])
             for i in range(size):
                 columns[flags + i] = masks[begin + columns[read + i]]
-        # Flags are zero where a row goes right, so the children change places.
+        # Flags are zero where a row goes right, so the children are swapped.
         _blend(columns, flags, threshold, slots, right[node], left[node], to, size)
 
 
 @compiled
 def _add_four(slots, size, roots, values, start, totals):
-    """Add four trees' values, one after the other."""
+    """Add the values of four trees in order."""
     p, q = roots * size, (roots + np.uint64(1)) * size
     r, s = (roots + np.uint64(2)) * size, (roots + np.uint64(3)) * size
     a, b, c, d = start
@@ -194,9 +193,9 @@ def _add_four(slots, size, roots, values, start, totals):
 
 @compiled
 def _add_one(slots, size, root, values, start, totals):
-    place = root * size
+    offset = root * size
     for i in range(size):
-        totals[i] = totals[i] + values[start + slots[place + i]]
+        totals[i] = totals[i] + values[start + slots[offset + i]]
 
 
 @compiled
@@ -206,15 +205,15 @@ def score_block(values, inputs, tables, program, trees, scratch, totals):
     Parameters
     ----------
     values
-        Shape (inputs, size): the columns that the inputs read. Changed in place.
+        Shape (inputs, size): the columns of the inputs. Changed in place.
     inputs, tables, program, trees
-        The arrays of `churnkit.trees.fast.KernelArguments`.
+        See `churnkit.trees.engines.kernel_arguments.KernelArguments`.
     scratch
-        Codes (size,), columns (columns + 1, size) and slots (slots + 4, size), the latter flat.
+        Codes (size,), columns (columns + 1, size) and slots (slots + 4, size), the latter two flat.
     totals
         Shape (outputs, size).
     """
-    node_offset, leaf_offset, value_at, first_tree, last_tree = trees
+    node_offset, leaf_offset, leaf_values, first_tree, last_tree = trees
     codes, columns, slots = scratch
     size = np.uint64(len(codes))
     n_outputs = len(totals)
@@ -235,8 +234,8 @@ def score_block(values, inputs, tables, program, trees, scratch, totals):
                 np.uint64(leaf_offset[tree + 2]),
                 np.uint64(leaf_offset[tree + 3]),
             )
-            _add_four(slots, size, roots, value_at, start, totals[0])
+            _add_four(slots, size, roots, leaf_values, start, totals[0])
         else:
             start_one = np.uint64(leaf_offset[tree])
-            _add_one(slots, size, roots, value_at, start_one, totals[tree % n_outputs])
+            _add_one(slots, size, roots, leaf_values, start_one, totals[tree % n_outputs])
         tree += together

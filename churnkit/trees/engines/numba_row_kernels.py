@@ -2,7 +2,7 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0917
 
-"""Score single rows, compiled by numba; see `churnkit.trees.layout.leaf_bitmasks` and `churnkit.trees.layout.traversal`."""
+"""Kernels for single rows, by leaf masks or by traversal, compiled by numba."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from churnkit.trees.engines.numba_kernels import compiled
 from churnkit.trees.layout.binning import ZERO
 
-__all__ = ["score_by_masks", "score_by_walk"]
+__all__ = ["score_by_masks", "score_by_traversal"]
 
-# The position of a word's only bit, by multiplication with a de Bruijn sequence: its top six
-# bits are different for each of the 64 shifts.
+# Position of a word's only bit, by multiplication with a de Bruijn sequence, whose top six bits
+# differ for each of the 64 shifts.
 _SEQUENCE = np.uint64(0x03F79D71B4CB0A89)
 _POSITION = np.zeros(64, np.uint64)
 for _bit in range(64):
@@ -23,7 +23,7 @@ for _bit in range(64):
 
 @compiled
 def _code(value, thresholds, class_of, nan_code, zero_code):
-    """Code one value, as NumericInput and CategoricalInput do."""
+    """Encode one value, as NumericInput and CategoricalInput do."""
     limit = len(class_of)
     if limit:
         return np.int64(class_of[np.int64(value)]) if -1.0 < value < limit else np.int64(0)
@@ -42,7 +42,7 @@ def _code(value, thresholds, class_of, nan_code, zero_code):
 
 
 @compiled
-def score_by_masks(rows, features, inputs, words, first_row, value_at, scores):
+def score_by_masks(rows, features, inputs, words, first_row, leaf_values, scores):
     """Write the raw score of each row.
 
     Parameters
@@ -50,10 +50,10 @@ def score_by_masks(rows, features, inputs, words, first_row, value_at, scores):
     rows
         Shape (n, features).
     features, inputs
-        See `churnkit.trees.engines.kernel_arguments.Arguments`.
+        See `churnkit.trees.engines.kernel_arguments.KernelArguments`.
     words, first_row
         See `churnkit.trees.layout.leaf_bitmasks.LeafMasks`.
-    value_at
+    leaf_values
         Shape (leaves,): values from left to right through all trees.
     scores
         Shape (n,).
@@ -83,20 +83,20 @@ def score_by_masks(rows, features, inputs, words, first_row, value_at, scores):
             base = np.uint64(word * 64)
             while open_leaves:
                 lowest = open_leaves & (~open_leaves + np.uint64(1))
-                total += value_at[base + _POSITION[(lowest * _SEQUENCE) >> np.uint64(58)]]
+                total += leaf_values[base + _POSITION[(lowest * _SEQUENCE) >> np.uint64(58)]]
                 open_leaves ^= lowest
         scores[row] = total
 
 
 @compiled
-def score_by_walk(rows, features, inputs, walk, value_at, scores):
-    """Write the raw score of each row, for models whose masks would be too large.
+def score_by_traversal(rows, features, inputs, traversal, leaf_values, scores):
+    """Write the raw score of each row, for models whose masks are too large.
 
-    Parameters are those of `score_by_masks`, and `walk` as in
-    `churnkit.trees.engines.kernel_arguments.Arguments`.
+    Parameters as in `score_by_masks`; for `traversal` see
+    `churnkit.trees.engines.kernel_arguments.KernelArguments`.
     """
     thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = inputs
-    number_of, begin, cut, table, left, right, root = walk
+    number_of, begin, cut, table, left, right, root = traversal
     codes = np.empty(len(features), np.int64)
     for row in range(len(rows)):
         for number in range(len(features)):
@@ -113,5 +113,5 @@ def score_by_walk(rows, features, inputs, walk, value_at, scores):
             while node >= 0:
                 goes_right = table[begin[node] + codes[number_of[node]]] > cut[node]
                 node = right[node] if goes_right else left[node]
-            total += value_at[~node]
+            total += leaf_values[~node]
         scores[row] = total

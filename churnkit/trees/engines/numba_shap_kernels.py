@@ -2,7 +2,7 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0917
 
-"""Exact Shapley values, compiled by numba; the formula stands in `churnkit.trees.shapley`."""
+"""Kernels for exact Shapley values, compiled by numba; see `churnkit.trees.shapley`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from churnkit.trees.engines.numba_kernels import compiled, encode_input
 
 __all__ = ["explain_block", "explain_rows"]
 
-# Rows that go through a leaf's links at once: few enough for the first cache.
+# Rows per pass over a leaf's links; they fit the first-level cache.
 _STRIP = 1024
 
 
 @compiled
-def _answer_links(codes, row, walk, paths, goes_right, one):
-    """Find which links let a row through: those that agree with it at every step."""
-    number_of, begin, cut, table = walk[0], walk[1], walk[2], walk[3]
+def _test_links(codes, row, traversal, paths, goes_right, one):
+    """Test which links pass a row on, at every step."""
+    number_of, begin, cut, table = traversal[0], traversal[1], traversal[2], traversal[3]
     step_node, step_is_right, link_start = paths
     for node in range(len(goes_right)):
         code = codes[number_of[node], row]
@@ -32,18 +32,18 @@ def _answer_links(codes, row, walk, paths, goes_right, one):
 
 
 @compiled
-def explain_rows(values, inputs, walk, paths, leaves, links, rule, found):
-    """Add each row's contributions, row by row: best for a few rows.
+def explain_rows(values, inputs, traversal, paths, leaves, links, rule, out):
+    """Add the contributions row by row, for few rows.
 
     Parameters
     ----------
     values
-        Shape (inputs, n): the columns that the inputs read. Changed in place.
-    inputs, walk
-        See `churnkit.trees.engines.kernel_arguments.Arguments`.
+        Shape (inputs, n): the columns of the inputs. Changed in place.
+    inputs, traversal
+        See `churnkit.trees.engines.kernel_arguments.KernelArguments`.
     paths, leaves, links, rule
-        See `churnkit.trees.engines.kernel_arguments.Explanation`.
-    found
+        See `churnkit.trees.engines.kernel_arguments.ShapArguments`.
+    out
         Shape (n, columns).
     """
     leaf_value, leaf_column, link_offset = leaves
@@ -56,10 +56,10 @@ def explain_rows(values, inputs, walk, paths, leaves, links, rule, found):
     longest = 0
     for leaf in range(len(leaf_value)):
         longest = max(longest, link_offset[leaf + 1] - link_offset[leaf])
-    goes_right, one = np.empty(len(walk[0]), np.bool_), np.empty(len(link_zero), np.bool_)
+    goes_right, one = np.empty(len(traversal[0]), np.bool_), np.empty(len(link_zero), np.bool_)
     total, factor = np.empty(longest, np.float64), np.empty(longest, np.float64)
     for row in range(n_rows):
-        _answer_links(codes, row, walk, paths, goes_right, one)
+        _test_links(codes, row, traversal, paths, goes_right, one)
         for leaf in range(len(leaf_value)):
             first = link_offset[leaf]
             count = link_offset[leaf + 1] - first
@@ -78,7 +78,7 @@ def explain_rows(values, inputs, walk, paths, leaves, links, rule, found):
                         share = weight * (1.0 - link_zero[first + j]) / factor[j]
                     total[j] += product * share
             for j in range(count):
-                found[row, leaf_column[leaf] + link_column[first + j]] += total[j]
+                out[row, leaf_column[leaf] + link_column[first + j]] += total[j]
 
 
 @compiled
@@ -108,7 +108,7 @@ def _multiply_three(open_leaves, at, to, bit, products, p, size, first, second):
 
 @compiled
 def _sum_two(open_leaves, at, bit, products, size, shares, totals, t):
-    """Add what the products at the first two points give to one link."""
+    """Add the products at the first two points to one link."""
     a, b = shares[0, 0], shares[0, 1]
     c, d = shares[1, 0], shares[1, 1]
     for i in range(size):
@@ -119,7 +119,7 @@ def _sum_two(open_leaves, at, bit, products, size, shares, totals, t):
 
 @compiled
 def _sum_three(open_leaves, at, bit, products, size, shares, totals, t):
-    """Add what the products at the first three points give to one link."""
+    """Add the products at the first three points to one link."""
     a, b, c = shares[0, 0], shares[0, 1], shares[0, 2]
     d, e, f = shares[1, 0], shares[1, 1], shares[1, 2]
     r = size + size
@@ -132,7 +132,7 @@ def _sum_three(open_leaves, at, bit, products, size, shares, totals, t):
 
 @compiled
 def _sum_four(open_leaves, at, bit, products, size, shares, totals, t):
-    """Add what the products at the first four points give to one link."""
+    """Add the products at the first four points to one link."""
     a, b, c, d = shares[0, 0], shares[0, 1], shares[0, 2], shares[0, 3]
     e, f, g, h = shares[1, 0], shares[1, 1], shares[1, 2], shares[1, 3]
     r, s = size + size, size + size + size
@@ -146,7 +146,7 @@ def _sum_four(open_leaves, at, bit, products, size, shares, totals, t):
 
 @compiled
 def _sum_many(open_leaves, at, bit, products, size, shares, n_points, totals, t, sums):
-    """Add what the products at five points and more give to one link."""
+    """Add the products at five or more points to one link."""
     for i in range(size):
         sums[i] = 0.0
     _sum_four(open_leaves, at, bit, products, size, shares, sums, np.uint64(0))
@@ -161,28 +161,28 @@ def _sum_many(open_leaves, at, bit, products, size, shares, n_points, totals, t,
 
 @compiled
 def _prepare_link(zero, points, weights, constants):
-    """Work out a link's factors and shares at each point, for rows let through and not."""
+    """Compute a link's factors and shares at each point, for rows it passes on and others."""
     n_points = len(points)
-    # Points are taken two or three at a time; one alone is padded with a weight of nothing.
+    # Points are processed in twos or threes; a single point is padded with weight 0.
     for step in range(max(n_points, 2)):
         point = points[step] if step < n_points else 0.5
         weight = weights[step] if step < n_points else 0.0
-        let_through = point + (1.0 - point) * zero
-        constants[0, step] = let_through
+        passed = point + (1.0 - point) * zero
+        constants[0, step] = passed
         constants[1, step] = (1.0 - point) * zero
-        constants[2, step] = weight * (1.0 - zero) / let_through
+        constants[2, step] = weight * (1.0 - zero) / passed
         constants[3, step] = -weight / (1.0 - point)
 
 
 @compiled
 def _multiply_links(open_leaves, size, bit, inputs, constants, n_points, products):
-    """Multiply one leaf's products by the factors of all links, two links at a time."""
+    """Multiply a leaf's products by the factors of all links, in pairs."""
     for j in range(0, len(inputs), 2):
         paired = j + 1 < len(inputs)
         at = np.uint64(inputs[j]) * size
         to = np.uint64(inputs[j + 1]) * size if paired else at
         x = constants[j]
-        # A link without a partner is paired with factors of one.
+        # An unpaired link is paired with factors of 1.
         y = constants[j + 1] if paired else constants[-1]
         step = 0
         while step < n_points:
@@ -201,9 +201,9 @@ def _multiply_links(open_leaves, size, bit, inputs, constants, n_points, product
 
 @compiled
 def _explain_leaf(
-    open_leaves, size, bit, value, inputs, columns, constants, n_points, scratch, found, begin
+    open_leaves, size, bit, value, inputs, columns, constants, n_points, scratch, out, begin
 ):
-    """Add one leaf's contributions to a strip of rows, in the flat array `found`."""
+    """Add a leaf's contributions to a strip of rows, in the flat array `out`."""
     products, sums, n_rows = scratch
     for i in range(np.uint64(n_points) * size):
         products[i] = value
@@ -212,21 +212,21 @@ def _explain_leaf(
         at, shares = np.uint64(inputs[j]) * size, constants[j, 2:]
         t = np.uint64(columns[j]) * n_rows + begin
         if n_points == 2:
-            _sum_two(open_leaves, at, bit, products, size, shares, found, t)
+            _sum_two(open_leaves, at, bit, products, size, shares, out, t)
         elif n_points == 3:
-            _sum_three(open_leaves, at, bit, products, size, shares, found, t)
+            _sum_three(open_leaves, at, bit, products, size, shares, out, t)
         elif n_points == 4:
-            _sum_four(open_leaves, at, bit, products, size, shares, found, t)
+            _sum_four(open_leaves, at, bit, products, size, shares, out, t)
         else:
-            _sum_many(open_leaves, at, bit, products, size, shares, n_points, found, t, sums)
+            _sum_many(open_leaves, at, bit, products, size, shares, n_points, out, t, sums)
 
 
 @compiled
-def explain_block(values, inputs, masks, leaves, links, rule, found):
+def explain_block(values, inputs, masks, leaves, links, rule, out):
     """Add the contributions of a range of leaves to a block of rows, leaf by leaf.
 
     Parameters are those of `explain_rows`, but that `masks` (words, first rows, and the first
-    leaf, which is a multiple of 64) takes the place of paths, that `found` has shape
+    leaf, which is a multiple of 64) takes the place of paths, that `out` has shape
     (columns, n), and that n is a multiple of 256, or of 1024 beyond that.
     """
     words, first_row, first_leaf = masks
@@ -279,6 +279,6 @@ def explain_block(values, inputs, masks, leaves, links, rule, found):
                     constants,
                     max(rule_end - rule_at, 2),
                     scratch,
-                    found.reshape(-1)[leaf_column[leaf] * n_rows :],
+                    out.reshape(-1)[leaf_column[leaf] * n_rows :],
                     begin,
                 )

@@ -1,4 +1,4 @@
-"""Score blocks of rows with numpy alone."""
+"""Score blocks of rows with NumPy."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from churnkit.trees.layout.binning import Codes
-    from churnkit.trees.layout.block_program import Program
+    from churnkit.trees.layout.block_program import BlockProgram
 
     Floats = npt.NDArray[np.float64]
     Bools = npt.NDArray[np.bool_]
 
-__all__ = ["NUMPY_BLOCK", "Step", "add_values", "leaf_places", "plan_steps"]
+__all__ = ["NUMPY_BLOCK", "Step", "add_values", "leaf_positions", "plan_steps"]
 
-# Large enough that calling numpy costs less than its work, small enough for the caches.
+# Large enough to amortize calls of NumPy, small enough for the caches.
 NUMPY_BLOCK = 65_536
 
-# From so many planes on, one look-up is cheaper than testing them one by one.
-_MOST_TESTS = 4
+# With more planes, one lookup is cheaper than testing them one by one.
+_MAX_TESTS = 4
 
 
 class Step(NamedTuple):
-    """One node as Python's own numbers, which cost less to read than an array's.
+    """One node as Python numbers, which are faster to read than array elements.
 
-    Exactly one of `cut` (compare the column with it), `planes` (columns and masks to test)
-    and `table` (look the input's code up; true goes right) says how the node decides.
+    The decision is one of: compare the column with `cut`, test `planes` (columns and masks), or
+    look up the input's code in `table` (true goes right).
     """
 
     column: int
@@ -44,8 +44,8 @@ class Step(NamedTuple):
     out: int
 
 
-def plan_steps(program: Program) -> list[Step]:
-    """Unpack a program's nodes."""
+def plan_steps(program: BlockProgram) -> list[Step]:
+    """Unpack the nodes of a program."""
     cut_type = program.column_dtype.type
     fields = (program.kind, program.column, program.cut, program.width)
     children = (program.left, program.right, program.out)
@@ -58,7 +58,7 @@ def plan_steps(program: Program) -> list[Step]:
             continue
         masks = program.masks[cut : cut + width]
         used = np.flatnonzero(masks).tolist()
-        if kind == PLANES and 0 < len(used) <= _MOST_TESTS:
+        if kind == PLANES and 0 < len(used) <= _MAX_TESTS:
             planes = [(column + plane, cut_type(masks[plane])) for plane in used]
             steps.append(Step(column, None, planes, None, *rest))
             continue
@@ -68,15 +68,15 @@ def plan_steps(program: Program) -> list[Step]:
     return steps
 
 
-def leaf_places(
-    program: Program, steps: list[Step], codes: Codes, first_tree: int, last_tree: int
+def leaf_positions(
+    program: BlockProgram, steps: list[Step], codes: Codes, first_tree: int, last_tree: int
 ) -> Iterator[npt.NDArray[Any]]:
-    """Yield each tree's leaf for every row of a block, as places from left to right.
+    """Yield the leaf of every row of a block in each tree, as positions from left to right.
 
     Parameters
     ----------
     program, steps
-        The forest's program, and what `plan_steps` made of it.
+        The program of the forest, and the result of `plan_steps`.
     codes
         Shape (inputs, n).
     first_tree, last_tree
@@ -85,15 +85,15 @@ def leaf_places(
     Yields
     ------
     ndarray
-        Shape (n,), valid until the next one is asked for.
+        Shape (n,), valid until the next iteration.
     """
     size = codes.shape[1]
-    place_type = program.place_dtype.type
-    # Values wait in these until their parent takes them; at most one for each level waits.
-    free = [np.empty(size, program.place_dtype) for _ in range(program.n_slots)]
+    position_type = program.position_dtype.type
+    # Outputs are kept until their parent reads them, at most one per level.
+    free = [np.empty(size, program.position_dtype) for _ in range(program.n_slots)]
     held: list[npt.NDArray[Any]] = free[:]
     decide = _Decisions(program, codes)
-    as_number, moved = decide.goes_right.view(np.uint8), np.empty(size, program.place_dtype)
+    as_number, moved = decide.goes_right.view(np.uint8), np.empty(size, program.position_dtype)
     for tree in range(first_tree, last_tree):
         out = free[-1]
         start, stop = program.node_offset[tree : tree + 2].tolist()
@@ -102,19 +102,19 @@ def leaf_places(
         for step in steps[start:stop]:
             decide(step)
             left, right = step.left, step.right
-            # Places grow from left to right: where a row goes right, the right child's place
-            # is the larger one; where it goes left, zero is never above the left child's.
+            # Positions ascend from left to right: where a row goes right, the right child's is
+            # larger; where it goes left, zero is never above the left child's.
             if right < 0 and left < 0:
                 out = free.pop()
-                # The type is named because numpy 1 would add in the narrowest one that fits.
-                np.add(as_number, place_type(~left), out=out, dtype=place_type)
+                # NumPy 1 would otherwise add in the narrowest type that fits.
+                np.add(as_number, position_type(~left), out=out, dtype=position_type)
             elif left < 0:
                 out = held[right]
                 np.multiply(as_number, out, out=out)
-                np.maximum(out, place_type(~left), out=out)
+                np.maximum(out, position_type(~left), out=out)
             else:
                 out = held[left]
-                high: Any = held[right] if right >= 0 else place_type(~right)
+                high: Any = held[right] if right >= 0 else position_type(~right)
                 np.multiply(as_number, high, out=moved)
                 np.maximum(out, moved, out=out)
                 if right >= 0:
@@ -126,19 +126,19 @@ def leaf_places(
 
 
 class _Decisions:
-    """Finds which rows of a block a node sends right."""
+    """Decides which rows of a block a node sends right."""
 
-    def __init__(self, program: Program, codes: Codes) -> None:
+    def __init__(self, program: BlockProgram, codes: Codes) -> None:
         size = codes.shape[1]
         self.goes_right = np.empty(size, bool)
         self._columns = list(program.columns(codes))
         self._scratch = np.empty(size, program.column_dtype)
-        # Bits gather in the bytes of `goes_right` itself, as long as columns are bytes too.
-        self._found = np.empty(size, program.column_dtype)
+        # With byte columns, flags are collected in the bytes of `goes_right`.
+        self._flags = np.empty(size, program.column_dtype)
         if program.column_dtype == np.uint8:
-            self._found = self.goes_right.view(np.uint8)
+            self._flags = self.goes_right.view(np.uint8)
         self._codes = codes
-        # Look-ups want the machine's own integers; each input is converted once, if at all.
+        # Lookups need native integers; each input is converted once, on first use.
         self._positions: dict[int, npt.NDArray[np.intp]] = {}
 
     def __call__(self, step: Step) -> None:
@@ -146,18 +146,20 @@ class _Decisions:
             np.greater(self._columns[step.column], step.cut, out=self.goes_right)
         elif step.table is None:
             first, mask = step.planes[0]
-            np.bitwise_and(self._columns[first], mask, out=self._found)
+            np.bitwise_and(self._columns[first], mask, out=self._flags)
             for plane, mask in step.planes[1:]:
                 np.bitwise_and(self._columns[plane], mask, out=self._scratch)
-                np.bitwise_or(self._found, self._scratch, out=self._found)
-            np.equal(self._found, 0, out=self.goes_right)
+                np.bitwise_or(self._flags, self._scratch, out=self._flags)
+            np.equal(self._flags, 0, out=self.goes_right)
         else:
             if step.column not in self._positions:
                 self._positions[step.column] = self._codes[step.column].astype(np.intp)
             step.table.take(self._positions[step.column], out=self.goes_right, mode="clip")
 
 
-def add_values(totals: Floats, places: npt.NDArray[Any], values: Floats, scratch: Floats) -> None:
-    """Add one tree's values to the totals of a block, without making new arrays."""
-    values.take(places, out=scratch, mode="clip")
+def add_values(
+    totals: Floats, positions: npt.NDArray[Any], values: Floats, scratch: Floats
+) -> None:
+    """Add the values of one tree to the totals of a block, without allocation."""
+    values.take(positions, out=scratch, mode="clip")
     np.add(totals, scratch, out=totals)

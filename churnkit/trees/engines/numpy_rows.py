@@ -1,4 +1,4 @@
-"""Score one row at a time from plain numbers."""
+"""Score single rows of Python numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from churnkit.trees.layout.binning import Coding
+    from churnkit.trees.layout.binning import Binning
     from churnkit.trees.layout.leaf_bitmasks import LeafMasks
 
     Floats = npt.NDArray[np.float64]
@@ -24,21 +24,21 @@ __all__ = ["RowScorer"]
 
 
 class RowScorer:
-    """Scores rows of a forest with one output by its masks.
+    """Scorer of single rows by leaf masks, for models with one output.
 
     Parameters
     ----------
-    coding, masks
-        The forest's inputs and the leaves that their codes leave open.
-    value_at
+    binning, masks
+        The inputs of the forest and the leaves reachable with their codes.
+    leaf_values
         Shape (leaves,): values from left to right through all trees.
     """
 
-    def __init__(self, coding: Coding, masks: LeafMasks, value_at: Floats) -> None:
-        self._words, self._value_at = masks.words, value_at
+    def __init__(self, binning: Binning, masks: LeafMasks, leaf_values: Floats) -> None:
+        self._words, self._value_at = masks.words, leaf_values
         self._numeric: list[tuple[int, int, list[float], int, int]] = []
         self._categorical: list[tuple[int, int, list[int], float]] = []
-        for source, first in zip(coding.inputs, masks.first_row.tolist(), strict=False):
+        for source, first in zip(binning.inputs, masks.first_row.tolist(), strict=False):
             if isinstance(source, NumericInput):
                 thresholds = source.thresholds.tolist()
                 zero = source.zero_code if source.zero_code >= 0 else bisect_left(thresholds, 0.0)
@@ -50,7 +50,7 @@ class RowScorer:
                 self._categorical.append((source.feature, first, rows, float(len(rows))))
 
     def leaves(self, values: Sequence[float]) -> Ints:
-        """Return the leaves that a row reaches, counted through all trees."""
+        """Return the leaves of a row, numbered across all trees."""
         rows = []
         for feature, first, thresholds, nan_row, zero_row in self._numeric:
             value = values[feature]
@@ -72,5 +72,5 @@ class RowScorer:
     def score(self, values: Sequence[float]) -> float:
         """Return the raw score of one row."""
         reached = self._value_at.take(self.leaves(values))
-        # Accumulated in order of trees, as LightGBM adds; a plain sum would pair terms.
+        # Added in order of trees, as in LightGBM; np.sum would add pairwise.
         return 0.0 + float(np.add.accumulate(reached)[-1]) if len(reached) else 0.0

@@ -1,4 +1,4 @@
-"""Share rows among threads."""
+"""Distribute rows over threads."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["share_rows"]
 
 
 def share_rows(work: Callable[[int, int], None], n_rows: int, threads: int, *, unit: int) -> None:
-    """Call ``work(start, stop)`` for ranges that cover all rows, one range a thread.
+    """Call ``work(start, stop)`` for ranges that cover all rows, one range per thread.
 
-    The threads live for this call only: nothing is left that a fork would break.
+    The threads end with this call, so that a later fork is safe.
 
     Parameters
     ----------
     work
-        Must write its rows' results somewhere of their own.
+        Writes the results of its rows to memory that no other range uses.
     n_rows, threads
-        How many rows, and the most threads to use.
+        Number of rows, and maximum number of threads.
     unit
-        Ranges are multiples of so many rows; fewer rows are not worth another thread.
+        Ranges are multiples of this number of rows.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def share_rows(work: Callable[[int, int], None], n_rows: int, threads: int, *, u
         If `threads` is not positive.
     """
     if threads < 1:
-        raise ValueError(f"threads must be at least 1, not {threads}.")
+        raise ValueError(f"threads must be at least 1, got {threads}")
     units = -(-n_rows // unit)
     threads = min(threads, units)
     if threads <= 1:

@@ -1,1 +1,1 @@
-"""Arrays that the engines read."""
+"""Arrays derived from a forest for the engines."""

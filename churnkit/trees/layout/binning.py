@@ -1,9 +1,8 @@
-"""Turn a row's values into small integer codes, which are all that the trees look at.
+"""Encode the values of a row as small integers, the only input of the trees.
 
-For a numeric column the code counts the model's thresholds below the value; a missing value
-and (where the model treats it as missing) zero have codes of their own. For a categorical
-column it is the class of categories that no set of the model tells apart; class 0 holds all
-categories that are in no set.
+The code of a numeric value is the number of the model's thresholds below it; missing values, and
+zeros that the model treats as missing, have separate codes. The code of a category is its class:
+categories in the same sets of the model share a class, and those in no set have class 0.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Codes = npt.NDArray[np.unsignedinteger]
 
-__all__ = ["ZERO", "CategoricalInput", "Coding", "NumericInput", "build_coding"]
+__all__ = ["ZERO", "Binning", "CategoricalInput", "NumericInput", "build_binning"]
 
-# LightGBM reads every value up to this size as zero; it is a float32 there.
+# LightGBM treats values up to this magnitude, a float32, as zero.
 ZERO = float(np.float32(1e-35))
 
-# So many values fit the cache, and numpy's memory for them is used again and again.
-_CODED_ROWS = 4096
+# Blocks of this size fit the cache, and NumPy reuses their memory.
+_BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class NumericInput:
-    """A column read as a number.
+    """A column used as a number.
 
     Parameters
     ----------
@@ -44,12 +43,12 @@ class NumericInput:
     thresholds
         Ascending and unique, shape (m,). A value's code is the number of thresholds below it.
     nan_code
-        The code of a missing value: ``m + 1`` where some node tells it apart, else the code
-        of 0.0, as which LightGBM reads it.
+        The code of a missing value: ``m + 1`` if any node distinguishes it, otherwise the code
+        of 0.0, which LightGBM substitutes.
     zero_code
-        The code of zero where some node reads zero as missing, else -1.
+        The code of zero if any node treats zero as missing, otherwise -1.
     n_codes
-        One more than the largest code.
+        The largest code plus one.
     """
 
     feature: int
@@ -59,7 +58,7 @@ class NumericInput:
     n_codes: int
 
     def encode(self, values: Floats, dtype: npt.DTypeLike) -> Codes:
-        """Return the code of each value, shape as given."""
+        """Return the code of each value, in the same shape."""
         flushed = values
         is_zero = np.abs(values) <= ZERO
         if is_zero.any():
@@ -73,16 +72,16 @@ class NumericInput:
 
 @dataclass(frozen=True, eq=False)
 class CategoricalInput:
-    """A column read as a category.
+    """A column used as a category.
 
     Parameters
     ----------
     feature
         The column's position.
     class_of
-        Shape (largest known category + 1,): the class of each category, 0 if in no set.
+        Shape (largest category + 1,): the class of each category, 0 if it is in no set.
     members
-        Shape (sets, classes), boolean: whether the class goes left at nodes with that set.
+        Shape (sets, classes), boolean: true if the class goes left at nodes with the set.
     """
 
     feature: int
@@ -91,33 +90,33 @@ class CategoricalInput:
 
     @property
     def n_codes(self) -> int:
-        """One more than the largest code."""
+        """The largest code plus one."""
         return int(self.members.shape[1])
 
     def encode(self, values: Floats, dtype: npt.DTypeLike) -> Codes:
-        """Return the class of each value; missing, negative and unknown ones are class 0."""
-        # Categories truncate towards zero, so values just above -1 are category 0.
-        known = (values > -1.0) & (values < len(self.class_of))
-        category = np.where(known, values, 0.0).astype(np.int64)
-        codes: Codes = np.where(known, self.class_of[category], 0).astype(dtype)
+        """Return the class of each value; missing, negative and unknown values have class 0."""
+        # Values are truncated toward zero, so those just above -1 are category 0.
+        is_known = (values > -1.0) & (values < len(self.class_of))
+        category = np.where(is_known, values, 0.0).astype(np.int64)
+        codes: Codes = np.where(is_known, self.class_of[category], 0).astype(dtype)
         return codes
 
 
 @dataclass(frozen=True, eq=False)
-class Coding:
-    """How all columns that a forest reads are coded.
+class Binning:
+    """The codes of all columns that a forest uses.
 
     Parameters
     ----------
     inputs
-        One for each column and way of reading it.
+        One per column and use, as a number or as a category.
     node_input
-        Shape (nodes,): the input that a node reads.
+        Shape (nodes,): the input of a node.
     node_cut
         Shape (nodes,): for a numeric node the position of its threshold (codes up to it go
-        left), for a categorical one the row of its set in `members`.
+        left), for a categorical node the row of its set in `members`.
     dtype
-        The smallest unsigned type that holds all codes.
+        The smallest unsigned type for all codes.
     """
 
     inputs: tuple[NumericInput | CategoricalInput, ...]
@@ -126,7 +125,7 @@ class Coding:
     dtype: np.dtype[np.unsignedinteger]
 
     def encode(self, rows: npt.NDArray[np.floating]) -> Codes:
-        """Code a block of rows.
+        """Encode a block of rows.
 
         Parameters
         ----------
@@ -139,16 +138,16 @@ class Coding:
             Codes of shape (inputs, n).
         """
         codes: Codes = np.empty((len(self.inputs), len(rows)), self.dtype)
-        for start in range(0, len(rows), _CODED_ROWS):
-            block = slice(start, start + _CODED_ROWS)
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
             for number, source in enumerate(self.inputs):
                 column = np.ascontiguousarray(rows[block, source.feature], np.float64)
                 codes[number, block] = source.encode(column, self.dtype)
         return codes
 
 
-def build_coding(forest: Forest) -> Coding:
-    """Find the inputs of a forest and each node's place among its input's codes."""
+def build_binning(forest: Forest) -> Binning:
+    """Find the inputs of a forest and the cut of each node among the codes of its input."""
     categorical = (forest.decision & CATEGORICAL) > 0
     key = forest.feature.astype(np.int64) * 2 + categorical
     by_input = np.argsort(key, kind="stable")
@@ -161,8 +160,8 @@ def build_coding(forest: Forest) -> Coding:
         build = _categorical_input if keys[number] % 2 else _numeric_input
         source, node_cut[nodes] = build(forest, nodes)
         inputs.append(source)
-    most = max((source.n_codes for source in inputs), default=1)
-    return Coding(tuple(inputs), node_input, node_cut, np.dtype(np.min_scalar_type(most - 1)))
+    largest = max((source.n_codes for source in inputs), default=1) - 1
+    return Binning(tuple(inputs), node_input, node_cut, np.dtype(np.min_scalar_type(largest)))
 
 
 def _numeric_input(forest: Forest, nodes: Ints) -> tuple[NumericInput, Ints]:
@@ -182,14 +181,14 @@ def _numeric_input(forest: Forest, nodes: Ints) -> tuple[NumericInput, Ints]:
 
 def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, Ints]:
     sets, row = np.unique(forest.category_set[nodes], return_inverse=True)
-    known = [_categories(forest, number) for number in sets]
-    present, place = np.unique(np.concatenate(known), return_inverse=True)
-    owner = np.repeat(np.arange(len(sets)), [len(categories) for categories in known])
-    # A category's signature: one bit for each set, packed. Equal signatures, equal class.
+    categories = [_categories(forest, number) for number in sets]
+    present, index = np.unique(np.concatenate(categories), return_inverse=True)
+    owner = np.repeat(np.arange(len(sets)), [len(members) for members in categories])
+    # The signature of a category has one bit per set; equal signatures are one class.
     signature = np.zeros((len(present), len(sets) // 8 + 1), np.uint8)
     bit = np.left_shift(1, owner & 7).astype(np.uint8)
-    np.bitwise_or.at(signature, (place.reshape(-1), owner >> 3), bit)
-    # The empty signature sorts first, and is put there even if no category has it.
+    np.bitwise_or.at(signature, (index.reshape(-1), owner >> 3), bit)
+    # The empty signature sorts first; it is added in case no category has it.
     with_none = np.concatenate([np.zeros((1, signature.shape[1]), np.uint8), signature])
     kinds, kind = np.unique(with_none, axis=0, return_inverse=True)
     class_of = np.zeros(int(present.max(initial=-1)) + 1, np.int32)

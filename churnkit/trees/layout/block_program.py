@@ -1,14 +1,14 @@
-"""Arrange the trees for scoring whole blocks of rows, node by node from the leaves up.
+"""Program for scoring blocks of rows, node by node from the leaves up.
 
 Each node is one pass over a block: ``out = right if code > cut else left``, where `left` and
-`right` are what the children put out, and a leaf puts out its place. After the root, `out`
-holds each row's leaf. There are no branches on rows, so the passes run at the speed of vector
+`right` are the outputs of the children, and the output of a leaf is its position. After the root,
+`out` is the leaf of each row. There are no branches per row, so the passes run as vector
 instructions.
 
-Missing values need no branch either. A node that sends missing values left reads a column in
-which they have the smallest code, one that sends them right a column in which they have the
-largest. A categorical node reads planes: byte columns in which a row has one bit set, the bit
-of its class; the node tests them against a mask.
+Missing values need no branch either. A node that sends them left reads a column in which they
+have the smallest code, a node that sends them right one in which they have the largest. A
+categorical node reads planes, byte columns in which a row has the bit of its class set, and tests
+them against a mask.
 """
 
 from __future__ import annotations
@@ -30,53 +30,53 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from churnkit.trees.forest import Forest
-    from churnkit.trees.layout.binning import Codes, Coding
-    from churnkit.trees.layout.topology import Geometry
+    from churnkit.trees.layout.binning import Binning, Codes
+    from churnkit.trees.layout.topology import Topology
 
     Ints = npt.NDArray[np.int64]
     UnsignedTable = npt.NDArray[np.unsignedinteger]
 
-__all__ = ["COMPARE", "LOOKUP", "PLANES", "Program", "build_program", "numeric_table"]
+__all__ = ["COMPARE", "LOOKUP", "PLANES", "BlockProgram", "build_program", "numeric_table"]
 
 COMPARE, PLANES, LOOKUP = 0, 1, 2
 
-# Beyond so many planes a table of one byte a class is read instead.
-_MOST_PLANES = 8
+# With more planes, a table of one byte per class is used instead.
+_MAX_PLANES = 8
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class BlockProgram:
     """The nodes of all trees in order of evaluation, children first.
 
     Parameters
     ----------
     column_input
-        Shape (columns,): the input that each column is made from.
+        Shape (columns,): the input of each column.
     column_table
-        One for each column: its value for each code of its input.
+        For each column its value for each code of its input.
     column_dtype
         The type of all columns.
     kind
-        Shape (nodes,): COMPARE a column with a cut, test PLANES against masks, or LOOKUP the
-        class in a table.
+        Shape (nodes,): COMPARE a column with a cut, test PLANES against masks, or LOOKUP the class
+        in a table.
     column
         Shape (nodes,): the column, the first plane, or (LOOKUP) a column of classes.
     cut
-        Shape (nodes,): the cut, or where masks or table begin in `masks`.
+        Shape (nodes,): the cut, or the start of the masks or the table in `masks`.
     width
-        Shape (nodes,): how many planes or entries there are.
+        Shape (nodes,): the number of planes or entries.
     masks
-        Bytes. For PLANES a bit for each class that goes left, for LOOKUP a 1 for each.
+        Bytes: for PLANES a bit per class that goes left, for LOOKUP a 1 per class.
     left, right
-        Shape (nodes,): the child's slot, or ``~place`` for a leaf.
+        Shape (nodes,): the child's slot, or ``~position`` for a leaf.
     out
-        Shape (nodes,): the slot to write; never a child's own.
+        Shape (nodes,): the slot of the output, never that of a child.
     n_slots
-        One more than the largest slot.
-    place_dtype
-        The smallest unsigned type that holds all places.
+        The largest slot plus one.
+    position_dtype
+        The smallest unsigned type for all positions.
     node_offset
-        Shape (trees + 1,): where each tree's nodes start.
+        Shape (trees + 1,): the start of each tree's nodes.
     """
 
     column_input: Ints
@@ -91,27 +91,27 @@ class Program:
     right: Ints
     out: Ints
     n_slots: int
-    place_dtype: np.dtype[np.unsignedinteger]
+    position_dtype: np.dtype[np.unsignedinteger]
     node_offset: Ints
 
     def columns(self, codes: Codes) -> UnsignedTable:
-        """Make the columns of a block from its codes, shapes (columns, n) and (inputs, n)."""
-        made = np.empty((len(self.column_input), codes.shape[1]), self.column_dtype)
+        """Compute the columns (columns, n) of a block from its codes (inputs, n)."""
+        columns = np.empty((len(self.column_input), codes.shape[1]), self.column_dtype)
         for number, table in enumerate(self.column_table):
-            table.take(codes[self.column_input[number]], out=made[number], mode="clip")
-        return made
+            table.take(codes[self.column_input[number]], out=columns[number], mode="clip")
+        return columns
 
 
-def build_program(forest: Forest, geometry: Geometry, coding: Coding) -> Program:
-    """Lay out the nodes of a forest and the columns that they read."""
-    columns = _Columns(coding)
-    kind, column, cut, width = columns.place_nodes(forest)
-    order = geometry.order
-    left, right = _operands(geometry)
-    slot = 2 * geometry.depth + geometry.is_right
+def build_program(forest: Forest, topology: Topology, binning: Binning) -> BlockProgram:
+    """Arrange the nodes of a forest and the columns that they read."""
+    columns = _Columns(binning)
+    kind, column, cut, width = columns.add_nodes(forest)
+    order = topology.order
+    left, right = _operands(topology)
+    slot = 2 * topology.depth + topology.is_right
     largest = max((int(table.max(initial=0)) for table in columns.tables), default=0)
     dtype = np.dtype(np.min_scalar_type(largest))
-    return Program(
+    return BlockProgram(
         column_input=np.array(columns.inputs, np.int64),
         column_table=tuple(table.astype(dtype) for table in columns.tables),
         column_dtype=dtype,
@@ -124,46 +124,48 @@ def build_program(forest: Forest, geometry: Geometry, coding: Coding) -> Program
         right=right[order],
         out=slot[order],
         n_slots=int(slot.max(initial=0)) + 1,
-        place_dtype=np.dtype(np.min_scalar_type(int(np.diff(forest.node_offset).max(initial=0)))),
+        position_dtype=np.dtype(
+            np.min_scalar_type(int(np.diff(forest.node_offset).max(initial=0)))
+        ),
         node_offset=forest.node_offset,
     )
 
 
-def _operands(geometry: Geometry) -> tuple[Ints, Ints]:
-    """Give each node its children's slots, or the places of its leaves.
+def _operands(topology: Topology) -> tuple[Ints, Ints]:
+    """Return the slots of each node's children, or the positions of its leaves.
 
-    A node at depth k writes slot 2k or 2k + 1, as left or right child. Evaluated after its
-    children, it never writes where something still waits to be read.
+    A node at depth k writes slot 2k or 2k + 1, as a left or right child. It is evaluated after its
+    children and never overwrites an output that is still needed.
     """
-    left, right = ~geometry.start, ~geometry.middle
-    inner = np.flatnonzero(geometry.parent >= 0)
-    above, side = geometry.parent[inner], geometry.is_right[inner]
-    slot = 2 * geometry.depth[inner] + side
+    left, right = ~topology.start, ~topology.middle
+    inner = np.flatnonzero(topology.parent >= 0)
+    above, side = topology.parent[inner], topology.is_right[inner]
+    slot = 2 * topology.depth[inner] + side
     left[above[~side]] = slot[~side]
     right[above[side]] = slot[side]
     return left, right
 
 
 class _Columns:
-    """Collects the columns that the nodes of a forest read, each made once."""
+    """The distinct columns that the nodes of a forest read."""
 
-    def __init__(self, coding: Coding) -> None:
-        self.coding = coding
+    def __init__(self, binning: Binning) -> None:
+        self.binning = binning
         self.inputs: list[int] = []
         self.tables: list[Ints] = []
         self.masks: list[npt.NDArray[np.uint8]] = []
         self._n_masks = 0
 
-    def place_nodes(self, forest: Forest) -> tuple[Ints, Ints, Ints, Ints]:
-        """Return kind, column, cut and width of each node, in the forest's order."""
+    def add_nodes(self, forest: Forest) -> tuple[Ints, Ints, Ints, Ints]:
+        """Add columns for all nodes; return kind, column, cut and width in the forest's order."""
         n_nodes = len(forest.feature)
         kind, column = np.zeros(n_nodes, np.int64), np.zeros(n_nodes, np.int64)
-        cut, width = self.coding.node_cut.copy(), np.zeros(n_nodes, np.int64)
-        by_input = np.argsort(self.coding.node_input, kind="stable")
+        cut, width = self.binning.node_cut.copy(), np.zeros(n_nodes, np.int64)
+        by_input = np.argsort(self.binning.node_input, kind="stable")
         bounds = np.searchsorted(
-            self.coding.node_input[by_input], np.arange(len(self.coding.inputs) + 1)
+            self.binning.node_input[by_input], np.arange(len(self.binning.inputs) + 1)
         )
-        for number, source in enumerate(self.coding.inputs):
+        for number, source in enumerate(self.binning.inputs):
             nodes = by_input[bounds[number] : bounds[number + 1]]
             if isinstance(source, NumericInput):
                 column[nodes] = self._numeric(number, source, forest.decision[nodes])
@@ -179,25 +181,25 @@ class _Columns:
         return len(self.tables) - 1
 
     def _numeric(self, number: int, source: NumericInput, decision: npt.NDArray[np.uint8]) -> Ints:
-        """Add one column for each treatment of missing values that some node asks for."""
+        """Add one column per treatment of missing values among the nodes."""
         treatments, which = np.unique(decision & ~np.uint8(CATEGORICAL), return_inverse=True)
-        made: list[tuple[Ints, int]] = []
+        added: list[tuple[Ints, int]] = []
         columns = []
         for treatment in treatments:
             table = numeric_table(source, int(treatment))
-            same = [place for other, place in made if np.array_equal(other, table)]
+            same = [column for other, column in added if np.array_equal(other, table)]
             columns.append(same[0] if same else self._add(number, table))
-            made.append((table, columns[-1]))
-        column: Ints = np.array(columns, np.int64)[which.reshape(-1)]
-        return column
+            added.append((table, columns[-1]))
+        node_column: Ints = np.array(columns, np.int64)[which.reshape(-1)]
+        return node_column
 
     def _categorical(
         self, number: int, source: CategoricalInput, row: Ints
     ) -> tuple[int, int, Ints, int]:
-        """Add the planes of a categorical input, or none if its nodes look classes up."""
+        """Add the planes of a categorical input, or a lookup table if there are too many classes."""
         n_sets, n_classes = source.members.shape
         n_planes = -(-n_classes // 8)
-        if n_planes > _MOST_PLANES:
+        if n_planes > _MAX_PLANES:
             kind, width = LOOKUP, n_classes
             masks = source.members.astype(np.uint8)
             first = self._add(number, np.arange(n_classes))
@@ -217,7 +219,7 @@ class _Columns:
 
 
 def numeric_table(source: NumericInput, treatment: int) -> Ints:
-    """Say which code a node with this treatment of missing values should see for each code."""
+    """Map each code to the code that a node with this treatment of missing values compares."""
     size = len(source.thresholds)
     table = np.arange(source.n_codes)
     zero = int(np.searchsorted(source.thresholds, 0.0))

@@ -1,6 +1,6 @@
-"""All that is derived from a forest, each part when it is first needed.
+"""The arrays derived from a forest, each computed on first use.
 
-Two threads that need a part at once may both build it; they build the same.
+Two threads may compute the same array at once, with the same result.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.trees.layout.binning import build_coding
+from churnkit.trees.layout.binning import build_binning
 from churnkit.trees.layout.block_program import build_program
 from churnkit.trees.layout.leaf_bitmasks import build_masks
 from churnkit.trees.layout.leaf_paths import find_paths
-from churnkit.trees.layout.topology import find_geometry
-from churnkit.trees.layout.traversal import build_walk
+from churnkit.trees.layout.topology import find_topology
+from churnkit.trees.layout.traversal import build_traversal
 from churnkit.trees.shapley import build_attribution
 
 if TYPE_CHECKING:
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
     from churnkit.trees.forest import Forest
     from churnkit.trees.layout.leaf_bitmasks import LeafMasks
-    from churnkit.trees.layout.leaf_paths import Paths
-    from churnkit.trees.layout.traversal import Walk
+    from churnkit.trees.layout.leaf_paths import LeafPaths
+    from churnkit.trees.layout.traversal import Traversal
     from churnkit.trees.shapley import Attribution
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["MOST_MASK_BYTES", "Parts"]
+__all__ = ["MAX_MASK_BYTES", "ForestLayout"]
 
-# A model whose masks are larger walks instead, and builds masks piece by piece to explain.
-MOST_MASK_BYTES = 8_000_000
+# Models with larger masks traverse the trees instead, and build masks in pieces to explain.
+MAX_MASK_BYTES = 8_000_000
 
 
-class Parts:
-    """A forest and what follows from it.
+class ForestLayout:
+    """A forest and its derived arrays.
 
     Parameters
     ----------
@@ -45,46 +45,46 @@ class Parts:
 
     Attributes
     ----------
-    geometry, coding, program
-        Where nodes stand, how values are coded, how blocks are evaluated.
-    value_at
-        Shape (leaves,): the leaves' values from left to right, tree after tree.
+    topology, binning, program
+        The positions of nodes, the codes of values, the evaluation of blocks.
+    leaf_values
+        Shape (leaves,): the values of the leaves from left to right, tree by tree.
     """
 
     def __init__(self, forest: Forest) -> None:
         self.forest = forest
-        self.geometry = find_geometry(forest)
-        self.coding = build_coding(forest)
-        self.program = build_program(forest, self.geometry, self.coding)
+        self.topology = find_topology(forest)
+        self.binning = build_binning(forest)
+        self.program = build_program(forest, self.topology, self.binning)
         leaf_base = np.repeat(forest.leaf_offset[:-1], np.diff(forest.leaf_offset))
-        self.value_at: Floats = forest.leaf_value[leaf_base + self.geometry.leaf_at]
+        self.leaf_values: Floats = forest.leaf_value[leaf_base + self.topology.leaf_number]
 
     @cached_property
-    def paths(self) -> Paths:
-        """Every step from a leaf to its root."""
-        return find_paths(self.forest, self.geometry, self.coding)
+    def paths(self) -> LeafPaths:
+        """The path from each leaf to its root."""
+        return find_paths(self.forest, self.topology, self.binning)
 
     @cached_property
-    def walk(self) -> Walk:
-        """Tables to decide single nodes."""
-        return build_walk(self.forest, self.geometry, self.coding, self.program)
+    def traversal(self) -> Traversal:
+        """Tables for decisions of single nodes."""
+        return build_traversal(self.forest, self.topology, self.binning, self.program)
 
     @cached_property
     def attribution(self) -> Attribution:
-        """What Shapley values need beside the rows' answers."""
-        return build_attribution(self.forest, self.coding, self.paths, self.value_at)
+        """Values and links of all leaves for Shapley values."""
+        return build_attribution(self.forest, self.binning, self.paths, self.leaf_values)
 
     @cached_property
     def mask_leaves(self) -> int:
-        """How many leaves, a multiple of 64, have masks of bearable size."""
-        n_codes = sum(source.n_codes for source in self.coding.inputs)
-        words = MOST_MASK_BYTES // (8 * max(1, n_codes))
+        """The number of leaves, a multiple of 64, whose masks fit in MAX_MASK_BYTES."""
+        n_codes = sum(source.n_codes for source in self.binning.inputs)
+        words = MAX_MASK_BYTES // (8 * max(1, n_codes))
         return max(1, int(words)) * 64
 
     @cached_property
     def masks(self) -> LeafMasks | None:
-        """The leaves that each code leaves open, if they are of bearable size."""
-        n_leaves = len(self.value_at)
+        """The leaves that are reachable with each code, or None if the masks are too large."""
+        n_leaves = len(self.leaf_values)
         if n_leaves > self.mask_leaves:
             return None
-        return build_masks(self.coding, self.forest, self.paths, 0, n_leaves)
+        return build_masks(self.binning, self.forest, self.paths, 0, n_leaves)

@@ -1,4 +1,4 @@
-"""Where each node and leaf of a forest stands: parents, depths, and leaves from left to right."""
+"""Parents, depths and left-to-right leaf positions of a forest."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Geometry", "find_geometry"]
+__all__ = ["Topology", "find_topology"]
 
 
 @dataclass(frozen=True, eq=False)
-class Geometry:
-    """The trees' shape, for all nodes and leaves of a forest at once.
+class Topology:
+    """The shape of the trees, for all nodes and leaves of a forest.
 
     Leaves are counted from left to right within their tree, so that the leaves below a node
-    are a range: ``start <= place < middle`` below its left child, ``middle <= place < stop``
-    below its right one.
+    are a range: ``start <= position < middle`` below its left child, ``middle <= position <
+    stop`` below its right child.
 
     Parameters
     ----------
     tree, depth, parent, is_right, start, middle, stop
-        Shape (nodes,): the tree's number; steps from the root; the parent's number among all
-        nodes (-1 for a root); whether it is the parent's right child; the range of leaves.
+        Shape (nodes,): the number of the tree; steps from the root; the parent's number among
+        all nodes (-1 for a root); true for a right child; the range of leaves.
     order
-        Shape (nodes,): all nodes, tree after tree, each after its children.
-    leaf_place, leaf_parent, leaf_is_right
+        Shape (nodes,): all nodes, tree by tree, each after its children.
+    leaf_position, leaf_parent, leaf_is_right
         Shape (leaves,), in LightGBM's order of leaves.
-    leaf_at
-        Shape (leaves,), tree after tree from left to right: the leaf's number within its tree
-        in LightGBM's order.
+    leaf_number
+        Shape (leaves,), tree by tree from left to right: the leaf's number within its tree in
+        LightGBM's order.
     """
 
     tree: Ints
@@ -48,14 +48,14 @@ class Geometry:
     middle: Ints
     stop: Ints
     order: Ints
-    leaf_place: Ints
+    leaf_position: Ints
     leaf_parent: Ints
     leaf_is_right: Bools
-    leaf_at: Ints
+    leaf_number: Ints
 
 
-def find_geometry(forest: Forest) -> Geometry:
-    """Walk all trees of a checked forest at once, level by level."""
+def find_topology(forest: Forest) -> Topology:
+    """Traverse all trees of a checked forest level by level."""
     nodes = np.diff(forest.node_offset)
     n_nodes, n_leaves = len(forest.feature), len(forest.leaf_value)
     tree = np.repeat(np.arange(forest.n_trees), nodes)
@@ -81,16 +81,16 @@ def find_geometry(forest: Forest) -> Geometry:
     for level in levels[1:]:
         above = parent[level]
         start[level] = start[above] + np.where(is_right[level], left_width[above], 0)
-    leaf_place = np.zeros(n_leaves, np.int64)
+    leaf_position = np.zeros(n_leaves, np.int64)
     has_parent = leaf_parent >= 0
     above = leaf_parent[has_parent]
-    leaf_place[has_parent] = start[above] + np.where(
+    leaf_position[has_parent] = start[above] + np.where(
         leaf_is_right[has_parent], left_width[above], 0
     )
     leaf_base = np.repeat(forest.leaf_offset[:-1], np.diff(forest.leaf_offset))
-    leaf_at = np.empty(n_leaves, np.int64)
-    leaf_at[leaf_place + leaf_base] = np.arange(n_leaves) - leaf_base
-    return Geometry(
+    leaf_number = np.empty(n_leaves, np.int64)
+    leaf_number[leaf_position + leaf_base] = np.arange(n_leaves) - leaf_base
+    return Topology(
         tree=tree,
         depth=depth,
         parent=parent,
@@ -99,15 +99,15 @@ def find_geometry(forest: Forest) -> Geometry:
         middle=start + left_width,
         stop=start + width,
         order=np.lexsort((-depth, start + width, tree)),
-        leaf_place=leaf_place,
+        leaf_position=leaf_position,
         leaf_parent=leaf_parent,
         leaf_is_right=leaf_is_right,
-        leaf_at=leaf_at,
+        leaf_number=leaf_number,
     )
 
 
 def _global_child(child: npt.NDArray[np.int32], forest: Forest, nodes: Ints) -> Ints:
-    """Count nodes and leaves through all trees; a leaf stays marked by its complement."""
+    """Number nodes and leaves across all trees; a leaf is the complement of its number."""
     local = child.astype(np.int64)
     node_base = np.repeat(forest.node_offset[:-1], nodes)
     leaf_base = np.repeat(forest.leaf_offset[:-1], nodes)
@@ -125,5 +125,5 @@ def _levels(roots: Ints, left: Ints, right: Ints) -> list[Ints]:
 
 
 def _width(child: Ints, width: Ints) -> Ints:
-    """Leaves below each child: its width if it is a node, one if it is a leaf."""
+    """Count the leaves below each child: the width of a node, one for a leaf."""
     return np.where(child >= 0, width[np.maximum(child, 0)], 1)

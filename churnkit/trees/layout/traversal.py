@@ -1,7 +1,7 @@
-"""Decide nodes one row at a time, with tables from codes to sides.
+"""Traverse trees from the root, with tables that map codes to sides.
 
-Masks are faster for single rows, but they grow with codes times leaves; models too large for
-them walk down from the root. Walking needs one small table for each kind of node.
+Leaf masks are faster for single rows, but their size grows with codes times leaves; models too
+large for them traverse the trees. That needs one small table per kind of node.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from churnkit.trees.forest import Forest
-    from churnkit.trees.layout.binning import Codes, Coding
-    from churnkit.trees.layout.block_program import Program
-    from churnkit.trees.layout.topology import Geometry
+    from churnkit.trees.layout.binning import Binning, Codes
+    from churnkit.trees.layout.block_program import BlockProgram
+    from churnkit.trees.layout.topology import Topology
 
     Ints = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Walk", "build_walk", "decide_nodes", "walk_down"]
+__all__ = ["Traversal", "build_traversal", "decide_nodes", "traverse"]
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class Traversal:
     """The nodes of all trees in the forest's order.
 
     A node sends a row right if ``table[begin + code] > cut``, with the code of its input.
@@ -37,9 +37,9 @@ class Walk:
     Parameters
     ----------
     number, begin, cut
-        Shape (nodes,): the input, where its table begins, and the cut.
+        Shape (nodes,): the input, the start of its table, and the cut.
     table
-        The tables, one after the other.
+        The concatenated tables.
     left, right
         Shape (nodes,): the child's number among all nodes, or the complement of a leaf's
         number from left to right through all trees.
@@ -56,30 +56,32 @@ class Walk:
     root: Ints
 
 
-def build_walk(forest: Forest, geometry: Geometry, coding: Coding, program: Program) -> Walk:
-    """Collect tables, and point each node to its children."""
+def build_traversal(
+    forest: Forest, topology: Topology, binning: Binning, program: BlockProgram
+) -> Traversal:
+    """Collect the tables and the children of each node."""
     tables = list(program.column_table)
     column_begin = np.cumsum([0, *(len(table) for table in tables)])
-    begin, cut = np.zeros(len(geometry.order), np.int64), coding.node_cut.copy()
+    begin, cut = np.zeros(len(topology.order), np.int64), binning.node_cut.copy()
     compares = program.kind == COMPARE
-    begin[geometry.order[compares]] = column_begin[program.column[compares]]
+    begin[topology.order[compares]] = column_begin[program.column[compares]]
     size = int(column_begin[-1])
-    for number, source in enumerate(coding.inputs):
+    for number, source in enumerate(binning.inputs):
         if not isinstance(source, NumericInput):
-            nodes = np.flatnonzero(coding.node_input == number)
+            nodes = np.flatnonzero(binning.node_input == number)
             begin[nodes] = size + cut[nodes] * source.n_codes
             cut[nodes] = 0
             tables.append((~source.members).reshape(-1).astype(program.column_dtype))
             size += source.members.size
-    leaf_base = forest.leaf_offset[geometry.tree]
-    left, right = ~(geometry.start + leaf_base), ~(geometry.middle + leaf_base)
-    inner = np.flatnonzero(geometry.parent >= 0)
-    side = geometry.is_right[inner]
-    left[geometry.parent[inner[~side]]] = inner[~side]
-    right[geometry.parent[inner[side]]] = inner[side]
+    leaf_base = forest.leaf_offset[topology.tree]
+    left, right = ~(topology.start + leaf_base), ~(topology.middle + leaf_base)
+    inner = np.flatnonzero(topology.parent >= 0)
+    side = topology.is_right[inner]
+    left[topology.parent[inner[~side]]] = inner[~side]
+    right[topology.parent[inner[side]]] = inner[side]
     first_node, first_leaf = forest.node_offset[:-1], forest.leaf_offset[:-1]
-    return Walk(
-        number=coding.node_input,
+    return Traversal(
+        number=binning.node_input,
         begin=begin,
         cut=cut,
         table=np.concatenate([np.empty(0, np.int32), *tables]).astype(np.int32),
@@ -89,15 +91,15 @@ def build_walk(forest: Forest, geometry: Geometry, coding: Coding, program: Prog
     )
 
 
-def decide_nodes(walk: Walk, node: Ints, codes: Ints) -> Bools:
-    """Whether nodes send rows right.
+def decide_nodes(traversal: Traversal, node: Ints, codes: Ints) -> Bools:
+    """Test which nodes send rows right.
 
     Parameters
     ----------
-    walk
+    traversal
         The nodes.
     node
-        Shape (k,) or (k, n): nodes for all rows, or for each.
+        Shape (k,) or (k, n): nodes of all rows, or of each row.
     codes
         Shape (inputs, n).
 
@@ -108,13 +110,13 @@ def decide_nodes(walk: Walk, node: Ints, codes: Ints) -> Bools:
     """
     if node.ndim == 1:
         node = node[:, None]
-    code = codes[walk.number[node], np.arange(codes.shape[1])]
-    goes_right: Bools = walk.table[walk.begin[node] + code] > walk.cut[node]
+    code = codes[traversal.number[node], np.arange(codes.shape[1])]
+    goes_right: Bools = traversal.table[traversal.begin[node] + code] > traversal.cut[node]
     return goes_right
 
 
-def walk_down(walk: Walk, codes: Codes) -> Ints:
-    """Return the leaf that each row reaches in each tree, counted through all trees.
+def traverse(traversal: Traversal, codes: Codes) -> Ints:
+    """Return the leaf of each row in each tree, numbered across all trees.
 
     Returns
     -------
@@ -122,12 +124,12 @@ def walk_down(walk: Walk, codes: Codes) -> Ints:
         Shape (trees, n).
     """
     wide = codes.astype(np.int64)
-    reached = np.repeat(walk.root[:, None], codes.shape[1], axis=1)
+    reached = np.repeat(traversal.root[:, None], codes.shape[1], axis=1)
     while True:
         tree, row = np.nonzero(reached >= 0)
         if not len(tree):
             return ~reached
         node = reached[tree, row]
-        code = wide[walk.number[node], row]
-        goes_right = walk.table[walk.begin[node] + code] > walk.cut[node]
-        reached[tree, row] = np.where(goes_right, walk.right[node], walk.left[node])
+        code = wide[traversal.number[node], row]
+        goes_right = traversal.table[traversal.begin[node] + code] > traversal.cut[node]
+        reached[tree, row] = np.where(goes_right, traversal.right[node], traversal.left[node])

@@ -1,1 +1,1 @@
-"""Parse fitted boosters."""
+"""Parse fitted boosters of LightGBM and CatBoost."""

@@ -1,4 +1,4 @@
-"""CatBoost's trees as ours: the same question at each level, unrolled to plain binary trees."""
+"""Compile CatBoost models: oblivious trees unrolled to binary trees."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["compile_oblivious"]
+__all__ = ["compile_catboost"]
 
-_DEEPEST = 12
-# Weights of leaves become counts, which say how likely a branch is; so many to a row.
-_COUNTS_A_ROW = 1_000
+_MAX_DEPTH = 12
+# Leaf weights are stored as integer counts, this many per unit of weight.
+_COUNTS_PER_ROW = 1_000
 
 
-def compile_oblivious(
+def compile_catboost(
     document: Mapping[str, Any], *, n_features: int, fast: bool | None = None
 ) -> CompiledTrees:
-    """Compile what CatBoost writes with ``save_model(path, format="json")``.
+    """Compile a model that CatBoost saved with ``save_model(path, format="json")``.
 
     Parameters
     ----------
     document
-        The file's content: a model of one output on numbers alone.
+        The content of the file: a model with one output and numeric features only.
     n_features
-        How many columns a row has.
+        Number of columns of a row.
     fast
         As for `compile_booster`.
 
     Raises
     ------
     BundleError
-        The model reads categories, or has trees that are not oblivious.
+        If the model uses categories, or has trees that are not oblivious.
 
     Notes
     -----
-    CatBoost compares a number rounded to single precision with a border: its threshold here is
-    the greatest double that is rounded to the border or below. Missing values are below all.
+    CatBoost compares numbers rounded to single precision with a border. The threshold here is the
+    greatest double that rounds to the border or less. Missing values are below all borders.
 
     Examples
     --------
@@ -61,18 +61,20 @@ def compile_oblivious(
     ...     "scale_and_bias": [1, [0.25]],
     ...     "features_info": {"float_features": [{"nan_value_treatment": "AsIs"}]},
     ... }
-    >>> compile_oblivious(model, n_features=1).raw_score([[2.0], [5.0]])
+    >>> compile_catboost(model, n_features=1).raw_score([[2.0], [5.0]])
     array([ 1.75, -0.25])
     """
     scale, bias = document["scale_and_bias"]
     if "oblivious_trees" not in document or len(np.atleast_1d(bias)) != 1:
         raise BundleError(
-            "this CatBoost model has trees that are not oblivious, or several outputs: "
-            "train it with grow_policy='SymmetricTree' and loss_function='Logloss'"
+            "the CatBoost model has trees that are not oblivious, or several outputs: train it "
+            "with grow_policy='SymmetricTree' and loss_function='Logloss'"
         )
     for column in document["features_info"]["float_features"]:
         if column["nan_value_treatment"] == "AsTrue":
-            raise BundleError("this CatBoost model reads missing as large: train with nan_mode=Min")
+            raise BundleError(
+                "the CatBoost model ranks missing values highest: train with nan_mode=Min"
+            )
     start = _Tree.constant(float(np.atleast_1d(bias)[0]))
     trees = [start, *(_Tree(tree, float(scale)) for tree in document["oblivious_trees"])]
     forest = Forest(
@@ -80,7 +82,7 @@ def compile_oblivious(
         objective="binary sigmoid:1",
         n_outputs=1,
         average_output=False,
-        **_joined(trees),
+        **_concatenate(trees),
     )
     forest.check()
     return CompiledTrees(forest, fast=fast)
@@ -91,47 +93,49 @@ class _Tree:
 
     def __init__(self, tree: Mapping[str, Any], scale: float) -> None:
         splits = tree["splits"] or []
-        if len(splits) > _DEEPEST:
-            raise BundleError(f"a CatBoost tree has {len(splits)} levels: use {_DEEPEST} or fewer")
+        if len(splits) > _MAX_DEPTH:
+            raise BundleError(
+                f"CatBoost trees must have at most {_MAX_DEPTH} levels, got {len(splits)}"
+            )
         if any(split["split_type"] != "FloatFeature" for split in splits):
-            raise BundleError("this CatBoost model reads categories: give it numbers alone")
+            raise BundleError("the CatBoost model uses categories: train it with numbers only")
         depth, leaves = len(splits), 2 ** len(splits)
         level = np.repeat(np.arange(depth), 2 ** np.arange(depth))
         column = np.array([split["float_feature_index"] for split in splits], dtype=np.int32)
         border = np.array([_threshold(split["border"]) for split in splits], dtype=np.float64)
         self.feature, self.threshold = column[level], border[level]
         node = np.arange(leaves - 1)
-        # The last level's children are leaves, whose numbers have a tilde in front.
+        # The children of the last level are leaves, stored as the complement of their number.
         child = np.stack([2 * node + 1, 2 * node + 2])
         child = np.where(child < leaves - 1, child, ~(child - (leaves - 1)))
         self.left, self.right = child.astype(np.int32)
-        # From left to right the leaves read the first question as their highest bit; CatBoost
-        # numbers them with the first question as the lowest.
-        place = np.arange(leaves)
+        # From left to right the first split is the highest bit of a leaf's number; CatBoost
+        # numbers leaves with the first split as the lowest bit.
+        position = np.arange(leaves)
         number = np.zeros(leaves, dtype=np.intp)
         for at in range(depth):
-            number += ((place >> (depth - 1 - at)) & 1) << at
+            number += ((position >> (depth - 1 - at)) & 1) << at
         self.value = scale * np.asarray(tree["leaf_values"], dtype=np.float64)[number]
         weight = np.asarray(tree["leaf_weights"], dtype=np.float64)[number]
-        # A leaf that no row reached may be reached by a new one, so its chance is not nothing.
-        self.count = np.maximum(np.round(_COUNTS_A_ROW * weight), 1).astype(np.int64)
+        # New rows may reach a leaf without training rows, so its weight must not be 0.
+        self.count = np.maximum(np.round(_COUNTS_PER_ROW * weight), 1).astype(np.int64)
         self.node_count = _sums(self.count)
 
     @classmethod
     def constant(cls, value: float) -> _Tree:
-        """Return the tree that asks nothing."""
+        """Return a tree of one leaf."""
         return cls({"splits": [], "leaf_values": [value], "leaf_weights": [1]}, 1.0)
 
 
 def _threshold(border: float) -> float:
     single = np.float32(border)
     middle = (float(single) + float(np.nextafter(single, np.float32(np.inf)))) / 2
-    # Halfway between two singles the even one is chosen.
+    # The midpoint of two singles rounds to the even one.
     return middle if np.float32(middle) <= single else float(np.nextafter(middle, -np.inf))
 
 
 def _sums(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the rows that pass each node, level by level from the root."""
+    """Return the rows of each node, level by level from the root."""
     levels: list[npt.NDArray[np.int64]] = []
     while len(count) > 1:
         count = count[::2] + count[1::2]
@@ -139,7 +143,7 @@ def _sums(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *reversed(levels)])
 
 
-def _joined(trees: list[_Tree]) -> dict[str, npt.NDArray[Any]]:
+def _concatenate(trees: list[_Tree]) -> dict[str, npt.NDArray[Any]]:
     nodes = np.cumsum([0, *(len(tree.feature) for tree in trees)]).astype(np.int64)
     leaves = np.cumsum([0, *(len(tree.value) for tree in trees)]).astype(np.int64)
     total = int(nodes[-1])

@@ -1,7 +1,7 @@
-"""Read LightGBM's model text into a forest, strictly.
+"""Parse LightGBM's model text strictly.
 
-The text is what ``Booster.model_to_string`` and ``Booster.save_model`` write. Anything that is
-not understood to the last number is refused: a model that scores wrongly is worse than none.
+The text is that of ``Booster.model_to_string`` and ``Booster.save_model``. Any text that is not
+fully understood is an error, so that no model is scored wrongly.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ def parse_text(text: str) -> Forest:
     Parameters
     ----------
     text
-        The whole text, header and trees; what follows ``end of trees`` is not read.
+        Header and trees; the text after ``end of trees`` is ignored.
 
     Returns
     -------
     Forest
-        The trees, checked.
+        The checked trees.
 
     Raises
     ------
     BundleError
-        If the text is no LightGBM model, is malformed, or holds linear trees.
+        If the text is not a LightGBM model, is malformed, or has linear trees.
     """
     body, end, _ = text.replace("\r\n", "\n").partition("\nend of trees")
     if not end:
-        raise _malformed("it does not reach 'end of trees'")
+        raise _malformed("'end of trees' is missing")
     header_text, *tree_texts = body.split("\nTree=")
     header = _read_header(header_text)
-    n_outputs = _whole(header, "num_tree_per_iteration", "the header")
+    n_outputs = _integer(header, "num_tree_per_iteration", "the header")
     trees = [_Tree(number, tree_text) for number, tree_text in enumerate(tree_texts)]
     sizes = header.get("tree_sizes")
     if sizes is not None and len(sizes.split()) != len(trees):
-        raise _malformed(f"it announces {len(sizes.split())} trees and holds {len(trees)}")
+        raise _malformed(f"tree_sizes lists {len(sizes.split())} trees, but there are {len(trees)}")
     names = tuple(header.get("feature_names", "").split())
-    if len(names) != _whole(header, "max_feature_idx", "the header") + 1:
-        raise _malformed("feature_names does not fit max_feature_idx")
+    if len(names) != _integer(header, "max_feature_idx", "the header") + 1:
+        raise _malformed("feature_names and max_feature_idx do not match")
     if n_outputs < 1:
         raise _malformed("num_tree_per_iteration is not positive")
     forest = Forest(
@@ -65,10 +65,10 @@ def parse_text(text: str) -> Forest:
     return forest
 
 
-def _malformed(what: str) -> BundleError:
+def _malformed(problem: str) -> BundleError:
     return BundleError(
-        f"This is no LightGBM model text that can be read: {what}. "
-        "Write it again with Booster.save_model or Booster.model_to_string."
+        f"not a valid LightGBM model text: {problem}. Write it again with Booster.save_model or "
+        "Booster.model_to_string."
     )
 
 
@@ -101,41 +101,43 @@ def _numbers(
     size: int,
     dtype: type[np.generic],
 ) -> npt.NDArray[Any]:
-    """Read exactly `size` numbers; Python's own readings such as ``1_000`` are not among them."""
+    """Parse exactly `size` numbers, without Python notation such as ``1_000``."""
     entry = entries.get(key, "" if size == 0 else None)
     if entry is None:
         raise _malformed(f"{where} has no {key}")
     if "_" in entry or not entry.isascii():
-        raise _malformed(f"{where} has a {key} that is no number")
+        raise _malformed(f"{key} of {where} has a value that is not a number")
     kind = float if dtype is np.float64 else int
     try:
         numbers = np.array([kind(word) for word in entry.split()], dtype=dtype)
     except (ValueError, OverflowError) as error:
-        raise _malformed(f"{where} has a {key} that is no number, or one out of range") from error
+        raise _malformed(
+            f"{key} of {where} has a value that is not a number, or out of range"
+        ) from error
     if len(numbers) != size:
-        raise _malformed(f"{where} has {len(numbers)} numbers in {key} where {size} belong")
+        raise _malformed(f"{key} of {where} must have {size} numbers, got {len(numbers)}")
     return numbers
 
 
-def _whole(entries: dict[str, str], key: str, where: str) -> int:
+def _integer(entries: dict[str, str], key: str, where: str) -> int:
     return int(_numbers(entries, key, where, 1, np.int32)[0])
 
 
 class _Tree:
-    """One tree's arrays, as its paragraph has them."""
+    """The arrays of one tree."""
 
     def __init__(self, number: int, text: str) -> None:
         where = f"tree {number}"
         title, _, rest = text.partition("\n")
         if title.strip() != str(number):
-            raise _malformed(f"where tree {number} should begin, another does")
+            raise _malformed(f"tree {number} is missing")
         entries = _read_lines(rest, where)
         if entries.get("is_linear", "0") != "0":
             raise BundleError(
-                "The model has linear trees (linear_tree=true), which are not supported: "
-                "train it with linear_tree=false."
+                "the model has linear trees (linear_tree=true), which are not supported: train it "
+                "with linear_tree=false"
             )
-        self.n_leaves = _whole(entries, "num_leaves", where)
+        self.n_leaves = _integer(entries, "num_leaves", where)
         if self.n_leaves < 1:
             raise _malformed(f"{where} has no leaf")
         self._read_nodes(entries, where, self.n_leaves - 1)
@@ -155,7 +157,7 @@ class _Tree:
         self.node_count = _numbers(entries, "internal_count", where, size, np.int64)
 
     def _read_categories(self, entries: dict[str, str], where: str) -> None:
-        n_sets = _whole(entries, "num_cat", where)
+        n_sets = _integer(entries, "num_cat", where)
         if n_sets < 0:
             raise _malformed(f"{where} has a negative num_cat")
         size = n_sets + 1 if n_sets else 0
@@ -175,7 +177,7 @@ class _Tree:
 
 
 def _join(trees: list[_Tree]) -> dict[str, npt.NDArray[Any]]:
-    """Lay the trees' arrays one after the other, with sets of categories counted through."""
+    """Concatenate the arrays of all trees, with sets of categories numbered across trees."""
     n_sets = np.cumsum([0, *(len(tree.category_size) for tree in trees)])
     joined: dict[str, npt.NDArray[Any]] = {
         name: _concatenate([getattr(tree, name) for tree in trees], dtype)

@@ -1,4 +1,4 @@
-"""Several fitted boosters as one: the mean of their raw scores as a single set of trees."""
+"""Merge several fitted boosters to one whose raw score is their mean."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from churnkit.trees.forest import Forest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["mean_trees"]
+__all__ = ["average_trees"]
 
 _STACKED = ("feature", "threshold", "decision", "left", "right", "node_count", "leaf_count")
 
 
-def mean_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
-    """Give trees whose raw score is the mean of the members' raw scores.
+def average_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
+    """Return trees whose raw score is the mean of the members' raw scores.
 
     Parameters
     ----------
     members
-        One or more, on the same columns, with one output each.
+        One or more models on the same columns, with one output each.
 
     Raises
     ------
     ValueError
-        If there is none, or they read other columns.
+        If there are none, or their columns or outputs differ.
 
     Examples
     --------
@@ -40,15 +40,15 @@ def mean_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
     ...     compile_booster(lightgbm.train(quiet, lightgbm.Dataset(X, sign * X.ravel()), 3))
     ...     for sign in (1, -1)
     ... )
-    >>> bool(np.allclose(mean_trees([up, down]).raw_score(X), 0.0))
+    >>> bool(np.allclose(average_trees([up, down]).raw_score(X), 0.0))
     True
     """
-    forests = [member._forest for member in members]  # noqa: SLF001 - the same room
+    forests = [member._forest for member in members]  # noqa: SLF001
     first = forests[0] if forests else None
     if first is None or any(
         forest.n_features != first.n_features or forest.n_outputs != 1 for forest in forests
     ):
-        raise ValueError("mean_trees needs trees of one output on the same columns")
+        raise ValueError("average_trees needs models with one output and the same columns")
     sets = np.cumsum([0, *(len(f.category_offset) - 1 for f in forests)])
     words = np.cumsum([0, *(len(f.category_words) for f in forests)])
     stacked = {name: np.concatenate([getattr(f, name) for f in forests]) for name in _STACKED}

@@ -12,7 +12,7 @@ from churnkit.models import ChurnClassifier, load_scorer
 from churnkit.models.classifiers import catboost as module
 from churnkit.models.classifiers.catboost import CatBoostTrees
 from churnkit.models.selection.presets import profile_candidates
-from churnkit.trees.parsing.catboost import compile_oblivious
+from churnkit.trees.parsing.catboost import compile_catboost
 
 catboost = pytest.importorskip("catboost")
 
@@ -40,7 +40,7 @@ def test_scores_are_catboosts_on_borders_and_missing_values_too(document, fast):
         for border in column["borders"]
     ]
     rows = np.vstack([X, np.tile(np.array(borders)[:, None], 4), np.full((1, 4), np.nan)])
-    trees = compile_oblivious(written, n_features=4, fast=fast)
+    trees = compile_catboost(written, n_features=4, fast=fast)
     expected = model.predict(rows, prediction_type="RawFormulaVal")
     np.testing.assert_allclose(trees.raw_score(rows), expected, rtol=0, atol=1e-12)
     assert trees.raw_score_row(rows[7].tolist()) == trees.raw_score(rows)[7]
@@ -48,7 +48,7 @@ def test_scores_are_catboosts_on_borders_and_missing_values_too(document, fast):
 
 def test_contributions_sum_to_the_score(document):
     _, written, X = document
-    trees = compile_oblivious(written, n_features=4)
+    trees = compile_catboost(written, n_features=4)
     parts = trees.contributions(X[:50])
     np.testing.assert_allclose(parts.sum(axis=1), trees.raw_score(X[:50]), atol=1e-9)
 
@@ -59,7 +59,7 @@ def test_contributions_sum_to_the_score(document):
         (lambda written: written.pop("oblivious_trees"), "not oblivious"),
         (
             lambda written: written["oblivious_trees"][0]["splits"][0].update(split_type="Ctr"),
-            "numbers alone",
+            "numbers only",
         ),
         (
             lambda written: written["features_info"]["float_features"][0].update(
@@ -73,7 +73,7 @@ def test_what_cannot_be_scored_exactly_is_refused(document, spoil, says):
     written = json.loads(json.dumps(document[1]))
     spoil(written)
     with pytest.raises(BundleError, match=says):
-        compile_oblivious(written, n_features=4)
+        compile_catboost(written, n_features=4)
 
 
 def test_the_estimator_is_deterministic_and_saves_without_catboost(customers, tmp_path):

@@ -24,12 +24,12 @@ def without(text, start):
         (lambda text: without(text, "left_child"), "left_child"),
         (lambda text: without(text, "leaf_value"), "leaf_value"),
         (lambda text: text.replace("leaf_value=", "leaf_value=1 ", 1), "leaf_value"),
-        (lambda text: text.replace("leaf_value=", "leaf_value=x", 1), "no number"),
-        (lambda text: text.replace("split_feature=", "split_feature=1_", 1), "no number"),
-        (lambda text: text.replace("num_leaves=31", "num_leaves=30", 1), "numbers in"),
+        (lambda text: text.replace("leaf_value=", "leaf_value=x", 1), "not a number"),
+        (lambda text: text.replace("split_feature=", "split_feature=1_", 1), "not a number"),
+        (lambda text: text.replace("num_leaves=31", "num_leaves=30", 1), "must have 29 numbers"),
         (lambda text: text.replace("Tree=1\n", "Tree=5\n", 1), "tree 1"),
         (lambda text: text.replace("max_feature_idx=7", "max_feature_idx=8"), "feature_names"),
-        (lambda text: text.replace("tree_sizes=", "tree_sizes=9 "), "announces"),
+        (lambda text: text.replace("tree_sizes=", "tree_sizes=9 "), "tree_sizes lists"),
         (
             lambda text: text.replace("num_tree_per_iteration=1", "num_tree_per_iteration=0"),
             "not pos",
@@ -112,5 +112,5 @@ def test_a_column_read_in_two_ways_scores_but_is_not_explained(rows, train):
     merged = without(one, "tree_sizes") + added + "\nend of trees\n"
     trees, booster = compile_booster(merged), lightgbm.Booster(model_str=merged)
     np.testing.assert_array_equal(trees.raw_score(rows), booster.predict(rows, raw_score=True))
-    with pytest.raises(BundleError, match="read in one way"):
+    with pytest.raises(BundleError, match="a column that some trees use"):
         trees.contributions(rows)
