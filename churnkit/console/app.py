@@ -1,4 +1,4 @@
-"""The console as an ASGI application: report, list, customer, verdicts."""
+"""The console as an ASGI application: customers, report and approvals."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from churnkit.console.templates import Pages
 from churnkit.errors import ChurnkitError, MissingExtraError
 from churnkit.report.blocks import Chart, Column, Table
 from churnkit.report.charts.draw import draw
-from churnkit.report.gather import currency_of
 from churnkit.report.report import build_report, to_csv
+from churnkit.report.units import currency_of, gain_span, horizon_days, value_period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,67 +27,83 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from churnkit.console.approvals import Verdicts
+    from churnkit.console.approvals import Approvals, ApprovalStatus
     from churnkit.console.customer_history import History
     from churnkit.console.customer_list import CustomerList
     from churnkit.insights.text.embeddings import Embedder
 
 __all__ = ["ConsoleApp"]
 
-_PAGE: Final = 25
-_REPORTS: Final = 16
-_BODY: Final = 16_384
-_LEAST: Final = 5
+_PAGE_ROWS: Final = 25
+_CACHED_REPORTS: Final = 16
+_MOST_FORM_BYTES: Final = 16_384
+_FEWEST_CUSTOMERS: Final = 5
 _FEWEST_DATES: Final = 2
 _COMPONENTS: Final = 8
+_CSV_COLUMNS: Final = (
+    *("customer", "churn_probability", "action", "expected_gain"),
+    *("gain_low", "gain_high", "cost", "value", "status", "reasons"),
+)
+_STATUS: Final = {
+    "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
+}  # fmt: skip
+_INVALID_FORM: Final = "The form has expired or comes from another site. Reload the page."
 
 
 class ConsoleApp:
-    """What the console shows and takes.
+    """The console's pages and forms.
 
     Parameters
     ----------
-    roster
-        The customers with what the model says of them.
-    verdicts
-        The journal's side.
+    customers
+        Scored customers with planned actions.
+    approvals
+        Approvals in the journal.
     history
-        The raw tables' side.
-    door
-        Who may come in.
+        Raw tables by customer.
+    auth
+        Authentication.
     clock
-        Gives the time at which a verdict is written.
+        Function that returns the current time.
     embed
-        Gives texts their vectors, for themes by meaning; None for themes by words.
+        Function from texts to vectors, for themes by meaning.
     """
 
     def __init__(
         self,
-        roster: CustomerList,
-        verdicts: Verdicts,
+        customers: CustomerList,
+        approvals: Approvals,
         history: History,
         *,
-        door: SessionAuth,
+        auth: SessionAuth,
         clock: Callable[[], datetime],
         embed: Embedder | None = None,
     ) -> None:
-        self._roster, self._verdicts, self._history = roster, verdicts, history
-        self._door, self._clock, self._embed = door, clock, embed
-        self._pages = Pages(currency=currency_of(roster.model))
+        self._customers, self._approvals, self._history = customers, approvals, history
+        self._auth, self._clock, self._embed = auth, clock, embed
+        model = customers.model
+        self._pages = Pages(currency=currency_of(model))
+        days = horizon_days(model)
+        self._labels = {
+            "next_days": f", next {days} days" if days else "",
+            "gain_span": f", next {gain_span(model)}",
+            "value_period": value_period(model),
+        }
         self._reports: dict[tuple[tuple[str, str], ...], str] = {}
         self._lock = threading.Lock()
 
     def warm(self) -> None:
-        """Draw the report, and find reasons and past risk once, before the first visitor comes."""
-        self._lines(self._roster.order[:1].tolist(), self._verdicts.standing())
-        for row in self._roster.order[:1].tolist():
-            self._history.risk(self._roster.customers[row])
-            self._roster.health(row)
-        with suppress(ChurnkitError):  # the page of the report says why there is none
-            self._report_of({})
+        """Compute the report, reasons and past risk, so that the first visitor does not wait."""
+        rows = self._customers.order[:1].tolist()
+        self._lines(rows, self._approvals.status())
+        for row in rows:
+            self._history.risk(self._customers.customers[row])
+            self._customers.health(row)
+        with suppress(ChurnkitError):  # the report's page shows the message
+            self._cached_report({})
 
     def app(self) -> Starlette:
-        """Make the application.
+        """Create the application.
 
         Raises
         ------
@@ -104,88 +120,91 @@ class ConsoleApp:
         def livez(_request: Request) -> Response:
             return PlainTextResponse("ok\n")
 
+        def not_found(_request: Request, error: Exception) -> Response:
+            return self._pages.error(getattr(error, "status_code", 404), "Page not found.")
+
+        def server_error(_request: Request, _error: Exception) -> Response:
+            return self._pages.error(500, "An unexpected error occurred. No data were changed.")
+
         return Starlette(
             routes=[
                 Route("/livez", livez),
-                Route("/enter", self._enter, methods=["POST"]),
-                Route("/", self._looked(self._list)),
-                Route("/report", self._looked(self._report)),
-                Route("/customers.csv", self._looked(self._csv)),
-                Route("/customers/{customer:path}", self._looked(self._customer)),
+                Route("/sign-in", self._sign_in, methods=["POST"]),
+                Route("/", self._authenticated(self._list)),
+                Route("/report", self._authenticated(self._report)),
+                Route("/customers.csv", self._authenticated(self._csv)),
+                Route("/customers/{customer:path}", self._authenticated(self._customer)),
                 Route("/verdicts", self._verdict, methods=["POST"]),
             ],
-            exception_handlers={404: self._lost, 405: self._lost, Exception: self._fault},
+            exception_handlers={404: not_found, 405: not_found, Exception: server_error},
         )
 
-    def _looked(
-        self, show: Callable[[Request, Visitor], Response]
+    def _authenticated(
+        self, page: Callable[[Request, Visitor], Response]
     ) -> Callable[[Request], Response]:
-        def look(request: Request) -> Response:
-            visitor = self._door.visitor(request)
+        def handle(request: Request) -> Response:
+            visitor = self._auth.visitor(request)
             if visitor is None:
-                return self._stranger(request)
+                return self._refuse(request)
             try:
-                return show(request, visitor)
+                return page(request, visitor)
             except ChurnkitError as error:
                 return self._pages.error(400, str(error))
 
-        return look
+        return handle
 
-    def _stranger(self, request: Request) -> Response:
-        if not self._door.asks:
-            return self._pages.error(403, "Without keys only this machine is answered.")
-        token = self._door.form_token(request)
-        answer = self._pages.show("enter.html", 401, token=token, title="Come in")
-        self._door.give(answer, FORM_COOKIE, token, secure=request.url.scheme == "https")
-        return answer
+    def _refuse(self, request: Request) -> Response:
+        if not self._auth.requires_key:
+            return self._pages.error(
+                403, "Without API keys the console accepts requests from this machine only."
+            )
+        token = self._auth.form_token(request)
+        response = self._pages.page("sign_in.html", 401, token=token, title="Sign in")
+        return self._with_cookie(response, request, FORM_COOKIE, token)
 
-    def _lost(self, _request: Request, error: Exception) -> Response:
-        return self._pages.error(getattr(error, "status_code", 404), "There is no such page.")
+    def _with_cookie(self, response: Response, request: Request, name: str, value: str) -> Response:
+        self._auth.set_cookie(response, name, value, secure=request.url.scheme == "https")
+        return response
 
-    def _fault(self, _request: Request, _error: Exception) -> Response:
-        return self._pages.error(
-            500, "Something went wrong here; the customer's data are as before."
-        )
-
-    async def _enter(self, request: Request) -> Response:
+    async def _sign_in(self, request: Request) -> Response:
         from starlette.responses import RedirectResponse
 
-        form = await _form(request)
-        if not self._door.is_ours(request, form.get("token", "")):
-            return self._pages.error(403, "This form is not of this console: open the page again.")
-        cookie = self._door.enter(form.get("key", ""))
+        form = await _read_form(request)
+        if not self._auth.is_valid_form(request, form.get("token", "")):
+            return self._pages.error(403, _INVALID_FORM)
+        cookie = self._auth.sign_in(form.get("key", ""))
         if cookie is None:
-            return self._pages.error(403, "This key is not known, or lacks the scope 'recommend'.")
-        answer = RedirectResponse("/", 303)
-        self._door.give(answer, SESSION_COOKIE, cookie, secure=request.url.scheme == "https")
-        return answer
+            return self._pages.error(
+                403, "Unknown API key, or a key without the scope 'recommend'."
+            )
+        return self._with_cookie(RedirectResponse("/", 303), request, SESSION_COOKIE, cookie)
 
     async def _verdict(self, request: Request) -> Response:
         from starlette.concurrency import run_in_threadpool
 
-        visitor = self._door.visitor(request)
+        visitor = self._auth.visitor(request)
         if visitor is None:
-            return self._stranger(request)
-        form = await _form(request)
-        if not self._door.is_ours(request, form.get("token", "")):
-            return self._pages.error(403, "This form is not of this console: open the page again.")
+            return self._refuse(request)
+        form = await _read_form(request)
+        if not self._auth.is_valid_form(request, form.get("token", "")):
+            return self._pages.error(403, _INVALID_FORM)
         if not visitor.may_decide:
-            return self._pages.error(403, "This key may look, but lacks the scope 'outcomes'.")
-        return await run_in_threadpool(self._say, form, visitor)
+            return self._pages.error(403, "This API key does not have the scope 'outcomes'.")
+        return await run_in_threadpool(self._record, form, visitor)
 
-    def _say(self, form: Mapping[str, str], visitor: Visitor) -> Response:
+    def _record(self, form: Mapping[str, str], visitor: Visitor) -> Response:
         from starlette.responses import RedirectResponse
 
-        customer, once = form.get("customer", ""), form.get("once", "")
-        if customer not in self._roster.places or not once:
-            return self._pages.error(404, "There is no such customer.")
+        customer, form_id = form.get("customer", ""), form.get("form_id", "")
+        if customer not in self._customers.rows or not form_id:
+            return self._pages.error(404, "Customer not found.")
         try:
-            self._verdicts.say(
+            self._approvals.record(
                 customer,
                 form.get("verdict", ""),
                 by=visitor.name or form.get("by", ""),
                 why=form.get("why", ""),
-                once=once,
+                form_id=form_id,
                 at=self._clock(),
             )
         except ChurnkitError as error:
@@ -195,182 +214,186 @@ class ConsoleApp:
     def _report(self, request: Request, _visitor: Visitor) -> Response:
         from starlette.responses import HTMLResponse
 
-        page = self._report_of(self._wanted(request))
+        page = self._cached_report(self._selected(request))
         return HTMLResponse(page, headers=self._pages.headers(strict=False))
 
-    def _report_of(self, wanted: Mapping[str, str]) -> str:
-        asked = tuple(sorted(wanted.items()))
+    def _cached_report(self, selected: Mapping[str, str]) -> str:
+        key = tuple(sorted(selected.items()))
         with self._lock:
-            if asked not in self._reports:
-                while len(self._reports) >= _REPORTS:
+            if key not in self._reports:
+                while len(self._reports) >= _CACHED_REPORTS:
                     del self._reports[next(iter(self._reports))]
-                self._reports[asked] = self._made(wanted)
-            return self._reports[asked]
+                self._reports[key] = self._build_report(selected)
+            return self._reports[key]
 
-    def _made(self, wanted: Mapping[str, str]) -> str:
-        from churnkit.report.html import render
-
-        roster = self._roster
-        mask = roster.chosen(wanted)
-        if mask.sum() < _LEAST:
-            raise ChurnkitError("fewer than five customers are left: choose fewer filters")
-        if wanted:
-            customers = roster.table.filter(mask)
-            tables: Any = self._history.only(np.array(roster.customers, object)[mask].tolist())
-        else:
-            customers, tables = roster.table, self._history.tables
-        made = build_report(
+    def _build_report(self, selected: Mapping[str, str]) -> str:
+        customers = self._customers
+        mask = customers.mask(selected)
+        if mask.sum() < _FEWEST_CUSTOMERS:
+            raise ChurnkitError(
+                f"{mask.sum()} customers match the filters, at least {_FEWEST_CUSTOMERS} are "
+                "required: remove a filter"
+            )
+        rows, tables = customers.table, self._history.tables
+        if selected:
+            rows = rows.filter(mask)
+            tables = self._history.filter_tables(
+                np.array(customers.customers, object)[mask].tolist()
+            )
+        report = build_report(
             tables,
-            model=roster.model,
-            customers=customers,
-            day=roster.day,
-            journal=self._verdicts.journal,
+            model=customers.model,
+            customers=rows,
+            day=customers.day,
+            journal=self._approvals.journal,
             embed=self._embed,
         )
-        bar = self._pages.part(
-            "filters.html", filters=roster.filters, wanted=wanted, home="/report"
+        toolbar = self._pages.fragment(
+            "filters.html", filters=customers.filters, selected=selected, path="/report"
         )
-        return render(made, bar=bar)
+        return report.render(toolbar=toolbar)
 
-    def _wanted(self, request: Request) -> dict[str, str]:
+    def _selected(self, request: Request) -> dict[str, str]:
+        """Return the selected value of each filter in use."""
+        params = {f.column: f"f.{f.column}" for f in self._customers.filters}
         return {
-            one.column: request.query_params[f"f.{one.column}"]
-            for one in self._roster.filters
-            if request.query_params.get(f"f.{one.column}", "*") != "*"
+            column: request.query_params[param]
+            for column, param in params.items()
+            if request.query_params.get(param, "*") != "*"
         }
 
-    def _chosen(self, request: Request) -> tuple[list[int], Any]:
-        """Give the rows that the filters leave, in order, and how decisions stand."""
-        roster, standing = self._roster, self._verdicts.standing()
-        mask = roster.chosen(self._wanted(request))
-        action, status = (request.query_params.get(one, "*") for one in ("action", "status"))
+    def _selected_rows(self, request: Request) -> tuple[list[int], ApprovalStatus]:
+        """Return the rows that match the filters, in order, and the status of decisions."""
+        customers, approval = self._customers, self._approvals.status()
+        mask = customers.mask(self._selected(request))
+        action, status = (request.query_params.get(name, "*") for name in ("action", "status"))
         if action != "*":
-            names = (*roster.decisions.names, "")
-            mask &= np.array([names[place] == action for place in roster.decisions.action])
-        rows = [row for row in roster.order.tolist() if mask[row]]
+            names = (*customers.decisions.names, "")
+            mask &= np.array([names[number] == action for number in customers.decisions.action])
+        rows = [row for row in customers.order.tolist() if mask[row]]
         if status != "*":
-            rows = [row for row in rows if standing.of(roster.customers[row]) == status]
-        return rows, standing
+            rows = [row for row in rows if approval.of(customers.customers[row]) == status]
+        return rows, approval
 
-    def _lines(self, rows: list[int], standing: Any) -> list[dict[str, Any]]:
-        roster, found = self._roster, self._roster.decisions
-        why = roster.reasons(np.array(rows, dtype=np.int64), top=3)
+    def _lines(self, rows: list[int], approval: ApprovalStatus) -> list[dict[str, Any]]:
+        customers, decisions = self._customers, self._customers.decisions
+        reasons = customers.reasons(np.array(rows, dtype=np.int64), top=3)
         lines = []
-        for row, reasons in zip(rows, why, strict=True):
-            place = int(found.action[row])
-            customer = roster.customers[row]
-            action = roster.titles[found.names[place]] if place >= 0 else ""
+        for row, row_reasons in zip(rows, reasons, strict=True):
+            number = int(decisions.action[row])
+            customer = customers.customers[row]
             lines.append(
                 {
                     "customer": customer,
                     "link": f"/customers/{quote(customer, safe='')}",
-                    "churn_probability": float(roster.probability[row]),
-                    "action": action,
-                    "expected_gain": float(found.expected_gain[row]),
-                    "gain_low": float(found.low[row]),
-                    "gain_high": float(found.high[row]),
-                    "cost": float(found.cost[row]),
-                    "why": found.reason[row] if len(rows) == 1 else "",
-                    "value": None if roster.value is None else float(roster.value[row]),
-                    "reasons": reasons,
-                    "status": standing.of(customer),
+                    "churn_probability": float(customers.probability[row]),
+                    "action": customers.titles[decisions.names[number]] if number >= 0 else "",
+                    "expected_gain": float(decisions.expected_gain[row]),
+                    "gain_low": float(decisions.low[row]),
+                    "gain_high": float(decisions.high[row]),
+                    "cost": float(decisions.cost[row]),
+                    "why": decisions.reason[row] if len(rows) == 1 else "",
+                    "value": None if customers.value is None else float(customers.value[row]),
+                    "reasons": row_reasons,
+                    "status": approval.of(customer),
                 }
             )
         return lines
 
     def _list(self, request: Request, _visitor: Visitor) -> Response:
-        rows, standing = self._chosen(request)
-        pages = max(1, -(-len(rows) // _PAGE))
-        said = request.query_params.get("page", "1")
-        page = min(max(int(said) if said.isdecimal() and len(said) < 9 else 1, 1), pages)
-        kept = {name: one for name, one in request.query_params.items() if name != "page"}
-        return self._pages.show(
+        rows, approval = self._selected_rows(request)
+        pages = max(1, -(-len(rows) // _PAGE_ROWS))
+        text = request.query_params.get("page", "1")
+        page = min(max(int(text) if text.isdecimal() and len(text) < 9 else 1, 1), pages)
+        query = {name: value for name, value in request.query_params.items() if name != "page"}
+        return self._pages.page(
             "list.html",
-            title="Today",
-            lines=self._lines(rows[(page - 1) * _PAGE : page * _PAGE], standing),
-            standing=standing,
-            filters=self._roster.filters,
-            wanted=self._wanted(request),
-            titles=self._roster.titles,
+            title="Customers",
+            lines=self._lines(rows[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS], approval),
+            counts=approval.counts,
+            period=self._approvals.period,
+            filters=self._customers.filters,
+            selected=self._selected(request),
+            titles=self._customers.titles,
             action=request.query_params.get("action", "*"),
             status=request.query_params.get("status", "*"),
-            statuses=("open", *VERDICTS),
+            statuses=_STATUS,
             count=len(rows),
             page=page,
             pages=pages,
-            query=urlencode(kept),
-            home="/",
+            query=urlencode(query),
+            path="/",
+            **self._labels,
         )
 
     def _csv(self, request: Request, _visitor: Visitor) -> Response:
         from starlette.responses import Response
 
-        rows, standing = self._chosen(request)
-        names = (
-            *("customer", "churn_probability", "action", "expected_gain"),
-            *("gain_low", "gain_high", "cost", "value", "status", "reasons"),
-        )
+        rows, approval = self._selected_rows(request)
         lines = []
-        for line in self._lines(rows, standing):
+        for line in self._lines(rows, approval):
             line["reasons"] = "; ".join(reason.says for reason in line["reasons"])
-            lines.append(tuple(line[name] for name in names))
-        block = Table("customers", "", tuple(Column(name) for name in names), tuple(lines))
+            lines.append(tuple(line[name] for name in _CSV_COLUMNS))
+        table = Table("customers", "", tuple(map(Column, _CSV_COLUMNS)), tuple(lines))
         headers = self._pages.headers() | {
             "content-disposition": "attachment; filename=customers.csv"
         }
-        return Response(to_csv(block), media_type="text/csv; charset=utf-8", headers=headers)
-
-    def _risk(self, customer: str) -> dict[str, Any]:
-        risk = self._history.risk(customer)
-        return {"picture": _drawn(risk), "dates": risk}
+        return Response(to_csv(table), media_type="text/csv; charset=utf-8", headers=headers)
 
     def _customer(self, request: Request, visitor: Visitor) -> Response:
         customer = request.path_params["customer"]
-        row = self._roster.places.get(customer)
+        row = self._customers.rows.get(customer)
         if row is None:
-            return self._pages.error(404, "There is no such customer.")
-        standing = self._verdicts.standing(customer)
-        token = self._door.form_token(request)
-        (line,) = self._lines([row], standing)
-        line["reasons"] = self._roster.reasons(np.array([row]), top=8)[0]
-        health = self._roster.health(row).top(_COMPONENTS).rounded()
-        answer = self._pages.show(
+            return self._pages.error(404, "Customer not found.")
+        approval = self._approvals.status(customer)
+        token = self._auth.form_token(request)
+        (line,) = self._lines([row], approval)
+        line["reasons"] = self._customers.reasons(np.array([row]), top=8)[0]
+        risk = self._history.risk(customer)
+        response = self._pages.page(
             "customer.html",
             title=customer,
             line=line,
-            health=health,
-            said=standing.verdicts.get(customer),
-            verdicts=VERDICTS,
+            health=self._customers.health(row).top(_COMPONENTS).rounded(),
+            verdict=approval.verdicts.get(customer),
+            statuses=_STATUS,
+            buttons=dict(zip(VERDICTS, ("Approve", "Dismiss", self._snooze_label()), strict=True)),
             events=self._history.events(customer),
-            risk=self._risk(customer),
+            risk=risk,
+            risk_chart=_risk_chart(risk),
             visitor=visitor,
             token=token,
-            once=secrets.token_urlsafe(16),
+            form_id=secrets.token_urlsafe(16),
+            **self._labels,
         )
-        self._door.give(answer, FORM_COOKIE, token, secure=request.url.scheme == "https")
-        return answer
+        return self._with_cookie(response, request, FORM_COOKIE, token)
+
+    def _snooze_label(self) -> str:
+        """Label the snooze button with the start of the next planning period, a month."""
+        year, month = divmod(self._customers.day.year * 12 + self._customers.day.month, 12)
+        return f"Snooze until {year}-{month + 1:02}-01"
 
 
-def _drawn(risk: list[tuple[date, float]]) -> str:
-    """Draw how the risk went; nothing where there is one date or none."""
+def _risk_chart(risk: list[tuple[date, float]]) -> str:
+    """Draw the churn probability at past dates; empty for a single date."""
     from markupsafe import Markup
 
     if len(risk) < _FEWEST_DATES:
         return ""
     chart = Chart(
         "risk",
-        "How did the risk go?",
-        (Column("Date", role="x"), Column("Risk of leaving", "share", "y")),
-        tuple((f"{day}", chance) for day, chance in risk),
+        "Churn risk over time",
+        (Column("Date", role="x"), Column("Churn risk", "share", "y")),
+        tuple((f"{day}", probability) for day, probability in risk),
     )
     return Markup(draw(chart))  # noqa: S704  (every text in it is escaped)
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """Read a small form; a long one is none."""
+async def _read_form(request: Request) -> dict[str, str]:
+    """Read a form; return an empty one if it is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > _BODY:
+        if len(body) > _MOST_FORM_BYTES:
             return {}
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))

@@ -1,4 +1,4 @@
-"""What people say of decisions, written to the journal once."""
+"""Approvals of planned actions, written to the journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from churnkit.console.customer_list import period_of
+from churnkit.console.customer_list import planning_period
 from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, decision_key
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from churnkit.console.customer_list import CustomerList
     from churnkit.journal import Journal
 
-__all__ = ["VERDICTS", "Standing", "Verdicts"]
+__all__ = ["VERDICTS", "ApprovalStatus", "Approvals"]
 
 VERDICTS: Final = ("approve", "reject", "snooze")
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How the period's decisions stand.
+class ApprovalStatus:
+    """Status of the decisions of one period.
 
     Parameters
     ----------
     decisions
-        The engine's, by customer.
+        Recorded decision by customer.
     verdicts
-        The newest of a person, by customer.
+        Latest verdict of a person by customer.
     counts
-        How many customers stand approved, rejected and snoozed.
+        Number of customers by verdict.
     """
 
     decisions: Mapping[str, Mapping[str, Any]]
@@ -43,93 +43,98 @@ class Standing:
     counts: Mapping[str, int]
 
     def of(self, customer: str) -> str:
-        """Return the verdict that stands for a customer, or ``"open"``."""
+        """Return the latest verdict for a customer, or ``"open"``."""
         return str(self.verdicts[customer]["verdict"]) if customer in self.verdicts else "open"
 
 
-class Verdicts:
-    """The journal's decisions of one period, and what people say of them.
+class Approvals:
+    """Decisions of one period in the journal, and the verdicts of people.
 
     Parameters
     ----------
     journal
-        Where they are written.
-    roster
-        The decisions that people see.
+        The journal.
+    customers
+        The decisions shown in the console.
     """
 
-    def __init__(self, journal: Journal, roster: CustomerList) -> None:
+    def __init__(self, journal: Journal, customers: CustomerList) -> None:
         self.journal = journal
-        self._roster = roster
+        self._customers = customers
         self._lock = threading.Lock()
-        self.period = period_of(roster.day)
+        self.period = planning_period(customers.day)
 
-    def standing(self, customer: str | None = None) -> Standing:
-        """Read how decisions stand: of everybody, or of one customer."""
+    def status(self, customer: str | None = None) -> ApprovalStatus:
+        """Read the status of all customers, or of one."""
         rows = self.journal.decisions(
-            policy=self._roster.model.name,
+            policy=self._customers.model.name,
             period=self.period,
             customers=None if customer is None else [customer],
         ).to_pylist()
-        decided = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
-        said = {row["customer"]: row for row in rows if row["verdict"] != "decide"}
-        counts = {name: sum(row["verdict"] == name for row in said.values()) for name in VERDICTS}
-        return Standing(decided, said, counts)
+        decisions = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
+        verdicts = {row["customer"]: row for row in rows if row["verdict"] != "decide"}
+        counts = {
+            name: sum(row["verdict"] == name for row in verdicts.values()) for name in VERDICTS
+        }
+        return ApprovalStatus(decisions, verdicts, counts)
 
-    def say(
-        self, customer: str, verdict: str, *, by: str, why: str, once: str, at: datetime
+    def record(
+        self, customer: str, verdict: str, *, by: str, why: str, form_id: str, at: datetime
     ) -> bool:
-        """Write a verdict, and before it the decision that it is about, if that is not there.
+        """Record a verdict, preceded by the decision it refers to if that is not recorded yet.
 
         Parameters
         ----------
-        customer, verdict
-            On whose action, and which of `VERDICTS`.
+        customer
+            Customer id.
+        verdict
+            One of `VERDICTS`.
         by, why
-            The person and their words.
-        once
-            The form's own mark: a form that is sent twice is written once.
+            Name of the person and reason.
+        form_id
+            Unique id of the form; a form sent twice is recorded once.
         at
-            Now.
+            Time of the verdict.
 
         Returns
         -------
-        Whether it is new.
+        bool
+            Whether the verdict is new.
 
         Raises
         ------
         ChurnkitError
-            If who or why is missing, or there is no such verdict.
+            If the name or reason is empty, or the verdict is unknown.
         """
         by, why = by.strip(), why.strip()
         if verdict not in VERDICTS:
-            raise ChurnkitError(f"a verdict is one of {', '.join(VERDICTS)}")
+            raise ChurnkitError(f"verdict must be one of {', '.join(VERDICTS)}")
         if not by or not why:
-            raise ChurnkitError("say who decides, and why: both are kept in the journal")
-        # Between looking and writing nobody else of this console writes.
+            raise ChurnkitError("name and reason are required; both are kept in the journal")
+        # Reads and writes of this console do not interleave.
         with self._lock:
-            rows = self.journal.decisions(customers=[customer]).to_pylist()
-            about = self._decision(customer, at)
-            key = decision_key("console", about.key, once)
-            if any(row["key"] == key for row in rows):
+            keys = {row["key"] for row in self.journal.decisions(customers=[customer]).to_pylist()}
+            decision = self._decision(customer, at)
+            key = decision_key("console", decision.key, form_id)
+            if key in keys:
                 return False
-            limits = self._roster.model.catalogue.contact.limits
-            if not any(row["key"] == about.key for row in rows):
-                self.journal.record([about], limits=limits)
+            if decision.key not in keys:
+                limits = self._customers.model.catalogue.contact.limits
+                self.journal.record([decision], limits=limits)
             self.journal.record(
                 [
                     DecisionRecord(
                         key,
                         customer,
-                        as_of=self._roster.day,
+                        as_of=self._customers.day,
                         decided_at=at,
-                        policy=about.policy,
-                        model=about.model,
-                        model_digest=about.model_digest,
+                        policy=decision.policy,
+                        model=decision.model,
+                        model_digest=decision.model_digest,
                         period=self.period,
                         by=by,
                         verdict=verdict,  # type: ignore[arg-type]
-                        about=about.key,
+                        about=decision.key,
                         why=why,
                     )
                 ]
@@ -137,19 +142,19 @@ class Verdicts:
             return True
 
     def _decision(self, customer: str, at: datetime) -> DecisionRecord:
-        """Make the record of what the console shows, under the key that a plan gives it."""
-        from churnkit.decisions.eligibility.exclusions import assigned_holdouts
+        """Return the record of the displayed decision, under the key that a plan uses."""
+        from churnkit.decisions.eligibility.exclusions import holdouts_of
 
-        roster = self._roster
-        model, found, row = roster.model, roster.decisions, roster.places[customer]
-        place = int(found.action[row])
-        action = model.catalogue.actions[place] if place >= 0 else None
-        chance = float(found.propensity[row])
-        names = np.array(found.names, dtype=object)
+        model, decisions = self._customers.model, self._customers.decisions
+        row = self._customers.rows[customer]
+        number = int(decisions.action[row])
+        action = model.catalogue.actions[number] if number >= 0 else None
+        propensity = float(decisions.propensity[row])
+        names = np.array(decisions.names, dtype=object)
         return DecisionRecord(
             decision_key(model.name, self.period, customer),
             customer,
-            as_of=roster.day,
+            as_of=self._customers.day,
             decided_at=at,
             policy=model.name,
             model=model.name,
@@ -158,13 +163,13 @@ class Verdicts:
             action=action.name if action else None,
             action_group=action.group if action else None,
             channel=action.channel if action else None,
-            propensity=min(1.0, chance) if chance > 0 else None,
-            eligible=tuple(names[found.eligible[row]]),
-            expected_gain=float(found.expected_gain[row]),
-            gain_low=float(found.low[row]),
-            gain_high=float(found.high[row]),
-            cost=float(found.cost[row]),
-            holdout=assigned_holdouts(model.catalogue, customer),
-            explored=bool(found.explored[row]),
-            reason=found.reason[row],
+            propensity=min(1.0, propensity) if propensity > 0 else None,
+            eligible=tuple(names[decisions.eligible[row]]),
+            expected_gain=float(decisions.expected_gain[row]),
+            gain_low=float(decisions.low[row]),
+            gain_high=float(decisions.high[row]),
+            cost=float(decisions.cost[row]),
+            holdout=holdouts_of(model.catalogue, customer),
+            explored=bool(decisions.explored[row]),
+            reason=decisions.reason[row],
         )

@@ -1,4 +1,4 @@
-"""Who comes in, and whether a form is ours."""
+"""Sessions by API key, and protection of forms against cross-site requests."""
 
 from __future__ import annotations
 
@@ -21,79 +21,79 @@ __all__ = ["FORM_COOKIE", "SESSION_COOKIE", "SessionAuth", "Visitor"]
 
 FORM_COOKIE: Final = "churnkit_form"
 SESSION_COOKIE: Final = "churnkit_session"
-_SESSIONS: Final = 1_000
+_MOST_SESSIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who may look; `name` is empty where there are no keys."""
+    """An authenticated user; `name` is empty if the console runs without keys."""
 
     name: str
     may_decide: bool
 
 
 class SessionAuth:
-    """Lets people in by a key, and tells our own forms from others'.
+    """Authenticate requests by session cookies, and forms by tokens.
 
     Parameters
     ----------
     keys
-        The file of keys, as the service takes it; None answers this machine alone.
+        File of API keys, as for the service; None allows requests from this machine only.
     """
 
     def __init__(self, keys: str | os.PathLike[str] | None) -> None:
         self._ring = None if keys is None else KeyRing(keys)
-        # By the digest of the cookie, so that what is kept here opens nothing.
+        # API key by the digest of the cookie, so that a leak of this table opens no session.
         self._sessions: dict[str, str] = {}
 
     @property
-    def asks(self) -> bool:
-        """Whether keys are asked for."""
+    def requires_key(self) -> bool:
+        """Whether visitors sign in with a key."""
         return self._ring is not None
 
     def visitor(self, request: Request) -> Visitor | None:
-        """Return who asks; None for a stranger."""
+        """Return the user of a request; None if not authenticated."""
         if self._ring is None:
-            # Another site's name that was made to point here is not this machine's.
+            # The host name is checked too, against DNS rebinding.
             host = request.url.hostname or ""
-            near = request.client is None or is_loopback(request.client.host)
-            return Visitor("", may_decide=True) if near and is_loopback(host) else None
+            is_local = request.client is None or is_loopback(request.client.host)
+            return Visitor("", may_decide=True) if is_local and is_loopback(host) else None
         cookie = request.cookies.get(SESSION_COOKIE, "")
-        return self._holder(self._sessions.get(_digest(cookie), ""))
+        return self._key_holder(self._sessions.get(_digest(cookie), ""))
 
-    def enter(self, presented: str) -> str | None:
-        """Begin a session for a key; return its cookie, or None for no key of ours."""
-        if self._holder(presented) is None:
+    def sign_in(self, key: str) -> str | None:
+        """Begin a session and return its cookie; None for an invalid key."""
+        if self._key_holder(key) is None:
             return None
         cookie = secrets.token_urlsafe(32)
-        while len(self._sessions) >= _SESSIONS:
+        while len(self._sessions) >= _MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        self._sessions[_digest(cookie)] = presented
+        self._sessions[_digest(cookie)] = key
         return cookie
 
-    def _holder(self, presented: str) -> Visitor | None:
-        # Asked anew each time: a key that was taken away ends its sessions.
-        key = self._ring.find(presented) if self._ring else None
-        if key is None or "recommend" not in key.scopes:
+    def _key_holder(self, key: str) -> Visitor | None:
+        # Checked on each request, so that revoking a key ends its sessions.
+        entry = self._ring.find(key) if self._ring else None
+        if entry is None or "recommend" not in entry.scopes:
             return None
-        return Visitor(key.name, may_decide="outcomes" in key.scopes)
+        return Visitor(entry.name, may_decide="outcomes" in entry.scopes)
 
     @staticmethod
     def form_token(request: Request) -> str:
-        """Return the mark that our forms carry and the cookie repeats."""
+        """Return the token that forms and the form cookie carry."""
         return request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
 
     @staticmethod
-    def is_ours(request: Request, sent: str) -> bool:
-        """Tell whether a form was made by this console for this browser."""
+    def is_valid_form(request: Request, token: str) -> bool:
+        """Return whether a form was created by this console for this browser."""
         cookie = request.cookies.get(FORM_COOKIE, "")
         origin = request.headers.get("origin")
-        same = origin in {None, f"{request.url.scheme}://{request.url.netloc}"}
-        return bool(cookie) and same and hmac.compare_digest(cookie.encode(), sent.encode())
+        same_origin = origin in {None, f"{request.url.scheme}://{request.url.netloc}"}
+        return bool(cookie) and same_origin and hmac.compare_digest(cookie.encode(), token.encode())
 
     @staticmethod
-    def give(response: Response, name: str, value: str, *, secure: bool) -> None:
-        """Set a cookie that no script reads and no other site sends."""
+    def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> None:
+        """Set a cookie that scripts cannot read and other sites do not send."""
         response.set_cookie(name, value, httponly=True, samesite="strict", secure=secure)
 
 

@@ -1,4 +1,4 @@
-"""Everybody whom a model knows, with what it says of each and what may be done."""
+"""The scored customers of a table with their planned actions, filters and reasons."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ if TYPE_CHECKING:
     from churnkit.insights.health.decomposition import HealthParts
     from churnkit.journal import Journal
 
-__all__ = ["CustomerList", "Filter", "period_of", "read_roster"]
+__all__ = ["CustomerList", "Filter", "planning_period", "read_customer_list"]
 
-_FILTERS: Final = 4
-_NUMBERS: Final = {
+_MOST_FILTERS: Final = 4
+_MOST_LEVELS: Final = 12
+_REFERENCE_ROWS: Final = 5_000
+# Numeric fields of decisions, and their columns in the journal.
+_JOURNAL_COLUMNS: Final = {
     "expected_gain": "expected_gain",
     "low": "gain_low",
     "high": "gain_high",
     "cost": "cost",
 }
-_LEVELS: Final = 12
-_COMPARED: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A column that customers can be chosen by, and its values."""
+    """A categorical column and its values, for filtering customers."""
 
     column: str
     title: str
@@ -51,20 +52,20 @@ class Filter:
 
 @dataclass(frozen=True, eq=False)
 class CustomerList:
-    """The customers of a table, scored and decided on.
+    """The customers of a table, scored and with planned actions.
 
     Parameters
     ----------
     model
-        What scored them.
+        Model that scored them.
     table
-        Their rows.
+        Rows of the table.
     encoded, probability, decisions
-        In the table's order; rows that break the contract have no probability.
+        In the order of the table; invalid rows have no probability.
     customers
-        Their ids as text.
+        Customer ids as text.
     day
-        The day that was decided for.
+        Day that the actions are planned for.
     """
 
     model: RetentionModel
@@ -76,68 +77,67 @@ class CustomerList:
     day: date
 
     @cached_property
-    def places(self) -> Mapping[str, int]:
-        """The row of each customer that could be scored."""
+    def rows(self) -> Mapping[str, int]:
+        """Row number of each valid customer."""
         valid = self.encoded.valid.tolist()
-        return {name: at for at, name in enumerate(self.customers) if valid[at]}
+        return {name: row for row, name in enumerate(self.customers) if valid[row]}
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """Rows that could be scored: the highest expected gain first, then the highest risk."""
+        """Valid rows by expected gain, then by churn probability, the highest first."""
         ranked = np.lexsort((-self.probability, -self.decisions.expected_gain))
-        found: NDArray[np.int64] = ranked[self.encoded.valid[ranked]]
-        return found
+        rows: NDArray[np.int64] = ranked[self.encoded.valid[ranked]]
+        return rows
 
     @cached_property
     def value(self) -> NDArray[np.float64] | None:
-        """What each customer is worth a period, where the schema says so."""
+        """Value of one period by customer, in money; None without a value column."""
         column = self.model.contract.value
-        names = [one.name for one in self.model.contract.encoded("recommend")]
+        names = [encoded.name for encoded in self.model.contract.encoded("recommend")]
         if column is None or column.name not in names[: self.encoded.matrix.shape[1]]:
             return None
-        found: NDArray[np.float64] = self.encoded.matrix[:, names.index(column.name)]
-        return found
+        values: NDArray[np.float64] = self.encoded.matrix[:, names.index(column.name)]
+        return values
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
-        """Each action in a person's words."""
+        """Label of each action."""
         return {action.name: action.title for action in self.model.catalogue.actions}
 
     @cached_property
     def filters(self) -> tuple[Filter, ...]:
-        """A few columns of few values that customers can be chosen by."""
-        found = []
+        """The first categorical columns with few values."""
+        filters = []
         for column in self.model.contract.features:
-            if column.type not in {"string", "boolean"} or column.name not in self._texts:
+            if column.name not in self._texts:
                 continue
             values = sorted(set(self._texts[column.name].tolist()))
-            if 1 < len(values) <= _LEVELS:
-                found.append(Filter(column.name, column.title or column.name, tuple(values)))
-        return tuple(found[:_FILTERS])
+            if 1 < len(values) <= _MOST_LEVELS:
+                filters.append(Filter(column.name, column.title or column.name, tuple(values)))
+        return tuple(filters[:_MOST_FILTERS])
 
     @cached_property
     def _texts(self) -> Mapping[str, NDArray[np.object_]]:
         import pyarrow as pa
 
-        there = set(self.table.column_names)
         return {
             column.name: np.array(
                 self.table[column.name].cast(pa.string()).fill_null("").to_pylist(), dtype=object
             )
             for column in self.model.contract.features
-            if column.type in {"string", "boolean"} and column.name in there
+            if column.type in {"string", "boolean"} and column.name in self.table.column_names
         }
 
-    def chosen(self, wanted: Mapping[str, str]) -> NDArray[np.bool_]:
-        """Tell which rows could be scored and have the wanted values, (n,)."""
+    def mask(self, selected: Mapping[str, str]) -> NDArray[np.bool_]:
+        """Return which rows are valid and have the selected values of filter columns, (n,)."""
         mask = self.encoded.valid.copy()
-        for one in self.filters:
-            if one.column in wanted:
-                mask &= self._texts[one.column] == wanted[one.column]
+        for column_filter in self.filters:
+            if column_filter.column in selected:
+                mask &= self._texts[column_filter.column] == selected[column_filter.column]
         return mask
 
     def reasons(self, rows: NDArray[np.int64], *, top: int) -> list[list[Reason]]:
-        """Give the strongest reasons of some rows, by exact SHAP values."""
+        """Return the strongest reasons for the scores of some rows, by exact SHAP values."""
         if not len(rows):
             return []
         parts = self.model.contents
@@ -151,9 +151,9 @@ class CustomerList:
         )
 
     def health(self, row: int) -> HealthParts:
-        """Give one customer's health score, by the tables that its columns come from.
+        """Return the decomposition of a customer's health score.
 
-        Columns of a flat file come from no table: each is a part, by its value in words.
+        Features from a timeline are grouped by source table; others form one part each.
         """
         features = np.ascontiguousarray(self.encoded.features[[row]])
         parts = self.model.contents
@@ -167,23 +167,23 @@ class CustomerList:
         ]
         return explain_health(
             parts.scorer.contributions(features)[0],
-            self._compared,
+            self._reference,
             parts.calibration.apply,
             names=names,
         )
 
     @cached_property
-    def _compared(self) -> NDArray[np.float64]:
-        """Contributions of the base, or of evenly spread rows of a large one."""
+    def _reference(self) -> NDArray[np.float64]:
+        """Contributions of the base, or of evenly spaced rows of a large one."""
         rows = self.encoded.features[self.encoded.valid]
-        step = -(-len(rows) // _COMPARED)
-        found: NDArray[np.float64] = self.model.contents.scorer.contributions(
+        step = -(-len(rows) // _REFERENCE_ROWS)
+        contributions: NDArray[np.float64] = self.model.parts.scorer.contributions(
             np.ascontiguousarray(rows[::step])
         )
-        return found
+        return contributions
 
 
-def read_roster(
+def read_customer_list(
     model: RetentionModel,
     customers: Any,
     *,
@@ -191,26 +191,31 @@ def read_roster(
     journal: Journal | None = None,
     budget: float | None = None,
 ) -> CustomerList:
-    """Score a table of customers and decide for each.
+    """Score a table of customers and plan their actions.
 
     Parameters
     ----------
     model
-        With a catalogue of actions.
+        Model with a catalogue of actions.
     customers
-        One row a customer.
+        Table with one row per customer.
     day
-        The day that is decided for.
+        Day that the actions are planned for.
     journal
-        What went out before, for contact rules, and what this period's plan has decided
-        already, which stands; nothing is written to it.
+        Log of earlier decisions, for contact rules; decisions of this period's plan are taken
+        over. Nothing is written.
     budget
-        The most that all actions may cost together.
+        Maximum total cost of all actions, in money.
+
+    Returns
+    -------
+    CustomerList
+        Customers in the order of the table.
 
     Raises
     ------
     DataError
-        If a column is missing, or a customer stands in two rows.
+        If a column is missing, or a customer has two rows.
     RecipeError
         If the model has no actions.
     """
@@ -219,8 +224,8 @@ def read_roster(
 
     if model.contents.catalogue is None:
         raise RecipeError(
-            f"model '{model.name}' was trained without actions, so there is nothing to approve: "
-            "name some in the recipe (actions=Catalogue(...)) and train again"
+            f"model '{model.name}' has no actions to approve: add a catalogue to the recipe "
+            "(actions=Catalogue(...)) and retrain"
         )
     table = as_arrow(customers)
     encoded, probability = model.score_table(table, "recommend", unique=True)
@@ -228,44 +233,44 @@ def read_roster(
     decisions = model.decide_table(probability, encoded.matrix, budget=budget, context=context)
     customers = tuple(entities(encoded))
     if journal is not None:
-        rows = journal.decisions(policy=model.name, period=period_of(day)).to_pylist()
-        decisions = _as_written(decisions, customers, rows)
+        rows = journal.decisions(policy=model.name, period=planning_period(day)).to_pylist()
+        decisions = _take_over(decisions, customers, rows)
     return CustomerList(model, table, encoded, probability, decisions, customers, day)
 
 
-def period_of(day: date) -> str:
-    """Name the period that a plan of this day decides for.
+def planning_period(day: date) -> str:
+    """Return the period that a plan of this day belongs to.
 
     Examples
     --------
     >>> import datetime as dt
-    >>> period_of(dt.date(2026, 11, 5))
+    >>> planning_period(dt.date(2026, 11, 5))
     '2026-11'
     """
     return f"{day:%Y-%m}"
 
 
-def _as_written(
+def _take_over(
     decisions: Decisions, customers: tuple[str, ...], rows: list[dict[str, Any]]
 ) -> Decisions:
-    """Put what the journal has decided already in the place of what would be decided now."""
-    written = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
-    names = {name: place for place, name in enumerate(decisions.names)}
+    """Replace decisions by those recorded in the journal."""
+    recorded = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
+    numbers = {name: number for number, name in enumerate(decisions.names)}
     codes = {reason: code for code, reason in enumerate(REASONS)}
     arrays = {
         name: getattr(decisions, name).copy()
-        for name in (*_NUMBERS, "action", "propensity", "explored", "reason_code")
+        for name in (*_JOURNAL_COLUMNS, "action", "propensity", "explored", "reason_code")
     }
-    for place, customer in enumerate(customers):
-        row = written.get(customer)
-        # An action that the catalogue no longer has cannot be shown by its title.
-        if row is None or (row["action"] is not None and row["action"] not in names):
+    for at, customer in enumerate(customers):
+        row = recorded.get(customer)
+        # Actions that are no longer in the catalogue have no label, so they are not taken over.
+        if row is None or (row["action"] is not None and row["action"] not in numbers):
             continue
-        for name, column in _NUMBERS.items():
-            arrays[name][place] = row[column] or 0.0
-        arrays["action"][place] = names.get(row["action"], -1)
-        arrays["reason_code"][place] = codes.get(row["reason"], arrays["reason_code"][place])
+        for name, column in _JOURNAL_COLUMNS.items():
+            arrays[name][at] = row[column] or 0.0
+        arrays["action"][at] = numbers.get(row["action"], -1)
+        arrays["reason_code"][at] = codes.get(row["reason"], arrays["reason_code"][at])
         if row["propensity"] is not None:
-            arrays["propensity"][place] = row["propensity"]
-        arrays["explored"][place] = bool(row["explored"])
+            arrays["propensity"][at] = row["propensity"]
+        arrays["explored"][at] = bool(row["explored"])
     return replace(decisions, **arrays)

@@ -1,4 +1,4 @@
-"""A row of a raw table in words, for people who never saw the table."""
+"""Describe rows of raw tables in words."""
 
 from __future__ import annotations
 
@@ -11,129 +11,133 @@ from churnkit.insights.table_layouts import LAYOUTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["tell"]
+    Row = Mapping[str, Any]
+    Money = Callable[[Any], str]
 
-# What treatments call a decision to do nothing.
-_NOTHING: Final = frozenset({"", "none", "control", "no", "nothing"})
+__all__ = ["describe_event"]
+
+# Names of the decision not to act, in the table of treatments.
+_NO_ACTION: Final = frozenset({"", "none", "control", "no", "nothing"})
 _LONGEST: Final = 200
 
 
-def tell(
+def describe_event(
     table: str,
     row: Mapping[str, Any],
     *,
     titles: Mapping[str, str] | None = None,
     currency: str = "",
 ) -> str:
-    """Say what a row of a known table says.
+    """Describe a row of a raw table.
 
     Parameters
     ----------
     table
-        Its layout's name; see `churnkit.insights.table_layouts`.
+        Name of the table's layout; see `churnkit.insights.table_layouts`.
     row
-        Values by the layout's parts; a part that the table has no column for is not there.
+        Values by part of the layout; parts without a column are absent.
     titles
-        Actions in a person's words, by name.
+        Labels of actions by name.
     currency
-        ISO 4217 code of the amounts: ``USD``.
+        ISO 4217 code of the amounts.
+
+    Returns
+    -------
+    str
+        The description.
 
     Examples
     --------
-    >>> tell("treatments", {"action": "call", "propensity": 0.2501, "cost": 12.0, "churned": False})
-    'Action: call, at a cost of 12; had a 25% chance of being chosen; the customer stayed'
-    >>> tell("subscriptions", {"mrr": 1674.75, "plan": "Business"}, currency="USD")
+    >>> describe_event("treatments", {"action": "call", "propensity": 0.2501, "cost": 12.0})
+    'Action: call; cost 12; chosen with a probability of 25%'
+    >>> describe_event("subscriptions", {"mrr": 1674.75, "plan": "Business"}, currency="USD")
     'Subscription, Business: $1,675 a month'
-    >>> tell("surveys", {"kind": "NPS", "score": None, "answered": None})
-    'NPS survey: not answered'
+    >>> describe_event("surveys", {"kind": "NPS", "score": None, "answered": None})
+    'NPS survey: no answer'
     """
-    kinds = {part.name: part.type for part in LAYOUTS[table].parts} if table in LAYOUTS else {}
-    typed = {part: _typed(value, kinds.get(part, "")) for part, value in row.items()}
-    known = {part: value for part, value in typed.items() if not _is_nothing(value)}
-    teller = _TELLERS.get(table)
-    if teller is None:
-        return "; ".join(f"{part}: {_said(value)}" for part, value in known.items())
+    types = {part.name: part.type for part in LAYOUTS[table].parts} if table in LAYOUTS else {}
+    typed = {part: _typed(value, types.get(part, "")) for part, value in row.items()}
+    values = {part: value for part, value in typed.items() if not _is_missing(value)}
+    describe = _DESCRIPTIONS.get(table)
+    if describe is None:
+        return "; ".join(f"{part}: {_text(value)}" for part, value in values.items())
 
     def money(value: Any) -> str:
         is_number = isinstance(value, (int, float))
-        return format_money(float(value), currency) if is_number else _said(value)
+        return format_money(float(value), currency) if is_number else _text(value)
 
     if table == "treatments":
-        known["action"] = _action(known.get("action", ""), titles or {})
-    return teller(known, set(row), money)
+        values["action"] = _action_title(values.get("action", ""), titles or {})
+    return describe(values, set(row), money)
 
 
-def _action(name: Any, titles: Mapping[str, str]) -> str:
-    said = str(name).strip()
-    if said.lower() in _NOTHING:
+def _action_title(name: Any, titles: Mapping[str, str]) -> str:
+    name = str(name).strip()
+    if name.lower() in _NO_ACTION:
         return ""
-    return titles.get(said, _said(said.replace("_", " ")))
+    return titles.get(name, _text(name.replace("_", " ")))
 
 
-def _subscription(known: Mapping[str, Any], _has: set[str], money: Callable[[Any], str]) -> str:
-    said = f"Subscription, {_said(known['plan'])}" if "plan" in known else "Subscription"
-    if "mrr" in known:
-        said += f": {money(known['mrr'])} a month"
-    if "status" in known:
-        said += f"; {_said(known['status'])}"
-    return said + (f"; ended on {_said(known['ended'])}" if "ended" in known else "")
+def _subscription(values: Row, _parts: set[str], money: Money) -> str:
+    text = f"Subscription, {_text(values['plan'])}" if "plan" in values else "Subscription"
+    if "mrr" in values:
+        text += f": {money(values['mrr'])} a month"
+    if "status" in values:
+        text += f"; {_text(values['status'])}"
+    return text + (f"; ended {_text(values['ended'])}" if "ended" in values else "")
 
 
-def _order(known: Mapping[str, Any], _has: set[str], money: Callable[[Any], str]) -> str:
-    amount = known.get("amount")
+def _order(values: Row, _parts: set[str], money: Money) -> str:
+    amount = values.get("amount")
     if isinstance(amount, (int, float)) and amount < 0:
-        return f"Money back: {money(-amount)}"
-    return f"Bought for {money(amount)}" if amount is not None else "Bought"
+        return f"Refund: {money(-amount)}"
+    return f"Order: {money(amount)}" if amount is not None else "Order"
 
 
-def _event(known: Mapping[str, Any], _has: set[str], money: Callable[[Any], str]) -> str:
-    said = f"Used the product: {_said(known['kind'])}" if "kind" in known else "Used the product"
-    amount = known.get("amount")
-    # Most uses cost nothing, which need not be said.
-    return said if not _cost(amount) else f"{said}, for {money(amount)}"
+def _event(values: Row, _parts: set[str], money: Money) -> str:
+    text = f"Product event: {_text(values['kind'])}" if "kind" in values else "Product event"
+    return f"{text}, {money(values['amount'])}" if values.get("amount") else text
 
 
-def _survey(known: Mapping[str, Any], _has: set[str], _money: Callable[[Any], str]) -> str:
-    said = f"{_said(known['kind'])} survey" if "kind" in known else "Survey"
-    if "score" not in known:
-        said += ": not answered" if "answered" not in known else ": answered without a score"
+def _survey(values: Row, _parts: set[str], _money: Money) -> str:
+    text = f"{_text(values['kind'])} survey" if "kind" in values else "Survey"
+    if "score" not in values:
+        text += ": no answer" if "answered" not in values else ": answered without a score"
     else:
-        said += f": answered {_said(known['score'])}"
-    if "answered" in known:
-        said += f" on {_said(known['answered'])}"
-    return said + _quoted(known)
+        text += f": score {_text(values['score'])}"
+    if "answered" in values:
+        text += f", {_text(values['answered'])}"
+    return text + _quote(values)
 
 
-def _ticket(known: Mapping[str, Any], has: set[str], _money: Callable[[Any], str]) -> str:
-    said = f"Ticket on {_said(known['topic'])}" if "topic" in known else "Ticket"
-    if "closed" in known:
-        said += f", closed on {_said(known['closed'])}"
-    elif "closed" in has:
-        said += ", not closed"
-    return said + _quoted(known)
+def _ticket(values: Row, parts: set[str], _money: Money) -> str:
+    text = f"Support ticket: {_text(values['topic'])}" if "topic" in values else "Support ticket"
+    if "closed" in values:
+        text += f", closed {_text(values['closed'])}"
+    elif "closed" in parts:
+        text += ", open"
+    return text + _quote(values)
 
 
-def _review(known: Mapping[str, Any], _has: set[str], _money: Callable[[Any], str]) -> str:
-    said = f"Review, rated {_said(known['score'])}" if "score" in known else "Review"
-    return said + _quoted(known)
+def _review(values: Row, _parts: set[str], _money: Money) -> str:
+    text = f"Review, rating {_text(values['score'])}" if "score" in values else "Review"
+    return text + _quote(values)
 
 
-def _treatment(known: Mapping[str, Any], _has: set[str], money: Callable[[Any], str]) -> str:
-    said = [f"Action: {known['action']}" if known["action"] else "Decided to do nothing"]
-    if _cost(known.get("cost")):
-        said[0] += f", at a cost of {money(known['cost'])}"
-    chance = known.get("propensity")
-    if isinstance(chance, (int, float)) and chance < 1:
-        said.append(f"had a {format_percent(float(chance))} chance of being chosen")
-    if "churned" in known:
-        left = str(known["churned"]).strip().lower() in {"true", "1", "1.0", "yes"}
-        said.append("the customer left" if left else "the customer stayed")
-    return "; ".join(said)
+def _treatment(values: Row, _parts: set[str], money: Money) -> str:
+    texts = [f"Action: {values['action']}" if values["action"] else "No action"]
+    if values.get("cost"):
+        texts.append(f"cost {money(values['cost'])}")
+    propensity = values.get("propensity")
+    if isinstance(propensity, (int, float)) and propensity < 1:
+        texts.append(f"chosen with a probability of {format_percent(float(propensity))}")
+    if "churned" in values:
+        churned = str(values["churned"]).strip().lower() in {"true", "1", "1.0", "yes"}
+        texts.append("customer churned" if churned else "customer stayed")
+    return "; ".join(texts)
 
 
-_TELLERS: Final[
-    Mapping[str, Callable[[Mapping[str, Any], set[str], Callable[[Any], str]], str]]
-] = {
+_DESCRIPTIONS: Final[Mapping[str, Callable[[Row, set[str], Money], str]]] = {
     "subscriptions": _subscription,
     "orders": _order,
     "events": _event,
@@ -144,12 +148,14 @@ _TELLERS: Final[
 }
 
 
-def _quoted(known: Mapping[str, Any]) -> str:
-    return f": \N{LEFT DOUBLE QUOTATION MARK}{_said(known['text'])}\N{RIGHT DOUBLE QUOTATION MARK}" if "text" in known else ""  # fmt: skip
+def _quote(values: Row) -> str:
+    if "text" not in values:
+        return ""
+    return f": \N{LEFT DOUBLE QUOTATION MARK}{_text(values['text'])}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def _typed(value: Any, kind: str) -> Any:
-    """Read numbers and days that a file without types, such as CSV, gives as text."""
+    """Parse numbers and times that an untyped file such as CSV holds as text."""
     if not isinstance(value, str):
         return value
     try:
@@ -162,16 +168,11 @@ def _typed(value: Any, kind: str) -> Any:
     return value
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or value == "" or value != value  # noqa: PLR0124  (NaN)
 
 
-def _cost(value: Any) -> bool:
-    """Tell whether something cost anything."""
-    return value is not None and value != 0
-
-
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, (datetime, date)):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, bool):

@@ -1,14 +1,11 @@
-"""The console's pages: templates with every text escaped, no script, and a strict policy."""
+"""Render the console's pages with the report's style and a strict content security policy."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_money, format_percent
-from churnkit.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -19,12 +16,12 @@ _FOLDER = Path(__file__).parent / "_page"
 
 
 class Pages:
-    """The templates of the console, with the report's style.
+    """Templates of the console.
 
     Parameters
     ----------
     currency
-        ISO 4217 code of amounts of money: ``USD``.
+        ISO 4217 code of amounts of money.
 
     Raises
     ------
@@ -33,34 +30,21 @@ class Pages:
     """
 
     def __init__(self, *, currency: str = "") -> None:
-        try:
-            from jinja2 import Environment, FileSystemLoader, StrictUndefined
-            from markupsafe import Markup
-        except ImportError:
-            raise MissingExtraError("console", "jinja2") from None
-        from churnkit.report import html
+        from churnkit.report.html import content_security_policy, jinja_environment, read_style
 
-        report = Path(html.__file__).parent / "_page" / "style.css"
-        style = "\n".join(
-            one.read_text(encoding="utf-8") for one in (report, _FOLDER / "console.css")
-        )
-        self._policy = _policy(style)
-        self._environment = Environment(
-            loader=FileSystemLoader(_FOLDER),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._environment = jinja_environment(_FOLDER, extra="console")
+        from markupsafe import Markup
+
+        style = f"{read_style()}\n{(_FOLDER / 'console.css').read_text(encoding='utf-8')}"
+        self._policy = content_security_policy(style, forms="'self'", frames="'none'")
         self._environment.globals |= {
             "money": lambda amount: format_money(round(amount), currency),
             "percent": format_percent,
+            "style": Markup(style),  # noqa: S704  (this package's own style sheet)
         }
-        # A style sheet is no text of a page: there is nothing in it to escape.
-        self._environment.globals["style"] = Markup(style)  # noqa: S704  (this package's own)
 
     def headers(self, *, strict: bool = True) -> dict[str, str]:
-        """Return what goes with each answer; the report's page brings its own policy."""
+        """Return the security headers; a report page contains its own content security policy."""
         return {
             "content-security-policy": self._policy if strict else "frame-ancestors 'none'",
             "cache-control": "no-store",
@@ -68,27 +52,22 @@ class Pages:
             "x-content-type-options": "nosniff",
         }
 
-    def part(self, name: str, **known: Any) -> str:
-        """Fill a part of a page; what it returns is escaped already."""
+    def fragment(self, name: str, /, **values: Any) -> str:
+        """Render a template to escaped markup."""
         from markupsafe import Markup
 
-        filled = self._environment.get_template(name).render(**known)
-        return Markup(filled)  # noqa: S704  (escaped by its template)
+        markup = self._environment.get_template(name).render(**values)
+        return Markup(markup)  # noqa: S704  (escaped by its template)
 
-    def show(self, name: str, code: int = 200, **known: Any) -> Response:
-        """Fill a page."""
+    def page(self, name: str, http_status: int = 200, /, **values: Any) -> Response:
+        """Render a template as a response."""
         from starlette.responses import HTMLResponse
 
-        return HTMLResponse(self.part(name, **known), code, headers=self.headers())
+        return HTMLResponse(self.fragment(name, **values), http_status, headers=self.headers())
 
-    def error(self, code: int, says: str) -> Response:
-        """Make a small page that says what is wrong."""
-        return self.show("error.html", code, title="This did not work", says=says)
+    def error(self, status: int, message: str) -> Response:
+        """Render an error page, titled by its HTTP status."""
+        from http import HTTPStatus
 
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    )
+        title = f"{HTTPStatus(status).phrase} ({status})"
+        return self.page("error.html", status, title=title, message=message)

@@ -1,4 +1,4 @@
-"""What a retention team looks at: measured in SQL, returned as plain results.
+"""Retention metrics, segments, drivers and customer feedback, computed from raw tables in SQL.
 
 >>> from datetime import datetime
 >>> from churnkit.insights import retention_metrics

@@ -8,15 +8,15 @@ from .metrics.settings import RetentionSettings as RetentionSettings
 from .metrics.surveys import measure_satisfaction as measure_satisfaction
 from .metrics.treatment_effects import measure_effects as measure_effects
 from .segmentation.kmeans import Clusters as Clusters
-from .spark import business_on_spark as business_on_spark
+from .spark import open_spark_session as open_spark_session
 from .sql_session import InsightsSession as InsightsSession
-from .sql_session import open_business as open_business
+from .sql_session import open_session as open_session
 from .table_layouts import LAYOUTS as LAYOUTS
 from .text.embeddings import load_embedder as load_embedder
 from .text.sentiment import Sentiment as Sentiment
 from .text.topics import Themes as Themes
 from .text.topics import find_themes as find_themes
-from .text.voice_of_customer import themes_of as themes_of
+from .text.voice_of_customer import measure_themes as measure_themes
 
 __all__ = [
     "LAYOUTS",
@@ -28,14 +28,14 @@ __all__ = [
     "RetentionSettings",
     "Sentiment",
     "Themes",
-    "business_on_spark",
     "explain_health",
     "find_themes",
     "load_embedder",
     "measure_effects",
     "measure_retention",
     "measure_satisfaction",
-    "open_business",
+    "measure_themes",
+    "open_session",
+    "open_spark_session",
     "retention_metrics",
-    "themes_of",
 ]

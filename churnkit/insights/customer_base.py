@@ -1,9 +1,9 @@
-"""Customers as a model sees them, ready to be summed up: no names, only arrays."""
+"""Arrays of a scored customer base, without customer ids."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.schema.column import Column
 
-__all__ = ["Base", "Planned", "decoded", "shown_action"]
+__all__ = ["CustomerBase", "PlannedActions", "best_action"]
 
 
 @dataclass(frozen=True, eq=False)
-class Planned:
-    """What a plan gives each customer.
+class PlannedActions:
+    """Planned action of each customer.
 
     Parameters
     ----------
     titles
-        The actions in a person's words.
-    action : (n,) place in `titles`, -1 for none
-    gain, low, high : (n,) expected gain net of cost, and its interval, in money
+        Labels of the actions.
+    action : (n,) position in `titles`, -1 for none
+    gain, low, high : (n,) expected gain net of cost and its interval, in money
     cost : (n,) in money
-    reason : (n,) place in `reasons`
+    reason : (n,) position in `reasons`
     reasons
-        Why a customer gets an action, or none, in words.
+        Reasons for an action or none.
     """
 
     titles: tuple[str, ...]
@@ -42,8 +42,8 @@ class Planned:
 
 
 @dataclass(frozen=True, eq=False)
-class Base:
-    """Scored customers.
+class CustomerBase:
+    """A scored customer base.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ class Base:
         The features (f).
     matrix : (n, f) encoded features of the valid rows
     probability : (n,) calibrated probabilities of churn
-    value : (n,) what each is worth a period, in money; None if the contract has no value
-    churned : (n,) who really left, where the table says so
-    sample : (m,) places of the rows whose contributions are known
+    value : (n,) value of one period, in money; None if the contract has no value column
+    churned : (n,) observed churn; None without the label
+    sample : (m,) positions of the rows that have contributions
     contributions : (m, f + 1) exact SHAP values in log-odds, the bias last
     planned
-        The plan; None where the model has no actions.
+        The plan; None if the model has no actions.
     """
 
     columns: tuple[Column, ...]
@@ -66,7 +66,7 @@ class Base:
     churned: NDArray[np.float64] | None
     sample: NDArray[np.int64]
     contributions: NDArray[np.float64]
-    planned: Planned | None
+    planned: PlannedActions | None
 
     def __len__(self) -> int:
         return len(self.probability)
@@ -77,24 +77,13 @@ class Base:
         return None if self.value is None else self.value * self.probability
 
 
-def decoded(column: Column, code: float) -> Any:
-    """Turn a number of the matrix back into the value that it stands for."""
-    if np.isnan(code):
-        return None
-    if column.is_category and column.levels is not None:
-        return column.levels[int(code)]
-    if column.type == "boolean":
-        return bool(code)
-    return float(code)
-
-
-def shown_action(planned: Planned | None, rows: NDArray[np.bool_]) -> tuple[str, float]:
-    """Name the action that gains most among some customers, and what it gains."""
+def best_action(planned: PlannedActions | None, rows: NDArray[np.bool_]) -> tuple[str, float]:
+    """Return the title of the action with the highest total gain among some customers, and it."""
     if planned is None:
         return "", 0.0
-    own = rows & (planned.action >= 0)
-    if not own.any():
+    treated = rows & (planned.action >= 0)
+    if not treated.any():
         return "", 0.0
-    gained = np.bincount(planned.action[own], planned.gain[own], len(planned.titles))
-    best = int(gained.argmax())
-    return planned.titles[best], float(gained[best])
+    gains = np.bincount(planned.action[treated], planned.gain[treated], len(planned.titles))
+    best = int(gains.argmax())
+    return planned.titles[best], float(gains[best])

@@ -1,4 +1,4 @@
-"""What goes with a high or a low churn probability: by the model's own arithmetic."""
+"""Churn drivers: the features that predictions depend on, with partial dependence."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.insights.customer_base import decoded
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
     from numpy.typing import NDArray
 
     from churnkit.contracts.schema.column import Column
-    from churnkit.insights.customer_base import Base
+    from churnkit.insights.customer_base import CustomerBase
 
     Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 __all__ = ["Driver", "Drivers", "Step", "find_drivers"]
 
 NOT_CAUSE = (
-    "Associated with churn, not its cause: changing one of these need not change who leaves. Only "
-    "an experiment shows that."
+    "Drivers are associated with churn but not necessarily its cause: only an experiment can show "
+    "whether changing one reduces churn."
 )
 _STEPS = 5
 _MOST_LEVELS = 8
@@ -36,21 +34,21 @@ _IN_A_SEGMENT = 3
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One value or range of a driver.
+    """A value or range of a driver.
 
     Parameters
     ----------
     says
-        In the schema's words.
+        Value or range as the schema words it.
     customers
-        How many have it.
+        Number of customers who have it.
     predicted
-        Mean predicted probability of those who have it.
+        Their mean churn probability.
     everyone
-        Mean predicted probability if everybody had it and nothing else changed (partial
+        Mean churn probability if all customers had it and nothing else changed (partial
         dependence).
     observed
-        Share of those who have it that really left; None where that is not known.
+        Their observed churn rate; None without the label.
     """
 
     says: str
@@ -66,18 +64,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One column's part in the predictions.
+    """A feature's importance and the values it takes.
 
     Parameters
     ----------
     column, title
-        Its name, and in a person's words.
+        Name and label.
     importance
         Mean absolute SHAP value, in log-odds.
     share
-        Of the importance of all columns.
+        Share of the importance of all features.
     steps
-        What its values go with.
+        Values and ranges; empty beyond the strongest drivers.
     """
 
     column: str
@@ -88,12 +86,12 @@ class Driver:
 
     @property
     def highest(self) -> Step | None:
-        """The value with which most would leave."""
+        """The value with the highest partial dependence."""
         return max(self.steps, key=lambda step: step.everyone, default=None)
 
     @property
     def lowest(self) -> Step | None:
-        """The value with which fewest would leave."""
+        """The value with the lowest partial dependence."""
         return min(self.steps, key=lambda step: step.everyone, default=None)
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,18 +101,18 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class Drivers:
-    """Drivers of all customers, the strongest first, and of each segment.
+    """Drivers of all customers and of each segment, the strongest first.
 
     Parameters
     ----------
     drivers
-        Overall.
+        Drivers of all customers.
     segments
-        For each segment's name its three strongest: title and share of importance.
+        Name of each segment with its three strongest drivers: title and share of importance.
     formula
-        In words.
+        Definition of importance.
     caution
-        That this is association.
+        Note that drivers are associations.
     """
 
     drivers: tuple[Driver, ...]
@@ -123,7 +121,7 @@ class Drivers:
     caution: str = NOT_CAUSE
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-able data."""
+        """Return the result as JSON-able data."""
         return {
             "formula": self.formula,
             "caution": self.caution,
@@ -135,7 +133,7 @@ class Drivers:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a driver."""
+        """Return a pandas frame with one row per driver."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -145,107 +143,103 @@ class Drivers:
 
 
 def find_drivers(
-    base: Base,
+    base: CustomerBase,
     score: Score,
     *,
     segments: Mapping[str, NDArray[np.bool_]] | None = None,
     top: int = 8,
 ) -> Drivers:
-    """Rank columns by their part in the predictions, and say what their values go with.
+    """Rank features by mean absolute SHAP value, with partial dependence of the strongest.
 
     Parameters
     ----------
     base
-        Scored customers.
+        Scored customer base.
     score
-        Gives probabilities for rows of the matrix.
+        Function from rows of the matrix to churn probabilities.
     segments
-        Masks of customers, (n,), for drivers by segment.
+        Masks of customers, (n,), by segment.
     top
-        How many drivers have their steps worked out.
+        Number of drivers with steps.
+
+    Returns
+    -------
+    Drivers
+        All features with a nonzero importance.
     """
     parts = np.abs(base.contributions[:, :-1])
     importance = parts.mean(axis=0) if len(parts) else np.zeros(len(base.columns))
-    whole = float(importance.sum()) or 1.0
-    order = np.argsort(-importance, kind="stable")
-    found = []
-    for rank, place in enumerate(order.tolist()):
-        if not importance[place] > 0:
-            break
-        column = base.columns[place]
-        steps = _steps(base, score, place) if rank < top else ()
-        found.append(
-            Driver(
-                column.name,
-                column.title,
-                float(importance[place]),
-                float(importance[place]) / whole,
-                steps,
-            )
+    total = float(importance.sum()) or 1.0
+    order = np.argsort(-importance, kind="stable").tolist()
+    drivers = tuple(
+        Driver(
+            base.columns[feature].name,
+            base.columns[feature].title,
+            float(importance[feature]),
+            float(importance[feature]) / total,
+            _steps(base, score, feature) if rank < top else (),
         )
+        for rank, feature in enumerate(order)
+        if importance[feature] > 0
+    )
     return Drivers(
-        tuple(found),
+        drivers,
         tuple(
             (name, _strongest(base, parts, mask)) for name, mask in (segments or {}).items()
         ),
-        f"mean absolute SHAP value of {len(parts):,} customers, as a share of all columns'",
+        f"mean absolute SHAP value of {len(parts):,} customers, as a share of the total",
     )  # fmt: skip
 
 
 def _strongest(
-    base: Base, parts: NDArray[np.float64], mask: NDArray[np.bool_]
+    base: CustomerBase, parts: NDArray[np.float64], mask: NDArray[np.bool_]
 ) -> tuple[tuple[str, float], ...]:
-    own = parts[mask[base.sample]]
-    if len(own) < _FEWEST_CUSTOMERS:
+    members = parts[mask[base.sample]]
+    if len(members) < _FEWEST_CUSTOMERS:
         return ()
-    importance = own.mean(axis=0)
-    whole = float(importance.sum()) or 1.0
-    order = np.argsort(-importance, kind="stable")[:_IN_A_SEGMENT]
-    return tuple(
-        (base.columns[place].title, float(importance[place]) / whole) for place in order.tolist()
-    )
+    importance = members.mean(axis=0)
+    total = float(importance.sum()) or 1.0
+    order = np.argsort(-importance, kind="stable")[:_IN_A_SEGMENT].tolist()
+    return tuple((base.columns[at].title, float(importance[at]) / total) for at in order)
 
 
-def _steps(base: Base, score: Score, place: int) -> tuple[Step, ...]:
-    """Split a column's values, and see what the model says at each."""
-    column = base.columns[place]
-    values = base.matrix[:, place]
+def _steps(base: CustomerBase, score: Score, feature: int) -> tuple[Step, ...]:
+    """Split a feature's values into steps with their predicted churn."""
+    column, values = base.columns[feature], base.matrix[:, feature]
     spread = max(len(base) // _DEPENDENCE_ROWS, 1)
     rows = np.ascontiguousarray(base.matrix[::spread][:_DEPENDENCE_ROWS])
-    found = []
+    steps = []
     for mask, typical, says in _split(column, values):
         if mask.sum() < _FEWEST_CUSTOMERS:
             continue
-        asked = rows.copy()
-        asked[:, place] = typical
-        found.append(
+        changed = rows.copy()
+        changed[:, feature] = typical
+        steps.append(
             Step(
                 says,
                 int(mask.sum()),
                 float(base.probability[mask].mean()),
-                float(score(asked).mean()),
+                float(score(changed).mean()),
                 None if base.churned is None else float(base.churned[mask].mean()),
             )
         )
-    return tuple(found)
+    return tuple(steps)
 
 
 def _split(
     column: Column, values: NDArray[np.float64]
 ) -> list[tuple[NDArray[np.bool_], float, str]]:
-    """Return masks, a typical value and words for each part of a column."""
+    """Return the mask, a typical value and the label of each step of a column."""
     known = values[~np.isnan(values)]
     distinct = np.unique(known)
     if len(distinct) <= _MOST_LEVELS:
         parts = [
-            (values == one, float(one), column.describe(decoded(column, one))) for one in distinct
+            (values == one, float(one), column.say(column.decoded(one))) for one in distinct
         ]  # fmt: skip
     elif column.is_category:
         counts = {one: int((values == one).sum()) for one in distinct.tolist()}
         common = sorted(counts, key=lambda one: (-counts[one], one))[:_MOST_LEVELS]
-        parts = [
-            (values == one, float(one), column.describe(decoded(column, one))) for one in common
-        ]
+        parts = [(values == one, float(one), column.say(column.decoded(one))) for one in common]
     else:
         parts = _ranges(column, values, known)
     missing = np.isnan(values)
@@ -259,17 +253,12 @@ def _ranges(
 ) -> list[tuple[NDArray[np.bool_], float, str]]:
     edges = np.unique(np.quantile(known, np.linspace(0, 1, _STEPS + 1), method="lower"))
     parts = []
-    for place, (low, high) in enumerate(pairwise(edges.tolist())):
-        last = place == len(edges) - 2
+    for number, (low, high) in enumerate(pairwise(edges.tolist())):
+        last = number == len(edges) - 2
         mask = (values >= low) & ((values <= high) if last else (values < high))
         if not mask.any():
             continue
         typical = float(np.quantile(values[mask], 0.5, method="lower"))
-        says = column.describe_range(low if place or last else None, None if last else high)
+        says = column.say_range(low if number or last else None, None if last else high)
         parts.append((mask, typical, says))
     return parts
-
-
-def named_segments(found: Sequence[Any]) -> dict[str, NDArray[np.bool_]]:
-    """Collect the masks of segments by their names."""
-    return {segment.name: segment.rows for segment in found}

@@ -1,4 +1,4 @@
-"""A number with its formula in words."""
+"""Figures: numbers with a title, a unit and a formula."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Figure", "Measured", "figures_to_frame", "mean_interval", "ratio", "share"]
+__all__ = ["Estimate", "Figure", "figures_to_frame", "mean_interval", "ratio", "share"]
 
 Z95 = 1.959963984540054
 
 
-class Measured(TypedDict):
-    """A number with its 95% interval, as the parts of a `Figure`."""
+class Estimate(TypedDict):
+    """An estimate and its 95% interval, as fields of a `Figure`."""
 
     value: float | None
     low: float | None
@@ -26,29 +26,29 @@ class Measured(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number, what it counts, and how it is worked out.
+    """A number with its title, unit and formula.
 
     Parameters
     ----------
     name
-        Short and unique within its result.
+        Unique name within a result.
     title
-        In a person's words.
+        Label.
     value
-        The number; None where it is not defined, as a share of nobody.
+        Value; None if undefined, such as a share of zero customers.
     unit
         ``share``, ``money``, ``money a month``, ``customers``, ``days``, ``months``, ``ratio``,
         ``points`` or ``count``.
     formula
-        How it is worked out, in words.
+        Formula in words.
     low, high
-        Its 95% interval, where it has one.
+        95% interval, if there is one.
     note
-        What a reader should know besides.
+        Additional remark.
 
     Examples
     --------
-    >>> Figure("arpa", "Revenue a customer", 20.0, "money a month", "revenue / customers").value
+    >>> Figure("arpa", "Revenue per customer", 20.0, "money a month", "revenue / customers").value
     20.0
     """
 
@@ -62,11 +62,11 @@ class Figure:
     note: str = ""
 
     def __post_init__(self) -> None:
-        for part in ("value", "low", "high"):
-            number = getattr(self, part)
+        for name in ("value", "low", "high"):
+            number = getattr(self, name)
             if number is not None:
-                exact = float(number)
-                object.__setattr__(self, part, exact if math.isfinite(exact) else None)
+                is_finite = math.isfinite(number)
+                object.__setattr__(self, name, float(number) if is_finite else None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figure as JSON-able data."""
@@ -74,7 +74,7 @@ class Figure:
 
 
 def figures_to_frame(figures: Iterable[Figure]) -> pd.DataFrame:
-    """Return a pandas frame, one row a figure.
+    """Return a pandas frame with one row per figure.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def figures_to_frame(figures: Iterable[Figure]) -> pd.DataFrame:
 
 
 def ratio(over: float, under: float) -> float | None:
-    """Divide; None where there is nothing to divide by.
+    """Divide; return None for a zero denominator.
 
     Examples
     --------
@@ -97,8 +97,8 @@ def ratio(over: float, under: float) -> float | None:
     return over / under if under else None
 
 
-def share(part: float, whole: float) -> Measured:
-    """Return a share with Wilson's 95% interval, as the parts of a `Figure`.
+def share(part: float, whole: float) -> Estimate:
+    """Return a share with its 95% Wilson interval, as fields of a `Figure`.
 
     Examples
     --------
@@ -114,8 +114,8 @@ def share(part: float, whole: float) -> Measured:
     return {"value": rate, "low": max(middle - half, 0.0), "high": min(middle + half, 1.0)}
 
 
-def mean_interval(total: float, squares: float, count: float) -> Measured:
-    """Return a mean with its normal 95% interval, from sums of values and of squares.
+def mean_interval(total: float, squares: float, count: float) -> Estimate:
+    """Return a mean with its normal 95% interval, from the sum of values and of squares.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A company's raw tables, opened in the timeline's engine for queries on the whole base."""
+"""DuckDB sessions over raw tables, for queries on the whole customer base."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     import duckdb
 
-__all__ = ["InsightsSession", "in_dialect", "open_business"]
+__all__ = ["InsightsSession", "open_session", "transpile_sql"]
 
 _DAY = dt.timedelta(days=1)
 
 
 @lru_cache(maxsize=256)
-def in_dialect(sql: str, dialect: str = "duckdb") -> str:
-    """Write one of this package's queries, which are DuckDB's, in another dialect.
+def transpile_sql(sql: str, dialect: str = "duckdb") -> str:
+    """Translate a DuckDB query to another SQL dialect.
 
     Examples
     --------
-    >>> in_dialect("SELECT date_diff('day', a, b) FROM t", "spark")
+    >>> transpile_sql("SELECT date_diff('day', a, b) FROM t", "spark")
     'SELECT DATEDIFF(DAY, a, b) FROM t'
     """
     import sqlglot
@@ -44,16 +44,16 @@ def in_dialect(sql: str, dialect: str = "duckdb") -> str:
 
 @dataclass(frozen=True)
 class InsightsSession:
-    """Opened tables, the date at which they are looked at, and what words mean.
+    """Raw tables opened for queries at one date.
 
     Parameters
     ----------
     as_of
-        The date: what happened strictly before it is seen.
+        Date of the analysis; only rows strictly before it count.
     settings
-        Where definitions differ.
+        Metric definitions.
     parts
-        For each table the names of the parts that it has.
+        Names of the available parts of each table.
     """
 
     as_of: dt.datetime
@@ -62,35 +62,35 @@ class InsightsSession:
     _con: duckdb.DuckDBPyConnection = field(repr=False)
 
     def has(self, table: str, *parts: str) -> bool:
-        """Tell whether a table is there, with these parts."""
+        """Return whether a table exists and has these parts."""
         return table in self.parts and all(part in self.parts[table] for part in parts)
 
     def run(self, sql: str) -> None:
-        """Run a statement that gives no rows."""
+        """Execute a statement without a result."""
         self._con.execute(sql)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a query and return its rows."""
+        """Execute a query and return its rows."""
         return self._con.execute(sql).fetchall()
 
     def row(self, sql: str) -> tuple[Any, ...]:
-        """Run a query that has one row."""
+        """Execute a query and return its only row."""
         return self.rows(sql)[0]
 
     def arrays(self, sql: str) -> dict[str, Any]:
-        """Run a query and return its columns as numpy arrays, missing numbers as NaN."""
+        """Execute a query and return its columns as numpy arrays, missing numbers as NaN."""
         import numpy as np
 
-        found = self._con.execute(sql).fetchnumpy()
+        columns = self._con.execute(sql).fetchnumpy()
         return {
             name: np.ma.filled(column.astype(np.float64), np.nan)
             if np.ma.isMaskedArray(column) and column.dtype.kind in "iufb"
             else column
-            for name, column in found.items()
+            for name, column in columns.items()
         }
 
-    def span(self, begin: dt.datetime, until: dt.datetime) -> None:
-        """Set the stretch of time ``[begin, until)`` that queries look at, as table ck_span."""
+    def set_span(self, begin: dt.datetime, until: dt.datetime) -> None:
+        """Store the interval ``[begin, until)`` in the table ck_span that queries refer to."""
         self._con.execute(
             "CREATE OR REPLACE TEMP TABLE ck_span AS SELECT CAST(? AS TIMESTAMP) AS begin_at, "
             "CAST(? AS TIMESTAMP) AS until_at",
@@ -99,7 +99,7 @@ class InsightsSession:
 
 
 @contextmanager
-def open_business(
+def open_session(
     tables: Mapping[str, Any],
     *,
     as_of: Any = None,
@@ -109,22 +109,26 @@ def open_business(
     spill_dir: str | None = None,
     threads: int | None = None,
 ) -> Iterator[InsightsSession]:
-    """Open raw tables for the measures of this package.
+    """Open raw tables for the metrics of this package.
 
     Parameters
     ----------
     tables
-        By the names of `LAYOUTS`: paths of Parquet or CSV files, or pandas, polars or Arrow
-        tables.
+        Tables by the names of `LAYOUTS`: paths of Parquet or CSV files, or pandas, polars or
+        Arrow tables.
     as_of
-        The date at which they are looked at; the first midnight (UTC) after the last row if
-        not given.
+        Date of the analysis; default: the first midnight (UTC) after the last row.
     settings
-        Where definitions differ.
+        Metric definitions.
     columns
-        For tables whose columns are called otherwise: ``{"subscriptions": {"mrr": "fee"}}``.
+        Column names that differ from the known ones: ``{"subscriptions": {"mrr": "fee"}}``.
     memory_limit, spill_dir, threads
-        As in `churnkit.timeline.build`.
+        As for `churnkit.timeline.build`.
+
+    Yields
+    ------
+    InsightsSession
+        For ``measure_retention(session)``, ``measure_satisfaction(session)``...
 
     Raises
     ------
@@ -137,43 +141,43 @@ def open_business(
     --------
     >>> from datetime import datetime
     >>> orders = [{"customer": "a", "date": datetime(2025, 1, 9), "amount": 5.0}]
-    >>> with open_business({"orders": orders}) as business:
-    ...     business.as_of.isoformat()
+    >>> with open_session({"orders": orders}) as session:
+    ...     session.as_of.isoformat()
     '2025-01-10T00:00:00+00:00'
     """
     for name in [*tables, *(columns or {})]:
         if name not in LAYOUTS:
-            raise RecipeError(f"there is no kind of table '{name}'; {did_you_mean(name, LAYOUTS)}")
-    with connect(memory_limit, spill_dir, threads) as con:
-        lasts, parts = [], {}
-        for name, given in tables.items():
-            with read_errors(name):
-                found, last = _opened(con, LAYOUTS[name], given, (columns or {}).get(name))
-            parts[name] = frozenset(found)
-            lasts += [] if last is None else [last]
-        moment = parse_timestamp(as_of, "as_of") if as_of is not None else _next_midnight(lasts)
+            raise RecipeError(f"unknown table '{name}'; {did_you_mean(name, LAYOUTS)}")
+    with connected(memory_limit, spill_dir, threads) as con:
+        last_times, parts = [0], {}
+        for name, source in tables.items():
+            with readable(name):
+                names, last = _open_table(con, LAYOUTS[name], source, (columns or {}).get(name))
+            parts[name] = frozenset(names)
+            last_times += [] if last is None else [last]
+        moment = as_moment(as_of, "as_of") if as_of is not None else _next_midnight(max(last_times))
         yield InsightsSession(moment, settings or RetentionSettings(), parts, con)
 
 
-def _opened(
-    con: duckdb.DuckDBPyConnection, layout: Layout, given: Any, named: Mapping[str, str] | None
+def _open_table(
+    con: duckdb.DuckDBPyConnection, layout: Layout, source: Any, names: Mapping[str, str] | None
 ) -> tuple[dict[str, str], int | None]:
-    """Make the view ``ck_in_<table>`` with the layout's own names."""
-    types = column_types(con, layout.name, given)
-    found = find_columns(layout, list(types), named)
-    table = layout.table(found)
+    """Create the view ``ck_in_<table>`` with the layout's column names."""
+    types = column_types(con, layout.name, source)
+    columns = find_columns(layout, list(types), names)
+    table = layout.table(columns)
     opened = open_table(
-        con, table, {layout.name: given}, columns=[one.name for one in table.raw_columns]
+        con, table, {layout.name: source}, columns=[column.name for column in table.raw_columns]
     )
-    named_parts = ", ".join(f"{quote(column)} AS {quote(part)}" for part, column in found.items())
-    there = f"{quote(found['customer'])} IS NOT NULL AND {quote(found[layout.at])} IS NOT NULL"
+    selected = ", ".join(f"{quoted(column)} AS {quoted(part)}" for part, column in columns.items())
+    required = " AND ".join(f"{quoted(columns[n])} IS NOT NULL" for n in ("customer", layout.at))
     con.execute(
-        f"CREATE TEMP VIEW {quote('ck_in_' + layout.name)} AS "  # noqa: S608
-        f"SELECT {named_parts} FROM {quote(layout.name)} WHERE {there}"
+        f"CREATE TEMP VIEW {quoted('ck_in_' + layout.name)} AS "  # noqa: S608
+        f"SELECT {selected} FROM {quoted(layout.name)} WHERE {required}"
     )
-    return found, opened.last
+    return columns, opened.last
 
 
-def _next_midnight(lasts: list[int]) -> dt.datetime:
-    last = from_microseconds(max(lasts, default=0))
+def _next_midnight(microseconds: int) -> dt.datetime:
+    last = _EPOCH + dt.timedelta(microseconds=microseconds)
     return last.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY

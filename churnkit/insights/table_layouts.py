@@ -1,4 +1,4 @@
-"""Which tables a report can read, and what their columns are called."""
+"""Layouts of the raw tables that reports read, and the column names that are recognized."""
 
 from __future__ import annotations
 
@@ -18,62 +18,60 @@ _CUSTOMER = ("customer_id", "customer", "customerid", "user_id", "account_id", "
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One column of a layout: its name in queries, its type, and what tables call it."""
+    """A column of a layout: its name in queries, its type, and recognized column names."""
 
     name: str
     type: str
     names: tuple[str, ...]
-    needed: bool = False
+    required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A kind of table: what one row is, and its columns.
+    """A kind of raw table: the meaning of a row, and its columns.
 
     Parameters
     ----------
     name
-        What ``--table NAME=PATH`` calls it.
-    says
-        One row of it, in words.
+        Name in ``--table NAME=PATH``.
+    row_meaning
+        Meaning of one row.
     at
-        The part with the time at which it happened or began.
+        Part with the time of the event or start.
     parts
-        All columns; the customer is the first.
+        All columns, the customer first.
     ended
-        The part with the time at which it ended, for what lasts.
+        Part with the end time, for rows that span an interval.
     """
 
     name: str
-    says: str
+    row_meaning: str
     at: str
     parts: tuple[Part, ...]
     ended: str | None = None
 
-    def table(self, found: Mapping[str, str]) -> Table:
-        """Declare the table with the columns that were found."""
-        kinds = {part.name: part.type for part in self.parts}
-        times = {self.at, self.ended}
-        columns = {
-            found[name]: kinds[name]
-            for name in found
-            if name != "customer" and name not in times and kinds[name] != "entity"
-        }
+    def table(self, columns: Mapping[str, str]) -> Table:
+        """Declare the table from the column names of its parts."""
+        special = {"customer", self.at, self.ended}
         return Table(
             self.name,
-            found["customer"],
-            happened=found[self.at],
-            ended=found.get(self.ended) if self.ended else None,
-            columns=columns,
+            columns["customer"],
+            happened=columns[self.at],
+            ended=columns.get(self.ended) if self.ended else None,
+            columns={
+                columns[part.name]: part.type
+                for part in self.parts
+                if part.name in columns and part.name not in special
+            },
         )
 
 
 def _customer() -> Part:
-    return Part("customer", "entity", _CUSTOMER, needed=True)
+    return Part("customer", "entity", _CUSTOMER, required=True)
 
 
-def _time(name: str, *names: str, needed: bool = False) -> Part:
-    return Part(name, "datetime", names, needed)
+def _time(name: str, *names: str, required: bool = False) -> Part:
+    return Part(name, "datetime", names, required)
 
 
 LAYOUTS = {
@@ -81,14 +79,14 @@ LAYOUTS = {
     for layout in (
         Layout(
             "subscriptions",
-            "a stretch of time in which a customer paid the same",
+            "an interval with a constant monthly price",
             "started",
             (
                 _customer(),
-                _time("started", "started_at", "start_date", "started", "start", needed=True),
-                _time("ended", "ended_at", "end_date", "ended", "end", needed=True),
+                _time("started", "started_at", "start_date", "started", "start", required=True),
+                _time("ended", "ended_at", "end_date", "ended", "end", required=True),
                 Part(
-                    "mrr", "number", ("mrr", "monthly_revenue", "monthly_price", "price"), needed=True
+                    "mrr", "number", ("mrr", "monthly_revenue", "monthly_price", "price"), required=True
                 ),
                 Part("subscription", "string", ("subscription_id", "subscription", "contract_id")),
                 Part("status", "string", ("status",)),
@@ -98,49 +96,49 @@ LAYOUTS = {
         ),
         Layout(
             "orders",
-            "a line of an order, or a whole order",
+            "an order, or a line of one",
             "happened",
             (
                 _customer(),
                 _time(
                     "happened", "ordered_at", "order_date", "invoicedate", "occurred_at", "date",
-                    needed=True,
+                    required=True,
                 ),
-                Part("amount", "number", ("amount", "revenue", "total", "price"), needed=True),
+                Part("amount", "number", ("amount", "revenue", "total", "price"), required=True),
                 Part("order", "string", ("order_id", "invoiceno", "invoice", "order")),
             ),
         ),
         Layout(
             "events",
-            "one use of the product",
+            "a product event",
             "happened",
             (
                 _customer(),
-                _time("happened", "occurred_at", "happened_at", "event_time", "timestamp", needed=True),
+                _time("happened", "occurred_at", "happened_at", "event_time", "timestamp", required=True),
                 Part("kind", "string", ("event_type", "kind", "event", "type")),
                 Part("amount", "number", ("amount", "revenue")),
             ),
         ),
         Layout(
             "surveys",
-            "a survey that was sent, answered or not",
+            "a survey sent, answered or not",
             "sent",
             (
                 _customer(),
-                _time("sent", "sent_at", "asked_at", "sent", needed=True),
+                _time("sent", "sent_at", "asked_at", "sent", required=True),
                 _time("answered", "answered_at", "answered"),
                 Part("kind", "string", ("kind", "survey", "type")),
-                Part("score", "number", ("score", "rating", "answer"), needed=True),
+                Part("score", "number", ("score", "rating", "answer"), required=True),
                 Part("text", "string", ("text", "comment", "words")),
             ),
         ),
         Layout(
             "tickets",
-            "a question to the help desk",
+            "a support ticket",
             "opened",
             (
                 _customer(),
-                _time("opened", "opened_at", "created_at", "opened", needed=True),
+                _time("opened", "opened_at", "created_at", "opened", required=True),
                 _time("closed", "closed_at", "resolved_at", "closed"),
                 Part("topic", "string", ("topic", "category", "subject")),
                 Part("text", "string", ("text", "body", "description")),
@@ -148,26 +146,26 @@ LAYOUTS = {
         ),
         Layout(
             "reviews",
-            "what a customer wrote about the product",
+            "a product review",
             "happened",
             (
                 _customer(),
-                _time("happened", "written_at", "reviewed_at", "created_at", "date", needed=True),
-                Part("text", "string", ("text", "review", "review_text", "comment"), needed=True),
+                _time("happened", "written_at", "reviewed_at", "created_at", "date", required=True),
+                Part("text", "string", ("text", "review", "review_text", "comment"), required=True),
                 Part("score", "number", ("rating", "score", "stars")),
             ),
         ),
         Layout(
             "treatments",
-            "a decision to act, or to do nothing",
+            "a decision to act or not",
             "decided",
             (
                 _customer(),
-                _time("decided", "decided_at", "treated_at", needed=True),
-                Part("action", "string", ("action", "treatment"), needed=True),
+                _time("decided", "decided_at", "treated_at", required=True),
+                Part("action", "string", ("action", "treatment"), required=True),
                 Part("propensity", "number", ("propensity",)),
                 Part("cost", "number", ("cost",)),
-                Part("churned", "boolean", ("churned", "outcome"), needed=True),
+                Part("churned", "boolean", ("churned", "outcome"), required=True),
             ),
         ),
     )
@@ -175,57 +173,58 @@ LAYOUTS = {
 
 
 def find_columns(
-    layout: Layout, there: Sequence[str], named: Mapping[str, str] | None = None
+    layout: Layout, columns: Sequence[str], names: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Find the columns of a layout among those that a table has, whatever their case.
+    """Match the columns of a table to the parts of a layout, ignoring case.
 
     Parameters
     ----------
     layout
-        What is looked for.
-    there
-        The table's columns.
-    named
-        Parts whose column is given, such as ``{"mrr": "fee"}``.
+        Layout of the table.
+    columns
+        Column names of the table.
+    names
+        Column names by part that take precedence, such as ``{"mrr": "fee"}``.
+
+    Returns
+    -------
+    dict of str to str
+        Column name of each part found.
 
     Raises
     ------
     DataError
-        If a column that is needed is not there.
+        If a required column is missing.
     RecipeError
-        If `named` names a part that the layout has not.
+        If `names` has a part that the layout does not have.
 
     Examples
     --------
-    >>> find_columns(LAYOUTS["orders"], ["CustomerID", "InvoiceDate", "total", "colour"])
+    >>> find_columns(LAYOUTS["orders"], ["CustomerID", "InvoiceDate", "total", "color"])
     {'customer': 'CustomerID', 'happened': 'InvoiceDate', 'amount': 'total'}
     """
     known = {part.name for part in layout.parts}
-    for part_name, column in (named or {}).items():
+    for part_name, column in (names or {}).items():
         if part_name not in known:
             raise RecipeError(
                 f"table '{layout.name}' has no part '{part_name}'; {did_you_mean(part_name, known)}"
             )
-        if column not in there:
-            raise DataError(
-                layout.name, [f"column '{column}' is missing; {did_you_mean(column, there)}"]
+        if column not in columns:
+            raise refusal(
+                layout.name, f"column '{column}' is missing; {did_you_mean(column, columns)}"
             )
-    by_lower = {name.lower(): name for name in reversed(there)}
-    found = {}
+    by_lower = {name.lower(): name for name in reversed(columns)}
+    matched = {}
     for part in layout.parts:
-        column = (named or {}).get(part.name) or next(
+        column = (names or {}).get(part.name) or next(
             (by_lower[name] for name in part.names if name in by_lower), ""
         )
         if column:
-            found[part.name] = column
-        elif part.needed:
-            raise DataError(
+            matched[part.name] = column
+        elif part.required:
+            raise refusal(
                 layout.name,
-                [
-                    (
-                        f"no column is the '{part.name}' (looked for {', '.join(part.names)}): rename one, "
-                        f"or say which: --column {layout.name}.{part.name}=COLUMN"
-                    )
-                ],
+                f"no column for '{part.name}' (recognized: {', '.join(part.names)}): rename a column, or "
+                f"name it with --column {layout.name}.{part.name}=COLUMN",
             )
-    return found
+    return matched

@@ -1,4 +1,4 @@
-"""One page for the people who act: made from aggregates, opened without a network.
+"""Retention report: one offline HTML page of aggregates.
 
 >>> from datetime import datetime
 >>> from churnkit.report import build_report

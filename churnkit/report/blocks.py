@@ -1,6 +1,6 @@
-"""What a report is made of: sections of figures, charts, tables and words, as plain data.
+"""Blocks of a report: sections of figures, charts, tables, cards and text, as plain data.
 
-The page, the JSON and the CSV files all come from these, so that they say the same.
+The page, the JSON summary and the CSV files are all written from these blocks, so they agree.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from churnkit.insights.figure import Figure
 
-__all__ = ["Card", "Cards", "Chart", "Column", "Figures", "Missing", "Section", "Table", "Text"]
+__all__ = [
+    "Card", "Cards", "Chart", "Column", "Figures", "Missing", "Section", "Table", "Text",
+    "interval_columns",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a chart's or table's numbers.
+    """A column of a chart or table.
 
     Parameters
     ----------
     title
-        As people read it.
+        Label.
     unit
-        How its numbers are shown: a figure's unit, or ``text``.
+        Unit that decides how the numbers are formatted, as for
+        `churnkit.core.number_format.format_quantity`; ``"text"`` for text.
     role
-        For a chart: ``x``, ``y``, ``low``, ``high``, ``ghost``; empty if only the table shows it.
+        Role in a chart: ``"x"``, ``"y"``, ``"low"`` or ``"high"``; empty for a column that only
+        the table shows.
     """
 
     title: str
@@ -33,62 +38,67 @@ class Column:
     role: str = ""
 
 
+def interval_columns(unit: str) -> tuple[Column, Column]:
+    """Return the columns of an interval's two ends."""
+    return Column("Lower bound", unit, "low"), Column("Upper bound", unit, "high")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under a question.
+    """A titled table.
 
     Parameters
     ----------
     name
-        Short and unique in the report; the CSV file's name.
-    question
-        What it answers.
+        Unique name in the report, used for the CSV file and the page's anchor.
+    title
+        Heading.
     columns
         Titles and units.
     rows
-        Cells; None where there is nothing.
-    answer
-        The finding in a sentence.
+        Cells; None for an empty cell.
+    caption
+        Finding and method, in a sentence or two.
     heat
-        Columns whose cells are shaded by their share.
+        Positions of the columns whose cells are shaded by their value.
     """
 
     name: str
-    question: str
+    title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Any, ...], ...]
-    answer: str = ""
+    caption: str = ""
     heat: tuple[int, ...] = ()
     kind: str = field(default="table", init=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A picture of a table's numbers, and the table.
+    """A chart and the table of its numbers.
 
     Parameters
     ----------
-    name, question, columns, rows, answer
-        As `Table`.
-    draws
-        ``line``, ``stack``, ``bars`` or ``points``.
+    name, title, columns, rows, caption
+        As for `Table`.
+    chart_type
+        ``"line"``, ``"stack"``, ``"bars"`` or ``"points"``.
     diagonal
-        Whether a line shows where both axes are equal.
+        Whether a dashed line marks where both axes are equal.
     """
 
     name: str
-    question: str
+    title: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Any, ...], ...]
-    answer: str = ""
-    draws: str = "line"
+    caption: str = ""
+    chart_type: str = "line"
     diagonal: bool = False
     kind: str = field(default="chart", init=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Numbers with their formulas."""
+    """Tiles with one number each, and its formula."""
 
     figures: tuple[Figure, ...]
     kind: str = field(default="figures", init=False)
@@ -96,17 +106,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One thing to do or to know.
-
-    Parameters
-    ----------
-    title, text
-        In words.
-    figure
-        A number, as it is shown.
-    tag
-        Its place.
-    """
+    """A card with a title, a text, and optionally a formatted number and a rank."""
 
     title: str
     text: str
@@ -116,7 +116,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """A few cards beside each other, with a title above them."""
+    """A row of cards under a title."""
 
     title: str
     cards: tuple[Card, ...]
@@ -125,7 +125,7 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A paragraph, or a list where there are several."""
+    """A list of sentences."""
 
     lines: tuple[str, ...]
     kind: str = field(default="text", init=False)
@@ -133,7 +133,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What to give for a part that could not be made."""
+    """The input that a section needs and did not get."""
 
     text: str
     kind: str = field(default="missing", init=False)
@@ -144,18 +144,18 @@ Block = Table | Chart | Figures | Cards | Text | Missing
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the report.
+    """A section of the report.
 
     Parameters
     ----------
     name
-        Its anchor: ``revenue``, ``cohorts``...
+        Anchor: ``revenue``, ``cohorts``...
     title
-        In a word or two.
+        Heading.
     blocks
-        What is in it.
+        Content.
     lead
-        Its finding in a sentence.
+        Main finding in a sentence.
     """
 
     name: str
@@ -165,21 +165,13 @@ class Section:
 
     @property
     def is_missing(self) -> bool:
-        """Whether nothing could be made for it."""
+        """Whether the section had no input."""
         return all(isinstance(block, Missing) for block in self.blocks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the section as JSON-able data."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "lead": self.lead,
-            "blocks": [_block(block) for block in self.blocks],
-        }
-
-
-def _block(block: Block) -> dict[str, Any]:
-    data = asdict(block)
-    if isinstance(block, (Table, Chart)):
-        data["rows"] = [list(row) for row in block.rows]
-    return data
+        data = asdict(self)
+        for block in data["blocks"]:
+            if "rows" in block:
+                block["rows"] = [list(row) for row in block["rows"]]
+        return {name: data[name] for name in ("name", "title", "lead", "blocks")}

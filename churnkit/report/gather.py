@@ -1,4 +1,4 @@
-"""Everything that a report tells, gathered from tables and a model."""
+"""Gather the metrics, model results and decisions that a report shows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.number_format import format_money
 from churnkit.insights.metrics.retention import RetentionMetrics, measure_retention
 from churnkit.insights.metrics.settings import RetentionSettings
 from churnkit.insights.metrics.surveys import Satisfaction, measure_satisfaction
 from churnkit.insights.metrics.treatment_effects import MeasuredEffect, measure_effects
-from churnkit.insights.scorecard import Scorecard, make_scorecard
+from churnkit.insights.scorecard import Scorecard, build_scorecard
 from churnkit.insights.segmentation.rfm import BuyerSegment, measure_rfm
-from churnkit.insights.sql_session import InsightsSession, open_business
-from churnkit.insights.text.voice_of_customer import themes_of, topics_linked, uses_linked
-from churnkit.report.scored_customers import Scored, score_customers
+from churnkit.insights.sql_session import InsightsSession, open_session
+from churnkit.insights.text.voice_of_customer import (
+    measure_themes,
+    ticket_risk_ratios,
+    usage_risk_ratios,
+)
+from churnkit.report.scored_customers import ScoredCustomers, score_customers
+from churnkit.report.units import currency_of, gain_span, horizon_days, value_period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,12 +31,12 @@ if TYPE_CHECKING:
     from churnkit.insights.text.topics import Themes
     from churnkit.journal import Journal
 
-__all__ = ["Findings", "ModelFacts", "currency_of", "gather"]
+__all__ = ["ModelFacts", "ReportData", "gather"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Which model it is, and what its card says."""
+    """Name, digest and model card of a model."""
 
     name: str
     digest: str | None
@@ -38,25 +44,31 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
-    """What was found; parts whose data were not given are None or empty.
+class ReportData:
+    """Content of a report; parts without input are None or empty.
 
     Parameters
     ----------
     as_of
-        The date, ``2026-01-01``; empty where no table has times.
+        Date of the data, ``2026-01-01``; empty if no table has times.
     currency
-        Before amounts of money.
+        ISO 4217 code of the amounts; empty if unknown.
     settings
-        Where definitions differ.
+        Metric definitions.
     period
-        What the model's value is for: ``a month``, from the unit of its column.
+        Period of a customer's value, ``"a month"``, from the unit of the value column.
+    horizon_days
+        Days that the churn probability looks ahead; None if the model has no timeline.
+    gain_span
+        Time over which the value of a retained customer counts: ``"12 months"``.
     """
 
     as_of: str
     currency: str
     settings: RetentionSettings
     period: str = "a period"
+    horizon_days: int | None = None
+    gain_span: str = ""
     retention: RetentionMetrics | None = None
     satisfaction: Satisfaction | None = None
     themes: Themes | None = None
@@ -64,9 +76,18 @@ class Findings:
     uses: tuple[RiskRatio, ...] = ()
     buyers: tuple[BuyerSegment, ...] = ()
     effects: tuple[MeasuredEffect, ...] = ()
-    scored: Scored | None = None
+    scored: ScoredCustomers | None = None
     model: ModelFacts | None = None
     scorecard: Scorecard | None = None
+
+    def money(self, amount: float) -> str:
+        """Format an amount in the report's currency."""
+        return format_money(amount, self.currency)
+
+    @property
+    def next_days(self) -> str:
+        """The horizon of the churn probability as a label's ending: ``", next 90 days"``."""
+        return f", next {self.horizon_days} days" if self.horizon_days else ""
 
 
 def gather(
@@ -87,37 +108,49 @@ def gather(
     threads: int | None = None,
     embed: Embedder | None = None,
     progress: Callable[[str], None] = lambda _: None,
-) -> Findings:
-    """Measure all that the tables and the model allow.
+) -> ReportData:
+    """Compute everything that the tables and the model allow.
 
     Parameters
     ----------
     tables
         Raw tables by the names of `churnkit.insights.LAYOUTS`; see `retention_metrics`.
     model, customers
-        A trained model, and a table with one row a customer as it takes them; without
-        `customers`, a model with a timeline makes them from the raw tables.
+        A trained model, and a table with one row per customer as the model takes it. Without
+        `customers`, a model with a timeline builds the rows from the raw tables.
     as_of, settings, columns, memory_limit, spill_dir, threads
-        As in `churnkit.insights.retention_metrics`.
+        As for `churnkit.insights.retention_metrics`.
     targets
-        Of the scorecard's lines, by name.
+        Targets of scorecard measures, by name.
     budget
-        The most that all actions may cost together.
+        Maximum total cost of all actions, in money.
     day, journal
-        The day that is planned for (the tables' last one if not given), and what went out
-        before, for catalogues with holdouts, exploration, dates or contact rules.
+        Day to plan for (default: the date of the tables), and the log of earlier decisions, for
+        catalogues with holdouts, exploration, dates or contact rules.
     currency
-        Before amounts of money; taken from the schema's unit if not given.
+        ISO 4217 code; default: from the unit of the schema's value column.
     embed
-        Gives texts their vectors, `churnkit.insights.load_embedder`: themes are then of texts that
-        mean the same, not of those that share words.
+        Function from texts to vectors, such as `churnkit.insights.load_embedder` returns: themes
+        then group texts by meaning instead of by shared words.
     progress
-        Called with a few words before each step.
+        Called with a description of each step before it begins.
+
+    Returns
+    -------
+    ReportData
+        The content of a report.
+
+    Raises
+    ------
+    DataError
+        If a table or a needed column is missing or cannot be read.
+    RecipeError
+        If a table's name is unknown.
     """
     settings = settings or RetentionSettings()
-    found: dict[str, Any] = {"as_of": "", "settings": settings}
+    data: dict[str, Any] = {"as_of": "", "settings": settings}
     if tables:
-        with open_business(
+        with open_session(
             tables,
             as_of=as_of,
             settings=settings,
@@ -125,14 +158,14 @@ def gather(
             memory_limit=memory_limit,
             spill_dir=spill_dir,
             threads=threads,
-        ) as business:
-            found |= _of_tables(business, progress, embed)
+        ) as session:
+            data |= _table_metrics(session, progress, embed)
     if model is not None:
-        found |= _of_model(
+        data |= _model_results(
             model,
             customers,
             tables or {},
-            as_of=found["as_of"] or as_of,
+            as_of=data["as_of"] or as_of,
             settings=settings,
             budget=budget,
             day=day,
@@ -140,36 +173,32 @@ def gather(
             progress=progress,
         )
         currency = currency or currency_of(model)
-        found["period"] = _period(model)
-    found["scorecard"] = _scorecard(found, targets)
-    return Findings(currency=currency, **found)
+    data["scorecard"] = _scorecard(data, targets)
+    return ReportData(currency=currency, **data)
 
 
-def _of_tables(
-    business: InsightsSession, progress: Callable[[str], None], embed: Embedder | None
+def _table_metrics(
+    session: InsightsSession, progress: Callable[[str], None], embed: Embedder | None
 ) -> dict[str, Any]:
-    retention = measure_retention(business, progress=progress)
-    found: dict[str, Any] = {
-        "as_of": f"{business.as_of:%Y-%m-%d}",
-        "retention": retention,
-    }
-    if business.has("surveys"):
-        progress("surveys: who is satisfied, who answers, who leaves")
-        found["satisfaction"] = measure_satisfaction(business)
-    progress("what customers write, and what goes with leaving")
-    found["themes"] = themes_of(business, embed=embed)
+    retention = measure_retention(session, progress=progress)
+    data: dict[str, Any] = {"as_of": f"{session.as_of:%Y-%m-%d}", "retention": retention}
+    if session.has("surveys"):
+        progress("surveys: satisfaction, response rates, later churn")
+        data["satisfaction"] = measure_satisfaction(session)
+    progress("customer feedback and its relation to churn")
+    data["themes"] = measure_themes(session, embed=embed)
     if retention.movements is not None:
-        found["topics"] = topics_linked(business)
-        found["uses"] = uses_linked(business)
-    if retention.purchases is not None and business.has("orders"):
-        found["buyers"] = measure_rfm(business)
-    if business.has("treatments"):
-        progress("past actions: what they did")
-        found["effects"] = measure_effects(business)
-    return found
+        data["topics"] = ticket_risk_ratios(session)
+        data["uses"] = usage_risk_ratios(session)
+    if retention.purchases is not None and session.has("orders"):
+        data["buyers"] = measure_rfm(session)
+    if session.has("treatments"):
+        progress("past actions: effects on churn")
+        data["effects"] = measure_effects(session)
+    return data
 
 
-def _of_model(
+def _model_results(
     model: RetentionModel,
     customers: Any,
     tables: Mapping[str, Any],
@@ -181,59 +210,47 @@ def _of_model(
     journal: Journal | None,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"model": ModelFacts(model.name, model.digest, model.card)}
-    timeline = model.contents.timeline
-    horizon = settings.horizon_days
-    if timeline is not None:
-        horizon = int(getattr(timeline.label, "horizon_days", horizon))
-        if customers is None and as_of and {one.source for one in timeline.tables} <= set(tables):
-            progress("making the customers' rows from the raw tables")
-            customers = model.snapshot(tables, as_of=as_of)
+    timeline, horizon = model.parts.timeline, horizon_days(model)
+    data: dict[str, Any] = {
+        "model": ModelFacts(model.name, model.digest, model.card),
+        "period": value_period(model),
+        "horizon_days": horizon,
+        "gain_span": gain_span(model),
+    }
+    has_tables = timeline is not None and {t.source for t in timeline.tables} <= set(tables)
+    if customers is None and as_of and has_tables:
+        progress("building customer rows from the raw tables")
+        customers = model.snapshot(tables, as_of=as_of)
     if customers is not None:
-        progress("the model: who is at risk, why, and which action pays")
-        found["scored"] = score_customers(
+        progress("scoring customers, explaining scores, planning actions")
+        data["scored"] = score_customers(
             model,
             customers,
             budget=budget,
             day=day or _day_of(as_of),
             journal=journal,
-            horizon_days=horizon,
+            horizon_days=horizon or settings.horizon_days,
         )
-    return found
+    return data
 
 
 def _day_of(as_of: Any) -> date | None:
-    """Take the day from the date that the tables are looked at."""
+    """Return the day of the tables' date; None if there is none."""
     try:
         return date.fromisoformat(str(as_of)[:10])
     except ValueError:
         return None
 
 
-def currency_of(model: RetentionModel) -> str:
-    """Take the currency from the unit of the value: ``USD a month``."""
-    value = model.contract.value
-    first = (value.unit or "").split(" ")[0] if value is not None else ""
-    return first if len(first) == 3 and first.isupper() else ""
-
-
-def _period(model: RetentionModel) -> str:
-    """Take the period from the unit of the value: ``USD a month``."""
-    value = model.contract.value
-    unit = (value.unit or "") if value is not None else ""
-    place = unit.find(" a ")
-    return unit[place + 1 :] if place >= 0 else "a period"
-
-
-def _scorecard(found: Mapping[str, Any], targets: Mapping[str, float] | None) -> Scorecard:
-    facts: ModelFacts | None = found.get("model")
-    scored: Scored | None = found.get("scored")
+def _scorecard(data: Mapping[str, Any], targets: Mapping[str, float] | None) -> Scorecard:
+    facts: ModelFacts | None = data.get("model")
+    scored: ScoredCustomers | None = data.get("scored")
     evaluation: Mapping[str, Any] = facts.card.get("evaluation", {}) if facts else {}
     baseline = evaluation.get("baseline") or {}
-    return make_scorecard(
-        retention=found.get("retention"),
-        satisfaction=found.get("satisfaction"),
-        effects=found.get("effects", ()),
+    return build_scorecard(
+        retention=data.get("retention"),
+        satisfaction=data.get("satisfaction"),
+        effects=data.get("effects", ()),
         actions=len(scored.actions) if scored else 0,
         auc=evaluation.get("metrics", {}).get("auc", {}).get("value"),
         rule_auc=baseline.get("auc", {}).get("value"),

@@ -1,4 +1,4 @@
-"""The page: sections through a template, with every text escaped and no script at all."""
+"""The report as one HTML page without scripts, with every text escaped."""
 
 from __future__ import annotations
 
@@ -6,45 +6,66 @@ import base64
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_interval, format_quantity
 from churnkit.errors import MissingExtraError
 from churnkit.report.charts.draw import draw
 
 if TYPE_CHECKING:
-    from churnkit.report.blocks import Chart, Table
-    from churnkit.report.report import Report
+    from collections.abc import Sequence
 
-__all__ = ["policy", "render"]
+    from jinja2 import Environment
+
+    from churnkit.report.blocks import Chart, Section, Table
+
+__all__ = ["content_security_policy", "jinja_environment", "read_style", "render"]
 
 _FOLDER = Path(__file__).parent / "_page"
 _SHADES = 9
 
 
-def policy(style: str, *, forms: str = "'none'") -> str:
-    """Return the page's content security policy: this style sheet, and nothing else.
-
-    Examples
-    --------
-    >>> policy("").split("; ")[0]
-    "default-src 'none'"
-    """
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action {forms}"
-    )  # fmt: skip
-
-
-def render(report: Report, *, bar: str = "") -> str:
-    """Write a report as one HTML page.
+def content_security_policy(style: str, *, forms: str = "'none'", frames: str = "") -> str:
+    """Return a content security policy that allows one inline style sheet and nothing else.
 
     Parameters
     ----------
-    report
-        The report.
-    bar
-        What stands above it where it is served: markup, escaped already.
+    style
+        The style sheet.
+    forms, frames
+        Sources of ``form-action`` and ``frame-ancestors``; the latter is left out if empty, since
+        a policy in the page itself cannot set it.
+
+    Returns
+    -------
+    str
+        The policy.
+
+    Examples
+    --------
+    >>> content_security_policy("").split("; ")[0]
+    "default-src 'none'"
+    """
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    rules = ["default-src 'none'", f"style-src 'sha256-{digest}'", "base-uri 'none'"]
+    rules += [f"form-action {forms}"] + ([f"frame-ancestors {frames}"] if frames else [])
+    return "; ".join(rules)
+
+
+def read_style() -> str:
+    """Return the report's style sheet."""
+    return (_FOLDER / "style.css").read_text(encoding="utf-8")
+
+
+def jinja_environment(folder: Path, *, extra: str) -> Environment:
+    """Return an environment that escapes every text and refuses undefined names.
+
+    Parameters
+    ----------
+    folder
+        Folder of the templates.
+    extra
+        The extra to install if jinja2 is missing.
 
     Raises
     ------
@@ -53,49 +74,66 @@ def render(report: Report, *, bar: str = "") -> str:
     """
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
-        from markupsafe import Markup
     except ImportError:
-        raise MissingExtraError("report", "jinja2") from None
-    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
+        raise MissingExtraError(extra, "jinja2") from None
+    return Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    currency = report.currency
+
+
+def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **head: Any) -> str:
+    """Write sections as one HTML page.
+
+    Parameters
+    ----------
+    sections
+        Sections in order.
+    currency
+        ISO 4217 code of the amounts.
+    toolbar
+        Escaped markup above the sections, such as the console's filters.
+    head
+        ``title``, ``as_of`` and ``model`` of the page's head.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 is not installed.
+    """
+    environment = jinja_environment(_FOLDER, extra="report")
+    from markupsafe import Markup
 
     def drawing(chart: Chart) -> Markup:
         return Markup(draw(chart, currency=currency))  # noqa: S704  (escaped where it is drawn)
 
+    style = read_style()
     return environment.get_template("page.html").render(
-        report=report,
-        # A style sheet is no text of a page: there is nothing in it to escape.
-        style=Markup(style),  # noqa: S704  (this package's own file)
-        policy=policy(style, forms="'self'") if bar else policy(style),
-        bar=bar,
+        sections=sections,
+        currency=currency,
+        style=Markup(style),  # noqa: S704  (this package's own style sheet)
+        policy=content_security_policy(style, forms="'self'" if toolbar else "'none'"),
+        toolbar=toolbar,
         quantity=partial(format_quantity, currency=currency),
         interval=partial(format_interval, currency=currency),
         drawing=drawing,
         shades=_shades,
-        is_number=_is_number,
+        **head,
     )
 
 
-def _is_number(unit: str) -> bool:
-    return unit != "text"
-
-
 def _shades(table: Table) -> list[list[int | None]]:
-    """Shade cells from 0 to 9 between the least and the greatest of all shaded columns."""
+    """Shade cells from 0 to 9 between the lowest and highest value of all shaded columns."""
     values = [row[at] for row in table.rows for at in table.heat if row[at] is not None]
     low, high = min(values, default=0.0), max(values, default=1.0)
     span = (high - low) or 1.0
     return [
         [
-            round(_SHADES * (cell - low) / span) if place in table.heat and cell is not None else None
-            for place, cell in enumerate(row)
+            round(_SHADES * (cell - low) / span) if at in table.heat and cell is not None else None
+            for at, cell in enumerate(row)
         ]
         for row in table.rows
-    ]  # fmt: skip
+    ]

@@ -1,4 +1,4 @@
-"""Which files a report reads: those that are named, or those that lie in the project."""
+"""Parse table options of the command line, and find a project's tables."""
 
 from __future__ import annotations
 
@@ -13,86 +13,90 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "TABLES_FOLDER",
-    "columns_named",
-    "customers_in",
-    "tables_in",
-    "tables_named",
-    "targets_named",
-]
+    "TABLES_FOLDER", "find_customers", "find_tables", "parse_columns", "parse_tables",
+    "parse_targets",
+]  # fmt: skip
 
 TABLES_FOLDER = "tables"
 _ENDINGS = (".parquet", ".pq", ".csv")
 
 
-def tables_named(given: Sequence[str]) -> dict[str, Path]:
-    """Read ``NAME=PATH``.
+def parse_tables(options: Sequence[str]) -> dict[str, Path]:
+    """Parse options of the form ``NAME=PATH``.
 
     Raises
     ------
     ChurnkitError
-        If one is not of this form, or names no kind of table.
+        If an option has another form, or the table's name is unknown.
 
     Examples
     --------
-    >>> tables_named(["orders=sales/2025.csv"])["orders"].name
+    >>> parse_tables(["orders=sales/2025.csv"])["orders"].name
     '2025.csv'
     """
-    found = {}
-    for one in given:
-        name, _, path = one.partition("=")
+    paths = {}
+    for option in options:
+        name, _, path = option.partition("=")
         if not path:
-            raise ChurnkitError(f"--table takes NAME=PATH, such as orders=orders.csv; not '{name}'")
+            raise ChurnkitError(f"--table takes NAME=PATH, such as orders=orders.csv; got '{name}'")
         if name not in LAYOUTS:
-            raise ChurnkitError(
-                f"there is no kind of table '{name}'; {did_you_mean(name, LAYOUTS)}"
-            )
-        found[name] = Path(path)
-    return found
+            raise ChurnkitError(f"unknown table '{name}'; {did_you_mean(name, LAYOUTS)}")
+        paths[name] = Path(path)
+    return paths
 
 
-def columns_named(given: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Read ``TABLE.PART=COLUMN``.
+def parse_columns(options: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Parse options of the form ``TABLE.PART=COLUMN``.
+
+    Raises
+    ------
+    ChurnkitError
+        If an option has another form.
 
     Examples
     --------
-    >>> columns_named(["subscriptions.mrr=fee"])
+    >>> parse_columns(["subscriptions.mrr=fee"])
     {'subscriptions': {'mrr': 'fee'}}
     """
-    found: dict[str, dict[str, str]] = {}
-    for one in given:
-        place, _, column = one.partition("=")
-        table, _, part = place.partition(".")
+    columns: dict[str, dict[str, str]] = {}
+    for option in options:
+        key, _, column = option.partition("=")
+        table, _, part = key.partition(".")
         if not (column and part):
             raise ChurnkitError(
-                f"--column takes TABLE.PART=COLUMN, such as subscriptions.mrr=fee; not '{one}'"
+                f"--column takes TABLE.PART=COLUMN, such as subscriptions.mrr=fee; got '{option}'"
             )
-        found.setdefault(table, {})[part] = column
-    return found
+        columns.setdefault(table, {})[part] = column
+    return columns
 
 
-def targets_named(given: Sequence[str]) -> dict[str, float]:
-    """Read ``NAME=NUMBER``.
+def parse_targets(options: Sequence[str]) -> dict[str, float]:
+    """Parse options of the form ``NAME=NUMBER``.
+
+    Raises
+    ------
+    ChurnkitError
+        If an option has another form.
 
     Examples
     --------
-    >>> targets_named(["churn=0.02"])
+    >>> parse_targets(["churn=0.02"])
     {'churn': 0.02}
     """
-    found = {}
-    for one in given:
-        name, _, number = one.partition("=")
+    targets = {}
+    for option in options:
+        name, _, number = option.partition("=")
         try:
-            found[name] = float(number)
+            targets[name] = float(number)
         except ValueError:
             raise ChurnkitError(
-                f"--target takes NAME=NUMBER, such as churn=0.02; not '{one}'"
+                f"--target takes NAME=NUMBER, such as churn=0.02; got '{option}'"
             ) from None
-    return found
+    return targets
 
 
-def tables_in(root: Path) -> dict[str, Path]:
-    """Find the tables of known kinds in a project's folder ``tables``."""
+def find_tables(root: Path) -> dict[str, Path]:
+    """Find the files of known tables in a project's folder ``tables``."""
     folder = root / TABLES_FOLDER
     return {
         name: folder / f"{name}{ending}"
@@ -102,9 +106,7 @@ def tables_in(root: Path) -> dict[str, Path]:
     }
 
 
-def customers_in(root: Path) -> Path | None:
-    """Find the project's own table of customers."""
-    for ending in _ENDINGS:
-        if (root / f"customers{ending}").is_file():
-            return root / f"customers{ending}"
-    return None
+def find_customers(root: Path) -> Path | None:
+    """Find a project's customer table, ``customers.parquet``, ``.pq`` or ``.csv``."""
+    paths = [root / f"customers{ending}" for ending in _ENDINGS]
+    return next((path for path in paths if path.is_file()), None)

@@ -1,4 +1,4 @@
-"""A report kept by MLflow, beside the model's runs."""
+"""Log a report to MLflow."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ __all__ = ["log_report"]
 
 
 def log_report(report: Report, project: Project) -> str:
-    """Log the page, its data and its headline figures as a run of their own.
+    """Log the page, its data and its headline figures as a run.
 
     Parameters
     ----------
     report
-        What is logged.
+        The report.
     project
-        Whose store is used.
+        Project whose MLflow store is used.
 
     Returns
     -------
     str
-        The run's id.
+        Id of the run.
     """
     import mlflow
 
     from churnkit.bundle.registry.mlflow import Registry
 
-    before = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    previous = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
     with quiet_mlflow():
         registry = Registry(project)
         mlflow.set_tracking_uri(registry.uri)
         try:
             name = report.model[0] if report.model else "report"
-            found = registry.client.get_experiment_by_name(name)
-            if found is None:
+            experiment = registry.client.get_experiment_by_name(name)
+            if experiment is None:
                 location = None
                 if registry.uri.startswith("sqlite:"):
                     project.store.mkdir(parents=True, exist_ok=True)
                     location = project.artifacts.as_uri()
-                experiment = registry.client.create_experiment(name, artifact_location=location)
+                experiment_id = registry.client.create_experiment(name, artifact_location=location)
             else:
-                experiment = found.experiment_id
+                experiment_id = experiment.experiment_id
             with mlflow.start_run(
-                experiment_id=experiment, run_name=f"report {report.as_of}"
+                experiment_id=experiment_id, run_name=f"report {report.as_of}"
             ) as run:
                 mlflow.set_tags(
                     {
@@ -62,5 +62,5 @@ def log_report(report: Report, project: Project) -> str:
                 mlflow.log_text(report.html, "report.html")
                 mlflow.log_text(json.dumps(report.summary, indent=1), "report.json")
         finally:
-            mlflow.set_tracking_uri(before)
+            mlflow.set_tracking_uri(previous)
     return str(run.info.run_id)

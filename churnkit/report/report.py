@@ -1,4 +1,4 @@
-"""A report: findings as sections, and the sections as a page, as JSON and as CSV files."""
+"""A report as sections, written as an HTML page, JSON and CSV files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Chart, Figures, Section, Table
-from churnkit.report.gather import Findings, gather
+from churnkit.report.gather import ReportData, gather
 from churnkit.report.sections import actions, customers, model, revenue
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.insights.segmentation.kmeans import Clusters
 
-__all__ = ["Report", "build_report"]
+__all__ = ["Report", "build_report", "to_csv"]
 
 _SECTIONS = (
     actions.headline,
@@ -35,8 +35,8 @@ _SECTIONS = (
     actions.experiments,
     model.health,
 )
-# A spreadsheet takes a text that begins so for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Spreadsheets evaluate a text cell that begins with one of these as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +46,17 @@ class Report:
     Parameters
     ----------
     title
-        At its head.
+        Title of the page.
     as_of
-        The date, or empty.
+        Date of the data, ISO 8601; empty if no table has times.
     currency
-        Before amounts of money.
+        ISO 4217 code of the amounts; empty if unknown.
     sections
-        In order.
+        Sections in order.
     model
-        The model's name and digest, if there is one.
+        Name and digest of the model, if there is one.
     clusters
-        The centroids of the groups of behaviour, to assign new customers by.
+        Centroids of the behavior segments, for assigning new customers.
     """
 
     title: str
@@ -67,28 +67,27 @@ class Report:
     clusters: Clusters | None = None
 
     @classmethod
-    def of(cls, findings: Findings, *, title: str = "Retention report") -> Report:
-        """Make the sections of findings."""
-        facts = findings.model
+    def of(cls, data: ReportData, *, title: str = "Retention report") -> Report:
+        """Build the sections from gathered data."""
+        facts = data.model
         return cls(
             title,
-            findings.as_of,
-            findings.currency,
-            tuple(make(findings) for make in _SECTIONS),
+            data.as_of,
+            data.currency,
+            tuple(build(data) for build in _SECTIONS),
             None if facts is None else (facts.name, facts.digest or ""),
-            findings.scored.clusters[0] if findings.scored and findings.scored.clusters else None,
+            data.scored.clusters[0] if data.scored and data.scored.clusters else None,
         )
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Everything that the page tells, as JSON-able data."""
+        """The content of the page as JSON-able data."""
+        model = self.model
         return {
             "title": self.title,
             "as_of": self.as_of,
             "currency": self.currency,
-            "model": None
-            if self.model is None
-            else {"name": self.model[0], "digest": self.model[1]},
+            "model": None if model is None else {"name": model[0], "digest": model[1]},
             "sections": [section.to_dict() for section in self.sections],
             "clusters": None if self.clusters is None else self.clusters.to_dict(),
         }
@@ -106,25 +105,36 @@ class Report:
 
     @property
     def html(self) -> str:
-        """The page: one file, without script, that asks nothing of a network.
+        """The page: one file without scripts that loads nothing from the network.
 
         Raises
         ------
         MissingExtraError
             If the extra ``report`` is not installed.
         """
+        return self.render()
+
+    def render(self, *, toolbar: str = "") -> str:
+        """Return the page, with escaped markup above its sections."""
         from churnkit.report.html import render
 
-        return render(self)
+        return render(
+            self.sections,
+            currency=self.currency,
+            toolbar=toolbar,
+            title=self.title,
+            as_of=self.as_of,
+            model=self.model,
+        )
 
     def write(self, path: str | Path) -> Path:
-        """Write the page, whole or not at all, and return its path."""
+        """Write the page atomically and return its path."""
         return _write(Path(path), self.html)
 
     def write_csv(self, folder: str | Path) -> list[Path]:
         """Write the numbers of each chart and table as a CSV file.
 
-        A text that a spreadsheet would take for a formula gets an apostrophe before it.
+        Texts that a spreadsheet would evaluate as a formula are prefixed with an apostrophe.
         """
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
@@ -142,16 +152,21 @@ class Report:
 def build_report(
     tables: Mapping[str, Any] | None = None, *, title: str = "Retention report", **settings: Any
 ) -> Report:
-    """Gather all that tables and a model allow, and make a report of it.
+    """Build a report from raw tables and a model.
 
     Parameters
     ----------
     tables
         Raw tables by name; see `churnkit.report.gather`.
     title
-        At the head of the page.
+        Title of the page.
     settings
-        As in `churnkit.report.gather`: ``model``, ``customers``, ``as_of``, ``budget``...
+        As for `churnkit.report.gather`: ``model``, ``customers``, ``as_of``, ``budget``...
+
+    Returns
+    -------
+    Report
+        The report; sections without input name what they need.
 
     Examples
     --------
@@ -163,23 +178,23 @@ def build_report(
 
 
 def to_csv(block: Table | Chart) -> str:
-    """Write the numbers of a chart or table as CSV; formulas are made text.
+    """Return the numbers of a chart or table as CSV, with formulas turned into text.
 
     Examples
     --------
     >>> from churnkit.report.blocks import Column
-    >>> print(to_csv(Table("t", "?", (Column("who"),), (("=cmd()",),))).splitlines()[1])
+    >>> print(to_csv(Table("t", "T", (Column("plan"),), (("=cmd()",),))).splitlines()[1])
     '=cmd()
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([_safe(column.title) for column in block.columns])
-    writer.writerows([_safe(cell) for cell in row] for row in block.rows)
+    writer.writerow([_csv_cell(column.title) for column in block.columns])
+    writer.writerows([_csv_cell(cell) for cell in row] for row in block.rows)
     return stream.getvalue()
 
 
-def _safe(cell: Any) -> Any:
-    if isinstance(cell, str) and cell.startswith(_FORMULA):
+def _csv_cell(cell: Any) -> Any:
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
         return f"'{cell}"
     return "" if cell is None else cell
 
@@ -187,5 +202,14 @@ def _safe(cell: Any) -> Any:
 def _write(path: Path, text: str) -> Path:
     if path.is_dir():
         raise ChurnkitError(f"{path} is a folder: name a file in it")
-    write_atomic(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path

@@ -1,4 +1,4 @@
-"""What a model says of the customers, summed up."""
+"""Score a customer base and summarize predictions, drivers, segments and planned actions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from churnkit.decisions import REASONS
 from churnkit.decisions.eligibility.context import context_requirements
 from churnkit.errors import DataError
-from churnkit.insights.customer_base import Base, Planned
+from churnkit.insights.customer_base import CustomerBase, PlannedActions
 from churnkit.insights.drivers import Drivers, find_drivers
-from churnkit.insights.health.score import Health, health_of
-from churnkit.insights.segmentation.kmeans import Clusters, find_clusters, segments_of
+from churnkit.insights.health.score import Health, measure_health
+from churnkit.insights.segmentation.kmeans import Clusters, assign_segments, find_clusters
 from churnkit.insights.segmentation.segments import Segment, find_groups, value_risk
 
 if TYPE_CHECKING:
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from churnkit.decisions import Catalogue, Decisions
     from churnkit.journal import Journal
 
-__all__ = ["ActionSummary", "Scored", "base_of", "score_customers"]
+__all__ = ["ActionSummary", "ScoredCustomers", "build_customer_base", "score_customers"]
 
 _EXPLAINED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSummary:
-    """What the plan does with one action.
+    """Totals of one action in a plan.
 
     Parameters
     ----------
     title
-        In a person's words.
+        Label of the action.
     customers, cost
-        How many get it, and what that costs.
+        Customers who get it, and their total cost in money.
     gain, low, high
-        What it is expected to bring beyond its cost, with its interval.
-    who
-        The rules that a customer must meet, in words.
+        Expected gain net of cost in money, and its interval.
+    eligibility
+        Rules that a customer must meet.
     churn
-        Mean probability of churn of those who get it.
+        Mean churn probability of the customers who get it.
     """
 
     title: str
@@ -54,27 +54,28 @@ class ActionSummary:
     gain: float
     low: float
     high: float
-    who: str
+    eligibility: str
     churn: float
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """A model's view of all customers.
+class ScoredCustomers:
+    """Summary of a scored customer base.
 
     Parameters
     ----------
     customers, invalid
-        How many were scored, and how many rows break the contract.
+        Number of scored customers, and of rows that violate the contract.
     churn, observed
-        Mean predicted probability; share that really left, where the table says so.
+        Mean churn probability; observed churn rate, if the table has the label.
     value, at_risk
-        What they are worth a period together, and that times probability; None without a value.
+        Total value of one period in money, and the sum of value times churn probability; None
+        without a value column.
     remaining_value
-        Mean value of the next 24 periods by the model; None without a value.
-    actions, none
-        The plan by action, and why the others get none, by reason.
-    drivers, matrix, groups, clusters, health
+        Mean expected value of the next 24 months; None without a value column.
+    actions, no_action
+        The plan by action; customers without an action by reason.
+    drivers, value_risk, groups, clusters, health
         See `churnkit.insights`.
     """
 
@@ -86,9 +87,9 @@ class Scored:
     at_risk: float | None
     remaining_value: float | None
     actions: tuple[ActionSummary, ...]
-    none: tuple[tuple[str, int], ...]
+    no_action: tuple[tuple[str, int], ...]
     drivers: Drivers
-    matrix: tuple[Segment, ...]
+    value_risk: tuple[Segment, ...]
     groups: tuple[Segment, ...]
     clusters: tuple[Clusters, tuple[Segment, ...]] | None
     health: Health
@@ -103,35 +104,34 @@ def score_customers(
     journal: Journal | None = None,
     horizon_days: int = 90,
     seed: int = 0,
-) -> Scored:
-    """Score a table of customers and sum it up.
+) -> ScoredCustomers:
+    """Score a table of customers and summarize the results.
 
     Parameters
     ----------
     model
-        From `churnkit.load`.
+        A trained model.
     customers
-        One row a customer.
+        Table with one row per customer.
     budget
-        The most that all actions may cost together.
+        Maximum total cost of all actions, in money.
     day, journal
-        For catalogues that ask who the customers are: the day that is planned for, and what
-        went out before.
+        Day to plan for and log of earlier decisions, for catalogues with holdouts, exploration,
+        dates or contact rules.
     horizon_days
-        How far the model's probability looks ahead, for the value of the next months.
+        Days that the churn probability looks ahead, for the expected value of later months.
     seed
-        For the groups of behaviour.
+        Seed of the behavior segments, if the model has none.
 
     Raises
     ------
     DataError
-        If a column is missing, or no row can be scored.
+        If a column is missing, or no row is valid.
     """
-    base, invalid = base_of(model, customers, budget=budget, day=day, journal=journal)
-    matrix = value_risk(base)
+    base, invalid = build_customer_base(model, customers, budget=budget, day=day, journal=journal)
     groups = find_groups(base)
     clusters = _clusters(model, base, seed)
-    masks = {one.name: one.rows for one in (clusters[1] if clusters else groups)}
+    masks = {segment.name: segment.rows for segment in (clusters[1] if clusters else groups)}
 
     def score(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         raw = model.contents.scorer.raw_score(np.ascontiguousarray(rows))
@@ -139,7 +139,7 @@ def score_customers(
         return probability
 
     at_risk = base.at_risk
-    return Scored(
+    return ScoredCustomers(
         len(base),
         invalid,
         float(base.probability.mean()),
@@ -148,37 +148,36 @@ def score_customers(
         None if at_risk is None else float(at_risk.sum()),
         _remaining(base, horizon_days),
         _actions(model, base),
-        _none(base),
+        _no_action(base),
         find_drivers(base, score, segments=masks),
-        matrix,
+        value_risk(base),
         groups,
         clusters,
-        health_of(base, model.contents.calibration.apply),
+        measure_health(base, model.parts.calibration.apply),
     )
 
 
 def _clusters(
-    model: RetentionModel, base: Base, seed: int
+    model: RetentionModel, base: CustomerBase, seed: int
 ) -> tuple[Clusters, tuple[Segment, ...]] | None:
-    """Sum up the bundle's groups of behaviour, or find some if it has none."""
-    if model.contents.clusters is not None:
-        return model.contents.clusters, segments_of(base, model.contents.clusters)
+    """Use the bundle's behavior segments, or find some if it has none."""
+    if model.parts.clusters is not None:
+        return model.parts.clusters, assign_segments(base, model.parts.clusters)
     try:
         return find_clusters(base, seed=seed)
     except DataError:
         return None
 
 
-def base_of(
+def build_customer_base(
     model: RetentionModel,
     customers: Any,
     *,
     budget: float | None = None,
     day: date | None = None,
     journal: Journal | None = None,
-) -> tuple[Base, int]:
-    """Score and plan for a table; also returns how many rows break the contract."""
-    from churnkit.bundle.entity_ids import entities
+) -> tuple[CustomerBase, int]:
+    """Score and plan a table; also return the number of rows that violate the contract."""
     from churnkit.contracts.arrow_interop import as_arrow
 
     table = as_arrow(customers)
@@ -187,7 +186,9 @@ def base_of(
     probability = model.probabilities(encoded)
     valid = encoded.valid
     if not valid.any():
-        raise DataError("the customers", ["no row keeps to the contract; see churnkit validate"])
+        raise DataError(
+            "the customers", ["no row is valid; run churnkit validate to list the violations"]
+        )
     planned = None
     if catalogue is not None:
         context = None
@@ -198,7 +199,7 @@ def base_of(
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]
     return (
-        Base(
+        CustomerBase(
             columns=model.contract.features,
             matrix=features,
             probability=probability[valid],
@@ -214,9 +215,11 @@ def base_of(
     )
 
 
-def _planned(catalogue: Catalogue, decisions: Decisions, valid: NDArray[np.bool_]) -> Planned:
+def _planned(
+    catalogue: Catalogue, decisions: Decisions, valid: NDArray[np.bool_]
+) -> PlannedActions:
     titles = {action.name: action.title for action in catalogue.actions}
-    return Planned(
+    return PlannedActions(
         tuple(titles.get(name, name) for name in decisions.names),
         decisions.action[valid],
         decisions.expected_gain[valid],
@@ -234,7 +237,7 @@ def _value(
     column = model.contract.value
     if column is None:
         return None
-    names = [one.name for one in model.contract.encoded("recommend")]
+    names = [encoded_column.name for encoded_column in model.contract.encoded("recommend")]
     if column.name not in names[: encoded.matrix.shape[1]]:
         return None
     value = encoded.matrix[valid, names.index(column.name)]
@@ -244,7 +247,7 @@ def _value(
 def _churned(
     model: RetentionModel, table: Any, valid: NDArray[np.bool_]
 ) -> NDArray[np.float64] | None:
-    """Read who really left, where the table has the label and every row of it."""
+    """Return the observed churn of the valid rows; None unless every row has a label."""
     label = model.contract.label
     if label is None or label.name not in table.column_names:
         return None
@@ -257,8 +260,8 @@ def _churned(
     return None if findings else churned[valid].astype(np.float64)
 
 
-def _remaining(base: Base, horizon_days: int) -> float | None:
-    """Give the mean value of the next 24 months: value times the months still there."""
+def _remaining(base: CustomerBase, horizon_days: int) -> float | None:
+    """Return the mean value of the next 24 months: value times expected months as a customer."""
     if base.value is None:
         return None
     stays = (1.0 - base.probability) ** (30.4375 / horizon_days)
@@ -266,16 +269,16 @@ def _remaining(base: Base, horizon_days: int) -> float | None:
     return float((base.value * months).mean())
 
 
-def _actions(model: RetentionModel, base: Base) -> tuple[ActionSummary, ...]:
-    planned, catalogue = base.planned, model.contents.catalogue
+def _actions(model: RetentionModel, base: CustomerBase) -> tuple[ActionSummary, ...]:
+    planned, catalogue = base.planned, model.parts.catalogue
     if planned is None or catalogue is None:
         return ()
-    found = []
-    for place, action in enumerate(catalogue.actions):
-        rows = planned.action == place
+    summaries = []
+    for number, action in enumerate(catalogue.actions):
+        rows = planned.action == number
         if not rows.any():
             continue
-        found.append(
+        summaries.append(
             ActionSummary(
                 action.title,
                 int(rows.sum()),
@@ -283,35 +286,30 @@ def _actions(model: RetentionModel, base: Base) -> tuple[ActionSummary, ...]:
                 float(planned.gain[rows].sum()),
                 float(planned.low[rows].sum()),
                 float(planned.high[rows].sum()),
-                _who(model, action),
+                _eligibility(model, action),
                 float(base.probability[rows].mean()),
             )
         )
-    return tuple(sorted(found, key=lambda one: -one.gain))
+    return tuple(sorted(summaries, key=lambda summary: -summary.gain))
 
 
-def _who(model: RetentionModel, action: Any) -> str:
-    said = []
+def _eligibility(model: RetentionModel, action: Any) -> str:
+    rules = []
     for rule in action.eligible:
         title = model.contract[rule.column].title if rule.column in model.contract else rule.column
         value = rule.value
-        shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         if isinstance(value, bool):
-            said.append(f"{title}: {'yes' if value == (rule.op == '==') else 'no'}")
-        else:
-            said.append(f"{title} {'' if rule.op in {'==', 'in'} else rule.op + ' '}{shown}")
-    return "; ".join(said) or "any customer"
+            rules.append(f"{title}: {'yes' if value == (rule.op == '==') else 'no'}")
+            continue
+        values = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+        rules.append(f"{title} {'' if rule.op in {'==', 'in'} else rule.op + ' '}{values}")
+    return "; ".join(rules) or "any customer"
 
 
-def _none(base: Base) -> tuple[tuple[str, int], ...]:
+def _no_action(base: CustomerBase) -> tuple[tuple[str, int], ...]:
     planned = base.planned
     if planned is None:
         return ()
-    rows = planned.action < 0
-    counts = np.bincount(planned.reason[rows], minlength=len(planned.reasons))
-    found = [
-        (reason, int(count))
-        for reason, count in zip(planned.reasons, counts.tolist(), strict=True)
-        if count
-    ]
-    return tuple(sorted(found, key=lambda one: -one[1]))
+    counts = np.bincount(planned.reason[planned.action < 0], minlength=len(planned.reasons))
+    pairs = zip(planned.reasons, counts.tolist(), strict=True)
+    return tuple(sorted(((r, n) for r, n in pairs if n), key=lambda pair: -pair[1]))

@@ -114,17 +114,17 @@ def test_a_word_by_keyboard_is_written_once_and_shown(visit, console):
     assert page.evaluate("document.activeElement.className") == "skip"
     customer = first_customer(page)
     page = visit(customer)
-    page.get_by_label("Who").press_sequentially("ann")
+    page.get_by_label("Your name").press_sequentially("ann")
     page.keyboard.press("Tab")
     page.keyboard.type("has called already")
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     with page.expect_navigation():
         page.keyboard.press("Enter")
-    assert "ann: reject, has called already" in page.content()
+    assert "Dismissed by ann: has called already" in page.content()
     page.reload()
     with Journal.open(console[1]) as journal:
         rows = journal.decisions().to_pylist()
     assert sorted(row["verdict"] for row in rows) == ["decide", "reject"]
-    assert "1 rejected" in visit().content()
-    assert "reject" in visit("?status=reject").locator("tbody").inner_text()
+    assert "1 dismissed" in visit().content()
+    assert "Dismissed" in visit("?status=reject").locator("tbody").inner_text()

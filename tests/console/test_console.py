@@ -1,4 +1,4 @@
-"""The console by its requests: numbers, canaries, verdicts once, forged forms, keys."""
+"""The console over HTTP: numbers, escaping, approvals, forged forms and API keys."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
 
-from churnkit.batch.jobs.decide import DecisionPeriod, decide_once  # noqa: E402
-from churnkit.console import ConsoleApp, read_roster  # noqa: E402
-from churnkit.console.approvals import Verdicts  # noqa: E402
+from churnkit.batch.jobs.decide import Occasion, decide_once  # noqa: E402
+from churnkit.console import ConsoleApp, read_customer_list  # noqa: E402
+from churnkit.console.approvals import Approvals  # noqa: E402
 from churnkit.console.auth import SessionAuth  # noqa: E402
 from churnkit.console.customer_history import History  # noqa: E402
 from churnkit.journal import Journal  # noqa: E402
@@ -35,37 +35,37 @@ def journal(tmp_path):
 
 
 @pytest.fixture
-def roster(shop_model, rows_of_shop):
+def customer_list(shop_model, rows_of_shop):
     rows = rows_of_shop(200, seed=5)
     rows[0] |= {"customer_id": "=cmd|'x'", "city": "<script>alert(1)</script>"}
     rows[1] |= {"customer_id": "<script>a</script>/b"}
-    return read_roster(shop_model, pa.Table.from_pylist(rows), day=date(2026, 11, 5))
+    return read_customer_list(shop_model, pa.Table.from_pylist(rows), day=date(2026, 11, 5))
 
 
 @pytest.fixture
-def visit(shop_model, roster, journal, tmp_path):
+def visit(shop_model, customer_list, journal, tmp_path):
     tickets = tmp_path / "tickets.csv"
     tickets.write_text(
         "customer_id,opened_at,closed_at,topic\n=cmd|'x',2026-10-01,2026-10-02,<script>b</script>\n"
     )
 
     def visit(keys=None, client=("127.0.0.1", 5), base=ASKED):
-        desk = ConsoleApp(
-            roster,
-            Verdicts(journal, roster),
+        console = ConsoleApp(
+            customer_list,
+            Approvals(journal, customer_list),
             History(shop_model, {"tickets": tickets}, date(2026, 11, 5)),
-            door=SessionAuth(keys),
+            auth=SessionAuth(keys),
             clock=lambda: NOW,
         )
         return testclient.TestClient(
-            desk.app(), base_url=base, client=client, raise_server_exceptions=False
+            console.app(), base_url=base, client=client, raise_server_exceptions=False
         )
 
     return visit
 
 
-def acted(roster):
-    return roster.customers[int(np.flatnonzero(roster.decisions.action >= 0)[0])]
+def acted(customer_list):
+    return customer_list.customers[int(np.flatnonzero(customer_list.decisions.action >= 0)[0])]
 
 
 def form_of(browser, customer):
@@ -77,24 +77,26 @@ def verdicts(journal):
     return [row for row in journal.decisions().to_pylist() if row["verdict"] != "decide"]
 
 
-def test_a_filtered_list_and_its_csv_equal_a_direct_computation(visit, roster):
+def test_a_filtered_list_and_its_csv_equal_a_direct_computation(visit, customer_list):
     answer = visit().get("/customers.csv", params={"f.plan": "basic", "action": "call"})
     rows = list(csv.DictReader(io.StringIO(answer.text)))
-    plans = np.array(roster.table["plan"].to_pylist())
-    wanted = (plans == "basic") & (roster.decisions.action == 0)
+    plans = np.array(customer_list.table["plan"].to_pylist())
+    wanted = (plans == "basic") & (customer_list.decisions.action == 0)
     gains = [float(row["expected_gain"]) for row in rows]
     assert len(rows) == wanted.sum() > 0
-    assert sum(gains) == pytest.approx(roster.decisions.expected_gain[wanted].sum())
+    assert sum(gains) == pytest.approx(customer_list.decisions.expected_gain[wanted].sum())
     assert gains == sorted(gains, reverse=True)
     page = visit().get("/", params={"f.plan": "basic", "action": "call"}).text
     assert f"{wanted.sum()} customers" in page
 
 
-def test_the_report_is_made_anew_for_the_filtered_customers(visit, roster, shop_model):
+def test_the_report_is_rebuilt_for_the_filtered_customers(visit, customer_list, shop_model):
     from churnkit.report import build_report
 
-    plans = np.array(roster.table["plan"].to_pylist())
-    direct = build_report(model=shop_model, customers=roster.table.filter(pa.array(plans == "pro")))
+    plans = np.array(customer_list.table["plan"].to_pylist())
+    direct = build_report(
+        model=shop_model, customers=customer_list.table.filter(pa.array(plans == "pro"))
+    )
     page = visit().get("/report", params={"f.plan": "pro"})
     assert page.status_code == 200
     assert direct.sections[0].lead in page.text.replace("&#39;", "'")
@@ -117,8 +119,8 @@ def test_no_text_of_a_customer_becomes_markup_or_a_formula(visit):
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "@", "+"))]
 
 
-def test_a_form_sent_twice_is_written_once_with_who_and_why(visit, roster, journal):
-    browser, customer = visit(), acted(roster)
+def test_a_form_sent_twice_is_recorded_once_with_name_and_reason(visit, customer_list, journal):
+    browser, customer = visit(), acted(customer_list)
     form = form_of(browser, customer) | {"by": "ann", "why": "on leave", "verdict": "snooze"}
     for _ in range(2):
         assert browser.post("/verdicts", data=form, follow_redirects=False).status_code == 303
@@ -128,34 +130,38 @@ def test_a_form_sent_twice_is_written_once_with_who_and_why(visit, roster, journ
     assert "1 snoozed" in browser.get("/").text
 
 
-def test_what_a_plan_has_decided_stands_and_is_what_a_word_is_about(
-    visit, roster, journal, shop_model
+def test_a_recorded_plan_stands_and_verdicts_refer_to_it(
+    visit, customer_list, journal, shop_model
 ):
     planned = decide_once(
         shop_model,
-        roster.encoded,
-        roster.probability,
-        roster.customers,
+        customer_list.encoded,
+        customer_list.probability,
+        customer_list.customers,
         budget=50.0,
-        period=DecisionPeriod(roster.day, journal=journal),
+        occasion=Occasion(customer_list.day, journal=journal),
     )
-    again = read_roster(shop_model, roster.table, day=roster.day, journal=journal)
+    again = read_customer_list(
+        shop_model, customer_list.table, day=customer_list.day, journal=journal
+    )
     assert again.decisions.action_name == planned.columns["action"]
-    assert again.decisions.action_name != roster.decisions.action_name
+    assert again.decisions.action_name != customer_list.decisions.action_name
     assert again.decisions.expected_gain.tolist() == planned.columns["expected_gain"]
     assert again.decisions.reason == planned.columns["reason"]
     customer = acted(again)
     (before,) = journal.decisions(customers=[customer]).to_pylist()
-    Verdicts(journal, again).say(customer, "approve", by="ann", why="agreed", once="1", at=NOW)
-    (word,) = verdicts(journal)
-    assert word["about"] == before["key"]
+    Approvals(journal, again).record(
+        customer, "approve", by="ann", why="agreed", form_id="1", at=NOW
+    )
+    (verdict,) = verdicts(journal)
+    assert verdict["about"] == before["key"]
     assert len(journal.decisions(customers=[customer])) == 2
 
 
 @pytest.mark.parametrize("change", [{"token": "forged"}, {"token": ""}])
-def test_a_forged_form_is_refused_and_nothing_is_written(visit, roster, journal, change):
+def test_a_forged_form_is_refused_and_nothing_is_written(visit, customer_list, journal, change):
     browser = visit()
-    form = form_of(browser, acted(roster)) | {"by": "a", "why": "b", "verdict": "approve"}
+    form = form_of(browser, acted(customer_list)) | {"by": "a", "why": "b", "verdict": "approve"}
     assert browser.post("/verdicts", data=form | change).status_code == 403
     elsewhere = browser.post("/verdicts", data=form, headers={"origin": "http://evil.example"})
     assert elsewhere.status_code == 403
@@ -163,12 +169,13 @@ def test_a_forged_form_is_refused_and_nothing_is_written(visit, roster, journal,
 
 
 @pytest.mark.parametrize("first", ["approve", "reject", "snooze"])
-def test_the_page_offers_only_what_the_journal_takes(visit, roster, journal, first):
-    browser, customer = visit(), acted(roster)
+def test_the_page_offers_only_verdicts_that_the_journal_accepts(visit, customer_list, journal, first):
+    browser, customer = visit(), acted(customer_list)
     form = form_of(browser, customer) | {"by": "ann", "why": "known", "verdict": first}
     assert browser.post("/verdicts", data=form).status_code == 200
     page = browser.get(f"/customers/{customer}").text
-    assert f"ann: {first}, known" in page
+    labels = {"approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed"}
+    assert f"{labels[first]} by ann: known" in page
     assert ("<button" in page) == (first == "approve")
     if first == "approve":
         second = form_of(browser, customer) | {"by": "bo", "why": "called", "verdict": "reject"}
@@ -176,11 +183,11 @@ def test_the_page_offers_only_what_the_journal_takes(visit, roster, journal, fir
         assert [row["verdict"] for row in verdicts(journal)].count("reject") == 1
 
 
-def test_the_past_risk_is_drawn_and_is_made_before_the_first_visit(
-    shop_model, roster, journal, monkeypatch
+def test_past_risk_is_drawn_and_computed_before_the_first_visit(
+    shop_model, customer_list, journal, monkeypatch
 ):
     history = History(shop_model, {}, date(2026, 11, 5))
-    customer = roster.customers[3]
+    customer = customer_list.customers[3]
     days = [date(2026, 10, 6), date(2026, 11, 5)]
     asked = []
 
@@ -189,123 +196,135 @@ def test_the_past_risk_is_drawn_and_is_made_before_the_first_visit(
         return [(day, {customer: 0.1 * place}) for place, day in enumerate(days, 1)]
 
     monkeypatch.setattr(history, "_dates", dates)
-    desk = ConsoleApp(
-        roster, Verdicts(journal, roster), history, door=SessionAuth(None), clock=lambda: NOW
+    console = ConsoleApp(
+        customer_list,
+        Approvals(journal, customer_list),
+        history,
+        auth=SessionAuth(None),
+        clock=lambda: NOW,
     )
-    desk.warm()
+    console.warm()
     assert asked
-    browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    browser = testclient.TestClient(console.app(), base_url=ASKED, client=("127.0.0.1", 5))
     page = browser.get(f"/customers/{customer}").text
-    assert "Risk over time" in page
+    assert "Churn risk over time" in page
     assert "<svg" in page
     assert "2026-10-06: 10%" in page
 
 
 @pytest.mark.parametrize("missing", ["by", "why"])
-def test_who_and_why_are_mandatory(visit, roster, journal, missing):
+def test_name_and_reason_are_required(visit, customer_list, journal, missing):
     browser = visit()
-    form = form_of(browser, acted(roster)) | {"by": "a", "why": "b", "verdict": "approve"}
+    form = form_of(browser, acted(customer_list)) | {"by": "a", "why": "b", "verdict": "approve"}
     assert browser.post("/verdicts", data=form | {missing: " "}).status_code == 400
     assert len(journal.decisions()) == 0
 
 
-def test_a_base_too_small_for_a_report_can_still_be_worked_on(visit, roster, journal, shop_model):
-    few = read_roster(shop_model, roster.table.slice(2, 3), day=roster.day)
-    desk = ConsoleApp(
+def test_a_base_too_small_for_a_report_still_has_a_customer_list(
+    visit, customer_list, journal, shop_model
+):
+    few = read_customer_list(shop_model, customer_list.table.slice(2, 3), day=customer_list.day)
+    console = ConsoleApp(
         few,
-        Verdicts(journal, few),
-        History(shop_model, {}, roster.day),
-        door=SessionAuth(None),
+        Approvals(journal, few),
+        History(shop_model, {}, customer_list.day),
+        auth=SessionAuth(None),
         clock=lambda: NOW,
     )
-    desk.warm()
-    browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    console.warm()
+    browser = testclient.TestClient(console.app(), base_url=ASKED, client=("127.0.0.1", 5))
     assert browser.get("/").status_code == 200
     assert browser.get("/report").status_code == 400
 
 
-def test_what_came_several_times_in_a_row_is_told_once(shop_model, tmp_path):
+def test_identical_events_in_a_row_are_merged(shop_model, tmp_path):
     log = tmp_path / "events.csv"
     log.write_text(
         "customer_id,occurred_at,kind,amount\n"
         "a,2026-10-01,login,0\na,2026-10-03,login,0\na,2026-10-09,order,12.5\nb,2026-10-09,login,0\n"
     )
-    told = History(shop_model, {"events": log}, date(2026, 11, 5)).events("a")
-    assert [(one.since, one.at, one.says, one.times) for one in told] == [
-        ("2026-10-09", "2026-10-09", "Used the product: order, for €12.50", 1),
-        ("2026-10-01", "2026-10-03", "Used the product: login", 2),
+    events = History(shop_model, {"events": log}, date(2026, 11, 5)).events("a")
+    assert [(one.since, one.at, one.text, one.times) for one in events] == [
+        ("2026-10-09", "2026-10-09", "Product event: order, €12.50", 1),
+        ("2026-10-01", "2026-10-03", "Product event: login", 2),
     ]
 
 
-def test_the_past_is_told_in_words_and_not_in_columns(shop_model, roster, journal, tmp_path):
-    customer = acted(roster)
+def test_the_history_describes_events_without_column_names(shop_model, customer_list, journal, tmp_path):
+    customer = acted(customer_list)
     log = tmp_path / "treatments.csv"
     log.write_text(
         "customer_id,action,propensity,cost,decided_at,churned\n"
         f"{customer},call,0.1741010989,12,2026-10-01,false\n{customer},none,0.5,0,2026-09-01,false\n"
     )
     history = History(shop_model, {"treatments": log}, date(2026, 11, 5))
-    desk = ConsoleApp(
-        roster, Verdicts(journal, roster), history, door=SessionAuth(None), clock=lambda: NOW
+    console = ConsoleApp(
+        customer_list,
+        Approvals(journal, customer_list),
+        history,
+        auth=SessionAuth(None),
+        clock=lambda: NOW,
     )
-    browser = testclient.TestClient(desk.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    browser = testclient.TestClient(console.app(), base_url=ASKED, client=("127.0.0.1", 5))
     page = browser.get(f"/customers/{customer}").text
-    assert "Action: A call, at a cost of €12; had a 17% chance of being chosen" in page
-    assert "Decided to do nothing; had a 50% chance" in page
+    assert "Action: A call; cost €12; chosen with a probability of 17%" in page
+    assert "No action; chosen with a probability of 50%" in page
     for column in ("propensity", "churned", "0.174"):
         assert column not in page
 
 
-def test_the_health_score_is_shown_as_a_sum(visit, roster):
-    customer = acted(roster)
+def test_the_health_score_is_shown_as_a_sum(visit, customer_list):
+    customer = acted(customer_list)
     page = visit().get(f"/customers/{customer}").text
-    panel = page[page.index("What makes the health score") :]
+    panel = page[page.index("Health score breakdown") :]
     first, *points, last = map(
         float, re.findall(r'class="amount">([-+]?[\d.]+)</span>', panel[: panel.index("</ul>")])
     )
     assert round(10 * first) + sum(round(10 * one) for one in points) == round(10 * last)
-    row = roster.places[customer]
-    assert last == pytest.approx(100 * (1 - roster.probability[row]), abs=0.05)
-    assert first == pytest.approx(100 * (1 - roster.probability.mean()), abs=0.05)
+    row = customer_list.rows[customer]
+    assert last == pytest.approx(100 * (1 - customer_list.probability[row]), abs=0.05)
+    assert first == pytest.approx(100 * (1 - customer_list.probability.mean()), abs=0.05)
 
 
-def test_the_parts_of_a_score_are_the_tables_of_its_timeline(roster):
+def test_the_parts_of_a_score_are_the_tables_of_its_timeline(customer_list):
     class Plan:
         feature_tables = {"tenure_months": "paid_bills", "mrr": "paid_bills"}  # noqa: RUF012
 
-    model = copy(roster.model)
-    model.contents = replace(model.contents, timeline=Plan())
-    row = roster.places[acted(roster)]
-    names = [part.name for part in replace(roster, model=model).health(row).parts]
+    model = copy(customer_list.model)
+    model.parts = replace(model.parts, timeline=Plan())
+    row = customer_list.rows[acted(customer_list)]
+    names = [part.name for part in replace(customer_list, model=model).health(row).parts]
     assert len(names) == 3
     assert "Paid bills" in names
     assert any(name.endswith(" plan") for name in names)
 
 
-def test_no_get_changes_anything(visit, roster, journal):
+def test_no_get_changes_anything(visit, customer_list, journal):
     browser = visit()
-    for path in ("/", "/report", "/customers.csv", f"/customers/{acted(roster)}"):
+    for path in ("/", "/report", "/customers.csv", f"/customers/{acted(customer_list)}"):
         browser.get(path)
     assert browser.get("/verdicts").status_code == 405
     assert len(journal.decisions()) == 0
 
 
-def test_with_keys_strangers_see_nothing_and_the_keys_name_is_who(visit, roster, journal, tmp_path):
+def test_with_keys_visitors_sign_in_and_the_keys_name_is_recorded(
+    visit, customer_list, journal, tmp_path
+):
     keys = tmp_path / "keys.json"
     key = add_key(keys, name="Bo", scopes=("recommend", "outcomes"))
     browser = visit(keys)
     asked = browser.get("/")
     assert asked.status_code == 401
-    assert acted(roster) not in asked.text
+    assert acted(customer_list) not in asked.text
     (token,) = re.findall(r'name="token" value="([^"]*)"', asked.text)
-    assert browser.post("/enter", data={"token": token, "key": "ck_no"}).status_code == 403
-    assert browser.post("/enter", data={"token": token, "key": key}).status_code == 200
-    form = form_of(browser, acted(roster)) | {"by": "other", "why": "b", "verdict": "reject"}
+    assert browser.post("/sign-in", data={"token": token, "key": "ck_no"}).status_code == 403
+    assert browser.post("/sign-in", data={"token": token, "key": key}).status_code == 200
+    form = form_of(browser, acted(customer_list)) | {"by": "other", "why": "b", "verdict": "reject"}
     browser.post("/verdicts", data=form)
     assert [row["by"] for row in verdicts(journal)] == ["Bo"]
 
 
-def test_without_keys_other_machines_and_other_names_are_refused(visit):
+def test_without_keys_other_machines_and_host_names_are_refused(visit):
     assert visit(client=("10.0.0.9", 5)).get("/").status_code == 403
     assert visit(base="http://evil.example").get("/").status_code == 403
 

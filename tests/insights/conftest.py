@@ -1,4 +1,4 @@
-"""A simulated business, and its tables for pandas to look at in its own way."""
+"""A simulated company, shared by the tests."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from churnkit.datasets import simulate
 
 
 @pytest.fixture(scope="session")
-def business():
+def company():
     return simulate(customers=3_000, months=24, seed=11)

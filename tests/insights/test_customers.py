@@ -11,10 +11,10 @@ import pytest
 
 from churnkit.contracts import Column
 from churnkit.errors import DataError
-from churnkit.insights.customer_base import Base, Planned
+from churnkit.insights.customer_base import CustomerBase, PlannedActions
 from churnkit.insights.drivers import find_drivers
-from churnkit.insights.health.score import health_of
-from churnkit.insights.scorecard import make_scorecard
+from churnkit.insights.health.score import measure_health
+from churnkit.insights.scorecard import build_scorecard
 from churnkit.insights.segmentation.kmeans import Clusters, find_clusters
 from churnkit.insights.segmentation.rfm import measure_rfm
 from churnkit.insights.segmentation.segments import find_groups, value_risk
@@ -50,11 +50,11 @@ def base():
     parts[:, 1] = np.where(both, 1.5, -0.2)
     probability = logistic(parts.sum(axis=1))
     gain = np.where(probability > 0.3, 20.0, 0.0)
-    planned = Planned(
+    planned = PlannedActions(
         ("A call",), np.where(gain > 0, 0, -1), gain, gain / 2, gain * 2,
         np.where(gain > 0, 5.0, 0.0), np.where(gain > 0, 0, 1), ("pays", "no action pays"),
     )  # fmt: skip
-    return Base(
+    return CustomerBase(
         COLUMNS, matrix, probability, seats * 10.0, None, np.arange(n), parts, planned
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_without_a_pair_beyond_chance_there_is_no_group():
     rng = np.random.default_rng(1)
     matrix = rng.integers(0, 2, (2_000, 4)).astype(float)
     churned = (rng.random(2_000) < 0.1).astype(float)
-    none = Base(
+    none = CustomerBase(
         COLUMNS, matrix, np.full(2_000, 0.1), None, churned, np.arange(0), np.zeros((0, 5)), None
     )  # fmt: skip
     assert find_groups(none) == ()
@@ -117,7 +117,7 @@ def test_new_customers_are_assigned_from_json_without_sklearn(base, tmp_path):
 
 
 def test_clusters_of_too_few_customers_are_refused(base):
-    few = Base(
+    few = CustomerBase(
         COLUMNS, base.matrix[:20], base.probability[:20], None, None, np.arange(0), np.zeros((0, 5)), None
     )  # fmt: skip
     with pytest.raises(DataError, match="60 customers"):
@@ -138,7 +138,7 @@ def test_drivers_rank_by_contributions_and_say_values_in_the_schemas_words(base)
 
 
 def test_health_is_a_hundred_less_the_probability_and_bands_hold_everybody(base):
-    found = health_of(base, logistic)
+    found = measure_health(base, logistic)
     assert found.mean == pytest.approx(100 * (1 - base.probability.mean()))
     assert sum(band.customers for band in found.bands) == len(base)
     title, down, up = found.components[0]
@@ -161,14 +161,14 @@ def test_the_scorecard_takes_targets_and_else_the_mean_before():
         for n in range(40)
     ]
     retention = retention_metrics({"subscriptions": rows}, as_of="2024-11-01", threads=1)
-    usual = {goal.name: goal for goal in make_scorecard(retention=retention).goals}
-    asked = make_scorecard(retention=retention, targets={"churn": 0.5})
+    usual = {goal.name: goal for goal in build_scorecard(retention=retention).goals}
+    asked = build_scorecard(retention=retention, targets={"churn": 0.5})
     given = {goal.name: goal for goal in asked.goals}
     assert usual["churn"].value == 0.0
     assert usual["churn"].met
-    assert not usual["churn"].given
+    assert not usual["churn"].is_custom
     assert given["churn"].target == 0.5
-    assert given["churn"].given
+    assert given["churn"].is_custom
     assert {goal.perspective for goal in asked.goals} == {"financial", "customer"}
 
 
@@ -176,7 +176,7 @@ def test_rfm_segments_hold_every_buyer_and_the_asleep_stay_silent():
     import datetime as dt
 
     from churnkit.insights.metrics.orders import prepare_orders
-    from churnkit.insights.sql_session import open_business
+    from churnkit.insights.sql_session import open_session
 
     rng = np.random.default_rng(2)
     start = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -189,9 +189,9 @@ def test_rfm_segments_hold_every_buyer_and_the_asleep_stay_silent():
         for n in range(300)
         for day in rng.choice(360 if n % 3 else 120, size=1 + n % 7, replace=False)
     ]
-    with open_business({"orders": orders}, as_of="2025-01-01", threads=1) as business:
-        prepare_orders(business)
-        found = {one.name: one for one in measure_rfm(business)}
+    with open_session({"orders": orders}, as_of="2025-01-01", threads=1) as session:
+        prepare_orders(session)
+        found = {one.name: one for one in measure_rfm(session)}
     before = {o["customer"] for o in orders if o["date"] < start + dt.timedelta(days=276)}
     assert sum(one.customers for one in found.values()) == len(before)
     assert found["Asleep"].silent > found["Champions"].silent

@@ -53,8 +53,8 @@ def test_customers_may_be_whole_numbers():
     assert found["customers"].value == 9
 
 
-def test_csv_and_frames_give_the_same_numbers(tmp_path, business):
-    frame = business.tables["subscriptions"].to_pandas()
+def test_csv_and_frames_give_the_same_numbers(tmp_path, company):
+    frame = company.tables["subscriptions"].to_pandas()
     frame.to_csv(tmp_path / "subscriptions.csv", index=False)
     from_csv, from_frame = (
         retention_metrics({"subscriptions": given}, as_of="2025-12-01", threads=1)

@@ -9,10 +9,10 @@ import pytest
 
 from churnkit.errors import DataError, RecipeError
 from churnkit.insights import (
-    business_on_spark,
     measure_retention,
     measure_satisfaction,
-    open_business,
+    open_session,
+    open_spark_session,
 )
 from churnkit.insights.segmentation.rfm import measure_rfm
 
@@ -40,19 +40,19 @@ def differences(one, other, at=""):
 
 def both(spark, tables, measure):
     """Measure on DuckDB and on Spark."""
-    with open_business(tables, as_of=AS_OF, threads=1) as business:
-        here = measure(business)
+    with open_session(tables, as_of=AS_OF, threads=1) as session:
+        here = measure(session)
     frames = {
         name: spark.createDataFrame(table.to_pandas()).repartition(3)
         for name, table in tables.items()
     }
-    with business_on_spark(frames, as_of=AS_OF) as business:
-        there = measure(business)
+    with open_spark_session(frames, as_of=AS_OF) as session:
+        there = measure(session)
     return here, there
 
 
-def test_retention_and_satisfaction_are_those_of_duckdb(spark, business):
-    tables = {name: business.tables[name] for name in TABLES}
+def test_retention_and_satisfaction_are_those_of_duckdb(spark, company):
+    tables = {name: company.tables[name] for name in TABLES}
     before = spark.conf.get("spark.sql.session.timeZone")
 
     def measure(opened):
@@ -91,17 +91,17 @@ def test_orders_are_counted_as_duckdb_counts_them(spark):
     assert len(here[1]) > 3
 
 
-def test_what_cannot_be_opened_is_refused(spark, business):
+def test_what_cannot_be_opened_is_refused(spark, company):
     frame = spark.createDataFrame([("a", 1.0)], "customer string, mrr double")
     with (
         pytest.raises(DataError, match="started"),
-        business_on_spark({"subscriptions": frame}, as_of=AS_OF),
+        open_spark_session({"subscriptions": frame}, as_of=AS_OF),
     ):
         pass
     for tables, said in (
         ({"sales": frame}, "no kind of table 'sales'"),
         ({}, "there is no table"),
-        ({"events": business.tables["events"]}, "give Spark data frames"),
+        ({"events": company.tables["events"]}, "give Spark data frames"),
     ):
-        with pytest.raises(RecipeError, match=said), business_on_spark(tables, as_of=AS_OF):
+        with pytest.raises(RecipeError, match=said), open_spark_session(tables, as_of=AS_OF):
             pass

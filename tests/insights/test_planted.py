@@ -12,13 +12,17 @@ from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.datasets import simulate
-from churnkit.insights.customer_base import Base
+from churnkit.insights.customer_base import CustomerBase
 from churnkit.insights.drivers import find_drivers
 from churnkit.insights.metrics.retention import measure_retention
 from churnkit.insights.metrics.treatment_effects import measure_effects
 from churnkit.insights.segmentation.segments import find_groups
-from churnkit.insights.sql_session import open_business
-from churnkit.insights.text.voice_of_customer import themes_of, topics_linked, uses_linked
+from churnkit.insights.sql_session import open_session
+from churnkit.insights.text.voice_of_customer import (
+    measure_themes,
+    ticket_risk_ratios,
+    usage_risk_ratios,
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,7 @@ def base(planted):
     model = LightGBMTrees(seed=0, categorical_features=contract.categorical_features)
     model.fit(matrix, churned)
     sample = np.arange(0, len(matrix), 4)
-    base = Base(
+    base = CustomerBase(
         columns=contract.features,
         matrix=matrix,
         probability=model.predict_proba(matrix)[:, 1],
@@ -74,20 +78,20 @@ def test_the_planted_driver_is_found_by_its_open_tickets(base):
 
 def test_nothing_says_cause_without_an_experiment(base):
     customers, score = base
-    assert "not its cause" in find_drivers(customers, score).caution
+    assert "not necessarily its cause" in find_drivers(customers, score).caution
 
 
 @pytest.fixture(scope="module")
 def opened(planted):
     names = ("subscriptions", "surveys", "tickets", "treatments", "events")
     tables = {name: planted.tables[name] for name in names}
-    with open_business(tables, threads=1) as business:
-        measure_retention(business)
-        yield business
+    with open_session(tables, threads=1) as session:
+        measure_retention(session)
+        yield session
 
 
 def test_the_planted_theme_is_found_named_and_common_among_leavers(opened):
-    found: Any = themes_of(opened)
+    found: Any = measure_themes(opened)
     worst = max(found.themes, key=lambda theme: theme.lift or 0.0)
     assert "sync" in worst.terms
     assert worst.lift > 1.4
@@ -96,13 +100,13 @@ def test_the_planted_theme_is_found_named_and_common_among_leavers(opened):
 
 
 def test_tickets_about_the_planted_problem_come_before_leaving(opened):
-    first: Any = topics_linked(opened)[0]
+    first: Any = ticket_risk_ratios(opened)[0]
     assert first.name == "sync"
     assert first.low > 1.0
 
 
 def test_use_goes_with_staying(opened):
-    uses: Any = uses_linked(opened)
+    uses: Any = usage_risk_ratios(opened)
     assert all(one.value < 1.0 for one in uses)
 
 

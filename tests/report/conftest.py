@@ -1,4 +1,4 @@
-"""One report of a simulated business with a model, shared by the tests that read it."""
+"""A report of a simulated company and a model, shared by the tests."""
 
 from __future__ import annotations
 

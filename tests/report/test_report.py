@@ -1,4 +1,4 @@
-"""The report: what it says, that it holds no customer, and that nothing in it can run."""
+"""The report: its content, no individual customers, and nothing executable."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from churnkit.errors import MissingExtraError, RecipeError
 from churnkit.journal import Journal
 from churnkit.report import build_report
 from churnkit.report.blocks import Block, Cards, Chart, Section, Table
-from churnkit.report.gather import Findings
+from churnkit.report.gather import ReportData
 from churnkit.report.report import Report
 from churnkit.report.scored_customers import score_customers
 
@@ -33,7 +33,7 @@ def page(report):
     return report.html
 
 
-def test_every_section_is_there_and_filled(report):
+def test_every_section_exists_and_has_content(report):
     assert [section.name for section in report.sections] == SECTIONS
     assert [section.name for section in report.sections if section.is_missing] == []
 
@@ -54,20 +54,21 @@ def test_the_page_has_no_script_and_its_policy_allows_only_its_own_style(page):
     assert "unsafe" not in policy
 
 
-def test_no_customer_is_in_the_page_or_its_data(report, page, simulated):
+def test_neither_the_page_nor_its_data_contain_a_customer(report, page, simulated):
     text = page + json.dumps(report.summary)
     assert "idcanary" not in text
     assert "mailcanary" not in text
     assert not re.search(r"\bC\d{7}\b", text)
 
 
-def test_every_chart_asks_a_question_and_gives_its_numbers_as_a_table(report, page):
+def test_every_chart_has_a_title_that_is_a_label_and_its_data_as_a_table(report, page):
     charts = [b for section in report.sections for b in section.blocks if isinstance(b, Chart)]
     assert len(charts) > 12
     for chart in charts:
-        assert chart.question.endswith("?")
+        assert chart.title
+        assert not chart.title.endswith(("?", "."))
         assert f'id="chart-{chart.name}"' in page
-    assert page.count("<summary>Show the numbers</summary>") == len(charts)
+    assert page.count("<summary>Show data</summary>") == len(charts)
 
 
 def test_names_of_charts_and_tables_are_unique(report):
@@ -90,7 +91,7 @@ def test_every_figure_shows_its_formula(report, page):
     assert page.count('class="formula"') >= 20
 
 
-def test_the_summary_is_json_and_says_what_the_page_says(report, page):
+def test_the_summary_is_json_with_the_content_of_the_page(report, page):
     data = json.loads(json.dumps(report.summary, allow_nan=False))
     assert [section["name"] for section in data["sections"]] == SECTIONS
     assert all(section["lead"] in page.replace("&#39;", "'") for section in data["sections"])
@@ -99,7 +100,7 @@ def test_the_summary_is_json_and_says_what_the_page_says(report, page):
 CANARIES = ("<script>alert(1)</script>", '=cmd|"/c calc"!A1', "{{ 7 * 7 }}", "</style><b>")
 
 
-def test_canaries_in_every_text_are_escaped_in_the_page_and_made_text_in_csv(tmp_path):
+def test_canaries_in_every_text_are_escaped_in_the_page_and_quoted_in_csv(tmp_path):
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
     from churnkit.insights import Figure
     from churnkit.report.blocks import Card, Column, Figures, Missing, Text
@@ -109,7 +110,7 @@ def test_canaries_in_every_text_are_escaped_in_the_page_and_made_text_in_csv(tmp
         rows = ((canary, 0.5), (canary, 0.7))
         blocks: tuple[Block, ...] = (
             *(
-                Chart(f"c{kind}", canary, columns, rows, canary, draws=kind)
+                Chart(f"c{kind}", canary, columns, rows, canary, chart_type=kind)
                 for kind in ("line", "bars", "stack")
             ),
             Table("t", canary, columns, rows, canary),
@@ -141,7 +142,7 @@ def test_canaries_in_raw_tables_come_out_escaped(simulated, tmp_path):
         assert not re.search(r"(?m)(?:^|,)\"?=cmd", path.read_text())
 
 
-def test_a_report_of_nothing_says_what_to_give():
+def test_a_report_without_input_names_what_it_needs():
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
     made = build_report()
     assert all(section.is_missing for section in made.sections)
@@ -161,19 +162,19 @@ def test_new_customers_are_assigned_from_the_summary(report):
     assert clusters == report.clusters
 
 
-def test_an_unknown_table_is_refused_with_what_there_is():
+def test_an_unknown_table_is_refused_with_a_suggestion():
     with pytest.raises(RecipeError, match="did you mean 'orders'"):
         build_report({"order": []})
 
 
-def test_without_jinja_the_page_says_what_to_install(monkeypatch):
+def test_without_jinja_the_message_names_what_to_install(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "jinja2", None)
     from churnkit.insights import RetentionSettings
 
-    made = Report.of(Findings("", "", RetentionSettings()))
-    with pytest.raises(MissingExtraError, match=r"pip install '?jinja2"):
+    made = Report.of(ReportData("", "", RetentionSettings()))
+    with pytest.raises(MissingExtraError, match=r"churnkit\[report\]"):
         _ = made.html
 
 
@@ -191,7 +192,7 @@ def test_holdouts_and_contact_rules_are_kept_to_in_the_plan_that_it_shows(
     with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
         given = {"model": model, "customers": pa.Table.from_pylist(rows), "day": day}
         first = score_customers(**given, journal=journal)
-        assert "held out" in " ".join(reason for reason, _ in first.none)
+        assert "held out" in " ".join(reason for reason, _ in first.no_action)
         plain = score_customers(shop_model, given["customers"])
         planned = sum(action.customers for action in first.actions)
         assert 0 < planned < 0.75 * sum(action.customers for action in plain.actions)

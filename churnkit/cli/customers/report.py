@@ -68,18 +68,18 @@ def report(
     from churnkit.insights import load_embedder
     from churnkit.report import build_report
     from churnkit.report.input_tables import (
-        columns_named,
-        customers_in,
-        tables_in,
-        tables_named,
-        targets_named,
+        parse_columns,
+        find_customers,
+        find_tables,
+        parse_tables,
+        parse_targets,
     )
 
     project = find_project()
-    tables = tables_named(table or [])
-    columns, targets = columns_named(column or []), targets_named(target or [])
+    tables = parse_tables(table or [])
+    columns, targets = parse_columns(column or []), parse_targets(target or [])
     if customers is None and not tables:
-        tables, customers = tables_in(project.root), customers_in(project.root)
+        tables, customers = find_tables(project.root), find_customers(project.root)
     loaded = _load_model(model, required=model is not None or customers is not None)
     if loaded is None and not tables:
         raise ChurnkitError(

@@ -32,32 +32,32 @@ def console(
     model: ModelName = None,
 ) -> None:
     """Serve the report, a daily list and a page for each customer, until interrupted."""
-    from churnkit.console import ConsoleApp, read_roster
-    from churnkit.console.approvals import Verdicts
+    from churnkit.console import ConsoleApp, read_customer_list
+    from churnkit.console.approvals import Approvals
     from churnkit.console.auth import SessionAuth
     from churnkit.console.customer_history import History
     from churnkit.core.project import find_project
     from churnkit.insights import load_embedder
     from churnkit.journal import Journal
-    from churnkit.report.input_tables import customers_in, tables_in, tables_named
+    from churnkit.report.input_tables import find_customers, find_tables, parse_tables
     from churnkit.server.auth.access_control import refuse_public_host
 
     embed = None if embeddings is None else load_embedder(embeddings)
     refuse_public_host(host, keys=str(keys) if keys else None, is_open=False)
     root = find_project().root
-    tables = tables_named(table or []) or ({} if customers else tables_in(root))
+    tables = parse_tables(table or []) or ({} if customers else find_tables(root))
     loaded = load_model(model)
     today = datetime.now(UTC).date()
     as_of = _as_of(tables, today)
-    rows = _read_customers(customers or customers_in(root), loaded, tables, as_of)
+    rows = _read_customers(customers or find_customers(root), loaded, tables, as_of)
     with Journal.open(journal) as opened:
         print_status("scoring customers and choosing actions")
-        roster = read_roster(loaded, rows, day=today, journal=opened)
+        scored = read_customer_list(loaded, rows, day=today, journal=opened)
         console_app = ConsoleApp(
-            roster,
-            Verdicts(opened, roster),
+            scored,
+            Approvals(opened, scored),
             History(loaded, tables, as_of),
-            door=SessionAuth(keys),
+            auth=SessionAuth(keys),
             clock=lambda: datetime.now(UTC),
             embed=embed,
         )
@@ -70,10 +70,10 @@ def console(
 def _as_of(tables: dict[str, Path], today: date) -> date:
     if not tables:
         return today
-    from churnkit.insights.sql_session import open_business
+    from churnkit.insights.sql_session import open_session
 
-    with open_business(tables) as business:
-        return business.as_of.date()
+    with open_session(tables) as session:
+        return session.as_of.date()
 
 
 def _read_customers(path: Path | None, model: Any, tables: dict[str, Path], as_of: date) -> Any:

@@ -1,4 +1,4 @@
-"""The health score: 100 for a customer who surely stays, 0 for one who surely leaves."""
+"""Health scores of a customer base: 100 x (1 - churn probability)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.insights.customer_base import Base
+    from churnkit.insights.customer_base import CustomerBase
 
-__all__ = ["Health", "HealthBand", "health_of"]
+__all__ = ["Health", "HealthBand", "measure_health"]
 
 _BANDS = ((0, 50, "Critical"), (50, 70, "Weak"), (70, 85, "Fair"), (85, 95, "Good"), (95, 101, "Strong"))  # fmt: skip
 _MOST = 6
@@ -22,7 +22,7 @@ _MOST = 6
 
 @dataclass(frozen=True, slots=True)
 class HealthBand:
-    """Customers whose score lies in ``[low, high)``."""
+    """Customers with a score in ``[low, high)``."""
 
     name: str
     low: int
@@ -38,19 +38,19 @@ class HealthBand:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Health scores of all customers.
+    """Distribution of health scores and their strongest components.
 
     Parameters
     ----------
     mean
-        The mean score.
+        Mean score.
     bands
-        From critical to strong.
+        Score bands from critical to strong.
     components
-        Columns that pull scores down or up most: title, and mean points of those customers for
-        whom they pull down, and of those for whom they pull up.
+        Strongest features: title, mean points where the feature lowers the score, and mean points
+        where it raises it.
     formula
-        In words.
+        Definition of the score.
     """
 
     mean: float
@@ -59,27 +59,34 @@ class Health:
     formula: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-able data."""
+        """Return the result as JSON-able data."""
         return {
             "mean": self.mean,
             "bands": [band.to_dict() for band in self.bands],
-            "components": [list(one) for one in self.components],
+            "components": [list(component) for component in self.components],
             "formula": self.formula,
         }
 
 
-def health_of(base: Base, apply: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Health:
-    """Score all customers: ``100 * (1 - calibrated probability of churn)``.
+def measure_health(
+    base: CustomerBase, apply: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> Health:
+    """Compute health scores, ``100 * (1 - calibrated churn probability)``.
 
-    A component's points are the score less what it would be without the column's contribution,
-    as in the reasons of one customer.
+    The points of a component are the score minus the score without the feature's contribution, as
+    in the reasons for a customer's score.
 
     Parameters
     ----------
     base
-        Scored customers.
+        Scored customer base.
     apply
-        From log-odds to calibrated probability.
+        Function from log-odds to calibrated probability.
+
+    Returns
+    -------
+    Health
+        Mean, bands and components.
     """
     score = 100.0 * (1.0 - base.probability)
     bands = []
@@ -99,12 +106,12 @@ def health_of(base: Base, apply: Callable[[NDArray[np.float64]], NDArray[np.floa
         float(score.mean()) if len(base) else 0.0,
         tuple(bands),
         _components(base, apply),
-        "100 x (1 - calibrated probability of churn)",
+        "100 x (1 - calibrated churn probability)",
     )
 
 
 def _components(
-    base: Base, apply: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    base: CustomerBase, apply: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> tuple[tuple[str, float, float], ...]:
     if not len(base.sample):
         return ()
@@ -112,7 +119,16 @@ def _components(
     probability = apply(raw)
     parts = base.contributions[:, :-1]
     points = np.stack([100.0 * (apply(raw - part) - probability) for part in parts.T], axis=1)
-    down = [float(own[own < 0].mean()) if (own < 0).any() else 0.0 for own in points.T]
-    up = [float(own[own > 0].mean()) if (own > 0).any() else 0.0 for own in points.T]
-    order = np.argsort(-np.abs(points).mean(axis=0), kind="stable")[:_MOST]
-    return tuple((base.columns[place].title, down[place], up[place]) for place in order.tolist())
+    order = np.argsort(-np.abs(points).mean(axis=0), kind="stable")[:_MOST].tolist()
+    return tuple(
+        (
+            base.columns[at].title,
+            _mean(points[points[:, at] < 0, at]),
+            _mean(points[points[:, at] > 0, at]),
+        )
+        for at in order
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else 0.0

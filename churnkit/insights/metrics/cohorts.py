@@ -1,12 +1,12 @@
-"""Who joined together, and how much of them is left month by month."""
+"""Customer and revenue retention by cohort."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.metrics.calendar import month_of, shifted
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.metrics.calendar import add_months, month_start
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,15 +21,15 @@ __all__ = [
     "QUERIES",
     "Cohort",
     "Cohorts",
-    "joined_by_cohort",
+    "build_cohorts",
+    "cohort_sizes",
+    "count_cohorts",
     "order_cohorts",
-    "state_of_cohorts",
-    "to_cohorts",
 ]
 
 _BY_COHORT = """
 SELECT f.cohort, count(CASE WHEN s.still = 1 THEN 1 END), sum(s.closing)
-FROM ck_state AS s JOIN ck_first AS f ON f.who = s.who
+FROM ck_state AS s JOIN ck_first AS f ON f.customer_key = s.customer_key
 GROUP BY f.cohort
 """
 
@@ -56,16 +56,16 @@ Cell = tuple[int, float]
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """Customers of one month, and what is left after 0, 1, 2... months.
+    """Customers who joined in one month, and those remaining after 0, 1, 2... months.
 
     Parameters
     ----------
     name
-        The month in which they joined.
+        Month of joining.
     size, first_revenue
-        All who joined, and their revenue at first: what the shares are of.
+        Number of customers who joined, and their initial revenue: the denominators.
     customers, revenue
-        By months since; None where the month is not over yet.
+        Remaining customers and revenue by months since joining; None for incomplete months.
     """
 
     name: str
@@ -75,26 +75,26 @@ class Cohort:
     revenue: tuple[float | None, ...]
 
     def retention(self) -> tuple[float | None, ...]:
-        """Return customers of each month over all who joined."""
+        """Return the share of customers remaining after each month."""
         return _shares(self.customers, self.size)
 
     def revenue_retention(self) -> tuple[float | None, ...]:
-        """Return revenue of each month over that at first."""
+        """Return the revenue of each month divided by the initial revenue."""
         return _shares(self.revenue, self.first_revenue)
 
 
 @dataclass(frozen=True, slots=True)
 class Cohorts:
-    """A table of cohorts, the earliest first, with its formula.
+    """A table of cohorts, the earliest first.
 
     Parameters
     ----------
     rows
-        One a cohort, all equally long.
+        Cohorts, all of the same length.
     formula
-        What a cell says.
+        Definition of customer retention.
     revenue_formula
-        The same for revenue.
+        Definition of revenue retention.
     """
 
     rows: tuple[Cohort, ...]
@@ -121,7 +121,7 @@ class Cohorts:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame of customer retention: cohorts down, months since across."""
+        """Return customer retention as a pandas frame, one row per cohort, one column per month."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -130,72 +130,77 @@ class Cohorts:
 
 
 def _shares(numbers: tuple[Any, ...], first: float) -> tuple[float | None, ...]:
-    return tuple(None if one is None or not first else one / first for one in numbers)
+    return tuple(None if n is None or not first else n / first for n in numbers)
 
 
-def state_of_cohorts(business: InsightsSession) -> dict[dt.datetime, Cell]:
-    """Count, for the stretch in ``ck_state``, who of each cohort is there at its end."""
-    return _cells(business, _BY_COHORT)
+def count_cohorts(session: InsightsSession) -> dict[dt.datetime, Cell]:
+    """Count the customers of each cohort active at the end of the interval in ``ck_state``."""
+    return _cells(session, _BY_COHORT)
 
 
-def joined_by_cohort(business: InsightsSession) -> dict[dt.datetime, Cell]:
-    """Count who joined in each month, and their revenue at first."""
-    return _cells(business, _JOINED)
+def cohort_sizes(session: InsightsSession) -> dict[dt.datetime, Cell]:
+    """Count the customers who joined in each month, and their initial revenue."""
+    return _cells(session, _JOINED)
 
 
-def _cells(business: InsightsSession, sql: str) -> dict[dt.datetime, Cell]:
+def _cells(session: InsightsSession, sql: str) -> dict[dt.datetime, Cell]:
     return {
-        _aware(cohort, business): (int(count), float(money))
-        for cohort, count, money in business.rows(in_dialect(sql))
+        _aware(cohort, session): (int(count), float(money))
+        for cohort, count, money in session.rows(transpile_sql(sql))
     }
 
 
-def to_cohorts(
+def build_cohorts(
     joined: Mapping[dt.datetime, Cell],
     months: tuple[Month, ...],
     cells: Mapping[str, Mapping[dt.datetime, Cell]],
 ) -> Cohorts:
-    """Put the cells of complete months together.
+    """Build the table of subscribers' cohorts from complete months.
 
     Parameters
     ----------
     joined
-        From `joined_by_cohort`.
+        From `cohort_sizes`.
     months
-        The months, in order.
+        Months in order.
     cells
-        For each month's name what `state_of_cohorts` said at its end.
+        Result of `count_cohorts` by month name.
+
+    Returns
+    -------
+    Cohorts
+        Cohorts with at least one customer.
     """
-    over = [month for month in months if month.complete]
+    complete = [month for month in months if month.complete]
     rows = []
-    for place, month in enumerate(over):
-        found = [cells[later.name].get(month.begin, (0, 0.0)) for later in over[place:]]
-        blank = [None] * place
+    for number, month in enumerate(complete):
+        row = [cells[later.name].get(month.begin, (0, 0.0)) for later in complete[number:]]
+        blank = [None] * number
         rows.append(
             Cohort(
                 month.name,
                 *joined.get(month.begin, (0, 0.0)),
-                (*(count for count, _ in found), *blank),
-                (*(money for _, money in found), *blank),
+                (*(count for count, _ in row), *blank),
+                (*(money for _, money in row), *blank),
             )
         )
     return Cohorts(
         tuple(row for row in rows if row.size),
-        "customers of the month in which they first subscribed who are there at the end of the "
-        "month so many later (0: of that first month) / all who first subscribed in it",
-        "their monthly revenue then / when they first subscribed",
+        "customers active at the end of the month / customers who first subscribed in the cohort's "
+        "month",
+        "monthly revenue at the end of the month / initial monthly revenue",
     )
 
 
-def order_cohorts(business: InsightsSession) -> Cohorts:
-    """Make the table from orders: who of a month's first buyers buys again so many months later."""
+def order_cohorts(session: InsightsSession) -> Cohorts:
+    """Build the table of buyers' cohorts: buyers of a month who order again in later months."""
     cells: dict[dt.datetime, dict[dt.datetime, Cell]] = {}
-    for cohort, month, count, money in business.rows(in_dialect(_ORDER_COHORTS)):
-        row = cells.setdefault(_aware(cohort, business), {})
-        row[_aware(month, business)] = (int(count), float(money))
-    as_of = business.as_of
-    # The month in which the data end is over only if they end with it.
-    end = month_of(as_of)
+    for cohort, month, count, money in session.rows(transpile_sql(_ORDER_COHORTS)):
+        row = cells.setdefault(_aware(cohort, session), {})
+        row[_aware(month, session)] = (int(count), float(money))
+    as_of = session.as_of
+    # The last month is complete only if the data end with it.
+    end = month_start(as_of)
     rows = []
     names = sorted(cells)
     for begin in names:
@@ -204,7 +209,7 @@ def order_cohorts(business: InsightsSession) -> Cohorts:
         counts: list[int | None] = []
         sums: list[float | None] = []
         for since in range(_months_between(names[0], end)):
-            at = shifted(begin, since)
+            at = add_months(begin, since)
             count, money = cells[begin].get(at, (0, 0.0))
             counts.append(count if at < end else None)
             sums.append(money if at < end else None)
@@ -212,9 +217,8 @@ def order_cohorts(business: InsightsSession) -> Cohorts:
         rows.append(Cohort(f"{begin:%Y-%m}", *first, tuple(counts), tuple(sums)))
     return Cohorts(
         tuple(rows),
-        "customers of the month of their first order who order in the month so many later / "
-        "customers of that first month",
-        "their revenue in that month, refunds taken off / in the first month",
+        "customers with an order in the month / customers with their first order in the cohort's month",
+        "revenue net of refunds in the month / in the first month",
     )
 
 
@@ -222,10 +226,10 @@ def _months_between(first: dt.datetime, end: dt.datetime) -> int:
     return (end.year - first.year) * 12 + end.month - first.month
 
 
-def _aware(moment: Any, business: InsightsSession) -> dt.datetime:
+def _aware(moment: Any, session: InsightsSession) -> dt.datetime:
     import datetime as dt
 
     if not isinstance(moment, dt.datetime):
         moment = dt.datetime.combine(moment, dt.time())
-    found: dt.datetime = moment.replace(tzinfo=business.as_of.tzinfo)
-    return found
+    aware: dt.datetime = moment.replace(tzinfo=session.as_of.tzinfo)
+    return aware

@@ -1,4 +1,4 @@
-"""What came, what went and what stayed within a stretch of time: customers and revenue."""
+"""Movements of customers and monthly recurring revenue (MRR) within an interval."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.insights.figure import Figure, ratio, share
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["QUERIES", "Movement", "Movements", "measure_movement", "rates"]
 
-# Every customer who was there at some time of the stretch: how it was before, and after.
+# State before and after the interval of each customer active in it.
 _STATE = """
 CREATE OR REPLACE TEMP TABLE ck_state AS
 WITH held AS (
-  SELECT s.who, s.subscription,
+  SELECT s.customer_key, s.subscription,
     max(CASE WHEN s.started < p.begin_at THEN 1 ELSE 0 END) AS was,
     max(CASE WHEN s.ended IS NULL OR s.ended >= p.until_at THEN 1 ELSE 0 END) AS still,
     sum(CASE WHEN s.started < p.begin_at THEN s.mrr ELSE 0 END) AS opening,
@@ -29,19 +29,19 @@ WITH held AS (
     max(s.mrr) AS most
   FROM ck_subs AS s CROSS JOIN ck_span AS p
   WHERE s.started < p.until_at AND (s.ended IS NULL OR s.ended >= p.begin_at)
-  GROUP BY s.who, s.subscription
+  GROUP BY s.customer_key, s.subscription
 )
-SELECT who, max(was) AS was, max(still) AS still, sum(opening) AS opening,
+SELECT customer_key, max(was) AS was, max(still) AS still, sum(opening) AS opening,
   sum(closing) AS closing, sum(most) AS most,
   sum(CASE WHEN was = 1 AND still = 0 THEN opening ELSE 0 END) AS lost
-FROM held GROUP BY who
+FROM held GROUP BY customer_key
 """
 
 _SUMS = """
 WITH moved AS (
   SELECT s.*, f.first_started >= p.begin_at AS is_new,
     s.closing - s.opening + s.lost AS net_of_lost
-  FROM ck_state AS s JOIN ck_first AS f ON f.who = s.who CROSS JOIN ck_span AS p
+  FROM ck_state AS s JOIN ck_first AS f ON f.customer_key = s.customer_key CROSS JOIN ck_span AS p
 )
 SELECT
   count(CASE WHEN was = 1 THEN 1 END),
@@ -69,7 +69,7 @@ QUERIES = {"state": _STATE, "sums": _SUMS}
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One stretch of time: customers and monthly revenue, before, moved and after.
+    """Customers and monthly revenue at the start and end of an interval, and the movements.
 
     ``opening + new + reactivation + expansion - contraction - churn == closing``, for customers
     (joined, returned, left) as for revenue.
@@ -82,7 +82,7 @@ class Movement:
     returned_customers: int
     left_customers: int
     brief_customers: int
-    """Who joined and left within the time; in the counts only if the settings say so."""
+    """Customers who joined and left within the interval; counted only if the settings say so."""
     closing_customers: int
     opening_mrr: float
     new_mrr: float
@@ -93,7 +93,7 @@ class Movement:
     closing_mrr: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the stretch as JSON-able data."""
+        """Return the movement as JSON-able data."""
         return asdict(self)
 
 
@@ -108,22 +108,22 @@ class Movements:
         return {"months": [month.to_dict() for month in self.months]}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a month."""
+        """Return a pandas frame with one row per month."""
         import pandas as pd
 
         return pd.DataFrame([month.to_dict() for month in self.months])
 
 
-def measure_movement(business: InsightsSession, month: Month) -> Movement:
-    """Measure one stretch of time; leaves its customers in the table ``ck_state``."""
-    business.span(month.begin, month.until)
-    business.run(in_dialect(_STATE))
-    found = business.row(in_dialect(_SUMS))
-    opening, new, returned, left, brief, closing = (int(count) for count in found[:6])
+def measure_movement(session: InsightsSession, month: Month) -> Movement:
+    """Compute the movement of an interval; the table ``ck_state`` then has its customers."""
+    session.set_span(month.begin, month.until)
+    session.run(transpile_sql(_STATE))
+    sums = session.row(transpile_sql(_SUMS))
+    opening, new, returned, left, brief, closing = (int(count) for count in sums[:6])
     o_mrr, n_mrr, r_mrr, up, down, gone, c_mrr, brief_mrr, lost, up_rest, down_rest = (
-        float(money) for money in found[6:]
+        float(money) for money in sums[6:]
     )
-    settings = business.settings
+    settings = session.settings
     if settings.partial_loss == "churn":
         up, down, gone = up_rest, down_rest, gone + lost
     if settings.same_month == "counted":
@@ -147,77 +147,82 @@ def measure_movement(business: InsightsSession, month: Month) -> Movement:
     )
 
 
-def rates(moved: Movement, settings: RetentionSettings, *, suffix: str, said: str) -> list[Figure]:
-    """Work out the rates of one stretch of time.
+def rates(
+    moved: Movement, settings: RetentionSettings, *, suffix: str, interval: str
+) -> list[Figure]:
+    """Compute churn and retention rates of an interval.
 
     Parameters
     ----------
     moved
-        The stretch.
+        Movement of the interval.
     settings
-        Where definitions differ.
+        Metric definitions.
     suffix
-        Of the figures' names: ``month`` or ``year``.
-    said
-        The stretch in words: ``in 2025-03``.
+        Suffix of the figures' names: ``month`` or ``year``.
+    interval
+        Interval in words: ``March 2025``.
+
+    Returns
+    -------
+    list of Figure
+        Logo churn, gross and net revenue churn, GRR, NRR and quick ratio.
 
     Examples
     --------
     >>> from churnkit.insights.metrics.settings import RetentionSettings
     >>> moved = Movement("2025-03", True, 100, 4, 0, 5, 0, 99, 1000.0, 40, 0, 30, 10, 50, 1010.0)
-    >>> found = {f.name: f.value for f in rates(moved, RetentionSettings(), suffix="m", said="")}
-    >>> found["logo_churn_m"], found["grr_m"], found["nrr_m"], round(found["quick_ratio_m"], 3)
-    (0.05, 0.94, 0.97, 1.167)
+    >>> figures = rates(moved, RetentionSettings(), suffix="month", interval="March 2025")
+    >>> [(figure.name, round(figure.value, 3)) for figure in figures[3:5]]
+    [('grr_month', 0.94), ('nrr_month', 0.97)]
     """
     lost = moved.contraction_mrr + moved.churn_mrr
-    gained = moved.expansion_mrr
-    more = "expansion"
+    gained, gains = moved.expansion_mrr, "expansion"
     if settings.reactivation_in_nrr:
-        gained, more = gained + moved.reactivation_mrr, "expansion + reactivation"
+        gained, gains = gained + moved.reactivation_mrr, "expansion + reactivation"
     before = moved.opening_mrr
-    came = moved.new_mrr + moved.reactivation_mrr + moved.expansion_mrr
+    growth = moved.new_mrr + moved.reactivation_mrr + moved.expansion_mrr
     return [
         Figure(
             f"logo_churn_{suffix}",
-            f"Customers lost {said}".strip(),
+            f"Customer churn, {interval}",
             unit="share",
-            formula="customers there at its beginning and gone at its end / customers there at "
-            "its beginning",
+            formula="customers at the start who are lost at the end / customers at the start",
             **share(moved.left_customers, moved.opening_customers),
         ),
         Figure(
             f"gross_churn_{suffix}",
-            f"Revenue lost {said}".strip(),
+            f"Gross revenue churn, {interval}",
             ratio(lost, before),
             "share",
             "(churn + contraction) / opening monthly revenue",
         ),
         Figure(
             f"net_churn_{suffix}",
-            f"Revenue lost, net of growth {said}".strip(),
+            f"Net revenue churn, {interval}",
             ratio(lost - gained, before),
             "share",
-            f"(churn + contraction - {more}) / opening monthly revenue; below 0 is growth",
+            f"(churn + contraction - {gains}) / opening monthly revenue; negative values are growth",
         ),
         Figure(
             f"grr_{suffix}",
-            f"Gross revenue retention {said}".strip(),
+            f"Gross revenue retention, {interval}",
             ratio(before - lost, before),
             "share",
-            "(opening - churn - contraction) / opening monthly revenue; never above 100%",
+            "(opening - churn - contraction) / opening monthly revenue; at most 100%",
         ),
         Figure(
             f"nrr_{suffix}",
-            f"Net revenue retention {said}".strip(),
+            f"Net revenue retention, {interval}",
             ratio(before - lost + gained, before),
             "share",
-            f"(opening - churn - contraction + {more}) / opening monthly revenue; new customers "
-            "do not count",
+            f"(opening - churn - contraction + {gains}) / opening monthly revenue; without new "
+            "customers",
         ),
         Figure(
             f"quick_ratio_{suffix}",
-            f"Quick ratio {said}".strip(),
-            ratio(came, lost),
+            f"Quick ratio, {interval}",
+            ratio(growth, lost),
             "ratio",
             "(new + reactivation + expansion) / (churn + contraction)",
         ),

@@ -1,4 +1,4 @@
-"""All retention metrics of a customer base at one date, each with its formula."""
+"""Retention metrics of a customer base at one date."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.insights.figure import Figure, figures_to_frame, ratio
 from churnkit.insights.metrics.activity import Activity, measure_activity
-from churnkit.insights.metrics.calendar import Month, in_words, months_back, months_until
+from churnkit.insights.metrics.calendar import Month, month_title, months_until, subtract_months
 from churnkit.insights.metrics.cohorts import (
     Cohorts,
-    joined_by_cohort,
+    build_cohorts,
+    cohort_sizes,
+    count_cohorts,
     order_cohorts,
-    state_of_cohorts,
-    to_cohorts,
 )
 from churnkit.insights.metrics.mrr_movements import Movement, Movements, measure_movement, rates
 from churnkit.insights.metrics.orders import Purchases, measure_purchases, prepare_orders
 from churnkit.insights.metrics.subscriptions import first_start, prepare_subscriptions
-from churnkit.insights.metrics.survival import Staying, measure_staying
-from churnkit.insights.sql_session import open_business
+from churnkit.insights.metrics.survival import SurvivalMetrics, measure_survival
+from churnkit.insights.sql_session import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,22 +34,22 @@ __all__ = ["RetentionMetrics", "measure_retention", "retention_metrics"]
 
 @dataclass(frozen=True, slots=True)
 class RetentionMetrics:
-    """What `retention_metrics` found; parts whose tables were not given are None.
+    """Result of `retention_metrics`; parts without tables are None.
 
     Parameters
     ----------
     as_of
-        The date, as ISO 8601.
+        Date of the analysis, ISO 8601.
     figures
-        Numbers with their formulas.
+        Key figures of the subscriptions.
     movements
-        Customers and revenue by month.
+        Movements of customers and revenue by month.
     cohorts
-        Of subscribers.
-    staying
+        Cohorts of subscribers.
+    survival
         Survival curves.
     activity
-        Use of the product.
+        Product usage.
     purchases, order_cohorts
         Orders, and cohorts of buyers.
     """
@@ -58,7 +58,7 @@ class RetentionMetrics:
     figures: tuple[Figure, ...]
     movements: Movements | None = None
     cohorts: Cohorts | None = None
-    staying: Staying | None = None
+    survival: SurvivalMetrics | None = None
     activity: Activity | None = None
     purchases: Purchases | None = None
     order_cohorts: Cohorts | None = None
@@ -69,21 +69,21 @@ class RetentionMetrics:
     @property
     def all_figures(self) -> tuple[Figure, ...]:
         """The figures of all parts."""
-        parts = (self.staying, self.activity, self.purchases)
+        parts = (self.survival, self.activity, self.purchases)
         return self.figures + tuple(figure for part in parts if part for figure in part.figures)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-able data."""
-        parts = ("movements", "cohorts", "staying", "activity", "purchases", "order_cohorts")
-        found = {name: getattr(self, name) for name in parts}
+        """Return the result as JSON-able data."""
+        parts = ("movements", "cohorts", "survival", "activity", "purchases", "order_cohorts")
+        results = {name: getattr(self, name) for name in parts}
         return {
             "as_of": self.as_of,
             "figures": [figure.to_dict() for figure in self.figures],
-            **{name: None if part is None else part.to_dict() for name, part in found.items()},
+            **{name: None if part is None else part.to_dict() for name, part in results.items()},
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a figure."""
+        """Return a pandas frame with one row per figure."""
         return figures_to_frame(self.all_figures)
 
     def _repr_html_(self) -> str:
@@ -100,21 +100,26 @@ def retention_metrics(
     spill_dir: str | None = None,
     threads: int | None = None,
 ) -> RetentionMetrics:
-    """Measure retention from raw tables.
+    """Compute retention metrics from raw tables.
 
     Parameters
     ----------
     tables
-        ``subscriptions``, ``events``, ``orders``: any of them, as paths of Parquet or CSV files
-        or as pandas, polars or Arrow tables.
+        Any of ``subscriptions``, ``events``, ``orders``, as paths of Parquet or CSV files or as
+        pandas, polars or Arrow tables.
     as_of
-        The date; the first midnight (UTC) after the last row if not given.
+        Date of the analysis; default: the first midnight (UTC) after the last row.
     settings
-        Where definitions differ; see `RetentionSettings`.
+        Metric definitions; see `RetentionSettings`.
     columns
-        For tables whose columns are called otherwise: ``{"subscriptions": {"mrr": "fee"}}``.
+        Column names that differ from the known ones: ``{"subscriptions": {"mrr": "fee"}}``.
     memory_limit, spill_dir, threads
-        As in `churnkit.timeline.build`.
+        As for `churnkit.timeline.build`.
+
+    Returns
+    -------
+    RetentionMetrics
+        Metrics of the tables that were passed.
 
     Raises
     ------
@@ -128,11 +133,11 @@ def retention_metrics(
     ...     {"customer": "a", "started": datetime(2025, 1, 5), "ended": None, "mrr": 10.0},
     ...     {"customer": "b", "started": datetime(2025, 1, 9), "ended": datetime(2025, 2, 7), "mrr": 5.0},
     ... ]
-    >>> found = retention_metrics({"subscriptions": rows}, as_of="2025-03-01")
-    >>> found["logo_churn_month"].value, found["grr_month"].value, found["arpa"].value
+    >>> metrics = retention_metrics({"subscriptions": rows}, as_of="2025-03-01")
+    >>> metrics["logo_churn_month"].value, metrics["grr_month"].value, metrics["arpa"].value
     (0.5, 0.6666666666666666, 10.0)
     """
-    with open_business(
+    with open_session(
         tables,
         as_of=as_of,
         settings=settings,
@@ -140,107 +145,120 @@ def retention_metrics(
         memory_limit=memory_limit,
         spill_dir=spill_dir,
         threads=threads,
-    ) as business:
-        return measure_retention(business)
+    ) as session:
+        return measure_retention(session)
 
 
 def measure_retention(
-    business: InsightsSession, *, progress: Callable[[str], None] = lambda _: None
+    session: InsightsSession, *, progress: Callable[[str], None] = lambda _: None
 ) -> RetentionMetrics:
-    """Measure retention from opened tables; see `retention_metrics`."""
-    found: dict[str, Any] = {"as_of": business.as_of.isoformat(), "figures": ()}
-    if business.has("subscriptions"):
+    """Compute retention metrics from an open session.
+
+    Parameters
+    ----------
+    session
+        From `open_session`.
+    progress
+        Called with a description of each step before it begins.
+
+    Returns
+    -------
+    RetentionMetrics
+        As from `retention_metrics`.
+    """
+    parts: dict[str, Any] = {"as_of": session.as_of.isoformat(), "figures": ()}
+    if session.has("subscriptions"):
         progress("subscriptions: movements, cohorts, survival")
-        prepare_subscriptions(business)
-        found |= _of_subscriptions(business)
-    if business.has("events"):
-        progress("events: who is active")
-        found["activity"] = measure_activity(business)
-    if prepare_orders(business):
-        progress("orders: who buys again")
-        found["purchases"] = measure_purchases(business)
-        found["order_cohorts"] = order_cohorts(business)
-    return RetentionMetrics(**found)
+        prepare_subscriptions(session)
+        parts |= _subscription_metrics(session)
+    if session.has("events"):
+        progress("events: active customers")
+        parts["activity"] = measure_activity(session)
+    if prepare_orders(session):
+        progress("orders: repeat purchases")
+        parts["purchases"] = measure_purchases(session)
+        parts["order_cohorts"] = order_cohorts(session)
+    return RetentionMetrics(**parts)
 
 
-def _of_subscriptions(business: InsightsSession) -> dict[str, Any]:
-    first = first_start(business)
+def _subscription_metrics(session: InsightsSession) -> dict[str, Any]:
+    first = first_start(session)
     if first is None:
         return {}
-    as_of, settings = business.as_of, business.settings
+    as_of, settings = session.as_of, session.settings
     months = months_until(as_of, first, at_most=settings.months)
     moved, cells = [], {}
     for month in months:
-        moved.append(measure_movement(business, month))
-        cells[month.name] = state_of_cohorts(business)
-    ago = months_back(as_of, 12)
-    year = measure_movement(business, Month(ago, as_of)) if first < ago else None
+        moved.append(measure_movement(session, month))
+        cells[month.name] = count_cohorts(session)
+    ago = subtract_months(as_of, 12)
+    year = measure_movement(session, Month(ago, as_of)) if first < ago else None
     return {
-        "figures": _figures(business, moved, year),
+        "figures": _figures(session, moved, year),
         "movements": Movements(tuple(moved)),
-        "cohorts": to_cohorts(joined_by_cohort(business), months, cells),
-        "staying": measure_staying(business),
+        "cohorts": build_cohorts(cohort_sizes(session), months, cells),
+        "survival": measure_survival(session),
     }
 
 
 def _figures(
-    business: InsightsSession, moved: list[Movement], year: Movement | None
+    session: InsightsSession, moved: list[Movement], year: Movement | None
 ) -> tuple[Figure, ...]:
-    settings = business.settings
-    over = [month for month in moved if month.complete]
+    settings = session.settings
+    complete = [month for month in moved if month.complete]
     now = moved[-1]
     arpa = ratio(now.closing_mrr, now.closing_customers)
-    found = [
+    figures = [
         Figure(
             "customers",
             "Customers",
             now.closing_customers,
             "customers",
-            "customers with a subscription that runs at the date",
+            "customers with an active subscription at the date",
         ),
         Figure(
             "mrr",
             "Monthly revenue",
             now.closing_mrr,
             "money a month",
-            "sum of the monthly revenue of the subscriptions that run at the date",
+            "monthly revenue of all active subscriptions at the date",
         ),
         Figure(
             "arpa",
-            "Revenue a customer",
+            "Monthly revenue per customer",
             arpa,
             "money a month",
             "monthly revenue / customers, at the date (ARPA)",
         ),
     ]
-    if over:
-        found += rates(over[-1], settings, suffix="month", said=f"in {in_words(over[-1].name)}")
-        found += _lifetime(over[-12:], arpa, settings.margin)
+    if complete:
+        last = complete[-1]
+        figures += rates(last, settings, suffix="month", interval=month_title(last.name))
+        figures += _lifetime(complete[-12:], arpa, settings.margin)
     if year is not None:
-        found += rates(year, settings, suffix="year", said="in twelve months")
-    return tuple(found)
+        figures += rates(year, settings, suffix="year", interval="last 12 months")
+    return tuple(figures)
 
 
-def _lifetime(over: list[Movement], arpa: float | None, margin: float) -> list[Figure]:
-    opening = sum(month.opening_customers for month in over)
-    churn = ratio(sum(month.left_customers for month in over), opening)
-    lasts = ratio(1.0, churn) if churn else None
-    value = None if arpa is None or lasts is None else arpa * margin * lasts
-    said = f"{len(over)} months" if len(over) > 1 else "month"
+def _lifetime(months: list[Movement], arpa: float | None, margin: float) -> list[Figure]:
+    opening = sum(month.opening_customers for month in months)
+    churn = ratio(sum(month.left_customers for month in months), opening)
+    value = arpa * margin / churn if arpa is not None and churn else None
+    span = f"{len(months)} months" if len(months) > 1 else "month"
     return [
         Figure(
             "monthly_churn",
-            "Customers lost a month",
+            "Mean monthly customer churn",
             churn,
             "share",
-            f"customers lost in the last {said} / customers there at each month's beginning",
+            f"customers lost in the last {span} / customers at the start of each month",
         ),
         Figure(
             "simple_ltv",
-            "Lifetime value, simple",
+            "Simple lifetime value",
             value,
             "money",
-            f"revenue a customer x margin of {margin:.0%} / customers lost a month; it takes all "
-            "customers for alike and churn for constant, so it is only a yardstick",
+            f"monthly revenue per customer x margin of {margin:.0%} / mean monthly customer churn; "
+            "assumes constant churn",
         ),
     ]

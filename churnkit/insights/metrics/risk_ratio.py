@@ -1,4 +1,4 @@
-"""Who left later: customers with something against those without, as a ratio with its interval."""
+"""Risk ratios: churn after an event compared with churn without it."""
 
 from __future__ import annotations
 
@@ -7,74 +7,73 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.insights.figure import Z95, ratio
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from churnkit.insights.sql_session import InsightsSession
 
-__all__ = ["QUERIES", "RiskRatio", "left_after", "linked_to_leaving", "risk_ratio"]
+__all__ = ["QUERIES", "RiskRatio", "count_churned_after", "exposure_risk_ratios", "risk_ratio"]
 
-# Of each customer the last moment, if the customer was there and the horizon is over.
+# The last event of each customer who was active then and whose horizon has ended.
 _LEFT_AFTER = """
 WITH last_of AS (
-  SELECT m.who, max(m.happened) AS happened
+  SELECT m.customer_key, max(m.happened) AS happened
   FROM ck_moments AS m CROSS JOIN ck_span AS p
   WHERE m.happened >= p.begin_at AND m.happened < p.until_at
-  GROUP BY m.who
+  GROUP BY m.customer_key
 ), grouped AS (
-  SELECT l.who, l.happened, min(m.part) AS part
-  FROM last_of AS l JOIN ck_moments AS m ON m.who = l.who AND m.happened = l.happened
-  GROUP BY l.who, l.happened
+  SELECT l.customer_key, l.happened, min(m.part) AS part
+  FROM last_of AS l JOIN ck_moments AS m ON m.customer_key = l.customer_key AND m.happened = l.happened
+  GROUP BY l.customer_key, l.happened
 )
 SELECT g.part, count(*), count(CASE WHEN s.left_at IS NOT NULL
     AND date_diff('second', g.happened, s.left_at) < h.seconds THEN 1 END)
 FROM grouped AS g CROSS JOIN ck_horizon AS h
-JOIN ck_spells AS s ON s.who = g.who AND s.began < g.happened
+JOIN ck_spells AS s ON s.customer_key = g.customer_key AND s.began < g.happened
   AND (s.left_at IS NULL OR s.left_at >= g.happened)
 GROUP BY g.part ORDER BY g.part
 """
 
-_THERE = """
-CREATE OR REPLACE TEMP TABLE ck_there AS
-SELECT s.who, max(CASE WHEN s.left_at IS NOT NULL
+_ACTIVE = """
+CREATE OR REPLACE TEMP TABLE ck_active AS
+SELECT s.customer_key, max(CASE WHEN s.left_at IS NOT NULL
     AND date_diff('second', p.until_at, s.left_at) < h.seconds THEN 1 ELSE 0 END) AS has_left
 FROM ck_spells AS s CROSS JOIN ck_span AS p CROSS JOIN ck_horizon AS h
 WHERE s.began < p.until_at AND (s.left_at IS NULL OR s.left_at >= p.until_at)
-GROUP BY s.who
+GROUP BY s.customer_key
 """
 
 _EXPOSED = """
 WITH seen AS (
-  SELECT DISTINCT m.who, m.part FROM ck_moments AS m CROSS JOIN ck_span AS p
+  SELECT DISTINCT m.customer_key, m.part FROM ck_moments AS m CROSS JOIN ck_span AS p
   WHERE m.happened >= p.begin_at AND m.happened < p.until_at
 )
 SELECT seen.part, count(*), sum(t.has_left)
-FROM seen JOIN ck_there AS t ON t.who = seen.who
+FROM seen JOIN ck_active AS t ON t.customer_key = seen.customer_key
 GROUP BY seen.part ORDER BY seen.part
 """
 
-QUERIES = {"left_after": _LEFT_AFTER, "there": _THERE, "exposed": _EXPOSED}
+QUERIES = {"count_churned_after": _LEFT_AFTER, "active": _ACTIVE, "exposed": _EXPOSED}
 
 
 @dataclass(frozen=True, slots=True)
 class RiskRatio:
-    """How much more often those with something left than those without.
+    """Churn rate of a group divided by the churn rate of the others.
 
     Parameters
     ----------
     name
-        Who they are.
+        Name of the group.
     customers, left
-        With it: how many, and how many of them left.
+        Number of customers in the group, and of those who churned.
     other_customers, other_left
-        The same without it.
+        The same for the others.
     value, low, high
-        Share that left with it / share that left without it, and its 95% interval (Katz); None
-        where one group is empty.
+        Ratio of the churn rates and its 95% interval (Katz); None if a group is empty.
     formula
-        In words.
+        Definition of the ratio.
     """
 
     name: str
@@ -89,12 +88,12 @@ class RiskRatio:
 
     @property
     def rate(self) -> float | None:
-        """Share that left."""
+        """Churn rate of the group."""
         return ratio(self.left, self.customers)
 
     @property
     def other_rate(self) -> float | None:
-        """Share that left without it."""
+        """Churn rate of the others."""
         return ratio(self.other_left, self.other_customers)
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,9 +104,23 @@ class RiskRatio:
 def risk_ratio(
     name: str, customers: int, left: int, other_customers: int, other_left: int, *, formula: str
 ) -> RiskRatio:
-    """Compare two shares that left.
+    """Compute the ratio of two churn rates.
 
-    Half a customer is added where a group has no leaver, so that the ratio stays defined.
+    If a group has no churned customer, 0.5 is added to all counts (Haldane-Anscombe).
+
+    Parameters
+    ----------
+    name
+        Name of the group.
+    customers, left, other_customers, other_left
+        Customers and churned customers of the group and of the others.
+    formula
+        Definition of the ratio.
+
+    Returns
+    -------
+    RiskRatio
+        The ratio with its 95% interval.
 
     References
     ----------
@@ -115,8 +128,8 @@ def risk_ratio(
 
     Examples
     --------
-    >>> found = risk_ratio("detractors", 100, 20, 400, 40, formula="")
-    >>> found.value, round(found.low, 2), round(found.high, 2)
+    >>> ratio = risk_ratio("detractors", 100, 20, 400, 40, formula="")
+    >>> ratio.value, round(ratio.low, 2), round(ratio.high, 2)
     (2.0, 1.23, 3.26)
     """
     value = low = high = None
@@ -131,65 +144,71 @@ def risk_ratio(
     )  # fmt: skip
 
 
-def set_horizon(business: InsightsSession) -> None:
-    """Make the table ``ck_horizon`` with the length of the settings' horizon."""
-    business.run(
+def set_horizon(session: InsightsSession) -> None:
+    """Create the table ``ck_horizon`` with the horizon of the settings."""
+    session.run(
         "CREATE OR REPLACE TEMP TABLE ck_horizon AS "
-        f"SELECT {business.settings.horizon_days * 86_400} AS seconds"
+        f"SELECT {session.settings.horizon_days * 86_400} AS seconds"
     )
 
 
-def left_after(
-    business: InsightsSession, begin: dt.datetime, until: dt.datetime
+def count_churned_after(
+    session: InsightsSession, begin: dt.datetime, until: dt.datetime
 ) -> dict[str, tuple[int, int]]:
-    """Count, for the parts of ``ck_moments``, customers and those who left within the horizon.
+    """Count customers, and those who churned within the horizon, by group of ``ck_moments``.
 
     Parameters
     ----------
-    business
-        With prepared subscriptions and the table ``ck_moments`` (who, happened, part).
+    session
+        Session with prepared subscriptions and the table ``ck_moments`` (customer_key, happened,
+        part).
     begin, until
-        Moments in ``[begin, until)``; of each customer the last one counts.
+        Interval ``[begin, until)`` of the events; the last one of each customer counts.
+
+    Returns
+    -------
+    dict
+        Customers and churned customers of each group.
     """
-    set_horizon(business)
-    business.span(begin, until)
+    set_horizon(session)
+    session.set_span(begin, until)
     return {
         str(part): (int(count), int(left))
-        for part, count, left in business.rows(in_dialect(_LEFT_AFTER))
+        for part, count, left in session.rows(transpile_sql(_LEFT_AFTER))
     }
 
 
-def linked_to_leaving(
-    business: InsightsSession, begin: dt.datetime, until: dt.datetime, *, what: str
+def exposure_risk_ratios(
+    session: InsightsSession, begin: dt.datetime, until: dt.datetime, *, event: str
 ) -> tuple[RiskRatio, ...]:
-    """Hold customers with each part of ``ck_moments`` in a time against those without it.
+    """Compare churn of customers with and without each kind of event in ``ck_moments``.
 
     Parameters
     ----------
-    business
-        With prepared subscriptions and the table ``ck_moments`` (who, happened, part).
+    session
+        Session with prepared subscriptions and the table ``ck_moments`` (customer_key, happened,
+        part).
     begin, until
-        When it was seen; leaving is counted within the horizon after `until`, among those who
-        were customers then.
-    what
-        The parts in words, for the formula: ``a ticket on the topic``.
+        Interval of the events; churn is counted within the horizon after `until`, among customers
+        active then.
+    event
+        Event in words, for the formula: ``a ticket on the topic``.
 
     Returns
     -------
     tuple of RiskRatio
         The highest first.
     """
-    set_horizon(business)
-    business.span(begin, until)
-    business.run(in_dialect(_THERE))
-    customers, left = business.row("SELECT count(*), coalesce(sum(has_left), 0) FROM ck_there")
-    days = business.settings.horizon_days
-    seen_days = (until - begin).days
+    set_horizon(session)
+    session.set_span(begin, until)
+    session.run(transpile_sql(_ACTIVE))
+    customers, left = session.row("SELECT count(*), coalesce(sum(has_left), 0) FROM ck_active")
+    days = session.settings.horizon_days
     formula = (
-        f"share that left within {days} days of those with {what} in the {seen_days} days before "
-        "/ share of those without"
+        f"churn rate within {days} days of customers with {event} in the {(until - begin).days} days "
+        "before / churn rate of the others"
     )
-    found = [
+    ratios = [
         risk_ratio(
             str(part),
             int(count),
@@ -198,6 +217,6 @@ def linked_to_leaving(
             int(left) - int(gone),
             formula=formula,
         )
-        for part, count, gone in business.rows(in_dialect(_EXPOSED))
+        for part, count, gone in session.rows(transpile_sql(_EXPOSED))
     ]
-    return tuple(sorted(found, key=lambda one: (-(one.value or 0.0), one.name)))
+    return tuple(sorted(ratios, key=lambda ratio: (-(ratio.value or 0.0), ratio.name)))

@@ -1,4 +1,4 @@
-"""Where definitions of retention differ: which one is meant."""
+"""Settings of metric definitions on which vendors differ."""
 
 from __future__ import annotations
 
@@ -16,37 +16,36 @@ _PartialLoss = Literal["contraction", "churn"]
 
 @dataclass(frozen=True, slots=True)
 class RetentionSettings:
-    """Declared choices, since vendors disagree.
+    """Definitions of retention metrics.
 
     Parameters
     ----------
     same_month
-        Who joins and leaves within one month: ``"left out"`` of joiners and leavers, or
-        ``"counted"`` as both. Their revenue adds to new and to churn, or to neither.
+        Customers who join and leave within one month: ``"left out"`` of both counts, or
+        ``"counted"`` as joined and as lost, with their revenue in new and in churn.
     paused
-        A subscription whose status is one of `paused_statuses`: ``"kept"``, the customer stays
-        and pays nothing meanwhile (contraction, and expansion when it goes on); or ``"lost"``,
-        the customer has left until then.
+        Subscriptions with a status in `paused_statuses`: ``"kept"`` for a customer who pays
+        nothing (contraction, then expansion on resumption), or ``"lost"`` for churn until then.
     paused_statuses
-        What the column ``status`` says of a paused subscription.
+        Values of the column ``status`` that mark a paused subscription.
     partial_loss
-        A customer who loses one of several subscriptions: ``"contraction"``, or ``"churn"`` of
-        that subscription's revenue (the customer stays in either case).
+        Loss of one of several subscriptions: ``"contraction"``, or ``"churn"`` of its revenue. The
+        customer stays in either case.
     reactivation_in_nrr
-        Whether the revenue of customers who came back within the time counts as retained.
+        Whether revenue of returning customers counts as retained.
     margin
-        Share of revenue that is left after the costs of serving, for lifetime value.
+        Gross margin as a share of revenue, for lifetime value.
     months
-        How many months back the tables go.
+        Number of months in tables by month.
     grace_days
-        Who begins again within so many days has not left; for survival and later churn.
+        Customers who return within this many days have not churned; for survival and later churn.
     horizon_days
-        How far "later churn" looks ahead of a survey.
+        Days after a survey, ticket or event within which churn counts.
 
     Raises
     ------
     RecipeError
-        If a choice is unknown or a number out of range.
+        If a value is unknown or out of range.
 
     Examples
     --------
@@ -72,46 +71,46 @@ class RetentionSettings:
         ):
             if getattr(self, name) not in known:
                 raise RecipeError(
-                    f"{name} is '{getattr(self, name)}'; say {' or '.join(map(repr, known))}"
+                    f"{name} must be {' or '.join(map(repr, known))}, got {getattr(self, name)!r}"
                 )
         if not 0.0 < self.margin <= 1.0:
-            raise RecipeError("margin is a share of revenue, above 0 and not above 1")
+            raise RecipeError(f"margin must be above 0 and at most 1, got {self.margin}")
         for name, least in (("months", 1), ("grace_days", 0), ("horizon_days", 1)):
             if getattr(self, name) < least:
-                raise RecipeError(f"{name} is {getattr(self, name)}; choose {least} or more")
+                raise RecipeError(f"{name} must be at least {least}, got {getattr(self, name)}")
         object.__setattr__(self, "paused_statuses", tuple(self.paused_statuses))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-able data."""
         return {**asdict(self), "paused_statuses": list(self.paused_statuses)}
 
-    def in_words(self) -> tuple[str, ...]:
-        """Say each choice in a sentence, for the foot of a report.
+    def describe(self) -> tuple[str, ...]:
+        """Describe each definition in a sentence.
 
         Examples
         --------
-        >>> RetentionSettings().in_words()[0]
-        'Who joins and leaves within one month is left out of both counts.'
+        >>> RetentionSettings().describe()[0]
+        'Customers who join and leave within one month are excluded from both counts.'
         """
         month = {
-            "left out": "is left out of both counts",
-            "counted": "counts as joined and as left",
+            "left out": "are excluded from both counts",
+            "counted": "count as joined and as lost",
         }[self.same_month]
         paused = {
-            "kept": "is still a customer, who pays nothing meanwhile",
-            "lost": "has left until it goes on",
+            "kept": "remain customers without revenue",
+            "lost": "count as lost until they resume",
         }[self.paused]
         partial = {
-            "contraction": "is contraction",
-            "churn": "is revenue churn, and the customer stays",
+            "contraction": "counts as contraction",
+            "churn": "counts as revenue churn",
         }[self.partial_loss]
         returned = "counts" if self.reactivation_in_nrr else "does not count"
         return (
-            f"Who joins and leaves within one month {month}.",
-            f"A customer whose subscription is paused {paused}.",
-            f"Losing one of several subscriptions {partial}.",
-            f"Revenue of customers who came back {returned} as retained.",
-            f"Who begins again within {self.grace_days} days has not left."
+            f"Customers who join and leave within one month {month}.",
+            f"Customers with a paused subscription {paused}.",
+            f"The loss of one of several subscriptions {partial}.",
+            f"Revenue of returning customers {returned} as retained.",
+            f"Customers who return within {self.grace_days} days have not churned."
             if self.grace_days
-            else "Who begins again later has left in between.",
+            else "Customers who return after a gap churned in between.",
         )

@@ -1,4 +1,4 @@
-"""What surveys say: NPS, CSAT and CES, who answers at all, and who leaves later."""
+"""Survey metrics: NPS, CSAT and CES, response rates, and later churn."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import Z95, Figure, figures_to_frame, mean_interval, ratio, share
-from churnkit.insights.metrics.calendar import months_back, months_until
-from churnkit.insights.metrics.risk_ratio import RiskRatio, left_after, risk_ratio
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.figure import Z95, Figure, figures_to_frame, mean_interval, share
+from churnkit.insights.metrics.calendar import months_until, subtract_months
+from churnkit.insights.metrics.risk_ratio import RiskRatio, count_churned_after, risk_ratio
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,32 +28,32 @@ SELECT a.kind, a.segment, count(*) AS asked,
   count(CASE WHEN a.score >= a.good_from THEN 1 END) AS good,
   count(CASE WHEN a.score <= a.bad_to THEN 1 END) AS bad,
   coalesce(sum(a.score), 0) AS total, coalesce(sum(a.score * a.score), 0) AS squares
-FROM ck_asked AS a CROSS JOIN ck_span AS p
+FROM ck_surveys AS a CROSS JOIN ck_span AS p
 WHERE a.sent >= p.begin_at AND a.sent < p.until_at
 GROUP BY a.kind, a.segment ORDER BY a.kind, a.segment
 """
 
 _ANSWER_MOMENTS = """
 CREATE OR REPLACE TEMP TABLE ck_moments AS
-SELECT w.who, a.answered AS happened, CASE WHEN a.score >= a.good_from THEN 'promoters'
+SELECT w.customer_key, a.answered AS happened, CASE WHEN a.score >= a.good_from THEN 'promoters'
   WHEN a.score <= a.bad_to THEN 'detractors' ELSE 'passives' END AS part
-FROM ck_asked AS a JOIN ck_who AS w ON w.customer = a.customer
+FROM ck_surveys AS a JOIN ck_customers AS w ON w.customer = a.customer
 WHERE a.kind = 'NPS' AND a.score IS NOT NULL
 """
 
-_ASKED_MOMENTS = """
+_RESPONSE_MOMENTS = """
 CREATE OR REPLACE TEMP TABLE ck_moments AS
-SELECT w.who, a.sent AS happened,
+SELECT w.customer_key, a.sent AS happened,
   CASE WHEN a.score IS NULL THEN 'silent' ELSE 'answered' END AS part
-FROM ck_asked AS a JOIN ck_who AS w ON w.customer = a.customer
+FROM ck_surveys AS a JOIN ck_customers AS w ON w.customer = a.customer
 """
 
-QUERIES = {"sums": _SUMS, "answer_moments": _ANSWER_MOMENTS, "asked_moments": _ASKED_MOMENTS}
+QUERIES = {"sums": _SUMS, "answer_moments": _ANSWER_MOMENTS, "response_moments": _RESPONSE_MOMENTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Counts of one kind of survey in one group: what every figure here is made of."""
+    """Counts of one kind of survey in one group."""
 
     asked: int
     answers: int
@@ -68,7 +68,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class SurveyMonth:
-    """One month of one kind of survey; None where nobody answered."""
+    """Score of one kind of survey in one month; None without answers."""
 
     name: str
     kind: str
@@ -85,46 +85,56 @@ class SurveyMonth:
 
 @dataclass(frozen=True, slots=True)
 class Satisfaction:
-    """What `measure_satisfaction` found.
+    """Result of `measure_satisfaction`.
 
     Parameters
     ----------
     figures
         NPS, CSAT, CES and response rates of the last 90 days.
     months
-        The same by month.
+        Scores by month.
     segments
-        The score of each kind by segment, over the last year.
-    later
-        Detractors against promoters, and the silent against those who answered; empty without
-        subscriptions.
+        Scores by segment over the last 12 months.
+    churn_ratios
+        Churn of detractors relative to promoters, and of customers who did not answer relative to
+        those who did; empty without subscriptions.
     """
 
     figures: tuple[Figure, ...]
     months: tuple[SurveyMonth, ...]
     segments: tuple[tuple[str, Figure], ...]
-    later: tuple[RiskRatio, ...]
+    churn_ratios: tuple[RiskRatio, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-able data."""
+        """Return the result as JSON-able data."""
         return {
             "figures": [figure.to_dict() for figure in self.figures],
             "months": [month.to_dict() for month in self.months],
             "segments": [
                 {"segment": name, **figure.to_dict()} for name, figure in self.segments
             ],
-            "later": [one.to_dict() for one in self.later],
+            "churn_ratios": [ratio.to_dict() for ratio in self.churn_ratios],
         }  # fmt: skip
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a figure."""
+        """Return a pandas frame with one row per figure."""
         return figures_to_frame(self.figures)
 
 
 def nps(promoters: int, detractors: int, answers: int) -> dict[str, float | None]:
     """Return the net promoter score with its 95% interval.
 
-    ``100 * (promoters - detractors) / answers``; its variance is that of a draw worth 1, 0 or -1.
+    ``100 * (promoters - detractors) / answers``, with the variance of a variable that is 1, 0 or -1.
+
+    Parameters
+    ----------
+    promoters, detractors, answers
+        Number of scores of 9 and 10, of 0 to 6, and of all.
+
+    Returns
+    -------
+    dict
+        ``value``, ``low`` and ``high``; None without answers.
 
     Examples
     --------
@@ -145,73 +155,83 @@ def nps(promoters: int, detractors: int, answers: int) -> dict[str, float | None
     }
 
 
-_SAYS = {
-    "NPS": ("Net promoter score", "points", "share of answers of 9 and 10 less that of 0 to 6, x 100"),
-    "CSAT": ("Satisfied customers", "share", "answers of 4 and 5 / answers from 1 to 5 (CSAT)"),
-    "CES": ("Ease", "count", "mean answer from 1 (hard) to 7 (easy) (CES)"),
+_KINDS = {
+    "NPS": ("Net promoter score", "points", "100 x (share of scores 9 and 10 - share of scores 0 to 6)"),
+    "CSAT": ("Customer satisfaction (CSAT)", "share", "scores of 4 and 5 / all scores, 1 to 5"),
+    "CES": ("Customer effort score (CES)", "count", "mean score, 1 (difficult) to 7 (easy)"),
 }  # fmt: skip
 
 
-def _score(kind: str, sums: Answers, *, said: str = "") -> Figure:
-    title, unit, formula = _SAYS[kind]
+def _score(kind: str, sums: Answers) -> Figure:
+    title, unit, formula = _KINDS[kind]
     if kind == "NPS":
-        found: Any = nps(sums.good, sums.bad, sums.answers)
+        estimate: Any = nps(sums.good, sums.bad, sums.answers)
     elif kind == "CSAT":
-        found = share(sums.good, sums.answers)
+        estimate = share(sums.good, sums.answers)
     else:
-        found = mean_interval(sums.total, sums.squares, sums.answers)
-    return Figure(kind.lower(), f"{title}{said}", unit=unit, formula=formula, **found)
+        estimate = mean_interval(sums.total, sums.squares, sums.answers)
+    return Figure(kind.lower(), title, unit=unit, formula=formula, **estimate)
 
 
-def measure_satisfaction(business: InsightsSession) -> Satisfaction | None:
-    """Measure surveys; None where none was sent within a year.
+def measure_satisfaction(session: InsightsSession) -> Satisfaction | None:
+    """Compute survey metrics; return None without surveys in the last 12 months.
 
-    A survey counts by when it was sent. Answers that came after the date are not seen.
+    Surveys count by the time they were sent. Answers after the date of the analysis are ignored.
+
+    Parameters
+    ----------
+    session
+        Session with the table ``surveys``.
+
+    Returns
+    -------
+    Satisfaction or None
+        The metrics.
     """
-    _prepare(business)
-    as_of = business.as_of
-    recent = _sums(business, as_of - dt.timedelta(days=_RECENT_DAYS), as_of)
-    year = _sums(business, months_back(as_of, 12), as_of)
+    _prepare(session)
+    as_of = session.as_of
+    recent = _sums(session, as_of - dt.timedelta(days=_RECENT_DAYS), as_of)
+    year = _sums(session, subtract_months(as_of, 12), as_of)
     if not year:
         return None
     figures = []
     for kind in _kinds(year):
-        sums = _whole(recent, kind)
+        sums = _total(recent, kind)
         figures.append(_score(kind, sums))
         figures.append(
             Figure(
                 f"{kind.lower()}_response",
-                f"Answered, {kind}",
+                f"{kind} response rate",
                 unit="share",
-                formula=f"{kind} surveys answered / sent, in the last {_RECENT_DAYS} days",
+                formula=f"{kind} surveys answered / sent in the last {_RECENT_DAYS} days",
                 **share(sums.answers, sums.asked),
             )
         )
     figures += _reweighted(year)
     return Satisfaction(
         tuple(figures),
-        _months(business),
+        _months(session),
         _segments(year),
-        _later(business) if business.has("subscriptions") else (),
+        _churn_ratios(session) if session.has("subscriptions") else (),
     )
 
 
-def _prepare(business: InsightsSession) -> None:
-    """Make the table ``ck_asked``: surveys with what counts as good and bad on their scale."""
-    answered = "s.answered" if business.has("surveys", "answered") else "s.sent"
-    kind = "upper(s.kind)" if business.has("surveys", "kind") else "NULL"
+def _prepare(session: InsightsSession) -> None:
+    """Create the table ``ck_surveys`` with the good and bad scores of each kind of survey."""
+    answered = "s.answered" if session.has("surveys", "answered") else "s.sent"
+    kind = "upper(s.kind)" if session.has("surveys", "kind") else "NULL"
     plan, joined = "''", ""
-    if business.has("subscriptions", "plan"):
+    if session.has("subscriptions", "plan"):
         plan = "coalesce(c.plan, '')"
         joined = (
             "LEFT JOIN (SELECT w.customer, arg_max(b.plan, b.started) AS plan FROM ck_subs AS b "
-            "JOIN ck_who AS w ON w.who = b.who GROUP BY w.customer) AS c "
+            "JOIN ck_customers AS w ON w.customer_key = b.customer_key GROUP BY w.customer) AS c "
             "ON c.customer = s.customer"
         )
-    moment = f"TIMESTAMP '{business.as_of:%Y-%m-%d %H:%M:%S}'"
+    moment = f"TIMESTAMP '{session.as_of:%Y-%m-%d %H:%M:%S}'"
     scale = "CASE WHEN max(s.score) OVER () > 7 THEN 'NPS' WHEN max(s.score) OVER () > 5 THEN 'CES' ELSE 'CSAT' END"
-    business.run(
-        "CREATE OR REPLACE TEMP TABLE ck_asked AS "  # noqa: S608  (of this module's own words)
+    session.run(
+        "CREATE OR REPLACE TEMP TABLE ck_surveys AS "  # noqa: S608  (built from constants of this module)
         f"WITH raw AS (SELECT s.customer, coalesce({kind}, {scale}) AS kind, {plan} AS segment, "
         f"s.sent, {answered} AS answered, s.score FROM ck_in_surveys AS s {joined}) "
         "SELECT customer, kind, segment, sent, "
@@ -224,29 +244,27 @@ def _prepare(business: InsightsSession) -> None:
 
 
 def _sums(
-    business: InsightsSession, begin: dt.datetime, until: dt.datetime
+    session: InsightsSession, begin: dt.datetime, until: dt.datetime
 ) -> dict[tuple[str, str], Answers]:
-    business.span(begin, until)
+    session.set_span(begin, until)
     return {
         (kind, segment): Answers(*(int(count) for count in counts[:4]), *counts[4:])
-        for kind, segment, *counts in business.rows(in_dialect(_SUMS))
+        for kind, segment, *counts in session.rows(transpile_sql(_SUMS))
     }
 
 
 def _kinds(sums: dict[tuple[str, str], Answers]) -> list[str]:
-    there = {kind for kind, _ in sums}
-    return [kind for kind in _SAYS if kind in there]
+    present = {kind for kind, _ in sums}
+    return [kind for kind in _KINDS if kind in present]
 
 
-def _whole(sums: dict[tuple[str, str], Answers], kind: str) -> Answers:
-    whole = Answers(0, 0, 0, 0, 0.0, 0.0)
-    for (own, _), part in sums.items():
-        whole = whole + part if own == kind else whole
-    return whole
+def _total(sums: dict[tuple[str, str], Answers], kind: str) -> Answers:
+    parts = (part for (part_kind, _), part in sums.items() if part_kind == kind)
+    return sum(parts, start=Answers(0, 0, 0, 0, 0.0, 0.0))
 
 
 def _reweighted(year: dict[tuple[str, str], Answers]) -> list[Figure]:
-    """Weigh each segment's NPS by who was asked, not by who answered."""
+    """Weight the NPS of each segment by surveys sent instead of answers."""
     parts = [part for (kind, _), part in year.items() if kind == "NPS" and part.answers]
     if len(parts) < 2:
         return []
@@ -257,35 +275,35 @@ def _reweighted(year: dict[tuple[str, str], Answers]) -> list[Figure]:
     return [
         Figure(
             "nps_as_asked",
-            "Net promoter score as if all segments answered alike",
+            "Net promoter score, adjusted for response rates",
             value,
             "points",
-            "mean of the segments' scores in the last year, weighted by customers asked and not "
-            "by answers",
+            "mean score of the segments in the last 12 months, weighted by surveys sent instead of "
+            "answers",
         )
     ]
 
 
-def _months(business: InsightsSession) -> tuple[SurveyMonth, ...]:
-    as_of = business.as_of
-    found = []
-    for month in months_until(as_of, months_back(as_of, 12), at_most=12):
-        sums = _sums(business, month.begin, month.until)
+def _months(session: InsightsSession) -> tuple[SurveyMonth, ...]:
+    as_of = session.as_of
+    months = []
+    for month in months_until(as_of, subtract_months(as_of, 12), at_most=12):
+        sums = _sums(session, month.begin, month.until)
         for kind in _kinds(sums):
-            whole = _whole(sums, kind)
-            score = _score(kind, whole)
-            found.append(
+            total = _total(sums, kind)
+            score = _score(kind, total)
+            months.append(
                 SurveyMonth(
                     month.name,
                     kind,
-                    whole.asked,
-                    whole.answers,
+                    total.asked,
+                    total.answers,
                     score.value,
                     score.low,
                     score.high,
                 )
             )
-    return tuple(found)
+    return tuple(months)
 
 
 def _segments(year: dict[tuple[str, str], Answers]) -> tuple[tuple[str, Figure], ...]:
@@ -296,31 +314,20 @@ def _segments(year: dict[tuple[str, str], Answers]) -> tuple[tuple[str, Figure],
     )
 
 
-def _later(business: InsightsSession) -> tuple[RiskRatio, ...]:
-    days = business.settings.horizon_days
-    until = business.as_of - dt.timedelta(days=days)
-    begin = months_back(until, 24)
-    business.run(in_dialect(_ANSWER_MOMENTS))
-    said = left_after(business, begin, until)
-    business.run(in_dialect(_ASKED_MOMENTS))
-    asked = left_after(business, begin, until)
-    found = []
-    for name, mine, theirs, counts in (
-        ("detractors", "detractors", "promoters", said),
-        ("silent", "silent", "answered", asked),
+def _churn_ratios(session: InsightsSession) -> tuple[RiskRatio, ...]:
+    days = session.settings.horizon_days
+    until = session.as_of - dt.timedelta(days=days)
+    begin = subtract_months(until, 24)
+    session.run(transpile_sql(_ANSWER_MOMENTS))
+    by_score = count_churned_after(session, begin, until)
+    session.run(transpile_sql(_RESPONSE_MOMENTS))
+    by_response = count_churned_after(session, begin, until)
+    ratios = []
+    for group, others, counts, groups in (
+        ("detractors", "promoters", by_score, "detractors / of promoters, by last answer"),
+        ("silent", "answered", by_response, "customers who did not answer / of those who did"),
     ):
-        if mine in counts and theirs in counts:
-            what = {
-                "detractors": "detractors / share of promoters, by each customer's last answer",
-                "silent": "those who left their last survey unanswered / share of those who "
-                "answered it",
-            }[name]
-            found.append(
-                risk_ratio(
-                    name,
-                    *counts[mine],
-                    *counts[theirs],
-                    formula=f"share that left within {days} days of {what}",
-                )
-            )
-    return tuple(one for one in found if ratio(one.left, one.customers) is not None)
+        if group in counts and others in counts:
+            formula = f"churn rate within {days} days of {groups}"
+            ratios.append(risk_ratio(group, *counts[group], *counts[others], formula=formula))
+    return tuple(ratio for ratio in ratios if ratio.customers)

@@ -1,4 +1,4 @@
-"""How long customers stay: survival curves from spells, and the time to churn."""
+"""Kaplan-Meier survival curves of customers, and the time to churn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.evaluation.survival.kaplan_meier import SurvivalCurve, kaplan_meier
 from churnkit.insights.figure import Figure
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from churnkit.insights.sql_session import InsightsSession
 
-__all__ = ["QUERIES", "Staying", "measure_staying"]
+__all__ = ["QUERIES", "SurvivalMetrics", "measure_survival"]
 
 DAYS_A_MONTH = 30.4375
 _MOST_GROUPS = 6
 
-# Nobody is seen leaving before the first end in the data: customers who began earlier are
-# watched from there on only, or those who had left by then would be forgotten.
+# The data have no churn before their first end. Customers who began earlier enter the risk set
+# there (left truncation); otherwise survivors would be overrepresented.
 _FOLLOW_UP = """
-WITH watched AS (SELECT min(left_at) AS since FROM ck_spells),
+WITH observed AS (SELECT min(left_at) AS since FROM ck_spells),
 first AS (
   SELECT s.plan, floor(date_diff('microsecond', s.began, coalesce(s.left_at, t.as_of))
       / 86400000000.0) + 1 AS days,
@@ -33,7 +33,7 @@ first AS (
       >= t.grace_days * 86400000000 THEN 1 ELSE 0 END AS has_left,
     greatest(floor(date_diff('microsecond', s.began, coalesce(w.since, s.began))
       / 86400000000.0), 0) AS entry
-  FROM ck_spells AS s CROSS JOIN ck_terms AS t CROSS JOIN watched AS w
+  FROM ck_spells AS s CROSS JOIN ck_terms AS t CROSS JOIN observed AS w
   WHERE s.spell = 1
 )
 SELECT plan, days, has_left, entry, count(*) AS customers
@@ -45,18 +45,18 @@ QUERIES = {"follow_up": _FOLLOW_UP}
 
 
 @dataclass(frozen=True, slots=True)
-class Staying:
-    """Survival curves by whole months since joining.
+class SurvivalMetrics:
+    """Survival curves by months since joining.
 
     Parameters
     ----------
     months
-        0, 1, 2... as far as anybody was watched.
+        Months 0, 1, 2... up to the longest follow-up.
     curves
-        For ``""`` (all) and each plan: share, low and high at each month; None beyond the
-        longest watching of the group.
+        For ``""`` (all customers) and each plan: survival, low and high by month; None beyond the
+        longest follow-up of the group.
     figures
-        Median time to churn and its like.
+        Median time to churn and related figures.
     """
 
     months: tuple[int, ...]
@@ -64,7 +64,7 @@ class Staying:
     figures: tuple[Figure, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the curves as JSON-able data."""
+        """Return the result as JSON-able data."""
         return {
             "months": list(self.months),
             "curves": {
@@ -75,7 +75,7 @@ class Staying:
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a group and month."""
+        """Return a pandas frame with one row per group and month."""
         import pandas as pd
 
         return pd.concat(
@@ -87,9 +87,9 @@ class Staying:
         )
 
 
-def measure_staying(business: InsightsSession) -> Staying | None:
-    """Estimate survival from first spells (Kaplan-Meier); None where there is no customer."""
-    table = business.arrays(in_dialect(_FOLLOW_UP))
+def measure_survival(session: InsightsSession) -> SurvivalMetrics | None:
+    """Estimate survival from first spells (Kaplan-Meier); return None without customers."""
+    table = session.arrays(transpile_sql(_FOLLOW_UP))
     plan = np.array(
         ["" if name is None or name is np.ma.masked else str(name) for name in table["plan"]],
         dtype=object,
@@ -97,13 +97,13 @@ def measure_staying(business: InsightsSession) -> Staying | None:
     numbers = [table[name].astype(float) for name in ("days", "has_left", "entry", "customers")]
     if not len(numbers[0]):
         return None
-    whole = _curve(*numbers)
-    months = tuple(range(int(whole.follow_up // DAYS_A_MONTH) + 1))
-    curves = {"": _by_month(whole, months)}
+    overall = _curve(*numbers)
+    months = tuple(range(int(overall.follow_up // DAYS_A_MONTH) + 1))
+    curves = {"": _by_month(overall, months)}
     for name in _groups(plan, numbers[3]):
-        own = plan == name
-        curves[name] = _by_month(_curve(*(column[own] for column in numbers)), months)
-    return Staying(months, curves, _figures(whole, *numbers))
+        rows = plan == name
+        curves[name] = _by_month(_curve(*(column[rows] for column in numbers)), months)
+    return SurvivalMetrics(months, curves, _figures(overall, *numbers))
 
 
 def _groups(plan: NDArray[Any], customers: NDArray[np.float64]) -> list[str]:
@@ -123,15 +123,15 @@ def _curve(
 
 def _by_month(curve: SurvivalCurve, months: tuple[int, ...]) -> dict[str, tuple[float | None, ...]]:
     times = np.array(months) * DAYS_A_MONTH
-    place = np.searchsorted(curve.time, times, side="right")
-    found = {}
+    position = np.searchsorted(curve.time, times, side="right")
+    by_month = {}
     for name in ("survival", "low", "high"):
-        steps = np.append(1.0, getattr(curve, name))[place]
-        found[name] = tuple(
+        steps = np.append(1.0, getattr(curve, name))[position]
+        by_month[name] = tuple(
             float(step) if time <= curve.follow_up else None
             for step, time in zip(steps.tolist(), times.tolist(), strict=True)
         )
-    return found
+    return by_month
 
 
 def _figures(
@@ -142,31 +142,31 @@ def _figures(
     customers: NDArray[np.float64],
 ) -> tuple[Figure, ...]:
     del entry
-    leavers = float(customers[left == 1].sum())
-    mean = float((days * customers)[left == 1].sum()) / leavers if leavers else None
+    churned = float(customers[left == 1].sum())
+    mean = float((days * customers)[left == 1].sum()) / churned if churned else None
     return (
         Figure(
             "quarter_left_months",
-            "A quarter has left after",
+            "Time until 25% have churned",
             _time_of(curve, 0.75),
             "months",
-            "first time at which the survival curve (Kaplan-Meier, first stay) is at 75% or below",
+            "first time at which survival (Kaplan-Meier, first spell) is at most 75%",
         ),
         Figure(
             "median_stay_months",
-            "Half have left after",
+            "Median time to churn",
             _time_of(curve, 0.5),
             "months",
-            "first time at which the survival curve (Kaplan-Meier, first stay) is at 50% or below",
+            "first time at which survival (Kaplan-Meier, first spell) is at most 50%",
             note="" if curve.median != float("inf") else "not reached yet",
         ),
         Figure(
             "mean_stay_of_leavers_months",
-            "Leavers had stayed for",
+            "Mean tenure of churned customers",
             None if mean is None else mean / DAYS_A_MONTH,
             "months",
-            "mean time from joining to leaving of those who have left; shorter than the time of "
-            "all, since stayers are not in it",
+            "mean time from joining to churn of churned customers; underestimates the time of all "
+            "customers",
         ),
     )
 

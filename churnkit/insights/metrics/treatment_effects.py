@@ -1,4 +1,4 @@
-"""What past actions did, by the propensities with which they were taken: a causal answer."""
+"""Effects of past actions on churn, weighted by inverse propensity."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.insights.figure import Z95
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     from churnkit.insights.sql_session import InsightsSession
 
 __all__ = ["QUERIES", "MeasuredEffect", "measure_effects"]
 
-_NOTHING = ("none", "control", "no", "nothing", "")
+_CONTROL_NAMES = ("none", "control", "no", "nothing", "")
 _FEWEST = 50
 
-# Two passes: the weighted shares that left, then the variance about them.
+# Two passes: weighted churn rates, then the variance around them.
 _RATES = """
 CREATE OR REPLACE TEMP TABLE ck_rates AS
 SELECT action, count(*) AS customers, sum(weight * churned) / sum(weight) AS rate,
@@ -38,22 +38,22 @@ QUERIES = {"rates": _RATES, "spread": _SPREAD}
 
 @dataclass(frozen=True, slots=True)
 class MeasuredEffect:
-    """What an action did to the share that left.
+    """Effect of an action on the churn rate.
 
     Parameters
     ----------
     action
-        Its name.
+        Name of the action.
     customers, control_customers
-        Who got it, and who got nothing.
+        Number of customers with the action, and without any.
     rate, control_rate
-        Weighted shares that left.
+        Weighted churn rates.
     value, low, high
-        Their difference with its 95% interval; below 0 the action keeps customers.
-    randomised
-        Whether propensities were recorded; without them groups are compared as they are.
+        Difference of the rates with its 95% interval; negative values reduce churn.
+    randomized
+        Whether propensities were recorded; without them the groups are compared unweighted.
     formula
-        In words.
+        Definition of the effect.
     """
 
     action: str
@@ -64,50 +64,59 @@ class MeasuredEffect:
     value: float
     low: float
     high: float
-    randomised: bool
+    randomized: bool
     formula: str
 
     @property
     def verdict(self) -> str:
-        """What the interval says."""
+        """Conclusion from the interval."""
         if self.high < 0:
-            return "keeps customers"
-        return "drives customers away" if self.low > 0 else "no effect shown"
+            return "reduces churn"
+        return "increases churn" if self.low > 0 else "no significant effect"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effect as JSON-able data."""
         return {**asdict(self), "verdict": self.verdict}
 
 
-def measure_effects(business: InsightsSession) -> tuple[MeasuredEffect, ...]:
-    """Compare each action with doing nothing; empty where nobody got nothing.
+def measure_effects(session: InsightsSession) -> tuple[MeasuredEffect, ...]:
+    """Estimate the effect of each action compared with no action.
 
-    Decisions count whose outcome is known. Each is weighted by one over the probability with
-    which it was taken (Hajek), so that who was chosen more often does not count more.
+    Decisions with a known outcome are weighted by inverse propensity (Hajek estimator).
+
+    Parameters
+    ----------
+    session
+        Session with the table ``treatments``.
+
+    Returns
+    -------
+    tuple of MeasuredEffect
+        The strongest reduction first; empty without customers who got no action.
     """
-    moment = f"TIMESTAMP '{business.as_of:%Y-%m-%d %H:%M:%S}'"
-    randomised = business.has("treatments", "propensity")
-    weight = "1.0 / propensity" if randomised else "1.0"
-    known = "AND propensity > 0" if randomised else ""
-    business.run(
-        "CREATE OR REPLACE TEMP TABLE ck_treated AS "  # noqa: S608  (of this module's own words)
+    moment = f"TIMESTAMP '{session.as_of:%Y-%m-%d %H:%M:%S}'"
+    randomized = session.has("treatments", "propensity")
+    weight = "1.0 / propensity" if randomized else "1.0"
+    condition = "AND propensity > 0" if randomized else ""
+    session.run(
+        "CREATE OR REPLACE TEMP TABLE ck_treated AS "  # noqa: S608  (built from constants of this module)
         f"SELECT lower(coalesce(action, 'none')) AS action, {weight} AS weight, "
         "CASE WHEN churned THEN 1.0 ELSE 0.0 END AS churned FROM ck_in_treatments "
-        f"WHERE churned IS NOT NULL AND decided < {moment} {known}"
+        f"WHERE churned IS NOT NULL AND decided < {moment} {condition}"
     )
-    business.run(in_dialect(_RATES))
-    found = {name: row for name, *row in business.rows(in_dialect(_SPREAD))}
-    control = next((found[name] for name in _NOTHING if name in found), None)
+    session.run(transpile_sql(_RATES))
+    groups = {name: row for name, *row in session.rows(transpile_sql(_SPREAD))}
+    control = next((groups[name] for name in _CONTROL_NAMES if name in groups), None)
     if control is None:
         return ()
-    how = (
-        "weighted by 1 / the probability of the decision"
-        if randomised
-        else "as the groups are: no propensities were recorded, so this is no experiment"
+    weighting = (
+        "weighted by inverse propensity"
+        if randomized
+        else "unweighted: without recorded propensities this is not an experiment"
     )
     effects = []
-    for name, (customers, rate, variance) in found.items():
-        if name in _NOTHING or customers < _FEWEST:
+    for name, (customers, rate, variance) in groups.items():
+        if name in _CONTROL_NAMES or customers < _FEWEST:
             continue
         value = float(rate) - float(control[1])
         half = Z95 * math.sqrt(float(variance) + float(control[2]))
@@ -121,8 +130,8 @@ def measure_effects(business: InsightsSession) -> tuple[MeasuredEffect, ...]:
                 value,
                 value - half,
                 value + half,
-                randomised,
-                f"share that left with the action less the share that left without, {how}",
+                randomized,
+                f"churn rate with the action - churn rate without, {weighting}",
             )
         )
-    return tuple(sorted(effects, key=lambda one: one.value))
+    return tuple(sorted(effects, key=lambda effect: effect.value))

@@ -1,14 +1,14 @@
-"""Groups of customers who behave alike, as centroids that need no library to assign by."""
+"""Behavior segments by k-means, stored as centroids."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from churnkit.errors import DataError
-from churnkit.insights.segmentation.segments import Segment, summed
+from churnkit.insights.segmentation.segments import Segment, summarize_segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,38 +16,39 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.contracts.schema.column import Column
-    from churnkit.insights.customer_base import Base
+    from churnkit.insights.customer_base import CustomerBase
 
-__all__ = ["Clusters", "cluster_rows", "find_clusters", "segments_of"]
+__all__ = ["Clusters", "assign_segments", "find_clusters", "fit_clusters"]
 
 _MOST_FITTED = 10_000
 _MEASURED = 2_000
 _NUMBERS = (3, 4, 5, 6)
+_FEWEST = 60
 _CLEAR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """Centroids of customers who behave alike.
+    """Centroids of behavior segments.
 
     Parameters
     ----------
     columns
-        Names of the columns that are read, in the order of the centroids.
+        Names of the numeric columns, in the order of the centroids, (c,).
     fill
-        What stands in for a missing value, (c,).
+        Replacement of missing values, (c,).
     bends
-        Whether a column is taken on a logarithmic scale, (c,).
+        Whether a column is log-transformed, (c,).
     middle, spread
-        What is taken off and divided by after that, (c,).
+        Mean and standard deviation for scaling, (c,).
     centroids
-        (k, c).
+        Centroids on the scaled columns, (k, c).
     names
-        (k,) made of the traits that set each apart.
+        Names made of the features farthest from average, (k,).
     silhouette
-        Mean silhouette, -1 to 1: how far apart the groups lie.
+        Mean silhouette, -1 to 1.
     stability
-        Adjusted Rand index of two fits on separate halves, 0 to 1.
+        Adjusted Rand index of fits on two halves of the customers, 0 to 1.
     """
 
     columns: tuple[str, ...]
@@ -61,25 +62,32 @@ class Clusters:
     stability: float
 
     def assign(self, rows: ArrayLike) -> NDArray[np.int64]:
-        """Return the nearest centroid of each row, with numpy alone.
+        """Return the nearest centroid of each row.
 
         Parameters
         ----------
         rows : (n, c) values of `columns`, missing as NaN
 
+        Returns
+        -------
+        ndarray of int64, (n,)
+            Position of the centroid.
+
         Examples
         --------
-        >>> one = Clusters(
+        >>> clusters = Clusters(
         ...     ("uses",), (0.0,), (False,), (0.0,), (1.0,), ((0.0,), (9.0,)), ("few", "many"), 1.0, 1.0
         ... )
-        >>> one.assign([[1.0], [8.0], [float("nan")]])
+        >>> clusters.assign([[1.0], [8.0], [float("nan")]])
         array([0, 1, 0])
-        >>> Clusters.from_dict(one.to_dict()) == one
+        >>> Clusters.from_dict(clusters.to_dict()) == clusters
         True
         """
         scaled = _scaled(np.asarray(rows, dtype=np.float64), self)
         centroids = np.array(self.centroids)
-        distance = np.stack([((scaled - one) ** 2).sum(axis=1) for one in centroids], axis=1)
+        distance = np.stack(
+            [((scaled - centroid) ** 2).sum(axis=1) for centroid in centroids], axis=1
+        )
         nearest: NDArray[np.int64] = distance.argmin(axis=1).astype(np.int64)
         return nearest
 
@@ -92,128 +100,138 @@ class Clusters:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Clusters:
-        """Rebuild centroids from `to_dict`.
+        """Restore centroids from `to_dict`.
 
         Raises
         ------
         ValueError
-            If the parts do not fit together.
+            If shapes differ or a number is not finite.
         """
         parts: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in data.items()
         }  # fmt: skip
         parts["centroids"] = tuple(tuple(row) for row in data["centroids"])
-        found = cls(**parts)
-        width, numbers = len(found.columns), (found.fill, found.middle, found.spread, found.bends)
-        centroids = np.array(found.centroids, dtype=np.float64)
-        if centroids.shape != (len(found.names), width) or any(len(n) != width for n in numbers):
-            raise ValueError("the centroids do not fit their columns and names")
+        clusters = cls(**parts)
+        width = len(clusters.columns)
+        numbers = (clusters.fill, clusters.middle, clusters.spread, clusters.bends)
+        centroids = np.array(clusters.centroids, dtype=np.float64)
+        if centroids.shape != (len(clusters.names), width) or any(len(n) != width for n in numbers):
+            raise ValueError("the shapes of centroids, columns and names do not match")
         if not (np.isfinite(centroids).all() and np.isfinite(np.array(numbers[:3])).all()):
-            raise ValueError("the centroids are not finite")
-        return found
+            raise ValueError("centroids and scales must be finite")
+        return clusters
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _scaled(rows: NDArray[np.float64], how: Clusters) -> NDArray[np.float64]:
-    filled = np.where(np.isnan(rows), np.array(how.fill), rows)
-    bent = np.where(np.array(how.bends), np.log1p(np.maximum(filled, 0.0)), filled)
-    scaled: NDArray[np.float64] = (bent - np.array(how.middle)) / np.array(how.spread)
+def _scaled(rows: NDArray[np.float64], scaling: Clusters) -> NDArray[np.float64]:
+    filled = np.where(np.isnan(rows), np.array(scaling.fill), rows)
+    bent = np.where(np.array(scaling.bends), np.log1p(np.maximum(filled, 0.0)), filled)
+    scaled: NDArray[np.float64] = (bent - np.array(scaling.middle)) / np.array(scaling.spread)
     return scaled
 
 
-def find_clusters(base: Base, *, seed: int = 0) -> tuple[Clusters, tuple[Segment, ...]]:
-    """Group customers by what they do (k-means on scaled numbers).
+def find_clusters(base: CustomerBase, *, seed: int = 0) -> tuple[Clusters, tuple[Segment, ...]]:
+    """Find behavior segments by k-means on scaled numeric features.
 
-    Of 3 to 6 groups the number is taken whose silhouette times stability is highest: groups
-    that lie apart and come out again on other customers.
+    The number of segments, 3 to 6, maximizes silhouette times stability.
 
     Parameters
     ----------
     base
-        Scored customers; numbers and no categories are read.
+        Scored customer base.
     seed
-        The same seed gives the same groups.
+        Random seed.
 
     Returns
     -------
-    The centroids, and each group summed up, the largest first.
+    clusters : Clusters
+    segments : tuple of Segment, the largest first
 
     Raises
     ------
     DataError
-        If there are fewer than 60 customers or 2 columns of numbers that vary.
+        If there are fewer than 60 customers or fewer than 2 numeric features that vary.
     """
-    found = cluster_rows(base.columns, base.matrix, seed=seed)
-    return found, segments_of(base, found)
+    clusters = fit_clusters(base.columns, base.matrix, seed=seed)
+    return clusters, assign_segments(base, clusters)
 
 
-def segments_of(base: Base, clusters: Clusters) -> tuple[Segment, ...]:
-    """Sum up the groups of known centroids, the largest first; groups of nobody are left out."""
+def assign_segments(base: CustomerBase, clusters: Clusters) -> tuple[Segment, ...]:
+    """Assign customers to the nearest centroids and summarize each segment, the largest first."""
     names = [column.name for column in base.columns]
-    places = [names.index(name) for name in clusters.columns]
-    group = clusters.assign(base.matrix[:, places])
+    features = [names.index(name) for name in clusters.columns]
+    group = clusters.assign(base.matrix[:, features])
     segments = [
-        summed(base, name, group == place)
-        for place, name in enumerate(clusters.names)
-        if (group == place).any()
+        summarize_segment(base, name, group == number)
+        for number, name in enumerate(clusters.names)
+        if (group == number).any()
     ]
-    return tuple(sorted(segments, key=lambda one: -one.customers))
+    return tuple(sorted(segments, key=lambda segment: -segment.customers))
 
 
-def cluster_rows(
+def fit_clusters(
     columns: Sequence[Column], matrix: NDArray[np.float64], *, seed: int = 0
 ) -> Clusters:
-    """Find the centroids of `find_clusters` in encoded features (n, f).
+    """Fit the centroids of `find_clusters`.
+
+    Parameters
+    ----------
+    columns
+        Features (f).
+    matrix : (n, f) encoded features
+    seed
+        Random seed.
+
+    Returns
+    -------
+    Clusters
+        Centroids, names and quality.
 
     Raises
     ------
     DataError
-        If there are fewer than 60 customers or 2 columns of numbers that vary.
+        If there are fewer than 60 customers or fewer than 2 numeric features that vary.
     """
-    places = [
-        place
-        for place, column in enumerate(columns)
-        if not column.is_category and column.type != "boolean" and _varies(matrix[:, place])
+    features = [
+        feature
+        for feature, column in enumerate(columns)
+        if not column.is_category and column.type != "boolean" and _varies(matrix[:, feature])
     ]
-    if len(places) < 2 or len(matrix) < 10 * max(_NUMBERS):
-        raise DataError(
-            "the customers",
-            ["groups of behaviour need 60 customers and two columns of numbers that vary"],
+    if len(features) < 2 or len(matrix) < _FEWEST:
+        problem = (
+            f"behavior segments require at least {_FEWEST} customers and 2 numeric features that "
+            f"vary, got {len(matrix)} and {len(features)}"
         )
-    rows = matrix[:, places]
-    read = [columns[place] for place in places]
-    how = _scaling([column.name for column in read], rows)
+        raise DataError("the customers", [problem])
+    rows = matrix[:, features]
+    chosen_columns = [columns[feature] for feature in features]
+    scaling = _scaling([column.name for column in chosen_columns], rows)
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(rows))[:_MOST_FITTED])
-    scaled = _scaled(rows[chosen], how)
-    centroids, silhouette, stability = _best(scaled, seed, rng)
-    return Clusters(
-        how.columns,
-        how.fill,
-        how.bends,
-        how.middle,
-        how.spread,
-        tuple(tuple(map(float, row)) for row in centroids),
-        _names(read, centroids),
-        silhouette,
-        stability,
+    centroids, silhouette, stability = _best(_scaled(rows[chosen], scaling), seed, rng)
+    return replace(
+        scaling,
+        centroids=tuple(tuple(map(float, row)) for row in centroids),
+        names=_names(chosen_columns, centroids),
+        silhouette=silhouette,
+        stability=stability,
     )
 
 
 def _varies(values: NDArray[np.float64]) -> bool:
-    known = values[~np.isnan(values)]
-    return len(known) > 0.5 * len(values) and float(known.std()) > 0
+    present = values[~np.isnan(values)]
+    return len(present) > 0.5 * len(values) and float(present.std()) > 0
 
 
 def _scaling(names: Sequence[str], rows: NDArray[np.float64]) -> Clusters:
     fill = np.nanmedian(rows, axis=0)
     filled = np.where(np.isnan(rows), fill, rows)
     top, middle = filled.max(axis=0), np.maximum(fill, 1e-9)
-    # What has a long tail and no negative values is compared on a logarithmic scale.
+    # Long-tailed columns without negative values are log-transformed.
     bends = (filled.min(axis=0) >= 0) & (top > 8 * middle)
     bent = np.where(bends, np.log1p(np.maximum(filled, 0.0)), filled)
     spread = bent.std(axis=0)
@@ -239,36 +257,38 @@ def _best(
     order = rng.permutation(len(scaled))
     halves = scaled[order[::2]], scaled[order[1::2]]
     measured = scaled[order[:_MEASURED]]
-    tried = []
+    candidates = []
     for number in _NUMBERS:
         model = KMeans(number, n_init=4, random_state=seed).fit(scaled)
         pair = [KMeans(number, n_init=4, random_state=seed).fit(half) for half in halves]
-        stable = float(
+        stability = float(
             adjusted_rand_score(pair[0].predict(measured), pair[1].predict(measured))
         )  # fmt: skip
         groups = model.predict(measured)
-        apart = float(silhouette_score(measured, groups)) if len(set(groups.tolist())) > 1 else 0.0
-        tried.append((apart * max(stable, 0.0), model.cluster_centers_, apart, stable))
-    _, centroids, apart, stable = max(tried, key=lambda one: one[0])
-    return centroids, apart, stable
+        several = len(set(groups.tolist())) > 1
+        silhouette = float(silhouette_score(measured, groups)) if several else 0.0
+        score = silhouette * max(stability, 0.0)
+        candidates.append((score, model.cluster_centers_, silhouette, stability))
+    _, centroids, silhouette, stability = max(candidates, key=lambda candidate: candidate[0])
+    return centroids, silhouette, stability
 
 
 def _names(columns: Sequence[Column], centroids: NDArray[np.float64]) -> tuple[str, ...]:
-    """Name each group by the two traits in which it lies farthest from the middle."""
-    found: list[str] = []
+    """Name each group by the two features farthest from average."""
+    names: list[str] = []
     for row in centroids:
         order = np.argsort(-np.abs(row), kind="stable")
         traits = [
-            f"{'high' if row[place] > 0 else 'low'} {_lower(columns[place].title)}"
-            for place in order.tolist()
-            if abs(row[place]) >= _CLEAR
+            f"{'high' if row[at] > 0 else 'low'} {_lower_first(columns[at].title)}"
+            for at in order.tolist()
+            if abs(row[at]) >= _CLEAR
         ][:2]
-        name = ", ".join(traits) or "average in everything"
+        name = ", ".join(traits) or "average in all features"
         name = name[:1].upper() + name[1:]
-        found.append(name if name not in found else f"{name} ({found.count(name) + 1})")
-    return tuple(found)
+        names.append(name if name not in names else f"{name} ({names.count(name) + 1})")
+    return tuple(names)
 
 
-def _lower(title: str) -> str:
-    # An abbreviation such as NPS keeps its capitals.
+def _lower_first(title: str) -> str:
+    # Abbreviations such as NPS stay in capitals.
     return title if title[:2].isupper() else title[:1].lower() + title[1:]

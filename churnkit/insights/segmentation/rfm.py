@@ -1,20 +1,20 @@
-"""Buyers by how lately, how often and for how much they ordered."""
+"""RFM segments: buyers by recency, frequency and monetary value of their orders."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.sql_session import in_dialect
+from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
     from churnkit.insights.sql_session import InsightsSession
 
-__all__ = ["QUERIES", "BuyerSegment", "measure_rfm", "named"]
+__all__ = ["QUERIES", "BuyerSegment", "measure_rfm", "segment_name"]
 
-# Fifths: 5 is the latest, the most frequent, the highest.
+# Quintiles: 5 is the most recent, the most frequent, the highest spend.
 _SCORED = """
-WITH own AS (
+WITH totals AS (
   SELECT o.customer, max(CASE WHEN o.is_order THEN o.happened END) AS last_at,
     count(CASE WHEN o.is_order THEN 1 END) AS orders, sum(o.amount) AS spent
   FROM ck_orders AS o CROSS JOIN ck_span AS p
@@ -24,7 +24,7 @@ WITH own AS (
     ntile(5) OVER (ORDER BY last_at, customer) AS r,
     ntile(5) OVER (ORDER BY orders, spent, customer) AS f,
     ntile(5) OVER (ORDER BY spent, customer) AS m
-  FROM own WHERE orders > 0
+  FROM totals WHERE orders > 0
 ), again AS (
   SELECT DISTINCT o.customer FROM ck_orders AS o CROSS JOIN ck_span AS p
   WHERE o.is_order AND o.happened >= p.begin_at AND o.happened < p.until_at
@@ -38,13 +38,13 @@ GROUP BY s.r, s.f, s.m
 QUERIES = {"scored": _SCORED}
 
 _ADVICE = {
-    "Champions": "Thank them, and ask them to recommend you",
-    "Loyal": "Offer what goes with what they buy",
-    "Newcomers": "Help them to a second order",
-    "Promising": "Give a reason to come back soon",
-    "Slipping away": "Remind them while they still know you",
-    "At risk, once valuable": "Win back in person",
-    "Asleep": "One cheap reminder, then leave in peace",
+    "Champions": "Thank them and ask for referrals",
+    "Loyal": "Cross-sell related products",
+    "Newcomers": "Encourage a second order",
+    "Promising": "Offer a reason to return soon",
+    "Slipping away": "Send a reminder",
+    "At risk, once valuable": "Win back with a personal contact",
+    "Asleep": "One low-cost reminder",
 }
 
 
@@ -55,13 +55,13 @@ class BuyerSegment:
     Parameters
     ----------
     name
-        Made of recency and frequency.
+        Name of the segment.
     customers, orders, spent
-        Sums up to the beginning of the last horizon.
+        Totals before the last horizon.
     silent
-        Share that did not order within the last horizon.
+        Share without an order within the last horizon.
     advice
-        What to do.
+        Suggested action.
     """
 
     name: str
@@ -76,13 +76,13 @@ class BuyerSegment:
         return asdict(self)
 
 
-def named(recency: int, frequency: int, money: int) -> str:
-    """Name a segment from its fifths, 1 to 5.
+def segment_name(recency: int, frequency: int, money: int) -> str:
+    """Return the name of a segment from its quintiles, 1 to 5.
 
     Examples
     --------
-    >>> named(5, 5, 5), named(5, 1, 2), named(1, 1, 1), named(1, 5, 5)
-    ('Champions', 'Newcomers', 'Asleep', 'At risk, once valuable')
+    >>> segment_name(5, 5, 5), segment_name(5, 1, 2), segment_name(1, 5, 5)
+    ('Champions', 'Newcomers', 'At risk, once valuable')
     """
     if recency >= 4:
         if frequency >= 4:
@@ -93,21 +93,21 @@ def named(recency: int, frequency: int, money: int) -> str:
     return "At risk, once valuable" if frequency >= 4 or money == 5 else "Asleep"
 
 
-def measure_rfm(business: InsightsSession) -> tuple[BuyerSegment, ...]:
-    """Segment the buyers in ``ck_orders`` as they stood one horizon ago, and see who came back."""
+def measure_rfm(session: InsightsSession) -> tuple[BuyerSegment, ...]:
+    """Segment the buyers in ``ck_orders`` as of one horizon ago, with the share that did not return."""
     import datetime as dt
 
-    days = business.settings.horizon_days
-    business.span(business.as_of - dt.timedelta(days=days), business.as_of)
+    days = session.settings.horizon_days
+    session.set_span(session.as_of - dt.timedelta(days=days), session.as_of)
     sums: dict[str, list[float]] = {}
-    for r, f, m, *numbers in business.rows(in_dialect(_SCORED)):
-        own = sums.setdefault(named(int(r), int(f), int(m)), [0.0] * 4)
-        for place, number in enumerate(numbers):
-            own[place] += float(number)
-    found = [
+    for r, f, m, *numbers in session.rows(transpile_sql(_SCORED)):
+        totals = sums.setdefault(segment_name(int(r), int(f), int(m)), [0.0] * 4)
+        for at, number in enumerate(numbers):
+            totals[at] += float(number)
+    segments = [
         BuyerSegment(
             name, int(customers), int(orders), spent, silent / customers, _ADVICE[name]
         )
         for name, (customers, orders, spent, silent) in sums.items()
     ]  # fmt: skip
-    return tuple(sorted(found, key=lambda one: (-one.spent, one.name)))
+    return tuple(sorted(segments, key=lambda segment: (-segment.spent, segment.name)))

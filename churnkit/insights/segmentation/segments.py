@@ -1,4 +1,4 @@
-"""Segments of scored customers: value and risk, and the groups that leave far more than others."""
+"""Segments of a scored base: value by risk, and pairs of traits with high churn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.insights.customer_base import decoded, shown_action
+from churnkit.insights.customer_base import best_action
 from churnkit.insights.figure import Z95
 
 if TYPE_CHECKING:
@@ -17,12 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from churnkit.insights.customer_base import Base
+    from churnkit.insights.customer_base import CustomerBase
 
-__all__ = ["Segment", "find_groups", "segments_to_frame", "summed", "value_risk"]
+__all__ = ["Segment", "find_groups", "segments_to_frame", "summarize_segment", "value_risk"]
 
-FEWEST = 5
-"""Segments with fewer customers are not shown."""
 _MOST_LEVELS = 12
 _LEAST_LIFT = 1.3
 _FEWEST_IN_GROUP = 30
@@ -30,26 +28,26 @@ _FEWEST_IN_GROUP = 30
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Some customers, summed up.
+    """Totals of a group of customers.
 
     Parameters
     ----------
     name
-        Made of their traits.
+        Name made of traits.
     customers, share
-        How many, and of all.
+        Number of customers, and share of the base.
     churn
-        Mean predicted probability of churn.
+        Mean churn probability.
     observed
-        Share that really left; None where that is not known.
+        Observed churn rate; None without the label.
     value
-        What they are worth a period together, in money; None without a value.
+        Total value of one period, in money; None without a value column.
     at_risk
-        Sum of value times probability.
+        Sum of value times churn probability.
     action, gain
-        The action that gains most among them, and its expected gain; empty and 0 without one.
+        Action with the highest expected gain among them, and that gain; empty and 0 if none.
     rows
-        Which customers, (n,); not part of `to_dict`.
+        Mask of the customers, (n,); not part of `to_dict`.
     """
 
     name: str
@@ -69,16 +67,16 @@ class Segment:
 
 
 def segments_to_frame(segments: Sequence[Segment]) -> pd.DataFrame:
-    """Return a pandas frame, one row a segment."""
+    """Return a pandas frame with one row per segment."""
     import pandas as pd
 
     return pd.DataFrame([segment.to_dict() for segment in segments])
 
 
-def summed(base: Base, name: str, rows: NDArray[np.bool_]) -> Segment:
-    """Sum some customers up."""
+def summarize_segment(base: CustomerBase, name: str, rows: NDArray[np.bool_]) -> Segment:
+    """Compute the totals of some customers."""
     count = int(rows.sum())
-    action, gain = shown_action(base.planned, rows)
+    action, gain = best_action(base.planned, rows)
     at_risk = base.at_risk
     return Segment(
         name,
@@ -97,54 +95,67 @@ def summed(base: Base, name: str, rows: NDArray[np.bool_]) -> Segment:
 _RISKS = ("high risk", "medium risk", "low risk")
 _VALUES = ("high value", "medium value", "low value")
 _ADVICE = {
-    ("high value", "high risk"): "Save first",
-    ("high value", "medium risk"): "Look after",
+    ("high value", "high risk"): "Retain first",
+    ("high value", "medium risk"): "Nurture",
     ("high value", "low risk"): "Keep and grow",
-    ("medium value", "high risk"): "Save where it pays",
-    ("medium value", "medium risk"): "Watch",
+    ("medium value", "high risk"): "Retain if profitable",
+    ("medium value", "medium risk"): "Monitor",
     ("medium value", "low risk"): "Grow",
-    ("low value", "high risk"): "Let a cheap action decide",
-    ("low value", "medium risk"): "Watch at no cost",
-    ("low value", "low risk"): "Leave in peace",
+    ("low value", "high risk"): "Low-cost action only",
+    ("low value", "medium risk"): "Monitor only",
+    ("low value", "low risk"): "Leave alone",
 }
 
 
-def value_risk(base: Base) -> tuple[Segment, ...]:
-    """Cross thirds of value with three levels of risk; nine segments, the most urgent first.
+def value_risk(base: CustomerBase) -> tuple[Segment, ...]:
+    """Cross thirds of value with three levels of risk.
 
-    High risk is 1.5 times the mean probability or more, low risk below three quarters of it.
-    Without a value there is nothing to cross, and the result is empty.
-    """
-    if base.value is None or not len(base):
-        return ()
-    low, high = np.quantile(base.value, [1 / 3, 2 / 3])
-    worth = np.where(base.value > high, 0, np.where(base.value > low, 1, 2))
-    mean = float(base.probability.mean())
-    p = base.probability
-    risk = np.where(p >= 1.5 * mean, 0, np.where(p >= 0.75 * mean, 1, 2))
-    found = []
-    for v, value in enumerate(_VALUES):
-        for r, level in enumerate(_RISKS):
-            name = f"{_ADVICE[value, level]}: {value}, {level}"
-            found.append(summed(base, name, (worth == v) & (risk == r)))
-    return tuple(found)
-
-
-def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
-    """Find pairs of traits whose holders leave far more often than either trait alone explains.
-
-    Traits are categories and yes/no columns: who customers are, not what they did. A pair is
-    kept if its churn lies above everybody's by a factor of 1.3 and if the two traits together
-    raise the log-odds by more than each does alone, ``logit(both) - logit(first only) -
-    logit(second only) + logit(neither)``, beyond chance at the 5% level after as many looks as
-    there were pairs (Bonferroni). Of pairs with nearly the same customers the stronger one stays.
+    High risk is at least 1.5 times the mean churn probability, low risk below 0.75 times.
 
     Parameters
     ----------
     base
-        Scored customers; who really left is used where it is known.
+        Scored customer base.
+
+    Returns
+    -------
+    tuple of Segment
+        Nine segments, high value and high risk first; empty without a value column.
+    """
+    if base.value is None or not len(base):
+        return ()
+    low, high = np.quantile(base.value, [1 / 3, 2 / 3])
+    third = np.where(base.value > high, 0, np.where(base.value > low, 1, 2))
+    mean = float(base.probability.mean())
+    p = base.probability
+    risk = np.where(p >= 1.5 * mean, 0, np.where(p >= 0.75 * mean, 1, 2))
+    segments = []
+    for v, value in enumerate(_VALUES):
+        for r, level in enumerate(_RISKS):
+            name = f"{_ADVICE[value, level]}: {value}, {level}"
+            segments.append(summarize_segment(base, name, (third == v) & (risk == r)))
+    return tuple(segments)
+
+
+def find_groups(base: CustomerBase, *, top: int = 5) -> tuple[Segment, ...]:
+    """Find pairs of traits with more churn than either trait alone explains.
+
+    Traits are values of categorical and boolean features. A pair is kept if its churn rate is at
+    least 1.3 times the overall rate and the interaction of the two traits in the log-odds, ``logit(both) - logit(first only) -
+    logit(second only) + logit(neither)``, is significant at the 5% level after a Bonferroni
+    correction for the number of pairs. Of pairs with nearly the same customers the stronger stays.
+
+    Parameters
+    ----------
+    base
+        Scored customer base; observed churn is used where available.
     top
-        How many at most, those farthest beyond chance first.
+        Maximum number of segments.
+
+    Returns
+    -------
+    tuple of Segment
+        The most significant first.
     """
     outcome = base.probability if base.churned is None else base.churned
     overall = float(outcome.mean()) if len(base) else 0.0
@@ -152,7 +163,7 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
     pairs = [
         (one, two) for one, two in combinations(traits, 2) if one[0] != two[0]
     ]  # fmt: skip
-    limit = _limit(len(pairs))
+    limit = _critical_value(len(pairs))
     scored = []
     for (_, first, first_rows), (_, second, second_rows) in pairs:
         rows = first_rows & second_rows
@@ -162,21 +173,21 @@ def find_groups(base: Base, *, top: int = 5) -> tuple[Segment, ...]:
         rate = float(outcome[rows].mean())
         if rate < _LEAST_LIFT * overall:
             continue
-        beyond = _interaction(outcome, first_rows, second_rows)
-        if beyond > limit:
-            scored.append((beyond, f"{first}, {second}", rows))
-    scored.sort(key=lambda one: (-one[0], one[1]))
+        z = _interaction(outcome, first_rows, second_rows)
+        if z > limit:
+            scored.append((z, f"{first}, {second}", rows))
+    scored.sort(key=lambda pair: (-pair[0], pair[1]))
     kept: list[tuple[str, NDArray[np.bool_]]] = []
     for _, name, rows in scored:
         if len(kept) < top and all(_overlap(rows, other) < 0.6 for _, other in kept):
             kept.append((name, rows))
-    return tuple(summed(base, name, rows) for name, rows in kept)
+    return tuple(summarize_segment(base, name, rows) for name, rows in kept)
 
 
 def _interaction(
     outcome: NDArray[np.float64], first: NDArray[np.bool_], second: NDArray[np.bool_]
 ) -> float:
-    """Return by how many standard errors two traits together raise the log-odds."""
+    """Return the z-score of the interaction of two traits in the log-odds."""
     total = variance = 0.0
     for rows, sign in (
         (first & second, 1.0),
@@ -189,7 +200,7 @@ def _interaction(
             return 0.0
         mean = min(max(float(outcome[rows].mean()), 0.5 / count), 1.0 - 0.5 / count)
         odds = mean * (1.0 - mean)
-        # Of outcomes the spread is binomial; probabilities lie closer together.
+        # Binomial for outcomes; smaller for probabilities.
         spread = float(outcome[rows].var()) or odds
         total += sign * float(np.log(mean / (1.0 - mean)))
         variance += spread / (count * odds * odds)
@@ -200,19 +211,19 @@ def _overlap(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
     return float((one & two).sum()) / float(min(one.sum(), two.sum()))
 
 
-def _limit(looks: int) -> float:
+def _critical_value(pairs: int) -> float:
     from scipy.stats import norm
 
-    return float(norm.isf(0.025 / looks)) if looks else Z95
+    return float(norm.isf(0.025 / pairs)) if pairs else Z95
 
 
-def _traits(base: Base) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
-    for place, column in enumerate(base.columns):
+def _traits(base: CustomerBase) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
+    for feature, column in enumerate(base.columns):
         if not column.is_category and column.type != "boolean":
             continue
-        values = base.matrix[:, place]
+        values = base.matrix[:, feature]
         levels = np.unique(values[~np.isnan(values)])
         if not 2 <= len(levels) <= _MOST_LEVELS:
             continue
         for level in levels.tolist():
-            yield place, column.describe(decoded(column, level)), values == level
+            yield feature, column.say(column.decoded(level)), values == level

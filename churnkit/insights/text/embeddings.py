@@ -1,4 +1,4 @@
-"""Vectors of texts by a model in a local folder; nothing is ever fetched."""
+"""Sentence embeddings from a model in a local folder; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ def load_embedder(path: str | os.PathLike[str]) -> Embedder:
     Parameters
     ----------
     path
-        A folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json``, as
-        ``StaticModel.save_pretrained`` writes it. Any other model does as well: give
+        Folder with ``config.json``, ``model.safetensors`` and ``tokenizer.json``, as
+        ``StaticModel.save_pretrained`` writes it. For any other model pass
         `find_themes` a function from texts to vectors.
 
     Returns
     -------
-    A function from texts to vectors, (n, d); a text without a known word has the vector 0.
+    callable
+        Function from texts to vectors, (n, d); zero for a text without known words.
 
     Raises
     ------
     DataError
-        If the folder is not there, or is no such model.
+        If the folder or a file is missing, or cannot be read.
     MissingExtraError
         If the extra ``embeddings`` is not installed.
     """
     folder = Path(path)
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
-        # Asked first: the library would take a name that is no folder for one on a hub.
-        what = f"has no {missing[0]}" if folder.is_dir() else "is no folder"
+        # Checked first: the library would look up any other name on a model hub.
+        problem = f"has no {missing[0]}" if folder.is_dir() else "is not a folder"
         raise DataError(
             "the sentence model",
-            [f"{folder} {what}: name a folder of a Model2Vec model, with {', '.join(_FILES)}"],
+            [f"{folder} {problem}: expected a Model2Vec model with {', '.join(_FILES)}"],
         )
     try:
         from model2vec import StaticModel
@@ -58,7 +59,7 @@ def load_embedder(path: str | os.PathLike[str]) -> Embedder:
         raise MissingExtraError("embeddings", "model2vec") from None
     try:
         model = StaticModel.from_pretrained(folder, force_download=False)
-    except Exception as error:  # noqa: BLE001  (three libraries read these files, each errs its own way)
+    except Exception as error:  # noqa: BLE001  (three libraries read these files and raise different errors)
         raise DataError(
             "the sentence model", [f"{folder} cannot be read ({type(error).__name__})"]
         ) from None
@@ -66,7 +67,7 @@ def load_embedder(path: str | os.PathLike[str]) -> Embedder:
     def embed(texts: Sequence[str]) -> NDArray[np.float64]:
         if not len(texts):
             return np.zeros((0, model.dim))
-        found = model.encode(list(texts), use_multiprocessing=False)
-        return np.nan_to_num(np.asarray(found, dtype=np.float64))
+        vectors = model.encode(list(texts), use_multiprocessing=False)
+        return np.nan_to_num(np.asarray(vectors, dtype=np.float64))
 
     return embed

@@ -1,4 +1,4 @@
-"""Texts that may be shown: without mails, links, numbers, names and rare words."""
+"""Mask email addresses, links, numbers, names and rare words in texts."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _PRONOUNS = {"i", "i'm", "i've", "i'd", "i'll"}
 
 
 class Masker:
-    """Masks what could name a person, by the words of all texts together.
+    """Mask texts by the frequency of words in a collection.
 
-    A word is shown only if at least `fewest` texts use it, and, where it is written with a
-    capital, if texts use it in small letters as well: names are capitalised everywhere and rare.
-    Whatever holds a digit, mails, links and handles never are.
+    A word is kept if at least `fewest` texts contain it; a capitalized word only if as many contain
+    it in lower case, since names are always capitalized. Words with digits, email addresses, links
+    and handles are always masked.
 
     Parameters
     ----------
     texts
-        All texts.
+        The collection.
     fewest
-        How many texts must use a word.
+        Minimum number of texts with a word.
 
     Examples
     --------
@@ -43,33 +43,33 @@ class Masker:
     """
 
     def __init__(self, texts: Iterable[str], *, fewest: int = 5) -> None:
-        used: Counter[str] = Counter()
-        small: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
+        lower_counts: Counter[str] = Counter()
         for text in texts:
             words = set(_WORD.findall(text))
-            used.update({word.lower() for word in words})
-            small.update({word for word in words if word.islower()})
-        self._shown = {word for word, count in used.items() if count >= fewest}
-        self._small = {word for word, count in small.items() if count >= fewest}
-        self._small |= _PRONOUNS | COMMON
+            counts.update({word.lower() for word in words})
+            lower_counts.update({word for word in words if word.islower()})
+        self._frequent = {word for word, count in counts.items() if count >= fewest}
+        self._frequent_lower = {word for word, count in lower_counts.items() if count >= fewest}
+        self._frequent_lower |= _PRONOUNS | COMMON
 
     def mask(self, text: str) -> str:
-        """Return a text with what must not be shown replaced."""
+        """Return the masked text."""
         text = " ".join(text.split())
         text = _MAIL.sub("[mail]", text)
         text = _LINK.sub("[link]", text)
         text = _HANDLE.sub("[name]", text)
         text = _NUMBER.sub("[number]", text)
-        # What the steps before put there is left as it is.
+        # Placeholders from the steps above stay.
         parts = re.split(r"(\[(?:mail|link|name|number)\])", text)
         masked = [
-            part if place % 2 else _WORD.sub(self._word, part) for place, part in enumerate(parts)
+            part if at % 2 else _WORD.sub(self._mask_word, part) for at, part in enumerate(parts)
         ]
         return re.sub(r"\[\.\.\.\](?:\s+\[\.\.\.\])+", "[...]", "".join(masked))
 
-    def _word(self, found: re.Match[str]) -> str:
-        word = found[0]
+    def _mask_word(self, match: re.Match[str]) -> str:
+        word = match[0]
         lower = word.lower()
-        if word != lower and lower not in self._small:
+        if word != lower and lower not in self._frequent_lower:
             return "[name]"
-        return word if lower in self._shown or lower in _PRONOUNS else "[...]"
+        return word if lower in self._frequent or lower in _PRONOUNS else "[...]"

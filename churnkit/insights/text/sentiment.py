@@ -1,4 +1,4 @@
-"""Whether a text is content or not, learned from texts that came with a rating."""
+"""Sentiment classifier trained on rated texts."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _FEWEST_OF_EACH = 20
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Logistic regression on words and pairs of words (TF-IDF), as plain numbers.
+    """Logistic regression on TF-IDF of words and word pairs.
 
-    No word list is built in: what counts as content is learned from this company's own ratings,
-    in its own language. Scoring needs numpy alone.
+    No word list is built in: sentiment is learned from the company's own ratings, in any language.
+    Scoring requires only numpy.
 
     Parameters
     ----------
     weight
-        For each term: its inverse document frequency and its coefficient.
+        Inverse document frequency and coefficient of each term.
     intercept
         Log-odds of a text without known terms.
 
@@ -48,35 +48,38 @@ class Sentiment:
     intercept: float
 
     @classmethod
-    def fit(cls, texts: Sequence[str], content: ArrayLike, *, seed: int = 0) -> Sentiment:
-        """Learn from texts whose writers were content or not.
+    def fit(cls, texts: Sequence[str], positive: ArrayLike, *, seed: int = 0) -> Sentiment:
+        """Fit the classifier.
 
         Parameters
         ----------
         texts
-            What was written, (n,).
-        content : (n,) whether its writer was content: a rating of 4 or 5, a recommendation
+            Texts, (n,).
+        positive : (n,) whether the rating is positive, such as 4 or 5 of 5
         seed
-            The same seed gives the same weights.
+            Random seed.
+
+        Returns
+        -------
+        Sentiment
+            The fitted classifier.
 
         Raises
         ------
         DataError
-            If there are fewer than 20 texts of either kind.
+            If there are fewer than 20 positive or 20 negative texts.
         """
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
-        wanted = np.asarray(content, dtype=bool)
-        if min(wanted.sum(), (~wanted).sum()) < _FEWEST_OF_EACH:
-            raise DataError(
+        labels = np.asarray(positive, dtype=bool)
+        if min(labels.sum(), (~labels).sum()) < _FEWEST_OF_EACH:
+            from churnkit.timeline.errors import refusal
+
+            raise refusal(
                 "the texts",
-                [
-                    (
-                        f"column 'content': fewer than {_FEWEST_OF_EACH} of one kind; give more texts "
-                        "with a rating"
-                    )
-                ],
+                f"{labels.sum()} positive and {(~labels).sum()} negative, at least {_FEWEST_OF_EACH} of "
+                "each are required: provide more texts with a rating",
             )
         vectorizer = TfidfVectorizer(
             tokenizer=tokens,
@@ -88,13 +91,13 @@ class Sentiment:
             sublinear_tf=True,
         )
         matrix = vectorizer.fit_transform(texts)
-        model = LogisticRegression(C=4.0, max_iter=500, random_state=seed).fit(matrix, wanted)
+        model = LogisticRegression(C=4.0, max_iter=500, random_state=seed).fit(matrix, labels)
         terms = vectorizer.get_feature_names_out().tolist()
         pairs = zip(vectorizer.idf_.tolist(), model.coef_[0].tolist(), strict=True)
         return cls(dict(zip(terms, pairs, strict=True)), float(model.intercept_[0]))
 
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return the probability that each text's writer is content, (n,)."""
+        """Return the probability of positive sentiment of each text, (n,)."""
         raw = np.array([self._raw(text) for text in texts], dtype=np.float64)
         return 1.0 / (1.0 + np.exp(-raw))
 
@@ -121,6 +124,6 @@ class Sentiment:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Sentiment:
-        """Rebuild a model from `to_dict`."""
+        """Restore a model from `to_dict`."""
         weight = {term: (pair[0], pair[1]) for term, pair in data["weight"].items()}
         return cls(weight, data["intercept"])

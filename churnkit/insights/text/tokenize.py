@@ -1,4 +1,4 @@
-"""Texts as words."""
+"""Split texts into words and stems."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ __all__ = ["COMMON", "stem", "tokens"]
 
 _WORD = re.compile(r"[^\W\d_]{2,}(?:['\N{RIGHT SINGLE QUOTATION MARK}]t)?")
 
-# English words that carry no theme. Of other languages only words in more than half of all texts
-# fall out.
+# English stop words. In other languages only words in more than half of all texts are dropped.
 COMMON = frozenset(
     """
     about above after again against all also although always am an and any are aren't as at be
@@ -25,12 +24,12 @@ COMMON = frozenset(
     through to too two under until up us use used very want wanted wants was wasn't way we well
     were weren't what when where which while who whom why will with without won't would wouldn't
     yet you your yours yourself yourselves please thank thanks look into
-    """.split()  # noqa: SIM905  (a word on each line would hide the list)
+    """.split()  # noqa: SIM905  (one word per line would be hard to read)
 )
 
 
 def tokens(text: str) -> list[str]:
-    """Split a text into words of two letters or more, in small letters; numbers fall out.
+    """Split a text into lower-case words of two letters or more, without numbers.
 
     Examples
     --------
@@ -46,7 +45,7 @@ _ENDINGS = ("ing", "ed", "es", "s")
 
 
 def stem(word: str) -> str:
-    """Take off the commonest endings, so that ``report`` and ``reports`` are one word.
+    """Remove common English endings, so that ``report`` and ``reports`` are one term.
 
     Examples
     --------

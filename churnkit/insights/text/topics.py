@@ -1,4 +1,4 @@
-"""What customers write about: themes with names, size, trend, mood, and who leaves."""
+"""Themes of texts: names, size, trend, sentiment, and share among churned customers."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ _LONGEST = 160
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """One theme.
+    """A theme of texts.
 
     Parameters
     ----------
     name
-        Its strongest words.
+        Strongest terms.
     terms
-        More of them, the strongest first.
+        More terms, the strongest first.
     texts
-        How many texts have it as their main theme.
+        Number of texts with this main theme.
     share
-        Of all texts.
+        Share of all texts.
     recent_share, earlier_share
-        Of the texts of the later and the earlier half of the time; None without times.
-    content
-        Mean probability that the writer is content; None without ratings.
-    leaver_share, stayer_share
-        Of the texts of those who left within the horizon, and of those who stayed; None where
-        that is not known.
+        Share of the later and the earlier half of the texts; None without times.
+    positive
+        Mean probability of positive sentiment; None without ratings.
+    churned_share, stayed_share
+        Share of texts of customers who churned within the horizon, and of those who stayed; None
+        if unknown.
     examples
         Typical texts, masked.
     """
@@ -65,17 +65,17 @@ class Theme:
     share: float
     recent_share: float | None
     earlier_share: float | None
-    content: float | None
-    leaver_share: float | None
-    stayer_share: float | None
+    positive: float | None
+    churned_share: float | None
+    stayed_share: float | None
     examples: tuple[str, ...]
 
     @property
     def lift(self) -> float | None:
-        """Share among leavers over share among stayers."""
-        if not self.leaver_share or not self.stayer_share:
+        """Share among churned customers divided by the share among the others."""
+        if not self.churned_share or not self.stayed_share:
             return None
-        return self.leaver_share / self.stayer_share
+        return self.churned_share / self.stayed_share
 
     def to_dict(self) -> dict[str, Any]:
         """Return the theme as JSON-able data."""
@@ -84,36 +84,36 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Themes:
-    """The themes, the largest first, and how they were found.
+    """Themes of a collection of texts, the largest first.
 
     Parameters
     ----------
     themes
-        Each with its figures.
+        The themes.
     texts
-        How many texts were read.
+        Number of texts with words.
     method
-        In words.
-    mood
-        What the mood was learned from, in words.
+        Method in words.
+    sentiment
+        Source of the sentiment labels in words.
     """
 
     themes: tuple[Theme, ...]
     texts: int
     method: str
-    mood: str
+    sentiment: str
 
     def to_dict(self) -> dict[str, Any]:
         """Return the themes as JSON-able data."""
         return {
             "texts": self.texts,
             "method": self.method,
-            "mood": self.mood,
+            "sentiment": self.sentiment,
             "themes": [theme.to_dict() for theme in self.themes],
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row a theme."""
+        """Return a pandas frame with one row per theme."""
         import pandas as pd
 
         return pd.DataFrame([theme.to_dict() for theme in self.themes])
@@ -122,51 +122,58 @@ class Themes:
 def find_themes(
     texts: Sequence[str],
     *,
-    content: ArrayLike | None = None,
-    when: ArrayLike | None = None,
-    left: ArrayLike | None = None,
+    positive: ArrayLike | None = None,
+    times: ArrayLike | None = None,
+    churned: ArrayLike | None = None,
     embed: Callable[[Sequence[str]], NDArray[np.float64]] | None = None,
     number: int | None = None,
     seed: int = 0,
 ) -> Themes:
-    """Find what texts are about.
+    """Find the themes of a collection of texts.
 
-    Words are weighted (TF-IDF) and split into parts that add up (NMF); the
-    number of parts is that whose strongest words stand together most often (NPMI) and which say
-    something of most texts. With `embed` the texts are grouped by the directions of their vectors
-    instead, so that texts which share no word but mean the same stand together; the number is
-    that whose groups are best apart (silhouette). They are named by the same words.
+    TF-IDF weights are factorized by non-negative matrix factorization (NMF). The number of themes
+    maximizes coherence (NPMI) plus the share of texts with a theme. With `embed`, texts are grouped
+    by k-means on their vectors instead, so that texts with the same meaning but other words belong
+    together; the number of themes then maximizes the silhouette. Themes are named by their words.
 
     Parameters
     ----------
     texts
-        What was written, (n,).
-    content : (n,) 1 content, 0 not, NaN unknown: from ratings or recommendations
-    when : (n,) times, of any kind that can be ordered
-    left : (n,) 1 if the writer left within the horizon, 0 if not, NaN unknown
+        Texts, (n,).
+    positive : (n,) 1 for a positive rating, 0 for a negative one, NaN if unknown
+    times : (n,) times of the texts, of any type that can be sorted
+    churned : (n,) 1 if the writer churned within the horizon, 0 if not, NaN if unknown
     embed
-        Gives a vector for each text: `churnkit.insights.load_embedder` of a local folder, or a
-        function of your own.
+        Function from texts to vectors, such as from `churnkit.insights.load_embedder`.
     number
-        How many themes; one of 4, 6, 8, 10 if None.
+        Number of themes; default: 4, 6, 8 or 10.
     seed
-        The same seed gives the same themes.
+        Random seed.
+
+    Returns
+    -------
+    Themes
+        Themes with at least one text.
 
     Raises
     ------
     DataError
-        If there are fewer than 60 texts with words, or `embed` does not give a vector for each.
+        If there are fewer than 60 texts with words, or `embed` returns invalid vectors.
 
     Notes
     -----
-    Without ratings, but with known leavers, the mood is that of writers who stayed: how likely a
-    writer of such words is still there. Without either there is none.
+    Without ratings, sentiment is learned from churn: the probability that the writer of such a text
+    stays. Without either there is no sentiment.
+
+    References
+    ----------
+    Lee and Seung (1999), Nature 401, 788-791 (NMF). Bouma (2009), GSCL 31-40 (NPMI).
     """
-    words = [tokens(text) for text in texts]
-    used = np.array([len(own) > 1 for own in words])
+    used = np.array([len(tokens(text)) > 1 for text in texts])
     if used.sum() < _FEWEST_TEXTS:
         raise DataError(
-            "the texts", [f"{used.sum()} have words; themes need {_FEWEST_TEXTS} or more"]
+            "the texts",
+            [f"themes require at least {_FEWEST_TEXTS} texts with words, got {used.sum()}"],
         )
     vocabulary, fitted, matrix = _weighted(texts, used, seed)
     weights, terms = (
@@ -175,43 +182,40 @@ def find_themes(
         else _factored(fitted, matrix, number, seed)
     )
     main = _main(weights)
-    mood, said = _mood(texts, content, left, seed)
+    sentiment, source = _sentiment(texts, positive, churned, seed)
     masker = Masker(texts)
-    found = [
+    themes = [
         _theme(
-            place, vocabulary, terms[place], weights[:, place], main,
-            texts=texts, masker=masker, mood=mood, when=when, left=left,
+            number, vocabulary, terms[number], weights[:, number], main,
+            texts=texts, masker=masker, sentiment=sentiment, times=times, churned=churned,
         )
-        for place in range(terms.shape[0])
+        for number in range(terms.shape[0])
     ]  # fmt: skip
-    found = [theme for theme in found if theme.texts]
-    how = "vectors of the texts, grouped" if embed else "TF-IDF and NMF"
+    themes = [theme for theme in themes if theme.texts]
+    method = "k-means on text embeddings" if embed else "TF-IDF and NMF"
     return Themes(
-        tuple(sorted(found, key=lambda theme: (-theme.texts, theme.name))),
+        tuple(sorted(themes, key=lambda theme: (-theme.texts, theme.name))),
         int(used.sum()),
-        f"{how}; {len(found)} themes; a text counts for its strongest one, "
-        f"{float((main < 0).mean()):.0%} have none",
-        said,
+        f"{method}; {len(themes)} themes; each text counts for its strongest theme, "
+        f"{float((main < 0).mean()):.0%} of texts have none",
+        source,
     )
 
 
 def _weighted(
     texts: Sequence[str], used: NDArray[np.bool_], seed: int
 ) -> tuple[list[str], Any, Any]:
-    """Weigh words on distinct texts, and return the matrices of these and of all.
-
-    A text that was written a hundred times shapes the themes once.
-    """
+    """Return the vocabulary and the TF-IDF matrices of the distinct texts and of all texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.preprocessing import normalize
 
     distinct = sorted({text for text, is_used in zip(texts, used.tolist(), strict=True) if is_used})
     if len(distinct) > _MOST_FITTED:
         rng = np.random.default_rng(seed)
-        places = np.sort(rng.choice(len(distinct), _MOST_FITTED, replace=False))
-        distinct = [distinct[place] for place in places.tolist()]
+        chosen = np.sort(rng.choice(len(distinct), _MOST_FITTED, replace=False))
+        distinct = [distinct[at] for at in chosen.tolist()]
     vectorizer = TfidfVectorizer(
-        tokenizer=_themed,
+        tokenizer=_theme_terms,
         token_pattern=None,
         lowercase=False,
         min_df=3 if len(distinct) >= _FEWEST_TEXTS else 1,
@@ -222,8 +226,8 @@ def _weighted(
     try:
         fitted = vectorizer.fit_transform(distinct)
     except ValueError:  # what scikit-learn says of texts that share no word
-        raise DataError("the texts", ["no word is in enough of them to make a theme"]) from None
-    kept = np.flatnonzero(_tied(fitted))
+        raise DataError("the texts", ["no word occurs in enough texts to form a theme"]) from None
+    kept = np.flatnonzero(_associated(fitted))
     if len(kept) < max(_NUMBERS):
         kept = np.arange(fitted.shape[1])
     words = _as_written(distinct)
@@ -236,9 +240,9 @@ def _weighted(
     )
 
 
-def _tied(matrix: Any) -> NDArray[np.bool_]:
-    """Tell which terms go with at least one other; phrases of courtesy go with all and none."""
-    counts, rows = _together(matrix)
+def _associated(matrix: Any) -> NDArray[np.bool_]:
+    """Return which terms are associated with another one; polite phrases are not."""
+    counts, rows = _cooccurrence(matrix)
     both = counts.toarray()
     alone = np.diag(both).copy()
     np.fill_diagonal(both, 0.0)
@@ -247,16 +251,16 @@ def _tied(matrix: Any) -> NDArray[np.bool_]:
     mutual = np.log(joint * rows / np.outer(alone, alone)) / -np.log(
         np.minimum(joint / rows, 0.999)
     )
-    tied: NDArray[np.bool_] = np.where(seen, mutual, -1.0).max(axis=1) >= _LEAST_TIE
-    return tied
+    associated: NDArray[np.bool_] = np.where(seen, mutual, -1.0).max(axis=1) >= _LEAST_TIE
+    return associated
 
 
-def _themed(text: str) -> list[str]:
+def _theme_terms(text: str) -> list[str]:
     return [stem(word) for word in tokens(text) if word not in COMMON]
 
 
 def _as_written(texts: Sequence[str]) -> dict[str, str]:
-    """Give each stem the word that is written most often for it."""
+    """Map each stem to its most frequent word."""
     counts: dict[str, Counter[str]] = {}
     for text in texts:
         for word in tokens(text):
@@ -269,27 +273,27 @@ def _as_written(texts: Sequence[str]) -> dict[str, str]:
 def _factored(
     fitted: Any, matrix: Any, number: int | None, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Split into parts; of several numbers take the one whose words belong together most."""
-    together = _together(fitted)
-    tried = []
+    """Factorize by NMF; the number of parts maximizes coherence plus coverage."""
+    counts = _cooccurrence(fitted)
+    candidates = []
     most = min(fitted.shape)
     for parts in sorted({min(parts, most) for parts in ((number,) if number else _NUMBERS)}):
         model = _nmf(parts, seed)
         weights = _projected(model.fit_transform(fitted), model)
-        coherence = np.mean([_coherence(row, together) for row in model.components_])
-        tried.append((float(coherence) + float((_main(weights) >= 0).mean()), model))
-    best = max(tried, key=lambda pair: pair[0])[1]
+        coherence = np.mean([_coherence(row, counts) for row in model.components_])
+        candidates.append((float(coherence) + float((_main(weights) >= 0).mean()), model))
+    best = max(candidates, key=lambda pair: pair[0])[1]
     return _projected(best.transform(matrix), best), best.components_
 
 
 def _projected(weights: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
-    """Scale weights to the length that each part has in a text of length one."""
+    """Scale weights to the norm of each part in a text of norm one."""
     scaled: NDArray[np.float64] = weights * np.linalg.norm(model.components_, axis=1)
     return scaled
 
 
 def _main(weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return each text's strongest part, -1 where none is strong."""
+    """Return each text's strongest part, -1 if none is strong enough."""
     return np.where(weights.max(axis=1) >= _LEAST_PART, weights.argmax(axis=1), -1)
 
 
@@ -306,102 +310,100 @@ def _grouped(
     number: int | None,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Group texts by the directions of their vectors; a text without one belongs to no group."""
+    """Cluster texts by the direction of their vectors; zero vectors belong to no cluster."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
     vectors = np.asarray(embed(texts), dtype=np.float64)
     if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-        raise DataError("embed", ["it must give a vector of finite numbers for each text"])
+        raise DataError("embed", ["must return one vector of finite numbers per text"])
     length = np.linalg.norm(vectors, axis=1)
-    known = np.flatnonzero(length > 0)
-    unit = vectors[known] / length[known, None]
+    nonzero = np.flatnonzero(length > 0)
+    unit = vectors[nonzero] / length[nonzero, None]
     distinct = np.unique(unit, axis=0)
     if len(distinct) < 2:
-        raise DataError("embed", ["all texts have one vector, so nothing tells them apart"])
+        raise DataError("embed", ["must return at least two different vectors"])
     if len(distinct) > _MOST_FITTED:
-        places = np.random.default_rng(seed).choice(len(distinct), _MOST_FITTED, replace=False)
-        distinct = distinct[np.sort(places)]
-    tried = []
+        chosen = np.random.default_rng(seed).choice(len(distinct), _MOST_FITTED, replace=False)
+        distinct = distinct[np.sort(chosen)]
+    candidates = []
     most = len(distinct)
     for parts in sorted({min(parts, most) for parts in ((number,) if number else _NUMBERS)}):
         groups = KMeans(max(parts, 2), n_init=4, random_state=seed).fit(distinct)
-        apart = 0.0  # where each vector is a group of its own
+        silhouette = 0.0  # undefined if each vector is its own cluster
         if parts < most:
             rng = np.random.RandomState(seed)
-            apart = silhouette_score(
+            silhouette = silhouette_score(
                 distinct, groups.labels_, sample_size=min(2_000, most), random_state=rng
             )
-        tried.append((float(apart), groups))
-    best = max(tried, key=lambda pair: pair[0])[1]
+        candidates.append((float(silhouette), groups))
+    best = max(candidates, key=lambda pair: pair[0])[1]
     middle = best.cluster_centers_
     middle = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
     weights = np.zeros((len(texts), len(middle)))
-    weights[known] = np.maximum(unit @ middle.T, 0.0)
+    weights[nonzero] = np.maximum(unit @ middle.T, 0.0)
     main = _main(weights)
-    whole = np.asarray(matrix.mean(axis=0)).ravel()
+    mean = np.asarray(matrix.mean(axis=0)).ravel()
     terms = np.stack(
         [
-            np.asarray(matrix[main == place].mean(axis=0)).ravel() - whole
-            if (main == place).any()
-            else -whole
-            for place in range(len(middle))
+            np.asarray(matrix[main == group].mean(axis=0)).ravel() - mean
+            if (main == group).any()
+            else -mean
+            for group in range(len(middle))
         ]
     )
     return weights, terms
 
 
-def _together(matrix: Any) -> Any:
-    """Count in how many texts two terms stand together."""
-    there = (matrix > 0).astype(np.float64)
-    return (there.T @ there).tocsr(), there.shape[0]
+def _cooccurrence(matrix: Any) -> Any:
+    """Return the number of texts with both of two terms, and the number of texts."""
+    present = (matrix > 0).astype(np.float64)
+    return (present.T @ present).tocsr(), present.shape[0]
 
 
-def _coherence(weights: NDArray[np.float64], together: Any) -> float:
-    """Mean normalised pointwise mutual information of a part's strongest terms."""
-    counts, rows = together
+def _coherence(weights: NDArray[np.float64], cooccurrence: Any) -> float:
+    """Return the mean normalized pointwise mutual information (NPMI) of the strongest terms."""
+    counts, rows = cooccurrence
     top = np.argsort(-weights, kind="stable")[:_TOP]
-    found = []
-    for one, two in combinations(top.tolist(), 2):
-        both, a, b = counts[one, two], counts[one, one], counts[two, two]
+    scores = []
+    for first, second in combinations(top.tolist(), 2):
+        both, a, b = counts[first, second], counts[first, first], counts[second, second]
         if not both:
-            found.append(-1.0)
+            scores.append(-1.0)
         elif both == rows:
-            found.append(1.0)
+            scores.append(1.0)
         else:
-            found.append(float(np.log(both * rows / (a * b)) / -np.log(both / rows)))
-    return float(np.mean(found))
+            scores.append(float(np.log(both * rows / (a * b)) / -np.log(both / rows)))
+    return float(np.mean(scores))
 
 
-def _mood(
-    texts: Sequence[str], content: ArrayLike | None, left: ArrayLike | None, seed: int
+def _sentiment(
+    texts: Sequence[str], positive: ArrayLike | None, churned: ArrayLike | None, seed: int
 ) -> tuple[NDArray[np.float64] | None, str]:
-    for known, said in (
-        (content, "learned from the ratings that came with texts"),
-        (
-            None if left is None else 1.0 - np.asarray(left, dtype=np.float64),
-            "no ratings were given: learned from who stayed and who left later",
-        ),
+    stayed = None if churned is None else 1.0 - np.asarray(churned, dtype=np.float64)
+    for given, source in (
+        (positive, "learned from ratings"),
+        (stayed, "learned from later churn, since there are no ratings"),
     ):
-        if known is None:
+        if given is None:
             continue
-        given = np.asarray(known, dtype=np.float64)
-        rated = np.flatnonzero(np.isfinite(given))
+        labels = np.asarray(given, dtype=np.float64)
+        rated = np.flatnonzero(np.isfinite(labels))
         try:
             model = Sentiment.fit(
-                [texts[place] for place in rated.tolist()], given[rated] > 0.5, seed=seed
+                [texts[at] for at in rated.tolist()], labels[rated] > 0.5, seed=seed
             )
         except DataError:
             continue
         distinct = dict.fromkeys(texts, 0.0)
         scores = model.score(list(distinct))
         distinct = dict(zip(distinct, scores.tolist(), strict=True))
-        return np.array([distinct[text] for text in texts]), said
-    return None, "not known: give a rating, a recommendation or who left"
+        return np.array([distinct[text] for text in texts]), source
+    return None, "none, since there are no ratings and no known churn"
 
 
 def _theme(
-    place: int,
+    number: int,
     vocabulary: list[str],
     terms: NDArray[np.float64],
     weight: NDArray[np.float64],
@@ -409,32 +411,32 @@ def _theme(
     *,
     texts: Sequence[str],
     masker: Masker,
-    mood: NDArray[np.float64] | None,
-    when: ArrayLike | None,
-    left: ArrayLike | None,
+    sentiment: NDArray[np.float64] | None,
+    times: ArrayLike | None,
+    churned: ArrayLike | None,
 ) -> Theme:
-    own = main == place
+    members = main == number
     names = [vocabulary[term] for term in np.argsort(-terms, kind="stable")[:_TOP].tolist()]
     recent = earlier = None
-    if when is not None:
-        order = np.argsort(np.asarray(when), kind="stable")
+    if times is not None:
+        order = np.argsort(np.asarray(times), kind="stable")
         half = len(order) // 2
-        earlier, recent = _mean(own[order[:half]]), _mean(own[order[half:]])
-    leavers = stayers = None
-    if left is not None:
-        gone = np.asarray(left, dtype=np.float64)
-        leavers, stayers = _mean(own[gone == 1]), _mean(own[gone == 0])
+        earlier, recent = _mean(members[order[:half]]), _mean(members[order[half:]])
+    churned_share = stayed_share = None
+    if churned is not None:
+        outcome = np.asarray(churned, dtype=np.float64)
+        churned_share, stayed_share = _mean(members[outcome == 1]), _mean(members[outcome == 0])
     return Theme(
         ", ".join(names[:3]),
         tuple(names),
-        int(own.sum()),
-        float(own.mean()),
+        int(members.sum()),
+        float(members.mean()),
         recent,
         earlier,
-        None if mood is None else _mean(mood[own]),
-        leavers,
-        stayers,
-        _examples(texts, np.where(own, weight, 0.0), masker),
+        None if sentiment is None else _mean(sentiment[members]),
+        churned_share,
+        stayed_share,
+        _examples(texts, np.where(members, weight, 0.0), masker),
     )
 
 
@@ -443,18 +445,19 @@ def _mean(values: NDArray[Any]) -> float | None:
 
 
 def _examples(texts: Sequence[str], weight: NDArray[np.float64], masker: Masker) -> tuple[str, ...]:
-    """Pick strong texts that differ, of a length to read, with little to mask."""
-    found: list[str] = []
-    kept: list[set[str]] = []
-    order = [place for place in np.argsort(-weight, kind="stable")[:2_000] if weight[place] > 0]
-    masked = [masker.mask(texts[place]) for place in order if 15 <= len(texts[place]) <= _LONGEST]
+    """Pick strong, short and different texts with little to mask."""
+    examples: list[str] = []
+    word_sets: list[set[str]] = []
+    order = [at for at in np.argsort(-weight, kind="stable")[:2_000] if weight[at] > 0]
+    masked = [masker.mask(texts[at]) for at in order if 15 <= len(texts[at]) <= _LONGEST]
     for most in (0, 1):
         for text in masked:
             words = set(tokens(text))
-            if text.count("[") > most or any(len(words & old) >= 0.5 * len(words) for old in kept):
+            similar = any(len(words & other) >= 0.5 * len(words) for other in word_sets)
+            if text.count("[") > most or similar:
                 continue
-            found.append(text)
-            kept.append(words)
-            if len(found) == _EXAMPLES:
-                return tuple(found)
-    return tuple(found)
+            examples.append(text)
+            word_sets.append(words)
+            if len(examples) == _EXAMPLES:
+                return tuple(examples)
+    return tuple(examples)

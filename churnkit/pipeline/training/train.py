@@ -257,10 +257,10 @@ def _bundle_parts(
 
 def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
     """Cluster the training customers, so that reports and new customers share the segments."""
-    from churnkit.insights.segmentation.kmeans import cluster_rows
+    from churnkit.insights.segmentation.kmeans import fit_clusters
 
     try:
-        return cluster_rows(data.contract.features, data.train.X, seed=recipe.seed)
+        return fit_clusters(data.contract.features, data.train.X, seed=recipe.seed)
     except DataError:
         return None
 

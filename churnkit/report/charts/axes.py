@@ -1,4 +1,4 @@
-"""What all charts share: sizes, axes, legends, series."""
+"""Sizes, axes, legends and data series shared by all charts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_quantity
-from churnkit.report.charts.svg import Plane, element, nice_ticks, thinned, width_of
+from churnkit.report.charts.svg import Plane, element, nice_ticks, thin_labels, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,18 @@ if TYPE_CHECKING:
     from churnkit.report.blocks import Chart
 
 __all__ = [
-    "SIZES", "axis_y", "baseline", "column_of", "legend", "numbers", "picture", "plane_of",
-    "series", "text", "tick_label", "ticks_below",
+    "SIZES",
+    "axis_y",
+    "column_of",
+    "fit_plane",
+    "gridlines",
+    "legend",
+    "numbers",
+    "picture",
+    "series",
+    "text",
+    "tick_label",
+    "ticks_below",
 ]  # fmt: skip
 
 SIZES = {"wide": 720.0, "narrow": 344.0}
@@ -23,7 +33,7 @@ _LEGENDS = ("line", "stack")
 
 
 def picture(name: str, width: float, height: float, label: str, inner: str) -> str:
-    """Put a chart's inside into its frame; `label` is escaped already."""
+    """Return the SVG element of a chart; `label` is escaped already."""
     return (
         f'<svg class="{name}" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-label="{label}">{inner}</svg>'
@@ -31,27 +41,27 @@ def picture(name: str, width: float, height: float, label: str, inner: str) -> s
 
 
 def column_of(chart: Chart, role: str) -> int | None:
-    """Find the first column with a role."""
-    places = [place for place, one in enumerate(chart.columns) if one.role == role]
-    return places[0] if places else None
+    """Return the position of the first column with a role, or None."""
+    columns = [number for number, column in enumerate(chart.columns) if column.role == role]
+    return columns[0] if columns else None
 
 
 def series(chart: Chart) -> list[int]:
-    """List the columns that are drawn."""
-    return [place for place, one in enumerate(chart.columns) if one.role in {"y", "ghost"}]
+    """Return the positions of the columns that are drawn."""
+    return [number for number, column in enumerate(chart.columns) if column.role == "y"]
 
 
-def numbers(chart: Chart, places: Sequence[int]) -> list[float]:
-    """List all known numbers of some columns."""
-    return [row[place] for row in chart.rows for place in places if row[place] is not None]
+def numbers(chart: Chart, columns: Sequence[int]) -> list[float]:
+    """Return all non-missing numbers of some columns."""
+    return [row[column] for row in chart.rows for column in columns if row[column] is not None]
 
 
-def text(words: str, x: float, y: float, **attributes: Any) -> str:
-    """Write words."""
-    return element("text", escape(words), x=x, y=y, **attributes)
+def text(content: str, x: float, y: float, **attributes: Any) -> str:
+    """Return a text element."""
+    return element("text", escape(content), x=x, y=y, **attributes)
 
 
-def plane_of(
+def fit_plane(
     width: float,
     height: float,
     ticks: list[float],
@@ -61,7 +71,7 @@ def plane_of(
     x_high: float,
     bottom: float = 28.0,
 ) -> Plane:
-    """Make room for the labels of the axis at the left."""
+    """Return a plotting area that leaves room for the labels of the y axis."""
     left = max(map(width_of, labels), default=0.0) + 12.0
     return Plane(
         width, height, left, 24.0, 12.0, bottom, x_low, x_high, ticks[0], ticks[-1]
@@ -71,7 +81,7 @@ def plane_of(
 def axis_y(
     chart: Chart, values: list[float], currency: str, *, from_zero: bool = True
 ) -> tuple[list[float], list[str]]:
-    """Choose ticks for the numbers, and their labels."""
+    """Return ticks for the numbers, and their labels."""
     unit = chart.columns[series(chart)[0]].unit
     low, high = min(values, default=0.0), max(values, default=1.0)
     if from_zero:
@@ -90,8 +100,8 @@ def tick_label(value: float, unit: str, currency: str = "") -> str:
     return format_quantity(value, kind, currency=currency, compact=True)
 
 
-def baseline(plane: Plane, ticks: list[float], labels: list[str]) -> str:
-    """Draw the lines across, with their labels."""
+def gridlines(plane: Plane, ticks: list[float], labels: list[str]) -> str:
+    """Return horizontal grid lines with their labels."""
     drawn = []
     for tick, label in zip(ticks, labels, strict=True):
         y = plane.y(tick)
@@ -104,20 +114,20 @@ def baseline(plane: Plane, ticks: list[float], labels: list[str]) -> str:
 
 
 def ticks_below(plane: Plane, at: list[float], labels: list[str]) -> str:
-    """Write labels under the plane, thinned so that none touches another."""
+    """Return labels below the plotting area, thinned so that they do not overlap."""
     drawn = []
-    for place in thinned(labels, plane.width - plane.left - plane.right):
-        x = plane.x(at[place])
-        half = width_of(labels[place]) / 2
+    for number in thin_labels(labels, plane.width - plane.left - plane.right):
+        x = plane.x(at[number])
+        half = width_of(labels[number]) / 2
         x = min(max(x, half), plane.width - half)
-        drawn.append(text(labels[place], x, plane.height - 8, text_anchor="middle"))
+        drawn.append(text(labels[number], x, plane.height - 8, text_anchor="middle"))
     return "".join(drawn)
 
 
 def legend(chart: Chart) -> str:
-    """Name the series above the chart, where there are several."""
-    places = series(chart)
-    if len(places) < 2 or chart.draws not in _LEGENDS:
+    """Return a legend, or an empty text for a single series."""
+    columns = series(chart)
+    if len(columns) < 2 or chart.chart_type not in _LEGENDS:
         return ""
     items = "".join(
         element(
@@ -130,8 +140,8 @@ def legend(chart: Chart) -> str:
                 height=12,
                 aria_hidden="true",
             )
-            + escape(chart.columns[place].title),
+            + escape(chart.columns[column].title),
         )
-        for number, place in enumerate(places)
+        for number, column in enumerate(columns)
     )
     return element("ul", items, class_="legend")

@@ -1,4 +1,4 @@
-"""Charts as SVG, each once for wide and once for narrow screens, readable without colours."""
+"""Draw charts as SVG, once for wide and once for narrow screens."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from churnkit.report.charts.axes import SIZES, legend, picture
-from churnkit.report.charts.bars import bars
+from churnkit.report.charts.bars import bars, stack
 from churnkit.report.charts.lines import line, points
-from churnkit.report.charts.stacked_bars import stack
 from churnkit.report.charts.svg import element
 
 if TYPE_CHECKING:
@@ -20,27 +19,32 @@ _KINDS = {"line": line, "points": points, "bars": bars, "stack": stack}
 
 
 def draw(chart: Chart, *, currency: str = "") -> str:
-    """Draw a chart; finished markup, in which every text from the data is escaped.
+    """Draw a chart as markup with every text from the data escaped.
 
     Parameters
     ----------
     chart
-        The numbers, and how they are to be drawn.
+        The chart.
     currency
-        Before amounts of money.
+        ISO 4217 code of the amounts.
+
+    Returns
+    -------
+    str
+        Legend and SVG elements.
 
     Examples
     --------
     >>> from churnkit.report.blocks import Chart, Column
     >>> rows = (("<b>", 0.5),)
-    >>> columns = (Column("who", role="x"), Column("share", "share", "y"))
-    >>> "&lt;b&gt;" in draw(Chart("a", "Who?", columns, rows, draws="bars"))
+    >>> columns = (Column("plan", role="x"), Column("share", "share", "y"))
+    >>> "&lt;b&gt;" in draw(Chart("a", "A", columns, rows, chart_type="bars"))
     True
     """
-    label = escape(f"{chart.question} {chart.answer} The numbers are in the table below.")
-    kind = _KINDS[chart.draws]
+    label = escape(f"{chart.title}. {chart.caption} The data are in the table below.")
+    kind = _KINDS[chart.chart_type]
     drawn = []
     for name, width in SIZES.items():
         inner, height = kind(chart, width, currency)
         drawn.append(picture(name, width, height, label, inner))
-    return element("div", legend(chart) + "".join(drawn), class_=f"plot draws-{chart.draws}")
+    return element("div", legend(chart) + "".join(drawn), class_=f"plot type-{chart.chart_type}")

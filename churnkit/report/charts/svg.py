@@ -1,4 +1,4 @@
-"""The pieces of a chart: elements, scales and ticks. No script: a chart is finished here."""
+"""SVG elements, scales, ticks and text widths."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Plane", "element", "nice_ticks", "path", "thinned", "width_of"]
+__all__ = ["Plane", "element", "nice_ticks", "path", "thin_labels", "width_of"]
 
-# Widths at 12 px in DejaVu Sans, one of the widest fonts that a system falls back to.
-_NARROW, _USUAL, _WIDE = 4.2, 7.7, 11.6
+# Widths at 12 px in DejaVu Sans, one of the widest fallback fonts.
+_NARROW, _REGULAR, _WIDE = 4.2, 7.7, 11.6
 _NARROW_LETTERS = frozenset("iljIt.,:;!'|()[] -f")
 _WIDE_LETTERS = frozenset("mwMW%@\N{MULTIPLICATION SIGN}")
 
 
 def element(name: str, content: str = "", /, **attributes: object) -> str:
-    """Write an element; `content` is finished markup, attributes are escaped.
+    """Return an element; `content` is markup, attributes are escaped.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def _attribute(value: object) -> str:
 
 
 def path(points: Sequence[tuple[float, float]]) -> str:
-    """Write a line through points.
+    """Return the path data of a line through points.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def path(points: Sequence[tuple[float, float]]) -> str:
 
 
 def width_of(text: str) -> float:
-    """Estimate how wide a text of 12 px is; generously.
+    """Return an upper estimate of the width of a text at 12 px.
 
     Examples
     --------
@@ -60,13 +60,13 @@ def width_of(text: str) -> float:
     True
     """
     return sum(
-        _NARROW if letter in _NARROW_LETTERS else _WIDE if letter in _WIDE_LETTERS else _USUAL
+        _NARROW if letter in _NARROW_LETTERS else _WIDE if letter in _WIDE_LETTERS else _REGULAR
         for letter in text
     )
 
 
 def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """Choose round numbers from at or below `low` to at or above `high`.
+    """Return round numbers from at most `low` to at least `high`.
 
     Examples
     --------
@@ -79,15 +79,15 @@ def nice_ticks(low: float, high: float, count: int = 4) -> list[float]:
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, last + 1)]
+    return [round(number * step, 12) for number in range(first, last + 1)]
 
 
-def thinned(labels: Sequence[str], room: float) -> list[int]:
-    """Choose which labels are written so that none touches the next; the last one is always.
+def thin_labels(labels: Sequence[str], room: float) -> list[int]:
+    """Return the positions of labels that fit without overlap; the last one is always kept.
 
     Examples
     --------
-    >>> thinned(["Jan", "Feb", "Mar", "Apr"], 80)
+    >>> thin_labels(["Jan", "Feb", "Mar", "Apr"], 80)
     [1, 3]
     """
     if not labels:
@@ -95,21 +95,21 @@ def thinned(labels: Sequence[str], room: float) -> list[int]:
     widest = max(map(width_of, labels)) + 10.0
     most = max(int(room // widest), 1)
     every = math.ceil(len(labels) / most)
-    return [place for place in range(len(labels)) if (len(labels) - 1 - place) % every == 0]
+    return [at for at in range(len(labels)) if (len(labels) - 1 - at) % every == 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """Where numbers lie in a picture.
+    """Mapping from data to the coordinates of a plotting area.
 
     Parameters
     ----------
     width, height
-        Of the whole picture.
+        Size of the chart.
     left, right, top, bottom
         Margins.
     x_low, x_high, y_low, y_high
-        What the inner edges stand for.
+        Data values at the inner edges.
     """
 
     width: float
@@ -124,12 +124,12 @@ class Plane:
     y_high: float
 
     def x(self, value: float) -> float:
-        """Place a number across."""
+        """Return the x coordinate of a value."""
         inner = self.width - self.left - self.right
         return self.left + inner * (value - self.x_low) / ((self.x_high - self.x_low) or 1.0)
 
     def y(self, value: float) -> float:
-        """Place a number upwards."""
+        """Return the y coordinate of a value."""
         inner = self.height - self.top - self.bottom
         share = (value - self.y_low) / ((self.y_high - self.y_low) or 1.0)
         return self.height - self.bottom - inner * share

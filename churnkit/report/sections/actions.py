@@ -1,251 +1,257 @@
-"""Headline, scorecard, actions and experiments, as sections."""
+"""Sections: summary, scorecard, recommended actions and experiments."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from churnkit.core.number_format import format_quantity
+from churnkit.core.number_format import format_estimate, format_percent, format_quantity
 from churnkit.insights.figure import Figure
-from churnkit.report.blocks import Card, Cards, Chart, Column, Figures, Missing, Section, Table
-from churnkit.report.sections.revenue import picked
+from churnkit.report.blocks import (
+    Card,
+    Cards,
+    Chart,
+    Column,
+    Figures,
+    Missing,
+    Section,
+    Table,
+    interval_columns,
+)
+from churnkit.report.sections.revenue import pick_figures
 
 if TYPE_CHECKING:
+    from churnkit.insights.scorecard import Goal
     from churnkit.report.blocks import Block
-    from churnkit.report.gather import Findings
+    from churnkit.report.gather import ReportData
 
 __all__ = ["actions", "experiments", "headline", "scorecard"]
 
+_MOST_TILES = 4
+_TOP_ACTIONS = 3
 
-def headline(findings: Findings) -> Section:
-    """What a manager reads if nothing else."""
-    figures: list[Figure] = []
-    scored = findings.scored
-    if scored is not None and scored.at_risk is not None:
-        figures.append(
-            Figure(
-                "at_risk",
-                "Revenue at risk",
-                scored.at_risk,
-                "money a month",
-                f"sum over customers of revenue {findings.period} x probability of churn",
-                note=f"{format_quantity(scored.at_risk / scored.value, 'share')} of all"
-                if scored.value
-                else "",
-            )
-        )
-    if scored is not None and scored.actions:
-        parts = {
-            name: sum(getattr(one, name) for one in scored.actions)
-            for name in ("gain", "low", "high", "cost")
-        }
-        figures.append(
-            Figure(
-                "saving",
-                "Expected saving",
-                parts["gain"],
-                "money",
-                "sum over planned actions of probability x effect x value x periods x margin, less "
-                "their cost; the interval is that of the effects",
-                parts["low"],
-                parts["high"],
-                f"after a cost of {format_quantity(parts['cost'], 'money', currency=findings.currency)}",
-            )
-        )
-    if findings.retention is not None:
+
+def headline(data: ReportData) -> Section:
+    """Build the summary: key figures and the actions with the highest expected gain."""
+    figures = [*_model_figures(data)]
+    scored = data.scored
+    if data.retention is not None:
         names = ("logo_churn_month", "nrr_year", "nrr_month", "repeat_rate", "mau")
-        figures += picked(findings.retention, *names)
+        figures += pick_figures(data.retention, *names)
     elif scored is not None:
         figures.append(
             Figure(
-                "churn", "Predicted to leave", scored.churn, "share",
-                "mean calibrated probability of churn", note=f"of {scored.customers:,} customers",
+                "churn", f"Predicted churn{data.next_days}", scored.churn, "share",
+                "mean calibrated churn probability", note=f"of {scored.customers:,} customers",
             )
         )  # fmt: skip
     blocks: list[Block] = []
     if figures:
-        blocks.append(Figures(tuple(figures[:4])))
-    cards = _three(findings)
+        blocks.append(Figures(tuple(figures[:_MOST_TILES])))
+    cards = _top_actions(data)
     if cards:
-        blocks.append(Cards("The three actions with the highest expected gain", cards))
+        blocks.append(Cards(f"Top actions by expected gain, next {data.gain_span}", cards))
     if not blocks:
-        blocks.append(Missing("Give a model with its customers, or raw tables: --table NAME=FILE."))
-    return Section("headline", "At a glance", tuple(blocks), _say(findings))
+        blocks.append(
+            Missing("Provide a model and its customers, or raw tables (--table NAME=FILE).")
+        )
+    return Section("headline", "Summary", tuple(blocks), _headline_lead(data))
 
 
-def _say(findings: Findings) -> str:
-    scored = findings.scored
+def _model_figures(data: ReportData) -> list[Figure]:
+    scored = data.scored
+    if scored is None:
+        return []
+    figures = []
+    if scored.at_risk is not None:
+        share = (
+            f"{format_percent(scored.at_risk / scored.value, 1)} of revenue" if scored.value else ""
+        )
+        figures.append(
+            Figure(
+                "at_risk", f"At-risk revenue{data.next_days}", scored.at_risk, "money a month",
+                f"sum over customers of value {data.period} x churn probability",
+                note=f"{data.period}; {share}" if share else data.period,
+            )
+        )  # fmt: skip
+    if scored.actions:
+        total = {
+            name: sum(getattr(action, name) for action in scored.actions)
+            for name in ("gain", "low", "high", "cost")
+        }
+        figures.append(
+            Figure(
+                "saving", f"Expected gain of planned actions, next {data.gain_span}", total["gain"],
+                "money",
+                "sum over planned actions of churn probability x effect x value x periods x margin "
+                "- cost; the interval is that of the effects",
+                total["low"], total["high"], f"net of a cost of {data.money(total['cost'])}",
+            )
+        )  # fmt: skip
+    return figures
+
+
+def _headline_lead(data: ReportData) -> str:
+    scored = data.scored
     if scored is None or scored.at_risk is None or not scored.value:
         return ""
-    total = sum(one.customers for one in scored.actions)
     risk = (
-        f"{format_quantity(scored.at_risk, 'money', currency=findings.currency)} of "
-        f"{format_quantity(scored.value, 'money', currency=findings.currency)} in revenue {findings.period} is "
-        "expected to leave"
+        f"{data.money(scored.at_risk)} of {data.money(scored.value)} in revenue {data.period} is at "
+        f"risk{data.next_days}."
     )
-    if not total:
-        return f"{risk}."
-    gain = sum(one.gain for one in scored.actions)
+    treated = sum(action.customers for action in scored.actions)
+    if not treated:
+        return risk
+    gain = sum(action.gain for action in scored.actions)
     return (
-        f"{risk}. Acting on {total:,} of {scored.customers:,} customers is expected to bring "
-        f"{format_quantity(gain, 'money', currency=findings.currency)} beyond its cost."
+        f"{risk} Planned actions for {treated:,} of {scored.customers:,} customers have an expected "
+        f"gain of {data.money(gain)} net of cost."
     )
 
 
-def _three(findings: Findings) -> tuple[Card, ...]:
-    if findings.scored is None:
+def _top_actions(data: ReportData) -> tuple[Card, ...]:
+    if data.scored is None:
         return ()
-    currency = findings.currency
     return tuple(
         Card(
-            one.title,
-            f"{one.customers:,} customers, at a cost of "
-            f"{format_quantity(one.cost, 'money', currency=currency)}; interval "
-            f"{format_quantity(one.low, 'money', currency=currency)} to "
-            f"{format_quantity(one.high, 'money', currency=currency)}.",
-            f"{format_quantity(one.gain, 'money', currency=currency)} gain",
-            str(place),
+            action.title,
+            f"{action.customers:,} customers; cost {data.money(action.cost)}; 95% interval of the "
+            f"gain {data.money(action.low)} to {data.money(action.high)}.",
+            f"{data.money(action.gain)} expected gain",
+            str(rank),
         )
-        for place, one in enumerate(findings.scored.actions[:3], start=1)
+        for rank, action in enumerate(data.scored.actions[:_TOP_ACTIONS], start=1)
     )
 
 
-def scorecard(findings: Findings) -> Section:
-    """The balanced scorecard."""
-    found = findings.scorecard
-    if found is None or not found.goals:
-        return Section(
-            "scorecard",
-            "Scorecard",
-            (Missing("Give raw tables or a model: its lines come from them."),),
-        )
-    rows = tuple(
-        (
-            goal.perspective.capitalize(),
-            goal.title,
-            format_quantity(goal.value, goal.unit, currency=findings.currency),
-            ("at most " if goal.at_most else "at least ")
-            + format_quantity(goal.target, goal.unit, currency=findings.currency)
-            + ("" if goal.given or goal.perspective == "learning" else " (mean before)")
-            if goal.target is not None
-            else None,
-            {True: "✓ met", False: "✗ missed", None: None}[goal.met],
-            goal.trend if goal.series else None,
-            goal.formula,
-        )
-        for goal in found.goals
-    )
-    met = sum(1 for goal in found.goals if goal.met)
-    judged = sum(1 for goal in found.goals if goal.met is not None)
-    return Section(
+def scorecard(data: ReportData) -> Section:
+    """Build the balanced scorecard."""
+    title = "Scorecard"
+    if data.scorecard is None or not data.scorecard.goals:
+        return Section("scorecard", title, (Missing("Provide raw tables or a model."),))
+    goals = data.scorecard.goals
+    table = Table(
         "scorecard",
-        "Scorecard",
-        (
-            Table(
-                "scorecard",
-                "Are we where we want to be?",
-                (
-                    Column("Perspective"),
-                    Column("Measure"),
-                    Column("Now"),
-                    Column("Target"),
-                    Column("Met"),
-                    Column("Trend"),
-                    Column("Formula"),
-                ),
-                rows,
-                "Without a target of your own (--target NAME=NUMBER) the target is the mean of up "
-                "to twelve months before. Trend: the last three months against the three before.",
-            ),
+        "Measures and targets",
+        tuple(
+            map(
+                Column,
+                ("Perspective", "Measure", "Current", "Target", "Status", "Trend", "Formula"),
+            )
         ),
-        f"{met} of {judged} targets are met." if judged else "",
+        tuple(_scorecard_row(goal, data.currency) for goal in goals),
+        "Default target: the mean of the previous months, at most 12. Set a target with --target "
+        "NAME=NUMBER. Trend: the last three months compared with the three before.",
+    )
+    met = sum(1 for goal in goals if goal.met)
+    judged = sum(1 for goal in goals if goal.met is not None)
+    lead = f"{met} of {judged} targets are met." if judged else ""
+    return Section("scorecard", title, (table,), lead)
+
+
+def _scorecard_row(goal: Goal, currency: str) -> tuple[str | None, ...]:
+    target = None
+    if goal.target is not None:
+        target = f"{'at most' if goal.at_most else 'at least'} "
+        target += format_quantity(goal.target, goal.unit, currency=currency)
+        target += "" if goal.is_custom or goal.perspective == "learning" else " (previous mean)"
+    return (
+        goal.perspective.capitalize(),
+        goal.title,
+        format_quantity(goal.value, goal.unit, currency=currency),
+        target,
+        {True: "✓ met", False: "✗ missed", None: None}[goal.met],
+        goal.trend if goal.series else None,
+        goal.formula,
     )
 
 
-def actions(findings: Findings) -> Section:
-    """Who gets what, why, what it gains, and why others get nothing."""
-    scored = findings.scored
-    if scored is None or not (scored.actions or scored.none):
-        need = "Give a model whose recipe names actions, and its customers (CUSTOMERS.csv)."
-        return Section("actions", "Actions", (Missing(need),))
+def actions(data: ReportData) -> Section:
+    """Build the plan by action, and the reasons for no action."""
+    title = "Recommended actions"
+    scored = data.scored
+    if scored is None or not (scored.actions or scored.no_action):
+        need = "Provide a model whose recipe has a catalogue of actions, and its customers."
+        return Section("actions", title, (Missing(need),))
     blocks: list[Block] = []
     if scored.actions:
         blocks.append(
             Chart(
                 "actions",
-                "Which action brings most?",
+                f"Expected gain by action, next {data.gain_span}",
                 (
                     Column("Action", role="x"),
                     Column("Expected gain", "money", "y"),
-                    Column("at least", "money", "low"),
-                    Column("at most", "money", "high"),
+                    *interval_columns("money"),
                     Column("Customers", "customers"),
                     Column("Cost", "money"),
-                    Column("Their churn", "share"),
-                    Column("Who may get it"),
+                    Column("Mean churn probability", "share"),
+                    Column("Eligibility"),
                 ),
                 tuple(
-                    (one.title, one.gain, one.low, one.high, one.customers, one.cost, one.churn, one.who)
-                    for one in scored.actions
+                    (a.title, a.gain, a.low, a.high, a.customers, a.cost, a.churn, a.eligibility)
+                    for a in scored.actions
                 ),
-                "Net of cost. An action goes out only where the lower bound of its gain is above "
-                "zero; the interval is that of its effect.",
-                draws="bars",
+                "Net of cost, with the 95% interval of the effect. A customer gets an action only if "
+                "the lower bound of its gain is above zero.",
+                chart_type="bars",
             )
-        )  # fmt: skip
-    if scored.none:
+        )
+    if scored.no_action:
         blocks.append(
             Chart(
                 "no_action",
-                "Why do the others get nothing?",
+                "Customers without an action, by reason",
                 (Column("Reason", role="x"), Column("Customers", "customers", "y")),
-                tuple((reason[:1].upper() + reason[1:], count) for reason, count in scored.none),
-                "Nobody is contacted only because of risk.",
-                draws="bars",
+                tuple(
+                    (reason[:1].upper() + reason[1:], count) for reason, count in scored.no_action
+                ),
+                "A high churn risk alone is not a reason to act.",
+                chart_type="bars",
             )
         )
-    total, nobody = sum(one.customers for one in scored.actions), sum(n for _, n in scored.none)
-    lead = f"{total:,} customers get an action; {nobody:,} get none, each for a reason."
-    return Section("actions", "Actions", tuple(blocks), lead)
+    treated = sum(action.customers for action in scored.actions)
+    untreated = sum(count for _, count in scored.no_action)
+    lead = f"{treated:,} customers get an action, {untreated:,} do not."
+    return Section("actions", title, tuple(blocks), lead)
 
 
-def experiments(findings: Findings) -> Section:
-    """What past actions did: a causal answer."""
-    if not findings.effects:
+def experiments(data: ReportData) -> Section:
+    """Build the effects of past actions."""
+    title = "Experiments"
+    if not data.effects:
         need = (
-            "Give --table treatments=FILE (customer, action, propensity, decided, churned): what "
-            "actions did is known only from a comparison with customers who got nothing."
+            "Provide past actions (--table treatments=FILE: customer, action, propensity, decided, "
+            "churned). Effects are estimated by comparison with customers who got no action."
         )
-        return Section("experiments", "Experiments", (Missing(need),))
-    best = findings.effects[0]
-    causal = all(effect.randomised for effect in findings.effects)
-    lead = (
-        f"{best.action.capitalize()} changed the share that left by "
-        f"{100 * best.value:+.1f} points ({100 * best.low:+.1f} to {100 * best.high:+.1f}): "
-        f"{best.verdict}."
-    )
+        return Section("experiments", title, (Missing(need),))
+    first = data.effects[0]
+    change = format_estimate(100 * first.value, 100 * first.low, 100 * first.high, "+.1f")
+    is_randomized = all(effect.randomized for effect in data.effects)
     chart = Chart(
         "effects",
-        "What did past actions really change?"
-        if causal
-        else "How did customers with past actions fare?",
+        "Effect of past actions on churn"
+        if is_randomized
+        else "Churn after past actions (not randomized)",
         (
             Column("Action", role="x"),
-            Column("Change of the share that left", "points", "y"),
-            Column("at least", "points", "low"),
-            Column("at most", "points", "high"),
-            Column("Left with it", "share"),
-            Column("Left without", "share"),
-            Column("Customers with it", "customers"),
+            Column("Change in churn rate", "points", "y"),
+            *interval_columns("points"),
+            Column("Churn rate with action", "share"),
+            Column("Churn rate without", "share"),
+            Column("Customers with action", "customers"),
             Column("Verdict"),
         ),
         tuple(
             (
-                e.action.capitalize(), 100 * e.value, 100 * e.low, 100 * e.high, e.rate, e.control_rate, e.customers,
-                e.verdict,
+                e.action.capitalize(), 100 * e.value, 100 * e.low, 100 * e.high, e.rate, e.control_rate,
+                e.customers, e.verdict,
             )
-            for e in findings.effects
+            for e in data.effects
         ),
-        f"{best.formula[:1].upper()}{best.formula[1:]}. Below zero, the action keeps customers.",
-        draws="bars",
+        f"{first.formula[:1].upper()}{first.formula[1:]}. Below zero the action reduces churn.",
+        chart_type="bars",
     )  # fmt: skip
-    return Section("experiments", "Experiments", (chart,), lead)
+    lead = (
+        f"{first.action.capitalize()} changed the churn rate by {change} points: {first.verdict}."
+    )
+    return Section("experiments", title, (chart,), lead)

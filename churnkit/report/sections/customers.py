@@ -1,268 +1,269 @@
-"""Segments and voice, as sections."""
+"""Sections: segments and voice of the customer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import format_quantity
-from churnkit.report.blocks import Card, Cards, Chart, Column, Figures, Missing, Section, Table
-from churnkit.report.sections.revenue import short
+from churnkit.core.number_format import (
+    format_estimate,
+    format_interval,
+    format_percent,
+    format_quantity,
+)
+from churnkit.report.blocks import (
+    Card,
+    Cards,
+    Chart,
+    Column,
+    Figures,
+    Missing,
+    Section,
+    Table,
+    interval_columns,
+)
+from churnkit.report.sections.revenue import short_month
 
 if TYPE_CHECKING:
+    from churnkit.insights.metrics.risk_ratio import RiskRatio
+    from churnkit.insights.metrics.surveys import Satisfaction
     from churnkit.insights.segmentation.segments import Segment
-    from churnkit.insights.text.topics import Theme
+    from churnkit.insights.text.topics import Theme, Themes
     from churnkit.report.blocks import Block
-    from churnkit.report.gather import Findings
+    from churnkit.report.gather import ReportData
 
-__all__ = ["segments", "voice"]
+__all__ = ["ratio_chart", "segments", "voice"]
 
 _FEWEST = 5
 
 
-def segments(findings: Findings) -> Section:
-    """Who the customers are, as groups to act on."""
-    scored = findings.scored
+def segments(data: ReportData) -> Section:
+    """Build segments by value and risk, by churn, and by behavior."""
+    title = "Segments"
+    scored = data.scored
     if scored is None:
-        return Section(
-            "segments", "Segments", (Missing("Give a model and its customers (CUSTOMERS.csv)."),)
-        )  # fmt: skip
+        return Section("segments", title, (Missing("Provide a model and its customers."),))
     blocks: list[Block] = []
     lead = ""
-    if scored.matrix:
+    if scored.value_risk:
+        caption = (
+            "Thirds of value by risk level. High risk: at least 1.5 times the mean churn "
+            "probability; low risk: below 0.75 times."
+        )
         blocks.append(
-            _table(
-                "value_risk",
-                "Which customers are both worth much and likely to leave?",
-                scored.matrix,
-                "Thirds of value, crossed with risk: high is 1.5 times the mean probability or "
-                "more, low is below three quarters of it.",
+            _segment_table(
+                data, "value_risk", "Customers by value and risk", scored.value_risk, caption
             )
         )
-        first = scored.matrix[0]
+        first = scored.value_risk[0]
         if first.at_risk is not None and scored.at_risk:
             lead = (
-                f"{first.customers:,} customers ({format_quantity(first.share, 'share')}) are of high value "
-                f"and at high risk; they hold {format_quantity(first.at_risk / scored.at_risk, 'share')} of "
-                "the revenue at risk."
+                f"{first.customers:,} high-value, high-risk customers "
+                f"({format_percent(first.share, 1)}) hold "
+                f"{format_percent(first.at_risk / scored.at_risk, 1)} of the at-risk revenue."
             )
     if scored.groups:
-        worst = scored.groups[0]
-        rate = worst.observed if worst.observed is not None else worst.churn
-        whole = scored.observed if scored.observed is not None else scored.churn
-        blocks.append(
-            _table(
-                "groups",
-                "Which kinds of customers leave far more than others?",
-                scored.groups,
-                f"{worst.name}: {format_quantity(rate, 'share')} against {format_quantity(whole, 'share')} of all. "
-                "Pairs of traits whose churn neither trait alone explains, beyond chance.",
-            )
+        first = scored.groups[0]
+        rate = first.churn if first.observed is None else first.observed
+        mean = scored.churn if scored.observed is None else scored.observed
+        caption = (
+            f"{first.name}: churn rate {format_percent(rate, 1)}, all customers "
+            f"{format_percent(mean, 1)}. Pairs of traits with more churn than each trait explains "
+            "alone (5% level, Bonferroni)."
         )
+        blocks.append(_segment_table(data, "groups", "High-churn segments", scored.groups, caption))
     if scored.clusters is not None:
-        found, groups = scored.clusters
-        blocks.append(
-            _table(
-                "clusters",
-                "How do customers behave, in a few types?",
-                groups,
-                f"{len(groups)} groups by k-means on what customers do; silhouette "
-                f"{found.silhouette:.2f}, stability {found.stability:.2f} (1 is best). Names say "
-                "where a group lies far from the middle.",
-            )
+        clusters, groups = scored.clusters
+        caption = (
+            f"{len(groups)} groups by k-means on numeric features; silhouette "
+            f"{clusters.silhouette:.2f}, stability {clusters.stability:.2f} (maximum 1). Names give "
+            "the features farthest from average."
         )
-    return Section("segments", "Segments", tuple(blocks), lead)
+        blocks.append(_segment_table(data, "clusters", "Behavior segments", groups, caption))
+    return Section("segments", title, tuple(blocks), lead)
 
 
-def _table(name: str, question: str, found: tuple[Segment, ...], answer: str) -> Table:
-    shown_ones = [one for one in found if one.customers >= _FEWEST]
-    observed = any(one.observed is not None for one in shown_ones)
-    valued = any(one.value is not None for one in shown_ones)
-    acted = any(one.action for one in shown_ones)
-    columns = [
-        Column("Segment"),
-        Column("Customers", "customers"),
-        Column("Share", "share"),
-        Column("Predicted churn", "share"),
+def _segment_table(
+    data: ReportData, name: str, title: str, rows: tuple[Segment, ...], caption: str
+) -> Table:
+    large = [segment for segment in rows if segment.customers >= _FEWEST]
+    columns: list[tuple[Column, list[Any]]] = [
+        (Column("Segment"), [s.name for s in large]),
+        (Column("Customers", "customers"), [s.customers for s in large]),
+        (Column("Share", "share"), [s.share for s in large]),
+        (Column(f"Predicted churn{data.next_days}", "share"), [s.churn for s in large]),
     ]
-    columns += [Column("Really left", "share")] if observed else []
-    columns += [Column("Revenue", "money"), Column("At risk", "money")] if valued else []
-    columns += [Column("Best action"), Column("It gains", "money")] if acted else []
-    rows = []
-    for one in shown_ones:
-        row: tuple[Any, ...] = (one.name, one.customers, one.share, one.churn)
-        row += (one.observed,) if observed else ()
-        row += (one.value, one.at_risk) if valued else ()
-        row += (one.action or "none pays", one.gain or None) if acted else ()
-        rows.append(row)
-    return Table(name, question, tuple(columns), tuple(rows), answer, heat=(3,))
+    if any(s.observed is not None for s in large):
+        columns.append((Column("Observed churn", "share"), [s.observed for s in large]))
+    if any(s.value is not None for s in large):
+        columns.append((Column(f"Revenue {data.period}", "money"), [s.value for s in large]))
+        columns.append((Column("At-risk revenue", "money"), [s.at_risk for s in large]))
+    if any(s.action for s in large):
+        columns.append((Column("Top action"), [s.action or "none" for s in large]))
+        columns.append((Column("Expected gain", "money"), [s.gain or None for s in large]))
+    titles, values = zip(*columns, strict=True)
+    return Table(name, title, titles, tuple(zip(*values, strict=True)), caption, heat=(3,))
 
 
-def voice(findings: Findings) -> Section:
-    """What customers say."""
+def voice(data: ReportData) -> Section:
+    """Build survey scores, their relation to churn, and themes of customer feedback."""
     blocks: list[Block] = []
     lead = ""
-    found = findings.satisfaction
-    if found is not None:
-        blocks.append(Figures(found.figures))
-        if found.later:
-            first = found.later[0]
-            word = (
-                "Detractors leave" if first.name == "detractors" else "Who does not answer leaves"
-            )
-            lead = (
-                f"{word} {first.value or 0:.1f} times as often (interval {first.low or 0:.1f} to "
-                f"{first.high or 0:.1f})."
-            )
-            blocks.append(_later(findings))
-        blocks += _trend(findings)
-        if found.segments:
-            blocks.append(
-                Table(
-                    "satisfaction_by_segment",
-                    "Are some segments less satisfied?",
-                    (
-                        Column("Segment"),
-                        Column("Survey"),
-                        Column("Score", "count"),
-                        Column("at least", "count"),
-                        Column("at most", "count"),
-                    ),
-                    tuple(
-                        (name, figure.name.upper(), figure.value, figure.low, figure.high)
-                        for name, figure in found.segments
-                    ),
-                    "Answers of the last year; groups with fewer than five are left out.",
-                )
-            )
-    if findings.themes is not None and findings.themes.themes:
-        blocks += _themes(findings)
+    satisfaction = data.satisfaction
+    if satisfaction is not None:
+        blocks.append(Figures(satisfaction.figures))
+        if satisfaction.churn_ratios:
+            lead = _voice_lead(satisfaction.churn_ratios[0])
+            blocks.append(_churn_by_response(data, satisfaction))
+        blocks += _nps_by_month(satisfaction)
+        if satisfaction.segments:
+            blocks.append(_scores_by_segment(satisfaction))
+    if data.themes is not None and data.themes.themes:
+        blocks += _themes(data.themes)
     if not blocks:
         blocks.append(
             Missing(
-                "Give --table surveys=FILE (customer, sent, kind, score, text) or --table "
-                "reviews=FILE (customer, date, text, rating)."
+                "Provide surveys (--table surveys=FILE: customer, sent, kind, score, text) or reviews "
+                "(--table reviews=FILE: customer, date, text, rating)."
             )
         )
     return Section("voice", "Voice of the customer", tuple(blocks), lead)
 
 
-def _later(findings: Findings) -> Chart:
-    assert findings.satisfaction is not None  # noqa: S101  (the caller saw it)
-    says = {
-        "detractors": "Detractors against promoters",
-        "silent": "Who did not answer against who did",
+def _voice_lead(first: RiskRatio) -> str:
+    groups = {
+        "detractors": ("Detractors", "promoters"),
+        "silent": ("Customers who ignored a survey", "those who answered"),
     }
-    found = findings.satisfaction.later
+    group, others = groups[first.name]
+    ratio = format_estimate(first.value or 0, first.low or 0, first.high or 0, ".1f")
+    return f"{group} churn at {ratio} times the rate of {others}."
+
+
+def ratio_chart(
+    name: str, title: str, ratios: tuple[RiskRatio, ...], caption: str, *, of: str, **labels: str
+) -> Chart:
+    """Build a bar chart of risk ratios; `labels` replace the ratios' names."""
     return Chart(
-        "satisfaction_and_churn",
-        "Do unhappy customers really leave?",
+        name,
+        title,
         (
-            Column("Who", role="x"),
-            Column("Left so many times as often", "times", "y"),
-            Column("at least", "times", "low"),
-            Column("at most", "times", "high"),
-            Column("Share that left", "share"),
-            Column("Share of the others", "share"),
+            Column(of, role="x"),
+            Column("Relative churn rate", "times", "y"),
+            *interval_columns("times"),
             Column("Customers", "customers"),
+            Column("Churn rate", "share"),
+            Column("Churn rate of others", "share"),
         ),
         tuple(
-            (
-                says[one.name],
-                one.value,
-                one.low,
-                one.high,
-                one.rate,
-                one.other_rate,
-                one.customers + one.other_customers,
-            )
-            for one in found
+            (labels.get(r.name, r.name), r.value, r.low, r.high, r.customers, r.rate, r.other_rate)
+            for r in ratios
         ),
-        f"Within {findings.settings.horizon_days} days of each customer's last survey. If those "
-        "who do not answer leave more often, scores are better than the base.",
-        draws="bars",
+        caption,
+        chart_type="bars",
     )
 
 
-def _trend(findings: Findings) -> list[Block]:
-    assert findings.satisfaction is not None  # noqa: S101  (the caller saw it)
-    months = [
-        one
-        for one in findings.satisfaction.months
-        if one.kind == "NPS" and one.answers >= _FEWEST
-    ]  # fmt: skip
+def _churn_by_response(data: ReportData, satisfaction: Satisfaction) -> Chart:
+    return ratio_chart(
+        "satisfaction_and_churn",
+        "Relative churn rate by survey response",
+        satisfaction.churn_ratios,
+        f"Churn within {data.settings.horizon_days} days of a customer's last survey. If customers "
+        "who do not answer churn more, survey scores overstate satisfaction.",
+        of="Group",
+        detractors="Detractors vs promoters",
+        silent="No answer vs answered",
+    )
+
+
+def _nps_by_month(satisfaction: Satisfaction) -> list[Block]:
+    months = [m for m in satisfaction.months if m.kind == "NPS" and m.answers >= _FEWEST]
     if len(months) < 2:
         return []
     return [
         Chart(
             "nps_by_month",
-            "Is satisfaction rising or falling?",
+            "Net promoter score by month",
             (
                 Column("Month", role="x"),
                 Column("Net promoter score", "count", "y"),
-                Column("at least", "count", "low"),
-                Column("at most", "count", "high"),
+                *interval_columns("count"),
                 Column("Answers", "customers"),
-                Column("Asked", "customers"),
+                Column("Surveys sent", "customers"),
             ),
             tuple(
-                (short(one.name), one.value, one.low, one.high, one.answers, one.asked)
-                for one in months
+                (short_month(m.name), m.value, m.low, m.high, m.answers, m.asked) for m in months
             ),
-            "By the month in which the survey was sent; the band is the 95% interval.",
+            "By the month in which the survey was sent, with the 95% interval.",
         )
     ]
 
 
-def _themes(findings: Findings) -> list[Block]:
-    themes = findings.themes
-    assert themes is not None  # noqa: S101  (the caller saw it)
-    found = [theme for theme in themes.themes if theme.texts >= _FEWEST]
-    leaving = [theme for theme in found if theme.lift]
-    answer = f"{themes.texts:,} texts; {themes.method}. Mood: {themes.mood}."
-    if leaving:
-        worst = max(leaving, key=lambda theme: theme.lift or 0.0)
-        answer = (
-            f"“{worst.name}” is {worst.lift or 0:.1f} times as common among those who leave as among "
-            f"those who stay. {answer}"
+def _scores_by_segment(satisfaction: Satisfaction) -> Table:
+    return Table(
+        "satisfaction_by_segment",
+        "Survey scores by segment",
+        (
+            Column("Segment"),
+            Column("Survey"),
+            Column("Score"),
+            Column("95% interval"),
+        ),
+        tuple(
+            (
+                name,
+                figure.name.upper(),
+                format_quantity(figure.value, figure.unit),
+                format_interval(figure.low, figure.high, figure.unit),
+            )
+            for name, figure in satisfaction.segments
+        ),
+        f"Answers of the last 12 months; groups with fewer than {_FEWEST} answers are left out.",
+    )
+
+
+def _themes(themes: Themes) -> list[Block]:
+    shown = [theme for theme in themes.themes if theme.texts >= _FEWEST]
+    caption = f"{themes.texts:,} texts; {themes.method}. Sentiment: {themes.sentiment}."
+    with_lift = [theme for theme in shown if theme.lift]
+    if with_lift:
+        top = max(with_lift, key=lambda theme: theme.lift or 0.0)
+        caption = (
+            f"“{top.name}” is {top.lift or 0:.1f} times as common in texts of customers who churned "
+            f"as in those of customers who stayed. {caption}"
         )
     table = Table(
         "themes",
-        "What do customers write about, and what do leavers write about?",
+        "Themes in customer feedback",
         (
             Column("Theme"),
             Column("Texts", "customers"),
             Column("Share", "share"),
             Column("Earlier half", "share"),
             Column("Later half", "share"),
-            Column("Content", "share"),
-            Column("Of leavers' texts", "share"),
-            Column("Of stayers' texts", "share"),
+            Column("Positive sentiment", "share"),
+            Column("Texts of churned customers", "share"),
+            Column("Texts of others", "share"),
         ),
         tuple(
             (
-                theme.name,
-                theme.texts,
-                theme.share,
-                theme.earlier_share,
-                theme.recent_share,
-                theme.content,
-                theme.leaver_share,
-                theme.stayer_share,
+                t.name, t.texts, t.share, t.earlier_share, t.recent_share, t.positive, t.churned_share,
+                t.stayed_share,
             )
-            for theme in found
+            for t in shown
         ),
-        answer,
+        caption,
         heat=(2,),
-    )
-    return [table, _examples(found)]
+    )  # fmt: skip
+    return [table, _comments(shown)]
 
 
-def _examples(found: list[Theme]) -> Cards:
+def _comments(themes: list[Theme]) -> Cards:
     return Cards(
-        "In their words (names, mails, numbers and rare words are masked)",
+        "Sample comments (names, email addresses, numbers and rare words masked)",
         tuple(
-            Card(theme.name, " · ".join(f"“{one}”" for one in theme.examples))
-            for theme in found
+            Card(theme.name, " · ".join(f"“{text}”" for text in theme.examples))
+            for theme in themes
             if theme.examples
         ),
     )

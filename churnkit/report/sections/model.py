@@ -1,363 +1,322 @@
-"""The model, and what moves its predictions, as sections."""
+"""Sections: model performance, churn drivers and customer health."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import format_quantity
-from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text
+from churnkit.core.number_format import format_estimate, format_interval, format_percent
+from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
+from churnkit.report.sections.customers import ratio_chart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from churnkit.insights.drivers import Driver
+    from churnkit.insights.drivers import Driver, Drivers
+    from churnkit.insights.metrics.risk_ratio import RiskRatio
     from churnkit.insights.metrics.treatment_effects import MeasuredEffect
     from churnkit.report.blocks import Block
-    from churnkit.report.gather import Findings
+    from churnkit.report.gather import ReportData
 
 __all__ = ["drivers", "health", "model"]
 
 _MOST_DRIVERS = 10
 _DETAILED = 4
-
-
-def model(findings: Findings) -> Section:
-    """How good the model is, on customers that it never saw."""
-    facts = findings.model
-    if facts is None:
-        return Section(
-            "model", "The model", (Missing("Train one with churnkit train, or give --model."),)
-        )  # fmt: skip
-    card = facts.card
-    blocks: list[Block] = []
-    evaluation = card.get("evaluation")
-    lead = ""
-    if evaluation:
-        lead, table = _metrics(card, evaluation)
-        blocks.append(table)
-    for make in (_calibration, _lift, _profit):
-        chart = make(card, findings.currency)
-        if chart is not None:
-            blocks.append(chart)
-    if card.get("limits"):
-        blocks.append(Text(tuple(str(limit) for limit in card["limits"])))
-    return Section("model", "The model", tuple(blocks), lead)
-
-
-_METRICS = ("auc", "average_precision", "top_decile_lift", "log_loss", "calibration_error")
-_TITLES = {
-    "auc": "AUC: a leaver is ranked above a stayer",
+_METRICS = {
+    "auc": "AUC",
     "average_precision": "Average precision",
-    "top_decile_lift": "Churn in the riskiest tenth, against all",
-    "log_loss": "Log loss (less is better)",
-    "calibration_error": "Calibration error (less is better)",
+    "top_decile_lift": "Lift in the top decile",
+    "log_loss": "Log loss (lower is better)",
+    "calibration_error": "Calibration error (lower is better)",
 }
+
+
+def model(data: ReportData) -> Section:
+    """Build the model's performance on held-out customers."""
+    title = "Model performance"
+    if data.model is None:
+        need = "Train a model with churnkit train, or name one with --model."
+        return Section("model", title, (Missing(need),))
+    card = data.model.card
+    blocks: list[Block] = []
+    lead = ""
+    if card.get("evaluation"):
+        lead, table = _metrics(card, card["evaluation"])
+        blocks.append(table)
+    if (card.get("calibration") or {}).get("customers"):
+        blocks.append(_calibration(card["calibration"]))
+    if card.get("lift"):
+        blocks.append(_cumulative_gains(card["lift"]))
+    if card.get("profit"):
+        blocks.append(_profit(data, card["profit"]))
+    if card.get("limits"):
+        blocks.append(Text(tuple(map(str, card["limits"]))))
+    return Section("model", title, tuple(blocks), lead)
 
 
 def _metrics(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[str, Table]:
     metrics, rule = evaluation["metrics"], evaluation.get("baseline") or {}
     rows = tuple(
         (
-            _TITLES[name],
+            title,
             metrics[name]["value"],
-            f"{metrics[name]['low']:.3f} to {metrics[name]['high']:.3f}",
+            format_interval(metrics[name]["low"], metrics[name]["high"], "score"),
             rule[name]["value"] if name in rule else None,
         )
-        for name in _METRICS
+        for name, title in _METRICS.items()
         if name in metrics
     )
-    auc = metrics["auc"]["value"]
-    lead = f"On {evaluation['rows']:,} customers that it never saw, the model ranks a leaver above a stayer {100 * auc:.0f} times in 100"
+    lead = f"AUC {metrics['auc']['value']:.3f} on {evaluation['rows']:,} held-out customers"
     if "auc" in rule:
-        lead += f"; the best single rule, {100 * rule['auc']['value']:.0f} times"
-    said = f" The rule: {str(card['rule']).rstrip('.')}." if card.get("rule") else ""
+        lead += f"; the best single rule has {rule['auc']['value']:.3f}"
+    note = f" Rule: {str(card['rule']).rstrip('.')}." if card.get("rule") else ""
     return f"{lead}.", Table(
         "metrics",
-        "Is the model better than a rule of thumb?",
+        "Model compared with the best single rule",
         (
-            Column("Measure"),
+            Column("Metric"),
             Column("Model", "score"),
             Column("95% interval"),
             Column("Best single rule", "score"),
         ),
         rows,
-        f"Measured on {evaluation['rows']:,} held-out customers, of whom "
-        f"{evaluation['churners']:,} left.{said}",
+        f"{evaluation['rows']:,} held-out customers, of whom {evaluation['churners']:,} churned. AUC: "
+        f"probability that a churned customer is ranked above one who stayed.{note}",
     )
 
 
-def _calibration(card: Mapping[str, Any], currency: str) -> Chart | None:
-    del currency
-    curve = card.get("calibration")
-    if not curve or not curve.get("customers"):
-        return None
+def _calibration(curve: Mapping[str, Any]) -> Chart:
     names = ("predicted_probability", "churn_rate", "low", "high", "customers")
     rows = tuple(zip(*(curve[name] for name in names), strict=True))
     inside = sum(1 for row in rows if row[2] <= row[0] <= row[3])
     return Chart(
         "calibration",
-        "Do as many leave as predicted?",
+        "Calibration: predicted and observed churn",
         (
-            Column("Predicted probability", "share", "x"),
-            Column("Share that left", "share", "y"),
-            Column("at least", "share", "low"),
-            Column("at most", "share", "high"),
+            Column("Predicted churn probability", "share", "x"),
+            Column("Observed churn rate", "share", "y"),
+            *interval_columns("share"),
             Column("Customers", "customers"),
         ),
         rows,
-        f"In {inside} of {len(rows)} groups of equal size the prediction lies within the 95 % "
-        "interval of what came.",
-        draws="points",
+        f"In {inside} of {len(rows)} groups of equal size the prediction lies within the 95% interval "
+        "of the observed churn rate.",
+        chart_type="points",
         diagonal=True,
     )
 
 
-def _lift(card: Mapping[str, Any], currency: str) -> Chart | None:
-    del currency
-    lift = card.get("lift")
-    if not lift:
-        return None
+def _cumulative_gains(lift: Mapping[str, Any]) -> Chart:
     rows = [(0.0, 0.0, 0.0)]
     rows += zip(lift["share_of_customers"], lift["model"], lift["rule"], strict=True)
-    fifth = min(range(len(rows)), key=lambda place: abs(rows[place][0] - 0.2))
+    share, by_model, by_rule = min(rows, key=lambda row: abs(row[0] - 0.2))
     return Chart(
         "lift",
-        "How many leavers does contacting the riskiest find?",
+        "Churned customers reached by share of customers contacted",
         (
-            Column("Share of customers contacted", "share", "x"),
-            Column("Leavers found, by the model", "share", "y"),
-            Column("by the best single rule", "share", "y"),
+            Column("Customers contacted, highest risk first", "share", "x"),
+            Column("Churned customers reached, model", "share", "y"),
+            Column("Best single rule", "share", "y"),
         ),
         tuple(rows),
-        f"Contacting {format_quantity(rows[fifth][0], 'share')} by the model finds "
-        f"{format_quantity(rows[fifth][1], 'share')} of the leavers; the rule finds "
-        f"{format_quantity(rows[fifth][2], 'share')}, and chance {format_quantity(rows[fifth][0], 'share')} (dashed).",
+        f"Contacting the {format_percent(share, 1)} of customers at highest risk reaches "
+        f"{format_percent(by_model, 1)} of the churned customers with the model and "
+        f"{format_percent(by_rule, 1)} with the rule. Dashed: random order.",
         diagonal=True,
     )
 
 
-def _profit(card: Mapping[str, Any], currency: str) -> Chart | None:
-    profit = card.get("profit")
-    if not profit:
-        return None
+def _profit(data: ReportData, profit: Mapping[str, Any]) -> Chart:
     rows = tuple(zip(*(profit[n] for n in ("share_of_customers", "model", "rule")), strict=True))
     best = max(rows, key=lambda row: row[1])
-    rule = max(row[2] for row in rows)
     return Chart(
         "profit",
-        "How many customers is it worth contacting?",
+        "Profit by share of customers contacted",
         (
-            Column("Share of customers contacted", "share", "x"),
-            Column("Profit a customer, by the model", "money", "y"),
-            Column("by the best single rule", "money", "y"),
+            Column("Customers contacted, highest risk first", "share", "x"),
+            Column("Profit per customer, model", "money", "y"),
+            Column("Best single rule", "money", "y"),
         ),
         rows,
-        f"At the assumed effects of the actions, contacting {format_quantity(best[0], 'share')} by the model "
-        f"brings most: {format_quantity(best[1], 'money', currency=currency)} for each customer of the "
-        f"base; the rule brings {format_quantity(rule, 'money', currency=currency)} at its best.",
+        f"With the assumed effects, contacting {format_percent(best[0], 1)} of customers by the model "
+        f"has the highest profit: {data.money(best[1])} per customer of the base. Best profit with "
+        f"the rule: {data.money(max(row[2] for row in rows))}.",
     )
 
 
-def drivers(findings: Findings) -> Section:
-    """What goes with leaving."""
+def drivers(data: ReportData) -> Section:
+    """Build what the predictions depend on, and what is associated with churn."""
     blocks: list[Block] = []
     lead = ""
-    if findings.scored is not None and findings.scored.drivers.drivers:
-        found = findings.scored.drivers
+    if data.scored is not None and data.scored.drivers.drivers:
+        found = data.scored.drivers
         lead = (
-            f"What moves predictions most: {', '.join(d.title for d in found.drivers[:3])}. "
-            f"{found.caution}"
+            f"Strongest drivers: {', '.join(d.title for d in found.drivers[:3])}. {found.caution}"
         )
-        blocks.append(_importance(found.drivers, found.formula))
+        blocks.append(_importance(found))
         blocks += [_dependence(driver) for driver in found.drivers[:_DETAILED] if driver.steps]
         if any(top for _, top in found.segments):
-            blocks.append(_by_segment(findings))
-    if findings.effects:
-        blocks.append(Text(tuple(_caused(effect) for effect in findings.effects)))
-    if findings.topics:
-        blocks.append(_ratios(findings, "topics", "Which tickets come before leaving?"))
-    if findings.uses:
-        blocks.append(
-            _ratios(findings, "uses", "Which parts of the product do those who stay use?")
-        )
+            blocks.append(_by_segment(found))
+    if data.effects:
+        blocks.append(Text(tuple(map(_effect_sentence, data.effects))))
+    if data.topics:
+        blocks.append(_topics(data.topics))
+    if data.uses:
+        blocks.append(_usage(data.uses))
     if not blocks:
-        blocks.append(
-            Missing(
-                "Give a model and its customers (CUSTOMERS.csv), or --table tickets=FILE and "
-                "--table events=FILE beside the subscriptions."
-            )
+        need = (
+            "Provide a model and its customers, or subscriptions with support tickets or product "
+            "events (--table tickets=FILE, --table events=FILE)."
         )
-    return Section("drivers", "Drivers", tuple(blocks), lead)
+        blocks.append(Missing(need))
+    return Section("drivers", "Churn drivers", tuple(blocks), lead)
 
 
-def _caused(effect: MeasuredEffect) -> str:
-    """Say what an experiment found, beside what is only associated."""
-    what = "Measured in an experiment" if effect.randomised else "Compared, not randomised"
-    return (
-        f"{what}: {effect.action} changes the share that leaves by {100 * effect.value:+.1f} points "
-        f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f}); it {effect.verdict}."
-        if effect.verdict != "no effect format_quantity"
-        else f"{what}: {effect.action} shows no effect on the share that leaves "
-        f"({100 * effect.low:+.1f} to {100 * effect.high:+.1f} points)."
-    )
+def _effect_sentence(effect: MeasuredEffect) -> str:
+    source = "Experiment" if effect.randomized else "Comparison, not randomized"
+    change = format_estimate(100 * effect.value, 100 * effect.low, 100 * effect.high, "+.1f")
+    return f"{source}: {effect.action} changes the churn rate by {change} points; {effect.verdict}."
 
 
-def _importance(found: tuple[Driver, ...], formula: str) -> Chart:
-    rows = []
-    for driver in found[:_MOST_DRIVERS]:
-        high = driver.highest.says if driver.highest else ""
-        rows.append((driver.title, driver.share, high))
+def _importance(found: Drivers) -> Chart:
     return Chart(
         "drivers",
-        "What goes with leaving most?",
+        "Top churn drivers",
         (
             Column("Driver", role="x"),
-            Column("Part in the predictions", "share", "y"),
-            Column("Risk is highest with"),
+            Column("Share of importance", "share", "y"),
+            Column("Highest risk at"),
         ),
-        tuple(rows),
-        f"{formula[:1].upper()}{formula[1:]}.",
-        draws="bars",
+        tuple(
+            (driver.title, driver.share, driver.highest.says if driver.highest else "")
+            for driver in found.drivers[:_MOST_DRIVERS]
+        ),
+        f"{found.formula[:1].upper()}{found.formula[1:]}.",
+        chart_type="bars",
     )
 
 
 def _dependence(driver: Driver) -> Chart:
-    observed = any(step.observed is not None for step in driver.steps)
+    has_outcome = any(step.observed is not None for step in driver.steps)
     low, high = driver.lowest, driver.highest
-    answer = ""
+    caption = ""
     if low is not None and high is not None and low is not high:
-        answer = (
-            f"Predicted churn goes from {format_quantity(low.everyone, 'share')} "
-            f"({_inside(low.says, driver.title)}) to {format_quantity(high.everyone, 'share')} "
-            f"({_inside(high.says, driver.title)}), with everything else as it is."
+        caption = (
+            f"Predicted churn ranges from {format_percent(low.everyone, 1)} "
+            f"({_within_sentence(low.says, driver.title)}) to {format_percent(high.everyone, 1)} "
+            f"({_within_sentence(high.says, driver.title)}), all other features unchanged."
         )
     columns = [
         Column("Value", role="x"),
-        Column("Predicted churn if all had it", "share", "y"),
+        Column("Predicted churn if all customers had it", "share", "y"),
         Column("Customers", "customers"),
-        Column("Mean prediction of those who have it", "share"),
+        Column("Mean predicted churn", "share"),
     ]
-    if observed:
-        columns.append(Column("Really left", "share"))
     return Chart(
         f"driver_{driver.column}",
-        f"How does churn go with: {driver.title}?",
-        tuple(columns),
+        f"Predicted churn by: {driver.title}",
+        (*columns, Column("Observed churn", "share")) if has_outcome else tuple(columns),
         tuple(
-            (_value_of(step.says, driver.title), step.everyone, step.customers, step.predicted)
-            + ((step.observed,) if observed else ())
+            (_value_label(step.says, driver.title), step.everyone, step.customers, step.predicted)
+            + ((step.observed,) if has_outcome else ())
             for step in driver.steps
         ),
-        answer,
-        draws="bars",
+        caption,
+        chart_type="bars",
     )
 
 
-def _value_of(says: str, title: str) -> str:
-    """Leave the driver's title out where the question has named it."""
-    value = says.removeprefix(f"{title}: ")
+def _value_label(sentence: str, title: str) -> str:
+    """Drop the driver's title, which the heading names already."""
+    value = sentence.removeprefix(f"{title}: ")
     return value[:1].upper() + value[1:]
 
 
-def _inside(says: str, title: str) -> str:
-    """Put a value inside a sentence; an abbreviation keeps its capitals."""
-    value = _value_of(says, title)
+def _within_sentence(sentence: str, title: str) -> str:
+    """Lower a value's first letter, except in abbreviations."""
+    value = _value_label(sentence, title)
     return value if value[:2].isupper() else value[:1].lower() + value[1:]
 
 
-def _by_segment(findings: Findings) -> Table:
-    assert findings.scored is not None  # noqa: S101  (the caller saw it)
+def _by_segment(found: Drivers) -> Table:
     rows = []
-    for name, top in findings.scored.drivers.segments:
+    for name, top in found.segments:
         if top:
-            said = [f"{title} ({format_quantity(share, 'share')})" for title, share in top]
-            rows.append((name, *said, *([None] * (3 - len(said)))))
+            cells = [f"{title} ({format_percent(share, 1)})" for title, share in top]
+            rows.append((name, *cells, *([None] * (3 - len(cells)))))
     return Table(
         "drivers_by_segment",
-        "Does each segment leave for reasons of its own?",
+        "Top drivers by segment",
         (Column("Segment"), Column("First"), Column("Second"), Column("Third")),
         tuple(rows),
-        "The three strongest drivers within each segment, with their part in its predictions.",
+        "The three strongest drivers in each segment, with their share of importance.",
     )
 
 
-def _ratios(findings: Findings, name: str, question: str) -> Chart:
-    found = findings.topics if name == "topics" else findings.uses
-    first = found[0]
-    ratio = first.value or 0.0
-    if name == "topics":
-        answer = (
-            f"Customers with a ticket on {first.name} left {ratio:.1f} times as often as those "
-            f"without ({first.low or 0:.1f} to {first.high or 0:.1f})."
-        )
-    else:
-        answer = (
-            f"Users of {first.name} left {ratio:.2f} times as often as those who did not use it "
-            f"({first.low or 0:.2f} to {first.high or 0:.2f})."
-        )
-    return Chart(
-        name,
-        question,
-        (
-            Column("Topic" if name == "topics" else "Use", role="x"),
-            Column("Left so many times as often", "times", "y"),
-            Column("at least", "times", "low"),
-            Column("at most", "times", "high"),
-            Column("Customers", "customers"),
-            Column("Share that left", "share"),
-            Column("Share of the others", "share"),
-        ),
-        tuple(
-            (one.name, one.value, one.low, one.high, one.customers, one.rate, one.other_rate)
-            for one in found
-        ),
-        f"{answer} {first.formula[:1].upper()}{first.formula[1:]}.",
-        draws="bars",
+def _topics(ratios: tuple[RiskRatio, ...]) -> Chart:
+    return ratio_chart(
+        "topics",
+        "Relative churn rate by support ticket topic",
+        ratios,
+        _ratio_caption(f"Customers with a ticket on {ratios[0].name}", ratios[0]),
+        of="Topic",
     )
 
 
-def health(findings: Findings) -> Section:
-    """The health of the base."""
-    scored = findings.scored
+def _usage(ratios: tuple[RiskRatio, ...]) -> Chart:
+    return ratio_chart(
+        "uses",
+        "Relative churn rate by product usage",
+        ratios,
+        _ratio_caption(f"Customers who used {ratios[0].name}", ratios[0]),
+        of="Usage",
+    )
+
+
+def _ratio_caption(group: str, first: RiskRatio) -> str:
+    ratio = format_estimate(first.value or 0.0, first.low or 0.0, first.high or 0.0, ".2f")
+    formula = f"{first.formula[:1].upper()}{first.formula[1:]}"
+    return f"{group} churned at {ratio} times the rate of others. {formula}."
+
+
+def health(data: ReportData) -> Section:
+    """Build the distribution of health scores and their components."""
+    title = "Customer health"
+    scored = data.scored
     if scored is None:
-        return Section(
-            "health", "Health", (Missing("Give a model and its customers (CUSTOMERS.csv)."),)
-        )  # fmt: skip
-    found = scored.health
-    weak = [band for band in found.bands if band.name in {"Critical", "Weak"}]
-    count = sum(band.customers for band in weak)
+        return Section("health", title, (Missing("Provide a model and its customers."),))
+    scores = scored.health
     blocks: list[Block] = [
         Chart(
             "health",
-            "How healthy is the customer base?",
+            "Customers by health score",
             (
                 Column("Score", role="x"),
                 Column("Customers", "customers", "y"),
                 Column("Share", "share"),
-                Column("Revenue", "money"),
+                Column(f"Revenue {data.period}", "money"),
             ),
             tuple(
                 (f"{band.name} ({band.low} to {band.high})", band.customers, band.share, band.value)
-                for band in found.bands
+                for band in scores.bands
             ),
-            f"{found.formula[:1].upper()}{found.formula[1:]}.",
-            draws="bars",
+            f"Score: {scores.formula}.",
+            chart_type="bars",
         )
     ]
-    if found.components:
+    if scores.components:
         blocks.append(
             Table(
                 "health_components",
-                "What pulls scores down, and what holds them up?",
+                "Health score components",
                 (
                     Column("Component"),
-                    Column("Where it pulls down", "points"),
-                    Column("Where it holds up", "points"),
+                    Column("Mean effect where it lowers the score", "points"),
+                    Column("Mean effect where it raises the score", "points"),
                 ),
-                found.components,
-                "Points: the score less what it would be without this. Means of the customers whose "
-                "score it lowers, and of those whose score it raises.",
+                scores.components,
+                "Difference between the score and the score without the component's contribution.",
             )
         )
-    lead = f"The mean score is {found.mean:.0f} of 100; {count:,} customers are below 70."
-    return Section("health", "Health", tuple(blocks), lead)
+    weak = sum(band.customers for band in scores.bands if band.name in {"Critical", "Weak"})
+    lead = f"The mean score is {scores.mean:.0f} of 100; {weak:,} customers score below 70."
+    return Section("health", title, tuple(blocks), lead)

@@ -13,7 +13,7 @@ from churnkit.errors import DataError
 from churnkit.insights.metrics.risk_ratio import risk_ratio
 from churnkit.insights.metrics.subscriptions import prepare_subscriptions
 from churnkit.insights.metrics.surveys import measure_satisfaction, nps
-from churnkit.insights.sql_session import open_business
+from churnkit.insights.sql_session import open_session
 from churnkit.insights.text.redaction import Masker
 from churnkit.insights.text.sentiment import Sentiment
 from churnkit.insights.text.topics import find_themes
@@ -22,16 +22,16 @@ END = pd.Timestamp("2026-01-01")
 
 
 @pytest.fixture(scope="module")
-def found(business):
-    tables = {name: business.tables[name] for name in ("subscriptions", "surveys")}
-    with open_business(tables, as_of="2026-01-01", threads=1) as opened:
+def found(company):
+    tables = {name: company.tables[name] for name in ("subscriptions", "surveys")}
+    with open_session(tables, as_of="2026-01-01", threads=1) as opened:
         prepare_subscriptions(opened)
         return measure_satisfaction(opened)
 
 
 @pytest.fixture(scope="module")
-def surveys(business):
-    frame = business.tables["surveys"].to_pandas()
+def surveys(company):
+    frame = company.tables["surveys"].to_pandas()
     for name in ("sent_at", "answered_at"):
         frame[name] = frame[name].dt.tz_convert(None)
     return frame
@@ -53,9 +53,9 @@ def test_scores_and_response_equal_pandas(found, surveys):
 
 
 def test_detractors_leave_as_often_as_pandas_counts_and_more_than_promoters(
-    found, surveys, business
+    found, surveys, company
 ):
-    subscriptions = business.tables["subscriptions"].to_pandas()
+    subscriptions = company.tables["subscriptions"].to_pandas()
     for name in ("started_at", "ended_at"):
         subscriptions[name] = subscriptions[name].dt.tz_convert(None)
     answered = surveys[(surveys["kind"] == "NPS") & surveys["score"].notna()]
@@ -77,14 +77,14 @@ def test_detractors_leave_as_often_as_pandas_counts_and_more_than_promoters(
         gone = end is not None and end < END and (end - at) < pd.Timedelta(days=90)
         counts[group][0] += 1
         counts[group][1] += gone
-    ratio = next(one for one in found.later if one.name == "detractors")
+    ratio = next(one for one in found.churn_ratios if one.name == "detractors")
     assert (ratio.customers, ratio.left) == tuple(counts["detractors"])
     assert (ratio.other_customers, ratio.other_left) == tuple(counts["promoters"])
     assert ratio.low > 1.0
 
 
 def test_who_does_not_answer_leaves_more_often(found):
-    silent = next(one for one in found.later if one.name == "silent")
+    silent = next(one for one in found.churn_ratios if one.name == "silent")
     assert silent.value > 1.0
 
 
@@ -143,10 +143,10 @@ def test_themes_are_the_same_for_the_same_seed_and_add_up():
 def test_themes_of_leavers_are_told():
     texts = many(REVIEWS)
     left = np.array(["sync" in text.lower() for text in texts], dtype=float)
-    found: Any = find_themes(texts, left=left, number=4)
-    worst = max(found.themes, key=lambda theme: theme.leaver_share)
+    found: Any = find_themes(texts, churned=left, number=4)
+    worst = max(found.themes, key=lambda theme: theme.churned_share)
     assert "sync" in worst.terms
-    assert "who stayed and who left" in found.mood
+    assert "later churn" in found.sentiment
 
 
 def test_too_few_texts_are_refused():
@@ -210,7 +210,7 @@ def test_on_clothing_reviews_the_themes_are_of_fit_fabric_and_garments(data_dir)
 def test_surveys_without_kind_are_told_by_their_scale():
     sent = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
     rows = [{"customer": f"c{n}", "sent_at": sent, "score": n % 11} for n in range(44)]
-    with open_business({"surveys": rows}, as_of="2025-04-01", threads=1) as opened:
+    with open_session({"surveys": rows}, as_of="2025-04-01", threads=1) as opened:
         found: Any = measure_satisfaction(opened)
     assert found.figures[0].name == "nps"
     assert found.figures[0].value == pytest.approx(100 * (8 / 44 - 28 / 44))
