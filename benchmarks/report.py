@@ -1,8 +1,8 @@
-"""The report of a large business: 10 million events, 1 million customers, a model.
+"""Report of a large customer base: 10 million events, 1 million customers, a model.
 
-Run ``python -m benchmarks.report``; it writes ``results/report.json`` and its table in
-``RESULTS.md``. The report is made in a process of its own, whose CPU time and peak memory are
-measured; then the page is opened in Chromium, if it is there.
+``python -m benchmarks.report`` writes ``results/report.json`` and its table in ``RESULTS.md``. The
+report is built in a separate process whose CPU time and peak memory are measured; then the page is
+loaded in Chromium, if installed.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ PART = 1_000_000
 
 
 def write_tables(folder: Path, events: int, customers: int, seed: int) -> None:
-    """Write subscriptions and events of made-up customers, and their rows for the model."""
+    """Write subscriptions and events of random customers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(seed)
     names = np.array([f"C{number:07d}" for number in range(customers)])
-    began = START - rng.integers(0, 700, customers) * 86_400
-    began = np.where(
-        rng.random(customers) < 0.45, START + rng.integers(1, DAYS * 86_400, customers), began
+    joined = START - rng.integers(0, 700, customers) * 86_400
+    joined = np.where(
+        rng.random(customers) < 0.45, START + rng.integers(1, DAYS * 86_400, customers), joined
     )
-    stays = (rng.exponential(900, customers) * 86_400).astype(np.int64)
-    ended = np.maximum(began, START) + stays
-    over = ended < START + DAYS * 86_400
+    duration = (rng.exponential(900, customers) * 86_400).astype(np.int64)
+    ended = np.maximum(joined, START) + duration
+    has_ended = ended < START + DAYS * 86_400
     seconds = pa.timestamp("s", "UTC")
     table = pa.table(
         {
@@ -51,8 +51,8 @@ def write_tables(folder: Path, events: int, customers: int, seed: int) -> None:
             "subscription_id": names,
             "plan": np.array(["Starter", "Team", "Business"])[rng.integers(0, 3, customers)],
             "mrr": rng.integers(20, 2000, customers) / 4.0,
-            "started_at": pa.array(began).cast(seconds),
-            "ended_at": pa.array(ended, mask=~over).cast(seconds),
+            "started_at": pa.array(joined).cast(seconds),
+            "ended_at": pa.array(ended, mask=~has_ended).cast(seconds),
         }
     )
     pq.write_table(table, folder / "subscriptions.parquet")
@@ -77,7 +77,7 @@ def write_tables(folder: Path, events: int, customers: int, seed: int) -> None:
 
 
 def write_model(folder: Path, customers: int) -> None:
-    """Train the demo's model on a small business, and multiply its customers."""
+    """Train the demo's model on simulated customers, and write copies of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -94,8 +94,8 @@ def write_model(folder: Path, customers: int) -> None:
     RetentionModel(_bundle_parts(recipe, data, fit(recipe, data))).save(
         folder / "bundle", name="demo"
     )
-    business = simulate(customers=20_000, seed=0)
-    rows = business.snapshot(business.end, horizon_days=None)
+    company = simulate(customers=20_000, seed=0)
+    rows = company.snapshot(company.end, horizon_days=None)
     writer = None
     left, number = customers, 0
     while left:
@@ -109,31 +109,31 @@ def write_model(folder: Path, customers: int) -> None:
         writer.close()
 
 
-def make(folder: Path) -> dict[str, Any]:
-    """Make the report, in this process, and measure it."""
+def measure(folder: Path) -> dict[str, Any]:
+    """Build the report in this process and measure it."""
     from churnkit.bundle import load
     from churnkit.core.io.table_file import read_table
     from churnkit.report import build_report
 
-    before = resource.getrusage(resource.RUSAGE_SELF)
-    begun = time.perf_counter()
+    start = resource.getrusage(resource.RUSAGE_SELF)
+    started = time.perf_counter()
     model = load(str(folder / "bundle"))
     tables = {name: folder / f"{name}.parquet" for name in ("subscriptions", "events")}
     customers = read_table(folder / "customers.parquet")
     report = build_report(tables, model=model, customers=customers, threads=2)
     page = report.write(folder / "report.html")
-    after = resource.getrusage(resource.RUSAGE_SELF)
+    end = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "wall_seconds": time.perf_counter() - begun,
-        "peak_gigabytes": after.ru_maxrss / 1e6,
+        "cpu_seconds": end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime,
+        "wall_seconds": time.perf_counter() - started,
+        "peak_gigabytes": end.ru_maxrss / 1e6,
         "page_kilobytes": page.stat().st_size / 1e3,
         "missing": [section.name for section in report.sections if section.is_missing],
     }
 
 
 def load_time(page: Path) -> float | None:
-    """Open the page in Chromium, and return the seconds until it is loaded; None without it."""
+    """Return the seconds until the page is loaded in Chromium; None without Chromium."""
     chromium = shutil.which("chromium")
     try:
         from playwright.sync_api import sync_playwright
@@ -141,13 +141,13 @@ def load_time(page: Path) -> float | None:
         return None
     if chromium is None:
         return None
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.goto(page.as_uri())
-        spent = opened.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page()
+        tab.goto(page.as_uri())
+        milliseconds = tab.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd")
         browser.close()
-    return float(spent) / 1e3
+    return float(milliseconds) / 1e3
 
 
 def main() -> None:
@@ -155,54 +155,54 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--make", type=Path)
-    parser.add_argument("--dry", action="store_true", help="measure, and write nothing")
-    given = parser.parse_args()
-    if given.make:
-        print(json.dumps(make(given.make)))
+    parser.add_argument("--build", type=Path)
+    parser.add_argument("--dry", action="store_true", help="measure without writing results")
+    options = parser.parse_args()
+    if options.build:
+        print(json.dumps(measure(options.build)))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_tables(folder, given.events, given.customers, given.seed)
-        write_model(folder, given.customers)
+        write_tables(folder, options.events, options.customers, options.seed)
+        write_model(folder, options.customers)
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.report", "--make", str(folder)],
+            [sys.executable, "-m", "benchmarks.report", "--build", str(folder)],
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode:
             raise SystemExit(done.stderr)
-        found = json.loads(done.stdout.splitlines()[-1])
+        measured = json.loads(done.stdout.splitlines()[-1])
         loaded = load_time(folder / "report.html")
     results = {
-        "events": given.events,
-        "customers": given.customers,
-        **found,
+        "events": options.events,
+        "customers": options.customers,
+        **measured,
         "load_seconds": loaded,
         "machine": machine("duckdb", "pyarrow", "numpy"),
     }
     print(json.dumps(results, indent=1))
-    if not given.dry:
+    if not options.dry:
         publish("report", results, section(results))
 
 
 def section(results: dict[str, Any]) -> str:
-    """Write the figures for people."""
+    """Return the results as Markdown."""
     loaded = results["load_seconds"]
-    shown = "not measured" if loaded is None else f"{loaded:.2f} s"
-    return f"""## The report of a large business
+    load_label = "not measured" if loaded is None else f"{loaded:.2f} s"
+    return f"""## Report of a large customer base
 
 `python -m benchmarks.report`: {results["events"]:,} events, {results["customers"]:,} customers with
-subscriptions, a model and its plan; one process.
+subscriptions, a model and its plan, in one process.
 
 | | |
 |---|---|
 | CPU time | {results["cpu_seconds"]:.0f} s |
-| Time on the clock, on a machine shared with others | {results["wall_seconds"]:.0f} s |
+| Wall time, on a shared machine | {results["wall_seconds"]:.0f} s |
 | Peak memory | {results["peak_gigabytes"]:.2f} GB |
 | Size of the page | {results["page_kilobytes"]:.0f} kB |
-| Loading it in Chromium | {shown} |
+| Load time in Chromium | {load_label} |
 """
 
 

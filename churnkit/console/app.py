@@ -41,8 +41,8 @@ _FEWEST_CUSTOMERS: Final = 5
 _FEWEST_DATES: Final = 2
 _COMPONENTS: Final = 8
 _CSV_COLUMNS: Final = (
-    *("customer", "churn_probability", "action", "expected_gain"),
-    *("gain_low", "gain_high", "cost", "value", "status", "reasons"),
+    *("customer", "churn_probability", "value", "at_risk", "action", "expected_gain"),
+    *("gain_low", "gain_high", "cost", "status", "reasons"),
 )
 _STATUS: Final = {
     "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
@@ -294,6 +294,7 @@ class ConsoleApp:
                     "cost": float(decisions.cost[row]),
                     "why": decisions.reason[row] if len(rows) == 1 else "",
                     "value": None if customers.value is None else float(customers.value[row]),
+                    "at_risk": None if customers.value is None else float(customers.at_risk[row]),
                     "reasons": row_reasons,
                     "status": approval.of(customer),
                 }
@@ -311,6 +312,7 @@ class ConsoleApp:
             title="Customers",
             lines=self._lines(rows[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS], approval),
             counts=approval.counts,
+            has_value=self._customers.value is not None,
             period=self._approvals.period,
             filters=self._customers.filters,
             selected=self._selected(request),

@@ -143,7 +143,7 @@ class Approvals:
 
     def _decision(self, customer: str, at: datetime) -> DecisionRecord:
         """Return the record of the displayed decision, under the key that a plan uses."""
-        from churnkit.decisions.eligibility.exclusions import holdouts_of
+        from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 
         model, decisions = self._customers.model, self._customers.decisions
         row = self._customers.rows[customer]
@@ -169,7 +169,7 @@ class Approvals:
             gain_low=float(decisions.low[row]),
             gain_high=float(decisions.high[row]),
             cost=float(decisions.cost[row]),
-            holdout=holdouts_of(model.catalogue, customer),
+            holdout=assigned_holdouts(model.catalogue, customer),
             explored=bool(decisions.explored[row]),
             reason=decisions.reason[row],
         )

@@ -71,7 +71,7 @@ class History:
         self._model = model
         self._tables = dict(tables)
         self._as_of = as_of
-        catalogue = model.parts.catalogue
+        catalogue = model.contents.catalogue
         self._titles = {a.name: a.title for a in catalogue.actions} if catalogue else {}
         self._currency = currency_of(model)
         self._lock = threading.Lock()
@@ -144,7 +144,7 @@ class History:
         return [(day, scores[customer]) for day, scores in self._dates() if customer in scores]
 
     def _dates(self) -> list[tuple[date, dict[str, float]]]:
-        timeline = self._model.parts.timeline
+        timeline = self._model.contents.timeline
         if timeline is None or not {t.source for t in timeline.tables} <= set(self._tables):
             return []
         with self._lock:

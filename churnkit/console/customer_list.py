@@ -84,8 +84,8 @@ class CustomerList:
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """Valid rows by expected gain, then by churn probability, the highest first."""
-        ranked = np.lexsort((-self.probability, -self.decisions.expected_gain))
+        """Valid rows: customers with an action first, then by value at risk, the highest first."""
+        ranked = np.lexsort((-self.probability, -self.at_risk, self.decisions.action < 0))
         rows: NDArray[np.int64] = ranked[self.encoded.valid[ranked]]
         return rows
 
@@ -98,6 +98,13 @@ class CustomerList:
             return None
         values: NDArray[np.float64] = self.encoded.matrix[:, names.index(column.name)]
         return values
+
+    @cached_property
+    def at_risk(self) -> NDArray[np.float64]:
+        """Value of one period times churn probability; without a value, the probability."""
+        value = 1.0 if self.value is None else np.nan_to_num(self.value)
+        at_risk: NDArray[np.float64] = self.probability * value
+        return at_risk
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
@@ -177,7 +184,7 @@ class CustomerList:
         """Contributions of the base, or of evenly spaced rows of a large one."""
         rows = self.encoded.features[self.encoded.valid]
         step = -(-len(rows) // _REFERENCE_ROWS)
-        contributions: NDArray[np.float64] = self.model.parts.scorer.contributions(
+        contributions: NDArray[np.float64] = self.model.contents.scorer.contributions(
             np.ascontiguousarray(rows[::step])
         )
         return contributions

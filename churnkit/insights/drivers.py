@@ -234,12 +234,12 @@ def _split(
     distinct = np.unique(known)
     if len(distinct) <= _MOST_LEVELS:
         parts = [
-            (values == one, float(one), column.say(column.decoded(one))) for one in distinct
+            (values == one, float(one), column.describe(column.decode(one))) for one in distinct
         ]  # fmt: skip
     elif column.is_category:
         counts = {one: int((values == one).sum()) for one in distinct.tolist()}
         common = sorted(counts, key=lambda one: (-counts[one], one))[:_MOST_LEVELS]
-        parts = [(values == one, float(one), column.say(column.decoded(one))) for one in common]
+        parts = [(values == one, float(one), column.describe(column.decode(one))) for one in common]
     else:
         parts = _ranges(column, values, known)
     missing = np.isnan(values)
@@ -259,6 +259,6 @@ def _ranges(
         if not mask.any():
             continue
         typical = float(np.quantile(values[mask], 0.5, method="lower"))
-        says = column.say_range(low if number or last else None, None if last else high)
+        says = column.describe_range(low if number or last else None, None if last else high)
         parts.append((mask, typical, says))
     return parts

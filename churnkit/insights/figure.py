@@ -6,14 +6,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from churnkit.core.stats.special import NORMAL_95, wilson_interval
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pandas as pd
 
 __all__ = ["Estimate", "Figure", "figures_to_frame", "mean_interval", "ratio", "share"]
-
-Z95 = 1.959963984540054
 
 
 class Estimate(TypedDict):
@@ -97,7 +97,7 @@ def ratio(over: float, under: float) -> float | None:
     return over / under if under else None
 
 
-def share(part: float, whole: float) -> Estimate:
+def share(part: float, total: float) -> Estimate:
     """Return a share with its 95% Wilson interval, as fields of a `Figure`.
 
     Examples
@@ -105,13 +105,10 @@ def share(part: float, whole: float) -> Estimate:
     >>> {name: round(number, 3) for name, number in share(5, 50).items()}
     {'value': 0.1, 'low': 0.043, 'high': 0.214}
     """
-    if not whole:
+    if not total:
         return {"value": None, "low": None, "high": None}
-    rate, z = part / whole, Z95
-    middle = (rate + z**2 / (2 * whole)) / (1 + z**2 / whole)
-    spread = rate * (1 - rate) / whole + (z / (2 * whole)) ** 2
-    half = z * math.sqrt(max(spread, 0.0)) / (1 + z**2 / whole)
-    return {"value": rate, "low": max(middle - half, 0.0), "high": min(middle + half, 1.0)}
+    low, high = wilson_interval(part / total, total)
+    return {"value": part / total, "low": float(low), "high": float(high)}
 
 
 def mean_interval(total: float, squares: float, count: float) -> Estimate:
@@ -128,5 +125,5 @@ def mean_interval(total: float, squares: float, count: float) -> Estimate:
     if count < 2:
         return {"value": mean, "low": None, "high": None}
     variance = max(squares - count * mean**2, 0.0) / (count - 1)
-    half = Z95 * math.sqrt(variance / count)
+    half = NORMAL_95 * math.sqrt(variance / count)
     return {"value": mean, "low": mean - half, "high": mean + half}

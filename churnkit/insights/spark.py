@@ -77,7 +77,7 @@ def open_spark_session(
             name: connection.open_table(name, frame, (columns or {}).get(name))
             for name, frame in tables.items()
         }
-        moment = as_moment(as_of, "as_of")
+        moment = parse_timestamp(as_of, "as_of")
         yield InsightsSession(moment, settings or RetentionSettings(), parts, connection)  # type: ignore[arg-type]
     finally:
         connection.close()

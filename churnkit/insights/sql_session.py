@@ -148,14 +148,18 @@ def open_session(
     for name in [*tables, *(columns or {})]:
         if name not in LAYOUTS:
             raise RecipeError(f"unknown table '{name}'; {did_you_mean(name, LAYOUTS)}")
-    with connected(memory_limit, spill_dir, threads) as con:
+    with connect(memory_limit, spill_dir, threads) as con:
         last_times, parts = [0], {}
         for name, source in tables.items():
-            with readable(name):
+            with read_errors(name):
                 names, last = _open_table(con, LAYOUTS[name], source, (columns or {}).get(name))
             parts[name] = frozenset(names)
             last_times += [] if last is None else [last]
-        moment = as_moment(as_of, "as_of") if as_of is not None else _next_midnight(max(last_times))
+        moment = (
+            parse_timestamp(as_of, "as_of")
+            if as_of is not None
+            else _next_midnight(max(last_times))
+        )
         yield InsightsSession(moment, settings or RetentionSettings(), parts, con)
 
 
@@ -169,15 +173,15 @@ def _open_table(
     opened = open_table(
         con, table, {layout.name: source}, columns=[column.name for column in table.raw_columns]
     )
-    selected = ", ".join(f"{quoted(column)} AS {quoted(part)}" for part, column in columns.items())
-    required = " AND ".join(f"{quoted(columns[n])} IS NOT NULL" for n in ("customer", layout.at))
+    selected = ", ".join(f"{quote(column)} AS {quote(part)}" for part, column in columns.items())
+    required = " AND ".join(f"{quote(columns[n])} IS NOT NULL" for n in ("customer", layout.at))
     con.execute(
-        f"CREATE TEMP VIEW {quoted('ck_in_' + layout.name)} AS "  # noqa: S608
-        f"SELECT {selected} FROM {quoted(layout.name)} WHERE {required}"
+        f"CREATE TEMP VIEW {quote('ck_in_' + layout.name)} AS "  # noqa: S608
+        f"SELECT {selected} FROM {quote(layout.name)} WHERE {required}"
     )
     return columns, opened.last
 
 
 def _next_midnight(microseconds: int) -> dt.datetime:
-    last = _EPOCH + dt.timedelta(microseconds=microseconds)
+    last = from_microseconds(microseconds)
     return last.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY

@@ -203,16 +203,15 @@ def find_columns(
     >>> find_columns(LAYOUTS["orders"], ["CustomerID", "InvoiceDate", "total", "color"])
     {'customer': 'CustomerID', 'happened': 'InvoiceDate', 'amount': 'total'}
     """
-    known = {part.name for part in layout.parts}
+    part_names = {part.name for part in layout.parts}
     for part_name, column in (names or {}).items():
-        if part_name not in known:
+        if part_name not in part_names:
             raise RecipeError(
-                f"table '{layout.name}' has no part '{part_name}'; {did_you_mean(part_name, known)}"
+                f"table '{layout.name}' has no part '{part_name}'; {did_you_mean(part_name, part_names)}"
             )
         if column not in columns:
-            raise refusal(
-                layout.name, f"column '{column}' is missing; {did_you_mean(column, columns)}"
-            )
+            problem = f"column '{column}' is missing; {did_you_mean(column, columns)}"
+            raise DataError(layout.name, [problem])
     by_lower = {name.lower(): name for name in reversed(columns)}
     matched = {}
     for part in layout.parts:
@@ -222,9 +221,9 @@ def find_columns(
         if column:
             matched[part.name] = column
         elif part.required:
-            raise refusal(
-                layout.name,
+            problem = (
                 f"no column for '{part.name}' (recognized: {', '.join(part.names)}): rename a column, or "
-                f"name it with --column {layout.name}.{part.name}=COLUMN",
+                f"name it with --column {layout.name}.{part.name}=COLUMN"
             )
+            raise DataError(layout.name, [problem])
     return matched

@@ -210,7 +210,7 @@ def _model_results(
     journal: Journal | None,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    timeline, horizon = model.parts.timeline, horizon_days(model)
+    timeline, horizon = model.contents.timeline, horizon_days(model)
     data: dict[str, Any] = {
         "model": ModelFacts(model.name, model.digest, model.card),
         "period": value_period(model),

@@ -153,7 +153,7 @@ def score_customers(
         value_risk(base),
         groups,
         clusters,
-        measure_health(base, model.parts.calibration.apply),
+        measure_health(base, model.contents.calibration.apply),
     )
 
 
@@ -161,8 +161,8 @@ def _clusters(
     model: RetentionModel, base: CustomerBase, seed: int
 ) -> tuple[Clusters, tuple[Segment, ...]] | None:
     """Use the bundle's behavior segments, or find some if it has none."""
-    if model.parts.clusters is not None:
-        return model.parts.clusters, assign_segments(base, model.parts.clusters)
+    if model.contents.clusters is not None:
+        return model.contents.clusters, assign_segments(base, model.contents.clusters)
     try:
         return find_clusters(base, seed=seed)
     except DataError:
@@ -178,6 +178,7 @@ def build_customer_base(
     journal: Journal | None = None,
 ) -> tuple[CustomerBase, int]:
     """Score and plan a table; also return the number of rows that violate the contract."""
+    from churnkit.bundle.entity_ids import entities
     from churnkit.contracts.arrow_interop import as_arrow
 
     table = as_arrow(customers)
@@ -270,7 +271,7 @@ def _remaining(base: CustomerBase, horizon_days: int) -> float | None:
 
 
 def _actions(model: RetentionModel, base: CustomerBase) -> tuple[ActionSummary, ...]:
-    planned, catalogue = base.planned, model.parts.catalogue
+    planned, catalogue = base.planned, model.contents.catalogue
     if planned is None or catalogue is None:
         return ()
     summaries = []

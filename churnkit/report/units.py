@@ -44,13 +44,13 @@ def gain_span(model: RetentionModel) -> str:
 
     Empty for a model without actions.
     """
-    if model.parts.catalogue is None:
+    if model.contents.catalogue is None:
         return ""
-    periods = model.parts.catalogue.periods
+    periods = model.contents.catalogue.periods
     return f"{periods:g} {value_period(model).removeprefix('a ')}{'' if periods == 1 else 's'}"
 
 
 def horizon_days(model: RetentionModel) -> int | None:
     """Return the days that the churn probability looks ahead; None without a timeline."""
-    timeline = model.parts.timeline
+    timeline = model.contents.timeline
     return None if timeline is None else int(getattr(timeline.label, "horizon_days", 0)) or None

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
 
-from churnkit.batch.jobs.decide import Occasion, decide_once  # noqa: E402
+from churnkit.batch.jobs.decide import DecisionPeriod, decide_once  # noqa: E402
 from churnkit.console import ConsoleApp, read_customer_list  # noqa: E402
 from churnkit.console.approvals import Approvals  # noqa: E402
 from churnkit.console.auth import SessionAuth  # noqa: E402
@@ -83,9 +83,10 @@ def test_a_filtered_list_and_its_csv_equal_a_direct_computation(visit, customer_
     plans = np.array(customer_list.table["plan"].to_pylist())
     wanted = (plans == "basic") & (customer_list.decisions.action == 0)
     gains = [float(row["expected_gain"]) for row in rows]
+    stakes = [float(row["at_risk"]) for row in rows]
     assert len(rows) == wanted.sum() > 0
     assert sum(gains) == pytest.approx(customer_list.decisions.expected_gain[wanted].sum())
-    assert gains == sorted(gains, reverse=True)
+    assert stakes == sorted(stakes, reverse=True)
     page = visit().get("/", params={"f.plan": "basic", "action": "call"}).text
     assert f"{wanted.sum()} customers" in page
 
@@ -130,16 +131,14 @@ def test_a_form_sent_twice_is_recorded_once_with_name_and_reason(visit, customer
     assert "1 snoozed" in browser.get("/").text
 
 
-def test_a_recorded_plan_stands_and_verdicts_refer_to_it(
-    visit, customer_list, journal, shop_model
-):
+def test_a_recorded_plan_stands_and_verdicts_refer_to_it(visit, customer_list, journal, shop_model):
     planned = decide_once(
         shop_model,
         customer_list.encoded,
         customer_list.probability,
         customer_list.customers,
         budget=50.0,
-        occasion=Occasion(customer_list.day, journal=journal),
+        period=DecisionPeriod(customer_list.day, journal=journal),
     )
     again = read_customer_list(
         shop_model, customer_list.table, day=customer_list.day, journal=journal
@@ -169,7 +168,9 @@ def test_a_forged_form_is_refused_and_nothing_is_written(visit, customer_list, j
 
 
 @pytest.mark.parametrize("first", ["approve", "reject", "snooze"])
-def test_the_page_offers_only_verdicts_that_the_journal_accepts(visit, customer_list, journal, first):
+def test_the_page_offers_only_verdicts_that_the_journal_accepts(
+    visit, customer_list, journal, first
+):
     browser, customer = visit(), acted(customer_list)
     form = form_of(browser, customer) | {"by": "ann", "why": "known", "verdict": first}
     assert browser.post("/verdicts", data=form).status_code == 200
@@ -250,7 +251,9 @@ def test_identical_events_in_a_row_are_merged(shop_model, tmp_path):
     ]
 
 
-def test_the_history_describes_events_without_column_names(shop_model, customer_list, journal, tmp_path):
+def test_the_history_describes_events_without_column_names(
+    shop_model, customer_list, journal, tmp_path
+):
     customer = acted(customer_list)
     log = tmp_path / "treatments.csv"
     log.write_text(
@@ -291,7 +294,7 @@ def test_the_parts_of_a_score_are_the_tables_of_its_timeline(customer_list):
         feature_tables = {"tenure_months": "paid_bills", "mrr": "paid_bills"}  # noqa: RUF012
 
     model = copy(customer_list.model)
-    model.parts = replace(model.parts, timeline=Plan())
+    model.contents = replace(model.contents, timeline=Plan())
     row = customer_list.rows[acted(customer_list)]
     names = [part.name for part in replace(customer_list, model=model).health(row).parts]
     assert len(names) == 3

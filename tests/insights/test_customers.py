@@ -67,7 +67,7 @@ def test_the_matrix_of_value_and_risk_parts_all_customers_once(base):
     assert sum(cell.at_risk for cell in cells) == pytest.approx(
         (base.value * base.probability).sum()
     )
-    assert cells[0].name == "Save first: high value, high risk"
+    assert cells[0].name == "Retain first: high value, high risk"
 
 
 def test_the_pair_that_leaves_is_named_by_its_traits_with_its_best_action(base):

@@ -87,7 +87,7 @@ def test_odd_texts_and_few_that_differ_are_read():
 
 
 def test_texts_without_a_word_of_meaning_are_refused():
-    with pytest.raises(DataError, match="no word is in enough"):
+    with pytest.raises(DataError, match="no word occurs in enough"):
         find_themes(["and so it is with them"] * 70)
 
 
@@ -102,7 +102,7 @@ def test_themes_can_be_made_of_vectors_from_a_model_of_ones_own():
         return np.array([[1.0, 0.0] if "sync" in text else [0.0, 1.0] for text in given])
 
     found = find_themes(texts, embed=embed, number=2)
-    assert found.method.startswith("vectors")
+    assert found.method.startswith("k-means on text embeddings")
     assert {theme.texts for theme in found.themes} == {40}
     names = " / ".join(theme.name for theme in found.themes)
     assert "sync" in names

@@ -174,7 +174,7 @@ def test_without_jinja_the_message_names_what_to_install(monkeypatch):
     from churnkit.insights import RetentionSettings
 
     made = Report.of(ReportData("", "", RetentionSettings()))
-    with pytest.raises(MissingExtraError, match=r"churnkit\[report\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install '?jinja2"):
         _ = made.html
 
 

@@ -68,9 +68,9 @@ def report(
     from churnkit.insights import load_embedder
     from churnkit.report import build_report
     from churnkit.report.input_tables import (
-        parse_columns,
         find_customers,
         find_tables,
+        parse_columns,
         parse_tables,
         parse_targets,
     )

@@ -6,7 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import Z95, ratio
+from churnkit.core.stats.special import NORMAL_95
+from churnkit.insights.figure import ratio
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def risk_ratio(
         few = 0.5 if not (left and other_left) else 0.0
         a, n, b, m = left + few, customers + few, other_left + few, other_customers + few
         value = (a / n) / (b / m)
-        half = Z95 * math.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0))
+        half = NORMAL_95 * math.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0))
         low, high = value * math.exp(-half), value * math.exp(half)
     return RiskRatio(
         name, customers, left, other_customers, other_left, value, low, high, formula

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import Z95, Figure, figures_to_frame, mean_interval, share
+from churnkit.core.stats.special import NORMAL_95
+from churnkit.insights.figure import Figure, figures_to_frame, mean_interval, share
 from churnkit.insights.metrics.calendar import months_until, subtract_months
 from churnkit.insights.metrics.risk_ratio import RiskRatio, count_churned_after, risk_ratio
 from churnkit.insights.sql_session import transpile_sql
@@ -144,7 +145,7 @@ def nps(promoters: int, detractors: int, answers: int) -> dict[str, float | None
     if not answers:
         return {"value": None, "low": None, "high": None}
     good, bad = promoters / answers, detractors / answers
-    half = Z95 * math.sqrt(max(good + bad - (good - bad) ** 2, 0.0) / answers)
+    half = NORMAL_95 * math.sqrt(max(good + bad - (good - bad) ** 2, 0.0) / answers)
     return {
         name: 100.0 * number
         for name, number in (

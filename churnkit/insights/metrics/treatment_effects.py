@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import Z95
+from churnkit.core.stats.special import NORMAL_95
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def measure_effects(session: InsightsSession) -> tuple[MeasuredEffect, ...]:
         if name in _CONTROL_NAMES or customers < _FEWEST:
             continue
         value = float(rate) - float(control[1])
-        half = Z95 * math.sqrt(float(variance) + float(control[2]))
+        half = NORMAL_95 * math.sqrt(float(variance) + float(control[2]))
         effects.append(
             MeasuredEffect(
                 name,

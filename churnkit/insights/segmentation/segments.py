@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.stats.special import NORMAL_95
 from churnkit.insights.customer_base import best_action
-from churnkit.insights.figure import Z95
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -214,7 +214,7 @@ def _overlap(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
 def _critical_value(pairs: int) -> float:
     from scipy.stats import norm
 
-    return float(norm.isf(0.025 / pairs)) if pairs else Z95
+    return float(norm.isf(0.025 / pairs)) if pairs else NORMAL_95
 
 
 def _traits(base: CustomerBase) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
@@ -226,4 +226,4 @@ def _traits(base: CustomerBase) -> Iterator[tuple[int, str, NDArray[np.bool_]]]:
         if not 2 <= len(levels) <= _MOST_LEVELS:
             continue
         for level in levels.tolist():
-            yield feature, column.say(column.decoded(level)), values == level
+            yield feature, column.describe(column.decode(level)), values == level

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.stats.special import expit
 from churnkit.errors import DataError
 from churnkit.insights.text.tokenize import tokens
 
@@ -74,13 +75,11 @@ class Sentiment:
 
         labels = np.asarray(positive, dtype=bool)
         if min(labels.sum(), (~labels).sum()) < _FEWEST_OF_EACH:
-            from churnkit.timeline.errors import refusal
-
-            raise refusal(
-                "the texts",
-                f"{labels.sum()} positive and {(~labels).sum()} negative, at least {_FEWEST_OF_EACH} of "
-                "each are required: provide more texts with a rating",
+            problem = (
+                f"column 'positive': {labels.sum()} positive and {(~labels).sum()} negative texts, at "
+                f"least {_FEWEST_OF_EACH} of each are required: provide more texts with a rating"
             )
+            raise DataError("the texts", [problem])
         vectorizer = TfidfVectorizer(
             tokenizer=tokens,
             token_pattern=None,
@@ -99,7 +98,7 @@ class Sentiment:
     def score(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the probability of positive sentiment of each text, (n,)."""
         raw = np.array([self._raw(text) for text in texts], dtype=np.float64)
-        return 1.0 / (1.0 + np.exp(-raw))
+        return expit(raw)
 
     def _raw(self, text: str) -> float:
         words = tokens(text)

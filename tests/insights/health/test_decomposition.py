@@ -89,5 +89,5 @@ def test_others_are_summed_up_last():
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(own, others, names):
-    with pytest.raises(ValueError, match=r"contributions|names"):
+    with pytest.raises(ValueError, match=r"reference|names"):
         explain_health(own, others, APPLY, names=names)

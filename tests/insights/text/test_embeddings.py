@@ -159,6 +159,6 @@ def test_the_report_takes_a_folder(folder, written, tmp_path, monkeypatch, capsy
     monkeypatch.chdir(tmp_path)
     asked = ["report", "--table", f"reviews={reviews}", "-o", "r.html", "--json"]
     assert run([*asked, "--embeddings", str(folder)]) == 0
-    assert "vectors of the texts, grouped" in (tmp_path / "r.html").read_text()
+    assert "k-means on text embeddings" in (tmp_path / "r.html").read_text()
     assert run([*asked, "--embeddings", "nowhere"]) == 1
-    assert "is no folder" in capsys.readouterr().err
+    assert "is not a folder" in capsys.readouterr().err

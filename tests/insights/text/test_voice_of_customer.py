@@ -150,7 +150,7 @@ def test_themes_of_leavers_are_told():
 
 
 def test_too_few_texts_are_refused():
-    with pytest.raises(DataError, match="themes need 60"):
+    with pytest.raises(DataError, match="at least 60 texts"):
         find_themes(["short", "too short"])
 
 
