@@ -1,8 +1,14 @@
 """The documentation site: ``python -m sphinx -W docs OUT`` builds it, without a network."""
 
+import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from churnkit import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _command_line import write_reference
 
 project = "churnkit"
 author = "churnkit's maintainers"
@@ -34,6 +40,24 @@ def _skip(_app: object, _what: str, name: str, *_: object) -> bool | None:
     return True if routing else None
 
 
+# Shapes such as (n,) or (n, features) in the text of a docstring.
+_SHAPE = re.compile(
+    r"(?<![`\w(\[])\((?:n|m|k|s|p|f|rows|draws|customers)(?:,[^()]*(?:\([^()]*\))?[^()]*)\)(?!`)"
+)
+
+
+def _format_shapes(
+    _app: object, _what: str, _name: str, _obj: object, _options: object, lines: list[str]
+) -> None:
+    """Typeset shapes as code, outside of examples."""
+    for position, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            lines[position] = _SHAPE.sub(r"``\g<0>``", line)
+
+
 def setup(app: Any) -> None:
     """Register with Sphinx."""
     app.connect("autodoc-skip-member", _skip)
+    # Before napoleon, which runs at the default priority of 500.
+    app.connect("autodoc-process-docstring", _format_shapes, priority=400)
+    app.connect("builder-inited", lambda app: write_reference(Path(app.srcdir) / "reference"))
