@@ -51,10 +51,10 @@ def problem(customers: int, seed: int) -> dict[str, Any]:
 def measure_churnkit(customers: int, seed: int, *, with_numba: bool) -> dict[str, Any]:
     """Time the allocation alone; compiled code is loaded before, as SciPy is for HiGHS."""
     from churnkit.decisions import allocate
-    from churnkit.decisions.allocation import dual
+    from churnkit.decisions.allocation import problem as allocation_problem
 
     if not with_numba:
-        dual.compiled = lambda: None  # type: ignore[assignment]
+        allocation_problem.kernels = lambda: None  # type: ignore[assignment]
     allocate(**problem(40_000, seed + 1))
     given = problem(customers, seed)
     started = time.process_time()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.decisions.allocation.allocate import Allocator, Plan
+from churnkit.decisions.allocation.allocate import Allocator
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.eligibility.context import check_context
 from churnkit.decisions.eligibility.exclusions import table_exclusions
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.decisions.allocation.plan import Plan
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.decisions.eligibility.context import DecisionContext
     from churnkit.decisions.measured_effects import MeasuredEffects

@@ -13,7 +13,7 @@ import numpy as np
 
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions import reason_codes
-from churnkit.decisions.allocation.allocate import Plan, allocate
+from churnkit.decisions.allocation.allocate import allocate
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.decide_row import Decision
 from churnkit.decisions.eligibility.context import check_context
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.decisions.allocation.plan import Plan
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.decisions.eligibility.context import DecisionContext
     from churnkit.decisions.measured_effects import MeasuredEffects

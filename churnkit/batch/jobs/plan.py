@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from churnkit.batch.jobs.decide import decide_once
 from churnkit.batch.jobs.whole_file import read_customers, write_whole
 from churnkit.bundle.entity_ids import entities
-from churnkit.decisions.allocation.shadow_prices_file import write_prices
+from churnkit.decisions.allocation.shadow_prices import write_prices
 from churnkit.decisions.plan_summary import plan_tree
 
 if TYPE_CHECKING:

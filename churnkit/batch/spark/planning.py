@@ -15,11 +15,11 @@ from churnkit.batch.jobs.plan import PlanReport, decided_columns, summarise
 from churnkit.batch.spark.workers import (
     ANSWER,
     SUMMED,
-    Applying,
-    Asking,
-    Encoding,
-    Shipped,
-    Summing,
+    ApplyTask,
+    EncodeTask,
+    PackedModel,
+    PassTask,
+    SumTask,
     answers,
     kind_of,
 )
@@ -28,8 +28,14 @@ from churnkit.contracts.validation.violations import Finding
 from churnkit.decisions.allocation.allocate import check_budget, check_limits, check_shared
 from churnkit.decisions.allocation.exact_sum import rounded
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
-from churnkit.decisions.allocation.streaming_passes import Limits, Looked, Rows, Survey, Surveyed
-from churnkit.decisions.allocation.streaming_solver import close_in
+from churnkit.decisions.allocation.streaming_passes import (
+    BoxResult,
+    CustomerRows,
+    Limits,
+    SurveyPass,
+    SurveyResult,
+)
+from churnkit.decisions.allocation.streaming_solver import solve_streaming
 from churnkit.decisions.eligibility.context import check_context
 from churnkit.errors import DataError, RecipeError
 
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
 
     from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
-    from churnkit.decisions.allocation.streaming_solver import Verdict
+    from churnkit.decisions.allocation.streaming_solver import StreamingPlan
 
 __all__ = ["plan"]
 
@@ -117,7 +123,7 @@ def _encoded(customers: Any, model: RetentionModel, *, weigh: bool) -> Any:
     form = f"`{entity}` {kind_of(customers, entity)}, churn_probability double, "
     form += "encoded array<double>, problem string"
     form += ", gain array<double>, cost array<double>" if weigh else ""
-    read = customers.mapInArrow(Encoding(Shipped.of(model), weigh), form)
+    read = customers.mapInArrow(EncodeTask(PackedModel.of(model), weigh), form)
     return read.withColumn("key", xxhash64(f"`{entity}`")) if weigh else read
 
 
@@ -145,36 +151,36 @@ def _in_workers(
     limits = Limits.of(np.concatenate([[money], check_limits(room.capacity, width), most]), uses)
     # About twice as many as are needed are sent to the driver.
     below = min(_EVERY, int(2.0 * sample / counts["rows"] * _EVERY))
-    verdict = close_in(_Asker(read, width), limits, sample=sample, below=below)
+    allocation = solve_streaming(_PassRunner(read, width), limits, sample=sample, below=below)
     entity = model.contract.entity.name
     form = f"`{entity}` {kind_of(read, entity)}, churn_probability double, action string, "
     form += "expected_gain double, gain_low double, gain_high double, cost double, "
     form += "reason string, problem string"
-    job = Applying(Shipped.of(model), verdict, room.filled(verdict.given))
+    job = ApplyTask(PackedModel.of(model), allocation, room.filled(allocation.counts))
     planned = read.mapInArrow(job, form).persist()
-    return planned, _summed(planned, catalogue.names, counts, verdict)
+    return planned, _summed(planned, catalogue.names, counts, allocation)
 
 
-class _Asker:
+class _PassRunner:
     """Asks all partitions, and puts their answers together."""
 
     def __init__(self, read: Any, actions: int) -> None:
         self._read, self._actions = read.select("key", "gain", "cost"), actions
 
-    def __call__(self, question: Any) -> Any:
-        kind: Any = Surveyed if isinstance(question, Survey) else Looked
-        table = self._read.mapInArrow(Asking(question, self._actions), ANSWER).toArrow()
+    def __call__(self, task: Any) -> Any:
+        kind: Any = SurveyResult if isinstance(task, SurveyPass) else BoxResult
+        table = self._read.mapInArrow(PassTask(task, self._actions), ANSWER).toArrow()
         parts = answers(table, kind, self._actions)
         nothing = np.zeros((0, self._actions))
-        nobody = question.ask(Rows(np.zeros(0, dtype=np.uint64), nothing, nothing))
-        return question.join([nobody, *parts])
+        empty = task.evaluate(CustomerRows(np.zeros(0, dtype=np.uint64), nothing, nothing))
+        return task.merge([empty, *parts])
 
 
 def _summed(
-    planned: Any, names: tuple[str, ...], counts: dict[str, int], verdict: Verdict
+    planned: Any, names: tuple[str, ...], counts: dict[str, int], allocation: StreamingPlan
 ) -> PlanReport:
     columns = planned.select("action", *SUMMED)
-    rows = columns.mapInArrow(Summing(names), "totals string").collect()
+    rows = columns.mapInArrow(SumTask(names), "totals string").collect()
     parts = [json.loads(row.totals) for row in rows]
     actions = []
     for name in names:
@@ -185,7 +191,7 @@ def _summed(
             sums = {c: rounded(total) for c, total in zip(SUMMED, money, strict=True)}
             actions.append({"action": name, "customers": customers, **sums})
     actions.sort(key=lambda action: (-action["expected_gain"], action["action"]))
-    return PlanReport(counts["rows"], counts["invalid"], tuple(actions), gap=verdict.gap)
+    return PlanReport(counts["rows"], counts["invalid"], tuple(actions), gap=allocation.gap)
 
 
 def _on_driver(

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from churnkit.batch.jobs.score import reason_columns
 from churnkit.batch.spark.planning import plan
-from churnkit.batch.spark.workers import Shipped, kind_of
+from churnkit.batch.spark.workers import PackedModel, kind_of
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def score(customers: Any, model: RetentionModel, *, reasons: int = 0) -> Any:
         raise DataError("the Spark data frame", absent)
     wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
     columns = [name for name in customers.columns if name in wanted]
-    job = _Job(Shipped.of(model), reasons)
+    job = _Job(PackedModel.of(model), reasons)
     return customers.select(*columns).mapInArrow(job, _schema(customers, model, reasons))
 
 
@@ -62,7 +62,7 @@ def score(customers: Any, model: RetentionModel, *, reasons: int = 0) -> Any:
 class _Job:
     """What a worker does: made here, sent there."""
 
-    shipped: Shipped
+    shipped: PackedModel
     reasons: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -14,13 +14,13 @@ from churnkit.bundle.model import RetentionModel
 from churnkit.contracts.encoding.encoded import Encoded
 from churnkit.decisions.allocation.exact_sum import exact_sum
 from churnkit.decisions.allocation.streaming_passes import (
-    Look,
-    Looked,
-    Rows,
+    BoxPass,
+    BoxResult,
+    CustomerRows,
     Sample,
-    Survey,
-    Surveyed,
-    gather,
+    SurveyPass,
+    SurveyResult,
+    run_pass,
 )
 from churnkit.decisions.decide_table import assign_reasons, taken
 from churnkit.decisions.reason_codes import REASONS, UNSCORED
@@ -31,9 +31,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.decisions.allocation.streaming_solver import Verdict
+    from churnkit.decisions.allocation.streaming_solver import StreamingPlan
 
-__all__ = ["ANSWER", "Applying", "Asking", "Encoding", "Shipped", "Summing", "answers", "kind_of"]
+__all__ = [
+    "ANSWER",
+    "ApplyTask",
+    "EncodeTask",
+    "PackedModel",
+    "PassTask",
+    "SumTask",
+    "answers",
+    "kind_of",
+]
 
 ANSWER = "sums string, keys array<bigint>, gain array<double>, cost array<double>"
 """How a worker's answer travels."""
@@ -45,14 +54,14 @@ _LOADED: dict[str, RetentionModel] = {}
 
 
 @dataclass(frozen=True)
-class Shipped:
+class PackedModel:
     """A bundle that travels with a job."""
 
     files: dict[str, bytes]
     digest: str
 
     @classmethod
-    def of(cls, model: RetentionModel) -> Shipped:
+    def of(cls, model: RetentionModel) -> PackedModel:
         """Pack a saved model."""
         if model.digest is None:
             raise RecipeError("the model is not saved yet: save it, and load it with churnkit.load")
@@ -74,10 +83,10 @@ def kind_of(customers: Any, entity: str) -> str:
 
 
 @dataclass(frozen=True)
-class Encoding:
+class EncodeTask:
     """Reads, checks, encodes and scores; weighs every action if `weigh` is set."""
 
-    shipped: Shipped
+    shipped: PackedModel
     weigh: bool
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -103,15 +112,15 @@ class Encoding:
 
 
 @dataclass(frozen=True)
-class Asking:
-    """Answers a question of the search for prices, once for all rows of a partition."""
+class PassTask:
+    """Run a pass of the streaming allocation on a partition."""
 
-    question: Survey | Look
+    task: SurveyPass | BoxPass
     actions: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Answer for the batches."""
-        found = gather(self.question, (self._rows(batch) for batch in batches))
+        found = run_pass(self.task, (self._rows(batch) for batch in batches))
         if found is None:
             return
         sums = {
@@ -129,16 +138,18 @@ class Asking:
             }
         )
 
-    def _rows(self, batch: pa.RecordBatch) -> Rows:
+    def _rows(self, batch: pa.RecordBatch) -> CustomerRows:
         keys = batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64)
-        return Rows(
+        return CustomerRows(
             keys,
             _matrix(batch.column("gain"), self.actions),
             _matrix(batch.column("cost"), self.actions),
         )
 
 
-def answers(table: pa.Table, kind: Callable[..., Surveyed | Looked], actions: int) -> list[Any]:
+def answers(
+    table: pa.Table, kind: Callable[..., SurveyResult | BoxResult], actions: int
+) -> list[Any]:
     """Read the answers of the partitions back, on the driver."""
     found = []
     for batch in table.to_batches():
@@ -148,7 +159,9 @@ def answers(table: pa.Table, kind: Callable[..., Surveyed | Looked], actions: in
                 batch.column(name)[row].values.to_numpy(zero_copy_only=False)
                 for name in ("keys", "gain", "cost")
             )
-            rows = Rows(keys.view(np.uint64), gain.reshape(-1, actions), cost.reshape(-1, actions))
+            rows = CustomerRows(
+                keys.view(np.uint64), gain.reshape(-1, actions), cost.reshape(-1, actions)
+            )
             numbers = {
                 name: np.array(value, dtype=np.int64) if isinstance(value, list) else value
                 for name, value in sums.items()
@@ -158,11 +171,11 @@ def answers(table: pa.Table, kind: Callable[..., Surveyed | Looked], actions: in
 
 
 @dataclass(frozen=True)
-class Applying:
-    """Gives each customer the action that a verdict gives them, and says why."""
+class ApplyTask:
+    """Assign each customer the action of a streaming plan, with the reason."""
 
-    shipped: Shipped
-    verdict: Verdict
+    shipped: PackedModel
+    allocation: StreamingPlan
     full: NDArray[np.bool_]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -182,7 +195,7 @@ class Applying:
             offered = gains.offered()
             keys = batch.column("key").to_numpy(zero_copy_only=False).view(np.uint64)
             cost = _matrix(batch.column("cost"), actions)
-            action = self.verdict.apply(Rows(keys, offered, cost))
+            action = self.allocation.apply(CustomerRows(keys, offered, cost))
             codes = assign_reasons(gains, offered, action, self.full, barred)
             codes[np.isnan(chance)] = UNSCORED
             names = model.catalogue.names
@@ -208,7 +221,7 @@ class Applying:
 
 
 @dataclass(frozen=True)
-class Summing:
+class SumTask:
     """Sums a plan up by action, exactly."""
 
     names: tuple[str, ...]

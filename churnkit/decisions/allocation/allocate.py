@@ -1,4 +1,4 @@
-"""Who gets which action, under a budget and capacities, with a certificate.
+"""Allocate actions under a budget and capacities, with an optimality certificate.
 
 Examples
 --------
@@ -14,13 +14,15 @@ array([ 0,  1, -1])
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.decisions.allocation.dual import Problem, solve
-from churnkit.decisions.allocation.primal import improve, settle
+from churnkit.decisions.allocation.dual import solve_dual
+from churnkit.decisions.allocation.plan import Plan
+from churnkit.decisions.allocation.primal import improve_plan, primal_plan
+from churnkit.decisions.allocation.problem import AllocationProblem
+from churnkit.decisions.allocation.segment_floors import reach_floors
 from churnkit.decisions.allocation.shadow_prices import ShadowPrices
 from churnkit.errors import DataError, RecipeError
 
@@ -29,71 +31,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.decisions.allocation.dual import Floats, Ints
+    from churnkit.decisions.allocation.problem import Floats, Ints
 
-# A plan further than this below its bound may suffer from ties; what breaks them is as small.
-_LOOSE = 1e-5
-_SHARE = 1e-5
-# Rows that are laid out at once.
-_LAID = 32768
+# A larger gap may be due to ties; the perturbation that breaks them is as small.
+_LARGE_GAP = 1e-5
+_PERTURBATION = 1e-5
+# Rows copied at once.
+_BLOCK = 32768
+# Two irrational steps, whose multiples are spread evenly over 0 to 1.
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _SILVER = math.sqrt(2.0) - 1.0
 
 __all__ = [
     "Allocator",
-    "Plan",
-    "ShadowPrices",
     "allocate",
     "check_budget",
     "check_limits",
     "check_shared",
     "check_table",
 ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """One action or none for each customer."""
-
-    action: Ints
-    """(n,) the action's index, -1 for none."""
-    value: float
-    """The sum of the gains of the actions given, in money."""
-    cost: float
-    """The sum of their costs, in money."""
-    bound: float
-    """No plan within the limits is worth more than this, in money."""
-    shadow_prices: ShadowPrices
-    """What one more unit of each limit would bring."""
-    shortfall: tuple[int, ...] = ()
-    """How many customers each floor lacks, where other limits leave no room for them."""
-
-    @property
-    def gap(self) -> float:
-        """The most that a better plan could add, as a share of `bound`; 0 is proven best."""
-        if not math.isfinite(self.bound):
-            # Money beyond all numbers: nothing is proven.
-            return 1.0
-        return max(0.0, self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Summarise the plan, without customers.
-
-        Examples
-        --------
-        >>> plan = allocate(np.array([[2.0], [1.0]]), np.zeros(1), capacity=[1])
-        >>> plan.to_dict()["customers"]
-        1
-        """
-        return {
-            "customers": int(np.count_nonzero(self.action >= 0)),
-            "value": self.value,
-            "cost": self.cost,
-            "bound": self.bound,
-            "gap": self.gap,
-            "shadow_prices": self.shadow_prices.to_dict(),
-            "shortfall": list(self.shortfall),
-        }
 
 
 def allocate(
@@ -105,45 +61,46 @@ def allocate(
     shared: Sequence[tuple[float, Sequence[int]]] = (),
     floors: tuple[NDArray[np.bool_], NDArray[np.int64]] | None = None,
 ) -> Plan:
-    """Choose one action or none for each customer, for the highest total gain.
+    """Choose one action or none for each customer, with the highest total gain.
 
     Parameters
     ----------
     gain
-        (n, m) expected gain net of cost, in money. NaN, ``-inf`` and gains of zero or less
-        are never given.
+        (n, m) expected gain net of cost, in money. Actions with NaN, ``-inf`` or a gain of zero
+        or less are never assigned.
     cost
-        (n, m), or (m,) where an action costs the same for everyone, in money, not negative.
-        An action of unknown (NaN) or infinite cost is never given.
+        (n, m), or (m,) if an action costs the same for everyone, in money, non-negative.
+        Actions with unknown (NaN) or infinite cost are never assigned.
     budget
-        The most that the plan may cost, in money; None for no limit.
+        Maximum total cost, in money; None for no limit.
     capacity
-        (m,) the most customers of each action; None, or None in a place, for no limit.
+        (m,) maximum number of customers of each action; None, or None as an element, for no
+        limit.
     shared
-        Limits that several actions share: the most customers, and the actions' places.
+        Limits shared by several actions: maximum number of customers, and indices of actions.
     floors
-        (n, s) who belongs to which segment, and (s,) the least customers of each who get an
-        action; None for no floors.
+        (n, s) membership in segments, and (s,) minimum number of customers of each segment who
+        get an action; None for no floors.
 
     Returns
     -------
     Plan
-        Within all limits, with an upper bound on the value of any plan.
+        Plan within all limits, with an upper bound on the value of any plan.
 
     Raises
     ------
     DataError
-        A gain is plus infinity, a cost is negative, or the shapes do not fit together.
+        If a gain is plus infinity, a cost is negative, or the shapes do not match.
     RecipeError
-        The budget or a capacity is negative or NaN.
+        If the budget or a capacity is negative or NaN.
 
     Notes
     -----
-    The linear relaxation's dual has one variable for the budget and one for each limited
-    action; its minimum is the certificate, its minimiser the shadow prices. Customers are
-    visited in an order made from their numbers alone, so their order in the table changes
-    nothing, except among customers with the same numbers: there the earlier row is served
-    first. Of two actions that are equally good for a customer the earlier one is given.
+    The dual of the linear relaxation has one variable for the budget and one for each limited
+    action; its minimum is the certificate, its minimizer the shadow prices. Customers are
+    processed in an order that depends on their gains and costs alone, so their order in the table
+    does not matter, except among customers with the same numbers: there the earlier row has
+    priority. Of two equally good actions for a customer the earlier one is assigned.
 
     References
     ----------
@@ -160,27 +117,25 @@ def allocate(
 
     """
 
-    def at(gains: Floats) -> Plan:
+    def allocate_gains(gains: Floats) -> Plan:
         rows = cost if np.ndim(cost) == 1 else cost[: len(gains)]
         allocator = Allocator(gains, rows, capacity=capacity, shared=shared, budget=budget)
         return allocator.plan(budget)
 
     if floors is None or not floors[1].any():
-        return at(gain)
-    from churnkit.decisions.allocation.segment_floors import reach_floors
-
-    return reach_floors(at, np.asarray(gain, dtype=np.float64), *floors)
+        return allocate_gains(gain)
+    return reach_floors(allocate_gains, np.asarray(gain, dtype=np.float64), *floors)
 
 
 class Allocator:
-    """One table of gains and costs, made ready for plans under any number of budgets.
+    """Table of gains and costs, prepared for plans under several budgets.
 
     Parameters
     ----------
     gain, cost, capacity, shared
         As for `allocate`.
     budget
-        The largest budget that will be asked for; None for no limit.
+        Largest budget of all plans; None for no limit.
 
     Examples
     --------
@@ -207,94 +162,96 @@ class Allocator:
         self._prices: Floats | None = None
 
     def _prepare(self, budget: float) -> None:
-        """Lay out what can be given at all, one row an action, in an order of its own."""
+        """Copy the feasible cells, one row per action, in random order."""
         n, m = self._gain.shape
         per_customer = self._cost.ndim == 2
-        shut = self._capacity < 1.0
+        closed = self._capacity < 1.0
         for most, uses in zip(self._shared, self._uses[m:], strict=True):
-            shut |= (uses > 0.0) & (most < 1.0)
+            closed |= (uses > 0.0) & (most < 1.0)
         digest = np.empty(n, dtype=np.uint64)
-        some = np.empty(n, dtype=np.bool_)
+        has_action = np.empty(n, dtype=np.bool_)
         tops, fits = np.zeros(2), np.zeros(m, dtype=np.bool_)
-        for start in range(0, n, _LAID):
-            part = slice(start, min(start + _LAID, n))
-            gain, cost = self._masked(part, budget, shut)
-            given = gain > 0.0
-            some[part], fits = given.any(axis=0), fits | given.any(axis=1)
+        for start in range(0, n, _BLOCK):
+            part = slice(start, min(start + _BLOCK, n))
+            gain, cost = self._masked(part, budget, closed)
+            feasible = gain > 0.0
+            has_action[part], fits = feasible.any(axis=0), fits | feasible.any(axis=1)
             if m:
                 digest[part] = _digest([*gain, *(cost if per_customer else ())])
             tops = np.maximum(tops, [gain.max(initial=0.0), cost.max(initial=0.0)])
         self._exponent, self._cost_exponent = _exponent(tops[0]), _exponent(tops[1])
-        rows = np.flatnonzero(some)
+        rows = np.flatnonzero(has_action)
         self._rows: Ints = rows[np.argsort(digest[rows], kind="stable")]
         self._n = n
-        laid, costs = np.empty((m, rows.shape[0])), np.empty((m, rows.shape[0] * per_customer))
-        for start in range(0, rows.shape[0], _LAID):
-            # One customer's numbers lie side by side: a row is fetched once, not once an action.
-            part = slice(start, start + _LAID)
-            gain, cost = self._masked(self._rows[part], budget, shut)
-            laid[:, part] = np.ldexp(gain, -self._exponent)
+        gains, costs = np.empty((m, rows.shape[0])), np.empty((m, rows.shape[0] * per_customer))
+        for start in range(0, rows.shape[0], _BLOCK):
+            # A customer's numbers are contiguous: each row is fetched once, not once per action.
+            part = slice(start, start + _BLOCK)
+            gain, cost = self._masked(self._rows[part], budget, closed)
+            gains[:, part] = np.ldexp(gain, -self._exponent)
             if per_customer:
                 costs[:, part] = np.ldexp(cost, -self._cost_exponent)
         flat = np.ldexp(
             np.where(fits, 0.0 if per_customer else self._cost, 0.0), -self._cost_exponent
         )
-        self._problem = Problem(
-            laid,
+        self._problem = AllocationProblem(
+            gains,
             tuple(costs) if per_customer else tuple(flat.tolist()),
             np.concatenate([[np.inf], self._capacity, self._shared]),
             self._uses,
         )
 
-    def _masked(self, rows: Any, budget: float, shut: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-        """Give (m, rows) gains, ``-inf`` where nothing is given, and costs, 0 there."""
+    def _masked(self, rows: Any, budget: float, closed: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """Return gains (m, rows), ``-inf`` where infeasible, and costs, 0 there."""
         gain = self._gain[rows].T
         cost = self._cost[rows].T if self._cost.ndim == 2 else self._cost[:, None]
-        given = (gain > 0.0) & (cost <= budget) & (cost < np.inf) & ~shut[:, None]
-        return np.where(given, gain, -np.inf), np.where(given, cost, 0.0)
+        feasible = (gain > 0.0) & (cost <= budget) & (cost < np.inf) & ~closed[:, None]
+        return np.where(feasible, gain, -np.inf), np.where(feasible, cost, 0.0)
 
     def plan(self, budget: float | None = None) -> Plan:
-        """Give the plan under `budget`; the last plan's prices start the search for the next."""
+        """Return the plan under `budget`; its prices start the search of the next plan."""
         money = math.inf if budget is None else check_budget(budget)
         problem = self._under(money)
         if problem.rows == 0:
             return self._finish(np.full(0, -1), np.zeros(problem.limits.shape[0]), 0.0, money)
         free = np.zeros(problem.limits.shape[0])
-        bound, left = problem.weigh(free)
-        if bool((left >= 0.0).all()):
-            # Nothing binds: everyone gets the best action, and no plan is worth more.
-            action = problem.stand(free).action.astype(np.int64)
+        bound, slack = problem.evaluate_dual(free)
+        if bool((slack >= 0.0).all()):
+            # No limit binds: everyone gets the best action.
+            action = problem.best_actions(free).action.astype(np.int64)
             return self._finish(action, free, bound, money)
-        prices = solve(problem, self._prices)
+        prices = solve_dual(problem, self._prices)
         self._prices = prices
-        bound = problem.weigh(prices)[0]
-        action = settle(problem, prices, bound)
-        if bound - problem.value(action) > _LOOSE * bound:
-            action = _untied(problem, prices, action)
-        if bound - problem.value(action) > _LOOSE * bound:
-            action = improve(problem, prices, action)
+        bound = problem.evaluate_dual(prices)[0]
+        action = primal_plan(problem, prices, bound)
+        if bound - problem.value(action) > _LARGE_GAP * bound:
+            action = _break_ties(problem, prices, action)
+        if bound - problem.value(action) > _LARGE_GAP * bound:
+            action = improve_plan(problem, prices, action)
         return self._finish(action, prices, bound, money)
 
-    def _under(self, budget: float) -> Problem:
-        """Drop the limits that cannot bind, and what alone costs more than the budget."""
-        whole = self._problem
-        gain = whole.gain
-        limits = whole.limits.copy()
+    def _under(self, budget: float) -> AllocationProblem:
+        """Remove limits that cannot bind, and actions that cost more than the budget."""
+        full = self._problem
+        gain = full.gain
+        limits = full.limits.copy()
         with np.errstate(over="ignore"):
             limits[0] = np.ldexp(budget, -self._cost_exponent)
-        dear = [cost > limits[0] for cost in whole.cost]
-        if any(np.any(d) for d in dear):
-            gain = np.array([np.where(d, -np.inf, g) for d, g in zip(dear, gain, strict=True)])
+        too_costly = [cost > limits[0] for cost in full.cost]
+        if any(np.any(d) for d in too_costly):
+            gain = np.array(
+                [np.where(d, -np.inf, g) for d, g in zip(too_costly, gain, strict=True)]
+            )
         possible = np.isfinite(gain)
-        most = np.zeros(whole.rows)
-        for j, cost in enumerate(whole.cost):
+        most = np.zeros(full.rows)
+        for j, cost in enumerate(full.cost):
             np.maximum(most, np.where(possible[j], cost, 0.0), out=most)
-        # Room for float sums in another order: a budget this near may bind.
+        # A budget this close may bind: sums in another order round differently.
         if float(most.sum()) * (1.0 + 1e-9) <= limits[0]:
             limits[0] = np.inf
-        counts = whole.uses @ possible.sum(axis=1)
+        counts = full.uses @ possible.sum(axis=1)
         limits[1:][counts <= limits[1:]] = np.inf
-        return Problem(gain, whole.cost, limits, whole.uses)
+        return AllocationProblem(gain, full.cost, limits, full.uses)
 
     def _finish(self, chosen: Ints, prices: Floats, bound: float, budget: float) -> Plan:
         action = np.full(self._n, -1, dtype=np.int64)
@@ -302,8 +259,8 @@ class Allocator:
         self._keep_budget(action, budget)
         value, cost = self._sums(action)
         with np.errstate(over="ignore", under="ignore"):
-            # Room for the rounding of the sum that the bound is.
-            most = float(np.ldexp(bound * (1.0 + 1e-13), self._exponent))
+            # The margin covers the rounding error of the bound.
+            upper = float(np.ldexp(bound * (1.0 + 1e-13), self._exponent))
             price = np.ldexp(prices[0], self._exponent - self._cost_exponent)
             capacity = np.ldexp(prices[1:], self._exponent)
         actions = self._gain.shape[1]
@@ -311,74 +268,71 @@ class Allocator:
             action=action,
             value=value,
             cost=cost,
-            bound=max(value, most) if prices.any() else value,
+            bound=max(value, upper) if prices.any() else value,
             shadow_prices=ShadowPrices(float(price), capacity[:actions], capacity[actions:]),
         )
 
     def _in_row_order(self, action: Ints) -> Ints:
-        """Among customers with the same numbers, give the better actions to the earlier rows."""
+        """Assign the better actions to the earlier rows among customers with the same numbers."""
         problem = self._problem
         columns = [*problem.gain, *(c for c in problem.cost if not isinstance(c, float))]
         if action.shape[0] < 2 or not columns:
             return action
-        # The rows' order is that of their numbers, then of their places in the table.
-        twin = np.logical_and.reduce([c[1:] == c[:-1] for c in columns])
-        if not twin.any():
+        # Rows are in the order of their numbers, then of the table.
+        is_equal = np.logical_and.reduce([c[1:] == c[:-1] for c in columns])
+        if not is_equal.any():
             return action
-        group = np.concatenate([[0], np.cumsum(~twin)])
-        return action[np.lexsort((-problem.gains(action), group))]
+        group = np.concatenate([[0], np.cumsum(~is_equal)])
+        return action[np.lexsort((-problem.planned_gains(action), group))]
 
-    def _given(self, action: Ints) -> tuple[Ints, Floats, Floats]:
+    def _assigned(self, action: Ints) -> tuple[Ints, Floats, Floats]:
         rows = np.flatnonzero(action >= 0)
         chosen = action[rows]
         cost = self._cost[chosen] if self._cost.ndim == 1 else self._cost[rows, chosen]
         return rows, self._gain[rows, chosen], cost
 
     def _sums(self, action: Ints) -> tuple[float, float]:
-        _, gain, cost = self._given(action)
+        _, gain, cost = self._assigned(action)
         with np.errstate(over="ignore"):
             return float(gain.sum()), float(cost.sum())
 
     def _keep_budget(self, action: Ints, budget: float) -> None:
-        """Take back the least gain while rounding lifts the sum of costs above the budget."""
+        """Remove the smallest gain while rounding puts the total cost above the budget."""
         while math.isfinite(budget):
-            rows, gain, cost = self._given(action)
+            rows, gain, cost = self._assigned(action)
             if max(float(cost.sum()), math.fsum(cost.tolist())) <= budget:
                 return
             paid = cost > 0.0
             action[rows[paid][np.argmin(gain[paid])]] = -1
 
 
-def _untied(problem: Problem, prices: Floats, action: Ints) -> Ints:
-    """Try again with ties broken: where many customers are alike, prices alone cannot choose.
+def _break_ties(problem: AllocationProblem, prices: Floats, action: Ints) -> Ints:
+    """Solve again with slightly perturbed gains, and return the better plan.
 
-    Gains are raised by shares so small that they cost next to nothing, and all different, so
-    that at the new prices few customers stand between two actions.
+    Among identical customers prices alone cannot choose; after the perturbation few customers
+    are indifferent between two actions.
     """
-    place = np.arange(problem.rows, dtype=np.float64)
-    steps = [
-        (place * _GOLDEN + j * _SILVER) % 1.0 for j in range(len(problem.cost))
-    ]  # two irrational steps spread evenly over 0 to 1
-    gain = problem.gain * (1.0 + _SHARE * np.array(steps))
-    raised = Problem(gain, problem.cost, problem.limits, problem.uses)
-    again = solve(raised, prices, reach=4.0 * _SHARE)
-    other = settle(raised, again, raised.weigh(again)[0])
-    better = problem.value(other) > problem.value(action)
-    return other if better else action
+    index = np.arange(problem.rows, dtype=np.float64)
+    steps = [(index * _GOLDEN + j * _SILVER) % 1.0 for j in range(len(problem.cost))]
+    gain = problem.gain * (1.0 + _PERTURBATION * np.array(steps))
+    perturbed = AllocationProblem(gain, problem.cost, problem.limits, problem.uses)
+    new_prices = solve_dual(perturbed, prices, radius_scale=4.0 * _PERTURBATION)
+    other = primal_plan(perturbed, new_prices, perturbed.evaluate_dual(new_prices)[0])
+    return other if problem.value(other) > problem.value(action) else action
 
 
 def check_table(gain: Floats, cost: Floats) -> tuple[Floats, Floats]:
-    """Give gain and cost as arrays, or refuse them."""
+    """Return gain and cost as float arrays; raise if they are invalid."""
     gain = np.asarray(gain, dtype=np.float64)
     cost = np.asarray(cost, dtype=np.float64)
     if gain.ndim != 2:
-        raise DataError("gain", [f"shape: {gain.ndim} dimensions; give (customers, actions)"])
+        raise DataError("gain", [f"{gain.ndim} dimensions; the shape must be (customers, actions)"])
     if cost.shape not in {gain.shape, gain.shape[1:]}:
-        rule = f"shape {cost.shape} does not fit gain {gain.shape}; give the same or (actions,)"
+        rule = f"shape {cost.shape} does not match gain {gain.shape}; use the same or (actions,)"
         raise DataError("cost", [rule])
     for name, bad, rule in (
         ("gain", gain == np.inf, "infinite; a gain must be a number, NaN or -inf"),
-        ("cost", cost < 0.0, "negative; put what an action brings into its gain"),
+        ("cost", cost < 0.0, "negative; add revenue to the gain instead"),
     ):
         if bad.any():
             first = int(np.argwhere(bad)[0][0])
@@ -387,20 +341,20 @@ def check_table(gain: Floats, cost: Floats) -> tuple[Floats, Floats]:
 
 
 def check_budget(budget: float) -> float:
-    """Give the budget, or refuse it."""
+    """Return the budget as a float; raise if it is invalid."""
     if math.isnan(budget) or budget < 0.0:
-        raise RecipeError("budget: must be zero or more; leave it out for no limit")
+        raise RecipeError("budget must be zero or more; omit it for no limit")
     return float(budget)
 
 
 def check_limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions: int) -> Floats:
-    """Give (m,) the most customers of each action, ``inf`` for no limit."""
+    """Return the capacity of each action, (m,), ``inf`` for no limit."""
     if capacity is None:
         return np.full(actions, np.inf)
     limits = np.array([np.inf if c is None else float(c) for c in capacity], dtype=np.float64)
     if limits.shape != (actions,):
         raise RecipeError(
-            f"capacity: {limits.shape[0]} numbers for {actions} actions; give one for each"
+            f"capacity: {limits.shape[0]} numbers for {actions} actions; pass one for each"
         )
     if bool((np.isnan(limits) | (limits < 0.0)).any()):
         raise RecipeError("capacity: each must be zero or more; use None for no limit")
@@ -410,26 +364,26 @@ def check_limits(capacity: Sequence[float | None] | NDArray[Any] | None, actions
 def check_shared(
     shared: Sequence[tuple[float, Sequence[int]]], actions: int
 ) -> tuple[Floats, Floats]:
-    """Give the shared limits, (s,), and which actions each limit counts, (m + s, m)."""
+    """Return the shared limits, (s,), and the actions that count towards each limit, (m + s, m)."""
     uses = np.concatenate([np.eye(actions), np.zeros((len(shared), actions))])
-    for place, (most, counted) in enumerate(shared):
+    for index, (most, counted) in enumerate(shared):
         if not most >= 0.0:
             raise RecipeError("capacity: each must be zero or more; use None for no limit")
-        uses[actions + place, list(counted)] = 1.0
+        uses[actions + index, list(counted)] = 1.0
     return np.floor(np.array([most for most, _ in shared], dtype=np.float64)), uses
 
 
 def _exponent(top: float) -> int:
-    """Give the power of two that brings the largest amount near one, which changes no bits."""
+    """Return the exponent of two that scales the largest amount to about one, without rounding."""
     return int(math.frexp(top)[1]) if top > 0.0 else 0
 
 
 def _digest(columns: list[Floats]) -> NDArray[np.uint64]:
-    """Mix each row's numbers to 64 bits: a random order that the rows' positions do not touch."""
+    """Hash each row's numbers to 64 bits, for a random order independent of row positions."""
     mixed = np.full(columns[0].shape[0], 0x9E3779B97F4A7C15, dtype=np.uint64)
     for column in columns:
         mixed ^= np.ascontiguousarray(column).view(np.uint64)
-        # The finaliser of SplitMix64.
+        # Finalizer of SplitMix64.
         mixed ^= mixed >> np.uint64(30)
         mixed *= np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(27)

@@ -1,4 +1,4 @@
-"""Who gets which action, for more customers than fit in memory.
+"""Allocate actions for more customers than fit in memory.
 
 Examples
 --------
@@ -26,8 +26,8 @@ from churnkit.decisions.allocation.allocate import (
     check_table,
 )
 from churnkit.decisions.allocation.shadow_prices import ShadowPrices
-from churnkit.decisions.allocation.streaming_passes import Limits, Rows, gather, mixed
-from churnkit.decisions.allocation.streaming_solver import close_in
+from churnkit.decisions.allocation.streaming_passes import CustomerRows, Limits, hash_keys, run_pass
+from churnkit.decisions.allocation.streaming_solver import solve_streaming
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.decisions.allocation.dual import Floats, Ints
-    from churnkit.decisions.allocation.streaming_solver import Verdict
+    from churnkit.decisions.allocation.problem import Floats, Ints
+    from churnkit.decisions.allocation.streaming_solver import StreamingPlan
 
 __all__ = ["BatchPlan", "allocate_batches"]
 
@@ -48,43 +48,43 @@ class BatchPlan:
     """One action or none for each customer of many batches."""
 
     rows: int
-    """How many customers there are."""
+    """Number of customers."""
     customers: Ints
-    """(m,) how many get each action."""
+    """(m,) number of customers of each action."""
     value: float
-    """The sum of the gains of the actions given, in money."""
+    """Total gain of the assigned actions, in money."""
     cost: float
-    """The sum of their costs, in money."""
+    """Total cost of the assigned actions, in money."""
     bound: float
-    """No plan within the limits is worth more than this, in money."""
+    """Upper bound on the value of any plan within the limits, in money."""
     shadow_prices: ShadowPrices
-    """What one more unit of each limit would bring."""
+    """Marginal gain of one more unit of each limit."""
     passes: int
-    """How often the batches were read to find the plan."""
-    _verdict: Verdict = field(repr=False)
+    """Number of passes over the batches."""
+    _plan: StreamingPlan = field(repr=False)
     _table: _Table = field(repr=False)
 
     @property
     def gap(self) -> float:
-        """The most that a better plan could add, as a share of `bound`; 0 is proven best."""
-        return self._verdict.gap
+        """Maximum improvement by any other plan, as a share of `bound`; 0 is proven optimal."""
+        return self._plan.gap
 
     def actions(self) -> Iterator[Ints]:
-        """Read the batches once more and give for each (n,) its actions, -1 for none.
+        """Read the batches once more and yield the actions of each, (n,), -1 for none.
 
         Raises
         ------
         DataError
             If the batches have another number of rows than before.
         """
-        seen = 0
+        count = 0
         for rows in self._table.parts():
-            seen += rows.keys.shape[0]
-            yield self._verdict.apply(rows)
-        self._table.refuse_other(seen, self.rows)
+            count += rows.keys.shape[0]
+            yield self._plan.apply(rows)
+        self._table.check_rows(count, self.rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Summarise the plan, without customers.
+        """Summarize the plan, without customers.
 
         Examples
         --------
@@ -117,35 +117,36 @@ def allocate_batches(
     Parameters
     ----------
     batches
-        Gives the batches anew at each call: pairs of gain (n, m) and cost (n, m) or (m,), as for
-        `allocate`. It is called three to five times, and once more by `BatchPlan.actions`.
+        Function that returns an iterable of the batches: pairs of gain (n, m) and cost (n, m) or
+        (m,), as for `allocate`. It is called three to five times, and again by
+        `BatchPlan.actions`.
     budget, capacity, shared
         As for `allocate`.
     sample
-        The most customers that are held in memory at once.
+        Maximum number of customers held in memory.
 
     Returns
     -------
     BatchPlan
-        Within all limits, with an upper bound on the value of any plan. However the customers
-        are split into batches, the plan is the same.
+        Plan within all limits, with an upper bound on the value of any plan. It does not depend
+        on how the customers are split into batches.
 
     Raises
     ------
     DataError
-        A gain is plus infinity, a cost is negative, the shapes do not fit together, or the
-        batches differ from one reading to the next.
+        If a gain is plus infinity, a cost is negative, the shapes do not match, or the batches
+        differ between calls.
     RecipeError
-        The budget or a capacity is negative or NaN, or the sample holds nobody.
+        If the budget or a capacity is negative or NaN, or the sample is empty.
 
     Notes
     -----
-    A sample gives rough prices with a box around them, four standard errors wide to each side.
-    A customer whose best action is the same all over the box is settled; of the others a sample
-    gives better prices and a smaller box, until they all fit in memory and are planned exactly.
-    Sums are exact, so a limit is kept to the last bit. Gains are raised by shares below a
-    millionth, by chance that depends on a customer's place alone, so that no two tie; values are
-    of the gains as given. A table within the sample is planned as by `allocate`.
+    A sample gives approximate prices and a box around them with a radius of four standard errors.
+    A customer whose best action is constant in the box is settled; a sample of the others gives
+    better prices and a smaller box, until all others fit in memory and are planned exactly. Sums
+    are exact, so limits are kept to the last bit. Gains are perturbed by random shares below
+    1e-6, which depend on the customer's position alone, to break ties; values are of the original
+    gains. A table within the sample is planned as by `allocate`.
 
     Examples
     --------
@@ -159,33 +160,33 @@ def allocate_batches(
 
     """
     if sample < 1:
-        raise RecipeError("sample: must hold one customer at least")
+        raise RecipeError(f"sample must be at least 1, got {sample}")
     money = math.inf if budget is None else check_budget(budget)
     table = _Table(batches)
     if not table.read_width():
         return _empty(table, 0 if capacity is None else len(capacity), len(shared))
     counts, (most, uses) = check_limits(capacity, table.width), check_shared(shared, table.width)
     limits = Limits.of(np.concatenate([[money], counts, most]), uses)
-    verdict = close_in(table.ask, limits, sample=sample)
+    plan = solve_streaming(table.run, limits, sample=sample)
     return BatchPlan(
-        rows=verdict.rows,
-        customers=verdict.given,
-        value=verdict.value,
-        cost=verdict.spent,
-        bound=verdict.bound,
+        rows=plan.rows,
+        customers=plan.counts,
+        value=plan.value,
+        cost=plan.cost,
+        bound=plan.bound,
         shadow_prices=ShadowPrices(
-            float(verdict.prices[0]),
-            verdict.prices[1 : 1 + table.width],
-            verdict.prices[1 + table.width :],
+            float(plan.prices[0]),
+            plan.prices[1 : 1 + table.width],
+            plan.prices[1 + table.width :],
         ),
         passes=table.passes,
-        _verdict=verdict,
+        _plan=plan,
         _table=table,
     )
 
 
 class _Table:
-    """Batches that are read again and again."""
+    """Batches that are read several times."""
 
     def __init__(self, batches: Batches) -> None:
         self._batches = batches
@@ -194,59 +195,61 @@ class _Table:
         self._rows: int | None = None
 
     def read_width(self) -> bool:
-        """Read the first batch for the number of actions; tell whether there is one."""
+        """Read the number of actions from the first batch; return False without batches."""
         for gain, cost in self._batches():
             self.width = check_table(gain, cost)[0].shape[1]
             return True
         return False
 
-    def ask(self, question: Any) -> Any:
-        """Ask a question of every batch."""
+    def run(self, task: Any) -> Any:
+        """Run a pass over all batches."""
         self.passes += 1
-        seen = 0
+        count = 0
 
-        def counted() -> Iterator[Rows]:
-            nonlocal seen
+        def counted() -> Iterator[CustomerRows]:
+            nonlocal count
             for rows in self.parts():
-                seen += rows.keys.shape[0]
+                count += rows.keys.shape[0]
                 yield rows
 
-        answer = gather(question, counted())
-        self._rows = seen if self._rows is None else self._rows
-        self.refuse_other(seen, self._rows)
-        return question.ask(_nobody(self.width)) if answer is None else answer
+        result = run_pass(task, counted())
+        self._rows = count if self._rows is None else self._rows
+        self.check_rows(count, self._rows)
+        return task.evaluate(_no_rows(self.width)) if result is None else result
 
-    def parts(self) -> Iterator[Rows]:
-        """Give the batches with their rows' keys."""
-        place = 0
+    def parts(self) -> Iterator[CustomerRows]:
+        """Return the batches with the keys of their rows."""
+        start = 0
         for number, batch in enumerate(self._batches()):
             gain, cost = check_table(*batch)
             if gain.shape[1] != self.width:
                 raise DataError(
                     f"batch {number}",
-                    [f"{gain.shape[1]} actions, the first batch has {self.width}; give the same"],
+                    [
+                        f"{gain.shape[1]} actions, but the first batch has {self.width}; pass the same actions"
+                    ],
                 )
-            keys = mixed(np.arange(place, place + gain.shape[0], dtype=np.uint64))
-            place += gain.shape[0]
-            yield Rows(keys, gain, np.broadcast_to(cost, gain.shape))
+            keys = hash_keys(np.arange(start, start + gain.shape[0], dtype=np.uint64))
+            start += gain.shape[0]
+            yield CustomerRows(keys, gain, np.broadcast_to(cost, gain.shape))
 
     @staticmethod
-    def refuse_other(seen: int, rows: int) -> None:
-        if seen != rows:
+    def check_rows(count: int, rows: int) -> None:
+        if count != rows:
             raise DataError(
                 "batches",
-                [f"{seen} rows, {rows} before; give the same batches at every call"],
+                [f"{count} rows, but {rows} before; return the same batches at every call"],
             )
 
 
-def _nobody(actions: int) -> Rows:
-    nothing: Floats = np.zeros((0, actions))
-    return Rows(np.zeros(0, dtype=np.uint64), nothing, nothing)
+def _no_rows(actions: int) -> CustomerRows:
+    empty: Floats = np.zeros((0, actions))
+    return CustomerRows(np.zeros(0, dtype=np.uint64), empty, empty)
 
 
 def _empty(table: _Table, actions: int, shared: int) -> BatchPlan:
     table.width = actions
     limits = Limits.of(np.full(1 + actions + shared, np.inf), np.zeros((actions + shared, actions)))
-    verdict = close_in(table.ask, limits, sample=1)
+    plan = solve_streaming(table.run, limits, sample=1)
     prices = ShadowPrices(0.0, np.zeros(actions), np.zeros(shared))
-    return BatchPlan(0, verdict.given, 0.0, 0.0, 0.0, prices, 0, verdict, table)
+    return BatchPlan(0, plan.counts, 0.0, 0.0, 0.0, prices, 0, plan, table)

@@ -1,4 +1,4 @@
-"""Sums of money without rounding: the same to the last bit in any order and any parts."""
+"""Exact sums of floats: the same to the last bit in any order and partition."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 __all__ = ["exact_sum", "rounded"]
 
-# The smallest number's unit, and the bits of a number.
+# Exponent of the smallest float, and the bits of a mantissa.
 _LEAST, _BITS = -1074, 53
 _HALF = 27
 _UNIT = 1 << (_BITS - _LEAST)
-# Parts of so many numbers have sums that a float holds exactly.
-_MOST = 1 << 25
+# Partial sums of this many half mantissas are exact.
+_BLOCK = 1 << 25
 
 
 def exact_sum(money: NDArray[np.float64]) -> int:
-    """Give the sum of finite numbers as a whole number of units that every float is made of.
+    """Return the sum of finite floats as an integer multiple of the smallest float.
 
-    Such sums add up as whole numbers do: without rounding, in any order.
+    Such sums can be added without rounding, in any order.
 
     Examples
     --------
@@ -30,20 +30,20 @@ def exact_sum(money: NDArray[np.float64]) -> int:
     1.0
     """
     total = 0
-    for start in range(0, money.shape[0], _MOST):
-        mantissa, exponent = np.frexp(money[start : start + _MOST])
+    for start in range(0, money.shape[0], _BLOCK):
+        mantissa, exponent = np.frexp(money[start : start + _BLOCK])
         digits = np.ldexp(mantissa, _BITS)
         high = np.floor(np.ldexp(digits, -_HALF))
         low = digits - np.ldexp(high, _HALF)
-        place = exponent - _LEAST
-        highs, lows = np.bincount(place, weights=high), np.bincount(place, weights=low)
+        shifts = exponent - _LEAST
+        highs, lows = np.bincount(shifts, weights=high), np.bincount(shifts, weights=low)
         for shift in np.flatnonzero((highs != 0.0) | (lows != 0.0)).tolist():
             total += ((int(highs[shift]) << _HALF) + int(lows[shift])) << shift
     return total
 
 
 def rounded(total: int) -> float:
-    """Give the float nearest to an exact sum, plus or minus infinity beyond all floats."""
+    """Return the float nearest to an exact sum; infinite if it overflows."""
     try:
         return total / _UNIT
     except OverflowError:

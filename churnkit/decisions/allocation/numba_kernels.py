@@ -1,4 +1,4 @@
-"""The inner loops of the allocation, compiled by numba: the same bits as numpy, in one pass."""
+"""Inner loops of the allocation, compiled by numba: bit-identical to numpy, in one pass."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["better", "firmer", "runner_up"]
+__all__ = ["update_best", "update_best_two", "update_settled"]
 
 
 def _compile(function: Callable[..., None]) -> Callable[..., Any]:
-    # No fast mathematics: a product and a difference are rounded one after the other, as in numpy.
+    # No fast math: product and difference are rounded separately, as in numpy.
     try:
         kernel: Callable[..., Any] = njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:
-        # Neither the package's folder nor the user's cache folder can be written.
+        # Neither the package folder nor the user's cache folder is writable.
         kernel = njit(nogil=True, error_model="numpy")(function)
     return kernel
 
 
 @_compile
-def better(  # noqa: PLR0917  (numba takes arguments by position)
-    gain: Any, cost: Any, price: float, toll: float, code: int, best: Any, spent: Any, choice: Any
+def update_best(  # noqa: PLR0917  (numba takes arguments by position)
+    gain: Any,
+    cost: Any,
+    price: float,
+    capacity_cost: float,
+    code: int,
+    best: Any,
+    spent: Any,
+    choice: Any,
 ) -> None:
-    """Give each row this action where its reduced gain is above the best so far."""
+    """Set each row to this action where its reduced gain exceeds the best so far."""
     wide = cost.shape[0] > 1
     for i in range(gain.shape[0]):
         part = cost[i] if wide else cost[0]
-        reduced = gain[i] - toll
+        reduced = gain[i] - capacity_cost
         if price > 0.0:
             reduced -= price * part
         if reduced > best[i]:
@@ -40,14 +47,21 @@ def better(  # noqa: PLR0917  (numba takes arguments by position)
 
 
 @_compile
-def runner_up(  # noqa: PLR0917  (numba takes arguments by position)
-    gain: Any, cost: Any, price: float, toll: float, code: int, first: Any, second: Any, action: Any
+def update_best_two(  # noqa: PLR0917  (numba takes arguments by position)
+    gain: Any,
+    cost: Any,
+    price: float,
+    capacity_cost: float,
+    code: int,
+    first: Any,
+    second: Any,
+    action: Any,
 ) -> None:
-    """Keep each row's best and second best reduced gain."""
+    """Update each row's best and second-best reduced gain."""
     wide = cost.shape[0] > 1
     for i in range(gain.shape[0]):
         part = cost[i] if wide else cost[0]
-        reduced = gain[i] - toll
+        reduced = gain[i] - capacity_cost
         if price > 0.0:
             reduced -= price * part
         if reduced > first[i]:
@@ -59,31 +73,31 @@ def runner_up(  # noqa: PLR0917  (numba takes arguments by position)
 
 
 @_compile
-def firmer(  # noqa: PLR0917  (numba takes arguments by position)
+def update_settled(  # noqa: PLR0917  (numba takes arguments by position)
     gain: Any,
     cost: Any,
     price: float,
-    toll: float,
-    reach: float,
-    wide_toll: float,
+    capacity_cost: float,
+    price_radius: float,
+    capacity_radius: float,
     code: int,
     first: Any,
     low: Any,
     high: Any,
     choice: Any,
 ) -> None:
-    """Keep each row's best action with how far it may fall, and how far others may rise."""
+    """Update each row's best action, its lower bound and the upper bound of all others."""
     wide = cost.shape[0] > 1
     for i in range(gain.shape[0]):
         part = cost[i] if wide else cost[0]
-        reduced = gain[i] - toll
+        reduced = gain[i] - capacity_cost
         if price > 0.0:
             reduced -= price * part
-        far = wide_toll + reach * part
+        radius = capacity_radius + price_radius * part
         if reduced > first[i]:
             high[i] = max(high[i], first[i] + (first[i] - low[i]))
-            low[i] = reduced - far
+            low[i] = reduced - radius
             choice[i] = code
             first[i] = reduced
         else:
-            high[i] = max(high[i], reduced + far)
+            high[i] = max(high[i], reduced + radius)

@@ -1,4 +1,4 @@
-"""How much room there is: the budget and all capacities, less what is used or kept back."""
+"""Remaining budget and capacities, after use in the period and reserves."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["RemainingCapacity", "exploration_reserve"]
 
-# Exploration leaves out customers for whom an action costs more than so many times its median.
-_DEAR = 2.0
+# Exploration skips customers for whom an action costs more than this multiple of its median.
+_MAX_COST_RATIO = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RemainingCapacity:
-    """The limits of one plan.
+    """Limits of one plan.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class RemainingCapacity:
     capacity
         (m,) customers of each action; ``inf`` for no limit.
     shared
-        Customers, and the places of the actions that share the limit.
+        Customers, and indices of the actions that share the limit.
     """
 
     budget: float
@@ -49,12 +49,16 @@ class RemainingCapacity:
         budget: float | None = None,
         used: Mapping[str, tuple[int, float]] | None = None,
     ) -> RemainingCapacity:
-        """Give the room that a catalogue and a budget leave.
+        """Return the limits of a catalogue and a budget, less what the period has used.
 
         Parameters
         ----------
+        catalogue
+            Catalogue with the capacities.
+        budget
+            Budget of the period, in money; None for no limit.
         used
-            Customers and cost by action that the period has had already.
+            Customers and cost of each action so far in the period.
         """
         before = {} if used is None else used
         counts = [float(before.get(name, (0, 0.0))[0]) for name in catalogue.names]
@@ -65,85 +69,91 @@ class RemainingCapacity:
         ]
         shared = []
         for limit in catalogue.capacities:
-            places = tuple(
+            indices = tuple(
                 j for j, a in enumerate(catalogue.actions) if limit.counts(a.channel, a.group)
             )
-            shared.append((max(0.0, limit.most - sum(counts[j] for j in places)), places))
-        # A budget that makes no sense is refused where it is used.
+            shared.append((max(0.0, limit.most - sum(counts[j] for j in indices)), indices))
+        # Invalid budgets are refused by the allocation.
         money = math.inf if budget is None else budget if not spent else max(0.0, budget - spent)
         return cls(money, np.array(capacity), tuple(shared))
 
     def closed(self) -> NDArray[np.bool_]:
-        """Tell which actions have no room at all, (m,)."""
-        shut: NDArray[np.bool_] = self.capacity < 1.0
-        for most, places in self.shared:
+        """Return which actions have no capacity, (m,)."""
+        closed: NDArray[np.bool_] = self.capacity < 1.0
+        for most, indices in self.shared:
             if most < 1.0:
-                shut[list(places)] = True
-        return shut
+                closed[list(indices)] = True
+        return closed
 
     def full(self, action: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which actions have no room left under a plan, (m,)."""
+        """Return which actions have no capacity left under a plan, (m,)."""
         return self.filled(np.bincount(action + 1, minlength=self.capacity.shape[0] + 1)[1:])
 
     def filled(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which actions have no room left when so many customers, (m,), have each."""
+        """Return which actions have no capacity left after these numbers of customers, (m,)."""
         full: NDArray[np.bool_] = counts >= self.capacity
-        for most, places in self.shared:
-            if counts[list(places)].sum() >= most:
-                full[list(places)] = True
+        for most, indices in self.shared:
+            if counts[list(indices)].sum() >= most:
+                full[list(indices)] = True
         return full
 
-    def without(self, customers: Floats, dearest: Floats) -> RemainingCapacity:
-        """Give the room that is left when each action's reserve of customers is kept back."""
-        kept = np.where(np.isfinite(customers), customers, 0.0)
+    def without(self, customers: Floats, max_cost: Floats) -> RemainingCapacity:
+        """Return the limits less a reserve of customers of each action at their maximum cost."""
+        reserve = np.where(np.isfinite(customers), customers, 0.0)
         shared = tuple(
-            (most - float(kept[list(places)].sum()), places) for most, places in self.shared
+            (most - float(reserve[list(indices)].sum()), indices) for most, indices in self.shared
         )
-        budget = self.budget - math.fsum((kept * dearest).tolist())
-        return RemainingCapacity(max(0.0, budget), self.capacity - kept, shared)
+        budget = self.budget - math.fsum((reserve * max_cost).tolist())
+        return RemainingCapacity(max(0.0, budget), self.capacity - reserve, shared)
 
 
 def exploration_reserve(
-    room: RemainingCapacity, exploration: Exploration, cells: NDArray[np.bool_], cost: Floats
+    remaining: RemainingCapacity, exploration: Exploration, cells: NDArray[np.bool_], cost: Floats
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Give what exploration may use, from the limits and the customers alone, not from chance.
+    """Return the reserve for exploration; it depends on limits and customers, not on draws.
 
     Parameters
     ----------
+    remaining
+        Limits of the plan.
+    exploration
+        Exploration settings.
     cells
-        (n, m) which actions are open to whom.
+        (n, m) eligible actions of each customer.
     cost
-        (n, m) in money.
+        (n, m) costs in money.
 
     Returns
     -------
     tuple
-        (m,) customers of each action, ``inf`` where nothing limits it; (m,) what one of them
-        costs at most; (n, m) the cells that stay open: none whose cost is far from typical.
+        Customers of each action (m,), ``inf`` for no limit; maximum cost of one of them (m,); and
+        the eligible cells (n, m) without those of unusually high cost.
     """
     m = cells.shape[1]
-    cells = cells & (cost <= room.budget) & ~room.closed()
-    dearest = np.zeros(m)
+    cells = cells & (cost <= remaining.budget) & ~remaining.closed()
+    max_cost = np.zeros(m)
     for j in range(m):
         typical = cost[cells[:, j], j]
         if typical.size:
-            cells[:, j] &= cost[:, j] <= _DEAR * float(np.median(typical))
-            dearest[j] = float(cost[cells[:, j], j].max(initial=0.0))
+            cells[:, j] &= cost[:, j] <= _MAX_COST_RATIO * float(np.median(typical))
+            max_cost[j] = float(cost[cells[:, j], j].max(initial=0.0))
     share = exploration.reserved
-    limited = np.isfinite(room.capacity)
-    customers = np.where(limited, np.floor(share * np.where(limited, room.capacity, 0.0)), np.inf)
-    for most, places in room.shared:
-        mine = list(places)
-        customers[mine] = np.minimum(customers[mine], math.floor(share * most / len(mine)))
-    paid = dearest > 0.0
-    if paid.any() and math.isfinite(room.budget):
-        slice_ = share * room.budget / int(paid.sum())
-        # A cost next to nothing pays for more customers than a number can count: no limit.
+    limited = np.isfinite(remaining.capacity)
+    customers = np.where(
+        limited, np.floor(share * np.where(limited, remaining.capacity, 0.0)), np.inf
+    )
+    for most, indices in remaining.shared:
+        actions = list(indices)
+        customers[actions] = np.minimum(customers[actions], math.floor(share * most / len(actions)))
+    paid = max_cost > 0.0
+    if paid.any() and math.isfinite(remaining.budget):
+        slice_ = share * remaining.budget / int(paid.sum())
+        # The quotient of a tiny cost overflows to infinity: no limit.
         with np.errstate(over="ignore"):
-            affordable = np.floor(slice_ / dearest[paid])
+            affordable = np.floor(slice_ / max_cost[paid])
         customers[paid] = np.minimum(customers[paid], affordable)
-    # More than chance can take at all is not kept back.
-    most_taken = np.ceil(exploration.epsilon * cells.sum(axis=0))
+    # The reserve never exceeds the maximum number of explored customers.
+    max_explored = np.ceil(exploration.epsilon * cells.sum(axis=0))
     limited = np.isfinite(customers)
-    customers[limited] = np.minimum(customers[limited], most_taken[limited])
-    return customers, dearest, cells
+    customers[limited] = np.minimum(customers[limited], max_explored[limited])
+    return customers, max_cost, cells

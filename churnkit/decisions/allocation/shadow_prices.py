@@ -1,12 +1,15 @@
-"""What one more unit of each limit would bring: the prices at which a plan decides."""
+"""Shadow prices of a plan, and their JSON file for a service."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -14,42 +17,40 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ShadowPrices"]
+    from churnkit.decisions.catalogue.catalogue import Catalogue
 
-_PARTS = ("capacity", "shared", "floors")
+__all__ = ["ShadowPrices", "read_prices", "write_prices"]
+
+_FORMAT = 1
+_ARRAYS = ("capacity", "shared", "floors")
 
 
-def _none() -> NDArray[np.float64]:
+def _empty() -> NDArray[np.float64]:
     return np.zeros(0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShadowPrices:
-    """What one more unit of each limit would bring, in money."""
+    """Marginal gain of one more unit of each limit, in money."""
 
     budget: float
-    """Gain for one more unit of money; 0 where the budget does not bind."""
+    """Gain per unit of budget; 0 if the budget does not bind."""
     capacity: NDArray[np.float64]
-    """(m,) gain for one more customer of each action; 0 where the capacity does not bind."""
-    shared: NDArray[np.float64] = field(default_factory=_none)
-    """(s,) the same for each limit that actions share, in the catalogue's order."""
-    floors: NDArray[np.float64] = field(default_factory=_none)
-    """(f,) what one customer less in each floor would bring."""
+    """(m,) gain per customer of each action's capacity; 0 if it does not bind."""
+    shared: NDArray[np.float64] = field(default_factory=_empty)
+    """(s,) gain per customer of each shared capacity, in the catalogue's order."""
+    floors: NDArray[np.float64] = field(default_factory=_empty)
+    """(f,) gain per customer fewer in each floor."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain numbers; `from_dict` is its inverse.
+        """Return the prices as JSON-able data; `from_dict` is its inverse.
 
         Examples
         --------
         >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
         {'budget': 0.5, 'capacity': [0.0], 'shared': [], 'floors': []}
         """
-        return {
-            "budget": self.budget,
-            "capacity": self.capacity.tolist(),
-            "shared": self.shared.tolist(),
-            "floors": self.floors.tolist(),
-        }
+        return {"budget": self.budget} | {name: getattr(self, name).tolist() for name in _ARRAYS}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ShadowPrices:
@@ -58,16 +59,92 @@ class ShadowPrices:
         Raises
         ------
         RecipeError
-            If a price is missing, negative or no number.
+            If a price is missing, negative or not a number.
         """
         try:
             budget = float(data["budget"])
-            parts = [np.array(data[name], dtype=np.float64) for name in _PARTS]
+            arrays = [np.array(data[name], dtype=np.float64) for name in _ARRAYS]
         except (KeyError, TypeError, ValueError):
-            raise RecipeError("shadow prices: cannot be read; write them with to_dict()") from None
-        every = np.concatenate([[budget], *(part.ravel() for part in parts)])
-        if any(part.ndim != 1 for part in parts) or not bool(
-            ((every >= 0.0) & np.isfinite(every)).all()
-        ):
+            raise RecipeError("shadow prices: invalid data; write them with to_dict()") from None
+        prices = np.concatenate([[budget], *(array.ravel() for array in arrays)])
+        is_valid = bool(((prices >= 0.0) & np.isfinite(prices)).all())
+        if not is_valid or any(array.ndim != 1 for array in arrays):
             raise RecipeError("shadow prices: each must be a finite number, zero or more")
-        return cls(budget, *parts)
+        return cls(budget, *arrays)
+
+
+def write_prices(path: str | Path, prices: ShadowPrices, catalogue: Catalogue) -> None:
+    """Write shadow prices with the names of their actions, limits and segments.
+
+    Parameters
+    ----------
+    path
+        A .json file, written atomically.
+    prices
+        Shadow prices of a plan.
+    catalogue
+        Catalogue of the plan.
+
+    Raises
+    ------
+    RecipeError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> catalogue = Catalogue((Action("call", "A call", 5, Effect(0, 0.1, 0.2)),))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_prices(f"{folder}/prices.json", ShadowPrices(0.5, np.zeros(1)), catalogue)
+    ...     read_prices(f"{folder}/prices.json", catalogue).budget
+    0.5
+    """
+    content = {"format": _FORMAT, **_names(catalogue), **prices.to_dict()}
+    try:
+        write_atomic(path, json.dumps(content, indent=1, allow_nan=False))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: prices cannot be written ({type(error).__name__})") from None
+
+
+def read_prices(path: str | Path, catalogue: Catalogue) -> ShadowPrices:
+    """Read shadow prices; refuse those of another catalogue.
+
+    Parameters
+    ----------
+    path
+        A file from `write_prices`.
+    catalogue
+        Catalogue of the service.
+
+    Returns
+    -------
+    ShadowPrices
+        Prices of the catalogue's limits.
+
+    Raises
+    ------
+    RecipeError
+        If the file is missing, damaged, newer, or of other actions or limits.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: prices cannot be read ({type(error).__name__})") from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise RecipeError(f"{path} has no prices of format {_FORMAT}: plan again")
+    if any(content.get(key) != names for key, names in _names(catalogue).items()):
+        raise RecipeError(f"{path}: the prices are of another catalogue: plan again")
+    prices = ShadowPrices.from_dict(content)
+    lengths = (len(prices.capacity), len(prices.shared), len(prices.floors))
+    if lengths != (len(catalogue.names), len(catalogue.capacities), len(catalogue.floors)):
+        raise RecipeError(f"{path}: the prices do not match the actions and limits: plan again")
+    return prices
+
+
+def _names(catalogue: Catalogue) -> dict[str, list[str]]:
+    return {
+        "actions": list(catalogue.names),
+        "limits": [str(limit) for limit in catalogue.capacities],
+        "segments": [floor.name for floor in catalogue.floors],
+    }

@@ -1,8 +1,8 @@
-"""A plan for more customers than fit in memory, by closing in on the prices.
+"""Plan for more customers than fit in memory, by successively smaller boxes of prices.
 
-A sample gives rough prices. Around them stands a box: nearly every customer has the same best
-action all over it and is settled, by a few sums; a sample of the others gives better prices and
-a smaller box, until all that are not settled fit in memory. Those are planned exactly.
+A sample gives approximate prices and a box around them. Customers whose best action is constant in
+the box are settled and enter a few sums; a sample of the others gives better prices and a smaller
+box, until all open customers fit in memory and are planned exactly.
 """
 
 from __future__ import annotations
@@ -14,166 +14,177 @@ from typing import TYPE_CHECKING, Protocol, overload
 import numpy as np
 
 from churnkit.decisions.allocation.allocate import allocate
-from churnkit.decisions.allocation.dual import scales, search, snap, solve
+from churnkit.decisions.allocation.dual import price_scales, search_prices, snap_to_zero, solve_dual
 from churnkit.decisions.allocation.exact_sum import exact_sum, rounded
-from churnkit.decisions.allocation.primal import improve, settle
-from churnkit.decisions.allocation.streaming_passes import Look, Survey, best_of
+from churnkit.decisions.allocation.plan import relative_gap
+from churnkit.decisions.allocation.primal import improve_plan, primal_plan
+from churnkit.decisions.allocation.streaming_passes import BoxPass, SurveyPass, best_actions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.decisions.allocation.dual import Floats, Ints, Problem
-    from churnkit.decisions.allocation.streaming_passes import Keys, Limits, Looked, Rows, Surveyed
+    from churnkit.decisions.allocation.problem import AllocationProblem, Floats, Ints
+    from churnkit.decisions.allocation.streaming_passes import (
+        BoxResult,
+        CustomerRows,
+        Keys,
+        Limits,
+        SurveyResult,
+    )
 
-__all__ = ["Ask", "Verdict", "close_in"]
+__all__ = ["PassRunner", "StreamingPlan", "solve_streaming"]
 
-_EVERY = 2**64 - 1
-# The most passes that look for prices. Each makes the box several times smaller.
-_ROUNDS = 24
-_SMALLER = 16.0
-_WIDER = 4.0
-# A box reaches four standard errors of its sample to either side.
-_ERRORS = 4.0
-_LOOSE = 1e-5
-# Room for the rounding of the sum that a bound is, as a share of what is summed.
-_ROOM = 1e-12
-# Steps of a retreat, each four times as long as the one before: the last is beyond all money.
-_RETREATS = 60
+_MAX_KEY = 2**64 - 1
+# Maximum number of passes that narrow the box.
+_MAX_ROUNDS = 24
+_NARROWING = 16.0
+_WIDENING = 4.0
+# Radius of a box in standard errors of its sample.
+_STANDARD_ERRORS = 4.0
+_LARGE_GAP = 1e-5
+# Relative margin for the rounding error of a bound.
+_BOUND_MARGIN = 1e-12
+# Price increases of a retreat, each four times as large as the one before.
+_MAX_RETREATS = 60
 
 
-class Ask(Protocol):
-    """One pass over all customers: asks a question of every part and joins the answers."""
+class PassRunner(Protocol):
+    """Run a pass over all customers and merge the results."""
 
     @overload
-    def __call__(self, question: Survey) -> Surveyed: ...
+    def __call__(self, task: SurveyPass) -> SurveyResult: ...
     @overload
-    def __call__(self, question: Look) -> Looked: ...
+    def __call__(self, task: BoxPass) -> BoxResult: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Verdict:
-    """Who gets what, in a form that any part of the customers can apply on its own.
+class StreamingPlan:
+    """Plan that can be applied to any part of the customers independently.
 
     Parameters
     ----------
     limits
-        As they were asked for.
+        Limits of the plan.
     prices
-        (1 + k,) the shadow prices.
-    centre, radius
-        (1 + k,) the box all over which most are settled. No centre: nothing binds, and everyone
-        gets the best. No radius: nobody is settled.
+        (1 + k,) shadow prices.
+    center, radius
+        (1 + k,) box in which most customers are settled. Without center no limit binds and
+        everyone gets the best action; without radius nobody is settled.
     keys, action
-        (w,) those who are not settled, by rising key, and their actions, -1 for none.
-    given
+        (w,) keys of the open customers, ascending, and their actions, -1 for none.
+    counts
         (m,) customers of each action.
-    rows, spent, value, bound
-        How many customers there are; cost, gain, and the most that any plan could gain, money.
+    rows, cost, value, bound
+        Number of customers; total cost, total gain and its upper bound, in money.
     """
 
     limits: Limits
     prices: Floats
-    centre: Floats | None
+    center: Floats | None
     radius: Floats | None
     keys: Keys
     action: Ints
-    given: Ints
+    counts: Ints
     rows: int
-    spent: float
+    cost: float
     value: float
     bound: float
 
     @property
     def gap(self) -> float:
-        """The most that a better plan could add, as a share of `bound`; 0 is proven best."""
-        if not math.isfinite(self.bound):
-            # Money beyond all numbers: nothing is proven.
-            return 1.0
-        return max(0.0, self.bound - self.value) / self.bound if self.bound > 0.0 else 0.0
+        """Maximum improvement by any other plan, as a share of `bound`; 0 is proven optimal."""
+        return relative_gap(self.value, self.bound)
 
-    def apply(self, given: Rows) -> Ints:
-        """Give (n,) the action of some of the customers, -1 for none."""
-        rows = self.limits.open(given)
+    def apply(self, customers: CustomerRows) -> Ints:
+        """Return the actions of some customers, (n,), -1 for none."""
+        rows = self.limits.feasible(customers)
         action = np.full(rows.keys.shape[0], -1, dtype=np.int64)
-        some = np.flatnonzero((rows.gain > -np.inf).any(axis=1))
-        action[some] = self._chosen(rows.take(some))
+        has_action = np.flatnonzero((rows.gain > -np.inf).any(axis=1))
+        action[has_action] = self._choose(rows.subset(has_action))
         return action
 
-    def _chosen(self, rows: Rows) -> Ints:
-        if self.centre is None:
-            return best_of(rows.gain)
+    def _choose(self, rows: CustomerRows) -> Ints:
+        if self.center is None:
+            return best_actions(rows.gain)
         if self.radius is None:
-            return self._of_those_who_wait(rows.keys)
-        firm, choice = self.limits.problem(rows).firm(self.centre, self.radius)
-        chosen: Ints = np.where(firm, choice.astype(np.int64), -1)
-        waits = np.flatnonzero(~firm)
-        chosen[waits] = self._of_those_who_wait(rows.keys[waits])
-        return chosen
+            return self._open_actions(rows.keys)
+        is_settled, choice = self.limits.problem(rows).settled_actions(self.center, self.radius)
+        actions: Ints = np.where(is_settled, choice.astype(np.int64), -1)
+        unsettled = np.flatnonzero(~is_settled)
+        actions[unsettled] = self._open_actions(rows.keys[unsettled])
+        return actions
 
-    def _of_those_who_wait(self, keys: Keys) -> Ints:
+    def _open_actions(self, keys: Keys) -> Ints:
         action = np.full(keys.shape[0], -1, dtype=np.int64)
-        place = np.searchsorted(self.keys, keys)
-        known = np.flatnonzero(place < self.keys.shape[0])
-        known = known[self.keys[place[known]] == keys[known]]
-        action[known] = self.action[place[known]]
+        index = np.searchsorted(self.keys, keys)
+        matches = np.flatnonzero(index < self.keys.shape[0])
+        matches = matches[self.keys[index[matches]] == keys[matches]]
+        action[matches] = self.action[index[matches]]
         return action
 
 
-def close_in(ask: Ask, limits: Limits, *, sample: int, below: int = _EVERY) -> Verdict:
-    """Find a plan within all limits, by passes that return sums and samples.
+def solve_streaming(
+    run_pass: PassRunner, limits: Limits, *, sample: int, below: int = _MAX_KEY
+) -> StreamingPlan:
+    """Return a plan within all limits, by passes that return sums and samples.
 
     Parameters
     ----------
+    run_pass
+        Function that runs a pass over all customers.
+    limits
+        Budget and capacities.
     sample
-        The most customers that are held in memory at once.
+        Maximum number of customers held in memory.
     below
-        Keys above this one stay out of the first sample: where the number of customers is known,
-        fewer need to be sent.
+        Largest key of the first sample: if the number of customers is known, fewer are sent.
     """
-    survey = ask(Survey(limits, sample, below))
-    live = _binding(limits, survey)
-    if _fits(live, survey.wished, survey.spent):
-        return _everyone(limits, survey)
+    survey = run_pass(SurveyPass(limits, sample, below))
+    live = _drop_slack_limits(limits, survey)
+    if _within_limits(live, survey.counts, survey.cost):
+        return _unlimited_plan(limits, survey)
     rows = survey.sample.in_order()
-    if rows.keys.shape[0] == survey.offered:
-        return _all_at_once(limits, live, survey, rows)
-    return _Search(ask, limits, live, sample, survey).run(rows)
+    if rows.keys.shape[0] == survey.feasible:
+        return _plan_in_memory(limits, live, survey, rows)
+    return _Search(run_pass, limits, live, sample, survey).run(rows)
 
 
-def _binding(limits: Limits, survey: Surveyed) -> Limits:
-    """Drop the limits that cannot bind."""
+def _drop_slack_limits(limits: Limits, survey: SurveyResult) -> Limits:
+    """Remove limits that cannot bind."""
     most = limits.most.copy()
-    if math.isfinite(most[0]) and survey.dearest <= exact_sum(most[:1]):
+    if math.isfinite(most[0]) and survey.max_cost <= exact_sum(most[:1]):
         most[0] = np.inf
     most[1:][survey.possible <= most[1:]] = np.inf
     return replace(limits, most=most)
 
 
-def _fits(limits: Limits, given: Ints, spent: int) -> bool:
+def _within_limits(limits: Limits, counts: Ints, cost: int) -> bool:
     budget = limits.most[:1]
-    paid = not math.isfinite(budget[0]) or spent <= exact_sum(budget)
-    return paid and bool((limits.uses @ given <= limits.most[1:]).all())
+    affordable = not math.isfinite(budget[0]) or cost <= exact_sum(budget)
+    return affordable and bool((limits.uses @ counts <= limits.most[1:]).all())
 
 
-def _everyone(limits: Limits, survey: Surveyed) -> Verdict:
+def _unlimited_plan(limits: Limits, survey: SurveyResult) -> StreamingPlan:
     value = rounded(survey.value)
-    return Verdict(
+    return StreamingPlan(
         limits,
         prices=np.zeros(limits.most.shape[0]),
-        centre=None,
+        center=None,
         radius=None,
         keys=np.zeros(0, dtype=np.uint64),
         action=np.zeros(0, dtype=np.int64),
-        given=survey.wished,
+        counts=survey.counts,
         rows=survey.rows,
-        spent=rounded(survey.spent),
+        cost=rounded(survey.cost),
         value=value,
         bound=value,
     )
 
 
-def _all_at_once(limits: Limits, live: Limits, survey: Surveyed, rows: Rows) -> Verdict:
-    """Plan all in memory: it is the plan of `allocate`."""
+def _plan_in_memory(
+    limits: Limits, live: Limits, survey: SurveyResult, rows: CustomerRows
+) -> StreamingPlan:
+    """Plan all customers in memory by `allocate`."""
     actions = rows.gain.shape[1]
     shared = [
         (most, np.flatnonzero(uses).tolist())
@@ -188,173 +199,182 @@ def _all_at_once(limits: Limits, live: Limits, survey: Surveyed, rows: Rows) -> 
     )
     shadow = plan.shadow_prices
     action = plan.action.copy()
-    spent, value = _kept(rows, action, 0, live.most[0])
-    return Verdict(
+    cost, value = _enforce_budget(rows, action, 0, live.most[0])
+    return StreamingPlan(
         limits,
         prices=np.concatenate([[shadow.budget], shadow.capacity, shadow.shared]),
-        centre=np.zeros(limits.most.shape[0]),
+        center=np.zeros(limits.most.shape[0]),
         radius=None,
         keys=rows.keys,
         action=action,
-        given=_count(action, actions),
+        counts=_counts(action, actions),
         rows=survey.rows,
-        spent=rounded(spent),
+        cost=rounded(cost),
         value=rounded(value),
         bound=max(plan.bound, rounded(value)),
     )
 
 
 class _Search:
-    """The passes after the first, until the plan is found."""
+    """Passes after the first, until the plan is found."""
 
     def __init__(
-        self, ask: Ask, limits: Limits, live: Limits, sample: int, survey: Surveyed
+        self, run_pass: PassRunner, limits: Limits, live: Limits, sample: int, survey: SurveyResult
     ) -> None:
-        self._ask, self._limits, self._live = ask, limits, live
+        self._run_pass, self._limits, self._live = run_pass, limits, live
         self._sample, self._survey = sample, survey
         self._binds = np.isfinite(live.most)
         self._bound = math.inf
 
-    # Prices of money beyond all numbers overflow: a plan keeps its limits all the same, which
-    # exact sums see to, and its gap says that nothing is proven.
+    # Prices may overflow for extreme amounts: the plan is still within its limits, since sums are
+    # exact, and its gap is 1.
     @np.errstate(divide="ignore", invalid="ignore", over="ignore")
-    def run(self, rows: Rows) -> Verdict:
-        """Find the plan, from the first sample."""
-        taken = rows.keys.shape[0]
-        rough = self._live.problem(rows, self._live.most * (taken / self._survey.offered))
-        self._scale = np.where(self._binds, scales(rough), 0.0)
-        prices = solve(rough)
-        radius = _ERRORS / math.sqrt(taken) * self._scale
-        share = 1.0 - float(rough.firm(prices, radius)[0].mean())
-        for _ in range(_ROUNDS):
-            look, seen = self._look(prices, radius, share * self._survey.offered)
-            rest = self._rest(seen)
-            waiting = seen.sample.in_order()
-            held = waiting.keys.shape[0]
-            if held == 0:
+    def run(self, rows: CustomerRows) -> StreamingPlan:
+        """Return the plan, starting from the first sample."""
+        sampled_rows = rows.keys.shape[0]
+        rough = self._live.problem(rows, self._live.most * (sampled_rows / self._survey.feasible))
+        self._scale = np.where(self._binds, price_scales(rough), 0.0)
+        prices = solve_dual(rough)
+        radius = _STANDARD_ERRORS / math.sqrt(sampled_rows) * self._scale
+        share = 1.0 - float(rough.settled_actions(prices, radius)[0].mean())
+        for _ in range(_MAX_ROUNDS):
+            box, result = self._run_box_pass(prices, radius, share * self._survey.feasible)
+            rest = self._remaining(result)
+            open_rows = result.sample.in_order()
+            sampled = open_rows.keys.shape[0]
+            if sampled == 0:
                 if (rest >= 0.0).all():
-                    return self._settled(look, seen, prices, waiting)
+                    return self._build_plan(box, result, prices, open_rows)
                 break
-            weight = seen.waiting / held
-            near = self._live.problem(waiting, rest / weight, rounded(seen.raised) / weight)
-            found = search(
+            weight = result.open / sampled
+            near = self._live.problem(
+                open_rows, rest / weight, rounded(result.perturbed_value) / weight
+            )
+            better = search_prices(
                 near, prices, radius, self._binds, (prices, 3.0 * radius), step=0.3, tolerance=1e-4
             )
-            if held == seen.waiting:
-                found = snap(near, found, self._scale)
-            inside = bool((np.abs(found - prices) <= radius).all())
-            if inside and held == seen.waiting and (rest >= 0.0).all():
-                self._prove(near.weigh(found)[0])
-                return self._settled(look, seen, found, waiting)
-            share = seen.waiting / self._survey.offered
-            if inside and held < seen.waiting:
-                fine = _ERRORS / math.sqrt(held) * share * self._scale
-                radius = np.minimum(radius / _SMALLER, fine)
-                share *= float((~near.firm(found, radius)[0]).mean())
+            if sampled == result.open:
+                better = snap_to_zero(near, better, self._scale)
+            inside = bool((np.abs(better - prices) <= radius).all())
+            if inside and sampled == result.open and (rest >= 0.0).all():
+                self._update_bound(near.evaluate_dual(better)[0])
+                return self._build_plan(box, result, better, open_rows)
+            share = result.open / self._survey.feasible
+            if inside and sampled < result.open:
+                fine = _STANDARD_ERRORS / math.sqrt(sampled) * share * self._scale
+                radius = np.minimum(radius / _NARROWING, fine)
+                share *= float((~near.settled_actions(better, radius)[0]).mean())
             else:
-                radius *= _WIDER
-                share = min(1.0, _WIDER * share)
-            prices = found
+                radius *= _WIDENING
+                share = min(1.0, _WIDENING * share)
+            prices = better
         return self._retreat(prices)
 
-    def _look(self, prices: Floats, radius: Floats, expected: float) -> tuple[Look, Looked]:
-        """Ask who waits; of more than can be held, only about twice as many are sent."""
-        few = 2.0 * self._sample / max(expected, 1.0)
-        below = _EVERY if few >= 1.0 else int(few * _EVERY)
-        look = Look(self._live, prices, radius, self._sample, below)
-        seen = self._ask(look)
-        used = np.concatenate([[rounded(seen.spent)], self._live.uses @ seen.given])
+    def _run_box_pass(
+        self, prices: Floats, radius: Floats, expected: float
+    ) -> tuple[BoxPass, BoxResult]:
+        """Run a box pass whose sample is about twice the needed number of open customers."""
+        share = 2.0 * self._sample / max(expected, 1.0)
+        below = _MAX_KEY if share >= 1.0 else int(share * _MAX_KEY)
+        box = BoxPass(self._live, prices, radius, self._sample, below)
+        result = self._run_pass(box)
+        used = np.concatenate([[rounded(result.cost)], self._live.uses @ result.counts])
         paid = float((prices * np.where(self._binds, self._live.most - used, 0.0)).sum())
-        self._prove(rounded(seen.raised), rounded(seen.best), paid)
-        return look, seen
+        self._update_bound(rounded(result.perturbed_value), rounded(result.open_value), paid)
+        return box, result
 
-    def _prove(self, *parts: float) -> None:
-        """Take note that no plan is worth more than a sum."""
-        bound = sum(parts) + _ROOM * sum(map(abs, parts))
+    def _update_bound(self, *parts: float) -> None:
+        """Lower the upper bound to a sum of terms if it is smaller."""
+        bound = sum(parts) + _BOUND_MARGIN * sum(map(abs, parts))
         if math.isfinite(bound):
             self._bound = min(self._bound, bound)
 
-    def _rest(self, seen: Looked) -> Floats:
-        """Give what the settled leave of each limit."""
+    def _remaining(self, result: BoxResult) -> Floats:
+        """Return the limits less the use of the settled customers."""
         rest = self._live.most.copy()
         if math.isfinite(rest[0]):
-            rest[0] = rounded(exact_sum(rest[:1]) - seen.spent)
-        rest[1:] -= self._live.uses @ seen.given
+            rest[0] = rounded(exact_sum(rest[:1]) - result.cost)
+        rest[1:] -= self._live.uses @ result.counts
         return rest
 
-    def _settled(self, look: Look, seen: Looked, prices: Floats, waiting: Rows) -> Verdict:
+    def _build_plan(
+        self, box: BoxPass, result: BoxResult, prices: Floats, open_rows: CustomerRows
+    ) -> StreamingPlan:
         action = np.zeros(0, dtype=np.int64)
-        if waiting.keys.shape[0]:
-            action = _planned(self._live.problem(waiting, self._rest(seen)), prices)
-        spent, value = _kept(waiting, action, seen.spent, self._live.most[0])
-        worth = rounded(seen.value + value)
-        return Verdict(
+        if open_rows.keys.shape[0]:
+            action = _plan_open(self._live.problem(open_rows, self._remaining(result)), prices)
+        cost, value = _enforce_budget(open_rows, action, result.cost, self._live.most[0])
+        total = rounded(result.value + value)
+        return StreamingPlan(
             self._limits,
             prices=prices,
-            centre=look.prices,
-            radius=look.radius,
-            keys=waiting.keys,
+            center=box.prices,
+            radius=box.radius,
+            keys=open_rows.keys,
             action=action,
-            given=seen.given + _count(action, seen.given.shape[0]),
+            counts=result.counts + _counts(action, result.counts.shape[0]),
             rows=self._survey.rows,
-            spent=rounded(seen.spent + spent),
-            value=worth,
-            bound=max(worth, self._bound),
+            cost=rounded(result.cost + cost),
+            value=total,
+            bound=max(total, self._bound),
         )
 
-    def _retreat(self, prices: Floats) -> Verdict:
-        """Raise the prices of what is overdrawn until the settled alone keep all limits."""
-        nowhere = np.zeros(prices.shape[0])
-        nobody = self._survey.sample.rows.take(slice(0, 0))
+    def _retreat(self, prices: Floats) -> StreamingPlan:
+        """Raise the prices of exceeded limits until the settled customers alone are within all."""
+        no_radius = np.zeros(prices.shape[0])
+        no_rows = self._survey.sample.rows.subset(slice(0, 0))
         step = 1e-6
-        for _ in range(_RETREATS):
-            look, seen = self._look(prices, nowhere, 1.0)
-            over = self._rest(seen) < 0.0
+        for _ in range(_MAX_RETREATS):
+            box, result = self._run_box_pass(prices, no_radius, 1.0)
+            over = self._remaining(result) < 0.0
             if not over.any():
-                return self._settled(look, seen, prices, nobody)
+                return self._build_plan(box, result, prices, no_rows)
             prices = np.where(over, prices * (1.0 + step) + step * self._scale, prices)
             step *= 4.0
-        return self._nothing(prices)
+        return self._empty_plan(prices)
 
-    def _nothing(self, prices: Floats) -> Verdict:
-        """Give nobody anything, which is within all limits."""
+    def _empty_plan(self, prices: Floats) -> StreamingPlan:
+        """Return the plan without any action."""
         return replace(
-            _everyone(self._limits, self._survey),
+            _unlimited_plan(self._limits, self._survey),
             prices=prices,
-            centre=np.zeros(prices.shape[0]),
-            given=np.zeros_like(self._survey.wished),
-            spent=0.0,
+            center=np.zeros(prices.shape[0]),
+            counts=np.zeros_like(self._survey.counts),
+            cost=0.0,
             value=0.0,
             bound=self._bound,
         )
 
 
-def _planned(problem: Problem, prices: Floats) -> Ints:
-    bound = problem.weigh(prices)[0]
-    action = settle(problem, prices, bound)
-    if bound - problem.value(action) > _LOOSE * bound:
-        action = improve(problem, prices, action)
+def _plan_open(problem: AllocationProblem, prices: Floats) -> Ints:
+    bound = problem.evaluate_dual(prices)[0]
+    action = primal_plan(problem, prices, bound)
+    if bound - problem.value(action) > _LARGE_GAP * bound:
+        action = improve_plan(problem, prices, action)
     return action
 
 
-def _kept(rows: Rows, action: Ints, before: int, budget: float) -> tuple[int, int]:
-    """Take back the least gain while rounding lifts the cost above the budget; give the sums.
+def _enforce_budget(
+    rows: CustomerRows, action: Ints, before: int, budget: float
+) -> tuple[int, int]:
+    """Remove the smallest gains while the cost exceeds the budget; return exact cost and gain.
 
     `action` is changed in place.
     """
-    twins = rows.keys[1:] == rows.keys[:-1]
-    # Of two who cannot be told apart by their keys neither gets anything.
-    action[1:][twins] = action[:-1][twins] = -1
+    duplicates = rows.keys[1:] == rows.keys[:-1]
+    # Customers with the same key cannot be distinguished: neither gets an action.
+    action[1:][duplicates] = action[:-1][duplicates] = -1
     while True:
-        taken = np.flatnonzero(action >= 0)
-        cost, gain = rows.cost[taken, action[taken]], rows.gain[taken, action[taken]]
-        spent = exact_sum(cost)
-        if not math.isfinite(budget) or before + spent <= exact_sum(np.array([budget])):
-            return spent, exact_sum(gain)
+        assigned = np.flatnonzero(action >= 0)
+        chosen = action[assigned]
+        cost, gain = rows.cost[assigned, chosen], rows.gain[assigned, chosen]
+        total_cost = exact_sum(cost)
+        if not math.isfinite(budget) or before + total_cost <= exact_sum(np.array([budget])):
+            return total_cost, exact_sum(gain)
         paid = np.flatnonzero(cost > 0.0)
-        action[taken[paid[np.argmin(gain[paid])]]] = -1
+        action[assigned[paid[np.argmin(gain[paid])]]] = -1
 
 
-def _count(action: NDArray[np.int64], actions: int) -> Ints:
-    found: Ints = np.bincount(action[action >= 0], minlength=actions).astype(np.int64)
-    return found
+def _counts(action: NDArray[np.int64], actions: int) -> Ints:
+    counts: Ints = np.bincount(action[action >= 0], minlength=actions).astype(np.int64)
+    return counts

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churnkit.decisions.allocation.shadow_prices_file import read_prices
+from churnkit.decisions.allocation.shadow_prices import read_prices
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:

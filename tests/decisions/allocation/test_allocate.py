@@ -319,7 +319,7 @@ def test_one_table_serves_any_number_of_budgets():
 @pytest.mark.parametrize(
     ("gain", "cost", "said"),
     [
-        (np.zeros(3), np.zeros(3), "1 dimensions; give .customers, actions"),
+        (np.zeros(3), np.zeros(3), "1 dimensions; the shape must be .customers, actions"),
         (np.zeros((3, 2)), np.zeros((2, 2)), "cost .*\n.*shape"),
         (np.full((3, 2), np.inf), np.zeros(2), "6 of 6 are infinite"),
         (np.zeros((3, 2)), np.array([1.0, -2.0]), "1 of 2 are negative"),
@@ -332,7 +332,7 @@ def test_arrays_that_make_no_sense_are_refused(gain, cost, said):
 
 @pytest.mark.parametrize("budget", [-1.0, math.nan])
 def test_a_budget_below_zero_is_refused(budget):
-    with pytest.raises(RecipeError, match="budget: must be zero or more"):
+    with pytest.raises(RecipeError, match=r"budget:? must be zero or more"):
         allocate(np.ones((1, 1)), np.ones(1), budget=budget)
 
 
@@ -346,13 +346,13 @@ def test_capacities_that_do_not_fit_are_refused(capacity, said):
 
 def test_numba_and_numpy_give_the_same_plan_to_the_last_bit(monkeypatch):
     pytest.importorskip("numba", reason="the extra 'fast' is not installed")
-    from churnkit.decisions.allocation import dual
+    from churnkit.decisions.allocation import problem
 
     given_ = random_problem(5, 40_000, 4, "free")
     shared = [(3000, (0, 1))]
     asked = {"budget": 20_000.0, "capacity": given_[3], "shared": shared}
     fast = allocate(given_[0], given_[1], **asked)
-    monkeypatch.setattr(dual, "compiled", lambda: None)
+    monkeypatch.setattr(problem, "kernels", lambda: None)
     slow = allocate(given_[0], given_[1], **asked)
     assert (fast.action == slow.action).all()
     assert (fast.value, fast.bound) == (slow.value, slow.bound)
@@ -366,7 +366,7 @@ def test_putting_only_the_least_firm_rows_in_order_changes_no_value(monkeypatch,
 
     gain, cost, budget, capacity = random_problem(11, 3000, 3, kind)
     whole = allocate(gain, cost, budget=budget / 4, capacity=capacity)
-    monkeypatch.setattr(primal, "_TAIL", tail)
+    monkeypatch.setattr(primal, "_SORTED_TAIL", tail)
     plan = allocate(gain, cost, budget=budget / 4, capacity=capacity)
     check_feasible(plan, gain, cost, budget / 4, capacity)
     assert plan.bound == whole.bound

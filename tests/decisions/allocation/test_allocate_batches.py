@@ -203,13 +203,13 @@ def test_a_table_without_rows_gets_an_empty_plan(batches):
 
 def test_batches_that_change_between_two_readings_are_refused():
     sizes = iter([5, 5, 6])
-    with pytest.raises(DataError, match="6 rows, 5 before"):
+    with pytest.raises(DataError, match="6 rows, but 5 before"):
         allocate_batches(lambda: [(np.ones((next(sizes), 1)), np.ones(1))], budget=1.0, sample=2)
 
 
 def test_batches_of_different_actions_are_refused():
     batches = [(np.ones((1, 2)), np.ones(2)), (np.ones((1, 3)), np.ones(3))]
-    with pytest.raises(DataError, match="3 actions, the first batch has 2"):
+    with pytest.raises(DataError, match="3 actions, but the first batch has 2"):
         allocate_batches(lambda: batches)
 
 
@@ -223,10 +223,10 @@ def test_settings_that_make_no_sense_are_refused(settings_, said):
 
 def test_numpy_and_numba_give_the_same_plan(monkeypatch):
     pytest.importorskip("numba", reason="the extra 'fast' is not installed")
-    from churnkit.decisions.allocation import dual
+    from churnkit.decisions.allocation import problem
 
     gain, cost, limits = drawn(20_000)
     fast = allocate_batches(split(gain, cost, []), sample=2_000, **limits)
-    monkeypatch.setattr(dual, "compiled", lambda: None)
+    monkeypatch.setattr(problem, "kernels", lambda: None)
     slow = allocate_batches(split(gain, cost, []), sample=2_000, **limits)
     assert chosen(slow).tolist() == chosen(fast).tolist()
