@@ -24,6 +24,7 @@ __all__ = ["BetaDiscreteWeibull", "ShiftedBetaGeometric"]
 
 _SUMMED_PERIODS = 10_000
 _MAX_PERIODS = 1_000_000
+_MAX_LOG_AGE = 300.0
 
 
 class _RenewalModel(ParameterMixin, BaseEstimator):
@@ -182,33 +183,24 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         return np.array([self._residual_after(start, rate, horizon) for start in distinct])[inverse]
 
     def _residual_after(self, tenure: float, rate: float, horizon: int | None) -> float:
-        count = _SUMMED_PERIODS if horizon is None else int(horizon)
-        endless = horizon is None and rate == 0
-        if horizon is None and rate > 0:
-            count = int(np.ceil(37 / np.log1p(rate)))  # e ** -37: the last digit of a float
+        parameters = self._estimate()
+        if horizon is None and rate == 0:
+            return self._endless_residual(parameters, tenure)
+        count = horizon
+        if count is None:
+            count = int(np.ceil(37 / np.log1p(rate)))  # the discount factor there is e ** -37
             if count > _MAX_PERIODS:
                 raise ModelDataError(
                     "rate is so small that more than a million periods count: pass a horizon"
                 )
-        at = self._estimate()
         ahead = np.arange(1, count + 1, dtype=np.float64)
-        start = self._log_survival(at, np.array([tenure]))[0][0]
-        kept = np.exp(self._log_survival(at, tenure + ahead)[0] - start)
-        total = float(kept @ np.exp(-np.log1p(rate) * (ahead - 1)))
-        return total + self._tail(at, tenure + count, start) if endless else total
+        start = self._log_survival(parameters, np.array([tenure]))[0][0]
+        survival = np.exp(self._log_survival(parameters, tenure + ahead)[0] - start)
+        return float(survival @ np.exp(-np.log1p(rate) * (ahead - 1)))
 
-    def _tail(self, at: NDArray[np.float64], last: float, start: float) -> float:
-        """Sum survival beyond period `last` by Euler and Maclaurin's formula."""
-        power = self._power(at)
-        if power <= 1:
-            return float("inf")
-        # Survival falls like t ** -power, so in log t the integrand is nearly exponential.
-        nodes, weights = np.polynomial.laguerre.laggauss(40)
-        logs = nodes / (power - 1)
-        survived = self._log_survival(at, last * np.exp(logs))[0] - start
-        integral = last / (power - 1) * float(weights @ np.exp(survived + logs + nodes))
-        edge = float(np.exp(self._log_survival(at, np.array([last]))[0][0] - start))
-        return integral - edge / 2 + edge * power / (12 * last)
+    @abstractmethod
+    def _endless_residual(self, parameters: NDArray[np.float64], tenure: float) -> float:
+        """Return the expected number of further renewals without a horizon."""
 
     def _log_likelihood(
         self, at: NDArray[np.float64], cells: Tenures
@@ -222,10 +214,6 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         value = np.where(left, before + np.log(gone), after) - entered
         of_left = (before_slope - np.exp(step) * after_slope) / gone
         return value, np.where(left, of_left, after_slope) - entered_slope
-
-    @abstractmethod
-    def _power(self, at: NDArray[np.float64]) -> float:
-        """Return the power at which survival decays for long durations."""
 
     @abstractmethod
     def _log_survival(
@@ -266,8 +254,10 @@ class ShiftedBetaGeometric(_RenewalModel):
     _names: ClassVar[tuple[str, ...]] = ("alpha", "beta")
     _starts: ClassVar[tuple[tuple[float, ...], ...]] = ((1.0, 1.0), (1.0, 10.0))
 
-    def _power(self, at: NDArray[np.float64]) -> float:
-        return float(at[0])
+    def _endless_residual(self, parameters: NDArray[np.float64], tenure: float) -> float:
+        # E[1 / p] - 1 for the posterior p ~ beta(alpha, beta + tenure) of leaving.
+        alpha, beta = parameters
+        return float((beta + tenure) / (alpha - 1)) if alpha > 1 else np.inf
 
     def _log_survival(
         self, at: NDArray[np.float64], t: NDArray[np.float64]
@@ -303,18 +293,65 @@ class BetaDiscreteWeibull(_RenewalModel):
     _names: ClassVar[tuple[str, ...]] = ("alpha", "beta", "c")
     _starts: ClassVar[tuple[tuple[float, ...], ...]] = ((1.0, 1.0, 1.0), (0.3, 2.0, 1.5))
 
-    def _power(self, at: NDArray[np.float64]) -> float:
-        return float(at[0] * at[2])
+    def _endless_residual(self, parameters: NDArray[np.float64], tenure: float) -> float:
+        alpha, _, c = parameters
+        if alpha * c <= 1:
+            return np.inf
+        start = self._log_survival(parameters, np.array([tenure]))[0][0]
+        near = tenure + np.arange(1.0, _SUMMED_PERIODS + 1)
+        survival = np.exp(self._log_survival(parameters, near)[0] - start)
+        return float(survival.sum()) + _tail_sum(parameters, last=near[-1], log_start=start)
 
     def _log_survival(
         self, at: NDArray[np.float64], t: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        alpha, beta, c = at
-        with np.errstate(divide="ignore", over="ignore"):
-            logs = np.where(t > 0, np.log(t), 0.0)
-            age = np.where(t > 0, np.exp(np.minimum(c * logs, 600.0)), 0.0)
-        value, slopes, by_age = _beta_survival(alpha, beta, age)
-        return value, np.vstack([slopes, by_age * age * logs])
+        with np.errstate(divide="ignore"):
+            log_t = np.log(t)
+        value, slopes, by_log_age = _weibull_survival(at, log_t)
+        return value, np.vstack([slopes, by_log_age * np.where(t > 0, log_t, 0.0)])
+
+
+def _tail_sum(parameters: NDArray[np.float64], *, last: float, log_start: float) -> float:
+    """Return the sum of BdW survival over the periods after `last`, relative to the start.
+
+    By the Euler-Maclaurin formula. The logarithm of ``S(x) x`` is concave in ``log x``, so the
+    integral is taken there, on Gauss-Legendre panels over which it changes little; the rest
+    follows from the power law ``S(x) ~ x ** -(alpha c)``.
+    """
+    alpha, beta, c = parameters
+
+    def log_density(log_x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _weibull_survival(parameters, log_x)[0] - log_start + log_x
+
+    # Beyond this age, log survival is a power law to machine precision.
+    log_end = np.log(1e16 * max(1.0, beta, alpha * (alpha + 2 * beta))) / c
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    left, value = float(np.log(last)), float(log_density(np.log([last]))[0])
+    total, highest, edge = 0.0, value, float(np.exp(value)) / last
+    while left < log_end and value > highest - 45.0:
+        width = min(1.0 / c, log_end - left)
+        while abs((end := float(log_density(np.array([left + width]))[0])) - value) > 4.0:
+            width /= 2
+        points = left + width * (nodes + 1) / 2
+        total += float(weights @ np.exp(log_density(points))) * width / 2
+        left, value = left + width, end
+        highest = max(highest, value)
+    total += float(np.exp(value)) / (alpha * c - 1)
+    decay = -c * float(_weibull_survival(parameters, np.log([last]))[2][0]) / last
+    return float(total - edge / 2 + edge * decay / 12)
+
+
+def _weibull_survival(
+    parameters: NDArray[np.float64], log_t: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return log survival of BdW, its gradient by alpha and beta, and that by ``c log t``."""
+    alpha, beta, c = parameters
+    age = np.exp(np.minimum(c * log_t, _MAX_LOG_AGE))
+    # Where the age would overflow, survival is a power of it.
+    beyond = np.maximum(c * log_t - _MAX_LOG_AGE, 0.0)
+    value, slopes, by_age = _beta_survival(alpha, beta, age)
+    slopes[0] -= beyond
+    return value - alpha * beyond, slopes, by_age * age
 
 
 def _beta_survival(

@@ -83,10 +83,46 @@ def test_survival_is_the_product_of_retentions():
     )
 
 
-def test_expected_residual_lifetime_of_sbg_has_its_closed_form():
-    tenure = np.array([0, 3, 50])
-    found = at(ShiftedBetaGeometric, 1.7, 3.0).expected_residual_lifetime(tenure)
-    np.testing.assert_allclose(found, (3.0 + tenure) / 0.7, rtol=1e-8)
+@pytest.mark.parametrize("alpha", [1.001, 1.01, 1.05, 1.1, 1.2, 1.7, 30.0])
+@pytest.mark.parametrize("model", MODELS)
+def test_the_residual_lifetime_is_the_closed_form_also_where_its_tail_is_heavy(model, alpha):
+    # (beta + tenure) / (alpha - 1): the mean of 1 / p - 1 under the posterior of p; BdW at c = 1.
+    beta, tenure = 3.8, np.array([0.0, 5.0, 400.0])
+    lifetime = (
+        at(model, alpha, beta, 1.0) if model is BetaDiscreteWeibull else at(model, alpha, beta)
+    )
+    expected = (beta + tenure) / (alpha - 1)
+    np.testing.assert_allclose(lifetime.expected_residual_lifetime(tenure), expected, rtol=1e-11)
+
+
+# By mpmath with 80 digits: 4,000 terms of Gamma(beta + t^c) / Gamma(alpha + beta + t^c), then the
+# Euler-Maclaurin formula with the integral by tanh-sinh quadrature in log t.
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ((2.0, 3.0, 0.6), (31.49405833677405, 107.4442884611875)),
+        ((0.9, 2.0, 1.3), (9.91933464771655, 45.70153480647381)),
+        ((5.0, 50.0, 2.0), (2.596271060696635, 1.0340529542006673)),
+        ((20.0, 1e5, 1.5), (271.06686602618873, 265.0589253131699)),
+        ((1.5, 10.0, 0.8), (84.47000357657663, 140.88990006451778)),
+        ((3.0, 1e6, 1.2), (50904.978937837426, 50899.55645823664)),
+        ((40.0, 3.0, 0.2), (1.2331973787659274, 44.88288074099983)),
+        ((0.3, 2.0, 5.0), (2.744012765634006, 13.518177743503404)),
+    ],
+)
+def test_the_residual_lifetime_of_bdw_agrees_with_mpmath(parameters, expected):
+    lifetime = at(BetaDiscreteWeibull, *parameters).expected_residual_lifetime([0, 7])
+    np.testing.assert_allclose(lifetime, expected, rtol=1e-10)
+
+
+def test_a_steep_weibull_law_keeps_its_power_beyond_the_range_of_floats():
+    # At c = 2000 the age t^c overflows from t = 2 on; S falls as t^-2 there, from C at t = 1.
+    model = at(BetaDiscreteWeibull, 0.001, 2.0, 2000.0)
+    ratio = model.conditional_survival(np.array([2.0, 8.0]), np.array([2.0, 2.0]))
+    np.testing.assert_allclose(ratio, [2.0**-2, 5.0**-2], rtol=1e-9)
+    terms = np.arange(3.0, 2_000_000)
+    expected = 4 * ((terms**-2.0).sum() + 1 / terms[-1])
+    assert model.expected_residual_lifetime([2])[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_lifetime_without_mean_is_infinite_and_finite_within_a_horizon():
