@@ -93,12 +93,12 @@ class DataError(ChurnkitError):
     table
         The table's name, as its reader knows it: a file's name or the contract's.
     violations
-        The broken rules, one record for each column and rule.
+        The violated rules, one record per column and rule; or one sentence.
     """
 
-    def __init__(self, table: str, violations: Iterable[_Violation]) -> None:
+    def __init__(self, table: str, violations: str | Iterable[_Violation]) -> None:
         self.table = table
-        self.violations = tuple(violations)
+        self.violations = (violations,) if isinstance(violations, str) else tuple(violations)
         shown = [f"  - {violation}" for violation in self.violations[:20]]
         if len(self.violations) > len(shown):
             shown.append(f"  - and {len(self.violations) - len(shown)} more rules")

@@ -54,24 +54,16 @@ def _check_start(timeline: Timeline, first: dt.datetime | None) -> None:
     if first is None:
         raise DataError(
             table.source,
-            [
-                (
-                    f"column '{table.happened}': no row has both a customer and a time; pass a table "
-                    "with at least one"
-                )
-            ],
+            f"column '{table.happened}': no row has both a customer and a time; pass a table "
+            "with at least one",
         )
     early = [date for date in timeline.snapshots.timestamps if date <= first]
     if early:
         raise DataError(
             table.source,
-            [
-                (
-                    f"column '{table.available or table.happened}': the snapshot of "
-                    f"{_format(early[0])} is before all data, which start on {_format(first)}; start "
-                    f"snapshots on {_format(first + _DAY)} or later"
-                )
-            ],
+            f"column '{table.available or table.happened}': the snapshot of "
+            f"{_format(early[0])} is before all data, which start on {_format(first)}; start "
+            f"snapshots on {_format(first + _DAY)} or later",
         )
 
 
@@ -83,15 +75,11 @@ def _check_label_maturity(timeline: Timeline, label: Any, known_until: dt.dateti
     table = timeline.table(label.table)
     raise DataError(
         table.source,
-        [
-            (
-                f"column '{table.ended or table.happened}': the label of the snapshot of "
-                f"{_format(late[0])} is known on {_format(late[0] + maturity)}, but the data end on "
-                f"{_format(known_until)}; end snapshots on {_format(known_until - maturity)} or "
-                "earlier, shorten the horizon, or pass known_until= if the data are complete beyond "
-                "their last row"
-            )
-        ],
+        f"column '{table.ended or table.happened}': the label of the snapshot of "
+        f"{_format(late[0])} is known on {_format(late[0] + maturity)}, but the data end on "
+        f"{_format(known_until)}; end snapshots on {_format(known_until - maturity)} or "
+        "earlier, shorten the horizon, or pass known_until= if the data are complete beyond "
+        "their last row",
     )
 
 

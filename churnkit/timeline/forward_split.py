@@ -119,7 +119,7 @@ class ForwardSplit:
         if len(tested) < self.n_splits:
             raise DataError(
                 "snapshots",
-                [f"{len(tested)} dates are too few for {self.n_splits} splits; add dates"],
+                f"{len(tested)} dates are too few for {self.n_splits} splits; add dates",
             )
         purged = np.timedelta64(self.gap_days + self.horizon_days, "D")
         for number, date in enumerate(tested):
@@ -130,13 +130,9 @@ class ForwardSplit:
                 side = "test on" if train.any() else "train on"
                 raise DataError(
                     "snapshots",
-                    [
-                        (
-                            f"split {number + 1} of {self.n_splits} has no row to {side}: labels of "
-                            f"{self.gap_days} + {self.horizon_days} days need earlier dates, and each "
-                            "part needs customers; add dates or use fewer splits"
-                        )
-                    ],
+                    f"split {number + 1} of {self.n_splits} has no row to {side}: labels of "
+                    f"{self.gap_days} + {self.horizon_days} days need earlier dates, and each "
+                    "part needs customers; add dates or use fewer splits",
                 )
             yield np.flatnonzero(train), np.flatnonzero(test)
 

@@ -163,11 +163,10 @@ def find_leaks(
     for name in (label, entity):
         if name not in arrow.column_names:
             hint = did_you_mean(name, arrow.column_names)
-            raise DataError("the training table", [f"column '{name}' is missing; {hint}"])
+            raise DataError("the training table", f"column '{name}' is missing; {hint}")
     if not _is_number(arrow[label].type):
         raise DataError(
-            "the training table",
-            [f"the label '{label}' must have the values 1 and 0, or be boolean"],
+            "the training table", f"the label '{label}' must have the values 1 and 0, or be boolean"
         )
     arrow = arrow.filter(pc.is_valid(arrow[label]))
     excluded = {label, entity, as_of}

@@ -15,12 +15,22 @@ import numpy as np
 from churnkit.errors import BundleError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["CATEGORICAL", "DEFAULT_LEFT", "MISSING_NAN", "MISSING_NONE", "MISSING_ZERO", "Forest"]
+__all__ = [
+    "CATEGORICAL",
+    "DEFAULT_LEFT",
+    "MISSING_NAN",
+    "MISSING_NONE",
+    "MISSING_ZERO",
+    "Forest",
+    "join_arrays",
+]
 
 CATEGORICAL = 1
 DEFAULT_LEFT = 2
@@ -150,6 +160,35 @@ class Forest:
         _check_nodes(self)
         _check_categories(self)
         _check_children(self)
+
+
+def join_arrays(parts: Sequence[Mapping[str, npt.NDArray[Any]]]) -> dict[str, npt.NDArray[Any]]:
+    """Concatenate the arrays of forests, or of single trees, to those of one forest.
+
+    Parameters
+    ----------
+    parts
+        For each forest its arrays by name, see `Forest`.
+
+    Returns
+    -------
+    dict
+        The arrays of a forest with the trees of all parts.
+    """
+    joined = {
+        name: np.concatenate([np.empty(0, dtype), *(part[name] for part in parts)]).astype(dtype)
+        for name, dtype in _DTYPES.items()
+    }
+    for name in ("node_offset", "leaf_offset", "category_offset"):
+        starts = np.cumsum([0, *(part[name][-1] for part in parts)])
+        shifted = [part[name][1:] + start for part, start in zip(parts, starts, strict=False)]
+        joined[name] = np.concatenate([[0], *shifted]).astype(np.int64)
+    first_sets = np.cumsum([0, *(len(part["category_offset"]) - 1 for part in parts)])
+    sizes = np.array([len(part["category_set"]) for part in parts], np.int64)
+    shift = np.repeat(first_sets[:-1], sizes)
+    sets = joined["category_set"]
+    joined["category_set"] = np.where(sets >= 0, sets + shift, -1).astype(np.int32)
+    return joined
 
 
 def _require(condition: object, problem: str) -> None:

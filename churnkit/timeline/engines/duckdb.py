@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError, DataError
 from churnkit.timeline.data_coverage import check_coverage
+from churnkit.timeline.engines.casts import check_entity_types
 from churnkit.timeline.engines.duckdb_casts import quote
-from churnkit.timeline.engines.duckdb_sources import check_entity_types, open_table
+from churnkit.timeline.engines.duckdb_sources import open_table
 from churnkit.timeline.snapshots import Snapshots
 from churnkit.timeline.source_tables import RESERVED
 from churnkit.timeline.sql.compiler import compile_timeline, render
@@ -84,12 +85,8 @@ def read_errors(source: str) -> Iterator[None]:
     except duckdb.Error as error:
         raise DataError(
             source,
-            [
-                (
-                    f"cannot be read ({type(error).__name__}); check that the file is complete and of "
-                    "the format that its name says"
-                )
-            ],
+            f"cannot be read ({type(error).__name__}); check that the file is complete and of "
+            "the format that its name says",
         ) from None
 
 

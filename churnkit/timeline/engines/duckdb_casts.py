@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from churnkit.timeline.engines.casts import Cast
 
-__all__ = ["Cast", "cast_column", "cast_entity", "cast_time", "quote"]
+__all__ = ["cast_column", "quote"]
 
 _OFFSET = r"[0-9]:[0-9]{2}[^+-]*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _INTEGERS = {
@@ -26,22 +26,6 @@ def quote(text: str, mark: str = '"') -> str:
     return mark + text.replace(mark, mark * 2) + mark
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
-    """The cast of a column.
-
-    Parameters
-    ----------
-    value
-        SQL expression, NULL if the value is missing or cannot be cast.
-    faults
-        Conditions of invalid rows, each with a description and the correction.
-    """
-
-    value: str
-    faults: tuple[tuple[str, str], ...] = ()
-
-
 def _is_null_type(kind: str) -> bool:
     return kind.strip('"') == "NULL"
 
@@ -58,14 +42,8 @@ def _try(value: str, text: str, remedy: str) -> Cast:
     return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", remedy),))
 
 
-def cast_time(name: str, kind: str, zone: str) -> Cast | None:
-    """Cast to a timestamp in UTC; None if the type has no times.
-
-    Examples
-    --------
-    >>> cast_time('"at"', "TIMESTAMP", "UTC").value
-    'CAST("at" AS TIMESTAMP)'
-    """
+def _cast_time(name: str, kind: str, zone: str) -> Cast | None:
+    """Cast to a timestamp in UTC; None if the type has no times."""
     if _is_null_type(kind):
         return Cast(f"CAST({name} AS TIMESTAMP)")
     if kind == "TIMESTAMP WITH TIME ZONE":
@@ -96,21 +74,15 @@ def _to_utc(timestamp: str, zone: str) -> str:
     return f"make_timestamp(epoch_us(timezone({quote(zone, chr(39))}, {timestamp})))"
 
 
-def cast_entity(name: str, kind: str, *, trim: bool = False) -> Cast | None:
-    """Cast a customer's id to text or an integer; `trim` removes surrounding whitespace.
-
-    Examples
-    --------
-    >>> cast_entity('"id"', "BIGINT").value
-    'CAST("id" AS BIGINT)'
-    """
-    if kind == "VARCHAR" and not trim:
-        return Cast(f"nullif({name}, '')")
-    if _is_text(kind) or _is_null_type(kind):
+def _cast_entity(name: str, kind: str, *, trim: bool) -> Cast | None:
+    """Cast a customer's id to text or an integer."""
+    if _is_null_type(kind):
         return Cast(_trimmed(name))
     if kind in _INTEGERS:
         return Cast(f"CAST({name} AS BIGINT)")
-    return _cast_integral(name) if kind in _FLOATS else None
+    if kind in _FLOATS:
+        return _cast_integral(name)
+    return _cast_text(name, kind, trim=trim) if _is_text(kind) else None
 
 
 def _cast_integral(name: str) -> Cast:
@@ -125,13 +97,28 @@ def cast_column(
 ) -> Cast | None:
     """Cast a column to its declared type; None if its SQL type does not allow that.
 
+    Parameters
+    ----------
+    name
+        The quoted name.
+    kind
+        The SQL type.
+    declared
+        A type of contracts, or ``entity`` for the customer's id.
+    zone
+        Time zone of times without an offset.
+    trim
+        Remove whitespace around text.
+
     Examples
     --------
     >>> cast_column('"amount"', "DECIMAL(9,2)", "number", "UTC").value
     'CAST("amount" AS DOUBLE)'
     """
     if declared == "datetime":
-        return cast_time(name, kind, zone)
+        return _cast_time(name, kind, zone)
+    if declared == "entity":
+        return _cast_entity(name, kind, trim=trim)
     if _is_null_type(kind):
         return Cast(f"CAST({name} AS {_SQL_TYPES[declared]})")
     if declared == "string":

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import DataError
-from churnkit.timeline.engines.duckdb_casts import Cast, cast_column, cast_entity, quote
-from churnkit.timeline.source_tables import did_you_mean
+from churnkit.timeline.engines.casts import RowChecks, cast_columns, find_source
+from churnkit.timeline.engines.duckdb_casts import cast_column, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import duckdb
 
+    from churnkit.timeline.engines.casts import Cast
     from churnkit.timeline.source_tables import Table
-    from churnkit.timeline.timeline import Timeline
 
-__all__ = ["TableStats", "check_entity_types", "column_types", "open_table"]
+__all__ = ["TableStats", "column_types", "open_table"]
 
 _RAW = "ck_raw_"
 
@@ -79,18 +80,15 @@ def open_table(
         If the table or a column is missing, has values that cannot be cast, or duplicate keys.
         It names the table, the column and the correction.
     """
-    if table.source not in tables:
-        raise DataError(
-            table.source,
-            [f"the table is missing; pass it to build: {did_you_mean(table.source, tables)}"],
-        )
+    data = find_source(table, tables)
     raw = f"{_RAW}{table.source}"
-    data = tables[table.source]
     types = column_types(con, table.source, data)
-    casts = dict(_casts(table, columns, types, trim=_is_csv(data)))
+    cast = partial(cast_column, zone=table.time_zone, trim=_is_csv(data))
+    casts = cast_columns(
+        table, columns, types, lambda name, kind, declared: cast(quote(name), kind, declared)
+    )
     view = ", ".join(f"{cast.value} AS {quote(name)}" for name, cast in casts.items())
     con.execute(f"CREATE TEMP VIEW {quote(table.name)} AS SELECT {view} FROM {quote(raw)}")  # noqa: S608
-    _check_keys(con, table, raw, types)
     first, last = _check_rows(con, table, raw, casts)
     numbers = [
         column.name
@@ -158,11 +156,11 @@ def _scan(name: str, data: str | Path) -> str:
     path = Path(data)
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
-        raise DataError(name, [f"file {path.name} does not exist; correct the path"])
+        raise DataError(name, f"file {path.name} does not exist; correct the path")
     suffix = files[0].name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
     scan = _SCANS.get(f".{suffix}")
     if scan is None:
-        raise DataError(name, [f"{path.name} is neither Parquet nor CSV; convert it"])
+        raise DataError(name, f"{path.name} is neither Parquet nor CSV; convert it")
     paths = ", ".join(quote(str(file), "'") for file in files)
     return scan.format(path=f"[{paths}]")
 
@@ -170,40 +168,6 @@ def _scan(name: str, data: str | Path) -> str:
 def _is_csv(data: Any) -> bool:
     """Return True for data whose columns are all text, possibly with surrounding whitespace."""
     return isinstance(data, (str, Path)) and ".csv" in Path(data).name.lower()
-
-
-def _casts(
-    table: Table, columns: Sequence[str], types: Mapping[str, str], *, trim: bool
-) -> Iterator[tuple[str, Cast]]:
-    declared = {table.entity: "entity", **dict.fromkeys(table.times, "datetime")}
-    declared |= {name: table[name].type for name in columns}
-    missing = [name for name in declared if name not in types]
-    if missing:
-        raise DataError(
-            table.source,
-            [
-                f"column '{name}' is missing; rename it in the file or in Table('{table.name}', "
-                f"...): {did_you_mean(name, types)}"
-                for name in missing
-            ],
-        )
-    for name, kind in declared.items():
-        if kind == "entity":
-            cast = cast_entity(quote(name), types[name], trim=trim)
-        else:
-            cast = cast_column(quote(name), types[name], kind, table.time_zone, trim=trim)
-        if cast is None:
-            descriptions = {"entity": "text or integers", "datetime": "dates or times"}
-            raise DataError(
-                table.source,
-                [
-                    (
-                        f"column '{name}' has type {types[name]} but is declared as "
-                        f"{descriptions.get(kind, kind)}; convert it, or declare another type"
-                    )
-                ],
-            )
-        yield name, cast
 
 
 def _complete_columns(
@@ -220,82 +184,16 @@ def _complete_columns(
 def _check_rows(
     con: duckdb.DuckDBPyConnection, table: Table, raw: str, casts: Mapping[str, Cast]
 ) -> tuple[int | None, int | None]:
-    """Count invalid rows, and return the first and last timestamps, in one scan."""
-    faults = [(name, *fault) for name, cast in casts.items() for fault in cast.faults]
-    timestamp = casts[table.happened].value
-    is_event = f"{casts[table.entity].value} IS NOT NULL AND {timestamp} IS NOT NULL"
-    if table.available:
-        available = casts[table.available].value
-        remedy = (
-            "is missing in {count} of {rows} rows that have happened: fill in when they became "
-            "known, or declare the table without available="
-        )
-        faults.append((table.available, f"{is_event} AND {available} IS NULL", remedy))
-        timestamp = f"greatest({timestamp}, {available})"
-    counts = ", ".join(f"count(*) FILTER (WHERE {test})" for _, test, _ in faults) or "0"
-    span = f"epoch_us(min({timestamp}) FILTER (WHERE {is_event})), epoch_us(max({timestamp}))"
-    result = con.execute(f"SELECT count(*), {span}, {counts} FROM {quote(raw)}").fetchone()  # noqa: S608
-    rows, first, last, *invalid = result or (0, None, None)
-    problems = [
-        f"column '{name}' {remedy.format(count=f'{count:,}', rows=f'{rows:,}')}"
-        for (name, _, remedy), count in zip(faults, invalid, strict=False)
-        if count
-    ]
-    if problems:
-        raise DataError(table.source, problems)
-    return first, last
-
-
-def _check_keys(
-    con: duckdb.DuckDBPyConnection, table: Table, raw: str, types: Mapping[str, str]
-) -> None:
-    if not table.key:
-        return
-    for name in table.key:
-        if name not in types:
-            hint = did_you_mean(name, types)
-            raise DataError(table.source, [f"key column '{name}' is missing; {hint}"])
-    key = ", ".join(map(quote, table.key))
-    duplicates = f"SELECT 1 FROM {quote(raw)} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
-    (count,) = con.execute(f"SELECT count(*) FROM ({duplicates})").fetchone() or (0,)  # noqa: S608
-    if count:
-        names = " and ".join(f"'{name}'" for name in table.key)
-        raise DataError(
-            table.source,
-            [f"column {names}: {count:,} keys have more than one row; keep one row per key"],
-        )
-
-
-def check_entity_types(timeline: Timeline, types: Mapping[str, str]) -> None:
-    """Check that customers have ids of one type in all tables.
-
-    Parameters
-    ----------
-    timeline
-        The timeline.
-    types
-        SQL type of the customer column by table.
-
-    Raises
-    ------
-    DataError
-        Names both tables, the column and the correction.
-    """
-    kinds = {name: "text" if _is_text(kind) else "integers" for name, kind in types.items()}
-    eligible = timeline.eligible.table
-    for name, kind in kinds.items():
-        if kind != kinds[eligible]:
-            table = timeline.table(name)
-            raise DataError(
-                table.source,
-                [
-                    (
-                        f"column '{table.entity}' has {kind}, but customers in table '{eligible}' are "
-                        f"{kinds[eligible]}; convert one of them"
-                    )
-                ],
-            )
-
-
-def _is_text(kind: str) -> bool:
-    return kind.lower() in {"varchar", "string"} or kind.startswith("ENUM")
+    """Check the rows in one scan, and return the first and last timestamps."""
+    checks = RowChecks(table, casts)
+    counts = "".join(f", count(*) FILTER (WHERE {condition})" for condition in checks.conditions)
+    first = f"epoch_us(min({checks.timestamp}) FILTER (WHERE {checks.is_event}))"
+    query = f"SELECT count(*), {first}, epoch_us(max({checks.timestamp})){counts} FROM {quote(raw)}"  # noqa: S608
+    rows, start, end, *invalid = con.execute(query).fetchone() or (0, None, None)
+    duplicates = 0
+    if table.key:
+        key = ", ".join(map(quote, table.key))
+        groups = f"SELECT 1 FROM {quote(raw)} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
+        (duplicates,) = con.execute(f"SELECT count(*) FROM ({groups})").fetchone() or (0,)  # noqa: S608
+    checks.raise_faults(rows, invalid, duplicates)
+    return start, end

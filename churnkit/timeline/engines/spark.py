@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import DataError, MissingExtraError
 from churnkit.timeline.data_coverage import check_coverage
-from churnkit.timeline.engines.duckdb_sources import check_entity_types
+from churnkit.timeline.engines.casts import (
+    RowChecks,
+    cast_columns,
+    check_entity_types,
+    find_source,
+)
 from churnkit.timeline.engines.spark_casts import cast_column, quote
-from churnkit.timeline.source_tables import did_you_mean
 from churnkit.timeline.sql.compiler import compile_timeline, render
 
 if TYPE_CHECKING:
@@ -157,18 +161,13 @@ def _frame(
 
 
 def _raw_frame(spark: Any, table: Table, tables: Mapping[str, Any]) -> Any:
-    data = tables.get(table.source)
-    if data is None:
-        raise DataError(
-            table.source,
-            [f"the table is missing; pass it to build: {did_you_mean(table.source, tables)}"],
-        )
+    data = find_source(table, tables)
     if not isinstance(data, str):
         return data
     if not spark.catalog.tableExists(data):
         raise DataError(
             table.source,
-            [f"view '{data}' does not exist; create it: frame.createOrReplaceTempView('{data}')"],
+            f"view '{data}' does not exist; create it: frame.createOrReplaceTempView('{data}')",
         )
     return spark.table(data)
 
@@ -178,60 +177,22 @@ def _create_view(
 ) -> tuple[tuple[int | None, int | None], str]:
     """Create a view of the columns cast as declared; return its time span and entity type."""
     types = dict(raw.dtypes)
-    declared = {name: table[name].type for name in timeline.used_columns(table)}
-    declared |= {table.entity: "entity", **dict.fromkeys(table.times, "datetime")}
-    missing = [name for name in (*declared, *table.key) if name not in types]
-    if missing:
-        raise DataError(
-            table.source,
-            [f"column '{name}' is missing; {did_you_mean(name, types)}" for name in missing],
-        )
-    columns, faults = {}, []
-    for name, kind in declared.items():
-        cast = cast_column(quote(name), types[name], kind, table.time_zone)
-        if cast is None:
-            raise DataError(
-                table.source,
-                [
-                    (
-                        f"column '{name}' has type {types[name]} but is declared as {kind}; convert "
-                        "it, or declare another type"
-                    )
-                ],
-            )
-        columns[name] = cast.value
-        faults += [(name, *fault) for fault in cast.faults]
-    raw.selectExpr(
-        *(f"{value} AS {quote(name)}" for name, value in columns.items())
-    ).createOrReplaceTempView(view)
-    return _check_rows(raw, table, columns, faults), types[table.entity]
-
-
-def _check_rows(
-    raw: Any, table: Table, columns: Mapping[str, str], faults: list[tuple[str, str, str]]
-) -> tuple[int | None, int | None]:
-    timestamp = columns[table.happened]
-    is_event = f"{columns[table.entity]} IS NOT NULL AND {timestamp} IS NOT NULL"
-    if table.available:
-        available = columns[table.available]
-        remedy = "is missing in {count} of {rows} rows that have happened: fill in when they became known"
-        faults = [*faults, (table.available, f"{is_event} AND {available} IS NULL", remedy)]
-        timestamp = f"greatest({timestamp}, {available})"
-    counts = [f"count(CASE WHEN {test} THEN 1 END)" for _, test, _ in faults]
-    first = f"unix_micros(min(CASE WHEN {is_event} THEN {timestamp} END))"
-    row = raw.selectExpr("count(*)", first, f"unix_micros(max({timestamp}))", *counts).first()
-    problems = [
-        f"column '{name}' {remedy.format(count=f'{count:,}', rows=f'{row[0]:,}')}"
-        for (name, _, remedy), count in zip(faults, row[3:], strict=True)
-        if count
-    ]
-    if table.key:
-        duplicates = raw.groupBy(*table.key).count().where("count > 1").count()
-        names = " and ".join(f"'{name}'" for name in table.key)
-        if duplicates:
-            problems.append(
-                f"column {names}: {duplicates:,} keys have more than one row; keep one row per key"
-            )
-    if problems:
-        raise DataError(table.source, problems)
-    return row[1], row[2]
+    casts = cast_columns(
+        table,
+        timeline.used_columns(table),
+        types,
+        lambda name, kind, declared: cast_column(quote(name), kind, declared, table.time_zone),
+    )
+    columns = [f"{cast.value} AS {quote(name)}" for name, cast in casts.items()]
+    raw.selectExpr(*columns).createOrReplaceTempView(view)
+    checks = RowChecks(table, casts)
+    row = raw.selectExpr(
+        "count(*)",
+        f"unix_micros(min(CASE WHEN {checks.is_event} THEN {checks.timestamp} END))",
+        f"unix_micros(max({checks.timestamp}))",
+        *(f"count(CASE WHEN {condition} THEN 1 END)" for condition in checks.conditions),
+    ).first()
+    groups = raw.groupBy(*table.key).count() if table.key else None
+    duplicates = 0 if groups is None else groups.where("count > 1").count()
+    checks.raise_faults(row[0], row[3:], duplicates)
+    return (row[1], row[2]), types[table.entity]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churnkit.timeline.engines.duckdb_casts import Cast
+from churnkit.timeline.engines.casts import Cast
 
 __all__ = ["cast_column", "quote"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from churnkit.errors import BundleError
 from churnkit.trees.compiled import CompiledTrees
-from churnkit.trees.forest import DEFAULT_LEFT, MISSING_NAN, Forest
+from churnkit.trees.forest import DEFAULT_LEFT, MISSING_NAN, Forest, join_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ def compile_catboost(
         objective="binary sigmoid:1",
         n_outputs=1,
         average_output=False,
-        **_concatenate(trees),
+        **join_arrays([tree.arrays() for tree in trees]),
     )
     forest.check()
     return CompiledTrees(forest, fast=fast)
@@ -121,6 +121,24 @@ class _Tree:
         self.count = np.maximum(np.round(_COUNTS_PER_ROW * weight), 1).astype(np.int64)
         self.node_count = _sums(self.count)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        nodes = len(self.feature)
+        return {
+            "node_offset": np.array([0, nodes]),
+            "leaf_offset": np.array([0, nodes + 1]),
+            "feature": self.feature,
+            "threshold": self.threshold,
+            "decision": np.full(nodes, DEFAULT_LEFT | MISSING_NAN << 2),
+            "left": self.left,
+            "right": self.right,
+            "node_count": self.node_count,
+            "category_set": np.full(nodes, -1),
+            "category_offset": np.zeros(1, np.int64),
+            "category_words": np.empty(0, np.uint32),
+            "leaf_value": self.value,
+            "leaf_count": self.count,
+        }
+
     @classmethod
     def constant(cls, value: float) -> _Tree:
         """Return a tree of one leaf."""
@@ -141,28 +159,3 @@ def _sums(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         count = count[::2] + count[1::2]
         levels.append(count)
     return np.concatenate([np.empty(0, np.int64), *reversed(levels)])
-
-
-def _concatenate(trees: list[_Tree]) -> dict[str, npt.NDArray[Any]]:
-    nodes = np.cumsum([0, *(len(tree.feature) for tree in trees)]).astype(np.int64)
-    leaves = np.cumsum([0, *(len(tree.value) for tree in trees)]).astype(np.int64)
-    total = int(nodes[-1])
-
-    def joined(name: str, dtype: type[np.generic]) -> npt.NDArray[Any]:
-        return np.concatenate([getattr(tree, name) for tree in trees]).astype(dtype)
-
-    return {
-        "node_offset": nodes,
-        "leaf_offset": leaves,
-        "feature": joined("feature", np.int32),
-        "threshold": joined("threshold", np.float64),
-        "decision": np.full(total, DEFAULT_LEFT | MISSING_NAN << 2, np.uint8),
-        "left": joined("left", np.int32),
-        "right": joined("right", np.int32),
-        "node_count": joined("node_count", np.int64),
-        "category_set": np.full(total, -1, np.int32),
-        "category_offset": np.zeros(1, np.int64),
-        "category_words": np.empty(0, np.uint32),
-        "leaf_value": joined("value", np.float64),
-        "leaf_count": joined("count", np.int64),
-    }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.trees.forest import CATEGORICAL, Forest
+from churnkit.trees.forest import CATEGORICAL, Forest, join_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["parse_text"]
 
 _VERSIONS = ("v3", "v4")
+# Arrays of nodes: name, key in the text, and type.
+_NODE_ARRAYS: tuple[tuple[str, str, type[np.generic]], ...] = (
+    ("feature", "split_feature", np.int32),
+    ("threshold", "threshold", np.float64),
+    ("decision", "decision_type", np.uint8),
+    ("left", "left_child", np.int32),
+    ("right", "right_child", np.int32),
+    ("node_count", "internal_count", np.int64),
+)
 
 
 def parse_text(text: str) -> Forest:
@@ -45,7 +54,7 @@ def parse_text(text: str) -> Forest:
     header_text, *tree_texts = body.split("\nTree=")
     header = _read_header(header_text)
     n_outputs = _integer(header, "num_tree_per_iteration", "the header")
-    trees = [_Tree(number, tree_text) for number, tree_text in enumerate(tree_texts)]
+    trees = [_parse_tree(number, tree_text) for number, tree_text in enumerate(tree_texts)]
     sizes = header.get("tree_sizes")
     if sizes is not None and len(sizes.split()) != len(trees):
         raise _malformed(f"tree_sizes lists {len(sizes.split())} trees, but there are {len(trees)}")
@@ -59,7 +68,7 @@ def parse_text(text: str) -> Forest:
         objective=header.get("objective", ""),
         n_outputs=n_outputs,
         average_output="average_output" in header,
-        **_join(trees),
+        **join_arrays(trees),
     )
     forest.check()
     return forest
@@ -123,90 +132,55 @@ def _integer(entries: dict[str, str], key: str, where: str) -> int:
     return int(_numbers(entries, key, where, 1, np.int32)[0])
 
 
-class _Tree:
-    """The arrays of one tree."""
-
-    def __init__(self, number: int, text: str) -> None:
-        where = f"tree {number}"
-        title, _, rest = text.partition("\n")
-        if title.strip() != str(number):
-            raise _malformed(f"tree {number} is missing")
-        entries = _read_lines(rest, where)
-        if entries.get("is_linear", "0") != "0":
-            raise BundleError(
-                "the model has linear trees (linear_tree=true), which are not supported: train it "
-                "with linear_tree=false"
-            )
-        self.n_leaves = _integer(entries, "num_leaves", where)
-        if self.n_leaves < 1:
-            raise _malformed(f"{where} has no leaf")
-        self._read_nodes(entries, where, self.n_leaves - 1)
-        self.leaf_value = _numbers(entries, "leaf_value", where, self.n_leaves, np.float64)
-        if self.n_leaves > 1 or entries.get("leaf_count"):
-            self.leaf_count = _numbers(entries, "leaf_count", where, self.n_leaves, np.int64)
-        else:
-            self.leaf_count = np.zeros(1, np.int64)
-        self._read_categories(entries, where)
-
-    def _read_nodes(self, entries: dict[str, str], where: str, size: int) -> None:
-        self.feature = _numbers(entries, "split_feature", where, size, np.int32)
-        self.threshold = _numbers(entries, "threshold", where, size, np.float64)
-        self.decision = _numbers(entries, "decision_type", where, size, np.uint8)
-        self.left = _numbers(entries, "left_child", where, size, np.int32)
-        self.right = _numbers(entries, "right_child", where, size, np.int32)
-        self.node_count = _numbers(entries, "internal_count", where, size, np.int64)
-
-    def _read_categories(self, entries: dict[str, str], where: str) -> None:
-        n_sets = _integer(entries, "num_cat", where)
-        if n_sets < 0:
-            raise _malformed(f"{where} has a negative num_cat")
-        size = n_sets + 1 if n_sets else 0
-        boundaries = _numbers(entries, "cat_boundaries", where, size, np.int64)
-        self.category_size = np.diff(boundaries)
-        if n_sets and (boundaries[0] != 0 or (self.category_size <= 0).any()):
-            raise _malformed(f"{where} has cat_boundaries that do not ascend from 0")
-        n_words = int(boundaries[-1]) if n_sets else 0
-        self.category_words = _numbers(entries, "cat_threshold", where, n_words, np.uint32)
-        categorical = (self.decision & CATEGORICAL) > 0
-        position = self.threshold[categorical]
-        if not ((position >= 0) & (position < n_sets) & (position == np.floor(position))).all():
-            raise _malformed(f"{where} has a categorical node without a set")
-        self.category_set = np.full(len(self.feature), -1, np.int32)
-        self.category_set[categorical] = position.astype(np.int32)
-        self.threshold[categorical] = 0.0
-
-
-def _join(trees: list[_Tree]) -> dict[str, npt.NDArray[Any]]:
-    """Concatenate the arrays of all trees, with sets of categories numbered across trees."""
-    n_sets = np.cumsum([0, *(len(tree.category_size) for tree in trees)])
-    joined: dict[str, npt.NDArray[Any]] = {
-        name: _concatenate([getattr(tree, name) for tree in trees], dtype)
-        for name, dtype in (
-            ("feature", np.int32),
-            ("threshold", np.float64),
-            ("decision", np.uint8),
-            ("left", np.int32),
-            ("right", np.int32),
-            ("node_count", np.int64),
-            ("category_words", np.uint32),
-            ("leaf_value", np.float64),
-            ("leaf_count", np.int64),
+def _parse_tree(number: int, text: str) -> dict[str, npt.NDArray[Any]]:
+    """Parse the arrays of one tree."""
+    where = f"tree {number}"
+    title, _, rest = text.partition("\n")
+    if title.strip() != str(number):
+        raise _malformed(f"tree {number} is missing")
+    entries = _read_lines(rest, where)
+    if entries.get("is_linear", "0") != "0":
+        raise BundleError(
+            "the model has linear trees (linear_tree=true), which are not supported: train it "
+            "with linear_tree=false"
         )
+    n_leaves = _integer(entries, "num_leaves", where)
+    if n_leaves < 1:
+        raise _malformed(f"{where} has no leaf")
+    tree = {
+        name: _numbers(entries, key, where, n_leaves - 1, dtype)
+        for name, key, dtype in _NODE_ARRAYS
     }
-    joined["category_set"] = _concatenate(
-        [
-            np.where(tree.category_set >= 0, tree.category_set + start, -1)
-            for tree, start in zip(trees, n_sets, strict=False)
-        ],
-        np.int32,
-    )
-    sizes = _concatenate([tree.category_size for tree in trees], np.int64)
-    joined["category_offset"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    for name, extra in (("node_offset", 1), ("leaf_offset", 0)):
-        counts = [tree.n_leaves - extra for tree in trees]
-        joined[name] = np.cumsum([0, *counts]).astype(np.int64)
-    return joined
+    tree["leaf_value"] = _numbers(entries, "leaf_value", where, n_leaves, np.float64)
+    tree["leaf_count"] = np.zeros(1, np.int64)
+    if n_leaves > 1 or entries.get("leaf_count"):
+        tree["leaf_count"] = _numbers(entries, "leaf_count", where, n_leaves, np.int64)
+    tree["node_offset"], tree["leaf_offset"] = np.array([0, n_leaves - 1]), np.array([0, n_leaves])
+    _parse_categories(entries, where, tree)
+    return tree
 
 
-def _concatenate(parts: list[npt.NDArray[Any]], dtype: type[np.generic]) -> npt.NDArray[Any]:
-    return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype)
+def _parse_categories(
+    entries: dict[str, str], where: str, tree: dict[str, npt.NDArray[Any]]
+) -> None:
+    """Parse the category sets, whose numbers are the thresholds of categorical nodes."""
+    n_sets = _integer(entries, "num_cat", where)
+    if n_sets < 0:
+        raise _malformed(f"{where} has a negative num_cat")
+    boundaries = np.zeros(1, np.int64)
+    if n_sets:
+        boundaries = _numbers(entries, "cat_boundaries", where, n_sets + 1, np.int64)
+        if boundaries[0] != 0 or (np.diff(boundaries) <= 0).any():
+            raise _malformed(f"{where} has cat_boundaries that do not ascend from 0")
+    elif entries.get("cat_boundaries"):
+        raise _malformed(f"{where} has cat_boundaries without sets")
+    tree["category_offset"] = boundaries
+    n_words = int(boundaries[-1])
+    tree["category_words"] = _numbers(entries, "cat_threshold", where, n_words, np.uint32)
+    categorical = (tree["decision"] & CATEGORICAL) > 0
+    numbers = tree["threshold"][categorical]
+    if not ((numbers >= 0) & (numbers < n_sets) & (numbers == np.floor(numbers))).all():
+        raise _malformed(f"{where} has a categorical node without a set")
+    tree["category_set"] = np.full(len(tree["feature"]), -1, np.int32)
+    tree["category_set"][categorical] = numbers.astype(np.int32)
+    tree["threshold"][categorical] = 0.0

@@ -1,0 +1,191 @@
+"""Cast source columns to their declared types, and check rows; shared by all engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import DataError
+from churnkit.timeline.source_tables import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from churnkit.timeline.source_tables import Table
+    from churnkit.timeline.timeline import Timeline
+
+__all__ = ["Cast", "RowChecks", "cast_columns", "check_entity_types", "find_source"]
+
+_DESCRIPTIONS = {"entity": "text or integers", "datetime": "dates or times"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The cast of a column.
+
+    Parameters
+    ----------
+    value
+        SQL expression, NULL if the value is missing or cannot be cast.
+    faults
+        Conditions of invalid rows, each with a description and the correction.
+    """
+
+    value: str
+    faults: tuple[tuple[str, str], ...] = ()
+
+
+def find_source(table: Table, tables: Mapping[str, Any]) -> Any:
+    """Return the data of a table.
+
+    Raises
+    ------
+    DataError
+        If they are missing.
+    """
+    if table.source not in tables:
+        hint = did_you_mean(table.source, tables)
+        raise DataError(table.source, f"the table is missing; pass it to build: {hint}")
+    return tables[table.source]
+
+
+def cast_columns(
+    table: Table,
+    columns: Sequence[str],
+    types: Mapping[str, str],
+    cast: Callable[[str, str, str], Cast | None],
+) -> dict[str, Cast]:
+    """Cast the id, the timestamps and further columns of a table.
+
+    Parameters
+    ----------
+    table
+        The declaration.
+    columns
+        Further columns.
+    types
+        SQL types of the columns of the data.
+    cast
+        Function of name, SQL type and declared type; None if the type does not allow the cast.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or has an SQL type that cannot be cast.
+    """
+    declared = {table.entity: "entity", **dict.fromkeys(table.times, "datetime")}
+    declared |= {name: table[name].type for name in columns}
+    missing = [name for name in (*declared, *table.key) if name not in types]
+    if missing:
+        raise DataError(
+            table.source,
+            [
+                f"column '{name}' is missing; rename it in the data or in Table('{table.name}', "
+                f"...): {did_you_mean(name, types)}"
+                for name in missing
+            ],
+        )
+    casts = {name: cast(name, types[name], kind) for name, kind in declared.items()}
+    problems = [
+        f"column '{name}' has type {types[name]} but is declared as "
+        f"{_DESCRIPTIONS.get(declared[name], declared[name])}; convert it, or declare another type"
+        for name, column in casts.items()
+        if column is None
+    ]
+    if problems:
+        raise DataError(table.source, problems)
+    return {name: column for name, column in casts.items() if column is not None}
+
+
+class RowChecks:
+    """The checks of a table's rows as SQL expressions.
+
+    Parameters
+    ----------
+    table
+        The declaration.
+    casts
+        The casts of its columns.
+
+    Attributes
+    ----------
+    is_event
+        Condition of a row with a customer and a time.
+    timestamp
+        The time at which a row became known.
+    conditions
+        One condition of invalid rows per check.
+    """
+
+    def __init__(self, table: Table, casts: Mapping[str, Cast]) -> None:
+        self._table = table
+        faults = [(name, *fault) for name, cast in casts.items() for fault in cast.faults]
+        self.timestamp = casts[table.happened].value
+        self.is_event = f"{casts[table.entity].value} IS NOT NULL AND {self.timestamp} IS NOT NULL"
+        if table.available:
+            available = casts[table.available].value
+            remedy = (
+                "is missing in {count} of {rows} rows that have happened: fill in when they became "
+                "known, or declare the table without available="
+            )
+            faults.append((table.available, f"{self.is_event} AND {available} IS NULL", remedy))
+            self.timestamp = f"greatest({self.timestamp}, {available})"
+        self._faults = [(name, remedy) for name, _, remedy in faults]
+        self.conditions = [condition for _, condition, _ in faults]
+
+    def raise_faults(self, rows: int, counts: Sequence[int], duplicate_keys: int) -> None:
+        """Raise an error if any row is invalid.
+
+        Parameters
+        ----------
+        rows
+            Number of rows.
+        counts
+            Number of invalid rows for each of `conditions`.
+        duplicate_keys
+            Number of keys with more than one row.
+        """
+        problems = [
+            f"column '{name}' {remedy.format(count=f'{count:,}', rows=f'{rows:,}')}"
+            for (name, remedy), count in zip(self._faults, counts, strict=True)
+            if count
+        ]
+        if duplicate_keys:
+            names = " and ".join(f"'{name}'" for name in self._table.key)
+            problems.append(
+                f"column {names}: {duplicate_keys:,} keys have more than one row; keep one row per "
+                "key"
+            )
+        if problems:
+            raise DataError(self._table.source, problems)
+
+
+def check_entity_types(timeline: Timeline, types: Mapping[str, str]) -> None:
+    """Check that customers have ids of one type in all tables.
+
+    Parameters
+    ----------
+    timeline
+        The timeline.
+    types
+        SQL type of the customer column by table.
+
+    Raises
+    ------
+    DataError
+        Names both tables, the column and the correction.
+    """
+    kinds = {name: "text" if _is_text(kind) else "integers" for name, kind in types.items()}
+    eligible = timeline.eligible.table
+    for name, kind in kinds.items():
+        if kind != kinds[eligible]:
+            table = timeline.table(name)
+            raise DataError(
+                table.source,
+                f"column '{table.entity}' has {kind}, but customers in table '{eligible}' have "
+                f"{kinds[eligible]}; convert one of them",
+            )
+
+
+def _is_text(kind: str) -> bool:
+    return kind.lower() in {"varchar", "string"} or kind.startswith("ENUM")
