@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 __all__ = [
-    "SHARE", "currency_sign", "format_compact", "format_estimate", "format_interval",
+    "CURRENCY_SIGNS", "SHARE", "currency_sign", "format_compact", "format_estimate", "format_interval",
     "format_money", "format_number", "format_percent", "format_quantity",
 ]  # fmt: skip
 
 # Unit of numbers from 0 to 1 that are read as percentages.
 SHARE = "share"
-_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
+# Sign of a currency by its ISO 4217 code.
+CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
 _SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -120,10 +121,12 @@ def currency_sign(currency: str) -> str:
     >>> currency_sign("EUR"), currency_sign("CHF"), currency_sign("")
     ('€', 'CHF\xa0', '')
     """
-    return _SIGNS.get(currency) or (f"{currency}\N{NO-BREAK SPACE}" if currency else "")
+    return CURRENCY_SIGNS.get(currency) or (f"{currency}\N{NO-BREAK SPACE}" if currency else "")
 
 
-def format_money(amount: float, currency: str = "", *, compact: bool = False) -> str:
+def format_money(
+    amount: float, currency: str = "", *, compact: bool = False, cents: bool = True
+) -> str:
     """Format an amount of money.
 
     Parameters
@@ -134,11 +137,13 @@ def format_money(amount: float, currency: str = "", *, compact: bool = False) ->
         ISO 4217 code, or an empty text for an amount without a sign.
     compact
         Three significant digits, as in ``$867k``; for charts.
+    cents
+        Whether amounts below 1,000 keep their cents, if any.
 
     Returns
     -------
     str
-        The amount with its sign; below 1,000 with its cents, if it has any.
+        The amount with its sign.
 
     Examples
     --------
@@ -151,12 +156,18 @@ def format_money(amount: float, currency: str = "", *, compact: bool = False) ->
     if compact:
         text = format_compact(size)
     else:
-        text = f"{size:,.2f}" if size < 1000 and round(size, 2) % 1 else f"{size:,.0f}"
+        has_cents = cents and size < 1000 and round(size, 2) % 1
+        text = f"{size:,.2f}" if has_cents else f"{size:,.0f}"
     return f"{'-' if amount < 0 else ''}{currency_sign(currency)}{text}"
 
 
 def format_quantity(
-    value: Any, unit: str = "text", *, currency: str = "", compact: bool = False
+    value: Any,
+    unit: str = "text",
+    *,
+    currency: str = "",
+    compact: bool = False,
+    cents: bool = True,
 ) -> str:
     """Format the value of a figure or table cell by its unit.
 
@@ -172,6 +183,8 @@ def format_quantity(
         ISO 4217 code of amounts of money.
     compact
         Three significant digits for large numbers; for charts.
+    cents
+        As for `format_money`.
 
     Returns
     -------
@@ -193,7 +206,7 @@ def format_quantity(
     if unit in {"months", "days"}:
         return f"{_three_digits(number)} {unit}"
     if unit in {"money", "money a month"}:
-        return format_money(number, currency, compact=compact)
+        return format_money(number, currency, compact=compact, cents=cents)
     if unit in _SPECS:
         return format(number, _SPECS[unit]) + _SUFFIXES.get(unit, "")
     return format_compact(number) if compact or abs(number) < 1000 else f"{number:,.0f}"

@@ -121,8 +121,24 @@ def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **h
         interval=partial(format_interval, currency=currency),
         drawing=drawing,
         shades=_shades,
+        formatted=partial(_format_cells, currency=currency),
         **head,
     )
+
+
+def _format_cells(block: Chart | Table, *, currency: str) -> list[list[str]]:
+    """Format the cells of a table; columns with an amount of 100 or more have no cents."""
+    cents = [
+        all(not isinstance(cell, (int, float)) or abs(cell) < 100 for cell in cells)
+        for cells in zip(*block.rows, strict=True)
+    ]
+    return [
+        [
+            format_quantity(cell, column.unit, currency=currency, cents=cents[at])
+            for at, (cell, column) in enumerate(zip(row, block.columns, strict=True))
+        ]
+        for row in block.rows
+    ]
 
 
 def _shades(table: Table) -> list[list[int | None]]:

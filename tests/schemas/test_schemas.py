@@ -97,7 +97,7 @@ def test_the_demo_has_a_label_a_value_consent_and_personal_data():
         ("telco", "TechSupport", "No", "No tech support"),
         ("telco", "PaymentMethod", "Electronic check", "Pays by electronic check"),
         ("telco", "tenure", 2, "Customer for 2 months"),
-        ("telco", "MonthlyCharges", 70.35, "Monthly charges: 70.35 USD a month"),
+        ("telco", "MonthlyCharges", 70.35, "Monthly charges: $70.35 a month"),
         ("demo", "contract", "Annual", "Annual contract"),
         ("demo", "open_ticket_days", 42.0, "A ticket open for 42 days"),
         ("demo", "days_since_use", float("nan"), "Days since last use: not known"),

@@ -8,7 +8,13 @@ from typing import Any, Literal, get_args
 from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, is_parseable
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.schema.check import Check, is_category
-from churnkit.core.number_format import SHARE, format_number, format_percent
+from churnkit.core.number_format import (
+    CURRENCY_SIGNS,
+    SHARE,
+    format_money,
+    format_number,
+    format_percent,
+)
 from churnkit.errors import ContractError
 
 __all__ = ["ROLES", "Check", "Column", "ColumnType", "Role"]
@@ -166,7 +172,7 @@ class Column:
         --------
         >>> fee = Column("fee", "number", ("feature",), "Fee", "EUR")
         >>> fee.describe_range(None, 2.5), fee.describe_range(2.5, 7.25), fee.describe_range(7.25, None)
-        ('Fee: less than 2.5 EUR', 'Fee: 2.5 to less than 7.25 EUR', 'Fee: at least 7.25 EUR')
+        ('Fee: less than €2.50', 'Fee: €2.50 to less than €7.25', 'Fee: at least €7.25')
         >>> months = Column("m", "integer", ("feature",), phrase="Customer for {value} months")
         >>> months.describe_range(6.0, 12.0), months.describe_range(6.0, 7.0)
         ('Customer for 6 to 11 months', 'Customer for 6 months')
@@ -195,12 +201,22 @@ class Column:
     def _amount(self, value: float | None) -> str:
         if value is None:
             return ""
+        if self._currency:
+            return format_money(value, self._currency)
         return format_percent(value) if self.unit == SHARE else format_number(value)
+
+    @property
+    def _currency(self) -> str:
+        """The currency of the unit, such as USD in ``USD a month``; empty if a phrase names it."""
+        code = (self.unit or "").split(" ")[0]
+        return code if code in CURRENCY_SIGNS and not self.phrase else ""
 
     def _with_title(self, text: str) -> str:
         if self.phrase:
             return self.phrase.replace("{value}", text)
-        unit = f" {self.unit}" if self.unit and self.unit != SHARE else ""
+        unit = "" if self.unit in {None, SHARE} else f" {self.unit}"
+        if self._currency:
+            unit = unit.removeprefix(f" {self._currency}")
         return f"{self.title}: {text}{unit}"
 
     def decode(self, code: float) -> Any:

@@ -63,14 +63,15 @@ def _model_figures(data: ReportData) -> list[Figure]:
         return []
     figures = []
     if scored.at_risk is not None:
-        share = (
-            f"{format_percent(scored.at_risk / scored.value, 1)} of revenue" if scored.value else ""
-        )
+        note = data.period
+        if scored.value:
+            share = format_percent(scored.at_risk / scored.value, 1)
+            note = f"{share} of {data.money(scored.value)} {data.period}"
         figures.append(
             Figure(
                 "at_risk", f"At-risk revenue{data.next_days}", scored.at_risk, "money a month",
                 f"sum over customers of value {data.period} x churn probability",
-                note=f"{data.period}; {share}" if share else data.period,
+                note=note,
             )
         )  # fmt: skip
     if scored.actions:
@@ -159,7 +160,7 @@ def _scorecard_row(goal: Goal, currency: str) -> tuple[str | None, ...]:
         goal.title,
         format_quantity(goal.value, goal.unit, currency=currency),
         target,
-        {True: "✓ met", False: "✗ missed", None: None}[goal.met],
+        {True: "✓\N{NO-BREAK SPACE}met", False: "✗\N{NO-BREAK SPACE}missed", None: None}[goal.met],
         goal.trend if goal.series else None,
         goal.formula,
     )

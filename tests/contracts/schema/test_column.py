@@ -112,7 +112,7 @@ def test_a_column_that_is_none_is_refused(wrong):
     ("column", "value", "words"),
     [
         (Column("x", "integer", ("feature",), "Visits"), 3.0, "Visits: 3"),
-        (Column("x", "number", ("feature",), "Fee", "EUR"), 1234567.5, "Fee: 1,234,568 EUR"),
+        (Column("x", "number", ("feature",), "Fee", "EUR"), 1234567.5, "Fee: €1,234,568"),
         (Column("x", "number", ("feature",), "Fee"), 0.1 + 0.2, "Fee: 0.3"),
         (Column("x", "number", ("feature",), "Late", "share"), 6 / 7, "Late: 86%"),
         (
