@@ -1,8 +1,8 @@
-"""Off-policy estimates held against the truth, by the protocols of the Open Bandit Pipeline.
+"""Off-policy estimates compared with the truth, by the protocols of the Open Bandit Pipeline.
 
 Run ``python -m benchmarks.policy``; the Open Bandit logs are read from ``CHURNKIT_DATA_DIR``.
 The protocols are those of zr-obp's ``examples/multiclass`` (digits), ``examples/synthetic`` and
-``examples/obd``; the figures beside ours are the ones its pages publish.
+``examples/obd``, and the published values come from its pages.
 """
 
 from __future__ import annotations
@@ -59,49 +59,49 @@ RUNS = {"digits": 30, "synthetic": 20}
 
 
 def drawn(chance: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.intp]:
-    """Draw an arm a row, by inversion."""
+    """Draw an arm per row, by inversion."""
     return np.asarray((chance.cumsum(axis=1) > rng.uniform(size=(len(chance), 1))).argmax(axis=1))
 
 
 def errors(log: PolicyLog, policy: NDArray[np.float64], truth: float) -> dict[str, float]:
     """Return each estimator's relative error."""
     rewards = cross_fitted_rewards(log, policy=policy, seed=0)
-    found = estimator_terms(log, policy, rewards.expected)
+    estimators = estimator_terms(log, policy, rewards.expected)
     return {
-        **{name: abs(each.value - truth) / truth for name, each in found.items()},
+        **{name: abs(terms.value - truth) / truth for name, terms in estimators.items()},
         f"model: {rewards.model}": 1.0,
     }
 
 
 def mixed(choice: NDArray[np.intp], share: float, arms: int) -> NDArray[np.float64]:
-    """Return a policy that takes a choice with some probability, and any arm otherwise."""
+    """Return a policy that takes `choice` with probability `share`, else a uniform arm."""
     chance = np.full((len(choice), arms), (1 - share) / arms)
     chance[np.arange(len(choice)), choice] += share
     return chance
 
 
 def digits(run: int) -> dict[str, float]:
-    """Read digits as a bandit: the arm is a guess, the reward whether it is right."""
+    """Run the digits protocol: the arm is a guessed digit, the reward 1 if it is right."""
     X, y = load_digits(return_X_y=True)
     train_X, test_X, train_y, test_y = train_test_split(X, y, test_size=0.7, random_state=run)
     logging = LogisticRegression(C=100, max_iter=10_000, random_state=12345)
-    judged = RandomForestClassifier(
+    candidate = RandomForestClassifier(
         n_estimators=30, max_depth=5, min_samples_leaf=10, random_state=12345
     )
-    behaviour, policy = (
+    behavior, policy = (
         mixed(model.fit(train_X, train_y).predict(test_X), share, 10)
-        for model, share in ((logging, 0.4), (judged, 0.9))
+        for model, share in ((logging, 0.4), (candidate, 0.9))
     )
-    action = drawn(behaviour, np.random.RandomState(run))
+    action = drawn(behavior, np.random.RandomState(run))
     rows = np.arange(len(test_y))
     log = PolicyLog.from_columns(
-        action, behaviour[rows, action], action == test_y, features=test_X, arms=10
+        action, behavior[rows, action], action == test_y, features=test_X, arms=10
     )
     return errors(log, policy, float(policy[rows, test_y].mean()))
 
 
 def synthetic(run: int) -> dict[str, float]:
-    """Draw 10,000 rows of 30 arms and 5 features; the logging policy prefers bad arms."""
+    """Run the synthetic protocol: 10,000 rows of 30 arms, logged by a policy that prefers bad ones."""
     arms, features, rows, beta = 30, 5, 10_000, -3.0
     rng = np.random.RandomState(run)
     weights = np.random.RandomState(run)
@@ -116,15 +116,15 @@ def synthetic(run: int) -> dict[str, float]:
         raw = (context @ of_customer)[:, None] + arm @ of_arm + context @ of_both @ arm.T
         chance = 1 / (1 + np.exp(-(raw - raw.mean()) / raw.std()))
         tilted = np.exp(beta * chance)
-        behaviour = tilted / tilted.sum(axis=1, keepdims=True)
+        behavior = tilted / tilted.sum(axis=1, keepdims=True)
         # The protocol draws the arms of both batches from the same uniform numbers.
-        action = drawn(behaviour, np.random.RandomState(run))
+        action = drawn(behavior, np.random.RandomState(run))
         at = np.arange(rows)
         reward = rng.binomial(1, chance[at, action])
         return (
             X,
             chance,
-            PolicyLog.from_columns(action, behaviour[at, action], reward, features=X, arms=arms),
+            PolicyLog.from_columns(action, behavior[at, action], reward, features=X, arms=arms),
         )
 
     train_X, _, train = batch()
@@ -138,7 +138,7 @@ def synthetic(run: int) -> dict[str, float]:
 
 
 def repeated(name: str) -> dict[str, Any]:
-    """Return mean and spread of each estimator's error over the runs."""
+    """Return mean and standard deviation of each estimator's error over the runs."""
     started = time.process_time()
     protocol = {"digits": digits, "synthetic": synthetic}[name]
     runs = [protocol(run) for run in range(RUNS[name])]
@@ -162,7 +162,7 @@ def repeated(name: str) -> dict[str, Any]:
 
 
 def encoded(table: Any) -> NDArray[np.float64]:
-    """Return the customers' four features as one column a value."""
+    """Return the customers' four features one-hot encoded."""
     parts = []
     for number in range(4):
         values = np.asarray(table[f"user_feature_{number}"].to_pylist())
@@ -180,10 +180,10 @@ def open_bandit() -> dict[str, Any]:
     def column(table: Any, name: str) -> NDArray[Any]:
         return np.asarray(table[name].to_numpy())
 
-    # The Thompson policy looks at no customer: its arms' shares by place are its distribution.
+    # The Thompson policy ignores the customer, so its arms' shares by position are its distribution.
     policy = np.zeros((1, arms, 3))
-    place, item = column(thompson, "position") - 1, column(thompson, "item_id")
-    np.add.at(policy[0], (item, place), 1.0)
+    position, item = column(thompson, "position") - 1, column(thompson, "item_id")
+    np.add.at(policy[0], (item, position), 1.0)
     policy /= policy.sum(axis=1, keepdims=True)
     started = time.process_time()
     log = PolicyLog.from_columns(
@@ -194,26 +194,26 @@ def open_bandit() -> dict[str, Any]:
         arms=arms,
         position=column(uniform, "position") - 1,
     )
-    found = evaluate_policy(log, policy, seed=0, resamples=1000)
+    evaluation = evaluate_policy(log, policy, seed=0, resamples=1000)
     clicks = column(thompson, "click")
     truth = float(clicks.mean())
-    by_place = [float(clicks[place == at].mean()) for at in range(3)]
+    by_position = [float(clicks[position == at].mean()) for at in range(3)]
     verdict: Replacement = may_replace(log, policy, seed=0)
     return {
         "truth": truth,
-        "truth_by_position": by_place,
-        "uniform": found.on_policy.value,
-        "reward_model": found.reward_model,
-        "effective_rows": found.overlap.effective_rows,
-        "max_weight": found.overlap.max_weight,
-        "warnings": list(found.overlap.warnings),
+        "truth_by_position": by_position,
+        "uniform": evaluation.on_policy.value,
+        "reward_model": evaluation.reward_model,
+        "effective_rows": evaluation.overlap.effective_rows,
+        "max_weight": evaluation.overlap.max_weight,
+        "warnings": list(evaluation.overlap.warnings),
         "estimates": {
             name: {**value.to_dict(), "inside": value.low <= truth <= value.high}
-            for name, value in found.estimates.items()
+            for name, value in evaluation.estimates.items()
         },
         "dr_by_position": [
-            {**part["dr"].to_dict(), "truth": by_place[at]}
-            for at, part in enumerate(found.positions)
+            {**part["dr"].to_dict(), "truth": by_position[at]}
+            for at, part in enumerate(evaluation.positions)
         ],
         "verdict": str(verdict),
         "cpu_seconds": time.process_time() - started,
@@ -234,15 +234,15 @@ def main() -> None:
 def section(results: dict[str, Any]) -> str:
     bandit = results["open_bandit"]
     lines = [
-        "## Policies judged from another policy's log",
+        "## Off-policy evaluation",
         "",
         (
             "`python -m benchmarks.policy`: relative error of the estimated value, mean ± standard "
             f"deviation; digits as a bandit ({results['digits']['runs']} runs, "
             f"{results['digits']['cpu_seconds']:.0f} CPU s) and a synthetic bandit of 30 arms "
             f"({results['synthetic']['runs']} runs, {results['synthetic']['cpu_seconds']:.0f} CPU "
-            "s). Beside them the figures that zr-obp publishes for the same protocols, with reward "
-            "models of its own."
+            "s), compared with the values that zr-obp publishes for the same protocols with its own "
+            "reward models."
         ),
         "",
         "| estimator | digits | zr-obp | 30 arms | zr-obp |",
@@ -250,27 +250,28 @@ def section(results: dict[str, Any]) -> str:
     ]
     for name in PUBLISHED["digits"]:
         cells = [
-            f"{each['mean']:.4f} ± {each['spread']:.4f} | {each['published']:.4f}"
-            for each in (results[key]["relative_error"][name] for key in PUBLISHED)
+            f"{error['mean']:.4f} ± {error['spread']:.4f} | {error['published']:.4f}"
+            for error in (results[key]["relative_error"][name] for key in PUBLISHED)
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += [
         "",
         (
             "Open Bandit, campaign men: click rate of the Thompson policy, estimated from 10,000 "
-            f"uniform decisions (which tell as much as {bandit['effective_rows']:,.0f} of its "
-            f"own). Its own log says {bandit['truth']:.4f}; the uniform policy's {bandit['uniform']:.4f}."
+            f"uniform decisions (equivalent to {bandit['effective_rows']:,.0f} of its own). The rate "
+            f"in its own log is {bandit['truth']:.4f}, that of the uniform policy "
+            f"{bandit['uniform']:.4f}."
         ),
         "",
         "| estimator | estimate | 95% interval | truth inside |",
         "|---|---:|---:|---|",
         *(
-            f"| {name} | {each['value']:.4f} | {each['low']:.4f} to {each['high']:.4f} | "
-            f"{'yes' if each['inside'] else 'no'} |"
-            for name, each in bandit["estimates"].items()
+            f"| {name} | {value['value']:.4f} | {value['low']:.4f} to {value['high']:.4f} | "
+            f"{'yes' if value['inside'] else 'no'} |"
+            for name, value in bandit["estimates"].items()
         ),
         "",
-        f"The verdict on replacing uniform by Thompson: {bandit['verdict']}.",
+        f"Verdict on replacing the uniform policy by Thompson sampling: {bandit['verdict']}.",
     ]
     return "\n".join(lines)
 

@@ -1,8 +1,8 @@
-"""Savings on a TV provider's customers, each with costs of their own: who decides, and how.
+"""Savings of decision rules on a TV provider's customers, with costs per customer.
 
 Run ``python -m benchmarks.profit`` with the public data sets under ``CHURNKIT_DATA_DIR``: five
-times two stratified halves, each half judged by models fitted on the other; and five folds, each
-judged by models fitted on four times as many customers.
+times two stratified halves, each tested with models fitted on the other; and five folds, each
+tested with models fitted on four times as many customers.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ PLAIN_ROUNDS = 150
 
 
 class Customers(NamedTuple):
-    """Encoded customers, whether they left, and what each decision costs."""
+    """Encoded customers, their outcomes, and the costs of decisions."""
 
     X: NDArray[np.float64]
     y: NDArray[np.int_]
     costs: CustomerCosts
 
     def take(self, rows: NDArray[np.intp]) -> Customers:
-        """Return some of them."""
+        """Return some of the customers."""
         return Customers(self.X[rows], self.y[rows], self.costs.take(rows))
 
 
@@ -68,7 +68,7 @@ def customers() -> Customers:
 
 
 def by_churnkit(train: Customers, test: Customers, seed: int) -> dict[str, float]:
-    """Decide by the classifier's probabilities, in several ways."""
+    """Measure the savings of several rules on the classifier's probabilities."""
     started = time.process_time()
     model = ChurnClassifier("balanced", seed=seed).fit(train.X, train.y)
     probability = model.predict_proba(test.X)[:, 1]
@@ -92,7 +92,7 @@ def by_churnkit(train: Customers, test: Customers, seed: int) -> dict[str, float
 
 
 def with_costs(train: Customers, test: Customers, seed: int) -> dict[str, float]:
-    """Let the classifier read what each customer is at stake with: known beforehand, like columns."""
+    """Measure a classifier that reads the costs, known at decision time, as columns."""
     X, X_test = (
         np.column_stack([part.X, part.costs.benefit, part.costs.waste]) for part in (train, test)
     )
@@ -108,7 +108,7 @@ def with_costs(train: Customers, test: Customers, seed: int) -> dict[str, float]
 
 
 def by_lightgbm(train: Customers, test: Customers) -> dict[str, float]:
-    """Decide by a plain booster, and by one that was trained with the costs as weights."""
+    """Measure a plain booster, and one trained with the costs as weights."""
     import lightgbm
 
     weight = np.where(train.y == 1, train.costs.benefit, train.costs.waste)
@@ -119,7 +119,7 @@ def by_lightgbm(train: Customers, test: Customers) -> dict[str, float]:
     chance, score = plain.predict(test.X), weighted.predict(test.X)
     benefit, waste = test.costs.benefit, test.costs.waste
     return {
-        "LightGBM, regularised, a threshold for each customer": savings(
+        "LightGBM, regularized, a threshold for each customer": savings(
             test.y, chance * benefit > (1 - chance) * waste, test.costs
         ),
         "LightGBM, costs as weights, one half for all": savings(test.y, score > 0.5, test.costs),
@@ -131,7 +131,7 @@ def by_lightgbm(train: Customers, test: Customers) -> dict[str, float]:
 
 
 def refused(test: Customers, score: NDArray[np.float64]) -> bool:
-    """Tell whether a rule refuses the scores."""
+    """Return True if a rule refuses the scores."""
     try:
         ThresholdRule.checked(test.y, score, test.costs)
     except EvaluationError:
@@ -145,10 +145,8 @@ PROTOCOLS = {
 }
 
 
-def treatment_effects(
-    table: Customers, splits: RepeatedStratifiedKFold
-) -> dict[str, dict[str, float]]:
-    """Return mean and standard deviation of each figure over the parts."""
+def measure(table: Customers, splits: RepeatedStratifiedKFold) -> dict[str, dict[str, float]]:
+    """Return mean and standard deviation of each measure over the splits."""
     runs: list[dict[str, float]] = []
     for seed, (train, test) in enumerate(splits.split(table.X, table.y)):
         parts = table.take(train), table.take(test)
@@ -167,7 +165,7 @@ def treatment_effects(
 def main() -> None:
     table = customers()
     with threadpool_limits(1):
-        protocols = {title: treatment_effects(table, splits) for title, splits in PROTOCOLS.items()}
+        protocols = {title: measure(table, splits) for title, splits in PROTOCOLS.items()}
     results: dict[str, Any] = {
         **machine("lightgbm", "numpy", "scikit-learn"),
         "customers": len(table.y),
@@ -196,11 +194,11 @@ def section(results: dict[str, Any]) -> str:
             (
                 f"`python -m benchmarks.profit`: TV subscription, {results['customers']:,} "
                 f"customers, {results['churners']} churned; share of cost saved against the "
-                "better of acting on all and on nobody, mean and standard deviation over the "
-                "parts."
+                "better of treating all and treating none, mean and standard deviation over the "
+                "splits."
             ),
             "",
-            "| who decides, and how | " + " | ".join(protocols) + " |",
+            "| decision rule | " + " | ".join(protocols) + " |",
             "|---|---:|---:|",
             *rows,
             "",

@@ -1,4 +1,4 @@
-"""How good the probabilities are, with the uncertainty of each figure beside it.
+"""Evaluation of models, experiments and policies, with an interval for each estimate.
 
 Examples
 --------

@@ -250,7 +250,7 @@ def _checked(
     if len(shapes) > 1 or outcome.ndim != 1:
         raise EvaluationError(
             f"y {outcome.shape}, uplift {forecast.shape} and treatment {treated.shape}: all must "
-            "be (n,); compare one action with control at a time"
+            "be (n,); compare a single action with control"
         )
     for name, values in (("y", outcome), ("uplift", forecast)):
         refuse(~np.isfinite(values), f"values of {name} are not finite")
