@@ -26,7 +26,7 @@ from churnkit.evaluation import (
     evaluate_policy,
     may_replace,
 )
-from churnkit.evaluation.off_policy.estimators import estimator_terms
+from churnkit.evaluation.off_policy.estimators import estimator_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def drawn(chance: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np
 def errors(log: PolicyLog, policy: NDArray[np.float64], truth: float) -> dict[str, float]:
     """Return each estimator's relative error."""
     rewards = cross_fitted_rewards(log, policy=policy, seed=0)
-    estimators = estimator_terms(log, policy, rewards.expected)
+    estimators = estimator_rows(log, policy, rewards.expected)
     return {
         **{name: abs(terms.value - truth) / truth for name, terms in estimators.items()},
         f"model: {rewards.model}": 1.0,
@@ -194,7 +194,7 @@ def open_bandit() -> dict[str, Any]:
         arms=arms,
         position=column(uniform, "position") - 1,
     )
-    evaluation = evaluate_policy(log, policy, seed=0, resamples=1000)
+    evaluation = evaluate_policy(log, policy, seed=0)
     clicks = column(thompson, "click")
     truth = float(clicks.mean())
     by_position = [float(clicks[position == at].mean()) for at in range(3)]

@@ -1,8 +1,7 @@
-"""Estimators of a policy's value from another policy's log, as sums over rows.
+"""Estimators of a policy's value from another policy's log, as means over rows.
 
-Each is a sum of ratios of row sums, so one resampling scheme serves them all and two policies
-can be compared row by row. With ``w = policy / propensity`` of the logged arm, ``r`` the reward
-and ``q`` its prediction:
+Each is linearized to one contribution per row, so that two policies can be compared row by row.
+With ``w = policy / propensity`` of the logged arm, ``r`` the reward and ``q`` its prediction:
 
 =============  ==================================================================
 dm             ``mean(sum_a policy_a q_a)``
@@ -24,7 +23,7 @@ Su, Dimakopoulou, Krishnamurthy, Dudik (2020), ICML, arXiv:1907.09623 (shrinkage
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,58 +34,41 @@ if TYPE_CHECKING:
 
     from churnkit.evaluation.off_policy.log import PolicyLog
 
-__all__ = ["ESTIMATORS", "EstimatorTerms", "RowSums", "estimator_terms"]
+__all__ = ["ESTIMATORS", "EstimatorRows", "estimator_rows", "on_policy_rows"]
 
 ESTIMATORS = ("dm", "ips", "snips", "dr", "sndr", "switch_dr", "dr_shrinkage")
 _QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
-
-
-class RowSums(NamedTuple):
-    """The ratio ``sum(numerator) / sum(denominator)``; a denominator of None counts rows."""
-
-    numerator: NDArray[np.float64]
-    denominator: NDArray[np.float64] | None = None
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, eq=False)
-class EstimatorTerms:
-    """An estimator on the rows of a log: the ratios that it sums, and its tuned setting."""
+class EstimatorRows:
+    """An estimator on the rows of a log.
 
-    terms: tuple[RowSums, ...]
+    Attributes
+    ----------
+    rows : (n,) contribution of each row, linearized; their mean is the estimate
+    weight : (n,) change of the contribution per unit of the row's reward
+    setting
+        The tuned weight of ``switch_dr`` and ``dr_shrinkage``.
+    """
+
+    rows: NDArray[np.float64]
+    weight: NDArray[np.float64]
     setting: float | None = None
 
     @property
     def value(self) -> float:
         """The estimate."""
-        return sum(
-            float(
-                term.numerator.mean()
-                if term.denominator is None
-                else term.numerator.sum() / max(float(term.denominator.sum()), _TINY)
-            )
-            for term in self.terms
-        )
+        return float(self.rows.mean())
 
-    @property
-    def rows(self) -> NDArray[np.float64]:
-        """Contribution of each row, (n,), linearized: their mean is the estimate."""
-        total = np.zeros(len(self.terms[0].numerator))
-        for term in self.terms:
-            if term.denominator is None:
-                total += term.numerator
-            else:
-                mean = max(float(term.denominator.mean()), _TINY)
-                ratio = float(term.numerator.mean()) / mean
-                total += ratio + (term.numerator - ratio * term.denominator) / mean
-        return total
+    def __sub__(self, other: EstimatorRows) -> EstimatorRows:
+        return EstimatorRows(self.rows - other.rows, self.weight - other.weight)
 
 
-_TINY = float(np.finfo(np.float64).tiny)
-
-
-def estimator_terms(
+def estimator_rows(
     log: PolicyLog, policy: NDArray[np.float64], expected: NDArray[np.float64]
-) -> dict[str, EstimatorTerms]:
+) -> dict[str, EstimatorRows]:
     """Return all estimators of a policy's value.
 
     Parameters
@@ -99,31 +81,42 @@ def estimator_terms(
     Returns
     -------
     dict
-        Name to `EstimatorTerms`.
+        Name to `EstimatorRows`.
 
     Examples
     --------
     >>> from churnkit.evaluation.off_policy.log import PolicyLog
     >>> log = PolicyLog.from_columns([0, 1, 1], [0.5, 0.5, 0.5], [0.0, 1.0, 0.0])
-    >>> terms = estimator_terms(log, np.tile([0.0, 1.0], (3, 1)), np.full((3, 2), 0.5))
-    >>> {name: round(terms[name].value, 4) for name in ("dm", "ips", "snips", "dr")}
+    >>> estimators = estimator_rows(log, np.tile([0.0, 1.0], (3, 1)), np.full((3, 2), 0.5))
+    >>> {name: round(estimators[name].value, 4) for name in ("dm", "ips", "snips", "dr")}
     {'dm': 0.5, 'ips': 0.6667, 'snips': 0.5, 'dr': 0.5}
     """
     rows = np.arange(len(log))
     weight = policy[rows, log.action] / log.propensity
+    normalized = weight / max(float(weight.mean()), _TINY)
     model = np.einsum("na,na->n", policy, expected)
     residual = log.reward - expected[rows, log.action]
     switched, threshold = _tune(model, residual, weight, _switch)
     shrunk, strength = _tune(model, residual, weight, _shrink)
+    mean_reward = float((normalized * log.reward).mean())
+    mean_residual = float((normalized * residual).mean())
+    # A ratio of means R = mean(w r) / mean(w) has the linearized rows R + w (r - R) / mean(w).
     return {
-        "dm": EstimatorTerms((RowSums(model),)),
-        "ips": EstimatorTerms((RowSums(weight * log.reward),)),
-        "snips": EstimatorTerms((RowSums(weight * log.reward, weight),)),
-        "dr": EstimatorTerms((RowSums(model + weight * residual),)),
-        "sndr": EstimatorTerms((RowSums(model), RowSums(weight * residual, weight))),
-        "switch_dr": EstimatorTerms((RowSums(model + switched * residual),), threshold),
-        "dr_shrinkage": EstimatorTerms((RowSums(model + shrunk * residual),), strength),
+        "dm": EstimatorRows(model, np.zeros(len(log))),
+        "ips": EstimatorRows(weight * log.reward, weight),
+        "snips": EstimatorRows(mean_reward + normalized * (log.reward - mean_reward), normalized),
+        "dr": EstimatorRows(model + weight * residual, weight),
+        "sndr": EstimatorRows(
+            model + mean_residual + normalized * (residual - mean_residual), normalized
+        ),
+        "switch_dr": EstimatorRows(model + switched * residual, switched, threshold),
+        "dr_shrinkage": EstimatorRows(model + shrunk * residual, shrunk, strength),
     }
+
+
+def on_policy_rows(log: PolicyLog) -> EstimatorRows:
+    """Return the mean reward of the log as an estimator."""
+    return EstimatorRows(log.reward, np.ones(len(log)))
 
 
 def _switch(weight: NDArray[np.float64], at: float) -> NDArray[np.float64]:

@@ -8,23 +8,18 @@ Examples
 >>> stayed = rng.random(4000) < np.where(arm == 1, 0.6, 0.4)
 >>> log = PolicyLog.from_columns(arm, np.full(4000, 0.5), stayed)
 >>> print(evaluate_policy(log, [0.0, 1.0], seed=0)["dr"])
-0.603 (0.582 to 0.624)
+0.603 (0.582 to 0.625)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.off_policy.estimators import (
-    ESTIMATORS,
-    EstimatorTerms,
-    RowSums,
-    estimator_terms,
-)
-from churnkit.evaluation.off_policy.intervals import bootstrap_values, central, empirical_bernstein
+from churnkit.evaluation.off_policy.estimators import ESTIMATORS, estimator_rows, on_policy_rows
+from churnkit.evaluation.off_policy.intervals import IntervalKind, ValueIntervals
 from churnkit.evaluation.off_policy.log import PolicyLog, check_policy
 from churnkit.evaluation.off_policy.overlap import Overlap, overlap
 from churnkit.evaluation.off_policy.reward_models import RewardModel, Rewards, cross_fitted_rewards
@@ -38,9 +33,7 @@ if TYPE_CHECKING:
 
     from churnkit.core.stats.interval import Interval
 
-__all__ = ["IntervalKind", "PolicyEvaluation", "evaluate_policy"]
-
-IntervalKind = Literal["bootstrap", "bernstein"]
+__all__ = ["PolicyEvaluation", "evaluate_policy"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ class PolicyEvaluation:
     settings: Mapping[str, float]
     positions: tuple[PolicyEvaluation, ...] = ()
     level: float = 0.95
-    interval: IntervalKind = "bootstrap"
+    interval: IntervalKind = "gamma"
 
     def __getitem__(self, estimator: str) -> Interval:
         return self.estimates[estimator]
@@ -113,10 +106,9 @@ def evaluate_policy(
     *,
     rewards: Rewards | None = None,
     reward_model: RewardModel = "auto",
-    interval: IntervalKind = "bootstrap",
+    interval: IntervalKind = "gamma",
     reward_range: tuple[float, float] | None = None,
     level: float = 0.95,
-    resamples: int = 500,
     seed: int = 0,
 ) -> PolicyEvaluation:
     """Estimate the value of a policy on the customers of another policy's log.
@@ -132,16 +124,15 @@ def evaluate_policy(
     reward_model
         See `cross_fitted_rewards`.
     interval
-        ``"bootstrap"``: resampled customers; ``"bernstein"``: wider, and valid for any number
-        of independent rows (not for ``snips`` and ``sndr``, whose rows are linearized).
+        ``"gamma"``: holds for rare and heavy-tailed rewards; ``"bernstein"``: wider, and valid
+        for any number of independent rows (except ``snips`` and ``sndr``, which are linearized).
+        Rows of one customer count as one observation.
     reward_range
-        Bounds of the reward, for ``"bernstein"``; the log's own if not given.
+        Bounds of the reward; the log's own if not given, and 0 and 1 for binary rewards.
     level
         Confidence level of the intervals.
-    resamples
-        Number of resamples of a bootstrap interval.
     seed
-        Seed of the folds, the trees and the resamples.
+        Seed of the folds and the trees.
 
     Returns
     -------
@@ -163,8 +154,7 @@ def evaluate_policy(
     chance = check_policy(policy, log)
     if rewards is None:
         rewards = cross_fitted_rewards(log, model=reward_model, policy=chance, seed=seed)
-    bounds = reward_range or (float(log.reward.min()), float(log.reward.max()))
-    intervals = _Intervals(interval, bounds, level, resamples, seed)
+    intervals = ValueIntervals(interval, reward_range, level)
     overall = _evaluate(log, chance, rewards, intervals)
     if log.positions == 1 or log.position is None:
         return overall
@@ -178,64 +168,18 @@ def evaluate_policy(
     return replace(overall, positions=tuple(parts))
 
 
-@dataclass(frozen=True)
-class _Intervals:
-    kind: IntervalKind
-    reward_range: tuple[float, float]
-    level: float
-    resamples: int
-    seed: int
-
-    def of(
-        self, estimators: dict[str, EstimatorTerms], log: PolicyLog, max_weight: float
-    ) -> dict[str, Interval]:
-        if self.kind == "bernstein":
-            return {
-                name: self._bernstein(terms, name, max_weight) for name, terms in estimators.items()
-            }
-        if self.kind != "bootstrap":
-            raise EvaluationError(f"interval must be bootstrap or bernstein, got {self.kind!r}")
-        values = bootstrap_values(
-            list(estimators.values()),
-            customer=log.customer,
-            resamples=self.resamples,
-            seed=self.seed,
-        )
-        return {
-            name: central(terms.value, values[at], level=self.level)
-            for at, (name, terms) in enumerate(estimators.items())
-        }
-
-    def _bernstein(self, terms: EstimatorTerms, name: str, max_weight: float) -> Interval:
-        low, high = self.reward_range
-        reach = 0.0 if name in {"dm", "on_policy"} else max_weight
-        if name == "ips":
-            bounds = (min(low, low * reach), max(high, high * reach))
-        else:
-            bounds = (low - reach * (high - low), high + reach * (high - low))
-        return empirical_bernstein(terms.rows, low=bounds[0], high=bounds[1], level=self.level)
-
-
 def _evaluate(
-    log: PolicyLog, policy: NDArray[np.float64], rewards: Rewards, intervals: _Intervals
+    log: PolicyLog, policy: NDArray[np.float64], rewards: Rewards, intervals: ValueIntervals
 ) -> PolicyEvaluation:
-    measured = overlap(log, policy)
-    estimators = estimator_terms(log, policy, rewards.expected)
-    estimators["on_policy"] = on_policy_terms(log)
-    values = intervals.of(estimators, log, measured.max_weight)
+    estimators = estimator_rows(log, policy, rewards.expected)
     return PolicyEvaluation(
-        estimates={name: values[name] for name in ESTIMATORS},
-        on_policy=values["on_policy"],
-        overlap=measured,
+        estimates={name: intervals.of(estimators[name], log) for name in ESTIMATORS},
+        on_policy=intervals.of(on_policy_rows(log), log),
+        overlap=overlap(log, policy),
         reward_model=rewards.model,
         settings={
-            name: terms.setting for name, terms in estimators.items() if terms.setting is not None
+            name: rows.setting for name, rows in estimators.items() if rows.setting is not None
         },
         level=intervals.level,
         interval=intervals.kind,
     )
-
-
-def on_policy_terms(log: PolicyLog) -> EstimatorTerms:
-    """Return the mean reward of the log as an estimator."""
-    return EstimatorTerms((RowSums(log.reward),))

@@ -1,22 +1,84 @@
-"""Intervals of policy values: bootstrap over customers, and a finite-sample bound."""
+"""Intervals of policy values: gamma limits for rare events, and a finite-sample bound."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from churnkit.core.stats.gamma_interval import event_mean_interval
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from numpy.typing import NDArray
 
-    from churnkit.evaluation.off_policy.estimators import EstimatorTerms
+    from churnkit.evaluation.off_policy.estimators import EstimatorRows
+    from churnkit.evaluation.off_policy.log import PolicyLog
 
-__all__ = ["bootstrap_values", "central", "empirical_bernstein"]
+__all__ = ["IntervalKind", "ValueIntervals", "empirical_bernstein"]
+
+IntervalKind = Literal["gamma", "bernstein"]
+
+
+@dataclass(frozen=True)
+class ValueIntervals:
+    """Method of the intervals of policy values.
+
+    Attributes
+    ----------
+    kind
+        ``"gamma"``: `event_mean_interval`, whose events are rewards that differ from the usual
+        one; ``"bernstein"``: `empirical_bernstein`, wider, valid for any number of rows.
+    reward_range
+        Bounds of the reward; the log's own if not given, and 0 and 1 for binary rewards.
+    level
+        Confidence level.
+    """
+
+    kind: IntervalKind = "gamma"
+    reward_range: tuple[float, float] | None = None
+    level: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(IntervalKind):
+            raise EvaluationError(f"interval must be gamma or bernstein, got {self.kind!r}")
+        if not 0 < self.level < 1:
+            raise EvaluationError(f"level must lie between 0 and 1, got {self.level}")
+
+    def bounds(self, log: PolicyLog) -> tuple[float, float]:
+        """Return the least and the largest possible reward."""
+        if self.reward_range is not None:
+            return self.reward_range
+        if log.is_binary:
+            return 0.0, 1.0
+        return float(log.reward.min()), float(log.reward.max())
+
+    def of(self, estimate: EstimatorRows, log: PolicyLog) -> Interval:
+        """Return an estimate, or a difference of two, with its interval."""
+        low, high = self.bounds(log)
+        if self.kind == "gamma":
+            usual = _usual_reward(log.reward)
+            event = log.reward - usual
+            return event_mean_interval(
+                estimate.rows - estimate.weight * event,
+                estimate.weight,
+                event,
+                unseen=(high - usual, usual - low),
+                cluster=log.customer,
+                level=self.level,
+            )
+        rows = estimate.rows
+        if log.customer is not None:
+            # Rows of one customer are dependent; customers are independent.
+            totals = np.bincount(log.customer, rows)
+            rows = totals * len(totals) / len(log)
+        reach = (1 + float(np.abs(estimate.weight).max())) * (high - low)
+        reach = max(reach, float(np.abs(rows - estimate.value).max()))
+        return empirical_bernstein(
+            rows, low=estimate.value - reach, high=estimate.value + reach, level=self.level
+        )
 
 
 def empirical_bernstein(
@@ -58,75 +120,8 @@ def empirical_bernstein(
     return Interval(mean, max(low, mean - reach), min(high, mean + reach))
 
 
-def bootstrap_values(
-    estimators: Sequence[EstimatorTerms],
-    *,
-    customer: NDArray[np.intp] | None,
-    resamples: int,
-    seed: int,
-) -> NDArray[np.float64]:
-    """Return each estimator's value on the same resamples of customers.
-
-    Parameters
-    ----------
-    estimators
-        Estimators on the same rows.
-    customer : (n,) codes; None if each row is a different customer
-    resamples
-        Number of resamples.
-    seed
-        The same seed gives the same values.
-
-    Returns
-    -------
-    (estimators, resamples)
-    """
-    if resamples < 2:
-        raise EvaluationError(f"resamples must be at least 2, got {resamples}")
-    rows = len(estimators[0].terms[0].numerator)
-    sums: list[NDArray[np.float64]] = []
-    for estimator in estimators:
-        for term in estimator.terms:
-            ones = np.ones(rows) if term.denominator is None else term.denominator
-            sums += [term.numerator, ones]
-    table = _by_customer(np.stack(sums, axis=1), customer)
-    values = np.zeros((len(estimators), resamples))
-    for at, counts in enumerate(_counts(len(table), resamples, seed)):
-        totals = counts @ table
-        column = 0
-        for which, estimator in enumerate(estimators):
-            for _ in estimator.terms:
-                below = totals[column + 1]
-                values[which, at] += totals[column] / below if below > 0 else 0.0
-                column += 2
-    return values
-
-
-def central(value: float, values: NDArray[np.float64], *, level: float) -> Interval:
-    """Return a value with the central part of its resampled values.
-
-    Examples
-    --------
-    >>> central(1.0, np.array([0.9, 1.0, 1.1]), level=0.95)
-    Interval(value=1.0, low=0.905, high=1.095)
-    """
-    tail = (1 - level) / 2
-    low, high = (float(edge) for edge in np.quantile(values, [tail, 1 - tail]))
-    return Interval(value, low, high)
-
-
-def _by_customer(
-    table: NDArray[np.float64], customer: NDArray[np.intp] | None
-) -> NDArray[np.float64]:
-    if customer is None:
-        return table
-    code = np.unique(customer, return_inverse=True)[1]
-    sums = np.zeros((int(code.max()) + 1, table.shape[1]))
-    np.add.at(sums, code, table)
-    return sums
-
-
-def _counts(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    rng = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
+def _usual_reward(reward: NDArray[np.float64]) -> float:
+    """Return the reward of most rows if there is one, else the median."""
+    values, counts = np.unique(reward, return_counts=True)
+    most = int(counts.argmax())
+    return float(values[most] if 2 * counts[most] >= len(reward) else np.median(reward))

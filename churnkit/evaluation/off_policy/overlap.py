@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,14 @@ __all__ = ["Overlap", "overlap"]
 _FEW = 100.0
 _THIN_SHARE = 0.01
 _HEAVY = 0.05
-_SURPRISE = 4.0
+# Standard errors by which a mean weight may differ from 1.
+_MAX_DEVIATION = 3.0
+# Probability that some context of a valid log is reported.
+_CONTEXT_ERROR = 0.01
+_CONTEXT_BINS = 10
+_MIN_CONTEXT_ROWS = 20
+# A propensity of 1 up to rounding: no other arm was possible.
+_CERTAIN = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +42,15 @@ class Overlap:
     max_weight
         The largest importance weight.
     mean_weight
-        About 1 if the propensities are right.
+        About 1 if the propensities are right and the log covers the policy.
     unsupported
-        Share of the policy's decisions for arms that the log never shows.
+        Share of the policy's decisions that the log cannot show: for arms that were never
+        taken, or for other arms where the logged one had probability 1.
     warnings
         Insufficient overlap, one sentence each; empty if there is none.
+    blocking
+        True if the mean weight, overall or in a context, differs from 1: the estimates are then
+        biased by an unknown amount.
     """
 
     rows: int
@@ -47,6 +59,7 @@ class Overlap:
     mean_weight: float
     unsupported: float
     warnings: tuple[str, ...]
+    blocking: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
@@ -66,6 +79,13 @@ def overlap(log: PolicyLog, policy: NDArray[np.float64]) -> Overlap:
     -------
     Overlap
 
+    Notes
+    -----
+    With right propensities and full support the weights have mean 1 in every group of
+    customers. Besides the overall mean, that of each value (up to 10, else of each decile) of
+    each feature is tested, at 1% for all together: rules, consent and limits that bar an arm
+    for some customers make it fall below 1 there.
+
     Examples
     --------
     >>> from churnkit.evaluation.off_policy.log import PolicyLog
@@ -74,28 +94,34 @@ def overlap(log: PolicyLog, policy: NDArray[np.float64]) -> Overlap:
     >>> result.effective_rows, result.max_weight, result.warnings
     (200.0, 2.0, ())
     """
-    weight = policy[np.arange(len(log)), log.action] / log.propensity
+    taken = policy[np.arange(len(log)), log.action]
+    weight = taken / log.propensity
     total = float(weight.sum())
     effective = total**2 / float((weight**2).sum()) if total > 0 else 0.0
     unseen = np.bincount(log.action, minlength=log.arms) == 0
-    unsupported = float(policy[:, unseen].sum(axis=1).mean())
+    # Of a row whose arm was certain, all other decisions lack support.
+    lost = np.where(log.propensity >= _CERTAIN, 1 - taken, policy[:, unseen].sum(axis=1))
+    unsupported = float(lost.mean())
+    warnings = _thin(weight, effective, unsupported)
+    biased = _biased(log, weight, lost)
     return Overlap(
         len(log),
         effective,
         float(weight.max()),
         float(weight.mean()),
         unsupported,
-        _warnings(weight, effective, unsupported),
+        (*warnings, *biased),
+        bool(biased),
     )
 
 
-def _warnings(weight: NDArray[np.float64], effective: float, unsupported: float) -> tuple[str, ...]:
+def _thin(weight: NDArray[np.float64], effective: float, unsupported: float) -> list[str]:
     rows = len(weight)
     warnings = []
     if unsupported > 0:
         warnings.append(
-            f"{unsupported:.1%} of the policy's decisions are for arms that the log never shows: "
-            "their value is extrapolated by a model"
+            f"{unsupported:.1%} of the policy's decisions have no support in the log: they are for "
+            "arms that were never taken, or differ from a decision that was certain"
         )
     if effective < max(_FEW, _THIN_SHARE * rows):
         warnings.append(
@@ -105,10 +131,55 @@ def _warnings(weight: NDArray[np.float64], effective: float, unsupported: float)
     heaviest = float(weight.max() / weight.sum()) if weight.sum() > 0 else 1.0
     if heaviest > _HEAVY:
         warnings.append(f"one decision has {heaviest:.0%} of the total weight")
+    return warnings
+
+
+def _biased(log: PolicyLog, weight: NDArray[np.float64], lost: NDArray[np.float64]) -> list[str]:
+    """Test mean weights against 1, not counting decisions known to lack support."""
+    rows = len(weight)
+    excess = weight - (1 - lost)
     error = float(weight.std()) / np.sqrt(rows)
-    if unsupported == 0 and abs(float(weight.mean()) - 1) > _SURPRISE * max(error, 1e-9):
-        warnings.append(
-            f"the mean weight is {weight.mean():.3f}, expected 1: the logged propensities do not "
-            "match the decisions"
+    if abs(float(excess.mean())) > _MAX_DEVIATION * max(error, 1e-9):
+        warning = (
+            f"the mean weight is {weight.mean():.3f}, expected {1 - lost.mean():.3f}: the logged "
+            "propensities do not match the decisions, or rules barred the policy's actions for "
+            "some customers"
         )
-    return tuple(warnings)
+        return [warning]
+    contexts = _contexts(log.features)
+    if not contexts:
+        return []
+    limit = NormalDist().inv_cdf(1 - _CONTEXT_ERROR / (2 * len(contexts)))
+    spread = max(float(weight.std()), 1e-9)
+    missing = 0
+    for inside in contexts:
+        # A context in which the policy's arms never occur has no spread of its own.
+        count = int(inside.sum())
+        deviation = max(spread, float(weight[inside].std())) / np.sqrt(count)
+        missing += bool(float(excess[inside].mean()) < -limit * deviation)
+    if not missing:
+        return []
+    warning = (
+        f"in {missing} of {len(contexts)} contexts (values of the features) the log takes the "
+        "policy's actions less often than its propensities allow: rules or consent may bar them "
+        "there"
+    )
+    return [warning]
+
+
+def _contexts(features: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+    """Return the rows of each value, or of each decile, of each feature; missing is a value."""
+    contexts = []
+    for column in features.T:
+        present = column[~np.isnan(column)]
+        values = np.unique(present)
+        if len(values) > _CONTEXT_BINS:
+            edges = np.unique(np.quantile(present, np.arange(1, _CONTEXT_BINS) / _CONTEXT_BINS))
+            code = np.searchsorted(edges, column, side="right")
+        else:
+            code = np.searchsorted(values, column)
+        code = np.where(np.isnan(column), -1, code)
+        groups = [code == value for value in np.unique(code)]
+        if len(groups) > 1:
+            contexts += [rows for rows in groups if rows.sum() >= _MIN_CONTEXT_ROWS]
+    return contexts

@@ -5,25 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from churnkit.evaluation.off_policy.estimators import (
-    ESTIMATORS,
-    EstimatorTerms,
-    estimator_terms,
-)
-from churnkit.evaluation.off_policy.evaluate import IntervalKind, evaluate_policy, on_policy_terms
-from churnkit.evaluation.off_policy.intervals import bootstrap_values, central, empirical_bernstein
+from churnkit.core.stats.interval import Interval
+from churnkit.evaluation.off_policy.estimators import ESTIMATORS, estimator_rows, on_policy_rows
+from churnkit.evaluation.off_policy.evaluate import evaluate_policy
+from churnkit.evaluation.off_policy.intervals import IntervalKind, ValueIntervals
 from churnkit.evaluation.off_policy.log import PolicyLog, check_policy
-from churnkit.evaluation.off_policy.reward_models import RewardModel, Rewards, cross_fitted_rewards
+from churnkit.evaluation.off_policy.reward_models import RewardModel, cross_fitted_rewards
 from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    from churnkit.core.stats.interval import Interval
     from churnkit.evaluation.off_policy.evaluate import PolicyEvaluation
+    from churnkit.evaluation.off_policy.overlap import Overlap
 
 __all__ = ["Replacement", "may_replace"]
 
@@ -108,15 +103,17 @@ def may_replace(
     estimator: str = "dr",
     margin: float = 0.0,
     reward_model: RewardModel = "auto",
-    interval: IntervalKind = "bootstrap",
+    interval: IntervalKind = "gamma",
     reward_range: tuple[float, float] | None = None,
     level: float = 0.95,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Replacement:
     """Test whether a new policy may replace the running one, from the running one's log.
 
-    Both are estimated on the same rows and resamples, so common noise cancels.
+    Both are estimated on the same rows, so common noise cancels. The answer is "yes" only if the
+    interval of the gain lies above the margin and the log supports the new policy: enough
+    effective rows, a mean weight of 1, overall and in each context that the features describe.
+    Decisions without support count with the worst possible reward.
 
     Parameters
     ----------
@@ -132,7 +129,7 @@ def may_replace(
         ``dr_shrinkage``) have intervals that do not include the bias.
     margin
         Required improvement, in the reward's unit.
-    reward_model, interval, reward_range, level, resamples, seed
+    reward_model, interval, reward_range, level, seed
         As `evaluate_policy`.
 
     Returns
@@ -146,6 +143,7 @@ def may_replace(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> arm = rng.integers(2, size=4000)
     >>> stayed = rng.random(4000) < np.where(arm == 1, 0.6, 0.4)
@@ -160,67 +158,33 @@ def may_replace(
     chance = check_policy(new, log)
     rewards = cross_fitted_rewards(log, model=reward_model, policy=chance, seed=seed)
     evaluated = evaluate_policy(
-        log,
-        new,
-        rewards=rewards,
-        interval=interval,
-        reward_range=reward_range,
-        level=level,
-        resamples=min(resamples, 500),
-        seed=seed,
+        log, new, rewards=rewards, interval=interval, reward_range=reward_range, level=level
     )
-    pair = (
-        estimator_terms(log, chance, rewards.expected)[estimator],
-        _running_terms(log, old, rewards, estimator),
-    )
-    values = bootstrap_values(pair, customer=log.customer, resamples=resamples, seed=seed)
-    incumbent = central(pair[1].value, values[1], level=level)
-    if interval == "bernstein":
-        gain = _bernstein(log, pair, evaluated, reward_range, level)
-    else:
-        gain = central(pair[0].value - pair[1].value, values[0] - values[1], level=level)
-    verdict, reasons = _judge(gain, margin, evaluated)
-    return Replacement(gain, evaluated, incumbent, estimator, verdict, reasons)
-
-
-def _running_terms(
-    log: PolicyLog, old: ArrayLike | None, rewards: Rewards, estimator: str
-) -> EstimatorTerms:
+    intervals = ValueIntervals(interval, reward_range, level)
+    challenger = estimator_rows(log, chance, rewards.expected)[estimator]
     if old is None:
-        return on_policy_terms(log)
-    return estimator_terms(log, check_policy(old, log), rewards.expected)[estimator]
-
-
-def _bernstein(
-    log: PolicyLog,
-    pair: tuple[EstimatorTerms, EstimatorTerms],
-    evaluated: PolicyEvaluation,
-    reward_range: tuple[float, float] | None,
-    level: float,
-) -> Interval:
-    difference: NDArray[np.float64] = pair[0].rows - pair[1].rows
-    if log.customer is not None:
-        # Rows of one customer are dependent; customers are independent.
-        totals = np.bincount(log.customer, difference)
-        difference = totals * len(totals) / len(log)
-    low, high = reward_range or (float(log.reward.min()), float(log.reward.max()))
-    reach = (evaluated.overlap.max_weight + 1) * (high - low)
-    reach = max(reach, float(np.abs(difference).max()))
-    return empirical_bernstein(difference, low=-reach, high=reach, level=level)
+        running = on_policy_rows(log)
+    else:
+        running = estimator_rows(log, check_policy(old, log), rewards.expected)[estimator]
+    gain = intervals.of(challenger - running, log)
+    low, high = intervals.bounds(log)
+    unknown = evaluated.overlap.unsupported * (high - low)
+    gain = Interval(gain.value, gain.low - unknown, gain.high + unknown)
+    verdict, reasons = _judge(gain, margin, evaluated.overlap)
+    return Replacement(
+        gain, evaluated, intervals.of(running, log), estimator, verdict, tuple(reasons)
+    )
 
 
 def _judge(
-    gain: Interval, margin: float, evaluated: PolicyEvaluation
-) -> tuple[Literal["yes", "worse", "cannot tell"], tuple[str, ...]]:
-    measured = evaluated.overlap
-    if gain.high < 0:
-        return "worse", measured.warnings
+    gain: Interval, margin: float, measured: Overlap
+) -> tuple[Literal["yes", "worse", "cannot tell"], list[str]]:
     reasons = list(measured.warnings)
-    thin = measured.effective_rows < _MIN_EFFECTIVE_ROWS or measured.unsupported > 0
-    if gain.low <= margin:
-        reasons.insert(
-            0, f"the gain's lower bound is {gain.low:+.4f}, which must be above {margin:g}"
-        )
-    if gain.low > margin and not thin:
-        return "yes", tuple(reasons)
-    return "cannot tell", tuple(reasons)
+    if measured.blocking or measured.effective_rows < _MIN_EFFECTIVE_ROWS:
+        return "cannot tell", reasons
+    if gain.high < 0:
+        return "worse", reasons
+    if gain.low > margin:
+        return "yes", reasons
+    reason = f"the gain's lower bound is {gain.low:+.4f}, which must be above {margin:g}"
+    return "cannot tell", [reason, *reasons]
