@@ -1,4 +1,4 @@
-"""Stratified bootstrap: churners and stayers are resampled separately."""
+"""Bootstrap over customers, and intervals of metrics from its replicates."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
+from churnkit.core.stats.special import NORMAL_95, wilson_interval
 from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["LEVEL", "interval", "resampled_counts"]
+__all__ = ["LEVEL", "percentile_interval", "resampled_counts", "share_interval"]
 
 LEVEL = 0.95
 
@@ -22,7 +23,10 @@ LEVEL = 0.95
 def resampled_counts(
     outcome: NDArray[np.float64], *, resamples: int, seed: int
 ) -> Iterator[NDArray[np.float64]]:
-    """Yield how often each row is drawn; both classes keep their size.
+    """Yield how often each row is drawn; resamples without both classes are redrawn.
+
+    The number of churners varies from resample to resample, as it does between tables of
+    customers: a stratified bootstrap would leave that variance out of the intervals.
 
     Parameters
     ----------
@@ -38,24 +42,23 @@ def resampled_counts(
 
     Examples
     --------
-    >>> counts = next(resampled_counts(np.array([0.0, 1.0, 0.0]), resamples=2, seed=0))
-    >>> counts.sum(), counts[1]
-    (np.float64(3.0), np.float64(1.0))
+    >>> next(resampled_counts(np.array([0.0, 1.0, 0.0]), resamples=2, seed=0)).sum()
+    np.float64(3.0)
     """
     if resamples < 2:
         raise EvaluationError(f"resamples must be at least 2, got {resamples}")
     rng = np.random.default_rng(seed)
-    classes = [np.flatnonzero(outcome == group) for group in (0.0, 1.0)]
+    rows = len(outcome)
     for _ in range(resamples):
-        counts = np.empty(len(outcome))
-        for rows in classes:
-            drawn = rng.integers(len(rows), size=len(rows))
-            counts[rows] = np.bincount(drawn, minlength=len(rows))
+        churners = 0.0
+        while not 0 < churners < rows:
+            counts = np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
+            churners = float(counts @ outcome)
         yield counts
 
 
-def interval(
-    value: float, replicates: NDArray[np.float64], *, bias_corrected: bool = False
+def percentile_interval(
+    value: float, replicates: NDArray[np.float64], *, noise: float | None = None
 ) -> Interval:
     """Return a value with the central 95% of its resampled values.
 
@@ -64,18 +67,56 @@ def interval(
     value
         The value on the original rows.
     replicates : (resamples,) the value on each resample
-    bias_corrected
-        Shift the replicates to the value and clip them at zero: for metrics that noise can
-        only increase.
+    noise
+        For errors that noise increases: the expected value for a perfect model. The replicates
+        are then shifted to the value, and the lower limit by the noise, down to zero.
+
+    Returns
+    -------
+    Interval
 
     Examples
     --------
-    >>> interval(1.0, np.array([0.9, 1.0, 1.1]))
+    >>> percentile_interval(1.0, np.array([0.9, 1.0, 1.1]))
     Interval(value=1.0, low=0.905, high=1.095)
     """
     tail = (1 - LEVEL) / 2
     low, high = (float(edge) for edge in np.quantile(replicates, [tail, 1 - tail]))
-    if bias_corrected:
+    if noise is not None:
         excess = float(replicates.mean()) - value
-        low, high = max(0.0, low - excess), high - excess
+        low, high = max(0.0, low - excess - noise), high - excess
     return Interval(value, low, high)
+
+
+def share_interval(value: float, replicates: NDArray[np.float64], size: float) -> Interval:
+    """Return a value between 0 and 1 with its interval on the logit scale.
+
+    Parameters
+    ----------
+    value
+        The value on the original rows.
+    replicates : (resamples,) the value on each resample
+    size
+        Number of rows of the rarer class, for values of 0 and 1: Wilson's interval.
+
+    Returns
+    -------
+    Interval
+
+    References
+    ----------
+    Boyd, Eng, Page (2013), ECML PKDD, doi:10.1007/978-3-642-40994-3_29 (average precision).
+
+    Examples
+    --------
+    >>> print(share_interval(0.8, np.array([0.7, 0.8, 0.9]), 20))
+    0.800 (0.514 to 0.938)
+    """
+    inside = replicates[(replicates > 0) & (replicates < 1)]
+    if not 0 < value < 1 or len(inside) < 2:
+        low, high = map(float, wilson_interval(value, size))
+        return Interval(value, low, high)
+    logit = np.log(inside / (1 - inside))
+    reach = float(np.exp(NORMAL_95 * logit.std(ddof=1)))
+    odds = value / (1 - value)
+    return Interval(value, odds / reach / (1 + odds / reach), odds * reach / (1 + odds * reach))

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from churnkit.evaluation.classification.bootstrap import interval, resampled_counts
+from churnkit.core.stats.gamma_interval import event_mean_interval
+from churnkit.evaluation.classification.bootstrap import percentile_interval, resampled_counts
 from churnkit.evaluation.classification.metrics import METRICS, find_metric
 from churnkit.evaluation.classification.score_order import RankedOutcomes
 from churnkit.evaluation.validation import check_outcome, check_weight
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from churnkit.core.stats.interval import Interval
 
@@ -113,6 +114,12 @@ def compare(
     EvaluationError
         The metric is unknown, or outcomes or probabilities are invalid.
 
+    Notes
+    -----
+    The interval is of the difference for these two sets of predictions on other customers.
+    Differences of log loss and Brier score are means over rows with gamma limits
+    (`event_mean_interval`); the others have percentiles of a paired bootstrap over customers.
+
     Examples
     --------
     >>> y = [0, 1] * 50
@@ -123,11 +130,30 @@ def compare(
     outcome = check_outcome(y)
     weight = check_weight(sample_weight, rows=len(outcome))
     rankings = (RankedOutcomes(outcome, new), RankedOutcomes(outcome, old))
-    replicates = np.empty(resamples)
-    for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
-        drawn = counts if weight is None else counts * weight
-        values = [measure.compute(ranked.group(drawn)) for ranked in rankings]
-        replicates[at] = measure.sign * (values[0] - values[1])
     values = [measure.compute(ranked.group(weight)) for ranked in rankings]
-    gain = interval(measure.sign * (values[0] - values[1]), replicates)
+    if measure.losses is not None:
+        losses = [measure.losses(outcome, np.asarray(p, dtype=np.float64)) for p in (new, old)]
+        gain = mean_interval(losses[1] - losses[0], weight)
+    else:
+        replicates = np.empty(resamples)
+        for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
+            drawn = counts if weight is None else counts * weight
+            pair = [measure.compute(ranked.group(drawn)) for ranked in rankings]
+            replicates[at] = measure.sign * (pair[0] - pair[1])
+        gain = percentile_interval(measure.sign * (values[0] - values[1]), replicates)
     return Comparison(metric=metric, new=values[0], old=values[1], gain=gain)
+
+
+def mean_interval(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> Interval:
+    """Return the weighted mean of row losses, or of their differences, with gamma limits.
+
+    Examples
+    --------
+    >>> print(mean_interval(np.tile([0.0, 1.0], 50), None))
+    0.500 (0.406 to 0.615)
+    """
+    if weight is None:
+        return event_mean_interval(np.zeros(len(rows)), np.ones(len(rows)), rows)
+    share = weight / weight.mean()
+    mean = float((share * rows).mean())
+    return event_mean_interval(mean * (1 - share), share, rows)

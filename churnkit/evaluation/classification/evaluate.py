@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.evaluation.classification.bootstrap import LEVEL, interval, resampled_counts
+from churnkit.evaluation.classification.bootstrap import (
+    LEVEL,
+    percentile_interval,
+    resampled_counts,
+    share_interval,
+)
+from churnkit.evaluation.classification.compare import mean_interval
 from churnkit.evaluation.classification.metrics import METRICS
 from churnkit.evaluation.classification.score_order import RankedOutcomes
 from churnkit.evaluation.validation import check_outcome, check_weight
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.core.stats.interval import Interval
+    from churnkit.evaluation.classification.metrics import Metric
+    from churnkit.evaluation.classification.score_order import ScoreGroups
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -101,7 +109,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = 200,
 ) -> Evaluation:
-    """Compute every metric with a stratified bootstrap interval.
+    """Compute every metric with its 95% interval.
 
     Parameters
     ----------
@@ -126,8 +134,12 @@ def evaluate(
 
     Notes
     -----
-    Churners and stayers are resampled separately, so each resample has the table's churn rate.
-    The interval of the calibration error is shifted to its value (see `Metric`).
+    The intervals are of the metric for the same predictions on other customers of the same
+    kind. Log loss and Brier score are means over rows and have gamma limits
+    (`event_mean_interval`); AUC and average precision have intervals on the logit scale with the
+    bootstrap's standard error, the others percentiles of a bootstrap over customers. The lower
+    limit of the calibration error is 0 unless it exceeds what perfect probabilities have by
+    chance.
 
     Examples
     --------
@@ -137,18 +149,32 @@ def evaluate(
     """
     outcome = check_outcome(y)
     weight = check_weight(sample_weight, rows=len(outcome))
-    rankings = [RankedOutcomes(outcome, probability)]
-    if baseline is not None:
-        rankings.append(RankedOutcomes(outcome, baseline))
-    replicates = np.empty((len(rankings), len(METRICS), resamples))
+    predictions = [probability] if baseline is None else [probability, baseline]
+    rankings = [RankedOutcomes(outcome, scores) for scores in predictions]
+    resampled = [name for name, metric in METRICS.items() if metric.losses is None]
+    replicates = np.empty((len(rankings), len(resampled), resamples))
     for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
         drawn = counts if weight is None else counts * weight
         for which, ranked in enumerate(rankings):
-            replicates[which, :, at] = _values(ranked, drawn)
-    measured = [
-        _intervals(_values(ranked, weight), replicates[which])
-        for which, ranked in enumerate(rankings)
-    ]
+            groups = ranked.group(drawn)
+            replicates[which, :, at] = [METRICS[name].compute(groups) for name in resampled]
+    size = min(outcome.sum(), len(outcome) - outcome.sum())
+    measured = []
+    for scores, ranked, draws in zip(predictions, rankings, replicates, strict=True):
+        groups = ranked.group(weight)
+        of_name = dict(zip(resampled, draws, strict=True))
+        risk = np.asarray(scores, dtype=np.float64)
+        measured.append(
+            {
+                name: replace(
+                    mean_interval(metric.losses(outcome, risk), weight),
+                    value=metric.compute(groups),
+                )
+                if metric.losses is not None
+                else _interval(metric, groups, of_name[name], size)
+                for name, metric in METRICS.items()
+            }
+        )
     return Evaluation(
         metrics=measured[0],
         baseline=measured[1] if baseline is not None else None,
@@ -158,13 +184,11 @@ def evaluate(
     )
 
 
-def _values(ranked: RankedOutcomes, weight: NDArray[np.float64] | None) -> list[float]:
-    groups = ranked.group(weight)
-    return [metric.compute(groups) for metric in METRICS.values()]
-
-
-def _intervals(values: list[float], replicates: NDArray[np.float64]) -> dict[str, Interval]:
-    return {
-        name: interval(value, drawn, bias_corrected=metric.bias_corrected)
-        for (name, metric), value, drawn in zip(METRICS.items(), values, replicates, strict=True)
-    }
+def _interval(
+    metric: Metric, groups: ScoreGroups, replicates: NDArray[np.float64], size: float
+) -> Interval:
+    value = metric.compute(groups)
+    if metric.is_share:
+        return share_interval(value, replicates, size)
+    noise = None if metric.noise is None else metric.noise(groups)
+    return percentile_interval(value, replicates, noise=noise)

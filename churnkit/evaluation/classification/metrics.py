@@ -17,7 +17,7 @@ from churnkit.evaluation.validation import EvaluationError, check_weight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "METRICS",
@@ -50,15 +50,20 @@ class Metric:
         Whether a larger value is better.
     compute
         Computes the metric from grouped outcomes.
-    bias_corrected
-        Whether its bootstrap interval is shifted: resampling adds noise, and this metric counts
-        noise as error, so plain percentiles would lie above the value itself.
+    losses
+        For means over rows: the loss of each row, from outcomes and probabilities, (n,).
+    is_share
+        True for metrics between 0 and 1 whose intervals are made on the logit scale.
+    noise
+        For metrics that count noise as error: the expected value for perfect probabilities.
     """
 
     title: str
     higher_is_better: bool
     compute: Callable[[ScoreGroups], float]
-    bias_corrected: bool = False
+    losses: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
+    is_share: bool = False
+    noise: Callable[[ScoreGroups], float] | None = None
 
     @property
     def sign(self) -> float:
@@ -219,17 +224,43 @@ def _log_loss(groups: ScoreGroups) -> float:
     return float(-loss / groups.cumulative_total[-1])
 
 
+def _log_losses(
+    outcome: NDArray[np.float64], probability: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    inside = np.clip(probability, _EPSILON, 1 - _EPSILON)
+    losses: NDArray[np.float64] = -np.where(outcome == 1, np.log(inside), np.log1p(-inside))
+    return losses
+
+
 def _brier(groups: ScoreGroups) -> float:
     loss = groups.churned @ (1 - groups.probability) ** 2 + groups.stayed @ groups.probability**2
     return float(loss / groups.cumulative_total[-1])
 
 
-def _calibration_error(groups: ScoreGroups) -> float:
+def _squared_errors(
+    outcome: NDArray[np.float64], probability: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    errors: NDArray[np.float64] = (outcome - probability) ** 2
+    return errors
+
+
+def _bin_sums(groups: ScoreGroups, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums of values in 10 bins of equal weight."""
     middle = groups.cumulative_total - 0.5 * groups.total
-    surplus = groups.churned - groups.total * groups.probability
     edges = np.searchsorted(middle, np.arange(1, _BINS) / _BINS * groups.cumulative_total[-1])
-    bins = np.split(surplus, edges)
-    return float(sum(abs(part.sum()) for part in bins) / groups.cumulative_total[-1])
+    return np.array([part.sum() for part in np.split(values, edges)])
+
+
+def _calibration_error(groups: ScoreGroups) -> float:
+    surplus = _bin_sums(groups, groups.churned - groups.total * groups.probability)
+    return float(np.abs(surplus).sum() / groups.cumulative_total[-1])
+
+
+def _calibration_noise(groups: ScoreGroups) -> float:
+    """Return the calibration error that perfect probabilities have by chance."""
+    spread = groups.total * groups.probability * (1 - groups.probability)
+    deviation = np.sqrt(2 / np.pi * _bin_sums(groups, spread)).sum()
+    return float(deviation / groups.cumulative_total[-1])
 
 
 def _top_decile_share(groups: ScoreGroups) -> float:
@@ -244,17 +275,17 @@ def _top_decile_share(groups: ScoreGroups) -> float:
 
 
 METRICS: dict[str, Metric] = {
-    "auc": Metric("AUC", higher_is_better=True, compute=_auc),
+    "auc": Metric("AUC", higher_is_better=True, compute=_auc, is_share=True),
     "average_precision": Metric(
-        "Average precision", higher_is_better=True, compute=_average_precision
+        "Average precision", higher_is_better=True, compute=_average_precision, is_share=True
     ),
-    "log_loss": Metric("Log loss", higher_is_better=False, compute=_log_loss),
-    "brier": Metric("Brier score", higher_is_better=False, compute=_brier),
+    "log_loss": Metric("Log loss", higher_is_better=False, compute=_log_loss, losses=_log_losses),
+    "brier": Metric("Brier score", higher_is_better=False, compute=_brier, losses=_squared_errors),
     "calibration_error": Metric(
         "Calibration error",
         higher_is_better=False,
         compute=_calibration_error,
-        bias_corrected=True,
+        noise=_calibration_noise,
     ),
     "top_decile_lift": Metric(
         "Lift in the top decile",

@@ -41,9 +41,9 @@ class GateResult(Result):
 class PromotionGate:
     """Promote a model only if it beats the baseline rule and the champion.
 
-    Against the rule the whole interval of the gain must be positive. Against the champion the
-    gain itself must: both models have passed the rule, and the better estimate wins. Intervals
-    are paired bootstrap intervals over the test customers.
+    Against both, the whole paired interval of the gain must be positive (see
+    `churnkit.evaluation.compare`): a model that is ahead of the champion by chance alone is not
+    promoted.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class PromotionGate:
         with_champion = None
         if champion is not None:
             with_champion = compare_with(champion)
-            beats_champion = with_champion.gain.value > 0.0
+            beats_champion = with_champion.verdict == "better"
             says.append(f"{_verdict(beats_champion)} against the champion: {with_champion}")
             passed = passed and beats_champion
         return GateResult(passed, with_rule, with_champion, tuple(says))
