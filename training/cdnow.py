@@ -1,4 +1,4 @@
-"""Which buyers of CDs buy nothing for 90 days: the public CDNOW log of 1997 and 1998."""
+"""Inactivity of CD buyers within 90 days, on the public CDNOW log of 1997 and 1998."""
 
 import pandas as pd
 
@@ -39,7 +39,7 @@ timeline = Timeline(
         "spend_trend": Trend(PURCHASES, column="amount", window_days=30, against_days=90),
         "returns_180d": Count(PURCHASES, window_days=180, where=Where("quantity", "<", 0)),
     },
-    # Everybody bought first in the first quarter of 1997; the log ends in June 1998.
+    # All customers first bought in the first quarter of 1997; the log ends in June 1998.
     snapshots=Snapshots(every="1 month", start="1997-07-01", end="1998-04-01"),
     eligible=ActiveWithin(PURCHASES, days=365),
     label=InactivityChurn(PURCHASES, horizon_days=90),
@@ -47,9 +47,9 @@ timeline = Timeline(
 
 
 def purchases() -> dict[str, pd.DataFrame]:
-    """Name the publisher's columns as the schema does."""
+    """Return the purchases with the schema's column names."""
     log = load("cdnow")["transactions"].to_pandas()
-    at = pd.to_datetime(log["date"]).dt.as_unit("us")
+    time = pd.to_datetime(log["date"]).dt.as_unit("us")
     return {
         PURCHASES: pd.DataFrame(
             {
@@ -58,8 +58,8 @@ def purchases() -> dict[str, pd.DataFrame]:
                 "item": "CD",
                 "quantity": log["number_of_cds"],
                 "amount": log["dollar_value"],
-                "occurred_at": at,
-                "available_at": at,
+                "occurred_at": time,
+                "available_at": time,
             }
         )
     }

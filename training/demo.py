@@ -1,4 +1,4 @@
-"""Who leaves a simulated business: the recipe of ``churnkit demo``, with no data to fetch."""
+"""Churn of a simulated business: the recipe of ``churnkit demo``."""
 
 from churnkit.datasets import simulate
 from churnkit.decisions import Action, Catalogue, Effect, Where
@@ -7,7 +7,7 @@ from schemas.demo import Demo
 
 CONSENT = Where("contact_consent", "==", True)
 
-# No experiment has measured these effects yet: they are assumptions, with wide intervals.
+# Assumed effects with wide intervals, until an experiment has measured them.
 actions = Catalogue(
     actions=(
         Action(

@@ -1,8 +1,8 @@
-"""Whom to mail: effects measured by Hillstrom's real experiment, three arms drawn alike.
+"""Effects of two emails, from Hillstrom's experiment with three arms of equal probability.
 
-The model says who does not come by himself: it learns from customers who got no mail. What the
-mails do is measured on all. ``kind="money", outcome="spend"`` measures it in spend instead, with
-wider intervals, since one customer in a hundred buys.
+The model predicts visits without an email, from customers of the control arm. The effects of the
+emails are estimated from all arms. ``kind="money", outcome="spend"`` estimates them in spend, with
+wider intervals, as 1% of customers buy.
 """
 
 import pyarrow as pa
@@ -13,33 +13,33 @@ from churnkit.decisions import Action, Catalogue, Effect
 from churnkit.pipeline import Experiment, Recipe
 from schemas.hillstrom import Hillstrom
 
-# What a visit brought on average over all customers, in dollars of spend.
-VISIT_WORTH = 7.0
+# Mean spend per visit over all customers, in dollars.
+VISIT_VALUE = 7.0
 
 
 def experiment() -> pa.Table:
-    """Read the experiment, with the customers numbered."""
+    """Return the experiment with numbered customers and propensities."""
     table = load("hillstrom")
     rows = table.num_rows
     return (
         table.drop_columns(["history_segment"])
         .append_column("customer", pa.array(range(rows)))
         .append_column("chance", pa.array([1 / 3] * rows))
-        .append_column("visit_worth", pa.array([VISIT_WORTH] * rows))
+        .append_column("visit_worth", pa.array([VISIT_VALUE] * rows))
     )
 
 
 def not_mailed() -> pa.Table:
-    """Keep the customers to whom nothing was done."""
+    """Return the control arm."""
     table = experiment()
     return table.filter(pc.equal(table["segment"], "No E-Mail"))
 
 
-# The effects are measured; those stated here would hold for an action that nobody has tried.
+# Replaced by the estimated effects; they would apply to an action without past treatments.
 actions = Catalogue(
     actions=(
-        Action("mens", "An e-mail on men's goods", cost=0.1, effect=Effect(0.0, 0.05, 0.1)),
-        Action("womens", "An e-mail on women's goods", cost=0.1, effect=Effect(0.0, 0.05, 0.1)),
+        Action("mens", "Email with men's merchandise", cost=0.1, effect=Effect(0.0, 0.05, 0.1)),
+        Action("womens", "Email with women's merchandise", cost=0.1, effect=Effect(0.0, 0.05, 0.1)),
     ),
     periods=1,
     margin=0.5,

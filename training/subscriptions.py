@@ -1,4 +1,4 @@
-"""Who leaves a simulated business, from its raw tables: events, subscriptions, tickets, surveys."""
+"""Churn of a simulated business, from raw tables: events, subscriptions, tickets, surveys."""
 
 from churnkit.datasets import simulate
 from churnkit.decisions import Action, Catalogue, Effect, Where
@@ -18,10 +18,9 @@ from churnkit.timeline import (
     Timeline,
     Trend,
 )
-from churnkit.timeline import Where as Rows
 from schemas.subscriber import Subscriber
 
-KNOWN = "available_at"
+AVAILABLE = "available_at"
 
 timeline = Timeline(
     tables=(
@@ -29,7 +28,7 @@ timeline = Timeline(
             "events",
             "customer_id",
             happened="occurred_at",
-            available=KNOWN,
+            available=AVAILABLE,
             columns={"event_type": "string", "amount": "number"},
         ),
         Table(
@@ -37,10 +36,12 @@ timeline = Timeline(
             "customer_id",
             happened="started_at",
             ended="ended_at",
-            available=KNOWN,
+            available=AVAILABLE,
             columns={"plan": "string", "contract": "string", "mrr": "number"},
         ),
-        Table("tickets", "customer_id", happened="opened_at", ended="closed_at", available=KNOWN),
+        Table(
+            "tickets", "customer_id", happened="opened_at", ended="closed_at", available=AVAILABLE
+        ),
         Table(
             "answers",
             "customer_id",
@@ -53,23 +54,23 @@ timeline = Timeline(
         "plan": Current("subscriptions", "plan"),
         "contract": Current("subscriptions", "contract"),
         "mrr": Current("subscriptions", "mrr"),
-        "sessions_30d": Count("events", window_days=30, where=Rows("event_type", "==", "session")),
-        "sessions_90d": Count("events", window_days=90, where=Rows("event_type", "==", "session")),
+        "sessions_30d": Count("events", window_days=30, where=Where("event_type", "==", "session")),
+        "sessions_90d": Count("events", window_days=90, where=Where("event_type", "==", "session")),
         "use_trend": Trend("events", window_days=30, against_days=90),
         "active_days_30d": DistinctDays("events", window_days=30),
         "spend_90d": Sum("events", "amount", window_days=90),
         "days_since_use": Recency("events"),
         "open_tickets": OpenCount("tickets"),
-        "last_nps": Last("answers", "score", window_days=365, where=Rows("kind", "==", "NPS")),
+        "last_nps": Last("answers", "score", window_days=365, where=Where("kind", "==", "NPS")),
     },
-    # Every quarter, so that no outcome window is seen twice.
+    # Quarterly, so that outcome windows do not overlap.
     snapshots=Snapshots(dates=("2024-10-01", "2025-01-01", "2025-04-01", "2025-07-01")),
     eligible=ActiveSubscription("subscriptions"),
     label=ContractualChurn("subscriptions", horizon_days=90, grace_days=30),
 )
 
-# Past campaigns tried the call and the training: their effects are measured for each customer, and
-# stand in the place of these. Nobody tried the contract: its effect is an assumption.
+# Effects of the call and the training are estimated from past campaigns and replace the ones stated
+# here. The effect of the contract is an assumption.
 actions = Catalogue(
     actions=(
         Action("call", "A call", cost=12.0, effect=Effect(-0.2, 0.1, 0.4), channel="phone"),

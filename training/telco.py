@@ -1,11 +1,11 @@
-"""Who leaves a telephone and internet company: the public IBM Telco table."""
+"""Churn of a telephone and internet provider, on the public IBM Telco table."""
 
 from churnkit.datasets import load
 from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.pipeline import Recipe
 from schemas.telco import Telco
 
-# No experiment has measured these effects yet: they are assumptions, with wide intervals.
+# Assumed effects with wide intervals, until an experiment has measured them.
 actions = Catalogue(
     actions=(
         Action(

@@ -1,11 +1,9 @@
-"""Data to try things on: public data sets, and a simulated business whose truth is known.
+"""Public data sets, and a simulated business with known ground truth.
 
 >>> from churnkit.datasets import simulate
 >>> business = simulate(customers=200, months=12, seed=7)
 >>> business.tables["customers"].num_rows
 200
-
-Importing this package imports neither pandas nor pyarrow; what needs them loads on first use.
 """
 
 from churnkit._lazy_exports import attach_stub

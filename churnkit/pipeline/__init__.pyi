@@ -1,3 +1,6 @@
+from churnkit.core.io.raw_tables import raw_table as raw_table
+from churnkit.core.io.table_file import read_table as read_table
+
 from .checks.preconditions import Needs as Needs
 from .checks.preconditions import PreconditionError as PreconditionError
 from .declarations import Experiment as Experiment
@@ -19,5 +22,7 @@ __all__ = [
     "Split",
     "TrainingResult",
     "load_recipe",
+    "raw_table",
+    "read_table",
     "train",
 ]

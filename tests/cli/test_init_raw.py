@@ -66,7 +66,7 @@ def test_a_folder_of_raw_tables_becomes_a_model_with_no_edit(churnkit, tmp_path,
     assert code == DONE, err
     roles = {column["column"]: column["role"] for column in json.loads(out)["columns"]}
     assert roles["subscriptions_mrr"] == "feature"
-    assert "who leaves: ContractualChurn of 'subscriptions'" in err
+    assert "churn: ContractualChurn of 'subscriptions'" in err
     recipe = (tmp_path / "project/training/project.py").read_text()
     # What is only known once a contract has ended or an action has worked is no feature.
     assert 'known_at_end=("end_reason",)' in recipe
@@ -89,7 +89,7 @@ def test_a_log_becomes_a_model_of_who_stops_buying(churnkit, tmp_path, ready):
     log = orders(tmp_path)
     code, out, err = churnkit("init", "project", "--from", log, "--json", folder=tmp_path)
     assert code == DONE, err
-    assert "who leaves: InactivityChurn of 'orders'" in err
+    assert "churn: InactivityChurn of 'orders'" in err
     names = [column["column"] for column in json.loads(out)["columns"]]
     assert {"orders_90d", "days_since_orders", "orders_amount_90d"} <= set(names)
     project = ready()
@@ -115,14 +115,14 @@ def test_what_is_drafted_is_laid_out_as_the_formatter_does(churnkit, tmp_path, r
 @pytest.mark.parametrize(
     ("files", "options", "said"),
     [
-        ({"a": "x;y\n1;2\n", "b": "z\n1\n"}, (), "say which with --entity COLUMN"),
+        ({"a": "x;y\n1;2\n", "b": "z\n1\n"}, (), "name it with --entity COLUMN"),
         ({"a": "customer_id,at\n1,1.2.2024\n", "b": "customer_id\n1\n"}, (), "no table has both"),
         (
             {"a": "customer_id,at\n1,2024-01-01\n", "b": "customer_id,at\n1,2024-01-09\n"},
             (),
-            "the tables span 8 days, too few to learn from",
+            "the tables cover 8 days, too few for training",
         ),
-        ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--label", "q"), "--label goes with one table"),
+        ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--label", "q"), "--label applies to a table"),
         ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--entity", "who"), "no column 'who'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""How the files of each public data set become tables."""
+"""Readers of the public data sets' files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 
 
 def read_telco(folder: Path) -> Any:
-    """Read Telco with typed columns; ``TotalCharges`` stays text, as 11 of its cells are blank."""
+    """Read Telco; ``TotalCharges`` stays text, as 11 of its values are blank."""
     import pyarrow as pa
 
     return _read_csv(folder / "Telco-Customer-Churn.csv", types={"TotalCharges": pa.string()})
@@ -53,24 +53,24 @@ def read_cdnow(folder: Path) -> dict[str, Any]:
 
 
 def read_online_retail(folder: Path) -> Any:
-    """Read the shop's line items; cancellations and rows without a customer are all there."""
+    """Read the shop's line items, with cancellations and rows without a customer."""
     import pyarrow.parquet as pq
 
     return pq.read_table(folder / "online_retail.parquet").replace_schema_metadata(None)
 
 
 def read_hillstrom(folder: Path) -> Any:
-    """Read the e-mail experiment; ``segment`` is the arm."""
+    """Read the email experiment; ``segment`` is the arm."""
     return _read_csv(folder / "hillstrom.csv")
 
 
 def read_open_bandit(folder: Path) -> dict[str, Any]:
-    """Read the logs of the random and the Thompson policy, each with its items' features."""
+    """Read the logs of the random and the Thompson sampling policy, with item features."""
     tables: dict[str, Any] = {}
     for policy in ("random", "bts"):
-        place = folder / policy / "men"
-        tables[policy] = _read_csv(place / "men.csv", row_number="row")
-        tables[f"{policy}_items"] = _read_csv(place / "item_context.csv", row_number="row")
+        campaign = folder / policy / "men"
+        tables[policy] = _read_csv(campaign / "men.csv", row_number="row")
+        tables[f"{policy}_items"] = _read_csv(campaign / "item_context.csv", row_number="row")
     return tables
 
 
@@ -102,6 +102,6 @@ def _read_csv(
         ),
     )
     if row_number is not None:
-        # The publisher's first column is a row number without a name.
+        # The first column is a row number without a name.
         table = table.rename_columns([row_number, *table.column_names[1:]])
     return table

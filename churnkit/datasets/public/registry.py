@@ -1,4 +1,4 @@
-"""Public data sets: where they are, under which terms, and that they are the right bytes."""
+"""Registry of public data sets: locations, terms and digests."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class PublicFile:
     Parameters
     ----------
     path
-        Relative to the set's folder.
+        Path in the data set's folder.
     sha256
-        Of the file's bytes, in hexadecimal.
+        SHA-256 of the file, in hexadecimal.
     url
-        The publisher's address for exactly these bytes; None if they must be fetched by hand.
+        Publisher's address of the file; None if it must be downloaded by hand.
     """
 
     path: str
@@ -47,19 +47,19 @@ class PublicDataset:
     Parameters
     ----------
     name
-        As `load` knows it; also its folder under ``CHURNKIT_DATA_DIR``.
+        Name for `load`, and of the folder under ``CHURNKIT_DATA_DIR``.
     title
-        What it is, in one line.
+        Description in one line.
     files
-        All of its files.
+        Files of the data set.
     source
-        Where a person finds it.
+        Page of the publisher.
     terms
-        Under which terms it may be used.
+        Terms of use.
     citation
-        How to cite it.
+        Reference to cite.
     read
-        Turns the set's folder into a table, or a dict of tables.
+        Function from the folder to a table or a dict of tables.
     """
 
     name: str
@@ -148,7 +148,7 @@ _SETS = (
     ),
     PublicDataset(
         name="hillstrom",
-        title="MineThatData e-mail experiment: 64,000 customers, three randomised arms",
+        title="MineThatData email experiment: 64,000 customers, three randomized arms",
         files=(
             PublicFile(
                 "hillstrom.csv",
@@ -187,7 +187,7 @@ _SETS = (
             )
         ),
         source="https://github.com/st-tech/zr-obp (the small version of the data set)",
-        terms="CC BY 4.0 for the data, Apache-2.0 for the code beside it; see the publisher",
+        terms="CC BY 4.0 for the data, Apache-2.0 for the accompanying code; see the publisher",
         citation=(
             "Saito, Aihara, Matsutani, Narita (2021). Open Bandit Dataset and Pipeline: towards "
             "realistic and reproducible off-policy evaluation. NeurIPS Datasets and Benchmarks."
@@ -213,7 +213,12 @@ _REGISTRY = MappingProxyType({dataset.name: dataset for dataset in _SETS})
 
 
 def public_datasets() -> Mapping[str, PublicDataset]:
-    """Return all public data sets that churnkit can read, by name.
+    """Return the public data sets by name.
+
+    Returns
+    -------
+    Mapping of str to PublicDataset
+        All data sets that `load` reads.
 
     Examples
     --------
@@ -224,43 +229,42 @@ def public_datasets() -> Mapping[str, PublicDataset]:
 
 
 def fetch(name: str) -> Path:
-    """Find a public data set, or fetch it from its publisher, and check its bytes.
+    """Find or download a public data set and verify its digests.
 
-    The folder ``$CHURNKIT_DATA_DIR/<name>`` is looked at first, then the user's cache, then
-    the publisher's address.
+    Searched in this order: the folder ``$CHURNKIT_DATA_DIR/<name>``, the user's cache, the
+    publisher's address.
 
     Parameters
     ----------
     name
-        One of `public_datasets`.
+        A key of `public_datasets`.
 
     Returns
     -------
     Path
-        The folder that holds all files of the set.
+        Folder with the data set's files.
 
     Raises
     ------
     DatasetUnavailableError
-        If the set is unknown, cannot be reached, or is not the bytes that it should be.
+        If the data set is unknown, cannot be downloaded, or differs from its digest.
     """
     if name not in _REGISTRY:
         raise DatasetUnavailableError(
-            f"no public data set is called '{name}'; known are: {', '.join(_REGISTRY)}"
+            f"unknown data set '{name}'; available: {', '.join(_REGISTRY)}"
         )
     return fetch_dataset(_REGISTRY[name])
 
 
 def load(name: str) -> Any:
-    """Read a public data set, fetching it first where needed.
+    """Read a public data set, downloading it if needed.
 
-    Columns keep the publisher's names and the file's own values: cleaning is left to the
-    contract that reads them.
+    Columns keep the publisher's names and values.
 
     Parameters
     ----------
     name
-        One of `public_datasets`.
+        A key of `public_datasets`.
 
     Returns
     -------
@@ -271,30 +275,30 @@ def load(name: str) -> Any:
     Raises
     ------
     DatasetUnavailableError
-        As `fetch`.
+        If the data set is unknown, cannot be downloaded, or differs from its digest.
     """
     folder = fetch(name)
     return _REGISTRY[name].read(folder)
 
 
 def fetch_dataset(dataset: PublicDataset) -> Path:
-    """Do for any data set what `fetch` does for a registered one."""
-    given = os.environ.get(_DATA_DIR)
-    if given:
-        folder = Path(given) / dataset.name
+    """Find or download a data set and verify its digests; see `fetch`."""
+    data_dir = os.environ.get(_DATA_DIR)
+    if data_dir:
+        folder = Path(data_dir) / dataset.name
         if all((folder / file.path).is_file() for file in dataset.files):
             for file in dataset.files:
-                _check(dataset, folder, file)
+                _verify(dataset, folder, file)
             return folder
     return _download(dataset)
 
 
 def _download(dataset: PublicDataset) -> Path:
-    by_hand = [file.path for file in dataset.files if file.url is None]
-    if by_hand:
+    manual = [file.path for file in dataset.files if file.url is None]
+    if manual:
         raise DatasetUnavailableError(
-            f"the data set '{dataset.name}' ({dataset.title}) must be fetched by hand, as its "
-            f"publisher offers no stable address for {', '.join(by_hand)}. {_mend(dataset)}"
+            f"data set '{dataset.name}' ({dataset.title}) must be downloaded by hand: "
+            f"{', '.join(manual)} has no stable address. {_instructions(dataset)}"
         )
     import pooch
 
@@ -310,22 +314,22 @@ def _download(dataset: PublicDataset) -> Path:
             )
         except (OSError, ValueError) as error:
             raise DatasetUnavailableError(
-                f"the data set '{dataset.name}' ({dataset.title}) is not at hand, and "
-                f"{file.url} did not give the expected {file.path} "
-                f"({type(error).__name__}). {_mend(dataset)}"
+                f"data set '{dataset.name}' ({dataset.title}) is not in {_DATA_DIR}, and "
+                f"{file.url} could not be downloaded as {file.path} ({type(error).__name__}). "
+                f"{_instructions(dataset)}"
             ) from error
     return folder
 
 
-def _mend(dataset: PublicDataset) -> str:
-    places = ", ".join(f"{_DATA_DIR}/{dataset.name}/{file.path}" for file in dataset.files)
+def _instructions(dataset: PublicDataset) -> str:
+    paths = ", ".join(f"{_DATA_DIR}/{dataset.name}/{file.path}" for file in dataset.files)
     return (
-        f"Get it from {dataset.source} (terms: {dataset.terms}), put it under {places}, "
-        f"and set the environment variable {_DATA_DIR}."
+        f"Download it from {dataset.source} (terms: {dataset.terms}), save it as {paths}, and set "
+        f"the environment variable {_DATA_DIR}."
     )
 
 
-def _check(dataset: PublicDataset, folder: Path, file: PublicFile) -> None:
+def _verify(dataset: PublicDataset, folder: Path, file: PublicFile) -> None:
     digest = hashlib.sha256()
     with (folder / file.path).open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
@@ -333,5 +337,6 @@ def _check(dataset: PublicDataset, folder: Path, file: PublicFile) -> None:
     if digest.hexdigest() != file.sha256:
         raise DatasetUnavailableError(
             f"{_DATA_DIR}/{dataset.name}/{file.path} is not the published file: its SHA-256 "
-            f"starts with {digest.hexdigest()[:12]}, not {file.sha256[:12]}. {_mend(dataset)}"
+            f"starts with {digest.hexdigest()[:12]}, not {file.sha256[:12]}. "
+            f"{_instructions(dataset)}"
         )

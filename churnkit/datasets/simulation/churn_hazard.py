@@ -1,4 +1,4 @@
-"""The simulated law of leaving: monthly log-odds, and how a customer's state moves."""
+"""Hazard of churn and transition probabilities of the simulation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["STATES", "TREATMENT_MONTHS", "monthly_hazard", "transitions"]
 
 ENGAGEMENT = ("thriving", "steady", "fading")
 STATES = 6  # engagement, without and with a sync problem: code = 2 * engagement + problem
-TREATMENT_MONTHS = 3  # an action works in its own calendar month and the two after it
+TREATMENT_MONTHS = 3  # duration of an action's effect: its calendar month and the next two
 
 _INTERCEPT = -4.35
 _TENURE_SLOPE = -0.22
@@ -43,19 +43,19 @@ def monthly_hazard(
 ) -> NDArray[np.float64]:
     """Return the probability of leaving within a calendar month.
 
-    ``logit h = intercept + traits + tenure + contract + state``; nobody leaves in the calendar
-    month of joining.
+    ``logit h = intercept + traits + tenure + contract + state``; zero in the calendar month of
+    joining.
 
     Parameters
     ----------
     log_odds
-        What the traits (and an action at work) add; shape (n,) or (n, 1).
+        Log-odds of the traits and of an active action, shape (n,) or (n, 1).
     annual
-        Whether the contract runs for a year; as `log_odds`.
+        True for annual contracts, same shape.
     tenure
-        Calendar months since joining; as `log_odds`.
+        Calendar months since joining, same shape.
     state
-        State codes; broadcasts with `log_odds`.
+        Codes of states; broadcast with `log_odds`.
 
     Returns
     -------
@@ -65,8 +65,8 @@ def monthly_hazard(
     Examples
     --------
     >>> import numpy as np
-    >>> at = np.zeros(3), np.zeros(3, bool), np.array([0, 5, 5]), np.array([2, 2, 3])
-    >>> monthly_hazard(*at).round(3)
+    >>> tenure, state = np.array([0, 5, 5]), np.array([2, 2, 3])
+    >>> monthly_hazard(np.zeros(3), np.zeros(3, bool), tenure, state).round(3)
     array([0.   , 0.01 , 0.049])
     """
     renewal = (tenure % _MONTHS_A_YEAR == 0) & (tenure > 0)
@@ -78,12 +78,12 @@ def monthly_hazard(
 
 
 def transitions() -> NDArray[np.float64]:
-    """Return the chance of each state next month, for those who stay.
+    """Return the transition probabilities of states, given no churn.
 
     Returns
     -------
     numpy.ndarray
-        Shape (2, 6, 6): first for customers who were not onboarded, then for those who were.
+        Shape (2, 6, 6): first for customers who were not onboarded, then for the others.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The truth behind a simulation, computed from its law and not from its draws."""
+"""Ground truth of a simulation, computed exactly from its hazard and transitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from churnkit.core.time import as_moment
 from churnkit.datasets.simulation.history import DAY
 from churnkit.datasets.simulation.population import ACTIONS, GROUPS
-from churnkit.datasets.simulation.survival_walk import Walk
+from churnkit.datasets.simulation.survival_walk import SurvivalWalk
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -26,32 +26,31 @@ __all__ = ["Truth"]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What no company knows about its customers.
+    """Exact churn probabilities, treatment effects and values of simulated customers.
 
-    Everything is exact: a customer's state moves by a known chain and leaves by a known hazard,
-    so probabilities and expectations are sums over the six states, with no draw in them. They
-    hold for what is true of the customer at `as_of`, the unseen state and trait included; a
-    model that sees only tables can at best be right on average.
+    States follow a known Markov chain with a known hazard, so probabilities and expectations are
+    sums over the six states. They are conditional on the hidden state and traits; a model that
+    reads the tables can be right on average at best.
 
     Parameters
     ----------
     customer_id
-        Names, in the order of the table ``customers``; shape (n,).
+        Ids, in the order of the table ``customers``, shape (n,).
     months
-        First moments of the simulated months; shape (months,), ``datetime64[us]``, UTC.
+        Starts of the simulated months, shape (months,), ``datetime64[us]``, UTC.
     hazard
-        Probability of leaving within each calendar month, had no action ever been taken; NaN
-        when not a customer at any time of that month; shape (n, months).
+        Probability of churn within each calendar month without any action; NaN for
+        non-customers; shape (n, months).
     group
-        How each customer responds to actions: ``persuadable``, ``sure thing``, ``lost cause``
-        or ``sleeping dog``; shape (n,).
+        Response to actions: ``persuadable``, ``sure thing``, ``lost cause`` or
+        ``sleeping dog``, shape (n,).
     propensities
-        Probability of each of ``actions`` in each row of the table ``treatments``; shape
+        Probability of each of ``actions`` in each row of the table ``treatments``, shape
         (rows, 4).
     campaign_months
-        Positions in `months` of those that open with a campaign.
+        Indices of the months that start with a campaign.
     actions
-        Names of the actions; the first is doing nothing.
+        Names of the actions; the first is no action.
 
     Examples
     --------
@@ -73,7 +72,7 @@ class Truth:
 
     @classmethod
     def of(cls, customer_id: NDArray[np.str_], population: Population, history: History) -> Truth:
-        """Gather the truth of one simulation."""
+        """Create the ground truth of a simulation."""
         return cls(
             customer_id=customer_id,
             months=history.edges[:-1].astype("datetime64[us]"),
@@ -87,7 +86,12 @@ class Truth:
         )
 
     def active(self, as_of: str | datetime | np.datetime64) -> NDArray[np.bool_]:
-        """Tell who is a customer at `as_of`: joined strictly before it and not gone before it.
+        """Return a mask of the customers at `as_of`, who joined before and had not churned.
+
+        Parameters
+        ----------
+        as_of
+            A time within the simulated months, UTC.
 
         Returns
         -------
@@ -96,9 +100,9 @@ class Truth:
         """
         moment = self._moment(as_of)
         customer, _, start, end = self._history.spells.T
-        found = np.zeros(len(self.customer_id), dtype=bool)
-        found[customer[(start < moment) & (end >= moment)]] = True
-        return found
+        active = np.zeros(len(self.customer_id), dtype=bool)
+        active[customer[(start < moment) & (end >= moment)]] = True
+        return active
 
     def churn_probability(
         self,
@@ -107,31 +111,31 @@ class Truth:
         horizon_days: int = 90,
         action: str | None = None,
     ) -> NDArray[np.float64]:
-        """Return the probability of leaving within `[as_of, as_of + horizon_days)`.
+        """Return the probability of churn within `[as_of, as_of + horizon_days)`.
 
-        Actions that were taken before `as_of` work on until they end; none is taken after it.
-        So this is the probability behind the label of a snapshot whose outcome window holds no
-        campaign, as the default one's.
+        Effects of earlier actions continue until they end; no action is taken later. This is the
+        probability of the label of a snapshot whose outcome window has no campaign, such as the
+        default one.
 
         Parameters
         ----------
         as_of
-            A moment within the simulated months, UTC.
+            A time within the simulated months, UTC.
         horizon_days
             Length of the outcome window in days.
         action
-            One of ``actions``, taken at `as_of` and at work for that calendar month and the two
-            after it, in the place of what was at work; None leaves things as they are.
+            One of ``actions``, taken at `as_of`, with an effect in that calendar month and the
+            next two that replaces earlier effects. None: no new action.
 
         Returns
         -------
         numpy.ndarray
-            Shape (n,); NaN for those who are not customers at `as_of`.
+            Shape (n,); NaN for non-customers at `as_of`.
 
         Raises
         ------
         ChurnkitError
-            If `as_of` lies outside the simulated months, or the action is unknown.
+            If `as_of` is outside the simulated months, or the action is unknown.
         """
         moment = self._moment(as_of)
         until = moment + horizon_days * DAY
@@ -144,20 +148,25 @@ class Truth:
     def effect(
         self, as_of: str | datetime | np.datetime64, *, horizon_days: int = 90
     ) -> NDArray[np.float64]:
-        """Return what each action at `as_of` does to each customer's churn probability.
+        """Return the effect of each action on each customer's churn probability.
 
-        Negative is good: the action prevents churn.
+        Negative effects prevent churn.
+
+        Parameters
+        ----------
+        as_of, horizon_days
+            As in `churn_probability`.
 
         Returns
         -------
         numpy.ndarray
-            Shape (n, 3): churn probability with each of ``actions[1:]`` less that with
-            ``"none"``; NaN for those who are not customers at `as_of`.
+            Shape (n, 3): churn probability with each of ``actions[1:]`` minus that with
+            ``"none"``; NaN for non-customers at `as_of`.
         """
-        nothing = self.churn_probability(as_of, horizon_days=horizon_days, action=ACTIONS[0])
+        control = self.churn_probability(as_of, horizon_days=horizon_days, action=ACTIONS[0])
         return np.column_stack(
             [
-                self.churn_probability(as_of, horizon_days=horizon_days, action=action) - nothing
+                self.churn_probability(as_of, horizon_days=horizon_days, action=action) - control
                 for action in ACTIONS[1:]
             ]
         )
@@ -169,27 +178,26 @@ class Truth:
         months: int = 24,
         monthly_discount: float = 0.0,
     ) -> NDArray[np.float64]:
-        """Return the expected revenue of the next payments, without any action from now on.
+        """Return the expected revenue of the next payments without further actions.
 
-        A customer pays the month's revenue at each month's beginning, if still there; seats
-        come and go with even chances, so the expected revenue of a month is today's.
+        Active customers pay monthly revenue at each month's start. Seats increase and decrease
+        with equal probability, so expected revenue per month is constant.
 
-        ``sum over s = 0 .. months - 1 of mrr * P(there at payment s) / (1 + discount) ** s``
+        ``sum over s = 0 .. months - 1 of mrr * P(active at payment s) / (1 + discount) ** s``
 
         Parameters
         ----------
         as_of
-            A moment within the simulated months; the first payment is the first one at or
-            after it.
+            A time within the simulated months; the first payment is at or after it.
         months
-            How many payments.
+            Number of payments.
         monthly_discount
-            Such as .01 for one per cent a month.
+            Discount rate per month, such as 0.01 for 1%.
 
         Returns
         -------
         numpy.ndarray
-            Money, shape (n,); NaN for those who are not customers at `as_of`.
+            Money, shape (n,); NaN for non-customers at `as_of`.
         """
         walk = self._walk(self._moment(as_of), None)
         paid = np.zeros(len(walk.rows))
@@ -201,12 +209,17 @@ class Truth:
         return self._spread(walk.rows, paid * self.mrr(as_of)[walk.rows])
 
     def mrr(self, as_of: str | datetime | np.datetime64) -> NDArray[np.float64]:
-        """Return the monthly revenue in force just before `as_of`; NaN for non-customers.
+        """Return monthly revenue just before `as_of`.
+
+        Parameters
+        ----------
+        as_of
+            A time within the simulated months, UTC.
 
         Returns
         -------
         numpy.ndarray
-            Money a month, shape (n,).
+            Money per month, shape (n,); NaN for non-customers.
         """
         moment = self._moment(as_of)
         rows = np.flatnonzero(self.active(as_of))
@@ -217,9 +230,9 @@ class Truth:
         seats[customer[recent]] = after[recent]
         return self._spread(rows, seats[rows] * self._population.seat_price[rows])
 
-    def _walk(self, moment: int, action: str | None) -> Walk:
+    def _walk(self, moment: int, action: str | None) -> SurvivalWalk:
         rows = np.flatnonzero(self.active(np.datetime64(moment, "us")))
-        return Walk(self._population, self._history, rows, moment, action)
+        return SurvivalWalk(self._population, self._history, rows, moment, action)
 
     def _spread(self, rows: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
         spread = np.full(len(self.customer_id), np.nan)
@@ -230,7 +243,5 @@ class Truth:
         moment = as_moment(as_of)
         first, end = self._history.edges[[0, -1]].astype("datetime64[us]")
         if not first <= moment <= end:
-            raise ChurnkitError(
-                f"as_of {moment} lies outside the simulated time; choose one from {first} to {end}"
-            )
+            raise ChurnkitError(f"as_of {moment} is outside the simulated period, {first} to {end}")
         return int(moment.astype(np.int64))

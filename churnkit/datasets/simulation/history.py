@@ -1,4 +1,4 @@
-"""What happens to the simulated customers, month after month, all of them at once."""
+"""Simulate the history of all customers, month by month."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.datasets.simulation.population import Population
 
-__all__ = ["DAY", "NEVER", "History", "campaign_months", "play"]
+__all__ = ["DAY", "NEVER", "History", "campaign_months", "simulate_history"]
 
 DAY = 86_400_000_000  # microseconds
 NEVER = np.iinfo(np.int64).max
@@ -36,7 +36,7 @@ _RETURN_CHANCE = 0.012
 _RETURN_AFTER_MONTHS = 2
 _FIRST_CAMPAIGN_MONTH = 3
 _CAMPAIGN_EVERY_MONTHS = 4
-_QUIET_LAST_MONTHS = 6
+_LAST_MONTHS_WITHOUT = 6
 _PROPENSITY_FLOOR = 0.05
 _LOW_USE = 2
 _HIGH_MRR = 150.0
@@ -44,27 +44,25 @@ _HIGH_MRR = 150.0
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All that happened: grids of customers and months, and lists of single happenings.
+    """Simulated history: grids of customers and months, and lists of events.
 
     Parameters
     ----------
     edges
-        Beginnings of the months and the end of the last; microseconds, shape (months + 1,).
+        Starts of the months and the end of the last, in microseconds, shape (months + 1,).
     tenure, state
-        Calendar months since joining, and the state's code; -1 when not a customer; shape
-        (n, months + 1), as they stand at the end too.
+        Calendar months since joining, and code of the state, at each edge; -1 for
+        non-customers; shape (n, months + 1).
     begin, end
-        The part of the month in which the customer was there; microseconds, shape (n, months),
-        as the grids that follow.
+        Active part of the month, in microseconds, shape (n, months), as all grids below.
     hazard
-        Probability of leaving within the month had no action ever been taken; NaN when not a
-        customer.
+        Probability of churn within the month without any action; NaN for non-customers.
     at_work
-        What actions at work add to the month's log-odds.
+        Effect of active actions on the month's log-odds.
     seats
-        Seats at the month's beginning; shape (n, months + 1).
+        Seats at each edge, shape (n, months + 1).
     sessions
-        Times that the product was used.
+        Number of sessions.
     spells
         Columns customer, number, start, end (`NEVER` if running); shape (spells, 4).
     seat_changes
@@ -76,7 +74,7 @@ class History:
     propensities
         Probability of each of `ACTIONS` in each decision; shape (decisions, 4).
     campaigns
-        The months that opened with a campaign.
+        Months that start with a campaign.
     """
 
     edges: NDArray[np.int64]
@@ -97,50 +95,50 @@ class History:
 
     @property
     def months(self) -> int:
-        """How many months were simulated."""
+        """Number of simulated months."""
         return len(self.edges) - 1
 
-    def month_of(self, moment: int) -> int:
-        """Return the number of the month that holds `moment`; the end begins one more."""
-        return int(np.searchsorted(self.edges, moment, side="right")) - 1
+    def month_of(self, time: int) -> int:
+        """Return the index of the month that contains a time."""
+        return int(np.searchsorted(self.edges, time, side="right")) - 1
 
 
 def campaign_months(months: int) -> list[int]:
-    """Return the months that open with a campaign; the last six are quiet.
+    """Return the months that start with a campaign; the last six have none.
 
     Examples
     --------
     >>> campaign_months(24)
     [3, 7, 11, 15]
     """
-    last = months - _QUIET_LAST_MONTHS
+    last = months - _LAST_MONTHS_WITHOUT
     return list(range(_FIRST_CAMPAIGN_MONTH, last, _CAMPAIGN_EVERY_MONTHS))
 
 
-def play(
+def simulate_history(
     population: Population,
     edges: NDArray[np.int64],
     rng: np.random.Generator,
     *,
     campaigns: tuple[int, ...],
 ) -> History:
-    """Play all months between `edges` for all customers, `campaigns` opening some of them."""
-    stage = _Stage(population, edges, rng)
+    """Simulate the months between `edges` for all customers, with campaigns in some."""
+    simulator = _Simulator(population, edges, rng)
     for month in range(len(edges) - 1):
-        stage.arrive(month)
+        simulator.add_customers(month)
         if month in campaigns:
-            stage.campaign(month)
-        stage.leave(month)
-        stage.use(month)
-        stage.raise_tickets(month)
-        stage.change_seats(month)
-        stage.move_on()
-    stage.take_stock(len(edges) - 1)
-    return stage.history(campaigns)
+            simulator.campaign(month)
+        simulator.churn(month)
+        simulator.use_product(month)
+        simulator.raise_tickets(month)
+        simulator.change_seats(month)
+        simulator.change_states()
+    simulator.record_state(len(edges) - 1)
+    return simulator.history(campaigns)
 
 
-class _Stage:
-    """Where everyone stands now; each method is one step of a month."""
+class _Simulator:
+    """Current state of all customers; each method is one step of a month."""
 
     def __init__(
         self, population: Population, edges: NDArray[np.int64], rng: np.random.Generator
@@ -172,8 +170,8 @@ class _Stage:
         self.treatments = _Rows(4)
         self.propensities: list[NDArray[np.float64]] = []
 
-    def arrive(self, month: int) -> None:
-        """Let new customers join, and a few of those who left come back."""
+    def add_customers(self, month: int) -> None:
+        """Add new customers and a few returning ones."""
         people = self.population
         joining = people.join_month == month
         if month == 0:
@@ -185,19 +183,19 @@ class _Stage:
         back = ready & (self.rng.random(len(people)) < _RETURN_CHANCE)
         start = self.edges[month] + self._within(len(people), self._length(month))
         self._begin_spells(back, start, np.full(len(people), month), _START_MIX)
-        self.take_stock(month)
+        self.record_state(month)
         starts = np.where(self.start_month == month, self.spells.column(2, self.spell), 0)
         self.begin[:, month] = np.where(self.active, np.maximum(starts, self.edges[month]), 0)
 
-    def take_stock(self, month: int) -> None:
-        """Write down who is there, and how they stand."""
-        there = self.active
-        self.tenure[there, month] = month - self.start_month[there]
-        self.states[there, month] = self.state[there]
-        self.seats[there, month] = self.current_seats[there]
+    def record_state(self, month: int) -> None:
+        """Record tenure, state and seats of active customers."""
+        active = self.active
+        self.tenure[active, month] = month - self.start_month[active]
+        self.states[active, month] = self.state[active]
+        self.seats[active, month] = self.current_seats[active]
 
     def campaign(self, month: int) -> None:
-        """Choose an action for each customer whom we may contact, by known propensities."""
+        """Choose an action for each customer with consent, by known propensities."""
         people = self.population
         eligible = np.flatnonzero(self.active & people.consent & (month > self.start_month))
         low_use = self.sessions[eligible, month - 1] <= _LOW_USE
@@ -219,8 +217,8 @@ class _Stage:
         self.treatments.add(eligible, months, action, self.spell[eligible])
         self.propensities.append(chance)
 
-    def leave(self, month: int) -> None:
-        """Decide who leaves in this month, and at which moment."""
+    def churn(self, month: int) -> None:
+        """Draw who churns in this month, and when."""
         people, there = self.population, np.flatnonzero(self.active)
         working = month - self.treated_month[there] < TREATMENT_MONTHS
         effect = np.where(working, self.treated_effect[there], 0.0)
@@ -228,7 +226,7 @@ class _Stage:
         traits, annual = people.log_odds[there], people.annual[there]
         tenure, state = month - self.start_month[there], self.state[there]
         self.hazard[there, month] = monthly_hazard(traits, annual, tenure, state)
-        # The effect as stored, so that truth and history share its rounding.
+        # The stored effect, so that ground truth and history share its rounding.
         effect = self.at_work[there, month].astype(np.float64)
         acted = monthly_hazard(traits + effect, annual, tenure, state)
         gone = there[self.rng.random(len(there)) < acted]
@@ -236,15 +234,15 @@ class _Stage:
         self.end[there, month] = self.edges[month + 1]
         self.end[gone, month] = moment
         self.spells.change(self.spell[gone], 3, moment)
-        # A ticket that is open when its customer leaves is closed with the account.
+        # A ticket that is open when its customer churns is closed with the account.
         waiting = self.open_ticket[gone] >= 0
         self.tickets.change(self.open_ticket[gone[waiting]], 2, moment[waiting])
         self.open_ticket[gone] = -1
         self.active[gone] = False
         self.left_month[gone] = month
 
-    def use(self, month: int) -> None:
-        """Let everyone who was there use the product, less when fading or in trouble."""
+    def use_product(self, month: int) -> None:
+        """Draw the sessions of customers, fewer when fading or with a problem."""
         there = np.flatnonzero(self.states[:, month] >= 0)
         share = (self.end[there, month] - self.begin[there, month]) / self._length(month)
         calendar = int(
@@ -254,15 +252,15 @@ class _Stage:
         self.sessions[there, month] = self.rng.poisson(rate * share * _SEASON[calendar % 12])
 
     def raise_tickets(self, month: int) -> None:
-        """Open a ticket where a problem began, and close it where it is over."""
+        """Open tickets for new problems, and close those of solved ones."""
         there = np.flatnonzero(self.states[:, month] >= 0)
         begin, end = self.begin[there, month], self.end[there, month]
         problem = self.state[there] % 2 == 1
         waiting = self.open_ticket[there] >= 0
         luck = self.rng.random(len(there))
         opens = problem & ~waiting & (luck < _TICKET_CHANCE)
-        opened = begin + self._whole(0.4 * self.rng.random(len(there)) * (end - begin))
-        closed = begin + self._whole((0.1 + 7.9 * luck) * DAY)
+        opened = begin + self._floor_seconds(0.4 * self.rng.random(len(there)) * (end - begin))
+        closed = begin + self._floor_seconds((0.1 + 7.9 * luck) * DAY)
         closes = ~problem & waiting & (closed < end)
         self.tickets.change(self.open_ticket[there[closes]], 2, closed[closes])
         self.open_ticket[there[closes]] = -1
@@ -271,7 +269,7 @@ class _Stage:
         self.open_ticket[there[opens]] = np.where(stays[opens], rows, -1)
 
     def change_seats(self, month: int) -> None:
-        """Let those who stay buy or drop a seat, with even chances: the mean stays as it is."""
+        """Add or remove seats with equal probability, so that the mean is constant."""
         able = np.flatnonzero(self.active & (self.current_seats > 1))
         luck = self.rng.random(len(able))
         change = (luck < _SEAT_CHANGE_CHANCE).astype(np.int64)
@@ -280,17 +278,17 @@ class _Stage:
         self.current_seats[able] += change
         begin = self.begin[changing, month]
         span = self.end[changing, month] - begin
-        when = begin + self._whole((0.05 + 0.9 * self.rng.random(len(changing))) * span)
+        when = begin + self._floor_seconds((0.05 + 0.9 * self.rng.random(len(changing))) * span)
         self.seat_changes.add(changing, when, self.current_seats[changing])
 
-    def move_on(self) -> None:
-        """Move everyone who stays to the state of the next month."""
+    def change_states(self) -> None:
+        """Draw the next month's states of active customers."""
         there = np.flatnonzero(self.active)
         rows = self.chain[self.population.onboarded[there].astype(np.int64), self.state[there]]
         self.state[there] = _pick(rows, self.rng.random(len(there)))
 
     def history(self, campaigns: tuple[int, ...]) -> History:
-        """Close the books."""
+        """Return the recorded history."""
         chances = [np.empty((0, len(ACTIONS))), *self.propensities]
         return History(
             edges=self.edges,
@@ -334,17 +332,17 @@ class _Stage:
         return int(self.edges[month + 1] - self.edges[month])
 
     def _within(self, count: int, length: int) -> NDArray[np.int64]:
-        return self._whole(self.rng.random(count) * length)
+        return self._floor_seconds(self.rng.random(count) * length)
 
     @staticmethod
-    def _whole(span: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Cut a span of microseconds to whole seconds."""
+    def _floor_seconds(span: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Round down microseconds to seconds."""
         seconds: NDArray[np.int64] = (span // _SECOND).astype(np.int64)
         return seconds * _SECOND
 
 
 class _Rows:
-    """Rows of whole numbers that are added in blocks and may be changed later."""
+    """Growing table of integers whose rows can be changed."""
 
     def __init__(self, columns: int) -> None:
         self._data = np.empty((columns, 1024), dtype=np.int64)
@@ -353,8 +351,7 @@ class _Rows:
     def add(self, *columns: NDArray[np.int64]) -> NDArray[np.int64]:
         """Append one block and return its row numbers."""
         count = len(columns[0])
-        room = self._data.shape[1]
-        if self._used + count > room:
+        if self._used + count > self._data.shape[1]:
             wider = np.empty((len(self._data), 2 * (self._used + count)), dtype=np.int64)
             wider[:, : self._used] = self._data[:, : self._used]
             self._data = wider
@@ -369,7 +366,7 @@ class _Rows:
         self._data[column, rows] = values
 
     def column(self, column: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Read one column of some rows; a row number of -1 reads anything."""
+        """Read one column of some rows; the value for row -1 is undefined."""
         values: NDArray[np.int64] = self._data[column, rows]
         return values
 
@@ -379,7 +376,7 @@ class _Rows:
 
 
 def _pick(cumulative: NDArray[np.float64], luck: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Draw one column of each row of cumulative chances."""
-    # The last column is everything else, so that rounding in the sum can pick no column beyond.
+    """Draw a column for each row of cumulative probabilities."""
+    # The last column takes the remainder, so that rounding cannot draw a column beyond it.
     picked: NDArray[np.int64] = np.sum(luck[:, np.newaxis] >= cumulative[:, :-1], axis=1)
     return picked

@@ -1,4 +1,4 @@
-"""Who the simulated customers are: the traits that do not change, and what they do to churn."""
+"""Simulated customers: constant traits and their effects on churn."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _STOCK_SHARE = 0.55
 _STOCK_TENURE_MONTHS = 16.0
 _LONGEST_TENURE_MONTHS = 72
 
-# What the traits add to the monthly log-odds of leaving.
+# Effects of traits on the monthly log-odds of churn.
 _PLAN_EFFECT = np.array([0.25, 0.0, -0.3])
 _PAYMENT_EFFECT = np.array([0.0, -0.25, 0.15])
 _NOT_ONBOARDED_EFFECT = 0.55
@@ -50,33 +50,33 @@ _SEGMENT_EFFECT = 1.1
 _GROUP_EFFECT = np.array([0.2, -0.4, 0.35, -0.1])
 _FRAILTY_SPREAD = 0.25
 
-# What an action adds to them while it works, by group; how well each suits a customer scales it.
+# Effect of an active action on the log-odds by group, scaled by how well it suits the customer.
 _GROUP_RESPONSE = np.array([-1.4, 0.0, 0.0, 0.9])
-_DOG_SUIT = np.array([0.0, 1.0, 0.6, 0.35])
+_SLEEPING_DOG_SCALE = np.array([0.0, 1.0, 0.6, 0.35])
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The customers' lasting traits, one entry a customer; categories are codes of the names.
+    """Traits of customers; categories are codes.
 
     Parameters
     ----------
     joined
-        First day with us, microseconds since 1970 (UTC); shape (n,), as all below.
+        Time of joining, in microseconds since 1970 (UTC), shape (n,), as all below.
     join_month
-        The same as a month number, 0 for the first simulated month; negative before it.
+        Month of joining, 0 for the first simulated month; negative before it.
     plan, region, channel, contract, payment, group
         Codes into `PLANS`, `REGIONS`, `CHANNELS`, `CONTRACTS`, `PAYMENTS`, `GROUPS`.
     onboarded, consent
-        Whether the introduction was finished; whether we may contact the customer.
+        True if onboarding was completed; True if contact is allowed.
     seats
-        Seats on the first day.
+        Seats at joining.
     appetite
-        How much this customer uses the product, relative to others in the same state.
+        Usage relative to others in the same state.
     log_odds
-        What all traits together, the unseen one included, add to the monthly log-odds.
+        Effect of all traits, the hidden one included, on the monthly log-odds.
     response
-        What each of `ACTIONS` adds to the log-odds while it works; shape (n, 4).
+        Effect of each of `ACTIONS` on the log-odds while active, shape (n, 4).
     """
 
     joined: NDArray[np.int64]
@@ -96,13 +96,13 @@ class Population:
 
     @property
     def annual(self) -> NDArray[np.bool_]:
-        """Whether the contract runs for a year; shape (n,)."""
+        """True for annual contracts, shape (n,)."""
         annual: NDArray[np.bool_] = self.contract == _ANNUAL
         return annual
 
     @property
     def seat_price(self) -> NDArray[np.float64]:
-        """Money for one seat and month, a multiple of .25; shape (n,)."""
+        """Price per seat and month, a multiple of 0.25, shape (n,)."""
         prices: NDArray[np.float64] = SEAT_PRICES[self.plan]
         return prices
 
@@ -113,7 +113,7 @@ class Population:
 def draw_population(
     customers: int, edges: NDArray[np.int64], rng: np.random.Generator
 ) -> Population:
-    """Draw `customers` customers for the months between `edges` (microseconds, UTC)."""
+    """Draw customers for the months between `edges` (microseconds, UTC)."""
     join_month, joined = _draw_joining(customers, edges, rng)
     plan = rng.choice(3, size=customers, p=[0.45, 0.38, 0.17])
     region = rng.choice(4, size=customers, p=[0.24, 0.30, 0.22, 0.24])
@@ -154,7 +154,7 @@ def draw_population(
 def _draw_joining(
     customers: int, edges: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Some customers are there already; the others come evenly over the simulated months."""
+    """Draw joining times: before the start for some, uniform over the months for others."""
     months = len(edges) - 1
     in_stock = rng.random(customers) < _STOCK_SHARE
     tenure = 1 + np.minimum(
@@ -177,7 +177,7 @@ def _draw_groups(
     onboarded: NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Draw how a customer responds to contact, in part from traits that a model can see."""
+    """Draw response groups, which depend in part on observable traits."""
     annual, debit = contract == _ANNUAL, payment == _DIRECT_DEBIT
     logits = np.zeros((len(contract), len(GROUPS)))
     logits[:, _PERSUADABLE] = 0.4 + 1.1 * ~annual + 0.5 * ~onboarded - 0.8 * debit
@@ -202,5 +202,5 @@ def _response(
     suit[:, 2] = np.where(~annual & (plan != _BUSINESS), 0.95, 0.4)
     suit[:, 3] = np.where(onboarded, 0.3, 1.15)
     dog = (group == _SLEEPING_DOG)[:, np.newaxis]
-    scale: NDArray[np.float64] = np.where(dog, _DOG_SUIT, suit)
+    scale: NDArray[np.float64] = np.where(dog, _SLEEPING_DOG_SCALE, suit)
     return _GROUP_RESPONSE[group][:, np.newaxis] * scale

@@ -1,4 +1,4 @@
-"""A simulated subscription business, whose truth is known."""
+"""Simulate a subscription business with known ground truth."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Simulation", "simulate"]
 
-_FEWEST_MONTHS = 6
-_MOST_CUSTOMERS = 9_999_999
+_MIN_MONTHS = 6
+_MAX_CUSTOMERS = 9_999_999
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """The tables of a simulated company, and the truth behind them.
+    """Tables of a simulated company, and their ground truth.
 
     Parameters
     ----------
     tables
-        ``customers, subscriptions, events, tickets, surveys, treatments``: what the company
-        knows, as ``pyarrow.Table``.
+        ``customers, subscriptions, events, tickets, surveys, treatments``, as
+        ``pyarrow.Table``.
     truth
-        What it does not: hazards, values, effects.
+        Exact hazards, values and effects.
     start, end
-        The simulated time, `[start, end)`, UTC.
+        Simulated period, `[start, end)`, UTC.
     seed
-        The seed that it came from.
+        Seed of the simulation.
     """
 
     tables: Mapping[str, pa.Table] = field(repr=False)
@@ -50,29 +50,28 @@ class Simulation:
     def snapshot(
         self, as_of: str | datetime | np.datetime64 | None = None, *, horizon_days: int | None = 90
     ) -> pa.Table:
-        """Return one flat row for each customer at `as_of`.
+        """Return one row of features for each customer at `as_of`.
 
-        Features are made from rows that happened strictly before `as_of` and were known then;
-        the label ``churned`` says whether the customer left within
-        `[as_of, as_of + horizon_days)`.
+        Features use rows that occurred and were available before `as_of`; the label ``churned``
+        is true for churn within `[as_of, as_of + horizon_days)`.
 
         Parameters
         ----------
         as_of
-            A moment, UTC; the last month's beginning whose outcome window is over at the end
-            of the simulation, if None.
+            A time, UTC. Default: the start of the last month whose outcome window ends within
+            the simulation.
         horizon_days
-            Length of the outcome window; None for a table without label.
+            Days of the outcome window; None for a table without label.
 
         Returns
         -------
         pyarrow.Table
-            As the schema ``schemas/demo.py`` says.
+            Columns of the schema ``schemas/demo.py``.
 
         Raises
         ------
         ChurnkitError
-            If `as_of` lies outside the simulated time, or the outcome window beyond its end.
+            If `as_of` or the outcome window is outside the simulated period.
 
         Examples
         --------
@@ -87,7 +86,7 @@ class Simulation:
     def snapshot_truth(
         self, as_of: str | datetime | np.datetime64 | None = None, *, horizon_days: int = 90
     ) -> pa.Table:
-        """Return the truth about the customers of `snapshot`, in the same order.
+        """Return the ground truth for the customers of `snapshot`, in the same order.
 
         Parameters
         ----------
@@ -97,26 +96,25 @@ class Simulation:
         Returns
         -------
         pyarrow.Table
-            Columns ``customer_id``; ``churn_probability`` within the horizon if nothing more is
-            done; ``group``; ``effect_call, effect_discount, effect_training``: what each action
-            now would add to that probability; ``remaining_value``: expected revenue of the next
-            24 months.
+            Columns ``customer_id``; ``churn_probability`` within the horizon without further
+            actions; ``group``; ``effect_call, effect_discount, effect_training`` on that
+            probability; ``remaining_value``: expected revenue of the next 24 months.
         """
         import pyarrow as pa
 
         moment = self._moment(as_of, None if as_of is not None else horizon_days)
         truth = self.truth
-        there = truth.active(moment)
-        effect = truth.effect(moment, horizon_days=horizon_days)[there]
-        probability = truth.churn_probability(moment, horizon_days=horizon_days)[there]
+        active = truth.active(moment)
+        effect = truth.effect(moment, horizon_days=horizon_days)[active]
+        probability = truth.churn_probability(moment, horizon_days=horizon_days)[active]
         columns: dict[str, Any] = {
-            "customer_id": pa.array(truth.customer_id[there].tolist()),
+            "customer_id": pa.array(truth.customer_id[active].tolist()),
             "churn_probability": pa.array(probability),
-            "group": pa.array(truth.group[there].tolist()),
+            "group": pa.array(truth.group[active].tolist()),
         }
         for position, action in enumerate(truth.actions[1:]):
             columns[f"effect_{action}"] = pa.array(effect[:, position])
-        columns["remaining_value"] = pa.array(truth.remaining_value(moment)[there])
+        columns["remaining_value"] = pa.array(truth.remaining_value(moment)[active])
         return pa.table(columns)
 
     def _moment(
@@ -130,14 +128,14 @@ class Simulation:
             moment = as_moment(as_of)
         if not self.start < moment <= self.end:
             raise ChurnkitError(
-                f"as_of {moment} lies outside the simulated time; choose one after {self.start} "
-                f"and not after {self.end}"
+                f"as_of {moment} is outside the simulated period, after {self.start} up to "
+                f"{self.end}"
             )
         if moment + horizon > self.end:
             raise ChurnkitError(
-                f"the outcome window of {horizon_days} days from {moment} runs past the end of "
-                f"the simulated time, {self.end}: who left is not known yet. Choose an earlier "
-                "as_of, a shorter horizon, or horizon_days=None for a table without label"
+                f"the outcome window of {horizon_days} days from {moment} ends after the "
+                f"simulated period, {self.end}: choose an earlier as_of, a shorter horizon, or "
+                "horizon_days=None for a table without label"
             )
         return moment
 
@@ -150,50 +148,48 @@ def simulate(
     start: str = "2024-01-01",
     campaigns: bool = True,
 ) -> Simulation:
-    """Simulate a business that sells a tool for teams by the seat and month.
+    """Simulate a business that sells a tool for teams, priced per seat and month.
 
-    About 55% of the customers are there at the start and the others join evenly; one in four
-    leaves within a year; a few come back. A hidden engagement (thriving, steady, fading)
-    decides how much a customer uses the product, how likely surveys are answered, and how
-    well; so use goes down in the months before a customer leaves. Past campaigns (every fourth
-    month, none in the last six) chose actions by known propensities that depend on use, open
-    tickets, revenue and contract; an action adds to the log-odds of leaving for three months,
-    by how the customer responds.
+    About 55% of customers are active at the start and the others join uniformly; one in four
+    churns within a year; a few return. A hidden engagement state (thriving, steady, fading)
+    determines usage, survey response rates and scores, so usage falls in the months before
+    churn. Campaigns (every fourth month, none in the last six) chose actions by known
+    propensities that depend on usage, open tickets, revenue and contract. An action changes the
+    log-odds of churn for three months, depending on the customer's response group.
 
-    Planted, to be found again:
+    Planted effects:
 
-    - **a driver**: a sync problem (3-5% of customers a month run into one, and it lasts three
-      months on average) multiplies the odds of leaving by five; it shows as a ticket that
-      stays open.
-    - **a theme**: customers with that problem write about ``sync`` in most of their texts,
+    - **a driver**: a sync problem (3-5% of customers per month, lasting three months on average)
+      multiplies the odds of churn by five; it shows as a ticket that stays open.
+    - **a topic**: customers with that problem write about ``sync`` in most of their texts,
       others in one of twenty-five.
     - **a segment**: ``Starter`` customers from the ``marketplace`` have three times the odds of
-      leaving.
+      churn.
 
-    The monthly hazard is logistic in the state, so the truth is exact; see `Truth`.
+    The monthly hazard is logistic in the state, so the ground truth is exact; see `Truth`.
 
     Parameters
     ----------
     customers
-        How many, 1 to 9,999,999.
+        Number of customers, 1 to 9,999,999.
     months
-        How many calendar months, 6 or more.
+        Number of calendar months, at least 6.
     seed
-        The same seed gives the same bytes.
+        Seed; the same seed gives the same bytes.
     start
         First day of the first month.
     campaigns
-        Whether there are any; without them no customer was ever treated.
+        False for a history without treatments.
 
     Returns
     -------
     Simulation
-        Tables, truth and snapshots. Amounts are multiples of .25, times are UTC.
+        Tables, ground truth and snapshots. Amounts are multiples of 0.25, times are UTC.
 
     Raises
     ------
     ChurnkitError
-        If an argument is out of its range.
+        If an argument is out of range.
 
     Examples
     --------
@@ -204,38 +200,38 @@ def simulate(
     (500, 12)
     """
     from churnkit.datasets.simulation.ground_truth import Truth
-    from churnkit.datasets.simulation.history import campaign_months, play
+    from churnkit.datasets.simulation.history import campaign_months, simulate_history
     from churnkit.datasets.simulation.population import draw_population
-    from churnkit.datasets.simulation.tables import customer_names, make_tables
+    from churnkit.datasets.simulation.tables import build_tables, customer_ids
 
-    first = _checked(customers, months, start)
+    first = _first_month(customers, months, start)
     edges = (
         (first + np.arange(months + 1).astype("timedelta64[M]"))
         .astype("datetime64[us]")
         .astype(np.int64)
     )
-    # One stream for each part: a change in one leaves the others' draws as they are.
+    # Separate streams, so that a change in one part keeps the draws of the others.
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3)]
     population = draw_population(customers, edges, streams[0])
-    opened = tuple(campaign_months(months)) if campaigns else ()
-    history = play(population, edges, streams[1], campaigns=opened)
-    names = customer_names(customers)
+    campaign = tuple(campaign_months(months)) if campaigns else ()
+    history = simulate_history(population, edges, streams[1], campaigns=campaign)
+    ids = customer_ids(customers)
     return Simulation(
-        tables=make_tables(names, population, history, streams[2]),
-        truth=Truth.of(names, population, history),
+        tables=build_tables(ids, population, history, streams[2]),
+        truth=Truth.of(ids, population, history),
         start=edges[0].astype("datetime64[us]"),
         end=edges[-1].astype("datetime64[us]"),
         seed=seed,
     )
 
 
-def _checked(customers: int, months: int, start: str) -> np.datetime64:
-    if not 1 <= customers <= _MOST_CUSTOMERS:
-        raise ChurnkitError(f"customers is {customers}; choose 1 to {_MOST_CUSTOMERS:,}")
-    if months < _FEWEST_MONTHS:
-        raise ChurnkitError(f"months is {months}; choose {_FEWEST_MONTHS} or more")
+def _first_month(customers: int, months: int, start: str) -> np.datetime64:
+    if not 1 <= customers <= _MAX_CUSTOMERS:
+        raise ChurnkitError(f"customers must be 1 to {_MAX_CUSTOMERS:,}, got {customers}")
+    if months < _MIN_MONTHS:
+        raise ChurnkitError(f"months must be at least {_MIN_MONTHS}, got {months}")
     day = as_moment(start)
     month: np.datetime64 = day.astype("datetime64[M]")
     if month.astype("datetime64[us]") != day:
-        raise ChurnkitError(f"start is {day}; choose the first day of a month")
+        raise ChurnkitError(f"start must be the first day of a month, got {day}")
     return month

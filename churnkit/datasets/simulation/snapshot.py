@@ -1,4 +1,4 @@
-"""One flat row for each customer at a moment, from the simulated tables alone."""
+"""Features of each customer at a time, from the simulated tables."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ _Columns = dict[str, Any]
 def flat_snapshot(
     tables: Mapping[str, pa.Table], as_of: np.datetime64, horizon_days: int | None
 ) -> pa.Table:
-    """Return a row for each customer at `as_of`, from rows that happened and were known before.
+    """Return a row for each customer at `as_of`, from rows available before.
 
     Parameters
     ----------
     tables
-        The six tables of a simulation.
+        Tables of a simulation.
     as_of
-        The moment, UTC.
+        A time, UTC.
     horizon_days
-        Length of the outcome window `[as_of, as_of + horizon_days)`; None for no label.
+        Days of the outcome window `[as_of, as_of + horizon_days)`; None for no label.
 
     Returns
     -------
     pyarrow.Table
-        In the order of the table ``customers``.
+        Rows in the order of the table ``customers``.
     """
     moment = int(as_of.astype("datetime64[us]").astype(np.int64))
     reader = _Reader(tables, moment)
-    there, columns, ended = _subscription(reader)
+    active, columns, ended = _subscription(reader)
     columns |= _use(reader) | _tickets(reader) | _answers(reader) | _contacts(reader)
     count = reader.count
     customers = tables["customers"]
-    known = [name for name in customers.column_names if not name.endswith("_at")]
-    rows: _Columns = {name: customers[name] for name in known}
+    constant = [name for name in customers.column_names if not name.endswith("_at")]
+    rows: _Columns = {name: customers[name] for name in constant}
     rows["as_of"] = pa.array(np.full(count, moment)).view(pa.timestamp("us", tz="UTC"))
     rows |= columns
     if horizon_days is not None:
         rows["churned"] = pa.array(ended < moment + horizon_days * _DAY)
     table = pa.table(rows).select([*_ORDER, *(["churned"] if horizon_days is not None else [])])
-    return table.filter(pa.array(there)).combine_chunks()
+    return table.filter(pa.array(active)).combine_chunks()
 
 
 _ORDER = (
@@ -90,7 +90,7 @@ _ORDER = (
 
 
 class _Reader:
-    """The rows of each table that were known strictly before a moment."""
+    """Rows of each table that were available strictly before a time."""
 
     def __init__(self, tables: Mapping[str, pa.Table], moment: int) -> None:
         self.tables, self.moment = tables, moment
@@ -98,27 +98,27 @@ class _Reader:
         self.count = len(self.customers)
 
     def rows(self, name: str, time: str, days: int | None = None) -> pa.Table:
-        """Return rows that happened in the last `days` days and were known; all if None."""
+        """Return available rows of the last `days` days; all if None."""
         table = self.tables[name]
-        known = pc.and_(self._before(table[time]), self._before(table["available_at"]))
+        available = pc.and_(self._before(table[time]), self._before(table["available_at"]))
         if days is not None:
-            known = pc.and_(known, pc.greater_equal(table[time], self._at(-days * _DAY)))
-        return table.filter(known)
+            available = pc.and_(available, pc.greater_equal(table[time], self._at(-days * _DAY)))
+        return table.filter(available)
 
     def customer(self, rows: pa.Table) -> _Ints:
-        """Return the customer's position for each row."""
-        found = pc.index_in(rows["customer_id"], self.customers)
-        positions: _Ints = found.to_numpy().astype(np.int64)
+        """Return the customer's index for each row."""
+        index = pc.index_in(rows["customer_id"], self.customers)
+        positions: _Ints = index.to_numpy().astype(np.int64)
         return positions
 
     def times(self, rows: pa.Table, name: str) -> _Ints:
-        """Return a time column as microseconds; null is the largest number."""
+        """Return a time column as microseconds; null becomes the maximum."""
         never = np.iinfo(np.int64).max
         values: _Ints = rows[name].cast(pa.int64()).fill_null(never).to_numpy()
         return values
 
     def per_customer(self, customer: _Ints, weight: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Count rows for each customer, or sum a weight."""
+        """Count rows per customer, or sum a weight."""
         return np.bincount(customer, weight, minlength=self.count)
 
     def _at(self, offset: int) -> pa.Scalar:
@@ -129,14 +129,14 @@ class _Reader:
 
 
 def _subscription(reader: _Reader) -> tuple[NDArray[np.bool_], _Columns, _Ints]:
-    """Return who is there, what they have, and when they leave (the largest number if never)."""
+    """Return active customers, their subscription, and when it ends (the maximum if never)."""
     table = reader.rows("subscriptions", "started_at")
     ended = reader.times(table, "ended_at")
     running = np.flatnonzero(ended >= reader.moment)
     position = np.full(reader.count, -1)
     position[reader.customer(table)[running]] = running
-    there = position >= 0
-    row = pa.array(position, mask=~there)
+    active = position >= 0
+    row = pa.array(position, mask=~active)
     now = table.take(row)
     columns: _Columns = {
         name: now[name] for name in ("plan", "contract", "payment", "seats", "mrr")
@@ -146,11 +146,11 @@ def _subscription(reader: _Reader) -> tuple[NDArray[np.bool_], _Columns, _Ints]:
     annual = pc.equal(now["contract"], "Annual").fill_null(False).to_numpy()
     columns["tenure_months"] = pa.array(tenure)
     columns["months_to_renewal"] = pa.array(-tenure % 12, mask=~annual)
-    return there, columns, _spell_ends(reader, now)
+    return active, columns, _spell_ends(reader, now)
 
 
 def _spell_starts(reader: _Reader, now: pa.Table) -> _Ints:
-    """Return when the running subscription began: its first version, before any seat change."""
+    """Return when the running subscription began, before any change of seats."""
     table = reader.rows("subscriptions", "started_at")
     first = table.filter(pc.equal(table["version"], 1))
     row = pc.index_in(now["subscription_id"], first["subscription_id"].combine_chunks())
@@ -161,7 +161,7 @@ def _spell_starts(reader: _Reader, now: pa.Table) -> _Ints:
 
 
 def _spell_ends(reader: _Reader, now: pa.Table) -> _Ints:
-    """Return when the running subscription is cancelled, known only later: this is the label."""
+    """Return when the running subscription is cancelled, for the label."""
     table = reader.tables["subscriptions"]
     last = table.filter(pc.equal(table["end_reason"], "cancelled"))
     row = pc.index_in(now["subscription_id"], last["subscription_id"].combine_chunks())
@@ -227,7 +227,7 @@ def _answers(reader: _Reader) -> _Columns:
     columns: _Columns = {}
     for name in ("nps", "csat"):
         rows = np.flatnonzero((kind == name.upper()) & (answered < reader.moment))
-        # In order of time, so that the last answer is the one that stays.
+        # Sorted by time, so that the last answer overwrites earlier ones.
         rows = rows[np.argsort(answered[rows], kind="stable")]
         last = np.full(reader.count, -1)
         last[customer[rows]] = score[rows]

@@ -1,4 +1,4 @@
-"""Exact chances of what is still to come, walked month by month over the hidden states."""
+"""Exact probabilities of the future, computed month by month over the hidden states."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from churnkit.datasets.simulation.history import History
     from churnkit.datasets.simulation.population import Population
 
-__all__ = ["Walk"]
+__all__ = ["SurvivalWalk"]
 
 
-class Walk:
-    """The chances of some customers to be there, in each state, from a moment on.
+class SurvivalWalk:
+    """Probabilities of customers to be active in each state, from a time on.
 
     Parameters
     ----------
     population, history
-        Of the simulation.
+        Population and history of the simulation.
     rows
-        The customers, all of them there at `moment`; shape (k,).
+        Indices of customers who are active at `moment`, shape (k,).
     moment
-        Where the walk starts; microseconds, UTC.
+        Start of the walk, in microseconds, UTC.
     action
-        One of `ACTIONS`, taken at `moment`; None leaves at work what is at work.
+        One of `ACTIONS`, taken at `moment`; None continues effects of earlier actions.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class Walk:
         action: str | None,
     ) -> None:
         if action is not None and action not in ACTIONS:
-            raise ChurnkitError(f"no action is called '{action}'; known are: {', '.join(ACTIONS)}")
+            raise ChurnkitError(f"unknown action '{action}'; available: {', '.join(ACTIONS)}")
         self.rows, self.now = rows, moment
         self._first_month = self._month = history.month_of(moment)
         self._origin = history.edges[0].astype("datetime64[us]").astype("datetime64[M]")
@@ -62,8 +62,8 @@ class Walk:
         self._onboarded = population.onboarded[rows]
         self._tenure = history.tenure[rows, self._month].astype(np.int64)
         self._chain = transitions()
-        self._chance = np.zeros((len(rows), STATES))
-        self._chance[np.arange(len(rows)), history.state[rows, self._month]] = 1.0
+        self._probability = np.zeros((len(rows), STATES))
+        self._probability[np.arange(len(rows)), history.state[rows, self._month]] = 1.0
         if action is None:
             self._effect, self._effect_ends = self._carried_over(history)
         else:
@@ -72,20 +72,19 @@ class Walk:
 
     @property
     def month_begins(self) -> int:
-        """First moment of the month where the walk stands."""
+        """Start of the current month."""
         return self._edge(self._month)
 
     def alive(self) -> NDArray[np.float64]:
-        """Return the probability of still being there; shape (k,)."""
-        there: NDArray[np.float64] = self._chance.sum(axis=1)
-        return there
+        """Return the probability of being active, shape (k,)."""
+        active: NDArray[np.float64] = self._probability.sum(axis=1)
+        return active
 
     def step(self, until: int | None = None) -> NDArray[np.float64]:
-        """Walk to the next month, or to `until`; return the probability of leaving on the way.
+        """Advance to the next month or to `until`, and return the probability of churn.
 
-        Those who leave within a month do so at any moment of it with equal chance, so of the
-        month's hazard `h` the part `[a, b)` of the month holds `h (b - a) / (1 - h a)` for
-        those who are there at `a`.
+        Churn is uniform within a month of hazard `h`, so customers who are active at `a` churn in
+        the part `[a, b)` of the month with probability `h (b - a) / (1 - h a)`.
         """
         begin, end = self._edge(self._month), self._edge(self._month + 1)
         stop = end if until is None else min(end, until)
@@ -97,27 +96,27 @@ class Walk:
             (self._tenure + self._month - self._first_month)[:, np.newaxis],
             np.arange(STATES),
         )
-        leaving = self._chance * hazard * (to - at) / (1.0 - hazard * at)
-        self._chance -= leaving
+        leaving = self._probability * hazard * (to - at) / (1.0 - hazard * at)
+        self._probability -= leaving
         self.now = stop
         if stop == end:
-            self._move_on()
+            self._change_states()
         left: NDArray[np.float64] = leaving.sum(axis=1)
         return left
 
     def _carried_over(self, history: History) -> tuple[NDArray[np.float64], int]:
-        """Return the effect of actions before the start, and the month in which it is over."""
-        begun = [month for month in history.campaigns if history.edges[month] < self.now]
-        ends = begun[-1] + TREATMENT_MONTHS if begun else 0
+        """Return the effect of earlier actions, and the month in which it ends."""
+        started = [month for month in history.campaigns if history.edges[month] < self.now]
+        ends = started[-1] + TREATMENT_MONTHS if started else 0
         if self._first_month >= ends:
             return np.zeros(len(self.rows)), 0
         return history.at_work[self.rows, self._first_month].astype(np.float64), ends
 
-    def _move_on(self) -> None:
+    def _change_states(self) -> None:
         self._month += 1
         for kind in (0, 1):
             rows = self._onboarded == bool(kind)
-            self._chance[rows] = self._chance[rows] @ self._chain[kind]
+            self._probability[rows] = self._probability[rows] @ self._chain[kind]
 
     def _edge(self, month: int) -> int:
         return int(

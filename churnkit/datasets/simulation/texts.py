@@ -1,7 +1,6 @@
-"""What simulated customers write: short texts made of phrases with a theme.
+"""Texts of simulated customers, composed of phrases on a topic.
 
-The planted theme is ``sync``: customers whose data fail to sync write about it, and they leave
-far more often than others.
+The planted topic is ``sync``: customers with a sync problem write about it, and churn more often.
 """
 
 from __future__ import annotations
@@ -76,16 +75,16 @@ _CLOSINGS = (
 )
 _BODIES_A_THEME = 6
 _GOOD, _BAD = 1, 0
-# Positions within each theme of bodies that a happy customer would write.
+# Indices of the positive phrases in each theme.
 _HAPPY = {"support": (2, 3), "ease of use": (0, 1, 2, 3), "reports": (0, 1, 3)}
 
-# Chance of each of THEMES: with a sync problem; otherwise.
+# Probability of each of THEMES: with a sync problem, and without.
 _WITH_PROBLEM = np.array([0.72, 0.08, 0.12, 0.04, 0.04])
 _OTHERWISE = np.array([0.04, 0.24, 0.20, 0.30, 0.22])
 
 
 def all_texts() -> list[str]:
-    """Return every text that a customer can write, in the order of the codes of `draw_texts`."""
+    """Return all texts, in the order of the codes of `draw_texts`."""
     return [
         f"{opening}{body}{closing}"[:1].upper() + f"{opening}{body}{closing}"[1:]
         for bodies in _BODIES.values()
@@ -98,16 +97,16 @@ def all_texts() -> list[str]:
 def draw_texts(
     problem: NDArray[np.bool_], happy: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draw a text for each customer; a code into `all_texts`.
+    """Draw a text for each customer, as an index of `all_texts`.
 
     Parameters
     ----------
     problem
-        Whether the customer has a sync problem; shape (n,).
+        True for customers with a sync problem, shape (n,).
     happy
-        Whether the answer's score was good; shape (n,).
+        True for good scores, shape (n,).
     rng
-        Source of chance.
+        Random generator.
     """
     luck = rng.random(len(problem))
     cumulative = np.where(problem[:, np.newaxis], np.cumsum(_WITH_PROBLEM), np.cumsum(_OTHERWISE))
@@ -122,7 +121,7 @@ def draw_texts(
 
 
 def _bodies() -> NDArray[np.int64]:
-    """Return positions of bodies by theme and mood, repeated to 60 so that each is as likely."""
+    """Return indices of phrases by theme and mood, repeated to 60 for equal probabilities."""
     table = np.zeros((len(THEMES), 2, 60), dtype=np.int64)
     for row, theme in enumerate(THEMES):
         happy = _HAPPY.get(theme, ())

@@ -1,4 +1,4 @@
-"""What simulated customers say: tickets to the help desk, and answers to surveys."""
+"""Support tickets and surveys of simulated customers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from churnkit.datasets.simulation.arrow_columns import made_late, named, numbered, timestamps
+from churnkit.datasets.simulation.arrow_columns import delay_some, row_ids, to_names, to_timestamps
 from churnkit.datasets.simulation.history import DAY, NEVER, History
 from churnkit.datasets.simulation.texts import all_texts, draw_texts
 
@@ -36,11 +36,11 @@ _HAPPY_FROM = np.array([5, 4, 8])
 
 
 def tickets_table(customers: pa.Array, history: History, rng: np.random.Generator) -> pa.Table:
-    """Make the tickets: those of sync problems, and everyday ones."""
+    """Build the tickets of sync problems and of other topics."""
     customer, opened, closed = history.problem_tickets.T
     sync = rng.random(len(customer)) < _PROBLEM_IS_SYNC
     topic = np.where(sync, _SYNC, TOPICS.index("performance"))
-    cell, moment = _everyday_moments(history, rng)
+    cell, moment = _other_ticket_times(history, rng)
     days = np.minimum(rng.lognormal(0.3, 0.7, len(cell)), 12.0)
     solved = moment + (days * DAY // _SECOND).astype(np.int64) * _SECOND
     solved[solved >= history.edges[-1]] = NEVER
@@ -51,17 +51,17 @@ def tickets_table(customers: pa.Array, history: History, rng: np.random.Generato
     topic = np.concatenate([topic, np.minimum(other, len(TOPICS) - 1)])
     order = np.lexsort((customer, opened))
     opened = opened[order]
-    available = made_late(opened, rng)
-    # A late row cannot be closed before it is known.
+    available = delay_some(opened, rng)
+    # A delayed row becomes available before it is closed.
     available = np.minimum(available, closed[order])
     table = pa.table(
         {
-            "ticket_id": numbered("T", len(order)),
+            "ticket_id": row_ids("T", len(order)),
             "customer_id": customers.take(pa.array(customer[order])),
-            "topic": named(TOPICS, topic[order]),
-            "opened_at": timestamps(opened),
-            "closed_at": timestamps(closed[order]),
-            "available_at": timestamps(available),
+            "topic": to_names(TOPICS, topic[order]),
+            "opened_at": to_timestamps(opened),
+            "closed_at": to_timestamps(closed[order]),
+            "available_at": to_timestamps(available),
         }
     )
     return table.filter(pa.array(available < history.edges[-1]))
@@ -70,7 +70,7 @@ def tickets_table(customers: pa.Array, history: History, rng: np.random.Generato
 def surveys_table(
     customers: pa.Array, tickets: pa.Table, history: History, rng: np.random.Generator
 ) -> pa.Table:
-    """Make the surveys: NPS each quarter, CSAT or CES after a ticket; most go unanswered."""
+    """Build the surveys: NPS per quarter, CSAT or CES after a ticket; most are unanswered."""
     nps = _nps_surveys(history, rng)
     after = _ticket_surveys(customers, tickets, history, rng)
     customer, kind, sent, score, problem = (
@@ -89,14 +89,14 @@ def surveys_table(
     text = draw_texts(problem == 1, score >= _HAPPY_FROM[kind], rng)
     return pa.table(
         {
-            "survey_id": numbered("V", len(order)),
+            "survey_id": row_ids("V", len(order)),
             "customer_id": customers.take(pa.array(customer)),
-            "kind": named(SURVEYS, kind),
-            "sent_at": timestamps(sent),
-            "answered_at": timestamps(answered),
+            "kind": to_names(SURVEYS, kind),
+            "sent_at": to_timestamps(sent),
+            "answered_at": to_timestamps(answered),
             "score": pa.array(score, mask=silent),
             "text": pa.array(all_texts()).take(pa.array(text, mask=wordless)),
-            "available_at": timestamps(sent),
+            "available_at": to_timestamps(sent),
         }
     )
 
@@ -105,7 +105,7 @@ _Surveys = tuple[NDArray[np.int64], ...]
 
 
 def _nps_surveys(history: History, rng: np.random.Generator) -> _Surveys:
-    """Return customer, kind, moment, score, and the problem: 0 no, 1 yes, -1 no answer."""
+    """Return customer, kind, time, score, and problem: 0 no, 1 yes, -1 unanswered."""
     months = history.months
     state = history.state[:, :months].ravel().astype(np.int64)
     cell = np.flatnonzero((state >= 0) & (history.tenure[:, :months].ravel() > 0))
@@ -126,9 +126,9 @@ def _nps_surveys(history: History, rng: np.random.Generator) -> _Surveys:
 def _ticket_surveys(
     customers: pa.Array, tickets: pa.Table, history: History, rng: np.random.Generator
 ) -> _Surveys:
-    """Return the same five columns for tickets that were closed."""
-    asked_by_end = pa.scalar(int(history.edges[-1]) - _HOUR).cast(tickets["closed_at"].type)
-    tickets = tickets.filter(pc.less(tickets["closed_at"], asked_by_end))
+    """Return the same five columns for closed tickets."""
+    last_closed = pa.scalar(int(history.edges[-1]) - _HOUR).cast(tickets["closed_at"].type)
+    tickets = tickets.filter(pc.less(tickets["closed_at"], last_closed))
     customer = pc.index_in(tickets["customer_id"], customers).to_numpy().astype(np.int64)
     sent = tickets["closed_at"].to_numpy().astype(np.int64) + _HOUR
     opened = tickets["opened_at"].to_numpy().astype(np.int64)
@@ -142,10 +142,10 @@ def _ticket_surveys(
     return customer, kind, sent, score, np.where(answers, problem, -1)
 
 
-def _everyday_moments(
+def _other_ticket_times(
     history: History, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return cells of the customer-month grid, and moments within them."""
+    """Return cells of the customer-month grid, and times within them."""
     begin, end = history.begin.ravel(), history.end.ravel()
     share = (end - begin) / np.tile(np.diff(history.edges), len(history.seats))
     counts = rng.poisson(_OTHER_TICKETS_A_MONTH * share)

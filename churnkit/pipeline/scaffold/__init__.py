@@ -1,4 +1,4 @@
-"""A first project from a person's own files: schema, recipe and service, guessed and marked."""
+"""Create a project from data files: schema, recipe and service, inferred and marked for review."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python as a person would have typed it: calls that fit the line, or one argument a line."""
+"""Format Python calls and literals within a line length, as ruff does."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _LINE = 100
 
 
 class Code(str):
-    """Python that is written already."""
+    """Formatted Python code."""
 
     __slots__ = ()
 
 
 def literal(value: Any) -> str:
-    """Write a value as Python; text in double quotes.
+    """Format a value as a Python literal, with text in double quotes.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def literal(value: Any) -> str:
 
 
 def _pairs(value: Mapping[str, Any]) -> list[str]:
-    return [f"{literal(name)}: {literal(one)}" for name, one in value.items()]
+    return [f"{literal(key)}: {literal(item)}" for key, item in value.items()]
 
 
 def call(
@@ -54,7 +54,7 @@ def call(
     indent: int = 0,
     after: str = "",
 ) -> str:
-    """Write ``before function(...)after`` within the line, or broken where it is too long.
+    """Format ``before function(...)after`` in one line, or broken at its arguments.
 
     Examples
     --------
@@ -64,12 +64,12 @@ def call(
     parts: list[tuple[str, Any]] = [("", value) for value in arguments]
     parts += [(f"{name}=", value) for name, value in (settings or {}).items()]
     margin = " " * indent
-    written = [f"{name}{literal(value)}" for name, value in parts]
+    formatted = [f"{name}{literal(value)}" for name, value in parts]
     opened = f"{margin}{before}{function}("
-    one = f"{opened}{', '.join(written)}){after}"
-    if len(one) <= _LINE:
-        return one
-    inner = f"{margin}    {', '.join(written)}"
+    line = f"{opened}{', '.join(formatted)}){after}"
+    if len(line) <= _LINE:
+        return line
+    inner = f"{margin}    {', '.join(formatted)}"
     if len(inner) <= _LINE:
         return f"{opened}\n{inner}\n{margin}){after}"
     lines = [_line(name, value, indent + 4) for name, value in parts]
@@ -78,9 +78,9 @@ def call(
 
 def _line(name: str, value: Any, indent: int) -> str:
     margin = " " * indent
-    one = f"{margin}{name}{literal(value)},"
-    if len(one) <= _LINE or not isinstance(value, (dict, list)):
-        return one
+    line = f"{margin}{name}{literal(value)},"
+    if len(line) <= _LINE or not isinstance(value, (dict, list)):
+        return line
     if isinstance(value, dict):
         items = "\n".join(f"{margin}    {pair}," for pair in _pairs(value))
         return f"{margin}{name}{{\n{items}\n{margin}}},"

@@ -1,4 +1,4 @@
-"""What a column of an unknown table holds: its distinct texts, and how often each stands there."""
+"""Profile of a column: type, distinct texts and their counts."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from churnkit.contracts.parsing.scalars import BLANKS, to_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Facts", "facts_of"]
+__all__ = ["ColumnProfile", "profile_column"]
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What was found in one column.
+class ColumnProfile:
+    """Distinct values of a column.
 
     Parameters
     ----------
     name
-        As the table spells it.
+        Name of the column in the table.
     kind
-        ``text``, or by the table's own types ``number``, ``boolean``, ``date`` or ``other``.
+        ``text``, or by the table's types ``number``, ``boolean``, ``date`` or ``other``.
     texts
-        The distinct values as trimmed text, without blank ones.
+        Distinct values as trimmed text, without blank ones.
     counts
-        How many rows have each, the same length.
+        Number of rows with each text, shape (len(texts),).
     rows
-        How many rows there are.
+        Number of rows.
     """
 
     name: str
@@ -42,45 +42,45 @@ class Facts:
     rows: int
 
     @property
-    def known(self) -> int:
-        """How many rows have a value."""
+    def filled(self) -> int:
+        """Number of rows with a value."""
         return int(self.counts.sum())
 
     @property
     def missing(self) -> int:
-        """How many rows have none."""
-        return self.rows - self.known
+        """Number of rows without a value."""
+        return self.rows - self.filled
 
     @property
     def distinct(self) -> int:
-        """How many different values there are."""
+        """Number of distinct values."""
         return len(self.texts)
 
     def rows_with(self, texts: set[str]) -> int:
-        """Count the rows whose text is one of these."""
+        """Count the rows with one of these texts."""
         return int(sum(n for text, n in zip(self.texts, self.counts, strict=True) if text in texts))
 
 
-def facts_of(name: str, chunked: pa.ChunkedArray) -> Facts:
-    """Look at one column.
+def profile_column(name: str, chunked: pa.ChunkedArray) -> ColumnProfile:
+    """Profile a column.
 
     Examples
     --------
-    >>> facts = facts_of("plan", pa.chunked_array([["a", "b ", "", "a"]]))
-    >>> facts.texts, facts.counts.tolist(), facts.missing
+    >>> profile = profile_column("plan", pa.chunked_array([["a", "b ", "", "a"]]))
+    >>> profile.texts, profile.counts.tolist(), profile.missing
     (('a', 'b'), [2, 1], 1)
     """
     array = one_array(chunked)
     kind = _kind(array.type)
     values, index = distinct_values(array)
-    held = np.bincount(index, minlength=len(values))
+    value_counts = np.bincount(index, minlength=len(values))
     counts: dict[str, int] = {}
-    for value, count in zip(values, held, strict=True):
+    for value, count in zip(values, value_counts, strict=True):
         text = None if value is None or not count else to_text(value)
         trimmed = (text or "").strip(BLANKS)
         if trimmed and trimmed != "nan":
             counts[trimmed] = counts.get(trimmed, 0) + int(count)
-    return Facts(
+    return ColumnProfile(
         name, kind, tuple(counts), np.array(list(counts.values()), dtype=np.int64), len(chunked)
     )
 
@@ -96,5 +96,5 @@ def _kind(kind: pa.DataType) -> str:
         return "number"
     if is_temporal(kind):
         return "date"
-    # A column without any value has no type; it is as good as text.
+    # A column of nulls has no type; it is treated as text.
     return "text" if pa.types.is_null(kind) else "other"

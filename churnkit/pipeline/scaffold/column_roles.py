@@ -1,4 +1,4 @@
-"""What one column of an unknown table is probably for."""
+"""Infer the role and type of a column."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.number_columns import read_numbers
 
 if TYPE_CHECKING:
-    from churnkit.pipeline.scaffold.column_profile import Facts
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.number_columns import Numbers
 
-__all__ = ["DraftColumn", "are_dates", "draft_column"]
+__all__ = ["DraftColumn", "draft_column", "holds_dates"]
 
 _DATES = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?"
@@ -25,31 +25,31 @@ _DATES = re.compile(
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()/.-]{6,}[0-9]")
-# So many categories are listed in the schema; more are learned in training.
-_LISTED = 12
-_RAREST_LISTED = 5
-_MOST_CATEGORIES = 50
-_LONG_TEXT = 40
-_EVERY_ROW = 0.9
-_MOSTLY = 0.95
+# More categories are not listed in the schema but learned in training.
+_MAX_LISTED = 12
+_MIN_ROWS_PER_LISTED = 5
+_MAX_CATEGORIES = 50
+_FREE_TEXT_LENGTH = 40
+_UNIQUE_SHARE = 0.9
+_MAJORITY = 0.95
 
 
 @dataclass(frozen=True)
 class DraftColumn:
-    """A guess at what a column is for.
+    """Inferred role of a column.
 
     Parameters
     ----------
     name
-        As the table spells it.
+        Name of the column in the table.
     type
-        As a schema annotates it: ``str``, ``int``, ``float``, ``bool`` or ``Utc``.
+        Annotation in the schema: ``str``, ``int``, ``float``, ``bool`` or ``Utc``.
     role
-        The role's function in `churnkit.contracts`.
+        Function of `churnkit.contracts`.
     settings
-        What it is called with besides the title.
+        Keyword arguments of that function.
     review
-        What a person should look at; empty where the guess is plain.
+        What to review; empty if the inference is certain.
     """
 
     name: str
@@ -59,171 +59,175 @@ class DraftColumn:
     review: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the guess as JSON-able data."""
+        """Return JSON-compatible data."""
         return {
             "column": self.name,
             "type": self.type,
             "role": self.role,
-            "settings": {name: _plain(value) for name, value in self.settings.items()},
+            "settings": {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.settings.items()
+            },
             "review": self.review,
         }
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
 def ignored(name: str, review: str, role: str = "ignore") -> DraftColumn:
-    """Leave a column out of the model, and say why."""
+    """Leave a column out of the model, with the reason for review."""
     return DraftColumn(name, "str", role, {"nullable": True}, review)
 
 
-def draft_column(facts: Facts, *, delimiter: str = ",") -> DraftColumn:
-    """Guess what a column is for that is neither customer, date of the row nor label.
+def draft_column(profile: ColumnProfile, *, delimiter: str = ",") -> DraftColumn:
+    """Infer the role of a column that is neither customer, as-of date nor label.
 
     Parameters
     ----------
-    facts
-        What it holds.
+    profile
+        Profile of the column.
     delimiter
-        Of the file that it comes from.
+        Delimiter of the file, which tells decimal commas from thousands.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> from churnkit.pipeline.scaffold.column_profile import facts_of
-    >>> plans = facts_of("plan", pa.chunked_array([["a", "b"] * 30]))
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> plans = profile_column("plan", pa.chunked_array([["a", "b"] * 30]))
     >>> draft_column(plans).role, draft_column(plans).settings
     ('feature', {'isin': ['a', 'b']})
-    >>> draft_column(facts_of("country", pa.chunked_array([["CH"] * 60]))).review
+    >>> draft_column(profile_column("country", pa.chunked_array([["CH"] * 60]))).review
     'has one value only'
     """
-    for guess in (_useless, _personal, _date, _truth):
-        found = guess(facts)
-        if found is not None:
-            return found
-    numbers = read_numbers(facts, delimiter=delimiter)
-    return _text(facts) if numbers is None else _number(facts, numbers)
+    for draft in (_draft_unusable, _draft_personal, _draft_date, _draft_boolean):
+        column = draft(profile)
+        if column is not None:
+            return column
+    numbers = read_numbers(profile, delimiter=delimiter)
+    return _draft_text(profile) if numbers is None else _draft_number(profile, numbers)
 
 
-def _useless(facts: Facts) -> DraftColumn | None:
-    if facts.kind == "other":
-        return ignored(facts.name, "holds lists, bytes or the like, which no model reads")
-    if not facts.texts:
-        return ignored(facts.name, "is blank in every row")
-    if facts.distinct == 1 and not facts.missing:
-        return ignored(facts.name, "has one value only")
+def _draft_unusable(profile: ColumnProfile) -> DraftColumn | None:
+    if profile.kind == "other":
+        return ignored(profile.name, "holds lists, bytes or other values that models do not read")
+    if not profile.texts:
+        return ignored(profile.name, "is blank in every row")
+    if profile.distinct == 1 and not profile.missing:
+        return ignored(profile.name, "has one value only")
     return None
 
 
-def _personal(facts: Facts) -> DraftColumn | None:
-    said = "looks like personal data"
-    if facts.kind == "text" and _share(facts, _EMAIL) > _MOSTLY:
-        return ignored(facts.name, said, "pii")
-    many = facts.distinct > max(_MOST_CATEGORIES, 0.05 * facts.rows)
-    if name_rules.is_personal(facts.name) and (many or facts.distinct > 0.5 * facts.rows):
-        return ignored(facts.name, said, "pii")
-    digits = facts.kind == "text" and many and _share(facts, _PHONE) > _MOSTLY
-    if digits and not are_dates(facts) and "phone" in facts.name.lower():
-        return ignored(facts.name, said, "pii")
+def _draft_personal(profile: ColumnProfile) -> DraftColumn | None:
+    review = "looks like personal data"
+    if profile.kind == "text" and _share(profile, _EMAIL) > _MAJORITY:
+        return ignored(profile.name, review, "pii")
+    many = profile.distinct > max(_MAX_CATEGORIES, 0.05 * profile.rows)
+    if name_rules.is_personal(profile.name) and (many or profile.distinct > 0.5 * profile.rows):
+        return ignored(profile.name, review, "pii")
+    phones = profile.kind == "text" and many and _share(profile, _PHONE) > _MAJORITY
+    if phones and not holds_dates(profile) and "phone" in profile.name.lower():
+        return ignored(profile.name, review, "pii")
     return None
 
 
-def _share(facts: Facts, pattern: re.Pattern[str]) -> float:
-    """Return the share of the distinct texts that match."""
-    matching = sum(pattern.fullmatch(text) is not None for text in facts.texts)
-    return matching / max(facts.distinct, 1)
+def _share(profile: ColumnProfile, pattern: re.Pattern[str]) -> float:
+    """Return the share of distinct texts that match a pattern."""
+    matching = sum(pattern.fullmatch(text) is not None for text in profile.texts)
+    return matching / max(profile.distinct, 1)
 
 
-def are_dates(facts: Facts, *, iso: bool = False) -> bool:
-    """Tell whether a column holds dates; with `iso`, only such as a contract reads.
+def holds_dates(profile: ColumnProfile, *, iso: bool = False) -> bool:
+    """Return True if a column holds dates; with `iso`, only dates in ISO 8601.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> from churnkit.pipeline.scaffold.column_profile import facts_of
-    >>> days = facts_of("day", pa.chunked_array([["31.12.2024", "1.1.2025"]]))
-    >>> are_dates(days), are_dates(days, iso=True)
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> days = profile_column("day", pa.chunked_array([["31.12.2024", "1.1.2025"]]))
+    >>> holds_dates(days), holds_dates(days, iso=True)
     (True, False)
     """
-    if facts.kind == "date":
+    if profile.kind == "date":
         return True
-    if facts.kind != "text" or not facts.texts:
+    if profile.kind != "text" or not profile.texts:
         return False
     if iso:
-        return all(read_date(text) is not NOT_READABLE for text in facts.texts)
-    return _share(facts, _DATES) > _MOSTLY
+        return all(read_date(text) is not NOT_READABLE for text in profile.texts)
+    return _share(profile, _DATES) > _MAJORITY
 
 
-def _date(facts: Facts) -> DraftColumn | None:
-    if not are_dates(facts):
+def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
+    if not holds_dates(profile):
         return None
-    said = "holds dates: derive a duration from it (days since) to let the model use it"
-    return ignored(facts.name, said)
+    review = "holds dates: derive a duration (days since) for the model to use it"
+    return ignored(profile.name, review)
 
 
-def _truth(facts: Facts) -> DraftColumn | None:
-    words = {text.lower() for text in facts.texts}
-    if words & {"0", "1"} and facts.kind != "boolean" and words <= {"0", "1", "0.0", "1.0"}:
-        return None  # a whole number that happens to be a flag
-    codes = [read_boolean(text, lenient=True) for text in facts.texts]
+def _draft_boolean(profile: ColumnProfile) -> DraftColumn | None:
+    texts = {text.lower() for text in profile.texts}
+    if texts & {"0", "1"} and profile.kind != "boolean" and texts <= {"0", "1", "0.0", "1.0"}:
+        return None  # kept as an integer with two values
+    codes = [read_boolean(text, lenient=True) for text in profile.texts]
     if any(code is NOT_READABLE for code in codes):
         return None
-    return DraftColumn(facts.name, "bool", "feature", _nullable(facts.missing))
+    return DraftColumn(profile.name, "bool", "feature", _nullable(profile.missing))
 
 
 def _nullable(missing: int) -> dict[str, Any]:
     return {"nullable": True} if missing else {}
 
 
-def _number(facts: Facts, numbers: Numbers) -> DraftColumn:
-    known = facts.rows - numbers.blank
-    each_row = known >= _MOST_CATEGORIES and numbers.distinct >= _EVERY_ROW * known
+def _draft_number(profile: ColumnProfile, numbers: Numbers) -> DraftColumn:
+    filled = profile.rows - numbers.blank
+    is_unique = filled >= _MAX_CATEGORIES and numbers.distinct >= _UNIQUE_SHARE * filled
     if (
-        numbers.whole
-        and each_row
-        and (name_rules.is_id(facts.name) or _counts_rows(numbers, known))
+        numbers.is_integer
+        and is_unique
+        and (name_rules.is_id(profile.name) or _counts_rows(numbers, filled))
     ):
-        return ignored(facts.name, "looks like an id")
+        return ignored(profile.name, "looks like an id")
     if numbers.distinct == 1 and not numbers.blank:
-        return ignored(facts.name, "has one value only")
+        return ignored(profile.name, "has one value only")
     settings = numbers.settings | _nullable(numbers.blank)
-    if numbers.whole and {numbers.lowest, numbers.highest} <= {0.0, 1.0}:
+    if numbers.is_integer and {numbers.lowest, numbers.highest} <= {0.0, 1.0}:
         settings["isin"] = [0, 1]
-    elif numbers.whole and numbers.lowest >= 0:
+    elif numbers.is_integer and numbers.lowest >= 0:
         settings["ge"] = 0
     review = ""
     if numbers.missing:
-        review = f"{len(numbers.missing)} texts among its numbers are read as missing"
-    elif name_rules.is_id(facts.name):
-        review = "is a number by name: if it is a code, make it str, or ignore it"
-    if name_rules.is_revenue(facts.name) and numbers.lowest >= 0:
+        review = f"{len(numbers.missing)} texts among the numbers are read as missing"
+    elif name_rules.is_id(profile.name):
+        review = "has the name of an id: if it is a code, change its type to str, or ignore it"
+    if name_rules.is_revenue(profile.name) and numbers.lowest >= 0:
         settings["also"] = ("value",)
-        review = "taken for what a customer pays each period"
-    whole = numbers.whole and "value" not in settings.get("also", ())
-    return DraftColumn(facts.name, "int" if whole else "float", "feature", settings, review)
+        review = "assumed to be the revenue per period"
+    is_integer = numbers.is_integer and "value" not in settings.get("also", ())
+    return DraftColumn(profile.name, "int" if is_integer else "float", "feature", settings, review)
 
 
-def _counts_rows(numbers: Numbers, known: int) -> bool:
-    """Tell whether the numbers count the rows from 0 or 1, or nearly so."""
-    return numbers.lowest in {0.0, 1.0} and numbers.highest <= 1.1 * known + 1
+def _counts_rows(numbers: Numbers, rows: int) -> bool:
+    """Return True if the numbers are row numbers from 0 or 1, with few gaps."""
+    return numbers.lowest in {0.0, 1.0} and numbers.highest <= 1.1 * rows + 1
 
 
-def _text(facts: Facts) -> DraftColumn:
-    longest = float(np.mean([len(text) for text in facts.texts]))
-    if facts.distinct >= 0.5 * facts.known and facts.distinct > _LISTED:
-        if longest > _LONG_TEXT or _share(facts, re.compile(r".*\S\s+\S+\s+\S.*", re.DOTALL)) > 0.5:
-            return ignored(facts.name, "looks like free text")
-        return ignored(facts.name, "has another value in nearly every row")
-    if facts.distinct > max(_MOST_CATEGORIES, 0.2 * facts.rows) or facts.distinct > MAX_LEVELS:
-        return ignored(facts.name, f"has {facts.distinct:,} categories, too many to learn from")
-    settings = _nullable(facts.missing)
-    if facts.distinct <= _LISTED and int(facts.counts.min()) >= _RAREST_LISTED:
-        return DraftColumn(facts.name, "str", "feature", settings | {"isin": sorted(facts.texts)})
+def _draft_text(profile: ColumnProfile) -> DraftColumn:
+    mean_length = float(np.mean([len(text) for text in profile.texts]))
+    if profile.distinct >= 0.5 * profile.filled and profile.distinct > _MAX_LISTED:
+        if (
+            mean_length > _FREE_TEXT_LENGTH
+            or _share(profile, re.compile(r".*\S\s+\S+\s+\S.*", re.DOTALL)) > 0.5
+        ):
+            return ignored(profile.name, "looks like free text")
+        return ignored(profile.name, "has a different value in nearly every row")
+    if profile.distinct > max(_MAX_CATEGORIES, 0.2 * profile.rows) or profile.distinct > MAX_LEVELS:
+        return ignored(profile.name, f"has {profile.distinct:,} categories, too many for a model")
+    settings = _nullable(profile.missing)
+    if profile.distinct <= _MAX_LISTED and int(profile.counts.min()) >= _MIN_ROWS_PER_LISTED:
+        return DraftColumn(
+            profile.name, "str", "feature", settings | {"isin": sorted(profile.texts)}
+        )
     return DraftColumn(
-        facts.name,
+        profile.name,
         "str",
         "feature",
         settings,
-        f"{facts.distinct} categories, learned in training; new ones are read as missing",
+        f"{profile.distinct} categories, learned in training; others are read as missing",
     )

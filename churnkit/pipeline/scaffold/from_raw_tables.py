@@ -1,4 +1,4 @@
-"""A draft from raw tables: which rows are events, which last, and what to count of them."""
+"""Infer the structure of raw tables: customers, times, numbers and categories."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
-from churnkit.contracts.parsing.scalars import read_date, read_text
+from churnkit.contracts.parsing.scalars import read_date
 from churnkit.core.io.table_file import read_table
 from churnkit.core.time import from_microseconds
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.column_profile import facts_of
-from churnkit.pipeline.scaffold.column_roles import are_dates
-from churnkit.pipeline.scaffold.key_columns import refuse_unknown
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_roles import holds_dates
+from churnkit.pipeline.scaffold.key_columns import refuse_unknown_column
 from churnkit.pipeline.scaffold.number_columns import read_numbers
+from churnkit.pipeline.training.row_filters import has_text
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,49 +23,55 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-    from churnkit.pipeline.scaffold.column_profile import Facts
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["RawTable", "looks_like_a_log", "read_raw_tables"]
+__all__ = ["RawTable", "is_event_log", "read_raw_tables"]
 
-_ENDED = {
+_END_WORDS = {
     "end", "ended", "closed", "cancelled", "canceled", "expired", "until", "stopped", "terminated",
     "resolved", "finished", "valid",
 }  # fmt: skip
-_KNOWN = {"available", "known", "loaded", "ingested", "recorded", "synced"}
-_LASTING = {"subscription", "subscriptions", "contract", "contracts", "policies", "memberships"}
-_MOST_CATEGORIES = 12
-# So many rows may hold such a column before its time and still be slips.
-_SLIPS = 0.01
+_AVAILABLE_WORDS = {"available", "known", "loaded", "ingested", "recorded", "synced"}
+_SUBSCRIPTION_WORDS = {
+    "subscription",
+    "subscriptions",
+    "contract",
+    "contracts",
+    "policies",
+    "memberships",
+}
+_MAX_CATEGORIES = 12
+# Share of rows that may hold a column before its time, as errors.
+_MAX_EARLY_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """What one raw table was taken for.
+    """Inferred structure of a raw table.
 
     Parameters
     ----------
     name, source
-        What the recipe calls it, and its file's name.
+        Name in the recipe, and name of the file.
     path
         The file.
     entity
-        The column that names the customer.
+        Column of the customer.
     happened, available, ended
-        Columns with times; None where there is none.
+        Columns of times; None if missing.
     numbers, categories
-        Columns that features can be made of; categories with their texts, the frequent first.
+        Columns for features; categories with their values, the most frequent first.
     known_at_end
         Columns that are filled in when a row ends.
     revenue
-        The column with what a customer pays each period, if one sounds like it.
+        Column of the revenue per period; None if no name matches.
     rows
-        How many rows it has.
-    one_each
-        Whether it has one row a customer.
+        Number of rows.
+    is_unique
+        True if there is one row per customer.
     first, last
-        Its first and last moment.
+        First and last time.
     """
 
     name: str
@@ -82,78 +86,81 @@ class RawTable:
     known_at_end: tuple[str, ...]
     revenue: str | None
     rows: int
-    one_each: bool
+    is_unique: bool
     first: dt.datetime
     last: dt.datetime
 
     @property
     def is_subscription(self) -> bool:
-        """Whether its rows are what a customer pays for while they last."""
-        named = bool(set(name_rules.words_of(self.source)) & _LASTING)
+        """True if rows are subscriptions: they end, and have revenue or a matching name."""
+        named = bool(set(name_rules.split_words(self.source)) & _SUBSCRIPTION_WORDS)
         return self.ended is not None and (named or self.revenue is not None)
 
 
-def looks_like_a_log(facts: Mapping[str, Facts], entity: str) -> bool:
-    """Tell whether a table is a log: customers again and again, with times.
+def is_event_log(profiles: Mapping[str, ColumnProfile], entity: str) -> bool:
+    """Return True for an event log: repeated customers, with times.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> who = facts_of("customer_id", pa.chunked_array([["a", "a", "b"]]))
-    >>> at = facts_of("at", pa.chunked_array([["2025-01-01", "2025-01-02", "2025-01-03"]]))
-    >>> looks_like_a_log({"customer_id": who, "at": at}, "customer_id")
+    >>> ids = profile_column("customer_id", pa.chunked_array([["a", "a", "b"]]))
+    >>> times = profile_column("at", pa.chunked_array([["2025-01-01", "2025-01-02", "2025-01-03"]]))
+    >>> is_event_log({"customer_id": ids, "at": times}, "customer_id")
     True
     """
-    repeated = facts[entity].distinct < facts[entity].known
-    return repeated and any(are_dates(one, iso=True) for one in facts.values())
+    repeated = profiles[entity].distinct < profiles[entity].filled
+    return repeated and any(holds_dates(profile, iso=True) for profile in profiles.values())
 
 
 def read_raw_tables(
     tables: Mapping[str, Path], *, entity: str | None
 ) -> tuple[tuple[RawTable, ...], tuple[str, ...]]:
-    """Read raw tables and tell what each is.
+    """Read raw tables and infer their structure.
 
     Parameters
     ----------
     tables
         Files by name.
     entity
-        The column that names the customer; guessed if None.
+        Column of the customer; inferred if None.
 
     Returns
     -------
-    The tables that a timeline can read, and a note on each of the others.
+    raw_tables, notes
+        Tables for a timeline, and a sentence on each table that is left out.
 
     Raises
     ------
     ChurnkitError
-        If no table says who and when.
+        If no table has both a customer and a time.
     """
     read = {name: _read(path) for name, path in tables.items()}
-    facts = {
-        name: {column: facts_of(column, table[column]) for column in table.column_names if column}
+    profiles = {
+        name: {
+            column: profile_column(column, table[column]) for column in table.column_names if column
+        }
         for name, table in read.items()
     }
-    customer = entity or _shared_entity(facts)
-    if entity is not None and not any(entity in columns for columns in facts.values()):
-        every = {name: one for columns in facts.values() for name, one in columns.items()}
-        refuse_unknown("no table here", every, "--entity", entity)
-    found, notes = [], [] if entity else [f"'{customer}' names the customer"]
-    for name, columns in facts.items():
+    customer = entity or _find_entity(profiles)
+    if entity is not None and not any(entity in columns for columns in profiles.values()):
+        merged = {name: c for columns in profiles.values() for name, c in columns.items()}
+        refuse_unknown_column("none of the tables", merged, "--entity", entity)
+    raw, notes = [], [] if entity else [f"column of the customer: '{customer}'"]
+    for name, columns in profiles.items():
         if customer not in columns:
             notes.append(f"table '{name}' is left out: it has no column '{customer}'")
             continue
         table = _raw_table(name, tables[name], columns, customer, read[name])
         if table is None:
-            notes.append(f"table '{name}' is left out: it has no column with times in ISO 8601")
+            notes.append(f"table '{name}' is left out: it has no column of times in ISO 8601")
         else:
-            found.append(table)
-    if not found:
+            raw.append(table)
+    if not raw:
         raise ChurnkitError(
-            "no table has both a customer and a time that is written YYYY-MM-DD or YYYY-MM-DD "
+            "no table has both a customer and a time written as YYYY-MM-DD or YYYY-MM-DD "
             f"HH:MM:SS: {'; '.join(notes)}"
         )
-    return tuple(found), tuple(notes)
+    return tuple(raw), tuple(notes)
 
 
 def _read(path: Path) -> pa.Table:
@@ -164,44 +171,45 @@ def _read(path: Path) -> pa.Table:
     return read_table(path)
 
 
-def _shared_entity(tables: Mapping[str, Mapping[str, Facts]]) -> str:
-    """Find the column that names the customer: by its name, in most tables."""
-    held = Counter(
+def _find_entity(tables: Mapping[str, Mapping[str, ColumnProfile]]) -> str:
+    """Find the customer's column: an id by name, in the largest number of tables."""
+    occurrences = Counter(
         name for columns in tables.values() for name in columns if name_rules.is_customer_id(name)
     )
-    best = held.most_common(2)
+    best = occurrences.most_common(2)
     if best and (len(best) == 1 or best[0][1] > best[1][1]):
         return best[0][0]
     candidates = sorted({name for columns in tables.values() for name in columns})
     hint = ", ".join(f"'{name}'" for name in ([name for name, _ in best] or candidates)[:8])
     raise ChurnkitError(
-        f"no column is known to name the customer in all tables: say which with --entity COLUMN; "
-        f"candidates are {hint}"
+        f"no column is recognized as the customer's id in all tables: name it with --entity "
+        f"COLUMN; candidates: {hint}"
     )
 
 
 def _raw_table(
-    name: str, path: Path, columns: Mapping[str, Facts], entity: str, table: pa.Table
+    name: str, path: Path, columns: Mapping[str, ColumnProfile], entity: str, table: pa.Table
 ) -> RawTable | None:
-    times = [one.name for one in columns.values() if one.texts and are_dates(one, iso=True)]
-    ended = _named(times, _ENDED)
-    available = _named([time for time in times if time != ended], _KNOWN)
-    begins = [time for time in times if time not in {ended, available}]
-    if not begins:
+    times = [c.name for c in columns.values() if c.texts and holds_dates(c, iso=True)]
+    ended = _find_named(times, _END_WORDS)
+    available = _find_named([time for time in times if time != ended], _AVAILABLE_WORDS)
+    starts = [time for time in times if time not in {ended, available}]
+    if not starts:
         return None
-    happened = min(begins, key=lambda time: (columns[time].missing, times.index(time)))
-    moments = [read_date(text) for text in columns[happened].texts]
-    span = [_moment(moment) for moment in moments if isinstance(moment, int)]
-    told_later = _filled_in_with(table, columns, {*times} - {happened, available})
+    happened = min(starts, key=lambda time: (columns[time].missing, times.index(time)))
+    dates = [read_date(text) for text in columns[happened].texts]
+    span = [from_microseconds(date) for date in dates if isinstance(date, int)]
+    filled_later = _filled_at_times(table, columns, {*times} - {happened, available})
     others = [
-        one
-        for one in columns.values()
-        if one.name not in {entity, *times, *told_later} and not name_rules.is_label(one.name)
+        column
+        for column in columns.values()
+        if column.name not in {entity, *times, *filled_later}
+        and not name_rules.is_label(column.name)
     ]
-    numbers = tuple(one.name for one in others if _plain_number(one))
-    revenue = next((one for one in numbers if name_rules.is_revenue(one)), None)
+    numbers = tuple(column.name for column in others if _is_plain_number(column))
+    revenue = next((name for name in numbers if name_rules.is_revenue(name)), None)
     return RawTable(
-        name=name_rules.module_name(name),
+        name=name_rules.make_module_name(name),
         source=name,
         path=path,
         entity=entity,
@@ -209,64 +217,61 @@ def _raw_table(
         available=available if available and not columns[available].missing else None,
         ended=ended,
         numbers=numbers,
-        categories={one.name: _ordered(one) for one in others if _is_category(one)},
-        known_at_end=tuple(name for name, time in told_later.items() if time == ended),
+        categories={c.name: _by_frequency(c) for c in others if _is_category(c)},
+        known_at_end=tuple(name for name, time in filled_later.items() if time == ended),
         revenue=revenue,
         rows=columns[entity].rows,
-        one_each=columns[entity].distinct == columns[entity].known,
+        is_unique=columns[entity].distinct == columns[entity].filled,
         first=min(span),
         last=max(span),
     )
 
 
-def _filled_in_with(
-    table: pa.Table, columns: Mapping[str, Facts], times: set[str]
+def _filled_at_times(
+    table: pa.Table, columns: Mapping[str, ColumnProfile], times: set[str]
 ) -> dict[str, str]:
-    """Find columns that are filled in at a later time, such as why a contract ended.
+    """Find columns that are filled in at a later time, such as a cancellation reason.
 
-    They are known in the rows that have this time, and hardly ever in the others: a feature that
-    reads them would see what happened after its date.
+    They have values in rows with that time, and hardly ever in others. A feature that reads them
+    would leak the future.
     """
-    found: dict[str, str] = {}
-    known = {name: _known(table[name]) for name, one in columns.items() if one.missing}
-    for time in sorted(times & set(known)):
-        there = known[time]
-        if not there.any():
+    later: dict[str, str] = {}
+    filled = {name: has_text(table[name]) for name, c in columns.items() if c.missing}
+    for time in sorted(times & set(filled)):
+        has_time = filled[time]
+        if not has_time.any():
             continue
-        for name, filled in known.items():
-            if name not in times and not filled[~there].mean() > _SLIPS and filled[there].any():
-                found.setdefault(name, time)
-    return found
+        for name, has_value in filled.items():
+            if name in times or not has_value[has_time].any():
+                continue
+            if not has_value[~has_time].mean() > _MAX_EARLY_SHARE:
+                later.setdefault(name, time)
+    return later
 
 
-def _known(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    values, index = distinct_values(one_array(column))
-    known = np.array([read_text(value, lenient=True) != "" for value in values])
-    told: NDArray[np.bool_] = known[index]
-    return told
+def _find_named(columns: list[str], words: set[str]) -> str | None:
+    return next((name for name in columns if set(name_rules.split_words(name)) & words), None)
 
 
-def _named(columns: list[str], words: set[str]) -> str | None:
-    return next((name for name in columns if set(name_rules.words_of(name)) & words), None)
-
-
-def _moment(microseconds: int) -> dt.datetime:
-    return from_microseconds(microseconds)
-
-
-def _plain_number(facts: Facts) -> bool:
-    """Tell whether a column holds numbers that a timeline reads, and not ids or codes."""
-    if facts.kind not in {"text", "number"} or name_rules.is_id(facts.name) or facts.distinct < 2:
+def _is_plain_number(profile: ColumnProfile) -> bool:
+    """Return True for numbers that a timeline reads as they are, other than ids."""
+    if (
+        profile.kind not in {"text", "number"}
+        or name_rules.is_id(profile.name)
+        or profile.distinct < 2
+    ):
         return False
-    found = read_numbers(facts)
-    return found is not None and not found.settings
+    numbers = read_numbers(profile)
+    return numbers is not None and not numbers.settings
 
 
-def _is_category(facts: Facts) -> bool:
-    text = facts.kind == "text" and not _plain_number(facts)
-    return text and 2 <= facts.distinct <= _MOST_CATEGORIES and not name_rules.is_id(facts.name)
+def _is_category(profile: ColumnProfile) -> bool:
+    text = profile.kind == "text" and not _is_plain_number(profile)
+    return text and 2 <= profile.distinct <= _MAX_CATEGORIES and not name_rules.is_id(profile.name)
 
 
-def _ordered(facts: Facts) -> tuple[str, ...]:
-    pairs: list[Any] = sorted(zip(facts.counts.tolist(), facts.texts, strict=True), reverse=True)
+def _by_frequency(profile: ColumnProfile) -> tuple[str, ...]:
+    pairs: list[Any] = sorted(
+        zip(profile.counts.tolist(), profile.texts, strict=True), reverse=True
+    )
     return tuple(text for _, text in pairs)

@@ -1,4 +1,4 @@
-"""A draft from one table with a row a customer."""
+"""Draft a project from one table with a row per customer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import duplicate_keys
 from churnkit.core.io.table_file import open_table, read_table
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.scaffold.column_profile import facts_of
-from churnkit.pipeline.scaffold.column_roles import DraftColumn, are_dates, draft_column
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column, holds_dates
 from churnkit.pipeline.scaffold.key_columns import (
     draft_label,
     find_entity,
     find_label,
-    refuse_unknown,
+    refuse_unknown_column,
 )
 from churnkit.pipeline.training.row_filters import REASONS, leave_out_rows
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from churnkit.pipeline.scaffold.column_profile import Facts
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["FlatDraft", "draft_table", "is_log"]
+__all__ = ["TableDraft", "draft_table", "is_event_log_file"]
 
 
 @dataclass(frozen=True)
-class FlatDraft:
-    """What was guessed of one table.
+class TableDraft:
+    """Inferred schema of a table.
 
     Parameters
     ----------
     columns
-        A guess for each column, in the table's order.
+        Inferred columns, in the table's order.
     leave_out
         Rows to leave out of training; see `churnkit.pipeline.Recipe`.
     notes
-        Sentences for the person who reads the draft.
+        What was inferred, one sentence each.
     """
 
     columns: tuple[DraftColumn, ...]
@@ -52,70 +52,71 @@ class FlatDraft:
 
 def draft_table(
     path: Path, *, entity: str | None, label: str | None, positive: str | None
-) -> tuple[FlatDraft, pa.Table]:
-    """Read a table and guess what its columns are for.
+) -> tuple[TableDraft, pa.Table]:
+    """Read a table and infer the roles of its columns.
 
     Parameters
     ----------
     path
         A CSV or Parquet file.
     entity, label
-        The columns that name the customer and say who left; guessed if None.
+        Columns of the customer and the label; inferred if None.
     positive
-        The label's value that means "has left"; guessed if None.
+        Value of the label that means churned; inferred if None.
 
     Returns
     -------
-    The draft, and the table as it was read.
+    draft, table
+        The inferred schema, and the table as read.
 
     Raises
     ------
     ChurnkitError
-        If the file cannot be read, has no rows, or does not say who the customer is or who left.
+        If the file cannot be read or has no rows, or customer or label cannot be inferred.
     """
     file = open_table(path)
     table = read_table(path)
     if not table.num_rows:
-        raise ChurnkitError(f"{path} has a header and no rows: name a table with customers in it")
+        raise ChurnkitError(f"{path} has a header and no rows: name a file with customers")
     delimiter = file.dialect.delimiter if file.dialect else ","
-    facts = {name: facts_of(name, table[name]) for name in table.column_names}
+    profiles = {name: profile_column(name, table[name]) for name in table.column_names}
     for option, name in (("--entity", entity), ("--label", label)):
         if name is not None:
-            refuse_unknown(path.name, facts, option, name)
-    customer = entity or find_entity(path.name, facts)
-    others = {name: one for name, one in facts.items() if name != customer}
+            refuse_unknown_column(path.name, profiles, option, name)
+    customer = entity or find_entity(path.name, profiles)
+    others = {name: profile for name, profile in profiles.items() if name != customer}
     outcome = label or find_label(path.name, others)
-    notes = [f"'{customer}' names the customer"] if entity is None else []
-    notes += [f"'{outcome}' says who left"] if label is None else []
-    given = {
+    notes = [f"column of the customer: '{customer}'"] if entity is None else []
+    notes += [f"label: '{outcome}'"] if label is None else []
+    keys = {
         customer: DraftColumn(customer, "str", "entity"),
-        outcome: draft_label(path.name, facts[outcome], positive),
+        outcome: draft_label(path.name, profiles[outcome], positive),
     }
     columns = tuple(
-        given.get(name) or draft_column(one, delimiter=delimiter)
-        for name, one in facts.items()
+        keys.get(name) or draft_column(profile, delimiter=delimiter)
+        for name, profile in profiles.items()
         if name and is_text(name)
     )
-    draft = _keyed(FlatDraft(columns, (), tuple(notes)), table, facts, path.name)
+    draft = _resolve_keys(TableDraft(columns, (), tuple(notes)), table, profiles, path.name)
     return draft, table
 
 
-def is_log(path: Path, entity: str | None) -> bool:
-    """Tell whether a file is a log: no label, customers again and again, with times."""
+def is_event_log_file(path: Path, entity: str | None) -> bool:
+    """Return True if a file is an event log: repeated customers, times, and no label."""
     from churnkit.pipeline.scaffold import name_rules
-    from churnkit.pipeline.scaffold.from_raw_tables import looks_like_a_log
+    from churnkit.pipeline.scaffold.from_raw_tables import is_event_log
 
     open_table(path)
     table = read_table(path)
     if any(name_rules.is_label(name) for name in table.column_names):
         return False
-    facts = {name: facts_of(name, table[name]) for name in table.column_names if name}
-    customers = [entity] if entity else [name for name in facts if name_rules.is_customer_id(name)]
-    return any(name in facts and looks_like_a_log(facts, name) for name in customers)
+    profiles = {name: profile_column(name, table[name]) for name in table.column_names if name}
+    customers = [entity] if entity else [n for n in profiles if name_rules.is_customer_id(n)]
+    return any(name in profiles and is_event_log(profiles, name) for name in customers)
 
 
-def contract_of(draft: FlatDraft) -> Contract:
-    """Compile the keys and the names of a draft, as far as rows are told apart by them."""
+def compile_keys(draft: TableDraft) -> Contract:
+    """Compile the keys of a draft, by which duplicate rows are found."""
     from churnkit.contracts.schema.column import Column
 
     types = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
@@ -124,7 +125,7 @@ def contract_of(draft: FlatDraft) -> Contract:
         tuple(
             Column(
                 column.name,
-                types.get(column.type, "datetime"),  # type: ignore[arg-type]  # one of them
+                types.get(column.type, "datetime"),  # type: ignore[arg-type]  # a ColumnType
                 (column.role,),
                 positive=column.settings.get("positive"),
             )
@@ -133,9 +134,11 @@ def contract_of(draft: FlatDraft) -> Contract:
     )
 
 
-def _keyed(draft: FlatDraft, table: pa.Table, facts: Mapping[str, Facts], name: str) -> FlatDraft:
-    """Settle which rows are left out, and whether a row is a customer or a customer and date."""
-    contract = contract_of(draft)
+def _resolve_keys(
+    draft: TableDraft, table: pa.Table, profiles: Mapping[str, ColumnProfile], name: str
+) -> TableDraft:
+    """Choose rows to leave out, and the key of a row: the customer, or customer and date."""
+    contract = compile_keys(draft)
     kept, counts = leave_out_rows(contract, table, REASONS)
     draft = replace(draft, leave_out=tuple(reason for reason in REASONS if reason in counts))
     repeated = duplicate_keys(contract, kept)
@@ -146,19 +149,19 @@ def _keyed(draft: FlatDraft, table: pa.Table, facts: Mapping[str, Facts], name: 
         )
         return replace(draft, columns=columns)
     for column in draft.columns:
-        if column.role == "ignore" and are_dates(facts[column.name], iso=True):
+        if column.role == "ignore" and holds_dates(profiles[column.name], iso=True):
             dated = _dated(draft, column.name)
-            again = contract_of(dated)
-            if not facts[column.name].missing and not duplicate_keys(again, kept):
-                note = f"a row is a customer at '{column.name}'"
+            contract_with_date = compile_keys(dated)
+            if not profiles[column.name].missing and not duplicate_keys(contract_with_date, kept):
+                note = f"key of a row: the customer and '{column.name}'"
                 return replace(dated, notes=(*dated.notes, note))
     raise ChurnkitError(
-        f"{name}: column '{contract.entity.name}' names a customer again in "
-        f"{len(repeated[0].positions):,} rows that differ: name a column that tells the rows apart "
-        "with --entity, or keep one row a customer"
+        f"{name}: column '{contract.entity.name}' repeats a customer in "
+        f"{len(repeated[0].positions):,} rows with other values: name a unique column with "
+        "--entity, or keep one row per customer"
     )
 
 
-def _dated(draft: FlatDraft, column: str) -> FlatDraft:
-    changed = DraftColumn(column, "Utc", "as_of", review="taken for the date the row is known at")
-    return replace(draft, columns=tuple(changed if c.name == column else c for c in draft.columns))
+def _dated(draft: TableDraft, column: str) -> TableDraft:
+    as_of = DraftColumn(column, "Utc", "as_of", review="assumed to be the as-of date of the row")
+    return replace(draft, columns=tuple(as_of if c.name == column else c for c in draft.columns))

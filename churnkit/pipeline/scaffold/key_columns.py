@@ -1,4 +1,4 @@
-"""Which column names the customer, which says who left, and which value means that."""
+"""Infer the customer's column, the label, and the label's positive value."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn
-from churnkit.pipeline.scaffold.number_columns import MISSING_WORDS
+from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from churnkit.pipeline.scaffold.column_profile import Facts
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
 __all__ = ["draft_label", "find_entity", "find_label"]
 
-# Words for "has left", as they begin; the other value then means "has stayed".
-_LEFT = (
+# Beginnings of values that mean churned, or stayed.
+_CHURNED = (
     "churn", "attrit", "left", "leave", "exit", "cancel", "lost", "gone", "quit", "lapse", "inactive",
     "closed", "terminat", "stopped", "yes", "true", "former", "non-renew", "not renew",
 )  # fmt: skip
@@ -29,16 +29,18 @@ _STAYED = (
 )  # fmt: skip
 _YES = {"y", "t", "j", "ja", "oui", "si", "sí", "sim", "wahr", "vrai", "vero"}
 _NO = {"n", "f", "nein", "non", "não", "nee", "falsch", "faux", "falso"}
-_SHOWN = 6
+_MAX_NAMES = 6
 
 
-def refuse_unknown(table: str, columns: Mapping[str, Facts], option: str, name: str) -> None:
-    """Refuse a name that the table does not have.
+def refuse_unknown_column(
+    table: str, columns: Mapping[str, ColumnProfile], option: str, name: str
+) -> None:
+    """Refuse an option that names a column which the table does not have.
 
     Raises
     ------
     ChurnkitError
-        It names the nearest column.
+        With the most similar column.
     """
     if name not in columns:
         raise ChurnkitError(
@@ -46,151 +48,149 @@ def refuse_unknown(table: str, columns: Mapping[str, Facts], option: str, name: 
         )
 
 
-def find_entity(table: str, columns: Mapping[str, Facts]) -> str:
-    """Find the column that names the customer: by its name, and by a value of its own in each row.
+def find_entity(table: str, columns: Mapping[str, ColumnProfile]) -> str:
+    """Find the customer's column, by its name and its distinct values.
 
     Raises
     ------
     ChurnkitError
-        If none does, or several might; it names the candidates.
+        If there is none or several, with the candidates.
     """
-    usable = [one for one in columns.values() if one.name and one.texts]
-    sure = [one.name for one in usable if name_rules.is_customer_id(one.name) and _names_rows(one)]
-    unique = [one.name for one in usable if name_rules.is_id(one.name) and _names_rows(one)]
-    for found in (sure, unique):
-        if len(found) == 1:
-            return found[0]
-        if found:
+    usable = [column for column in columns.values() if column.name and column.texts]
+    for matches in (name_rules.is_customer_id, name_rules.is_id):
+        names = [c.name for c in usable if matches(c.name) and _is_mostly_unique(c)]
+        if len(names) == 1:
+            return names[0]
+        if names:
             raise ChurnkitError(
-                f"{table}: {_listed(found)} might each name the customer: say which, as in "
-                f"--entity {found[0]}"
+                f"{table}: {_list_names(names)} could each be the customer's id: choose one with "
+                f"--entity {names[0]}"
             )
-    likely = [
-        one.name
-        for one in usable
-        if name_rules.is_customer_id(one.name)
-        or name_rules.is_id(one.name)
-        or one.distinct == one.rows
+    candidates = [
+        column.name
+        for column in usable
+        if name_rules.is_customer_id(column.name)
+        or name_rules.is_id(column.name)
+        or column.distinct == column.rows
     ]
-    hint = f"; candidates are {_listed(likely)}" if likely else ""
+    hint = f"; candidates: {_list_names(candidates)}" if candidates else ""
     raise ChurnkitError(
-        f"{table}: no column is known to name the customer: say which with --entity COLUMN{hint}"
+        f"{table}: no column is recognized as the customer's id: name it with --entity COLUMN{hint}"
     )
 
 
-def _names_rows(facts: Facts) -> bool:
-    return facts.distinct >= 0.5 * max(facts.known, 1)
+def _is_mostly_unique(profile: ColumnProfile) -> bool:
+    return profile.distinct >= 0.5 * max(profile.filled, 1)
 
 
-def _listed(columns: list[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in columns[:_SHOWN])
-    more = f" and {len(columns) - _SHOWN} more" if len(columns) > _SHOWN else ""
-    return shown + more
+def _list_names(columns: list[str]) -> str:
+    names = ", ".join(f"'{name}'" for name in columns[:_MAX_NAMES])
+    more = f" and {len(columns) - _MAX_NAMES} more" if len(columns) > _MAX_NAMES else ""
+    return names + more
 
 
-def find_label(table: str, columns: Mapping[str, Facts]) -> str:
-    """Find the column that says who left: by its name, with two values.
+def find_label(table: str, columns: Mapping[str, ColumnProfile]) -> str:
+    """Find the label, by its name and its two values.
 
     Raises
     ------
     ChurnkitError
-        If none does, or several might; it names the candidates.
+        If there is none, with the candidates.
     """
-    named = {one.name: name_rules.is_label(one.name) for one in columns.values() if one.name}
-    kinds = {one.name: _kinds(one.texts)[0] for one in columns.values()}
-    for sureness in (2, 1):
-        found = [name for name, sure in named.items() if sure == sureness and kinds[name] == 2]
-        if found:
-            # "Churn Label" and "Churn Value" say the same; the guard leaves the other one out.
-            return min(found, key=lambda name: (len(name_rules.words_of(name)), found.index(name)))
-    sound = [name for name, sure in named.items() if sure]
-    two = [name for name, count in kinds.items() if count == 2 and name]
-    if sound:
-        only = kinds[sound[0]]
+    ratings = {c.name: name_rules.is_label(c.name) for c in columns.values() if c.name}
+    counts = {c.name: _count_values(c.texts)[0] for c in columns.values()}
+    for certainty in (2, 1):
+        names = [n for n, rating in ratings.items() if rating == certainty and counts[n] == 2]
+        if names:
+            # Of "Churn Label" and "Churn Value" the leakage guard leaves the other one out.
+            return min(names, key=lambda n: (len(name_rules.split_words(n)), names.index(n)))
+    rated = [name for name, rating in ratings.items() if rating]
+    if rated:
         raise ChurnkitError(
-            f"{table}: column '{sound[0]}' sounds like the label and has {only} values; a label "
-            "has two, left and stayed: name another with --label COLUMN"
+            f"{table}: column '{rated[0]}' has the name of a label and {counts[rated[0]]} values; "
+            "a label has two, churned and stayed: name another with --label COLUMN"
         )
-    hint = f"; with two values there are {_listed(two)}" if two else ""
+    binary = [name for name, count in counts.items() if count == 2 and name]
+    hint = f"; columns with two values: {_list_names(binary)}" if binary else ""
     raise ChurnkitError(
-        f"{table}: no column is known to say who left: say which with --label COLUMN{hint}"
+        f"{table}: no column is recognized as the churn label: name it with --label COLUMN{hint}"
     )
 
 
-def draft_label(table: str, facts: Facts, positive: str | None) -> DraftColumn:
+def draft_label(table: str, profile: ColumnProfile, positive: str | None) -> DraftColumn:
     """Draft the label's column.
 
     Parameters
     ----------
     table
-        What to call the table in a message.
-    facts
-        What the column holds.
+        Name of the table in messages.
+    profile
+        Profile of the column.
     positive
-        The value that means "has left"; guessed if None.
+        Value that means churned; inferred if None.
 
     Raises
     ------
     ChurnkitError
-        If it has not two values, or nobody can tell which of them means "has left".
+        If it does not have two values, or the positive one cannot be inferred.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> from churnkit.pipeline.scaffold.column_profile import facts_of
-    >>> flag = facts_of("flag", pa.chunked_array([["Existing Customer", "Attrited Customer"]]))
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> flag = profile_column("flag", pa.chunked_array([["Existing Customer", "Attrited Customer"]]))
     >>> draft_label("customers.csv", flag, None).settings["positive"]
     'Attrited Customer'
     """
-    words = [text for text in facts.texts if text.casefold() not in MISSING_WORDS]
-    if positive is not None and positive not in words:
+    values = sorted(text for text in profile.texts if text.casefold() not in MISSING_TEXTS)
+    if positive is not None and positive not in values:
         raise ChurnkitError(
-            f"{table}: column '{facts.name}' has no value '{positive}' (--positive): write it as "
-            "the table does"
+            f"{table}: column '{profile.name}' has no value '{positive}' (--positive): use a value "
+            "as written in the table"
         )
-    kinds, truths = _kinds(words)
-    if kinds != 2 or len(words) != len(facts.texts):
+    count, is_boolean = _count_values(values)
+    if count != 2 or len(values) != len(profile.texts):
         raise ChurnkitError(
-            f"{table}: the label '{facts.name}' has {_counted(kinds, facts)}; it must have two, "
-            "left and stayed: leave out or rename the others, or name another with --label"
+            f"{table}: the label '{profile.name}' has {_describe_count(count, profile)}; it must "
+            "have two, churned and stayed: leave out or rename the others, or name another with "
+            "--label"
         )
-    if truths and (positive is None or read_boolean(positive, lenient=True)):
-        return DraftColumn(facts.name, "bool", "label")
-    chosen = positive or _positive(table, facts.name, sorted(words))
-    settings: dict[str, Any] = {"positive": chosen, "isin": sorted(words)}
-    review = "" if positive else f"'{chosen}' is taken to mean that a customer left"
-    return DraftColumn(facts.name, "str", "label", settings, review)
+    if is_boolean and (positive is None or read_boolean(positive, lenient=True)):
+        return DraftColumn(profile.name, "bool", "label")
+    churned = positive or _infer_positive(table, profile.name, values)
+    settings: dict[str, Any] = {"positive": churned, "isin": values}
+    review = "" if positive else f"'{churned}' is assumed to mean churned"
+    return DraftColumn(profile.name, "str", "label", settings, review)
 
 
-def _kinds(words: Iterable[str]) -> tuple[int, bool]:
-    """Count the values of a label, and tell whether they are truth values, however written."""
-    told = set(words)
-    codes = {read_boolean(text, lenient=True) for text in told}
-    truths = not any(code is NOT_READABLE for code in codes)
-    return len(codes) if truths else len(told), truths
+def _count_values(texts: Iterable[str]) -> tuple[int, bool]:
+    """Count a label's values, and return True if they are booleans in any notation."""
+    values = set(texts)
+    codes = {read_boolean(text, lenient=True) for text in values}
+    is_boolean = not any(code is NOT_READABLE for code in codes)
+    return len(codes) if is_boolean else len(values), is_boolean
 
 
-def _counted(kinds: int, facts: Facts) -> str:
-    if [text for text in facts.texts if text.casefold() in MISSING_WORDS]:
-        return f"{facts.distinct} values, some of which stand for none"
-    return "one value only" if kinds == 1 else f"{kinds} values"
+def _describe_count(count: int, profile: ColumnProfile) -> str:
+    if any(text.casefold() in MISSING_TEXTS for text in profile.texts):
+        return f"{profile.distinct} values, some of which mean missing"
+    return "one value only" if count == 1 else f"{count} values"
 
 
-def _positive(table: str, column: str, words: list[str]) -> str:
-    """Guess which of two words means "has left"."""
-    said = [word.casefold() for word in words]
-    gone = [place for place, word in enumerate(said) if word in _YES or _begins(word, _LEFT)]
-    stayed = [place for place, word in enumerate(said) if word in _NO or _begins(word, _STAYED)]
-    gone = [place for place in gone if place not in stayed]
-    if len(gone) == 1:
-        return words[gone[0]]
-    if len(stayed) == 1 and not gone:
-        return words[1 - stayed[0]]
+def _infer_positive(table: str, column: str, values: list[str]) -> str:
+    """Infer which of two values means churned."""
+    texts = [value.casefold() for value in values]
+    stayed = [i for i, text in enumerate(texts) if text in _NO or text.startswith(_STAYED)]
+    churned = [
+        i
+        for i, text in enumerate(texts)
+        if i not in stayed and (text in _YES or text.startswith(_CHURNED))
+    ]
+    if len(churned) == 1:
+        return values[churned[0]]
+    if len(stayed) == 1 and not churned:
+        return values[1 - stayed[0]]
     raise ChurnkitError(
-        f"{table}: which of the two values of '{column}' means that a customer left? Say it with "
+        f"{table}: the value of '{column}' that means churned is ambiguous: name it with "
         "--positive VALUE"
     )
-
-
-def _begins(word: str, beginnings: tuple[str, ...]) -> bool:
-    return any(word.startswith(beginning) for beginning in beginnings)

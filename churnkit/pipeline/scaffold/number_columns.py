@@ -1,4 +1,4 @@
-"""Whether texts are numbers, in which spelling, and which of them stand for none."""
+"""Detect numbers in text columns: their style, and texts that mean missing."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, 
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_number
 
 if TYPE_CHECKING:
-    from churnkit.pipeline.scaffold.column_profile import Facts
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["MISSING_WORDS", "Numbers", "read_numbers"]
+__all__ = ["MISSING_TEXTS", "Numbers", "read_numbers"]
 
-MISSING_WORDS = {
+MISSING_TEXTS = {
     "n/a", "na", "n.a.", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", "---", ".",
     "missing", "unknown", "not available", "k.a.", "#value!", "(null)", "(blank)", "tbd",
 }  # fmt: skip
-_MOST_WORDS = 8
-_LONGEST_WORD = 24
-# What else than numbers may stand among numbers: a few rows in a hundred.
-_NUMBERS_AT_LEAST = 0.95
-_WHOLE_COMMA = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+")
+_MAX_TEXTS = 8
+_MAX_TEXT_LENGTH = 24
+# Share of numeric rows from which other texts are treated as missing.
+_MIN_NUMERIC_SHARE = 0.95
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+")
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A column of numbers.
+    """Summary of a numeric column.
 
     Parameters
     ----------
     written
-        How they are written, where not the plain way; see `churnkit.contracts.feature`.
+        Style of the numbers, unless plain; see `churnkit.contracts.feature`.
     missing
-        Texts that stand for no number.
-    whole
-        Whether all are whole.
+        Texts that mean missing.
+    is_integer
+        True if all numbers are integers.
     lowest, highest
-        The least and the greatest.
+        Minimum and maximum.
     distinct
-        How many different numbers there are.
+        Number of distinct numbers.
     blank
-        How many rows have none.
+        Number of rows without a number.
     """
 
     written: str | None
     missing: tuple[str, ...]
-    whole: bool
+    is_integer: bool
     lowest: float
     highest: float
     distinct: int
@@ -55,83 +55,83 @@ class Numbers:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the schema must say so that they are read."""
-        said: dict[str, Any] = {"written": self.written} if self.written else {}
-        return said | ({"missing": list(self.missing)} if self.missing else {})
+        """Arguments of the schema's field that make the numbers readable."""
+        written: dict[str, Any] = {"written": self.written} if self.written else {}
+        return written | ({"missing": list(self.missing)} if self.missing else {})
 
 
-def read_numbers(facts: Facts, *, delimiter: str = ",") -> Numbers | None:
-    """Read a column as numbers; None if it is not one of numbers.
+def read_numbers(profile: ColumnProfile, *, delimiter: str = ",") -> Numbers | None:
+    """Read a column as numbers; None if it is not numeric.
 
     Parameters
     ----------
-    facts
-        What it holds.
+    profile
+        Profile of the column.
     delimiter
-        Of the file: where it is a semicolon, ``1,234`` is little more than one.
+        Delimiter of the file; with a semicolon, ``1,234`` has a decimal comma.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> from churnkit.pipeline.scaffold.column_profile import facts_of
-    >>> read_numbers(facts_of("x", pa.chunked_array([["1,5", "12,25", "n/a"]]))).settings
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> read_numbers(profile_column("x", pa.chunked_array([["1,5", "12,25", "n/a"]]))).settings
     {'written': '1.234,5', 'missing': ['n/a']}
     """
-    if not facts.texts:
+    if not profile.texts:
         return None
     candidates: list[str | None] = [None]
-    if facts.kind == "text":
-        candidates += _spellings(facts, delimiter)
+    if profile.kind == "text":
+        candidates += _comma_styles(profile, delimiter)
     best: Numbers | None = None
     for written in candidates:
-        found = _read(facts, written)
-        if found is not None and (best is None or found.blank < best.blank):
-            best = found
+        numbers = _parse(profile, written)
+        if numbers is not None and (best is None or numbers.blank < best.blank):
+            best = numbers
     return best
 
 
-def _spellings(facts: Facts, delimiter: str) -> list[str]:
-    """Order the two spellings with commas, the likelier first: the first of equals is taken."""
-    comma_first, thousands_first = NUMBER_STYLES
-    with_comma = [text for text in facts.texts if "," in text]
+def _comma_styles(profile: ColumnProfile, delimiter: str) -> list[str]:
+    """Return the two styles with commas, the more likely first, which wins a tie."""
+    decimal_comma, thousands_comma = NUMBER_STYLES
+    with_comma = [text for text in profile.texts if "," in text]
     only_thousands = bool(with_comma) and all(
-        _WHOLE_COMMA.fullmatch(text.strip("$€£¥% ")) for text in with_comma
+        _THOUSANDS.fullmatch(text.strip("$€£¥% ")) for text in with_comma
     )
     if only_thousands and delimiter != ";":
-        return [thousands_first, comma_first]
-    return [comma_first, thousands_first]
+        return [thousands_comma, decimal_comma]
+    return [decimal_comma, thousands_comma]
 
 
-def _read(facts: Facts, written: str | None) -> Numbers | None:
+def _parse(profile: ColumnProfile, written: str | None) -> Numbers | None:
     spelling = Spelling(written)
     numbers: list[float] = []
-    words: set[str] = set()
-    for text in facts.texts:
+    other: set[str] = set()
+    for text in profile.texts:
         number = read_number(spelling.normalize(text), lenient=True)
         if number is NOT_READABLE:
-            words.add(text)
+            other.add(text)
         else:
             numbers.append(number)
     if not numbers or abs(max(numbers, key=abs)) == float("inf"):
         return None
-    unusual = {word for word in words if word.casefold() not in MISSING_WORDS}
-    if unusual and not _few(facts, unusual, len(numbers)):
+    unusual = {text for text in other if text.casefold() not in MISSING_TEXTS}
+    if unusual and not _is_negligible(profile, unusual, len(numbers)):
         return None
-    if any(is_parseable(word) for word in words):
+    if any(is_parseable(text) for text in other):
         return None
     return Numbers(
         written,
-        tuple(sorted({word.casefold() for word in words})),
+        tuple(sorted({text.casefold() for text in other})),
         all(number.is_integer() for number in numbers),
         min(numbers),
         max(numbers),
         len(set(numbers)),
-        facts.missing + facts.rows_with(words),
+        profile.missing + profile.rows_with(other),
     )
 
 
-def _few(facts: Facts, words: set[str], numbers: int) -> bool:
-    """Tell whether words among numbers are slips, and not the column's own values."""
-    share = 1.0 - facts.rows_with(words) / facts.known
-    short = all(len(word) <= _LONGEST_WORD for word in words)
-    return share >= _NUMBERS_AT_LEAST and len(words) <= min(_MOST_WORDS, numbers // 2) and short
+def _is_negligible(profile: ColumnProfile, texts: set[str], numbers: int) -> bool:
+    """Return True if few rows hold texts that are not numbers, and these are short and few."""
+    share = 1.0 - profile.rows_with(texts) / profile.filled
+    short = all(len(text) <= _MAX_TEXT_LENGTH for text in texts)
+    return share >= _MIN_NUMERIC_SHARE and len(texts) <= min(_MAX_TEXTS, numbers // 2) and short

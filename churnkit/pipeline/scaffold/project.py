@@ -1,4 +1,4 @@
-"""Draft a project, try it, and write what is not there yet."""
+"""Create a project: infer its files, check them on the data, and write them."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from churnkit.pipeline.project_templates import template_folder
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import ignored
-from churnkit.pipeline.scaffold.feature_set_draft import draft_plan, plan_columns
-from churnkit.pipeline.scaffold.feature_set_template import plan_recipe_text
 from churnkit.pipeline.scaffold.from_raw_tables import read_raw_tables
-from churnkit.pipeline.scaffold.from_table import draft_table, is_log
+from churnkit.pipeline.scaffold.from_table import draft_table, is_event_log_file
 from churnkit.pipeline.scaffold.templates import (
-    IGNORED_FILES,
+    GITIGNORE,
     readme_text,
-    recipe_text,
     schema_text,
+    table_recipe_text,
+    timeline_recipe_text,
 )
+from churnkit.pipeline.scaffold.timeline_draft import draft_timeline, timeline_columns
 from churnkit.pipeline.training.dataset import prepare, read_training_table
 from churnkit.timeline import LeakageError
 
@@ -38,25 +38,25 @@ if TYPE_CHECKING:
 __all__ = ["CreatedProject", "create_project"]
 
 _SERVING = ("Containerfile", "README.md", "bentofile.yaml", "grafana.json", "service.py")
-_MOST_ROUNDS = 10
+_MAX_LEAKAGE_CHECKS = 10
 
 
 @dataclass(frozen=True)
 class CreatedProject(Result):
-    """What ``churnkit init`` made.
+    """Result of ``churnkit init``.
 
     Parameters
     ----------
     folder
-        The project.
+        Project folder.
     recipe
-        The recipe's name.
+        Name of the recipe.
     columns
-        What each column of the schema was taken for.
+        Inferred columns of the schema.
     written, kept
-        Files that were made, and files that were there and stay as they are, from the folder.
+        Files that were written, and existing files that were kept, relative to the folder.
     notes
-        What was guessed, and what to look at, a sentence each.
+        What was inferred and what to review, one sentence each.
     """
 
     folder: Path
@@ -77,60 +77,70 @@ def create_project(
     name: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> CreatedProject:
-    """Draft a project from a table with a row a customer, or from raw tables.
+    """Create a project from a table with a row per customer, or from raw tables.
 
-    The draft is tried before anything is written: its schema is compiled, the whole table is
-    checked, split and encoded, and what the leakage guard finds is left out of the model.
+    The files are checked before they are written: the schema is compiled, the whole table is
+    validated, split and encoded, and columns that the leakage guard finds are left out.
 
     Parameters
     ----------
     folder
-        The project's folder; files that are there are kept.
+        Project folder; existing files are kept.
     sources
-        A CSV or Parquet file; or several, or a folder of them: then the recipe has a timeline.
+        A CSV or Parquet file. Several files, or a folder of them, make a recipe with a timeline.
     entity, label, positive
-        Columns, and the label's value that means "has left"; guessed if None.
+        Columns of the customer and the label, and the label's value that means churned;
+        inferred if None.
     name
-        The recipe's name; the file's own if None, of raw tables the folder's.
+        Name of the recipe. Default: the file's name, for raw tables the folder's.
     progress
-        Called with a few words before each step.
+        Called with a description before each step.
+
+    Returns
+    -------
+    CreatedProject
+        Inferred columns, and the files written and kept.
 
     Raises
     ------
     ChurnkitError
-        If the table cannot be read or nobody could be told apart by it; it says what to do.
+        If a table cannot be read, or a key column cannot be inferred.
     """
-    tables = _raw_tables(sources)
+    tables = _find_raw_tables(sources)
     if tables is not None:
-        return _draft_raw(folder, tables, entity=entity, label=label, name=name, progress=progress)
+        return _create_with_timeline(
+            folder, tables, entity=entity, label=label, name=name, progress=progress
+        )
     source = sources[0]
-    module = name_rules.module_name(name or source.stem)
-    schema = name_rules.class_name(module)
+    module = name_rules.make_module_name(name or source.stem)
+    schema = name_rules.make_class_name(module)
     progress(f"reading {source}")
-    if label is None and is_log(source, entity):
+    if label is None and is_event_log_file(source, entity):
         tables = {source.stem: source}
-        return _draft_raw(folder, tables, entity=entity, label=label, name=name, progress=progress)
+        return _create_with_timeline(
+            folder, tables, entity=entity, label=label, name=name, progress=progress
+        )
     draft, table = draft_table(source, entity=entity, label=label, positive=positive)
     data = os.path.relpath(source.resolve(), folder.resolve())
-    says = f"What {source.name} holds, as churnkit init understood it: read it, then make it yours."
+    description = f"Columns of {source.name}, inferred by churnkit init: review and change them."
 
     def files(columns: Sequence[DraftColumn]) -> dict[str, str]:
         return {
-            f"schemas/{module}.py": schema_text(schema, columns, says=says),
-            f"training/{module}.py": recipe_text(
+            f"schemas/{module}.py": schema_text(schema, columns, description=description),
+            f"training/{module}.py": table_recipe_text(
                 module, schema, source=source.name, data=data, leave_out=draft.leave_out
             ),
         }
 
-    progress(f"trying the draft on {table.num_rows:,} rows")
-    columns, found = _tried(draft.columns, table, files, f"training/{module}.py")
+    progress(f"checking the files on {table.num_rows:,} rows")
+    columns, left_out = _check_files(draft.columns, table, files, f"training/{module}.py")
     readme = readme_text(folder.resolve().name, module, data)
-    written, kept = _write(folder, files(columns) | _service() | _further(readme))
-    return CreatedProject(folder, module, columns, written, kept, (*draft.notes, *found))
+    written, kept = _write(folder, files(columns) | _common_files(readme))
+    return CreatedProject(folder, module, columns, written, kept, (*draft.notes, *left_out))
 
 
-def _raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
-    """Tell whether the sources are raw tables: a folder, or several files."""
+def _find_raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
+    """Return raw tables by name if the sources are a folder or several files, else None."""
     if len(sources) == 1 and not sources[0].is_dir():
         return None
     if len(sources) == 1:
@@ -138,7 +148,7 @@ def _raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
     return find_tables(None, [f"{source.stem}={source}" for source in sources])
 
 
-def _draft_raw(
+def _create_with_timeline(
     folder: Path,
     tables: Mapping[str, Path],
     *,
@@ -147,93 +157,94 @@ def _draft_raw(
     name: str | None,
     progress: Callable[[str], None],
 ) -> CreatedProject:
-    """Draft a project whose recipe has a timeline over raw tables."""
+    """Create a project whose recipe has a timeline over raw tables."""
     if label is not None:
         raise ChurnkitError(
-            "--label goes with one table: of raw tables, leaving is that subscriptions end, or that "
-            "nothing happens; the drafted recipe says which"
+            "--label applies to a table with one row per customer: with raw tables, churn is "
+            "inferred from subscriptions or activity, as the recipe declares"
         )
     progress(f"reading {', '.join(tables)}")
     raw, notes = read_raw_tables(tables, entity=entity)
-    plan = draft_plan(raw)
-    module = name_rules.module_name(name or folder.resolve().name)
-    schema = name_rules.class_name(module)
-    says = "A row a customer and date, as the timeline of the recipe makes it."
+    timeline = draft_timeline(raw)
+    module = name_rules.make_module_name(name or folder.resolve().name)
+    schema = name_rules.make_class_name(module)
+    description = "Snapshots of the recipe's timeline: one row per customer and date."
 
     def files(columns: Sequence[DraftColumn], base: Path) -> dict[str, str]:
-        paths = {t.source: os.path.relpath(t.path.resolve(), base.resolve()) for t in raw}
+        paths = {
+            table.source: os.path.relpath(table.path.resolve(), base.resolve()) for table in raw
+        }
         return {
-            f"schemas/{module}.py": schema_text(schema, columns, says=says),
-            f"training/{module}.py": plan_recipe_text(plan, module, schema, files=paths),
+            f"schemas/{module}.py": schema_text(schema, columns, description=description),
+            f"training/{module}.py": timeline_recipe_text(timeline, module, schema, files=paths),
         }
 
-    progress("trying the draft")
-    columns = plan_columns(plan, raw)
-    with tempfile.TemporaryDirectory() as aside:
-        _write(Path(aside), files(columns, Path(aside)))
-        table = read_training_table(load_recipe(Path(aside) / f"training/{module}.py"), Path(aside))
-    columns, found = _tried(
-        columns, table, lambda drafted: files(drafted, folder), f"training/{module}.py"
+    progress("checking the files")
+    columns = timeline_columns(timeline, raw)
+    with tempfile.TemporaryDirectory() as temporary_name:
+        temporary = Path(temporary_name)
+        _write(temporary, files(columns, temporary))
+        table = read_training_table(load_recipe(temporary / f"training/{module}.py"), temporary)
+    columns, left_out = _check_files(
+        columns, table, lambda checked: files(checked, folder), f"training/{module}.py"
     )
-    said = f"{type(plan.label).__name__} of '{plan.label.table}'" if plan.label else ""
+    churn = f"{type(timeline.label).__name__} of '{timeline.label.table}'" if timeline.label else ""
     example = os.path.relpath(next(iter(raw)).path.resolve().parent, folder.resolve())
     readme = readme_text(folder.resolve().name, module, f"{example} --as-of DATE")
-    written, kept = _write(folder, files(columns, folder) | _service() | _further(readme))
-    notes = (*notes, f"who leaves: {said}", *found)
+    written, kept = _write(folder, files(columns, folder) | _common_files(readme))
+    notes = (*notes, f"churn: {churn}", *left_out)
     return CreatedProject(folder, module, columns, written, kept, notes)
 
 
-def _tried(
+def _check_files(
     columns: tuple[DraftColumn, ...],
     table: pa.Table,
     files: Callable[[Sequence[DraftColumn]], Mapping[str, str]],
     recipe: str,
 ) -> tuple[tuple[DraftColumn, ...], tuple[str, ...]]:
-    """Prepare the table as training will, and leave out what the leakage guard finds."""
-    for _ in range(_MOST_ROUNDS):
+    """Prepare the table as training does, and leave out columns that leak the outcome."""
+    for _ in range(_MAX_LEAKAGE_CHECKS):
         _refuse_no_features(columns)
-        with tempfile.TemporaryDirectory() as aside:
-            _write(Path(aside), files(columns))
-            loaded = load_recipe(Path(aside) / recipe)
+        with tempfile.TemporaryDirectory() as temporary:
+            _write(Path(temporary), files(columns))
+            loaded = load_recipe(Path(temporary) / recipe)
             try:
                 return columns, prepare(loaded, table).left_out
             except LeakageError as error:
                 leaks = {leak.column: leak for leak in error.leaks if not leak.waived}
         columns = tuple(
-            ignored(one.name, f"{leaks[one.name].code}: {leaks[one.name].measured}")
-            if one.name in leaks
-            else one
-            for one in columns
+            ignored(column.name, f"{leaks[column.name].code}: {leaks[column.name].measured}")
+            if column.name in leaks
+            else column
+            for column in columns
         )
-    raise ChurnkitError("the leakage guard finds ever more: please report it")
+    raise ChurnkitError(
+        f"columns still leak the outcome after {_MAX_LEAKAGE_CHECKS} checks: please report this"
+    )
 
 
 def _refuse_no_features(columns: Sequence[DraftColumn]) -> None:
     if not any(column.role == "feature" for column in columns):
         raise ChurnkitError(
-            "no column is left that a model could learn from: each is an id, a date, personal "
-            "data, constant, or tells the outcome itself; bring a table that says more of its "
-            "customers"
+            "no feature is left: each column is an id, a date, personal data, constant, or leaks "
+            "the outcome; use a table with more columns about its customers"
         )
 
 
-def _service() -> dict[str, str]:
+def _common_files(readme: str) -> dict[str, str]:
     folder = template_folder() / "serving"
-    return {f"serving/{name}": (folder / name).read_text(encoding="utf-8") for name in _SERVING}
-
-
-def _further(readme: str) -> dict[str, str]:
-    return {"README.md": readme, ".gitignore": IGNORED_FILES}
+    serving = {f"serving/{name}": (folder / name).read_text(encoding="utf-8") for name in _SERVING}
+    return {**serving, "README.md": readme, ".gitignore": GITIGNORE}
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Write the files that are not there, and name those that are."""
+    """Write files that do not exist, and return the names of written and existing files."""
     written, kept = [], []
     for name, text in files.items():
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with place.open("x", encoding="utf-8") as file:
+            with path.open("x", encoding="utf-8") as file:
                 file.write(text)
         except FileExistsError:
             kept.append(name)

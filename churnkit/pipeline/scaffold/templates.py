@@ -1,23 +1,27 @@
-"""The text of a drafted project's files."""
+"""Text of a new project's files: schema, recipes and README."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts import Schema
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.code_format import call, literal
+from churnkit.pipeline.scaffold.code_format import Code, call, literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
+    from churnkit.timeline import Timeline
 
-__all__ = ["IGNORED_FILES", "readme_text", "recipe_text", "schema_text"]
+__all__ = ["GITIGNORE", "readme_text", "schema_text", "table_recipe_text", "timeline_recipe_text"]
 
-IGNORED_FILES = "# churnkit's store: models, runs and their files\n.churnkit/\n__pycache__/\n"
+GITIGNORE = "# churnkit's store: models, runs and their files\n.churnkit/\n__pycache__/\n"
 _UTC = 'Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]'
-_IN_ONE_FILE = '''"""Who leaves, learned from {source}: drafted by churnkit init, yours to change."""
+# Fields of declarations that are passed by position.
+_POSITIONAL = ("name", "entity", "table", "column", "op", "value")
+_TABLE_RECIPE = '''"""Churn, learned from {source}: drafted by churnkit init."""
 
 from churnkit.pipeline import Recipe
 from schemas.{module} import {schema}
@@ -27,90 +31,195 @@ recipe = Recipe(
     data={data},
 {settings})
 '''
+_TIMELINE_RECIPE = '''"""Churn, learned from raw tables: drafted by churnkit init."""
+
+from pathlib import Path
+from typing import Any
+
+from churnkit.pipeline import Recipe, raw_table
+from churnkit.timeline import (
+{imports}
+)
+from schemas.{module} import {schema}
+
+HERE = Path(__file__).parents[1]
+FILES = {{
+{files}
+}}
+
+timeline = Timeline(
+    tables=(
+{tables}
+    ),
+    features={{
+{features}
+    }},
+{settings}
+)
+
+
+def tables() -> dict[str, Any]:
+    """Return the raw tables by name."""
+    return {{name: raw_table(HERE / path) for name, path in FILES.items()}}
+
+
+recipe = Recipe(schema={schema}, data=tables, timeline=timeline)
+'''
 _README = """# {title}
 
 ```bash
-churnkit train                                   # fit, test, and promote if it earns it
-churnkit score {example} -o scores.csv     # everybody's probability of leaving
-churnkit serve                                   # the same, behind an endpoint
+churnkit train                                   # fit, evaluate, and promote if better
+churnkit score {example} -o scores.csv     # churn probability of each customer
+churnkit serve                                   # the same over HTTP
 ```
 
-- `schemas/{module}.py` says what each column is. Lines marked `# review:` are guesses; read them
+- `schemas/{module}.py` declares the columns. Lines marked `# review:` were inferred; read them
   first.
-- `training/{module}.py` is the recipe: data, schema, and whatever you add: a model, a gate, and
+- `training/{module}.py` is the recipe: data, schema, and what you add: a model, a gate, and
   `actions=Catalogue(...)`, which `churnkit plan` chooses from.
 - `serving/` holds the prediction service.
 """
 
 
-def schema_text(schema: str, columns: Sequence[DraftColumn], *, says: str) -> str:
-    """Write a schema as Python.
+def schema_text(schema: str, columns: Sequence[DraftColumn], *, description: str) -> str:
+    """Format a schema as Python.
 
     Parameters
     ----------
     schema
-        The class's name.
+        Name of the class.
     columns
-        The guesses, in the table's order.
-    says
-        A sentence on where they come from.
+        Inferred columns, in the table's order.
+    description
+        Docstring of the module.
     """
-    taken = {name for name in dir(Schema) if not name.startswith("__")} | {"Config", "Utc"}
-    given = name_rules.identifiers([column.name for column in columns], taken)
-    functions = sorted({column.role for column in columns})
-    lines = [f'"""{says}"""', ""]
-    dated = any(column.type == "Utc" for column in columns)
-    if dated:
+    reserved = {name for name in dir(Schema) if not name.startswith("__")} | {"Config", "Utc"}
+    identifiers = name_rules.make_identifiers([column.name for column in columns], reserved)
+    roles = sorted({column.role for column in columns})
+    has_dates = any(column.type == "Utc" for column in columns)
+    lines = [f'"""{description}"""', ""]
+    if has_dates:
         lines += ["from typing import Annotated", "", "import pandas as pd", ""]
-    wanted = ["Schema", *functions]
-    lines += [f"from churnkit.contracts import {', '.join(wanted)}", ""]
-    lines += [_UTC, ""] if dated else []
-    lines += ["", f"class {schema}(Schema):", '    """One row a customer."""', ""]
+    lines += [f"from churnkit.contracts import {', '.join(['Schema', *roles])}", ""]
+    lines += [_UTC, ""] if has_dates else []
+    lines += ["", f"class {schema}(Schema):", '    """One row per customer."""', ""]
     for column in columns:
-        lines += _field(column, given[column.name])
+        lines += _field_lines(column, identifiers[column.name])
     return "\n".join(lines) + "\n"
 
 
-def _field(column: DraftColumn, name: str) -> list[str]:
+def _field_lines(column: DraftColumn, name: str) -> list[str]:
     settings = dict(column.settings)
     if column.type == "Utc":
         settings["coerce"] = True
     if name != column.name:
         settings["alias"] = column.name
-    title = name_rules.title_of(column.name)
+    title = name_rules.make_title(column.name)
     line = call(
         f"{name}: {column.type} = ", column.role, [title] if title else [], settings, indent=4
     )
     return [f"    # review: {column.review}", line] if column.review else [line]
 
 
-def recipe_text(
+def table_recipe_text(
     module: str, schema: str, *, source: str, data: str, leave_out: Sequence[str] = ()
 ) -> str:
-    """Write the recipe of a table in one file.
+    """Format the recipe of a table.
 
     Parameters
     ----------
     module, schema
-        Where the schema is, and its name.
+        Module and class of the schema.
     source
-        The file's name.
+        Name of the file.
     data
-        Its path, from the project's folder.
+        Path of the file, from the project's folder.
     leave_out
         As in `churnkit.pipeline.Recipe`.
 
     Examples
     --------
-    >>> print(recipe_text("gym", "Gym", source="gym.csv", data="../gym.csv").splitlines()[-4])
+    >>> print(table_recipe_text("gym", "Gym", source="gym.csv", data="../gym.csv").splitlines()[-4])
     recipe = Recipe(
     """
     settings = f"    leave_out={literal(tuple(leave_out))},\n" if leave_out else ""
-    return _IN_ONE_FILE.format(
+    return _TABLE_RECIPE.format(
         source=source, module=module, schema=schema, data=literal(data), settings=settings
     )
 
 
+def timeline_recipe_text(
+    timeline: Timeline, module: str, schema: str, *, files: Mapping[str, str]
+) -> str:
+    """Format a recipe with a timeline.
+
+    Parameters
+    ----------
+    timeline
+        Timeline over the raw tables.
+    module, schema
+        Module and class of the schema.
+    files
+        Paths of the raw tables by name, from the project's folder.
+    """
+    declarations = (timeline.eligible, timeline.label, *timeline.features.values())
+    used = {"Snapshots", "Table", "Timeline"} | {type(each).__name__ for each in declarations}
+    if any(getattr(feature, "where", ()) for feature in timeline.features.values()):
+        used.add("Where")
+    snapshots = timeline.snapshots
+    dates = {
+        "every": snapshots.every,
+        "start": str(snapshots.start)[:10],
+        "end": str(snapshots.end)[:10],
+    }
+    settings = (
+        call("snapshots=", "Snapshots", (), dates, indent=4, after=","),
+        _declaration(timeline.eligible, 4, before="eligible="),
+        _declaration(timeline.label, 4, before="label="),
+    )
+    features = (
+        _declaration(feature, 8, before=f"{literal(name)}: ")
+        for name, feature in timeline.features.items()
+    )
+    return _TIMELINE_RECIPE.format(
+        module=module,
+        schema=schema,
+        imports="\n".join(f"    {name}," for name in sorted(used)),
+        files="\n".join(f"    {literal(name)}: {literal(path)}," for name, path in files.items()),
+        tables="\n".join(_declaration(table, 8) for table in timeline.tables),
+        features="\n".join(features),
+        settings="\n".join(settings),
+    )
+
+
+def _declaration(instance: Any, indent: int, *, before: str = "") -> str:
+    """Format the call that creates a dataclass, without arguments equal to their defaults."""
+    positional, settings = [], {}
+    for field in fields(instance):
+        value = getattr(instance, field.name)
+        default = None if field.default is MISSING else field.default
+        if value in (default, (), "") or (field.name == "source" and value == instance.name):
+            continue
+        if field.name in _POSITIONAL:
+            positional.append(value)
+        else:
+            settings[field.name] = _argument(field.name, value)
+    return call(before, type(instance).__name__, positional, settings, indent=indent, after=",")
+
+
+def _argument(name: str, value: Any) -> Any:
+    if name == "columns":
+        return {column.name: column.type for column in value}
+    if name == "where":
+        conditions = value if isinstance(value, tuple) else (value,)
+        calls = [
+            f"Where({literal(where.column)}, {literal(where.op)}, {literal(where.value)})"
+            for where in conditions
+        ]
+        return Code(calls[0] if len(calls) == 1 else f"({', '.join(calls)})")
+    return value
+
+
 def readme_text(title: str, module: str, example: str) -> str:
-    """Write the project's README."""
+    """Format the project's README."""
     return _README.format(title=title, module=module, example=example)

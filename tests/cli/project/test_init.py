@@ -300,7 +300,7 @@ class TestRefusals:
 
     def test_three_rows(self, refused):
         rows = [["a", 1, 0], ["b", 2, 1], ["c", 3, 0]]
-        assert "bring a longer period or more customers" in refused(
+        assert "use a longer period or more customers" in refused(
             ["customer_id", "use", "churn"], rows
         )
 
@@ -312,40 +312,40 @@ class TestRefusals:
         err = refused(["customer_id", "use", "churn"], rows, "--label", "churn")
         assert f"the label 'churn' {said}; it must have two" in err
 
-    def test_columns_that_are_not_there_name_their_neighbours(self, refused):
+    def test_unknown_columns_name_the_most_similar_one(self, refused):
         rows = [[n, n % 5, n % 2] for n in range(60)]
         header = ["customer_id", "use", "churn"]
         assert "did you mean 'churn'?" in refused(header, rows, "--label", "chrun")
         assert "did you mean 'customer_id'?" in refused(header, rows, "--entity", "customerid")
 
-    def test_nobody_can_tell_who_the_customer_is(self, refused):
+    def test_an_ambiguous_customer_column_is_refused(self, refused):
         rows = [[n % 7, n % 5, n % 2] for n in range(60)]
         err = refused(["shop", "use", "churn"], rows)
-        assert "say which with --entity COLUMN" in err
+        assert "name it with --entity COLUMN" in err
         rows = [[n, 100 - n, n % 5, n % 2] for n in range(60)]
         err = refused(["customer_id", "account_id", "use", "churn"], rows)
-        assert "'customer_id', 'account_id' might each name the customer" in err
+        assert "'customer_id', 'account_id' could each be the customer's id" in err
 
-    def test_nobody_can_tell_who_left(self, refused):
+    def test_an_unrecognized_label_is_refused(self, refused):
         rows = [[n, n % 5, n % 2] for n in range(60)]
         err = refused(["customer_id", "use", "gender"], rows)
-        assert "say which with --label COLUMN; with two values there are 'gender'" in err
+        assert "name it with --label COLUMN; columns with two values: 'gender'" in err
 
-    def test_nobody_can_tell_which_value_means_left(self, refused):
+    def test_an_ambiguous_positive_value_is_refused(self, refused):
         rows = [[n, n % 5, "AB"[n % 2]] for n in range(60)]
         header = ["customer_id", "use", "churn"]
-        assert "Say it with --positive VALUE" in refused(header, rows)
+        assert "name it with --positive VALUE" in refused(header, rows)
         assert "has no value 'C'" in refused(header, rows, "--positive", "C")
 
     def test_a_customer_in_two_rows_that_differ(self, refused):
         rows = [[n % 50, n % 7, n % 2] for n in range(60)]
         err = refused(["customer_id", "use", "churn"], rows)
-        assert "names a customer again in 10 rows that differ" in err
+        assert "repeats a customer in 10 rows with other values" in err
 
     def test_nothing_to_learn_from(self, refused):
         rows = [[n, "x", n % 2] for n in range(200)]
         err = refused(["customer_id", "country", "churn"], rows)
-        assert "no column is left that a model could learn from" in err
+        assert "no feature is left" in err
 
     def test_two_columns_of_one_name(self, refused):
         rows = [[n, 1, 2, n % 2] for n in range(60)]

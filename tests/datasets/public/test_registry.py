@@ -186,7 +186,9 @@ def test_offline_the_message_says_what_where_from_and_where_to_put_it():
 
 @pytest.mark.usefixtures("empty_machine")
 def test_a_set_without_an_address_is_to_be_fetched_by_hand():
-    with pytest.raises(DatasetUnavailableError, match=r"fetched by hand.*CHURNKIT_DATA_DIR/sample"):
+    with pytest.raises(
+        DatasetUnavailableError, match=r"downloaded by hand.*CHURNKIT_DATA_DIR/sample"
+    ):
         fetch_dataset(a_set(b"x", None))
 
 
