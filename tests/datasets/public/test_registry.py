@@ -164,7 +164,7 @@ def test_a_file_is_fetched_once_and_then_found_in_the_cache(publisher):
 
 @pytest.mark.usefixtures("empty_machine")
 def test_a_file_of_other_bytes_is_refused_and_not_kept(publisher, tmp_path):
-    with pytest.raises(DatasetUnavailableError, match=r"did not give the expected a\.csv"):
+    with pytest.raises(DatasetUnavailableError, match=r"could not be downloaded as a\.csv"):
         fetch_dataset(a_set(b"something else", publisher))
     assert not list((tmp_path / "cache").rglob("*.csv"))
 

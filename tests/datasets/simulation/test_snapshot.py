@@ -238,12 +238,12 @@ def test_truth_comes_in_the_order_of_the_snapshot(small):
 
 @pytest.mark.parametrize("as_of", ["2023-12-01", "2024-01-01", "2025-03-02"])
 def test_a_moment_outside_the_simulated_time_is_refused(small, as_of):
-    with pytest.raises(ChurnkitError, match="outside the simulated time"):
+    with pytest.raises(ChurnkitError, match="outside the simulated period"):
         small.snapshot(as_of)
 
 
 def test_an_outcome_window_beyond_the_end_is_refused_and_not_labelled_as_staying(small):
-    with pytest.raises(ChurnkitError, match="runs past the end"):
+    with pytest.raises(ChurnkitError, match="ends after the simulated period"):
         small.snapshot("2025-02-01", horizon_days=90)
 
 
