@@ -19,6 +19,6 @@ from .contracts import Contract as Contract
 from .errors import ChurnkitError as ChurnkitError
 from .errors import DataError as DataError
 
-__all__ = ["ChurnkitError", "Contract", "DataError", "RetentionModel", "__version__", "load"]
-
 __version__: str
+
+__all__: list[str]

@@ -14,19 +14,4 @@ from .jobs.rank import rank as rank
 from .jobs.score import ScoreReport as ScoreReport
 from .jobs.score import score as score
 
-__all__ = [
-    "DecisionPeriod",
-    "Erasure",
-    "LearnReport",
-    "PlanReport",
-    "Query",
-    "RankReport",
-    "ScoreReport",
-    "erase_customers",
-    "learn",
-    "open_source",
-    "plan",
-    "rank",
-    "score",
-    "snapshot_file",
-]
+__all__: list[str]

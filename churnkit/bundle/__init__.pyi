@@ -4,4 +4,4 @@ from .model_uri import load as load
 from .registry.mlflow import Registry as Registry
 from .registry.mlflow import Version as Version
 
-__all__ = ["ModelContents", "Registry", "RetentionModel", "Version", "load"]
+__all__: list[str]

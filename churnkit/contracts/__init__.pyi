@@ -16,22 +16,4 @@ from .schema.fields import treatment as treatment
 from .schema.fields import value as value
 from .validation.violations import Violation as Violation
 
-__all__ = [
-    "Check",
-    "Column",
-    "Contract",
-    "Purpose",
-    "Schema",
-    "Violation",
-    "as_of",
-    "context",
-    "cost",
-    "entity",
-    "feature",
-    "ignore",
-    "label",
-    "pii",
-    "propensity",
-    "treatment",
-    "value",
-]
+__all__: list[str]

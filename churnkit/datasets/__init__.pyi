@@ -7,13 +7,4 @@ from .simulation.ground_truth import Truth as Truth
 from .simulation.simulate import Simulation as Simulation
 from .simulation.simulate import simulate as simulate
 
-__all__ = [
-    "PublicDataset",
-    "PublicFile",
-    "Simulation",
-    "Truth",
-    "fetch",
-    "load",
-    "public_datasets",
-    "simulate",
-]
+__all__: list[str]

@@ -18,24 +18,4 @@ from .text.topics import Themes as Themes
 from .text.topics import find_themes as find_themes
 from .text.voice_of_customer import measure_themes as measure_themes
 
-__all__ = [
-    "LAYOUTS",
-    "Clusters",
-    "Figure",
-    "HealthParts",
-    "InsightsSession",
-    "RetentionMetrics",
-    "RetentionSettings",
-    "Sentiment",
-    "Themes",
-    "explain_health",
-    "find_themes",
-    "load_embedder",
-    "measure_effects",
-    "measure_retention",
-    "measure_satisfaction",
-    "measure_themes",
-    "open_session",
-    "open_spark_session",
-    "retention_metrics",
-]
+__all__: list[str]

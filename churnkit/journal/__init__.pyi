@@ -5,11 +5,4 @@ from .records import DecisionRecord as DecisionRecord
 from .records import OutcomeRecord as OutcomeRecord
 from .records import WriteResult as WriteResult
 
-__all__ = [
-    "DecisionRecord",
-    "Journal",
-    "OutcomeRecord",
-    "WriteResult",
-    "decision_key",
-    "read_decision_context",
-]
+__all__: list[str]

@@ -22,28 +22,4 @@ from .uplift.scorer import UpliftScorer as UpliftScorer
 from .uplift.validation import OverlapError as OverlapError
 from .uplift.validation import OverlapWarning as OverlapWarning
 
-__all__ = [
-    "BanditBatch",
-    "Calibration",
-    "CalibrationResult",
-    "CatBoostTrees",
-    "ChurnClassifier",
-    "EnsembleScorer",
-    "HazardModel",
-    "HazardScorer",
-    "LightGBMTrees",
-    "LinearBandit",
-    "LinearScorer",
-    "LogisticModel",
-    "ModelDataError",
-    "OverlapError",
-    "OverlapWarning",
-    "Scorer",
-    "SingleFeatureRule",
-    "Tuning",
-    "UpliftModel",
-    "UpliftScorer",
-    "UpliftVerdict",
-    "calibrate",
-    "load_scorer",
-]
+__all__: list[str]

@@ -2,4 +2,4 @@ from .checks import MonitorReport as MonitorReport
 from .checks import monitor as monitor
 from .finding import Finding as Finding
 
-__all__ = ["Finding", "MonitorReport", "monitor"]
+__all__: list[str]

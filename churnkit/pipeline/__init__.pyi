@@ -12,17 +12,4 @@ from .training.promotion_gate import PromotionGate as PromotionGate
 from .training.train import TrainingResult as TrainingResult
 from .training.train import train as train
 
-__all__ = [
-    "Experiment",
-    "Lifetime",
-    "Needs",
-    "PreconditionError",
-    "PromotionGate",
-    "Recipe",
-    "Split",
-    "TrainingResult",
-    "load_recipe",
-    "raw_table",
-    "read_table",
-    "train",
-]
+__all__: list[str]

@@ -3,4 +3,4 @@ from .gather import gather as gather
 from .report import Report as Report
 from .report import build_report as build_report
 
-__all__ = ["Report", "ReportData", "build_report", "gather"]
+__all__: list[str]

@@ -8,14 +8,4 @@ from .bento.serve import Server as Server
 from .bento.serve import serve as serve
 from .settings import Settings as Settings
 
-__all__ = [
-    "App",
-    "FoundModel",
-    "Mounted",
-    "Server",
-    "Settings",
-    "create_app",
-    "find_model",
-    "pack",
-    "serve",
-]
+__all__: list[str]

@@ -16,22 +16,4 @@ from .rfm_summary import summarize as summarize
 from .serialization import value_model_from_dict as value_model_from_dict
 from .ziln import ZeroInflatedLognormalValue as ZeroInflatedLognormalValue
 
-__all__ = [
-    "BGNBD",
-    "MBGNBD",
-    "BetaDiscreteWeibull",
-    "GammaGamma",
-    "HoldoutFigures",
-    "LifetimeValue",
-    "ParetoNBD",
-    "PurchaseSummary",
-    "RollingHoldout",
-    "ShiftedBetaGeometric",
-    "ZeroInflatedLognormalValue",
-    "contractual_value",
-    "holdout_figures",
-    "lifetime_value",
-    "rolling_holdout",
-    "summarize",
-    "value_model_from_dict",
-]
+__all__: list[str]
