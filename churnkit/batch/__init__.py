@@ -1,4 +1,4 @@
-"""Files of customers in, files of scores and plans out."""
+"""Batch jobs on files, databases and Spark: score, plan, rank, learn and erase."""
 
 from churnkit._lazy_exports import attach_stub
 

@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
 
-from churnkit.batch.jobs.decide import DecisionPeriod, decide_once  # noqa: E402
+from churnkit.batch.jobs.decide import DecisionPeriod, decide_period  # noqa: E402
 from churnkit.console import ConsoleApp, read_customer_list  # noqa: E402
 from churnkit.console.approvals import Approvals  # noqa: E402
 from churnkit.console.auth import SessionAuth  # noqa: E402
@@ -132,7 +132,7 @@ def test_a_form_sent_twice_is_recorded_once_with_name_and_reason(visit, customer
 
 
 def test_a_recorded_plan_stands_and_verdicts_refer_to_it(visit, customer_list, journal, shop_model):
-    planned = decide_once(
+    planned = decide_period(
         shop_model,
         customer_list.encoded,
         customer_list.probability,

@@ -1,8 +1,8 @@
-"""Work in chunks that outlive the process: each is on the disk and vouched for before the next.
+"""Checkpointed chunks: each is fsynced with a checksum before the next starts.
 
-Beside the output ``scores.parquet`` stands ``.scores.parquet.parts/`` while the work goes on: a
-manifest, and for each chunk one Arrow file a table. A chunk counts once the manifest names it with
-its digest, so ``kill -9`` at any moment loses at most the chunk that was being worked on.
+While a job writes ``scores.parquet``, the folder ``.scores.parquet.parts/`` next to it has a
+manifest and one Arrow file per chunk and table. A chunk is finished once the manifest lists it with
+its digest, so ``kill -9`` loses at most the current chunk.
 """
 
 from __future__ import annotations
@@ -31,18 +31,16 @@ _MANIFEST = "manifest.json"
 
 
 class Chunks:
-    """The finished chunks of one job.
-
-    Made by `open_chunks`.
+    """Finished chunks of one job, from `open_chunks`.
 
     Parameters
     ----------
     folder
-        Where they lie.
+        Folder of the chunks.
     job
-        What they are the work of, as JSON-able data: equal jobs give equal chunks.
+        Inputs and settings of the job as JSON-able data: equal jobs give equal chunks.
     output
-        The file that they will be.
+        Output file of the job.
     """
 
     def __init__(self, folder: Path, job: Mapping[str, Any], output: Path) -> None:
@@ -56,35 +54,35 @@ class Chunks:
         return len(self._done)
 
     def facts(self, number: int) -> dict[str, Any]:
-        """Return what was noted about a finished chunk."""
+        """Return the facts stored with a finished chunk."""
         return dict(self._done[number]["facts"])
 
-    def beside(self, name: str, job: Mapping[str, Any], *, resume: bool) -> Chunks:
-        """Open chunks of another kind in the same folder, which come and go with these."""
+    def nested(self, name: str, job: Mapping[str, Any], *, resume: bool) -> Chunks:
+        """Open chunks of another kind in a subfolder, with the same lifetime."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         chunks = Chunks(folder, job, self._output)
         if resume:
-            chunks._take_up()
+            chunks._load()
         return chunks
 
     def clear(self) -> None:
-        """Throw away what is finished."""
+        """Discard all chunks."""
         self._done = []
 
     @contextmanager
     def new(self, facts: dict[str, Any]) -> Iterator[Chunk]:
-        """Write one more chunk; it counts when the block ends without an error.
+        """Write a chunk; it is finished when the block ends without an error.
 
         Parameters
         ----------
         facts
-            What to note about it, as JSON-able data; read when the block ends.
+            JSON-able data stored with the chunk; read when the block ends.
 
         Raises
         ------
         ChurnkitError
-            If the disk refuses; the chunks before it stay.
+            If the disk cannot be written; earlier chunks are kept.
         """
         try:
             with ExitStack() as stack:
@@ -93,36 +91,36 @@ class Chunks:
             self._done.append({"files": chunk.digests(), "facts": facts})
             self._save()
         except (OSError, pa.ArrowException) as error:
-            why = getattr(error, "strerror", None) or "the disk refuses"
+            reason = getattr(error, "strerror", None) or "the disk cannot be written"
             raise ChurnkitError(
-                f"cannot write {self._output}: {why}; nothing was changed"
+                f"cannot write {self._output}: {reason}; nothing was changed"
             ) from None
 
     def tables(self, name: str) -> Iterator[pa.Table]:
-        """Read the tables of that name again, chunk by chunk, as they were added."""
+        """Read the tables of a name, chunk by chunk, in the order of writing."""
         for number, chunk in enumerate(self._done):
             if name in chunk["files"]:
                 with pa.memory_map(str(self.folder / _file(number, name))) as mapped:
                     reader = pa.ipc.open_file(mapped)
                     if not reader.num_record_batches:
                         yield reader.schema.empty_table()
-                    for place in range(reader.num_record_batches):
-                        yield pa.Table.from_batches([reader.get_batch(place)])
+                    for index in range(reader.num_record_batches):
+                        yield pa.Table.from_batches([reader.get_batch(index)])
 
     def _save(self) -> None:
         manifest = {"format": _FORMAT, "job": self._job, "chunks": self._done}
         write_atomic(self.folder / _MANIFEST, json.dumps(manifest, sort_keys=True))
 
-    def _take_up(self) -> None:
-        """Take what an earlier run of the same job has finished; refuse another job's."""
+    def _load(self) -> None:
+        """Load the chunks of an earlier run of the same job; refuse those of another job."""
         try:
-            found = json.loads((self.folder / _MANIFEST).read_bytes())
-            job, done = found["job"], found["chunks"]
+            manifest = json.loads((self.folder / _MANIFEST).read_bytes())
+            job, done = manifest["job"], manifest["chunks"]
         except FileNotFoundError:
             return
         except (OSError, ValueError, KeyError, TypeError):
-            raise _stale(self._output, "its notes cannot be read") from None
-        if found["format"] != _FORMAT or job != self._job:
+            raise _stale(self._output, "its manifest cannot be read") from None
+        if manifest["format"] != _FORMAT or job != self._job:
             changed = sorted(key for key in self._job if job.get(key) != self._job[key])
             raise _stale(
                 self._output, f"{' and '.join(changed) or 'churnkit'} changed since it began"
@@ -135,7 +133,7 @@ class Chunks:
 
 
 class Chunk:
-    """A chunk that is being written: tables of one schema for each name."""
+    """Chunk being written: tables by name, each with one schema."""
 
     def __init__(self, folder: Path, number: int, stack: ExitStack) -> None:
         self._folder = folder
@@ -144,22 +142,22 @@ class Chunk:
         self._writers: dict[str, Any] = {}
 
     def write(self, name: str, table: pa.Table) -> None:
-        """Add rows to the table of that name."""
+        """Append rows to the table of that name."""
         if name not in self._writers:
             file = self._folder / _file(self._number, name)
             stream = self._stack.enter_context(file.open("wb"))
-            self._stack.callback(_to_disk, stream)
+            self._stack.callback(_fsync, stream)
             writer = pa.ipc.new_file(stream, table.schema)
             self._writers[name] = self._stack.enter_context(writer)
         self._writers[name].write_table(table)
 
     def digests(self) -> dict[str, str]:
-        """Vouch for the files, once they are closed."""
+        """Return SHA-256 digests of the closed files."""
         return {name: _digest(self._folder / _file(self._number, name)) for name in self._writers}
 
 
 def unfinished_folder(output: Path) -> Path:
-    """Return where the finished chunks of a job lie until its output is written.
+    """Return the folder of a job's finished chunks, which exists until the output is written.
 
     Examples
     --------
@@ -172,37 +170,36 @@ def unfinished_folder(output: Path) -> Path:
 
 @contextmanager
 def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterator[Chunks]:
-    """Open the chunks of a job, alone, and clear them away when the output is written.
+    """Open the chunks of a job exclusively, and remove them when the block ends.
 
-    They are cleared when the block ends. If it ends by an error or an interruption, and a later
-    run would be spared work, they stay; see `Chunks.complete`.
+    If the block raises and a later run could resume, they are kept; see `Chunks.complete`.
 
     Parameters
     ----------
     output
-        The file that the job writes.
+        Output file of the job.
     job
-        What the work depends on: its source, its model, its settings.
+        Everything that the output depends on: source, model, settings.
     resume
-        Whether to go on from what an earlier run has finished; else it is thrown away.
+        Whether to continue from the chunks of an earlier run; otherwise they are discarded.
 
     Raises
     ------
     ChurnkitError
-        If another process works on the same output, or what is there is another job's.
+        If another process writes the same output, or the chunks are of another job.
     """
     folder = unfinished_folder(output)
-    with _alone(folder, output):
+    with _exclusive(folder, output):
         chunks = Chunks(folder, job, output)
         if resume:
-            chunks._take_up()  # noqa: SLF001 - half of one thing
+            chunks._load()  # noqa: SLF001
         else:
             _empty(folder)
         keep = False
         try:
             yield chunks
         except BaseException:
-            # One chunk alone is seconds of work: nothing to leave about for.
+            # A single chunk takes seconds: not worth keeping.
             keep = len(chunks) > (1 if chunks.complete else 0)
             raise
         finally:
@@ -211,8 +208,8 @@ def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterat
 
 
 @contextmanager
-def _alone(folder: Path, output: Path) -> Iterator[None]:
-    """Hold the folder's lock; another process must not work on the same output."""
+def _exclusive(folder: Path, output: Path) -> Iterator[None]:
+    """Hold the folder's lock."""
     lock = None
     while lock is None:
         lock = _lock(folder, output)
@@ -223,7 +220,7 @@ def _alone(folder: Path, output: Path) -> Iterator[None]:
 
 
 def _lock(folder: Path, output: Path) -> IO[str] | None:
-    """Take the lock; None if the one before us cleared the folder away under our hands."""
+    """Take the lock; return None if its previous holder removed the folder meanwhile."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a", encoding="utf-8")
@@ -238,7 +235,7 @@ def _lock(folder: Path, output: Path) -> IO[str] | None:
     except LockHeldError:
         lock.close()
         raise ChurnkitError(
-            f"another run is writing {output}: wait for it, or write elsewhere"
+            f"another run is writing {output}: wait for it, or use another output"
         ) from None
     if _is_current(lock, folder / "lock"):
         return lock
@@ -265,7 +262,7 @@ def _file(number: int, name: str) -> str:
     return f"{name}-{number:05d}.arrow"
 
 
-def _to_disk(stream: IO[bytes]) -> None:
+def _fsync(stream: IO[bytes]) -> None:
     stream.flush()
     os.fsync(stream.fileno())
 
@@ -278,7 +275,7 @@ def _digest(file: Path) -> str:
         return "missing"
 
 
-def _stale(output: Path, why: str) -> ChurnkitError:
+def _stale(output: Path, reason: str) -> ChurnkitError:
     return ChurnkitError(
-        f"the unfinished work on {output} cannot be resumed: {why}; start again without --resume"
+        f"the unfinished work on {output} cannot be resumed: {reason}; start again without --resume"
     )

@@ -1,4 +1,4 @@
-"""Take customers' rows out of files, and leave all others as they are."""
+"""Delete customers' rows from files; all other rows stay unchanged."""
 
 from __future__ import annotations
 
@@ -25,65 +25,67 @@ __all__ = ["erase_rows"]
 _CSV, _PARQUET = {".csv"}, {".parquet", ".pq"}
 
 
-def erase_rows(file: Path, wanted: set[str], *, column: str = "", dry_run: bool = False) -> int:
-    """Take some customers' rows out of a file, which is rewritten whole or left as it was.
+def erase_rows(file: Path, customers: set[str], *, column: str = "", dry_run: bool = False) -> int:
+    """Delete the rows of some customers from a file, which is replaced atomically.
 
     Parameters
     ----------
     file
         A .csv or .parquet file.
-    wanted
-        The customers' ids as text.
+    customers
+        Ids as text.
     column
-        Where ids are; any column if not given.
+        Column with the ids; any column if empty.
     dry_run
-        Whether only to count.
+        Only count.
 
     Returns
     -------
-    How many rows were theirs.
+    int
+        Number of their rows.
 
     Raises
     ------
     ChurnkitError
-        If the file is of another kind, cannot be read or written, or lacks the column.
+        If the file has another format, cannot be read or written, or lacks the column.
     """
     kind = file.suffix.lower()
     if kind in _PARQUET:
-        return _in_parquet(file, wanted, column=column, dry_run=dry_run)
+        return _in_parquet(file, customers, column=column, dry_run=dry_run)
     if kind in _CSV:
-        return _in_csv(file, wanted, column=column, dry_run=dry_run)
-    raise ChurnkitError(f"{file}: rows are erased from .csv and .parquet files")
+        return _in_csv(file, customers, column=column, dry_run=dry_run)
+    raise ChurnkitError(f"{file}: rows can be erased from .csv and .parquet files only")
 
 
-def _in_parquet(file: Path, wanted: set[str], *, column: str, dry_run: bool) -> int:
-    ids = pa.array(sorted(wanted), pa.string())
+def _in_parquet(file: Path, customers: set[str], *, column: str, dry_run: bool) -> int:
+    ids = pa.array(sorted(customers), pa.string())
     try:
         with pq.ParquetFile(file) as opened:
             names = [column] if column else list(opened.schema_arrow.names)
             if column and column not in opened.schema_arrow.names:
-                raise _unread(file)
+                raise _unreadable(file)
             groups = range(opened.num_row_groups)
-            found = sum(
-                pc.sum(_theirs(opened.read_row_group(place, columns=names), ids)).as_py() or 0
-                for place in groups
+            count = sum(
+                pc.sum(_customer_rows(opened.read_row_group(index, columns=names), ids)).as_py()
+                or 0
+                for index in groups
             )
-            if not found or dry_run:
-                return int(found)
+            if not count or dry_run:
+                return int(count)
             with TableWriter(file, opened.schema_arrow) as writer:
-                for place in groups:
-                    group = opened.read_row_group(place)
-                    kept = group.filter(pc.invert(_theirs(group.select(names), ids)))
+                for index in groups:
+                    group = opened.read_row_group(index)
+                    kept = group.filter(pc.invert(_customer_rows(group.select(names), ids)))
                     if kept.num_rows:
                         writer.write(kept)
                 writer.finish()
     except (pa.ArrowException, OSError, KeyError):
-        raise _unread(file) from None
-    return int(found)
+        raise _unreadable(file) from None
+    return int(count)
 
 
-def _theirs(table: pa.Table, ids: pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Tell which rows hold one of the ids."""
+def _customer_rows(table: pa.Table, ids: pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return which rows contain one of the ids."""
     mask: Any = pa.array(np.zeros(table.num_rows, dtype=bool))
     for values in table.columns:
         kind = values.type
@@ -98,32 +100,32 @@ def _theirs(table: pa.Table, ids: pa.Array) -> pa.ChunkedArray | pa.Array:
     return mask
 
 
-def _in_csv(file: Path, wanted: set[str], *, column: str, dry_run: bool) -> int:
-    """Copy the records that are not theirs, byte for byte."""
+def _in_csv(file: Path, customers: set[str], *, column: str, dry_run: bool) -> int:
+    """Copy the records of all other customers byte for byte."""
     try:
         with file.open(encoding="utf-8", newline="") as read:
             records = _records(read)
             header, first = next(records, ([], ""))
             if column and column not in header:
-                raise _unread(file)
-            places = [header.index(column)] if column else list(range(len(header)))
-            found = sum(_holds(row, places, wanted) for row, _ in records)
-        if not found or dry_run:
-            return found
-        with file.open(encoding="utf-8", newline="") as read, _in_place_of(file) as write:
+                raise _unreadable(file)
+            indices = [header.index(column)] if column else list(range(len(header)))
+            count = sum(_contains(row, indices, customers) for row, _ in records)
+        if not count or dry_run:
+            return count
+        with file.open(encoding="utf-8", newline="") as read, _replacement(file) as write:
             records = _records(read)
             next(records)
             write.write(first)
             for row, text in records:
-                if not _holds(row, places, wanted):
+                if not _contains(row, indices, customers):
                     write.write(text)
     except (OSError, UnicodeDecodeError, csv.Error):
-        raise _unread(file) from None
-    return found
+        raise _unreadable(file) from None
+    return count
 
 
 def _records(stream: Any) -> Iterator[tuple[list[str], str]]:
-    """Read CSV records with their very text; a quoted value may hold line ends."""
+    """Read CSV records with their original text; quoted values may contain line ends."""
     taken: list[str] = []
 
     def lines() -> Iterator[str]:
@@ -136,12 +138,12 @@ def _records(stream: Any) -> Iterator[tuple[list[str], str]]:
         taken.clear()
 
 
-def _holds(row: list[str], places: Sequence[int], wanted: set[str]) -> bool:
-    return any(place < len(row) and row[place].strip(BLANKS) in wanted for place in places)
+def _contains(row: list[str], indices: Sequence[int], customers: set[str]) -> bool:
+    return any(index < len(row) and row[index].strip(BLANKS) in customers for index in indices)
 
 
 @contextmanager
-def _in_place_of(file: Path) -> Iterator[Any]:
+def _replacement(file: Path) -> Iterator[Any]:
     """Write a file aside, which takes the other's place when the block ends without an error."""
     with atomic_write(file, mode=0o600) as path:
         with path.open("w", encoding="utf-8", newline="") as stream:
@@ -149,8 +151,8 @@ def _in_place_of(file: Path) -> Iterator[Any]:
         path.chmod(file.stat().st_mode & 0o777)
 
 
-def _unread(file: Path) -> ChurnkitError:
+def _unreadable(file: Path) -> ChurnkitError:
     return ChurnkitError(
-        f"{file} cannot be read or written as it was noted; it was not changed: mend it, or move it "
-        "away, and erase again"
+        f"{file} cannot be read or written and was not changed: repair it or move it away, "
+        "and erase again"
     )

@@ -1,4 +1,4 @@
-"""A query's rows, kept beside the output while the work goes on, so that it can be resumed."""
+"""Cache a query's rows next to the output, so that an interrupted job can resume."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from churnkit.batch.io.checkpoints import Chunks
     from churnkit.core.io.table_sources import Query
 
-__all__ = ["Spool"]
+__all__ = ["QueryCache"]
 
 
-class Spool:
-    """A source of the rows that a query gave, read from the disk.
+class QueryCache:
+    """Source of the cached rows of a query.
 
-    A database may answer differently tomorrow, or in another order; a resumed job must not.
+    A database may return other rows, or another order, when a job resumes.
 
     Parameters
     ----------
     query
-        What is asked, once.
+        Query, run once.
     chunks
-        Where the rows are kept; filled at once if they are not there yet.
+        Chunks of the cached rows; filled if they are not complete.
     progress
         Called with the number of rows read so far.
     """
@@ -41,13 +41,13 @@ class Spool:
         self.name = "the query"
         self._chunks = chunks
         if not (len(chunks) and "columns" in chunks.facts(len(chunks) - 1)):
-            # Half an answer is none: the next one may come in another order.
+            # A partial result is discarded: the next one may have another order.
             chunks.clear()
             rows = 0
             parts = query.read()
             first = next(parts)
             if not first.column_names:
-                raise ChurnkitError("the query gives no columns: SELECT the customers' columns")
+                raise ChurnkitError("the query returns no columns: select the customers' columns")
             for part in parts:
                 if part.num_rows:
                     with chunks.new({}) as chunk:
@@ -62,6 +62,6 @@ class Spool:
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Read the rows in order; only those columns, if any are named."""
-        wanted = list(self.columns if columns is None else columns)
+        selected = list(self.columns if columns is None else columns)
         for part in self._chunks.tables("rows"):
-            yield part.select(wanted)
+            yield part.select(selected)

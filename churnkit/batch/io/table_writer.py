@@ -1,4 +1,4 @@
-"""Result files that are there whole or not at all."""
+"""Write result tables atomically to CSV and Parquet files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from churnkit.errors import ChurnkitError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["TableWriter", "invalid_path", "refuse_overwriting", "refuse_unwritable"]
+__all__ = ["TableWriter", "check_output", "invalid_path", "refuse_same_file"]
 
 _KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
 
 def invalid_path(path: str | Path) -> Path:
-    """Return where the rows that break a rule go: beside the scores.
+    """Return the file for rows that violate a rule, next to the scores.
 
     Examples
     --------
@@ -33,28 +33,28 @@ def invalid_path(path: str | Path) -> Path:
     return file.with_name(f"{file.stem}.invalid{file.suffix}")
 
 
-def refuse_overwriting(source: str | Path, *outputs: str | Path) -> None:
-    """Refuse to write over the file that is read.
+def refuse_same_file(source: str | Path, *outputs: str | Path) -> None:
+    """Refuse an output that is the source.
 
     Raises
     ------
     ChurnkitError
-        If an output is the source, under whatever name.
+        If an output is the same file as the source.
     """
     for output in map(Path, outputs):
         if output.exists() and output.samefile(source):
             raise ChurnkitError(
-                f"{output} is the file that is read, and would be written over: write elsewhere"
+                f"{output} is the input file and would be overwritten: use another output"
             )
 
 
-def refuse_unwritable(path: Path) -> str:
-    """Refuse a name that no result can have, before any work is done; return its kind.
+def check_output(path: Path) -> str:
+    """Check the name of an output before any work; return its format.
 
     Raises
     ------
     ChurnkitError
-        If the ending is neither .csv nor .parquet, or it is a folder.
+        If the suffix is neither .csv nor .parquet, or the path is a folder.
     """
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
@@ -65,30 +65,29 @@ def refuse_unwritable(path: Path) -> str:
 
 
 class TableWriter:
-    """Write tables one after another into one CSV or Parquet file.
+    """Write tables one after another to a CSV or Parquet file, atomically.
 
-    The rows go to a file aside, which takes the name when all are written; an error or an
-    interruption leaves an older file of that name as it was. Text goes to CSV as it is, in
-    double quotes: an id that a spreadsheet would take for a formula (``=...``) is not changed,
-    since the scores would no longer join with the customers.
+    An error or interruption leaves an existing file unchanged. Text is written to CSV unchanged, in
+    double quotes: an id that a spreadsheet takes for a formula (``=...``) is kept, so that the
+    scores join with the customers.
 
     Parameters
     ----------
     path
         The file to write.
     schema
-        Of every table that is written.
+        Schema of all tables.
 
     Raises
     ------
     ChurnkitError
-        If the ending is neither .csv nor .parquet, or the disk refuses.
+        If the suffix is neither .csv nor .parquet, or the disk cannot be written.
     """
 
     def __init__(self, path: str | Path, schema: pa.Schema) -> None:
         self.path = Path(path)
         self.rows = 0
-        self._kind = refuse_unwritable(self.path)
+        self._kind = check_output(self.path)
         self._staged: StagedFile | None = None
         self._writer: Any = None
         try:
@@ -96,23 +95,23 @@ class TableWriter:
             self._writer = self._open(self._staged.path, schema)
         except (OSError, pa.ArrowException) as error:
             self._discard()
-            raise _refused(self.path, error) from None
+            raise _write_error(self.path, error) from None
 
     def _open(self, path: Path, schema: pa.Schema) -> Any:
         return (pq.ParquetWriter if self._kind == "parquet" else pcsv.CSVWriter)(path, schema)
 
     def write(self, table: pa.Table) -> None:
-        """Add rows."""
+        """Append rows."""
         # After an empty chunk, pyarrow 20 writes a CSV's header again.
         batches = [batch for batch in table.to_batches() if batch.num_rows]
         try:
             self._writer.write_table(pa.Table.from_batches(batches, table.schema))
         except (OSError, pa.ArrowException) as error:
-            raise _refused(self.path, error) from None
+            raise _write_error(self.path, error) from None
         self.rows += table.num_rows
 
     def seal(self) -> None:
-        """Bring every row to the disk; the file has its name only after `finish`."""
+        """Flush all rows to disk; the file appears under its name with `finish`."""
         if self._writer is None or self._staged is None:
             return
         try:
@@ -120,17 +119,17 @@ class TableWriter:
             self._writer = None
             self._staged.sync()
         except (OSError, pa.ArrowException) as error:
-            raise _refused(self.path, error) from None
+            raise _write_error(self.path, error) from None
 
     def finish(self) -> None:
-        """Give the file its name; without this call nothing appears."""
+        """Move the file to its name; without this call no file appears."""
         if self._staged is None:
             return
         self.seal()
         try:
             self._staged.commit()
         except OSError as error:
-            raise _refused(self.path, error) from None
+            raise _write_error(self.path, error) from None
         self._staged = None
 
     def _discard(self) -> None:
@@ -153,9 +152,9 @@ class TableWriter:
         self._discard()
 
 
-def _refused(path: Path, error: Exception) -> ChurnkitError:
+def _write_error(path: Path, error: Exception) -> ChurnkitError:
     if isinstance(error, OSError):
-        why = error.strerror or "the disk refuses"
+        reason = error.strerror or "the disk cannot be written"
     else:
-        why = "a column's type has no place in such a file; try .parquet"
-    return ChurnkitError(f"cannot write {path}: {why}; nothing was changed")
+        reason = "a column type is not supported by this format; try .parquet"
+    return ChurnkitError(f"cannot write {path}: {reason}; nothing was changed")

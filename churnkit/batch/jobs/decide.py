@@ -1,4 +1,4 @@
-"""Decisions for a table of customers, written to the journal once for each customer and period."""
+"""Decide for a table of customers, once per customer and period, with the journal."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.journal import DecisionRecord, Journal
 
-__all__ = ["Decided", "DecisionPeriod", "decide_once"]
+__all__ = ["DecisionPeriod", "PeriodDecisions", "decide_period"]
 
 _NUMBERS = ("expected_gain", "gain_low", "gain_high", "cost", "propensity")
-_WORDS = ("action", "reason", "holdout")
-_TURNED_DOWN = {
+_TEXTS = ("action", "reason", "holdout")
+_REJECTED = {
     "action": None,
-    "reason": "turned down by a person",
+    "reason": "rejected by a person",
     **dict.fromkeys(("expected_gain", "gain_low", "gain_high", "cost"), 0.0),
 }
 
@@ -67,8 +67,8 @@ class DecisionPeriod:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decided:
-    """A table's decisions, some made now and some before.
+class PeriodDecisions:
+    """Decisions of a table: new ones, and earlier ones of the period.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ class Decided:
         (n,) each: action, expected_gain, gain_low, gain_high, cost, reason, propensity,
         explored, holdout.
     fresh
-        (n,) whether the decision was made now.
+        (n,) whether the decision is new.
     decisions
-        Those that were made now.
+        The new decisions.
     """
 
     columns: Mapping[str, Any]
@@ -86,7 +86,7 @@ class Decided:
     decisions: Decisions
 
 
-def decide_once(
+def decide_period(
     model: RetentionModel,
     encoded: Encoded,
     probability: NDArray[np.float64],
@@ -94,12 +94,12 @@ def decide_once(
     *,
     budget: float | None,
     period: DecisionPeriod,
-) -> Decided:
-    """Decide for each customer, unless the journal has a decision for the period already.
+) -> PeriodDecisions:
+    """Decide for each customer without a decision in the period.
 
-    What the period has spent already counts towards the budget and the capacities. Decisions
-    are in the journal before this returns; a contact limit that another program used up in the
-    meantime takes the action away.
+    Earlier costs of the period count towards the budget and the capacities. New decisions are
+    recorded before this returns; an action that breaks a contact limit because of another program's
+    contact is removed.
     """
     from churnkit.journal import read_decision_context
 
@@ -115,32 +115,32 @@ def decide_once(
         context=context,
         used=None if journal is None else journal.used(model.name, period.name),
     )
-    made: dict[str, Any] = decisions.to_columns()
-    made["propensity"] = decisions.propensity.tolist()
-    made["explored"] = decisions.explored.tolist()
-    made["holdout"] = [assigned_holdouts(catalogue, customer) for customer in rest]
+    columns: dict[str, Any] = decisions.to_columns()
+    columns["propensity"] = decisions.propensity.tolist()
+    columns["explored"] = decisions.explored.tolist()
+    columns["holdout"] = [assigned_holdouts(catalogue, customer) for customer in rest]
     if journal is not None:
         valid = encoded.valid[fresh]
-        records = _records(model, rest, decisions, made["holdout"], period)
+        records = _records(model, rest, decisions, columns["holdout"], period)
         kept = [record for record, good in zip(records, valid, strict=True) if good]
         written = [r for r in kept if r.customer not in context.no_contact]
         capped = set(journal.record(written, limits=catalogue.contact.limits).capped)
-        _take_away(made, [record.key in capped for record in records])
-    return Decided(_merged(customers, fresh, made, before), fresh, decisions)
+        _remove_capped(columns, [record.key in capped for record in records])
+    return PeriodDecisions(_merge(customers, fresh, columns, before), fresh, decisions)
 
 
 def _before(
     journal: Journal, policy: str, period: DecisionPeriod, customers: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Give the period's decisions that stand, by customer."""
+    """Return the period's earlier decisions by customer."""
     table = journal.decisions(policy=policy, period=period.name, customers=customers)
     rows = table.to_pylist()
-    down = {row["about"] for row in rows if row["verdict"] in {"reject", "snooze"}}
-    found = {}
+    rejected = {row["about"] for row in rows if row["verdict"] in {"reject", "snooze"}}
+    earlier = {}
     for row in rows:
         if row["verdict"] == "decide":
-            found[row["customer"]] = row | (_TURNED_DOWN if row["key"] in down else {})
-    return found
+            earlier[row["customer"]] = row | (_REJECTED if row["key"] in rejected else {})
+    return earlier
 
 
 def _records(
@@ -173,32 +173,32 @@ def _records(
     ]
 
 
-def _take_away(made: dict[str, Any], capped: Sequence[bool]) -> None:
+def _remove_capped(columns: dict[str, Any], capped: Sequence[bool]) -> None:
     for i in np.flatnonzero(capped).tolist():
-        made["action"][i], made["reason"][i] = None, REASONS[CAPPED]
-        made["propensity"][i], made["explored"][i] = None, False
+        columns["action"][i], columns["reason"][i] = None, REASONS[CAPPED]
+        columns["propensity"][i], columns["explored"][i] = None, False
         for name in ("expected_gain", "gain_low", "gain_high", "cost"):
-            made[name][i] = 0.0
+            columns[name][i] = 0.0
 
 
-def _merged(
+def _merge(
     customers: Sequence[str],
     fresh: NDArray[np.bool_],
-    made: Mapping[str, Any],
+    columns: Mapping[str, Any],
     before: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Put what was decided now and before in the customers' order."""
+    """Merge new and earlier decisions in the customers' order."""
     merged: dict[str, Any] = {}
-    places = np.where(fresh, np.cumsum(fresh) - 1, -1).tolist()
-    for name in (*_WORDS, *_NUMBERS, "explored"):
-        column = list(made[name])
-        nothing = 0.0 if name in _NUMBERS and name != "propensity" else None
+    indices = np.where(fresh, np.cumsum(fresh) - 1, -1).tolist()
+    for name in (*_TEXTS, *_NUMBERS, "explored"):
+        column = list(columns[name])
+        missing = 0.0 if name in _NUMBERS and name != "propensity" else None
         merged[name] = [
-            column[place] if place >= 0 else _known(before[customer][name], nothing)
-            for customer, place in zip(customers, places, strict=True)
+            column[index]
+            if index >= 0
+            else missing
+            if before[customer][name] is None
+            else before[customer][name]
+            for customer, index in zip(customers, indices, strict=True)
         ]
     return merged
-
-
-def _known(value: Any, nothing: Any) -> Any:
-    return nothing if value is None else value

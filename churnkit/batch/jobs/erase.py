@@ -1,4 +1,4 @@
-"""Erase customers from everything that churnkit wrote, and tell which models knew them."""
+"""Erase customers from all outputs of churnkit, and list models trained on them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from churnkit.core.project import Project
     from churnkit.journal import Journal
 
-__all__ = ["Erasure", "KnowingModel", "Place", "erase_customers"]
+__all__ = ["Erasure", "Location", "TrainedModel", "erase_customers"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where customers were found.
+class Location:
+    """Location of erased rows.
 
     Parameters
     ----------
     name
         ``journal``, or a file.
     rows
-        How many rows were theirs; of unfinished work, None: all of it was thrown away.
+        Number of erased rows; None for unfinished work, which is discarded.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class KnowingModel:
-    """A registered version whose training data held some of the customers.
+class TrainedModel:
+    """Registered version whose training data include some of the customers.
 
     Parameters
     ----------
     name, version, aliases
-        As MLflow knows it.
+        Name, version and aliases in MLflow.
     customers
-        How many of those asked for; None where the version does not say whom it knew.
+        Number of the customers; None if the version has no list of members.
     """
 
     name: str
@@ -66,32 +66,32 @@ class KnowingModel:
 
 @dataclass(frozen=True)
 class Erasure:
-    """What was erased, or would be.
+    """Result of an erasure or a dry run.
 
     Parameters
     ----------
-    places
-        Where rows of theirs were.
+    locations
+        Locations of their rows.
     models
-        Versions that knew them, or that do not say.
-    gone
-        Noted files that are no longer where they were written.
-    dry
+        Versions trained on them, and versions without a list of members.
+    missing
+        Recorded output files that no longer exist.
+    dry_run
         Whether nothing was changed.
     """
 
-    places: tuple[Place, ...]
-    models: tuple[KnowingModel, ...]
-    gone: tuple[str, ...]
-    dry: bool
+    locations: tuple[Location, ...]
+    models: tuple[TrainedModel, ...]
+    missing: tuple[str, ...]
+    dry_run: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what was erased as JSON-able data; it holds no customer."""
+        """Return the result as JSON-able data, without customers."""
         return {
-            "dry_run": self.dry,
-            "places": [asdict(place) for place in self.places],
-            "models": [asdict(one) | {"aliases": list(one.aliases)} for one in self.models],
-            "gone": list(self.gone),
+            "dry_run": self.dry_run,
+            "locations": [asdict(location) for location in self.locations],
+            "models": [asdict(m) | {"aliases": list(m.aliases)} for m in self.models],
+            "missing": list(self.missing),
         }
 
 
@@ -108,35 +108,39 @@ def erase_customers(
 ) -> Erasure:
     r"""Erase customers from the journal, scores, plans and unfinished work.
 
-    Each file is rewritten whole or left as it was, with the other rows as they were and in their
-    order. Interrupted, the same call again does what is left to do; done already, it finds
-    nothing. The journal keeps a salted hash of each, so that no replayed batch brings them back.
-    Your own tables are yours: erase there first.
+    Each file is replaced atomically, with all other rows unchanged and in order. An interrupted
+    call can be repeated. The journal keeps a salted hash of each id, so that a replayed batch cannot
+    restore the rows. Erase the customers from your own tables first.
 
     Parameters
     ----------
     customers
-        Their ids, as text.
+        Ids as text.
     project
-        Whose outputs and models.
+        Project with outputs and models.
     at
-        Now; the journal notes when.
+        Time of the erasure, for the journal.
     journal
-        Where decisions and outcomes are; None if there is none.
+        Journal of decisions and outcomes; None for none.
     registry
-        Where the models are; None not to ask.
+        Model registry; None to skip the models.
     files
-        Further .csv or .parquet files: rows are erased in which any value is one of the ids.
+        Further .csv or .parquet files: rows with an id in any column are erased.
     dry_run
-        Whether only to look.
+        Only count.
     progress
-        Called with a few words for each place.
+        Called with the name of each location.
+
+    Returns
+    -------
+    Erasure
+        Erased rows by location, and models trained on the customers.
 
     Raises
     ------
     ChurnkitError
-        If no id is given, a file cannot be read or written, or another process is at work on
-        one of them.
+        If there is no id, a file cannot be read or written, or another process uses one of
+        them.
 
     Examples
     --------
@@ -146,39 +150,39 @@ def erase_customers(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     scores = Path(folder) / "scores.csv"
     ...     _ = scores.write_text("customer_id,churn\nann,0.4\nbob,0.1\n")
-    ...     found = erase_customers(
+    ...     result = erase_customers(
     ...         ["ann"],
     ...         project=Project(Path(folder)),
     ...         files=[scores],
     ...         at=datetime(2026, 11, 5, tzinfo=timezone.utc),
     ...     )
-    ...     (found.places[0].rows, scores.read_text())
+    ...     (result.locations[0].rows, scores.read_text())
     (1, 'customer_id,churn\nbob,0.1\n')
     """
-    wanted = {customer.strip(BLANKS) for customer in customers} - {""}
-    if not wanted:
-        raise ChurnkitError("no customer is named: give at least one id")
-    places: list[Place] = []
-    gone: list[str] = []
-    with _alone(project):
+    ids = {customer.strip(BLANKS) for customer in customers} - {""}
+    if not ids:
+        raise ChurnkitError("customers is empty: pass at least one id")
+    locations: list[Location] = []
+    missing: list[str] = []
+    with _exclusive(project):
         if journal is not None:
             progress("the journal")
-            rows = _in_journal(journal, wanted, at, dry_run=dry_run)
-            places += [Place("journal", rows)] if rows else []
+            rows = _in_journal(journal, ids, at, dry_run=dry_run)
+            locations += [Location("journal", rows)] if rows else []
         for output in _outputs(project, files):
             file = Path(output.path)
             progress(file.name)
-            unfinished = _throw_away_unfinished(file, dry_run=dry_run)
+            unfinished = _discard_unfinished(file, dry_run=dry_run)
             if unfinished:
-                places.append(Place(f"unfinished work on {file}", None))
+                locations.append(Location(f"unfinished work on {file}", None))
             if not file.is_file():
-                # What a job was interrupted at was never there.
-                gone += [] if unfinished else [str(file)]
+                # The output of an interrupted job never existed.
+                missing += [] if unfinished else [str(file)]
                 continue
-            rows = erase_rows(file, wanted, column=output.column, dry_run=dry_run)
-            places += [Place(str(file), rows)] if rows else []
-    models = () if registry is None else _knowing(registry, project, wanted)
-    return Erasure(tuple(places), models, tuple(gone), dry_run)
+            rows = erase_rows(file, ids, column=output.column, dry_run=dry_run)
+            locations += [Location(str(file), rows)] if rows else []
+    models = () if registry is None else _trained_models(registry, project, ids)
+    return Erasure(tuple(locations), models, tuple(missing), dry_run)
 
 
 def _outputs(project: Project, files: Sequence[str | Path]) -> Iterator[Output]:
@@ -189,23 +193,23 @@ def _outputs(project: Project, files: Sequence[str | Path]) -> Iterator[Output]:
             yield Output(str(refused), output.column)
     for file in files:
         if not Path(file).is_file():
-            raise ChurnkitError(f"there is no file {file}")
+            raise ChurnkitError(f"{file} does not exist: name a .csv or .parquet file")
         yield Output(str(Path(file).absolute()), "")
 
 
-def _in_journal(journal: Journal, wanted: set[str], at: datetime, *, dry_run: bool) -> int:
-    found = 0
-    for customer in sorted(wanted):
+def _in_journal(journal: Journal, ids: set[str], at: datetime, *, dry_run: bool) -> int:
+    models = 0
+    for customer in sorted(ids):
         if dry_run:
-            found += len(journal.decisions(customers=[customer]))
-            found += len(journal.outcomes(customers=[customer]))
+            models += len(journal.decisions(customers=[customer]))
+            models += len(journal.outcomes(customers=[customer]))
         else:
-            found += journal.erase(customer, at=at)
-    return found
+            models += journal.erase(customer, at=at)
+    return models
 
 
-def _throw_away_unfinished(output: Path, *, dry_run: bool) -> bool:
-    """Throw away finished chunks of an interrupted job: they vouch for their rows by digest."""
+def _discard_unfinished(output: Path, *, dry_run: bool) -> bool:
+    """Discard the chunks of an interrupted job: their digests do not allow changes."""
     folder = unfinished_folder(output)
     if not folder.is_dir():
         return False
@@ -220,23 +224,25 @@ def _throw_away_unfinished(output: Path, *, dry_run: bool) -> bool:
     return True
 
 
-def _knowing(registry: Registry, project: Project, wanted: set[str]) -> tuple[KnowingModel, ...]:
-    """Ask each registered version whom its training data held."""
+def _trained_models(
+    registry: Registry, project: Project, ids: set[str]
+) -> tuple[TrainedModel, ...]:
+    """Return registered versions whose training data include the customers."""
     salt = members_salt(project, make=False)
-    asked = None if salt is None else hash_members(wanted, salt)
-    found = []
+    hashes = None if salt is None else hash_members(ids, salt)
+    models = []
     for name in registry.models():
         for version in registry.versions(name):
-            members = None if asked is None else registry.members(version)
-            if members is None or asked is None:
-                found.append(KnowingModel(name, version.version, version.aliases, None))
-            elif known := int(np.isin(asked, members).sum()):
-                found.append(KnowingModel(name, version.version, version.aliases, known))
-    return tuple(found)
+            members = None if hashes is None else registry.members(version)
+            if members is None or hashes is None:
+                models.append(TrainedModel(name, version.version, version.aliases, None))
+            elif count := int(np.isin(hashes, members).sum()):
+                models.append(TrainedModel(name, version.version, version.aliases, count))
+    return tuple(models)
 
 
 @contextmanager
-def _alone(project: Project) -> Iterator[None]:
+def _exclusive(project: Project) -> Iterator[None]:
     """Serialize the erasures of a project."""
     if not project.store.is_dir():
         yield

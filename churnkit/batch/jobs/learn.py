@@ -1,4 +1,4 @@
-"""Learn from the journal what the options of a ranking are worth: one step, as often as wished."""
+"""Update a ranking's bandit from logged decisions and outcomes."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 __all__ = ["LearnReport", "learn"]
 
-# Rows that are learned from at once: bounds the memory of their products with option features.
-_GROUP = 50_000
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+# Rows per update; bounds the memory of their products with option features.
+_CHUNK_ROWS = 50_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class LearnReport:
-    """What was learned.
+    """Result of an update of the bandit.
 
     Parameters
     ----------
     state
-        The number of the newest state; None where there is none yet.
+        Number of the newest state; None if there is none yet.
     path
-        Where it was written; None if there was nothing new.
+        File of the new state; None if there were no new decisions.
     decisions
-        How many shown options were learned from.
+        Number of shown options that were learned from.
     options
-        For each option that was shown: name, how often, and the mean reward.
+        Name, count and mean reward of each shown option.
     left_out
-        How many were left out, by reason.
+        Number of skipped entries by reason.
     since, until
-        Decisions at or after the one and before the other.
+        Half-open range of decision times.
     """
 
     state: int | None
@@ -77,31 +77,36 @@ def learn(
     now: datetime,
     anew: bool = False,
 ) -> LearnReport:
-    """Learn from the decisions whose time for an outcome is over, and write the next state.
+    """Update the bandit from observed outcomes, and write its next state.
 
-    A decision is learned from once. Its reward is the sum of its outcomes of the ranking's kind
-    within `Ranking.days`; none is a reward of zero.
+    Each decision is used once, when its window for outcomes is over. Its reward is the sum of its
+    outcomes of the ranking's kind within `Ranking.days`; without outcomes it is zero.
 
     Parameters
     ----------
     model
-        From `churnkit.load`; its recipe must name a `Ranking`.
+        Model from `churnkit.load` with a `Ranking` in its recipe.
     journal
-        What was shown, and what came of it.
+        Journal of decisions and outcomes.
     folder
-        Where the states are; made if it is not there.
+        Folder of the states; created if missing.
     now
-        The present; decisions are learned from when they are `Ranking.days` old.
+        Current time; decisions are used when they are `Ranking.days` old.
     anew
-        Start from the state of the bundle and the whole journal, as after other columns were
-        chosen, late outcomes, or an erasure.
+        Start from the state of the bundle and the whole journal, for example after a change of
+        columns, late outcomes, or an erasure.
+
+    Returns
+    -------
+    LearnReport
+        Number and file of the new state, and the counts of used and skipped entries.
 
     Raises
     ------
     RecipeError
-        If the model ranks nothing.
+        If the model has no ranking.
     BundleError
-        If the newest state was learned from other columns, or the next cannot be written.
+        If the newest state is of other columns, or the next cannot be written.
     """
     compiled = model.compiled_ranking
     days = timedelta(days=compiled.ranking.days)
@@ -109,7 +114,7 @@ def learn(
     until = max(now.astimezone(UTC) - days, since)
     shown = _Shown.read(journal, model.name, since=since, until=until, compiled=compiled)
     reward = shown.rewards(journal, compiled.ranking.outcome, days)
-    bandit = shown.taught(before.bandit, reward)
+    bandit = shown.update(before.bandit, reward)
     number, path = before.number or None, None
     if shown.keys:
         number = before.number + 1
@@ -138,12 +143,12 @@ def _start(
         state = read_state(newest, compiled)
         return state, state.until
     number = 0 if newest is None else int(newest.name)
-    return BanditState(model.ranker.bandit, _BEGINNING, number), _BEGINNING
+    return BanditState(model.ranker.bandit, _EPOCH, number), _EPOCH
 
 
 @dataclass
 class _Shown:
-    """Options that were shown, one row each."""
+    """Shown options, one row each."""
 
     keys: list[str] = field(default_factory=list)
     at: list[datetime] = field(default_factory=list)
@@ -162,12 +167,12 @@ class _Shown:
         until: datetime,
         compiled: CompiledRanking,
     ) -> _Shown:
-        found = cls()
-        # A verdict stands in the journal after the decision that it is about.
+        shown = cls()
+        # Verdicts are recorded after their decisions, so the range has no end.
         rows = journal.decisions(since=since, policy=policy)
         table = rows.select(["key", "decided_at", "action", "capped", "verdict", "about", "detail"])
         entries = table.to_pylist()
-        turned_down = {e["about"] for e in entries if e["verdict"] in {"reject", "snooze"}}
+        rejected = {e["about"] for e in entries if e["verdict"] in {"reject", "snooze"}}
         cells = [
             (column.name, compile_cell_parser(column, lenient=True)) for column in compiled.columns
         ]
@@ -176,47 +181,47 @@ class _Shown:
             if entry["verdict"] != "decide" or entry["decided_at"] >= until:
                 continue
             if entry["capped"]:
-                found.left_out["stopped by a contact limit"] += 1
+                shown.left_out["stopped by a contact limit"] += 1
             elif entry["action"] is None:
-                found.left_out["nothing was shown"] += 1
-            elif entry["key"] in turned_down:
-                found.left_out["turned down by a person"] += 1
+                shown.left_out["nothing was shown"] += 1
+            elif entry["key"] in rejected:
+                shown.left_out["rejected by a person"] += 1
             else:
-                found._add(entry, cells, width)
-        return found
+                shown._add(entry, cells, width)
+        return shown
 
     def _add(self, entry: dict[str, Any], cells: list[tuple[str, Any]], width: int) -> None:
         detail = json.loads(entry["detail"] or "{}")
         row, features = detail.get("row"), detail.get("features")
         if not isinstance(row, dict) or not isinstance(features, list):
-            self.left_out["not of a ranking"] += 1
+            self.left_out["not from a ranking"] += 1
         elif len(features) != width:
-            self.left_out["an option of other features"] += 1
+            self.left_out["other option features"] += 1
         else:
             self.keys.append(entry["key"])
             self.at.append(entry["decided_at"])
             self.options.append(entry["action"])
-            self.customers.append([_code(cell(row.get(name))) for name, cell in cells])
+            self.customers.append([_to_number(parse(row.get(name))) for name, parse in cells])
             self.features.append([float(number) for number in features])
 
     def rewards(self, journal: Journal, kind: str, days: timedelta) -> np.ndarray[Any, Any]:
-        """Sum up the outcomes of each shown option, (n,)."""
+        """Return the sum of the outcomes of each shown option, (n,)."""
         reward = np.zeros(len(self.keys))
         if not self.keys:
             return reward
-        place = {key: at for at, key in enumerate(self.keys)}
+        index = {key: i for i, key in enumerate(self.keys)}
         outcomes = journal.outcomes(since=min(self.at), until=max(self.at) + days, kind=kind)
-        for one in outcomes.select(["decision", "value", "observed_at"]).to_pylist():
-            at = place.get(one["decision"])
-            if at is not None and self.at[at] <= one["observed_at"] < self.at[at] + days:
-                reward[at] += one["value"]
+        for outcome in outcomes.select(["decision", "value", "observed_at"]).to_pylist():
+            i = index.get(outcome["decision"])
+            if i is not None and self.at[i] <= outcome["observed_at"] < self.at[i] + days:
+                reward[i] += outcome["value"]
         return reward
 
-    def taught(self, bandit: LinearBandit, reward: np.ndarray[Any, Any]) -> LinearBandit:
+    def update(self, bandit: LinearBandit, reward: np.ndarray[Any, Any]) -> LinearBandit:
         from churnkit.models.bandit.linear import BanditBatch
 
-        for start in range(0, len(self.keys), _GROUP):
-            part = slice(start, start + _GROUP)
+        for start in range(0, len(self.keys), _CHUNK_ROWS):
+            part = slice(start, start + _CHUNK_ROWS)
             count = len(self.keys[part])
             bandit = bandit.update(
                 BanditBatch(
@@ -240,6 +245,6 @@ class _Shown:
         )
 
 
-def _code(answer: Any) -> float:
-    """Read a cell as the contract does; what breaks a rule by now counts as missing."""
-    return answer if answer.__class__ is float else float("nan")
+def _to_number(cell: Any) -> float:
+    """Return a parsed cell; a value that violates the contract counts as missing."""
+    return cell if cell.__class__ is float else float("nan")

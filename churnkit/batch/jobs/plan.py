@@ -1,4 +1,4 @@
-"""Plan for a file of customers who gets which action."""
+"""Plan actions for a file of customers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.jobs.decide import decide_once
-from churnkit.batch.jobs.whole_file import read_customers, write_whole
+from churnkit.batch.jobs.customer_table import read_customers, write_customers
+from churnkit.batch.jobs.decide import decide_period
 from churnkit.bundle.entity_ids import entities
 from churnkit.decisions.allocation.shadow_prices import write_prices
 from churnkit.decisions.plan_summary import plan_tree
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from churnkit.core.io.table_sources import Query, Source
     from churnkit.decisions import Decisions
 
-__all__ = ["PlanReport", "plan", "summarise"]
+__all__ = ["PlanReport", "plan", "summarize"]
 
 _ORDER = (
     "action",
@@ -43,21 +43,20 @@ _ORDER = (
 
 @dataclass(frozen=True, slots=True)
 class PlanReport:
-    """What a plan comes to.
+    """Totals of a plan.
 
     Parameters
     ----------
     rows, invalid
-        How many rows were read, and how many break a rule and get nothing.
+        Number of rows, and of rows that violate a rule and get no action.
     actions
-        For each action: customers, cost and expected gain with its interval.
+        Customers, cost and expected gain with its interval, for each action.
     before
-        How many customers had a decision for the period already; it stands.
+        Number of customers with an earlier decision in the period, which is kept.
     tree
-        Who gets what, in lines of text; empty if it was not asked for.
+        Decision tree that summarizes the plan, as lines of text; empty if not requested.
     gap
-        The most that a better plan could add to what is planned now, as a share; None where it
-        is not known.
+        Maximum improvement of the new decisions by any other plan, as a share; None if unknown.
     """
 
     rows: int
@@ -69,12 +68,12 @@ class PlanReport:
 
     @property
     def cost(self) -> float:
-        """What all actions cost together, in money."""
+        """Total cost, in money."""
         return float(sum(action["cost"] for action in self.actions))
 
     @property
     def expected_gain(self) -> float:
-        """What all actions are expected to bring beyond their cost, in money."""
+        """Total expected gain net of cost, in money."""
         return float(sum(action["expected_gain"] for action in self.actions))
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def plan(
     prices: str | Path | None = None,
     tree: bool = False,
 ) -> tuple[pa.Table, PlanReport]:
-    """Choose for each customer of a file the action that pays most, within a budget.
+    """Choose the best action for each customer of a file, within a budget.
 
     Parameters
     ----------
@@ -109,50 +108,50 @@ def plan(
         A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives,
         with one row a customer.
     model
-        From `churnkit.load`; its recipe must name actions.
+        Model from `churnkit.load` with actions in its recipe.
     output
-        Where the plan goes, whole or not at all; nowhere if None.
+        File for the plan, written atomically; None for none.
     budget
-        The most that all actions together may cost; with a journal, in the whole period.
+        Maximum total cost; with a journal, of the whole period.
     period
-        The day and the period that the plan is for, and the journal it is written to. Needed
-        where the catalogue has holdouts, exploration, dates or contact rules.
+        Day, period and journal of the decisions. Required if the catalogue has holdouts,
+        exploration, dates or contact rules.
     prices
-        Where the plan's shadow prices go, for a service to decide by; nowhere if None.
+        File for the plan's shadow prices, which a service can use; None for none.
     tree
-        Whether to sum up in a small tree who gets what.
+        Whether to summarize the plan by a small decision tree.
 
     Returns
     -------
-    The plan, a row for each row read, in order (see `RetentionModel.recommend`), and its sums.
-    With an period also ``propensity``, ``explored`` and ``holdout``.
+    tuple of pyarrow.Table and PlanReport
+        The plan, with a row for each input row in order (see `RetentionModel.recommend`), and its
+        totals. With a period also ``propensity``, ``explored`` and ``holdout``.
 
     Raises
     ------
     DataError
-        If a column is missing, or a customer stands in two rows.
+        If a column is missing, or a customer has two rows.
     ChurnkitError
-        If a file cannot be read or written; a name that no result can have is refused before
-        anything is decided.
+        If a file cannot be read or written.
     """
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.score_table(customers, "recommend", unique=True)
-    columns, decisions, before = decided_columns(
+    columns, decisions, before = plan_columns(
         model, encoded, probability, budget=budget, period=period
     )
     planned: pa.Table = model.tabulate(customers, encoded, columns)
     if output is not None:
-        write_whole(planned, output, model.contract)
+        write_customers(planned, output, model.contract)
     if prices is not None:
         write_prices(prices, decisions.plan.shadow_prices, model.catalogue)
     lines: tuple[str, ...] = ()
     if tree:
         lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
     gap = decisions.plan.gap
-    return planned, replace(summarise(planned), before=before, tree=lines, gap=gap)
+    return planned, replace(summarize(planned), before=before, tree=lines, gap=gap)
 
 
-def decided_columns(
+def plan_columns(
     model: RetentionModel,
     encoded: Encoded,
     probability: NDArray[np.float64],
@@ -160,20 +159,20 @@ def decided_columns(
     budget: float | None,
     period: DecisionPeriod | None,
 ) -> tuple[dict[str, Any], Decisions, int]:
-    """Give a plan's columns, what was decided now, and how many were decided before."""
+    """Return a plan's columns, the new decisions, and the number of earlier ones."""
     columns: dict[str, Any] = {"churn_probability": probability}
     if period is None:
         decisions = model.decide_table(probability, encoded.matrix, budget=budget)
         return columns | decisions.to_columns(), decisions, 0
-    decided = decide_once(
+    decided = decide_period(
         model, encoded, probability, entities(encoded), budget=budget, period=period
     )
     columns.update({name: decided.columns[name] for name in _ORDER})
     return columns, decided.decisions, int(np.count_nonzero(~decided.fresh))
 
 
-def summarise(planned: pa.Table) -> PlanReport:
-    """Sum a plan up by action, the most profitable first."""
+def summarize(planned: pa.Table) -> PlanReport:
+    """Return a plan's totals by action, the most profitable first."""
     chosen = planned.filter(pc.is_valid(planned["action"]))
     sums = chosen.group_by("action").aggregate(
         [

@@ -1,4 +1,4 @@
-"""Rank options for a file of customers: a row for each place of each customer's list."""
+"""Rank options for a file of customers: a row for each position of each slate."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from churnkit.batch.jobs.whole_file import read_customers, write_whole
+from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.bundle.decision_records import slate_fields
 from churnkit.bundle.entity_ids import arrow_ids, entities
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
@@ -36,24 +36,24 @@ _SHOWN = {
     "explored": pa.bool_(),
     "reason": pa.string(),
 }
-_NOTHING_LEFT: dict[str, Any] = {"reason": REASONS[CAPPED]}
+_CAPPED_LINE: dict[str, Any] = {"reason": REASONS[CAPPED]}
 Lists = dict[int, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class RankReport:
-    """What the lists of a file come to.
+    """Totals of the slates of a file.
 
     Parameters
     ----------
     rows, invalid
-        How many rows were read, and how many break a rule and are shown nothing.
+        Number of rows, and of rows that violate a rule and get no slate.
     shown
-        How many customers are shown something.
+        Number of customers with a slate.
     options
-        For each option: how often it is shown, and how often first.
+        Number of slates with each option, and with it first.
     before
-        How many customers had a list for the period already; it stands.
+        Number of customers with an earlier slate in the period, which is kept.
     """
 
     rows: int
@@ -80,7 +80,7 @@ def rank(
     output: str | Path | None = None,
     period: DecisionPeriod | None = None,
 ) -> tuple[pa.Table, RankReport]:
-    """Rank the options of a model for each customer of a file.
+    """Rank a model's options for each customer of a file.
 
     Parameters
     ----------
@@ -88,42 +88,43 @@ def rank(
         A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives,
         with one row a customer.
     model
-        From `churnkit.load`; its recipe must name a `Ranking`. By a later state of what was
-        learned: `RetentionModel.with_bandit`.
+        Model from `churnkit.load` with a `Ranking` in its recipe; for a later state of its bandit
+        use `RetentionModel.with_bandit`.
     output
-        Where the lists go, whole or not at all; nowhere if None.
+        File for the slates, written atomically; None for none.
     period
-        The day and the period that the lists are for, and the journal they are written to.
-        Needed where the ranking has holdouts, dates or contact rules.
+        Day, period and journal of the decisions. Required if the ranking has holdouts, dates or
+        contact rules.
 
     Returns
     -------
-    A row for each place of each list, customers in order: the entity, ``churn_probability``,
-    ``place`` from 1, ``action``, ``decision`` (the key that outcomes name), ``propensity``,
-    ``value`` (the reward that is expected), ``explored``, ``reason`` and ``problem``. A customer
-    who is shown nothing has one row without a place. And the sums.
+    tuple of pyarrow.Table and RankReport
+        A row for each position of each slate, customers in order: the entity,
+        ``churn_probability``, ``place`` from 1, ``action``, ``decision`` (the key for outcomes),
+        ``propensity``, ``value`` (expected reward), ``explored``, ``reason`` and ``problem``. A
+        customer without a slate has one row without a place. And the totals.
 
     Raises
     ------
     DataError
-        If a column is missing, or a customer stands in two rows.
+        If a column is missing, or a customer has two rows.
     RecipeError
-        If the model ranks nothing, or a decision period is needed.
+        If the model has no ranking, or a decision period is required.
     """
-    _ = model.ranker  # a model that ranks nothing is refused before anything is read
+    _ = model.ranker  # raises without a ranking, before anything is read
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.score_table(customers, "recommend", unique=True)
-    lists, before = _lists(model, customers, encoded, period)
+    lists, before = _slates(model, customers, encoded, period)
     table = _tabulate(model, encoded, probability, lists)
     if output is not None:
-        write_whole(table, output, model.contract)
-    return table, _summed(model, encoded, lists, before)
+        write_customers(table, output, model.contract)
+    return table, _totals(model, encoded, lists, before)
 
 
-def _lists(
+def _slates(
     model: RetentionModel, customers: pa.Table, encoded: Encoded, period: DecisionPeriod | None
 ) -> tuple[Lists, int]:
-    """Give each good row's list, and how many stood in the journal already."""
+    """Return the slate of each valid row, and the number of earlier ones."""
     names = entities(encoded)
     journal = None if period is None else period.journal
     before: dict[str, list[dict[str, Any]]] = {}
@@ -132,19 +133,19 @@ def _lists(
     good = np.flatnonzero(encoded.valid).tolist()
     found: Lists = {row: before[names[row]] for row in good if names[row] in before}
     rest = [row for row in good if row not in found]
-    made, records = _made(model, customers, encoded, rest, period)
+    made, records = _new_slates(model, customers, encoded, rest, period)
     if journal is not None:
         capped = set(
             journal.record(records, limits=model.ranker.ranking.rules.contact.limits).capped
         )
         made = {
-            row: [line for line in lines if line["decision"] not in capped] or [_NOTHING_LEFT]
+            row: [line for line in lines if line["decision"] not in capped] or [_CAPPED_LINE]
             for row, lines in made.items()
         }
     return found | made, len(found)
 
 
-def _made(
+def _new_slates(
     model: RetentionModel,
     customers: pa.Table,
     encoded: Encoded,
@@ -173,17 +174,17 @@ def _made(
     records = []
     for row, key, one, value in zip(rows, keys, ranked, values, strict=True):
         lines = slate_fields(key, one, value, compiled, state=ranker.bandit.version)
-        lists[row] = [_told(line) for line in lines]
+        lists[row] = [_to_line(line) for line in lines]
         erased = context is not None and names[row] in context.no_contact
         if period is not None and period.journal is not None and not erased:
             records += [_record(model, names[row], line, period) for line in lines]
     return lists, records
 
 
-def _told(line: Mapping[str, Any]) -> dict[str, Any]:
+def _to_line(line: Mapping[str, Any]) -> dict[str, Any]:
     detail = line.get("detail") or {}
-    told = {name: line.get(name) for name in ("action", "propensity", "explored", "reason")}
-    return told | {
+    fields = {name: line.get(name) for name in ("action", "propensity", "explored", "reason")}
+    return fields | {
         "place": detail.get("place"),
         "value": detail.get("value"),
         "decision": line["key"],
@@ -211,7 +212,7 @@ def _record(
 def _before(
     journal: Journal, policy: str, period: DecisionPeriod, customers: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Give the period's lists that stand, by customer, in the order of their places."""
+    """Return the period's earlier slates by customer, in the order of positions."""
     table = journal.decisions(policy=policy, period=period.name, customers=customers)
     found: dict[str, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
@@ -219,17 +220,17 @@ def _before(
             detail = json.loads(row["detail"] or "{}")
             lines = found.setdefault(row["customer"], [])
             if not row["capped"]:
-                lines.append(_told({**row, "detail": detail}))
+                lines.append(_to_line({**row, "detail": detail}))
     for lines in found.values():
         lines.sort(key=lambda line: line["place"] or 0)
-        lines[:] = lines or [_NOTHING_LEFT]
+        lines[:] = lines or [_CAPPED_LINE]
     return found
 
 
 def _tabulate(
     model: RetentionModel, encoded: Encoded, probability: np.ndarray[Any, Any], lists: Lists
 ) -> pa.Table:
-    """Lay the lists out, a row for each place."""
+    """Return the slates as a table, a row for each position."""
     problems = encoded.reasons()
     broken: dict[str, Any] = {"reason": "not scored"}
     lines = [(row, line) for row in range(len(probability)) for line in lists.get(row, [broken])]
@@ -249,7 +250,7 @@ def _tabulate(
     )
 
 
-def _summed(model: RetentionModel, encoded: Encoded, lists: Lists, before: int) -> RankReport:
+def _totals(model: RetentionModel, encoded: Encoded, lists: Lists, before: int) -> RankReport:
     shown = [[line["action"] for line in lines if line.get("action")] for lines in lists.values()]
     options = tuple(
         {

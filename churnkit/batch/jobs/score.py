@@ -1,4 +1,4 @@
-"""Score customers chunk by chunk, in flat memory."""
+"""Score customers chunk by chunk, with constant memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from churnkit import __version__
 from churnkit.batch.io.checkpoints import open_chunks
-from churnkit.batch.io.query_cache import Spool
+from churnkit.batch.io.query_cache import QueryCache
 from churnkit.batch.io.table_writer import (
     TableWriter,
+    check_output,
     invalid_path,
-    refuse_overwriting,
-    refuse_unwritable,
+    refuse_same_file,
 )
 from churnkit.core.io.table_sources import Query, open_source
 from churnkit.core.output_ledger import note_output
@@ -35,24 +35,24 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK_BATCHES", "ScoreReport", "reason_columns", "score"]
 
-# About a million rows: a second of work, and more than most tables have.
+# About a million rows: a second of work.
 CHUNK_BATCHES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreReport:
-    """What a scoring job did.
+    """Result of a scoring job.
 
     Parameters
     ----------
     rows
-        How many rows were read and written.
+        Number of rows.
     invalid
-        How many of them break a rule and have no probability.
+        Number of rows that violate a rule and have no probability.
     output
-        The file with the scores.
+        File with the scores.
     invalid_output
-        The file that says why, if any row is invalid.
+        File with the violations; None if there are none.
     """
 
     rows: int
@@ -79,16 +79,16 @@ def score(
     resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> ScoreReport:
-    """Score customers from files or a database, in flat memory, whatever their number.
+    """Score customers from files or a database, with constant memory.
 
-    The output has a row for each row read, in order: the entity column, ``churn_probability``
-    (null for a row that breaks a rule), and ``reason_1`` ... if asked for. Rows that break a
-    rule also go to ``<output>.invalid.<ending>``: their row number from 0, the entity, and
-    the rules. Both files are written whole or not at all.
+    The output has a row for each input row, in order: the entity column, ``churn_probability``
+    (null if the row violates a rule), and optionally ``reason_1``, ... Rows that violate a rule are
+    also written to ``<output>.invalid.<suffix>``, with their row number from 0, the entity and
+    the rules. Both files are written atomically.
 
-    While it works, finished chunks of a million rows lie in ``.<output>.parts/``. After a fault
-    or a kill, the same call with `resume` goes on from there, and writes the same bytes as a
-    run that was never interrupted.
+    Finished chunks of a million rows are stored in ``.<output>.parts/``. After an interruption the
+    same call with `resume` continues from there, and writes the same bytes as an uninterrupted
+    run.
 
     Parameters
     ----------
@@ -97,43 +97,48 @@ def score(
     output
         A file ending in .csv or .parquet.
     model
-        From `churnkit.load`.
+        Model from `churnkit.load`.
     reasons
-        How many reasons each row gets.
+        Number of reasons per row.
     resume
-        Whether to go on from the finished chunks of an earlier run, if there are any.
+        Whether to continue from the chunks of an earlier run, if there are any.
     progress
-        Called with the number of rows done after each batch.
+        Called with the number of finished rows after each batch.
+
+    Returns
+    -------
+    ScoreReport
+        Numbers of rows and the files.
 
     Raises
     ------
     DataError
         If a column is missing.
     ChurnkitError
-        If a file cannot be read or written, another process is writing the same output, or
-        what is to be resumed was made from another source or model.
+        If a file cannot be read or written, another process writes the same output, or the
+        chunks to resume are of another source or model.
     """
     opened = open_source(source) if isinstance(source, (str, Path)) else source
     target = Path(output)
     aside = invalid_path(target)
-    refuse_unwritable(target)
+    check_output(target)
     if not isinstance(opened, Query):
-        # A mended file of refusals may itself be what is scored.
+        # A corrected file of invalid rows may itself be the source.
         for path in opened.paths:
-            refuse_overwriting(path, target, aside)
+            refuse_same_file(path, target, aside)
     note_output(target, model.contract.entity.name)
     job = _job(opened, model, reasons)
     with ExitStack() as stack:
         chunks = stack.enter_context(open_chunks(target, job, resume=resume))
         if isinstance(opened, Query):
-            opened = Spool(opened, chunks.beside("query", job, resume=resume))
+            opened = QueryCache(opened, chunks.nested("query", job, resume=resume))
         _score_chunks(opened, model, chunks, reasons=reasons, progress=progress)
         rows, invalid = _assemble(chunks, target, aside)
     return ScoreReport(rows, invalid, target, aside if invalid else None)
 
 
 def _job(source: Source | Query, model: RetentionModel, reasons: int) -> dict[str, Any]:
-    """Say what the scores depend on."""
+    """Return everything that the scores depend on."""
     if isinstance(source, Query):
         read: list[Any] = [source.sql, hashlib.sha256(source.url.encode()).hexdigest()]
     else:
@@ -151,10 +156,10 @@ def _score_chunks(
     reasons: int,
     progress: Callable[[int], None],
 ) -> None:
-    """Score the rows that no finished chunk holds."""
-    columns = _wanted(source, model)
+    """Score the rows after the finished chunks."""
+    columns = _selected_columns(source, model)
     batches = source.batches(columns)
-    # Read again and not scored: a chunk begins where it would have begun without the fault.
+    # Skipped batches are read again, so that chunks start at the same rows as without interruption.
     rows = sum(batch.num_rows for batch in islice(batches, len(chunks) * CHUNK_BATCHES))
     if rows:
         progress(rows)
@@ -177,18 +182,18 @@ def _score_chunks(
     chunks.complete = True
 
 
-def _wanted(source: Source, model: RetentionModel) -> list[str]:
-    """Return which columns to read; refuse a source that lacks one."""
+def _selected_columns(source: Source, model: RetentionModel) -> list[str]:
+    """Return the columns to read; refuse a source that lacks one."""
     contract = model.contract
     absent = contract.missing_columns("predict", source.columns)
     if absent:
         raise DataError(source.name, absent)
-    wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
-    return [name for name in source.columns if name in wanted]
+    selected = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
+    return [name for name in source.columns if name in selected]
 
 
 def _assemble(chunks: Chunks, output: Path, aside: Path) -> tuple[int, int]:
-    """Write both files from the chunks; return how many rows there are, and how many invalid."""
+    """Write both files from the chunks; return the numbers of rows and of invalid rows."""
     with ExitStack() as stack:
         written = []
         for name, path in (("refused", aside), ("scores", output)):
@@ -198,7 +203,7 @@ def _assemble(chunks: Chunks, output: Path, aside: Path) -> tuple[int, int]:
                     writer = stack.enter_context(TableWriter(path, table.schema))
                     written.append(writer)
                 writer.write(table)
-        # Both get their names after both are on the disk.
+        # Both files are complete on disk before either is renamed.
         for writer in written:
             writer.seal()
         for writer in written:
@@ -206,7 +211,7 @@ def _assemble(chunks: Chunks, output: Path, aside: Path) -> tuple[int, int]:
     facts = [chunks.facts(number) for number in range(len(chunks))]
     rows, invalid = (sum(fact[name] for fact in facts) for name in ("rows", "invalid"))
     if not invalid:
-        # Refusals of an earlier run would speak of rows that are mended now.
+        # An invalid file of an earlier run is obsolete.
         aside.unlink(missing_ok=True)
     return rows, invalid
 
@@ -236,15 +241,15 @@ def _score_batch(
 
 
 def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[str, pa.Array]:
-    """Write the strongest reasons of encoded rows in words: one column for each rank."""
+    """Return the strongest reasons of encoded rows as text, one column for each rank."""
     if not count:
         return {}
-    said = model.reasons(encoded, top=count)
+    reasons_by_row = model.reasons(encoded, top=count)
     return {
         f"reason_{rank + 1}": pa.array(
             [
                 f"{row[rank].says} ({row[rank].points:+.1f} points)" if rank < len(row) else None
-                for row in said
+                for row in reasons_by_row
             ],
             pa.string(),
         )
@@ -253,5 +258,5 @@ def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[
 
 
 def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Undo what a writer may not know: ids as a dictionary, which may change by the batch."""
+    """Decode dictionary ids, whose dictionary may change between batches."""
     return ids.cast(ids.type.value_type) if pa.types.is_dictionary(ids.type) else ids

@@ -1,4 +1,4 @@
-"""Plan for a Spark data frame: workers weigh every action, and give what the prices say."""
+"""Plan actions for a Spark data frame: workers compute gains and apply shadow prices."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.jobs.plan import PlanReport, decided_columns, summarise
+from churnkit.batch.jobs.plan import PlanReport, plan_columns, summarize
 from churnkit.batch.spark.workers import (
-    ANSWER,
-    SUMMED,
+    RESULT_SCHEMA,
+    TOTALS,
     ApplyTask,
     EncodeTask,
     PackedModel,
     PassTask,
     SumTask,
-    answers,
-    kind_of,
+    read_results,
+    spark_type,
 )
 from churnkit.contracts.encoding.encoded import Encoded
 from churnkit.contracts.validation.violations import Finding
@@ -61,34 +61,33 @@ def plan(
 ) -> tuple[Any, PlanReport]:
     """Choose actions for the customers of a Spark data frame.
 
-    Workers read, check, encode, score and weigh every action. A budget is one number that all
-    customers share: the driver finds prices for it from sums and samples of the workers'
-    figures, in a few passes, and the workers then give each customer what the prices say. Up to
-    `at_once` customers, and any number with an period or floors, are planned on the driver,
-    from each customer's id, probability and encoded columns: 200 bytes a customer with 20
-    columns. That plan is the local one to the last bit.
+    Workers encode and score the customers and compute the gains of all actions. The driver finds
+    shadow prices from sums and samples of the workers in a few passes, and the workers then assign
+    the actions. Up to `at_once` customers, and any number with a period or floors, are planned on
+    the driver from each customer's id, probability and encoded columns: 200 bytes per customer with
+    20 columns. That plan equals the local one to the last bit.
 
     Parameters
     ----------
     customers
-        A Spark data frame with one row a customer and the columns of the contract.
+        Spark data frame with one row per customer and the columns of the contract.
     model
-        From `churnkit.load`; its recipe must name actions.
+        Model from `churnkit.load` with actions in its recipe.
     budget, period
         As in `churnkit.batch.plan`.
     at_once
-        The most customers that the driver plans by itself, and the most whose gains it holds.
+        Maximum number of customers that the driver plans itself, and whose gains it holds.
 
     Returns
     -------
-    The plan as a Spark data frame, by the customers' ids, in the columns of `churnkit.batch.plan`,
-    and its sums with the certified gap. A plan made by the workers is persisted: unpersist it
-    when it is written.
+    tuple of pyspark.sql.DataFrame and PlanReport
+        The plan by customer id, with the columns of `churnkit.batch.plan`, and its totals with the
+        certified gap. A plan by the workers is persisted: unpersist it after writing.
 
     Raises
     ------
     DataError
-        If a column is missing, or a customer stands in two rows.
+        If a column is missing, or a customer has two rows.
     RecipeError
         If the model has no actions, or the catalogue needs an period.
     """
@@ -98,50 +97,50 @@ def plan(
         raise DataError("the Spark data frame", absent)
     if model.contents.catalogue is None:
         raise RecipeError(f"model '{model.name}' was trained without actions: train it with some")
-    wanted = {c.name for c in (*contract.required("recommend"), *contract.optional("recommend"))}
-    chosen = customers.select(*[name for name in customers.columns if name in wanted])
+    selected = {c.name for c in (*contract.required("recommend"), *contract.optional("recommend"))}
+    chosen = customers.select(*[name for name in customers.columns if name in selected])
     if period is not None or model.catalogue.floors:
-        read = _encoded(chosen, model, weigh=False)
-        return _on_driver(read, model, budget=budget, period=period)
+        read = _encode(chosen, model, weigh=False)
+        return _plan_on_driver(read, model, budget=budget, period=period)
     check_context(model.catalogue, None, 0)
-    read = _encoded(chosen, model, weigh=True).persist()
+    read = _encode(chosen, model, weigh=True).persist()
     try:
-        counts = _counts(read, contract.entity.name)
+        counts = _count_rows(read, contract.entity.name)
         if counts["rows"] <= at_once:
-            return _on_driver(read, model, budget=budget, period=None)
-        _refuse_twice(counts["known"] - counts["distinct"], contract.entity.name)
-        return _in_workers(read, model, counts, budget=budget, sample=at_once)
+            return _plan_on_driver(read, model, budget=budget, period=None)
+        _refuse_duplicates(counts["ids"] - counts["distinct"], contract.entity.name)
+        return _plan_on_workers(read, model, counts, budget=budget, sample=at_once)
     finally:
         read.unpersist()
 
 
-def _encoded(customers: Any, model: RetentionModel, *, weigh: bool) -> Any:
+def _encode(customers: Any, model: RetentionModel, *, weigh: bool) -> Any:
     """Let the workers read, check, encode and score; and weigh and number, if asked to."""
     from pyspark.sql.functions import xxhash64  # type: ignore[import-not-found,unused-ignore]
 
     entity = model.contract.entity.name
-    form = f"`{entity}` {kind_of(customers, entity)}, churn_probability double, "
+    form = f"`{entity}` {spark_type(customers, entity)}, churn_probability double, "
     form += "encoded array<double>, problem string"
     form += ", gain array<double>, cost array<double>" if weigh else ""
     read = customers.mapInArrow(EncodeTask(PackedModel.of(model), weigh), form)
     return read.withColumn("key", xxhash64(f"`{entity}`")) if weigh else read
 
 
-def _counts(read: Any, entity: str) -> dict[str, int]:
+def _count_rows(read: Any, entity: str) -> dict[str, int]:
     from pyspark.sql import functions as sql  # type: ignore[import-not-found,unused-ignore]
 
     name = f"`{entity}`"
-    found = read.agg(
+    row = read.agg(
         sql.count(sql.lit(1)).alias("rows"),
-        sql.count(name).alias("known"),
+        sql.count(name).alias("ids"),
         sql.count_distinct(name).alias("distinct"),
         sql.count("problem").alias("invalid"),
     )
-    counts: dict[str, int] = found.first().asDict()
+    counts: dict[str, int] = row.first().asDict()
     return counts
 
 
-def _in_workers(
+def _plan_on_workers(
     read: Any, model: RetentionModel, counts: dict[str, int], *, budget: float | None, sample: int
 ) -> tuple[Any, PlanReport]:
     catalogue = model.catalogue
@@ -153,12 +152,12 @@ def _in_workers(
     below = min(_EVERY, int(2.0 * sample / counts["rows"] * _EVERY))
     allocation = solve_streaming(_PassRunner(read, width), limits, sample=sample, below=below)
     entity = model.contract.entity.name
-    form = f"`{entity}` {kind_of(read, entity)}, churn_probability double, action string, "
+    form = f"`{entity}` {spark_type(read, entity)}, churn_probability double, action string, "
     form += "expected_gain double, gain_low double, gain_high double, cost double, "
     form += "reason string, problem string"
     job = ApplyTask(PackedModel.of(model), allocation, room.filled(allocation.counts))
     planned = read.mapInArrow(job, form).persist()
-    return planned, _summed(planned, catalogue.names, counts, allocation)
+    return planned, _totals(planned, catalogue.names, counts, allocation)
 
 
 class _PassRunner:
@@ -169,17 +168,17 @@ class _PassRunner:
 
     def __call__(self, task: Any) -> Any:
         kind: Any = SurveyResult if isinstance(task, SurveyPass) else BoxResult
-        table = self._read.mapInArrow(PassTask(task, self._actions), ANSWER).toArrow()
-        parts = answers(table, kind, self._actions)
+        table = self._read.mapInArrow(PassTask(task, self._actions), RESULT_SCHEMA).toArrow()
+        parts = read_results(table, kind, self._actions)
         nothing = np.zeros((0, self._actions))
         empty = task.evaluate(CustomerRows(np.zeros(0, dtype=np.uint64), nothing, nothing))
         return task.merge([empty, *parts])
 
 
-def _summed(
+def _totals(
     planned: Any, names: tuple[str, ...], counts: dict[str, int], allocation: StreamingPlan
 ) -> PlanReport:
-    columns = planned.select("action", *SUMMED)
+    columns = planned.select("action", *TOTALS)
     rows = columns.mapInArrow(SumTask(names), "totals string").collect()
     parts = [json.loads(row.totals) for row in rows]
     actions = []
@@ -188,37 +187,37 @@ def _summed(
             sum(numbers) for numbers in zip(*(p[name] for p in parts), strict=True)
         )
         if customers:
-            sums = {c: rounded(total) for c, total in zip(SUMMED, money, strict=True)}
+            sums = {c: rounded(total) for c, total in zip(TOTALS, money, strict=True)}
             actions.append({"action": name, "customers": customers, **sums})
     actions.sort(key=lambda action: (-action["expected_gain"], action["action"]))
     return PlanReport(counts["rows"], counts["invalid"], tuple(actions), gap=allocation.gap)
 
 
-def _on_driver(
+def _plan_on_driver(
     read: Any, model: RetentionModel, *, budget: float | None, period: DecisionPeriod | None
 ) -> tuple[Any, PlanReport]:
-    """Plan at once, as the local door does, in the order of the customers' ids."""
+    """Plan in memory on the driver, in the order of the customers' ids."""
     entity = model.contract.entity.name
     names = [f"`{entity}`", "churn_probability", "encoded", "problem"]
     table = read.select(*names).toArrow()
     by_name = pc.sort_indices(table[entity].cast(pa.string()))
     table = table.take(by_name).combine_chunks()
-    encoded, probability = _gathered(table, model)
-    decided, decisions, before = decided_columns(
+    encoded, probability = _collect(table, model)
+    decided, decisions, before = plan_columns(
         model, encoded, probability, budget=budget, period=period
     )
     planned = model.tabulate(table, encoded, decided)
-    place = planned.column_names.index("problem")
-    planned = planned.set_column(place, "problem", table["problem"])
-    report = replace(summarise(planned), before=before, gap=decisions.plan.gap)
+    index = planned.column_names.index("problem")
+    planned = planned.set_column(index, "problem", table["problem"])
+    report = replace(summarize(planned), before=before, gap=decisions.plan.gap)
     return read.sparkSession.createDataFrame(planned), report
 
 
-def _gathered(table: pa.Table, model: RetentionModel) -> tuple[Encoded, NDArray[np.float64]]:
+def _collect(table: pa.Table, model: RetentionModel) -> tuple[Encoded, NDArray[np.float64]]:
     """Put what the workers encoded into one matrix; refuse a customer of two rows."""
     entity = model.contract.entity.name
-    known = table[entity].drop_null()  # a row without an id breaks a rule of its own
-    _refuse_twice(len(known) - len(pc.unique(known)), entity)
+    ids = table[entity].drop_null()  # a missing id is a violation already
+    _refuse_duplicates(len(ids) - len(pc.unique(ids)), entity)
     width = len(model.contract.encoded("recommend"))
     cells = table["encoded"].combine_chunks()
     flat = cells.flatten() if isinstance(cells, pa.Array) else pa.array([], pa.float64())
@@ -229,7 +228,7 @@ def _gathered(table: pa.Table, model: RetentionModel) -> tuple[Encoded, NDArray[
     return encoded, np.array(table["churn_probability"], dtype=np.float64)
 
 
-def _refuse_twice(twice: int, entity: str) -> None:
+def _refuse_duplicates(twice: int, entity: str) -> None:
     if twice:
         raise DataError(
             "the Spark data frame",

@@ -1,4 +1,4 @@
-"""Score and plan a Spark data frame: the local door's numbers, to the last bit, on a cluster."""
+"""Score a Spark data frame, with the same results as the local job to the last bit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from churnkit.batch.jobs.score import reason_columns
 from churnkit.batch.spark.planning import plan
-from churnkit.batch.spark.workers import PackedModel, kind_of
+from churnkit.batch.spark.workers import PackedModel, spark_type
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,25 +23,25 @@ __all__ = ["plan", "score"]
 def score(customers: Any, model: RetentionModel, *, reasons: int = 0) -> Any:
     """Score the customers of a Spark data frame.
 
-    The bundle travels with the job and is loaded once in each worker, so workers need
-    churnkit and its core installed, or its archive by ``--py-files``, and no model store.
+    The bundle is sent with the job and loaded once per worker, so workers need churnkit and its
+    core dependencies installed, or its archive by ``--py-files``, but no model registry.
 
     Parameters
     ----------
     customers
-        A Spark data frame with one row a customer and the columns of the contract; a column
-        of decimals or dates is read as its text, as everywhere.
+        Spark data frame with one row per customer and the columns of the contract; decimals and
+        dates are parsed from their text.
     model
-        From `churnkit.load`.
+        Model from `churnkit.load`.
     reasons
-        How many reasons each row gets.
+        Number of reasons per row.
 
     Returns
     -------
     pyspark.sql.DataFrame
-        A row for each row: the entity column as it is, ``churn_probability`` (null for a row
-        that breaks a rule), ``reason_1`` ... if asked for, and ``problem``: null, or which
-        rules the row breaks.
+        A row for each row: the unchanged entity column, ``churn_probability`` (null if the row
+        violates a rule), optionally ``reason_1``, ..., and ``problem``: the violated rules, or
+        null.
 
     Raises
     ------
@@ -52,43 +52,45 @@ def score(customers: Any, model: RetentionModel, *, reasons: int = 0) -> Any:
     absent = contract.missing_columns("predict", customers.columns)
     if absent:
         raise DataError("the Spark data frame", absent)
-    wanted = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
-    columns = [name for name in customers.columns if name in wanted]
+    selected = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
+    columns = [name for name in customers.columns if name in selected]
     job = _Job(PackedModel.of(model), reasons)
     return customers.select(*columns).mapInArrow(job, _schema(customers, model, reasons))
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What a worker does: made here, sent there."""
+    """Scoring job of a worker."""
 
-    shipped: PackedModel
+    packed: PackedModel
     reasons: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        model = self.shipped.model()
+        model = self.packed.model()
         for batch in batches:
-            yield from _scored(pa.Table.from_batches([batch]), model, self.reasons).to_batches()
+            yield from _score_batch(
+                pa.Table.from_batches([batch]), model, self.reasons
+            ).to_batches()
 
 
-def _scored(batch: pa.Table, model: RetentionModel, reasons: int) -> pa.Table:
+def _score_batch(batch: pa.Table, model: RetentionModel, reasons: int) -> pa.Table:
     entity = model.contract.entity.name
     encoded = model.encode(batch)
     problems = encoded.reasons()
-    said = [problems.get(row) for row in range(batch.num_rows)]
+    reasons_by_row = [problems.get(row) for row in range(batch.num_rows)]
     return pa.table(
         {
             entity: batch[entity],
             "churn_probability": pa.array(model.probabilities(encoded), from_pandas=True),
             **reason_columns(model, encoded, reasons),
-            "problem": pa.array(said, pa.string()),
+            "problem": pa.array(reasons_by_row, pa.string()),
         }
     )
 
 
 def _schema(customers: Any, model: RetentionModel, reasons: int) -> str:
     entity = model.contract.entity.name
-    kind = kind_of(customers, entity)
+    kind = spark_type(customers, entity)
     columns = [f"`{entity}` {kind}", "churn_probability double"]
     columns += [f"reason_{rank + 1} string" for rank in range(reasons)]
     return ", ".join([*columns, "problem string"])

@@ -1,4 +1,4 @@
-"""What the workers of a Spark job do for a plan: made on the driver, sent there."""
+"""Tasks of Spark workers for a plan, created on the driver."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ if TYPE_CHECKING:
     from churnkit.decisions.allocation.streaming_solver import StreamingPlan
 
 __all__ = [
-    "ANSWER",
+    "RESULT_SCHEMA",
     "ApplyTask",
     "EncodeTask",
     "PackedModel",
     "PassTask",
     "SumTask",
-    "answers",
-    "kind_of",
+    "read_results",
+    "spark_type",
 ]
 
-ANSWER = "sums string, keys array<bigint>, gain array<double>, cost array<double>"
-"""How a worker's answer travels."""
-SUMMED = ("cost", "expected_gain", "gain_low", "gain_high")
-"""What is summed up by action."""
+RESULT_SCHEMA = "sums string, keys array<bigint>, gain array<double>, cost array<double>"
+"""Spark schema of the result of a pass."""
+TOTALS = ("cost", "expected_gain", "gain_low", "gain_high")
+"""Columns that are summed by action."""
 
-# A worker's models by digest: a bundle is read once a process, not once a batch.
+# Models by digest: a bundle is loaded once per process, not per batch.
 _LOADED: dict[str, RetentionModel] = {}
 
 
 @dataclass(frozen=True)
 class PackedModel:
-    """A bundle that travels with a job."""
+    """Bundle that is sent with a job."""
 
     files: dict[str, bytes]
     digest: str
@@ -68,15 +68,15 @@ class PackedModel:
         return cls(to_files(model.contents), model.digest)
 
     def model(self) -> RetentionModel:
-        """Unpack it, once in each process."""
+        """Load the model, once per process."""
         if self.digest not in _LOADED:
-            # The files were verified when this job's model was loaded; golden rows are replayed.
+            # The files were verified when the driver loaded the model; golden rows are replayed.
             _LOADED[self.digest] = RetentionModel(from_files(self.files))
         return _LOADED[self.digest]
 
 
-def kind_of(customers: Any, entity: str) -> str:
-    """Return the type that Spark gives the ids."""
+def spark_type(customers: Any, entity: str) -> str:
+    """Return the Spark type of the ids."""
     if "`" in entity:
         raise RecipeError(f"column '{entity}': Spark cannot take a backtick in a name; rename it")
     return str(dict(customers.dtypes)[entity])
@@ -84,14 +84,14 @@ def kind_of(customers: Any, entity: str) -> str:
 
 @dataclass(frozen=True)
 class EncodeTask:
-    """Reads, checks, encodes and scores; weighs every action if `weigh` is set."""
+    """Encode and score rows; compute gains if `weigh` is set."""
 
-    shipped: PackedModel
+    packed: PackedModel
     weigh: bool
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do it for each batch."""
-        model = self.shipped.model()
+        """Process each batch."""
+        model = self.packed.model()
         entity = model.contract.entity.name
         for batch in batches:
             rows = pa.Table.from_batches([batch])
@@ -119,16 +119,16 @@ class PassTask:
     actions: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Answer for the batches."""
-        found = run_pass(self.task, (self._rows(batch) for batch in batches))
-        if found is None:
+        """Evaluate the batches."""
+        results = run_pass(self.task, (self._rows(batch) for batch in batches))
+        if results is None:
             return
         sums = {
-            field.name: np.asarray(getattr(found, field.name)).tolist()
-            for field in fields(found)
+            field.name: np.asarray(getattr(results, field.name)).tolist()
+            for field in fields(results)
             if field.name != "sample"
         }
-        rows = found.sample.rows
+        rows = results.sample.rows
         yield pa.RecordBatch.from_pydict(
             {
                 "sums": [json.dumps(sums)],
@@ -147,11 +147,11 @@ class PassTask:
         )
 
 
-def answers(
+def read_results(
     table: pa.Table, kind: Callable[..., SurveyResult | BoxResult], actions: int
 ) -> list[Any]:
-    """Read the answers of the partitions back, on the driver."""
-    found = []
+    """Read the results of the partitions on the driver."""
+    results = []
     for batch in table.to_batches():
         for row in range(batch.num_rows):
             sums = json.loads(batch.column("sums")[row].as_py())
@@ -166,21 +166,21 @@ def answers(
                 name: np.array(value, dtype=np.int64) if isinstance(value, list) else value
                 for name, value in sums.items()
             }
-            found.append(kind(**numbers, sample=Sample(rows)))
-    return found
+            results.append(kind(**numbers, sample=Sample(rows)))
+    return results
 
 
 @dataclass(frozen=True)
 class ApplyTask:
     """Assign each customer the action of a streaming plan, with the reason."""
 
-    shipped: PackedModel
+    packed: PackedModel
     allocation: StreamingPlan
     full: NDArray[np.bool_]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do it for each batch."""
-        model = self.shipped.model()
+        """Process each batch."""
+        model = self.packed.model()
         actions = len(model.catalogue.actions)
         for batch in batches:
             rows = pa.Table.from_batches([batch])
@@ -215,28 +215,28 @@ class ApplyTask:
                     "reason": [REASONS[code] for code in codes],
                 },
             )
-            place = planned.column_names.index("problem")
-            planned = planned.set_column(place, "problem", rows["problem"])
+            index = planned.column_names.index("problem")
+            planned = planned.set_column(index, "problem", rows["problem"])
             yield from planned.to_batches()
 
 
 @dataclass(frozen=True)
 class SumTask:
-    """Sums a plan up by action, exactly."""
+    """Sum a plan by action, exactly."""
 
     names: tuple[str, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do it for a partition: one row of JSON."""
-        totals = {name: [0] * (1 + len(SUMMED)) for name in self.names}
+        """Return the totals of a partition as one row of JSON."""
+        totals = {name: [0] * (1 + len(TOTALS)) for name in self.names}
         for batch in batches:
             action = np.array(batch.column("action").to_pylist(), dtype=object)
             for name in self.names:
                 mine = action == name
                 totals[name][0] += int(mine.sum())
-                for place, column in enumerate(SUMMED):
+                for index, column in enumerate(TOTALS):
                     money = batch.column(column).to_numpy(zero_copy_only=False)[mine]
-                    totals[name][1 + place] += exact_sum(money)
+                    totals[name][1 + index] += exact_sum(money)
         yield pa.RecordBatch.from_pydict({"totals": [json.dumps(totals)]})
 
 

@@ -82,18 +82,18 @@ def _read_ids(path: Path | None) -> list[str]:
 
 
 def _print_erasure(erasure: Erasure) -> None:
-    if erasure.places:
+    if erasure.locations:
         print_table(
-            "Would be erased" if erasure.dry else "Erased",
+            "Would be erased" if erasure.dry_run else "Erased",
             ("Place", "Rows"),
             [
                 (place.name, "all" if place.rows is None else f"{place.rows:,}")
-                for place in erasure.places
+                for place in erasure.locations
             ],
         )
     else:
         print_status("no rows of these customers were found")
-    for path in erasure.gone:
+    for path in erasure.missing:
         print_status(f"{path} no longer exists: if it was moved, name it with --file")
     trained = [model for model in erasure.models if model.customers]
     if trained:

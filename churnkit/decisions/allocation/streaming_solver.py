@@ -69,7 +69,7 @@ class StreamingPlan:
         (1 + k,) shadow prices.
     center, radius
         (1 + k,) box in which most customers are settled. Without center no limit binds and
-        everyone gets the best action; without radius nobody is settled.
+        everyone gets the best action; without radius no customer is settled.
     keys, action
         (w,) keys of the open customers, ascending, and their actions, -1 for none.
     counts

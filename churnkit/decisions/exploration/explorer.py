@@ -53,8 +53,8 @@ class Explorer:
         """Prepare exploration over actions whose upper bound of the gain is above zero."""
         exploration = catalogue.exploration or Exploration(0.0)
         cost = np.broadcast_to(gains.cost, gains.expected.shape)
-        promising = gains.eligible & (gains.high > 0.0)
-        reserve, dearest, cells = exploration_reserve(capacity, exploration, promising, cost)
+        candidates = gains.eligible & (gains.high > 0.0)
+        reserve, dearest, cells = exploration_reserve(capacity, exploration, candidates, cost)
         weights = _weights(exploration, gains, cells)
         seed = f"{catalogue.salt}:{day}"
         return cls(exploration, weights, reserve, capacity.without(reserve, dearest), seed)

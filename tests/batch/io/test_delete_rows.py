@@ -70,7 +70,7 @@ def test_without_a_column_any_value_counts(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("a.csv", b"x,y\n1,2\n", "cannot be read or written as it was noted"),
+        ("a.csv", b"x,y\n1,2\n", "cannot be read or written and was not changed"),
         ("a.csv", b"id\n\xff\n", "cannot be read or written"),
         ("a.parquet", b"no", "cannot be read or written"),
         ("a.json", b"{}", "from .csv and .parquet files"),
@@ -89,7 +89,7 @@ def test_what_cannot_be_read_is_named_and_left(tmp_path, name, data, says):
 def test_a_parquet_file_without_the_column_is_refused_as_a_csv_file_is(tmp_path):
     file = tmp_path / "a.parquet"
     pq.write_table(pa.table({"who": ["bob"]}), file)
-    with pytest.raises(ChurnkitError, match="cannot be read or written as it was noted"):
+    with pytest.raises(ChurnkitError, match="cannot be read or written and was not changed"):
         erase_rows(file, {"bob"}, column="id")
 
 

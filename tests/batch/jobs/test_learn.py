@@ -173,9 +173,9 @@ def test_what_does_not_count_is_counted_by_reason(journal, tmp_path):
     assert report.decisions == 1
     assert report.left_out == {
         "nothing was shown": 1,
-        "not of a ranking": 1,
-        "an option of other features": 1,
-        "turned down by a person": 1,
+        "not from a ranking": 1,
+        "other option features": 1,
+        "rejected by a person": 1,
     }
     assert report.to_dict()["left_out"] == report.left_out
 

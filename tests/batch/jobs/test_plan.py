@@ -157,7 +157,7 @@ def test_a_person_who_turns_a_decision_down_is_heard(make, rows, journal):
     journal.record([verdict])
     again, _ = make(rows)
     row = next(r for r in again.to_pylist() if r["customer_id"] == first["customer_id"])
-    assert (row["action"], row["reason"]) == (None, "turned down by a person")
+    assert (row["action"], row["reason"]) == (None, "rejected by a person")
 
 
 def test_an_erased_customer_gets_nothing_and_leaves_no_trace(make, rows, journal):

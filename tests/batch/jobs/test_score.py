@@ -284,16 +284,16 @@ class TestRefusedWhole:
         before = path.read_bytes()
         (tmp_path / "link.csv").symlink_to(path)
         for output in (path, path.parent / ".." / "in" / path.name, tmp_path / "link.csv"):
-            with pytest.raises(ChurnkitError, match="is the file that is read"):
+            with pytest.raises(ChurnkitError, match="is the input file"):
                 score(path, output, shop_model)
-            with pytest.raises(ChurnkitError, match="is the file that is read"):
+            with pytest.raises(ChurnkitError, match="is the input file"):
                 plan(path, shop_model, output=output)
         assert path.read_bytes() == before
 
     def test_mended_refusals_are_not_written_over_by_new_ones(self, source, tmp_path, shop_model):
         mended = tmp_path / "s.invalid.csv"
         mended.write_bytes(source("csv").read_bytes())
-        with pytest.raises(ChurnkitError, match="is the file that is read"):
+        with pytest.raises(ChurnkitError, match="is the input file"):
             score(mended, tmp_path / "s.csv", shop_model)
         assert mended.exists()
 

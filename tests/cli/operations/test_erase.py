@@ -99,7 +99,7 @@ def test_no_file_holds_the_customer_afterwards(churnkit, used):
     assert code == DONE, err
     assert CANARY not in out + err
     found = json.loads(out)
-    places = {place["name"].rsplit("/", 1)[-1]: place["rows"] for place in found["places"]}
+    places = {place["name"].rsplit("/", 1)[-1]: place["rows"] for place in found["locations"]}
     assert places["scores.csv"] == places["plan.parquet"] == 1
     assert places["refused.invalid.csv"] == 1
     assert places["journal"] == 2
@@ -110,12 +110,12 @@ def test_no_file_holds_the_customer_afterwards(churnkit, used):
     )
     assert holding(used, CANARY) == []
     assert holding(used, MAIL) == []
-    assert found["gone"] == []
+    assert found["missing"] == []
     kept = [line for line in scored if CANARY not in line]
     assert (used / "scores.csv").read_text().splitlines() == kept
     code, out, _ = churnkit("erase", "--customer", CANARY, "--json", folder=used)
     assert code == DONE
-    assert json.loads(out)["places"] == []
+    assert json.loads(out)["locations"] == []
 
 
 def test_a_look_changes_nothing(churnkit, used):

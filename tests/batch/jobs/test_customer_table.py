@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churnkit.batch import DecisionPeriod, plan
-from churnkit.batch.jobs.whole_file import read_customers, write_whole
+from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.bundle import RetentionModel
 from churnkit.decisions import Action, Catalogue, Effect
 from churnkit.errors import ChurnkitError
@@ -29,7 +29,7 @@ def test_only_what_decisions_need_is_read_and_all_of_it_is_written(file, shop_mo
     customers = read_customers(file, contract, output=None)
     assert customers.num_rows == 30
     assert "shoe_size" not in customers.column_names
-    write_whole(customers, tmp_path / "out" / "plan.parquet", contract)
+    write_customers(customers, tmp_path / "out" / "plan.parquet", contract)
     assert pq.read_table(tmp_path / "out" / "plan.parquet").equals(customers)
 
 
@@ -38,7 +38,7 @@ def test_only_what_decisions_need_is_read_and_all_of_it_is_written(file, shop_mo
     [
         ("plan.xlsx", r"results go to a \.parquet or \.csv file"),
         ("folder.csv", "is a folder"),
-        ("customers.csv", "is the file that is read"),
+        ("customers.csv", "is the input file"),
     ],
 )
 def test_nothing_is_decided_for_a_file_that_cannot_be(output, said, file, shop_model, tmp_path):
