@@ -17,17 +17,28 @@ _TYPES = ("integer", "number", "boolean", "string", "datetime")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Prefix of the columns and steps that the SQL adds.
 RESERVED = "ck_"
+# A number, the start of a date, a time or an e-mail address.
+_VALUE = re.compile(
+    r"\s*(?:[+-]?[\d.,]+|\d{2,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}:\d{2}.*|\S+@\S+)\s*"
+)
 
 
 def did_you_mean(name: str, available: Iterable[Any]) -> str:
     """List the available names, and the one closest to a misspelled name first.
 
+    Names are not listed if some of them are numbers, dates or e-mail addresses: in a file without
+    a header they are the values of a customer.
+
     Examples
     --------
     >>> did_you_mean("amonut", ["minutes", "amount"])
     "did you mean 'amount'? Available: amount, minutes"
+    >>> did_you_mean("amount", ["C0017", "2025-01-31", "12.5"])
+    'the first row looks like data: add a header with the names of the columns'
     """
     names = sorted(map(str, available))
+    if any(map(_VALUE.fullmatch, names)):
+        return "the first row looks like data: add a header with the names of the columns"
     closest = get_close_matches(name, names, n=1)
     hint = f"did you mean '{closest[0]}'? " if closest else ""
     return f"{hint}Available: {', '.join(names) or 'none'}"

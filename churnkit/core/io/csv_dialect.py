@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
+import io
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,11 +69,18 @@ def detect_dialect(file: Path) -> Dialect:
     return Dialect(encoding, delimiter, tuple(header[0]) if header else (), odd_quotes)
 
 
+def _open(file: Path) -> IO[bytes]:
+    if file.suffix.lower() == ".gz":
+        return cast("IO[bytes]", gzip.open(file))
+    return file.open("rb")
+
+
 def _first_rows(
     file: Path, encoding: str, delimiter: str, count: int, *, strict: bool = False
 ) -> list[list[str]]:
     rows: list[list[str]] = []
-    with file.open(encoding="utf-8-sig" if encoding == "utf8" else encoding, newline="") as stream:
+    python_encoding = "utf-8-sig" if encoding == "utf8" else encoding
+    with io.TextIOWrapper(_open(file), encoding=python_encoding, newline="") as stream:
         reader = csv.reader(stream, delimiter=delimiter)
         try:
             for row in islice(filter(None, reader), count):
@@ -94,7 +103,7 @@ def _scan(file: Path) -> tuple[str, bool]:
     """Detect the encoding from all bytes: the first accented letter may be in the last row."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_windows_1252, quotes = True, True, 0
-    with file.open("rb") as stream:
+    with _open(file) as stream:
         is_utf16 = stream.read(2) in _BYTE_ORDER_MARKS
         stream.seek(0)
         while chunk := stream.read(_CHUNK_BYTES):

@@ -95,6 +95,41 @@ class TableFile:
         except (pa.ArrowException, OSError, UnicodeError) as error:
             raise ChurnkitError(_read_error(self.path, error, ragged)) from None
 
+    def dataset(self) -> Any:
+        """Return the file as a `pyarrow.dataset.Dataset` with the same dialect.
+
+        Column names and the file name are taken literally: no wildcards, no partitions.
+
+        Raises
+        ------
+        ChurnkitError
+            If a double quote is not closed.
+        """
+        import pyarrow.dataset as ds
+
+        if self.dialect is None:
+            return ds.dataset([str(self.path)], format="parquet")
+        if self.dialect.odd_quotes:
+            for _ in self.batches([self.columns[-1]]):
+                pass
+        return ds.dataset(
+            [str(self.path)], format=ds.CsvFileFormat(**self._csv_options(self.dialect))
+        )
+
+    def _csv_options(self, dialect: Dialect) -> dict[str, Any]:
+        return {
+            "read_options": pcsv.ReadOptions(
+                encoding=dialect.encoding, block_size=_CSV_BLOCK_BYTES
+            ),
+            "parse_options": pcsv.ParseOptions(
+                delimiter=dialect.delimiter, newlines_in_values=True
+            ),
+            # All columns are read as text; the contract, which has their types, converts them.
+            "convert_options": pcsv.ConvertOptions(
+                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
+            ),
+        }
+
     def _parquet(self, columns: list[str]) -> Iterator[pa.Table]:
         # With pre_buffer the reader keeps what it has read until the end of the file.
         with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
@@ -110,24 +145,11 @@ class TableFile:
             return "error"
 
         last = self.columns[-1]
+        options = self._csv_options(dialect)
+        options["parse_options"].invalid_row_handler = refuse_row
+        options["convert_options"].include_columns = list(dict.fromkeys([*columns, last]))
         try:
-            reader = pcsv.open_csv(
-                self.path,
-                read_options=pcsv.ReadOptions(
-                    encoding=dialect.encoding, block_size=_CSV_BLOCK_BYTES
-                ),
-                parse_options=pcsv.ParseOptions(
-                    delimiter=dialect.delimiter,
-                    newlines_in_values=True,
-                    invalid_row_handler=refuse_row,
-                ),
-                # All columns are read as text; the contract, which has their types, converts them.
-                convert_options=pcsv.ConvertOptions(
-                    column_types=dict.fromkeys(self.columns, pa.string()),
-                    include_columns=list(dict.fromkeys([*columns, last])),
-                    strings_can_be_null=False,
-                ),
-            )
+            reader = pcsv.open_csv(self.path, **options)
         except pa.ArrowInvalid as error:
             if "Empty CSV file" in str(error):  # a header without a line end
                 return
@@ -168,7 +190,7 @@ def open_table(path: str | Path) -> TableFile:
     if not file.is_file():
         problem = "is a folder, not a file" if file.is_dir() else "does not exist"
         raise ChurnkitError(f"{file} {problem}: name a .csv or .parquet file")
-    suffix = file.suffix.lower()
+    suffix = Path(file.name.lower().removesuffix(".gz")).suffix
     rows: int | None = None
     dialect: Dialect | None = None
     try:
@@ -244,7 +266,7 @@ def _read_error(file: Path, error: Exception, ragged: list[tuple[int, int]]) -> 
         )
     if isinstance(error, OSError) and error.strerror:
         return f"{file} cannot be read: {error.strerror}"
-    kind = "CSV" if file.suffix.lower() in CSV_SUFFIXES else "Parquet"
+    kind = "Parquet" if file.suffix.lower() in PARQUET_SUFFIXES else "CSV"
     return (
         f"{file} cannot be read as {kind}: it is damaged, truncated, or in another format; "
         "export it again"

@@ -79,10 +79,11 @@ def run(
 def read_errors(source: str) -> Iterator[None]:
     """Replace DuckDB's errors, whose messages may contain values, by one that names the table."""
     import duckdb
+    import pyarrow as pa
 
     try:
         yield
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException) as error:
         raise DataError(
             source,
             f"cannot be read ({type(error).__name__}); check that the file is complete and of "

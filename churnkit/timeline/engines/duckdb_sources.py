@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
+
+from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.core.io.table_file import CSV_SUFFIXES, PARQUET_SUFFIXES
+from churnkit.core.io.table_file import open_table as open_table_file
 from churnkit.errors import DataError
 from churnkit.timeline.engines.casts import RowChecks, cast_columns, find_source
 from churnkit.timeline.engines.duckdb_casts import cast_column, quote
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from churnkit.core.io.table_file import TableFile
     from churnkit.timeline.engines.casts import Cast
     from churnkit.timeline.source_tables import Table
 
@@ -24,10 +31,6 @@ __all__ = ["TableStats", "column_types", "open_table"]
 _RAW = "ck_raw_"
 
 _NUMBERS = ("integer", "number")
-_SCANS = {
-    ".parquet": "read_parquet({path}, union_by_name = true)",
-    ".csv": "read_csv({path}, all_varchar = true, header = true)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def open_table(
     data = find_source(table, tables)
     raw = f"{_RAW}{table.source}"
     types = column_types(con, table.source, data)
-    cast = partial(cast_column, zone=table.time_zone, trim=_is_csv(data))
+    cast = partial(cast_column, zone=table.time_zone, trim=_is_text_file(data))
     casts = cast_columns(
         table, columns, types, lambda name, kind, declared: cast(quote(name), kind, declared)
     )
@@ -117,57 +120,65 @@ def column_types(con: duckdb.DuckDBPyConnection, source: str, data: Any) -> dict
 def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, data: Any) -> None:
     if con.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [raw]).fetchall():
         return
-    if isinstance(data, (str, Path)):
-        con.execute(f"CREATE TEMP VIEW {quote(raw)} AS SELECT * FROM {_scan(name, data)}")  # noqa: S608
+    if isinstance(data, (str, Path)) and _is_parquet(data):
+        files = _parquet_files(name, Path(data))
+        _check_names(name, pq.read_schema(files[0]).names)
+        paths = ", ".join(quote(_literal_path(file), "'") for file in files)
+        # The path is data: it has no wildcards, and no columns in the names of its folders.
+        scan = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+        con.execute(f"CREATE TEMP VIEW {quote(raw)} AS SELECT * FROM {scan}")  # noqa: S608
         return
-    table = _to_arrow(data, name)
-    for position, field in enumerate(table.schema):
-        # DuckDB before 1.4 reads a column of type null as integers.
-        if str(field.type) == "null":
-            text = table.column(position).cast("string")
-            table = table.set_column(position, field.name, text)
+    if isinstance(data, (str, Path)):
+        table = _open_csv(name, Path(data)).dataset()
+    else:
+        table = as_arrow(data, name=name)
+        for position, field in enumerate(table.schema):
+            # DuckDB before 1.4 reads a column of type null as integers.
+            if str(field.type) == "null":
+                text = table.column(position).cast("string")
+                table = table.set_column(position, field.name, text)
+    _check_names(name, table.schema.names)
     con.register(raw, table)
 
 
-def _to_arrow(data: Any, name: str) -> Any:
-    """Convert to Arrow; zoned pandas columns separately, since Arrow does not read pandas 3.1's."""
-    from churnkit.contracts.arrow_interop import as_arrow
-
-    zoned = []
-    if type(data).__module__.split(".")[0] == "pandas" and data.columns.is_unique:
-        zoned = [
-            column
-            for column, dtype in data.dtypes.items()
-            if str(dtype).startswith("datetime64[") and "," in str(dtype)
-        ]
-    if not zoned:
-        return as_arrow(data, name=name)
-    import pyarrow as pa
-
-    table = as_arrow(data.drop(columns=zoned), name=name)
-    for column in zoned:
-        timestamps = pa.array(data[column].dt.tz_convert(None), from_pandas=True)
-        utc = timestamps.cast(pa.timestamp(timestamps.type.unit, tz="UTC"))
-        table = table.append_column(str(column), utc)
-    return table
+def _is_text_file(data: Any) -> bool:
+    """Return True for data whose columns are all text, possibly with surrounding whitespace."""
+    return isinstance(data, (str, Path)) and not _is_parquet(data)
 
 
-def _scan(name: str, data: str | Path) -> str:
-    path = Path(data)
+def _is_parquet(data: Any) -> bool:
+    return Path(data).is_dir() or Path(data).suffix.lower() in PARQUET_SUFFIXES
+
+
+def _parquet_files(name: str, path: Path) -> list[Path]:
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     if not files or not files[0].is_file():
         raise DataError(name, f"file {path.name} does not exist; correct the path")
-    suffix = files[0].name.removesuffix(".gz").rsplit(".", 1)[-1].lower()
-    scan = _SCANS.get(f".{suffix}")
-    if scan is None:
+    return files
+
+
+def _open_csv(name: str, path: Path) -> TableFile:
+    if not path.is_file():
+        raise DataError(name, f"file {path.name} does not exist; correct the path")
+    if Path(path.name.lower().removesuffix(".gz")).suffix not in CSV_SUFFIXES:
         raise DataError(name, f"{path.name} is neither Parquet nor CSV; convert it")
-    paths = ", ".join(quote(str(file), "'") for file in files)
-    return scan.format(path=f"[{paths}]")
+    return open_table_file(path)
 
 
-def _is_csv(data: Any) -> bool:
-    """Return True for data whose columns are all text, possibly with surrounding whitespace."""
-    return isinstance(data, (str, Path)) and ".csv" in Path(data).name.lower()
+def _literal_path(file: Path) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", str(file))
+
+
+def _check_names(table: str, names: Sequence[str]) -> None:
+    """Check that column names are unique, also without case, which SQL ignores."""
+    by_lower: dict[str, str] = {}
+    for name in names:
+        if name.lower() in by_lower:
+            other = by_lower[name.lower()]
+            raise DataError(
+                table, f"columns '{other}' and '{name}' have the same name in SQL; rename one"
+            )
+        by_lower[name.lower()] = name
 
 
 def _complete_columns(
