@@ -17,9 +17,9 @@ a command has results. Exit codes: 0 done, 1 rejected or failed with a message, 
 
 def write_reference(folder: Path) -> None:
     """Write the page into the folder, if its content changed."""
-    from churnkit.cli.app import command
+    from churnkit.cli.app import build_command
 
-    text = "\n".join([_HEAD, *_sections(command(), "churnkit")])
+    text = "\n".join([_HEAD, *_sections(build_command(), "churnkit")])
     page = folder / "command_line.md"
     if not page.exists() or page.read_text(encoding="utf-8") != text:
         page.write_text(text, encoding="utf-8")

@@ -32,6 +32,7 @@ autodoc_type_aliases = {"ArrayLike": "ArrayLike", "NDArray": "NDArray"}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 
 
 def _skip(_app: object, _what: str, name: str, *_: object) -> bool | None:
