@@ -31,9 +31,9 @@ __all__ = [
 ]
 
 _METRIC = "binary_logloss"
-# Churned customers with the mean hazard added to each period, and the minimum number of churned
-# customers in the pooled last period.
-_PRIOR_EVENTS = 10.0
+# Bounds of the number of churned customers with the mean hazard that are added to each period,
+# and the minimum number of churned customers from which the hazard after the follow-up is taken.
+_MIN_PRIOR_EVENTS, _MAX_PRIOR_EVENTS = 0.01, 10.0
 _TAIL_EVENTS = 25.0
 _MIN_HAZARD = 1e-6
 # Prior precision of the four coefficients of the time decay: standard deviation one half.
@@ -123,10 +123,12 @@ def person_period_dataset(
 def baseline_log_odds(
     churned: NDArray[np.float64], at_risk: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the smoothed log-odds of churn in each period over all customers, (periods,).
+    """Return the log-odds of churn over all customers in each period and beyond, (periods + 1,).
 
-    Periods with few customers are shrunk to the mean hazard, and the last periods are pooled
-    until enough customers churned in them.
+    Each period has its own hazard, shrunk to the mean as far as the hazards of the periods are
+    alike (empirical Bayes with a gamma prior): spikes, such as churn at a yearly renewal, stay.
+    The last entry is for periods after the longest follow-up: the hazard of the last periods
+    with at least 25 churned customers together.
 
     Parameters
     ----------
@@ -135,16 +137,31 @@ def baseline_log_odds(
     Examples
     --------
     >>> baseline_log_odds(np.array([50.0, 50.0]), np.array([500.0, 500.0])).round(3)
-    array([-2.197, -2.197])
+    array([-2.197, -2.197, -2.197])
     """
     remaining = np.cumsum(churned[::-1])[::-1]
-    last = max(0, int(np.count_nonzero(remaining >= _TAIL_EVENTS)) - 1)
-    churned = np.append(churned[:last], churned[last:].sum())
-    at_risk = np.append(at_risk[:last], at_risk[last:].sum())
+    tail = max(0, int(np.count_nonzero(remaining >= _TAIL_EVENTS)) - 1)
     mean = churned.sum() / at_risk.sum()
-    hazard = (churned + _PRIOR_EVENTS) / (at_risk + _PRIOR_EVENTS / mean)
-    hazard = np.clip(hazard, _MIN_HAZARD, 1.0 - _MIN_HAZARD)
+    tail_mean = churned[tail:].sum() / at_risk[tail:].sum()
+    events = _prior_events(churned, at_risk, mean)
+    prior_mean = np.where(np.arange(len(churned)) < tail, mean, tail_mean)
+    hazard = (churned + events) / (at_risk + events / prior_mean)
+    hazard = np.clip(np.append(hazard, tail_mean), _MIN_HAZARD, 1.0 - _MIN_HAZARD)
     return np.asarray(np.log(hazard) - np.log1p(-hazard))
+
+
+def _prior_events(
+    churned: NDArray[np.float64], at_risk: NDArray[np.float64], mean: float
+) -> float:
+    """Estimate the shape of a gamma prior of the periods' hazards by the method of moments."""
+    observed = at_risk > 0
+    churned, at_risk = churned[observed], at_risk[observed]
+    squares = float(at_risk @ (churned / at_risk - mean) ** 2)
+    excess = squares - (len(churned) - 1) * mean * (1 - mean)
+    effective = float(at_risk.sum() - at_risk @ at_risk / at_risk.sum())
+    if effective <= 0 or excess <= 0:
+        return _MAX_PRIOR_EVENTS
+    return float(np.clip(mean**2 * effective / excess, _MIN_PRIOR_EVENTS, _MAX_PRIOR_EVENTS))
 
 
 def customer_folds(

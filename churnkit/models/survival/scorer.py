@@ -257,8 +257,10 @@ class HazardScorer:
         }
         trees = CompiledTrees.from_arrays(tree_settings, tree_arrays)
         baseline = read_array(arrays, "baseline", dtype="float64")
-        if not 1 <= len(baseline) <= MAX_PERIODS:
-            raise BundleError(f"the saved hazard's baseline must have 1 to {MAX_PERIODS} periods")
+        if not 1 <= len(baseline) <= MAX_PERIODS + 1:
+            raise BundleError(
+                f"the saved hazard's baseline must have 1 to {MAX_PERIODS + 1} periods"
+            )
         slope = read_array(arrays, "slope", dtype="float64", size=len(baseline))
         if trees.n_outputs != 1 or trees.n_features < 2:
             raise BundleError("the saved hazard's trees need one output and at least 2 columns")
