@@ -150,9 +150,7 @@ def baseline_log_odds(
     return np.asarray(np.log(hazard) - np.log1p(-hazard))
 
 
-def _prior_events(
-    churned: NDArray[np.float64], at_risk: NDArray[np.float64], mean: float
-) -> float:
+def _prior_events(churned: NDArray[np.float64], at_risk: NDArray[np.float64], mean: float) -> float:
     """Estimate the shape of a gamma prior of the periods' hazards by the method of moments."""
     observed = at_risk > 0
     churned, at_risk = churned[observed], at_risk[observed]

@@ -235,6 +235,45 @@ def test_rows_that_identify_no_hazard_are_refused(call, message):
         call()
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("churn_month", "follow_up", "share"),
+    [(12, 18, 0.3), (12, 13, 0.3), (1, 12, 0.51), (1, 3, 0.51)],
+)
+def test_a_spike_of_churn_is_followed_by_the_survival_of_the_others(
+    churn_month, follow_up, share, seed
+):
+    # 30% of annual contracts end at month 12, or half of the customers after one month; nobody
+    # else leaves, so survival is 1 before and one minus the share from then on.
+    rng = np.random.default_rng(seed)
+    churned = rng.permutation(800) < share * 800
+    duration = np.where(churned, float(churn_month), float(follow_up))
+    model = HazardModel(seed=seed).fit(rng.normal(size=(800, 2)), duration, churned)
+    times = np.array([churn_month - 1, churn_month, churn_month + 1, follow_up])
+    survival = model.predict_survival(rng.normal(size=(200, 2)), times).mean(axis=0)
+    expected = np.where(times < churn_month, 1.0, 1 - share)
+    np.testing.assert_allclose(survival, expected, atol=0.012)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_without_informative_features_survival_is_the_kaplan_meier_curve(seed):
+    # Hazards between 0 and 60% that jump from period to period, censoring and late entry.
+    rng = np.random.default_rng(seed)
+    hazard = np.where(rng.random(15) < 0.3, rng.uniform(0.1, 0.6, 15), rng.uniform(0, 0.02, 15))
+    survival = np.append(1.0, np.cumprod(1 - hazard))
+    month = 1.0 + np.argmax(rng.random((3000, 1)) * np.ones(15) > survival[1:], axis=1)
+    month = np.where(rng.random(3000) < survival[-1], np.inf, month)
+    entry = rng.integers(0, 4, 3000).astype(float)
+    censored = entry + rng.integers(3, 13, 3000)
+    seen = month > entry
+    duration, event = np.minimum(month, censored)[seen], (month <= censored)[seen]
+    X = rng.normal(size=(seen.sum(), 2))
+    model = HazardModel(rounds=20, seed=seed).fit(X, duration, event, entry=entry[seen])
+    times = np.arange(1.0, 13.0)
+    expected = kaplan_meier(duration, event, entry=entry[seen]).at(times)
+    np.testing.assert_allclose(model.predict_survival(X, times).mean(axis=0), expected, atol=0.02)
+
+
 @pytest.mark.slow
 def test_in_a_simulated_business_intervals_hold_the_truth():
     # The benchmark of the same name runs 20 pairs of businesses; this is two of them.

@@ -66,7 +66,7 @@ def test_later_than_anybody_was_watched_the_renewals_go_on(fitted):
 
 
 def test_stretches_count_from_their_own_start():
-    X, duration, left = business(1500)
+    X, duration, left = business(3000)
     half = np.minimum(duration, 4.0)
     goes_on = duration > 4.0
     rows = np.concatenate([X, (X[goes_on] - 4.0) % 6.0])
