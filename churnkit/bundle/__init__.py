@@ -1,4 +1,4 @@
-"""The saved artefact: one folder, no pickle, every byte vouched for."""
+"""Model bundles: one folder, no pickle, a digest for every byte."""
 
 from churnkit._lazy_exports import attach_stub
 

@@ -1,4 +1,4 @@
-"""A model card as a page of Markdown, for people."""
+"""Render a model card as Markdown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MEASURES = ("auc", "overprediction", "flagged", "found")
 
 
 def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> str:
-    """Write a bundle's card as Markdown; parts that the card lacks are left out.
+    """Render a bundle's card as Markdown; sections without data are left out.
 
     Parameters
     ----------
@@ -35,6 +35,10 @@ def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> st
         Of a `RetentionModel`.
     manifest
         Of its bundle, for the name and the lineage.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -55,13 +59,13 @@ def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> st
         _section("Use", [_plain(card["use"])] if card.get("use") else []),
         _section("Limits", [f"- {_plain(limit)}" for limit in card.get("limits", ())]),
         _section("Data", _data(card)),
-        _section("How good it is", _metrics(card)),
+        _section("Performance", _metrics(card)),
         _section("Calibration", _calibration(card)),
         _section("Groups", _slices(card)),
-        _section("What drives it", _drivers(card)),
-        _section("How long they stay", _lifetime(card)),
-        _section("Would more customers help?", _learning(card)),
-        _section("Made with", _lineage(manifest)),
+        _section("Drivers", _drivers(card)),
+        _section("Survival", _lifetime(card)),
+        _section("Learning curve", _learning(card)),
+        _section("Environment", _lineage(manifest)),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -69,8 +73,8 @@ def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> st
 def _head(card: Mapping[str, Any], manifest: Manifest | None) -> str:
     if manifest is None:
         return "# Model card\n"
-    said = f"{_plain(card.get('winner', 'model'))}; bundle {manifest.digest}"
-    return f"# Model card: {_plain(manifest.name)}\n\n{said}\n"
+    model = f"{_plain(card.get('winner', 'model'))}; bundle {manifest.digest}"
+    return f"# Model card: {_plain(manifest.name)}\n\n{model}\n"
 
 
 def _section(title: str, lines: Sequence[str]) -> str:
@@ -84,15 +88,15 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
 
 
 def _plain(text: Any) -> str:
-    """Take from a text what Markdown or HTML would read as more than text."""
+    """Escape Markdown and HTML."""
     flat = re.sub(r"\s+", " ", str(text)).strip()
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", flat)
 
 
-def _interval(found: Mapping[str, float] | None, digits: int = 3) -> str:
-    if found is None:
+def _interval(estimate: Mapping[str, float] | None, digits: int = 3) -> str:
+    if estimate is None:
         return ""
-    return format_estimate(found["value"], found["low"], found["high"], f".{digits}f")
+    return format_estimate(estimate["value"], estimate["low"], estimate["high"], f".{digits}f")
 
 
 def _data(card: Mapping[str, Any]) -> list[str]:
@@ -100,11 +104,11 @@ def _data(card: Mapping[str, Any]) -> list[str]:
     if not data:
         return []
     period = data.get("period")
-    when = f"{period['first']} to {period['last']}" if period else "no date in the table"
+    dates = f"{period['first']} to {period['last']}" if period else "no date in the table"
     facts = {
-        "rows": f"{data['rows']:,} ({card['train_rows']:,} trained on, {card['test_rows']:,} held out)",
-        "left": f"{data['churners']:,} ({data['churners'] / data['rows']:.1%})",
-        "period": when,
+        "rows": f"{data['rows']:,} ({card['train_rows']:,} for training, {card['test_rows']:,} held out)",
+        "churned": f"{data['churners']:,} ({data['churners'] / data['rows']:.1%})",
+        "period": dates,
         "features": data["features"],
         "schema": data["schema"],
         "digest of the table": data["digest"],
@@ -119,20 +123,20 @@ def _metrics(card: Mapping[str, Any]) -> list[str]:
         return []
     rule = evaluation.get("baseline") or {}
     metrics = evaluation["metrics"]
-    # Known ones in their own order, since JSON keeps none.
+    # Known metrics in the order of _TITLES, since JSON objects have none.
     names = [name for name in _TITLES if name in metrics]
     names += sorted(set(metrics) - set(names))
     rows = [
         (_TITLES.get(name, name), _interval(metrics[name]), _interval(rule.get(name)))
         for name in names
     ]
-    said = (
-        f"On {evaluation['rows']:,} held-out customers, {evaluation['churners']:,} of whom left, "
-        "with 95% intervals."
+    sample = (
+        f"Measured on {evaluation['rows']:,} held-out customers, of whom "
+        f"{evaluation['churners']:,} churned, with 95% intervals."
     )
-    lines = [said, "", *_table(("metric", "model", "rule"), rows)]
+    lines = [sample, "", *_table(("metric", "model", "rule"), rows)]
     if card.get("rule"):
-        lines += ["", f"The rule: {_plain(card['rule'])}"]
+        lines += ["", f"Rule: {_plain(card['rule'])}"]
     return lines
 
 
@@ -147,7 +151,7 @@ def _calibration(card: Mapping[str, Any]) -> list[str]:
             *(curve[name] for name in names), strict=True
         )
     ]
-    return _table(("predicted", "left", "customers"), rows)
+    return _table(("predicted", "churned", "customers"), rows)
 
 
 def _slices(card: Mapping[str, Any]) -> list[str]:
@@ -157,22 +161,22 @@ def _slices(card: Mapping[str, Any]) -> list[str]:
     share = slices["flag_share"]
     rows = [
         (
-            f"{each['column']}: {each['level']}",
-            f"{each['customers']:,}",
-            f"{each['churners'] / each['customers']:.1%}",
-            *(_interval(each["measures"].get(name)) for name in _MEASURES),
+            f"{group['column']}: {group['level']}",
+            f"{group['customers']:,}",
+            f"{group['churners'] / group['customers']:.1%}",
+            *(_interval(group["measures"].get(name)) for name in _MEASURES),
         )
-        for each in slices["slices"]
+        for group in slices["slices"]
     ]
-    head = ("group", "customers", "left", "AUC", "predicted less left", "flagged", "found")
-    said = [f"- {_plain(sentence)}" for sentence in slices.get("found", ())]
-    told = (
-        f"Flagged: among the {share:.0%} at most risk. Found: the flagged share of those who left."
+    head = ("group", "customers", "churned", "AUC", "overprediction", "flagged", "recall")
+    findings = [f"- {_plain(sentence)}" for sentence in slices.get("found", ())]
+    legend = (
+        f"Flagged: share among the {share:.0%} at highest risk. Recall: flagged share of churners."
     )
     left_out = slices.get("left_out")
-    few = f" {left_out} groups have too few customers to be told." if left_out else ""
-    verdict = [_plain(slices["verdict"]), *(["", *said] if said else [])]
-    return [*verdict, "", f"{told}{few}", "", *_table(head, rows)] if rows else verdict
+    few = f" {left_out} groups have too few customers to be shown." if left_out else ""
+    verdict = [_plain(slices["verdict"]), *(["", *findings] if findings else [])]
+    return [*verdict, "", f"{legend}{few}", "", *_table(head, rows)] if rows else verdict
 
 
 def _drivers(card: Mapping[str, Any]) -> list[str]:
@@ -180,35 +184,45 @@ def _drivers(card: Mapping[str, Any]) -> list[str]:
     if not drivers:
         return []
     rows = [
-        (each["title"], f"{each['share']:.0%}", f"{each['points']:.1f}", f"{each['log_odds']:.3f}")
-        for each in drivers
+        (
+            driver["title"],
+            f"{driver['share']:.0%}",
+            f"{driver['points']:.1f}",
+            f"{driver['log_odds']:.3f}",
+        )
+        for driver in drivers
     ]
     head = ("column", "share", "mean effect, points", "mean absolute Shapley value, log-odds")
     lines = _table(head, rows)
-    for each in drivers:
-        if each.get("dependence"):
+    for driver in drivers:
+        if driver.get("dependence"):
             points = [
-                (point["says"], f"{point['churn_probability']:.1%}") for point in each["dependence"]
+                (point["says"], f"{point['churn_probability']:.1%}")
+                for point in driver["dependence"]
             ]
-            lines += ["", f"Mean churn if all customers had it: {_plain(each['title'])}", ""]
+            lines += [
+                "",
+                f"Mean predicted churn with this value for all customers: {_plain(driver['title'])}",
+                "",
+            ]
             lines += _table(("", "churn"), points)
     return lines
 
 
 def _lifetime(card: Mapping[str, Any]) -> list[str]:
-    found = card.get("lifetime")
-    if not found:
+    lifetime = card.get("lifetime")
+    if not lifetime:
         return []
     rows = [
         (f"{horizon:g}", f"{predicted:.1%}", format_estimate(rate, low, high, ".1%"))
-        for horizon, predicted, rate, low, high in found["calibration"]
+        for horizon, predicted, rate, low, high in lifetime["calibration"]
     ]
-    said = (
-        f"A hazard, on {found['customers']:,} held-out customers of whom {found['left']:,} were "
-        f"seen to leave; concordance {found['concordance']:.3f}. Later than "
-        f"{found['observed_to']:g} nobody was watched. By tenth of the predictions:"
+    sample = (
+        f"Hazard model on {lifetime['customers']:,} held-out customers with "
+        f"{lifetime['left']:,} observed churns; concordance {lifetime['concordance']:.3f}; "
+        f"observed up to {lifetime['observed_to']:g}. By tenth of the predictions:"
     )
-    return [said, "", *_table(("within", "predicted", "left"), rows)]
+    return [sample, "", *_table(("within", "predicted", "churned"), rows)]
 
 
 def _learning(card: Mapping[str, Any]) -> list[str]:
@@ -224,7 +238,7 @@ def _learning(card: Mapping[str, Any]) -> list[str]:
     return [
         _plain(curve["verdict"]),
         "",
-        *_table((curve["of"], title, "gain of all of them"), rows),
+        *_table((curve["of"], title, "gain of the full sample"), rows),
     ]
 
 

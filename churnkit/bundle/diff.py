@@ -1,4 +1,4 @@
-"""What sets two models apart: columns, figures, actions, origin, and their scores."""
+"""Compare two models: columns, metrics, actions, lineage, and scores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FACTS = ("winner", "train_rows", "test_rows", "churn_rate", "evaluation")
 
 @dataclass(frozen=True, slots=True)
 class ModelDifference:
-    """Where two models differ.
+    """Differences between two models.
 
     Parameters
     ----------
@@ -29,8 +29,8 @@ class ModelDifference:
     changes
         A record for each fact that differs: ``what``, ``before``, ``after``.
     mean_difference, largest_difference
-        Of the probabilities that both give the first one's golden rows; None where they do not
-        read the same columns.
+        Absolute difference of churn probabilities on the golden rows of `before`; None where
+        the models read different columns.
     """
 
     before: str | None
@@ -56,7 +56,11 @@ def difference(before: RetentionModel, after: RetentionModel) -> ModelDifference
     Parameters
     ----------
     before, after
-        Of the same customers, as a rule; of others, every column differs.
+        The models.
+
+    Returns
+    -------
+    ModelDifference
     """
     facts = dict(_facts(before)), dict(_facts(after))
     changes = tuple(
@@ -96,15 +100,15 @@ def _scores(
     before: RetentionModel, after: RetentionModel
 ) -> tuple[float, float] | tuple[None, None]:
     rows = before.contents.golden
-    if rows is None or not len(rows) or _read(before.contract) != _read(after.contract):
+    if rows is None or not len(rows) or _levels(before.contract) != _levels(after.contract):
         return None, None
-    told = [
+    first, second = (
         model.contents.calibration.apply(model.contents.scorer.raw_score(rows))
         for model in (before, after)
-    ]
-    apart = np.abs(told[1] - told[0])
-    return float(apart.mean()), float(apart.max())
+    )
+    differences = np.abs(second - first)
+    return float(differences.mean()), float(differences.max())
 
 
-def _read(contract: Contract) -> Mapping[str, Any]:
+def _levels(contract: Contract) -> Mapping[str, Any]:
     return {column.name: column.levels for column in contract.features}

@@ -1,4 +1,4 @@
-"""From what a person calls a model to the model itself."""
+"""Load a model by its URI: a folder, a registered model, or a model in BentoML's store."""
 
 from __future__ import annotations
 
@@ -37,14 +37,18 @@ def load(
         ``models:/telco`` for its champion); a model in BentoML's store (``bento:telco:latest``);
         None for the champion of the project's only model.
     project
-        Whose registry is asked; found from the working folder if not given.
+        Whose registry is used; found from the working folder if None.
     signer
-        The file with the public key that must have signed the bundle; None for any bundle.
+        File with the public key that must have signed the bundle; None accepts any bundle.
+
+    Returns
+    -------
+    RetentionModel
 
     Raises
     ------
     ModelNotFoundError
-        If nothing answers to the name.
+        If there is no such model.
     BundleError
         If the files were changed after they were saved, are of a newer format, or are not
         signed by the signer.
@@ -56,7 +60,7 @@ def load(
     folder = Path(source)
     if not folder.exists():
         raise ModelNotFoundError(
-            f"there is no bundle at {folder}; a registered model is written models:/NAME@champion"
+            f"there is no bundle at {folder}; for a registered model write models:/NAME@champion"
         )
     return RetentionModel.load(folder, signer=signer)
 
@@ -68,7 +72,7 @@ def _load_registered(
 
     registry = Registry(project)
     if source is None:
-        name, wanted = registry.only_model(), CHAMPION
+        name, version = registry.only_model(), CHAMPION
     else:
         match = _REGISTERED.fullmatch(source)
         if match is None:
@@ -76,8 +80,8 @@ def _load_registered(
                 f"'{source}' is not a registered model: write models:/NAME@ALIAS or "
                 "models:/NAME/VERSION"
             )
-        name, wanted = match["name"], match["alias"] or match["version"] or CHAMPION
-    return RetentionModel.load(registry.bundle(registry.version(name, wanted)), signer=signer)
+        name, version = match["name"], match["alias"] or match["version"] or CHAMPION
+    return RetentionModel.load(registry.bundle(registry.version(name, version)), signer=signer)
 
 
 def _load_bento(tag: str, signer: str | os.PathLike[str] | None) -> RetentionModel:

@@ -1,4 +1,4 @@
-"""Why a customer's probability is what it is, in the schema's own words."""
+"""Reasons for a churn probability: SHAP values in the schema's words."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ __all__ = ["Reason", "reasons_for"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One column's part in one customer's probability.
+    """The contribution of one column to one customer's churn probability.
 
     Parameters
     ----------
     column
         The column's name.
-    says
+    text
         Its value in the schema's words: ``"Month-to-month contract"``.
     points
-        How far it moves the probability of churn, in percentage points: the probability less
-        what it would be without the column's contribution. Positive raises the risk.
+        Percentage points by which it raises the churn probability: the probability minus the
+        one without the column's contribution.
     contribution
-        The same in log-odds (exact SHAP value); contributions and the bias add up to the score.
+        The same in log-odds (exact SHAP value); contributions and the bias sum to the score.
     """
 
     column: str
-    says: str
+    text: str
     points: float
     contribution: float
 
@@ -44,7 +44,7 @@ class Reason:
         """Return the reason as JSON-able data."""
         return {
             "column": self.column,
-            "reason": self.says,
+            "reason": self.text,
             "points": self.points,
             "contribution": self.contribution,
         }
@@ -58,7 +58,7 @@ def reasons_for(
     *,
     top: int,
 ) -> list[list[Reason]]:
-    """Name for each row the columns that move its probability most, the strongest first.
+    """Return for each row the columns that change its probability most, the strongest first.
 
     Parameters
     ----------
@@ -71,25 +71,30 @@ def reasons_for(
     calibration
         From log-odds to probability.
     top
-        How many reasons a row has at most; columns that move nothing are left out.
+        The most reasons per row; columns that change nothing are left out.
+
+    Returns
+    -------
+    list of list of Reason
+        (n,) reasons per row.
     """
     raw = contributions.sum(axis=1)
     probability = calibration.apply(raw)
-    parts = contributions[:, :-1]
-    strongest = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :top]
-    rows = np.arange(len(parts))[:, None]
-    without = calibration.apply((raw[:, None] - parts[rows, strongest]).ravel())
+    values = contributions[:, :-1]
+    strongest = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top]
+    rows = np.arange(len(values))[:, None]
+    without = calibration.apply((raw[:, None] - values[rows, strongest]).ravel())
     points = 100.0 * (probability[:, None] - without.reshape(strongest.shape))
     return [
         [
             Reason(
-                column=columns[place].name,
-                says=columns[place].describe(columns[place].decode(matrix[row, place])),
+                column=columns[column].name,
+                text=columns[column].describe(columns[column].decode(matrix[row, column])),
                 points=float(points[row, rank]),
-                contribution=float(parts[row, place]),
+                contribution=float(values[row, column]),
             )
-            for rank, place in enumerate(strongest[row].tolist())
-            if parts[row, place] != 0.0
+            for rank, column in enumerate(strongest[row].tolist())
+            if values[row, column] != 0.0
         ]
-        for row in range(len(parts))
+        for row in range(len(values))
     ]

@@ -1,4 +1,4 @@
-"""Whose rows a model was made from: salted hashes, which tell of a customer only who asks by id."""
+"""Salted hashes of the customers that a model was trained on, to look a customer up by id."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SALT_BYTES = 16
 
 
 def hash_members(customers: Iterable[str], salt: bytes) -> NDArray[np.uint64]:
-    """Hash customers' ids, sorted and each once.
+    """Return the sorted unique hashes of customers' ids.
 
     Examples
     --------
@@ -36,40 +36,40 @@ def hash_members(customers: Iterable[str], salt: bytes) -> NDArray[np.uint64]:
     (2, True)
     """
     hashed = [
-        int.from_bytes(hashlib.blake2b(one.encode(), digest_size=8, key=salt).digest(), "big")
-        for one in customers
+        int.from_bytes(hashlib.blake2b(customer.encode(), digest_size=8, key=salt).digest(), "big")
+        for customer in customers
     ]
     return np.unique(np.array(hashed, dtype=np.uint64))
 
 
-def members_salt(project: Project, *, make: bool) -> bytes | None:
-    """Return the project's salt; None if there is none and none is to be made.
+def members_salt(project: Project, *, create: bool) -> bytes | None:
+    """Return the project's salt, created if missing and `create`; otherwise None.
 
     Raises
     ------
     ChurnkitError
-        If it is damaged.
+        If the file is damaged.
     """
     file = project.store / _SALT
-    if make and not file.exists():
+    if create and not file.exists():
         project.store.mkdir(parents=True, exist_ok=True)
-        aside = file.with_name(f".{_SALT}-{secrets.token_hex(4)}")
-        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        staged = file.with_name(f".{_SALT}-{secrets.token_hex(4)}")
+        handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as stream:
             stream.write(secrets.token_bytes(_SALT_BYTES))
         try:
-            os.link(aside, file)  # another process may have been first: then its salt is the one
+            os.link(staged, file)  # keeps the salt of another process that was first
         except FileExistsError:
             pass
         finally:
-            aside.unlink()
+            staged.unlink()
     try:
         salt = file.read_bytes()
     except FileNotFoundError:
         return None
     if len(salt) != _SALT_BYTES:
         raise ChurnkitError(
-            f"{file} is damaged: restore it; without it no model's members are known"
+            f"{file} is damaged: restore it; without it no customer can be looked up in a model"
         )
     return salt
 
@@ -80,9 +80,9 @@ def write_members(file: Path, customers: Iterable[str], salt: bytes) -> None:
 
 
 def read_members(file: Path) -> NDArray[np.uint64] | None:
-    """Read the hashes again; None for a file that is none of ours."""
+    """Read the hashes; None if the file is not an array of hashes."""
     try:
-        found = np.load(file, allow_pickle=False)
+        hashes = np.load(file, allow_pickle=False)
     except (OSError, ValueError):
         return None
-    return found if found.dtype == np.uint64 and found.ndim == 1 else None
+    return hashes if hashes.dtype == np.uint64 and hashes.ndim == 1 else None

@@ -334,7 +334,7 @@ class ConsoleApp:
         rows, approval = self._selected_rows(request)
         lines = []
         for line in self._lines(rows, approval):
-            line["reasons"] = "; ".join(reason.says for reason in line["reasons"])
+            line["reasons"] = "; ".join(reason.text for reason in line["reasons"])
             lines.append(tuple(line[name] for name in _CSV_COLUMNS))
         table = Table("customers", "", tuple(map(Column, _CSV_COLUMNS)), tuple(lines))
         headers = self._pages.headers() | {

@@ -1,6 +1,6 @@
-"""The prediction endpoint: one ASGI application, packed and served with BentoML.
+"""The prediction endpoint: an ASGI application, packaged and served with BentoML.
 
-The names load on first use; what they need is installed by the extra ``serve``.
+Names load on first use; the extra ``serve`` installs their dependencies.
 """
 
 from typing import Any

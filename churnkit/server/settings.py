@@ -1,4 +1,4 @@
-"""How an application is run: its limits, its keys, what it follows and where it writes."""
+"""Settings of an application: limits, keys, reloading, journal and logging."""
 
 from __future__ import annotations
 
@@ -20,55 +20,52 @@ _PREFIX = "CHURNKIT_"
 class Settings:
     """The settings of one application.
 
-    Each can come from the environment, as its name in capitals behind ``CHURNKIT_``:
-    ``max_rows`` from ``CHURNKIT_MAX_ROWS``.
+    Each can be set in the environment: ``max_rows`` as ``CHURNKIT_MAX_ROWS``.
 
     Parameters
     ----------
     max_rows, max_body_bytes
-        The most customers and bytes of one JSON body.
+        The most customers and bytes of a JSON body.
     max_arrow_rows, max_arrow_bytes
-        The same of a body in Arrow's stream format.
+        The same for a body in Arrow's stream format.
     body_seconds
-        How long a client may take to send its body.
+        Time that a client has to send its body.
     max_concurrent
-        How many questions may be under way in one worker; further ones get 503.
+        The most requests that run in one worker; further ones get 503.
     keys
-        The file of API keys; None for no keys, and then only this machine is answered.
+        File of API keys; without one, only this machine is answered.
     open
-        Whether other machines are answered without keys: only behind a gateway that asks
-        for keys itself.
+        Answer other machines without keys: only behind a gateway that authenticates.
     rate, burst
-        Requests a second, and at once, of a key whose entry says nothing else.
+        Requests per second, and at once, for a key without limits of its own.
     follow
-        What is asked for newer versions: a bundle's folder, or a registered model with an alias
-        such as ``models:/telco@champion``; None for nothing.
+        Source of newer versions: a bundle's folder, or a registered model with an alias such as
+        ``models:/telco@champion``; None for none.
     poll_seconds
-        How often it is asked; 0 for never.
+        Time between two looks at files and registries; 0 for never.
     signer
-        The file with the public key that must have signed a bundle; None for any bundle.
+        File with the public key that must have signed a bundle; None accepts any bundle.
     shadow
-        A model that scores silently beside the one that answers, as `churnkit.load` names it.
+        A challenger that scores silently, named as for `churnkit.load`.
     prices
-        The file that ``churnkit plan --prices`` writes: recommendations are made at its shadow
-        prices, and it is looked at again every `poll_seconds`; None to decide on each request
-        alone.
+        File that ``churnkit plan --prices`` writes: recommendations use its shadow prices; None
+        to decide on each request alone.
     bandit
-        The folder that ``churnkit learn`` writes to: options are ranked by its newest state, and
-        it is looked at again every `poll_seconds`; None for the state of the bundle.
+        Folder that ``churnkit learn`` writes to: options are ranked by its newest state; None
+        for the state of the bundle.
     journal
-        Where decisions and outcomes are written, as a SQLAlchemy URL; None for nowhere.
+        SQLAlchemy URL of the journal for decisions and outcomes; None for none.
     spool
-        The folder where decisions wait for the journal; one of this user's among the temporary
-        files if None. Where restarts take those away, name a folder that stays.
+        Folder where decisions wait for the journal; a temporary folder of this user if None.
+        Choose a folder that survives restarts.
     log
-        How the service's log is written to stderr, ``json`` or ``text``; None leaves that to the
-        program around.
+        Format of the service's log on stderr, ``json`` or ``text``; None leaves logging to the
+        embedding program.
     direct
-        Under BentoML: whether requests reach the application before BentoML's own middleware.
-        0 to let it trace them.
+        With BentoML: whether requests reach the application before BentoML's own middleware.
+        0 lets BentoML trace them.
     workers
-        Under BentoML: how many processes answer.
+        With BentoML: number of worker processes.
 
     Examples
     --------
@@ -100,7 +97,7 @@ class Settings:
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str] | None = None, **otherwise: Any
+        cls, environment: Mapping[str, str] | None = None, **defaults: Any
     ) -> Settings:
         """Read the settings from environment variables.
 
@@ -108,24 +105,28 @@ class Settings:
         ----------
         environment
             The variables; those of this process if None.
-        otherwise
+        defaults
             Settings by name, for those whose variable is unset or empty.
+
+        Returns
+        -------
+        Settings
 
         Raises
         ------
         ChurnkitError
-            If a variable is not of its setting's type.
+            If a variable does not have its setting's type.
         """
-        given = os.environ if environment is None else environment
-        found: dict[str, Any] = {}
+        variables = os.environ if environment is None else environment
+        settings: dict[str, Any] = {}
         for setting in fields(cls):
-            text = given.get(_PREFIX + setting.name.upper(), "")
+            text = variables.get(_PREFIX + setting.name.upper(), "")
             if text:
-                found[setting.name] = _read(setting.name, text, type(setting.default))
-        return cls(**{**otherwise, **found})
+                settings[setting.name] = _parse(setting.name, text, type(setting.default))
+        return cls(**{**defaults, **settings})
 
 
-def _read(name: str, text: str, kind: type[Any]) -> Any:
+def _parse(name: str, text: str, kind: type[Any]) -> Any:
     if kind is bool:
         if text.lower() in {"0", "false", "no", "1", "true", "yes"}:
             return text.lower() in {"1", "true", "yes"}
@@ -138,5 +139,5 @@ def _read(name: str, text: str, kind: type[Any]) -> Any:
             return number
     else:
         return text
-    words = {bool: "0 or 1", int: "a whole number from 0", float: "a number from 0"}
-    raise ChurnkitError(f"{_PREFIX}{name.upper()} must be {words[kind]}")
+    expected = {bool: "0 or 1", int: "a whole number, at least 0", float: "a number, at least 0"}
+    raise ChurnkitError(f"{_PREFIX}{name.upper()} must be {expected[kind]}, got {text!r}")

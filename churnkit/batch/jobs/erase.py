@@ -228,7 +228,7 @@ def _trained_models(
     registry: Registry, project: Project, ids: set[str]
 ) -> tuple[TrainedModel, ...]:
     """Return registered versions whose training data include the customers."""
-    salt = members_salt(project, make=False)
+    salt = members_salt(project, create=False)
     hashes = None if salt is None else hash_members(ids, salt)
     models = []
     for name in registry.models():

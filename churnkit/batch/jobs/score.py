@@ -248,7 +248,7 @@ def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[
     return {
         f"reason_{rank + 1}": pa.array(
             [
-                f"{row[rank].says} ({row[rank].points:+.1f} points)" if rank < len(row) else None
+                f"{row[rank].text} ({row[rank].points:+.1f} points)" if rank < len(row) else None
                 for row in reasons_by_row
             ],
             pa.string(),

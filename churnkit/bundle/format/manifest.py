@@ -1,8 +1,8 @@
-"""A bundle on disk: a folder whose every byte is vouched for before anything parses it.
+"""Read and write bundle folders, with a digest for every byte.
 
-``manifest.json`` lists each file with its size and SHA-256; ``manifest.sha256`` vouches for the
-manifest, and ``manifest.sig``, if there is one, is a signature of that. Reading checks names, kinds, sizes and digests first and hands out only bytes that
-passed, so that no parser ever sees a file that was changed after it was saved.
+``manifest.json`` lists each file with its size and SHA-256, ``manifest.sha256`` is the digest of
+the manifest, and ``manifest.sig`` an optional signature of that. Reading verifies names, types,
+sizes and digests before any parser sees a byte.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a bundle says of itself.
+    """The manifest of a bundle.
 
     Parameters
     ----------
     name
         The model's registered name.
     lineage
-        Where it comes from: digests of data and contract, seed, package versions.
+        Origin: digests of data and contract, seed, package versions.
     files
-        For each file its size in bytes and its SHA-256.
+        Size in bytes and SHA-256 of each file.
     digest
-        SHA-256 of the manifest itself, as ``sha256:...``: the bundle's identity.
+        SHA-256 of the manifest itself, ``sha256:...``: the identity of the bundle.
     signature
-        What ``manifest.sig`` holds, not verified yet; None if there is none.
+        Content of ``manifest.sig``, not verified; None without one.
     """
 
     name: str
@@ -68,18 +68,22 @@ def write_folder(
     lineage: Mapping[str, Any],
     signature: bytes | None = None,
 ) -> Manifest:
-    """Write a bundle, whole or not at all.
+    """Write a bundle atomically.
 
     Parameters
     ----------
     path
-        The folder to make; it must not exist.
+        The folder to create; it must not exist.
     files
-        Their contents by name (``contract.json``, ``scorer/values.npy``).
+        Contents by file name (``contract.json``, ``scorer/values.npy``).
     name, lineage
         For the manifest. The same contents give the same digest.
     signature
-        Of a bundle with this digest, if there is one.
+        Of a bundle with this digest, if any.
+
+    Returns
+    -------
+    Manifest
 
     Raises
     ------
@@ -88,10 +92,10 @@ def write_folder(
     """
     target = Path(path)
     if os.path.lexists(target):
-        raise BundleError(f"{target} exists already: choose another folder, or remove it first")
-    strange = [file for file in files if not _is_name(file)]
-    if strange:
-        raise BundleError(f"'{strange[0]}' is not a name that a bundle's file can have")
+        raise BundleError(f"{target} exists: choose another folder, or remove it first")
+    invalid = [file for file in files if not _is_name(file)]
+    if invalid:
+        raise BundleError(f"'{invalid[0]}' is not a valid file name for a bundle")
     listed: dict[str, dict[str, Any]] = {
         file: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         for file, content in sorted(files.items())
@@ -103,7 +107,7 @@ def write_folder(
     if signature is not None:
         written[SIGNATURE] = signature
     try:
-        _write_whole(target, written)
+        _write_files(target, written)
     except OSError as error:
         raise BundleError(
             f"cannot save the bundle at {target}: {error.strerror or error}"
@@ -111,37 +115,47 @@ def write_folder(
     return Manifest(name, dict(lineage), listed, f"sha256:{seal}", signature)
 
 
-def _write_whole(target: Path, files: Mapping[str, bytes]) -> None:
+def _write_files(target: Path, files: Mapping[str, bytes]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    staged = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for file, content in files.items():
-            place = aside / file
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with place.open("wb") as stream:
+            path = staged / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-        aside.chmod(0o755)
-        aside.rename(target)
+        staged.chmod(0o755)
+        staged.rename(target)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(staged, ignore_errors=True)
         raise
 
 
 def read_folder(path: str | os.PathLike[str]) -> tuple[Manifest, dict[str, bytes]]:
-    """Read a bundle and return only what its digests vouch for.
+    """Read a bundle and verify its digests.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Returns
+    -------
+    tuple of Manifest and dict
+        The manifest, and the files' contents by name.
 
     Raises
     ------
     BundleError
-        If a file is missing, changed, foreign or a link, or the format is newer; the message
+        If a file is missing, changed, unlisted or a link, or the format is newer; the message
         names the file.
     """
     folder = Path(path)
     if not folder.is_dir():
-        what = "a file" if folder.exists() else "not there"
-        raise BundleError(f"{folder} is not a bundle: a bundle is a folder, this is {what}")
+        reason = "it is a file, not a folder" if folder.exists() else "it does not exist"
+        raise BundleError(f"{folder} is not a bundle: {reason}")
     try:
         return _read(folder)
     except OSError as error:
@@ -158,34 +172,32 @@ def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
     unlisted = sorted(present - set(manifest.files) - {MANIFEST, SEAL, SIGNATURE})
     if unlisted:
         raise BundleError(
-            f"{folder} holds {unlisted[0]}, which its manifest does not list: "
-            "remove it, or train again"
+            f"{folder} contains {unlisted[0]}, which its manifest does not list: remove it, or "
+            "retrain"
         )
     missing = sorted(set(manifest.files) - present)
     if missing:
-        raise BundleError(
-            f"{folder}: {missing[0]} is missing; fetch the bundle again, or train again"
-        )
+        raise BundleError(f"{folder}: {missing[0]} is missing; fetch the bundle again, or retrain")
     return manifest, {
         file: _read_file(folder, file, entry) for file, entry in manifest.files.items()
     }
 
 
 def _list(folder: Path) -> set[str]:
-    """List the plain files; refuse what is neither one nor a folder before it is opened."""
+    """List the regular files; refuse links and special files before any is opened."""
     present = set()
-    # A folder that cannot be listed would else count as empty.
-    for place, folders, files in os.walk(folder, followlinks=False, onerror=_raise):
+    # Without onerror, a folder that cannot be listed would count as empty.
+    for parent, folders, files in os.walk(folder, followlinks=False, onerror=_raise):
         for entry in sorted((*folders, *files)):
-            found = Path(place) / entry
-            name = found.relative_to(folder).as_posix()
-            mode = found.lstat().st_mode
+            path = Path(parent) / entry
+            name = path.relative_to(folder).as_posix()
+            mode = path.lstat().st_mode
             if stat.S_ISLNK(mode):
-                raise BundleError(f"{folder}: {name} is a link; a bundle holds plain files only")
+                raise BundleError(f"{folder}: {name} is a link; a bundle has regular files only")
             if stat.S_ISREG(mode):
                 present.add(name)
             elif not stat.S_ISDIR(mode):
-                raise BundleError(f"{folder}: {name} is no plain file; remove it")
+                raise BundleError(f"{folder}: {name} is not a regular file; remove it")
     return present
 
 
@@ -195,7 +207,9 @@ def _raise(error: OSError) -> None:
 
 def _read_manifest(folder: Path) -> Manifest:
     if (folder / MANIFEST).stat().st_size > _MAX_MANIFEST_BYTES:
-        raise BundleError(f"{folder}: {MANIFEST} is larger than any bundle's")
+        raise BundleError(
+            f"{folder}: {MANIFEST} has more than {_MAX_MANIFEST_BYTES:,} bytes: retrain"
+        )
     text = (folder / MANIFEST).read_bytes()
     expected = f"{hashlib.sha256(text).hexdigest()}\n".encode()
     with (folder / SEAL).open("rb") as stream:
@@ -203,38 +217,40 @@ def _read_manifest(folder: Path) -> Manifest:
     if seal != expected:
         raise BundleError(
             f"{folder}: {MANIFEST} and {SEAL} do not match: one of them was changed after the "
-            "bundle was saved; fetch it again, or train again"
+            "bundle was saved; fetch it again, or retrain"
         )
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BundleError(f"{folder}: {MANIFEST} is not JSON: train again") from error
+        raise BundleError(f"{folder}: {MANIFEST} is not JSON: retrain") from error
     if not isinstance(data, dict):
-        raise BundleError(f"{folder}: {MANIFEST} is no bundle's: train again")
+        raise BundleError(f"{folder}: {MANIFEST} is not the manifest of a bundle: retrain")
     version = data.get("format")
     if version != BUNDLE_FORMAT or isinstance(version, bool):
         raise BundleError(
-            f"{folder}: {MANIFEST} has format {version!r}, this churnkit reads "
+            f"{folder}: {MANIFEST} has format {version!r}, this version of churnkit reads "
             f"{BUNDLE_FORMAT}: upgrade churnkit"
         )
     name, lineage, files = (data.get(key) for key in ("name", "lineage", "files"))
     if not (isinstance(name, str) and isinstance(lineage, dict) and isinstance(files, dict)):
-        raise BundleError(f"{folder}: {MANIFEST} is no bundle's: train again")
+        raise BundleError(f"{folder}: {MANIFEST} is not the manifest of a bundle: retrain")
     for file, entry in files.items():
         if not _is_name(file):
-            raise BundleError(f"{folder}: {MANIFEST} lists '{file}', which is not a bundle's file")
+            raise BundleError(
+                f"{folder}: {MANIFEST} lists '{file}', which is not a valid file name"
+            )
         if not _is_entry(entry):
-            raise BundleError(f"{folder}: {MANIFEST} says of {file} no size and SHA-256")
+            raise BundleError(f"{folder}: {MANIFEST} has no size and SHA-256 for {file}")
     return Manifest(
         name, lineage, files, f"sha256:{expected.decode().strip()}", _read_signature(folder)
     )
 
 
 def _read_signature(folder: Path) -> bytes | None:
-    place = folder / SIGNATURE
-    if not place.exists():
+    path = folder / SIGNATURE
+    if not path.exists():
         return None
-    with place.open("rb") as stream:
+    with path.open("rb") as stream:
         return stream.read(_MAX_SIGNATURE_BYTES)
 
 
@@ -252,12 +268,11 @@ def _is_entry(entry: Any) -> bool:
 
 
 def _read_file(folder: Path, file: str, entry: Mapping[str, Any]) -> bytes:
-    place = folder / file
-    size = place.stat().st_size
-    content = place.read_bytes() if size == entry["size"] else b""
+    path = folder / file
+    size = path.stat().st_size
+    content = path.read_bytes() if size == entry["size"] else b""
     if size != entry["size"] or hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise BundleError(
-            f"{folder}: {file} was changed after the bundle was saved; fetch it again, or "
-            "train again"
+            f"{folder}: {file} was changed after the bundle was saved; fetch it again, or retrain"
         )
     return content

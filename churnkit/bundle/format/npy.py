@@ -1,8 +1,8 @@
-"""Arrays as NumPy's own files, read more strictly than NumPy reads them.
+"""NumPy's ``.npy`` files, read more strictly than NumPy reads them.
 
-NumPy evaluates a file's header as Python and makes room for whatever shape it names. Here the
-header must be, to the letter, what NumPy writes for a plain array, and the shape must fit the
-bytes that follow.
+NumPy evaluates a file's header as Python and allocates the shape that it declares. Here the
+header must match exactly what NumPy writes for a plain array, and the shape must fit the bytes
+that follow.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HEADER = re.compile(
     rb"'shape': \((?P<shape>(?:[0-9]{1,12}(?:, [0-9]{1,12})*,?)?)\), \} *\n",
     re.DOTALL,
 )
-_LONGEST_HEADER = 256
+_MAX_HEADER_BYTES = 256
 
 
 def write_array(array: NDArray[Any]) -> bytes:
@@ -36,10 +36,10 @@ def write_array(array: NDArray[Any]) -> bytes:
     Raises
     ------
     TypeError
-        If it holds other things than numbers or truth values.
+        If its dtype is neither numeric nor boolean.
     """
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"a bundle holds no array of {array.dtype}")
+        raise TypeError(f"a bundle cannot store an array of {array.dtype}")
     stream = io.BytesIO()
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     np.save(stream, np.ascontiguousarray(little), allow_pickle=False)
@@ -52,26 +52,28 @@ def read_array(file: str, content: bytes) -> NDArray[Any]:
     Parameters
     ----------
     file
-        What to call it in the message.
+        Its name, for messages.
     content
-        The file, whole.
+        The complete file.
 
     Raises
     ------
     BundleError
-        If it is not to the letter what `write_array` writes.
+        If it is not exactly what `write_array` writes.
 
     Examples
     --------
     >>> read_array("a.npy", write_array(np.array([[1.5, 2.0]])))
     array([[1.5, 2. ]])
     """
-    match = _HEADER.match(content[:_LONGEST_HEADER])
+    match = _HEADER.match(content[:_MAX_HEADER_BYTES])
     if match is None or int.from_bytes(match["length"], "little") != match.end() - 10:
-        raise BundleError(f"{file} is no array that a bundle holds: train again")
+        raise BundleError(f"{file} is not an array that a bundle can store: retrain")
     kind = np.dtype(match["kind"].decode())
     shape = tuple(int(size) for size in match["shape"].split(b",") if size.strip())
     body = content[match.end() :]
     if math.prod(shape) * kind.itemsize != len(body):
-        raise BundleError(f"{file} is longer or shorter than its shape says: train again")
+        raise BundleError(
+            f"{file} has {len(body)} bytes of data, which do not fit its shape {shape}: retrain"
+        )
     return np.frombuffer(body, dtype=kind).reshape(shape).copy()

@@ -1,7 +1,7 @@
-"""Signatures of bundles: whose model this is, where a digest alone says that it is whole.
+"""Ed25519 signatures of bundles: they prove the origin, where digests prove integrity.
 
-An Ed25519 key of your own signs ``manifest.sha256``, which vouches for every other byte. Keys are
-files in PEM, as ``openssl genpkey -algorithm ed25519`` makes them.
+The signature covers ``manifest.sha256`` and through it every other byte. Keys are PEM files, as
+``openssl genpkey -algorithm ed25519`` creates them.
 """
 
 from __future__ import annotations
@@ -21,44 +21,49 @@ if TYPE_CHECKING:
 __all__ = ["SIGNING_KEY", "make_keys", "sign", "verify"]
 
 SIGNING_KEY = "CHURNKIT_SIGNING_KEY"
-# So that a signature made for something else is none of a bundle.
+# Signed too, so that a signature made for another purpose is not valid for a bundle.
 _PURPOSE = b"churnkit bundle\n"
 
 
 def make_keys(private: str | os.PathLike[str], public: str | os.PathLike[str]) -> None:
-    """Make a pair of keys: the private one for whoever trains, the public one for services.
+    """Create a key pair: the private key signs after training, services verify with the public key.
+
+    Parameters
+    ----------
+    private, public
+        The files to create.
 
     Raises
     ------
     ChurnkitError
         If one of the files exists.
     """
-    _needed()
+    _require_cryptography()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    for place in (Path(private), Path(public)):
-        if place.exists():
-            raise ChurnkitError(f"{place} exists already: keys are never overwritten")
+    for path in (Path(private), Path(public)):
+        if path.exists():
+            raise ChurnkitError(f"{path} exists: keys are never overwritten")
     key = Ed25519PrivateKey.generate()
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    shown = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    published = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
     handle = os.open(private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as stream:
         stream.write(secret)
-    Path(public).write_bytes(shown)
+    Path(public).write_bytes(published)
 
 
 def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> None:
-    """Sign a bundle; a signature that it had is replaced.
+    """Sign a bundle, replacing an earlier signature.
 
     Parameters
     ----------
     bundle
-        Its folder; it is verified first.
+        Its folder; its digests are verified first.
     key
-        The file with the private key.
+        File with the private key.
 
     Raises
     ------
@@ -68,12 +73,19 @@ def sign(bundle: str | os.PathLike[str], key: str | os.PathLike[str]) -> None:
         If the key cannot be read.
     """
     manifest, _ = read_folder(bundle)
-    signature = _private(key).sign(_said(manifest))
+    signature = _private(key).sign(_signed_bytes(manifest))
     (Path(bundle) / SIGNATURE).write_bytes(base64.b64encode(signature) + b"\n")
 
 
 def verify(manifest: Manifest, signer: str | os.PathLike[str]) -> None:
     """Refuse a bundle that a key has not signed.
+
+    Parameters
+    ----------
+    manifest
+        Of the bundle.
+    signer
+        File with the public key.
 
     Raises
     ------
@@ -87,22 +99,24 @@ def verify(manifest: Manifest, signer: str | os.PathLike[str]) -> None:
 
     if manifest.signature is None:
         raise BundleError(
-            "the bundle is not signed, and a signature is asked for: churnkit models sign"
+            "the bundle is not signed, and a signature is required: churnkit models sign"
         )
     try:
-        key.verify(base64.b64decode(manifest.signature.strip(), validate=True), _said(manifest))
+        key.verify(
+            base64.b64decode(manifest.signature.strip(), validate=True), _signed_bytes(manifest)
+        )
     except (InvalidSignature, binascii.Error, ValueError):
         raise BundleError(
-            f"the bundle's signature is not the one of {Path(signer).name}: it was signed by "
-            "another key, or changed since"
+            f"the bundle's signature does not match {Path(signer).name}: it was signed with another "
+            "key, or changed afterwards"
         ) from None
 
 
-def _said(manifest: Manifest) -> bytes:
+def _signed_bytes(manifest: Manifest) -> bytes:
     return _PURPOSE + manifest.digest.encode()
 
 
-def _needed() -> None:
+def _require_cryptography() -> None:
     try:
         import cryptography  # noqa: F401
     except ImportError as error:
@@ -115,7 +129,7 @@ def _private(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
 
 
 def _key(path: str | os.PathLike[str], *, private: bool) -> Any:
-    _needed()
+    _require_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -123,7 +137,7 @@ def _key(path: str | os.PathLike[str], *, private: bool) -> Any:
     kind = "private" if private else "public"
     try:
         text = Path(path).read_bytes()
-        found: Any = (
+        key: Any = (
             serialization.load_pem_private_key(text, password=None)
             if private
             else serialization.load_pem_public_key(text)
@@ -131,8 +145,10 @@ def _key(path: str | os.PathLike[str], *, private: bool) -> Any:
     except OSError as error:
         raise ChurnkitError(f"{path} cannot be read: {error.strerror or error}") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-        raise ChurnkitError(f"{path} is not a {kind} key in PEM, without a password") from error
-    wanted = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
-    if not isinstance(found, wanted):
-        raise ChurnkitError(f"{path} is not a {kind} Ed25519 key: make one with openssl genpkey")
-    return found
+        raise ChurnkitError(f"{path} is not a {kind} PEM key without a password") from error
+    expected = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey
+    if not isinstance(key, expected):
+        raise ChurnkitError(
+            f"{path} is not a {kind} Ed25519 key: create one with churnkit keys or openssl genpkey"
+        )
+    return key

@@ -1,4 +1,4 @@
-"""A bandit's state on disk: a folder of JSON and arrays, every byte vouched for."""
+"""Save and load bandit states: a folder of JSON and arrays with digests."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def save_bandit(
     name: str = "bandit",
     lineage: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Write a bandit's state to a new folder, whole or not at all.
+    """Save a bandit's state to a new folder, atomically.
 
     Parameters
     ----------
     bandit
-        What was learned so far.
+        The state.
     path
-        The folder to make.
+        The folder to create.
     name, lineage
         For the manifest.
 
     Returns
     -------
     Manifest
-        Its `digest` is the state's identity, for the journal's `model_digest`.
+        Its `digest` identifies the state, for the journal's `model_digest`.
 
     Raises
     ------
@@ -68,29 +68,38 @@ def save_bandit(
 
 
 def load_bandit(path: str | os.PathLike[str]) -> LinearBandit:
-    """Read a bandit's state.
+    """Load a bandit's state.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Returns
+    -------
+    LinearBandit
 
     Raises
     ------
     BundleError
-        If the folder is not there, was changed, or holds something else.
+        If the folder is missing, was changed, or is not a bandit's.
     """
     return read_bandit(path)[0]
 
 
 def read_bandit(path: str | os.PathLike[str]) -> tuple[LinearBandit, Manifest]:
-    """Read a bandit's state with what its folder says of itself; raises as `load_bandit`."""
+    """Load a bandit's state with its manifest; raises as `load_bandit`."""
     from churnkit.models.bandit.linear import LinearBandit
 
     manifest, files = read_folder(path)
     if _SETTINGS not in files:
-        raise BundleError(f"{path} is a bundle, but no bandit's: it has no {_SETTINGS}")
+        raise BundleError(f"{path} is a bundle without a bandit state: it has no {_SETTINGS}")
     try:
         settings: Any = json.loads(files[_SETTINGS])
     except (ValueError, RecursionError):
-        raise BundleError(f"{path}: {_SETTINGS} is not JSON: learn again") from None
+        raise BundleError(f"{path}: {_SETTINGS} is not JSON: run churnkit learn again") from None
     if not isinstance(settings, dict):
-        raise BundleError(f"{path}: {_SETTINGS} is no bandit's: learn again")
+        raise BundleError(f"{path}: {_SETTINGS} is not a bandit state: run churnkit learn again")
     arrays = {
         file.removeprefix(_PREFIX).removesuffix(_SUFFIX): read_array(file, content)
         for file, content in files.items()

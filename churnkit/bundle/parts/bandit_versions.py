@@ -1,4 +1,4 @@
-"""A folder of a bandit's states, numbered: the newest one serves, older ones can be gone back to."""
+"""Numbered bandit states in a folder: the newest is in use, older ones allow a rollback."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _NUMBER = re.compile(r"[0-9]{6,}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BanditState:
-    """What was learned until a moment.
+    """A bandit after all updates before a moment.
 
     Parameters
     ----------
     bandit
         The state.
     until
-        Decisions before it are in.
+        The state includes decisions before this time.
     number
-        Its place in the folder, from 1.
+        Its number in the folder, from 1.
     digest
-        The identity of its files.
+        Digest of its files.
     """
 
     bandit: LinearBandit
@@ -46,49 +46,51 @@ class BanditState:
 
 
 def newest_state(folder: str | os.PathLike[str]) -> Path | None:
-    """Return the place of the newest state; None where there is none."""
-    place = Path(folder)
-    if not place.is_dir():
+    """Return the path of the newest state; None if there is none."""
+    parent = Path(folder)
+    if not parent.is_dir():
         return None
-    found = [one for one in place.iterdir() if _NUMBER.fullmatch(one.name) and one.is_dir()]
-    return max(found, key=lambda one: int(one.name), default=None)
+    states = [path for path in parent.iterdir() if _NUMBER.fullmatch(path.name) and path.is_dir()]
+    return max(states, key=lambda path: int(path.name), default=None)
 
 
-def read_state(place: Path, compiled: CompiledRanking) -> BanditState:
-    """Read a state that was learned for a ranking.
+def read_state(path: Path, compiled: CompiledRanking) -> BanditState:
+    """Read a state and check that it fits a ranking.
 
     Raises
     ------
     BundleError
-        If it was changed, or was learned from other columns, levels or option features.
+        If it was changed, or reads other columns, categories or option features.
     """
-    bandit, manifest = read_bandit(place)
+    bandit, manifest = read_bandit(path)
     until = manifest.lineage.get("until")
     if manifest.lineage.get("reads") != compiled.digest or not isinstance(until, str):
         raise BundleError(
-            f"{place} was learned from other columns, categories or option features than this "
-            "model's: learn anew (churnkit learn --anew)"
+            f"{path} reads other columns, categories or option features than this model: run "
+            "churnkit learn --anew"
         )
     refuse_unfit(bandit, compiled)
     try:
         moment = datetime.fromisoformat(until).astimezone(UTC)
     except ValueError:
-        raise BundleError(f"{place} does not say until when it learned: learn anew") from None
-    return BanditState(bandit, moment, int(place.name), manifest.digest)
+        raise BundleError(
+            f"{path} has no valid time in 'until': run churnkit learn --anew"
+        ) from None
+    return BanditState(bandit, moment, int(path.name), manifest.digest)
 
 
 def write_state(
     folder: str | os.PathLike[str], state: BanditState, compiled: CompiledRanking, *, name: str
 ) -> Path:
-    """Write a state under its number, whole or not at all.
+    """Write a state under its number, atomically.
 
     Raises
     ------
     BundleError
-        If the number is taken, as by another run at the same time, or the folder cannot be
+        If the number exists, for example from a concurrent run, or the folder cannot be
         written.
     """
-    place = Path(folder) / f"{state.number:06d}"
+    path = Path(folder) / f"{state.number:06d}"
     lineage = {"until": state.until.astimezone(UTC).isoformat(), "reads": compiled.digest}
-    save_bandit(state.bandit, place, name=name, lineage=lineage)
-    return place
+    save_bandit(state.bandit, path, name=name, lineage=lineage)
+    return path

@@ -1,4 +1,4 @@
-"""The options that a model ranks, and what is known of them: kept in the bundle."""
+"""The ranking of a model and its initial bandit in a bundle."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ _RANKING, _BANDIT = "ranking.json", "bandit.json"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranker:
-    """A ranking with its value model.
+    """A ranking with its bandit.
 
     Parameters
     ----------
     ranking
         As the recipe declares it.
     bandit
-        What is known of the options: in a bundle nothing but the scale of the features; later
-        states are learned from the journal.
+        In a bundle only the scale of the features; later states are updated from the journal.
     """
 
     ranking: Ranking
@@ -42,7 +41,7 @@ class Ranker:
 
 
 def write_ranker(ranker: Ranker) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return a ranker's documents by file, and its arrays."""
+    """Return a ranker's JSON documents by file, and its arrays."""
     settings, arrays = ranker.bandit.to_arrays()
     return {_RANKING: ranker.ranking.to_dict(), _BANDIT: settings}, arrays
 
@@ -50,22 +49,22 @@ def write_ranker(ranker: Ranker) -> tuple[dict[str, Any], dict[str, NDArray[Any]
 def read_ranker(
     files: Mapping[str, bytes], arrays: Mapping[str, NDArray[Any]], contract: Contract
 ) -> Ranker | None:
-    """Restore the ranker of a bundle, if it has one.
+    """Restore the ranker of a bundle; None if it has none.
 
     Raises
     ------
     BundleError
-        If its parts do not fit each other or the contract.
+        If ranking, bandit and contract do not fit together.
     """
     if _RANKING not in files and _BANDIT not in files:
         if arrays:
-            raise BundleError(f"the bundle lacks {_BANDIT}: train again")
+            raise BundleError(f"the bundle lacks {_BANDIT}: retrain")
         return None
     from churnkit.models.bandit.linear import LinearBandit
 
     settings = json.loads(files[_BANDIT])
     if not isinstance(settings, dict):
-        raise BundleError(f"{_BANDIT} is not a bundle's: train again")
+        raise BundleError(f"{_BANDIT} is not a JSON object: retrain")
     ranking = Ranking.from_dict(json.loads(files[_RANKING]))
     bandit = LinearBandit.from_arrays(settings, dict(arrays))
     refuse_unfit(bandit, compile_ranking(ranking, contract.encoded("recommend")))
@@ -73,7 +72,7 @@ def read_ranker(
 
 
 def refuse_unfit(bandit: LinearBandit, compiled: CompiledRanking) -> None:
-    """Refuse a state that reads other columns than a ranking gives it.
+    """Refuse a bandit that reads other columns than a ranking has.
 
     Raises
     ------
@@ -82,9 +81,9 @@ def refuse_unfit(bandit: LinearBandit, compiled: CompiledRanking) -> None:
     """
     features = bandit.features
     read = (features.customer_count, dict(features.categories), features.option_count)
-    given = (len(compiled.indices), compiled.categories, compiled.option_features.shape[1])
-    if read != given:
+    expected = (len(compiled.indices), compiled.categories, compiled.option_features.shape[1])
+    if read != expected:
         raise BundleError(
-            "what was learned of the options is of other columns, categories or option features "
-            "than this model's: learn anew (churnkit learn --anew)"
+            "the bandit reads other columns, categories or option features than this model: run "
+            "churnkit learn --anew"
         )

@@ -1,4 +1,4 @@
-"""How long customers stay, from the hazard that a bundle may hold beside its scorer."""
+"""The hazard model in a bundle: survival probabilities and expected lifetimes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TOLERANCE = 1e-12
 def write_hazard(
     hazard: HazardScorer, golden: NDArray[np.float64] | None
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return a hazard's settings, and its arrays with what it says of the golden rows."""
+    """Return a hazard model's settings, and its arrays with the scores of the golden rows."""
     settings, arrays = hazard.to_arrays()
     if golden is not None:
         arrays = {**arrays, "golden": hazard.raw_score(golden)}
@@ -40,36 +40,36 @@ def read_hazard(
     features: int,
     golden: NDArray[np.float64] | None,
 ) -> HazardScorer | None:
-    """Restore the hazard of a bundle, if it has one, and score the golden rows again.
+    """Restore the hazard model of a bundle, if any, and score the golden rows again.
 
     Raises
     ------
     BundleError
-        If it does not fit the contract, or scores otherwise than when it was packed.
+        If it does not fit the contract, or the golden scores differ from those stored.
     """
     if _FILE not in files:
         if arrays:
-            raise BundleError(f"the bundle lacks {_FILE}: train again")
+            raise BundleError(f"the bundle lacks {_FILE}: retrain")
         return None
     from churnkit.models.survival.scorer import HazardScorer
 
     settings = json.loads(files[_FILE])
     if not isinstance(settings, dict):
-        raise BundleError(f"{_FILE} is not a bundle's: train again")
+        raise BundleError(f"{_FILE} is not a JSON object: retrain")
     hazard = HazardScorer.from_arrays(settings, arrays)
     if hazard.n_features != features:
         raise BundleError(
-            f"the hazard reads {hazard.n_features} columns, the contract encodes {features}: "
-            "train again"
+            f"the hazard model reads {hazard.n_features} columns, the contract encodes {features}: "
+            "retrain"
         )
     if golden is not None:
         with np.errstate(all="ignore"):
-            got = hazard.raw_score(golden)
-        known = arrays.get("golden", np.empty(0))
-        if known.shape != got.shape or not np.allclose(got, known, rtol=0, atol=_TOLERANCE):
+            scores = hazard.raw_score(golden)
+        stored = arrays.get("golden", np.empty(0))
+        if stored.shape != scores.shape or not np.allclose(scores, stored, rtol=0, atol=_TOLERANCE):
             raise BundleError(
-                "the hazard does not score the golden rows as it did when it was packed: this "
-                "machine or this version of churnkit computes otherwise; train again"
+                "the hazard model does not score the golden rows as it did when the bundle was "
+                "saved: this machine or this version of churnkit computes differently; retrain"
             )
     return hazard
 
@@ -77,34 +77,34 @@ def read_hazard(
 def survival_columns(
     hazard: HazardScorer | None, name: str, encoded: Encoded, times: Sequence[float]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return ``survival_1``, ``survival_3``, ...: the chance to be there still at each time."""
-    found = _filled(encoded, _present(hazard, name).survival(_rows(encoded), list(times)))
-    return {f"survival_{time:g}": found[:, at] for at, time in enumerate(times)}
+    """Return ``survival_1``, ``survival_3``, ...: the probability of staying beyond each time."""
+    survival = _fill(encoded, _require(hazard, name).survival(_valid_rows(encoded), list(times)))
+    return {f"survival_{time:g}": survival[:, column] for column, time in enumerate(times)}
 
 
 def lifetime_columns(
     hazard: HazardScorer | None, name: str, encoded: Encoded, horizon: float | None
 ) -> dict[str, NDArray[np.float64]]:
-    """Return ``expected_lifetime``: until leaving or the horizon, whichever comes first."""
-    found = _present(hazard, name).lifetime(_rows(encoded), horizon=horizon)
-    return {"expected_lifetime": _filled(encoded, found[:, None])[:, 0]}
+    """Return ``expected_lifetime``: the time until churn or the horizon."""
+    lifetimes = _require(hazard, name).lifetime(_valid_rows(encoded), horizon=horizon)
+    return {"expected_lifetime": _fill(encoded, lifetimes[:, None])[:, 0]}
 
 
-def _present(hazard: HazardScorer | None, name: str) -> HazardScorer:
+def _require(hazard: HazardScorer | None, name: str) -> HazardScorer:
     if hazard is None:
         raise RecipeError(
-            f"model '{name}' was trained without a hazard: say in the recipe how long customers "
-            "were watched (lifetime=Lifetime(...)) and train again"
+            f"model '{name}' was trained without a hazard model: add lifetime=Lifetime(...) to the "
+            "recipe and retrain"
         )
     return hazard
 
 
-def _rows(encoded: Encoded) -> NDArray[np.float64]:
+def _valid_rows(encoded: Encoded) -> NDArray[np.float64]:
     return np.ascontiguousarray(encoded.features[encoded.valid])
 
 
-def _filled(encoded: Encoded, found: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a row for each row read; NaN where it breaks a rule."""
-    filled = np.full((len(encoded.matrix), found.shape[1]), np.nan)
-    filled[encoded.valid] = found
+def _fill(encoded: Encoded, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return one row per input row; NaN where it breaks a rule."""
+    filled = np.full((len(encoded.matrix), values.shape[1]), np.nan)
+    filled[encoded.valid] = values
     return filled

@@ -1,4 +1,4 @@
-"""Registered models: MLflow's names, versions and aliases, behind four small questions."""
+"""The model registry: MLflow's names, versions and aliases."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ CHALLENGER = "challenger"
 BUNDLE_ARTIFACT = "bundle"
 _DIGEST_TAG = "churnkit.bundle"
 _BEFORE_TAG = "churnkit.champion_before"
-# MLflow lets errors of what it stands on through as they are.
+# Libraries whose errors MLflow passes through.
 _STORES = {"alembic", "mlflow", "requests", "sqlalchemy"}
 _NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One registered version of a model.
+    """A registered version of a model.
 
     Parameters
     ----------
     name, version
-        As MLflow knows it.
+        In MLflow.
     aliases
         ``champion``, ``challenger``, or none.
     digest
@@ -47,7 +47,7 @@ class Version:
     run_id
         The training run.
     source
-        Where MLflow keeps the files.
+        Location of the files in MLflow.
     """
 
     name: str
@@ -69,12 +69,17 @@ class Version:
 
 
 class Registry:
-    """The model registry of a project: MLflow's, in its SQLite store unless told otherwise.
+    """The model registry of a project: MLflow, by default in a SQLite store of the project.
 
     Parameters
     ----------
     project
-        Whose store is used; found from the working folder if not given.
+        Whose store is used; found from the working folder if None.
+
+    Raises
+    ------
+    MissingExtraError
+        If MLflow is not installed.
     """
 
     def __init__(self, project: Project | None = None) -> None:
@@ -83,7 +88,7 @@ class Registry:
         except ImportError as error:
             raise MissingExtraError("train", "mlflow") from error
         self.project = project or find_project()
-        # What the embedding program told MLflow goes before the project's own store.
+        # A tracking URI that the embedding program has set takes precedence.
         self.uri = (
             mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else self.project.tracking_uri
         )
@@ -92,22 +97,22 @@ class Registry:
 
     @cached_property
     def client(self) -> Any:
-        """MLflow's own client; making it opens the store, and makes an empty one if need be."""
+        """MLflow's client; creating it opens the store, and creates an empty one if need be."""
         import mlflow
 
-        with self._answering():
+        with self._errors_refused():
             if self.project.default_uri in {self.uri, self.registry_uri}:
                 self.project.store.mkdir(parents=True, exist_ok=True)
             return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.registry_uri)
 
     def _default_database(self) -> Path | None:
-        """Return the default store's file if it is used and is not there yet."""
+        """Return the default store's file if it is in use and does not exist yet."""
         used = self.registry_uri == self.project.default_uri
         return self.project.database if used and not self.project.database.exists() else None
 
     @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Turn MLflow's failures into refusals that name the store, without its password."""
+    def _errors_refused(self) -> Iterator[None]:
+        """Turn MLflow's errors into refusals that name the store, without its password."""
         try:
             yield
         except Exception as error:
@@ -115,7 +120,7 @@ class Registry:
                 raise
             raise ChurnkitError(
                 f"the model registry at {without_password(self.registry_uri)} does not answer "
-                f"({_kind(error)}): check the address and who may read and write there"
+                f"({_error_name(error)}): check the address and the permissions"
             ) from error
 
     def models(self) -> list[str]:
@@ -128,11 +133,11 @@ class Registry:
         """
         if self._is_missing():
             return []
-        with self._answering():
+        with self._errors_refused():
             return sorted(model.name for model in self.client.search_registered_models())
 
     def _is_missing(self) -> bool:
-        """Tell whether nothing was ever stored: asking would make an empty store, slowly."""
+        """Return whether the default store is missing: MLflow would create an empty one, slowly."""
         return self._missing_store is not None and not self._missing_store.exists()
 
     def only_model(self) -> str:
@@ -151,16 +156,27 @@ class Registry:
                 f"no model is registered in {self.project.root}: run churnkit train"
             )
         raise ModelNotFoundError(
-            f"{len(names)} models are registered ({', '.join(names)}): say which with --model"
+            f"{len(names)} models are registered ({', '.join(names)}): choose one with --model"
         )
 
-    def version(self, name: str, wanted: str = CHAMPION) -> Version:
+    def version(self, name: str, alias: str = CHAMPION) -> Version:
         """Return a version by its alias or number.
+
+        Parameters
+        ----------
+        name
+            Of the model.
+        alias
+            Alias or version number.
+
+        Returns
+        -------
+        Version
 
         Raises
         ------
         ModelNotFoundError
-            If no such model, alias or version is registered.
+            If the model, alias or version is not registered.
         """
         from mlflow.exceptions import MlflowException
 
@@ -168,40 +184,46 @@ class Registry:
             raise ModelNotFoundError(
                 f"no model is registered in {self.project.root}: run churnkit train"
             )
-        with self._answering():
+        with self._errors_refused():
             try:
-                if wanted.isdecimal():
-                    found = self.client.get_model_version(name, wanted)
+                if alias.isdecimal():
+                    version = self.client.get_model_version(name, alias)
                 else:
-                    found = self.client.get_model_version_by_alias(name, wanted)
+                    version = self.client.get_model_version_by_alias(name, alias)
             except MlflowException as error:
                 if error.error_code not in _NO_SUCH:
                     raise
-                raise ModelNotFoundError(self._not_found(name, wanted)) from error
-        return _to_version(found)
+                raise ModelNotFoundError(self._missing_message(name, alias)) from error
+        return _to_version(version)
 
-    def _not_found(self, name: str, wanted: str) -> str:
+    def _missing_message(self, name: str, alias: str) -> str:
         names = self.models()
         if name not in names:
-            known = f"registered are: {', '.join(names)}" if names else "none is registered"
-            return f"there is no model '{name}' ({known}): run churnkit train, or churnkit models"
+            others = f"registered: {', '.join(names)}" if names else "none is registered"
+            return f"there is no model '{name}' ({others}): run churnkit train or churnkit models"
         return (
-            f"model '{name}' has no '{wanted}': no version has passed its gate yet, or the alias "
-            "was removed; see churnkit models"
+            f"model '{name}' has no '{alias}': no version has passed its promotion gate, or the "
+            "alias was removed; see churnkit models"
         )
 
     def versions(self, name: str) -> list[Version]:
         """List every version of a model, the newest first."""
         if self._is_missing():
             return []
-        with self._answering():
-            found = self.client.search_model_versions(f"name = '{name}'")
-            # A search leaves aliases out; asking for each version brings them.
-            full = [self.client.get_model_version(name, version.version) for version in found]
-        return sorted(map(_to_version, full), key=lambda v: -int(v.version))
+        with self._errors_refused():
+            matches = self.client.search_model_versions(f"name = '{name}'")
+            # A search returns no aliases; a request for each version does.
+            versions = [self.client.get_model_version(name, match.version) for match in matches]
+        return sorted(map(_to_version, versions), key=lambda v: -int(v.version))
 
     def bundle(self, version: Version) -> Path:
-        """Return a folder with the version's bundle, fetched if the store is elsewhere."""
+        """Return a folder with the version's bundle, downloaded if the store is remote.
+
+        Raises
+        ------
+        ModelNotFoundError
+            If the files cannot be fetched.
+        """
         import mlflow
         from mlflow.exceptions import MlflowException
 
@@ -212,13 +234,13 @@ class Registry:
         except (MlflowException, OSError) as error:
             raise ModelNotFoundError(
                 f"the files of {version.name} version {version.version} cannot be fetched from "
-                f"{without_password(version.source)} ({_kind(error)}): train again, or restore "
+                f"{without_password(version.source)} ({_error_name(error)}): retrain, or restore "
                 "them"
             ) from error
         return Path(folder) / "artifacts" / BUNDLE_ARTIFACT
 
     def members(self, version: Version) -> NDArray[np.uint64] | None:
-        """Return salted hashes of whom a version was trained on; None if it does not say."""
+        """Return the salted hashes of a version's training customers; None if it has none."""
         import mlflow
         from mlflow.exceptions import MlflowException
 
@@ -237,50 +259,51 @@ class Registry:
         return uri
 
     def tag_digest(self, name: str, version: str, digest: str) -> None:
-        """Write a bundle's digest beside its version."""
-        with self._answering():
+        """Tag a version with its bundle's digest."""
+        with self._errors_refused():
             self.client.set_model_version_tag(name, version, _DIGEST_TAG, digest)
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
-        """Point an alias at a version, and note which champion it follows."""
+        """Point an alias at a version, and tag it with the champion that it replaces."""
         before = None
         if alias == CHAMPION:
             with suppress(ModelNotFoundError):
                 before = self.version(name, CHAMPION).version
-        with self._answering():
+        with self._errors_refused():
             if before is not None and before != version:
                 self.client.set_model_version_tag(name, version, _BEFORE_TAG, before)
             self.client.set_registered_model_alias(name, alias, version)
 
     def rollback(self, name: str) -> Version:
-        """Make the champion that the present one followed champion again.
+        """Restore the champion that the current one replaced.
 
         Returns
         -------
-        The version that is champion now.
+        Version
+            The champion now.
 
         Raises
         ------
         ModelNotFoundError
-            If there is no champion, or it followed none that is still registered.
+            If there is no champion, or the one that it replaced is not registered.
         """
         champion = self.version(name, CHAMPION)
-        with self._answering():
+        with self._errors_refused():
             tags = self.client.get_model_version(name, champion.version).tags or {}
         before = tags.get(_BEFORE_TAG)
         if before is None:
             raise ModelNotFoundError(
-                f"version {champion.version} of '{name}' followed no other champion: name one with "
+                f"version {champion.version} of '{name}' replaced no champion: choose a version with "
                 "churnkit models promote"
             )
-        found = self.version(name, before)
-        with self._answering():
-            self.client.set_registered_model_alias(name, CHAMPION, found.version)
+        earlier = self.version(name, before)
+        with self._errors_refused():
+            self.client.set_registered_model_alias(name, CHAMPION, earlier.version)
         return self.version(name, CHAMPION)
 
 
 def without_password(uri: str) -> str:
-    """Return an address as it may be shown.
+    """Return an address without its credentials.
 
     Examples
     --------
@@ -291,11 +314,11 @@ def without_password(uri: str) -> str:
 
 
 def _chosen_registry() -> str | None:
-    """Return the registry that the environment or the embedding program named, if any."""
+    """Return the registry that the environment or the embedding program has set, if any."""
     import mlflow
 
     registry: str = mlflow.get_registry_uri()
-    # Unless somebody named one, MLflow's registry is where its tracking is.
+    # By default MLflow's registry is its tracking store.
     return registry if registry != mlflow.get_tracking_uri() else None
 
 
@@ -303,17 +326,17 @@ def _library(error: Exception) -> str:
     return type(error).__module__.partition(".")[0]
 
 
-def _kind(error: Exception) -> str:
+def _error_name(error: Exception) -> str:
     code = getattr(error, "error_code", None)
     return f"{type(error).__name__} {code}" if code else type(error).__name__
 
 
-def _to_version(found: Any) -> Version:
+def _to_version(version: Any) -> Version:
     return Version(
-        name=found.name,
-        version=str(found.version),
-        aliases=tuple(sorted(found.aliases or ())),
-        digest=(found.tags or {}).get(_DIGEST_TAG),
-        run_id=found.run_id,
-        source=os.fspath(found.source or ""),
+        name=version.name,
+        version=str(version.version),
+        aliases=tuple(sorted(version.aliases or ())),
+        digest=(version.tags or {}).get(_DIGEST_TAG),
+        run_id=version.run_id,
+        source=os.fspath(version.source or ""),
     )

@@ -1,7 +1,6 @@
-"""What MLflow runs to serve a bundle: a model made from code, so that nothing is pickled.
+"""The MLflow pyfunc flavor of a bundle: a model from code, so that nothing is pickled.
 
-MLflow executes this file when it logs and when it loads a model; the bundle lies beside it as
-an artefact.
+MLflow runs this file when it logs and when it loads a model; the bundle is an artifact of it.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ from churnkit.bundle.model import RetentionModel
 
 
 class BundleModel(mlflow.pyfunc.PythonModel):
-    """A bundle behind MLflow's ``predict``."""
+    """A bundle with MLflow's ``predict``."""
 
     def load_context(self, context: Any) -> None:
-        """Load the bundle; its digests are verified first."""
+        """Load the bundle; its digests are verified."""
         self.model = RetentionModel.load(context.artifacts["bundle"])
 
-    # MLflow reads the hint: with this one it hands on what it was given, whatever it is. The
-    # contract is the signature.
+    # With this type hint MLflow passes any input through; the contract is the signature.
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:  # noqa: ARG002
-        """Score a table; the same frame as `RetentionModel.predict`."""
+        """Score a table as `RetentionModel.predict` does."""
         return self.model.predict(model_input)
 
 

@@ -1,4 +1,4 @@
-"""MLflow without its chatter: a person at a terminal reads our words, not its migrations."""
+"""Keep MLflow's logs, progress bars and warnings from the terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SETTINGS = {
 
 
 def _import_mlflow() -> None:
-    """Import it now: it sets its own log levels when it is first imported."""
+    """Import MLflow now, since its first import sets log levels."""
     try:
         import mlflow  # noqa: F401
     except ImportError as error:
@@ -33,9 +33,9 @@ def _import_mlflow() -> None:
 
 @contextlib.contextmanager
 def quiet_mlflow() -> Iterator[None]:
-    """Keep MLflow's log lines, progress bars and warnings from the terminal; errors still raise.
+    """Silence MLflow's log lines, progress bars and warnings while the block runs.
 
-    Settings of the environment that a person chose stay as they are.
+    Errors still raise, and variables that are set in the environment stay as they are.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def quiet_mlflow() -> Iterator[None]:
 
         for name in _LOGGERS:
             logging.getLogger(name).setLevel(logging.ERROR)
-        # Some of its notices are printed, not logged.
+        # MLflow prints some notices in place of logging them.
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield

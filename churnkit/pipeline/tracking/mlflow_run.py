@@ -158,8 +158,8 @@ def _log_members(run: Run, registry: Registry) -> None:
     """Log salted hashes of the table's customers, so that an erasure finds this model."""
     import mlflow
 
-    salt = members_salt(registry.project, make=True)
-    assert salt is not None  # noqa: S101  (make=True creates it)
+    salt = members_salt(registry.project, create=True)
+    assert salt is not None  # noqa: S101  (create=True creates it)
     entity = run.data.contract.entity.name
     customers = (
         customer

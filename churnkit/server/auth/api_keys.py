@@ -1,7 +1,7 @@
-"""API keys: made once, kept only as digests in a file, read again when the file changes.
+"""API keys: stored only as digests in a file, which is read again when it changes.
 
-A key is ``ck_``, its public id, and 256 random bits. No dictionary helps against those, so one
-SHA-256 keeps them as safe as a slow hash would, and a request pays a microsecond for it.
+A key is ``ck_``, its public id, and 256 random bits. A dictionary attack cannot guess those, so
+that one SHA-256 is as safe as a slow hash, and costs a request a microsecond.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ _LOG = logging.getLogger("churnkit.server")
 _KEY = re.compile(r"ck_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9 ._-]{1,60}", re.ASCII)
 _LOOK_SECONDS = 1.0
-_NOBODY = bytes(32)
+_NO_KEY = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What is known of one key: never the key itself.
+    """The stored entry of a key, without its secret.
 
     Parameters
     ----------
     id
-        The public part, safe to log.
+        Public part, safe to log.
     name
-        Who holds it.
+        Its holder.
     sha256
-        Of the secret part.
+        Digest of the secret part.
     scopes
-        What it may ask: of `SCOPES`.
+        A subset of `SCOPES`.
     rate, burst
-        Requests a second and at once; None for the service's own.
+        Requests per second and at once; None for the service's defaults.
     """
 
     id: str
@@ -80,74 +80,104 @@ def add_key(
     rate: float | None = None,
     burst: float | None = None,
 ) -> str:
-    """Make a key and put its digest into a file, which is made if need be.
+    """Create a key and store its digest in a file, which is created if need be.
+
+    Parameters
+    ----------
+    path
+        The key file.
+    name
+        Of the holder.
+    scopes
+        One or more of `SCOPES`.
+    rate, burst
+        Requests per second and at once; None for the service's defaults.
 
     Returns
     -------
-    The key: it is shown this once, and kept nowhere.
+    str
+        The key, which is stored nowhere.
 
     Raises
     ------
     ChurnkitError
-        If the name or a scope is none, or the file is not one of keys.
+        If the name, a scope or a limit is not valid, or the file is not a key file.
     """
-    asked = frozenset(scopes)
-    _check(name, asked, (rate, burst))
-    place = Path(path)
-    known = read_keys(place) if place.exists() else ()
+    granted = frozenset(scopes)
+    _check(name, granted, (rate, burst))
+    file = Path(path)
+    keys = read_keys(file) if file.exists() else ()
     secret = secrets.token_urlsafe(32)
     digest = hashlib.sha256(secret.encode()).digest()
-    key = Key(secrets.token_hex(6), name, digest, asked, rate, burst)
-    _write(place, (*known, key))
+    key = Key(secrets.token_hex(6), name, digest, granted, rate, burst)
+    _write(file, (*keys, key))
     return f"ck_{key.id}_{secret}"
 
 
 def remove_key(path: str | os.PathLike[str], key_id: str) -> None:
-    """Take a key out of a file: services that read it refuse the key from then on.
+    """Remove a key from a file; services that read the file refuse it from then on.
+
+    Parameters
+    ----------
+    path
+        The key file.
+    key_id
+        Public id of the key.
 
     Raises
     ------
     ChurnkitError
-        If there is no such key.
+        If the file has no such key.
     """
-    known = read_keys(path)
-    left = [key for key in known if key.id != key_id]
-    if len(left) == len(known):
+    keys = read_keys(path)
+    kept = [key for key in keys if key.id != key_id]
+    if len(kept) == len(keys):
         raise ChurnkitError(f"{path} has no key '{key_id}': see churnkit keys list")
-    _write(Path(path), left)
+    _write(Path(path), kept)
 
 
 def read_keys(path: str | os.PathLike[str]) -> tuple[Key, ...]:
-    """Read a file of keys.
+    """Read a key file.
+
+    Parameters
+    ----------
+    path
+        The key file.
+
+    Returns
+    -------
+    tuple of Key
 
     Raises
     ------
     ChurnkitError
-        If it cannot be read, is not a file of keys, or others may write to it.
+        If it cannot be read, is not a key file, or others may write to it.
     """
-    place = Path(path)
+    file = Path(path)
     try:
-        mode = place.stat().st_mode
-        said = json.loads(place.read_text(encoding="utf-8"))
+        mode = file.stat().st_mode
+        document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ChurnkitError(
-            f"{path} cannot be read ({error.strerror or error}): make it with churnkit keys add"
+            f"{path} cannot be read ({error.strerror or error}): create it with churnkit keys add"
         ) from error
     except ValueError as error:
-        raise ChurnkitError(f"{path} is not JSON: make it anew with churnkit keys add") from error
+        raise ChurnkitError(
+            f"{path} is not JSON: create it again with churnkit keys add"
+        ) from error
     if mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise ChurnkitError(f"{path} can be written by others: chmod 600 {path}")
+        raise ChurnkitError(f"{path} is writable by other users: chmod 600 {path}")
     try:
-        keys = tuple(_entry(entry) for entry in said["keys"])
+        keys = tuple(_entry(entry) for entry in document["keys"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ChurnkitError(f"{path} is no file of keys: see churnkit keys add") from error
+        raise ChurnkitError(f"{path} is not a key file: see churnkit keys add") from error
     return keys
 
 
 def _entry(entry: Any) -> Key:
     digest = bytes.fromhex(entry["sha256"])
-    if len(digest) != len(_NOBODY):
-        raise ValueError("a digest has another length")
+    if len(digest) != len(_NO_KEY):
+        raise ValueError("a digest has the wrong length")
     scopes, limits = frozenset(entry["scopes"]), (entry.get("rate"), entry.get("burst"))
     _check(entry["name"], scopes, limits)
     return Key(str(entry["id"]), entry["name"], digest, scopes, *limits)
@@ -155,18 +185,18 @@ def _entry(entry: Any) -> Key:
 
 def _check(name: str, scopes: frozenset[str], limits: Sequence[float | None]) -> None:
     if not _NAME.fullmatch(name):
-        raise ChurnkitError("a key's name is 1 to 60 letters, digits, blanks, '.', '_' or '-'")
-    strange = sorted(scopes - set(SCOPES))
-    if strange or not scopes:
-        said = f"there is no scope '{strange[0]}'" if strange else "a key needs a scope"
-        raise ChurnkitError(f"{said}: give one or more of {', '.join(SCOPES)}")
+        raise ChurnkitError("a key's name must be 1 to 60 letters, digits, spaces, '.', '_' or '-'")
+    unknown = sorted(scopes - set(SCOPES))
+    if unknown or not scopes:
+        reason = f"there is no scope '{unknown[0]}'" if unknown else "a key needs a scope"
+        raise ChurnkitError(f"{reason}: give one or more of {', '.join(SCOPES)}")
     if any(limit is not None and not limit > 0 for limit in limits):
         raise ChurnkitError("rate and burst must be above 0")
 
 
-def _write(place: Path, keys: Iterable[Key]) -> None:
+def _write(file: Path, keys: Iterable[Key]) -> None:
     text = json.dumps({"keys": [key.to_dict() for key in keys]}, indent=1) + "\n"
-    write_atomic(place, text, mode=0o600)
+    write_atomic(file, text, mode=0o600)
 
 
 class KeyRing:
@@ -175,13 +205,13 @@ class KeyRing:
     Parameters
     ----------
     path
-        Their file. It is looked at again once a second; a file that cannot be read leaves the
-        keys as they were.
+        The key file, checked for changes once a second. If it cannot be read, the earlier keys
+        stay in use.
 
     Raises
     ------
     ChurnkitError
-        If the file cannot be read at the start.
+        If the file cannot be read at first.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -190,22 +220,22 @@ class KeyRing:
         self._keys = {key.id: key for key in read_keys(self._path)}
 
     def find(self, presented: str) -> Key | None:
-        """Return the key that somebody presents, if it is one.
+        """Return the entry of a presented key; None if it is not valid.
 
-        The time that this takes does not depend on how much of the secret is right.
+        Takes constant time, whatever part of the secret is right.
         """
         if self._watch.changed():
-            self._read_again()
+            self._reload()
         match = _KEY.fullmatch(presented)
         key = self._keys.get(match["id"]) if match else None
         digest = hashlib.sha256((match["secret"] if match else "").encode()).digest()
-        right = hmac.compare_digest(digest, key.sha256 if key else _NOBODY)
-        return key if right else None
+        matches = hmac.compare_digest(digest, key.sha256 if key else _NO_KEY)
+        return key if matches else None
 
-    def _read_again(self) -> None:
+    def _reload(self) -> None:
         try:
             self._keys = {key.id: key for key in read_keys(self._path)}
         except ChurnkitError as error:
-            _LOG.error("the keys stay as they were: %s", error)
+            _LOG.error("the earlier keys stay in use: %s", error)
         else:
-            _LOG.info("the keys were read again: %s of them", len(self._keys))
+            _LOG.info("%s keys were reloaded", len(self._keys))

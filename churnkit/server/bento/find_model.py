@@ -1,4 +1,4 @@
-"""Which model a project's service serves."""
+"""Find the model that a project's service serves."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class FoundModel:
     model
         Loaded and verified.
     packed
-        Its tag, if it came from a Bento.
+        Its tag, if it comes from a Bento.
     source
-        What may come to mean a newer version, and can be followed: a bundle's folder, or a
-        registered model by alias; None for a packed model.
+        Source of newer versions: a bundle's folder, or a registered model by alias; None for a
+        packed model.
     """
 
     model: RetentionModel
@@ -40,7 +40,7 @@ class FoundModel:
 
     @cached_property
     def tag(self) -> str:
-        """The model's tag in BentoML's store; it is put there if it is not there yet."""
+        """The model's tag in BentoML's store, where it is stored if need be."""
         return self.packed or store_model(self.model, name=self.model.name)
 
 
@@ -50,28 +50,29 @@ def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
     Parameters
     ----------
     service_file
-        The service's own ``__file__``.
+        The service's ``__file__``.
 
     Returns
     -------
-    What ``CHURNKIT_MODEL`` names (anything that `churnkit.load` takes); else the model packed
-    in the Bento that holds the file; else the champion of the project's only model.
+    FoundModel
+        The model that ``CHURNKIT_MODEL`` names (as for `churnkit.load`); else the model packed
+        in the Bento that contains the file; else the champion of the project's only model.
 
     Raises
     ------
     ModelNotFoundError
-        If nothing answers to the name, or the project has no champion.
+        If there is no such model, or the project has no champion.
     BundleError
         If the model's files were changed after they were saved.
     """
     folder = Path(service_file).resolve().parent
     project = find_project(folder)
     signer = os.environ.get("CHURNKIT_SIGNER") or None
-    named = os.environ.get(MODEL_SETTING)
-    if named:
-        packed = named.removeprefix("bento:") if named.startswith("bento:") else None
-        model = load(named, project=project, signer=signer)
-        return FoundModel(model, packed, None if packed else named)
+    source = os.environ.get(MODEL_SETTING)
+    if source:
+        packed = source.removeprefix("bento:") if source.startswith("bento:") else None
+        model = load(source, project=project, signer=signer)
+        return FoundModel(model, packed, None if packed else source)
     packed = _packed(folder.parent / _BENTO)
     if packed:
         return FoundModel(load(f"bento:{packed}", signer=signer), packed)
@@ -80,11 +81,10 @@ def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
 
 
 def _packed(description: Path) -> str | None:
-    """Read from a Bento's description which model it carries."""
+    """Return the tag of the model in a Bento, from its description."""
     if not description.is_file():
         return None
     bento = yaml.safe_load(description.read_text(encoding="utf-8"))
-    services = bento.get("services") or []
-    listed = [bento, *services]
-    tags = [str(model["tag"]) for part in listed for model in part.get("models") or []]
+    entries = [bento, *(bento.get("services") or [])]
+    tags = [str(model["tag"]) for entry in entries for model in entry.get("models") or []]
     return tags[0] if tags else None

@@ -1,4 +1,4 @@
-"""Bundles in BentoML's model store: the same bundle always under the same tag."""
+"""Store bundles in BentoML's model store, each under one tag."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ _BUNDLE = "bundle"
 
 
 def bento_name(name: str) -> str:
-    """Return a registered name as BentoML can spell it.
+    """Return a name in the characters that BentoML allows.
 
     Examples
     --------
     >>> bento_name("Telco churn (EU)")
     'telco-churn-eu'
     """
-    spelled = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
-    return spelled[:60].rstrip("-._") or "model"
+    allowed = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-._")
+    return allowed[:60].rstrip("-._") or "model"
 
 
 def store_model(source: RetentionModel | str | os.PathLike[str], *, name: str) -> str:
-    """Put a bundle into BentoML's model store, if it is not there yet.
+    """Store a bundle in BentoML's model store, unless it is there.
 
     Parameters
     ----------
     source
         A loaded model, or a bundle's folder.
     name
-        The model's name in the store, as `bento_name` spells it.
+        The model's name; see `bento_name`.
 
     Returns
     -------
-    Its tag, ``name:version``; the version is the start of the bundle's digest.
+    str
+        Its tag, ``name:version``; the version is the start of the bundle's digest.
 
     Raises
     ------
@@ -55,22 +56,24 @@ def store_model(source: RetentionModel | str | os.PathLike[str], *, name: str) -
     model = source if isinstance(source, RetentionModel) else RetentionModel.load(source)
     version = short_version(model)
     if version is None:
-        raise BundleError(f"model '{model.name}' was never saved: save it, then load it again")
+        raise BundleError(f"model '{model.name}' has never been saved: save it, then load it")
     tag = f"{bento_name(name)}:{version}"
     if _is_stored(tag):
         return tag
     labels = {"framework": "churnkit", "bundle": version}
     try:
         with (
-            tempfile.TemporaryDirectory() as aside,
+            tempfile.TemporaryDirectory() as folder,
             bentoml.models.create(tag, labels=labels) as stored,
         ):
-            saved = model.save(Path(aside) / _BUNDLE)
+            saved = model.save(Path(folder) / _BUNDLE)
             if saved.digest != model.digest:
-                raise BundleError(f"model '{model.name}' does not save as it was: train again")
-            (Path(aside) / _BUNDLE).rename(stored.path_of(_BUNDLE))
+                raise BundleError(
+                    f"model '{model.name}' saves to another digest than it was loaded from: retrain"
+                )
+            (Path(folder) / _BUNDLE).rename(stored.path_of(_BUNDLE))
     except bentoml.exceptions.BentoMLException:
-        # Another process, such as a second worker, may have stored the same bundle meanwhile.
+        # A second worker may have stored the same bundle meanwhile.
         if not _is_stored(tag):
             raise
     return tag

@@ -1,10 +1,9 @@
-"""The application behind BentoML, at the price of the application alone.
+"""Mount the application in BentoML, ahead of BentoML's middleware.
 
-BentoML's own middleware takes several times as long as an answer, and its timeout keeps every
-request in memory for a minute: thousands of them a second make Python's full collections walk
-over hundreds of thousands of objects, a quarter of a second each, which clients see as a p99 of
-some hundred milliseconds. The application has limits and times of its own, so its paths need
-none of that.
+BentoML's middleware takes several times as long as a prediction, and its timeout keeps every
+request in memory for a minute: at thousands of requests per second, full garbage collections
+walk over hundreds of thousands of objects, a quarter of a second each, and the p99 rises to some
+hundred milliseconds. The application has its own limits and timeouts, so its paths skip that.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ AsgiApp = Callable[["Scope", "Receive", "Send"], Awaitable[None]]
 
 
 class Mounted:
-    """An application as BentoML mounts it.
+    """The application as BentoML mounts it.
 
-    With the first request that comes through BentoML it takes its place before BentoML's
-    middleware, for its own paths alone; everything else goes the old way. The setting
-    ``direct`` turns that off, for instance to let BentoML trace the requests.
+    With the first request it moves ahead of BentoML's middleware for its own paths; all other
+    paths go through BentoML. The setting ``direct`` turns that off, for example to let BentoML
+    trace the requests.
 
     Parameters
     ----------
     app
-        What `create_app` gave.
+        From `create_app`.
     """
 
     def __init__(self, app: App) -> None:
@@ -39,27 +38,27 @@ class Mounted:
         self._is_direct = not app.settings.direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that BentoML passed on."""
+        """Answer a request that BentoML passes on."""
         await self.app.startup()
         if not self._is_direct:
             self._is_direct = True
             outer: Any = scope.get("app")
-            # Starlette's own name for what it calls; another host has none and stays as it is.
+            # Starlette's attribute; another host has none and is left alone.
             if getattr(outer, "middleware_stack", None) is not None:
-                outer.middleware_stack = _Before(self.app, outer.middleware_stack)
+                outer.middleware_stack = _DirectPaths(self.app, outer.middleware_stack)
         await self.app(scope, receive, send)
 
 
-class _Before:
-    """Answers the application's own paths; passes on the others."""
+class _DirectPaths:
+    """Answers the application's paths; passes on all others."""
 
-    def __init__(self, app: App, behind: AsgiApp) -> None:
+    def __init__(self, app: App, middleware: AsgiApp) -> None:
         self._app = app
         self._paths = app.paths
-        self._behind = behind
+        self._middleware = middleware
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in self._paths:
             await self._app(scope, receive, send)
         else:
-            await self._behind(scope, receive, send)
+            await self._middleware(scope, receive, send)

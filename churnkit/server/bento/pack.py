@@ -1,4 +1,4 @@
-"""A model and its service as a Bento: one thing to serve, ship or put into a container."""
+"""Package a model and its service as a Bento, to serve, ship or put into a container."""
 
 from __future__ import annotations
 
@@ -31,32 +31,33 @@ def pack(
     name: str,
     serving: str | os.PathLike[str],
 ) -> str:
-    """Build a Bento from a model and a project's serving folder, or reuse the one there is.
+    """Build a Bento from a model and a project's serving folder, or reuse an existing one.
 
     Parameters
     ----------
     source
         A loaded model, or a bundle's folder.
     name
-        The Bento's name; as BentoML spells it, see `bento_name`.
+        The Bento's name; see `bento_name`.
     serving
         The folder with ``service.py`` and ``bentofile.yaml``.
 
     Returns
     -------
-    The Bento's tag, ``name:version``. The version comes from the bundle's digest and that of
-    the serving folder: the same model and service give the same tag.
+    str
+        The Bento's tag, ``name:version``. The version comes from the digests of the bundle and
+        the serving folder: the same model and service give the same tag.
 
     Raises
     ------
     BundleError
         If the bundle does not verify.
     ChurnkitError
-        If BentoML cannot build; the message ends with its last lines.
+        If BentoML cannot build it; the message ends with BentoML's last lines.
     """
     folder = Path(serving)
     if not (folder / "bentofile.yaml").is_file():
-        raise ChurnkitError(f"{folder} has no bentofile.yaml: it is not a serving folder")
+        raise ChurnkitError(f"{folder} has no bentofile.yaml: give a serving folder")
     model_tag = store_model(source, name=name)
     tag = f"{bento_name(name)}:{model_tag.partition(':')[2]}-{_digest(folder)[:8]}"
     if not _is_built(tag):
@@ -65,18 +66,18 @@ def pack(
 
 
 def quiet_environment(**settings: str) -> dict[str, str]:
-    """Return the environment for BentoML's processes: no tracking, no model from outside."""
-    kept = {name: value for name, value in os.environ.items() if name != MODEL_SETTING}
-    return {**kept, "BENTOML_DO_NOT_TRACK": "True", **settings}
+    """Return the environment of BentoML's processes: without tracking or a model of the caller."""
+    variables = {name: value for name, value in os.environ.items() if name != MODEL_SETTING}
+    return {**variables, "BENTOML_DO_NOT_TRACK": "True", **settings}
 
 
 def _digest(folder: Path) -> str:
-    """Digest what the service is made of: its files, and the library that it runs on."""
+    """Return the digest of the service: its files and the version of churnkit."""
     digest = hashlib.sha256(__version__.encode())
-    for place in sorted(folder.rglob("*")):
-        if place.is_file() and "__pycache__" not in place.parts:
-            digest.update(f"\0{place.relative_to(folder).as_posix()}\0".encode())
-            digest.update(place.read_bytes())
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"\0{file.relative_to(folder).as_posix()}\0".encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -89,12 +90,12 @@ def _is_built(tag: str) -> bool:
 
 
 def _build(folder: Path, tag: str, model_tag: str) -> None:
-    """Build in a process of its own: BentoML imports the service and changes folders to do so."""
+    """Build in a separate process: BentoML imports the service and changes the working folder."""
     name, _, version = tag.partition(":")
     command = [sys.executable, "-m", "bentoml", "build", "--name", name, "--version", version]
     done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
         [*command, "--output", "tag", "."],
-        # BentoML builds only from inside the folder that it works in.
+        # BentoML builds only from inside the service's folder.
         cwd=folder,
         env=quiet_environment(**{MODEL_SETTING: f"bento:{model_tag}"}),
         stdin=subprocess.DEVNULL,
@@ -104,7 +105,7 @@ def _build(folder: Path, tag: str, model_tag: str) -> None:
         timeout=_BUILD_SECONDS,
         check=False,
     )
-    # Another process may have built the same meanwhile; then this one's failure is no matter.
+    # Another process may have built the same Bento meanwhile.
     if done.returncode != 0 and not _is_built(tag):
         tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
         raise ChurnkitError(f"BentoML could not build {tag} from {folder}:\n{tail}")

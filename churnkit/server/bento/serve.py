@@ -1,4 +1,4 @@
-"""A Bento served in a process of its own, from ready to stopped."""
+"""Serve a Bento in a separate process, from ready to stopped."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Server:
     Parameters
     ----------
     host, port
-        Where it listens.
+        The address it listens on.
     process
         BentoML's supervisor; the workers are its children.
     log
-        The file that takes what they print.
+        File with their output.
     """
 
     host: str
@@ -56,16 +56,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The address to ask, without a trailing slash."""
+        """The base URL, without a trailing slash."""
         return f"http://{self.host}:{self.port}"
 
     def wait(self) -> None:
-        """Stay until the service ends, or an interrupt comes.
+        """Wait until the service ends, or an interrupt.
 
         Raises
         ------
         ChurnkitError
-            If the service ended by itself; the message ends with its last lines.
+            If the service ended on its own; the message ends with its last lines.
         """
         code = self.process.wait()
         raise ChurnkitError(f"the service ended with code {code}:\n{_tail(self.log)}")
@@ -83,61 +83,62 @@ def serve(
 ) -> Iterator[Server]:
     """Serve a Bento while the block runs.
 
-    The service is stopped when the block is left, also by an exception, Ctrl+C or SIGTERM.
+    The service stops when the block ends, also after an exception, Ctrl+C or SIGTERM.
 
     Parameters
     ----------
     tag
-        What `pack` gave.
+        From `pack`.
     host
-        The address to listen on; by default no other machine can ask.
+        The address to listen on; by default only this machine reaches it.
     port
-        None for a free one.
+        None for a free port.
     timeout_seconds
-        How long the service may take until it is ready.
+        Time until the service must be ready.
     log
-        The file for what it prints, appended; a temporary one if None.
+        File that its output is appended to; a temporary one if None.
     settings
-        Environment variables of the service, such as ``CHURNKIT_KEYS``; they go before those
-        of this process.
+        Environment variables of the service, such as ``CHURNKIT_KEYS``; they override those of
+        this process.
 
     Yields
     ------
-    The running service, ready to answer.
+    Server
+        The running service, ready to answer.
 
     Raises
     ------
     ChurnkitError
-        If it does not become ready, with the last lines that it printed; or if other machines
-        could ask and there are no keys.
+        If it does not become ready, with the last lines of its output; or if other machines
+        could reach it and no keys are configured.
     """
-    given = dict(settings or {})
-    chosen_settings = Settings.from_environment({**os.environ, **given})
-    refuse_public_host(host, keys=chosen_settings.keys, is_open=chosen_settings.open)
-    if chosen_settings.keys:
-        # The service works in a folder of its own.
-        given["CHURNKIT_KEYS"] = str(Path(chosen_settings.keys).resolve())
+    variables = dict(settings or {})
+    parsed = Settings.from_environment({**os.environ, **variables})
+    refuse_public_host(host, keys=parsed.keys, is_open=parsed.open)
+    if parsed.keys:
+        # The service runs in another working folder.
+        variables["CHURNKIT_KEYS"] = str(Path(parsed.keys).resolve())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_termination_as_exit())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="churnkit-serve-")))
-        place = Path(log) if log is not None else folder / "service.log"
-        stream = stack.enter_context(place.open("ab"))
+        log_file = Path(log) if log is not None else folder / "service.log"
+        stream = stack.enter_context(log_file.open("ab"))
         attempts = 1 if port is not None else _ATTEMPTS
         for attempt in range(1, attempts + 1):
-            chosen = port if port is not None else _free_port(host)
+            chosen_port = port if port is not None else _free_port(host)
             metrics = folder / f"metrics-{attempt}"
             metrics.mkdir()
-            process = _start(tag, host, chosen, stream, metrics=metrics, settings=given)
+            process = _start(tag, host, chosen_port, stream, metrics=metrics, settings=variables)
             stack.callback(_stop, process)
             try:
-                _await_ready(process, host, chosen, timeout_seconds, place)
+                _await_ready(process, host, chosen_port, timeout_seconds, log_file)
             except ChurnkitError:
-                # Somebody may have taken the free port before the service did.
-                if attempt == attempts or "Address already in use" not in _tail(place):
+                # Another process may have taken the free port first.
+                if attempt == attempts or "Address already in use" not in _tail(log_file):
                     raise
                 _stop(process)
             else:
-                yield Server(host, chosen, process, place)
+                yield Server(host, chosen_port, process, log_file)
                 return
 
 
@@ -159,12 +160,12 @@ def _start(
         env=quiet_environment(
             PROMETHEUS_MULTIPROC_DIR=str(metrics), PYTHONUNBUFFERED="1", **settings
         ),
-        # Not where we are: a file of ours could be taken for a module of the service.
+        # Not the current folder: its files could shadow modules of the service.
         cwd=metrics,
         stdin=subprocess.DEVNULL,
         stdout=stream,
         stderr=subprocess.STDOUT,
-        # Ctrl+C in the terminal reaches us alone, and we stop the service in order.
+        # Ctrl+C in the terminal reaches this process only, which stops the service in order.
         start_new_session=True,
     )
 
@@ -185,7 +186,7 @@ def _await_ready(
             raise ChurnkitError(
                 f"the service ended with code {process.returncode} before it was ready:\n{_tail(log)}"
             )
-        # Whoever else holds the port may answer too; so ours must be the one that listens.
+        # Another process on the port may answer too: check that this one listens.
         if _listens(process, port) and _is_ready(host, port, deadline - time.monotonic()):
             return
         time.sleep(_PROBE_SECONDS)
@@ -200,7 +201,7 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def _is_ready(host: str, port: int, timeout_seconds: float) -> bool:
-    # The socket listens before a worker accepts, so one patient question is enough.
+    # The socket listens before a worker accepts, so that one request with a timeout is enough.
     connection = http.client.HTTPConnection(host, port, timeout=min(max(timeout_seconds, 0.1), 2.0))
     try:
         connection.request("GET", "/readyz")
@@ -212,7 +213,7 @@ def _is_ready(host: str, port: int, timeout_seconds: float) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the supervisor in order; then whatever is left of its workers."""
+    """Stop the supervisor in order, then any of its workers that remain."""
     workers: list[psutil.Process] = []
     if process.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -222,17 +223,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait(_GRACE_SECONDS)
         process.kill()
         process.wait()
-    _, left = psutil.wait_procs(workers, timeout=_GRACE_SECONDS / 10)
-    for worker in left:
-        # psutil knows a process by its start too, and so ends no stranger of the same number.
+    _, remaining = psutil.wait_procs(workers, timeout=_GRACE_SECONDS / 10)
+    for worker in remaining:
+        # psutil identifies a process by its start time too, and kills no other of the same id.
         with contextlib.suppress(psutil.NoSuchProcess):
             worker.kill()
-    psutil.wait_procs(left, timeout=_GRACE_SECONDS)
+    psutil.wait_procs(remaining, timeout=_GRACE_SECONDS)
 
 
 @contextlib.contextmanager
 def _termination_as_exit() -> Iterator[None]:
-    """Let SIGTERM unwind the stack as Ctrl+C does, so that what was started is stopped."""
+    """Let SIGTERM unwind the stack as Ctrl+C does, so that started processes are stopped."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

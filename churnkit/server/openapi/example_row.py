@@ -1,11 +1,11 @@
-"""A customer made up from the contract alone, for the example of the endpoint's page."""
+"""Make up a customer from the contract, for the examples of the OpenAPI document."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts.parsing.cell_parsers import compile_cell_parser
-from churnkit.server.openapi.regex_example import text_for
+from churnkit.server.openapi.regex_example import example_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 __all__ = ["example_row"]
 
 _TEXTS = ("customer-1", "CUSTOMER-1", "C0001", "0001-ABCDE", "1000001", "A", "a@example.org")
-_LONGEST = 10_000
-_WHOLE = (12, 1, 0, 100, -1)
+_MAX_LENGTH = 10_000
+_INTEGERS = (12, 1, 0, 100, -1)
 _BOUNDS = ("ge", "gt", "le", "lt", "eq")
 
 
 def example_row(contract: Contract, purpose: Purpose) -> dict[str, Any] | None:
-    """Make up a customer that fits the contract.
+    """Return a made-up customer that fits the contract.
 
     Parameters
     ----------
     contract
         With the levels of every category.
     purpose
-        Which columns it must have.
+        ``"predict"`` or ``"recommend"``: the columns that must be present.
 
     Returns
     -------
-    A value for each required column; None where the checks of a column, such as a pattern,
-    are beyond what is tried.
+    dict or None
+        A value for each required column; None if no candidate passes the checks of a column.
 
     Examples
     --------
@@ -47,9 +47,9 @@ def example_row(contract: Contract, purpose: Purpose) -> dict[str, Any] | None:
     row: dict[str, Any] = {}
     for column in contract.required(purpose):
         cell = compile_cell_parser(column, encode=column.name in encoded)
-        fitting = (v for v in _candidates(column) if cell(v).__class__ is float)
+        valid = (value for value in _candidates(column) if cell(value).__class__ is float)
         try:
-            row[column.name] = next(fitting)
+            row[column.name] = next(valid)
         except StopIteration:
             return None
     return row
@@ -61,10 +61,10 @@ def _candidates(column: Column) -> Iterator[Any]:
             yield from check.value
     if column.type == "string":
         yield from column.levels or ()
-        yield from (text_for(c.value) for c in column.checks if c.rule == "matches")
+        yield from (example_text(c.value) for c in column.checks if c.rule == "matches")
         lengths = [c.value for c in column.checks if c.rule in {"min_length", "max_length"}]
         yield from _TEXTS
-        yield from ("x" * length for length in lengths if length <= _LONGEST)
+        yield from ("x" * length for length in lengths if length <= _MAX_LENGTH)
     elif column.type == "boolean":
         yield from (False, True)
     elif column.type == "datetime":
@@ -77,8 +77,8 @@ def _candidates(column: Column) -> Iterator[Any]:
 
 def _numbers(column: Column) -> Iterator[float]:
     bounds = [float(check.value) for check in column.checks if check.rule in _BOUNDS]
-    yield from _WHOLE
-    # Beside each bound, and between two of them.
+    yield from _INTEGERS
+    # At and next to each bound, and between two of them.
     for bound in bounds:
         yield from (int(bound) if bound == int(bound) else bound, int(bound) + 1, int(bound) - 1)
     for low in bounds:

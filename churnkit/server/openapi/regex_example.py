@@ -1,7 +1,7 @@
-"""A text for a regular expression, as far as ids and codes go.
+"""Example texts for regular expressions of ids and codes.
 
-It reads literals, classes, groups, repeats and alternatives, and takes the first choice
-everywhere. What it gives is a guess: the caller tries it against the pattern itself.
+Reads literals, classes, groups, repeats and alternatives, and takes the first choice everywhere.
+The result is a guess, which the caller checks against the pattern.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["text_for"]
+__all__ = ["example_text"]
 
 _CLASSES: Final = {"d": "1", "w": "a", "s": " ", "D": "a", "W": "-", "S": "a", "t": "\t"}
-_NOTHING: Final = frozenset("AbBZ")
+_ZERO_WIDTH: Final = frozenset("AbBZ")
 _CLASS = re.compile(r"\[(?P<not>\^)?(?P<items>\]?(?:\\.|[^\]\\])*)\]", re.DOTALL)
 _REPEAT = re.compile(r"\{(?P<low>\d*),?\d*\}")
 _GROUP = re.compile(r"\((?:\?(?::|P<\w+>))?")
-_MOST = 1_000
+_MAX_REPEATS = 1_000
 
 
-def text_for(pattern: str) -> str:
-    r"""Guess a text that the pattern matches from its beginning.
+def example_text(pattern: str) -> str:
+    r"""Return a text that the pattern probably matches from its start.
 
     Examples
     --------
-    >>> text_for(r"^C\d{7}$"), text_for(r"(EU|US)-[A-F0-9]{4}(\.x)?")
+    >>> example_text(r"^C\d{7}$"), example_text(r"(EU|US)-[A-F0-9]{4}(\.x)?")
     ('C1111111', 'EU-AAAA')
     """
     text, _ = _alternatives(pattern, 0)
@@ -32,7 +32,7 @@ def text_for(pattern: str) -> str:
 
 
 def _alternatives(pattern: str, at: int) -> tuple[str, int]:
-    """Read up to the end of a group; the first alternative counts."""
+    """Read up to the end of a group; return the first alternative."""
     first: str | None = None
     text = ""
     while at < len(pattern) and pattern[at] != ")":
@@ -47,39 +47,39 @@ def _alternatives(pattern: str, at: int) -> tuple[str, int]:
 
 
 def _piece(pattern: str, at: int) -> tuple[str, int]:
-    found = _CLASS.match(pattern, at)
-    if found:
-        return _of_class(found), found.end()
+    class_ = _CLASS.match(pattern, at)
+    if class_:
+        return _class_member(class_), class_.end()
     group = _GROUP.match(pattern, at)
     if group:
         text, end = _alternatives(pattern, group.end())
         return text, end + 1
-    sign = pattern[at]
-    if sign == "\\":
+    character = pattern[at]
+    if character == "\\":
         escaped = pattern[at + 1 : at + 2]
-        return ("" if escaped in _NOTHING else _CLASSES.get(escaped, escaped)), at + 2
-    if sign in "^$":
+        return ("" if escaped in _ZERO_WIDTH else _CLASSES.get(escaped, escaped)), at + 2
+    if character in "^$":
         return "", at + 1
-    return ("a" if sign == "." else sign), at + 1
+    return ("a" if character == "." else character), at + 1
 
 
-def _of_class(found: re.Match[str]) -> str:
-    items = found["items"]
-    if not found["not"]:
+def _class_member(match: re.Match[str]) -> str:
+    items = match["items"]
+    if not match["not"]:
         return _CLASSES.get(items[1:2], items[1:2]) if items[:1] == "\\" else items[:1]
-    refused = re.compile(found[0])
-    return next((sign for sign in "a1A-_ " if refused.match(sign)), "")
+    excluded = re.compile(match[0])
+    return next((candidate for candidate in "a1A-_ " if excluded.match(candidate)), "")
 
 
 def _times(pattern: str, at: int) -> tuple[int, int]:
-    """Read how often a piece stands, at least; a plus is once, a star and a question mark never."""
+    """Read a quantifier: its least number of repeats, and where it ends."""
     counted = _REPEAT.match(pattern, at)
     if counted:
-        times, at = min(int(counted["low"] or 0), _MOST), counted.end()
+        times, at = min(int(counted["low"] or 0), _MAX_REPEATS), counted.end()
     elif pattern[at : at + 1] in {"*", "?"}:
         times, at = 0, at + 1
     else:
         times, at = 1, at + (pattern[at : at + 1] == "+")
-    # A lazy or possessive sign behind a repeat changes nothing here.
+    # A lazy or possessive suffix changes nothing here.
     lazy = counted is not None or pattern[at - 1 : at] in {"*", "?", "+"}
     return times, at + (lazy and pattern[at : at + 1] in {"?", "+"})

@@ -179,7 +179,7 @@ def test_whom_a_model_knew_is_kept_as_salted_hashes(trained_shop):
     with quiet_mlflow():
         registry = Registry(project)
         members = registry.members(registry.version("shop"))
-    salt = members_salt(project, make=False)
+    salt = members_salt(project, create=False)
     assert members is not None
     assert salt is not None
     assert len(members) == 500

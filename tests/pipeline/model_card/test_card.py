@@ -52,7 +52,7 @@ def test_a_longer_tenure_means_less_churn(shop_model):
 def test_the_page_has_every_part(shop_model):
     page = shop_model.card_markdown()
     assert page.startswith(f"# Model card: shop\n\n{shop_model.card['winner']}")
-    for title in ("Use", "Limits", "Data", "How good it is", "Calibration", "What drives it"):
+    for title in ("Use", "Limits", "Data", "Performance", "Calibration", "Drivers"):
         assert f"\n## {title}\n" in page
     assert "0." in page
     assert "None" not in page

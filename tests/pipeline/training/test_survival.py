@@ -80,7 +80,7 @@ def test_the_card_tells_its_calibration(saved):
     model, _, _ = saved
     assert model.card["lifetime"]["left"] > 0
     assert len(model.card["lifetime"]["calibration"]) > 10
-    assert "## How long they stay" in model.card_markdown()
+    assert "## Survival" in model.card_markdown()
 
 
 def test_the_same_seed_gives_the_same_hazard(trained, saved):

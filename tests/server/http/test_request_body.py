@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from churnkit.contracts import Column, Contract
 from churnkit.server.http.problem_details import Problem
 from churnkit.server.openapi.example_row import example_row
-from churnkit.server.openapi.regex_example import text_for
+from churnkit.server.openapi.regex_example import example_text
 from churnkit.server.routes.customers import PredictHandler
 
 CELLS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
@@ -138,7 +138,7 @@ def test_an_example_text_is_made_for_the_patterns_of_ids(pattern):
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab\\\\()[]{}^$|?*+.,-:<>P0129dDwWsS", max_size=12))
 def test_any_pattern_is_read_to_its_end(pattern):
-    assert isinstance(text_for(pattern), str)
+    assert isinstance(example_text(pattern), str)
 
 
 def test_no_example_is_made_up_where_a_pattern_is_beyond_what_is_tried():
