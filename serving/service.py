@@ -9,17 +9,17 @@ from pathlib import Path
 import bentoml
 
 from churnkit.core.project import find_project
-from churnkit.server import Mounted, Settings, create_app, find_model
+from churnkit.server import BentoMount, Settings, create_app, find_model
 
-found = find_model(__file__)
+service_model = find_model(__file__)
 app = create_app(
-    found.model,
-    settings=Settings.from_environment(follow=found.source, log="json"),
+    service_model.model,
+    settings=Settings.from_environment(follow=service_model.source, log="json"),
     project=find_project(Path(__file__).parent),
 )
 
 
-# The application counts, logs and limits for itself: BentoML's own log would keep every path.
+# The application has its own metrics, log and limits; BentoML's log would record every path.
 @bentoml.service(
     name="churnkit",
     metrics={"enabled": False},
@@ -27,18 +27,18 @@ app = create_app(
     traffic={"timeout": 15},
     workers=max(app.settings.workers, 1),
 )
-@bentoml.asgi_app(Mounted(app), path="/")
+@bentoml.asgi_app(BentoMount(app), path="/")
 class Retention:
-    """Who is likely to leave, why, and which action pays."""
+    """Churn probabilities, the reasons for them, and the actions that pay."""
 
-    model = bentoml.models.BentoModel(found.tag)
+    model = bentoml.models.BentoModel(service_model.tag)
 
     @bentoml.on_startup
     async def start(self) -> None:
-        """Follow the champion, and write what waits to be written."""
+        """Start following the champion and writing the decision log."""
         await app.startup()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
-        """Write the rest."""
+        """Write the rest of the decision log."""
         await app.shutdown()

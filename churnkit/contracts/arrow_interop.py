@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -217,6 +218,8 @@ def _check_unique(columns: Sequence[str], name: str) -> None:
 def convert_like(original: Any, result: pa.Table) -> Any:
     """Convert `result` to the table type of `original`; a list of dicts for a list of dicts.
 
+    A pandas frame keeps the index of `original`, so that its columns align with it.
+
     Examples
     --------
     >>> convert_like([{"id": 1}], pa.table({"id": [1], "churn_probability": [0.5]}))
@@ -226,10 +229,14 @@ def convert_like(original: Any, result: pa.Table) -> Any:
         return result
     if is_row_list(original):
         return result.to_pylist()
-    library = type(original).__module__.split(".")[0]
-    if library == "pandas":
-        return result.to_pandas()
-    if library == "polars":
+    # Not imported: only a caller that has pandas can give one of its frames.
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and isinstance(original, pandas.DataFrame):
+        frame = result.to_pandas()
+        if len(frame) == len(original):
+            frame.index = original.index
+        return frame
+    if type(original).__module__.split(".")[0] == "polars":
         import polars as pl
 
         return pl.from_arrow(result)

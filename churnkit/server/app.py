@@ -21,6 +21,7 @@ from churnkit.server.reload.shadow_model import ShadowModel
 from churnkit.server.reload.shadow_prices import PriceReloader
 from churnkit.server.routes.customers import ExplainHandler, PredictHandler
 from churnkit.server.routes.information import (
+    index,
     metrics_handler,
     model_handler,
     openapi_handler,
@@ -68,7 +69,7 @@ def create_app(
     -------
     App
         ``POST /v1/predict``, ``/v1/explain``, with a catalogue of actions ``/v1/recommend``, and
-        with a journal ``/v1/outcomes``; ``GET /v1/model``, ``/livez``, ``/readyz``, ``/metrics``
+        with a journal ``/v1/outcomes``; ``GET /``, ``/v1/model``, ``/livez``, ``/readyz``, ``/metrics``
         and ``/openapi.json``. Every refusal is ``application/problem+json``.
     """
     return App(model, replace(settings or Settings(), **changes), project)
@@ -117,6 +118,7 @@ class App(Router):
             "/v1/outcomes": (OutcomesHandler(state), "outcomes"),
         }
         gets: dict[str, tuple[Handler, AccessControl | None, str | None]] = {
+            "/": (index, None, None),
             "/v1/model": (model_handler(state), access, None),
             "/openapi.json": (openapi_handler(state), access, None),
             "/metrics": (metrics_handler(state), access, "admin"),

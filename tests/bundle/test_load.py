@@ -128,7 +128,7 @@ class TestNotFound:
     @pytest.mark.parametrize(
         ("name", "says"),
         [
-            ("models:/gym", "no model 'gym' .registered are: shop"),
+            ("models:/gym", "no model 'gym' .registered: shop"),
             ("models:/shop@best", "'shop' has no 'best'"),
             ("models:/shop/99", "'shop' has no '99'"),
         ],

@@ -233,6 +233,35 @@ class TestAnswers:
             assert model.predict_row(row) == answer["churn_probability"]
         assert model.predict_row({**customers[0], "plan": "gold"}) is None
 
+    @pytest.mark.parametrize("method", ["predict", "explain", "recommend", "segments"])
+    def test_a_pandas_frame_keeps_its_index(self, model, shop_model, rows_of_shop, method):
+        model, rows = (
+            (shop_model, rows_of_shop(40, seed=5))
+            if method == "segments"
+            else (
+                model,
+                [
+                    {
+                        "customer_id": f"c{n}",
+                        "plan": "basic",
+                        "tenure": n,
+                        "mrr": 5.0 * n,
+                        "may_call": True,
+                    }
+                    for n in range(40)
+                ],
+            )
+        )
+        frame = pd.DataFrame(rows, index=[f"row {n}" for n in range(40)])
+        chosen = frame.iloc[[31, 7, 12]]
+        answer = getattr(model, method)(chosen)
+        assert list(answer.index) == ["row 31", "row 7", "row 12"]
+        frame["answer"] = answer[answer.columns[1]]
+        expected = getattr(model, method)(rows)
+        for name, row in zip(frame.index, expected, strict=True):
+            assert frame["answer"].isna()[name] or frame["answer"][name] == row[answer.columns[1]]
+        assert frame["answer"].notna().sum() == 3
+
     def test_threads_may_share_a_model(self, bundle, customers):
         model = RetentionModel.load(bundle)
         expected = model.predict(customers)

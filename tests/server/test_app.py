@@ -1,4 +1,5 @@
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -221,6 +222,15 @@ def test_the_model_describes_itself(ask, model):
     assert "phone" not in columns
     assert "left" not in columns
     assert [action["name"] for action in facts["actions"]] == ["call", "offer"]
+
+
+def test_the_root_links_to_what_there_is(ask):
+    page = ask("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    links = re.findall(r'href="([^"]+)"', page.text)
+    assert len(links) == 5
+    for link in links:
+        assert ask(f"/{link}").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics", "/openapi.json", "/v1/model"])

@@ -87,7 +87,7 @@ def test_a_changed_bundle_is_not_packed(bento_home, bundle, serving, tmp_path):
 
 
 def test_a_model_that_was_never_saved_is_not_packed(bento_home, model, serving):
-    with pytest.raises(BundleError, match="never saved"):
+    with pytest.raises(BundleError, match="never been saved"):
         pack(RetentionModel(model.contents), name="gym", serving=serving)
 
 

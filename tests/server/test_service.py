@@ -72,7 +72,7 @@ def test_what_can_be_looked_at_answers(client, path, media):
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/docs", 404),
         ("GET", "/docs.json", 404),
         ("POST", "/v1/nothing", 404),
         ("GET", "/v1/predict", 405),

@@ -92,7 +92,7 @@ def write_folder(
     """
     target = Path(path)
     if os.path.lexists(target):
-        raise BundleError(f"{target} exists: choose another folder, or remove it first")
+        raise BundleError(f"{target} already exists: choose another folder, or remove it first")
     invalid = [file for file in files if not _is_name(file)]
     if invalid:
         raise BundleError(f"'{invalid[0]}' is not a valid file name for a bundle")

@@ -44,7 +44,7 @@ def make_keys(private: str | os.PathLike[str], public: str | os.PathLike[str]) -
 
     for path in (Path(private), Path(public)):
         if path.exists():
-            raise ChurnkitError(f"{path} exists: keys are never overwritten")
+            raise ChurnkitError(f"{path} already exists: keys are never overwritten")
     key = Ed25519PrivateKey.generate()
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

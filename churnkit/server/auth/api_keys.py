@@ -144,10 +144,6 @@ def read_keys(path: str | os.PathLike[str]) -> tuple[Key, ...]:
     path
         The key file.
 
-    Returns
-    -------
-    tuple of Key
-
     Raises
     ------
     ChurnkitError

@@ -13,14 +13,14 @@ from churnkit.bundle import RetentionModel, load
 from churnkit.core.project import find_project
 from churnkit.server.bento.model_store import store_model
 
-__all__ = ["MODEL_SETTING", "FoundModel", "find_model"]
+__all__ = ["MODEL_SETTING", "ServiceModel", "find_model"]
 
 MODEL_SETTING = "CHURNKIT_MODEL"
 _BENTO = "bento.yaml"
 
 
 @dataclass(frozen=True)
-class FoundModel:
+class ServiceModel:
     """A model and its tag in BentoML's store.
 
     Parameters
@@ -44,7 +44,7 @@ class FoundModel:
         return self.packed or store_model(self.model, name=self.model.name)
 
 
-def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
+def find_model(service_file: str | os.PathLike[str]) -> ServiceModel:
     """Find the model for a service.
 
     Parameters
@@ -54,7 +54,7 @@ def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
 
     Returns
     -------
-    FoundModel
+    ServiceModel
         The model that ``CHURNKIT_MODEL`` names (as for `churnkit.load`); else the model packed
         in the Bento that contains the file; else the champion of the project's only model.
 
@@ -72,12 +72,12 @@ def find_model(service_file: str | os.PathLike[str]) -> FoundModel:
     if source:
         packed = source.removeprefix("bento:") if source.startswith("bento:") else None
         model = load(source, project=project, signer=signer)
-        return FoundModel(model, packed, None if packed else source)
+        return ServiceModel(model, packed, None if packed else source)
     packed = _packed(folder.parent / _BENTO)
     if packed:
-        return FoundModel(load(f"bento:{packed}", signer=signer), packed)
+        return ServiceModel(load(f"bento:{packed}", signer=signer), packed)
     model = load(project=project, signer=signer)
-    return FoundModel(model, source=f"models:/{model.name}")
+    return ServiceModel(model, source=f"models:/{model.name}")
 
 
 def _packed(description: Path) -> str | None:

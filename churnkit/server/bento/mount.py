@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from churnkit.server.app import App
     from churnkit.server.http.route import Receive, Scope, Send
 
-__all__ = ["Mounted"]
+__all__ = ["BentoMount"]
 
 AsgiApp = Callable[["Scope", "Receive", "Send"], Awaitable[None]]
 
 
-class Mounted:
+class BentoMount:
     """The application as BentoML mounts it.
 
     With the first request it moves ahead of BentoML's middleware for its own paths; all other

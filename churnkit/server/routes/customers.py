@@ -154,13 +154,7 @@ class CustomerHandler(Generic[Body]):
 
 
 class PredictHandler(CustomerHandler[PredictBody]):
-    """``/v1/predict``: churn probabilities, from JSON or Arrow.
-
-    Parameters
-    ----------
-    state
-        The application's.
-    """
+    """``/v1/predict``: churn probabilities, from JSON or Arrow."""
 
     def __init__(self, state: ServiceState) -> None:
         super().__init__(state, PredictBody)
@@ -190,13 +184,7 @@ class PredictHandler(CustomerHandler[PredictBody]):
 
 
 class ExplainHandler(CustomerHandler[ExplainBody]):
-    """``/v1/explain``: churn probabilities with reasons.
-
-    Parameters
-    ----------
-    state
-        The application's.
-    """
+    """``/v1/explain``: churn probabilities with reasons."""
 
     def __init__(self, state: ServiceState) -> None:
         super().__init__(state, ExplainBody)
@@ -225,10 +213,6 @@ def predict_rows(loaded: LoadedModel, body: PredictBody, ids: str) -> Answer:
         The decoded body.
     ids
         The request's id; a prediction's id is this, a dash, and the row.
-
-    Returns
-    -------
-    Answer
     """
     if len(body.customers) == 1:
         row = loaded.model.score_row(body.customers[0], closed=True)

@@ -22,11 +22,30 @@ if TYPE_CHECKING:
 __all__ = [
     "DescriptionHandler",
     "describe_model",
+    "index",
     "metrics_handler",
     "model_handler",
     "openapi_handler",
     "probe",
 ]
+
+_LINKS = {
+    "openapi.json": "OpenAPI document: schemas, examples, errors",
+    "v1/model": "The model in service: lineage, card, columns, actions",
+    "metrics": "Prometheus metrics",
+    "livez": "Liveness probe",
+    "readyz": "Readiness probe",
+}
+_INDEX = Reply(
+    (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>churnkit</title>"
+        "<h1>Prediction service</h1><p>POST customers to /v1/predict, /v1/explain or "
+        "/v1/recommend; outcomes to /v1/outcomes.</p><ul>"
+        + "".join(f'<li><a href="{path}">{text}</a></li>' for path, text in _LINKS.items())
+        + "</ul></html>"
+    ).encode(),
+    "text/html; charset=utf-8",
+)
 
 
 class DescriptionHandler:
@@ -75,6 +94,11 @@ def metrics_handler(state: ServiceState) -> Handler:
         return Reply(state.metrics.exposition(), METRICS_TYPE)
 
     return metrics
+
+
+async def index(_request: Request) -> Reply:
+    """Answer ``/`` with a page of links."""
+    return _INDEX
 
 
 async def probe(_request: Request) -> Reply:

@@ -54,13 +54,7 @@ OUTCOME_SCHEMA: dict[str, Any] = {
 
 
 class OutcomesHandler:
-    """``/v1/outcomes``: answered once the outcomes are in the journal.
-
-    Parameters
-    ----------
-    state
-        The application's.
-    """
+    """``/v1/outcomes``: answered once the outcomes are in the journal."""
 
     def __init__(self, state: ServiceState) -> None:
         self._state = state

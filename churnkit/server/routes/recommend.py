@@ -47,13 +47,7 @@ class RecommendBody(PredictBody):
 
 
 class RecommendHandler(CustomerHandler[RecommendBody]):
-    """``/v1/recommend``: churn probabilities with the action that pays most, or ranked options.
-
-    Parameters
-    ----------
-    state
-        The application's.
-    """
+    """``/v1/recommend``: churn probabilities with the action that pays most, or ranked options."""
 
     def __init__(self, state: ServiceState) -> None:
         super().__init__(state, RecommendBody)
@@ -144,10 +138,6 @@ def recommend_rows(
         them the customers of the request share its budget and the capacities.
     context
         The customers and the day, where the catalogue needs them.
-
-    Returns
-    -------
-    Answer
     """
     model = loaded.model
     budget = None if body.budget is UNSET else body.budget
@@ -195,10 +185,6 @@ def rank_options(
         The state to rank by.
     context
         The customers and the day, where the ranking needs them.
-
-    Returns
-    -------
-    Answer
 
     Raises
     ------

@@ -53,13 +53,13 @@ class TestWriting:
         assert again.digest == read_folder(saved)[0].digest
 
     def test_a_folder_that_is_there_is_left_alone(self, saved):
-        with pytest.raises(BundleError, match="exists already"):
+        with pytest.raises(BundleError, match="already exists"):
             write_folder(saved, {}, name="other", lineage={})
         assert read_folder(saved)[0].name == "small"
 
     def test_a_dangling_link_is_left_alone(self, tmp_path):
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-        with pytest.raises(BundleError, match="exists already"):
+        with pytest.raises(BundleError, match="already exists"):
             write_folder(tmp_path / "link", FILES, name="small", lineage={})
 
     @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
@@ -82,7 +82,7 @@ class TestWriting:
         ["../evil.json", "/evil.json", "a/../b.json", "a.pkl", "manifest.json", "A.json", ""],
     )
     def test_a_name_that_no_bundles_file_has_is_refused(self, tmp_path, name):
-        with pytest.raises(BundleError, match="not a name"):
+        with pytest.raises(BundleError, match="not a valid file name"):
             write_folder(tmp_path / "bundle", {name: b""}, name="small", lineage={})
         assert list(tmp_path.iterdir()) == []
 
@@ -157,7 +157,7 @@ class TestDamage:
     def test_a_pipe_is_refused_and_not_waited_for(self, saved):
         (saved / "contract.json").unlink()
         os.mkfifo(saved / "contract.json")
-        with pytest.raises(BundleError, match=r"contract\.json is no plain file"):
+        with pytest.raises(BundleError, match=r"contract\.json is not a regular file"):
             read_folder(saved)
 
     def test_an_error_of_the_disk_is_a_refusal(self, saved, monkeypatch):
@@ -182,7 +182,7 @@ class TestForeign:
 
     def test_a_file(self, tmp_path):
         (tmp_path / "model.pkl").write_bytes(b"")
-        with pytest.raises(BundleError, match="this is a file"):
+        with pytest.raises(BundleError, match="it is a file"):
             read_folder(tmp_path / "model.pkl")
 
     @pytest.mark.parametrize("version", [BUNDLE_FORMAT + 1, 0, True, "1", None])
@@ -223,7 +223,7 @@ class TestForeign:
     def test_a_giant_manifest_is_not_read(self, saved):
         with (saved / "manifest.json").open("r+b") as stream:
             stream.truncate(5_000_000)
-        with pytest.raises(BundleError, match="larger than any"):
+        with pytest.raises(BundleError, match="more than 4,000,000 bytes"):
             read_folder(saved)
 
     def test_nothing_reads_a_file_that_the_digests_do_not_vouch_for(self, bundle, tmp_path):

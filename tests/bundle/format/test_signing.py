@@ -68,7 +68,7 @@ def test_a_changed_bundle_is_not_signed(folder, keys):
 
 def test_keys_are_never_overwritten_and_the_private_one_is_its_owner_s(keys):
     assert keys[0].stat().st_mode & 0o077 == 0
-    with pytest.raises(ChurnkitError, match="exists already"):
+    with pytest.raises(ChurnkitError, match="already exists"):
         make_keys(*keys)
 
 

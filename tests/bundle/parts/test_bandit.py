@@ -53,7 +53,7 @@ def test_another_bundle_is_no_bandits(tmp_path):
     from churnkit.bundle.format.manifest import write_folder
 
     write_folder(tmp_path / "other", {"a.json": b"{}"}, name="x", lineage={})
-    with pytest.raises(BundleError, match="no bandit's"):
+    with pytest.raises(BundleError, match="without a bandit state"):
         load_bandit(tmp_path / "other")
     for text in (b"[]", b"{"):
         shutil.rmtree(tmp_path / "other")

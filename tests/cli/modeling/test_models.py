@@ -54,7 +54,7 @@ def test_a_version_is_promoted_rolled_back_and_compared(churnkit, second, tmp_pa
 def test_a_first_champion_cannot_be_rolled_back(churnkit, shop_copy):
     code, _, err = churnkit("models", "rollback", folder=shop_copy.root)
     assert code == 1
-    assert "followed no other champion" in err
+    assert "replaced no champion" in err
 
 
 def test_a_bundle_is_signed_from_the_command_line(churnkit, shop_copy, tmp_path):

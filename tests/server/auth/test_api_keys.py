@@ -79,10 +79,10 @@ def test_keys_are_read_again_when_the_file_changes_and_stay_when_it_breaks(file,
     [
         (lambda file: file.unlink(), "cannot be read"),
         (lambda file: file.write_text("{"), "not JSON"),
-        (lambda file: file.write_text("[]"), "no file of keys"),
-        (lambda file: file.write_text('{"keys": [{}]}'), "no file of keys"),
+        (lambda file: file.write_text("[]"), "not a key file"),
+        (lambda file: file.write_text('{"keys": [{}]}'), "not a key file"),
         (lambda file: file.write_text(file.read_text().replace("predict", "root")), "scope"),
-        (lambda file: file.chmod(0o622), "written by others"),
+        (lambda file: file.chmod(0o622), "writable by other users"),
     ],
 )
 def test_a_file_that_is_none_of_keys_is_refused(file, change, said):
@@ -97,7 +97,7 @@ def test_a_file_whose_digest_is_cut_is_refused(file):
     text = json.loads(file.read_text())
     text["keys"][0]["sha256"] = text["keys"][0]["sha256"][:32]
     file.write_text(json.dumps(text))
-    with pytest.raises(ChurnkitError, match="no file of keys"):
+    with pytest.raises(ChurnkitError, match="not a key file"):
         read_keys(file)
 
 
