@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from churnkit.core.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +35,7 @@ _IN_A_SEGMENT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Step(Result):
     """A value or range of a driver.
 
     Parameters
@@ -57,13 +59,9 @@ class Step:
     everyone: float
     observed: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the step as JSON-able data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Driver:
+class Driver(Result):
     """A feature's importance and the values it takes.
 
     Parameters
@@ -94,13 +92,9 @@ class Driver:
         """The value with the lowest partial dependence."""
         return min(self.steps, key=lambda step: step.everyone, default=None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the driver as JSON-able data."""
-        return {**asdict(self), "steps": [step.to_dict() for step in self.steps]}
-
 
 @dataclass(frozen=True, slots=True)
-class Drivers:
+class Drivers(Result):
     """Drivers of all customers and of each segment, the strongest first.
 
     Parameters
@@ -122,15 +116,11 @@ class Drivers:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able data."""
-        return {
-            "formula": self.formula,
-            "caution": self.caution,
-            "drivers": [driver.to_dict() for driver in self.drivers],
-            "segments": [
-                {"segment": name, "drivers": [list(pair) for pair in top]}
-                for name, top in self.segments
-            ],
-        }
+        segments = [
+            {"segment": name, "drivers": [list(pair) for pair in top]}
+            for name, top in self.segments
+        ]
+        return {**Result.to_dict(self), "segments": segments}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per driver."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 
+from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95, wilson_interval
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Estimate", "Figure", "figures_to_frame", "mean_interval", "ratio", "share"]
+__all__ = ["Estimate", "Figure", "mean_interval", "ratio", "results_to_frame", "share"]
 
 
 class Estimate(TypedDict):
@@ -25,7 +26,7 @@ class Estimate(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Result):
     """A number with its title, unit and formula.
 
     Parameters
@@ -68,22 +69,18 @@ class Figure:
                 is_finite = math.isfinite(number)
                 object.__setattr__(self, name, float(number) if is_finite else None)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the figure as JSON-able data."""
-        return asdict(self)
 
-
-def figures_to_frame(figures: Iterable[Figure]) -> pd.DataFrame:
-    """Return a pandas frame with one row per figure.
+def results_to_frame(results: Iterable[Result]) -> pd.DataFrame:
+    """Return a pandas frame with one row per result.
 
     Examples
     --------
-    >>> figures_to_frame([Figure("a", "A", 1.0, "count", "rows")])["value"].tolist()
+    >>> results_to_frame([Figure("a", "A", 1.0, "count", "rows")])["value"].tolist()
     [1.0]
     """
     import pandas as pd
 
-    return pd.DataFrame([figure.to_dict() for figure in figures])
+    return pd.DataFrame([result.to_dict() for result in results])
 
 
 def ratio(over: float, under: float) -> float | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import ratio
+from churnkit.core.result import Result
+from churnkit.insights.figure import ratio, results_to_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ _PREVIOUS_MONTHS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Result):
     """A measure of the scorecard.
 
     Parameters
@@ -76,25 +77,18 @@ class Goal:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measure as JSON-able data."""
-        series = [list(pair) for pair in self.series]
-        return {**asdict(self), "series": series, "met": self.met, "trend": self.trend}
+        return {**Result.to_dict(self), "met": self.met, "trend": self.trend}
 
 
 @dataclass(frozen=True, slots=True)
-class Scorecard:
+class Scorecard(Result):
     """The measures of the scorecard by perspective."""
 
     goals: tuple[Goal, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the measures as JSON-able data."""
-        return {"goals": [goal.to_dict() for goal in self.goals]}
-
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per measure."""
-        import pandas as pd
-
-        return pd.DataFrame([goal.to_dict() for goal in self.goals])
+        return results_to_frame(self.goals)
 
 
 def build_scorecard(
@@ -132,145 +126,104 @@ def build_scorecard(
     ('learning', True)
     """
     custom = dict(targets or {})
-    goals = [
-        *_financial(retention, custom),
-        *_customer(retention, satisfaction, custom),
-        *_process(retention, satisfaction, custom),
-        *_learning(effects, actions, auc, rule_auc, custom),
-    ]
-    return Scorecard(tuple(goal for goal in goals if goal.value is not None))
-
-
-def _goal(
-    name: str,
-    perspective: str,
-    title: str,
-    unit: str,
-    *,
-    formula: str,
-    series: Sequence[tuple[str, float | None]],
-    custom: Mapping[str, float],
-    at_most: bool = False,
-) -> Goal:
-    values = [value for _, value in series if value is not None]
-    previous = values[:-1][-_PREVIOUS_MONTHS:]
-    mean = sum(previous) / len(previous) if previous else None
-    return Goal(
-        name,
-        perspective,
-        title,
-        unit,
-        formula,
-        values[-1] if values else None,
-        custom.get(name, mean),
-        at_most,
-        name in custom,
-        tuple(series),
+    tested = sum(effect.randomized for effect in effects)
+    series = _retention_series(retention) | _survey_series(satisfaction)
+    values = {name: [v for _, v in months if v is not None] for name, months in series.items()}
+    defaults = {name: _mean(known[:-1][-_PREVIOUS_MONTHS:]) for name, known in values.items()}
+    current = {name: known[-1] for name, known in values.items() if known}
+    if auc is not None:
+        current["model"], defaults["model"] = auc, rule_auc
+    if actions or tested:
+        current["tested"], defaults["tested"] = float(tested), 1.0
+    return Scorecard(
+        tuple(
+            Goal(
+                name,
+                *labels,
+                current[name],
+                custom.get(name, defaults[name]),
+                at_most=name in _LOWER_IS_BETTER,
+                is_custom=name in custom,
+                series=tuple(series.get(name, ())),
+            )
+            for name, labels in _MEASURES.items()
+            if name in current
+        )
     )
 
 
-def _financial(retention: RetentionMetrics | None, custom: Mapping[str, float]) -> list[Goal]:
+# Perspective, title, unit and formula of each measure.
+_MEASURES = {
+    "nrr": (
+        "financial", "Net revenue retention, monthly", "share",
+        "(opening - churn - contraction + expansion) / opening monthly revenue",
+    ),
+    "mrr": (
+        "financial", "Monthly revenue", "money a month", "sum of active subscriptions at month end",
+    ),
+    "revenue": ("financial", "Order revenue, monthly", "money", "orders less refunds"),
+    "churn": (
+        "customer", "Customer churn, monthly", "share",
+        "customers lost / customers at the start of the month",
+    ),
+    "nps": (
+        "customer", "Net promoter score, monthly", "points",
+        "100 x (share of scores 9 and 10 - share of scores 0 to 6)",
+    ),
+    "stickiness": (
+        "process", "Stickiness", "share", "daily active customers / monthly active customers",
+    ),
+    "response": (
+        "process", "Survey response rate", "share", "surveys answered / surveys sent in the month",
+    ),
+    "model": (
+        "learning", "Model AUC on held-out customers", "count",
+        "probability that a churned customer is ranked above one who stayed; target: best single rule",
+    ),
+    "tested": (
+        "learning", "Actions with a measured effect", "count",
+        "actions with an effect measured in an experiment; target: 1",
+    ),
+}  # fmt: skip
+_LOWER_IS_BETTER = frozenset({"churn"})
+
+
+Series = dict[str, list[tuple[str, float | None]]]
+
+
+def _retention_series(retention: RetentionMetrics | None) -> Series:
+    series: Series = {}
     if retention is None:
-        return []
-    goals = []
+        return series
     if retention.movements is not None:
-        complete = [month for month in retention.movements.months if month.complete]
-        kept = [
-            (
-                m.name,
-                ratio(m.opening_mrr + m.expansion_mrr - m.contraction_mrr - m.churn_mrr, m.opening_mrr),
-            )
-            for m in complete
+        months = [month for month in retention.movements.months if month.complete]
+        series["nrr"] = [
+            (m.name, ratio(m.opening_mrr + m.expansion_mrr - m.contraction_mrr - m.churn_mrr, m.opening_mrr))
+            for m in months
         ]  # fmt: skip
-        goals.append(
-            _goal("nrr", "financial", "Net revenue retention, monthly", "share",
-                  formula="(opening - churn - contraction + expansion) / opening monthly revenue", series=kept, custom=custom)
-        )  # fmt: skip
-        revenue = [(m.name, m.closing_mrr) for m in complete]
-        goals.append(
-            _goal("mrr", "financial", "Monthly revenue", "money a month",
-                  formula="sum of active subscriptions at month end", series=revenue, custom=custom)
-        )  # fmt: skip
+        series["mrr"] = [(m.name, m.closing_mrr) for m in months]
+        series["churn"] = [(m.name, ratio(m.left_customers, m.opening_customers)) for m in months]
     elif retention.purchases is not None:
-        series = [(m.name, m.revenue) for m in retention.purchases.months if m.complete]
-        goals.append(
-            _goal("revenue", "financial", "Order revenue, monthly", "money",
-                  formula="orders less refunds", series=series, custom=custom)
-        )  # fmt: skip
-    return goals
-
-
-def _customer(
-    retention: RetentionMetrics | None,
-    satisfaction: Satisfaction | None,
-    custom: Mapping[str, float],
-) -> list[Goal]:
-    goals = []
-    if retention is not None and retention.movements is not None:
-        series = [
-            (m.name, ratio(m.left_customers, m.opening_customers))
-            for m in retention.movements.months
-            if m.complete
+        series["revenue"] = [(m.name, m.revenue) for m in retention.purchases.months if m.complete]
+    if retention.activity is not None:
+        series["stickiness"] = [
+            (m.name, m.stickiness) for m in retention.activity.months if m.complete
         ]
-        goals.append(
-            _goal("churn", "customer", "Customer churn, monthly", "share",
-                  formula="customers lost / customers at the start of the month", series=series, custom=custom,
-                  at_most=True)
-        )  # fmt: skip
-    if satisfaction is not None:
-        months = [(m.name, m.value) for m in satisfaction.months if m.kind == "NPS"]
-        goals.append(
-            _goal("nps", "customer", "Net promoter score, monthly", "points",
-                  formula="100 x (share of scores 9 and 10 - share of scores 0 to 6)", series=months, custom=custom)
-        )  # fmt: skip
-    return goals
+    return series
 
 
-def _process(
-    retention: RetentionMetrics | None,
-    satisfaction: Satisfaction | None,
-    custom: Mapping[str, float],
-) -> list[Goal]:
-    goals = []
-    if retention is not None and retention.activity is not None:
-        series = [(m.name, m.stickiness) for m in retention.activity.months if m.complete]
-        goals.append(
-            _goal("stickiness", "process", "Stickiness (daily / monthly active)", "share",
-                  formula="daily active customers / monthly active customers", series=series, custom=custom)
-        )  # fmt: skip
-    if satisfaction is not None:
-        answered: dict[str, list[int]] = {}
-        for month in satisfaction.months:
-            counts = answered.setdefault(month.name, [0, 0])
-            counts[0] += month.answers
-            counts[1] += month.asked
-        rates = [(name, ratio(answers, sent)) for name, (answers, sent) in answered.items()]
-        goals.append(
-            _goal("response", "process", "Survey response rate", "share",
-                  formula="surveys answered / surveys sent in the month", series=rates, custom=custom)
-        )  # fmt: skip
-    return goals
+def _survey_series(satisfaction: Satisfaction | None) -> Series:
+    if satisfaction is None:
+        return {}
+    counts: dict[str, tuple[int, int]] = {}
+    for month in satisfaction.months:
+        answers, sent = counts.get(month.name, (0, 0))
+        counts[month.name] = answers + month.answers, sent + month.asked
+    return {
+        "nps": [(m.name, m.value) for m in satisfaction.months if m.kind == "NPS"],
+        "response": [(name, ratio(answers, sent)) for name, (answers, sent) in counts.items()],
+    }
 
 
-def _learning(
-    effects: Sequence[MeasuredEffect],
-    actions: int,
-    auc: float | None,
-    rule_auc: float | None,
-    custom: Mapping[str, float],
-) -> list[Goal]:
-    goals = []
-    if auc is not None:
-        goals.append(
-            Goal("model", "learning", "Model AUC on held-out customers", "count",
-                 "probability that a churned customer is ranked above one who stayed; target: the best single rule",
-                 auc, custom.get("model", rule_auc), at_most=False, is_custom="model" in custom)
-        )  # fmt: skip
-    tested = len([effect for effect in effects if effect.randomized])
-    if actions or tested:
-        goals.append(
-            Goal("tested", "learning", "Actions with a measured effect", "count",
-                 "actions with an effect measured in an experiment; target: 1",
-                 float(tested), custom.get("tested", 1.0), at_most=False, is_custom="tested" in custom)
-        )  # fmt: skip
-    return goals
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -5,8 +5,10 @@ The page, the JSON summary and the CSV files are all written from these blocks, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from churnkit.core.result import Result
 
 if TYPE_CHECKING:
     from churnkit.insights.figure import Figure
@@ -73,12 +75,12 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Table):
     """A chart and the table of its numbers.
 
     Parameters
     ----------
-    name, title, columns, rows, caption
+    name, title, columns, rows, caption, heat
         As for `Table`.
     chart_type
         ``"line"``, ``"stack"``, ``"bars"`` or ``"points"``.
@@ -86,11 +88,6 @@ class Chart:
         Whether a dashed line marks where both axes are equal.
     """
 
-    name: str
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    caption: str = ""
     chart_type: str = "line"
     diagonal: bool = False
     kind: str = field(default="chart", init=False)
@@ -143,7 +140,7 @@ Block = Table | Chart | Figures | Cards | Text | Missing
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class Section(Result):
     """A section of the report.
 
     Parameters
@@ -167,11 +164,3 @@ class Section:
     def is_missing(self) -> bool:
         """Whether the section had no input."""
         return all(isinstance(block, Missing) for block in self.blocks)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the section as JSON-able data."""
-        data = asdict(self)
-        for block in data["blocks"]:
-            if "rows" in block:
-                block["rows"] = [list(row) for row in block["rows"]]
-        return {name: data[name] for name in ("name", "title", "lead", "blocks")}

@@ -126,7 +126,7 @@ def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **h
     )
 
 
-def _format_cells(block: Chart | Table, *, currency: str) -> list[list[str]]:
+def _format_cells(block: Table, *, currency: str) -> list[list[str]]:
     """Format the cells of a table; columns with an amount of 100 or more have no cents."""
     cents = [
         all(not isinstance(cell, (int, float)) or abs(cell) < 100 for cell in cells)

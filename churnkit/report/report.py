@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
-from churnkit.report.blocks import Chart, Figures, Section, Table
+from churnkit.report.blocks import Figures, Section, Table
 from churnkit.report.gather import ReportData, gather
 from churnkit.report.sections import actions, customers, model, revenue
 
@@ -142,7 +142,7 @@ class Report:
             _write(target / f"{block.name}.csv", to_csv(block))
             for section in self.sections
             for block in section.blocks
-            if isinstance(block, (Table, Chart))
+            if isinstance(block, Table)
         ]
 
     def _repr_html_(self) -> str:
@@ -177,7 +177,7 @@ def build_report(
     return Report.of(gather(tables, **settings), title=title)
 
 
-def to_csv(block: Table | Chart) -> str:
+def to_csv(block: Table) -> str:
     """Return the numbers of a chart or table as CSV, with formulas turned into text.
 
     Examples

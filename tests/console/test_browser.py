@@ -1,4 +1,4 @@
-"""The console in a real browser, served by its own command."""
+"""The console in a browser, served by its command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.server]
 
 @pytest.fixture(scope="module")
 def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
-    """Start the command; give its address and its journal."""
+    """Start the command and yield its address and journal."""
     folder = tmp_path_factory.mktemp("console")
     rows = rows_of_shop(300, seed=7)
     rows[0] |= {"city": "<script>alert(1)</script>", "customer_id": "=cmd|'x'"}
@@ -47,7 +47,7 @@ def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
 
 @pytest.fixture
 def visit(browser, console):
-    """Open a page and note what it says to the console and asks of other places."""
+    """Open a page and record console messages and requests to other hosts."""
     address, _ = console
     contexts = []
 
@@ -75,7 +75,7 @@ def first_customer(page):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_pages_are_quiet_and_nothing_is_cut_or_overlaps(visit, faults_of, width):
+def test_pages_load_without_errors_and_nothing_is_cut_or_overlaps(visit, faults_of, width):
     paths = ("", "report", first_customer(visit()), "customers/%3Dcmd%7C'x'", "customers/nobody")
     for path in paths:
         page = visit(path, width)
@@ -91,7 +91,7 @@ BAR = """() => [...document.querySelectorAll('.filters :is(select, button)')].ma
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["", "report"])
-def test_filters_stand_in_columns_wide_enough_for_a_thumb(visit, path, scheme):
+def test_filters_are_large_enough_for_touch(visit, path, scheme):
     boxes = visit(path, 390, color_scheme=scheme).evaluate(BAR)
     assert len(boxes) >= 2
     assert {round(left) for left, *_ in boxes} <= {round(boxes[0][0]), round(boxes[1][0])}
@@ -108,7 +108,7 @@ def test_axe_finds_no_serious_fault(visit, axe, width, scheme):
         assert axe(visit(path, width, bypass_csp=True, color_scheme=scheme)) == [], path
 
 
-def test_a_word_by_keyboard_is_written_once_and_shown(visit, console):
+def test_a_decision_by_keyboard_is_recorded_once_and_shown(visit, console):
     page = visit()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"

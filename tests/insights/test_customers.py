@@ -1,4 +1,4 @@
-"""Segments, clusters, health and scorecard of small bases whose answer is known."""
+"""Segments, clusters, health and scorecard of small bases with known answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def base():
     )  # fmt: skip
 
 
-def test_the_matrix_of_value_and_risk_parts_all_customers_once(base):
+def test_value_and_risk_segments_partition_the_customers(base):
     cells: Any = value_risk(base)
     assert len(cells) == 9
     assert sum(cell.customers for cell in cells) == len(base)
@@ -70,14 +70,14 @@ def test_the_matrix_of_value_and_risk_parts_all_customers_once(base):
     assert cells[0].name == "Retain first: high value, high risk"
 
 
-def test_the_pair_that_leaves_is_named_by_its_traits_with_its_best_action(base):
+def test_a_high_churn_pair_is_named_by_its_traits_with_its_best_action(base):
     first = find_groups(base)[0]
     assert first.name == "Basic plan, In trial".replace("Basic", "basic")
     assert first.action == "A call"
     assert first.gain > 0
 
 
-def test_without_a_pair_beyond_chance_there_is_no_group():
+def test_without_a_significant_pair_there_is_no_group():
     rng = np.random.default_rng(1)
     matrix = rng.integers(0, 2, (2_000, 4)).astype(float)
     churned = (rng.random(2_000) < 0.1).astype(float)
@@ -87,7 +87,7 @@ def test_without_a_pair_beyond_chance_there_is_no_group():
     assert find_groups(none) == ()
 
 
-def test_clusters_find_the_two_clouds_and_are_stable(base):
+def test_clusters_recover_two_separate_groups(base):
     clusters, segments = find_clusters(base)
     assert clusters.stability > 0.5
     assert sum(segment.customers for segment in segments) == len(base)
@@ -124,7 +124,7 @@ def test_clusters_of_too_few_customers_are_refused(base):
         find_clusters(few)
 
 
-def test_drivers_rank_by_contributions_and_say_values_in_the_schemas_words(base):
+def test_drivers_rank_by_contributions_with_values_as_the_schema_words_them(base):
     def score(rows):
         both = (rows[:, 0] == 0) & (rows[:, 1] == 1)
         return logistic(-2.0 + np.where(both, 1.5, -0.2) - 0.01 * (rows[:, 2] - 27))
@@ -137,7 +137,7 @@ def test_drivers_rank_by_contributions_and_say_values_in_the_schemas_words(base)
     assert found.segments[0][1][0][0] == "Trial"
 
 
-def test_health_is_a_hundred_less_the_probability_and_bands_hold_everybody(base):
+def test_health_is_100_minus_the_probability_and_bands_cover_all_customers(base):
     found = measure_health(base, logistic)
     assert found.mean == pytest.approx(100 * (1 - base.probability.mean()))
     assert sum(band.customers for band in found.bands) == len(base)
@@ -146,7 +146,7 @@ def test_health_is_a_hundred_less_the_probability_and_bands_hold_everybody(base)
     assert -60 < down < 0 < up < 60
 
 
-def test_the_scorecard_takes_targets_and_else_the_mean_before():
+def test_scorecard_targets_default_to_the_previous_mean():
     import datetime as dt
 
     from churnkit.insights import retention_metrics
@@ -172,7 +172,7 @@ def test_the_scorecard_takes_targets_and_else_the_mean_before():
     assert {goal.perspective for goal in asked.goals} == {"financial", "customer"}
 
 
-def test_rfm_segments_hold_every_buyer_and_the_asleep_stay_silent():
+def test_rfm_segments_cover_all_buyers_and_asleep_ones_rarely_return():
     import datetime as dt
 
     from churnkit.insights.metrics.orders import prepare_orders

@@ -1,4 +1,4 @@
-"""Tables as they come: empty, of one row, with whole-number ids, as CSV, with odd texts."""
+"""Edge cases of tables: empty, one row, integer ids, CSV files, unusual texts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def arrow(columns, rows=None):
     return pa.table(arrays)
 
 
-def test_a_table_without_rows_gives_no_numbers_and_no_fault():
+def test_an_empty_table_gives_empty_results():
     made = build_report({"subscriptions": arrow(SUBSCRIPTIONS, 0)}, as_of="2025-06-01", threads=1)
     assert {section.name for section in made.sections if section.is_missing} >= {
         "cohorts",
@@ -45,7 +45,7 @@ def test_one_customer_is_enough():
     ).summary
 
 
-def test_customers_may_be_whole_numbers():
+def test_customer_ids_may_be_integers():
     rows = [
         {"customer_id": number, "started": START, "ended": None, "mrr": 1.0} for number in range(9)
     ]
@@ -63,21 +63,21 @@ def test_csv_and_frames_give_the_same_numbers(tmp_path, company):
     assert from_csv == from_frame
 
 
-def test_a_number_that_is_none_is_refused_without_its_value():
+def test_an_invalid_number_is_refused_without_its_value():
     rows = [{"customer": "a", "started": START, "ended": None, "mrr": "secret"}]
     with pytest.raises(DataError, match="not numbers") as refused:
         retention_metrics({"subscriptions": rows})
     assert "secret" not in str(refused.value)
 
 
-def test_a_file_that_is_no_table_is_refused(tmp_path):
+def test_an_unreadable_file_is_refused(tmp_path):
     file = tmp_path / "orders.parquet"
     file.write_bytes(b"not parquet")
     with pytest.raises(DataError, match="cannot be read"):
         retention_metrics({"orders": file})
 
 
-def test_odd_texts_and_few_that_differ_are_read():
+def test_unusual_and_repeated_texts_are_accepted():
     texts = ["", " ", "\N{SNOWMAN}" * 5, "a\tb\nc", "1234", "x" * 10_000] * 5
     texts += [
         f"the sync of {word} fails" for word in ("notes", "tasks", "files") for _ in range(30)
@@ -86,12 +86,12 @@ def test_odd_texts_and_few_that_differ_are_read():
     assert found.texts <= len(texts)
 
 
-def test_texts_without_a_word_of_meaning_are_refused():
+def test_texts_of_stop_words_are_refused():
     with pytest.raises(DataError, match="no word occurs in enough"):
         find_themes(["and so it is with them"] * 70)
 
 
-def test_themes_can_be_made_of_vectors_from_a_model_of_ones_own():
+def test_themes_can_use_vectors_of_a_custom_model():
     texts = [
         f"{what} number {'!' * (n % 4)}"
         for n in range(40)

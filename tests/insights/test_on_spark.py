@@ -1,4 +1,4 @@
-"""The measures on Spark are those of DuckDB."""
+"""Metrics on Spark equal those of DuckDB."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TABLES = ("subscriptions", "events", "surveys", "tickets")
 
 
 def differences(one, other, at=""):
-    """Give the places where two trees of numbers and words differ."""
+    """Return the positions where two nested results differ."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for name in one:
             yield from differences(one[name], other[name], f"{at}/{name}")
@@ -68,7 +68,7 @@ def test_retention_and_satisfaction_are_those_of_duckdb(spark, company):
     assert not [view for view in spark.catalog.listTables() if view.name.startswith("ck_")]
 
 
-def test_orders_are_counted_as_duckdb_counts_them(spark):
+def test_orders_on_spark_equal_those_of_duckdb(spark):
     import pyarrow as pa
 
     rows = [
@@ -91,7 +91,7 @@ def test_orders_are_counted_as_duckdb_counts_them(spark):
     assert len(here[1]) > 3
 
 
-def test_what_cannot_be_opened_is_refused(spark, company):
+def test_invalid_tables_are_refused(spark, company):
     frame = spark.createDataFrame([("a", 1.0)], "customer string, mrr double")
     with (
         pytest.raises(DataError, match="started"),

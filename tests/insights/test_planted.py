@@ -1,4 +1,4 @@
-"""What the simulator plants must be found, and named: a driver, a theme, a segment, effects."""
+"""A driver, a theme, a segment and effects that the simulator plants are found."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_the_planted_driver_is_found_by_its_open_tickets(base):
     assert worst.highest.everyone > 1.3 * worst.lowest.everyone
 
 
-def test_nothing_says_cause_without_an_experiment(base):
+def test_drivers_are_not_called_causes(base):
     customers, score = base
     assert "not necessarily its cause" in find_drivers(customers, score).caution
 
@@ -90,7 +90,7 @@ def opened(planted):
         yield session
 
 
-def test_the_planted_theme_is_found_named_and_common_among_leavers(opened):
+def test_the_planted_theme_is_found_and_common_among_churned_customers(opened):
     found: Any = measure_themes(opened)
     worst = max(found.themes, key=lambda theme: theme.lift or 0.0)
     assert "sync" in worst.terms
@@ -99,18 +99,18 @@ def test_the_planted_theme_is_found_named_and_common_among_leavers(opened):
     assert worst.examples
 
 
-def test_tickets_about_the_planted_problem_come_before_leaving(opened):
+def test_tickets_about_the_planted_problem_precede_churn(opened):
     first: Any = ticket_risk_ratios(opened)[0]
     assert first.name == "sync"
     assert first.low > 1.0
 
 
-def test_use_goes_with_staying(opened):
+def test_product_usage_is_associated_with_retention(opened):
     uses: Any = usage_risk_ratios(opened)
     assert all(one.value < 1.0 for one in uses)
 
 
-def test_measured_effects_hold_the_truth_in_their_intervals(opened, planted):
+def test_intervals_of_measured_effects_cover_the_truth(opened, planted):
     truth = planted.truth
     decisions = planted.tables["treatments"].to_pandas()
     effects = {effect.action: effect for effect in measure_effects(opened)}

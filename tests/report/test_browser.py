@@ -1,4 +1,4 @@
-"""The page in a real browser: quiet, within its bounds, usable by keyboard, without serious faults."""
+"""The page in a browser: no errors, no overflow, keyboard access and accessibility checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def address(report, tmp_path_factory):
 
 @pytest.fixture
 def opened(browser, address):
-    """Open the page, and note what it says to the console and asks of a network."""
+    """Open the page and record console messages and network requests."""
     contexts = []
 
     def opened(width=1280, scheme="light", **settings):
@@ -41,13 +41,15 @@ def opened(browser, address):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_it_is_quiet_and_nothing_is_cut_or_overlaps(opened, faults_of, address, width, scheme):
+def test_the_page_loads_without_errors_and_nothing_is_cut_or_overlaps(
+    opened, faults_of, address, width, scheme
+):
     page, noted = opened(width, scheme)
     assert noted == [address]
     assert faults_of(page) == []
 
 
-def test_each_chart_is_drawn_once_for_the_width_and_is_not_empty(opened):
+def test_each_chart_is_drawn_once_per_width_and_is_not_empty(opened):
     for width in WIDTHS:
         page, _ = opened(width)
         seen = page.evaluate(
@@ -58,11 +60,11 @@ def test_each_chart_is_drawn_once_for_the_width_and_is_not_empty(opened):
 
 
 def test_dark_and_light_differ_and_follow_the_reader(opened):
-    colours = {
+    colors = {
         scheme: opened(1280, scheme)[0].evaluate("getComputedStyle(document.body).backgroundColor")
         for scheme in SCHEMES
     }
-    assert len(set(colours.values())) == len(SCHEMES)
+    assert len(set(colors.values())) == len(SCHEMES)
 
 
 def test_the_keyboard_reaches_the_content_the_sections_and_the_numbers(opened):

@@ -178,9 +178,7 @@ def test_without_jinja_the_message_names_what_to_install(monkeypatch):
         _ = made.html
 
 
-def test_holdouts_and_contact_rules_are_kept_to_in_the_plan_that_it_shows(
-    shop_model, rows_of_shop, tmp_path
-):
+def test_the_plan_shown_respects_holdouts_and_contact_rules(shop_model, rows_of_shop, tmp_path):
     rows = rows_of_shop(400, seed=3)
     catalogue = replace(
         shop_model.catalogue,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from churnkit.core.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +32,7 @@ class HealthPart:
 
 
 @dataclass(frozen=True, slots=True)
-class HealthParts:
+class HealthParts(Result):
     """A customer's health score as the sum of its parts.
 
     Parameters
@@ -78,10 +80,6 @@ class HealthParts:
             for part, points in zip(self.parts, rounded, strict=True)
         )
         return HealthParts(score / unit, start / unit, parts)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        return {**asdict(self), "parts": [asdict(part) for part in self.parts]}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per part."""

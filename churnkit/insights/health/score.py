@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from churnkit.core.result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,7 @@ _MOST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class HealthBand:
+class HealthBand(Result):
     """Customers with a score in ``[low, high)``."""
 
     name: str
@@ -31,13 +33,9 @@ class HealthBand:
     share: float
     value: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the band as JSON-able data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Health(Result):
     """Distribution of health scores and their strongest components.
 
     Parameters
@@ -57,15 +55,6 @@ class Health:
     bands: tuple[HealthBand, ...]
     components: tuple[tuple[str, float, float], ...]
     formula: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        return {
-            "mean": self.mean,
-            "bands": [band.to_dict() for band in self.bands],
-            "components": [list(component) for component in self.components],
-            "formula": self.formula,
-        }
 
 
 def measure_health(

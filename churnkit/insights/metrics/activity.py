@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import Figure, ratio
+from churnkit.core.result import Result
+from churnkit.insights.figure import Figure, ratio, results_to_frame
 from churnkit.insights.metrics.calendar import months_until, subtract_months
 from churnkit.insights.sql_session import transpile_sql
 
@@ -35,7 +36,7 @@ QUERIES = {"days": _DAYS, "count": _COUNT}
 
 
 @dataclass(frozen=True, slots=True)
-class ActivityMonth:
+class ActivityMonth(Result):
     """Active customers of a calendar month, and mean active customers per day."""
 
     name: str
@@ -50,28 +51,19 @@ class ActivityMonth:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the month as JSON-able data."""
-        return {**asdict(self), "stickiness": self.stickiness}
+        return {**Result.to_dict(self), "stickiness": self.stickiness}
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(Result):
     """Active customers at the date and by month."""
 
     figures: tuple[Figure, ...]
     months: tuple[ActivityMonth, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        return {
-            "figures": [figure.to_dict() for figure in self.figures],
-            "months": [month.to_dict() for month in self.months],
-        }
-
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per month."""
-        import pandas as pd
-
-        return pd.DataFrame([month.to_dict() for month in self.months])
+        return results_to_frame(self.months)
 
 
 def measure_activity(session: InsightsSession) -> Activity | None:
@@ -108,32 +100,12 @@ def _figures(session: InsightsSession, last_day: dt.datetime) -> tuple[Figure, .
     _, week = _count(session, last_day - dt.timedelta(days=7), last_day)
     daily = seen / 30
     return (
-        Figure(
-            "dau",
-            "Daily active customers",
-            daily,
-            "customers",
-            "customers with an event per day, mean of the last 30 days",
-        ),
-        Figure(
-            "wau",
-            "Weekly active customers",
-            week,
-            "customers",
-            "customers with an event in the last 7 days",
-        ),
-        Figure(
-            "mau",
-            "Monthly active customers",
-            month,
-            "customers",
-            "customers with an event in the last 30 days",
-        ),
-        Figure(
-            "stickiness",
-            "Stickiness",
-            ratio(daily, month),
-            "share",
-            "daily active customers / monthly active customers",
-        ),
-    )
+        Figure("dau", "Daily active customers", daily, "customers",
+               "customers with an event per day, mean of the last 30 days"),
+        Figure("wau", "Weekly active customers", week, "customers",
+               "customers with an event in the last 7 days"),
+        Figure("mau", "Monthly active customers", month, "customers",
+               "customers with an event in the last 30 days"),
+        Figure("stickiness", "Stickiness", ratio(daily, month), "share",
+               "daily active customers / monthly active customers"),
+    )  # fmt: skip

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from churnkit.insights.figure import Figure, ratio, share
+from churnkit.core.result import Result
+from churnkit.insights.figure import Figure, ratio, results_to_frame, share
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ QUERIES = {"state": _STATE, "sums": _SUMS}
 
 
 @dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Result):
     """Customers and monthly revenue at the start and end of an interval, and the movements.
 
     ``opening + new + reactivation + expansion - contraction - churn == closing``, for customers
@@ -92,26 +93,16 @@ class Movement:
     churn_mrr: float
     closing_mrr: float
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the movement as JSON-able data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Movements:
+class Movements(Result):
     """Movements by calendar month, the earliest first."""
 
     months: tuple[Movement, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the months as JSON-able data."""
-        return {"months": [month.to_dict() for month in self.months]}
-
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per month."""
-        import pandas as pd
-
-        return pd.DataFrame([month.to_dict() for month in self.months])
+        return results_to_frame(self.months)
 
 
 def measure_movement(session: InsightsSession, month: Month) -> Movement:
@@ -184,46 +175,31 @@ def rates(
     growth = moved.new_mrr + moved.reactivation_mrr + moved.expansion_mrr
     return [
         Figure(
-            f"logo_churn_{suffix}",
-            f"Customer churn, {interval}",
-            unit="share",
+            f"logo_churn_{suffix}", f"Customer churn, {interval}", unit="share",
             formula="customers at the start who are lost at the end / customers at the start",
             **share(moved.left_customers, moved.opening_customers),
         ),
         Figure(
-            f"gross_churn_{suffix}",
-            f"Gross revenue churn, {interval}",
-            ratio(lost, before),
-            "share",
-            "(churn + contraction) / opening monthly revenue",
+            f"gross_churn_{suffix}", f"Gross revenue churn, {interval}", ratio(lost, before),
+            "share", "(churn + contraction) / opening monthly revenue",
         ),
         Figure(
-            f"net_churn_{suffix}",
-            f"Net revenue churn, {interval}",
-            ratio(lost - gained, before),
+            f"net_churn_{suffix}", f"Net revenue churn, {interval}", ratio(lost - gained, before),
             "share",
             f"(churn + contraction - {gains}) / opening monthly revenue; negative values are growth",
         ),
         Figure(
-            f"grr_{suffix}",
-            f"Gross revenue retention, {interval}",
-            ratio(before - lost, before),
-            "share",
-            "(opening - churn - contraction) / opening monthly revenue; at most 100%",
+            f"grr_{suffix}", f"Gross revenue retention, {interval}", ratio(before - lost, before),
+            "share", "(opening - churn - contraction) / opening monthly revenue; at most 100%",
         ),
         Figure(
-            f"nrr_{suffix}",
-            f"Net revenue retention, {interval}",
-            ratio(before - lost + gained, before),
-            "share",
+            f"nrr_{suffix}", f"Net revenue retention, {interval}",
+            ratio(before - lost + gained, before), "share",
             f"(opening - churn - contraction + {gains}) / opening monthly revenue; without new "
             "customers",
         ),
         Figure(
-            f"quick_ratio_{suffix}",
-            f"Quick ratio, {interval}",
-            ratio(growth, lost),
-            "ratio",
+            f"quick_ratio_{suffix}", f"Quick ratio, {interval}", ratio(growth, lost), "ratio",
             "(new + reactivation + expansion) / (churn + contraction)",
         ),
-    ]
+    ]  # fmt: skip

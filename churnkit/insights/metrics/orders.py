@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from churnkit.insights.figure import Figure, ratio, share
+from churnkit.core.result import Result
+from churnkit.insights.figure import Figure, ratio, results_to_frame, share
 from churnkit.insights.metrics.calendar import month_start, months_until
 from churnkit.insights.sql_session import transpile_sql
 
@@ -37,7 +38,7 @@ QUERIES = {"by_month": _BY_MONTH, "by_customer": _BY_CUSTOMER}
 
 
 @dataclass(frozen=True, slots=True)
-class OrderMonth:
+class OrderMonth(Result):
     """Revenue net of refunds, orders and ordering customers of a calendar month."""
 
     name: str
@@ -46,30 +47,17 @@ class OrderMonth:
     orders: int
     customers: int
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the month as JSON-able data."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Purchases:
+class Purchases(Result):
     """Orders by month and figures of repeat purchases."""
 
     months: tuple[OrderMonth, ...]
     figures: tuple[Figure, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        return {
-            "months": [month.to_dict() for month in self.months],
-            "figures": [figure.to_dict() for figure in self.figures],
-        }
-
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per month."""
-        import pandas as pd
-
-        return pd.DataFrame([month.to_dict() for month in self.months])
+        return results_to_frame(self.months)
 
 
 def prepare_orders(session: InsightsSession) -> bool:
@@ -122,31 +110,20 @@ def _figures(session: InsightsSession) -> tuple[Figure, ...]:
     interval = ratio(seconds / 86_400.0, gaps)
     return (
         Figure(
-            "repeat_rate",
-            "Repeat purchase rate",
-            unit="share",
+            "repeat_rate", "Repeat purchase rate", unit="share",
             formula="customers with at least two orders / customers with an order",
             **share(repeat, buyers),
         ),
         Figure(
-            "orders_each",
-            "Orders per customer",
-            ratio(orders, buyers),
-            "count",
+            "orders_each", "Orders per customer", ratio(orders, buyers), "count",
             "orders / customers with an order",
         ),
         Figure(
-            "order_value",
-            "Average order value",
-            ratio(spent, orders),
-            "money",
+            "order_value", "Average order value", ratio(spent, orders), "money",
             "amounts of orders, without refunds / orders",
         ),
         Figure(
-            "days_between_orders",
-            "Mean days between orders",
-            interval,
-            "days",
+            "days_between_orders", "Mean days between orders", interval, "days",
             "days from first to last order / orders after the first, of repeat buyers",
         ),
-    )
+    )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.insights.figure import Figure, figures_to_frame, ratio
+from churnkit.core.result import Result
+from churnkit.insights.figure import Figure, ratio, results_to_frame
 from churnkit.insights.metrics.activity import Activity, measure_activity
 from churnkit.insights.metrics.calendar import Month, month_title, months_until, subtract_months
 from churnkit.insights.metrics.cohorts import (
@@ -26,14 +27,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from churnkit.insights.metrics.settings import RetentionSettings
     from churnkit.insights.sql_session import InsightsSession
 
 __all__ = ["RetentionMetrics", "measure_retention", "retention_metrics"]
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionMetrics:
+class RetentionMetrics(Result):
     """Result of `retention_metrics`; parts without tables are None.
 
     Parameters
@@ -72,34 +72,12 @@ class RetentionMetrics:
         parts = (self.survival, self.activity, self.purchases)
         return self.figures + tuple(figure for part in parts if part for figure in part.figures)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        parts = ("movements", "cohorts", "survival", "activity", "purchases", "order_cohorts")
-        results = {name: getattr(self, name) for name in parts}
-        return {
-            "as_of": self.as_of,
-            "figures": [figure.to_dict() for figure in self.figures],
-            **{name: None if part is None else part.to_dict() for name, part in results.items()},
-        }
-
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per figure."""
-        return figures_to_frame(self.all_figures)
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False))
+        return results_to_frame(self.all_figures)
 
 
-def retention_metrics(
-    tables: Mapping[str, Any],
-    *,
-    as_of: Any = None,
-    settings: RetentionSettings | None = None,
-    columns: Mapping[str, Mapping[str, str]] | None = None,
-    memory_limit: str = "1GB",
-    spill_dir: str | None = None,
-    threads: int | None = None,
-) -> RetentionMetrics:
+def retention_metrics(tables: Mapping[str, Any], **options: Any) -> RetentionMetrics:
     """Compute retention metrics from raw tables.
 
     Parameters
@@ -107,14 +85,9 @@ def retention_metrics(
     tables
         Any of ``subscriptions``, ``events``, ``orders``, as paths of Parquet or CSV files or as
         pandas, polars or Arrow tables.
-    as_of
-        Date of the analysis; default: the first midnight (UTC) after the last row.
-    settings
-        Metric definitions; see `RetentionSettings`.
-    columns
-        Column names that differ from the known ones: ``{"subscriptions": {"mrr": "fee"}}``.
-    memory_limit, spill_dir, threads
-        As for `churnkit.timeline.build`.
+    options
+        ``as_of``, ``settings``, ``columns``, ``memory_limit``, ``spill_dir`` and ``threads`` of
+        `churnkit.insights.open_session`.
 
     Returns
     -------
@@ -137,15 +110,7 @@ def retention_metrics(
     >>> metrics["logo_churn_month"].value, metrics["grr_month"].value, metrics["arpa"].value
     (0.5, 0.6666666666666666, 10.0)
     """
-    with open_session(
-        tables,
-        as_of=as_of,
-        settings=settings,
-        columns=columns,
-        memory_limit=memory_limit,
-        spill_dir=spill_dir,
-        threads=threads,
-    ) as session:
+    with open_session(tables, **options) as session:
         return measure_retention(session)
 
 
@@ -210,27 +175,18 @@ def _figures(
     arpa = ratio(now.closing_mrr, now.closing_customers)
     figures = [
         Figure(
-            "customers",
-            "Customers",
-            now.closing_customers,
-            "customers",
+            "customers", "Customers", now.closing_customers, "customers",
             "customers with an active subscription at the date",
         ),
         Figure(
-            "mrr",
-            "Monthly revenue",
-            now.closing_mrr,
-            "money a month",
+            "mrr", "Monthly revenue", now.closing_mrr, "money a month",
             "monthly revenue of all active subscriptions at the date",
         ),
         Figure(
-            "arpa",
-            "Monthly revenue per customer",
-            arpa,
-            "money a month",
+            "arpa", "Monthly revenue per customer", arpa, "money a month",
             "monthly revenue / customers, at the date (ARPA)",
         ),
-    ]
+    ]  # fmt: skip
     if complete:
         last = complete[-1]
         figures += rates(last, settings, suffix="month", interval=month_title(last.name))
@@ -247,18 +203,12 @@ def _lifetime(months: list[Movement], arpa: float | None, margin: float) -> list
     span = f"{len(months)} months" if len(months) > 1 else "month"
     return [
         Figure(
-            "monthly_churn",
-            "Mean monthly customer churn",
-            churn,
-            "share",
+            "monthly_churn", "Mean monthly customer churn", churn, "share",
             f"customers lost in the last {span} / customers at the start of each month",
         ),
         Figure(
-            "simple_ltv",
-            "Simple lifetime value",
-            value,
-            "money",
+            "simple_ltv", "Simple lifetime value", value, "money",
             f"monthly revenue per customer x margin of {margin:.0%} / mean monthly customer churn; "
             "assumes constant churn",
         ),
-    ]
+    ]  # fmt: skip

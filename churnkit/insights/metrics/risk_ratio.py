@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95
 from churnkit.insights.figure import ratio
 from churnkit.insights.sql_session import transpile_sql
@@ -60,7 +61,7 @@ QUERIES = {"count_churned_after": _LEFT_AFTER, "active": _ACTIVE, "exposed": _EX
 
 
 @dataclass(frozen=True, slots=True)
-class RiskRatio:
+class RiskRatio(Result):
     """Churn rate of a group divided by the churn rate of the others.
 
     Parameters
@@ -99,7 +100,7 @@ class RiskRatio:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ratio as JSON-able data."""
-        return {**asdict(self), "rate": self.rate, "other_rate": self.other_rate}
+        return {**Result.to_dict(self), "rate": self.rate, "other_rate": self.other_rate}
 
 
 def risk_ratio(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
+from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 
 __all__ = ["RetentionSettings"]
@@ -15,7 +16,7 @@ _PartialLoss = Literal["contraction", "churn"]
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionSettings:
+class RetentionSettings(Result):
     """Definitions of retention metrics.
 
     Parameters
@@ -79,10 +80,6 @@ class RetentionSettings:
             if getattr(self, name) < least:
                 raise RecipeError(f"{name} must be at least {least}, got {getattr(self, name)}")
         object.__setattr__(self, "paused_statuses", tuple(self.paused_statuses))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able data."""
-        return {**asdict(self), "paused_statuses": list(self.paused_statuses)}
 
     def describe(self) -> tuple[str, ...]:
         """Describe each definition in a sentence.

@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95
-from churnkit.insights.figure import Figure, figures_to_frame, mean_interval, share
+from churnkit.insights.figure import Figure, mean_interval, results_to_frame, share
 from churnkit.insights.metrics.calendar import months_until, subtract_months
 from churnkit.insights.metrics.risk_ratio import RiskRatio, count_churned_after, risk_ratio
 from churnkit.insights.sql_session import transpile_sql
@@ -68,7 +69,7 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class SurveyMonth:
+class SurveyMonth(Result):
     """Score of one kind of survey in one month; None without answers."""
 
     name: str
@@ -79,13 +80,9 @@ class SurveyMonth:
     low: float | None
     high: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the month as JSON-able data."""
-        return {name: getattr(self, name) for name in SurveyMonth.__slots__}
-
 
 @dataclass(frozen=True, slots=True)
-class Satisfaction:
+class Satisfaction(Result):
     """Result of `measure_satisfaction`.
 
     Parameters
@@ -108,18 +105,12 @@ class Satisfaction:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON-able data."""
-        return {
-            "figures": [figure.to_dict() for figure in self.figures],
-            "months": [month.to_dict() for month in self.months],
-            "segments": [
-                {"segment": name, **figure.to_dict()} for name, figure in self.segments
-            ],
-            "churn_ratios": [ratio.to_dict() for ratio in self.churn_ratios],
-        }  # fmt: skip
+        segments = [{"segment": name, **figure.to_dict()} for name, figure in self.segments]
+        return {**Result.to_dict(self), "segments": segments}
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per figure."""
-        return figures_to_frame(self.figures)
+        return results_to_frame(self.figures)
 
 
 def nps(promoters: int, detractors: int, answers: int) -> dict[str, float | None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.evaluation.survival.kaplan_meier import SurvivalCurve, kaplan_meier
 from churnkit.insights.figure import Figure
 from churnkit.insights.sql_session import transpile_sql
@@ -45,7 +46,7 @@ QUERIES = {"follow_up": _FOLLOW_UP}
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivalMetrics:
+class SurvivalMetrics(Result):
     """Survival curves by months since joining.
 
     Parameters
@@ -62,17 +63,6 @@ class SurvivalMetrics:
     months: tuple[int, ...]
     curves: dict[str, dict[str, tuple[float | None, ...]]]
     figures: tuple[Figure, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data."""
-        return {
-            "months": list(self.months),
-            "curves": {
-                name: {part: list(values) for part, values in curve.items()}
-                for name, curve in self.curves.items()
-            },
-            "figures": [figure.to_dict() for figure in self.figures],
-        }
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per group and month."""
@@ -146,29 +136,21 @@ def _figures(
     mean = float((days * customers)[left == 1].sum()) / churned if churned else None
     return (
         Figure(
-            "quarter_left_months",
-            "Time until 25% have churned",
-            _time_of(curve, 0.75),
-            "months",
+            "quarter_left_months", "Time until 25% have churned", _time_of(curve, 0.75), "months",
             "first time at which survival (Kaplan-Meier, first spell) is at most 75%",
         ),
         Figure(
-            "median_stay_months",
-            "Median time to churn",
-            _time_of(curve, 0.5),
-            "months",
+            "median_stay_months", "Median time to churn", _time_of(curve, 0.5), "months",
             "first time at which survival (Kaplan-Meier, first spell) is at most 50%",
             note="" if curve.median != float("inf") else "not reached yet",
         ),
         Figure(
-            "mean_stay_of_leavers_months",
-            "Mean tenure of churned customers",
-            None if mean is None else mean / DAYS_A_MONTH,
-            "months",
+            "mean_stay_of_leavers_months", "Mean tenure of churned customers",
+            None if mean is None else mean / DAYS_A_MONTH, "months",
             "mean time from joining to churn of churned customers; underestimates the time of all "
             "customers",
         ),
-    )
+    )  # fmt: skip
 
 
 def _time_of(curve: SurvivalCurve, share: float) -> float | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95
 from churnkit.insights.sql_session import transpile_sql
 
@@ -37,7 +38,7 @@ QUERIES = {"rates": _RATES, "spread": _SPREAD}
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredEffect:
+class MeasuredEffect(Result):
     """Effect of an action on the churn rate.
 
     Parameters
@@ -76,7 +77,7 @@ class MeasuredEffect:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effect as JSON-able data."""
-        return {**asdict(self), "verdict": self.verdict}
+        return {**Result.to_dict(self), "verdict": self.verdict}
 
 
 def measure_effects(session: InsightsSession) -> tuple[MeasuredEffect, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.errors import DataError
 from churnkit.insights.segmentation.segments import Segment, summarize_segment
 
@@ -28,7 +29,7 @@ _CLEAR = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Clusters:
+class Clusters(Result):
     """Centroids of behavior segments.
 
     Parameters
@@ -90,13 +91,6 @@ class Clusters:
         )
         nearest: NDArray[np.int64] = distance.argmin(axis=1).astype(np.int64)
         return nearest
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the centroids as JSON-able data; `from_dict` is its inverse."""
-        return {
-            name: [list(row) for row in value] if name == "centroids" else _plain(value)
-            for name, value in asdict(self).items()
-        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Clusters:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from churnkit.core.result import Result
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class BuyerSegment:
+class BuyerSegment(Result):
     """Buyers of one RFM segment.
 
     Parameters
@@ -70,10 +71,6 @@ class BuyerSegment:
     spent: float
     silent: float
     advice: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the segment as JSON-able data."""
-        return asdict(self)
 
 
 def segment_name(recency: int, frequency: int, money: int) -> str:

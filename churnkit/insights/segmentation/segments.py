@@ -12,14 +12,13 @@ from churnkit.core.stats.special import NORMAL_95
 from churnkit.insights.customer_base import best_action
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from churnkit.insights.customer_base import CustomerBase
 
-__all__ = ["Segment", "find_groups", "segments_to_frame", "summarize_segment", "value_risk"]
+__all__ = ["Segment", "find_groups", "summarize_segment", "value_risk"]
 
 _MOST_LEVELS = 12
 _LEAST_LIFT = 1.3
@@ -64,13 +63,6 @@ class Segment:
     def to_dict(self) -> dict[str, Any]:
         """Return the segment as JSON-able data, without its customers."""
         return {name: getattr(self, name) for name in Segment.__slots__ if name != "rows"}
-
-
-def segments_to_frame(segments: Sequence[Segment]) -> pd.DataFrame:
-    """Return a pandas frame with one row per segment."""
-    import pandas as pd
-
-    return pd.DataFrame([segment.to_dict() for segment in segments])
 
 
 def summarize_segment(base: CustomerBase, name: str, rows: NDArray[np.bool_]) -> Segment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.special import expit
 from churnkit.errors import DataError
 from churnkit.insights.text.tokenize import tokens
@@ -24,7 +25,7 @@ _FEWEST_OF_EACH = 20
 
 
 @dataclass(frozen=True)
-class Sentiment:
+class Sentiment(Result):
     """Logistic regression on TF-IDF of words and word pairs.
 
     No word list is built in: sentiment is learned from the company's own ratings, in any language.
@@ -113,13 +114,6 @@ class Sentiment:
             length += part * part
             total += part * coefficient
         return self.intercept + (total / length**0.5 if length else 0.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the model as JSON-able data; `from_dict` is its inverse."""
-        return {
-            "intercept": self.intercept,
-            "weight": {term: list(pair) for term, pair in self.weight.items()},
-        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Sentiment:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.errors import DataError
+from churnkit.insights.figure import results_to_frame
 from churnkit.insights.text.redaction import Masker
 from churnkit.insights.text.sentiment import Sentiment
 from churnkit.insights.text.tokenize import COMMON, stem, tokens
@@ -35,7 +37,7 @@ _LONGEST = 160
 
 
 @dataclass(frozen=True, slots=True)
-class Theme:
+class Theme(Result):
     """A theme of texts.
 
     Parameters
@@ -79,11 +81,11 @@ class Theme:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the theme as JSON-able data."""
-        return {**asdict(self), "lift": self.lift}
+        return {**Result.to_dict(self), "lift": self.lift}
 
 
 @dataclass(frozen=True, slots=True)
-class Themes:
+class Themes(Result):
     """Themes of a collection of texts, the largest first.
 
     Parameters
@@ -103,20 +105,9 @@ class Themes:
     method: str
     sentiment: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the themes as JSON-able data."""
-        return {
-            "texts": self.texts,
-            "method": self.method,
-            "sentiment": self.sentiment,
-            "themes": [theme.to_dict() for theme in self.themes],
-        }
-
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per theme."""
-        import pandas as pd
-
-        return pd.DataFrame([theme.to_dict() for theme in self.themes])
+        return results_to_frame(self.themes)
 
 
 def find_themes(

@@ -12,7 +12,6 @@ from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import MEMBERS_ARTIFACT, members_salt, write_members
-from churnkit.evaluation import calibration_curve, lift_curve
 from churnkit.pipeline.tracking.mlflow_plots import plot_calibration, plot_lift
 from churnkit.pipeline.training.dataset import customer_ids
 
@@ -176,11 +175,8 @@ def _log_members(run: Run, registry: Registry) -> None:
 def _log_plots(run: Run) -> None:
     import mlflow
 
-    test = run.data.test
-    calibration = calibration_curve(test.y, run.fitted.probability, sample_weight=test.weight)
-    lift = lift_curve(test.y, run.fitted.probability, sample_weight=test.weight)
-    mlflow.log_figure(plot_calibration(calibration), "plots/calibration.png")
-    mlflow.log_figure(plot_lift(lift), "plots/lift.png")
+    mlflow.log_figure(plot_calibration(run.card["calibration"]), "plots/calibration.png")
+    mlflow.log_figure(plot_lift(run.card["lift"]), "plots/lift.png")
 
 
 def _log_trials(run: Run, experiment: str) -> None:

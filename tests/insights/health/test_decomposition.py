@@ -1,4 +1,4 @@
-"""A health score as a sum: exact for any calibration, and by hand where that can be done."""
+"""Health score decomposition: exact for any calibration, and computed by hand where possible."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_start_and_parts_add_up_to_the_score(own, others, apply):
 
 @CALM
 @given(own=rows_of(6), others=st.lists(rows_of(6), min_size=1, max_size=4), most=st.integers(1, 6))
-def test_what_is_shown_adds_up_to_the_last_digit(own, others, most):
+def test_rounded_parts_add_up(own, others, most):
     exact = explain_health(own, others, APPLY, names=list("abcde")).top(most)
     found = exact.rounded()
     tenths = [round(10 * part.points) for part in found.parts]
@@ -53,7 +53,7 @@ def test_what_is_shown_adds_up_to_the_last_digit(own, others, most):
     assert len(found.parts) <= most + 1
 
 
-def test_one_feature_and_one_other_give_the_whole_difference():
+def test_one_feature_and_one_reference_customer_give_the_full_difference():
     found = explain_health([1.0, 0.0], [[-1.0, 0.0]], APPLY, names=["tickets"])
     low, high = 100 / (1 + math.e), 100 / (1 + 1 / math.e)
     assert (found.score, found.start) == pytest.approx((low, high))
@@ -65,13 +65,13 @@ def test_an_average_customer_of_a_base_of_one_is_explained_by_the_slope():
     assert [part.points for part in same.parts] == pytest.approx([-25.0, 25.0], abs=1e-5)
 
 
-def test_what_is_like_the_base_has_no_part_and_the_bias_is_nobodys():
+def test_a_customer_like_the_reference_has_no_parts_and_the_bias_has_none():
     found = explain_health([0.3, 1.0, -2.0], [[0.3, 0.0, -2.0]], APPLY, names=["same", "other"])
     assert {part.name: part.points for part in found.parts}["same"] == 0.0
     assert found.parts[0].name == "other"
 
 
-def test_others_are_summed_up_last():
+def test_remaining_parts_are_summed_last():
     parts = HealthParts(50.0, 60.0, tuple(HealthPart(str(n), -2.0) for n in range(5)))
     assert parts.top(9) is parts
     assert parts.top(3).parts[-1] == HealthPart("Everything else", -4.0)

@@ -1,4 +1,4 @@
-"""Retention metrics against pandas, which counts customer by customer."""
+"""Retention metrics compared with pandas."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_date_is_the_midnight_after_the_last_row(found):
     assert found.as_of == "2026-01-01T00:00:00+00:00"
 
 
-def test_every_movement_of_every_month_equals_a_comparison_of_two_days(found, subscriptions):
+def test_every_monthly_movement_equals_a_comparison_of_two_days(found, subscriptions):
     first = subscriptions.groupby("customer_id")["started_at"].min()
     for month in found.movements.months:
         begin = pd.Timestamp(month.name)
@@ -226,7 +226,7 @@ def of_march(rows, **settings):
     return month
 
 
-def test_who_joins_and_leaves_in_a_month_counts_as_the_settings_say():
+def test_customers_who_join_and_leave_in_a_month_count_by_the_settings():
     rows = [subscription("brief", "2025-03-05", "2025-03-20", 7.0)]
     out, counted = of_march(rows), of_march(rows, same_month="counted")
     assert (out.new_customers, out.left_customers, out.churn_mrr) == (0, 0, 0.0)
@@ -234,7 +234,7 @@ def test_who_joins_and_leaves_in_a_month_counts_as_the_settings_say():
     assert out.brief_customers == counted.brief_customers == 1
 
 
-def test_losing_one_of_two_subscriptions_is_contraction_or_churn_as_the_settings_say():
+def test_losing_one_of_two_subscriptions_is_contraction_or_churn_by_the_settings():
     rows = [
         subscription("two", "2025-01-05", "2025-03-20", 7.0, name="a"),
         subscription("two", "2025-01-05", None, 5.0, name="b"),
@@ -245,7 +245,7 @@ def test_losing_one_of_two_subscriptions_is_contraction_or_churn_as_the_settings
     assert shrunk.left_customers == churned.left_customers == 0
 
 
-def test_a_paused_customer_is_kept_or_lost_as_the_settings_say():
+def test_a_paused_customer_is_kept_or_lost_by_the_settings():
     rows = [
         subscription("rests", "2025-01-05", "2025-03-10", 7.0),
         subscription("rests", "2025-03-10", None, 7.0, status="Paused"),
@@ -255,7 +255,7 @@ def test_a_paused_customer_is_kept_or_lost_as_the_settings_say():
     assert (lost.left_customers, lost.contraction_mrr, lost.churn_mrr) == (1, 0.0, 7.0)
 
 
-def test_who_comes_back_is_reactivated_and_not_new():
+def test_returning_customers_are_reactivated_and_not_new():
     rows = [
         subscription("back", "2025-01-05", "2025-02-10", 7.0),
         subscription("back", "2025-03-10", None, 9.0),
@@ -264,7 +264,7 @@ def test_who_comes_back_is_reactivated_and_not_new():
     assert (month.new_mrr, month.reactivation_mrr, month.returned_customers) == (0.0, 9.0, 1)
 
 
-def test_an_unfinished_month_is_marked_and_gives_no_rate_and_no_cohort_cell():
+def test_an_incomplete_month_is_marked_and_has_no_rate_and_no_cohort_cell():
     found = retention_metrics({"subscriptions": ANCHOR}, as_of="2025-03-15", threads=1)
     assert found.movements is not None
     assert found.cohorts is not None
@@ -273,7 +273,7 @@ def test_an_unfinished_month_is_marked_and_gives_no_rate_and_no_cohort_cell():
     assert {row.name for row in found.cohorts.rows} == {"2024-12"}
 
 
-def test_every_figure_says_its_formula(found):
+def test_every_figure_has_a_formula(found):
     assert all(len(figure.formula) > 10 for figure in found.all_figures)
     assert len(found.to_frame()) == len(found.all_figures)
 
@@ -284,7 +284,7 @@ def test_results_are_json(found):
     json.dumps(found.to_dict(), allow_nan=False)
 
 
-def test_a_missing_column_is_named_with_its_mend():
+def test_a_missing_column_is_named_with_the_remedy():
     rows = [{"customer": "a", "started": moment("2025-01-01"), "ended": None, "fee": 1.0}]
     with pytest.raises(DataError, match=r"--column subscriptions\.mrr=COLUMN"):
         retention_metrics({"subscriptions": rows})
@@ -302,7 +302,7 @@ def test_settings_out_of_range_are_refused(settings):
         RetentionSettings(**settings)
 
 
-def test_every_query_can_be_written_for_spark():
+def test_every_query_translates_to_spark_sql():
     from churnkit.insights.metrics import (
         activity,
         cohorts,

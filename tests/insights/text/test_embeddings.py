@@ -1,4 +1,4 @@
-"""Themes by meaning: a small sentence model of our own, whose synonyms share no word."""
+"""Themes by meaning, with a small sentence model in which synonyms have similar vectors."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def written():
     return texts, np.array(about)
 
 
-def test_texts_that_mean_the_same_stand_together_though_they_share_no_word(folder, written):
+def test_texts_with_the_same_meaning_and_other_words_share_a_theme(folder, written):
     texts, _ = written
     found = find_themes(texts, embed=load_embedder(folder), number=4)
     assert [theme.texts for theme in found.themes] == [75] * 4
@@ -85,7 +85,7 @@ def test_texts_that_mean_the_same_stand_together_though_they_share_no_word(folde
     assert [theme.texts for theme in alone.themes] != [75] * 4
 
 
-def test_the_number_of_groups_is_that_which_lie_best_apart(written):
+def test_the_number_of_groups_maximizes_the_silhouette(written):
     generator = np.random.default_rng(2)
     middle = np.eye(8)[np.arange(300) % 6]
 
@@ -96,13 +96,13 @@ def test_the_number_of_groups_is_that_which_lie_best_apart(written):
     assert [theme.texts for theme in found.themes] == [50] * 6
 
 
-def test_a_text_without_a_known_word_has_no_theme(folder, written):
+def test_a_text_without_known_words_has_no_theme(folder, written):
     texts, _ = written
     found = find_themes([*texts, *["lorem ipsum dolor"] * 10], embed=load_embedder(folder))
     assert sum(theme.texts for theme in found.themes) == len(texts)
 
 
-def test_vectors_are_those_of_the_texts_and_nothing_is_fetched(folder, monkeypatch):
+def test_vectors_match_the_model_and_nothing_is_downloaded(folder, monkeypatch):
     import socket
 
     def refused(*_args, **_settings):
@@ -119,7 +119,7 @@ def test_vectors_are_those_of_the_texts_and_nothing_is_fetched(folder, monkeypat
 
 
 @pytest.mark.parametrize("broken", ["nowhere", "config.json", "model.safetensors"])
-def test_what_is_no_model_is_refused(folder, tmp_path, broken):
+def test_an_invalid_model_folder_is_refused(folder, tmp_path, broken):
     place = tmp_path / "copy"
     place.mkdir()
     for file in folder.iterdir():
@@ -134,7 +134,7 @@ def test_what_is_no_model_is_refused(folder, tmp_path, broken):
         load_embedder(place)
 
 
-def test_without_the_extra_it_says_how_to_get_it(folder, monkeypatch):
+def test_without_the_extra_the_message_names_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "model2vec", None)
     with pytest.raises(MissingExtraError, match="embeddings"):
         load_embedder(folder)
@@ -144,12 +144,12 @@ def test_without_the_extra_it_says_how_to_get_it(folder, monkeypatch):
     "wrong",
     [np.zeros((3, 2)), np.full((300, 2), np.nan), np.zeros(300), np.ones((300, 2))],
 )
-def test_vectors_that_cannot_be_grouped_are_refused(written, wrong):
+def test_invalid_vectors_are_refused(written, wrong):
     with pytest.raises(DataError, match="embed"):
         find_themes(written[0], embed=lambda _texts: wrong)
 
 
-def test_the_report_takes_a_folder(folder, written, tmp_path, monkeypatch, capsys):
+def test_the_report_accepts_an_embedding_folder(folder, written, tmp_path, monkeypatch, capsys):
     from churnkit.cli.main import run
 
     texts, _ = written

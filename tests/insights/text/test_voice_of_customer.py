@@ -1,4 +1,4 @@
-"""Surveys against pandas, themes and moods on real reviews, and what must not be shown."""
+"""Surveys compared with pandas, themes and sentiment of public reviews, and masking."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_scores_and_response_equal_pandas(found, surveys):
     assert figures["ces"].high - figures["ces"].value == pytest.approx(half, rel=1e-4)
 
 
-def test_detractors_leave_as_often_as_pandas_counts_and_more_than_promoters(
+def test_detractors_churn_at_the_rate_that_pandas_computes_and_more_than_promoters(
     found, surveys, company
 ):
     subscriptions = company.tables["subscriptions"].to_pandas()
@@ -83,12 +83,12 @@ def test_detractors_leave_as_often_as_pandas_counts_and_more_than_promoters(
     assert ratio.low > 1.0
 
 
-def test_who_does_not_answer_leaves_more_often(found):
+def test_customers_who_do_not_answer_churn_more(found):
     silent = next(one for one in found.churn_ratios if one.name == "silent")
     assert silent.value > 1.0
 
 
-def test_the_interval_of_nps_covers_as_often_as_it_says():
+def test_the_interval_of_nps_has_its_nominal_coverage():
     rng = np.random.default_rng(0)
     truth = 100 * (0.45 - 0.25)
     held = 0
@@ -99,7 +99,7 @@ def test_the_interval_of_nps_covers_as_often_as_it_says():
     assert 0.92 < held / 400 < 0.98
 
 
-def test_a_risk_ratio_without_leavers_stays_defined():
+def test_a_risk_ratio_without_churn_in_a_group_is_defined():
     found: Any = risk_ratio("x", 50, 0, 50, 5, formula="")
     assert 0 < found.low < found.value < 1 < found.high
     assert risk_ratio("x", 0, 0, 50, 5, formula="").value is None
@@ -140,7 +140,7 @@ def test_themes_are_the_same_for_the_same_seed_and_add_up():
     assert sum(theme.texts for theme in one.themes) <= len(texts)
 
 
-def test_themes_of_leavers_are_told():
+def test_themes_of_churned_customers_are_identified():
     texts = many(REVIEWS)
     left = np.array(["sync" in text.lower() for text in texts], dtype=float)
     found: Any = find_themes(texts, churned=left, number=4)
@@ -154,7 +154,7 @@ def test_too_few_texts_are_refused():
         find_themes(["short", "too short"])
 
 
-def test_a_mood_survives_its_json_to_the_last_bit():
+def test_a_sentiment_model_survives_json_exactly():
     texts = many(REVIEWS)
     content = ["kind" in text for text in texts]
     model = Sentiment.fit(texts, content)
@@ -162,7 +162,7 @@ def test_a_mood_survives_its_json_to_the_last_bit():
     assert np.array_equal(model.score(texts), again.score(texts))
 
 
-def test_scoring_a_mood_is_what_scikit_learn_says():
+def test_sentiment_scores_equal_those_of_scikit_learn():
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -183,7 +183,7 @@ def test_scoring_a_mood_is_what_scikit_learn_says():
 
 
 @pytest.mark.data
-def test_on_clothing_reviews_the_mood_ranks_recommendations(data_dir):
+def test_on_clothing_reviews_sentiment_ranks_recommendations(data_dir):
     from sklearn.metrics import roc_auc_score
 
     from churnkit.datasets import load
@@ -207,7 +207,7 @@ def test_on_clothing_reviews_the_themes_are_of_fit_fabric_and_garments(data_dir)
     assert {"size", "fabric", "dress"} <= terms
 
 
-def test_surveys_without_kind_are_told_by_their_scale():
+def test_the_kind_of_a_survey_is_inferred_from_its_scale():
     sent = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
     rows = [{"customer": f"c{n}", "sent_at": sent, "score": n % 11} for n in range(44)]
     with open_session({"surveys": rows}, as_of="2025-04-01", threads=1) as opened:
