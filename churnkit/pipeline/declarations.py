@@ -39,7 +39,7 @@ class Experiment:
         Value of the treatment column for untreated customers.
     actions
         Action of the catalogue for each value of the treatment column. A value that is not
-        listed stands for the action of the same name, if there is one.
+        listed means the action of the same name, if there is one.
     learner
         As in `churnkit.models.UpliftModel`.
     level
@@ -73,7 +73,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """Columns that hold how long customers stayed, for a hazard model beside the classifier.
+    """Columns that hold how long customers stayed, for a hazard model.
 
     `RetentionModel.survival` and `RetentionModel.lifetime` then answer for any horizon.
 

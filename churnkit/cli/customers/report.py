@@ -122,7 +122,9 @@ def report(
     )
     missing = [section.title for section in page.sections if section.is_missing]
     if missing and not as_json:
-        print_status(f"sections without data: {', '.join(missing)}; the page says what they need")
+        print_status(
+            f"sections without data: {', '.join(missing)}; the page lists the tables they need"
+        )
     print_next(f"open {output} in a browser")
 
 

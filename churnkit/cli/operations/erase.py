@@ -56,7 +56,7 @@ def erase(
             registry=registry,
             files=file or (),
             dry_run=dry_run,
-            progress=lambda place: print_status(f"searching {place}"),
+            progress=lambda location: print_status(f"searching {location}"),
         )
     if as_json:
         print_json(erasure.to_dict())
@@ -87,8 +87,8 @@ def _print_erasure(erasure: Erasure) -> None:
             "Would be erased" if erasure.dry_run else "Erased",
             ("Place", "Rows"),
             [
-                (place.name, "all" if place.rows is None else f"{place.rows:,}")
-                for place in erasure.locations
+                (location.name, "all" if location.rows is None else f"{location.rows:,}")
+                for location in erasure.locations
             ],
         )
     else:

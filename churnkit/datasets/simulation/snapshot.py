@@ -1,4 +1,4 @@
-"""Features of each customer at a time, from the simulated tables."""
+"""Features of each customer at an as-of time, from the simulated tables."""
 
 from __future__ import annotations
 

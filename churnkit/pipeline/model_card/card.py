@@ -28,7 +28,7 @@ _DEFAULT_USE = (
     "actions for them that pay."
 )
 _NOT_CAUSAL = (
-    "Probabilities estimate who churns, not whom an action would keep. Drivers describe the model, "
+    "Probabilities estimate churn, not the effect of an action. Drivers describe the model, "
     "not the effect of changing a feature."
 )
 

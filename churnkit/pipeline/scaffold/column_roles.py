@@ -85,7 +85,7 @@ def draft_column(profile: ColumnProfile, *, delimiter: str = ",") -> DraftColumn
     profile
         Profile of the column.
     delimiter
-        Delimiter of the file, which tells decimal commas from thousands.
+        Delimiter of the file; with a semicolon, commas are decimal.
 
     Examples
     --------

@@ -147,5 +147,5 @@ def _split_at(
     held_out: NDArray[np.bool_], as_of: NDArray[np.datetime64], first: np.datetime64, days: int
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Train on outcomes known at the first tested date, and test from it on."""
-    is_known = as_of + np.timedelta64(days, "D") <= first
-    return ~held_out & is_known, held_out & (as_of >= first)
+    is_mature = as_of + np.timedelta64(days, "D") <= first
+    return ~held_out & is_mature, held_out & (as_of >= first)

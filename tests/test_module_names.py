@@ -1,0 +1,95 @@
+"""Modules are named by words of the glossary or by common words of the field.
+
+A reader should be able to guess a module from its name and to search for the name. A new word
+belongs into the glossary if the reader must learn it, or into one of the groups below if the field
+uses it. Plurals need no entry of their own.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+COMMON = {
+    "statistics and machine learning": """
+        ab additive aggregation axes bandit base bdw bg binning blend boosters bootstrap bound
+        candidate classification classifier cohort compare concordance confidence correction
+        coverage curve cv decomposition drift dual embedding ensemble estimate estimation estimator
+        evaluate evaluation exact explain exploration explorer fit fold forest forward gain gamma
+        gate hazard holdout importance inspection interval kaplan kernel kmeans learn learner
+        learning likelihood linear logistic matrix maximum meier meta metric model modeling nbd
+        newton nuisance numeric objective optuna outcome overlap params pareto partial performance
+        policy population power predict prediction primal prior qini quantile ranker ranking ratio
+        reward risk sampling sbg score scorecard scored scoring search segmentation selection
+        sensitivity sequence shap shapley slice solver special stat subsample sum target test train
+        training treatment tree truth value weight weighted ziln
+    """,
+    "customers, revenue and retention": """
+        activity approval budget capacity churn contact contractual cost customer driver
+        eligibility entity exclusion experiment ground health history insight lifetime movement mrr
+        order period person price profit promotion public purchase realized reason recommend
+        redaction remaining report retention revenue rfm segment sentiment session slate snapshot
+        subscription survey survival tenure text ticket tokenize topic varying voice
+    """,
+    "data and files": """
+        ahead arrow as batch block cache cast category cell checkpoint code column contents csv
+        data database dataset date delete derived dialect duckdb encode encoded encoder encoding
+        entry event export extra feature field file filter format frame from id index insert io
+        json key label layout leaf level line list log logged member merge migration npy number
+        numpy of off operation output parser parsing predicate profile query range raw reader
+        record recorder repeated result row rule scalar schema serialization source sql state store
+        streaming summary table time timeline transform uri validate validation version violation
+        whole window write writer
+    """,
+    "programs and services": """
+        access action aggregate allocate allocation and api app argument atomic auth bar bento
+        bitmask body build bundle calendar card catboost chart check choice cli compile compiled
+        compiler console context control core counter dask decide deciding decision declaration
+        demo detail diff difference doctor document draft draw engine erase error example
+        expression figure find finding floor gather html http idempotency information init initial
+        input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
+        measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
+        openapi option overrides pack pandera part pass path pipeline plan planning plot
+        precondition preset problem program project pyfunc quiet rank rate regex registry reload
+        reloader replacement request role route run scaffold section serve server service set
+        setting shadow signing simulate simulation spark spelling split svg template thread timeout
+        topology tracking traversal unit user walk warning watch worker
+    """,
+}
+
+
+def glossary():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = re.findall(r"(?m)^(\S.*)\n: ", text)
+    return {word for term in terms for word in re.findall(r"[a-z0-9]+", term.lower())}
+
+
+def module_words():
+    listed = subprocess.run(
+        ["git", "ls-files", "churnkit/*.py"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("this is not a clone of the repository")
+    for name in listed.stdout.split():
+        path = Path(name).with_suffix("")
+        for part in path.parts[1:]:
+            for word in part.strip("_").split("_") if part != "__init__" else ():
+                yield word, name
+
+
+@pytest.mark.quality
+def test_module_names_are_made_of_the_fields_words():
+    words = glossary() | {word for group in COMMON.values() for word in group.split()}
+    strange = [
+        f"{name}: {word}"
+        for word, name in module_words()
+        if word not in words
+        and word.removesuffix("s") not in words
+        and word.removesuffix("es") not in words
+        and word.removesuffix("ies") + "y" not in words
+    ]
+    assert strange == []
