@@ -1,7 +1,6 @@
-"""Everything that churnkit refuses, as one tree of exceptions.
+"""Exceptions.
 
-A message names the table, column, rule and count, says what to do next, and shows no
-customer's value.
+Messages name the table, column, rule, count and remedy, and contain no customer's value.
 """
 
 from __future__ import annotations
@@ -27,40 +26,40 @@ __all__ = [
 
 
 class ChurnkitError(Exception):
-    """The base of all refusals; the command line prints it and exits with 1."""
+    """Base class; the command line prints the message and exits with 1."""
 
 
 class ContractError(ChurnkitError):
-    """A schema declares something that cannot be compiled, stored or served."""
+    """A schema cannot be compiled, or a stored contract cannot be read."""
 
 
 class RecipeError(ChurnkitError):
-    """A recipe is missing, ambiguous, or declares something that cannot be run."""
+    """A recipe is missing, ambiguous or invalid."""
 
 
 class BundleError(ChurnkitError):
-    """A saved model is damaged, foreign, or of a newer format."""
+    """A saved model is damaged, invalid, or of a newer format."""
 
 
 class ModelNotFoundError(ChurnkitError):
-    """No model answers to the name that was given."""
+    """No model has the given name."""
 
 
 class JournalError(ChurnkitError):
-    """The journal refuses what would change its past, or cannot be reached or read."""
+    """The journal rejects an entry, or cannot be opened or read."""
 
 
 class DatasetUnavailableError(ChurnkitError):
-    """A public data set is neither in the data folder nor reachable."""
+    """A public data set is neither in the data folder nor available for download."""
 
 
 class MissingExtraError(ChurnkitError):
-    """A feature needs packages that an extra installs.
+    """Packages of an optional extra are missing.
 
     Parameters
     ----------
     extra
-        The group of optional dependencies, such as ``"serve"``.
+        Name of the optional extra, such as ``"serve"``.
     package
         The package whose import failed.
 
@@ -80,18 +79,18 @@ class MissingExtraError(ChurnkitError):
 
 
 class _Violation(Protocol):
-    """What a data error carries: one broken rule of one column."""
+    """One violated rule of one column."""
 
     def __str__(self) -> str: ...
 
 
 class DataError(ChurnkitError):
-    """A table breaks its contract.
+    """A table violates its contract.
 
     Parameters
     ----------
     table
-        The table's name, as its reader knows it: a file's name or the contract's.
+        Name of the table: a file name or the contract's name.
     violations
         The violated rules, one record per column and rule; or one sentence.
     """
@@ -99,7 +98,7 @@ class DataError(ChurnkitError):
     def __init__(self, table: str, violations: str | Iterable[_Violation]) -> None:
         self.table = table
         self.violations = (violations,) if isinstance(violations, str) else tuple(violations)
-        shown = [f"  - {violation}" for violation in self.violations[:20]]
-        if len(self.violations) > len(shown):
-            shown.append(f"  - and {len(self.violations) - len(shown)} more rules")
-        super().__init__("\n".join([f"{table} does not fit its contract:", *shown]))
+        lines = [f"  - {violation}" for violation in self.violations[:20]]
+        if len(self.violations) > len(lines):
+            lines.append(f"  - and {len(self.violations) - len(lines)} more rules")
+        super().__init__("\n".join([f"{table} does not fit its contract:", *lines]))

@@ -1,4 +1,4 @@
-"""Which files of a project hold customers' rows, so that a customer can be erased from them."""
+"""Record of the files that contain customers' rows, for erasure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from churnkit.core.io.lock import exclusive_lock
 from churnkit.core.project import Project, find_project
 from churnkit.errors import ChurnkitError
 
-__all__ = ["Output", "note_output", "noted_outputs"]
+__all__ = ["Output", "record_output", "recorded_outputs"]
 
 _FILE = "outputs.json"
 _FORMAT = 1
@@ -21,34 +21,33 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A file with a row a customer.
+    """An output file with one row per customer.
 
     Parameters
     ----------
     path
-        The whole path.
+        Absolute path.
     column
-        The column with the customers' ids.
+        Column of customer ids.
     """
 
     path: str
     column: str
 
 
-def note_output(path: str | Path, column: str, *, project: Project | None = None) -> None:
-    """Note in the project's store that a file holds customers' rows; once for each file.
+def record_output(path: str | Path, column: str, *, project: Project | None = None) -> None:
+    """Record in the project's store that a file contains customers' rows.
 
-    Outside a project nothing is noted. Where the store cannot be written, as on a machine that
-    may only read it, that is logged and the work goes on.
+    Outside of a project nothing is recorded. A read-only store is logged as a warning.
 
     Parameters
     ----------
     path
-        The file, before its first row is written.
+        The file, recorded before its first row is written.
     column
-        The column with the customers' ids.
+        Column of customer ids.
     project
-        Whose store; found from the working folder if not given.
+        Project of the store; found from the working folder by default.
     """
     home = project or find_project()
     if not home.store.is_dir():
@@ -56,29 +55,29 @@ def note_output(path: str | Path, column: str, *, project: Project | None = None
     output = Output(str(Path(path).absolute()), column)
     try:
         with exclusive_lock(home.store / f"{_FILE}.lock"):
-            known = noted_outputs(home)
-            if output in known:
+            outputs = recorded_outputs(home)
+            if output in outputs:
                 return
-            kept = [one for one in known if one.path != output.path]
-            _write(home.store, [*kept, output])
+            others = [other for other in outputs if other.path != output.path]
+            _write(home.store, [*others, output])
     except OSError as error:
-        _LOG.warning("cannot note an output in %s: %s", home.store / _FILE, error.strerror)
+        _LOG.warning("cannot record an output in %s: %s", home.store / _FILE, error.strerror)
 
 
-def noted_outputs(project: Project) -> list[Output]:
-    """Read what was noted.
+def recorded_outputs(project: Project) -> list[Output]:
+    """Return the recorded outputs of a project.
 
     Raises
     ------
     ChurnkitError
-        If the notes cannot be read.
+        If the record cannot be read.
     """
     file = project.store / _FILE
     try:
-        found = json.loads(file.read_bytes())
-        if found["format"] != _FORMAT:
-            raise ChurnkitError(f"{file} was written by a newer churnkit: update this one")
-        return [Output(str(one["path"]), str(one["column"])) for one in found["outputs"]]
+        record = json.loads(file.read_bytes())
+        if record["format"] != _FORMAT:
+            raise ChurnkitError(f"{file} was written by a newer version of churnkit: upgrade")
+        return [Output(str(item["path"]), str(item["column"])) for item in record["outputs"]]
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError):

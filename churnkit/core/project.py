@@ -1,4 +1,4 @@
-"""Where a churnkit project keeps its things: the folder, its store, its registry."""
+"""Project folders: root, store and MLflow location."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARKS = (STORE_FOLDER, "training")
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with ``schemas/``, ``training/`` and ``serving/``, and its store beside them.
+    """A folder with ``schemas/``, ``training/``, ``serving/`` and a store.
 
     Parameters
     ----------
@@ -26,40 +26,49 @@ class Project:
 
     @property
     def store(self) -> Path:
-        """The folder of the default store: MLflow's SQLite file and its artefacts."""
+        """Folder of the default store: MLflow's SQLite file and artifacts."""
         return self.root / STORE_FOLDER
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's own setting if there is one, else the SQLite file in the store."""
-        chosen = os.environ.get("MLFLOW_TRACKING_URI")
-        return chosen or self.default_uri
+        """``MLFLOW_TRACKING_URI`` if set, else the SQLite file in the store."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or self.default_uri
 
     @property
     def database(self) -> Path:
-        """The default store's SQLite file."""
+        """SQLite file of the default store."""
         return self.store / "mlflow.db"
 
     @property
     def default_uri(self) -> str:
-        """MLflow's address of the default store."""
+        """Tracking URI of the default store."""
         return f"sqlite:///{self.database}"
 
     @property
     def artifacts(self) -> Path:
-        """Where runs keep their files when the default store is used."""
+        """Artifact folder of the default store."""
         return self.store / "artifacts"
 
     def recipes(self) -> list[Path]:
-        """List the recipe files of ``training/``."""
+        """Return the recipe files of ``training/``, sorted."""
         folder = self.root / "training"
         return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
 def find_project(start: str | os.PathLike[str] | None = None) -> Project:
-    """Find the project that holds a folder: the nearest one upwards, else the folder itself."""
-    here = Path(start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
+    """Return the nearest project at or above a folder; the folder itself if there is none.
+
+    Parameters
+    ----------
+    start
+        Folder to start from; the working folder by default.
+
+    Returns
+    -------
+    Project
+    """
+    start_folder = Path(start or Path.cwd()).resolve()
+    for folder in (start_folder, *start_folder.parents):
         if any((folder / mark).is_dir() for mark in _MARKS):
             return Project(folder)
-    return Project(here)
+    return Project(start_folder)

@@ -1,40 +1,45 @@
-"""Where somebody else's code failed, said without the values that it failed on."""
+"""Format exceptions from user code without leaking data values."""
 
 from __future__ import annotations
 
 import traceback
 from pathlib import Path
 
-__all__ = ["failure"]
+__all__ = ["format_exception"]
 
-# What these say is about code or files; any other error may quote a customer's row.
+# Messages of these are about code; messages of other errors may quote a row.
 _ABOUT_CODE = (AttributeError, ImportError, NameError, SyntaxError, TypeError)
 
 
-def failure(error: BaseException, *, file: Path | None = None) -> str:
-    """Describe an error: its kind, the line of the person's own code, and words if they are safe.
+def format_exception(error: BaseException, *, file: Path | None = None) -> str:
+    """Format an exception: its type, the line in the user's file, and the message if it is safe.
 
     Parameters
     ----------
     error
-        What was raised.
+        The exception.
     file
-        The recipe; its last line on the stack is named, else the last line of all.
+        The recipe; the last frame in it is named, or the innermost frame without one.
+
+    Returns
+    -------
+    str
+        One line without data values.
 
     Examples
     --------
     >>> try:
     ...     int("a customer's phone number")
     ... except ValueError as error:
-    ...     print(failure(error).partition(",")[0])
+    ...     print(format_exception(error).partition(",")[0])
     ValueError
     """
-    says = type(error).__name__
+    text = type(error).__name__
     if isinstance(error, _ABOUT_CODE):
-        says = f"{says}: {error}"
+        text = f"{text}: {error}"
     elif isinstance(error, OSError) and error.strerror:
-        says = f"{says}: {error.strerror}" + (f": {error.filename}" if error.filename else "")
+        text = f"{text}: {error.strerror}" + (f": {error.filename}" if error.filename else "")
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if file is not None and Path(frame.filename) == file]
-    frame = (own or frames)[-1] if frames else None
-    return says if frame is None else f"{says}, in {Path(frame.filename).name} line {frame.lineno}"
+    in_file = [frame for frame in frames if file is not None and Path(frame.filename) == file]
+    frame = (in_file or frames)[-1] if frames else None
+    return text if frame is None else f"{text}, in {Path(frame.filename).name} line {frame.lineno}"

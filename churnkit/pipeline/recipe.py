@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from churnkit.core.user_code_errors import failure
+from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, RecipeError
 from churnkit.pipeline.checks.preconditions import Needs
 from churnkit.pipeline.training.holdout_split import Split
@@ -171,7 +171,9 @@ def _import_file(file: Path) -> ModuleType:
     except ChurnkitError:
         raise
     except (Exception, SystemExit) as error:
-        raise RecipeError(f"{file.name} cannot be run: {failure(error, file=file)}") from error
+        raise RecipeError(
+            f"{file.name} cannot be run: {format_exception(error, file=file)}"
+        ) from error
     finally:
         sys.path.remove(root)
     return module

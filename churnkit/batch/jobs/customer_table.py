@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.batch.io.table_writer import TableWriter, check_output, refuse_same_file
 from churnkit.core.io.table_sources import Query, open_source, read_all
-from churnkit.core.output_ledger import note_output
+from churnkit.core.output_ledger import record_output
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +60,7 @@ def write_customers(table: pa.Table, output: str | Path, contract: Contract) -> 
     ChurnkitError
         If the disk cannot be written.
     """
-    note_output(output, contract.entity.name)
+    record_output(output, contract.entity.name)
     with TableWriter(output, table.schema) as writer:
         writer.write(table)
         writer.finish()

@@ -16,7 +16,7 @@ from churnkit.batch.io.table_writer import invalid_path
 from churnkit.bundle.training_members import hash_members, members_salt
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.core.io.lock import LockHeldError, exclusive_lock
-from churnkit.core.output_ledger import Output, noted_outputs
+from churnkit.core.output_ledger import Output, recorded_outputs
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ def erase_customers(
 
 
 def _outputs(project: Project, files: Sequence[str | Path]) -> Iterator[Output]:
-    for output in noted_outputs(project):
+    for output in recorded_outputs(project):
         yield output
         refused = invalid_path(output.path)
         if refused.is_file():

@@ -22,7 +22,7 @@ from churnkit.batch.io.table_writer import (
     refuse_same_file,
 )
 from churnkit.core.io.table_sources import Query, open_source
-from churnkit.core.output_ledger import note_output
+from churnkit.core.output_ledger import record_output
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def score(
         # A corrected file of invalid rows may itself be the source.
         for path in opened.paths:
             refuse_same_file(path, target, aside)
-    note_output(target, model.contract.entity.name)
+    record_output(target, model.contract.entity.name)
     job = _job(opened, model, reasons)
     with ExitStack() as stack:
         chunks = stack.enter_context(open_chunks(target, job, resume=resume))

@@ -31,7 +31,7 @@ def features(
     ] = "duckdb",
 ) -> None:
     """Build a recipe's snapshots from its raw tables, or print the query for a warehouse."""
-    from churnkit.core.output_ledger import note_output
+    from churnkit.core.output_ledger import record_output
     from churnkit.pipeline import load_recipe
     from churnkit.timeline import build_to, to_sql
 
@@ -48,7 +48,7 @@ def features(
             f"recipe '{loaded.name}': with a timeline, data must be a function that returns the "
             "raw tables"
         )
-    note_output(output, loaded.timeline.entity)
+    record_output(output, loaded.timeline.entity)
     rows = build_to(
         output,
         loaded.timeline,

@@ -22,8 +22,8 @@ class StagedFile:
     """A temporary file in the target's folder that replaces the target on `commit`.
 
     As a context manager it commits when the block ends and discards when the block raises.
-    Each instance has a name of its own, so that concurrent writers do not interfere: the last
-    commit wins.
+    Each instance uses a unique temporary name, so that concurrent writers do not interfere: the
+    last commit wins.
 
     Parameters
     ----------

@@ -1,17 +1,18 @@
-"""A figure and the range that chance allows it."""
+"""An estimate with its confidence interval."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from churnkit.core.number_format import format_estimate
+from churnkit.core.result import Result
 
 __all__ = ["Interval"]
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with the interval that a resampling of the customers gives it.
+class Interval(Result):
+    """An estimate with its confidence interval.
 
     Examples
     --------
@@ -30,13 +31,3 @@ class Interval:
 
     def __format__(self, spec: str) -> str:
         return format_estimate(self.value, self.low, self.high, spec or ".3f")
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the three numbers by name.
-
-        Examples
-        --------
-        >>> Interval(0.5, 0.25, 0.75).to_dict()
-        {'value': 0.5, 'low': 0.25, 'high': 0.75}
-        """
-        return {"value": self.value, "low": self.low, "high": self.high}

@@ -1,6 +1,6 @@
-"""Penalised logistic regression by Newton's method, over blocks of rows.
+"""Ridge-penalized logistic regression by Newton's method, over blocks of rows.
 
-Only one block's design matrix exists at a time, so memory does not grow with the table.
+One design matrix per block is in memory, independent of the number of rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HALVINGS = 30
 
 
 class Block(NamedTuple):
-    """Some rows: design (b, p), outcomes (b,), weights (b,) and fixed log-odds (b,)."""
+    """A block of rows: design (b, p), outcomes (b,), weights (b,) and log-odds offsets (b,)."""
 
     design: NDArray[np.float64]
     outcome: NDArray[np.float64]
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
 
 class NewtonFit(NamedTuple):
-    """Coefficients (p,), how many steps they took, and whether they settled."""
+    """Coefficients (p,), number of steps, and convergence."""
 
     coefficients: NDArray[np.float64]
     steps: int
@@ -52,18 +52,22 @@ def newton_logistic(
     tolerance: float = 1e-12,
     max_steps: int = 100,
 ) -> NewtonFit:
-    """Minimise the weighted log loss plus ``penalty * coefficient ** 2 / 2``.
+    """Minimize the weighted log loss plus ``penalty * coefficient ** 2 / 2``.
 
     Parameters
     ----------
     blocks
-        Gives the rows, block by block, as often as it is called.
-    penalty : (p,) zero for a coefficient that is left free
-    start : (p,) where to begin; zeros if not given
+        Callable that returns an iterator over the blocks; called once per evaluation.
+    penalty : (p,) ridge penalties; zero for an unpenalized coefficient
+    start : (p,) initial coefficients; zeros by default
     tolerance
-        Stop when a step can better the mean loss by no more than this.
+        Stop when the expected decrease of the mean loss is at most this.
     max_steps
-        Stop after so many steps in any case.
+        Maximum number of Newton steps.
+
+    Returns
+    -------
+    NewtonFit
 
     Examples
     --------
@@ -79,10 +83,10 @@ def newton_logistic(
         direction = np.asarray(np.linalg.solve(state.curvature, state.gradient), np.float64)
         if float(state.gradient @ direction) / 2 <= tolerance * total:
             return NewtonFit(coefficients, step, converged=True)
-        moved = _line_search(blocks, penalty, coefficients, direction, state)
-        if moved is None:  # no step is downhill any more: the end of what floats can tell
+        accepted = _line_search(blocks, penalty, coefficients, direction, state)
+        if accepted is None:  # no decrease is representable in floats
             return NewtonFit(coefficients, step, converged=True)
-        coefficients, state = moved
+        coefficients, state = accepted
     return NewtonFit(coefficients, max_steps, converged=False)
 
 
@@ -95,10 +99,10 @@ def _line_search(
 ) -> tuple[NDArray[np.float64], _State] | None:
     length = 1.0
     for _ in range(_HALVINGS):
-        tried = coefficients - length * direction
-        reached = _state(blocks, penalty, tried)
-        if reached.loss < state.loss:
-            return tried, reached
+        candidate = coefficients - length * direction
+        candidate_state = _state(blocks, penalty, candidate)
+        if candidate_state.loss < state.loss:
+            return candidate, candidate_state
         length /= 2
     return None
 
@@ -113,12 +117,12 @@ def _state(
     curvature = np.diag(penalty)
     for block in blocks():
         raw = block.design @ coefficients + block.offset
-        stays = np.exp(-softplus(raw))
+        complement = np.exp(-softplus(raw))
         loss += float(block.weight @ (softplus(raw) - block.outcome * raw))
-        gradient += block.design.T @ (block.weight * (1 - stays - block.outcome))
-        spread = block.weight * stays * (1 - stays)
+        gradient += block.design.T @ (block.weight * (1 - complement - block.outcome))
+        spread = block.weight * complement * (1 - complement)
         curvature += block.design.T @ (block.design * spread[:, None])
-    # Columns that say the same, or outcomes that are all but certain, leave no curvature.
+    # Collinear columns, or probabilities near 0 and 1, have no curvature.
     floor = 1e-12 * (1.0 + float(np.trace(curvature)) / len(penalty))
     curvature[np.diag_indices(len(penalty))] += floor
     return _State(loss, gradient, curvature)

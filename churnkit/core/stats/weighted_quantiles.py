@@ -1,4 +1,4 @@
-"""Quantiles of weighted values, in which a weight of two is the value twice."""
+"""Weighted quantiles."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ __all__ = ["weighted_quantiles"]
 def weighted_quantiles(
     values: NDArray[np.float64], weights: NDArray[np.float64], shares: ArrayLike
 ) -> NDArray[np.float64]:
-    """Return the smallest value that has at least each share of the weight at or below it.
+    """Return the smallest values with at least the given shares of the weight at or below them.
+
+    An integer weight is equivalent to repeating the value.
 
     Parameters
     ----------
-    values, weights : (n,) one or more, weights above zero
-    shares : (k,) from 0 to 1
+    values, weights : (n,) with n of at least 1 and weights above 0
+    shares : (k,) between 0 and 1
+
+    Returns
+    -------
+    quantiles : (k,) elements of `values`
 
     Examples
     --------
@@ -28,8 +34,8 @@ def weighted_quantiles(
     array([1., 2.])
     """
     order = np.argsort(values, kind="stable")
-    passed = np.cumsum(weights[order])
-    # A hair below each share, or the rounding of a sum would move it to the next value.
-    wanted = np.asarray(shares, dtype=np.float64) * passed[-1] * (1 - 1e-12)
-    found: NDArray[np.float64] = values[order][np.searchsorted(passed, wanted)]
-    return found
+    cumulative = np.cumsum(weights[order])
+    # Slightly below each share: rounding of the sums must not select the next value.
+    targets = np.asarray(shares, dtype=np.float64) * cumulative[-1] * (1 - 1e-12)
+    quantiles: NDArray[np.float64] = values[order][np.searchsorted(cumulative, targets)]
+    return quantiles

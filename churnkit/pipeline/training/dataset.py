@@ -21,7 +21,7 @@ from churnkit.contracts.validation.labels import encode_label
 from churnkit.contracts.validation.pandera_check import check_table
 from churnkit.contracts.validation.violations import to_violations
 from churnkit.core.io.table_file import read_table
-from churnkit.core.user_code_errors import failure
+from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
 from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
@@ -131,7 +131,7 @@ def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
     except Exception as error:
         # The text of the error may quote a customer's row.
         raise RecipeError(
-            f"recipe '{recipe.name}': its data cannot be read: {failure(error, file=recipe.path)}"
+            f"recipe '{recipe.name}': its data cannot be read: {format_exception(error, file=recipe.path)}"
         ) from error
     if recipe.timeline is None:
         return as_arrow(table, name=recipe.name)
