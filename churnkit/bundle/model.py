@@ -164,7 +164,8 @@ class RetentionModel(DecidingModel):
         -------
         As `predict`, with a column ``reasons``: a list of ``column``, ``reason`` (in the
         schema's words), ``points`` (percentage points of probability) and ``contribution``
-        (log-odds), the strongest first.
+        (log-odds), the strongest first. With all features in the list, the points add up to the
+        churn probability minus `base_probability`.
 
         Raises
         ------

@@ -63,6 +63,10 @@ class ScoringModel:
         self._row_encoders: dict[tuple[Purpose, bool, bool], RowEncoder] = {}
         self._table_encoders: dict[Purpose, TableEncoder] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the compiled encoders, which hold local functions: a copy compiles its own.
+        return type(self), (self.contents, self.manifest)
+
     @property
     def name(self) -> str:
         """The registered name, or the contract's."""
@@ -77,6 +81,17 @@ class ScoringModel:
     def contract(self) -> Contract:
         """The columns, types and rules of a table of customers."""
         return self.contents.contract
+
+    @cached_property
+    def base_probability(self) -> float:
+        """Probability without any feature's contribution, where the points of reasons start.
+
+        For each customer, it plus the points of all features (divided by 100) is the churn
+        probability.
+        """
+        scorer = self.contents.scorer
+        bias = scorer.contributions(np.full((1, self._n_features), np.nan))[0, -1]
+        return float(self.contents.calibration.apply(np.array([bias]))[0])
 
     def encode(
         self, customers: Any, purpose: Purpose = "predict", *, closed: bool = False

@@ -1,4 +1,4 @@
-"""Reasons for a churn probability: SHAP values in the schema's words."""
+"""Reasons of a customer's churn probability, in the schema's words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Reason", "reasons_for"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The contribution of one column to one customer's churn probability.
+    """Contribution of one column to one customer's probability.
 
     Parameters
     ----------
@@ -29,8 +29,9 @@ class Reason:
     text
         Its value in the schema's words: ``"Month-to-month contract"``.
     points
-        Percentage points by which it raises the churn probability: the probability minus the
-        one without the column's contribution.
+        Its part of the difference between the customer's probability and the base probability,
+        in percentage points; positive raises the risk. The points of all columns add up to the
+        difference.
     contribution
         The same in log-odds (exact SHAP value); contributions and the bias sum to the score.
     """
@@ -58,7 +59,13 @@ def reasons_for(
     *,
     top: int,
 ) -> list[list[Reason]]:
-    """Return for each row the columns that change its probability most, the strongest first.
+    """Return the columns with the largest contributions to each row's probability.
+
+    The base probability is that of the bias alone. On the straight line in log-odds from the base
+    to the score, where all contributions grow in proportion, each column's points are its
+    contribution times the mean slope of the probability (Aumann-Shapley values; the rescale rule
+    of DeepLIFT, Shrikumar et al. 2017, arXiv:1704.02685). So the points of all columns add up to
+    the probability minus the base, also where the probability saturates near 0 or 1.
 
     Parameters
     ----------
@@ -71,30 +78,26 @@ def reasons_for(
     calibration
         From log-odds to probability.
     top
-        The most reasons per row; columns that change nothing are left out.
+        Maximum number of reasons per row; columns without a contribution are left out.
 
     Returns
     -------
-    list of list of Reason
-        (n,) reasons per row.
+    For each row its reasons, the strongest first.
     """
-    raw = contributions.sum(axis=1)
-    probability = calibration.apply(raw)
-    values = contributions[:, :-1]
-    strongest = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :top]
-    rows = np.arange(len(values))[:, None]
-    without = calibration.apply((raw[:, None] - values[rows, strongest]).ravel())
-    points = 100.0 * (probability[:, None] - without.reshape(strongest.shape))
+    parts = contributions[:, :-1]
+    slope = calibration.mean_slope(contributions[:, -1], contributions.sum(axis=1))
+    points = 100.0 * parts * slope[:, None]
+    strongest = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :top]
     return [
         [
             Reason(
-                column=columns[column].name,
-                text=columns[column].describe(columns[column].decode(matrix[row, column])),
-                points=float(points[row, rank]),
-                contribution=float(values[row, column]),
+                column=columns[feature].name,
+                text=columns[feature].describe(columns[feature].decode(matrix[row, feature])),
+                points=float(points[row, feature]),
+                contribution=float(parts[row, feature]),
             )
-            for rank, column in enumerate(strongest[row].tolist())
-            if values[row, column] != 0.0
+            for feature in strongest[row].tolist()
+            if parts[row, feature] != 0.0
         ]
-        for row in range(len(values))
+        for row in range(len(parts))
     ]

@@ -35,8 +35,8 @@ class Importance:
     log_odds
         Mean absolute Shapley value.
     points
-        Mean absolute effect on the probability in percentage points: the probability minus the
-        probability without the column's contribution.
+        Mean absolute part of the difference between a customer's probability and the base
+        probability, in percentage points.
     order
         Column indices, the most important first.
     """
@@ -90,12 +90,10 @@ def importance(
     for start in range(0, len(matrix), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
         parts = scorer.contributions(matrix[rows])
-        raw = parts.sum(axis=1)
-        probability = calibration.apply(raw)
-        log_odds += weight[rows] @ np.abs(parts[:, :-1])
-        for column in np.flatnonzero(np.abs(parts[:, :-1]).max(axis=0)):
-            change = np.abs(probability - calibration.apply(raw - parts[:, column]))
-            points[column] += 100.0 * (weight[rows] @ change)
+        absolute = np.abs(parts[:, :-1])
+        slope = calibration.mean_slope(parts[:, -1], parts.sum(axis=1))
+        log_odds += weight[rows] @ absolute
+        points += 100.0 * ((weight[rows] * slope) @ absolute)
     total = weight.sum()
     order = np.argsort(-log_odds, kind="stable")
     return Importance(log_odds / total, points / total, order)

@@ -200,14 +200,13 @@ class TestAnswers:
         sizes = [abs(reason["contribution"]) for reason in answer["reasons"]]
         assert sizes == sorted(sizes, reverse=True)
 
-    def test_points_are_what_the_probability_loses_without_the_column(self, model):
-        row = {"customer_id": "a", "plan": "basic", "tenure": 6, "mrr": 50.0, "may_call": True}
-        (answer,) = model.explain([row], top=1)
-        (reason,) = answer["reasons"]
-        probability = answer["churn_probability"]
-        raw = np.log(probability / (1 - probability))
-        without = sigmoid(raw - reason["contribution"])
-        assert reason["points"] == pytest.approx(100 * (probability - without), abs=1e-9)
+    def test_points_add_up_from_the_base_to_the_probability(self, model, customers):
+        for answer in model.explain(customers, top=9):
+            points = [reason["points"] for reason in answer["reasons"]]
+            expected = 100 * (answer["churn_probability"] - model.base_probability)
+            assert sum(points) == pytest.approx(expected, abs=1e-9)
+            for reason in answer["reasons"]:
+                assert reason["points"] * reason["contribution"] > 0
 
     def test_a_customer_in_two_rows_cannot_be_planned_for(self, model, customers):
         rows = [*customers[:5], customers[2]]

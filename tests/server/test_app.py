@@ -83,7 +83,8 @@ def test_explain_names_the_strongest_reasons_in_the_schema_s_words(ask):
     ]
     first = prediction["reasons"][0]
     assert first["contribution"] == pytest.approx(-0.75)
-    points = 100 * (sigmoid(ANNA_RAW) - sigmoid(ANNA_RAW + 0.75))
+    # Its share of the way from the base log-odds of -1 to the score.
+    points = -0.75 * 100 * (sigmoid(ANNA_RAW) - sigmoid(-1.0)) / (ANNA_RAW + 1.0)
     assert first["points"] == pytest.approx(points, abs=1e-9)
 
 

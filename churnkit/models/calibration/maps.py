@@ -132,6 +132,33 @@ class Calibration:
         probability = (1.0 if logit >= 0 else small) / (1.0 + small)
         return min(max(probability, _FLOOR), 1 - _FLOOR)
 
+    def mean_slope(self, start: ArrayLike, end: ArrayLike) -> NDArray[np.float64]:
+        """Return the mean change of the probability per log-odds on the line from start to end.
+
+        Contributions in log-odds times this slope add up to the change of the probability: their
+        Aumann-Shapley values on that line.
+
+        Parameters
+        ----------
+        start, end : (n,) log-odds
+
+        Returns
+        -------
+        (n,)
+
+        Examples
+        --------
+        >>> slope = Calibration.identity().mean_slope([0.0], [np.log(3.0)])
+        >>> (slope * np.log(3.0)).round(9)
+        array([0.25])
+        """
+        low, high = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
+        # Where start and end coincide, the slope around them.
+        spread = np.where(np.abs(high - low) < 1e-6, 5e-4, 0.0)
+        low, high = low - spread, high + spread
+        slope: NDArray[np.float64] = (self.apply(high) - self.apply(low)) / (high - low)
+        return slope
+
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return JSON-able settings and the arrays that together restore the map."""
         return {"method": self.method}, {
