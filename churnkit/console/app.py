@@ -103,13 +103,7 @@ class ConsoleApp:
             self._cached_report({})
 
     def app(self) -> Starlette:
-        """Create the application.
-
-        Raises
-        ------
-        MissingExtraError
-            If starlette is not installed.
-        """
+        """Create the application; raise `MissingExtraError` if starlette is not installed."""
         try:
             from starlette.applications import Starlette
             from starlette.responses import PlainTextResponse

@@ -12,6 +12,7 @@ from churnkit.bundle.shap_reasons import reasons_for
 from churnkit.decisions.reason_codes import REASONS
 from churnkit.errors import RecipeError
 from churnkit.insights.health.decomposition import explain_health
+from churnkit.report.units import customer_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,17 +93,12 @@ class CustomerList:
     @cached_property
     def value(self) -> NDArray[np.float64] | None:
         """Value of one period by customer, in money; None without a value column."""
-        column = self.model.contract.value
-        names = [encoded.name for encoded in self.model.contract.encoded("recommend")]
-        if column is None or column.name not in names[: self.encoded.matrix.shape[1]]:
-            return None
-        values: NDArray[np.float64] = self.encoded.matrix[:, names.index(column.name)]
-        return values
+        return customer_values(self.model, self.encoded)
 
     @cached_property
     def at_risk(self) -> NDArray[np.float64]:
         """Value of one period times churn probability; without a value, the probability."""
-        value = 1.0 if self.value is None else np.nan_to_num(self.value)
+        value = 1.0 if self.value is None else np.nan_to_num(self.value, posinf=0.0, neginf=0.0)
         at_risk: NDArray[np.float64] = self.probability * value
         return at_risk
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.schema.column import Column
 
-__all__ = ["CustomerBase", "PlannedActions", "best_action"]
+__all__ = ["CustomerBase", "PlannedActions", "planned_in_segment"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +77,15 @@ class CustomerBase:
         return None if self.value is None else self.value * self.probability
 
 
-def best_action(planned: PlannedActions | None, rows: NDArray[np.bool_]) -> tuple[str, float]:
-    """Return the title of the action with the highest total gain among some customers, and it."""
+def planned_in_segment(
+    planned: PlannedActions | None, rows: NDArray[np.bool_]
+) -> tuple[int, str, float]:
+    """Return the customers of a segment with an action, the one with most gain, and its gain."""
     if planned is None:
-        return "", 0.0
+        return 0, "", 0.0
     treated = rows & (planned.action >= 0)
     if not treated.any():
-        return "", 0.0
+        return 0, "", 0.0
     gains = np.bincount(planned.action[treated], planned.gain[treated], len(planned.titles))
     best = int(gains.argmax())
-    return planned.titles[best], float(gains[best])
+    return int(treated.sum()), planned.titles[best], float(gains[best])

@@ -220,18 +220,21 @@ def _split(
     column: Column, values: NDArray[np.float64]
 ) -> list[tuple[NDArray[np.bool_], float, str]]:
     """Return the mask, a typical value and the label of each step of a column."""
-    known = values[~np.isnan(values)]
-    distinct = np.unique(known)
+    present = values[~np.isnan(values)]
+    distinct = np.unique(present)
     if len(distinct) <= _MOST_LEVELS:
         parts = [
-            (values == one, float(one), column.describe(column.decode(one))) for one in distinct
+            (values == level, float(level), column.describe(column.decode(level))) for level in distinct
         ]  # fmt: skip
     elif column.is_category:
-        counts = {one: int((values == one).sum()) for one in distinct.tolist()}
-        common = sorted(counts, key=lambda one: (-counts[one], one))[:_MOST_LEVELS]
-        parts = [(values == one, float(one), column.describe(column.decode(one))) for one in common]
+        counts = {level: int((values == level).sum()) for level in distinct.tolist()}
+        common = sorted(counts, key=lambda level: (-counts[level], level))[:_MOST_LEVELS]
+        parts = [
+            (values == level, float(level), column.describe(column.decode(level)))
+            for level in common
+        ]
     else:
-        parts = _ranges(column, values, known)
+        parts = _ranges(column, values, present)
     missing = np.isnan(values)
     if missing.any():
         parts.append((missing, float("nan"), column.describe(None)))
@@ -239,9 +242,9 @@ def _split(
 
 
 def _ranges(
-    column: Column, values: NDArray[np.float64], known: NDArray[np.float64]
+    column: Column, values: NDArray[np.float64], present: NDArray[np.float64]
 ) -> list[tuple[NDArray[np.bool_], float, str]]:
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, _STEPS + 1), method="lower"))
+    edges = np.unique(np.quantile(present, np.linspace(0, 1, _STEPS + 1), method="lower"))
     parts = []
     for number, (low, high) in enumerate(pairwise(edges.tolist())):
         last = number == len(edges) - 2

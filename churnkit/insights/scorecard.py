@@ -129,8 +129,8 @@ def build_scorecard(
     tested = sum(effect.randomized for effect in effects)
     series = _retention_series(retention) | _survey_series(satisfaction)
     values = {name: [v for _, v in months if v is not None] for name, months in series.items()}
-    defaults = {name: _mean(known[:-1][-_PREVIOUS_MONTHS:]) for name, known in values.items()}
-    current = {name: known[-1] for name, known in values.items() if known}
+    defaults = {name: _mean(numbers[:-1][-_PREVIOUS_MONTHS:]) for name, numbers in values.items()}
+    current = {name: numbers[-1] for name, numbers in values.items() if numbers}
     if auc is not None:
         current["model"], defaults["model"] = auc, rule_auc
     if actions or tested:

@@ -15,6 +15,7 @@ from churnkit.insights.drivers import Drivers, find_drivers
 from churnkit.insights.health.score import Health, measure_health
 from churnkit.insights.segmentation.kmeans import Clusters, assign_segments, find_clusters
 from churnkit.insights.segmentation.segments import Segment, find_groups, value_risk
+from churnkit.report.units import customer_values
 
 if TYPE_CHECKING:
     from datetime import date
@@ -197,6 +198,7 @@ def build_customer_base(
             context = model.decision_context(entities(encoded), as_of=day, journal=journal)
         decisions = model.decide_table(probability, encoded.matrix, budget=budget, context=context)
         planned = _planned(catalogue, decisions, valid)
+    value = customer_values(model, encoded)
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]
     return (
@@ -204,7 +206,9 @@ def build_customer_base(
             columns=model.contract.features,
             matrix=features,
             probability=probability[valid],
-            value=_value(model, encoded, valid),
+            value=None
+            if value is None
+            else np.maximum(np.nan_to_num(value[valid], posinf=0.0, neginf=0.0), 0.0),
             churned=_churned(model, table, valid),
             sample=sample,
             contributions=model.contents.scorer.contributions(
@@ -230,19 +234,6 @@ def _planned(
         decisions.reason_code[valid].astype(np.int64),
         REASONS,
     )
-
-
-def _value(
-    model: RetentionModel, encoded: Any, valid: NDArray[np.bool_]
-) -> NDArray[np.float64] | None:
-    column = model.contract.value
-    if column is None:
-        return None
-    names = [encoded_column.name for encoded_column in model.contract.encoded("recommend")]
-    if column.name not in names[: encoded.matrix.shape[1]]:
-        return None
-    value = encoded.matrix[valid, names.index(column.name)]
-    return np.where(np.isfinite(value), np.maximum(value, 0.0), 0.0)
 
 
 def _churned(

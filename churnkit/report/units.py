@@ -1,4 +1,4 @@
-"""Currency, period and horizons that label a model's risks, values and gains."""
+"""Values of customers, and the currency, period and horizons of a model's amounts."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from churnkit.bundle.model import RetentionModel
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["currency_of", "gain_span", "horizon_days", "value_period"]
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.encoding.encoded import Encoded
+
+__all__ = ["currency_of", "customer_values", "gain_span", "horizon_days", "value_period"]
 
 
 def _value_unit(model: RetentionModel) -> str:
@@ -54,3 +58,13 @@ def horizon_days(model: RetentionModel) -> int | None:
     """Return the days that the churn probability looks ahead; None without a timeline."""
     timeline = model.contents.timeline
     return None if timeline is None else int(getattr(timeline.label, "horizon_days", 0)) or None
+
+
+def customer_values(model: RetentionModel, encoded: Encoded) -> NDArray[np.float64] | None:
+    """Return each customer's value of one period, (n,); None without a value column."""
+    column = model.contract.value
+    names = [encoded_column.name for encoded_column in model.contract.encoded("recommend")]
+    if column is None or column.name not in names[: encoded.matrix.shape[1]]:
+        return None
+    values: NDArray[np.float64] = encoded.matrix[:, names.index(column.name)]
+    return values

@@ -67,7 +67,7 @@ def test_value_and_risk_segments_partition_the_customers(base):
     assert sum(cell.at_risk for cell in cells) == pytest.approx(
         (base.value * base.probability).sum()
     )
-    assert cells[0].name == "Retain first: high value, high risk"
+    assert cells[0].name == "High value, high risk"
 
 
 def test_a_high_churn_pair_is_named_by_its_traits_with_its_best_action(base):

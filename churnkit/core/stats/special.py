@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NORMAL_95", "expit", "softplus", "softplus_scalar", "wilson_interval"]
 
-# The 97.5 % quantile of the standard normal distribution: half the width of a 95 % interval.
+# The 97.5% quantile of the standard normal distribution: half the width of a 95% interval.
 NORMAL_95 = 1.959963984540054
 
 

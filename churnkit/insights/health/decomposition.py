@@ -132,12 +132,12 @@ def explain_health(
     >>> import numpy as np
     >>> def apply(raw):
     ...     return 1.0 / (1.0 + np.exp(-raw))
-    >>> found = explain_health(
+    >>> parts = explain_health(
     ...     [1.0, -0.5, 0.0], [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]], apply, names=["tickets", "use"]
     ... )
-    >>> [(part.name, round(part.points, 1)) for part in found.parts]
+    >>> [(part.name, round(part.points, 1)) for part in parts.parts]
     [('tickets', -18.1), ('use', 12.0)]
-    >>> round(found.start + sum(part.points for part in found.parts) - found.score, 9)
+    >>> round(parts.start + sum(part.points for part in parts.parts) - parts.score, 9)
     0.0
     """
     values = np.asarray(contributions, dtype=np.float64)

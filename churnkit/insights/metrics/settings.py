@@ -65,14 +65,14 @@ class RetentionSettings(Result):
     horizon_days: int = 90
 
     def __post_init__(self) -> None:
-        for name, known in (
+        for name, choices in (
             ("same_month", get_args(_SameMonth)),
             ("paused", get_args(_Paused)),
             ("partial_loss", get_args(_PartialLoss)),
         ):
-            if getattr(self, name) not in known:
+            if getattr(self, name) not in choices:
                 raise RecipeError(
-                    f"{name} must be {' or '.join(map(repr, known))}, got {getattr(self, name)!r}"
+                    f"{name} must be {' or '.join(map(repr, choices))}, got {getattr(self, name)!r}"
                 )
         if not 0.0 < self.margin <= 1.0:
             raise RecipeError(f"margin must be above 0 and at most 1, got {self.margin}")

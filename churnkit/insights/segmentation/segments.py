@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.core.stats.special import NORMAL_95
-from churnkit.insights.customer_base import best_action
+from churnkit.insights.customer_base import planned_in_segment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +43,10 @@ class Segment:
         Total value of one period, in money; None without a value column.
     at_risk
         Sum of value times churn probability.
+    treated
+        Number of customers with a planned action.
     action, gain
-        Action with the highest expected gain among them, and that gain; empty and 0 if none.
+        Planned action with the highest total gain among them, and that gain; empty and 0 if none.
     rows
         Mask of the customers, (n,); not part of `to_dict`.
     """
@@ -56,6 +58,7 @@ class Segment:
     observed: float | None
     value: float | None
     at_risk: float | None
+    treated: int
     action: str
     gain: float
     rows: NDArray[np.bool_] = field(repr=False, compare=False)
@@ -68,7 +71,7 @@ class Segment:
 def summarize_segment(base: CustomerBase, name: str, rows: NDArray[np.bool_]) -> Segment:
     """Compute the totals of some customers."""
     count = int(rows.sum())
-    action, gain = best_action(base.planned, rows)
+    treated, action, gain = planned_in_segment(base.planned, rows)
     at_risk = base.at_risk
     return Segment(
         name,
@@ -78,6 +81,7 @@ def summarize_segment(base: CustomerBase, name: str, rows: NDArray[np.bool_]) ->
         None if base.churned is None or not count else float(base.churned[rows].mean()),
         None if base.value is None else float(base.value[rows].sum()),
         None if at_risk is None else float(at_risk[rows].sum()),
+        treated,
         action,
         gain,
         rows,
@@ -86,17 +90,6 @@ def summarize_segment(base: CustomerBase, name: str, rows: NDArray[np.bool_]) ->
 
 _RISKS = ("high risk", "medium risk", "low risk")
 _VALUES = ("high value", "medium value", "low value")
-_ADVICE = {
-    ("high value", "high risk"): "Retain first",
-    ("high value", "medium risk"): "Nurture",
-    ("high value", "low risk"): "Keep and grow",
-    ("medium value", "high risk"): "Retain if profitable",
-    ("medium value", "medium risk"): "Monitor",
-    ("medium value", "low risk"): "Grow",
-    ("low value", "high risk"): "Low-cost action only",
-    ("low value", "medium risk"): "Monitor only",
-    ("low value", "low risk"): "Leave alone",
-}
 
 
 def value_risk(base: CustomerBase) -> tuple[Segment, ...]:
@@ -124,7 +117,7 @@ def value_risk(base: CustomerBase) -> tuple[Segment, ...]:
     segments = []
     for v, value in enumerate(_VALUES):
         for r, level in enumerate(_RISKS):
-            name = f"{_ADVICE[value, level]}: {value}, {level}"
+            name = f"{value}, {level}".capitalize()
             segments.append(summarize_segment(base, name, (third == v) & (risk == r)))
     return tuple(segments)
 
@@ -133,8 +126,8 @@ def find_groups(base: CustomerBase, *, top: int = 5) -> tuple[Segment, ...]:
     """Find pairs of traits with more churn than either trait alone explains.
 
     Traits are values of categorical and boolean features. A pair is kept if its churn rate is at
-    least 1.3 times the overall rate and the interaction of the two traits in the log-odds, ``logit(both) - logit(first only) -
-    logit(second only) + logit(neither)``, is significant at the 5% level after a Bonferroni
+    least 1.3 times the overall rate and the interaction of the two traits in the log-odds,
+    ``logit(both) - logit(first only) - logit(second only) + logit(neither)``, is significant at the 5% level after a Bonferroni
     correction for the number of pairs. Of pairs with nearly the same customers the stronger stays.
 
     Parameters
@@ -153,7 +146,7 @@ def find_groups(base: CustomerBase, *, top: int = 5) -> tuple[Segment, ...]:
     overall = float(outcome.mean()) if len(base) else 0.0
     traits = list(_traits(base))
     pairs = [
-        (one, two) for one, two in combinations(traits, 2) if one[0] != two[0]
+        (first, second) for first, second in combinations(traits, 2) if first[0] != second[0]
     ]  # fmt: skip
     limit = _critical_value(len(pairs))
     scored = []
@@ -199,8 +192,8 @@ def _interaction(
     return total / float(np.sqrt(variance))
 
 
-def _overlap(one: NDArray[np.bool_], two: NDArray[np.bool_]) -> float:
-    return float((one & two).sum()) / float(min(one.sum(), two.sum()))
+def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    return float((first & second).sum()) / float(min(first.sum(), second.sum()))
 
 
 def _critical_value(pairs: int) -> float:

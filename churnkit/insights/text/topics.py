@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +12,14 @@ from churnkit.errors import DataError
 from churnkit.insights.figure import results_to_frame
 from churnkit.insights.text.redaction import Masker
 from churnkit.insights.text.sentiment import Sentiment
-from churnkit.insights.text.tokenize import COMMON, stem, tokens
+from churnkit.insights.text.theme_models import (
+    FEWEST_TEXTS,
+    cluster_texts,
+    factorize_texts,
+    main_theme,
+    weigh_terms,
+)
+from churnkit.insights.text.tokenize import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,15 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Theme", "Themes", "find_themes"]
 
-_FEWEST_TEXTS = 60
-_MOST_FITTED = 8_000
-_MOST_TERMS = 2_000
-_NUMBERS = (4, 6, 8, 10)
 _TOP = 8
 _EXAMPLES = 3
-_FEWEST_TOGETHER = 3
-_LEAST_TIE = 0.1
-_LEAST_PART = 0.1
 _LONGEST = 160
 
 
@@ -161,18 +159,18 @@ def find_themes(
     Lee and Seung (1999), Nature 401, 788-791 (NMF). Bouma (2009), GSCL 31-40 (NPMI).
     """
     used = np.array([len(tokens(text)) > 1 for text in texts])
-    if used.sum() < _FEWEST_TEXTS:
+    if used.sum() < FEWEST_TEXTS:
         raise DataError(
             "the texts",
-            [f"themes require at least {_FEWEST_TEXTS} texts with words, got {used.sum()}"],
+            [f"themes require at least {FEWEST_TEXTS} texts with words, got {used.sum()}"],
         )
-    vocabulary, fitted, matrix = _weighted(texts, used, seed)
+    vocabulary, fitted, matrix = weigh_terms(texts, used, seed)
     weights, terms = (
-        _grouped(embed, texts, matrix, number, seed)
+        cluster_texts(embed, texts, matrix, number, seed)
         if embed
-        else _factored(fitted, matrix, number, seed)
+        else factorize_texts(fitted, matrix, number, seed)
     )
-    main = _main(weights)
+    main = main_theme(weights)
     sentiment, source = _sentiment(texts, positive, churned, seed)
     masker = Masker(texts)
     themes = [
@@ -193,192 +191,17 @@ def find_themes(
     )
 
 
-def _weighted(
-    texts: Sequence[str], used: NDArray[np.bool_], seed: int
-) -> tuple[list[str], Any, Any]:
-    """Return the vocabulary and the TF-IDF matrices of the distinct texts and of all texts."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.preprocessing import normalize
-
-    distinct = sorted({text for text, is_used in zip(texts, used.tolist(), strict=True) if is_used})
-    if len(distinct) > _MOST_FITTED:
-        rng = np.random.default_rng(seed)
-        chosen = np.sort(rng.choice(len(distinct), _MOST_FITTED, replace=False))
-        distinct = [distinct[at] for at in chosen.tolist()]
-    vectorizer = TfidfVectorizer(
-        tokenizer=_theme_terms,
-        token_pattern=None,
-        lowercase=False,
-        min_df=3 if len(distinct) >= _FEWEST_TEXTS else 1,
-        max_df=0.5,
-        max_features=_MOST_TERMS,
-        sublinear_tf=True,
-    )
-    try:
-        fitted = vectorizer.fit_transform(distinct)
-    except ValueError:  # what scikit-learn says of texts that share no word
-        raise DataError("the texts", ["no word occurs in enough texts to form a theme"]) from None
-    kept = np.flatnonzero(_associated(fitted))
-    if len(kept) < max(_NUMBERS):
-        kept = np.arange(fitted.shape[1])
-    words = _as_written(distinct)
-    terms = vectorizer.get_feature_names_out()[kept].tolist()
-    every = vectorizer.transform(texts)
-    return (
-        [words[one] for one in terms],
-        normalize(fitted[:, kept]),
-        normalize(every[:, kept]),
-    )
-
-
-def _associated(matrix: Any) -> NDArray[np.bool_]:
-    """Return which terms are associated with another one; polite phrases are not."""
-    counts, rows = _cooccurrence(matrix)
-    both = counts.toarray()
-    alone = np.diag(both).copy()
-    np.fill_diagonal(both, 0.0)
-    seen = both >= _FEWEST_TOGETHER
-    joint = np.where(seen, both, 1.0)
-    mutual = np.log(joint * rows / np.outer(alone, alone)) / -np.log(
-        np.minimum(joint / rows, 0.999)
-    )
-    associated: NDArray[np.bool_] = np.where(seen, mutual, -1.0).max(axis=1) >= _LEAST_TIE
-    return associated
-
-
-def _theme_terms(text: str) -> list[str]:
-    return [stem(word) for word in tokens(text) if word not in COMMON]
-
-
-def _as_written(texts: Sequence[str]) -> dict[str, str]:
-    """Map each stem to its most frequent word."""
-    counts: dict[str, Counter[str]] = {}
-    for text in texts:
-        for word in tokens(text):
-            counts.setdefault(stem(word), Counter())[word] += 1
-    return {
-        one: min(words, key=lambda word: (-words[word], word)) for one, words in counts.items()
-    }  # fmt: skip
-
-
-def _factored(
-    fitted: Any, matrix: Any, number: int | None, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Factorize by NMF; the number of parts maximizes coherence plus coverage."""
-    counts = _cooccurrence(fitted)
-    candidates = []
-    most = min(fitted.shape)
-    for parts in sorted({min(parts, most) for parts in ((number,) if number else _NUMBERS)}):
-        model = _nmf(parts, seed)
-        weights = _projected(model.fit_transform(fitted), model)
-        coherence = np.mean([_coherence(row, counts) for row in model.components_])
-        candidates.append((float(coherence) + float((_main(weights) >= 0).mean()), model))
-    best = max(candidates, key=lambda pair: pair[0])[1]
-    return _projected(best.transform(matrix), best), best.components_
-
-
-def _projected(weights: NDArray[np.float64], model: Any) -> NDArray[np.float64]:
-    """Scale weights to the norm of each part in a text of norm one."""
-    scaled: NDArray[np.float64] = weights * np.linalg.norm(model.components_, axis=1)
-    return scaled
-
-
-def _main(weights: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return each text's strongest part, -1 if none is strong enough."""
-    return np.where(weights.max(axis=1) >= _LEAST_PART, weights.argmax(axis=1), -1)
-
-
-def _nmf(parts: int, seed: int) -> Any:
-    from sklearn.decomposition import NMF
-
-    return NMF(parts, init="nndsvda", random_state=seed, max_iter=400, tol=1e-3)
-
-
-def _grouped(
-    embed: Callable[[Sequence[str]], NDArray[np.float64]],
-    texts: Sequence[str],
-    matrix: Any,
-    number: int | None,
-    seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cluster texts by the direction of their vectors; zero vectors belong to no cluster."""
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
-
-    vectors = np.asarray(embed(texts), dtype=np.float64)
-    if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
-        raise DataError("embed", ["must return one vector of finite numbers per text"])
-    length = np.linalg.norm(vectors, axis=1)
-    nonzero = np.flatnonzero(length > 0)
-    unit = vectors[nonzero] / length[nonzero, None]
-    distinct = np.unique(unit, axis=0)
-    if len(distinct) < 2:
-        raise DataError("embed", ["must return at least two different vectors"])
-    if len(distinct) > _MOST_FITTED:
-        chosen = np.random.default_rng(seed).choice(len(distinct), _MOST_FITTED, replace=False)
-        distinct = distinct[np.sort(chosen)]
-    candidates = []
-    most = len(distinct)
-    for parts in sorted({min(parts, most) for parts in ((number,) if number else _NUMBERS)}):
-        groups = KMeans(max(parts, 2), n_init=4, random_state=seed).fit(distinct)
-        silhouette = 0.0  # undefined if each vector is its own cluster
-        if parts < most:
-            rng = np.random.RandomState(seed)
-            silhouette = silhouette_score(
-                distinct, groups.labels_, sample_size=min(2_000, most), random_state=rng
-            )
-        candidates.append((float(silhouette), groups))
-    best = max(candidates, key=lambda pair: pair[0])[1]
-    middle = best.cluster_centers_
-    middle = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
-    weights = np.zeros((len(texts), len(middle)))
-    weights[nonzero] = np.maximum(unit @ middle.T, 0.0)
-    main = _main(weights)
-    mean = np.asarray(matrix.mean(axis=0)).ravel()
-    terms = np.stack(
-        [
-            np.asarray(matrix[main == group].mean(axis=0)).ravel() - mean
-            if (main == group).any()
-            else -mean
-            for group in range(len(middle))
-        ]
-    )
-    return weights, terms
-
-
-def _cooccurrence(matrix: Any) -> Any:
-    """Return the number of texts with both of two terms, and the number of texts."""
-    present = (matrix > 0).astype(np.float64)
-    return (present.T @ present).tocsr(), present.shape[0]
-
-
-def _coherence(weights: NDArray[np.float64], cooccurrence: Any) -> float:
-    """Return the mean normalized pointwise mutual information (NPMI) of the strongest terms."""
-    counts, rows = cooccurrence
-    top = np.argsort(-weights, kind="stable")[:_TOP]
-    scores = []
-    for first, second in combinations(top.tolist(), 2):
-        both, a, b = counts[first, second], counts[first, first], counts[second, second]
-        if not both:
-            scores.append(-1.0)
-        elif both == rows:
-            scores.append(1.0)
-        else:
-            scores.append(float(np.log(both * rows / (a * b)) / -np.log(both / rows)))
-    return float(np.mean(scores))
-
-
 def _sentiment(
     texts: Sequence[str], positive: ArrayLike | None, churned: ArrayLike | None, seed: int
 ) -> tuple[NDArray[np.float64] | None, str]:
     stayed = None if churned is None else 1.0 - np.asarray(churned, dtype=np.float64)
-    for given, source in (
+    for outcome, source in (
         (positive, "learned from ratings"),
         (stayed, "learned from later churn, since there are no ratings"),
     ):
-        if given is None:
+        if outcome is None:
             continue
-        labels = np.asarray(given, dtype=np.float64)
+        labels = np.asarray(outcome, dtype=np.float64)
         rated = np.flatnonzero(np.isfinite(labels))
         try:
             model = Sentiment.fit(

@@ -148,14 +148,14 @@ def drivers(data: ReportData) -> Section:
     blocks: list[Block] = []
     lead = ""
     if data.scored is not None and data.scored.drivers.drivers:
-        found = data.scored.drivers
+        ranked = data.scored.drivers
         lead = (
-            f"Strongest drivers: {', '.join(d.title for d in found.drivers[:3])}. {found.caution}"
+            f"Strongest drivers: {', '.join(d.title for d in ranked.drivers[:3])}. {ranked.caution}"
         )
-        blocks.append(_importance(found))
-        blocks += [_dependence(driver) for driver in found.drivers[:_DETAILED] if driver.steps]
-        if any(top for _, top in found.segments):
-            blocks.append(_by_segment(found))
+        blocks.append(_importance(ranked))
+        blocks += [_dependence(driver) for driver in ranked.drivers[:_DETAILED] if driver.steps]
+        if any(top for _, top in ranked.segments):
+            blocks.append(_by_segment(ranked))
     if data.effects:
         blocks.append(Text(tuple(map(_effect_sentence, data.effects))))
     if data.topics:
@@ -177,7 +177,7 @@ def _effect_sentence(effect: MeasuredEffect) -> str:
     return f"{source}: {effect.action} changes the churn rate by {change} points; {effect.verdict}."
 
 
-def _importance(found: Drivers) -> Chart:
+def _importance(ranked: Drivers) -> Chart:
     return Chart(
         "drivers",
         "Top churn drivers",
@@ -188,9 +188,9 @@ def _importance(found: Drivers) -> Chart:
         ),
         tuple(
             (driver.title, driver.share, driver.highest.says if driver.highest else "")
-            for driver in found.drivers[:_MOST_DRIVERS]
+            for driver in ranked.drivers[:_MOST_DRIVERS]
         ),
-        f"{found.formula[:1].upper()}{found.formula[1:]}.",
+        f"{ranked.formula[:1].upper()}{ranked.formula[1:]}.",
         chart_type="bars",
     )
 
@@ -237,9 +237,9 @@ def _within_sentence(sentence: str, title: str) -> str:
     return value if value[:2].isupper() else value[:1].lower() + value[1:]
 
 
-def _by_segment(found: Drivers) -> Table:
+def _by_segment(ranked: Drivers) -> Table:
     rows = []
-    for name, top in found.segments:
+    for name, top in ranked.segments:
         if top:
             cells = [f"{title} ({format_percent(share, 1)})" for title, share in top]
             rows.append((name, *cells, *([None] * (3 - len(cells)))))
