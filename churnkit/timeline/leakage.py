@@ -258,11 +258,9 @@ def _check_column(
         return [("CK103", f"{distinct:,} values for {customers:,} customers")]
     if text:
         leaks += _find_churn_only_categories(column, churned)
-    score = _score(column, churned, text=text)
-    if score is not None:
-        auc = _auc(score, churned)
-        if max(auc, 1.0 - auc) >= max_auc:
-            leaks.append(("CK101", f"AUC {max(auc, 1.0 - auc):.3f} alone"))
+    auc = _feature_auc(column, churned, text=text)
+    if auc is not None and max(auc, 1.0 - auc) >= max_auc and _is_significant(auc, churned):
+        leaks.append(("CK101", f"AUC {max(auc, 1.0 - auc):.3f} alone"))
     return leaks
 
 
@@ -307,26 +305,54 @@ def _count_categories(
     return codes, np.bincount(codes), churn_counts
 
 
-def _score(
+def _feature_auc(
     column: pa.ChunkedArray, churned: NDArray[np.bool_], *, text: bool
-) -> NDArray[np.float64] | None:
-    """Return a score per row from this column alone; None if its type has no order."""
+) -> float | None:
+    """Return the AUC of this column alone; None if its type has no order."""
     if text:
-        codes, counts, churn_counts = _count_categories(column, churned)
-        # Leave-one-out: with its own label included, every rare category would predict.
-        others = churn_counts[codes] - churned
-        rates: NDArray[np.float64] = (others + churned.mean()) / counts[codes]
-        return rates
+        return _category_auc(column, churned)
     if not _is_number(column.type):
         return None
     values = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
     missing = np.isnan(values)
     if not missing.any():
-        return values
+        return _auc(values, churned)
     # Missing is a separate value, ranked first or last by its churn rate.
     low = churned[missing].mean() < churned[~missing].mean() if (~missing).any() else True
     ascending = not (~missing).any() or _auc(values[~missing], churned[~missing]) >= 0.5
-    return np.where(missing, -np.inf if low == ascending else np.inf, values)
+    return _auc(np.where(missing, -np.inf if low == ascending else np.inf, values), churned)
+
+
+def _category_auc(column: pa.ChunkedArray, churned: NDArray[np.bool_]) -> float:
+    """Return the AUC of churn rates per category, estimated on one half and tested on the other.
+
+    Leave-one-out rates would rank churned customers of a large category below the others, and so
+    separate them perfectly in a column without any information.
+    """
+    codes, counts, _ = _count_categories(column, churned)
+    half = np.zeros(len(codes), dtype=np.intp)
+    shuffled = np.random.default_rng(0).permutation(len(codes))
+    for label in (True, False):
+        rows = shuffled[churned[shuffled] == label]
+        half[rows] = np.arange(len(rows)) % 2
+    aucs = []
+    for tested in (0, 1):
+        training = half != tested
+        rows_per_category = np.bincount(codes[training], minlength=len(counts))
+        churned_rows = np.bincount(codes[training], churned[training], minlength=len(counts))
+        rates = (churned_rows + churned.mean()) / (rows_per_category + 1.0)
+        aucs.append(_auc(rates[codes[~training]], churned[~training]))
+    return sum(aucs) / 2.0
+
+
+def _is_significant(auc: float, churned: NDArray[np.bool_]) -> bool:
+    """Return True if an AUC is more than four standard errors from 0.5.
+
+    The standard error is that of the Mann-Whitney statistic without any association.
+    """
+    positives = int(churned.sum())
+    pairs = positives * (len(churned) - positives)
+    return pairs > 0 and abs(auc - 0.5) > 4.0 * np.sqrt((len(churned) + 1) / (12.0 * pairs))
 
 
 def _is_number(kind: pa.DataType) -> bool:

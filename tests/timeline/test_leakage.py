@@ -77,6 +77,47 @@ def test_noise_is_no_leak(honest):
     assert not codes(table)
 
 
+def noise_table(seed):
+    """Columns that are drawn without a look at the label; dominant categories among them."""
+    rng = np.random.default_rng(seed)
+    rows, rate = int(rng.choice([200, 400, 1000, 3000])), rng.choice([0.02, 0.05, 0.2, 0.5])
+    numbers = rng.random(rows)
+    columns = {
+        f"dominant_{share}": np.where(
+            rng.random(rows) < share, "main", rng.choice(["a", "b"], rows)
+        )
+        for share in (0.9, 0.98, 0.995)
+    }
+    return pa.table(
+        columns
+        | {
+            "constant": np.array(["k"] * rows),
+            "two": np.where(rng.random(rows) < 0.5, "x", "y"),
+            "rare": np.array([f"k{number}" for number in rng.integers(0, rows // 4, rows)]),
+            "number": numbers,
+            "mostly_missing": np.where(rng.random(rows) < 0.98, np.nan, numbers),
+            "mostly_zero": np.where(rng.random(rows) < 0.98, 0.0, numbers),
+            "customer_id": np.array([f"c{number}" for number in range(rows)]),
+            "churned": rng.random(rows) < rate,
+        }
+    )
+
+
+def test_of_a_hundred_tables_of_noise_at_most_one_has_a_finding():
+    assert sum(bool(codes(noise_table(seed))) for seed in range(100)) <= 1
+
+
+@pytest.mark.parametrize("share", [0.6, 0.9, 0.98])
+def test_a_leak_in_a_dominant_category_is_found(share):
+    rng = np.random.default_rng(3)
+    churned = rng.random(3000) > share
+    reason = np.where(churned, rng.choice(["price", "service"], 3000), "none")
+    table = pa.table(
+        {"customer_id": np.arange(3000).astype(str), "churned": churned, "reason": reason}
+    )
+    assert ("CK101", "reason") in codes(table)
+
+
 def test_a_waiver_names_code_and_column(honest):
     table = with_column(honest.drop_columns("email"), "refund", planted(honest)["refund"][1])
     with pytest.raises(LeakageError, match="CK101 'refund'") as caught:

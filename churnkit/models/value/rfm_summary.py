@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PurchaseDays", "PurchaseSummary", "read_purchase_days", "summarize"]
 
+_DAY_MICROSECONDS = 86_400_000_000
+
 
 @dataclass(frozen=True)
 class PurchaseSummary:
@@ -250,28 +252,25 @@ def day_number(day: date | str) -> int:
 
 
 def _days(column: Any, name: str) -> NDArray[np.int64]:
+    """Return the UTC days of dates, timestamps or their ISO 8601 texts."""
     import pyarrow as pa
 
-    kind = column.type
-    if not (
-        pa.types.is_temporal(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    ):
-        raise ModelDataError(
-            f"column '{name}' must hold dates, timestamps or strings such as 2026-01-31, got {kind}"
+    from churnkit.contracts.parsing.arrow_columns import distinct_values, is_temporal, one_array
+    from churnkit.contracts.parsing.scalars import read_date
+
+    array = one_array(column)
+    if is_temporal(array.type):
+        microseconds = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        times: NDArray[np.float64] = np.asarray(microseconds)
+    else:
+        values, index = distinct_values(array)
+        times = np.array([read_date(value) for value in values], dtype=np.float64)[index]
+        check_rows(
+            np.isnan(times),
+            f"column '{name}' has values in {{}} rows that are not dates: write them as 2026-01-31 "
+            "or 2026-01-31T08:00:00Z",
         )
-    try:
-        if pa.types.is_date(kind):
-            dates = column.cast(pa.date32())
-        else:
-            # A timestamp with a time zone counts on its day in UTC.
-            zone = "UTC" if getattr(kind, "tz", None) is not None else None
-            times = column.cast(pa.timestamp("us", zone))
-            dates = times.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise ModelDataError(
-            f"column '{name}' has strings that are not dates: write them as 2026-01-31"
-        ) from error
-    return np.asarray(dates.to_numpy()).astype("datetime64[D]").astype(np.int64)
+    return np.floor_divide(times, _DAY_MICROSECONDS).astype(np.int64)
 
 
 def _amounts(column: Any, name: str) -> NDArray[np.float64]:

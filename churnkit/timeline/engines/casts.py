@@ -14,9 +14,33 @@ if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
     from churnkit.timeline.timeline import Timeline
 
-__all__ = ["Cast", "RowChecks", "cast_columns", "check_entity_types", "find_source"]
+__all__ = [
+    "HAS_OFFSET",
+    "IS_TIME",
+    "TIME_REMEDY",
+    "UTC_NAME",
+    "Cast",
+    "RowChecks",
+    "cast_columns",
+    "check_entity_types",
+    "find_source",
+]
 
 _DESCRIPTIONS = {"entity": "text or integers", "datetime": "dates or times"}
+
+
+# Regular expressions without backslashes, which the string literals of some dialects unescape. Names
+# of zones other than UTC are not supported: engines read or ignore them differently.
+_OFFSET = "(?:[Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|[+-][0-9]{2}(?::?[0-9]{2})?)"
+_DATE = "[0-9]{1,6}[-/][0-9]{1,2}[-/][0-9]{1,2}"
+_CLOCK = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?"
+IS_TIME = f"^{_DATE}(?:[Tt ]{_CLOCK} ?{_OFFSET}?)?$"
+HAS_OFFSET = f":[0-9.:]+ ?{_OFFSET}$"
+UTC_NAME = " ?([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt])$"
+TIME_REMEDY = (
+    "has texts that are not ISO 8601 times ({count} of {rows} rows): write every time as YYYY-MM-DD "
+    "or YYYY-MM-DD HH:MM:SS, in the time zone of the table or with an offset such as +01:00 or Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,13 @@ class Cast:
 
     value: str
     faults: tuple[tuple[str, str], ...] = ()
+
+    def with_calendar_years(self) -> Cast:
+        """Return the cast of a timestamp with a check of its year."""
+        remedy = "has {count} times outside the years 1 to 9999: correct them"
+        return Cast(
+            self.value, (*self.faults, (f"year({self.value}) NOT BETWEEN 1 AND 9999", remedy))
+        )
 
 
 def find_source(table: Table, tables: Mapping[str, Any]) -> Any:

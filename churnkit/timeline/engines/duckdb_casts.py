@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from churnkit.timeline.engines.casts import Cast
+from churnkit.timeline.engines.casts import HAS_OFFSET, IS_TIME, TIME_REMEDY, UTC_NAME, Cast
 
 __all__ = ["cast_column", "quote"]
 
-_OFFSET = r"[0-9]:[0-9]{2}[^+-]*(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _INTEGERS = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
     "HUGEINT", "UHUGEINT",
@@ -55,17 +54,13 @@ def _cast_time(name: str, kind: str, zone: str) -> Cast | None:
     if not _is_text(kind):
         return None
     text = _trimmed(name)
-    value = f"make_timestamp(epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)))"
+    numeric = f"regexp_replace({text}, '{UTC_NAME}', '+00')"
+    value = f"make_timestamp(epoch_us(TRY_CAST({numeric} AS TIMESTAMPTZ)))"
     if zone != "UTC":
         local = _to_utc(f"TRY_CAST({text} AS TIMESTAMP)", zone)
-        pattern = quote(_OFFSET, "'")
-        value = f"CASE WHEN regexp_matches({text}, {pattern}) THEN {value} ELSE {local} END"
-    return _try(
-        value,
-        text,
-        "has texts that are not ISO 8601 times ({count} of {rows} rows): write "
-        "every time as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS",
-    )
+        value = f"CASE WHEN regexp_matches({text}, '{HAS_OFFSET}') THEN {value} ELSE {local} END"
+    value = f"CASE WHEN regexp_matches({text}, '{IS_TIME}') THEN {value} END"
+    return _try(value, text, TIME_REMEDY)
 
 
 def _to_utc(timestamp: str, zone: str) -> str:
@@ -116,7 +111,8 @@ def cast_column(
     'CAST("amount" AS DOUBLE)'
     """
     if declared == "datetime":
-        return _cast_time(name, kind, zone)
+        cast = _cast_time(name, kind, zone)
+        return None if cast is None else cast.with_calendar_years()
     if declared == "entity":
         return _cast_entity(name, kind, trim=trim)
     if _is_null_type(kind):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from churnkit.timeline.engines.casts import Cast
+from churnkit.timeline.engines.casts import HAS_OFFSET, IS_TIME, TIME_REMEDY, UTC_NAME, Cast
 
 __all__ = ["cast_column", "quote"]
 
@@ -18,10 +18,8 @@ _REMEDIES = {
     "integer": "has {count} texts that are not numbers: correct them, or leave them blank",
     "number": "has {count} texts that are not numbers: correct them, or leave them blank",
     "boolean": "has {count} texts that are neither true nor false: use true or false",
-    "datetime": "has texts that are not ISO 8601 times ({count} of {rows} rows): write every time "
-    "as YYYY-MM-DD or YYYY-MM-DD HH:MM:SS",
+    "datetime": TIME_REMEDY,
 }
-_OFFSET = "[0-9]:[0-9]{2}[^+-]*(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 
 
 def quote(name: str) -> str:
@@ -46,7 +44,8 @@ def cast_column(name: str, kind: str, declared: str, zone: str) -> Cast | None:
     if kind == "void":
         return Cast(f"CAST({name} AS {_SQL_TYPES.get(declared, 'STRING')})")
     if declared == "datetime":
-        return _cast_time(name, kind, zone)
+        cast = _cast_time(name, kind, zone)
+        return None if cast is None else cast.with_calendar_years()
     text = f"nullif(trim({name}), '')"
     if declared in {"entity", "string"}:
         sql_type = "BIGINT" if declared == "entity" else "STRING"
@@ -93,10 +92,9 @@ def _cast_time(name: str, kind: str, zone: str) -> Cast | None:
     if kind != "string":
         return None
     text = f"nullif(trim({name}), '')"
-    value = f"try_cast({text} AS TIMESTAMP)"
-    cast = _try(value, text, "datetime")
-    if zone == "UTC":
-        return cast
-    has_offset = f"{text} RLIKE '{_OFFSET}'"
-    local = f"to_utc_timestamp({value}, '{zone}')"
-    return Cast(f"CASE WHEN {has_offset} THEN {value} ELSE {local} END", cast.faults)
+    numeric = f"regexp_replace({text}, '{UTC_NAME}', '+00:00')"
+    value = f"try_cast({numeric} AS TIMESTAMP)"
+    if zone != "UTC":
+        local = f"to_utc_timestamp({value}, '{zone}')"
+        value = f"CASE WHEN {text} RLIKE '{HAS_OFFSET}' THEN {value} ELSE {local} END"
+    return _try(f"CASE WHEN {text} RLIKE '{IS_TIME}' THEN {value} END", text, "datetime")

@@ -111,8 +111,8 @@ def test_a_summary_is_what_counting_by_hand_gives(rows):
     [
         ({}, {"customer": "client"}, "no column 'client'"),
         ({"date": ["2026-01-01"] * 6 + [None]}, {}, "column 'date' is missing in 1 rows"),
-        ({"date": ["soon"] * 7}, {}, "column 'date' has strings that are not dates"),
-        ({"date": [3] * 7}, {}, "column 'date' must hold dates"),
+        ({"date": ["soon"] * 7}, {}, "column 'date' has values in 7 rows that are not dates"),
+        ({"date": [3] * 7}, {}, "column 'date' has values in 7 rows that are not dates"),
         ({"spent": ["x"] * 7}, {"value": "spent"}, "column 'spent' must be numeric"),
         ({"spent": [np.inf] * 7}, {"value": "spent"}, "column 'spent' is missing or infinite"),
         ({}, {"as_of": "2025-01-01"}, "no purchase before as_of"),
@@ -214,3 +214,25 @@ def test_rolling_forecasts_use_nothing_of_the_days_they_forecast():
 def test_a_horizon_beyond_the_observation_is_refused():
     with pytest.raises(ModelDataError, match="exceed the observation"):
         rolling_holdout(drawn_log(50), {}, as_of=["2026-01-01"], horizon_days=90)
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        lambda days: [f"{day}T10:00:00Z" for day in days],
+        lambda days: [f"{day} 10:00:00+02:00" for day in days],
+        lambda days: [f"{day}T10:00:00.123456789Z" for day in days],
+        pd.Categorical,
+        lambda days: pd.DatetimeIndex(days).as_unit("ns") + pd.Timedelta(7, "ns"),
+        lambda days: pd.DatetimeIndex(days).tz_localize("Europe/Berlin") + pd.Timedelta("5h"),
+    ],
+)
+def test_dates_are_read_in_every_form(dates):
+    days = ["2026-01-01", "2026-01-15", "2026-01-15", "2026-01-08"]
+    customers = pd.Categorical(["a", "a", "b", "b"])
+    expected = summarize(
+        pd.DataFrame({"customer_id": list(customers), "date": days}), as_of="2026-01-30"
+    )
+    table = pd.DataFrame({"customer_id": customers, "date": dates(days)})
+    found = summarize(table, as_of="2026-01-30")
+    pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())

@@ -54,7 +54,7 @@ def test_spark_refuses_what_duckdb_refuses(spark, plan, raw, views):
                     features={"rows": Count("events")})  # fmt: skip
     cases = [
         ({**views, "events": texts}, ["events", "'at'", "1 of 2 rows"]),
-        ({"contracts": "company_contracts"}, ["events", "not there"]),
+        ({"contracts": "company_contracts"}, ["events", "is missing"]),
         ({**views, "events": "company_evnts"}, ["events", "no view"]),
         ({**views, "events": texts.withColumnRenamed("at", "moment")}, ["'at'", "is missing"]),
     ]
