@@ -198,14 +198,14 @@ def _outputs(project: Project, files: Sequence[str | Path]) -> Iterator[Output]:
 
 
 def _in_journal(journal: Journal, ids: set[str], at: datetime, *, dry_run: bool) -> int:
-    models = 0
+    count = 0
     for customer in sorted(ids):
         if dry_run:
-            models += len(journal.decisions(customers=[customer]))
-            models += len(journal.outcomes(customers=[customer]))
+            count += len(journal.decisions(customers=[customer]))
+            count += len(journal.outcomes(customers=[customer]))
         else:
-            models += journal.erase(customer, at=at)
-    return models
+            count += journal.erase(customer, at=at)
+    return count
 
 
 def _discard_unfinished(output: Path, *, dry_run: bool) -> bool:

@@ -130,13 +130,13 @@ def _count_rows(read: Any, entity: str) -> dict[str, int]:
     from pyspark.sql import functions as sql  # type: ignore[import-not-found,unused-ignore]
 
     name = f"`{entity}`"
-    row = read.agg(
+    totals = read.agg(
         sql.count(sql.lit(1)).alias("rows"),
         sql.count(name).alias("ids"),
         sql.count_distinct(name).alias("distinct"),
         sql.count("problem").alias("invalid"),
     )
-    counts: dict[str, int] = row.first().asDict()
+    counts: dict[str, int] = totals.first().asDict()
     return counts
 
 

@@ -205,7 +205,7 @@ def test_a_model_that_ranks_nothing_is_refused(journal, tmp_path, shop_model):
 def test_many_rows_are_learned_from_in_parts(journal, tmp_path, monkeypatch):
     journal.record([shown(str(place), at=NOW - 10 * DAY) for place in range(7)])
     whole = learn(MODEL, journal, tmp_path / "whole", now=NOW)
-    monkeypatch.setattr("churnkit.batch.jobs.learn._GROUP", 3)
+    monkeypatch.setattr("churnkit.batch.jobs.learn._CHUNK_ROWS", 3)
     parts = learn(MODEL, journal, tmp_path / "parts", now=NOW)
     one, other = state_of(whole), state_of(parts)
     np.testing.assert_allclose(one.squares, other.squares)
