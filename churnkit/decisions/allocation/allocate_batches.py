@@ -123,7 +123,7 @@ def allocate_batches(
     budget, capacity, shared
         As for `allocate`.
     sample
-        Maximum number of customers held in memory.
+        Maximum number of customers held in memory, at least 16,384.
 
     Returns
     -------

@@ -85,7 +85,7 @@ def minimize_nonsmooth(
     space = np.eye(point.shape[0])
     for _ in range(rounds):
         dilated = space.T @ slope
-        length = float(np.linalg.norm(dilated))
+        length = _norm(dilated)
         if length <= 0.0 or not np.isfinite(length):
             break
         direction = space @ (dilated / length)
@@ -100,11 +100,11 @@ def minimize_nonsmooth(
                 step *= 1.2
             if float(direction @ after) <= 0.0:
                 break
-        moved = steps * step * float(np.linalg.norm(direction))
+        moved = steps * step * _norm(direction)
         if steps == 1:
             step *= 0.9
         difference = space.T @ (after - slope)
-        size = float(np.linalg.norm(difference))
+        size = _norm(difference)
         if size > 0.0:
             difference /= size
             space = space + np.outer((space @ difference) * (1.0 / 3.0 - 1.0), difference)
@@ -112,6 +112,15 @@ def minimize_nonsmooth(
         if moved < tolerance:
             break
     return best, least
+
+
+def _norm(vector: Floats) -> float:
+    """Return the Euclidean norm, also where squares overflow or underflow."""
+    norm = float(np.linalg.norm(vector))
+    largest = float(np.abs(vector).max())
+    if 0.0 < norm < math.inf or largest == 0.0:
+        return norm
+    return largest * float(np.linalg.norm(vector / largest))
 
 
 def solve_dual(

@@ -135,10 +135,13 @@ def hash_keys(numbers: Keys) -> Keys:
 
 
 def perturbed_gain(rows: CustomerRows) -> Floats:
-    """Return the gains, (n, m), increased by small random shares to break ties."""
-    odd = np.arange(1, 2 * rows.gain.shape[1], 2, dtype=np.uint64)
-    # Multiples of a random number modulo one: their differences are random as well.
-    random = ((rows.keys[:, None] * odd) >> np.uint64(11)).astype(np.float64)
+    """Return the gains, (n, m), increased by small random shares to break ties.
+
+    Each action has its own hash of the key: the shares must depend neither on the order of the
+    keys, by which samples are drawn, nor on each other, or gains in a simple ratio stay tied.
+    """
+    offsets = np.arange(rows.gain.shape[1], dtype=np.uint64) * np.uint64(0xD1342543DE82EF95)
+    random = (hash_keys(rows.keys[:, None] + offsets) >> np.uint64(11)).astype(np.float64)
     top = np.finfo(np.float64).max
     with np.errstate(over="ignore"):
         return np.minimum(rows.gain * (1.0 + random * (_PERTURBATION * 2.0**-53)), top)

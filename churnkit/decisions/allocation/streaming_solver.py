@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 __all__ = ["PassRunner", "StreamingPlan", "solve_streaming"]
 
 _MAX_KEY = 2**64 - 1
+# Customers that always fit in memory: up to so many are planned as by `allocate`.
+_MIN_SAMPLE = 16_384
 # Maximum number of passes that narrow the box.
 _MAX_ROUNDS = 24
-_NARROWING = 16.0
+_MIN_NARROWING, _MAX_NARROWING = 2.0, 64.0
 _WIDENING = 4.0
+# Parts of a sample whose prices give the standard error.
+_PARTS = 4
+# Steps of the bisection of a retreat, and of the search for the widest box that fits in memory.
+_BISECTIONS = 24
 # Radius of a box in standard errors of its sample.
 _STANDARD_ERRORS = 4.0
 _LARGE_GAP = 1e-5
@@ -135,10 +141,11 @@ def solve_streaming(
     limits
         Budget and capacities.
     sample
-        Maximum number of customers held in memory.
+        Maximum number of customers held in memory, at least 16,384.
     below
         Largest key of the first sample: if the number of customers is known, fewer are sent.
     """
+    sample = max(sample, _MIN_SAMPLE)
     survey = run_pass(SurveyPass(limits, sample, below))
     live = _drop_slack_limits(limits, survey)
     if _within_limits(live, survey.counts, survey.cost):
@@ -231,12 +238,12 @@ class _Search:
     @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def run(self, rows: CustomerRows) -> StreamingPlan:
         """Return the plan, starting from the first sample."""
-        sampled_rows = rows.keys.shape[0]
-        rough = self._live.problem(rows, self._live.most * (sampled_rows / self._survey.feasible))
-        self._scale = np.where(self._binds, price_scales(rough), 0.0)
-        prices = solve_dual(rough)
-        radius = _STANDARD_ERRORS / math.sqrt(sampled_rows) * self._scale
-        share = 1.0 - float(rough.settled_actions(prices, radius)[0].mean())
+        count = rows.keys.shape[0]
+        sample = self._live.problem(rows, self._live.most * (count / self._survey.feasible))
+        self._scale = np.where(self._binds, price_scales(sample), 0.0)
+        prices = solve_dual(sample)
+        radius = _STANDARD_ERRORS / math.sqrt(count) * self._scale
+        share = 1.0 - float(sample.settled_actions(prices, radius)[0].mean())
         for _ in range(_MAX_ROUNDS):
             box, result = self._run_box_pass(prices, radius, share * self._survey.feasible)
             rest = self._remaining(result)
@@ -250,9 +257,7 @@ class _Search:
             near = self._live.problem(
                 open_rows, rest / weight, rounded(result.perturbed_value) / weight
             )
-            better = search_prices(
-                near, prices, radius, self._binds, (prices, 3.0 * radius), step=0.3, tolerance=1e-4
-            )
+            better = self._search(near, prices, radius)
             if sampled == result.open:
                 better = snap_to_zero(near, better, self._scale)
             inside = bool((np.abs(better - prices) <= radius).all())
@@ -261,14 +266,31 @@ class _Search:
                 return self._build_plan(box, result, better, open_rows)
             share = result.open / self._survey.feasible
             if inside and sampled < result.open:
-                fine = _STANDARD_ERRORS / math.sqrt(sampled) * share * self._scale
-                radius = np.minimum(radius / _NARROWING, fine)
+                error = self._standard_error(near, better, radius)
+                narrowest = radius / _MAX_NARROWING
+                radius = np.clip(_STANDARD_ERRORS * error, narrowest, radius / _MIN_NARROWING)
                 share *= float((~near.settled_actions(better, radius)[0]).mean())
             else:
-                radius *= _WIDENING
+                radius = radius * _WIDENING
                 share = min(1.0, _WIDENING * share)
             prices = better
         return self._retreat(prices)
+
+    def _search(self, near: AllocationProblem, prices: Floats, radius: Floats) -> Floats:
+        fence = (prices, 3.0 * radius)
+        return search_prices(near, prices, radius, self._binds, fence, step=0.3, tolerance=1e-4)
+
+    def _standard_error(self, near: AllocationProblem, better: Floats, radius: Floats) -> Floats:
+        """Estimate the standard error of prices from a sample, by its parts."""
+        estimates = []
+        for part in range(_PARTS):
+            rows = np.arange(part, near.rows, _PARTS)
+            if rows.shape[0]:
+                problem = near.subset(rows, near.limits / _PARTS, near.base / _PARTS)
+                estimates.append(self._search(problem, better, radius))
+        deviations = np.array(estimates) - better
+        error: Floats = np.sqrt((deviations**2).mean(axis=0) / _PARTS)
+        return error
 
     def _run_box_pass(
         self, prices: Floats, radius: Floats, expected: float
@@ -320,18 +342,48 @@ class _Search:
         )
 
     def _retreat(self, prices: Floats) -> StreamingPlan:
-        """Raise the prices of exceeded limits until the settled customers alone are within all."""
-        no_radius = np.zeros(prices.shape[0])
-        no_rows = self._survey.sample.rows.subset(slice(0, 0))
-        step = 1e-6
+        """Raise the prices of exceeded limits until the best actions are within all, but no more.
+
+        The smallest sufficient increase is found by bisection; customers near these prices are
+        then planned exactly within the remaining limits.
+        """
+        low, step = prices, 1e-6
         for _ in range(_MAX_RETREATS):
-            box, result = self._run_box_pass(prices, no_radius, 1.0)
+            _, result = self._run_box_pass(prices, np.zeros_like(prices), 1.0)
             over = self._remaining(result) < 0.0
             if not over.any():
-                return self._build_plan(box, result, prices, no_rows)
+                break
+            low = prices
             prices = np.where(over, prices * (1.0 + step) + step * self._scale, prices)
             step *= 4.0
-        return self._empty_plan(prices)
+        else:
+            return self._empty_plan(prices)
+        for _ in range(_BISECTIONS if low is not prices else 0):
+            middle = 0.5 * (low + prices)
+            _, result = self._run_box_pass(middle, np.zeros_like(prices), 1.0)
+            if (self._remaining(result) >= 0.0).all():
+                prices = middle
+            else:
+                low = middle
+        return self._fill(prices)
+
+    def _fill(self, prices: Floats) -> StreamingPlan:
+        """Build a plan at prices whose best actions are within all limits.
+
+        The box is the widest whose open customers fit in memory: they use what remains.
+        """
+        no_radius = np.zeros_like(prices)
+        box, result = self._run_box_pass(prices, no_radius, 1.0)
+        best = self._build_plan(box, result, prices, result.sample.in_order())
+        radius = self._scale * 1e-2
+        for _ in range(_BISECTIONS):
+            box, result = self._run_box_pass(prices, radius, float(self._sample))
+            open_rows = result.sample.in_order()
+            if open_rows.keys.shape[0] == result.open:
+                plan = self._build_plan(box, result, prices, open_rows)
+                return plan if plan.value > best.value else best
+            radius = radius / 4.0
+        return best
 
     def _empty_plan(self, prices: Floats) -> StreamingPlan:
         """Return the plan without any action."""

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from churnkit.decisions import allocate, allocate_batches
+from churnkit.decisions.allocation import streaming_solver
 from churnkit.errors import DataError, RecipeError
+
+
+@pytest.fixture
+def any_sample(monkeypatch):
+    """Let samples be smaller than the least that fits in memory."""
+    monkeypatch.setattr(streaming_solver, "_MIN_SAMPLE", 1)
 
 
 def split(gain, cost, cuts):
@@ -121,6 +128,7 @@ def drawn(n, seed=0) -> tuple[Any, Any, dict[str, Any]]:
     return gain, cost, limits
 
 
+@pytest.mark.usefixtures("any_sample")
 @pytest.mark.parametrize("sample", [5_000, 20_000])
 def test_it_is_as_good_as_a_plan_in_memory(sample):
     gain, cost, limits = drawn(100_000)
@@ -143,6 +151,7 @@ def test_a_table_within_the_sample_gets_the_plan_of_allocate():
     assert plan.passes == 1
 
 
+@pytest.mark.usefixtures("any_sample")
 @pytest.mark.parametrize("kinds", [1, 7])
 def test_customers_who_are_alike_are_told_apart(kinds):
     rng = np.random.default_rng(3)
@@ -154,6 +163,7 @@ def test_customers_who_are_alike_are_told_apart(kinds):
     assert plan.gap < 1e-4
 
 
+@pytest.mark.usefixtures("any_sample")
 @pytest.mark.parametrize(("sample", "gap"), [(20, 0.2), (100, 1e-5)])
 def test_memory_that_is_very_small_still_keeps_all_limits(sample, gap):
     gain, cost, limits = drawn(20_000)
@@ -162,6 +172,7 @@ def test_memory_that_is_very_small_still_keeps_all_limits(sample, gap):
     assert plan.gap < gap
 
 
+@pytest.mark.usefixtures("any_sample")
 def test_without_limits_everyone_gets_the_best():
     gain, cost, _ = drawn(5_000)
     plan = allocate_batches(split(gain, cost, [10]), sample=100)
@@ -170,6 +181,7 @@ def test_without_limits_everyone_gets_the_best():
     assert plan.passes == 1
 
 
+@pytest.mark.usefixtures("any_sample")
 def test_a_budget_of_zero_leaves_what_costs_nothing():
     gain, cost = np.ones((500, 2)), np.array([0.0, 1.0])
     plan = allocate_batches(split(gain, cost, [3]), budget=0.0, sample=10)
@@ -177,6 +189,7 @@ def test_a_budget_of_zero_leaves_what_costs_nothing():
     assert plan.cost == 0.0
 
 
+@pytest.mark.usefixtures("any_sample")
 def test_a_limit_that_nobody_competes_for_has_no_price():
     gain, cost, limits = drawn(20_000)
     limits["capacity"][3] = 20_000
@@ -186,6 +199,7 @@ def test_a_limit_that_nobody_competes_for_has_no_price():
     assert plan.shadow_prices.budget > 0.0
 
 
+@pytest.mark.usefixtures("any_sample")
 def test_where_nothing_can_be_given_nothing_is():
     gain = np.full((50, 2), -np.inf)
     plan = allocate_batches(split(gain, np.ones(2), [5]), budget=3.0, sample=4)
@@ -201,6 +215,7 @@ def test_a_table_without_rows_gets_an_empty_plan(batches):
     assert plan.shadow_prices.capacity.tolist() == [0.0, 0.0]
 
 
+@pytest.mark.usefixtures("any_sample")
 def test_batches_that_change_between_two_readings_are_refused():
     sizes = iter([5, 5, 6])
     with pytest.raises(DataError, match="6 rows, but 5 before"):
@@ -221,6 +236,7 @@ def test_settings_that_make_no_sense_are_refused(settings_, said):
         allocate_batches(lambda: [(np.ones((1, 1)), np.ones(1))], **settings_)
 
 
+@pytest.mark.usefixtures("any_sample")
 def test_numpy_and_numba_give_the_same_plan(monkeypatch):
     pytest.importorskip("numba", reason="the extra 'fast' is not installed")
     from churnkit.decisions.allocation import problem
@@ -230,3 +246,71 @@ def test_numpy_and_numba_give_the_same_plan(monkeypatch):
     monkeypatch.setattr(problem, "kernels", lambda: None)
     slow = allocate_batches(split(gain, cost, []), sample=2_000, **limits)
     assert chosen(slow).tolist() == chosen(fast).tolist()
+
+
+def optimum_of_types(gain, cost, budget, capacity) -> float:
+    """Solve customers with the same gains as one type with HiGHS."""
+    types, counts = np.unique(gain, axis=0, return_counts=True)
+    kinds, actions = types.shape
+    rows = [np.repeat(np.eye(kinds)[k], actions) for k in range(kinds)]
+    rows += [np.tile(np.eye(actions)[j], kinds) for j in range(actions)]
+    limits = [*counts.tolist(), *(math.inf if c is None else c for c in capacity)]
+    constraint = LinearConstraint(
+        np.array([*rows, np.tile(cost, kinds)]), -np.inf, [*limits, budget]
+    )
+    result = milp(
+        -types.ravel(),
+        constraints=constraint,
+        integrality=np.ones(types.size),
+        bounds=Bounds(0, np.inf),
+    )
+    return float(-result.fun)
+
+
+@pytest.mark.parametrize("customers", [30_000, 300_000])
+@pytest.mark.parametrize("alike", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_customers_with_few_levels_of_gain_get_the_best_plan(customers, alike, seed):
+    rng = np.random.default_rng(seed)
+    actions = 1 + seed
+    gain = rng.choice([1.0, 2.0, 3.0], size=(1 if alike else customers, actions))
+    gain = np.ascontiguousarray(np.broadcast_to(gain, (customers, actions)))
+    cost = rng.choice([1.0, 2.0, 5.0], size=actions)
+    capacity = [int(customers * share) for share in rng.uniform(0.05, 0.4, actions)]
+    budget = float(round(customers * rng.uniform(0.2, 0.8)))
+    plan = allocate_batches(
+        split(gain, cost, [customers // 3]), budget=budget, capacity=capacity, sample=20_000
+    )
+    check(plan, gain, cost, budget=budget, capacity=capacity)
+    best = optimum_of_types(gain, cost, budget, capacity)
+    assert plan.value >= best * (1.0 - 1e-4)
+    assert plan.bound >= best * (1.0 - 1e-12)
+    assert plan.passes <= 20
+
+
+def test_a_sample_smaller_than_the_table_gets_the_plan_of_allocate():
+    rng = np.random.default_rng(7)
+    gain = rng.choice([1.0, 2.0, 3.0], size=(231, 2))
+    cost = np.array([1.0, 2.0])
+    plan = allocate_batches(split(gain, cost, [100]), budget=150.0, capacity=[60, None], sample=100)
+    assert plan.value == optimum_of_types(gain, cost, 150.0, [60, None])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(2))
+def test_gains_of_all_magnitudes_get_the_best_plan(seed):
+    gain = 10.0 ** np.random.default_rng(seed).uniform(-310, 300, size=(40_000, 1))
+    plan = allocate_batches(split(gain, np.ones(1), [9]), budget=9_000.0, sample=16_384)
+    check(plan, gain, np.ones(1), budget=9_000.0)
+    assert plan.value >= math.fsum(np.sort(gain[:, 0])[-9_000:].tolist()) * (1.0 - 1e-4)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_search_that_ends_early_still_fills_its_limits(monkeypatch):
+    monkeypatch.setattr(streaming_solver, "_MAX_ROUNDS", 0)
+    rng = np.random.default_rng(5)
+    gain, cost = rng.lognormal(size=(60_000, 2)), np.array([1.0, 2.0])
+    limits: dict[str, Any] = {"budget": 20_000.0, "capacity": [9_000, None]}
+    plan = allocate_batches(split(gain, cost, []), sample=16_384, **limits)
+    check(plan, gain, cost, **limits)
+    assert plan.value >= allocate(gain, cost, **limits).value * 0.99
