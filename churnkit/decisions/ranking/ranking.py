@@ -68,6 +68,9 @@ class Ranking:
         Share of customers who are never shown an option.
     salt
         Seed of holdouts and random draws.
+    half_life
+        Number of later rewards after which an observation counts half for the bandit; None to
+        forget nothing. Set it if tastes or offers change over time.
 
     Raises
     ------
@@ -84,6 +87,7 @@ class Ranking:
     contact: ContactPolicy = field(default_factory=ContactPolicy)
     holdout: float = 0.0
     salt: str = "churnkit"
+    half_life: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
@@ -99,6 +103,13 @@ class Ranking:
         if self.days <= 0.0:
             raise RecipeError("ranking: days must be above zero")
         object.__setattr__(self, "epsilon", check_share("ranking: epsilon", self.epsilon))
+        if self.half_life is not None:
+            half_life = check_number("ranking: half_life", self.half_life)
+            if half_life < 1.0:
+                raise RecipeError(
+                    f"ranking: half_life must be at least 1 reward, got {half_life:g}"
+                )
+            object.__setattr__(self, "half_life", half_life)
         columns: Any = self.columns
         if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
             raise RecipeError("ranking: columns must be a tuple of column names")
@@ -122,6 +133,8 @@ class Ranking:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ranking as JSON-able data; `from_dict` is its inverse."""
+        # Left out without a value, so that rankings of earlier versions keep their digest.
+        forgetting = {} if self.half_life is None else {"half_life": self.half_life}
         return {
             "format": RANKING_FORMAT,
             "options": [option.to_dict() for option in self.options],
@@ -133,6 +146,7 @@ class Ranking:
             "contact": self.contact.to_dict(),
             "holdout": self.holdout,
             "salt": self.salt,
+            **forgetting,
         }
 
     @classmethod
@@ -150,7 +164,8 @@ class Ranking:
                 f"ranking: format {version!r} is not supported, only {RANKING_FORMAT}: upgrade "
                 "churnkit"
             )
-        parts = check_fields(cls, {key: part for key, part in data.items() if key != "format"})
+        fields = {key: part for key, part in data.items() if key != "format"}
+        parts = check_fields(cls, {"half_life": None, **fields})
         options = check_list("ranking: options", parts["options"])
         parts["options"] = tuple(Action.from_dict(option) for option in options)
         parts["columns"] = tuple(check_list("ranking: columns", parts["columns"]))

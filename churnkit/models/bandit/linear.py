@@ -90,6 +90,12 @@ class OptionPart:
     crossed: NDArray[np.float64]
     target: NDArray[np.float64]
 
+    def discounted(self, factor: float) -> OptionPart:
+        """Return the sums multiplied by a factor."""
+        if factor == 1.0:
+            return self
+        return OptionPart(factor * self.squares, factor * self.crossed, factor * self.target)
+
 
 @dataclass(frozen=True, eq=False)
 class _Posterior:
@@ -112,6 +118,8 @@ class LinearBandit:
         Prior precisions of the shared and the option-specific coefficients, in units of the noise.
     exploration_scale
         Factor on the posterior standard deviation of the draws.
+    half_life
+        Number of later rewards after which an observation counts half; None to forget nothing.
     draws
         Number of posterior draws after each update. Thompson sampling uses one of these draws,
         so its probabilities are exact shares of them.
@@ -119,8 +127,10 @@ class LinearBandit:
         The same seed and batches give the same draws.
     version
         Number of batches learned from.
-    rows, reward_squares
-        Number of rewards, and the sum of their squares.
+    rows
+        Number of rewards.
+    weight, reward_squares
+        Discounted number of rewards, and the discounted sum of their squares.
     squares, target : (q, q), (q,) sums over the shared rows
     options
         The same sums for each option's specific part.
@@ -130,10 +140,12 @@ class LinearBandit:
     prior: float
     option_prior: float
     exploration_scale: float
+    half_life: float | None
     draws: int
     seed: int
     version: int
     rows: int
+    weight: float
     reward_squares: float
     squares: NDArray[np.float64]
     target: NDArray[np.float64]
@@ -150,6 +162,7 @@ class LinearBandit:
         prior: float = 0.1,
         option_prior: float = 0.3,
         exploration_scale: float = 0.5,
+        half_life: float | None = None,
         draws: int = 64,
         seed: int = 0,
     ) -> LinearBandit:
@@ -161,8 +174,10 @@ class LinearBandit:
             Number of columns.
         categories
             Number of codes of each customer column that holds category codes from 0.
-        prior, option_prior, exploration_scale, draws, seed
-            As the attributes.
+        prior, option_prior, exploration_scale, half_life, draws, seed
+            As the attributes. Set `half_life` if rewards change over time, such as the taste of
+            customers or the quality of offers; a few times the number of rewards in which they
+            change little.
 
         Returns
         -------
@@ -178,6 +193,8 @@ class LinearBandit:
             raise ModelDataError("feature counts must be 0 or more, and draws at least 1")
         if not (prior > 0 and option_prior > 0 and exploration_scale > 0):
             raise ModelDataError("prior, option_prior and exploration_scale must be positive")
+        if half_life is not None and not half_life >= 1:
+            raise ModelDataError(f"half_life must be at least 1 reward or None, got {half_life}")
         features = BanditFeatures.new(customer_features, option_features, categories or {})
         width = features.shared_width
         return cls(
@@ -185,10 +202,12 @@ class LinearBandit:
             prior,
             option_prior,
             exploration_scale,
+            half_life,
             draws,
             seed,
             0,
             0,
+            0.0,
             0.0,
             np.zeros((width, width)),
             np.zeros(width),
@@ -223,6 +242,9 @@ class LinearBandit:
     def update(self, batch: BanditBatch) -> LinearBandit:
         """Return the state after a batch; this one does not change.
 
+        With a `half_life`, earlier observations are discounted by the number of rewards in the
+        batch first (exponential forgetting).
+
         Parameters
         ----------
         batch
@@ -232,6 +254,11 @@ class LinearBandit:
         -------
         LinearBandit
             The new state; this one if the batch is empty.
+
+        References
+        ----------
+        Russac, Vernade, Cappe (2019). Weighted linear bandits for non-stationary environments.
+        NeurIPS 32. arXiv:1909.09146
         """
         if not len(batch.reward):
             return self
@@ -239,7 +266,9 @@ class LinearBandit:
         shared = self.features.shared(customers, self.features.options(batch.option_features))
         reward = np.asarray(batch.reward, dtype=np.float64)
         names = np.asarray(batch.options)
-        options = dict(self.options)
+        count = len(reward)
+        discount = 1.0 if self.half_life is None else 0.5 ** (count / self.half_life)
+        options = {name: part.discounted(discount) for name, part in self.options.items()}
         for name in np.unique(names).tolist():
             rows = np.flatnonzero(names == name)
             design = customers[rows]
@@ -252,10 +281,11 @@ class LinearBandit:
         return replace(
             self,
             version=self.version + 1,
-            rows=self.rows + len(reward),
-            reward_squares=self.reward_squares + float(reward @ reward),
-            squares=self.squares + shared.T @ shared,
-            target=self.target + shared.T @ reward,
+            rows=self.rows + count,
+            weight=discount * self.weight + count,
+            reward_squares=discount * self.reward_squares + float(reward @ reward),
+            squares=discount * self.squares + shared.T @ shared,
+            target=discount * self.target + shared.T @ reward,
             options=options,
             _cache={},
         )
@@ -348,7 +378,7 @@ class LinearBandit:
         mean: NDArray[np.float64] = np.linalg.solve(precision, residual).astype(np.float64)
         explained += float(residual @ mean)
         # The noise variance has an inverse-gamma prior with mean 1/4, equivalent to two rewards.
-        variance = (0.5 + max(self.reward_squares - explained, 0.0)) / (2.0 + self.rows)
+        variance = (0.5 + max(self.reward_squares - explained, 0.0)) / (2.0 + self.weight)
         root = np.linalg.cholesky(_regularize(precision))
         random = self._random("").standard_normal((self.draws, width))
         scale = self.exploration_scale * float(np.sqrt(variance))
@@ -397,6 +427,8 @@ class LinearBandit:
             "reward_squares": self.reward_squares,
             "options": names,
         }
+        if self.half_life is not None:
+            settings |= {"half_life": self.half_life, "weight": self.weight}
         # The empty part gives the arrays their shape where no option was shown yet.
         parts = [*(self.options[name] for name in names), self._empty_part]
         arrays = {
@@ -444,16 +476,24 @@ class LinearBandit:
         )
         if min(prior, option_prior, exploration_scale) <= 0:
             raise BundleError("the saved bandit's priors and exploration_scale must be positive")
+        rows = read_integer(settings, "rows", low=0, high=2**63)
+        half_life, weight = None, float(rows)
+        if "half_life" in settings:
+            half_life, weight = (read_number(settings, name) for name in ("half_life", "weight"))
+            if half_life < 1 or weight < 0:
+                raise BundleError("the saved bandit's half_life must be at least 1, its weight 0")
         parts = zip(arrays["own_squares"], arrays["own_crossed"], arrays["own_target"], strict=True)
         return cls(
             features,
             prior,
             option_prior,
             exploration_scale,
+            half_life,
             read_integer(settings, "draws", low=1, high=_MAX_DRAWS),
             read_integer(settings, "seed", low=0, high=2**63),
             read_integer(settings, "version", low=0, high=2**63),
-            read_integer(settings, "rows", low=0, high=2**63),
+            rows,
+            weight,
             read_number(settings, "reward_squares"),
             arrays["squares"],
             arrays["target"],

@@ -277,6 +277,7 @@ def _initial_ranker(recipe: Recipe, data: TrainingData) -> Ranker | None:
         customer_features=len(compiled.indices),
         option_features=compiled.option_features.shape[1],
         categories=compiled.categories,
+        half_life=recipe.ranking.half_life,
         seed=recipe.seed,
     )
     # The bandit reads features only, which come first in every encoded row.

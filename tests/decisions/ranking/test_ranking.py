@@ -242,3 +242,13 @@ def test_a_table_gets_the_lists_that_each_customer_gets_alone():
     with pytest.raises(DataError, match="one per row"):
         rank_rows(ranking, matrix, bandit, keys=keys[1:], context=context)
     assert rank_rows(COMPILED, matrix[:0], bandit, keys=[]) == []
+
+
+def test_a_half_life_is_stored_only_if_it_is_set():
+    plain = Ranking((Action("a", "A"),), outcome="clicked")
+    assert "half_life" not in plain.to_dict()
+    assert Ranking.from_dict(plain.to_dict()) == plain
+    forgetting = Ranking((Action("a", "A"),), outcome="clicked", half_life=500)
+    assert Ranking.from_dict(forgetting.to_dict()).half_life == 500.0
+    with pytest.raises(RecipeError, match="half_life must be at least 1"):
+        Ranking((Action("a", "A"),), outcome="clicked", half_life=0.2)
