@@ -1,7 +1,7 @@
-"""What reasons for a million customers cost: through the public door, beside LightGBM's own.
+"""Time to explain a million customers: `RetentionModel.explain` and LightGBM's own SHAP values.
 
-Run ``python -m benchmarks.explain``; no data are needed, the customers are simulated. All figures
-are CPU seconds of one thread in one process.
+Run ``python -m benchmarks.explain``; the customers are simulated. All figures are CPU seconds of
+one thread in one process.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ def timed(work: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def treatment_effects(table: Any, contract: Contract, trees: int, leaves: int) -> dict[str, float]:
-    """Return CPU seconds a million customers, and how far the sums are from the scores."""
+def measure(table: Any, contract: Contract, trees: int, leaves: int) -> dict[str, float]:
+    """Return CPU seconds per million customers, and the largest difference from LightGBM."""
     encoder = TableEncoder(contract)
-    few = table.slice(0, FITTED_ON)
-    left = np.asarray(few["churned"].to_pylist()).astype(int)
+    training = table.slice(0, FITTED_ON)
+    churned = np.asarray(training["churned"].to_pylist()).astype(int)
     fitted = LightGBMTrees(
         rounds=trees, num_leaves=leaves, categorical_features=contract.categorical_features
-    ).fit(encoder.encode(few).features, left)
+    ).fit(encoder.encode(training).features, churned)
     model = RetentionModel(ModelContents(contract, fitted.scorer_, fitted.calibration_))
     model.warm_up()
     X = np.ascontiguousarray(encoder.encode(table).features)
@@ -52,7 +52,7 @@ def treatment_effects(table: Any, contract: Contract, trees: int, leaves: int) -
     own = fitted.scorer_.contributions(X[:PEERS_ROWS])
     calibration = fitted.calibration_
     values = np.quantile(X[:, 6], np.linspace(0.05, 0.95, 10)).tolist()
-    some = X[: len(X) // 10]
+    sample = X[: len(X) // 10]
     scale = MILLION / len(X)
     return {
         "explain": scale * timed(lambda: model.explain(table, top=3)),
@@ -62,11 +62,11 @@ def treatment_effects(table: Any, contract: Contract, trees: int, leaves: int) -
         * timed(lambda: fitted.booster_.predict(X[:PEERS_ROWS], pred_contrib=True, num_threads=1)),
         "importance": 10
         * scale
-        * timed(lambda: importance(fitted.scorer_, some, calibration=calibration)),
+        * timed(lambda: importance(fitted.scorer_, sample, calibration=calibration)),
         "dependence": 10
         * scale
         * timed(
-            lambda: partial_dependence(fitted.scorer_, some, 6, values, calibration=calibration)
+            lambda: partial_dependence(fitted.scorer_, sample, 6, values, calibration=calibration)
         ),
         "difference": float(np.abs(own - exact).max()),
     }
@@ -77,40 +77,40 @@ def main() -> None:
     table = table.slice(0, CUSTOMERS)
     contract = learn_levels(Contract.from_schema(Demo), table)
     with threadpool_limits(1):
-        found = {name: treatment_effects(table, contract, *kind) for name, kind in KINDS.items()}
+        figures = {name: measure(table, contract, *kind) for name, kind in KINDS.items()}
     results = {
         **machine("lightgbm", "numpy", "numba"),
         "customers": table.num_rows,
-        "kinds": found,
+        "kinds": figures,
     }
     publish("explain", results, section(results))
 
 
 def section(results: dict[str, Any]) -> str:
     names = {
-        "explain": "`model.explain(table, top=3)`: checked, encoded, scored, reasons in words",
-        "contributions": "of these, exact Shapley values",
+        "explain": "`model.explain(table, top=3)`: validated, encoded, scored, with reasons in words",
+        "contributions": "exact Shapley values alone",
         "importance": "`importance`: mean absolute Shapley values and points",
         "dependence": "`partial_dependence` at 10 values",
         "lightgbm": "LightGBM, `predict(pred_contrib=True)` alone",
     }
     kinds = results["kinds"]
     lines = [
-        "## Reasons for a million customers",
+        "## Explanations",
         "",
         (
-            f"`python -m benchmarks.explain`: CPU seconds a million customers, one thread, measured "
+            f"`python -m benchmarks.explain`: CPU seconds per million customers, one thread, measured "
             f"on {results['customers']:,} (importance and dependence on a tenth of them, LightGBM "
             f"on {PEERS_ROWS:,}), on {results['processor']}."
         ),
         "",
-        f"| what | {' | '.join(kinds)} |",
+        f"| step | {' | '.join(kinds)} |",
         "|---|" + "---:|" * len(kinds),
     ]
     for name, title in names.items():
-        cells = " | ".join(f"{found[name]:,.0f}" for found in kinds.values())
+        cells = " | ".join(f"{figures[name]:,.0f}" for figures in kinds.values())
         lines.append(f"| {title} | {cells} |")
-    worst = max(found["difference"] for found in kinds.values())
+    worst = max(figures["difference"] for figures in kinds.values())
     return "\n".join(
         [*lines, "", f"Largest difference of a Shapley value from LightGBM's: {worst:.1e}."]
     )

@@ -1,7 +1,7 @@
-"""One row and many rows: churnkit beside LightGBM's own predict and a scikit-learn pipeline.
+"""Time to predict one row and many rows: churnkit, LightGBM, and a scikit-learn pipeline.
 
-Run ``python -m benchmarks.predict``; no data are needed, the rows are simulated. All peers run
-in one process, one thread, in turns; each figure is the median of its turns in CPU time.
+Run ``python -m benchmarks.predict``; the rows are simulated. All peers run in one process, one
+thread, in turns; each figure is the median of its turns in CPU time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LETTERS = {
 
 
 class Customers(Schema):
-    """The simulated snapshot, as a model for all columns that it reads."""
+    """The simulated snapshot with all its columns."""
 
     customer_id: str = entity()
     region: str = feature(isin=LETTERS["region"])
@@ -75,7 +75,7 @@ class Customers(Schema):
 
 
 def in_turns(peers: dict[str, Callable[[], Any]], calls: dict[str, int]) -> dict[str, float]:
-    """Return the median CPU seconds of one call of each peer, taking turns."""
+    """Return the median CPU seconds of one call of each peer."""
     seconds: dict[str, list[float]] = {name: [] for name in peers}
     for call in peers.values():
         call()
@@ -85,11 +85,11 @@ def in_turns(peers: dict[str, Callable[[], Any]], calls: dict[str, int]) -> dict
             for _ in range(calls[name]):
                 call()
             seconds[name].append((time.process_time() - start) / calls[name])
-    return {name: statistics.median(found) for name, found in seconds.items()}
+    return {name: statistics.median(times) for name, times in seconds.items()}
 
 
 def pandas_pipeline(booster: LightGBMTrees, frame: pd.DataFrame, y: Any) -> Pipeline:
-    """Build what most teams serve: encoding by a ColumnTransformer, then a LGBMClassifier."""
+    """Build the usual pipeline: a ColumnTransformer and an LGBMClassifier."""
     from lightgbm import LGBMClassifier
 
     letters = list(LETTERS)
@@ -107,7 +107,7 @@ def pandas_pipeline(booster: LightGBMTrees, frame: pd.DataFrame, y: Any) -> Pipe
 
 
 def one_row(model: RetentionModel, booster: Any, pipeline: Pipeline, table: pa.Table) -> Any:
-    """Time rows one by one: a thousand different ones, as customers are."""
+    """Time a thousand different rows one by one."""
     model.warm_up()
     rows = table.slice(0, DIFFERENT).to_pylist()
     frames = [table.slice(i, 1).to_pandas()[list(model.contract.feature_names)] for i in range(10)]
@@ -155,19 +155,19 @@ print(loaded, *sorted(heavy))
 
 
 def loading(model: RetentionModel) -> float:
-    """Return the least wall seconds that a fresh process takes to load a bundle after numpy."""
-    with tempfile.TemporaryDirectory() as aside:
-        path = f"{aside}/bundle"
+    """Return the shortest wall time of a new process to load a bundle after numpy, in seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/bundle"
         model.save(path, name="benchmark", lineage={})
-        found = []
+        times = []
         for _ in range(TURNS + 1):
             done = subprocess.run(
                 [sys.executable, "-c", LOADING, path], capture_output=True, text=True, check=True
             )
             seconds, *heavy = done.stdout.split()
             assert not heavy, heavy
-            found.append(float(seconds))
-    return min(found)
+            times.append(float(seconds))
+    return min(times)
 
 
 def main() -> None:
@@ -212,10 +212,10 @@ def section(results: dict[str, Any]) -> str:
             f"`python -m benchmarks.predict`: {results['trees']} trees of {results['leaves']} leaves "
             f"on {results['columns']} columns, one thread, CPU time, medians of {TURNS} turns, on "
             f"{results['processor']}. churnkit's figures include validation and encoding; "
-            "Booster.predict is handed a ready matrix."
+            "Booster.predict gets an encoded matrix."
         ),
         "",
-        "| one row | microseconds | against churnkit |",
+        "| one row | microseconds | ratio to churnkit |",
         "|---|---:|---:|",
         *(f"| {name} | {1e6 * s:,.1f} | {s / own:.2f} |" for name, s in one.items()),
         (
@@ -224,7 +224,7 @@ def section(results: dict[str, Any]) -> str:
             f"| {results['default_one_row_seconds'] / own:.2f} |"
         ),
         "",
-        f"| {results['rows']:,} rows | rows a CPU-second | against Booster.predict |",
+        f"| {results['rows']:,} rows | rows per CPU-second | ratio to Booster.predict |",
         "|---|---:|---:|",
         *(
             f"| {name} | {results['rows'] / s:,.0f} | {many['Booster.predict'] / s:.2f} |"
@@ -233,7 +233,7 @@ def section(results: dict[str, Any]) -> str:
         "",
         (
             f"A fresh process loads the bundle {1e3 * results['loading_seconds']:.0f} ms after "
-            "`import numpy` (wall clock, the least of its turns), without lightgbm, scikit-learn or "
+            "`import numpy` (wall clock, the shortest of its turns), without lightgbm, scikit-learn or "
             "pandas."
         ),
     ]

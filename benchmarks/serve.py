@@ -1,8 +1,8 @@
-"""The endpoint beside what else is used: bare Starlette, FastAPI, BentoML's own manner, MLflow.
+"""Compare the endpoint with bare Starlette, FastAPI, BentoML with pandas, and MLflow.
 
 Run ``python -m benchmarks.serve`` (``apt-get install wrk``; the extras ``train`` and ``serve``;
-FastAPI comes with MLflow). One worker each, on loopback, one after the other in several turns,
-each asked for seconds only. CPU time is that of the server's processes, not of the load.
+FastAPI comes with MLflow). One worker each, on loopback, one after the other in turns of some
+seconds. CPU time is that of the server's processes, without the load generator.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ ACTIONS = Catalogue(
 
 
 class Valued(Customers):
-    """The same customers; what they pay is what is at stake."""
+    """The simulated customers with their revenue as the value at risk."""
 
     mrr: float = feature(ge=0, also=("value",))
 
 
 def prepare(folder: Path) -> tuple[Any, Any]:
-    """Train one model for all, and write what the servers read; return booster and rows."""
+    """Train one model for all servers and write their files; return booster and rows."""
     import mlflow.sklearn
 
     table = simulate(customers=20_000, seed=0).snapshot(horizon_days=90)
@@ -108,7 +108,7 @@ def bentoml(service: str, port: int) -> list[str]:
 
 
 def start(stack: contextlib.ExitStack, folder: Path) -> dict[str, Running]:
-    """Start all servers; those that nobody asks use nothing."""
+    """Start all servers."""
     service = str(Path(__file__).parent.parent / "serving" / "service.py")
     commands: dict[str, Callable[[int], list[str]]] = {
         BARE: lambda port: uvicorn("bare", port),
@@ -131,14 +131,14 @@ def start(stack: contextlib.ExitStack, folder: Path) -> dict[str, Running]:
         "OMP_NUM_THREADS": "1",
     }
     servers = {}
-    for place, (name, command) in enumerate(commands.items()):
+    for number, (name, command) in enumerate(commands.items()):
         port = free_port()
         servers[name] = stack.enter_context(
             running(
                 command(port),
                 port=port,
                 path="/invocations" if name == SERVED else "/v1/predict",
-                log=folder / f"server-{place}.log",
+                log=folder / f"server-{number}.log",
                 settings=settings,
             )
         )
@@ -148,8 +148,8 @@ def start(stack: contextlib.ExitStack, folder: Path) -> dict[str, Running]:
 
 
 def measure(servers: dict[str, Running], folder: Path) -> dict[str, Any]:
-    """Ask each server in turns; the median of each figure."""
-    found: dict[str, dict[int, list[dict[str, Any]]]] = {
+    """Load each server in turns; return the median of each figure."""
+    figures: dict[str, dict[int, list[dict[str, Any]]]] = {
         name: {connections: [] for connections in CONNECTIONS} for name in servers
     }
     for turn in range(TURNS + 1):
@@ -158,9 +158,9 @@ def measure(servers: dict[str, Running], folder: Path) -> dict[str, Any]:
             for connections in CONNECTIONS:
                 # The first turn warms up.
                 seconds = SECONDS if turn else 1
-                asked = ask(server, body, connections=connections, seconds=seconds)
+                measured = ask(server, body, connections=connections, seconds=seconds)
                 if turn:
-                    found[name][connections].append(asked)
+                    figures[name][connections].append(measured)
     return {
         name: {
             str(connections): {
@@ -168,12 +168,12 @@ def measure(servers: dict[str, Running], folder: Path) -> dict[str, Any]:
             }
             for connections, turns in of.items()
         }
-        for name, of in found.items()
+        for name, of in figures.items()
     }
 
 
 def many(server: Running, booster: Any, rows: Any, folder: Path) -> dict[str, float]:
-    """Ask with a thousand customers a body, beside Booster.predict of the same rows."""
+    """Send a thousand customers per body; compare with Booster.predict of the same rows."""
     own, peer = [], []
     for _ in range(TURNS):
         asked = ask(server, folder / "many.json", connections=1, seconds=SECONDS)
@@ -186,8 +186,8 @@ def many(server: Running, booster: Any, rows: Any, folder: Path) -> dict[str, fl
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as aside, contextlib.ExitStack() as stack:
-        folder = Path(aside)
+    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
+        folder = Path(temporary)
         booster, rows = prepare(folder)
         servers = start(stack, folder)
         figures = measure(servers, folder)
@@ -204,7 +204,7 @@ def main() -> None:
 
 
 def against(figures: dict[str, Any], thousand: dict[str, float]) -> dict[str, float]:
-    """Put the figures in proportion, as the targets name them: at one connection."""
+    """Return the ratios that have targets, at one connection."""
 
     def cpu(name: str) -> float:
         return float(figures[name]["1"]["cpu_microseconds"])
@@ -227,14 +227,14 @@ def section(results: dict[str, Any]) -> str:
         "## Serving",
         "",
         (
-            "`python -m benchmarks.serve`: one customer a request, one worker, medians of "
+            "`python -m benchmarks.serve`: one customer per request, one worker, medians of "
             f"{results['turns']} turns of {results['seconds']} s, on {results['processor']} "
-            f"({results['cores']} cores, shared with the load and with whatever else ran). "
-            "CPU is that of the server's processes; p99 is as wrk saw it."
+            f"({results['cores']} cores, shared with the load generator). "
+            "CPU is that of the server's processes; p99 is measured by wrk."
         ),
         "",
         (
-            "| server | CPU a request, us | against bare | requests/s | p50 / p99, us | "
+            "| server | CPU per request, us | ratio to bare | requests/s | p50 / p99, us | "
             "at 16 connections: CPU, us | p50 / p99, us |"
         ),
         "|---|---:|---:|---:|---:|---:|---:|",

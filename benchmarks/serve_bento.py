@@ -1,4 +1,4 @@
-"""BentoML's own manner: an endpoint that takes JSON and answers through pandas."""
+"""A service as in BentoML's documentation: JSON in, pandas inside."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.serve_peers import pandas_answer
 
 @bentoml.service(name="pandas_pipeline")
 class PandasPipeline:
-    """A scikit-learn pipeline as BentoML's documentation serves it."""
+    """A scikit-learn pipeline behind a BentoML endpoint."""
 
     def __init__(self) -> None:
         self.answer = pandas_answer()
 
     @bentoml.api(route="/v1/predict")
     def predict(self, customers: list[dict[str, Any]]) -> dict[str, Any]:
-        """Answer with each customer's probability."""
+        """Return each customer's churn probability."""
         return self.answer(customers)  # type: ignore[no-any-return]

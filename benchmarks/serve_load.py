@@ -1,4 +1,4 @@
-"""Servers under load: started on a free port of loopback, asked by wrk, stopped by their ids."""
+"""Servers under load: started on a free loopback port, loaded by wrk, stopped by process id."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ end
 
 @dataclass(frozen=True)
 class Running:
-    """A server that is up."""
+    """A running server."""
 
     url: str
     process: psutil.Process
 
     def cpu_seconds(self) -> float:
-        """What it and its children have used."""
+        """CPU seconds of the server and its children."""
         used = 0.0
         for process in (self.process, *self.process.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -56,7 +56,7 @@ class Running:
 def running(
     command: Sequence[str], *, port: int, path: str, log: Path, settings: Mapping[str, str]
 ) -> Iterator[Running]:
-    """Start a server, wait until it listens, and stop it with all its children."""
+    """Run a server while the block runs; stop it with all its children."""
     with log.open("wb") as stream:
         started = subprocess.Popen(
             command,
@@ -67,7 +67,7 @@ def running(
         )
     process = psutil.Process(started.pid)
     try:
-        _await(started, port, log)
+        _await_listening(started, port, log)
         yield Running(f"http://127.0.0.1:{port}{path}", process)
     finally:
         children = process.children(recursive=True) if process.is_running() else []
@@ -76,8 +76,8 @@ def running(
             started.wait(10)
         started.kill()
         started.wait()
-        _, left = psutil.wait_procs(children, timeout=5)
-        for child in left:
+        _, remaining = psutil.wait_procs(children, timeout=5)
+        for child in remaining:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
 
@@ -88,7 +88,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _await_listening(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
     for _ in range(600):
         if started.poll() is not None:
             raise RuntimeError(f"ended before it listened:\n{log.read_text()[-2_000:]}")
@@ -99,9 +99,9 @@ def _await(started: subprocess.Popen[bytes], port: int, log: Path) -> None:
 
 
 def ask(running: Running, body: Path, *, connections: int, seconds: int) -> dict[str, Any]:
-    """Let wrk ask for a while; return its figures and the server's CPU time a request."""
+    """Load a server with wrk; return its figures and the server's CPU time per request."""
     if shutil.which("wrk") is None:
-        raise RuntimeError("the load comes from wrk: apt-get install wrk")
+        raise RuntimeError("wrk is missing: apt-get install wrk")
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT)
         script.flush()
@@ -124,11 +124,11 @@ def ask(running: Running, body: Path, *, connections: int, seconds: int) -> dict
         )
         used = running.cpu_seconds() - before
     [line] = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
-    found: dict[str, Any] = json.loads(line.removeprefix("FOUND "))
-    assert found["refused"] == found["lost"] == 0, found
+    figures: dict[str, Any] = json.loads(line.removeprefix("FOUND "))
+    assert figures["refused"] == figures["lost"] == 0, figures
     return {
-        "cpu_microseconds": 1e6 * used / found["requests"],
-        "requests_a_second": found["requests"] / found["seconds"],
-        "p50_microseconds": found["p50"],
-        "p99_microseconds": found["p99"],
+        "cpu_microseconds": 1e6 * used / figures["requests"],
+        "requests_a_second": figures["requests"] / figures["seconds"],
+        "p50_microseconds": figures["p50"],
+        "p99_microseconds": figures["p99"],
     }

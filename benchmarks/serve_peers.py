@@ -1,6 +1,6 @@
-"""The services that benchmarks.serve holds churnkit against; each is started by its factory.
+"""Factories of the services that benchmarks.serve compares with churnkit.
 
-They find what they serve in the folder that ``SERVE_FILES`` names.
+Their files are in the folder that ``SERVE_FILES`` names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def files() -> Path:
 
 
 def bare() -> Any:
-    """Starlette that reads the body and answers a constant: the limit of a Python service."""
+    """Return a Starlette app with a constant reply: the limit of a Python service."""
     from starlette.applications import Starlette
     from starlette.responses import Response
     from starlette.routing import Route
@@ -33,7 +33,7 @@ def bare() -> Any:
 
 
 def churnkit() -> Any:
-    """Run churnkit's own application, without BentoML around it."""
+    """Return churnkit's application without BentoML."""
     import churnkit as library
     from churnkit.server import create_app
 
@@ -41,7 +41,7 @@ def churnkit() -> Any:
 
 
 def pandas_answer() -> Any:
-    """Answer as most teams do: a frame of the customers, through a scikit-learn pipeline."""
+    """Return the usual handler: a pandas frame through a scikit-learn pipeline."""
     import mlflow.sklearn
     import pandas as pd
 
@@ -50,15 +50,15 @@ def pandas_answer() -> Any:
     def answer(customers: list[dict[str, Any]]) -> dict[str, Any]:
         frame = pd.DataFrame(customers)
         names = frame.pop("customer_id")
-        found = pipeline.predict_proba(frame)[:, 1]
-        rows = zip(names.tolist(), found.tolist(), strict=True)
+        probabilities = pipeline.predict_proba(frame)[:, 1]
+        rows = zip(names.tolist(), probabilities.tolist(), strict=True)
         return {"predictions": [{"customer_id": n, "churn_probability": p} for n, p in rows]}
 
     return answer
 
 
 def fastapi() -> Any:
-    """FastAPI with pandas, its body declared as a pydantic model."""
+    """Return a FastAPI app with pandas and a pydantic model of the body."""
     from fastapi import FastAPI
     from pydantic import BaseModel
 
@@ -68,7 +68,7 @@ def fastapi() -> Any:
     class Body(BaseModel):
         customers: list[dict[str, Any]]
 
-    # Its annotation is a name of this function, which FastAPI could not look up as text.
+    # FastAPI cannot resolve the name of a local class from a postponed annotation.
     async def predict(body: Any) -> dict[str, Any]:
         return answer(body.customers)  # type: ignore[no-any-return]
 

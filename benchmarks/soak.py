@@ -1,8 +1,8 @@
-"""The service under load, while versions change, bad ones among them, and workers are killed.
+"""Soak test: the service under load while versions change and workers are killed.
 
-Run ``python -m benchmarks.soak --minutes 30``. Everything stays on loopback and is stopped at the
-end. No answer may be wrong, nothing but 503 with Retry-After may be a server error, every
-recommendation that was answered must stand in the journal, and memory must stay flat.
+Run ``python -m benchmarks.soak --minutes 30``. Everything runs on loopback and is stopped at the
+end. No reply may be wrong, the only server error may be 503 with Retry-After, every answered
+recommendation must be in the journal, and memory must not grow.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ SERVING = Path(__file__).parent.parent / "serving"
 
 
 class Valued(Customers):
-    """The simulated customers; what they pay is what is at stake."""
+    """The simulated customers with their revenue as the value at risk."""
 
     mrr: float = feature(ge=0, also=("value",))
 
 
 @dataclass
-class World:
-    """What is served, what is right, and what was seen."""
+class Scenario:
+    """Bundles, expected probabilities, and observations."""
 
     folder: Path
     rows: list[dict[str, Any]]
     bundles: list[Path] = field(default_factory=list)
     bad: list[Path] = field(default_factory=list)
-    right: dict[str, dict[str, float]] = field(default_factory=dict)
+    expected: dict[str, dict[str, float]] = field(default_factory=dict)
     seen: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     decided: set[str] = field(default_factory=set)
@@ -67,24 +67,24 @@ class World:
 
     @property
     def link(self) -> Path:
-        """What the service follows."""
+        """The link that the service follows."""
         return self.folder / "current"
 
     def point(self, bundle: Path) -> None:
-        """Let the link mean another bundle, in one step."""
-        aside = self.folder / "next"
-        aside.symlink_to(bundle)
-        aside.replace(self.link)
+        """Point the link at another bundle, atomically."""
+        link = self.folder / "next"
+        link.symlink_to(bundle)
+        link.replace(self.link)
 
 
-def make_world(folder: Path) -> World:
-    """Train some versions of one model, and spoil copies of them in three ways."""
+def make_scenario(folder: Path) -> Scenario:
+    """Train versions of one model, and damage copies of them in three ways."""
     table = simulate(customers=3_000, seed=0).snapshot(horizon_days=90)
     contract = Contract.from_schema(Valued)
     X = TableEncoder(contract).encode(table).features
     y = np.asarray(table["churned"].to_numpy(zero_copy_only=False), dtype=np.int8)
     names = [contract.entity.name, *contract.feature_names]
-    world = World(folder, table.select(names).slice(0, ROWS).to_pylist())
+    scenario = Scenario(folder, table.select(names).slice(0, ROWS).to_pylist())
     for version in range(VERSIONS):
         trees = LightGBMTrees(
             rounds=20 + 10 * version,
@@ -97,25 +97,27 @@ def make_world(folder: Path) -> World:
         path = folder / f"version-{version}"
         RetentionModel(parts).save(path, name="soak", lineage={"version": version})
         model = RetentionModel.load(path)
-        told = model.predict(world.rows)
+        predictions = model.predict(scenario.rows)
         assert model.digest is not None
-        world.bundles.append(path)
-        world.right[model.digest] = {row["customer_id"]: row["churn_probability"] for row in told}
-    for number, harm in enumerate((_cut, _flip, _foreign)):
-        spoiled = shutil.copytree(world.bundles[number], folder / f"bad-{number}")
-        harm(spoiled)
-        world.bad.append(spoiled)
-    world.link.symlink_to(world.bundles[0])
-    return world
+        scenario.bundles.append(path)
+        scenario.expected[model.digest] = {
+            row["customer_id"]: row["churn_probability"] for row in predictions
+        }
+    for number, damage in enumerate((_truncate, _flip_byte, _add_pickle)):
+        damaged = shutil.copytree(scenario.bundles[number], folder / f"bad-{number}")
+        damage(damaged)
+        scenario.bad.append(damaged)
+    scenario.link.symlink_to(scenario.bundles[0])
+    return scenario
 
 
-def _cut(bundle: Path) -> None:
+def _truncate(bundle: Path) -> None:
     file = bundle / "scorer.json"
     file.write_bytes(file.read_bytes()[:40])
     _break_seal(bundle)
 
 
-def _flip(bundle: Path) -> None:
+def _flip_byte(bundle: Path) -> None:
     file = min(bundle.glob("scorer/*.npy"))
     content = bytearray(file.read_bytes())
     content[-1] ^= 0xFF
@@ -123,181 +125,183 @@ def _flip(bundle: Path) -> None:
     _break_seal(bundle)
 
 
-def _foreign(bundle: Path) -> None:
+def _add_pickle(bundle: Path) -> None:
     (bundle / "model.pkl").write_bytes(b"cos\nsystem\n.")
     _break_seal(bundle)
 
 
 def _break_seal(bundle: Path) -> None:
-    """Give the spoiled copy a seal of its own, so that it is looked at as a new version."""
+    """Give a damaged copy another digest, so that it counts as a new version."""
     (bundle / "manifest.sha256").write_text(hashlib.sha256(bundle.name.encode()).hexdigest() + "\n")
 
 
-async def ask_on(world: World, url: str, seed: int, until: float) -> None:
-    """Ask until the end: right bodies and wrong ones, one and many customers."""
-    chance = random.Random(seed)  # noqa: S311 - a load, no secret
+async def send_requests(scenario: Scenario, url: str, seed: int, until: float) -> None:
+    """Send valid and damaged bodies with one or many customers until the end."""
+    generator = random.Random(seed)  # noqa: S311 - load, not secrets
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         while time.monotonic() < until:
-            rows = chance.sample(world.rows, chance.choice((1, 1, 1, 20)))
-            path = chance.choice(("predict", "predict", "predict", "explain", "recommend"))
-            spoiled = chance.random() < 0.2
+            rows = generator.sample(scenario.rows, generator.choice((1, 1, 1, 20)))
+            path = generator.choice(("predict", "predict", "predict", "explain", "recommend"))
+            damaged = generator.random() < 0.2
             body = json.dumps({"customers": rows}).encode()
-            if spoiled:
-                body = spoil(body, chance)
+            if damaged:
+                body = damage_body(body, generator)
             try:
                 answer = await client.post(
                     f"/v1/{path}", content=body, headers={"content-type": "application/json"}
                 )
             except httpx.TransportError:
                 # The worker was killed with this connection: a client connects again.
-                world.seen["cut off"] += 1
+                scenario.seen["cut off"] += 1
                 await asyncio.sleep(0.05)
                 continue
-            judge(world, path, answer, spoiled=spoiled)
+            check_reply(scenario, path, answer, damaged=damaged)
 
 
-def spoil(body: bytes, chance: random.Random) -> bytes:
+def damage_body(body: bytes, generator: random.Random) -> bytes:
     changed = bytearray(body)
-    for _ in range(chance.randrange(1, 4)):
-        place = chance.randrange(len(changed))
-        kind = chance.randrange(3)
+    for _ in range(generator.randrange(1, 4)):
+        position = generator.randrange(len(changed))
+        kind = generator.randrange(3)
         if kind == 0:
-            changed[place] = chance.randrange(256)
+            changed[position] = generator.randrange(256)
         elif kind == 1:
-            del changed[place : place + chance.randrange(1, 30)]
+            del changed[position : position + generator.randrange(1, 30)]
         else:
-            changed[place:place] = chance.randbytes(chance.randrange(1, 9))
+            changed[position:position] = generator.randbytes(generator.randrange(1, 9))
         if not changed:
             return b"{"
     return bytes(changed)
 
 
-def judge(world: World, path: str, answer: httpx.Response, *, spoiled: bool) -> None:
-    """Hold an answer against what is right for the version that gave it."""
+def check_reply(scenario: Scenario, path: str, answer: httpx.Response, *, damaged: bool) -> None:
+    """Compare a reply with the expected probabilities of the version that sent it."""
     status = answer.status_code
-    world.seen[str(status)] += 1
+    scenario.seen[str(status)] += 1
     if status == 200:
-        told = answer.json()
+        reply = answer.json()
         if path == "recommend":
-            world.decided.update(row["prediction_id"] for row in told["predictions"])
-        right = world.right.get(told["model"]["digest"])
-        if right is None:
-            world.wrong.append("an unknown version answered")
-        elif not spoiled:
-            for row in told["predictions"]:
-                if row["churn_probability"] != right[row["customer_id"]]:
-                    world.wrong.append(f"{path}: another probability than its version gives")
+            scenario.decided.update(row["prediction_id"] for row in reply["predictions"])
+        right = scenario.expected.get(reply["model"]["digest"])
+        if expected is None:
+            scenario.wrong.append("a reply of an unknown version")
+        elif not damaged:
+            for row in reply["predictions"]:
+                if row["churn_probability"] != expected[row["customer_id"]]:
+                    scenario.wrong.append(f"{path}: a probability differs from its version's")
     elif status == 503:
         if not answer.headers.get("retry-after"):
-            world.wrong.append("503 without retry-after")
-    elif status >= 500 or not spoiled:
-        world.wrong.append(f"{path}: {status}")
+            scenario.wrong.append("503 without retry-after")
+    elif status >= 500 or not damaged:
+        scenario.wrong.append(f"{path}: {status}")
 
 
-async def change_versions(world: World, seconds: float, until: float) -> None:
+async def change_versions(scenario: Scenario, seconds: float, until: float) -> None:
     """Point the link at the next version, every fifth of them a bad one."""
     step = 0
     while time.monotonic() + seconds < until:
         await asyncio.sleep(seconds)
         step += 1
         if step % 5 == 3:
-            world.point(world.bad[step // 5 % len(world.bad)])
-            world.seen["bad versions"] += 1
+            scenario.point(scenario.bad[step // 5 % len(scenario.bad)])
+            scenario.seen["bad versions"] += 1
         else:
-            world.point(world.bundles[step % VERSIONS])
-            world.seen["promotions"] += 1
+            scenario.point(scenario.bundles[step % VERSIONS])
+            scenario.seen["promotions"] += 1
 
 
-async def kill_workers(server: Server, world: World, seconds: float, until: float) -> None:
-    """Kill one worker now and then; its supervisor starts another."""
-    chance = random.Random(7)  # noqa: S311 - a load, no secret
+async def kill_workers(server: Server, scenario: Scenario, seconds: float, until: float) -> None:
+    """Kill a worker at intervals; its supervisor starts another."""
+    generator = random.Random(7)  # noqa: S311 - load, not secrets
     while time.monotonic() + seconds < until:
         await asyncio.sleep(seconds)
         workers = workers_of(server)
         if len(workers) > 1:
-            chance.choice(workers).kill()
-            world.seen["killed workers"] += 1
+            generator.choice(workers).kill()
+            scenario.seen["killed workers"] += 1
 
 
 def workers_of(server: Server) -> list[psutil.Process]:
     children = psutil.Process(server.process.pid).children(recursive=True)
-    return [child for child in children if child.is_running() and "--worker-id" in _said(child)]
+    return [child for child in children if child.is_running() and "--worker-id" in _command(child)]
 
 
-def _said(process: psutil.Process) -> list[str]:
+def _command(process: psutil.Process) -> list[str]:
     try:
-        words: list[str] = process.cmdline()
+        command: list[str] = process.cmdline()
     except psutil.Error:
         return []
-    return words
+    return command
 
 
-async def weigh(server: Server, world: World, until: float) -> None:
+async def measure_memory(server: Server, scenario: Scenario, until: float) -> None:
     while time.monotonic() < until:
         for worker in workers_of(server):
             try:
                 size = worker.memory_info().rss / 1e6
             except psutil.Error:
                 continue
-            world.memory.setdefault(worker.pid, []).append(size)
+            scenario.memory.setdefault(worker.pid, []).append(size)
         await asyncio.sleep(1.0)
 
 
-async def run(server: Server, world: World, *, seconds: float, change: float, kill: float) -> None:
+async def run(
+    server: Server, scenario: Scenario, *, seconds: float, change: float, kill: float
+) -> None:
     until = time.monotonic() + seconds
     await asyncio.gather(
-        *(ask_on(world, server.url, seed, until) for seed in range(CLIENTS)),
-        change_versions(world, change, until),
-        kill_workers(server, world, kill, until),
-        weigh(server, world, until),
+        *(send_requests(scenario, server.url, seed, until) for seed in range(CLIENTS)),
+        change_versions(scenario, change, until),
+        kill_workers(server, scenario, kill, until),
+        measure_memory(server, scenario, until),
     )
 
 
 def soak(folder: Path, *, seconds: float, change: float, kill: float) -> dict[str, Any]:
-    """Put the service under load and return what was seen.
+    """Put the service under load and return the observations.
 
     Parameters
     ----------
     folder
-        For everything that is written.
+        For all files.
     seconds
-        How long.
+        Duration.
     change, kill
         Seconds between two versions, and between two killed workers.
     """
-    world = make_world(folder)
-    tag = pack(world.bundles[0], name="soak", serving=SERVING)
+    scenario = make_scenario(folder)
+    tag = pack(scenario.bundles[0], name="soak", serving=SERVING)
     url = f"sqlite:///{folder / 'journal.db'}"
     settings = {
-        "CHURNKIT_FOLLOW": str(world.link),
+        "CHURNKIT_FOLLOW": str(scenario.link),
         "CHURNKIT_POLL_SECONDS": "0.5",
         "CHURNKIT_WORKERS": "2",
         "CHURNKIT_JOURNAL": url,
         "CHURNKIT_SPOOL": str(folder / "spool"),
     }
     with serve(tag, timeout_seconds=120, settings=settings, log=folder / "log") as server:
-        asyncio.run(run(server, world, seconds=seconds, change=change, kill=kill))
+        asyncio.run(run(server, scenario, seconds=seconds, change=change, kill=kill))
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
-        # What a killed worker left is written by the next that starts.
+        # The next worker writes the decisions of a killed one.
         time.sleep(2.0)
     with Journal.open(url) as journal:
         written = {row["key"] for row in journal.decisions().to_pylist()}
-    lost = _spooled_too(folder, world.decided - written)
+    lost = _not_spooled(folder, scenario.decided - written)
     return {
         "seconds": seconds,
-        "answers": dict(sorted(world.seen.items())),
-        "wrong": dict(Counter(world.wrong)),
-        "recommendations": len(world.decided),
+        "answers": dict(sorted(scenario.seen.items())),
+        "wrong": dict(Counter(scenario.wrong)),
+        "recommendations": len(scenario.decided),
         "lost": len(lost),
         "swapped": _count(metrics, "swapped"),
         "refused_versions": _count(metrics, "refused"),
-        "growth_mb": _growth(world),
+        "growth_mb": _growth(scenario),
     }
 
 
-def _spooled_too(folder: Path, missing: set[str]) -> set[str]:
-    """Leave out what waits on disk for the next worker: it is not lost."""
-    waiting = b"".join(place.read_bytes() for place in (folder / "spool").glob("*.decisions"))
+def _not_spooled(folder: Path, missing: set[str]) -> set[str]:
+    """Return the keys that do not wait on disk for the next worker."""
+    waiting = b"".join(file.read_bytes() for file in (folder / "spool").glob("*.decisions"))
     return {key for key in missing if key.encode() not in waiting}
 
 
@@ -307,15 +311,15 @@ def _count(metrics: str, outcome: str) -> int:
     return int(float(lines[0].rsplit(" ", 1)[1])) if lines else 0
 
 
-def _growth(world: World) -> float:
-    """Give the most that a worker grew by from the first half of its life to the second."""
-    grown = [0.0]
-    for sizes in world.memory.values():
+def _growth(scenario: Scenario) -> float:
+    """Return the largest growth of a worker from the first half of its life to the second, in MB."""
+    growth = [0.0]
+    for sizes in scenario.memory.values():
         settled = sizes[10:]
         if len(settled) >= 20:
             half = len(settled) // 2
-            grown.append(statistics.median(settled[half:]) - statistics.median(settled[:half]))
-    return max(grown)
+            growth.append(statistics.median(settled[half:]) - statistics.median(settled[:half]))
+    return max(growth)
 
 
 def main() -> None:
@@ -323,13 +327,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--change-seconds", type=float, default=60.0)
     parser.add_argument("--kill-seconds", type=float, default=120.0)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as aside:
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
         seen = soak(
-            Path(aside),
-            seconds=60 * given.minutes,
-            change=min(given.change_seconds, 6 * given.minutes),
-            kill=min(given.kill_seconds, 20 * given.minutes),
+            Path(folder),
+            seconds=60 * options.minutes,
+            change=min(options.change_seconds, 6 * options.minutes),
+            kill=min(options.kill_seconds, 20 * options.minutes),
         )
     print(json.dumps(seen, indent=1))
     publish("soak", {**machine("bentoml", "uvicorn"), **seen}, section(seen))
@@ -341,12 +345,12 @@ def section(seen: dict[str, Any]) -> str:
     answers = ", ".join(f"{name}: {count:,}" for name, count in seen["answers"].items())
     return "\n".join(
         [
-            "## Under load",
+            "## Soak test",
             "",
             (
-                f"`python -m benchmarks.soak`: {seen['seconds']:.0f} s, two workers, bodies of which "
-                f"a fifth is spoiled. {answers}. Wrong answers: {sum(seen['wrong'].values())}. "
-                f"Recommendations answered: {seen['recommendations']:,}, of which lost to the "
+                f"`python -m benchmarks.soak`: {seen['seconds']:.0f} s, two workers, a fifth of the "
+                f"bodies damaged. {answers}. Wrong answers: {sum(seen['wrong'].values())}. "
+                f"Recommendations: {seen['recommendations']:,}, missing in the "
                 f"journal: {seen['lost']}. A worker grew by {seen['growth_mb']:.1f} MB at most from "
                 "the first half of its life to the second."
             ),

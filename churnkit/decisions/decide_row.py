@@ -279,7 +279,7 @@ def _options(
     tried = {} if treatment_effects is None else treatment_effects.of_row(0)
     is_money = treatment_effects is not None and treatment_effects.outcome == "money"
     options: list[_Option] = []
-    periods = survival_weights or [declared.annuity_factor(each) for each in declared.horizons]
+    periods = survival_weights or declared.annuity_factors
     for j, action in enumerate(declared.actions):
         cost = catalogue.row_cost(row, j)
         if barred[j] != NOT_EXCLUDED or not (math.isfinite(cost) and cost >= 0.0):

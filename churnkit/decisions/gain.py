@@ -234,7 +234,7 @@ def _periods_times_margin(
                 "survival_weights", [f"shape {survival_weights.shape}: must be {shape}"]
             )
         return survival_weights * catalogue.margin
-    each = [catalogue.annuity_factor(periods) * catalogue.margin for periods in catalogue.horizons]
+    each = [factor * catalogue.margin for factor in catalogue.annuity_factors]
     return np.array(each if len(set(each)) > 1 else each[:1])
 
 

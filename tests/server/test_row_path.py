@@ -12,6 +12,6 @@ def traced():
     return trace_routes(simulated_model())
 
 
-@pytest.mark.parametrize(("path", "most"), [("/v1/predict", 12), ("/v1/recommend", 23)])
+@pytest.mark.parametrize(("path", "most"), [("/v1/predict", 12), ("/v1/recommend", 20)])
 def test_a_request_with_one_customer_enters_few_modules(traced, path, most):
     assert len(traced[path].modules) <= most, traced[path].modules

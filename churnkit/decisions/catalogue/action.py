@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.parsing import (
@@ -27,7 +28,7 @@ RULES = ("eligible", "applicable", "suitable")
 """The three kinds of rules, in the order in which they are checked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Action:
     """Action for a customer: a call, an offer, a message.
 
@@ -156,14 +157,14 @@ class Action:
         if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
             raise RecipeError(f"{label}: valid_from must be before valid_until")
 
-    @property
+    @cached_property
     def expected_cost(self) -> float | None:
         """Expected cost for one customer, in money; None if a column contains it."""
         if isinstance(self.cost, str) or isinstance(self.cost_taken, str):
             return None
         return self.cost + self.take_rate * self.cost_taken
 
-    @property
+    @cached_property
     def prior(self) -> Effect:
         """Assumed effect.
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.parsing import check_fields, check_list, check_number, check_share
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE_FORMAT", "Catalogue"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalogue:
     """Retention actions, the value of a retained customer, and shared limits.
 
@@ -160,7 +161,7 @@ class Catalogue:
                         f"catalogue: a {label} counts {name} '{value}', which no action has"
                     )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the actions, in order."""
         return tuple(action.name for action in self.actions)
@@ -170,7 +171,7 @@ class Catalogue:
         """Capacity of each action, in order; None for no limit."""
         return tuple(action.capacity for action in self.actions)
 
-    @property
+    @cached_property
     def horizons(self) -> tuple[float, ...]:
         """Number of periods that each action's effect lasts, at most `periods`."""
         return tuple(
@@ -184,6 +185,11 @@ class Catalogue:
     def rate(self) -> float:
         """Discount as a continuous rate per period."""
         return math.log1p(self.discount)
+
+    @cached_property
+    def annuity_factors(self) -> tuple[float, ...]:
+        """Annuity factor of each action's horizon, in order."""
+        return tuple(self.annuity_factor(periods) for periods in self.horizons)
 
     def annuity_factor(self, periods: float) -> float:
         """Return the present value of one unit of money per period for this many periods.

@@ -10,6 +10,7 @@ True
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.parsing import check_fields, check_list, check_name, check_number
@@ -173,7 +174,7 @@ class Suppression:
         return cls(**check_fields(cls, data))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ContactPolicy:
     """Rules on how often and how soon a customer may be contacted.
 
@@ -203,7 +204,7 @@ class ContactPolicy:
         if self.suppression is not None and not isinstance(self.suppression, Suppression):
             raise RecipeError("contact policy: suppression must be a Suppression or None")
 
-    @property
+    @cached_property
     def days(self) -> float:
         """Longest window of all rules in days; 0 without rules."""
         rules: list[Any] = [*self.limits, *self.cool_downs]
