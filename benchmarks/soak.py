@@ -182,7 +182,7 @@ def check_reply(scenario: Scenario, path: str, answer: httpx.Response, *, damage
         reply = answer.json()
         if path == "recommend":
             scenario.decided.update(row["prediction_id"] for row in reply["predictions"])
-        right = scenario.expected.get(reply["model"]["digest"])
+        expected = scenario.expected.get(reply["model"]["digest"])
         if expected is None:
             scenario.wrong.append("a reply of an unknown version")
         elif not damaged:

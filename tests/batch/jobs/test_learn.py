@@ -190,7 +190,7 @@ def test_a_state_of_other_columns_is_refused_and_anew_mends_it(journal, tmp_path
     journal.record([shown("1", at=NOW - 10 * DAY)])
     learn(MODEL, journal, tmp_path, now=NOW)
     fewer = model_of(columns=("age",))
-    with pytest.raises(BundleError, match="learn anew"):
+    with pytest.raises(BundleError, match="churnkit learn --anew"):
         learn(fewer, journal, tmp_path, now=NOW)
     assert learn(fewer, journal, tmp_path, now=NOW, anew=True).state == 2
 
