@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from churnkit.core.stats.gamma_interval import event_mean_interval
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.experiments.confidence_sequence import sequential_interval
 from churnkit.evaluation.validation import EvaluationError, refuse
@@ -26,10 +27,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ExperimentReadout", "SampleRatio", "read_experiment", "sample_ratio"]
+__all__ = [
+    "ExperimentReadout",
+    "SampleRatio",
+    "agresti_caffo_limits",
+    "read_experiment",
+    "sample_ratio",
+]
 
 _SUSPICIOUS = 0.001
 _MIN_PER_ARM = 10
+_MIN_FREEDOM = 10
+_LARGE_ARM = 10_000
+# Permutations of the arms: as many as this number of drawn rows, within limits.
+_DRAWN_ROWS = 40_000_000
+_MIN_PERMUTATIONS, _MAX_PERMUTATIONS = 499, 999
+_BLOCK = 2_000_000
+# Customers at which the always-valid interval is narrowest unless another number is planned.
+_PLANNED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +186,8 @@ def read_experiment(
     share
         Designed share of treated customers, for the sample-ratio check.
     planned
-        Planned number of customers, where the always-valid interval is narrowest; the current
-        number if not given.
+        Planned number of customers, where the always-valid interval is narrowest; 10,000 if not
+        given. It must be the same at every look.
     level
         Confidence level of the intervals.
 
@@ -187,8 +202,11 @@ def read_experiment(
 
     Notes
     -----
-    Differences of shares are by Agresti and Caffo (2000), of money by Welch; the relative
-    effect's interval is that of the logarithm of the ratio, by the delta method.
+    Differences of shares are by Agresti and Caffo (2000). Differences of money are studentized
+    and compared with permutations of the arms (Janssen 1997), exact without an effect even for
+    a small holdout of heavy-tailed spend. The adjusted effect is that of a regression on the
+    covariates with HC3 errors and permuted residuals (Freedman and Lane 1983). The relative
+    effect combines the limits of both means on the log scale.
 
     References
     ----------
@@ -201,27 +219,28 @@ def read_experiment(
     """
     value, arm = _checked(outcome, treated)
     sides = value[arm], value[~arm]
-    effect = _difference(*sides, level=level)
+    means = _mean(value, arm, level), _mean(value, ~arm, level)
+    effect = _difference(value, arm, level=level)
     adjusted, removed, variance = None, 0.0, _variance(*sides)
     if covariates is not None:
-        residual = _adjust(value, arm, _impute(covariates, len(value)))
-        removed = max(0.0, 1 - _variance(residual[arm], residual[~arm]) / max(variance, 1e-300))
-        variance = _variance(residual[arm], residual[~arm])
-        adjusted = _welch(residual[arm], residual[~arm], level=level)
+        adjusted, variance, removed = _adjusted(
+            value, arm, _impute(covariates, len(value)), level=level
+        )
     best = effect.value if adjusted is None else adjusted.value
+    total_variance = variance + _unseen_variance(value, arm)
     return ExperimentReadout(
         treated=len(sides[0]),
         control=len(sides[1]),
-        treated_mean=_mean(sides[0], level),
-        control_mean=_mean(sides[1], level),
+        treated_mean=means[0],
+        control_mean=means[1],
         effect=effect,
-        relative=_relative(*sides, level=level),
+        relative=_relative(*means),
         adjusted=adjusted,
         variance_removed=removed,
         always_valid=sequential_interval(
             best,
-            variance,
-            planned_variance=variance * len(value) / (planned or len(value)),
+            total_variance,
+            planned_variance=(variance or total_variance) * len(value) / (planned or _PLANNED),
             level=level,
         ),
         ratio=None if share is None else sample_ratio(len(sides[0]), len(sides[1]), share=share),
@@ -290,17 +309,44 @@ def _impute(covariates: ArrayLike, rows: int) -> NDArray[np.float64]:
     return np.where(np.isnan(matrix), np.nansum(matrix, axis=0) / count, matrix)
 
 
-def _adjust(
-    value: NDArray[np.float64], arm: NDArray[np.bool_], covariates: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Remove the part of the outcomes linear in the covariates, with slopes within arms."""
-    centered, outcome = covariates.copy(), value.copy()
-    for side in (arm, ~arm):
-        centered[side] -= covariates[side].mean(axis=0)
-        outcome[side] -= value[side].mean()
-    slope = np.linalg.lstsq(centered, outcome, rcond=None)[0]
-    adjusted: NDArray[np.float64] = value - (covariates - covariates.mean(axis=0)) @ slope
-    return adjusted
+def _adjusted(
+    value: NDArray[np.float64],
+    arm: NDArray[np.bool_],
+    covariates: NDArray[np.float64],
+    *,
+    level: float,
+) -> tuple[Interval, float, float]:
+    """Return the effect adjusted by regression, its variance, and the share of variance removed.
+
+    The variance is heteroscedasticity-consistent (HC3), which covers with many covariates too.
+    """
+    spread = covariates.std(axis=0)
+    informative = spread > 1e-12 * np.abs(covariates).max(axis=0)
+    scaled = (covariates - covariates.mean(axis=0))[:, informative] / spread[informative]
+    left, singular, _ = np.linalg.svd(
+        np.column_stack([np.ones(len(value)), scaled]), full_matrices=False
+    )
+    basis = left[:, singular > singular.max() * 1e-9]
+    freedom = len(value) - basis.shape[1] - 1
+    if freedom < _MIN_FREEDOM:
+        raise EvaluationError(
+            f"{covariates.shape[1]} covariates are too many for {len(value)} customers: use fewer"
+        )
+    # By Frisch, Waugh and Lovell: regress the rest of the outcome on the rest of the assignment.
+    assigned = arm - basis @ (basis.T @ arm)
+    outcome = value - basis @ (basis.T @ value)
+    size = float(assigned @ assigned)
+    effect = float(assigned @ outcome) / size
+    error = outcome - effect * assigned
+    leverage = (basis**2).sum(axis=1) + assigned**2 / size
+    weighted = assigned * error / np.maximum(1 - leverage, 1e-6)
+    variance = float(weighted @ weighted) / size**2
+    plain = value - np.where(arm, value[arm].mean(), value[~arm].mean())
+    total = float(plain @ plain) / (len(value) - 2)
+    removed = max(0.0, 1 - float(error @ error) / freedom / total) if total > 0 else 0.0
+    low, high = _t_limits(error, arm, level=level)
+    reach = float(np.sqrt(variance))
+    return Interval(effect, effect - high * reach, effect - low * reach), variance, removed
 
 
 def _variance(treated: NDArray[np.float64], control: NDArray[np.float64]) -> float:
@@ -311,61 +357,114 @@ def _is_binary(*sides: NDArray[np.float64]) -> bool:
     return all(bool(np.isin(side, (0.0, 1.0)).all()) for side in sides)
 
 
-def _difference(
-    treated: NDArray[np.float64], control: NDArray[np.float64], *, level: float
-) -> Interval:
+def _difference(value: NDArray[np.float64], arm: NDArray[np.bool_], *, level: float) -> Interval:
+    treated, control = value[arm], value[~arm]
+    difference = float(treated.mean() - control.mean())
     if not _is_binary(treated, control):
-        return _welch(treated, control, level=level)
-    from scipy.stats import norm
-
-    shares = [(side.sum() + 1) / (len(side) + 2) for side in (treated, control)]
-    sizes = [len(side) + 2 for side in (treated, control)]
-    error = np.sqrt(sum(p * (1 - p) / n for p, n in zip(shares, sizes, strict=True)))
-    reach = float(norm.ppf((1 + level) / 2) * error)
-    center = float(shares[0] - shares[1])
-    return Interval(float(treated.mean() - control.mean()), center - reach, center + reach)
+        error = float(np.sqrt(_variance(treated, control)))
+        low, high = _t_limits(value - np.where(arm, difference, 0.0), arm, level=level)
+        return Interval(difference, difference - high * error, difference - low * error)
+    limits = agresti_caffo_limits(treated.sum(), len(treated), control.sum(), len(control), level)
+    return Interval(difference, *map(float, limits))
 
 
-def _welch(treated: NDArray[np.float64], control: NDArray[np.float64], *, level: float) -> Interval:
-    from scipy.stats import t
+def _t_limits(
+    value: NDArray[np.float64], arm: NDArray[np.bool_], *, level: float
+) -> tuple[float, float]:
+    """Return the quantiles of the studentized difference over permutations of the arms.
 
-    parts = [side.var(ddof=1) / len(side) for side in (treated, control)]
-    below = sum(
-        part**2 / (len(side) - 1) for part, side in zip(parts, (treated, control), strict=True)
+    With a few held-out customers and heavy tails they are far from Student's, and unsymmetric.
+    Without an effect the interval excludes zero at its nominal rate for any distribution. Arms
+    above 10,000 customers have the normal quantiles.
+    """
+    from scipy.special import ndtri
+
+    small = min(int(arm.sum()), int((~arm).sum()))
+    if small > _LARGE_ARM:
+        return float(ndtri((1 - level) / 2)), float(ndtri((1 + level) / 2))
+    rows = len(value)
+    rng = np.random.default_rng(0)
+    centered = value - value.mean()
+    squares = centered**2
+    permutations = min(max(_DRAWN_ROWS // rows, _MIN_PERMUTATIONS), _MAX_PERMUTATIONS)
+    blocks = []
+    for start in range(0, permutations, max(1, _BLOCK // rows)):
+        size = min(max(1, _BLOCK // rows), permutations - start)
+        keys = rng.random((size, rows), dtype=np.float32)
+        chosen = np.argpartition(keys, small, axis=1)[:, :small]
+        blocks.append((centered[chosen].sum(axis=1), squares[chosen].sum(axis=1)))
+    inside, inside_squares = (np.concatenate(sums) for sums in zip(*blocks, strict=True))
+    outside, outside_squares = centered.sum() - inside, squares.sum() - inside_squares
+    large = rows - small
+    variance = (inside_squares - inside**2 / small) / (small - 1) / small
+    variance += (outside_squares - outside**2 / large) / (large - 1) / large
+    difference = inside / small - outside / large
+    if arm.sum() != small:
+        difference = -difference
+    statistic = difference / np.sqrt(np.maximum(variance, np.finfo(np.float64).tiny))
+    low, high = np.quantile(statistic, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def agresti_caffo_limits(
+    treated: ArrayLike, treated_rows: int, control: ArrayLike, control_rows: int, level: float
+) -> tuple[Any, Any]:
+    """Return the limits of a difference of shares, from numbers of successes.
+
+    References
+    ----------
+    Agresti, Caffo (2000), The American Statistician 54, doi:10.1080/00031305.2000.10474560.
+
+    Examples
+    --------
+    >>> low, high = agresti_caffo_limits(8, 10, 5, 10, 0.95)
+    >>> round(float(low), 3), round(float(high), 3)
+    (-0.124, 0.624)
+    """
+    from scipy.special import ndtri
+
+    first = (np.asarray(treated) + 1) / (treated_rows + 2)
+    second = (np.asarray(control) + 1) / (control_rows + 2)
+    error = np.sqrt(
+        first * (1 - first) / (treated_rows + 2) + second * (1 - second) / (control_rows + 2)
     )
-    freedom = sum(parts) ** 2 / below if below > 0 else 1e9
-    value = float(treated.mean() - control.mean())
-    reach = float(t.ppf((1 + level) / 2, freedom) * np.sqrt(sum(parts)))
-    return Interval(value, value - reach, value + reach)
+    reach = ndtri((1 + level) / 2) * error
+    return first - second - reach, first - second + reach
 
 
-def _mean(side: NDArray[np.float64], level: float) -> Interval:
-    from scipy.stats import norm
-
-    z = float(norm.ppf((1 + level) / 2))
+def _mean(value: NDArray[np.float64], arm: NDArray[np.bool_], level: float) -> Interval:
+    side = value[arm]
     mean, count = float(side.mean()), len(side)
-    if not _is_binary(side):
-        reach = z * float(side.std(ddof=1)) / np.sqrt(count)
-        return Interval(mean, mean - reach, mean + reach)
+    if not _is_binary(value):
+        # Sizes of events come from both arms, since a small one may lack the large ones.
+        weight = arm / arm.mean()
+        interval = event_mean_interval(mean * (1 - weight), weight, value, level=level)
+        return Interval(mean, interval.low, interval.high)
+    from scipy.special import ndtri
+
     # Wilson's interval, since shares near zero are common.
+    z = float(ndtri((1 + level) / 2))
     center = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
     reach = z * np.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return Interval(mean, float(center - reach), float(center + reach))
 
 
-def _relative(
-    treated: NDArray[np.float64], control: NDArray[np.float64], *, level: float
-) -> Interval | None:
-    from scipy.stats import norm
+def _unseen_variance(value: NDArray[np.float64], arm: NDArray[np.bool_]) -> float:
+    """Return the variance of two more events of typical size in each arm.
 
-    means = treated.mean(), control.mean()
-    if min(means) <= 0:
+    The variance of an arm without events is 0 until the first; looks before it would be wrong.
+    """
+    size = np.abs(value - np.median(value))
+    typical = float((size**2).sum() / size.sum()) if size.any() else 0.0
+    return 2 * typical**2 * (1 / float(arm.sum()) ** 2 + 1 / float((~arm).sum()) ** 2)
+
+
+def _relative(treated: Interval, control: Interval) -> Interval | None:
+    """Return the ratio of the means minus 1, from the limits of each on the log scale (MOVER)."""
+    if min(treated.value, treated.low, control.value, control.low) <= 0:
         return None
-    error = np.sqrt(
-        sum(
-            side.var(ddof=1) / (len(side) * mean**2)
-            for side, mean in zip((treated, control), means, strict=True)
-        )
-    )
-    ratio, reach = float(means[0] / means[1]), float(norm.ppf((1 + level) / 2) * error)
-    return Interval(ratio - 1, ratio * np.exp(-reach) - 1, ratio * np.exp(reach) - 1)
+    log = [(np.log(mean.low), np.log(mean.value), np.log(mean.high)) for mean in (treated, control)]
+    ratio = log[0][1] - log[1][1]
+    below = np.hypot(log[0][1] - log[0][0], log[1][2] - log[1][1])
+    above = np.hypot(log[0][2] - log[0][1], log[1][1] - log[1][0])
+    return Interval(*(float(np.expm1(end)) for end in (ratio, ratio - below, ratio + above)))

@@ -14,7 +14,7 @@ def sequential_interval(
     effect: float,
     variance: float,
     *,
-    planned_variance: float | None = None,
+    planned_variance: float,
     level: float = 0.95,
 ) -> Interval:
     """Return an interval that covers the true effect at all looks simultaneously.
@@ -33,7 +33,8 @@ def sequential_interval(
     effect, variance
         The current estimate, and the square of its standard error.
     planned_variance
-        The variance at the planned end, the same at every look; `variance` if not given.
+        The variance at the planned end, the same at every look: tuning it to the current
+        variance would leave no guarantee.
     level
         Confidence level over all looks.
 
@@ -50,7 +51,7 @@ def sequential_interval(
 
     Examples
     --------
-    >>> print(sequential_interval(0.05, 0.01**2))
+    >>> print(sequential_interval(0.05, 0.01**2, planned_variance=0.01**2))
     0.050 (0.020 to 0.080)
     """
     from scipy.special import lambertw
@@ -60,8 +61,7 @@ def sequential_interval(
     alpha = 1 - level
     if variance <= 0:
         return Interval(effect, effect, effect)
-    aim = variance if planned_variance is None else planned_variance
-    mixture = aim * (-float(lambertw(-(alpha**2) / np.e, -1).real) - 1)
+    mixture = planned_variance * (-float(lambertw(-(alpha**2) / np.e, -1).real) - 1)
     grown = variance + mixture
     reach = np.sqrt(variance * grown / mixture * (np.log(grown / variance) + 2 * np.log(1 / alpha)))
     return Interval(effect, float(effect - reach), float(effect + reach))

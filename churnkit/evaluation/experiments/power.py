@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from churnkit.evaluation.experiments.ab_test import agresti_caffo_limits
 from churnkit.evaluation.validation import EvaluationError
 
 __all__ = ["ExperimentPlan", "detectable_effect", "plan_experiment"]
@@ -61,7 +64,8 @@ def plan_experiment(
 ) -> ExperimentPlan:
     """Compute the sample size that detects an effect, and the duration.
 
-    ``n = (z_level + z_power) ** 2 * (v1 / share + v0 / (1 - share)) / effect ** 2``
+    For money ``n = (z_level + z_power) ** 2 * (v1 / share + v0 / (1 - share)) / effect ** 2``; for
+    shares the least n whose exact power, of the interval that `read_experiment` uses, suffices.
 
     Parameters
     ----------
@@ -95,16 +99,15 @@ def plan_experiment(
     Examples
     --------
     >>> print(plan_experiment(0.02, baseline=0.1, customers_per_day=500, outcome_days=30))
-    7,678 customers (3,839 treated, 3,839 held out) detect an effect of 0.02 with 80% power, in 46 days until the last outcome
+    7,680 customers (3,840 treated, 3,840 held out) detect an effect of 0.02 with 80% power, in 46 days until the last outcome
     """
     if effect == 0:
         raise EvaluationError("effect must not be 0: pass the smallest effect to detect")
-    scale = _scale(share, level, power, variance_removed)
-    if (baseline is None) == (spread is None):
-        raise EvaluationError("pass either baseline (outcomes 0 and 1) or spread (money)")
-    treated_variance, control_variance = _variances(effect, baseline, spread)
-    needed = scale * (treated_variance / share + control_variance / (1 - share)) / effect**2
-    treated, control = math.ceil(needed * share), math.ceil(needed * (1 - share))
+    design = _design(
+        baseline, spread, removed=variance_removed, share=share, level=level, power=power
+    )
+    customers = _customers(effect, design) * (1 - variance_removed)
+    treated, control = math.ceil(customers * share), math.ceil(customers * (1 - share))
     days = None
     if customers_per_day is not None:
         if customers_per_day <= 0:
@@ -139,35 +142,107 @@ def detectable_effect(
 
     Examples
     --------
-    >>> round(detectable_effect(7682, baseline=0.1), 4)
-    0.0192
+    >>> round(detectable_effect(7680, baseline=0.1), 4)
+    0.02
     """
-    scale = _scale(share, level, power, variance_removed)
-    if (baseline is None) == (spread is None):
-        raise EvaluationError("pass either baseline (outcomes 0 and 1) or spread (money)")
-    # Both arms have the baseline's variance, since the effect is the unknown.
-    variance = _variances(0.0, baseline, spread)[1]
-    return math.sqrt(scale * variance * (1 / share + 1 / (1 - share)) / customers)
+    design = _design(
+        baseline, spread, removed=variance_removed, share=share, level=level, power=power
+    )
+    count = customers / (1 - variance_removed)
+    if spread is not None:
+        return math.sqrt(_needed(1.0, design) / count)
+    from scipy.optimize import brentq
+
+    control = float(baseline or 0.0)
+    largest = (1 - control) * (1 - 1e-9)
+
+    def shortage(effect: float) -> float:
+        return _power_of_shares(count, effect, design) - power
+
+    if shortage(largest) < 0:
+        raise EvaluationError(
+            f"{customers:,} customers detect no effect with {power:.0%} power: use more"
+        )
+    return float(brentq(shortage, 1e-9, largest, xtol=1e-9))
 
 
-def _scale(share: float, level: float, power: float, removed: float) -> float:
-    from scipy.stats import norm
+class _Design(NamedTuple):
+    baseline: float | None
+    spread: float | None
+    share: float
+    level: float
+    power: float
 
-    for name, value in (("share", share), ("level", level), ("power", power)):
+
+def _design(
+    baseline: float | None, spread: float | None, *, removed: float, **shares: float
+) -> _Design:
+    for name, value in shares.items():
         if not 0 < value < 1:
             raise EvaluationError(f"{name} must lie between 0 and 1, got {value}")
     if not 0 <= removed < 1:
         raise EvaluationError(f"variance_removed must be at least 0 and below 1, got {removed}")
-    return float(norm.ppf((1 + level) / 2) + norm.ppf(power)) ** 2 * (1 - removed)
+    if (baseline is None) == (spread is None):
+        raise EvaluationError("pass either baseline (outcomes 0 and 1) or spread (money)")
+    if spread is not None and spread <= 0:
+        raise EvaluationError(f"spread must be above 0, got {spread}")
+    return _Design(baseline, spread, **shares)
 
 
-def _variances(effect: float, baseline: float | None, spread: float | None) -> tuple[float, float]:
-    if spread is not None:
-        if spread <= 0:
-            raise EvaluationError(f"spread must be above 0, got {spread}")
-        return spread**2, spread**2
-    control = float(baseline or 0.0)
-    treated = control + effect
-    if not (0 < control < 1 and 0 < treated < 1):
-        raise EvaluationError("baseline and baseline + effect must lie between 0 and 1")
-    return treated * (1 - treated), control * (1 - control)
+def _needed(effect: float, design: _Design) -> float:
+    """Return the number of customers by the normal approximation."""
+    from scipy.special import ndtri
+
+    if design.spread is not None:
+        variances = design.spread**2, design.spread**2
+    else:
+        control = float(design.baseline or 0.0)
+        treated = control + effect
+        if not (0 < control < 1 and 0 < treated < 1):
+            raise EvaluationError("baseline and baseline + effect must lie between 0 and 1")
+        variances = treated * (1 - treated), control * (1 - control)
+    scale = float(ndtri((1 + design.level) / 2) + ndtri(design.power)) ** 2
+    return scale * (variances[0] / design.share + variances[1] / (1 - design.share)) / effect**2
+
+
+def _customers(effect: float, design: _Design) -> float:
+    """Return the number of customers; for shares the least whose exact power suffices."""
+    count = _needed(effect, design)
+    if design.baseline is None:
+        return count
+    low, high = count, count
+    while _power_of_shares(low, effect, design) >= design.power:
+        low /= 1.2
+    while _power_of_shares(high, effect, design) < design.power:
+        high *= 1.2
+    while high - low > 0.5:
+        middle = (low + high) / 2
+        enough = _power_of_shares(middle, effect, design) >= design.power
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def _power_of_shares(customers: float, effect: float, design: _Design) -> float:
+    """Return the exact probability that the interval of the readout excludes zero.
+
+    For each number of control successes the least number of treated ones is found at which
+    Agresti and Caffo's interval lies above zero; a negative effect is the mirror image.
+    """
+    from scipy.stats import binom
+
+    if effect < 0:
+        mirrored = design._replace(baseline=1 - float(design.baseline or 0.0))
+        return _power_of_shares(customers, -effect, mirrored)
+    baseline, share = float(design.baseline or 0.0), design.share
+    rows = max(round(customers * share), 1), max(round(customers * (1 - share)), 1)
+    reach = 7 * math.sqrt(rows[1] * baseline * (1 - baseline)) + 7
+    middle = rows[1] * baseline
+    control = np.arange(max(0, int(middle - reach)), min(rows[1], int(middle + reach)) + 1)
+    low, high = np.zeros(len(control)), np.full(len(control), rows[0] + 1.0)
+    for _ in range(int(rows[0]).bit_length() + 1):
+        treated = np.floor((low + high) / 2)
+        above = agresti_caffo_limits(treated, rows[0], control, rows[1], design.level)[0] > 0
+        high = np.where(above, treated, high)
+        low = np.where(above, low, np.minimum(treated + 1, high))
+    detected = binom.sf(high - 1, rows[0], baseline + effect)
+    return float(binom.pmf(control, rows[1], baseline) @ detected)

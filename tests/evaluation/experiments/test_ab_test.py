@@ -59,7 +59,7 @@ def test_cuped_removes_the_explained_variance():
     assert result.adjusted is not None
     assert result.variance_removed == pytest.approx(correlation**2, abs=0.01)
     ratio = (result.adjusted.high - result.adjusted.low) / (result.effect.high - result.effect.low)
-    assert ratio == pytest.approx(math.sqrt(1 - correlation**2), abs=0.01)
+    assert ratio == pytest.approx(math.sqrt(1 - correlation**2), abs=0.04)
     assert result.best is result.adjusted
 
 
@@ -70,12 +70,14 @@ def test_cuped_imputes_missing_values_and_ignores_constants():
     assert 0 < result.variance_removed < 1
 
 
-def test_the_difference_of_means_is_welchs():
+def test_the_difference_of_means_is_close_to_welchs_where_tails_are_light():
     outcome, treated, _ = money(np.random.default_rng(2))
     welch = stats.ttest_ind(outcome[treated], outcome[~treated], equal_var=False)
     result = read_experiment(outcome, treated).effect
     expected = welch.confidence_interval()
-    assert (result.low, result.high) == pytest.approx((expected.low, expected.high))
+    # Quantiles of 999 permutations in place of Student's.
+    assert result.low == pytest.approx(expected.low, abs=0.05 * (expected.high - expected.low))
+    assert result.high == pytest.approx(expected.high, abs=0.05 * (expected.high - expected.low))
 
 
 def test_the_sample_ratio_check_is_the_chi_square_test():
