@@ -81,8 +81,8 @@ class ReportData:
     scorecard: Scorecard | None = None
 
     def money(self, amount: float) -> str:
-        """Format an amount in the report's currency."""
-        return format_money(amount, self.currency)
+        """Format an amount in the report's currency, from 100 on without cents."""
+        return format_money(amount, self.currency, cents=abs(amount) < 100)
 
     @property
     def next_days(self) -> str:

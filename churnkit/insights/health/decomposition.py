@@ -49,7 +49,7 @@ class HealthParts(Result):
     start: float
     parts: tuple[HealthPart, ...]
 
-    def top(self, most: int, *, rest: str = "Everything else") -> HealthParts:
+    def top(self, most: int, *, rest: str = "Other features") -> HealthParts:
         """Keep the strongest parts and sum the others into one part at the end."""
         if len(self.parts) <= most:
             return self

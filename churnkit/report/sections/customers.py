@@ -99,13 +99,13 @@ def _segment_table(
         columns.append((Column("At-risk revenue", "money"), [s.at_risk for s in large]))
     if any(s.action for s in large):
         columns.append((Column("With an action", "customers"), [s.treated for s in large]))
-        columns.append((Column("Top action"), [s.action or "none" for s in large]))
         columns.append(
             (
                 Column(f"Expected gain, next {data.gain_span}", "money"),
                 [s.gain or None for s in large],
             )
         )
+        columns.append((Column("Top action"), [s.action or "none" for s in large]))
     titles, values = zip(*columns, strict=True)
     return Table(name, title, titles, tuple(zip(*values, strict=True)), caption, heat=(3,))
 

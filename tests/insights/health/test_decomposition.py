@@ -74,7 +74,7 @@ def test_a_customer_like_the_reference_has_no_parts_and_the_bias_has_none():
 def test_remaining_parts_are_summed_last():
     parts = HealthParts(50.0, 60.0, tuple(HealthPart(str(n), -2.0) for n in range(5)))
     assert parts.top(9) is parts
-    assert parts.top(3).parts[-1] == HealthPart("Everything else", -4.0)
+    assert parts.top(3).parts[-1] == HealthPart("Other features", -4.0)
     assert parts.to_dict()["parts"][0] == {"name": "0", "points": -2.0}
     assert parts.to_frame()["points"].sum() == -10.0
 
