@@ -24,6 +24,7 @@ __all__ = [
     "Customers",
     "Day",
     "Embeddings",
+    "MaxInvalid",
     "ModelName",
     "OptionalJournal",
     "Period",
@@ -32,6 +33,7 @@ __all__ = [
     "RecipeName",
     "Sql",
     "bandit_folder",
+    "check_invalid",
     "find_recipe",
     "load_model",
     "open_registry",
@@ -97,6 +99,14 @@ Embeddings = Annotated[
         help="Folder of a sentence embedding model, for topics by meaning (extra embeddings).",
     ),
 ]
+MaxInvalid = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Largest share of rows that may violate the contract; above it the exit code is 1.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ModelName = Annotated[
     str | None,
@@ -110,6 +120,21 @@ RecipeName = Annotated[
     str | None,
     typer.Argument(help="A file in training/, or its name. Default: the only recipe."),
 ]
+
+
+def check_invalid(rows: int, invalid: int, max_invalid: float) -> None:
+    """Fail if too large a share of the rows violates the contract.
+
+    Raises
+    ------
+    ChurnkitError
+        If the share is above `max_invalid`; the outputs have been written.
+    """
+    if invalid > max_invalid * rows:
+        raise ChurnkitError(
+            f"{invalid:,} of {rows:,} rows violate the contract ({invalid / rows:.1%}), more than "
+            f"--max-invalid {max_invalid:g}: correct the rows, or raise --max-invalid"
+        )
 
 
 def load_model(name: str | None) -> RetentionModel:

@@ -198,6 +198,37 @@ class TestScore:
         assert "s.invalid.csv" in err
         assert "canary" not in err
 
+    @pytest.mark.parametrize(
+        ("invalid", "options", "expected"),
+        [
+            (5, [], REFUSED),
+            (3, [], REFUSED),
+            (2, [], DONE),
+            (5, ["--max-invalid", "1"], DONE),
+            (1, ["--max-invalid", "0"], REFUSED),
+        ],
+    )
+    def test_too_many_invalid_rows_end_with_exit_code_1_and_are_written(
+        self, churnkit, shop, tmp_path, rows_of_shop, to_csv, invalid, options, expected
+    ):
+        rows = rows_of_shop(5)
+        for row in rows[:invalid]:
+            row["plan"] = "gold"
+        path, target = to_csv(tmp_path / "c.csv", rows), tmp_path / "s.csv"
+        for command in ("score", "plan"):
+            code, _, err = churnkit(command, path, "-o", target, *options, folder=shop)
+            assert code == expected
+            assert (f"{invalid} of 5 rows violate the contract" in err) == (expected == REFUSED)
+            with target.open(newline="") as stream:
+                assert len(list(csv.DictReader(stream))) == 5
+
+    def test_an_output_on_s3_is_refused_and_makes_no_folder(self, churnkit, shop, customers):
+        for command in ("score", "plan"):
+            code, _, err = churnkit(command, customers, "-o", "s3://bucket/x.parquet", folder=shop)
+            assert code == REFUSED
+            assert "output is a URL (s3:): write to a local file" in err
+            assert not (shop / "s3:").exists()
+
     @pytest.mark.parametrize("bad", ["none.csv", ".", "table.xlsx"])
     def test_a_table_that_cannot_be_read_is_refused_before_a_model_is_loaded(
         self, churnkit, tmp_path, bad

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from churnkit.core.io.atomic_write import StagedFile
+from churnkit.core.io.atomic_write import StagedFile, refuse_url
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -54,8 +54,9 @@ def check_output(path: Path) -> str:
     Raises
     ------
     ChurnkitError
-        If the suffix is neither .csv nor .parquet, or the path is a folder.
+        If the path is a URL or a folder, or its suffix is neither .csv nor .parquet.
     """
+    refuse_url(path)
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         raise ChurnkitError(f"{path}: results go to a .parquet or .csv file")

@@ -15,11 +15,13 @@ from churnkit.cli.options import (
     Budget,
     Customers,
     Day,
+    MaxInvalid,
     ModelName,
     OptionalJournal,
     Period,
     RawTables,
     Sql,
+    check_invalid,
     load_model,
 )
 from churnkit.cli.output import print_next, print_result, print_status
@@ -52,6 +54,7 @@ def plan(
     sql: Sql = None,
     tables: RawTables = None,
     as_of: AsOf = None,
+    max_invalid: MaxInvalid = 0.5,
     as_json: AsJson = False,
 ) -> None:
     """Choose the most profitable action for each customer, or none, within a budget.
@@ -81,8 +84,9 @@ def plan(
     _print_report(planned, report, as_json=as_json)
     if output is not None:
         print_status(f"the plan was written to {output}")
-        if as_of is None and sql is None:
-            print_next(f"churnkit explain {source} --model {loaded.name}")
+    check_invalid(report.rows, report.invalid, max_invalid)
+    if output is not None and as_of is None and sql is None:
+        print_next(f"churnkit explain {source} --model {loaded.name}")
 
 
 def _print_report(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:

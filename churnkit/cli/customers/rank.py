@@ -14,12 +14,14 @@ from churnkit.cli.options import (
     AsOf,
     Customers,
     Day,
+    MaxInvalid,
     ModelName,
     OptionalJournal,
     Period,
     RawTables,
     Sql,
     bandit_folder,
+    check_invalid,
     load_model,
 )
 from churnkit.cli.output import print_next, print_result, print_status
@@ -50,6 +52,7 @@ def rank(
     sql: Sql = None,
     tables: RawTables = None,
     as_of: AsOf = None,
+    max_invalid: MaxInvalid = 0.5,
     as_json: AsJson = False,
 ) -> None:
     """Rank a ranking's options for each customer, with the newest bandit state.
@@ -82,6 +85,7 @@ def rank(
     print_row_counts(report)
     if output is not None:
         print_status(f"the lists were written to {output}")
+    check_invalid(report.rows, report.invalid, max_invalid)
     if decision_period is not None and decision_period.journal is not None:
         print_next(f"churnkit learn --model {loaded.name}")
 

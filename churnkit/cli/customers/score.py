@@ -11,7 +11,17 @@ from typing import Annotated
 import typer
 
 from churnkit.cli.customer_input import CustomerInput
-from churnkit.cli.options import AsJson, AsOf, Customers, ModelName, RawTables, Sql, load_model
+from churnkit.cli.options import (
+    AsJson,
+    AsOf,
+    Customers,
+    MaxInvalid,
+    ModelName,
+    RawTables,
+    Sql,
+    check_invalid,
+    load_model,
+)
 from churnkit.cli.output import print_json, print_next, print_status, progress_bar
 
 __all__ = ["score"]
@@ -34,6 +44,7 @@ def score(
         bool,
         typer.Option("--resume", help="Continue an interrupted run of the same command."),
     ] = False,
+    max_invalid: MaxInvalid = 0.5,
     as_json: AsJson = False,
 ) -> None:
     """Predict each customer's churn probability."""
@@ -73,4 +84,6 @@ def score(
         )
     if output is not None:
         print_status(f"scores were written to {output}")
+    check_invalid(report.rows, report.invalid, max_invalid)
+    if output is not None:
         print_next(f"churnkit plan {source} -o plan.csv --model {loaded.name}")

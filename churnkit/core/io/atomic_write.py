@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from churnkit.errors import ChurnkitError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["StagedFile", "atomic_write", "write_atomic"]
+__all__ = ["StagedFile", "atomic_write", "refuse_url", "write_atomic"]
 
+# Two letters or more: a single one is a drive. A Path has lost one of the slashes.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 # The kernel takes the process's umask off this mode when the file is created.
 _DEFAULT_MODE = 0o666
+
+
+def refuse_url(path: str | os.PathLike[str]) -> None:
+    """Refuse a URL as an output, which would become a local folder named after its scheme.
+
+    Examples
+    --------
+    >>> refuse_url("scores.parquet")
+    >>> refuse_url("s3://bucket/scores.parquet")
+    Traceback (most recent call last):
+    churnkit.errors.ChurnkitError: output is a URL (s3:): write to a local file and copy it there
+    """
+    text = os.fspath(path)
+    if _URL.match(text):
+        scheme = text.partition(":")[0]
+        raise ChurnkitError(f"output is a URL ({scheme}:): write to a local file and copy it there")
 
 
 class StagedFile:
@@ -36,6 +57,8 @@ class StagedFile:
     ------
     OSError
         If the folder or the file cannot be created.
+    ChurnkitError
+        If the target is a URL.
 
     Examples
     --------
@@ -49,6 +72,7 @@ class StagedFile:
     """
 
     def __init__(self, target: str | os.PathLike[str], *, mode: int = _DEFAULT_MODE) -> None:
+        refuse_url(target)
         self.target = Path(target)
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self.path = self.target.with_name(f".{self.target.name}-{secrets.token_hex(6)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from churnkit.core.io.csv_dialect import Dialect, detect_dialect
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "BATCH_ROWS",
@@ -23,7 +24,9 @@ __all__ = [
     "PARQUET_SUFFIXES",
     "TableFile",
     "open_table",
+    "quote_column",
     "read_table",
+    "refuse_duplicates",
 ]
 
 BATCH_ROWS = 65_536
@@ -207,15 +210,7 @@ def open_table(path: str | Path) -> TableFile:
         raise ChurnkitError(_read_error(file, error, [])) from None
     if not columns:
         raise DataError(file.name, ["the table is empty: give a table with at least one row"])
-    duplicates = sorted({name for name in columns if columns.count(name) > 1})
-    if duplicates:
-        raise DataError(
-            file.name,
-            [
-                f"column '{name}' appears more than once: give each column its own name"
-                for name in duplicates
-            ],
-        )
+    refuse_duplicates(file.name, columns)
     return TableFile(file, columns, rows, file.stat().st_size, dialect)
 
 
@@ -245,6 +240,38 @@ def read_table(path: str | Path, *, columns: list[str] | None = None) -> pa.Tabl
     if batches:
         return pa.concat_tables(batches)
     return pa.table({name: pa.array([], pa.string()) for name in selected})
+
+
+def quote_column(columns: Sequence[str], column: str) -> str:
+    """Name a column in a message, by its position if the header may be a customer's row.
+
+    Examples
+    --------
+    >>> quote_column(["id", "plan"], "plan"), quote_column(["ann", "5"], "5")
+    ("column 'plan'", 'column 2')
+    """
+    is_row = any(re.fullmatch(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*", name) for name in columns)
+    return f"column {columns.index(column) + 1}" if is_row else f"column '{column}'"
+
+
+def refuse_duplicates(table: str, columns: Sequence[str]) -> None:
+    """Refuse a table with two columns of the same name.
+
+    Raises
+    ------
+    DataError
+        Names each such column once.
+    """
+    duplicates = sorted({name for name in columns if columns.count(name) > 1}, key=columns.index)
+    if duplicates:
+        raise DataError(
+            table,
+            [
+                f"{quote_column(columns, name)} appears more than once: give each column its own "
+                "name"
+                for name in duplicates
+            ],
+        )
 
 
 def _refuse_unclosed_quote(file: Path, last_field: str) -> None:

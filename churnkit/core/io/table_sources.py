@@ -16,6 +16,8 @@ from churnkit.core.io.table_file import (
     PARQUET_SUFFIXES,
     TableFile,
     open_table,
+    quote_column,
+    refuse_duplicates,
 )
 from churnkit.errors import ChurnkitError, DataError
 
@@ -26,6 +28,7 @@ __all__ = ["Query", "Source", "TableFiles", "open_source", "read_all"]
 
 _DUCKDB = {".duckdb", ".ddb"}
 _URL = re.compile(r"[a-z][a-z0-9+]*://", re.ASCII)
+_REMOTE = re.compile(r"(s3a?|gs|gcs|az|abfss?|adl|hdfs|https?|ftp)://")
 _PATTERN = re.compile(r"[*?\[]")
 
 
@@ -131,6 +134,8 @@ class Query:
         ------
         ChurnkitError
             If the database cannot be reached or the query fails.
+        DataError
+            If two columns have the same name.
         """
         if _is_duckdb(self.url):
             yield from _query_duckdb(Path(self.url), self.text)
@@ -163,6 +168,10 @@ def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query
         If the files of a folder have different columns.
     """
     name = str(source)
+    if _REMOTE.match(name):
+        raise ChurnkitError(
+            f"{_without_password(name)} is not a local file: copy it to this machine and name the copy"
+        )
     if _URL.match(name) or _is_duckdb(name):
         if sql is None:
             raise ChurnkitError(
@@ -180,9 +189,7 @@ def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query
     if path.is_dir():
         return _open_files(name, [f for f in path.rglob("*") if _is_table(f, path)])
     if _PATTERN.search(name) and not path.exists():
-        root = Path(path.anchor or ".")
-        pattern = str(path.relative_to(path.anchor)) if path.anchor else name
-        return _open_files(name, [f for f in root.glob(pattern) if f.is_file()])
+        return _open_files(name, _glob(path))
     return open_table(path)
 
 
@@ -215,6 +222,15 @@ def _present(names: Sequence[str], columns: list[str] | None) -> list[str]:
     return [name for name in names if columns is None or name in columns]
 
 
+def _glob(pattern: Path) -> list[Path]:
+    """Expand a pattern; its leading folders that exist are taken literally."""
+    root = Path(pattern.anchor or ".")
+    parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
+    while len(parts) > 1 and (root / parts[0]).is_dir():
+        root /= parts.pop(0)
+    return [file for file in root.glob("/".join(parts)) if file.is_file()]
+
+
 def _is_duckdb(name: str) -> bool:
     return Path(name).suffix.lower() in _DUCKDB and not _URL.match(name)
 
@@ -237,8 +253,8 @@ def _open_files(name: str, paths: list[Path]) -> TableFiles:
             raise DataError(
                 file.path.name,
                 [
-                    f"column '{column}' is missing, and {first.path.name} has it: give all files "
-                    "the same columns"
+                    f"{quote_column(first.columns, column)} of {first.path.name} is missing: give "
+                    "all files the same columns"
                     for column in missing
                 ],
             )
@@ -256,6 +272,7 @@ def _query_duckdb(path: Path, query: str) -> Iterator[pa.Table]:
             # Older versions have another name for it.
             open_reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
             reader = open_reader(BATCH_ROWS)
+            refuse_duplicates("the query", reader.schema.names)
             yield reader.schema.empty_table()
             for batch in reader:
                 yield pa.Table.from_batches([batch])
@@ -273,6 +290,7 @@ def _query_sqlalchemy(url: str, query: str) -> Iterator[pa.Table]:
         with engine.connect().execution_options(stream_results=True) as connection:
             result = connection.execute(sa.text(query))
             names = list(result.keys())
+            refuse_duplicates("the query", names)
             yield pa.table({name: pa.array([], pa.null()) for name in names})
             while rows := list(islice(result, BATCH_ROWS)):
                 columns = zip(*rows, strict=True)

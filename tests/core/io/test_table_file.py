@@ -118,6 +118,11 @@ class TestRefused:
         with pytest.raises(ChurnkitError, match="does not exist"):
             open_table(tmp_path / "none.csv")
 
+    def test_a_lost_header_is_not_quoted(self, write):
+        with pytest.raises(DataError, match="column 1 appears more than once") as caught:
+            open_table(write("canary,canary,17\n"))
+        assert "canary" not in str(caught.value)
+
     def test_a_column_named_twice(self, write, tmp_path):
         with pytest.raises(DataError, match="column 'a' appears more than once"):
             open_table(write("a,b,a\n1,2,3\n"))

@@ -81,7 +81,7 @@ def test_a_pattern_names_several_files(folder, shop_model, tmp_path, expected):
 
 def test_files_that_differ_in_columns_are_refused_by_the_columns_name(folder, table):
     pq.write_table(table.drop_columns("mrr"), folder / "c.parquet")
-    with pytest.raises(DataError, match=r"(?s)c\.parquet.*'mrr' is missing"):
+    with pytest.raises(DataError, match=r"(?s)c\.parquet.*'mrr' of a\.parquet is missing"):
         open_source(folder)
 
 
@@ -155,3 +155,47 @@ def test_a_plan_reads_the_same_sources(table, folder, database, shop_model):
     assert whole["customer_id"].to_pylist() == table["customer_id"].to_pylist()
     asked = read_all(open_source(database, sql="customers"), columns=["mrr"])
     assert asked.column_names == ["mrr"]
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "b*.csv", "c?.csv", "d'e.csv", "f{g}.csv"])
+def test_a_file_whose_name_looks_like_a_pattern_is_read_as_it_is_named(tmp_path, name):
+    (tmp_path / name).write_text("id,amount\n'1',5\n")
+    (tmp_path / "a1.csv").write_text("id,amount\n2,6\n")
+    source = open_source(tmp_path / name)
+    assert read_all(source).to_pylist() == [{"id": "'1'", "amount": "5"}]
+
+
+def test_folders_before_a_pattern_are_taken_literally(tmp_path):
+    folder = tmp_path / "exports [2026]"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id\n1\n")
+    (folder / "b.csv").write_text("id\n2\n")
+    assert read_all(open_source(folder / "*.csv"))["id"].to_pylist() == ["1", "2"]
+
+
+def test_a_folder_named_like_a_partition_overrides_no_column(tmp_path):
+    folder = tmp_path / "amount=77"
+    folder.mkdir()
+    pq.write_table(pa.table({"id": ["1"], "amount": [5]}), folder / "part.parquet")
+    assert read_all(open_source(tmp_path)).to_pylist() == [{"id": "1", "amount": 5}]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_a_query_with_two_columns_of_one_name_is_refused(database, sqlite, engine):
+    query = open_source(database if engine == "duckdb" else sqlite, sql="SELECT 1 AS a, 2 AS a")
+    with pytest.raises(DataError, match="column 'a' appears more than once"):
+        read_all(query)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/customers.csv", "https://host/customers.parquet"])
+def test_a_remote_file_is_refused_with_what_to_do(url):
+    with pytest.raises(ChurnkitError, match="is not a local file: copy it"):
+        open_source(url)
+
+
+def test_files_without_a_header_are_named_by_position(tmp_path):
+    (tmp_path / "a.csv").write_text("canary,17\n")
+    (tmp_path / "b.csv").write_text("id,17\n")
+    with pytest.raises(DataError, match=r"column 1 of a\.csv is missing") as caught:
+        open_source(tmp_path)
+    assert "canary" not in str(caught.value)
