@@ -1,4 +1,4 @@
-"""What the tests share: calm threads, the public data, and skips that CI does not accept."""
+"""Shared fixtures and settings: threads, public data, servers, and skips that fail in CI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tarfile
 import tempfile
 import warnings
 
-# Set before any test imports a library that reads them: OpenMP spins when cores are contended.
+# Set before a library reads them: OpenMP spins when cores are contended.
 for _name, _setting in {
     "OMP_NUM_THREADS": "1",
     "OMP_WAIT_POLICY": "passive",
@@ -34,31 +34,31 @@ ALL = os.environ.get("CHURNKIT_TEST_ALL") == "1"
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """The folder with the public data sets."""
+    """Folder with the public data sets."""
     folder = os.environ.get("CHURNKIT_DATA_DIR")
     if not folder or not Path(folder).is_dir():
-        pytest.skip("the public data sets are not here: CHURNKIT_DATA_DIR is not set")
+        pytest.skip("no public data sets: CHURNKIT_DATA_DIR is not set")
     return Path(folder)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Turn a skip into a failure where everything is there to run."""
+    """Turn a skip into a failure if CHURNKIT_TEST_ALL=1."""
     report = yield
     if ALL and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
-        report.longrepr = f"skipped where CHURNKIT_TEST_ALL=1 asks for all: {report.longrepr}"
+        report.longrepr = f"skipped although CHURNKIT_TEST_ALL=1: {report.longrepr}"
     return report
 
 
 @pytest.fixture(scope="session")
 def bento_home(tmp_path_factory):
-    """A BentoML home of this session; set before anything of BentoML reads it."""
+    """BentoML home of this session, set before BentoML reads it."""
     home = tmp_path_factory.mktemp("bentoml")
     before = {name: os.environ.get(name) for name in ("BENTOML_HOME", "BENTOML_DO_NOT_TRACK")}
     os.environ["BENTOML_HOME"] = str(home)
     os.environ["BENTOML_DO_NOT_TRACK"] = "True"
-    # BentoML's own imports warn of other packages' deprecations.
+    # Imports of BentoML emit deprecation warnings of other packages.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         importlib.import_module("bentoml.models").list()
@@ -73,11 +73,11 @@ def bento_home(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def spark():
-    """One session in this process, with two threads, that listens on loopback alone."""
+    """Spark session in this process with two threads, on loopback."""
     sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed (extra 'spark')")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
         pytest.skip("Java is not installed")
-    # Workers are of this environment, not of whatever python3 is on the path.
+    # Workers use this environment, not the first python3 on the path.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     session = (
         sql.SparkSession.builder.master("local[2]")
@@ -127,17 +127,17 @@ recipe = Recipe(
 
 
 def shop_rows(count, *, seed=0):
-    """Customers of a small shop: new and basic ones leave more often."""
+    """Customers of a small shop; new ones and those with a basic plan churn more."""
     generator = np.random.default_rng(seed)
     rows = []
-    for place in range(count):
+    for number in range(count):
         plan = ("basic", "plus", "pro")[generator.integers(3)]
         tenure = int(generator.integers(0, 60))
         risk = 1.0 / (1.0 + np.exp(-(1.5 * (plan == "basic") - 0.12 * tenure + 1.0)))
         rows.append(
             {
-                "customer_id": f"idcanary{seed}x{place:05d}",
-                "email": f"mailcanary{place}@example.org",
+                "customer_id": f"idcanary{seed}x{number:05d}",
+                "email": f"mailcanary{number}@example.org",
                 "plan": plan,
                 "city": ("Bern", "Oslo", "")[generator.integers(3)],
                 "tenure_months": tenure,
@@ -169,7 +169,7 @@ def to_csv():
 
 @pytest.fixture(scope="session")
 def migrated_store(tmp_path_factory):
-    """MLflow's database of a fresh project; making it takes seconds, copying it nothing."""
+    """MLflow database of a new project, to copy; creating one takes seconds."""
     pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
     from churnkit.bundle import Registry
     from churnkit.bundle.registry.quiet import quiet_mlflow
@@ -183,7 +183,7 @@ def migrated_store(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_shop(migrated_store):
-    """Make the project of a small shop in a folder: schema, recipe, table, store."""
+    """Create a shop's project in a folder: schema, recipe, table, store."""
 
     def make(folder, *, rows=None, recipe=SHOP_RECIPE):
         from churnkit.core.project import Project
@@ -201,7 +201,7 @@ def make_shop(migrated_store):
 
 @pytest.fixture(scope="session")
 def trained_shop(make_shop, tmp_path_factory):
-    """A shop's project with a champion; shared, so nobody may change it."""
+    """Project of a shop with a champion; shared, so tests must not change it."""
     from churnkit.pipeline import load_recipe, train
 
     project = make_shop(tmp_path_factory.mktemp("shop"))
@@ -221,7 +221,7 @@ def shop_model(trained_shop):
 
 
 def _move_store(database, before, after):
-    """Tell MLflow's database that its files lie elsewhere now."""
+    """Replace paths of files in MLflow's database."""
     with contextlib.closing(sqlite3.connect(database)) as store, store:
         tables = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:
@@ -235,11 +235,11 @@ def _move_store(database, before, after):
 
 @pytest.fixture
 def shop_copy(trained_shop, tmp_path):
-    """A shop's project with a champion, to do with what one likes."""
+    """Copy of a shop's project with a champion, which the test may change."""
     from churnkit.core.project import Project
 
     project = Project(tmp_path / "shop")
-    # What other tests wrote from the shop is not this copy's: an erasure would look there.
+    # Outputs of other tests are not this copy's: an erasure would search them.
     notes = shutil.ignore_patterns("outputs.json")
     shutil.copytree(trained_shop[0].root, project.root, ignore=notes)
     _move_store(project.store / "mlflow.db", trained_shop[0].root, project.root)
@@ -247,17 +247,17 @@ def shop_copy(trained_shop, tmp_path):
 
 
 def _binaries():
-    """Find PostgreSQL's programs: where Debian puts them, or on the path."""
+    """Find PostgreSQL's programs in Debian's folder or on the path."""
     homes = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name))
     for home in reversed(homes):
         if (home / "initdb").is_file():
             return home
-    found = shutil.which("initdb")
-    return Path(found).resolve().parent if found else None
+    initdb = shutil.which("initdb")
+    return Path(initdb).resolve().parent if initdb else None
 
 
 def _as_user():
-    """PostgreSQL refuses to run as root: then it runs as the user that Debian makes for it."""
+    """Return the user to run as: PostgreSQL refuses root, so Debian's user `postgres`."""
     if os.getuid() != 0:
         return {}
     import pwd
@@ -271,24 +271,24 @@ def _as_user():
 
 @pytest.fixture(scope="session")
 def postgres():
-    """A PostgreSQL server of our own on a socket of our own; gives its SQLAlchemy URL."""
+    """SQLAlchemy URL of a PostgreSQL server on a private socket."""
     pytest.importorskip("psycopg", reason="the extra 'postgres' is not installed")
     home = _binaries()
     if home is None:
         pytest.skip("PostgreSQL is not installed")
-    who = _as_user()
+    user = _as_user()
     folder = Path(tempfile.mkdtemp(prefix="churnkit-postgres-"))
     try:
-        if who:
-            os.chown(folder, who["user"], who["group"])
-        said = (folder / "said").open("wb")
+        if user:
+            os.chown(folder, user["user"], user["group"])
+        output = (folder / "output").open("wb")
         data = str(folder / "data")
 
         def run(*command):
             done = subprocess.run(
-                list(command), cwd=folder, stdout=said, stderr=said, check=False, **who
+                list(command), cwd=folder, stdout=output, stderr=output, check=False, **user
             )
-            assert done.returncode == 0, (folder / "said").read_text()
+            assert done.returncode == 0, (folder / "output").read_text()
 
         run(home / "initdb", "-D", data, "-U", "churnkit", "-A", "trust", "-N", "-E", "UTF8")
         server = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=60"
@@ -297,44 +297,45 @@ def postgres():
             yield f"postgresql://churnkit@/postgres?host={quote(str(folder))}"
         finally:
             run(home / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
-            said.close()
+            output.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# Words of visible charts that run over their picture's edge, or into one another.
+# Texts of visible charts that are cut by the edge or overlap.
 COLLISIONS = """() => {
   const found = [];
   for (const picture of document.querySelectorAll('.plot svg[role]')) {
     const frame = picture.getBoundingClientRect();
     if (!frame.width) continue;
     const boxes = [...picture.querySelectorAll('text')].map(
-      (one) => [one.textContent, one.getBoundingClientRect()]);
-    boxes.forEach(([words, box], place) => {
+      (text) => [text.textContent, text.getBoundingClientRect()]);
+    boxes.forEach(([words, box], index) => {
       if (box.left < frame.left - 1 || box.right > frame.right + 1 ||
           box.top < frame.top - 1 || box.bottom > frame.bottom + 1)
         found.push('cut: ' + words);
-      for (const [other, beside] of boxes.slice(place + 1))
-        if (box.left < beside.right - 1 && beside.left < box.right - 1 &&
-            box.top < beside.bottom - 3 && beside.top < box.bottom - 3)
+      for (const [other, next] of boxes.slice(index + 1))
+        if (box.left < next.right - 1 && next.left < box.right - 1 &&
+            box.top < next.bottom - 3 && next.top < box.bottom - 3)
           found.push('overlap: ' + words + ' / ' + other);
     });
   }
   return found;
 }"""
-# Boxes that stick out of the window though nothing scrolls them, and boxes side by side that overlap.
-STRAYS = """() => {
+# Boxes that exceed the window without scrolling, and neighboring boxes that overlap.
+OVERFLOWS = """() => {
   const found = [];
-  for (const one of document.querySelectorAll('main *, header *')) {
-    if (one.closest('.scroll') || one.closest('svg')) continue;
-    const box = one.getBoundingClientRect();
-    if (box.width && (box.right > innerWidth + 1 || box.left < -1)) found.push(one.className || one.tagName);
-    if (one.scrollWidth > one.clientWidth + 2 && one.clientWidth && getComputedStyle(one).display !== 'inline')
-      found.push('wider than its box: ' + (one.className || one.tagName));
+  for (const node of document.querySelectorAll('main *, header *')) {
+    if (node.closest('.scroll') || node.closest('svg')) continue;
+    const box = node.getBoundingClientRect();
+    const name = node.className || node.tagName;
+    if (box.width && (box.right > innerWidth + 1 || box.left < -1)) found.push(name);
+    if (node.scrollWidth > node.clientWidth + 2 && node.clientWidth && getComputedStyle(node).display !== 'inline')
+      found.push('wider than its box: ' + name);
   }
   for (const group of document.querySelectorAll('.figures, .cards, section')) {
-    const boxes = [...group.children].map((one) => one.getBoundingClientRect());
-    boxes.forEach((a, place) => boxes.slice(place + 1).forEach((b) => {
+    const boxes = [...group.children].map((child) => child.getBoundingClientRect());
+    boxes.forEach((a, index) => boxes.slice(index + 1).forEach((b) => {
       if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
         found.push('overlap in ' + group.className + group.id);
     }));
@@ -345,7 +346,7 @@ STRAYS = """() => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium, without a window; while it is open no test can run an event loop."""
+    """Headless Chromium; while it is open, tests cannot run an event loop."""
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed (extra 'test')"
     )
@@ -360,21 +361,21 @@ def browser():
 
 @pytest.fixture(scope="session")
 def faults_of():
-    """Tell what is cut, overlaps or sticks out of a page."""
+    """Function that lists layout faults of a page: cut, overlapping or overflowing boxes."""
 
     def faults(page):
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         wider = [f"the page is {wide} px wider than the window"] if wide > 0 else []
-        return [*wider, *page.evaluate(COLLISIONS), *page.evaluate(STRAYS)]
+        return [*wider, *page.evaluate(COLLISIONS), *page.evaluate(OVERFLOWS)]
 
     return faults
 
 
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory):
-    """Tell a page's serious faults by the rules of axe-core, as npm gives them."""
+    """Function that lists a page's serious accessibility faults by axe-core."""
     if shutil.which("npm") is None:
-        pytest.skip("npm is not installed, which fetches axe-core")
+        pytest.skip("npm is not installed, which downloads axe-core")
     folder = tmp_path_factory.mktemp("axe")
     fetched = subprocess.run(
         ["npm", "pack", "axe-core@4", "--silent", "--cache", str(folder / "cache")],
@@ -385,7 +386,7 @@ def axe(tmp_path_factory):
         timeout=120,
     )
     if fetched.returncode:
-        pytest.skip("npm cannot fetch axe-core here")
+        pytest.skip("npm cannot download axe-core")
     (packed,) = folder.glob("axe-core-*.tgz")
     with tarfile.open(packed) as archive:
         member = archive.extractfile("package/axe.min.js")

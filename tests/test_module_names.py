@@ -84,7 +84,7 @@ def module_words():
 @pytest.mark.quality
 def test_module_names_are_made_of_the_fields_words():
     words = glossary() | {word for group in COMMON.values() for word in group.split()}
-    strange = [
+    unknown = [
         f"{name}: {word}"
         for word, name in module_words()
         if word not in words
@@ -92,4 +92,4 @@ def test_module_names_are_made_of_the_fields_words():
         and word.removesuffix("es") not in words
         and word.removesuffix("ies") + "y" not in words
     ]
-    assert strange == []
+    assert unknown == []

@@ -1,4 +1,4 @@
-"""The rules that a tool can hold: style, types, layers, cycles, and what an import costs."""
+"""Rules that tools check: style, types, layers, import cycles and import costs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PACKAGES = [
 pytestmark = [
     pytest.mark.quality,
     pytest.mark.skipif(
-        not (ROOT / ".git").exists(), reason="the rules are for a clone of the repository"
+        not (ROOT / ".git").exists(), reason="these rules apply to a clone of the repository"
     ),
 ]
 
@@ -41,16 +41,16 @@ def run(*command: str) -> str:
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-def test_the_style_is_kept():
+def test_ruff_finds_no_violations():
     assert run(sys.executable, "-m", "ruff", "check", ".") == ""
 
 
-def test_the_format_is_kept():
+def test_files_are_formatted():
     assert run(sys.executable, "-m", "ruff", "format", "--check", ".") == ""
 
 
 @pytest.mark.slow
-def test_the_types_hold():
+def test_mypy_finds_no_errors():
     assert run(sys.executable, "-m", "mypy") == ""
 
 
@@ -79,9 +79,9 @@ def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
             elif neighbor in stack:
                 lowest[node] = min(lowest[node], index[neighbor])
         if lowest[node] == index[node]:
-            place = stack.index(node)
-            component = stack[place:]
-            del stack[place:]
+            position = stack.index(node)
+            component = stack[position:]
+            del stack[position:]
             if len(component) > 1:
                 components.append(sorted(component))
 
@@ -128,7 +128,7 @@ def test_every_module_imports_where_there_is_no_posix():
     assert run(sys.executable, "-c", script) == ""
 
 
-def test_each_floor_imports_only_the_floors_below():
+def test_each_layer_imports_only_layers_below():
     script = "import sys; from importlinter.cli import lint_imports_command; lint_imports_command()"
     assert run(sys.executable, "-c", script) == ""
 
@@ -148,7 +148,7 @@ def test_an_exported_name_is_never_hidden_by_a_module_of_the_same_name(package):
     assert run(sys.executable, "-c", script) == ""
 
 
-def test_the_top_level_exports_few_names_and_each_is_there():
+def test_the_top_level_exports_at_most_15_names_that_exist():
     churnkit = import_module("churnkit")
     assert len(churnkit.__all__) <= 15
     assert not [n for n in churnkit.__all__ if isinstance(getattr(churnkit, n), ModuleType)]
@@ -167,7 +167,7 @@ def test_importing_churnkit_loads_nothing_heavy():
     assert not loaded_by("import churnkit") & heavy
 
 
-def test_loading_and_scoring_a_bundle_is_spared_the_training_libraries():
+def test_loading_and_scoring_a_bundle_imports_no_training_library():
     heavy = {"mlflow", "bentoml", "lightgbm", "sklearn", "pandas", "pandera", "scipy"}
     statement = (
         "import churnkit.bundle.model, churnkit.models.scorers.additive, churnkit.models.scorers.ensemble,"

@@ -1,4 +1,4 @@
-"""What travels in the wheel: the library's code and the project templates, and nothing else."""
+"""Contents of the wheel: the library's code and the project templates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = [
 
 
 def tracked():
-    """The files of the repository, with those that are new and not ignored."""
+    """List the repository's files, with new ones that are not ignored."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *NEEDED],
         cwd=ROOT,
@@ -42,7 +42,7 @@ def tracked():
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel of a copy in which a person left things about."""
+    """Wheel built from a copy with stray files."""
     source = tmp_path_factory.mktemp("source")
     for name in tracked():
         (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +63,15 @@ def wheel(tmp_path_factory):
     return built
 
 
-def test_the_wheel_holds_the_code_and_the_templates_and_nothing_else(wheel):
+def test_the_wheel_contains_exactly_code_and_templates(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        contents = {name for name in archive.namelist() if ".dist-info/" not in name}
     expected = {name for name in tracked() if name.startswith("churnkit/")}
     for folder in ("schemas", "training", "serving"):
         files = [name for name in tracked() if name.startswith(f"{folder}/")]
         assert files
         expected |= {f"churnkit/_project/{name}" for name in files}
-    assert held == expected
+    assert contents == expected
 
 
 def test_an_installed_wheel_finds_its_templates_and_copies_them(wheel, tmp_path):

@@ -81,22 +81,6 @@ def run_demo(
 ) -> DemoResult:
     """Simulate a business, train and serve a model, score customers and plan actions.
 
-    Parameters
-    ----------
-    folder
-        Project folder; created, or reused if an earlier demo created it.
-    customers
-        Maximum number of customers to score; the recipe has its own number.
-    budget
-        Maximum total cost of the plan.
-    progress
-        Called with a description before each step.
-
-    Returns
-    -------
-    DemoResult
-        Results of all steps.
-
     Raises
     ------
     ChurnkitError

@@ -28,15 +28,7 @@ def template_folder() -> Path:
 
 
 def copy_templates(names: list[str], target: Path) -> None:
-    """Copy template files into a project; existing files are kept.
-
-    Parameters
-    ----------
-    names
-        Files, relative to the template folder, such as ``training/demo.py``.
-    target
-        The project's folder.
-    """
+    """Copy template files into a project; existing files are kept."""
     source = template_folder()
     for name in names:
         file = target / name

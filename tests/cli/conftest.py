@@ -1,4 +1,4 @@
-"""Commands run in this process, with what they print caught."""
+"""Run commands in this process and capture their output."""
 
 from __future__ import annotations
 

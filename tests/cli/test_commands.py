@@ -1,4 +1,4 @@
-"""The command line: results to stdout, words to stderr, and one of three ways to end."""
+"""Commands: results on stdout, progress on stderr, exit codes 0, 1 and 2."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def shop(trained_shop):
 class TestHelp:
     """What there is."""
 
-    def test_nothing_at_all_prints_the_help(self, churnkit):
+    def test_without_arguments_the_help_is_printed(self, churnkit):
         code, out, err = churnkit()
         assert code == DONE
         assert err == ""
@@ -64,7 +64,7 @@ class TestHelp:
             ["--nonsense"],
         ],
     )
-    def test_wrong_use_is_refused_with_a_way_to_help(self, churnkit, wrong):
+    def test_usage_errors_point_to_the_help(self, churnkit, wrong):
         code, out, err = churnkit(*wrong)
         assert code == REFUSED
         assert out == ""
@@ -91,8 +91,8 @@ class TestTrain:
         self, churnkit, make_shop, tmp_path, rows_of_shop
     ):
         rows = rows_of_shop(300)
-        for place, row in enumerate(rows):
-            row["churned"] = place % 3 == 0
+        for index, row in enumerate(rows):
+            row["churned"] = index % 3 == 0
         project = make_shop(tmp_path / "noise", rows=rows)
         code, out, err = churnkit("train", "--json", folder=project.root)
         assert code == REFUSED
@@ -132,7 +132,9 @@ class TestTrain:
 class TestScore:
     """``churnkit score``."""
 
-    def test_scores_go_to_the_file_and_words_to_stderr(self, churnkit, shop, customers, tmp_path):
+    def test_scores_go_to_the_file_and_progress_to_stderr(
+        self, churnkit, shop, customers, tmp_path
+    ):
         target = tmp_path / "s.csv"
         code, out, err = churnkit("score", customers, "-o", target, folder=shop)
         assert code == DONE
@@ -156,9 +158,9 @@ class TestScore:
     def test_json_without_a_file_holds_the_scores(self, churnkit, shop, customers):
         code, out, _ = churnkit("score", customers, "--json", folder=shop)
         assert code == DONE
-        told = json.loads(out)
-        assert told["rows"] == len(told["scores"]) == 30
-        assert set(told["scores"][0]) == {"customer_id", "churn_probability"}
+        result = json.loads(out)
+        assert result["rows"] == len(result["scores"]) == 30
+        assert set(result["scores"][0]) == {"customer_id", "churn_probability"}
 
     def test_json_with_a_file_is_the_report(self, churnkit, shop, customers, tmp_path):
         target = tmp_path / "s.parquet"
@@ -186,7 +188,7 @@ class TestScore:
         code, out, _ = churnkit("score", customers, "--model", model, folder=shop)
         assert (code, out) == (REFUSED, "")
 
-    def test_invalid_rows_are_counted_and_told_where(
+    def test_invalid_rows_are_counted_with_their_file(
         self, churnkit, shop, tmp_path, rows_of_shop, to_csv
     ):
         rows = rows_of_shop(5)
@@ -259,19 +261,19 @@ class TestPlanExplainValidate:
         self, churnkit, shop, customers, tmp_path
     ):
         url = f"sqlite:///{tmp_path / 'journal.db'}"
-        asked = ["plan", customers, "--budget", "30", "--journal", url, "--period", "autumn"]
-        asked += ["--day", "2026-11-05", "--tree", "--prices", tmp_path / "prices.json"]
-        code, out, err = churnkit(*asked, "-o", tmp_path / "first.csv", folder=shop)
+        arguments = ["plan", customers, "--budget", "30", "--journal", url, "--period", "autumn"]
+        arguments += ["--day", "2026-11-05", "--tree", "--prices", tmp_path / "prices.json"]
+        code, out, err = churnkit(*arguments, "-o", tmp_path / "first.csv", folder=shop)
         assert code == DONE
         assert "the tree gives" in out
         assert "journal.db" in err
-        code, _, err = churnkit(*asked, "-o", tmp_path / "second.csv", folder=shop)
+        code, _, err = churnkit(*arguments, "-o", tmp_path / "second.csv", folder=shop)
         assert code == DONE
         assert "30 customers already had a decision for this period" in err
         assert (tmp_path / "first.csv").read_bytes() == (tmp_path / "second.csv").read_bytes()
         assert json.loads((tmp_path / "prices.json").read_text())["actions"] == ["call"]
 
-    def test_the_riskiest_are_explained_first(self, churnkit, shop, customers):
+    def test_customers_are_explained_by_descending_risk(self, churnkit, shop, customers):
         code, out, _ = churnkit("explain", customers, "--json", folder=shop)
         assert code == DONE
         risks = [row["churn_probability"] for row in json.loads(out)]
@@ -286,7 +288,7 @@ class TestPlanExplainValidate:
         assert "idcanary21x00003" in out
         assert "plan" in out
 
-    def test_a_customer_who_is_not_there_is_refused(self, churnkit, shop, customers):
+    def test_an_unknown_customer_is_refused(self, churnkit, shop, customers):
         code, out, err = churnkit("explain", customers, "--customer", "canary", folder=shop)
         assert (code, out) == (REFUSED, "")
         assert "none of the 1 ids is in column 'customer_id'" in err
@@ -306,7 +308,7 @@ class TestPlanExplainValidate:
         assert code == DONE
         assert json.loads(out)["valid"] is True
 
-    def test_a_broken_table_is_told_by_rule(self, churnkit, shop, tmp_path, rows_of_shop, to_csv):
+    def test_violations_are_listed_by_rule(self, churnkit, shop, tmp_path, rows_of_shop, to_csv):
         rows = rows_of_shop(12)
         rows[3]["plan"] = "valuecanary"
         path = to_csv(tmp_path / "c.csv", rows)
@@ -341,11 +343,11 @@ class TestModelsAndDoctor:
     def test_the_doctor_names_versions_store_and_models(self, churnkit, shop):
         code, out, _ = churnkit("doctor", "--json", folder=shop)
         assert code == DONE
-        told = json.loads(out)
-        assert told["models"] == ["shop"]
-        assert told["recipes"] == ["shop"]
-        assert told["store"].startswith("sqlite:")
-        assert {package["package"] for package in told["packages"]} >= {"numpy", "mlflow"}
+        result = json.loads(out)
+        assert result["models"] == ["shop"]
+        assert result["recipes"] == ["shop"]
+        assert result["store"].startswith("sqlite:")
+        assert {package["package"] for package in result["packages"]} >= {"numpy", "mlflow"}
 
     def test_the_doctor_prescribes_the_extras_that_are_missing(
         self, churnkit, tmp_path, monkeypatch
@@ -399,11 +401,11 @@ class TestSources:
         with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
             connection.register("given", pa.Table.from_pylist(rows_of_shop(12, seed=4)))
             connection.execute("CREATE TABLE customers AS SELECT * FROM given")
-        asked = (tmp_path / "crm.duckdb", "--sql", "customers")
+        arguments = (tmp_path / "crm.duckdb", "--sql", "customers")
         for command in ("score", "plan"):
             output = tmp_path / f"{command}.csv"
-            code, _, said = churnkit(command, *asked, "-o", output, folder=shop_copy.root)
-            assert code == 0, said
+            code, _, message = churnkit(command, *arguments, "-o", output, folder=shop_copy.root)
+            assert code == 0, message
             assert len(output.read_text().splitlines()) == 13
 
     def test_an_interrupted_job_says_how_to_go_on(
@@ -424,8 +426,8 @@ class TestSources:
         job = ("score", tmp_path / "c.csv", "-o", tmp_path / "s.csv")
         with monkeypatch.context() as patch:
             patch.setattr(Chunks, "_save", saves)
-            code, _, said = churnkit(*job, folder=shop_copy.root)
+            code, _, message = churnkit(*job, folder=shop_copy.root)
         assert code == 130
-        assert "--resume" in said
+        assert "--resume" in message
         assert churnkit(*job, "--resume", folder=shop_copy.root)[0] == 0
         assert len((tmp_path / "s.csv").read_text().splitlines()) == 41

@@ -1,4 +1,4 @@
-"""The ways in which a command can end, in this process and in one of its own."""
+"""Exit codes and messages of commands, in this process and in a separate one."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ class TestEnds:
             "churnkit: no [bold] luck\n",
         )
 
-    def test_the_systems_refusal_is_not_our_fault(self, failing):
+    def test_an_os_error_is_not_an_internal_error(self, failing):
         code, _, err = failing(OSError(28, "No space left on device", "/data/s.csv"))
         assert (code, err) == (REFUSED, "churnkit: /data/s.csv: No space left on device\n")
 
-    def test_our_fault_ends_with_two_and_without_its_words(self, failing):
+    def test_an_internal_error_exits_with_two_and_without_its_text(self, failing):
         code, _, err = failing(ValueError("a canary"))
         assert code == FAULT
         assert "internal error: ValueError" in err
         assert "canary" not in err
 
-    def test_an_interruption_is_said(self, failing):
+    def test_an_interruption_is_reported(self, failing):
         code, _, err = failing(KeyboardInterrupt())
         assert code == 130
         assert "interrupted" in err
 
-    def test_for_debugging_the_fault_itself_comes(self, failing, monkeypatch):
+    def test_with_debugging_the_error_itself_is_raised(self, failing, monkeypatch):
         monkeypatch.setenv("CHURNKIT_DEBUG", "1")
         with pytest.raises(ValueError, match="a canary"):
             failing(ValueError("a canary"))
@@ -86,7 +86,7 @@ class TestProcess:
         assert (refused.returncode, refused.stdout) == (REFUSED, "")
         assert refused.stderr == "churnkit: none.csv does not exist: name a .csv or .parquet file\n"
 
-    def test_a_reader_that_has_seen_enough_is_no_error(self, shop_model, tmp_path, rows_of_shop,
+    def test_a_closed_pipe_is_no_error(self, shop_model, tmp_path, rows_of_shop,
                                                        to_csv):  # fmt: skip
         shop_model.save(tmp_path / "bundle")
         to_csv(tmp_path / "c.csv", rows_of_shop(20) * 300)
@@ -99,10 +99,10 @@ class TestProcess:
         os.close(write)
         assert os.read(read, 10)
         os.close(read)
-        _, said = process.communicate(timeout=60)
-        assert process.returncode == DONE, said
-        assert b"Traceback" not in said
-        assert b"BrokenPipe" not in said
+        _, message = process.communicate(timeout=60)
+        assert process.returncode == DONE, message
+        assert b"Traceback" not in message
+        assert b"BrokenPipe" not in message
 
     def test_a_termination_midway_leaves_the_older_scores_and_nothing_else(
         self, process, shop_model, tmp_path, customers

@@ -46,12 +46,12 @@ def orders(folder, count=400):
     """A log of a shop in Latin-1 with semicolons; who has bought little lately stops."""
     rng = np.random.default_rng(3)
     lines = ["customer_id;ordered_at;amount;shop"]
-    for place in range(count):
+    for index in range(count):
         day, gap = int(rng.integers(0, 60)), float(rng.choice([8.0, 20.0, 45.0]))
         while day < 540:
             at = np.datetime64("2024-01-01") + day
             shop = ("Zürich", "Genève")[int(rng.integers(2))]
-            lines.append(f"K{place:04d};{at} 10:00:00;{int(rng.integers(4, 400)) / 4};{shop}")
+            lines.append(f"K{index:04d};{at} 10:00:00;{int(rng.integers(4, 400)) / 4};{shop}")
             day += 1 + int(rng.exponential(gap))
             if rng.random() < 0.04:
                 break
@@ -61,7 +61,7 @@ def orders(folder, count=400):
 
 
 @pytest.mark.slow
-def test_a_folder_of_raw_tables_becomes_a_model_with_no_edit(churnkit, tmp_path, raw, ready):
+def test_a_folder_of_raw_tables_is_trained_and_scored_without_edits(churnkit, tmp_path, raw, ready):
     code, out, err = churnkit("init", "project", "--from", raw, "--json", folder=tmp_path)
     assert code == DONE, err
     roles = {column["column"]: column["role"] for column in json.loads(out)["columns"]}
@@ -85,7 +85,7 @@ def test_a_folder_of_raw_tables_becomes_a_model_with_no_edit(churnkit, tmp_path,
 
 
 @pytest.mark.slow
-def test_a_log_becomes_a_model_of_who_stops_buying(churnkit, tmp_path, ready):
+def test_an_event_log_becomes_an_inactivity_model(churnkit, tmp_path, ready):
     log = orders(tmp_path)
     code, out, err = churnkit("init", "project", "--from", log, "--json", folder=tmp_path)
     assert code == DONE, err
@@ -98,7 +98,7 @@ def test_a_log_becomes_a_model_of_who_stops_buying(churnkit, tmp_path, ready):
     assert churnkit("features", "--sql", folder=project)[0] == DONE
 
 
-def test_what_is_drafted_is_laid_out_as_the_formatter_does(churnkit, tmp_path, raw):
+def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path, raw):
     ruff = shutil.which("ruff")
     if ruff is None:
         pytest.skip("ruff is not installed")
@@ -113,7 +113,7 @@ def test_what_is_drafted_is_laid_out_as_the_formatter_does(churnkit, tmp_path, r
 
 
 @pytest.mark.parametrize(
-    ("files", "options", "said"),
+    ("files", "options", "message"),
     [
         ({"a": "x;y\n1;2\n", "b": "z\n1\n"}, (), "name it with --entity COLUMN"),
         ({"a": "customer_id,at\n1,1.2.2024\n", "b": "customer_id\n1\n"}, (), "no table has both"),
@@ -126,11 +126,13 @@ def test_what_is_drafted_is_laid_out_as_the_formatter_does(churnkit, tmp_path, r
         ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--entity", "who"), "no column 'who'"),
     ],
 )
-def test_what_no_timeline_can_be_made_of_says_why(churnkit, tmp_path, files, options, said):
+def test_raw_tables_without_a_timeline_are_refused_with_a_reason(
+    churnkit, tmp_path, files, options, message
+):
     (tmp_path / "raw").mkdir()
     for name, text in files.items():
         (tmp_path / "raw" / f"{name}.csv").write_text(text)
     code, out, err = churnkit("init", "project", "--from", "raw", *options, folder=tmp_path)
     assert (code, out) == (REFUSED, "")
-    assert said in " ".join(err.split())
+    assert message in " ".join(err.split())
     assert not (tmp_path / "project").exists()

@@ -1,4 +1,4 @@
-"""Scores and plans that start from raw tables, by the plan that the bundle keeps."""
+"""Scores and plans from raw tables, with the timeline of the bundle."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_plan_starts_from_raw_tables(churnkit, project, expected):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--as-of", TODAY], "--as-of needs raw tables"),
         (["raw", "--as-of", TODAY, "--sql", "customers"], "cannot be combined"),
@@ -128,10 +128,10 @@ def test_a_plan_starts_from_raw_tables(churnkit, project, expected):
         (["--table", "evnts=raw/events.parquet", "--as-of", TODAY], "did you mean"),
     ],
 )
-def test_what_cannot_be_scored_says_what_to_do(churnkit, project, arguments, said):
+def test_invalid_inputs_are_refused_with_advice(churnkit, project, arguments, message):
     code, out, err = churnkit("score", *arguments, folder=project)
     assert (code, out) == (REFUSED, "")
-    assert said in " ".join(err.split())
+    assert message in " ".join(err.split())
 
 
 def test_two_files_of_one_name_are_refused(churnkit, project, tmp_path):

@@ -1,8 +1,8 @@
-"""Every block of Python in the documentation runs; every command in it exists.
+"""Python blocks of the documentation run, and its commands exist.
 
-A page's blocks run in order, in one namespace, in an empty folder. What a reader brings along
-(`customers`, `X`, a trained model) comes from ``setups/PAGE.py``, where `names(reader)` yields it;
-what it starts ends with the page. See `Reader` for what there is to start from.
+A page's blocks run in order, in one namespace, in an empty folder. Objects that a page assumes
+(`customers`, `X`, a trained model) come from ``setups/PAGE.py``, whose `names(reader)` yields them
+and cleans up. See `Reader`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SERVER = (pytest.mark.server, pytest.mark.slow)
 
 @dataclass(frozen=True)
 class Reader:
-    """What a reader of any page may have: a trained project, and an empty folder to be in."""
+    """Objects for all pages: a trained project, an empty folder, and a function for rows."""
 
     project: Any
     folder: Path
@@ -43,9 +43,9 @@ def pages():
 
 def blocks(file, language):
     text = file.read_text(encoding="utf-8")
-    for found in FENCE.finditer(text):
-        if found[1] == language:
-            yield text.count("\n", 0, found.start()) + 1, found[2]
+    for result in FENCE.finditer(text):
+        if result[1] == language:
+            yield text.count("\n", 0, result.start()) + 1, result[2]
 
 
 def with_blocks(language, *, marked=False):
@@ -69,8 +69,8 @@ def test_the_python_of_a_page_runs(
     if name in SERVED:
         request.getfixturevalue("bento_home")
     monkeypatch.chdir(tmp_path)
-    with setup(name, Reader(trained_shop[0], tmp_path, rows_of_shop)) as known:
-        namespace = {"__name__": "page", **known}
+    with setup(name, Reader(trained_shop[0], tmp_path, rows_of_shop)) as options:
+        namespace = {"__name__": "page", **options}
         for line, block in blocks(file, "python"):
             code = compile("\n" * line + block, str(file), "exec")
             exec(code, namespace)  # noqa: S102 - that it runs is the point
@@ -88,16 +88,18 @@ def commands(file):
 def test_the_commands_of_a_page_exist_with_their_options(name, file):
     from churnkit.cli.app import build_command
 
-    strange = []
+    unknown = []
     for line, words in commands(file):
         at = build_command()
         while words and hasattr(at, "commands") and not words[0].startswith("-"):
             at = at.commands.get(words.pop(0))
-        known = {option for part in getattr(at, "params", ()) for option in part.opts}
-        asked = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
-        if at is None or asked - known - {"--help"}:
-            strange.append(f"{file.name}:{line}: {' '.join(sorted(asked - known)) or 'no command'}")
-    assert strange == []
+        options = {option for part in getattr(at, "params", ()) for option in part.opts}
+        arguments = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+        if at is None or arguments - options - {"--help"}:
+            unknown.append(
+                f"{file.name}:{line}: {' '.join(sorted(arguments - options)) or 'no command'}"
+            )
+    assert unknown == []
 
 
 def test_no_setup_is_left_over():

@@ -42,8 +42,8 @@ INCOMPLETE = {
 
 def packages():
     for package in PACKAGES:
-        known = package.rpartition(".")[2] in INCOMPLETE or package == "churnkit"
-        marks = pytest.mark.xfail(strict=False, reason="not complete yet") if known else ()
+        incomplete = package.rpartition(".")[2] in INCOMPLETE or package == "churnkit"
+        marks = pytest.mark.xfail(strict=False, reason="not complete yet") if incomplete else ()
         yield pytest.param(package, marks=marks)
 
 

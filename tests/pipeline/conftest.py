@@ -1,4 +1,4 @@
-"""The recipe of a project, as a person names it."""
+"""The recipe of a project."""
 
 from __future__ import annotations
 

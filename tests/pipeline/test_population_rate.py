@@ -1,4 +1,4 @@
-"""A table in which leavers were drawn more often, from the recipe to the card."""
+"""A table with oversampled churners, from the recipe to the card."""
 
 from __future__ import annotations
 

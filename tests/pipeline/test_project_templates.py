@@ -6,7 +6,7 @@ from churnkit.errors import ChurnkitError
 from churnkit.pipeline import project_templates
 
 
-def test_templates_are_copied_and_what_is_there_stays(tmp_path):
+def test_templates_are_copied_and_existing_files_kept(tmp_path):
     (tmp_path / "training").mkdir()
     (tmp_path / "training" / "demo.py").write_text("mine")
     project_templates.copy_templates(["schemas/demo.py", "training/demo.py"], tmp_path)
@@ -24,7 +24,7 @@ def test_a_projects_own_service_goes_first(tmp_path):
     assert project_templates.serving_folder(tmp_path) == tmp_path / "serving"
 
 
-def test_an_installation_without_templates_is_told_apart(tmp_path, monkeypatch):
+def test_an_installation_without_templates_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(
         project_templates, "__file__", str(tmp_path / "a" / "pipeline" / "templates.py")
     )

@@ -1,4 +1,4 @@
-"""The recipes on two real logs: what is in the log is handled, and `churnkit train` runs."""
+"""Recipes on two public logs, trained from the command line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_buyers_row_is_what_pandas_counts(built):
         assert row.returns_180d == recent.sum()
 
 
-def test_what_belongs_to_nobody_is_left_out(built):
+def test_rows_without_a_customer_are_left_out(built):
     recipe, lines, table, _ = built
     nobody = int(lines["customer_id"].isna().sum())
     assert (nobody > 100_000) is (recipe.name == "online_retail")

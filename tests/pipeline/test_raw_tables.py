@@ -1,4 +1,4 @@
-"""A recipe that starts from raw tables: its plan travels with the model."""
+"""A recipe with a timeline over raw tables, which the bundle contains."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def model(recipe, migrated_store, tmp_path_factory) -> RetentionModel:
     return load(f"models:/{trained.name}/{trained.version}", project=project)
 
 
-def test_rows_whose_outcome_nobody_can_tell_are_left_out(recipe):
+def test_rows_with_unknown_outcomes_are_left_out(recipe):
     table = read_training_table(recipe, Path())
     assert table["churned"].null_count == 0
     assert len(set(table["as_of"].to_pylist())) == 4
@@ -60,8 +60,8 @@ def test_a_training_row_is_made_again_to_the_last_bit(model, tables, recipe):
     date = trained["as_of"][0].as_py()
     then = trained.filter([at == date for at in trained["as_of"].to_pylist()])
     served = model.snapshot(tables, as_of=date).sort_by("customer_id")
-    known = dict(zip(served["customer_id"].to_pylist(), range(served.num_rows), strict=True))
-    same = served.take([known[one] for one in then["customer_id"].to_pylist()])
+    row_of = dict(zip(served["customer_id"].to_pylist(), range(served.num_rows), strict=True))
+    same = served.take([row_of[one] for one in then["customer_id"].to_pylist()])
     assert same.equals(then.drop_columns(["churned"]))
 
 
@@ -78,7 +78,7 @@ def test_the_query_is_printed_for_a_warehouse(capsys):
 @pytest.mark.parametrize(
     "arguments", [[], ["--sql", "--dialect", "cobol"], ["-o", "snapshots.csv"]]
 )
-def test_what_cannot_be_done_is_refused(arguments, capsys):
+def test_invalid_arguments_are_refused(arguments, capsys):
     assert run(["features", str(RECIPE), *arguments]) == 1
     assert "churnkit:" in capsys.readouterr().err
 
@@ -91,7 +91,7 @@ def data(recipe):
 class TestSplit:
     """Training on raw tables goes forward in time, and keeps each customer on one side."""
 
-    def test_it_learns_from_what_was_known_on_the_tested_date(self, data, recipe):
+    def test_training_uses_outcomes_known_at_the_tested_date(self, data, recipe):
         tested = set(data.test.table["as_of"].to_pylist())
         learned = set(data.train.table["as_of"].to_pylist())
         assert [date.date().isoformat() for date in tested] == ["2025-07-01"]
@@ -104,21 +104,21 @@ class TestSplit:
 
     def test_customers_count_once_and_rates_stay(self, data):
         part = data.train
-        _, place, count = np.unique(part.customers, return_inverse=True, return_counts=True)
-        assert part.weight[count[place] == 1].mean() > part.weight[count[place] == 2].mean()
+        _, index, count = np.unique(part.customers, return_inverse=True, return_counts=True)
+        assert part.weight[count[index] == 1].mean() > part.weight[count[index] == 2].mean()
         dates = np.array(part.table["as_of"].to_pylist())
         for date in set(dates):
             rows = dates == date
             rate = np.average(part.y[rows], weights=part.weight[rows])
             assert rate == pytest.approx(part.y[rows].mean(), rel=1e-12)
 
-    def test_all_dates_can_be_asked_for(self, recipe):
+    def test_all_dates_can_be_tested(self, recipe):
         table = read_training_table(recipe, Path())
         data = prepare(replace(recipe, split=Split(dates=0)), table)
         assert len(set(data.test.table["as_of"].to_pylist())) == 4
         assert data.train.table.num_rows + data.test.table.num_rows == table.num_rows
 
-    def test_too_few_dates_name_the_mend(self, recipe):
+    def test_too_few_dates_are_refused_with_advice(self, recipe):
         table = read_training_table(recipe, Path())
         late = table.filter(
             [at.year == 2025 and at.month >= 4 for at in table["as_of"].to_pylist()]

@@ -36,7 +36,7 @@ def test_one_recipe_under_two_names_is_one(write):
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (HEAD, "declares 0 recipes"),
         (HEAD + "a = Recipe(None, 'a')\nb = Recipe(None, 'b')\n", "declares 2 recipes"),
@@ -52,8 +52,8 @@ def test_one_recipe_under_two_names_is_one(write):
         (HEAD + "from churnkit.pipeline import Split\nSplit(1.5)\n", "split: test must be above 0"),
     ],
 )
-def test_a_file_that_declares_no_recipe_is_refused(write, text, says):
-    with pytest.raises(RecipeError, match=says) as caught:
+def test_a_file_that_declares_no_recipe_is_refused(write, text, message):
+    with pytest.raises(RecipeError, match=message) as caught:
         load_recipe(write(text))
     assert "canary" not in str(caught.value)
 

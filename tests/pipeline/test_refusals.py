@@ -1,4 +1,4 @@
-"""Tables and recipes that cannot be trained on, each told by column, rule and count."""
+"""Tables and recipes that training refuses, by column, rule and count."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class TestRefusals:
 
     def test_too_few_churners_are_counted(self, refuse):
         def change(rows):
-            for place, row in enumerate(rows):
-                row["churned"] = place < 4
+            for index, row in enumerate(rows):
+                row["churned"] = index < 4
 
         text = refuse(change, ChurnkitError)
         assert "training customers left; at least 25 are needed" in text
@@ -71,7 +71,7 @@ class TestRefusals:
         with pytest.raises(RecipeError, match="LogisticRegression"):
             train(recipe, project=project)
 
-    def test_data_that_fail_are_told_by_line_without_their_words(
+    def test_an_error_in_a_recipes_data_is_reported_by_line_without_its_text(
         self, recipe_of, make_shop, tmp_path
     ):
         text = 'def read():\n    return int("a canary")\n\n\nrecipe = Recipe(Shop, read)\n'

@@ -80,11 +80,6 @@ def monthly_hazard(
 def transitions() -> NDArray[np.float64]:
     """Return the transition probabilities of states, given no churn.
 
-    Returns
-    -------
-    numpy.ndarray
-        Shape (2, 6, 6): first for customers who were not onboarded, then for the others.
-
     Examples
     --------
     >>> transitions().sum(axis=2).round(12).tolist() == [[1.0] * 6] * 2

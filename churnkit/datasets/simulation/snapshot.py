@@ -24,22 +24,7 @@ _Columns = dict[str, Any]
 def flat_snapshot(
     tables: Mapping[str, pa.Table], as_of: np.datetime64, horizon_days: int | None
 ) -> pa.Table:
-    """Return a row for each customer at `as_of`, from rows available before.
-
-    Parameters
-    ----------
-    tables
-        Tables of a simulation.
-    as_of
-        A time, UTC.
-    horizon_days
-        Days of the outcome window `[as_of, as_of + horizon_days)`; None for no label.
-
-    Returns
-    -------
-    pyarrow.Table
-        Rows in the order of the table ``customers``.
-    """
+    """Return a row for each customer at `as_of`, from rows available before."""
     moment = int(as_of.astype("datetime64[us]").astype(np.int64))
     reader = _Reader(tables, moment)
     active, columns, ended = _subscription(reader)

@@ -41,11 +41,6 @@ def refuse_leaking_features(
     waive
         Findings to accept, as ``"CK101:column"``.
 
-    Returns
-    -------
-    tuple of str
-        The waived findings, one sentence each.
-
     Raises
     ------
     LeakageError

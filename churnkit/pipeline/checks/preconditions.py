@@ -110,20 +110,6 @@ class Needs:
     ) -> tuple[str, ...]:
         """Refuse raw tables whose history before the first snapshot is too short.
 
-        Parameters
-        ----------
-        timeline
-            Timeline of the recipe.
-        first
-            Time of each table's first available row.
-        windows
-            For each table the feature with the longest window, and its days.
-
-        Returns
-        -------
-        tuple of str
-            Tables whose history is short but allowed, one sentence each.
-
         Raises
         ------
         PreconditionError

@@ -133,22 +133,6 @@ def evaluate_model(
 ) -> Evaluation:
     """Evaluate a model on labeled customers.
 
-    Parameters
-    ----------
-    model
-        Loaded bundle.
-    table
-        Customers with the label's column.
-    name
-        Name of the table in messages.
-    seed
-        Seed of the intervals.
-
-    Returns
-    -------
-    Evaluation
-        Metrics with intervals.
-
     Raises
     ------
     DataError
@@ -180,22 +164,6 @@ def evaluate_experiment(
 ) -> ExperimentReport:
     """Estimate the running policy's effect from customers held out by chance.
 
-    Parameters
-    ----------
-    journal
-        Journal with decisions and outcomes.
-    query
-        Selection of decisions and outcomes.
-    shares
-        Shares held out by design, for the sample-ratio check.
-    covariate
-        Number per customer from before the experiment, from `read_covariate` (CUPED).
-
-    Returns
-    -------
-    ExperimentReport
-        Effects with intervals for each holdout.
-
     Raises
     ------
     EvaluationError
@@ -215,18 +183,7 @@ def evaluate_experiment(
 
 
 def read_covariate(source: str) -> dict[str, float]:
-    """Read a number per customer from before an experiment.
-
-    Parameters
-    ----------
-    source
-        ``FILE:COLUMN``: a .csv or .parquet file with one row per customer, whose first column is
-        the customer, and a column of numbers.
-
-    Returns
-    -------
-    dict
-        Number for each customer.
+    """Read a number per customer from ``FILE:COLUMN``, whose first column is the customer.
 
     Raises
     ------
@@ -252,23 +209,7 @@ def read_covariate(source: str) -> dict[str, float]:
 def plan_next_experiment(
     report: ExperimentReport, *, effect: float, per_day: float | None, horizon_days: float
 ) -> ExperimentPlan:
-    """Plan an experiment's sample size from the variance of a running one.
-
-    Parameters
-    ----------
-    report
-        Report of the running experiment.
-    effect
-        Minimum detectable effect, in units of the outcome.
-    per_day
-        Decisions per day; None if unknown.
-    horizon_days
-        Days from a decision to its outcome.
-
-    Returns
-    -------
-    ExperimentPlan
-        Customers and days needed.
+    """Plan the sample size for a minimum detectable effect from a running experiment's variance.
 
     Raises
     ------
@@ -295,20 +236,6 @@ def evaluate_policy(
 
     Decisions of a ranking hold the customer's row, which the reward models use, and the position
     in a list; the value is then that of one shown position.
-
-    Parameters
-    ----------
-    journal
-        Journal with decisions, their propensities, and outcomes.
-    query
-        Selection of decisions and outcomes.
-    candidate
-        Policy to evaluate.
-
-    Returns
-    -------
-    PolicyEvaluation
-        Estimates of the gain, and the verdict.
 
     Raises
     ------

@@ -41,22 +41,6 @@ def build_card(
     It holds aggregates only: slices have at least 50 test customers, and numbers are rounded.
     The same recipe, data and seed give the same card.
 
-    Parameters
-    ----------
-    recipe
-        Recipe with its use and limits.
-    data
-        Training and test customers.
-    fitted
-        Fitted model with its evaluation.
-    lifetime
-        Fitted hazard model with its evaluation.
-
-    Returns
-    -------
-    dict
-        The card.
-
     Raises
     ------
     RecipeError

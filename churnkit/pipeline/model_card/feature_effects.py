@@ -40,13 +40,6 @@ def feature_effects(
         Customers to average over, shape (n, f); at most 2,000 of them are used.
     training
         Training customers, whose values the curves range over, shape (m, f).
-
-    Returns
-    -------
-    list of dict
-        For each of at most ten features ``column, title, log_odds, points, share`` (of the sum
-        over features), and for the first five ``dependence``: a list of ``says`` and
-        ``churn_probability``.
     """
     selected = np.linspace(0, len(X) - 1, min(len(X), _MAX_ROWS)).round().astype(np.intp)
     rows = X[selected]

@@ -80,13 +80,6 @@ def ignored(name: str, review: str, role: str = "ignore") -> DraftColumn:
 def draft_column(profile: ColumnProfile, *, delimiter: str = ",") -> DraftColumn:
     """Infer the role of a column that is neither customer, as-of date nor label.
 
-    Parameters
-    ----------
-    profile
-        Profile of the column.
-    delimiter
-        Delimiter of the file; with a semicolon, commas are decimal.
-
     Examples
     --------
     >>> import pyarrow as pa

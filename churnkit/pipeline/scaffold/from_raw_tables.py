@@ -117,18 +117,6 @@ def read_raw_tables(
 ) -> tuple[tuple[RawTable, ...], tuple[str, ...]]:
     """Read raw tables and infer their structure.
 
-    Parameters
-    ----------
-    tables
-        Files by name.
-    entity
-        Column of the customer; inferred if None.
-
-    Returns
-    -------
-    raw_tables, notes
-        Tables for a timeline, and a sentence on each table that is left out.
-
     Raises
     ------
     ChurnkitError

@@ -55,20 +55,6 @@ def draft_table(
 ) -> tuple[TableDraft, pa.Table]:
     """Read a table and infer the roles of its columns.
 
-    Parameters
-    ----------
-    path
-        A CSV or Parquet file.
-    entity, label
-        Columns of the customer and the label; inferred if None.
-    positive
-        Value of the label that means churned; inferred if None.
-
-    Returns
-    -------
-    draft, table
-        The inferred schema, and the table as read.
-
     Raises
     ------
     ChurnkitError

@@ -120,15 +120,6 @@ def find_label(table: str, columns: Mapping[str, ColumnProfile]) -> str:
 def draft_label(table: str, profile: ColumnProfile, positive: str | None) -> DraftColumn:
     """Draft the label's column.
 
-    Parameters
-    ----------
-    table
-        Name of the table in messages.
-    profile
-        Profile of the column.
-    positive
-        Value that means churned; inferred if None.
-
     Raises
     ------
     ChurnkitError

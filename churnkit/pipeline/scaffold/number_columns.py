@@ -63,13 +63,6 @@ class Numbers:
 def read_numbers(profile: ColumnProfile, *, delimiter: str = ",") -> Numbers | None:
     """Read a column as numbers; None if it is not numeric.
 
-    Parameters
-    ----------
-    profile
-        Profile of the column.
-    delimiter
-        Delimiter of the file; with a semicolon, ``1,234`` has a decimal comma.
-
     Examples
     --------
     >>> import pyarrow as pa

@@ -80,26 +80,9 @@ def create_project(
     """Create a project from a table with a row per customer, or from raw tables.
 
     The files are checked before they are written: the schema is compiled, the whole table is
-    validated, split and encoded, and columns that the leakage guard finds are left out.
-
-    Parameters
-    ----------
-    folder
-        Project folder; existing files are kept.
-    sources
-        A CSV or Parquet file. Several files, or a folder of them, make a recipe with a timeline.
-    entity, label, positive
-        Columns of the customer and the label, and the label's value that means churned;
-        inferred if None.
-    name
-        Name of the recipe. Default: the file's name, for raw tables the folder's.
-    progress
-        Called with a description before each step.
-
-    Returns
-    -------
-    CreatedProject
-        Inferred columns, and the files written and kept.
+    validated, split and encoded, and columns that the leakage guard finds are left out. Key
+    columns and the positive label are inferred if None. Several sources, or a folder, make a
+    recipe with a timeline.
 
     Raises
     ------

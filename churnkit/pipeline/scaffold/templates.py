@@ -82,17 +82,7 @@ churnkit serve                                   # the same over HTTP
 
 
 def schema_text(schema: str, columns: Sequence[DraftColumn], *, description: str) -> str:
-    """Format a schema as Python.
-
-    Parameters
-    ----------
-    schema
-        Name of the class.
-    columns
-        Inferred columns, in the table's order.
-    description
-        Docstring of the module.
-    """
+    """Format a schema as Python."""
     reserved = {name for name in dir(Schema) if not name.startswith("__")} | {"Config", "Utc"}
     identifiers = name_rules.make_identifiers([column.name for column in columns], reserved)
     roles = sorted({column.role for column in columns})
@@ -126,17 +116,6 @@ def table_recipe_text(
 ) -> str:
     """Format the recipe of a table.
 
-    Parameters
-    ----------
-    module, schema
-        Module and class of the schema.
-    source
-        Name of the file.
-    data
-        Path of the file, from the project's folder.
-    leave_out
-        As in `churnkit.pipeline.Recipe`.
-
     Examples
     --------
     >>> print(table_recipe_text("gym", "Gym", source="gym.csv", data="../gym.csv").splitlines()[-4])
@@ -151,17 +130,7 @@ def table_recipe_text(
 def timeline_recipe_text(
     timeline: Timeline, module: str, schema: str, *, files: Mapping[str, str]
 ) -> str:
-    """Format a recipe with a timeline.
-
-    Parameters
-    ----------
-    timeline
-        Timeline over the raw tables.
-    module, schema
-        Module and class of the schema.
-    files
-        Paths of the raw tables by name, from the project's folder.
-    """
+    """Format a recipe with a timeline."""
     declarations = (timeline.eligible, timeline.label, *timeline.features.values())
     used = {"Snapshots", "Table", "Timeline"} | {type(each).__name__ for each in declarations}
     if any(getattr(feature, "where", ()) for feature in timeline.features.values()):

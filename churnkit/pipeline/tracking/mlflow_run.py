@@ -46,13 +46,7 @@ class Run:
 
 
 def log_run(run: Run, registry: Registry) -> tuple[str, str]:
-    """Log a run and register its bundle.
-
-    Returns
-    -------
-    run_id, version
-        Id of the run, and number of the registered version.
-    """
+    """Log a run and register its bundle."""
     import mlflow
 
     name = run.recipe.name

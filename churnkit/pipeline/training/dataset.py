@@ -106,14 +106,6 @@ def customer_ids(table: pa.Table, entity: str) -> list[str]:
 def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
     """Read a recipe's training table, or build it with the recipe's timeline.
 
-    Parameters
-    ----------
-    recipe
-        Recipe whose `data` is a file or a function; with a timeline a function that returns the
-        raw tables by name.
-    root
-        The project's folder, which paths are relative to.
-
     Raises
     ------
     RecipeError
@@ -156,18 +148,6 @@ def _build_snapshots(recipe: Recipe, timeline: Timeline, tables: Any) -> pa.Tabl
 
 def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     """Validate, split and encode a training table.
-
-    Parameters
-    ----------
-    recipe
-        Recipe with the schema, the split and the checks.
-    table
-        From `read_training_table`.
-
-    Returns
-    -------
-    TrainingData
-        Training and test customers.
 
     Raises
     ------

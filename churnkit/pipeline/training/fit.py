@@ -101,22 +101,6 @@ def fit(
 ) -> Fitted:
     """Fit a recipe's model and the baseline rule, and evaluate both.
 
-    Parameters
-    ----------
-    recipe
-        Recipe with the model.
-    data
-        Training and test customers.
-    store
-        Folder for the trials of a hyperparameter search, which can then be resumed.
-    progress
-        Called with a description before each step.
-
-    Returns
-    -------
-    Fitted
-        The model with its evaluation.
-
     Raises
     ------
     RecipeError

@@ -33,15 +33,6 @@ def monotone_signs(
 ) -> tuple[int, ...]:
     """Return the recipe's monotone constraint of each feature: 1, -1 or 0.
 
-    Parameters
-    ----------
-    recipe
-        Recipe with `monotone`.
-    contract
-        Contract with the features.
-    settings
-        Parameters of the model.
-
     Raises
     ------
     RecipeError

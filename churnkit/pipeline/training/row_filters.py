@@ -34,23 +34,6 @@ def leave_out_rows(
 ) -> tuple[pa.Table, dict[str, int]]:
     """Leave out rows that cannot be learned from.
 
-    Parameters
-    ----------
-    contract
-        Contract that names the columns of the customer and the label.
-    table
-        Training table of n rows.
-    reasons
-        ``"unnamed"``: no customer; ``"unlabeled"``: no label; ``"repeated"``: equal to an
-        earlier row in all columns that training reads.
-
-    Returns
-    -------
-    table
-        The remaining rows, in order.
-    counts
-        Number of rows left out for each reason, where there are any.
-
     Raises
     ------
     RecipeError

@@ -1,4 +1,4 @@
-"""A project that ranks: trained, learned and refused from the command line."""
+"""A project with a ranking: train, learn and rank from the command line."""
 
 import csv
 import json
@@ -45,16 +45,16 @@ def test_a_ranking_is_trained_learned_and_cannot_be_planned(churnkit, ranking_sh
         journal.record(
             [
                 DecisionRecord(
-                    f"k{place}",
-                    f"c{place}",
+                    f"k{index}",
+                    f"c{index}",
                     long_ago,
                     long_ago,
                     "shop",
-                    action=("news", "gift")[place % 2],
+                    action=("news", "gift")[index % 2],
                     propensity=0.5,
                     detail={"row": row, "features": []},
                 )
-                for place in range(20)
+                for index in range(20)
             ]
         )
         journal.record_outcomes([OutcomeRecord("o", "clicked", 1.0, long_ago, decision="k1")])
@@ -76,10 +76,10 @@ def test_a_ranking_is_trained_learned_and_cannot_be_planned(churnkit, ranking_sh
         lists = list(csv.DictReader(stream))
     assert len(lists) == 30
     assert {line["action"] for line in lists} <= {"news", "gift"}
-    asked = ("rank", customers, "--journal", url, "--period", "w48", "--json")
-    code, out, err = churnkit(*asked, folder=folder)
+    arguments = ("rank", customers, "--journal", url, "--period", "w48", "--json")
+    code, out, err = churnkit(*arguments, folder=folder)
     assert (code, json.loads(out)["shown"], json.loads(out)["before"]) == (0, 30, 0)
-    code, out, err = churnkit(*asked, folder=folder)
+    code, out, err = churnkit(*arguments, folder=folder)
     assert (code, json.loads(out)["before"]) == (0, 30)
     assert churnkit("report", customers, "-o", folder / "r.html", folder=folder)[0] == 0
     code, _, err = churnkit("models", "card", "shop", folder=folder)

@@ -1,4 +1,4 @@
-"""``churnkit report``: with a model and a file, with tables alone, and with nothing."""
+"""``churnkit report`` with a model, with tables alone, and without data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_file_of_customers_is_scored_alone_and_printed_as_data(churnkit, shop_
     assert (shop_copy.root / "numbers" / "actions.csv").is_file()
 
 
-def test_it_is_kept_in_mlflow_when_asked(churnkit, shop_copy, customers):
+def test_it_is_logged_to_mlflow_with_log(churnkit, shop_copy, customers):
     code, _, err = churnkit("report", customers, "--log", folder=shop_copy.root)
     assert code == 0, err
     assert "logged to MLflow as run" in err
@@ -67,14 +67,14 @@ def test_tables_alone_make_a_report_where_there_is_no_model(churnkit, tmp_path, 
     assert "no model in this project" in err
 
 
-def test_with_nothing_it_says_what_to_give(churnkit, tmp_path):
+def test_without_data_it_is_refused_with_advice(churnkit, tmp_path):
     code, _, err = churnkit("report", folder=tmp_path)
     assert code == 1
     assert "no data to report on" in err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("--table", "sales=x.csv"), "unknown table 'sales'"),
         (("--table", "orders"), "--table takes NAME=PATH"),
@@ -82,10 +82,10 @@ def test_with_nothing_it_says_what_to_give(churnkit, tmp_path):
         (("--target", "churn=low"), "--target takes NAME=NUMBER"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(churnkit, tmp_path, arguments, says):
+def test_invalid_options_are_refused(churnkit, tmp_path, arguments, message):
     code, _, err = churnkit("report", *arguments, folder=tmp_path)
     assert code == 1
-    assert says in err
+    assert message in err
 
 
 @pytest.mark.data

@@ -1,4 +1,4 @@
-"""``churnkit evaluate``: the model on labeled customers, and the journal's verdicts."""
+"""``churnkit evaluate`` on labeled customers and on the journal."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -40,15 +40,15 @@ def journal(tmp_path):
     return url
 
 
-ASKED = ("--outcome", "stayed", "--horizon-days", "10", "--until", "2026-03-01")
+ARGUMENTS = ("--outcome", "stayed", "--horizon-days", "10", "--until", "2026-03-01")
 
 
 def test_an_experiment_is_evaluated_from_the_journal(churnkit, journal):
-    code, out, err = churnkit("evaluate", *ASKED, "--journal", journal)
+    code, out, err = churnkit("evaluate", *ARGUMENTS, "--journal", journal)
     assert code == 0
     assert "works" in out
     assert "churnkit evaluate --policy" in err
-    code, out, _ = churnkit("evaluate", *ASKED, "--journal", journal, "--json")
+    code, out, _ = churnkit("evaluate", *ARGUMENTS, "--journal", journal, "--json")
     assert json.loads(out)["readouts"]["global"]["verdict"] == "works"
 
 
@@ -59,10 +59,10 @@ def test_a_covariate_narrows_the_interval(churnkit, journal, tmp_path):
     rows = [f"c{at},{float(f'c{at}' in stayed) + 0.3 * rng.normal():.3f}" for at in range(600)]
     file = tmp_path / "before.csv"
     file.write_text("\n".join(["customer_id,liking", *rows]) + "\n")
-    asked = ("evaluate", *ASKED, "--journal", journal, "--json")
-    plain = json.loads(churnkit(*asked)[1])["readouts"]["global"]
+    arguments = ("evaluate", *ARGUMENTS, "--journal", journal, "--json")
+    plain = json.loads(churnkit(*arguments)[1])["readouts"]["global"]
     code, out, err = churnkit(
-        *asked,
+        *arguments,
         "--covariate",
         f"{file}:liking",
         "--min-detectable-effect",
@@ -71,8 +71,8 @@ def test_a_covariate_narrows_the_interval(churnkit, journal, tmp_path):
         "20",
     )
     assert code == 0, err
-    found = json.loads(out)
-    better = found["readouts"]["global"]
+    result = json.loads(out)
+    better = result["readouts"]["global"]
     assert better["variance_removed"] > 0.5
     assert better["adjusted"]["high"] - better["adjusted"]["low"] < 0.7 * (
         plain["effect"]["high"] - plain["effect"]["low"]
@@ -86,12 +86,12 @@ def test_a_covariate_narrows_the_interval(churnkit, journal, tmp_path):
         customers_per_day=20,
         outcome_days=10,
     )
-    assert found["plan"] == alone.to_dict()
+    assert result["plan"] == alone.to_dict()
     assert "with 80% power" in err
 
 
 @pytest.mark.parametrize(
-    ("before", "says"),
+    ("before", "text"),
     [
         ("nothing.csv:x", "nothing.csv"),
         ("nothing.csv", "write it as FILE:COLUMN"),
@@ -100,14 +100,14 @@ def test_a_covariate_narrows_the_interval(churnkit, journal, tmp_path):
         ("{file}:x", "1 rows repeat a customer"),
     ],
 )
-def test_a_covariate_that_cannot_be_read_is_refused(churnkit, journal, tmp_path, before, says):
+def test_a_covariate_that_cannot_be_read_is_refused(churnkit, journal, tmp_path, before, text):
     file = tmp_path / "before.csv"
     again = "a,1,z\n" if before.endswith(":x") else ""
     file.write_text(f"customer_id,x,word\na,1,z\n{again}")
-    said = before.format(file=file)
-    code, _, err = churnkit("evaluate", *ASKED, "--journal", journal, "--covariate", said)
+    message = before.format(file=file)
+    code, _, err = churnkit("evaluate", *ARGUMENTS, "--journal", journal, "--covariate", message)
     assert code == 1
-    assert says in err
+    assert text in err
 
 
 def test_reviews_of_recommendations_are_counted(churnkit, journal):
@@ -134,7 +134,7 @@ def test_reviews_of_recommendations_are_counted(churnkit, journal):
             )
             for at, (key, verdict, why) in enumerate(spoken)
         )
-    code, out, err = churnkit("evaluate", *ASKED, "--journal", journal, "--json")
+    code, out, err = churnkit("evaluate", *ARGUMENTS, "--journal", journal, "--json")
     assert code == 0, err
     (counted,) = json.loads(out)["overrides"]
     assert counted["recommended"] == len(called)
@@ -142,31 +142,31 @@ def test_reviews_of_recommendations_are_counted(churnkit, journal):
     assert counted["unreviewed"] == len(called) - 11
     assert counted["reasons"] == {"on leave": 4, "other": 1}
     assert "c99" not in out
-    _, out, _ = churnkit("evaluate", *ASKED, "--journal", journal)
+    _, out, _ = churnkit("evaluate", *ARGUMENTS, "--journal", journal)
     assert "Reviews of recommendations" in out
 
 
 def test_a_candidate_policy_is_evaluated_from_the_journal(churnkit, journal):
-    asked = ("evaluate", "--policy", "always:call", *ASKED, "--journal", journal)
-    code, out, err = churnkit(*asked)
+    arguments = ("evaluate", "--policy", "always:call", *ARGUMENTS, "--journal", journal)
+    code, out, err = churnkit(*arguments)
     assert code == 0
     assert "running policy" in out
     assert "yes, the new policy may replace the running one" in err
-    code, out, _ = churnkit(*asked, "--json")
+    code, out, _ = churnkit(*arguments, "--json")
     assert json.loads(out)["may_replace"] is True
 
 
 def test_an_empty_journal_and_incomplete_arguments_are_refused(churnkit, tmp_path):
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
-    for asked, says in (
+    for arguments, text in (
         (("--outcome", "stayed", "--journal", empty), "the journal has no decisions"),
         ((), "nothing to evaluate"),
         (("--policy", "none"), "nothing to evaluate"),
         (("new.csv", "--outcome", "stayed"), "one of the two"),
     ):
-        code, out, err = churnkit("evaluate", *asked)
+        code, out, err = churnkit("evaluate", *arguments)
         assert (code, out) == (1, "")
-        assert says in " ".join(err.split())
+        assert text in " ".join(err.split())
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +181,9 @@ def test_a_labeled_table_evaluates_the_model(churnkit, shop, rows_of_shop, to_cs
     table = to_csv(tmp_path / "labeled.csv", rows)
     code, out, err = churnkit("evaluate", table, "--json", folder=shop)
     assert code == 0, err
-    found = json.loads(out)
-    assert found["rows"] == 299
-    assert found["metrics"]["auc"]["low"] > 0.5
+    result = json.loads(out)
+    assert result["rows"] == 299
+    assert result["metrics"]["auc"]["low"] > 0.5
     code, out, _ = churnkit("evaluate", table)
     assert code == 0
     assert "299 customers" in out

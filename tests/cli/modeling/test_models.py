@@ -1,4 +1,4 @@
-"""Which version is champion, told from the command line; and keys of the service."""
+"""``churnkit models`` and ``churnkit keys``."""
 
 import json
 
@@ -41,9 +41,9 @@ def test_a_version_is_promoted_rolled_back_and_compared(churnkit, second, tmp_pa
     assert "version 1 of shop is champion" in err
     code, out, _ = churnkit("models", "diff", "1", "2", "--json", folder=folder)
     assert code == 0
-    told = json.loads(out)
-    assert told["before"] != told["after"]
-    assert {"what": "lineage.seed", "before": 0, "after": 7} in told["changes"]
+    result = json.loads(out)
+    assert result["before"] != result["after"]
+    assert {"what": "lineage.seed", "before": 0, "after": 7} in result["changes"]
     code, out, _ = churnkit("models", "diff", "1", "1", folder=folder)
     assert code == 0
     code, _, err = churnkit("models", "promote", "9", folder=folder)
@@ -68,7 +68,7 @@ def test_a_bundle_is_signed_from_the_command_line(churnkit, shop_copy, tmp_path)
     assert load("models:/shop@champion", project=shop_copy, signer=public).name == "shop"
 
 
-def test_training_signs_what_it_saves_where_a_key_is_given(make_shop, tmp_path, monkeypatch):
+def test_training_signs_the_bundle_with_a_key(make_shop, tmp_path, monkeypatch):
     from churnkit.bundle import load
     from churnkit.bundle.format.signing import make_keys
     from churnkit.pipeline import load_recipe, train

@@ -1,4 +1,4 @@
-"""``churnkit erase``: after it, no file that churnkit wrote holds the customer."""
+"""``churnkit erase``: no file that churnkit wrote contains the customer afterwards."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def used(churnkit, shop_copy, rows_of_shop, to_csv, monkeypatch):
         ("report", "customers.csv", "-o", "report.html"),
         ("monitor", "customers.csv"),
     ):
-        code, _, said = churnkit(*command, folder=root)
-        assert code in {DONE, REFUSED}, said
+        code, _, message = churnkit(*command, folder=root)
+        assert code in {DONE, REFUSED}, message
     with Journal.open() as journal:
         observed = datetime(2026, 11, 6, tzinfo=UTC)
         journal.record_outcomes([OutcomeRecord("o1", "spend", 3.0, observed, customer=CANARY)])
@@ -98,19 +98,19 @@ def test_no_file_holds_the_customer_afterwards(churnkit, used):
     code, out, err = churnkit("erase", "--customer", CANARY, "--json", folder=used)
     assert code == DONE, err
     assert CANARY not in out + err
-    found = json.loads(out)
-    places = {place["name"].rsplit("/", 1)[-1]: place["rows"] for place in found["locations"]}
-    assert places["scores.csv"] == places["plan.parquet"] == 1
-    assert places["refused.invalid.csv"] == 1
-    assert places["journal"] == 2
+    result = json.loads(out)
+    locations = {entry["name"].rsplit("/", 1)[-1]: entry["rows"] for entry in result["locations"]}
+    assert locations["scores.csv"] == locations["plan.parquet"] == 1
+    assert locations["refused.invalid.csv"] == 1
+    assert locations["journal"] == 2
     assert (
-        found["models"]
+        result["models"]
         == [{"name": "shop", "version": "1", "aliases": ["challenger", "champion"], "customers": 1}]
-        or found["models"][0]["customers"] == 1
+        or result["models"][0]["customers"] == 1
     )
     assert holding(used, CANARY) == []
     assert holding(used, MAIL) == []
-    assert found["missing"] == []
+    assert result["missing"] == []
     kept = [line for line in scored if CANARY not in line]
     assert (used / "scores.csv").read_text().splitlines() == kept
     code, out, _ = churnkit("erase", "--customer", CANARY, "--json", folder=used)
@@ -118,7 +118,7 @@ def test_no_file_holds_the_customer_afterwards(churnkit, used):
     assert json.loads(out)["locations"] == []
 
 
-def test_a_look_changes_nothing(churnkit, used):
+def test_a_dry_run_changes_nothing(churnkit, used):
     before = holding(used, CANARY)
     code, out, err = churnkit("erase", "--customer", CANARY, "--dry-run", folder=used)
     assert code == DONE
@@ -164,13 +164,13 @@ def test_files_that_were_moved_are_named(churnkit, used):
     assert holding(used, CANARY) == ["elsewhere.csv"]
 
 
-def test_nobody_is_no_customer(churnkit, shop_copy):
+def test_erasing_without_ids_is_refused(churnkit, shop_copy):
     code, _, err = churnkit("erase", folder=shop_copy.root)
     assert code == REFUSED
     assert "customers is empty" in err
 
 
-def test_whom_a_model_knew_is_kept_as_salted_hashes(trained_shop):
+def test_training_customers_are_kept_as_salted_hashes(trained_shop):
     from churnkit.bundle import Registry
     from churnkit.bundle.registry.quiet import quiet_mlflow
     from churnkit.bundle.training_members import hash_members, members_salt

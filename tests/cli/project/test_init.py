@@ -1,4 +1,4 @@
-"""``churnkit init`` on files as people really have them: then train and score, with no edit."""
+"""``churnkit init`` on messy files, then train and score without edits."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def business(count=CUSTOMERS, *, seed=0):
     """Customers whose leaving hangs on three things, as plain Python values."""
     generator = np.random.default_rng(seed)
     rows = []
-    for place in range(count):
-        months, plan = int(generator.integers(1, 72)), ("basic", "plus", "pro")[place % 3]
+    for index in range(count):
+        months, plan = int(generator.integers(1, 72)), ("basic", "plus", "pro")[index % 3]
         bill = round(float(generator.gamma(4.0, 400.0)), 2)
         risk = 2.0 * (plan == "basic") - 0.09 * (months - 30) + 0.0015 * (bill - 1600.0) - 0.5
         rows.append(
             {
-                "id": 7_000_000 + 13 * place,
+                "id": 7_000_000 + 13 * index,
                 "months": months,
                 "plan": plan,
                 "bill": bill,
@@ -104,10 +104,12 @@ def mixed(folder):
     for n, r in enumerate(business(seed=4)):
         months = ("n/a", " ", "?")[n % 3] if n % 29 == 0 else r["months"]
         bill = "error" if n % 101 == 0 else r["bill"]
-        said = f"called {n} times, wants {n % 7} things done before {n % 31}, said {n * 7} words"
+        message = f"called {n} times, wants {n % 7} things done before {n % 31}, said {n * 7} words"
         left = "" if n % 97 == 0 else int(r["left"])
         member = "" if n % 131 == 0 else r["id"]
-        rows.append([member, f"a{n}@b.org", f"Anna {n}", said, months, r["plan"], bill, "", left])
+        rows.append(
+            [member, f"a{n}@b.org", f"Anna {n}", message, months, r["plan"], bill, "", left]
+        )
     header = [
         "member_id",
         "e-mail",
@@ -163,9 +165,7 @@ MESSY = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", MESSY, ids=lambda make: make.__name__)
-def test_a_messy_file_becomes_a_model_and_is_scored_with_no_edit(
-    churnkit, tmp_path, migrated_store, make
-):
+def test_a_messy_file_is_trained_and_scored_without_edits(churnkit, tmp_path, migrated_store, make):
     table = make(tmp_path)
     code, out, err = churnkit("init", "project", "--from", table, "--json", folder=tmp_path)
     assert code == DONE, err
@@ -188,7 +188,7 @@ def test_a_messy_file_becomes_a_model_and_is_scored_with_no_edit(
     assert all(row["churn_probability"] for row in rows if row[entity])
 
 
-def test_what_is_drafted_is_laid_out_as_the_formatter_does(churnkit, tmp_path):
+def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path):
     ruff = shutil.which("ruff")
     if ruff is None:
         pytest.skip("ruff is not installed")
@@ -207,7 +207,7 @@ def test_what_is_drafted_is_laid_out_as_the_formatter_does(churnkit, tmp_path):
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_telco_becomes_a_model_with_no_edit(churnkit, tmp_path, data_dir, migrated_store):
+def test_telco_is_trained_without_edits(churnkit, tmp_path, data_dir, migrated_store):
     table = next((data_dir / "telco").glob("*.csv"))
     code, out, err = churnkit(
         "init", "telco", "--from", table, "--entity", "customerID", "--label", "Churn", "--json",
@@ -305,12 +305,12 @@ class TestRefusals:
         )
 
     @pytest.mark.parametrize(
-        ("labels", "said"), [(["Yes"], "has one value only"), (["a", "b", "c"], "has 3 values")]
+        ("labels", "message"), [(["Yes"], "has one value only"), (["a", "b", "c"], "has 3 values")]
     )
-    def test_a_label_of_one_or_three_kinds(self, refused, labels, said):
+    def test_a_label_of_one_or_three_kinds(self, refused, labels, message):
         rows = [[n, n % 5, labels[n % len(labels)]] for n in range(60)]
         err = refused(["customer_id", "use", "churn"], rows, "--label", "churn")
-        assert f"the label 'churn' {said}; it must have two" in err
+        assert f"the label 'churn' {message}; it must have two" in err
 
     def test_unknown_columns_name_the_most_similar_one(self, refused):
         rows = [[n, n % 5, n % 2] for n in range(60)]

@@ -1,4 +1,4 @@
-"""Public data sets: their known figures where they are at hand, and how they are fetched."""
+"""Public data sets: known figures if available, and downloads."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class TestKnownFigures:
 
 
 @pytest.mark.parametrize("dataset", public_datasets().values(), ids=lambda d: d.name)
-def test_every_set_says_what_it_is_and_under_which_terms(dataset):
+def test_every_data_set_has_a_title_and_terms(dataset):
     assert dataset.title
     assert dataset.source
     assert dataset.terms
@@ -154,7 +154,7 @@ def empty_machine(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("empty_machine")
-def test_a_file_is_fetched_once_and_then_found_in_the_cache(publisher):
+def test_a_file_is_downloaded_once_and_then_read_from_the_cache(publisher):
     dataset = a_set(b"a,b\n1,2\n", publisher)
     folder = fetch_dataset(dataset)
     assert dataset.read(folder) == "a,b\n1,2\n"
@@ -170,7 +170,7 @@ def test_a_file_of_other_bytes_is_refused_and_not_kept(publisher, tmp_path):
 
 
 @pytest.mark.usefixtures("empty_machine")
-def test_offline_the_message_says_what_where_from_and_where_to_put_it():
+def test_offline_the_message_names_the_data_set_its_source_and_its_path():
     with pytest.raises(DatasetUnavailableError) as caught:
         fetch_dataset(a_set(b"x", "http://127.0.0.1:9/a.csv"))
     message = str(caught.value)
@@ -192,13 +192,13 @@ def test_a_set_without_an_address_is_to_be_fetched_by_hand():
         fetch_dataset(a_set(b"x", None))
 
 
-def test_a_given_folder_is_used_and_its_bytes_are_checked(tmp_path, monkeypatch):
+def test_the_data_folder_is_used_and_digests_are_verified(tmp_path, monkeypatch):
     monkeypatch.setenv("CHURNKIT_DATA_DIR", str(tmp_path))
-    place = tmp_path / "sample"
-    place.mkdir()
-    (place / "a.csv").write_bytes(b"x")
-    assert fetch_dataset(a_set(b"x", None)) == place
-    (place / "a.csv").write_bytes(b"y")
+    index = tmp_path / "sample"
+    index.mkdir()
+    (index / "a.csv").write_bytes(b"x")
+    assert fetch_dataset(a_set(b"x", None)) == index
+    (index / "a.csv").write_bytes(b"y")
     with pytest.raises(DatasetUnavailableError, match="is not the published file"):
         fetch_dataset(a_set(b"x", None))
 

@@ -1,4 +1,4 @@
-"""The truth of the simulator, held against path sums written out, and against what happened."""
+"""Ground truth, compared with explicit path sums and with simulated outcomes."""
 
 from __future__ import annotations
 
@@ -53,31 +53,31 @@ def sum_over_paths(truth, customer, month, fractions, effects):
 def test_churn_probability_equals_the_sum_over_all_paths_of_states(small):
     truth = small.truth
     # 2025-10-01 and 90 days: October, November, and 29 of December's 31 days.
-    found = truth.churn_probability("2025-10-01", horizon_days=90)
-    for customer in np.flatnonzero(~np.isnan(found))[:25]:
+    result = truth.churn_probability("2025-10-01", horizon_days=90)
+    for customer in np.flatnonzero(~np.isnan(result))[:25]:
         fractions = [(0, 1), (0, 1), (0, 29 / 31)]
         expected = sum_over_paths(truth, customer, 21, fractions, [0.0] * 3)
-        assert found[customer] == pytest.approx(expected, rel=1e-12)
+        assert result[customer] == pytest.approx(expected, rel=1e-12)
 
 
-def test_churn_probability_from_the_middle_of_a_month_knows_who_is_still_there(small):
+def test_churn_probability_from_mid_month_is_conditional_on_being_active(small):
     truth = small.truth
-    found = truth.churn_probability("2025-10-11T12:00", horizon_days=30)
-    for customer in np.flatnonzero(~np.isnan(found))[:40]:
+    result = truth.churn_probability("2025-10-11T12:00", horizon_days=30)
+    for customer in np.flatnonzero(~np.isnan(result))[:40]:
         fractions = [(10.5 / 31, 1), (0, 9.5 / 30)]
         expected = sum_over_paths(truth, customer, 21, fractions, [0.0] * 2)
-        assert found[customer] == pytest.approx(expected, rel=1e-12)
+        assert result[customer] == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("action", ["call", "discount", "training"])
 def test_an_action_works_for_its_month_and_the_two_after_it(small, action):
     truth = small.truth
     column = truth.actions.index(action)
-    found = truth.churn_probability("2025-08-01", horizon_days=31 + 30 + 31 + 30, action=action)
-    for customer in np.flatnonzero(~np.isnan(found))[:6]:
+    result = truth.churn_probability("2025-08-01", horizon_days=31 + 30 + 31 + 30, action=action)
+    for customer in np.flatnonzero(~np.isnan(result))[:6]:
         effect = truth._population.response[customer, column]
         expected = sum_over_paths(truth, customer, 19, [(0, 1)] * 4, [effect, effect, effect, 0.0])
-        assert found[customer] == pytest.approx(expected, rel=1e-12)
+        assert result[customer] == pytest.approx(expected, rel=1e-12)
 
 
 def test_effect_is_the_difference_that_the_action_makes(small):
@@ -152,11 +152,11 @@ def test_the_hazard_is_known_just_for_customers_of_the_month(small):
     for month in range(24):
         ended_before = rows.ended_at.notna() & (rows.ended_at < edges[month])
         there = rows[(rows.started_at < edges[month + 1]) & ~ended_before].customer_id
-        known = truth.customer_id[~np.isnan(truth.hazard[:, month])]
-        assert set(known) == set(there)
+        customers = truth.customer_id[~np.isnan(truth.hazard[:, month])]
+        assert set(customers) == set(there)
 
 
-def test_remaining_value_is_what_the_subscriptions_then_bring(business):
+def test_remaining_value_equals_the_mean_of_later_payments(business):
     rows = business.tables["subscriptions"].to_pandas()
     truth = business.truth
     expected = pd.Series(truth.remaining_value("2025-07-01", months=6), truth.customer_id).dropna()
@@ -212,7 +212,7 @@ def test_the_experiment_in_the_tables_shows_the_true_mean_effect(business, actio
     assert effect.mean() < -0.001
 
 
-def test_truth_says_who_is_a_customer_as_the_snapshot_does(small):
+def test_ground_truth_and_snapshot_agree_on_active_customers(small):
     for moment in ("2024-01-20", "2024-12-01", "2026-01-01"):
         names = small.snapshot(moment, horizon_days=None)["customer_id"].to_pylist()
         assert small.truth.customer_id[small.truth.active(moment)].tolist() == names
@@ -226,7 +226,7 @@ def test_moments_with_a_time_zone_are_brought_to_utc(small):
     np.testing.assert_array_equal(plain, aware)
 
 
-def test_what_truth_cannot_know_is_refused(small):
+def test_times_outside_the_simulation_are_refused(small):
     with pytest.raises(ChurnkitError, match="outside the simulated period"):
         small.truth.churn_probability("2023-12-31")
     with pytest.raises(ChurnkitError, match="outside the simulated period"):

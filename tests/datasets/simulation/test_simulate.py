@@ -1,4 +1,4 @@
-"""The simulated tables: what they promise, checked from the tables alone."""
+"""Documented properties of the simulated tables."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_amounts_are_multiples_of_a_quarter(business, table, column):
 @pytest.mark.parametrize("name", TABLES)
 def test_times_are_utc_and_nothing_is_known_after_the_end(business, name):
     table = business.tables[name]
-    known = table["available_at"].to_numpy()
-    assert known.max() < business.end
+    available = table["available_at"].to_numpy()
+    assert available.max() < business.end
     times = [field for field in table.schema if pa.types.is_timestamp(field.type)]
     assert times
     assert {field.type.tz for field in times} == {"UTC"}
@@ -112,7 +112,7 @@ def test_some_customers_come_back_after_at_least_a_month(business):
     assert gap.dropna().min() > pd.Timedelta(days=28)
 
 
-def test_nobody_uses_the_product_without_a_subscription(business):
+def test_events_need_a_subscription(business):
     rows = business.tables["subscriptions"].to_pandas()
     spells = rows.groupby(["customer_id", "subscription_id"], as_index=False).agg(
         start=("started_at", "min"), end=("ended_at", lambda s: s.iloc[-1])
@@ -170,7 +170,7 @@ def test_the_planted_driver_is_a_ticket_that_stays_open(business):
     assert odds[True] > 2.5 * odds[False]
 
 
-def test_the_planted_theme_is_written_by_those_who_leave(business):
+def test_the_planted_topic_is_written_by_churners(business):
     surveys = business.tables["surveys"].to_pandas().dropna(subset=["text"])
     rows = business.tables["subscriptions"].to_pandas()
     gone = rows[rows.end_reason == "cancelled"].groupby("customer_id").ended_at.max()
@@ -276,7 +276,7 @@ def test_an_unknown_name_of_the_package_is_an_attribute_error():
         _ = package.nothing  # type: ignore[attr-defined]
 
 
-def test_without_campaigns_nobody_was_ever_treated():
+def test_without_campaigns_no_customer_is_treated():
     business = simulate(customers=400, months=12, seed=4, campaigns=False)
     assert business.tables["treatments"].num_rows == 0
     assert business.truth.campaign_months == ()

@@ -1,4 +1,4 @@
-"""The flat snapshot, held against a slow one written customer by customer, and its edges."""
+"""The snapshot, compared with a slow implementation customer by customer, and its edges."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ def months_between(first, last):
 def one_customer(tables, name, horizon_days):
     """All features of one customer, in plain words; None if not a customer."""
     rows = {key: table[table.customer_id == name] for key, table in tables.items()}
-    known = {key: table[table.available_at < AS_OF] for key, table in rows.items()}
-    subs = known["subscriptions"]
+    available = {key: table[table.available_at < AS_OF] for key, table in rows.items()}
+    subs = available["subscriptions"]
     now = subs[(subs.started_at < AS_OF) & ~(subs.ended_at < AS_OF)]
     if now.empty:
         return None
     now = now.iloc[0]
     spell = rows["subscriptions"][rows["subscriptions"].subscription_id == now.subscription_id]
     tenure = months_between(spell.started_at.min(), AS_OF)
-    events = known["events"][known["events"].occurred_at < AS_OF]
+    events = available["events"][available["events"].occurred_at < AS_OF]
     month = events[events.occurred_at >= AS_OF - 30 * DAY]
     quarter = events[events.occurred_at >= AS_OF - 90 * DAY]
     recent = events[events.occurred_at >= AS_OF - 180 * DAY]
-    tickets = known["tickets"][known["tickets"].opened_at < AS_OF]
+    tickets = available["tickets"][available["tickets"].opened_at < AS_OF]
     waiting = tickets[~(tickets.closed_at < AS_OF)]
-    surveys = known["surveys"]
+    surveys = available["surveys"]
     surveys = surveys[(surveys.sent_at < AS_OF) & (surveys.sent_at >= AS_OF - 365 * DAY)]
     answered = surveys[surveys.answered_at < AS_OF].sort_values("answered_at")
     silent = surveys[~(surveys.answered_at < AS_OF)]
-    actions = known["treatments"]
+    actions = available["treatments"]
     actions = actions[(actions.decided_at < AS_OF) & (actions.decided_at >= AS_OF - 365 * DAY)]
     left = spell.ended_at[spell.end_reason == "cancelled"]
     nps, csat = (answered.score[answered.kind == kind] for kind in ("NPS", "CSAT"))
@@ -126,7 +126,7 @@ def cut_off(tables, moment):
 
 @given(hours=st.integers(24, 24 * 420))
 @settings(max_examples=25, deadline=None)
-def test_what_happens_later_changes_no_feature(small, hours):
+def test_later_events_change_no_feature(small, hours):
     as_of = np.datetime64("2024-01-01", "us") + np.timedelta64(hours, "h")
     full = flat_snapshot(small.tables, as_of, None)
     past = flat_snapshot(cut_off(small.tables, as_of), as_of, None)
@@ -154,7 +154,7 @@ def with_rows(tables, name, **columns):
 
 
 @pytest.mark.parametrize(
-    ("occurred", "known", "month", "quarter"),
+    ("occurred", "available", "month", "quarter"),
     [
         ("2024-10-09 06:30:00", "2024-10-09 06:30:00", 0, 0),
         ("2024-10-09 06:29:59", "2024-10-09 06:29:59", 1, 1),
@@ -165,7 +165,9 @@ def with_rows(tables, name, **columns):
         ("2024-07-11 06:29:59", "2024-07-11 06:29:59", 0, 0),
     ],
 )
-def test_windows_are_half_open_and_late_rows_are_not_seen(small, occurred, known, month, quarter):
+def test_windows_are_half_open_and_late_rows_are_not_seen(
+    small, occurred, available, month, quarter
+):
     row = small.snapshot(AS_OF.to_pydatetime(), horizon_days=None)["customer_id"][0].as_py()
     tables = with_rows(
         small.tables,
@@ -173,14 +175,14 @@ def test_windows_are_half_open_and_late_rows_are_not_seen(small, occurred, known
         customer_id=[row],
         event_type=["purchase"],
         occurred_at=[pd.Timestamp(occurred, tz="UTC")],
-        available_at=[pd.Timestamp(known, tz="UTC")],
+        available_at=[pd.Timestamp(available, tz="UTC")],
         minutes=[7],
         amount=[5.25],
     )
     snapshot = flat_snapshot(tables, np.datetime64(AS_OF.tz_localize(None)), None)
-    found = snapshot.slice(0, 1).to_pylist()[0]
-    assert (found["sessions_30d"], found["sessions_90d"]) == (month, quarter)
-    assert found["spend_90d"] == 5.25 * quarter
+    result = snapshot.slice(0, 1).to_pylist()[0]
+    assert (result["sessions_30d"], result["sessions_90d"]) == (month, quarter)
+    assert result["spend_90d"] == 5.25 * quarter
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ def test_a_snapshot_without_horizon_has_no_label_and_may_stand_at_the_end(small)
     assert small.snapshot(horizon_days=None).equals(latest)
 
 
-def test_truth_comes_in_the_order_of_the_snapshot(small):
+def test_ground_truth_has_the_order_of_the_snapshot(small):
     for moment in (None, "2024-06-17", small.end):
         table = small.snapshot(moment, horizon_days=30 if moment is None else None)
         truth = small.snapshot_truth(moment, horizon_days=30)

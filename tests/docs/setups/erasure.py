@@ -1,4 +1,4 @@
-"""What a reader of docs/erasure.md has: a project and a journal."""
+"""Objects for docs/erasure.md: a project and a journal."""
 
 import tempfile
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a reader of docs/models.md has: some encoded customers, and who left."""
+"""Objects for docs/models.md: encoded customers and their labels."""
 
 import numpy as np
 

@@ -4,13 +4,13 @@ import pyarrow as pa
 
 
 def names(_reader):
-    ids = [f"c{place}" for place in range(300)]
+    ids = [f"c{index}" for index in range(300)]
     table = pa.table(
         {
             "customer_id": ids,
             "as_of": pa.array([datetime(2025, 1, 1, tzinfo=UTC)] * 300),
-            "use": [float(place % 7) for place in range(300)],
-            "churned": [place % 3 == 0 for place in range(300)],
+            "use": [float(index % 7) for index in range(300)],
+            "churned": [index % 3 == 0 for index in range(300)],
         }
     )
     yield {"table": table}

@@ -1,4 +1,4 @@
-"""The guard that every training passes: what the future alone can know is refused by name."""
+"""The leakage guard of a training run."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_a_column_of_leavers_alone_and_an_id_are_refused_by_code_and_name():
     assert "waive=" in str(refused.value)
 
 
-def test_what_the_recipe_waives_is_trained_on_and_said():
+def test_waived_findings_are_trained_on_and_reported():
     with pytest.raises(LeakageError) as refused:
         prepare(RECIPE, members())
     every = tuple(f"{leak.code}:{leak.column}" for leak in refused.value.leaks)
     data = prepare(replace(RECIPE, waive=every), members())
-    assert all(any(one.partition(":")[2] in said for said in data.waived) for one in every)
+    assert all(any(one.partition(":")[2] in message for message in data.waived) for one in every)
 
 
 def test_a_waiver_of_no_feature_is_refused():

@@ -1,4 +1,4 @@
-"""What a table must offer, and what is said where it does not."""
+"""Requirements on a training table, and the messages if they are not met."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ def outcomes(rows, churners, test=0.2):
 
 
 class TestFew:
-    def test_too_few_churners_are_told_with_the_customers_that_it_takes(self):
+    def test_too_few_churners_are_reported_with_the_customers_needed(self):
         with pytest.raises(PreconditionError) as caught:
             Needs().refuse_few("shop", *outcomes(1000, 20))
         text = str(caught.value)
         assert "16 of the 800 training customers left; at least 25 are needed" in text
         assert "at this table's rate (2.0%) that takes about 2,344 customers, it has 1,000" in text
 
-    def test_as_many_customers_as_are_asked_for_are_then_enough(self):
+    def test_the_advised_number_of_customers_is_enough(self):
         Needs().refuse_few("shop", *outcomes(2344, 47))
 
-    def test_too_few_in_the_test_are_told_too(self):
+    def test_too_few_test_churners_are_reported_too(self):
         left, learned, held_out = outcomes(1000, 60)
         left[held_out] = 0
         with pytest.raises(PreconditionError, match="0 of the 200 test customers left"):
@@ -87,15 +87,15 @@ class TestHistory:
         assert "feature 'year' looks back 365" in text
         assert "add 83 more days of history" in text
 
-    def test_the_mend_mends(self):
+    def test_the_advice_works(self):
         self.refuse(self.plan("2025-07-03", year=Count("orders", window_days=365)))
         self.refuse(self.plan("2025-04-11", year=Count("orders", window_days=200)))
 
     def test_a_short_history_that_is_allowed_is_noted(self):
-        (said,) = self.refuse(self.plan("2025-08-01", year=Count("orders", window_days=365)))
-        assert "incomplete in the earliest snapshots" in said
+        (message,) = self.refuse(self.plan("2025-08-01", year=Count("orders", window_days=365)))
+        assert "incomplete in the earliest snapshots" in message
 
-    def test_a_trend_looks_back_as_far_as_what_it_is_held_against(self):
+    def test_a_trend_looks_back_as_far_as_its_reference_window(self):
         plan = self.plan("2025-03-01", t=Trend("orders", window_days=10, against_days=300))
         assert longest_windows(plan) == {"orders": ("t", 300)}
 
@@ -131,7 +131,7 @@ class TestImmature:
         left = self.left(0.0)[1980:2020]
         Needs().refuse_immature("shop", "as_of", self.dates[1980:2020], left)
 
-    def test_one_date_cannot_be_told(self):
+    def test_a_single_date_is_not_tested_for_maturity(self):
         Needs().refuse_immature("shop", "as_of", self.dates[:100], np.zeros(100, np.int8))
 
     def test_a_recipe_may_say_that_it_is_over(self):

@@ -1,4 +1,4 @@
-"""The journal is asked what worked and what would: verdicts, and messages where it cannot tell."""
+"""Experiments and policies evaluated from the journal."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -55,7 +55,7 @@ def journal():
         yield filled(opened)
 
 
-def test_a_policy_that_calls_the_right_half_may_replace_chance(journal, tmp_path):
+def test_a_policy_that_calls_the_right_half_may_replace_a_random_one(journal, tmp_path):
     plan = tmp_path / "plan.csv"
     lines = [f"c{at},{'call' if at % 2 == 0 else ''}" for at in range(1500)]
     plan.write_text("customer_id,action\n" + "\n".join(lines) + "\n")
@@ -78,8 +78,8 @@ def test_the_opposite_policy_may_not(journal, tmp_path):
 
 def test_rules_in_one_word_are_policies_too(journal):
     none, call = (
-        evaluate_policy(journal, STAYED, read_policy(said)).replacement.new["dr"].value
-        for said in ("none", "always:call")
+        evaluate_policy(journal, STAYED, read_policy(message)).replacement.new["dr"].value
+        for message in ("none", "always:call")
     )
     assert none == pytest.approx(0.5, abs=0.06)
     assert call == pytest.approx(0.55, abs=0.06)
@@ -97,23 +97,23 @@ def test_less_churn_is_better():
         assert answer.replacement.old.value < 0
 
 
-def test_the_holdout_shows_what_the_policy_does(journal):
-    found = evaluate_experiment(journal, STAYED, shares={"global": 0.1})
-    assert list(found.readouts) == ["global"]
-    readout = found.readouts["global"]
+def test_the_holdout_estimates_the_policys_effect(journal):
+    result = evaluate_experiment(journal, STAYED, shares={"global": 0.1})
+    assert list(result.readouts) == ["global"]
+    readout = result.readouts["global"]
     assert readout.ratio is not None
     assert readout.ratio.ok
     assert readout.effect.low < 0.025 < readout.effect.high
 
 
-def test_only_decisions_that_were_asked_for_count(journal):
+def test_only_selected_decisions_count(journal):
     since = JournalQuery("stayed", 30, STAYED.until, since=DAY + timedelta(days=5))
     assert evaluate_experiment(journal, since).customers == 750
     with pytest.raises(EvaluationError, match="no decisions"):
         evaluate_experiment(journal, JournalQuery("stayed", 30, policy="other"))
 
 
-def test_an_empty_journal_says_so():
+def test_an_empty_journal_is_refused():
     with Journal.open("sqlite://") as opened:
         for ask in (
             lambda: evaluate_experiment(opened, STAYED),
@@ -123,14 +123,14 @@ def test_an_empty_journal_says_so():
                 ask()
 
 
-def test_decisions_without_propensities_say_what_to_do():
+def test_decisions_without_propensities_are_refused_with_advice():
     with Journal.open("sqlite://") as opened:
         filled(opened, rows=200, propensity=False)
         with pytest.raises(EvaluationError, match="none of 200 decisions has a propensity"):
             evaluate_policy(opened, STAYED, read_policy("none"))
 
 
-def test_too_few_outcomes_say_what_is_missing(tmp_path):
+def test_too_few_outcomes_are_refused_with_counts(tmp_path):
     plan = tmp_path / "plan.csv"
     plan.write_text("customer_id,action\nc0,call\nc1,\n")
     with Journal.open("sqlite://") as opened:

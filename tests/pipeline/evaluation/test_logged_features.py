@@ -1,4 +1,4 @@
-"""A ranking's log is judged by what it says of itself: columns, places, lists."""
+"""Features and list positions of logged rankings, in off-policy evaluation."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def test_numbers_words_and_gaps_become_columns():
         {"row": {"age": 50.0, "plan": None, "new": True, "same": 1}},
         {},
     ]
-    found = logged_features(rows)
-    assert found is not None
-    assert np.isfinite(found).all()
+    outcome = logged_features(rows)
+    assert outcome is not None
+    assert np.isfinite(outcome).all()
     # Age and whether it is known, new and whether it is known, and two words; same: its gap alone.
-    assert found.shape == (4, 7)
+    assert outcome.shape == (4, 7)
     assert logged_features([{}, {}]) is None
     assert logged_features(read_details([None, "[]", '{"row": 3}'])) is None
     assert logged_positions([{}, {}]) is None
@@ -49,8 +49,8 @@ def journal():
     for at in range(1500):
         tag = "x" if at % 2 else "y"
         shown = rng.permutation(3)[:2]
-        for place, option in enumerate(shown.tolist(), start=1):
-            key = f"s{at}.{place}"
+        for index, option in enumerate(shown.tolist(), start=1):
+            key = f"s{at}.{index}"
             right = OPTIONS[option] == ("a" if tag == "x" else "b")
             decided.append(
                 DecisionRecord(
@@ -61,10 +61,10 @@ def journal():
                     "club",
                     action=OPTIONS[option],
                     propensity=1 / 3,
-                    detail={"row": {"tag": tag}, "place": place, "slate": f"s{at}"},
+                    detail={"row": {"tag": tag}, "place": index, "slate": f"s{at}"},
                 )
             )
-            if rng.random() < (0.5 if right else 0.1) / place:
+            if rng.random() < (0.5 if right else 0.1) / index:
                 seen.append(OutcomeRecord(f"o{key}", "clicked", 1.0, DAY, decision=key))
     with Journal.open("sqlite://") as opened:
         opened.record(decided)
@@ -82,7 +82,7 @@ def lists(tmp_path, *, right):
     return str(file)
 
 
-def test_lists_are_judged_place_by_place(journal, tmp_path):
+def test_lists_are_evaluated_by_position(journal, tmp_path):
     answer = evaluate_policy(journal, CLICKED, read_policy(lists(tmp_path, right=True)))
     value = answer.replacement.new["dr"]
     # The first place is right for all (.5), the second for none (.05): .275 a place.
@@ -93,14 +93,14 @@ def test_lists_are_judged_place_by_place(journal, tmp_path):
     assert json.dumps(answer.to_dict())
 
 
-def test_what_was_known_makes_the_interval_narrower(journal, tmp_path, monkeypatch):
+def test_logged_features_narrow_the_interval(journal, tmp_path, monkeypatch):
     policy = read_policy(lists(tmp_path, right=True))
-    told = evaluate_policy(journal, CLICKED, policy).replacement.new["dr"]
+    result = evaluate_policy(journal, CLICKED, policy).replacement.new["dr"]
     monkeypatch.setattr(
         "churnkit.pipeline.evaluation.evaluate.logged_features", lambda _details: None
     )
     blind = evaluate_policy(journal, CLICKED, policy).replacement.new["dr"]
-    assert told.high - told.low < blind.high - blind.low
+    assert result.high - result.low < blind.high - blind.low
 
 
 def test_lists_that_cannot_be_are_refused(tmp_path):
@@ -112,8 +112,8 @@ def test_lists_that_cannot_be_are_refused(tmp_path):
     with pytest.raises(ChurnkitError, match="must hold integers"):
         read_policy(str(file))
     file.write_text("customer_id,place,action\nc1,,\nc2,1,a\n")
-    found = read_policy(str(file))
-    assert found.probabilities(["c1", "c2", "c2"], ["a", "none"], [0, 0, 1]).tolist() == [
+    outcome = read_policy(str(file))
+    assert outcome.probabilities(["c1", "c2", "c2"], ["a", "none"], [0, 0, 1]).tolist() == [
         [0.0, 1.0],
         [1.0, 0.0],
         [0.0, 1.0],

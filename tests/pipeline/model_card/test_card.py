@@ -1,4 +1,4 @@
-"""The card that a training writes."""
+"""The model card of a training run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def trained(recipe_of, trained_shop):
     return recipe, data, fit(recipe, data)
 
 
-def test_the_bundles_card_tells_data_figures_groups_drivers_and_limits(shop_model):
+def test_the_card_has_data_metrics_slices_drivers_and_limits(shop_model):
     card = shop_model.card
     assert card["data"]["rows"] == 500
     assert card["data"]["digest"] == shop_model.manifest.lineage["data"]
@@ -62,8 +62,8 @@ def test_mlflow_holds_the_card_as_data_and_as_a_page(trained_shop, shop_model):
     project, result = trained_shop
     with quiet_mlflow():
         client = Registry(project).client
-        found = {item.path for item in client.list_artifacts(result.run_id)}
-        assert {"card.json", "card.md"} <= found
+        outcome = {item.path for item in client.list_artifacts(result.run_id)}
+        assert {"card.json", "card.md"} <= outcome
         path = client.download_artifacts(result.run_id, "card.md")
     assert Path(path).read_text("utf-8") == shop_model.card_markdown()
 

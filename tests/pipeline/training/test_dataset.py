@@ -19,8 +19,8 @@ def test_a_customer_is_held_out_or_not_whoever_else_is_there(some, others):
     assert split.is_test([*others, *some])[len(others) :].tolist() == alone
 
 
-def test_about_the_asked_share_is_held_out():
-    share = Split(test=0.2).is_test([f"c{place}" for place in range(20_000)]).mean()
+def test_about_the_declared_share_is_held_out():
+    share = Split(test=0.2).is_test([f"c{index}" for index in range(20_000)]).mean()
     assert share == pytest.approx(0.2, abs=0.012)  # four standard errors
 
 
@@ -39,8 +39,8 @@ def test_synthetic_rows_mix_customers_and_are_none_of_them():
     assert set(made[:, 0]) <= {0.0, 1.0, 2.0}
     assert np.isnan(made[:, 1]).any()
     assert np.nanmax(made[:, 1]) <= np.nanmax(X[:, 1])
-    known = {row.tobytes() for row in np.ascontiguousarray(X)}
-    assert not [row for row in made if row.tobytes() in known]
+    originals = {row.tobytes() for row in np.ascontiguousarray(X)}
+    assert not [row for row in made if row.tobytes() in originals]
     np.testing.assert_array_equal(made, synthetic_rows(X, rows=64, seed=1, categorical=[0]))
 
 

@@ -1,4 +1,4 @@
-"""What stands between a fitted model and its bundle."""
+"""Checks between a fitted model and its bundle."""
 
 from __future__ import annotations
 

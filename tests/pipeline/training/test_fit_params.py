@@ -54,7 +54,7 @@ def gym():
     return data
 
 
-def test_moments_are_given_where_there_are_three_or_more(gym):
+def test_times_are_passed_with_at_least_three_dates(gym):
     assert "times" not in fit_arguments(ChurnClassifier(), gym(2), progress=silent)
     times = fit_arguments(ChurnClassifier(), gym(4), progress=silent)["times"]
     assert times[:5].tolist() == [1, 2, 3, 4, 1]
@@ -64,8 +64,8 @@ def test_customers_with_several_rows_stay_together_and_count_once(gym):
     data = gym(1)
     customers = np.array([str(number // 2) for number in range(300)])
     data = replace(data, train=replace(data.train, customers=customers, weight=np.full(300, 0.5)))
-    given = fit_arguments(ChurnClassifier(), data, progress=silent)
-    assert given["groups"] is customers
+    inputs = fit_arguments(ChurnClassifier(), data, progress=silent)
+    assert inputs["groups"] is customers
     # A single estimator holds no contest: it takes the weights alone.
     assert set(fit_arguments(LightGBMTrees(), data, progress=silent)) == {"sample_weight"}
 
@@ -81,7 +81,7 @@ def test_monotone_columns_are_named_in_the_recipe(gym):
 
 
 @pytest.mark.parametrize(
-    ("monotone", "model", "says"),
+    ("monotone", "model", "message"),
     [
         ({"vists": -1}, ChurnClassifier(), "'vists', which is not a feature"),
         ({"club": 1}, ChurnClassifier(), "'club', a category"),
@@ -89,13 +89,13 @@ def test_monotone_columns_are_named_in_the_recipe(gym):
         ({"visits": 1}, LogisticModel(), "not supported by its model"),
     ],
 )
-def test_invalid_monotone_constraints_are_refused(monotone, model, says):
+def test_invalid_monotone_constraints_are_refused(monotone, model, message):
     recipe = replace(RECIPE, monotone=monotone)
-    with pytest.raises(RecipeError, match=says):
+    with pytest.raises(RecipeError, match=message):
         monotone_signs(recipe, Contract.from_schema(Gym), model.get_params())
 
 
-def test_a_search_keeps_its_trials_in_the_store_unless_it_has_a_place(tmp_path):
+def test_trials_are_stored_in_the_project_unless_the_search_has_a_storage(tmp_path):
     model = ChurnClassifier(tuning=Tuning(trials=1))
     store_trials(model, tmp_path / "store")
     expected = Tuning(trials=1, storage=f"sqlite:///{tmp_path / 'store' / 'tuning.db'}")

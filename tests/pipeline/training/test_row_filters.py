@@ -1,4 +1,4 @@
-"""Rows that nothing can be learned from are left out by reason, and counted."""
+"""Rows are left out by reason and counted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_each_reason_leaves_out_its_rows():
     ("reason", "left"),
     [("unnamed", 5), ("unlabeled", 5), ("repeated", 6)],
 )
-def test_a_reason_that_is_not_given_leaves_out_nothing(reason, left):
+def test_rows_are_left_out_for_the_listed_reasons_only(reason, left):
     kept, counts = leave_out_rows(GYM, ROWS, [reason])
     assert kept.num_rows == left
     assert counts == {reason: 7 - left}

@@ -1,4 +1,4 @@
-"""A hazard beside the classifier, from the recipe to the loaded bundle."""
+"""The hazard model of a recipe, from training to the loaded bundle."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def saved(trained, tmp_path_factory):
 def test_a_loaded_bundle_answers_for_any_horizon(saved, trained):
     model, lifetime, _ = saved
     table = trained[1].test.table.select(["customer_id", "plan", "city", "tenure_months", "mrr"])
-    found = model.survival(table, [1, 6.5])
-    assert found.column_names == ["customer_id", "survival_1", "survival_6.5", "problem"]
+    outcome = model.survival(table, [1, 6.5])
+    assert outcome.column_names == ["customer_id", "survival_1", "survival_6.5", "problem"]
     expected = lifetime.scorer.survival(trained[1].test.X, [1, 6.5])
-    np.testing.assert_array_equal(found["survival_6.5"].to_numpy(), expected[:, 1])
+    np.testing.assert_array_equal(outcome["survival_6.5"].to_numpy(), expected[:, 1])
     months = model.lifetime(table, horizon=12.0)["expected_lifetime"].to_numpy()
     assert ((months > 0) & (months <= 12)).all()
 
@@ -70,13 +70,13 @@ def test_a_loaded_bundle_answers_for_any_horizon(saved, trained):
 def test_a_row_that_breaks_a_rule_has_no_curve_and_a_problem(saved):
     model, _, _ = saved
     row = {"customer_id": "a", "plan": "basic", "city": "Bern", "tenure_months": 3, "mrr": 20.0}
-    found = model.survival([row, {**row, "tenure_months": -1}], [3])
-    assert 0 < found[0]["survival_3"] < 1
-    assert found[1]["survival_3"] is None
-    assert "tenure_months" in found[1]["problem"]
+    outcome = model.survival([row, {**row, "tenure_months": -1}], [3])
+    assert 0 < outcome[0]["survival_3"] < 1
+    assert outcome[1]["survival_3"] is None
+    assert "tenure_months" in outcome[1]["problem"]
 
 
-def test_the_card_tells_its_calibration(saved):
+def test_the_card_has_the_hazards_calibration(saved):
     model, _, _ = saved
     assert model.card["lifetime"]["left"] > 0
     assert len(model.card["lifetime"]["calibration"]) > 10
@@ -96,7 +96,7 @@ def test_a_model_without_a_hazard_says_how_to_get_one(shop_model):
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "says"),
+    ("lifetime", "message"),
     [
         (Lifetime("months", "left"), "no column 'months'"),
         (Lifetime("tenure_months", "left"), "has the role feature"),
@@ -104,8 +104,8 @@ def test_a_model_without_a_hazard_says_how_to_get_one(shop_model):
         (Lifetime("months_watched", "left", LogisticModel()), "must be a HazardModel"),
     ],
 )
-def test_what_cannot_be_a_lifetime_is_refused(trained, lifetime, says):
-    with pytest.raises(RecipeError, match=says):
+def test_invalid_lifetimes_are_refused(trained, lifetime, message):
+    with pytest.raises(RecipeError, match=message):
         fit_lifetime(lifetime, trained[1], seed=0)
 
 
@@ -145,8 +145,8 @@ def test_a_plan_counts_value_as_long_as_the_hazard_expects_it(surviving, trained
     assert len({row["action"] for row in plan}) > 1
     for row, worth, mrr in zip(plan, survival_weights, table["mrr"].to_pylist(), strict=True):
         if row["action"] is not None:
-            place, effect, cost = {"call": (0, 0.2, 5.0), "offer": (1, 0.1, 1.0)}[row["action"]]
-            gain = row["churn_probability"] * effect * float(mrr) * worth[place] - cost
+            index, effect, cost = {"call": (0, 0.2, 5.0), "offer": (1, 0.1, 1.0)}[row["action"]]
+            gain = row["churn_probability"] * effect * float(mrr) * worth[index] - cost
             assert row["expected_gain"] == pytest.approx(gain)
 
 
@@ -180,9 +180,9 @@ def test_the_service_counts_as_the_plan_does(surviving, trained):
     alone, together = asyncio.run(ask())
     plan = surviving.recommend(rows)
     for row, one, other in zip(plan, alone, together.json()["predictions"], strict=True):
-        [told] = one.json()["predictions"]
+        [result] = one.json()["predictions"]
         for name in ("action", "expected_gain", "gain_low", "gain_high", "cost"):
-            assert told[name] == other[name] == row[name]
+            assert result[name] == other[name] == row[name]
 
 
 def test_survival_without_a_hazard_is_refused(saved, trained, tmp_path):

@@ -43,13 +43,13 @@ def files(trained_shop):
     """The paths of the run's files."""
     project, result = trained_shop
     folders = [""]
-    found: list[str] = []
+    outcome: list[str] = []
     with quiet_mlflow():
         client = Registry(project).client
         while folders:
             for item in client.list_artifacts(result.run_id, folders.pop()):
-                (folders if item.is_dir else found).append(item.path)
-    return found
+                (folders if item.is_dir else outcome).append(item.path)
+    return outcome
 
 
 class TestRecord:
@@ -69,8 +69,8 @@ class TestRecord:
         assert metrics["test.log_loss.low"] < metrics["test.log_loss"]
         assert metrics["test.log_loss.high"] > metrics["test.log_loss"]
         assert metrics["rule.log_loss"] > metrics["test.log_loss"]
-        wanted = {"auc", "average_precision", "log_loss", "brier", "calibration_error"}
-        assert {f"test.{name}" for name in wanted} <= set(metrics)
+        expected = {"auc", "average_precision", "log_loss", "brier", "calibration_error"}
+        assert {f"test.{name}" for name in expected} <= set(metrics)
 
     def test_the_tags_name_bundle_contract_and_data(self, run, trained_shop, shop_model):
         tags = run.data.tags
@@ -80,10 +80,10 @@ class TestRecord:
         assert tags["churnkit.gate"] == "passed"
 
     def test_the_dataset_is_named_by_its_digest(self, run):
-        (given,) = run.inputs.dataset_inputs
-        assert given.dataset.name == "shop"
+        (inputs,) = run.inputs.dataset_inputs
+        assert inputs.dataset.name == "shop"
         assert (
-            run.data.tags["churnkit.data"].removeprefix("sha256:").startswith(given.dataset.digest)
+            run.data.tags["churnkit.data"].removeprefix("sha256:").startswith(inputs.dataset.digest)
         )
 
     def test_contract_verdict_figures_and_pictures_are_kept(self, files):
@@ -122,8 +122,8 @@ def test_the_golden_rows_are_no_customers(shop_model, trained_shop):
     golden = shop_model.contents.golden
     assert len(golden) > 20
     encoded = shop_model.encode(pcsv.read_csv(trained_shop[0].root / "customers.csv"))
-    known = {row.tobytes() for row in np.ascontiguousarray(encoded.features)}
-    assert not [row for row in np.ascontiguousarray(golden) if row.tobytes() in known]
+    originals = {row.tobytes() for row in np.ascontiguousarray(encoded.features)}
+    assert not [row for row in np.ascontiguousarray(golden) if row.tobytes() in originals]
 
 
 def test_a_rerun_is_unchanged_and_registers_nothing(recipe_of, trained_shop):
@@ -166,8 +166,8 @@ def test_another_process_killed_while_promoting_made_the_same_bundle_and_promote
 def test_a_run_that_is_interrupted_leaves_the_champion(recipe_of, shop_copy, step):
     before = versions_of(shop_copy)
 
-    def interrupt(says):
-        if says.startswith(step):
+    def interrupt(message):
+        if message.startswith(step):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -208,9 +208,9 @@ def test_another_seed_gives_another_bundle_and_the_gate_decides(recipe_of, shop_
 def test_a_worse_model_than_the_champion_is_registered_and_not_promoted(recipe_of, shop_copy):
     path = shop_copy.root / "customers.csv"
     rows = [line.split(",") for line in path.read_text().splitlines()]
-    place = rows[0].index("tenure_months")
+    index = rows[0].index("tenure_months")
     generator = np.random.default_rng(0)
-    shuffled = generator.permutation([row[place] for row in rows[1:]])
+    shuffled = generator.permutation([row[index] for row in rows[1:]])
     recipe = recipe_of(shop_copy)
 
     def worse():
@@ -230,7 +230,7 @@ def test_a_worse_model_than_the_champion_is_registered_and_not_promoted(recipe_o
     result = train(logistic(recipe, data=worse, gate=PromotionGate("auc")), project=shop_copy)
     assert not result.promoted
     assert result.gate is not None
-    assert any("FAILED against the champion" in says for says in result.gate.says)
+    assert any("FAILED against the champion" in message for message in result.gate.says)
     newest, oldest = versions_of(shop_copy)
     assert newest.aliases == ("challenger",)
     assert oldest.aliases == ("champion",)
@@ -252,7 +252,7 @@ def test_noise_does_not_pass_the_gate(recipe_of, make_shop, tmp_path, rows_of_sh
 class TestStaleChampion:
     """A champion that cannot be held against the new model stays, unless told otherwise."""
 
-    def test_one_that_lacks_a_column_stays_until_it_is_replaced(self, recipe_of, shop_copy):
+    def test_a_champion_that_lacks_a_column_stays_until_it_is_replaced(self, recipe_of, shop_copy):
         schema = shop_copy.root / "schemas" / "shop.py"
         text = schema.read_text().replace(
             '    city: str = feature("City", nullable=True)\n', '    town: str = feature("Town")\n'
@@ -271,7 +271,7 @@ class TestStaleChampion:
         again = train(logistic(recipe_of(shop_copy)), replace_champion=True)
         assert again.promoted
 
-    def test_one_that_is_damaged_stays(self, recipe_of, shop_copy):
+    def test_a_damaged_champion_stays(self, recipe_of, shop_copy):
         from churnkit.core.project import Project
 
         registry = Registry(Project(shop_copy.root))
@@ -295,7 +295,7 @@ def test_a_plain_estimator_without_a_contest_can_be_trained_and_saved(
     assert model.digest == result.digest
 
 
-def test_a_boosters_text_travels_along_and_tells_nobodys_extremes(
+def test_the_bundle_keeps_boosters_as_text_without_extreme_values(
     recipe_of, make_shop, tmp_path, rows_of_shop
 ):
     import lightgbm

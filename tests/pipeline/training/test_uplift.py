@@ -1,4 +1,4 @@
-"""Past treatments in a recipe: measured effects reach the bundle, the plan and the service."""
+"""Past treatments in a recipe: estimated effects in bundle, plan and service."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def members(n=3000):
     """Draw members: calls keep those who come often, and letters nobody."""
     rng = np.random.default_rng(0)
     visits, fee = rng.uniform(0, 10, n), rng.uniform(10, 50, n)
-    given = rng.choice(["none", "call", "letter"], n)
-    risk = 0.5 - 0.01 * visits - 0.4 * ((given == "call") & (visits > 5))
+    inputs = rng.choice(["none", "call", "letter"], n)
+    risk = 0.5 - 0.01 * visits - 0.4 * ((inputs == "call") & (visits > 5))
     return pa.table(
         {
             "member": np.arange(n),
             "visits": visits,
             "fee": fee,
             "left": rng.random(n) < risk,
-            "action": given,
+            "action": inputs,
             "propensity": np.full(n, 1 / 3),
-            "spent": rng.normal(20, 5, n) + 10 * (given == "call"),
+            "spent": rng.normal(20, 5, n) + 10 * (inputs == "call"),
         }
     )
 
@@ -71,7 +71,7 @@ def model(migrated_store, tmp_path_factory) -> RetentionModel:
     return load(f"models:/{trained.name}/{trained.version}", project=project)
 
 
-def test_the_plan_calls_those_whom_calls_keep_and_keeps_assumptions_for_the_untried(model):
+def test_the_plan_uses_estimated_effects_and_assumptions_for_untested_actions(model):
     effects = model.treatment_effects(np.array([[9.0, 40.0], [1.0, 40.0]]), np.array([0.45, 0.5]))
     assert effects.places == (0,)
     assert effects.expected[0, 0] > 0.2
@@ -82,11 +82,13 @@ def test_the_plan_calls_those_whom_calls_keep_and_keeps_assumptions_for_the_untr
     assert plan[0]["gain_low"] > 0
 
 
-def test_the_card_says_what_was_measured(model):
-    said = model.card["uplift"]
-    assert set(said["average_effects"]) == {"call", "letter"}
-    assert said["average_effects"]["call"]["low"] > 0 > said["average_effects"]["letter"]["low"]
-    assert "personalizing" in said["verdict"]
+def test_the_card_has_the_estimated_effects(model):
+    message = model.card["uplift"]
+    assert set(message["average_effects"]) == {"call", "letter"}
+    assert (
+        message["average_effects"]["call"]["low"] > 0 > message["average_effects"]["letter"]["low"]
+    )
+    assert "personalizing" in message["verdict"]
 
 
 def test_one_customer_gets_the_bits_of_a_table(model):
@@ -126,22 +128,22 @@ def test_money_is_weighed_by_the_margin_alone(tmp_path):
     tried = fit_experiment(recipe, prepare(recipe, MEMBERS), tmp_path)
     assert tried is not None
     assert tried.actions.outcome == "money"
-    found = tried.actions.treatment_effects(ACTIONS, np.zeros((1, 2)), np.zeros(1))
-    assert found.expected[0, 0] == pytest.approx(10, abs=1)
+    result = tried.actions.treatment_effects(ACTIONS, np.zeros((1, 2)), np.zeros(1))
+    assert result.expected[0, 0] == pytest.approx(10, abs=1)
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "text"),
     [
         ({"outcome": "gone"}, "no column 'gone'"),
         ({"control": "nothing"}, "say control="),
         ({"actions": {"call": "ring"}}, "catalogue lacks"),
     ],
 )
-def test_an_experiment_that_does_not_fit_is_refused(change, says):
+def test_an_experiment_that_does_not_fit_is_refused(change, text):
     settings = {"outcome": "left"} | change
     recipe = replace(RECIPE, uplift=Experiment(**settings))
-    with pytest.raises(RecipeError, match=says):
+    with pytest.raises(RecipeError, match=text):
         fit_experiment(recipe, prepare(recipe, MEMBERS), Path())
 
 
