@@ -44,6 +44,7 @@ def load(
     Returns
     -------
     RetentionModel
+        The loaded model.
 
     Raises
     ------

@@ -19,7 +19,7 @@ def decision_key(*parts: str | int | None) -> str:
 
     Parameters
     ----------
-    parts
+    *parts
         Parts that identify one decision: policy, period, customer.
 
     Returns

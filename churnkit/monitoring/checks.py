@@ -117,6 +117,7 @@ def monitor(
     Returns
     -------
     MonitorReport
+        Findings, drift, and the expected and realized performance.
 
     Raises
     ------

@@ -160,7 +160,7 @@ def build_report(
         Raw tables by name; see `churnkit.report.gather`.
     title
         Title of the page.
-    settings
+    **settings
         As for `churnkit.report.gather`: ``model``, ``customers``, ``as_of``, ``budget``...
 
     Returns

@@ -62,7 +62,7 @@ def create_app(
         Limits, keys and paths; the defaults if None.
     project
         Whose registry is polled for newer versions; found from the working folder if None.
-    changes
+    **changes
         Single settings by name, such as ``max_rows=50``.
 
     Returns

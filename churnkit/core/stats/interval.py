@@ -14,6 +14,13 @@ __all__ = ["Interval"]
 class Interval(Result):
     """An estimate with its confidence interval.
 
+    Parameters
+    ----------
+    value
+        Estimate.
+    low, high
+        Limits of the interval.
+
     Examples
     --------
     >>> print(Interval(0.8471, 0.8366, 0.8569))

@@ -5,8 +5,8 @@ from churnkit.server import pack, serve
 
 def names(reader):
     model = churnkit.load("models:/shop@champion", project=reader.project)
-    expected = [column.name for column in model.contract.required("predict")]
-    rows = [{name: row[name] for name in expected} for row in reader.rows(3, seed=3)]
+    columns = [column.name for column in model.contract.required("predict")]
+    rows = [{name: row[name] for name in columns} for row in reader.rows(3, seed=3)]
     tag = pack(model, name="shop", serving=serving_folder(reader.project.root))
     with serve(tag) as service:
         yield {"service_url": service.url, "customers": rows}
