@@ -131,8 +131,8 @@ def _metrics(card: Mapping[str, Any]) -> list[str]:
         for name in names
     ]
     sample = (
-        f"Measured on {evaluation['rows']:,} held-out customers, of whom "
-        f"{evaluation['churners']:,} churned, with 95% intervals."
+        f"Measured on {evaluation['rows']:,} held-out customers with "
+        f"{evaluation['churners']:,} churners; 95% intervals."
     )
     lines = [sample, "", *_table(("metric", "model", "rule"), rows)]
     if card.get("rule"):

@@ -1,4 +1,4 @@
-"""Files of a bundle: what it stores, how a model is written, and how it is restored."""
+"""Contents of a bundle, and their conversion to and from files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _GOLDEN_TOLERANCE = 1e-12
 
 @dataclass(frozen=True)
 class ModelContents:
-    """What a bundle stores.
+    """The contents of a bundle.
 
     Parameters
     ----------

@@ -270,7 +270,7 @@ class DecidingModel(ScoringModel):
 
     @cached_property
     def needs_context(self) -> bool:
-        """Whether a decision needs a `DecisionContext`: holdouts, exploration, dates, contacts."""
+        """True if decisions need a `DecisionContext`: for holdouts, exploration, dates, contacts."""
         rules = self.contents.rules
         return rules is not None and bool(context_requirements(rules))
 
@@ -383,7 +383,7 @@ class DecidingModel(ScoringModel):
 
     @cached_property
     def _reads_features(self) -> bool:
-        """Whether a decision reads the features, not only the churn probability."""
+        """True if decisions read the features, not only the churn probability."""
         catalogue = self.contents.catalogue
         return self.contents.uplift is not None or (catalogue is not None and catalogue.survival)
 

@@ -42,7 +42,7 @@ def repeated_rows(ids: Iterable[Any]) -> list[int]:
     seen: set[Any] = set()
     rows = []
     for row, entity in enumerate(ids):
-        # A list or an object is not an id, and breaks a rule of its own.
+        # A list or an object is not an id; validation reports it.
         if entity is None or isinstance(entity, (list, dict)):
             continue
         if entity in seen:

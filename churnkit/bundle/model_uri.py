@@ -49,7 +49,7 @@ def load(
     Raises
     ------
     ModelNotFoundError
-        If there is no such model.
+        If the model does not exist.
     BundleError
         If the files were changed after they were saved, are of a newer format, or are not
         signed by the signer.

@@ -1,4 +1,4 @@
-"""What the routes of an application share, and reloading replaces."""
+"""State that the routes of an application share and reloading replaces."""
 
 from __future__ import annotations
 

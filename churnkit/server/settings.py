@@ -37,7 +37,7 @@ class Settings:
     open
         Answer other machines without keys: only behind a gateway that authenticates.
     rate, burst
-        Requests per second, and at once, for a key without limits of its own.
+        Requests per second, and at once, for a key without own limits.
     follow
         Source of newer versions: a bundle's folder, or a registered model with an alias such as
         ``models:/telco@champion``; None for none.

@@ -127,7 +127,7 @@ def remove_key(path: str | os.PathLike[str], key_id: str) -> None:
     Raises
     ------
     ChurnkitError
-        If the file has no such key.
+        If the file does not have the key.
     """
     keys = read_keys(path)
     kept = [key for key in keys if key.id != key_id]
@@ -218,7 +218,7 @@ class KeyRing:
     def find(self, presented: str) -> Key | None:
         """Return the entry of a presented key; None if it is not valid.
 
-        Takes constant time, whatever part of the secret is right.
+        Takes the same time for any wrong secret.
         """
         if self._watch.changed():
             self._reload()

@@ -61,7 +61,7 @@ def find_model(service_file: str | os.PathLike[str]) -> ServiceModel:
     Raises
     ------
     ModelNotFoundError
-        If there is no such model, or the project has no champion.
+        If the model does not exist, or the project has no champion.
     BundleError
         If the model's files were changed after they were saved.
     """

@@ -117,8 +117,7 @@ def json_problem(error: Exception) -> Problem:
 def refuse_repeated_keys(body: bytes, customers: Sequence[Mapping[str, Any]], keys: int) -> None:
     """Refuse a body in which an object names a key twice: readers differ in which one counts.
 
-    Each key has a colon of its own, so that a body with no more colons than keys has no repeated
-    key. Without escapes, the colons in texts can be subtracted; otherwise the body is read again.
+    Each key has a colon, so that a body with no more colons than keys has no repeated key. Without escapes, the colons in texts can be subtracted; otherwise the body is read again.
 
     Parameters
     ----------

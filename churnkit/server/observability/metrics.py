@@ -59,7 +59,7 @@ METRICS: Final = {
     "churnkit_reloads": _Metric("Newer versions: swapped, refused or unreachable", ("outcome",)),
     "churnkit_shadow_rows": _Metric("Customers that the challenger scored"),
     "churnkit_shadow_differences": _Metric(
-        "Customers for whom challenger and champion differ by more", ("more_than",)
+        "Customers whose two probabilities differ by more", ("more_than",)
     ),
     "churnkit_shadow_failures": _Metric("Requests that the challenger could not score"),
     "churnkit_journal_records": _Metric("Decisions and outcomes written", ("kind",)),
@@ -103,7 +103,7 @@ class MultiprocessCounters:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes read these counts."""
+        """True if other processes read these counts."""
         return self._folder is not None
 
     def series(self, name: str, labels: tuple[str, ...]) -> Series:

@@ -50,7 +50,7 @@ def components(
 ) -> Schema:
     """Return the schemas that the operations refer to.
 
-    Each has a title of its own: generators of clients name classes by it.
+    Their titles are unique, since generators of clients name classes by them.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class ModelReloader:
             return False
         try:
             loaded = await asyncio.to_thread(self._load)
-        except Exception as error:  # noqa: BLE001 - whatever a bad version does, the old one serves
+        except Exception as error:  # noqa: BLE001 - no error of a bad version may stop the service
             self._refuse(identity, error)
             return False
         self._identity = identity

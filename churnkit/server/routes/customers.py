@@ -172,7 +172,7 @@ class PredictHandler(CustomerHandler[PredictBody]):
         return self.reply(loaded, body, predict_rows(loaded, body, request_id()))
 
     async def _arrow(self, request: Request) -> Reply:
-        """Answer a table in a thread, one table at a time; other requests go on meanwhile."""
+        """Answer a table in a thread, without blocking other requests; one table runs at once."""
         settings = self.state.settings
         raw = await request.body(settings.max_arrow_bytes)
         model = self.state.loaded.model

@@ -134,8 +134,8 @@ def recommend_rows(
     loaded, body, ids
         As in `churnkit.server.routes.customers.predict_rows`.
     prices
-        Shadow prices of a plan, which decides each customer as one more of its own; without
-        them the customers of the request share its budget and the capacities.
+        Shadow prices of a plan, at which customers do not compete; without them the customers of
+        the request share its budget and the capacities.
     context
         The customers and the day, where the catalogue needs them.
     """
@@ -212,7 +212,7 @@ def rank_options(
 
 
 def _ranked_fields(name: str, ranked: RankingDecision) -> dict[str, Any]:
-    """Return the fields of a slate; each place has an id of its own, for its outcome."""
+    """Return the fields of a slate; each place has an id, for its outcome."""
     slate = ranked.slate
     places = (
         () if slate is None else zip(slate.options, slate.propensities, slate.values, strict=False)
