@@ -20,15 +20,7 @@ _VERSION_LENGTH = 12
 
 
 class LoadedModel:
-    """A model, ready to answer requests.
-
-    Parameters
-    ----------
-    model
-        Loaded and verified; its kernels are loaded here.
-    metrics
-        Counts scores and unusual values.
-    """
+    """A model, ready to answer requests."""
 
     def __init__(self, model: RetentionModel, metrics: Metrics) -> None:
         model.warm_up()

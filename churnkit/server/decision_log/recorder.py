@@ -42,15 +42,6 @@ class Recorder:
     A decision is on disk before its reply goes out, and in the journal within a tenth of a
     second. While the journal cannot be reached decisions wait; when too many wait, further ones
     are refused instead of lost.
-
-    Parameters
-    ----------
-    url
-        The journal's.
-    folder
-        Where decisions wait.
-    metrics
-        Counts records and failures.
     """
 
     def __init__(self, url: str, folder: Path, metrics: Metrics) -> None:

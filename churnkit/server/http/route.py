@@ -121,15 +121,7 @@ class BodyTimeout:
 
 
 class Request:
-    """A request as handlers read it.
-
-    Parameters
-    ----------
-    scope, receive
-        From ASGI.
-    timeout
-        For the body.
-    """
+    """A request as handlers read it."""
 
     __slots__ = ("__dict__", "_receive", "_timeout", "client_key", "headers", "scope")
 
@@ -333,15 +325,7 @@ class Route:
 
 
 class Router:
-    """An ASGI application that dispatches requests to routes by method and path.
-
-    Parameters
-    ----------
-    routes
-        By method and path.
-    fallback
-        Answers everything else.
-    """
+    """An ASGI application that dispatches requests to routes by method and path."""
 
     def __init__(self, routes: Mapping[tuple[str, str], Route], fallback: Route) -> None:
         self._routes = routes

@@ -23,15 +23,7 @@ _REMEDIES: Final = {
 
 
 class InputMonitor:
-    """Reports values that training did not see, and counts them by column.
-
-    Parameters
-    ----------
-    model
-        Its bundle stores the training ranges.
-    metrics
-        Counts by column.
-    """
+    """Reports values that training did not see, and counts them by column."""
 
     def __init__(self, model: RetentionModel, metrics: Metrics) -> None:
         self._names = model.contract.feature_names

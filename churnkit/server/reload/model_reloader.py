@@ -26,15 +26,7 @@ _LOOKS: Final = 3
 
 
 class ModelReloader:
-    """Polls a source for newer versions.
-
-    Parameters
-    ----------
-    state
-        Where newer versions are swapped in.
-    source
-        Of the model.
-    """
+    """Polls a source for newer versions."""
 
     def __init__(self, state: ServiceState, source: ModelSource) -> None:
         self._state = state

@@ -31,15 +31,7 @@ class ModelSource(Protocol):
 
 
 class FolderSource:
-    """A bundle's folder, or a symbolic link that is moved to newer ones.
-
-    Parameters
-    ----------
-    path
-        The folder or the link.
-    signer
-        The public key that must have signed it.
-    """
+    """A bundle's folder, or a symbolic link that is moved to newer ones."""
 
     def __init__(self, path: Path, signer: str | None = None) -> None:
         self._path = path
@@ -59,17 +51,7 @@ class FolderSource:
 
 
 class AliasSource:
-    """A registered model by its alias.
-
-    Parameters
-    ----------
-    name, alias
-        In the registry.
-    project
-        Whose registry is used; found from the working folder if None.
-    signer
-        The public key that must have signed it.
-    """
+    """A registered model by its alias."""
 
     def __init__(
         self,

@@ -22,17 +22,7 @@ _COPIES = 2
 
 
 class RegistryMirror:
-    """Copies the bundle that an alias points at, and points a link at the newest copy.
-
-    Parameters
-    ----------
-    registry
-        Of the model.
-    name, alias
-        Of the model.
-    folder
-        For the copies and the link ``current``.
-    """
+    """Copies the bundle that an alias points at, and points a link at the newest copy."""
 
     def __init__(self, registry: Registry, name: str, alias: str, folder: Path) -> None:
         self._registry = registry

@@ -31,11 +31,6 @@ class ShadowModel:
 
     The queue is bounded and drops the oldest requests first. A challenger cannot change an
     answer, nor delay one by more than its own scoring.
-
-    Parameters
-    ----------
-    metrics
-        Counts the differences.
     """
 
     def __init__(self, metrics: Metrics) -> None:

@@ -97,15 +97,7 @@ class Answer(Struct, frozen=True):
 
 
 class CustomerHandler(Generic[Body]):
-    """Base of the handlers that read customers.
-
-    Parameters
-    ----------
-    state
-        The application's.
-    body_type
-        The shape of the body.
-    """
+    """Base of the handlers that read customers."""
 
     def __init__(self, state: ServiceState, body_type: type[Body]) -> None:
         self.state = state

@@ -49,15 +49,7 @@ _INDEX = Reply(
 
 
 class DescriptionHandler:
-    """A JSON document that describes the model in service, built once per model.
-
-    Parameters
-    ----------
-    state
-        The application's.
-    describe
-        From the model to the document.
-    """
+    """A JSON document that describes the model in service, built once per model."""
 
     def __init__(
         self, state: ServiceState, describe: Callable[[LoadedModel], dict[str, Any]]
