@@ -1,5 +1,5 @@
 from .gather import ReportData as ReportData
-from .gather import gather as gather
+from .gather import gather_report_data as gather_report_data
 from .report import Report as Report
 from .report import build_report as build_report
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from churnkit.insights.text.topics import Themes
     from churnkit.journal import Journal
 
-__all__ = ["ModelFacts", "ReportData", "gather"]
+__all__ = ["ModelFacts", "ReportData", "gather_report_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class ReportData:
         return f", next {self.horizon_days} days" if self.horizon_days else ""
 
 
-def gather(
+def gather_report_data(
     tables: Mapping[str, Any] | None = None,
     *,
     model: RetentionModel | None = None,

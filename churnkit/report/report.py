@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Figures, Section, Table
-from churnkit.report.gather import ReportData, gather
+from churnkit.report.gather import ReportData, gather_report_data
 from churnkit.report.sections import actions, customers, model, revenue
 
 if TYPE_CHECKING:
@@ -157,11 +157,11 @@ def build_report(
     Parameters
     ----------
     tables
-        Raw tables by name; see `churnkit.report.gather`.
+        Raw tables by name; see `churnkit.report.gather_report_data`.
     title
         Title of the page.
     **settings
-        As for `churnkit.report.gather`: ``model``, ``customers``, ``as_of``, ``budget``...
+        As for `churnkit.report.gather_report_data`: ``model``, ``customers``, ``as_of``...
 
     Returns
     -------
@@ -174,7 +174,7 @@ def build_report(
     >>> [section.name for section in report.sections][:3]
     ['headline', 'scorecard', 'revenue']
     """
-    return Report.of(gather(tables, **settings), title=title)
+    return Report.of(gather_report_data(tables, **settings), title=title)
 
 
 def to_csv(block: Table) -> str:

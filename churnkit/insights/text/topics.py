@@ -12,14 +12,14 @@ from churnkit.errors import DataError
 from churnkit.insights.figure import results_to_frame
 from churnkit.insights.text.redaction import Masker
 from churnkit.insights.text.sentiment import Sentiment
-from churnkit.insights.text.theme_models import (
+from churnkit.insights.text.tokenize import tokens
+from churnkit.insights.text.topic_models import (
     FEWEST_TEXTS,
     cluster_texts,
     factorize_texts,
     main_theme,
     weigh_terms,
 )
-from churnkit.insights.text.tokenize import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
