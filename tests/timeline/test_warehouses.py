@@ -13,19 +13,18 @@ from sqlglot import exp
 
 from churnkit.cli.main import run
 from churnkit.contracts.arrow_interop import as_arrow
-from churnkit.timeline import Count, build, to_sql
+from churnkit.timeline import DIALECTS, Count, build, to_sql
 
-DIALECTS = ("duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres")
 UNTIL = "2025-12-31"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_query_parses_back_in_its_dialect(plan, dialect, label):
-    labelled = replace(plan, label=label)
-    text = to_sql(labelled, dialect)
+    labeled = replace(plan, label=label)
+    text = to_sql(labeled, dialect)
     parsed = sqlglot.parse_one(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
     assert isinstance(parsed, exp.Query)
-    assert [one.alias_or_name for one in parsed.selects] == list(labelled.column_names)
+    assert [one.alias_or_name for one in parsed.selects] == list(labeled.column_names)
     sources = {table.name for table in parsed.find_all(exp.Table)}
     assert {table.source for table in plan.tables} <= sources
     assert not list(parsed.find_all(exp.Command))
@@ -38,6 +37,36 @@ def test_the_command_line_prints_it(dialect, capsys):
     recipe = Path(__file__).parents[2] / "training" / "subscriptions.py"
     assert run(["features", str(recipe), "--sql", "--dialect", dialect]) == 0
     sqlglot.parse_one(capsys.readouterr().out, read=dialect)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
+def test_the_query_does_not_depend_on_the_zone_of_the_session(plan, raw, label, zone):
+    import duckdb
+
+    labeled = replace(plan, label=label)
+    with duckdb.connect() as con:
+        con.execute(f"SET TimeZone = '{zone}'")
+        for name, rows in raw.items():
+            con.register(name, as_arrow(rows))
+        cursor = con.execute(to_sql(labeled, "duckdb"))
+        names = [column[0] for column in cursor.description]
+        found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in found:
+        row[plan.as_of] = row[plan.as_of].replace(tzinfo=UTC)
+    expected = build(labeled, raw, known_until=UNTIL).to_pylist()
+    assert not _same(sorted(found, key=lambda row: (row["as_of"], row["customer"])), expected)
+
+
+def test_spark_refuses_a_session_in_another_zone(plan):
+    for dialect in ("spark", "databricks"):
+        assert "ASSERT_TRUE(" in to_sql(plan, dialect)
+        assert "CURRENT_TIMEZONE()" in to_sql(plan, dialect)
+
+
+def test_snowflake_returns_the_names_of_the_timeline(plan):
+    parsed = sqlglot.parse_one(to_sql(plan, "snowflake"), read="snowflake")
+    names = [column.args["alias"] for column in parsed.selects]
+    assert [(name.name, name.quoted) for name in names] == [(n, True) for n in plan.column_names]
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +132,24 @@ def test_postgresql_gives_every_feature_bit_for_bit(connection, plan, raw):
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_postgresql_gives_the_same_in_another_zone(connection, plan, raw, label, zone):
+    from sqlalchemy import text
+
+    labeled = replace(plan, label=label)
+    connection.execute(text(f"SET TIME ZONE '{zone}'"))
+    try:
+        found = _asked(connection, labeled)
+    finally:
+        connection.execute(text("SET TIME ZONE 'UTC'"))
+    assert not _same(found, build(labeled, raw, known_until=UNTIL).to_pylist())
+
+
+@pytest.mark.server
 def test_postgresql_gives_every_label(connection, plan, raw, label):
-    labelled = replace(plan, label=label, features={"rows": Count("events")})
-    expected = build(labelled, raw, known_until=UNTIL).to_pylist()
-    assert not _same(_asked(connection, labelled), expected)
+    labeled = replace(plan, label=label, features={"rows": Count("events")})
+    expected = build(labeled, raw, known_until=UNTIL).to_pylist()
+    assert not _same(_asked(connection, labeled), expected)
 
 
 def _asked(connection, plan):

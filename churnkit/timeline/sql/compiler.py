@@ -20,7 +20,9 @@ from churnkit.timeline.sql.expressions import (
     all_of,
     as_double,
     column,
+    is_null,
     literal,
+    lower_day_numbers,
     step_name,
 )
 from churnkit.timeline.sql.label_query import (
@@ -44,7 +46,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DIALECTS", "CompiledTimeline", "compile_timeline", "render", "to_sql"]
 
-DIALECTS = ("duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres")
+DIALECTS = (
+    "duckdb", "spark", "databricks", "snowflake", "bigquery", "postgres", "redshift", "trino",
+)  # fmt: skip
+_SPARK = ("spark", "databricks")
 _LOWER_CASE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
@@ -94,17 +99,24 @@ def _with_steps(query: exp.Query, steps: Any) -> exp.Query:
     return query
 
 
-def render(query: exp.Query, dialect: str) -> str:
+def render(query: exp.Query, dialect: str, *, utc_session: bool = True) -> str:
     """Format a query in a dialect, indented."""
-    named = query.transform(_unquoted) if dialect == "snowflake" else query
-    return named.sql(dialect=dialect, pretty=True)
+    lowered = lower_day_numbers(query, dialect, utc_session=utc_session)
+    if dialect == "snowflake":
+        names = [column.alias for column in query.selects]
+        lowered = lowered.transform(_unquoted)
+        # The columns of the result keep the names that the timeline declares.
+        for column, name in zip(lowered.expressions, names, strict=False):
+            column.set("alias", exp.to_identifier(name, quoted=True))
+    return lowered.sql(dialect=dialect, pretty=True)
 
 
 def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:
     """Compile a timeline to one query for a warehouse.
 
-    Timestamps are read as UTC: run the query in a session whose time zone is UTC. The checks of
-    `build` on the tables are not part of it.
+    Timestamps without a time zone are read as UTC. The result does not depend on the time zone of
+    the session; on Spark and Databricks, whose functions all do, the query fails unless it is
+    UTC. The checks of `build` on the tables are not part of the query.
 
     Parameters
     ----------
@@ -142,7 +154,19 @@ def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:
                 f"table '{table.name}' has times in {table.time_zone}: for a warehouse, create "
                 "a view with times in UTC and declare time_zone='UTC'"
             )
-    return render(compile_timeline(timeline).single_query(), dialect)
+    query = compile_timeline(timeline).single_query()
+    if dialect in _SPARK and isinstance(query, exp.Select):
+        query = query.where(_utc_session_check())
+    return render(query, dialect, utc_session=False)
+
+
+def _utc_session_check() -> exp.Expr:
+    zone = exp.Anonymous(this="CURRENT_TIMEZONE")
+    is_utc = exp.In(
+        this=zone, expressions=[literal(name) for name in ("UTC", "Etc/UTC", "GMT", "Z")]
+    )
+    message = literal("set the time zone of the session to UTC")
+    return is_null(exp.Anonymous(this="ASSERT_TRUE", expressions=[is_utc, message]))
 
 
 def compile_timeline(

@@ -13,14 +13,14 @@ from churnkit.core.time import EPOCH
 from churnkit.timeline.source_tables import RESERVED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from churnkit.core.predicate import Where
     from churnkit.timeline.snapshots import Snapshots
 
 __all__ = [
     "AS_OF", "DAY", "END_DAY", "ENTITY", "KNOWN", "SnapshotDays", "aliased", "all_of", "as_double",
-    "case_when", "coalesce", "column", "day_number", "is_null", "literal", "not_null", "step_name",
+    "case_when", "coalesce", "column", "day_number", "is_null", "literal", "lower_day_numbers", "not_null", "step_name",
     "union_all", "where_clause",
 ]  # fmt: skip
 
@@ -28,6 +28,8 @@ __all__ = [
 ENTITY, AS_OF, DAY, END_DAY, KNOWN = (
     f"{RESERVED}{name}" for name in ("entity", "as_of", "day", "end_day", "known")
 )
+
+_DAY_NUMBER = "CK_DAY_NUMBER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,65 @@ def union_all(queries: Sequence[exp.Query]) -> exp.Query:
 
 
 def day_number(timestamp: exp.Expr, seconds: int) -> exp.Expr:
-    """Count the days from 1970 to a timestamp, with days that start `seconds` after midnight."""
-    if seconds:
-        interval = exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.var("SECOND"))
-        timestamp = exp.paren(exp.Sub(this=timestamp, expression=interval))
-    epoch = exp.cast(exp.Literal.string("1970-01-01"), "date")
-    days = exp.DateDiff(this=exp.cast(timestamp, "date"), expression=epoch, unit=exp.var("DAY"))
-    return exp.cast(days, "int")
+    """Count the days from 1970 to a timestamp, with days that start `seconds` after midnight UTC.
+
+    `lower_day_numbers` replaces the result by the functions of a dialect.
+    """
+    return exp.Anonymous(this=_DAY_NUMBER, expressions=[timestamp, exp.Literal.number(seconds)])
+
+
+def lower_day_numbers(query: exp.Query, dialect: str, *, utc_session: bool) -> exp.Expr:
+    """Replace the results of `day_number` by functions of a dialect.
+
+    Parameters
+    ----------
+    query
+        A query.
+    dialect
+        Its dialect.
+    utc_session
+        The time zone of the session is UTC, so that dates of timestamps are those in UTC.
+    """
+    seconds_since_1970 = {} if utc_session else _SECONDS_SINCE_1970
+
+    def lower(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Anonymous) or node.this != _DAY_NUMBER:
+            return node
+        timestamp, seconds = node.expressions[0], int(node.expressions[1].name)
+        if dialect in seconds_since_1970:
+            elapsed = seconds_since_1970[dialect](timestamp)
+            elapsed = exp.paren(elapsed - literal(seconds)) if seconds else elapsed
+            return exp.cast(
+                exp.Floor(this=exp.Div(this=elapsed, expression=exp.Literal.number("86400.0"))),
+                "int",
+            )
+        if seconds:
+            interval = exp.Interval(this=exp.Literal.string(str(seconds)), unit=exp.var("SECOND"))
+            timestamp = exp.paren(exp.Sub(this=timestamp, expression=interval))
+        epoch = exp.cast(exp.Literal.string("1970-01-01"), "date")
+        days = exp.DateDiff(this=exp.cast(timestamp, "date"), expression=epoch, unit=exp.var("DAY"))
+        return exp.cast(days, "int")
+
+    return query.transform(lower)
+
+
+def _extract_epoch(timestamp: exp.Expr) -> exp.Expr:
+    return exp.Extract(this=exp.var("EPOCH"), expression=timestamp)
+
+
+# Functions that do not depend on the time zone of the session, for timestamps with and without one.
+_SECONDS_SINCE_1970: dict[str, Callable[[exp.Expr], exp.Expr]] = {
+    "duckdb": _extract_epoch,
+    "postgres": _extract_epoch,
+    "redshift": _extract_epoch,
+    "snowflake": lambda timestamp: exp.Anonymous(
+        this="DATE_PART", expressions=[exp.var("EPOCH_SECOND"), timestamp]
+    ),
+    "bigquery": lambda timestamp: exp.Anonymous(
+        this="UNIX_SECONDS", expressions=[exp.cast(timestamp, "timestamptz")]
+    ),
+    "trino": lambda timestamp: exp.Anonymous(this="TO_UNIXTIME", expressions=[timestamp]),
+}
 
 
 def where_clause(conditions: Iterable[Where]) -> exp.Expr | None:

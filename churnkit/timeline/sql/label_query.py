@@ -133,7 +133,9 @@ def _select_ends(table: Table, days: SnapshotDays, label: ContractualChurn) -> e
     end = column(ENDED, "e")
     started: exp.Expr
     if label.grace_days:
-        grace = exp.Interval(this=exp.Literal.string(str(label.grace_days)), unit=exp.var("DAY"))
+        # In hours: a session with another time zone adds days of 23 or 25 hours.
+        hours = exp.Literal.string(str(24 * label.grace_days))
+        grace = exp.Interval(this=hours, unit=exp.var("HOUR"))
         started = exp.LT(this=column(KNOWN, "n"), expression=exp.Add(this=end, expression=grace))
     else:
         started = column(KNOWN, "n") <= end
