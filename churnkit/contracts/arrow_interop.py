@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from churnkit.contracts.parsing.arrow_columns import standard_types
 from churnkit.contracts.parsing.scalars import is_missing, is_text, to_text
 from churnkit.contracts.validation.violations import Violation
 from churnkit.errors import DataError
@@ -48,7 +49,8 @@ def as_arrow(table: Any, *, name: str = "the table") -> pa.Table:
 
     Columns of mixed Python types, which Arrow does not support, become text by
     `churnkit.contracts.parsing.scalars.to_text`; a value without text form becomes one that
-    parsers reject.
+    parsers reject. Types that few functions support are converted, see
+    `churnkit.contracts.parsing.arrow_columns.standard_types`.
 
     Parameters
     ----------
@@ -71,6 +73,10 @@ def as_arrow(table: Any, *, name: str = "the table") -> pa.Table:
     >>> as_arrow([{"id": 1, "plan": "a"}, {"id": "x", "plan": None}]).column("id").to_pylist()
     ['1', 'x']
     """
+    return standard_types(_to_arrow(table, name))
+
+
+def _to_arrow(table: Any, name: str) -> pa.Table:
     if isinstance(table, pa.RecordBatch):
         table = pa.Table.from_batches([table])
     if isinstance(table, pa.Table):
@@ -155,8 +161,9 @@ def _from_polars(table: Any, name: str) -> pa.Table:
 
 
 def _from_polars_series(series: Any) -> pa.Array:
-    # Arrow cannot store a polars column of Python objects.
-    return _array(series.to_list()) if series.dtype.is_object() else series.to_arrow()
+    # Arrow cannot store Python objects or integers of 128 bits.
+    by_value = series.dtype.is_object() or str(series.dtype) in {"Int128", "UInt128"}
+    return _array(series.to_list()) if by_value else series.to_arrow()
 
 
 def _array(values: list[Any]) -> pa.Array:

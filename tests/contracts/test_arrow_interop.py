@@ -191,3 +191,48 @@ def test_moments_in_a_time_zone_stay_the_same_moments(zone):
     assert column.type.tz == zone
     assert column.cast(pa.timestamp("us", "UTC")).to_pylist()[1] is None
     assert column[0].as_py() == moments[0]
+
+
+IDS = {
+    "text views": (pa.array(["a", "b"], pa.string_view()), ["a", "b"]),
+    "run ends": (
+        pa.RunEndEncodedArray.from_arrays(pa.array([1, 2]), pa.array(["a", "b"])),
+        ["a", "b"],
+    ),
+    "decimals of 32 bits": (pa.array([Decimal(1), Decimal(2)], pa.decimal32(5, 0)), [1, 2]),
+    "decimals of 64 bits": (pa.array([Decimal(1), Decimal(2)], pa.decimal64(12, 0)), [1, 2]),
+    "half floats": (pa.array(np.array([1, 2], np.float16)), [1, 2]),
+    "large integers": (pa.array([2**63 + 1, 2**64 - 1], pa.uint64()), [2**63 + 1, 2**64 - 1]),
+    "uuids": (
+        pa.array([bytes(16), bytes(range(16))], pa.uuid()),
+        ["00000000-0000-0000-0000-000000000000", "00010203-0405-0607-0809-0a0b0c0d0e0f"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(IDS))
+def test_rare_types_of_ids_can_be_encoded_and_written(kind, tmp_path):
+
+    ids, expected = IDS[kind]
+    contract = Contract(
+        "gym", (Column("id", "string", ("entity",)), Column("x", "number", ("feature",)))
+    )
+    encoded = TableEncoder(contract).encode(pa.table({"id": ids, "x": [1.0, 2.0]}))
+    assert not encoded.findings
+    entity = pa.chunked_array(encoded.entity)
+    assert entity.to_pylist() == expected
+    pa.csv.write_csv(pa.table({"id": entity}), tmp_path / "ids.csv")
+    pa.parquet.write_table(pa.table({"id": entity}), tmp_path / "ids.parquet")
+    assert as_arrow(pa.table({"id": ids}))["id"].to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Int128, pl.Decimal(20, 2), pl.Categorical, pl.Enum(["1", "2"])]
+)
+def test_types_of_polars_become_numbers(dtype):
+    contract = Contract(
+        "gym", (Column("id", "string", ("entity",)), Column("x", "number", ("feature",)))
+    )
+    values = ["1", "2"] if dtype == pl.Categorical or isinstance(dtype, pl.Enum) else [1, 2]
+    frame = pl.DataFrame({"id": ["a", "b"], "x": pl.Series(values, dtype=dtype)})
+    assert TableEncoder(contract).encode(as_arrow(frame)).matrix[:, 0].tolist() == [1.0, 2.0]

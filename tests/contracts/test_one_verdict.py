@@ -62,11 +62,24 @@ TYPED = {
     "float": pa.array([0.1, 2.5, None, float("inf"), 3.0], pa.float32()),
     "double": pa.array([0.1, float("nan"), None, float("-inf"), -0.0], pa.float64()),
     "decimal": pa.array([Decimal("1.50"), Decimal(3), None, Decimal("-0.50"), Decimal(2)]),
+    "decimal of 32 bits": pa.array(
+        [Decimal("1.5"), Decimal(3), None, Decimal("-0.5"), Decimal(2)], pa.decimal32(5, 1)
+    ),
+    "decimal of 64 bits": pa.array(
+        [Decimal(1), Decimal(3), None, Decimal(-1), Decimal(2)], pa.decimal64(9, 0)
+    ),
+    "decimal of 256 bits": pa.array(
+        [Decimal(1), Decimal(3), None, Decimal(-1), Decimal(2)], pa.decimal256(50, 2)
+    ),
+    "uuid": pa.array([bytes(16), bytes(range(16)), None, bytes(16), bytes(16)], pa.uuid()),
     "boolean": pa.array([True, False, None, True, True]),
     "text": pa.array(["3", " Yes", None, "", "2020-02-30"]),
     "large text": pa.array(["1e3", "No", None, " \t", "2020-01-01"], pa.large_string()),
     "text view": pa.array(["+1", "b", None, "", "9" * 400], pa.string_view()),
     "dictionary": pa.array(["1", " a ", None, "a", "1"]).dictionary_encode(),
+    "dictionary of text views": pa.DictionaryArray.from_arrays(
+        pa.array([0, 1, None, 0, 1]), pa.array(["3", " a"], pa.string_view())
+    ),
     "dictionary of numbers": pa.array([1, 3, None, -3, 1]).dictionary_encode(),
     "dictionary that holds null": pa.DictionaryArray.from_arrays(
         pa.array([0, 1, 2, None, 0]), pa.array(["a", None, "3"])
@@ -80,6 +93,9 @@ TYPED = {
     "struct": pa.array([{"a": 1}, {"a": None}, None, {"a": 2}, {"a": 3}]),
     "duration": pa.array([1, 2, None, 3, 4], pa.duration("s")),
     "time": pa.array([1, 2, None, 3, 4], pa.time32("s")),
+    "run ends of decimals": pa.RunEndEncodedArray.from_arrays(
+        pa.array([2, 5]), pa.array([Decimal(1), Decimal("2.5")], pa.decimal128(5, 1))
+    ),
     "run ends": pa.RunEndEncodedArray.from_arrays(pa.array([2, 5]), pa.array(["a", "3"])),
 }
 CHECKS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from decimal import Decimal
 
 import pandas as pd
 import polars as pl
@@ -12,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from churnkit.errors import ChurnkitError
 from churnkit.timeline import (
     ActiveWithin,
     Count,
@@ -204,3 +206,37 @@ def test_it_runs_within_a_small_memory_limit(orders, expected, tmp_path):
     found = build(PLAN, {"orders": orders}, memory_limit="64MB", spill_dir=str(tmp_path), threads=1)
     assert found.equals(expected)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (
+            pa.array([bytes(16), bytes(range(16))], pa.uuid()),
+            "00000000-0000-0000-0000-000000000000",
+        ),
+        (pa.array([Decimal(1), Decimal(2)], pa.decimal32(5, 0)), 1),
+        (pa.array([Decimal(1), Decimal(2)], pa.decimal128(30, 0)), 1),
+        (pa.array(["a", "b"], pa.string_view()), "a"),
+        (pa.RunEndEncodedArray.from_arrays(pa.array([1, 2]), pa.array(["a", "b"])), "a"),
+        (pa.array([1, 2], pa.uint64()), 1),
+    ],
+)
+def test_ids_of_rare_types_are_read(ids, expected):
+    table = pa.table({"buyer": ids, "at": [dt.datetime(2025, 1, 10, tzinfo=dt.UTC)] * 2})
+    plan = replace(PLAN, tables=(Table("orders", "buyer", happened="at"),),
+                   features={"rows": Count("orders")})  # fmt: skip
+    assert build(plan, {"orders": table})["buyer"].to_pylist()[0] == expected
+
+
+def test_ids_beyond_64_bits_are_refused():
+    table = pa.table(
+        {
+            "buyer": pa.array([2**63, 7], pa.uint64()),
+            "at": [dt.datetime(2025, 1, 10, tzinfo=dt.UTC)] * 2,
+        }
+    )
+    plan = replace(PLAN, tables=(Table("orders", "buyer", happened="at"),),
+                   features={"rows": Count("orders")})  # fmt: skip
+    with pytest.raises(ChurnkitError, match=r"'buyer' has 1 ids above .* convert the ids to text"):
+        build(plan, {"orders": table})

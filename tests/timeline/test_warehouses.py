@@ -65,6 +65,7 @@ def test_spark_refuses_a_session_in_another_zone(plan):
 
 def test_snowflake_returns_the_names_of_the_timeline(plan):
     parsed = sqlglot.parse_one(to_sql(plan, "snowflake"), read="snowflake")
+    assert isinstance(parsed, exp.Query)
     names = [column.args["alias"] for column in parsed.selects]
     assert [(name.name, name.quoted) for name in names] == [(n, True) for n in plan.column_names]
 

@@ -26,7 +26,8 @@ def features(
     dialect: Annotated[
         str,
         typer.Option(
-            help="SQL dialect: duckdb, spark, databricks, snowflake, bigquery or postgres."
+            help="SQL dialect: duckdb, spark, databricks, snowflake, bigquery, postgres, "
+            "redshift or trino."
         ),
     ] = "duckdb",
 ) -> None:

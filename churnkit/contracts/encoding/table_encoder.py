@@ -11,7 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from churnkit.contracts.encoding.encoded import Encoded
-from churnkit.contracts.parsing.arrow_columns import ParsedColumn, ParsedTable, is_temporal
+from churnkit.contracts.parsing.arrow_columns import (
+    ParsedColumn,
+    ParsedTable,
+    is_temporal,
+    standard_types,
+)
 from churnkit.contracts.parsing.cell_parsers import UnknownCategory, compile_cell_parser
 from churnkit.contracts.parsing.numeric_bounds import NumericBounds
 from churnkit.contracts.parsing.scalars import BLANKS
@@ -125,7 +130,7 @@ class TableEncoder:
                     Finding(column.name, "unknown_category", result.unknown, column.type)
                 )
         return Encoded(
-            entity=[] if is_empty else parsed.table[self.contract.entity.name],
+            entity=[] if is_empty else _standard_ids(parsed.table, self.contract.entity.name),
             matrix=matrix,
             n_features=len(self.contract.features),
             findings=tuple(findings),
@@ -254,6 +259,10 @@ class ColumnEncoder:
             {rule: rows for rule, rows in violations.items() if rows.size},
             _rows_with(index, unknown) if unknown else _NO_ROWS,
         )
+
+
+def _standard_ids(table: pa.Table, name: str) -> pa.ChunkedArray:
+    return standard_types(table.select([name])).column(0)
 
 
 def _rows_with(index: NDArray[np.intp], positions: list[int]) -> _Rows:

@@ -6,6 +6,7 @@ Training validates, learns categories, reads the label and encodes the same colu
 
 from __future__ import annotations
 
+import uuid
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "is_temporal",
     "is_text_type",
     "one_array",
+    "standard_types",
 ]
 
 # Texts that Arrow parses to the same float as Python; all others are parsed one by one.
@@ -144,7 +146,7 @@ def _normalize(array: pa.Array, column: Column) -> pa.Array:
 
 
 def one_array(chunked: pa.ChunkedArray) -> pa.Array:
-    """Combine a column's chunks to one array, without extension, run-end or half-float types."""
+    """Combine a column's chunks to one array of a standard type."""
     if pa.types.is_dictionary(chunked.type):
         chunked = chunked.unify_dictionaries()
     if chunked.num_chunks == 1:
@@ -153,13 +155,68 @@ def one_array(chunked: pa.ChunkedArray) -> pa.Array:
         array = pa.array([], chunked.type)
     else:
         array = pa.concat_arrays(chunked.chunks)
+    return _standard_array(array)
+
+
+def standard_types(table: pa.Table) -> pa.Table:
+    """Convert columns of types that not every function and file format supports.
+
+    Views become strings, 32- and 64-bit decimals 128-bit ones, half floats single ones, UUIDs
+    text; run-end encoded columns are decoded, extension types replaced by their storage.
+
+    Examples
+    --------
+    >>> standard_types(pa.table({"id": pa.array(["a"], pa.string_view())})).schema.types
+    [DataType(large_string)]
+    """
+    for position, field in enumerate(table.schema):
+        if not _is_standard(field.type):
+            column = one_array(table.column(position))
+            table = table.set_column(position, field.name, column)
+    return table
+
+
+def _is_standard(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_standard(kind.value_type)
+    return not (
+        isinstance(kind, pa.BaseExtensionType)
+        or pa.types.is_run_end_encoded(kind)
+        or kind in _STANDARD
+        or pa.types.is_decimal32(kind)
+        or pa.types.is_decimal64(kind)
+    )
+
+
+_STANDARD = {
+    pa.string_view(): pa.large_string(),
+    pa.binary_view(): pa.large_binary(),
+    pa.float16(): pa.float32(),
+}
+
+
+def _standard_array(array: pa.Array) -> pa.Array:
+    kind = array.type
+    if _is_standard(kind):
+        return array
+    if pa.types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(array.indices, _standard_array(array.dictionary))
     if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    if pa.types.is_float16(array.type):
-        return array.cast(pa.float32())
-    if pa.types.is_run_end_encoded(array.type):
-        return pc.run_end_decode(array)
-    return array
+        return (
+            _uuid_texts(array)
+            if kind.extension_name == "arrow.uuid"
+            else _standard_array(array.storage)
+        )
+    if pa.types.is_run_end_encoded(kind):
+        return _standard_array(pc.run_end_decode(array))
+    target = _STANDARD.get(kind) or pa.decimal128(kind.precision, kind.scale)
+    return array.cast(target)
+
+
+def _uuid_texts(array: pa.ExtensionArray) -> pa.Array:
+    values = array.storage.to_pylist()
+    texts = [None if value is None else str(uuid.UUID(bytes=value)) for value in values]
+    return pa.array(texts, pa.large_string())
 
 
 def is_temporal(kind: pa.DataType) -> bool:
@@ -222,8 +279,6 @@ def _dictionary(array: pa.Array) -> tuple[pa.Array, NDArray[np.intp]]:
     """Return the distinct values and each row's position; nulls have the position after the last."""
     if pa.types.is_dictionary(array.type):
         dictionary, indices = array.dictionary, array.indices
-        if isinstance(dictionary, pa.ExtensionArray):
-            dictionary = dictionary.storage
     elif _is_scalar_type(array.type):
         encoded = pc.dictionary_encode(_computable(array))
         dictionary, indices = encoded.dictionary, encoded.indices
@@ -247,9 +302,7 @@ def _is_scalar_type(kind: pa.DataType) -> bool:
 
 
 def _computable(array: pa.Array) -> pa.Array:
-    """Cast a layout that not every Arrow compute function supports."""
-    if pa.types.is_string_view(array.type):
-        return array.cast(pa.large_string())
+    """Cast timestamps to microseconds, which Python supports."""
     if pa.types.is_timestamp(array.type):
         return array.cast(pa.timestamp("us", tz="UTC" if array.type.tz else None), safe=False)
     return array

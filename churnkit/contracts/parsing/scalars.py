@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import uuid
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Final
@@ -224,6 +225,8 @@ def to_text(value: Any) -> str | None:
         return None
     if isinstance(value, (Real, Decimal)):
         return _number_text(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
     moment = _to_datetime(value)
     return None if moment is None else _iso(moment)
 

@@ -219,4 +219,4 @@ def check_entity_types(timeline: Timeline, types: Mapping[str, str]) -> None:
 
 
 def _is_text(kind: str) -> bool:
-    return kind.lower() in {"varchar", "string"} or kind.startswith("ENUM")
+    return kind.lower() in {"varchar", "string", "uuid"} or kind.startswith("ENUM")

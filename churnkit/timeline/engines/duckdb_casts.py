@@ -73,11 +73,20 @@ def _cast_entity(name: str, kind: str, *, trim: bool) -> Cast | None:
     """Cast a customer's id to text or an integer."""
     if _is_null_type(kind):
         return Cast(_trimmed(name))
+    if kind in {"UBIGINT", "HUGEINT", "UHUGEINT"} or _is_integral_decimal(kind):
+        remedy = (
+            "has {count} ids above 9,223,372,036,854,775,807: convert the ids to text in all tables"
+        )
+        return _try(f"TRY_CAST({name} AS BIGINT)", name, remedy)
     if kind in _INTEGERS:
         return Cast(f"CAST({name} AS BIGINT)")
     if kind in _FLOATS:
         return _cast_integral(name)
-    return _cast_text(name, kind, trim=trim) if _is_text(kind) else None
+    return _cast_text(name, kind, trim=trim) if _is_text(kind) or kind == "UUID" else None
+
+
+def _is_integral_decimal(kind: str) -> bool:
+    return kind.startswith("DECIMAL") and kind.endswith(",0)")
 
 
 def _cast_integral(name: str) -> Cast:
@@ -137,6 +146,9 @@ def _cast_number(name: str, kind: str, declared: str) -> Cast | None:
         remedy = "has {count} texts that are not numbers: correct them, or leave them blank"
         cast = _try(f"TRY_CAST({_trimmed(name)} AS {sql_type})", _trimmed(name), remedy)
         return cast if declared == "integer" else _finite(cast)
+    if declared == "integer" and (kind.endswith("HUGEINT") or kind == "UBIGINT"):
+        remedy = "has {count} integers above 9,223,372,036,854,775,807: declare it 'number'"
+        return _try(f"TRY_CAST({name} AS BIGINT)", name, remedy)
     if kind in _INTEGERS or (kind.startswith("DECIMAL") and declared == "number"):
         return Cast(f"CAST({name} AS {sql_type})")
     if kind not in _FLOATS:
