@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Self
 
+from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 
 __all__ = [
+    "Settings",
     "check_count",
     "check_fields",
     "check_list",
@@ -34,6 +36,23 @@ def check_fields(kind: type, data: Any) -> dict[str, Any]:
             f"{label}: unknown field {', '.join(unknown)}; the fields are {', '.join(names)}"
         )
     return dict(data)
+
+
+class Settings(Result):
+    """Mixin for dataclasses that are stored as JSON: `from_dict` is the inverse of `to_dict`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild the object from `to_dict`.
+
+        Raises
+        ------
+        RecipeError
+            If a field is missing, unknown or invalid.
+        """
+        return cls(**check_fields(cls, data))
 
 
 def check_list(label: str, value: Any) -> list[Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from churnkit.core.parsing import check_fields
+from churnkit.core.parsing import Settings
 from churnkit.errors import RecipeError
 
 __all__ = ["Operator", "Where", "as_conditions"]
@@ -19,7 +19,7 @@ _UNARY = ("is missing", "is known")
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class Where(Settings):
     """A condition on one column.
 
     A missing value meets no condition but ``is missing``, also not ``!=`` and ``not in``.
@@ -82,16 +82,6 @@ class Where:
     def __str__(self) -> str:
         text = f"{self.column} {self.op}"
         return text if self.op in _UNARY else f"{text} {self.value!r}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the condition as JSON-able data; `from_dict` is its inverse."""
-        value = list(self.value) if isinstance(self.value, tuple) else self.value
-        return {"column": self.column, "op": self.op, "value": value}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Where:
-        """Rebuild a condition from `to_dict`."""
-        return cls(**check_fields(cls, data))
 
 
 def as_conditions(where: Any) -> tuple[Where, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from churnkit.bundle.training_members import hash_members, members_salt
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.core.io.lock import LockHeldError, exclusive_lock
 from churnkit.core.output_ledger import Output, recorded_outputs
+from churnkit.core.result import Result
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
-class Erasure:
+class Erasure(Result):
     """Result of an erasure or a dry run.
 
     Parameters
@@ -84,15 +85,6 @@ class Erasure:
     models: tuple[TrainedModel, ...]
     missing: tuple[str, ...]
     dry_run: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON-able data, without customers."""
-        return {
-            "dry_run": self.dry_run,
-            "locations": [asdict(location) for location in self.locations],
-            "models": [asdict(m) | {"aliases": list(m.aliases)} for m in self.models],
-            "missing": list(self.missing),
-        }
 
 
 def erase_customers(

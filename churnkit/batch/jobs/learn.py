@@ -12,6 +12,7 @@ import numpy as np
 
 from churnkit.bundle.parts.bandit_versions import BanditState, newest_state, read_state, write_state
 from churnkit.contracts.parsing.cell_parsers import compile_cell_parser
+from churnkit.core.result import Result
 
 if TYPE_CHECKING:
     import os
@@ -29,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class LearnReport:
+class LearnReport(Result):
     """Result of an update of the bandit.
 
     Parameters
@@ -55,18 +56,6 @@ class LearnReport:
     left_out: dict[str, int]
     since: datetime
     until: datetime
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON-able data."""
-        return {
-            "state": self.state,
-            "path": self.path,
-            "decisions": self.decisions,
-            "options": list(self.options),
-            "left_out": self.left_out,
-            "since": self.since.isoformat(),
-            "until": self.until.isoformat(),
-        }
 
 
 def learn(

@@ -12,6 +12,7 @@ import pyarrow as pa
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.bundle.decision_records import slate_fields
 from churnkit.bundle.entity_ids import arrow_ids, entities
+from churnkit.core.result import Result
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.reason_codes import CAPPED, REASONS
 
@@ -41,7 +42,7 @@ Lists = dict[int, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class RankReport:
+class RankReport(Result):
     """Totals of the slates of a file.
 
     Parameters
@@ -61,16 +62,6 @@ class RankReport:
     shown: int
     options: tuple[dict[str, Any], ...]
     before: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON-able data."""
-        return {
-            "rows": self.rows,
-            "invalid": self.invalid,
-            "shown": self.shown,
-            "options": list(self.options),
-            "before": self.before,
-        }
 
 
 def rank(

@@ -23,6 +23,7 @@ from churnkit.batch.io.table_writer import (
 )
 from churnkit.core.io.table_sources import Query, open_source
 from churnkit.core.output_ledger import record_output
+from churnkit.core.result import Result
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ CHUNK_BATCHES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreReport:
+class ScoreReport(Result):
     """Result of a scoring job.
 
     Parameters
@@ -59,15 +60,6 @@ class ScoreReport:
     invalid: int
     output: Path
     invalid_output: Path | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the report as JSON-able data."""
-        return {
-            "rows": self.rows,
-            "invalid": self.invalid,
-            "output": str(self.output),
-            "invalid_output": None if self.invalid_output is None else str(self.invalid_output),
-        }
 
 
 def score(

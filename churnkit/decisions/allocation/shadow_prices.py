@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -30,8 +31,14 @@ def _empty() -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShadowPrices:
-    """Marginal gain of one more unit of each limit, in money."""
+class ShadowPrices(Result):
+    """Marginal gain of one more unit of each limit, in money.
+
+    Examples
+    --------
+    >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
+    {'budget': 0.5, 'capacity': [0.0], 'shared': [], 'floors': []}
+    """
 
     budget: float
     """Gain per unit of budget; 0 if the budget does not bind."""
@@ -41,16 +48,6 @@ class ShadowPrices:
     """(s,) gain per customer of each shared capacity, in the catalogue's order."""
     floors: NDArray[np.float64] = field(default_factory=_empty)
     """(f,) gain per customer fewer in each floor."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the prices as JSON-able data; `from_dict` is its inverse.
-
-        Examples
-        --------
-        >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
-        {'budget': 0.5, 'capacity': [0.0], 'shared': [], 'floors': []}
-        """
-        return {"budget": self.budget} | {name: getattr(self, name).tolist() for name in _ARRAYS}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ShadowPrices:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.parsing import (
+    Settings,
     check_count,
     check_fields,
     check_list,
@@ -29,7 +30,7 @@ RULES = ("eligible", "applicable", "suitable")
 
 
 @dataclass(frozen=True)
-class Action:
+class Action(Settings):
     """Action for a customer: a call, an offer, a message.
 
     Parameters
@@ -192,18 +193,6 @@ class Action:
         return (self.valid_from is None or day >= self.valid_from) and (
             self.valid_until is None or day < self.valid_until
         )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the action as JSON-able data; `from_dict` is its inverse."""
-        stored: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        stored["effect"] = None if self.effect is None else self.effect.to_dict()
-        for name in ("levers", "features"):
-            stored[name] = list(stored[name])
-        for name in RULES:
-            stored[name] = [rule.to_dict() for rule in getattr(self, name)]
-        for name in ("valid_from", "valid_until"):
-            stored[name] = None if stored[name] is None else stored[name].isoformat()
-        return stored
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Action:

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import check_fields, check_list, check_number, check_share
+from churnkit.core.parsing import Settings, check_fields, check_list, check_number, check_share
 from churnkit.decisions.catalogue.action import Action
 from churnkit.decisions.catalogue.contact_policy import ContactPolicy
 from churnkit.decisions.catalogue.exploration import Exploration
@@ -43,7 +43,7 @@ __all__ = ["CATALOGUE_FORMAT", "Catalogue"]
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalogue(Settings):
     """Retention actions, the value of a retained customer, and shared limits.
 
     Parameters
@@ -205,21 +205,7 @@ class Catalogue:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the catalogue as JSON-able data; `from_dict` is its inverse."""
-        return {
-            "format": CATALOGUE_FORMAT,
-            "actions": [action.to_dict() for action in self.actions],
-            "periods": self.periods,
-            "margin": self.margin,
-            "value": self.value,
-            "capacities": [capacity.to_dict() for capacity in self.capacities],
-            "floors": [floor.to_dict() for floor in self.floors],
-            "contact": self.contact.to_dict(),
-            "holdout": self.holdout,
-            "exploration": None if self.exploration is None else self.exploration.to_dict(),
-            "salt": self.salt,
-            "survival": self.survival,
-            "discount": self.discount,
-        }
+        return {"format": CATALOGUE_FORMAT, **Settings.to_dict(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Catalogue:

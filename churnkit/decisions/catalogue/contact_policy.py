@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import check_fields, check_list, check_name, check_number
+from churnkit.core.parsing import Settings, check_fields, check_list, check_name, check_number
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["ContactLimit", "ContactPolicy", "CoolDown", "Suppression"]
 
 
 @dataclass(frozen=True, slots=True)
-class ContactLimit:
+class ContactLimit(Settings):
     """Maximum number of actions for one customer in any time window.
 
     Parameters
@@ -71,24 +71,9 @@ class ContactLimit:
             and (self.channel is None or self.channel == channel)
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the limit as JSON-able data; `from_dict` is its inverse."""
-        return {
-            "most": self.most,
-            "days": self.days,
-            "channel": self.channel,
-            "group": self.group,
-            "action": self.action,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> ContactLimit:
-        """Rebuild a limit from `to_dict`."""
-        return cls(**check_fields(cls, data))
-
 
 @dataclass(frozen=True, slots=True)
-class CoolDown:
+class CoolDown(Settings):
     """Time without contacts after an outcome.
 
     Parameters
@@ -119,18 +104,9 @@ class CoolDown:
         )
         check_name("cool-down: channel", self.channel)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the cool-down as JSON-able data; `from_dict` is its inverse."""
-        return {"outcome": self.outcome, "days": self.days, "channel": self.channel}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> CoolDown:
-        """Rebuild a cool-down from `to_dict`."""
-        return cls(**check_fields(cls, data))
-
 
 @dataclass(frozen=True, slots=True)
-class Suppression:
+class Suppression(Settings):
     """Pause of an action after repeated refusals by a customer.
 
     Parameters
@@ -164,18 +140,9 @@ class Suppression:
         if not isinstance(self.outcome, str) or not self.outcome.strip():
             raise RecipeError("suppression: outcome must be a kind of outcome, such as 'refused'")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the suppression as JSON-able data; `from_dict` is its inverse."""
-        return {"refusals": self.refusals, "days": self.days, "outcome": self.outcome}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Suppression:
-        """Rebuild a suppression from `to_dict`."""
-        return cls(**check_fields(cls, data))
-
 
 @dataclass(frozen=True)
-class ContactPolicy:
+class ContactPolicy(Settings):
     """Rules on how often and how soon a customer may be contacted.
 
     Parameters
@@ -211,14 +178,6 @@ class ContactPolicy:
         if self.suppression is not None:
             rules.append(self.suppression)
         return max((float(rule.days) for rule in rules), default=0.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the policy as JSON-able data; `from_dict` is its inverse."""
-        return {
-            "limits": [limit.to_dict() for limit in self.limits],
-            "cool_downs": [rest.to_dict() for rest in self.cool_downs],
-            "suppression": None if self.suppression is None else self.suppression.to_dict(),
-        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ContactPolicy:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import check_fields, check_number
+from churnkit.core.parsing import Settings, check_number
 from churnkit.errors import RecipeError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Effect"]
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Settings):
     """Assumed share of churn that an action prevents, with an interval.
 
     An effect of 0.25 lowers a churn probability of 0.40 to 0.30. A negative effect increases
@@ -50,12 +46,3 @@ class Effect:
             object.__setattr__(self, name, share)
         if not self.low <= self.expected <= self.high:
             raise RecipeError("effect: low, expected and high must be in ascending order")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the effect as JSON-able data; `from_dict` is its inverse."""
-        return {"low": self.low, "expected": self.expected, "high": self.high}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Effect:
-        """Rebuild an effect from `to_dict`."""
-        return cls(**check_fields(cls, data))

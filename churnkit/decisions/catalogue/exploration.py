@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Literal, get_args
 
-from churnkit.core.parsing import check_fields, check_share
+from churnkit.core.parsing import Settings, check_share
 from churnkit.errors import RecipeError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["Exploration"]
 
@@ -17,7 +14,7 @@ By = Literal["uniform", "thompson"]
 
 
 @dataclass(frozen=True, slots=True)
-class Exploration:
+class Exploration(Settings):
     """Randomized actions for a share of customers, so that effects can be measured.
 
     Parameters
@@ -62,17 +59,3 @@ class Exploration:
     def reserved(self) -> float:
         """Share of the budget and of each capacity reserved for exploration."""
         return self.epsilon if self.reserve is None else self.reserve
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-able data; `from_dict` is their inverse."""
-        return {
-            "epsilon": self.epsilon,
-            "by": self.by,
-            "floor": self.floor,
-            "reserve": self.reserve,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Exploration:
-        """Rebuild the settings from `to_dict`."""
-        return cls(**check_fields(cls, data))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import check_count, check_fields, check_list, check_name, check_share
+from churnkit.core.parsing import (
+    Settings,
+    check_count,
+    check_fields,
+    check_list,
+    check_name,
+    check_share,
+)
 from churnkit.core.predicate import Where
 from churnkit.errors import RecipeError
 
@@ -16,7 +23,7 @@ __all__ = ["Capacity", "Floor"]
 
 
 @dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(Settings):
     """Maximum number of customers of a channel or a group of actions in one period.
 
     Parameters
@@ -60,18 +67,9 @@ class Capacity:
         """Return True if an action of this channel and group counts."""
         return channel == self.channel if self.channel is not None else group == self.group
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the capacity as JSON-able data; `from_dict` is its inverse."""
-        return {"most": self.most, "channel": self.channel, "group": self.group}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Capacity:
-        """Rebuild a capacity from `to_dict`."""
-        return cls(**check_fields(cls, data))
-
 
 @dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(Settings):
     """Minimum number of customers of a segment who get an action.
 
     Only actions with a positive expected gain count. A plan never breaks a budget or a capacity
@@ -123,11 +121,6 @@ class Floor:
         """Return the minimum for a segment of this many customers."""
         # Rounded up, with room for the rounding error of the product.
         return max(self.number, -int(-(self.share * customers - 1e-9) // 1))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the floor as JSON-able data; `from_dict` is its inverse."""
-        where = [rule.to_dict() for rule in self.where]
-        return {"name": self.name, "where": where, "share": self.share, "number": self.number}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Floor:

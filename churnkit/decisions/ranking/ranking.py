@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.parsing import check_fields, check_list, check_number, check_share
+from churnkit.core.parsing import Settings, check_fields, check_list, check_number, check_share
 from churnkit.decisions.catalogue.action import Action
 from churnkit.decisions.catalogue.catalogue import Catalogue
 from churnkit.decisions.catalogue.contact_policy import ContactPolicy
@@ -39,7 +39,7 @@ _NO_EFFECT = Effect(0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(Settings):
     """Options (offers, contents, products, channels, times) to rank for each customer.
 
     A `Catalogue` compares expected gains and costs; a ranking learns from outcomes which options
@@ -133,21 +133,11 @@ class Ranking:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the ranking as JSON-able data; `from_dict` is its inverse."""
-        # Left out without a value, so that rankings of earlier versions keep their digest.
-        forgetting = {} if self.half_life is None else {"half_life": self.half_life}
-        return {
-            "format": RANKING_FORMAT,
-            "options": [option.to_dict() for option in self.options],
-            "outcome": self.outcome,
-            "size": self.size,
-            "days": self.days,
-            "epsilon": self.epsilon,
-            "columns": list(self.columns),
-            "contact": self.contact.to_dict(),
-            "holdout": self.holdout,
-            "salt": self.salt,
-            **forgetting,
-        }
+        stored = {"format": RANKING_FORMAT, **Settings.to_dict(self)}
+        if self.half_life is None:
+            # Omitted, so that rankings of earlier versions keep their digest.
+            del stored["half_life"]
+        return stored
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Ranking:

@@ -13,12 +13,13 @@ trees, it is epsilon-greedy.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import perm
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ValueModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class RankedSlate:
+class RankedSlate(Result):
     """Ranked options with propensities.
 
     Attributes
@@ -78,10 +79,6 @@ class RankedSlate:
     slate_propensity: float
     values: tuple[float, ...]
     explored: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the slate as JSON-able data."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
 
 def rank(
