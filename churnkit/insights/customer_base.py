@@ -23,10 +23,14 @@ class PlannedActions:
     ----------
     titles
         Labels of the actions.
-    action : (n,) position in `titles`, -1 for none
-    gain, low, high : (n,) expected gain net of cost and its interval, in money
-    cost : (n,) in money
-    reason : (n,) position in `reasons`
+    action : (n,)
+        Position in `titles`, -1 for none.
+    gain, low, high : (n,)
+        Expected gain net of cost and its interval, in money.
+    cost : (n,)
+        Cost, in money.
+    reason : (n,)
+        Position in `reasons`.
     reasons
         Reasons for an action or none.
     """
@@ -49,12 +53,18 @@ class CustomerBase:
     ----------
     columns
         The features (f).
-    matrix : (n, f) encoded features of the valid rows
-    probability : (n,) calibrated probabilities of churn
-    value : (n,) value of one period, in money; None if the contract has no value column
-    churned : (n,) observed churn; None without the label
-    sample : (m,) positions of the rows that have contributions
-    contributions : (m, f + 1) exact SHAP values in log-odds, the bias last
+    matrix : (n, f)
+        Encoded features of the valid rows.
+    probability : (n,)
+        Calibrated probabilities of churn.
+    value : (n,)
+        Value of one period, in money; None if the contract has no value column.
+    churned : (n,)
+        Observed churn; None without the label.
+    sample : (m,)
+        Positions of the rows that have contributions.
+    contributions : (m, f + 1)
+        Exact SHAP values in log-odds, the bias last.
     planned
         The plan; None if the model has no actions.
     """

@@ -61,6 +61,12 @@ class ReportData:
         Days that the churn probability looks ahead; None if the model has no timeline.
     gain_span
         Time over which the value of a retained customer counts: ``"12 months"``.
+    retention, satisfaction, themes, topics, uses, buyers, effects
+        Results of `churnkit.insights` on the raw tables.
+    scored, model
+        Summary of the scored customers, and facts about the model.
+    scorecard
+        Measures and targets.
     """
 
     as_of: str
@@ -98,14 +104,14 @@ def gather_report_data(
     as_of: Any = None,
     settings: RetentionSettings | None = None,
     columns: Mapping[str, Mapping[str, str]] | None = None,
+    memory_limit: str = "1GB",
+    spill_dir: str | None = None,
+    threads: int | None = None,
     targets: Mapping[str, float] | None = None,
     budget: float | None = None,
     day: date | None = None,
     journal: Journal | None = None,
     currency: str = "",
-    memory_limit: str = "1GB",
-    spill_dir: str | None = None,
-    threads: int | None = None,
     embed: Embedder | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ReportData:

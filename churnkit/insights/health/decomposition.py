@@ -103,8 +103,10 @@ def explain_health(
 
     Parameters
     ----------
-    contributions : (f + 1,) exact SHAP values of the customer in log-odds, the bias last
-    reference : (m, f + 1) those of the reference customers, such as the whole base
+    contributions : (f + 1,)
+        Exact SHAP values of the customer in log-odds, the bias last.
+    reference : (m, f + 1)
+        Those of the reference customers, such as the whole base.
     apply
         Function from log-odds to calibrated probability, ``calibration.apply``.
     names : (f,)

@@ -85,7 +85,7 @@ def retention_metrics(tables: Mapping[str, Any], **options: Any) -> RetentionMet
     tables
         Any of ``subscriptions``, ``events``, ``orders``, as paths of Parquet or CSV files or as
         pandas, polars or Arrow tables.
-    options
+    **options
         ``as_of``, ``settings``, ``columns``, ``memory_limit``, ``spill_dir`` and ``threads`` of
         `churnkit.insights.open_session`.
 

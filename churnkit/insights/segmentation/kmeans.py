@@ -67,7 +67,8 @@ class Clusters(Result):
 
         Parameters
         ----------
-        rows : (n, c) values of `columns`, missing as NaN
+        rows : (n, c)
+            Values of `columns`, missing as NaN.
 
         Returns
         -------
@@ -176,7 +177,8 @@ def fit_clusters(
     ----------
     columns
         Features (f).
-    matrix : (n, f) encoded features
+    matrix : (n, f)
+        Encoded features.
     seed
         Random seed.
 

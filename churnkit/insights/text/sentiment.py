@@ -57,7 +57,8 @@ class Sentiment(Result):
         ----------
         texts
             Texts, (n,).
-        positive : (n,) whether the rating is positive, such as 4 or 5 of 5
+        positive : (n,)
+            Whether the rating is positive, such as 4 or 5 of 5.
         seed
             Random seed.
 

@@ -129,9 +129,12 @@ def find_themes(
     ----------
     texts
         Texts, (n,).
-    positive : (n,) 1 for a positive rating, 0 for a negative one, NaN if unknown
-    times : (n,) times of the texts, of any type that can be sorted
-    churned : (n,) 1 if the writer churned within the horizon, 0 if not, NaN if unknown
+    positive : (n,)
+        1 for a positive rating, 0 for a negative one, NaN if unknown.
+    times : (n,)
+        Times of the texts, of any type that can be sorted.
+    churned : (n,)
+        1 if the writer churned within the horizon, 0 if not, NaN if unknown.
     embed
         Function from texts to vectors, such as from `churnkit.insights.load_embedder`.
     number
