@@ -31,6 +31,13 @@ import pytest  # noqa: E402
 
 ALL = os.environ.get("CHURNKIT_TEST_ALL") == "1"
 
+with contextlib.suppress(ImportError):
+    from hypothesis import settings
+
+    # A deadline per example measures the machine's load, not the code.
+    settings.register_profile("churnkit", deadline=None)
+    settings.load_profile("churnkit")
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

@@ -286,7 +286,8 @@ def _query_sqlalchemy(url: str, query: str) -> Iterator[pa.Table]:
     import sqlalchemy as sa
 
     try:
-        engine = sa.create_engine(url)
+        # Without a pool the connection is closed with the query.
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.connect().execution_options(stream_results=True) as connection:
             result = connection.execute(sa.text(query))
             names = list(result.keys())

@@ -54,7 +54,7 @@ def database(table, tmp_path):
 @pytest.fixture
 def sqlite(table, tmp_path):
     url = f"sqlite:///{tmp_path / 'crm.db'}"
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.begin() as connection:
         names = ", ".join(table.column_names)
         connection.execute(sa.text(f"CREATE TABLE customers ({names})"))
