@@ -208,6 +208,15 @@ def test_a_text_in_a_condition_stays_a_text(dialect):
     assert nasty in found
 
 
+def test_no_join_has_a_disjunction(plan):
+    """DuckDB 1.x runs a left join on a disjunction as a nested loop, for minutes."""
+    lasting = {name: one for name, one in plan.features.items() if isinstance(one, (Last, Count))}
+    parsed = sqlglot.parse_one(to_sql(replace(plan, features=lasting)), read="duckdb")
+    joins = [join for join in parsed.find_all(exp.Join) if join.side == "LEFT"]
+    assert joins
+    assert not [join for join in joins if join.args["on"].find(exp.Or)]
+
+
 def test_an_unknown_dialect_is_refused(plan):
     with pytest.raises(RecipeError, match="choose one of"):
         to_sql(plan, "oracle")

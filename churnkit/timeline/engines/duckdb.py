@@ -14,6 +14,7 @@ from churnkit.timeline.data_coverage import check_coverage
 from churnkit.timeline.engines.casts import check_entity_types
 from churnkit.timeline.engines.duckdb_casts import quote
 from churnkit.timeline.engines.duckdb_sources import open_table
+from churnkit.timeline.engines.signals import stop_on_signal
 from churnkit.timeline.snapshots import Snapshots
 from churnkit.timeline.source_tables import RESERVED
 from churnkit.timeline.sql.compiler import compile_timeline, render
@@ -121,7 +122,10 @@ def connect(
         con = duckdb.connect(":memory:", config={**settings, "temp_directory": folder})
         try:
             con.execute("SET TimeZone = 'UTC'")
-            yield con
+            # Its bar would go to stdout, among the results.
+            con.execute("SET enable_progress_bar = false")
+            with stop_on_signal(con.interrupt):
+                yield con
         finally:
             con.close()
 
