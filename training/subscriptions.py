@@ -93,5 +93,5 @@ recipe = Recipe(
     data=lambda: simulate(customers=10_000, seed=0).tables,
     timeline=timeline,
     actions=actions,
-    uplift=Experiment("churned", table="treatments", learner="x"),
+    uplift=Experiment("churned", table="treatments"),
 )
