@@ -9,6 +9,7 @@ import numpy as np
 
 from churnkit.decisions.allocation.allocate import Allocator
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.decide_table import total_gain
 from churnkit.decisions.eligibility.context import check_context
 from churnkit.decisions.eligibility.exclusions import table_exclusions
 from churnkit.decisions.gain import ActOn, catalogue_gain
@@ -33,7 +34,11 @@ class WhatIf:
     budget: NDArray[np.float64]
     """(b,) ascending, in money."""
     value: NDArray[np.float64]
-    """(b,) the plan's gain."""
+    """(b,) the plan's expected gain."""
+    low: NDArray[np.float64]
+    """(b,) lower bound of the 90% interval of the plan's gain."""
+    high: NDArray[np.float64]
+    """(b,) its upper bound."""
     cost: NDArray[np.float64]
     """(b,) what it costs."""
     bound: NDArray[np.float64]
@@ -48,6 +53,8 @@ class WhatIf:
         return {
             "budget": self.budget,
             "value": self.value,
+            "low": self.low,
+            "high": self.high,
             "cost": self.cost,
             "bound": self.bound,
             "customers": self.customers,
@@ -113,9 +120,12 @@ def what_if(
         bounds.append(plan.bound)
         # A plan under less money is a plan under more.
         plans.append(plans[-1] if plans and plans[-1].value > plan.value else plan)
+    totals = [total_gain(gains, plan.action, treatment_effects) for plan in plans]
     return WhatIf(
         budget=np.array(ascending),
         value=np.array([plan.value for plan in plans]),
+        low=np.array([total.low for total in totals]),
+        high=np.array([total.high for total in totals]),
         cost=np.array([plan.cost for plan in plans]),
         bound=np.array(bounds),
         customers=np.array([np.count_nonzero(plan.action >= 0) for plan in plans], dtype=np.int64),

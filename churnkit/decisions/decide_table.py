@@ -68,6 +68,8 @@ class Decisions:
     """(n, m) actions that nothing bars and whose gain is known."""
     total_gain: Interval
     """Gain of all customers together, in money, with its 90% interval."""
+    action_gains: tuple[Interval, ...]
+    """The same for the customers of each action."""
 
     def __len__(self) -> int:
         return int(self.action.shape[0])
@@ -240,6 +242,10 @@ def decide(
         barred=barred,
         eligible=gains.eligible,
         total_gain=total_gain(gains, drawn.action, treatment_effects),
+        action_gains=tuple(
+            total_gain(gains, np.where(drawn.action == place, place, -1), treatment_effects)
+            for place in range(len(declared.names))
+        ),
     )
 
 

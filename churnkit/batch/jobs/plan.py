@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import decide_period
 from churnkit.bundle.entity_ids import entities
+from churnkit.core.stats.interval import Interval
 from churnkit.decisions.allocation.shadow_prices import write_prices
 from churnkit.decisions.plan_summary import plan_tree
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from churnkit.core.io.table_sources import Query, Source
     from churnkit.decisions import Decisions
 
-__all__ = ["PlanReport", "plan", "summarize"]
+__all__ = ["PlanReport", "plan", "summarize", "with_intervals"]
 
 _ORDER = (
     "action",
@@ -56,7 +57,10 @@ class PlanReport:
     tree
         Decision tree that summarizes the plan, as lines of text; empty if not requested.
     gap
-        Maximum improvement of the new decisions by any other plan, as a share; None if unknown.
+        The most that a better plan could add to what is planned now, as a share; None where it
+        is not known.
+    gain_interval
+        90% interval of the total gain; None where it is not known.
     """
 
     rows: int
@@ -65,6 +69,7 @@ class PlanReport:
     before: int = 0
     tree: tuple[str, ...] = ()
     gap: float | None = None
+    gain_interval: Interval | None = None
 
     @property
     def cost(self) -> float:
@@ -83,6 +88,7 @@ class PlanReport:
             "invalid": self.invalid,
             "cost": self.cost,
             "expected_gain": self.expected_gain,
+            "gain_interval": None if self.gain_interval is None else self.gain_interval.to_dict(),
             "actions": list(self.actions),
             "decided_before": self.before,
             "tree": list(self.tree),
@@ -147,8 +153,31 @@ def plan(
     lines: tuple[str, ...] = ()
     if tree:
         lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
-    gap = decisions.plan.gap
-    return planned, replace(summarize(planned), before=before, tree=lines, gap=gap)
+    report = with_intervals(summarize(planned), decisions, model)
+    return planned, replace(report, before=before, tree=lines, gap=decisions.plan.gap)
+
+
+def with_intervals(report: PlanReport, decisions: Decisions, model: RetentionModel) -> PlanReport:
+    """Give a report the interval of its total gain, and of each action's.
+
+    Where effects were measured, customers' bounds do not add up: errors that customers share stay,
+    others average out. Gains of customers who were decided on earlier are taken as they were.
+    """
+    total, gain = report.expected_gain, decisions.total_gain
+    interval = Interval(total, total - (gain.value - gain.low), total + (gain.high - gain.value))
+    report = replace(report, gain_interval=interval)
+    if model.contents.uplift is None:
+        return report
+    intervals = dict(zip(decisions.names, decisions.action_gains, strict=True))
+    actions = []
+    for action in report.actions:
+        gain, total = intervals[action["action"]], float(action["expected_gain"])
+        bounds = {
+            "gain_low": total - (gain.value - gain.low),
+            "gain_high": total + (gain.high - gain.value),
+        }
+        actions.append(action | bounds)
+    return replace(report, actions=tuple(actions))
 
 
 def plan_columns(

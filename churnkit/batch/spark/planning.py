@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.jobs.plan import PlanReport, plan_columns, summarize
+from churnkit.batch.jobs.plan import PlanReport, decided_columns, summarize, with_intervals
 from churnkit.batch.spark.workers import (
     RESULT_SCHEMA,
     TOTALS,
@@ -209,7 +209,8 @@ def _plan_on_driver(
     planned = model.tabulate(table, encoded, decided)
     index = planned.column_names.index("problem")
     planned = planned.set_column(index, "problem", table["problem"])
-    report = replace(summarize(planned), before=before, gap=decisions.plan.gap)
+    report = with_intervals(summarize(planned), decisions, model)
+    report = replace(report, before=before, gap=decisions.plan.gap)
     return read.sparkSession.createDataFrame(planned), report
 
 

@@ -111,7 +111,12 @@ def _print_report(planned: pa.Table, report: PlanReport, *, as_json: bool) -> No
         for line in report.tree:
             typer.echo(line)
     print_status(
-        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}; "
+        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}{_range(report)}; "
         f"{planned['action'].null_count:,} customers get no action"
     )
     print_row_counts(report)
+
+
+def _range(report: PlanReport) -> str:
+    interval = report.gain_interval
+    return "" if interval is None else f" ({interval.low:,.0f} to {interval.high:,.0f})"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["BlendWeights", "Design", "fit_weights"]
 
 # Prior of a relative effect: nothing with 1 chance in 11, else around 15% of the risk.
-_RELATIVE_MEAN, _RELATIVE_SD, _ODDS_OF_AN_EFFECT = 0.15, 0.4, 10.0
+_RELATIVE_MEAN, _RELATIVE_SD, _ODDS_OF_AN_EFFECT = 0.15, 0.2, 10.0
 # Prior standard deviations: of the constant, in mean risks, and of a candidate's weight.
 _CONSTANT_SD, _WEIGHT_SD = 0.3, 1.0
 # Improvements in fit, on the chi-squared scale, that chance alone reaches.
