@@ -9,10 +9,11 @@ import pyarrow.compute as pc
 
 from churnkit.evaluation import calibration_curve, learning_curve, slice_metrics
 from churnkit.pipeline.model_card.feature_effects import feature_effects
-from churnkit.pipeline.model_card.profit_curves import worth_of
+from churnkit.pipeline.model_card.profit_curves import ranking_curves
 from churnkit.pipeline.model_card.slices import slice_customers
 
 if TYPE_CHECKING:
+    from churnkit.bundle.parts.uplift import ActionEffects
     from churnkit.evaluation import CalibrationCurve, Slices
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.dataset import TrainingData
@@ -34,7 +35,11 @@ _NOT_CAUSAL = (
 
 
 def build_card(
-    recipe: Recipe, data: TrainingData, fitted: Fitted, lifetime: FittedLifetime | None = None
+    recipe: Recipe,
+    data: TrainingData,
+    fitted: Fitted,
+    lifetime: FittedLifetime | None = None,
+    effects: ActionEffects | None = None,
 ) -> dict[str, Any]:
     """Build a model card as JSON-compatible data.
 
@@ -74,7 +79,7 @@ def build_card(
             "features": len(data.contract.features),
         },
         "calibration": curve.to_dict(),
-        **worth_of(recipe, data, fitted, lifetime),
+        **ranking_curves(recipe, data, fitted, lifetime, effects),
         "slices": slices.to_dict(),
         "drivers": feature_effects(data.contract, fitted.model, data.test.X, data.train.X),
     }

@@ -1,4 +1,4 @@
-"""What the model's order of customers is worth beside the rule's: lift and profit curves."""
+"""Lift and profit curves of the model's ranking and the rule's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.decisions import expected_gain
+from churnkit.decisions import MeasuredEffects, expected_gain
 from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.decisions.eligibility.exclusions import eligible_actions
 from churnkit.evaluation import CustomerCosts, lift_curve, profit_curve
@@ -14,23 +14,30 @@ from churnkit.evaluation import CustomerCosts, lift_curve, profit_curve
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from churnkit.bundle.parts.uplift import ActionEffects
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.dataset import TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.survival import FittedLifetime
 
-__all__ = ["worth_of"]
+__all__ = ["ranking_curves"]
 
 _POINTS = 20
+_SMALLEST_RISK = 1e-6
 
 
-def worth_of(
-    recipe: Recipe, data: TrainingData, fitted: Fitted, lifetime: FittedLifetime | None = None
+def ranking_curves(
+    recipe: Recipe,
+    data: TrainingData,
+    fitted: Fitted,
+    lifetime: FittedLifetime | None = None,
+    effects: ActionEffects | None = None,
 ) -> dict[str, Any]:
-    """Measure on the test customers how many churners a contacted share finds, and its profit.
+    """Compute the share of churners found, and the profit, by the share of customers contacted.
 
-    Profit stands on the catalogue's assumed effects: of each customer's eligible actions the
-    one that would bring most if the customer was leaving; an action on a stayer costs its cost.
+    Profit uses the effects that a plan uses, measured ones in place of assumed ones: each customer
+    gets the eligible action that would gain most if the customer was leaving; an action on a
+    customer who stays costs its price.
 
     Returns
     -------
@@ -40,7 +47,7 @@ def worth_of(
     """
     orders = {"model": fitted.probability, "rule": fitted.rule}
     share = [place / _POINTS for place in range(1, _POINTS + 1)]
-    found: dict[str, Any] = {
+    curves: dict[str, Any] = {
         "lift": {
             "share_of_customers": share,
             **{
@@ -51,14 +58,16 @@ def worth_of(
             },
         }
     }
-    # A profit counts customers, so it takes a table that is like them.
-    costs = None if recipe.population_rate is not None else _costs(recipe, data, lifetime)
+    # A profit counts customers, so it needs rows drawn from the population as they are.
+    costs = None
+    if recipe.population_rate is None:
+        costs = _costs(recipe, data, lifetime, effects, fitted.probability)
     if costs is not None:
-        found["profit"] = {
+        curves["profit"] = {
             "share_of_customers": [0.0, *share],
             **{name: _profit(data, order, costs, share) for name, order in orders.items()},
         }
-    return found
+    return curves
 
 
 def _profit(
@@ -70,9 +79,13 @@ def _profit(
 
 
 def _costs(
-    recipe: Recipe, data: TrainingData, lifetime: FittedLifetime | None
+    recipe: Recipe,
+    data: TrainingData,
+    lifetime: FittedLifetime | None,
+    effects: ActionEffects | None,
+    probability: NDArray[np.float64],
 ) -> CustomerCosts | None:
-    """Give each test customer the cost and the benefit of its best eligible action."""
+    """Return each test customer's cost and benefit of the best eligible action."""
     value = data.contract.value
     if recipe.catalogue is None or value is None:
         return None
@@ -86,12 +99,18 @@ def _costs(
         survival_weights = lifetime.scorer.survival_weights(
             encoded.features, catalogue.horizons, rate=catalogue.rate
         )
+    measured = None
+    if effects is not None:
+        measured = effects.treatment_effects(catalogue, encoded.features, probability)
+        if measured.outcome == "staying":
+            measured = _among_churners(measured, probability)
     gains = expected_gain(
         np.ones(len(encoded.matrix)),
         compiled.value(encoded.matrix),
         catalogue,
         cost=compiled.cost(encoded.matrix),
         eligible=eligible_actions(compiled, encoded.matrix),
+        treatment_effects=measured,
         survival_weights=survival_weights,
     )
     offered = np.where(gains.eligible, gains.expected, -np.inf)
@@ -99,7 +118,16 @@ def _costs(
     rows = np.arange(len(best))
     allowed = gains.eligible[rows, best]
     cost = np.broadcast_to(gains.cost, offered.shape)[rows, best]
-    # Who may get no action costs nothing and brings nothing.
+    # Customers without an eligible action cost nothing and gain nothing.
     waste = np.where(allowed, cost, 0.0)
     benefit = np.where(allowed, np.maximum(offered[rows, best], -waste), 0.0)
     return CustomerCosts(false_positive=waste, false_negative=0.0, true_positive=-benefit)
+
+
+def _among_churners(effects: MeasuredEffects, probability: NDArray[np.float64]) -> MeasuredEffects:
+    """Return effects relative to the risk: what they are for a customer who is leaving."""
+    risk = np.maximum(probability, _SMALLEST_RISK)[:, None]
+    low, expected, high = (
+        np.clip(part / risk, -1.0, 1.0) for part in (effects.low, effects.expected, effects.high)
+    )
+    return MeasuredEffects(effects.places, "staying", low, expected, high)

@@ -231,7 +231,8 @@ def _bundle_parts(
     lifetime = None
     if recipe.lifetime is not None:
         lifetime = fit_lifetime(recipe.lifetime, data, seed=recipe.seed)
-    card = build_card(recipe, data, fitted, lifetime)
+    effects = None if uplift is None else uplift.actions
+    card = build_card(recipe, data, fitted, lifetime, effects)
     return ModelContents(
         contract=data.contract,
         scorer=fitted.model.scorer_,
@@ -251,7 +252,7 @@ def _bundle_parts(
             categorical=data.contract.categorical_features,
         ).to_dict(),
         clusters=_clusters(recipe, data),
-        uplift=None if uplift is None else uplift.actions,
+        uplift=effects,
     )
 
 
