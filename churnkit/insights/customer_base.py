@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.contracts.schema.column import Column
+    from churnkit.core.stats.interval import Interval
 
 __all__ = ["CustomerBase", "PlannedActions", "planned_in_segment"]
 
@@ -33,6 +34,8 @@ class PlannedActions:
         Position in `reasons`.
     reasons
         Reasons for an action or none.
+    totals
+        For each action the 90% interval of its customers' gain together.
     """
 
     titles: tuple[str, ...]
@@ -43,6 +46,7 @@ class PlannedActions:
     cost: NDArray[np.float64]
     reason: NDArray[np.int64]
     reasons: tuple[str, ...]
+    totals: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,7 +42,7 @@ class ActionSummary:
     customers, cost
         Customers who get it, and their total cost in money.
     gain, low, high
-        Expected gain net of cost in money, and its interval.
+        Expected gain net of cost in money, and its 90% interval.
     eligibility
         Rules that a customer must meet.
     churn
@@ -233,6 +233,7 @@ def _planned(
         decisions.cost[valid],
         decisions.reason_code[valid].astype(np.int64),
         REASONS,
+        decisions.action_gains,
     )
 
 
@@ -276,8 +277,8 @@ def _actions(model: RetentionModel, base: CustomerBase) -> tuple[ActionSummary, 
                 int(rows.sum()),
                 float(planned.cost[rows].sum()),
                 float(planned.gain[rows].sum()),
-                float(planned.low[rows].sum()),
-                float(planned.high[rows].sum()),
+                planned.totals[number].low,
+                planned.totals[number].high,
                 _eligibility(model, action),
                 float(base.probability[rows].mean()),
             )

@@ -115,7 +115,7 @@ def _top_actions(data: ReportData) -> tuple[Card, ...]:
     return tuple(
         Card(
             action.title,
-            f"{action.customers:,} customers; cost {data.money(action.cost)}; 95% interval of the "
+            f"{action.customers:,} customers; cost {data.money(action.cost)}; 90% interval of the "
             f"gain {data.money(action.low)} to {data.money(action.high)}.",
             f"{data.money(action.gain)} expected gain",
             str(rank),
