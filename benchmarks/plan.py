@@ -8,13 +8,17 @@ two-line rule and with the oracle that knows the effects given the columns.
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import lightgbm
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from benchmarks.publish import HERE, machine, publish
 from churnkit.bundle.parts.uplift import ActionEffects
 from churnkit.contracts import Column
 from churnkit.decisions import Action, Catalogue, Effect, allocate, decide
@@ -359,6 +363,7 @@ def plan(business: Business) -> dict[str, Any]:
         business, best_actions(business, decided.effect * decided.worth[:, None] - np.array(COSTS))
     )
     total = decisions.total_gain
+    inside = (effects.low <= decided.effect) & (decided.effect <= effects.high)
     return {
         "true": true,
         "oracle": oracle,
@@ -368,8 +373,112 @@ def plan(business: Business) -> dict[str, Any]:
         "high": total.high,
         "acted": int((decisions.action >= 0).sum()),
         "at_stake": float((decided.risk * decided.worth).sum()),
+        "customer_coverage": float(inside.mean()),
         "above_risk": int((effects.expected > business.decided_risk[:, None] + 1e-12).sum()),
         "verdict": str(model.verdict_),
         "policy": model.policy_,
         "cpu_seconds": seconds,
     }
+
+
+def run(kinds: list[str], seeds: range) -> None:
+    """Measure kinds of businesses, and publish after each business."""
+    file = HERE / "results" / "plan.json"
+    for kind in kinds:
+        for seed in seeds:
+            measured = plan(draw_business(KINDS[kind], seed))
+            results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+            runs = results.get("runs", {})
+            runs.setdefault(kind, {})[str(seed)] = measured
+            results |= {**machine("lightgbm", "numpy", "scikit-learn"), "runs": runs}
+            publish("plan", results, section(results))
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Summarize the businesses of one kind: sums of money over all of them."""
+
+    def total(name: str) -> float:
+        return float(sum(run[name] for run in runs))
+
+    rules = {name: sum(run["rules"][name] for run in runs) for name in runs[0]["rules"]}
+    best = max(rules, key=lambda name: rules[name])
+    acting = [name for name in rules if name != "none"]
+    worse = sum(run["true"] < 0.9 * max(run["rules"][name] for name in acting) for run in runs)
+    return {
+        "businesses": len(runs),
+        "oracle": total("oracle"),
+        "best rule": best,
+        "rule": rules[best],
+        "true": total("true"),
+        "claimed": total("claimed"),
+        "inside": sum(run["low"] <= run["true"] <= run["high"] for run in runs),
+        "worse": worse,
+        "acted": sum(run["acted"] > 0 for run in runs),
+        "lost": max(0.0, *(-run["true"] / run["at_stake"] for run in runs)),
+        "above_risk": int(total("above_risk")),
+        "customer_coverage": total("customer_coverage") / len(runs),
+        "cpu_seconds": total("cpu_seconds") / len(runs),
+    }
+
+
+def section(results: dict[str, Any]) -> str:
+    """Write the figures as Markdown."""
+    rows = []
+    for kind in KINDS:
+        runs = list(results["runs"].get(kind, {}).values())
+        if not runs:
+            continue
+        each = summary(runs)
+        rows.append(
+            f"| {kind} | {each['businesses']} | {_share(each['true'], each['rule'])} | "
+            f"{each['worse']} | {_share(each['true'], each['oracle'])} | "
+            f"{_share(each['rule'], each['oracle'])} | {_share(each['claimed'], each['true'])} | "
+            f"{each['inside']} | {each['customer_coverage']:.0%} | {each['acted']} | "
+            f"{each['lost']:.2%} | {each['cpu_seconds']:.1f} |"
+        )
+    return "\n".join(
+        [
+            "## Plans",
+            "",
+            (
+                f"`python -m benchmarks.plan`, on {results['processor']}. Each business: "
+                f"{RISK_ROWS:,} customers to learn the risk from, an experiment with three arms "
+                f"(6,000 customers unless stated), {DECIDED_ROWS:,} others to decide on, of whom "
+                "the true gain is known. Even seeds have smooth risks and effects, odd ones steps. "
+                "The best rule is the best on average of: no action, all with one action, mean "
+                "relative effect x risk x value with the best action or each customer's best. "
+                "Shares are of sums over the businesses."
+            ),
+            "",
+            (
+                "| kind | businesses | of the best rule | below 90% of the acting rules | "
+                "of the oracle | rule, of the oracle | claimed / true | 90% interval holds | "
+                "customers' 95% intervals hold | acted in | largest loss of the stake | CPU s |"
+            ),
+            "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+            *rows,
+            "",
+            "No customer's effect exceeds the risk in any of them."
+            if not sum(
+                run["above_risk"] for runs in results["runs"].values() for run in runs.values()
+            )
+            else "Some customers' effects exceed the risk.",
+        ]
+    )
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.3f}" if whole > 0.0 else "-"
+
+
+def main() -> None:
+    """Run the kinds that are named, or all; two numbers are the first seed and one past the last."""
+    names = [name for name in sys.argv[1:] if name in KINDS] or list(KINDS)
+    numbers = [int(name) for name in sys.argv[1:] if name.isdigit()]
+    first, last = numbers if len(numbers) == 2 else (0, SEEDS)
+    with threadpool_limits(1):
+        run(names, range(first, last))
+
+
+if __name__ == "__main__":
+    main()

@@ -31,6 +31,8 @@ def test_a_range_of_budgets_is_weighed_in_one_run():
     assert list(found.to_columns()) == [
         "budget",
         "value",
+        "low",
+        "high",
         "cost",
         "bound",
         "customers",

@@ -9,8 +9,10 @@ import numpy as np
 
 from churnkit.models.uplift.blend_candidates import Candidates, fit_candidates, fit_offset
 from churnkit.models.uplift.blend_effects import log_odds_of_staying
+from churnkit.models.uplift.blend_error import fold_effects
 from churnkit.models.uplift.blend_scorer import BlendScorer
 from churnkit.models.uplift.blend_weights import Design
+from churnkit.models.uplift.calibration import fit_spread
 from churnkit.models.uplift.effect_transforms import inverse_link
 from churnkit.models.uplift.nuisance import Nuisance, Start, fit_baseline, fit_nuisance
 from churnkit.models.uplift.policy_choice import choose_policy
@@ -85,17 +87,29 @@ def fit_blend(rows: ExperimentRows, settings: Settings, *, folds: int, floor: fl
         else tuple(np.full(len(rows), limit) for limit in limits)
     )
     policy = choose_policy(design, rows, nuisance, bounds=(low, high))
+    weights = policy.weights
+    spread: tuple[CompiledTrees, ...] = ()
+    if weights.active:
+        folds_of = fold_effects(
+            rows, candidates, weights, design=design, offset=offset, baseline=baseline
+        )
+        weights = folds_of.corrected(weights, design, rows.worth, rows.cost[:, 1:])
+        sample = np.column_stack([rows.matrix, baseline])[folds_of.rows]
+        spread = tuple(
+            fit_spread(sample, folds_of.variance[:, at], settings, pairs=folds - 1)
+            for at in range(rows.arms - 1)
+        )
     trees = {
-        name: tuple(_mean(group) for group in candidates.boosters[name])
-        for name in policy.weights.active
+        name: tuple(_mean(group) for group in candidates.boosters[name]) for name in weights.active
     }
     scorer = BlendScorer(
-        policy.weights,
+        weights,
         offset,
         rows.link,
         rows.matrix.shape[1],
         trees=trees,
         baseline=forecast,
+        spread=spread,
         bounds=limits,
     )
     return Blend(scorer, nuisance, policy.name, policy.values, policy.held_out)
