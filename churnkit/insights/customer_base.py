@@ -46,7 +46,7 @@ class PlannedActions:
     cost: NDArray[np.float64]
     reason: NDArray[np.int64]
     reasons: tuple[str, ...]
-    totals: tuple[Interval, ...]
+    totals: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
