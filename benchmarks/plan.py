@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightgbm
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.publish import HERE, machine, publish
 from churnkit.bundle.parts.uplift import ActionEffects

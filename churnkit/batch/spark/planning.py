@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.jobs.plan import PlanReport, summarize, with_intervals
+from churnkit.batch.jobs.plan import PlanReport, plan_columns, summarize, with_intervals
 from churnkit.batch.spark.workers import (
     RESULT_SCHEMA,
     TOTALS,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Candidates", "fit_candidates", "fit_offset"]
+__all__ = ["Candidates", "fit_candidates", "fit_offset", "raw_score_of"]
 
 _ROUNDS = {"t": 40, "x": 60, "dr": 60, "r": 60}
 _SMALLEST_VARIANCE = 0.02
@@ -122,7 +122,7 @@ def fit_candidates(
                 ]
             held_out[name][unseen] = candidate_effects(
                 name,
-                [_raw_score(booster) for booster in fitted],
+                [raw_score_of(booster) for booster in fitted],
                 matrix[unseen],
                 baseline=baseline[unseen],
                 offset=offset,
@@ -133,7 +133,8 @@ def fit_candidates(
     return Candidates(nuisance.fold, held_out, boosters)
 
 
-def _raw_score(booster: Any) -> RawScore:
+def raw_score_of(booster: Any) -> RawScore:
+    """Return the function of a booster's raw scores."""
     return lambda matrix: np.asarray(booster.predict(matrix, raw_score=True), dtype=np.float64)
 
 

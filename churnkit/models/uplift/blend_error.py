@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.models.uplift.blend_candidates import raw_score_of
 from churnkit.models.uplift.blend_effects import candidate_effects
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["FoldEffects", "fold_effects"]
 _MOST_ROWS = 2_000
 # Averaging removes at most this share of the variance of one fold's forecasts.
 _MOST_AVERAGED = 0.2
+# The jackknife overstates the variance of unstable learners, trees among them (Efron and Stein 1981).
+_JACKKNIFE_SHARE = 0.5
 # Trees that are neither too fine nor too coarse err by smoothing as much as by chance.
 _VARIANCE_AND_BIAS = 2.0
 
@@ -78,7 +81,8 @@ class FoldEffects:
         size = np.sqrt((self.departures**2).mean(axis=(1, 2), keepdims=True))
         alike = self.departures * (size.mean() / np.maximum(size, 1e-12))
         totals = (alike * money * chosen).sum(axis=(1, 2))
-        spread = np.sqrt((folds - 1) / folds * ((totals - totals.mean()) ** 2).sum())
+        jackknife = (folds - 1) / folds * ((totals - totals.mean()) ** 2).sum()
+        spread = np.sqrt(_JACKKNIFE_SHARE * jackknife)
         share = min(float(spread / max(abs(float(totals.mean())), 1e-12)), 1.0)
         actions = len(weights.relative)
         covariance = weights.covariance.copy()
@@ -108,12 +112,7 @@ def fold_effects(
         effects = {
             name: candidate_effects(
                 name,
-                [
-                    lambda part, booster=group[fold]: np.asarray(
-                        booster.predict(part, raw_score=True), dtype=np.float64
-                    )
-                    for group in candidates.boosters[name]
-                ],
+                [raw_score_of(group[fold]) for group in candidates.boosters[name]],
                 matrix,
                 baseline=baseline[sample],
                 offset=offset,

@@ -28,6 +28,8 @@ customer's risk. ``blend``: each customer's own effect. With the last three a cu
 action of the highest gain, if it is above zero."""
 # A simpler policy takes the place of the blend if it is better with this confidence.
 _CONFIDENCE = 0.98
+# Quantile of customers' worth to which larger ones are lowered when policies are compared.
+_CAPPED_AT = 0.95
 # Expected gain, as a share of what is at stake, below which no action is the policy.
 _MATERIAL = 0.005
 
@@ -77,10 +79,13 @@ def choose_policy(
     values = {
         name: paired_value(worth, action, 0, groups=rows.group) for name, action in actions.items()
     }
+    # Of heavy tails the mean of an experiment is the luck of its few largest customers.
+    capped = np.minimum(rows.worth, np.quantile(rows.worth, _CAPPED_AT))
+    even = money(replace(rows, worth=capped), nuisance.scores)
     chosen = "blend"
     for simpler in ("relative", "constant"):
         gain = paired_value(
-            worth, actions[simpler], actions[chosen], groups=rows.group, level=_CONFIDENCE
+            even, actions[simpler], actions[chosen], groups=rows.group, level=_CONFIDENCE
         )
         if gain.low > 0.0:
             chosen = simpler
