@@ -98,7 +98,7 @@ class Database:
 
     @contextmanager
     def defining(self) -> Iterator[Connection]:
-        """Open a transaction that changes the schema, one process at a time."""
+        """Open a transaction that changes the schema, exclusive across processes."""
         with self._journal_errors("opened"), self._engine.connect() as plain:
             connection = plain.execution_options(churnkit_writes=True)
             with connection.begin():

@@ -101,20 +101,20 @@ def learn(
     days = timedelta(days=compiled.ranking.days)
     before, since = _start(model, compiled, folder, anew=anew)
     until = max(now.astimezone(UTC) - days, since)
-    shown = _Shown.read(journal, model.name, since=since, until=until, compiled=compiled)
-    reward = shown.rewards(journal, compiled.ranking.outcome, days)
-    bandit = shown.update(before.bandit, reward)
+    logged = _LoggedOptions.read(journal, model.name, since=since, until=until, compiled=compiled)
+    reward = logged.rewards(journal, compiled.ranking.outcome, days)
+    bandit = logged.update(before.bandit, reward)
     number, path = before.number or None, None
-    if shown.keys:
+    if logged.keys:
         number = before.number + 1
         after = BanditState(bandit, until, number)
         path = str(write_state(folder, after, compiled, name=model.name))
     return LearnReport(
         number,
         path,
-        len(shown.keys),
-        shown.by_option(reward),
-        dict(shown.left_out),
+        len(logged.keys),
+        logged.by_option(reward),
+        dict(logged.left_out),
         since,
         until,
     )
@@ -136,7 +136,7 @@ def _start(
 
 
 @dataclass
-class _Shown:
+class _LoggedOptions:
     """Shown options, one row each."""
 
     keys: list[str] = field(default_factory=list)
@@ -155,8 +155,8 @@ class _Shown:
         since: datetime,
         until: datetime,
         compiled: CompiledRanking,
-    ) -> _Shown:
-        shown = cls()
+    ) -> _LoggedOptions:
+        logged = cls()
         # Verdicts are recorded after their decisions, so the range has no end.
         rows = journal.decisions(since=since, policy=policy)
         table = rows.select(["key", "decided_at", "action", "capped", "verdict", "about", "detail"])
@@ -170,14 +170,14 @@ class _Shown:
             if entry["verdict"] != "decide" or entry["decided_at"] >= until:
                 continue
             if entry["capped"]:
-                shown.left_out["stopped by a contact limit"] += 1
+                logged.left_out["stopped by a contact limit"] += 1
             elif entry["action"] is None:
-                shown.left_out["nothing was shown"] += 1
+                logged.left_out["nothing was shown"] += 1
             elif entry["key"] in rejected:
-                shown.left_out["rejected by a person"] += 1
+                logged.left_out["rejected by a person"] += 1
             else:
-                shown._add(entry, cells, width)
-        return shown
+                logged._add(entry, cells, width)
+        return logged
 
     def _add(self, entry: dict[str, Any], cells: list[tuple[str, Any]], width: int) -> None:
         detail = json.loads(entry["detail"] or "{}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RankReport", "rank"]
 
-_SHOWN = {
+_COLUMNS = {
     "place": pa.int64(),
     "action": pa.string(),
     "decision": pa.string(),
@@ -38,7 +38,7 @@ _SHOWN = {
     "reason": pa.string(),
 }
 _CAPPED_LINE: dict[str, Any] = {"reason": REASONS[CAPPED]}
-Lists = dict[int, list[dict[str, Any]]]
+Slates = dict[int, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,35 +105,35 @@ def rank(
     _ = model.ranker  # raises without a ranking, before anything is read
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.score_table(customers, "recommend", unique=True)
-    lists, before = _slates(model, customers, encoded, period)
-    table = _tabulate(model, encoded, probability, lists)
+    slates, before = _slates(model, customers, encoded, period)
+    table = _tabulate(model, encoded, probability, slates)
     if output is not None:
         write_customers(table, output, model.contract)
-    return table, _totals(model, encoded, lists, before)
+    return table, _totals(model, encoded, slates, before)
 
 
 def _slates(
     model: RetentionModel, customers: pa.Table, encoded: Encoded, period: DecisionPeriod | None
-) -> tuple[Lists, int]:
+) -> tuple[Slates, int]:
     """Return the slate of each valid row, and the number of earlier ones."""
     names = entities(encoded)
     journal = None if period is None else period.journal
     before: dict[str, list[dict[str, Any]]] = {}
     if journal is not None and period is not None:
         before = _before(journal, model.name, period, names)
-    good = np.flatnonzero(encoded.valid).tolist()
-    found: Lists = {row: before[names[row]] for row in good if names[row] in before}
-    rest = [row for row in good if row not in found]
-    made, records = _new_slates(model, customers, encoded, rest, period)
+    valid = np.flatnonzero(encoded.valid).tolist()
+    earlier: Slates = {row: before[names[row]] for row in valid if names[row] in before}
+    remaining = [row for row in valid if row not in earlier]
+    new, records = _new_slates(model, customers, encoded, remaining, period)
     if journal is not None:
         capped = set(
             journal.record(records, limits=model.ranker.ranking.rules.contact.limits).capped
         )
-        made = {
+        new = {
             row: [line for line in lines if line["decision"] not in capped] or [_CAPPED_LINE]
-            for row, lines in made.items()
+            for row, lines in new.items()
         }
-    return found | made, len(found)
+    return earlier | new, len(earlier)
 
 
 def _new_slates(
@@ -142,8 +142,8 @@ def _new_slates(
     encoded: Encoded,
     rows: Sequence[int],
     period: DecisionPeriod | None,
-) -> tuple[Lists, list[Any]]:
-    """Rank for some rows; give their lists, and the entries of a journal."""
+) -> tuple[Slates, list[Any]]:
+    """Rank options for some rows; return their slates and journal entries."""
     ranker, compiled = model.ranker, model.compiled_ranking
     names = entities(encoded)
     context, keys = None, [f"{names[row]}:None" for row in rows]
@@ -161,15 +161,15 @@ def _new_slates(
     ranked = model.rank_table(encoded.matrix[list(rows)], keys=keys, context=context)
     read = [column.name for column in compiled.columns if column.name in customers.column_names]
     values = customers.select(read).take(pa.array(rows, pa.int64())).to_pylist()
-    lists: Lists = {}
+    slates: Slates = {}
     records = []
-    for row, key, one, value in zip(rows, keys, ranked, values, strict=True):
-        lines = slate_fields(key, one, value, compiled, state=ranker.bandit.version)
-        lists[row] = [_to_line(line) for line in lines]
+    for row, key, decision, features in zip(rows, keys, ranked, values, strict=True):
+        lines = slate_fields(key, decision, features, compiled, state=ranker.bandit.version)
+        slates[row] = [_to_line(line) for line in lines]
         erased = context is not None and names[row] in context.no_contact
         if period is not None and period.journal is not None and not erased:
             records += [_record(model, names[row], line, period) for line in lines]
-    return lists, records
+    return slates, records
 
 
 def _to_line(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -205,49 +205,52 @@ def _before(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the period's earlier slates by customer, in the order of positions."""
     table = journal.decisions(policy=policy, period=period.name, customers=customers)
-    found: dict[str, list[dict[str, Any]]] = {}
+    earlier: dict[str, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         if row["verdict"] == "decide":
             detail = json.loads(row["detail"] or "{}")
-            lines = found.setdefault(row["customer"], [])
+            lines = earlier.setdefault(row["customer"], [])
             if not row["capped"]:
                 lines.append(_to_line({**row, "detail": detail}))
-    for lines in found.values():
+    for lines in earlier.values():
         lines.sort(key=lambda line: line["place"] or 0)
         lines[:] = lines or [_CAPPED_LINE]
-    return found
+    return earlier
 
 
 def _tabulate(
-    model: RetentionModel, encoded: Encoded, probability: np.ndarray[Any, Any], lists: Lists
+    model: RetentionModel, encoded: Encoded, probability: np.ndarray[Any, Any], slates: Slates
 ) -> pa.Table:
     """Return the slates as a table, a row for each position."""
     problems = encoded.reasons()
-    broken: dict[str, Any] = {"reason": "not scored"}
-    lines = [(row, line) for row in range(len(probability)) for line in lists.get(row, [broken])]
+    invalid_line: dict[str, Any] = {"reason": "not scored"}
+    lines = [
+        (row, line) for row in range(len(probability)) for line in slates.get(row, [invalid_line])
+    ]
     rows = [row for row, _ in lines]
-    at = pa.array(rows, pa.int64())
+    row_indices = pa.array(rows, pa.int64())
     ids = arrow_ids(encoded.entity)
-    shown = {
-        name: pa.array([line.get(name) for _, line in lines], kind) for name, kind in _SHOWN.items()
+    columns = {
+        name: pa.array([line.get(name) for _, line in lines], kind)
+        for name, kind in _COLUMNS.items()
     }
     return pa.table(
         {
-            model.contract.entity.name: ids.take(at),
+            model.contract.entity.name: ids.take(row_indices),
             "churn_probability": pa.array(probability[rows], from_pandas=True),
-            **shown,
+            **columns,
             "problem": pa.array([problems.get(row) for row in rows], pa.string()),
         }
     )
 
 
-def _totals(model: RetentionModel, encoded: Encoded, lists: Lists, before: int) -> RankReport:
-    shown = [[line["action"] for line in lines if line.get("action")] for lines in lists.values()]
+def _totals(model: RetentionModel, encoded: Encoded, slates: Slates, before: int) -> RankReport:
+    shown = [[line["action"] for line in lines if line.get("action")] for lines in slates.values()]
     options = tuple(
         {
             "option": name,
-            "shown": sum(name in one for one in shown),
-            "first": sum(bool(one) and one[0] == name for one in shown),
+            "shown": sum(name in actions for actions in shown),
+            "first": sum(bool(actions) and actions[0] == name for actions in shown),
         }
         for name in model.ranker.ranking.names
     )

@@ -119,10 +119,10 @@ def _encode(customers: Any, model: RetentionModel, *, weigh: bool) -> Any:
     from pyspark.sql.functions import xxhash64  # type: ignore[import-not-found,unused-ignore]
 
     entity = model.contract.entity.name
-    form = f"`{entity}` {spark_type(customers, entity)}, churn_probability double, "
-    form += "encoded array<double>, problem string"
-    form += ", gain array<double>, cost array<double>" if weigh else ""
-    read = customers.mapInArrow(EncodeTask(PackedModel.of(model), weigh), form)
+    schema = f"`{entity}` {spark_type(customers, entity)}, churn_probability double, "
+    schema += "encoded array<double>, problem string"
+    schema += ", gain array<double>, cost array<double>" if weigh else ""
+    read = customers.mapInArrow(EncodeTask(PackedModel.of(model), weigh), schema)
     return read.withColumn("key", xxhash64(f"`{entity}`")) if weigh else read
 
 
@@ -152,16 +152,16 @@ def _plan_on_workers(
     below = min(_EVERY, int(2.0 * sample / counts["rows"] * _EVERY))
     allocation = solve_streaming(_PassRunner(read, width), limits, sample=sample, below=below)
     entity = model.contract.entity.name
-    form = f"`{entity}` {spark_type(read, entity)}, churn_probability double, action string, "
-    form += "expected_gain double, gain_low double, gain_high double, cost double, "
-    form += "reason string, problem string"
+    schema = f"`{entity}` {spark_type(read, entity)}, churn_probability double, action string, "
+    schema += "expected_gain double, gain_low double, gain_high double, cost double, "
+    schema += "reason string, problem string"
     job = ApplyTask(PackedModel.of(model), allocation, room.filled(allocation.counts))
-    planned = read.mapInArrow(job, form).persist()
+    planned = read.mapInArrow(job, schema).persist()
     return planned, _totals(planned, catalogue.names, counts, allocation)
 
 
 class _PassRunner:
-    """Asks all partitions, and puts their answers together."""
+    """Run a pass on all partitions and merge the results."""
 
     def __init__(self, read: Any, actions: int) -> None:
         self._read, self._actions = read.select("key", "gain", "cost"), actions
@@ -170,8 +170,8 @@ class _PassRunner:
         kind: Any = SurveyResult if isinstance(task, SurveyPass) else BoxResult
         table = self._read.mapInArrow(PassTask(task, self._actions), RESULT_SCHEMA).toArrow()
         parts = read_results(table, kind, self._actions)
-        nothing = np.zeros((0, self._actions))
-        empty = task.evaluate(CustomerRows(np.zeros(0, dtype=np.uint64), nothing, nothing))
+        no_gain = np.zeros((0, self._actions))
+        empty = task.evaluate(CustomerRows(np.zeros(0, dtype=np.uint64), no_gain, no_gain))
         return task.merge([empty, *parts])
 
 
@@ -215,7 +215,7 @@ def _plan_on_driver(
 
 
 def _collect(table: pa.Table, model: RetentionModel) -> tuple[Encoded, NDArray[np.float64]]:
-    """Put what the workers encoded into one matrix; refuse a customer of two rows."""
+    """Collect the encoded rows of the workers; refuse duplicate customers."""
     entity = model.contract.entity.name
     ids = table[entity].drop_null()  # a missing id is a violation already
     _refuse_duplicates(len(ids) - len(pc.unique(ids)), entity)
@@ -229,9 +229,9 @@ def _collect(table: pa.Table, model: RetentionModel) -> tuple[Encoded, NDArray[n
     return encoded, np.array(table["churn_probability"], dtype=np.float64)
 
 
-def _refuse_duplicates(twice: int, entity: str) -> None:
-    if twice:
+def _refuse_duplicates(duplicates: int, entity: str) -> None:
+    if duplicates:
         raise DataError(
             "the Spark data frame",
-            [f"column '{entity}': {twice} rows repeat a customer; give one row a customer"],
+            [f"column '{entity}': {duplicates} duplicate customers; use one row per customer"],
         )

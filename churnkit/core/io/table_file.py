@@ -134,7 +134,7 @@ class TableFile:
         }
 
     def _parquet(self, columns: list[str]) -> Iterator[pa.Table]:
-        # With pre_buffer the reader keeps what it has read until the end of the file.
+        # With pre_buffer the reader keeps the data in memory until the end of the file.
         with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=columns):
                 # The file returns the columns in its own order.

@@ -148,8 +148,8 @@ def _exclude_by_holdout(
 ) -> None:
     in_global = held_out(catalogue.salt, GLOBAL, catalogue.holdout, context.customers)
     for j, action in enumerate(catalogue.actions):
-        in_own = held_out(catalogue.salt, action.name, action.holdout, context.customers)
-        _exclude(codes[:, j], in_own | in_global, reason_codes.HELD_OUT)
+        in_holdout = held_out(catalogue.salt, action.name, action.holdout, context.customers)
+        _exclude(codes[:, j], in_holdout | in_global, reason_codes.HELD_OUT)
 
 
 def _holdout_exclusions(catalogue: Catalogue, customer: str) -> list[int]:

@@ -183,8 +183,8 @@ def draw(
     for option in range(options):
         count = int(drawn[option])
         rows = np.flatnonzero(candidate == option)
-        wanted = exploration.epsilon * count + _uniform(f"{seed}:{rounding}:{option}")
-        taken = int(min(math.floor(wanted), capacity[option], count))
+        target = exploration.epsilon * count + _uniform(f"{seed}:{rounding}:{option}")
+        taken = int(min(math.floor(target), capacity[option], count))
         chosen = rows[np.argsort(rank[rows], kind="stable")[:taken]]
         action[chosen] = option - 1
         explored[chosen] = True

@@ -145,7 +145,7 @@ def test_up_to_so_many_customers_it_is_the_local_plan_to_the_last_bit(frame, cus
 
 
 def test_a_customer_of_two_rows_is_refused(frame, model):
-    with pytest.raises(DataError, match=f"{ROWS} rows repeat a customer"):
+    with pytest.raises(DataError, match=f"{ROWS} duplicate customers"):
         in_workers(frame.union(frame), model)
 
 

@@ -122,7 +122,7 @@ class TestPlan:
     def test_a_customer_of_two_rows_is_refused(self, frame, shop_model):
         from churnkit.batch.spark.scoring import plan
 
-        with pytest.raises(DataError, match="2000 rows repeat a customer"):
+        with pytest.raises(DataError, match="2000 duplicate customers"):
             plan(frame.union(frame), shop_model)
 
     def test_rows_without_an_id_are_reported_each(self, spark, frame, shop_model):
