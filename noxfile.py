@@ -97,6 +97,16 @@ def tests_spark(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST_PYTHON)
+def statistics(session: nox.Session) -> None:
+    """Measure the error rates of all intervals and verdicts, with ten times the usual runs."""
+    session.install("-e", ".[all,test,test-peers]")
+    session.run(
+        "python", "-m", "pytest", "-q", "-n", "2", "tests/statistics", *session.posargs,
+        env={**ENVIRONMENT, "CHURNKIT_STATISTICS_SCALE": "10"},
+    )  # fmt: skip
+
+
+@nox.session(python=OLDEST_PYTHON)
 def coverage(session: nox.Session) -> None:
     """Measure which lines and branches the tests reach."""
     session.install("-e", ".[all,test]")

@@ -107,19 +107,43 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: bool) -> None:
+    import pyarrow as pa
+
     from churnkit.core.io.table_file import read_table
-    from churnkit.evaluation import METRICS
-    from churnkit.pipeline.evaluation.evaluate import evaluate_model
+    from churnkit.evaluation import METRICS, EvaluationError
+    from churnkit.pipeline.evaluation.evaluate import evaluate_model, held_out_rows
 
     loaded = load_model(model)
-    result = evaluate_model(loaded, read_table(customers), name=customers.name, seed=seed)
+    table = read_table(customers)
+    result = evaluate_model(loaded, table, name=customers.name, seed=seed)
+    held_out = held_out_rows(loaded, table)
+    seen = 0 if held_out is None else int((~held_out).sum())
     print_result(
-        {"model": loaded.name, "digest": loaded.digest, **result.to_dict()},
+        {
+            "model": loaded.name,
+            "digest": loaded.digest,
+            "possible_training_customers": seen,
+            **result.to_dict(),
+        },
         f"{loaded.name} on {result.rows:,} customers, {result.churners:,} churned (95% intervals)",
         ("Metric", "Value"),
         [(METRICS[name].title, value) for name, value in result.metrics.items()],
         as_json=as_json,
     )
+    if held_out is not None and seen:
+        print_status(
+            f"WARNING: {seen:,} of {table.num_rows:,} customers are on the training side of the "
+            "model's split; if they were in its training table, these metrics are optimistic"
+        )
+        try:
+            fair = evaluate_model(
+                loaded, table.filter(pa.array(held_out)), name=customers.name, seed=seed
+            )
+            print_status(
+                f"on the {fair.rows:,} held-out customers the AUC is {fair.metrics['auc']}"
+            )
+        except EvaluationError:
+            print_status("no held-out customers of both classes are in this table")
     print_next(f"churnkit plan {customers} --model {loaded.name} -o plan.parquet")
 
 

@@ -37,7 +37,13 @@ __all__ = ["ColumnDrift", "ColumnProfile", "Profile", "holm_adjust"]
 Level = Literal["none", "some", "large"]
 
 _BINS = 10
-_DIGITS = 3
+# Values that so large a share of the training rows has get a bin each, at most so many.
+_FREQUENT, _MAX_FREQUENT = 0.05, 20
+# Training rows that a bin of the other values needs.
+_MIN_BIN_ROWS = 20
+# A bin with more rows than this share hides the others, which are then compared alone too.
+_DOMINANT = 0.5
+_MIN_REST = 30
 # Common thresholds of the index: below 0.1 stable, from 0.25 a different population.
 _SOME, _LARGE = 0.1, 0.25
 # Increase of the share of missing values that is always large.
@@ -55,7 +61,8 @@ class ColumnDrift:
     name
         The column's name.
     psi
-        Population stability index minus its expectation under no drift; at least 0.
+        Population stability index minus its expectation under no drift; at least 0. If most
+        rows have one value, the larger of the indices with and without it.
     ks
         Largest distance of the cumulative shares over the bins (Kolmogorov-Smirnov); over the
         codes for categories.
@@ -107,10 +114,7 @@ class ColumnProfile:
             codes = np.unique(present)
             edges = (codes[:-1] + codes[1:]) / 2.0
         else:
-            shares = np.linspace(0, 1, _BINS + 1)[1:-1]
-            # Rounded, so that no edge is a customer's value.
-            inner = np.quantile(present, shares).tolist() if len(present) else []
-            edges = np.unique([_round(edge) for edge in inner])
+            edges = _numeric_edges(present)
         counts = _count(values, edges)
         return cls(name, tuple(map(float, edges)), tuple(map(int, counts)))
 
@@ -122,10 +126,10 @@ class ColumnProfile:
         if not rows_new or not rows_old:
             return ColumnDrift(self.name, 0.0, 0.0, 1.0, 0.0, 0.0, "none")
         used = (old + new) > 0
-        share_old, share_new = _share(old[used]), _share(new[used])
-        index = float(((share_new - share_old) * np.log(share_new / share_old)).sum())
-        expected = (used.sum() - 1) * (1.0 / rows_new + 1.0 / rows_old)
-        psi = max(0.0, index - float(expected))
+        psi = _stability_index(old[used], new[used])
+        rest = used & (old < _DOMINANT * rows_old)
+        if rest.sum() < used.sum() and min(old[rest].sum(), new[rest].sum()) >= _MIN_REST:
+            psi = max(psi, _stability_index(old[rest], new[rest]))
         distance = np.abs(np.cumsum(old) / rows_old - np.cumsum(new) / rows_new)
         before, now = float(old[-1] / rows_old), float(new[-1] / rows_new)
         large = psi >= _LARGE or now - before >= _MISSING
@@ -236,10 +240,12 @@ def _count(values: NDArray[np.float64], edges: Any) -> NDArray[np.intp]:
     return np.append(counts, missing.sum())
 
 
-def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    padded = counts + _HALF
-    shares: NDArray[np.float64] = padded / padded.sum()
-    return shares
+def _stability_index(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
+    """Return the population stability index over bins minus its expectation under no drift."""
+    share_old, share_new = ((counts + _HALF) / (counts + _HALF).sum() for counts in (old, new))
+    index = float(((share_new - share_old) * np.log(share_new / share_old)).sum())
+    expected = (len(old) - 1) * (1.0 / float(new.sum()) + 1.0 / float(old.sum()))
+    return max(0.0, index - expected)
 
 
 def _chi_square(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
@@ -256,8 +262,32 @@ def _chi_square(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
     return float(chdtrc(len(old) - 1, statistic))
 
 
-def _round(number: float) -> float:
-    if number == 0 or not np.isfinite(number):
-        return 0.0
-    step = 10.0 ** (np.floor(np.log10(abs(number))) - _DIGITS + 1)
-    return float(np.round(number / step) * step)
+def _numeric_edges(present: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return edges around each frequent value and at quantiles of the others.
+
+    No edge discloses a customer's value: those around a frequent value lie a power of ten off,
+    and quantiles are rounded to three digits of the column's spread.
+    """
+    values, counts = np.unique(present[np.isfinite(present)], return_counts=True)
+    if not len(values):
+        return np.empty(0)
+    order = np.argsort(-counts, kind="stable")[:_MAX_FREQUENT]
+    frequent = np.sort(order[counts[order] >= _FREQUENT * len(present)])
+    edges: list[float] = []
+    for at in frequent:
+        value = float(values[at])
+        default = max(abs(value), 1.0) / 50
+        gaps = (
+            value - float(values[at - 1]) if at > 0 else default,
+            float(values[at + 1]) - value if at + 1 < len(values) else default,
+        )
+        below, above = (10.0 ** np.floor(np.log10(gap / 2)) for gap in gaps)
+        edges += [value - float(below), value + float(above)]
+    rest = present[np.isfinite(present) & ~np.isin(present, values[frequent])]
+    bins = min(_BINS, len(rest) // _MIN_BIN_ROWS)
+    if bins > 1:
+        quantiles = np.quantile(rest, np.arange(1, bins) / bins)
+        spread = float(quantiles[-1] - quantiles[0]) or float(np.ptp(rest))
+        step = 10.0 ** (np.floor(np.log10(spread)) - 2) if spread > 0 else 1.0
+        edges += (np.round(quantiles / step) * step).tolist()
+    return np.unique(edges)

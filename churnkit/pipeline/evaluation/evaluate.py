@@ -155,6 +155,28 @@ def evaluate_model(
     return evaluate(label[rows], probability[rows], seed=seed)
 
 
+def held_out_rows(model: RetentionModel, table: pa.Table) -> NDArray[np.bool_] | None:
+    """Return which customers the model's split held out of training, (n,).
+
+    Metrics on the others are optimistic if they were in the training table. None if the bundle
+    does not record its split, or the table has no customer ids.
+
+    Parameters
+    ----------
+    model
+        Loaded bundle.
+    table
+        Customers.
+    """
+    from churnkit.pipeline.training.holdout_split import Split
+
+    split = {} if model.manifest is None else model.manifest.lineage.get("split", {})
+    entity = model.contract.entity.name
+    if not split or entity not in table.column_names:
+        return None
+    return Split(test=split["test"], salt=split["salt"]).is_test(table[entity].to_pylist())
+
+
 def evaluate_experiment(
     journal: Journal,
     query: JournalQuery,

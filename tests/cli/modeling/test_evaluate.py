@@ -184,6 +184,10 @@ def test_a_labeled_table_evaluates_the_model(churnkit, shop, rows_of_shop, to_cs
     result = json.loads(out)
     assert result["rows"] == 299
     assert result["metrics"]["auc"]["low"] > 0.5
+    # The model's own split tells which of them it may have been trained on.
+    assert 200 < result["possible_training_customers"] < 300
+    assert "on the training side of the model's split" in err
+    assert "held-out customers the AUC is" in err
     code, out, _ = churnkit("evaluate", table)
     assert code == 0
     assert "299 customers" in out

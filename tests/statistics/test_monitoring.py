@@ -1,0 +1,49 @@
+"""Drift in columns of few values, and false alarms of stable ones."""
+
+import numpy as np
+import pytest
+
+from churnkit.evaluation.drift.profile import ColumnProfile
+
+
+def refunds(rng, n):
+    return (rng.random(n) < 0.07) * rng.lognormal(3, 1, n).round(2)
+
+
+def months(rng, n):
+    return 202401.0 + rng.integers(0, 6, n)
+
+
+def epoch_seconds(rng, n):
+    return 1.7e9 + rng.uniform(0, 3e7, n).round()
+
+
+def constant(_, n):
+    return np.full(n, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("draw", "change"),
+    [
+        pytest.param(refunds, lambda x: 100 * x, id="refunds in cents"),
+        pytest.param(months, lambda x: np.where(x == 202403, 202409, x), id="a month replaced"),
+        pytest.param(epoch_seconds, lambda x: x + 90 * 86_400, id="epoch seconds a quarter later"),
+        pytest.param(constant, lambda x: x - 2, id="a constant that decreased"),
+        pytest.param(constant, lambda x: x + 0.1, id="a constant that increased"),
+    ],
+)
+def test_drift_is_large_in_columns_of_few_values(draw, change):
+    rng = np.random.default_rng(0)
+    profile = ColumnProfile.fit("x", draw(rng, 4000), categorical=False)
+    drift = profile.compare(change(draw(rng, 2000)))
+    assert drift.level == "large"
+    assert drift.p_value < 1e-4
+
+
+@pytest.mark.parametrize("draw", [refunds, months, epoch_seconds, constant])
+def test_stable_columns_are_rarely_significant(rate_within, draw):
+    def alarm(rng):
+        profile = ColumnProfile.fit("x", draw(rng, 4000), categorical=False)
+        return profile.compare(draw(rng, 1000)).p_value < 0.05
+
+    rate_within(alarm, 0.05, runs=300)
