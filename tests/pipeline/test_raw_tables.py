@@ -65,8 +65,8 @@ def test_a_training_row_is_made_again_to_the_last_bit(model, tables, recipe):
     assert same.equals(then.drop_columns(["churned"]))
 
 
-def test_a_model_of_a_ready_table_has_no_plan(shop_model, tables):
-    with pytest.raises(RecipeError, match="ready table"):
+def test_a_model_of_a_prepared_table_has_no_timeline(shop_model, tables):
+    with pytest.raises(RecipeError, match="prepared table"):
         shop_model.snapshot(tables, as_of=TODAY)
 
 

@@ -83,7 +83,8 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         ModelDataError
             As `decision_function`.
         """
-        probability = self.calibration_.apply(self.decision_function(X))
+        log_odds = self.decision_function(X)
+        probability = self.calibration_.apply(log_odds)
         return np.column_stack([1 - probability, probability])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
