@@ -218,7 +218,7 @@ def _survey_series(satisfaction: Satisfaction | None) -> Series:
     counts: dict[str, tuple[int, int]] = {}
     for month in satisfaction.months:
         answers, sent = counts.get(month.name, (0, 0))
-        counts[month.name] = answers + month.answers, sent + month.asked
+        counts[month.name] = answers + month.answers, sent + month.sent
     return {
         "nps": [(m.name, m.value) for m in satisfaction.months if m.kind == "NPS"],
         "response": [(name, ratio(answers, sent)) for name, (answers, sent) in counts.items()],

@@ -56,7 +56,7 @@ def test_retention_and_satisfaction_are_those_of_duckdb(spark, company):
     before = spark.conf.get("spark.sql.session.timeZone")
 
     def measure(opened):
-        # Who is satisfied is asked of subscriptions that were prepared before.
+        # Satisfaction needs prepared subscriptions.
         retention, satisfied = measure_retention(opened), measure_satisfaction(opened)
         assert satisfied is not None
         return retention.to_dict(), satisfied.to_dict()

@@ -25,7 +25,7 @@ _RECENT_DAYS = 90
 _FEWEST = 5
 
 _SUMS = """
-SELECT a.kind, a.segment, count(*) AS asked,
+SELECT a.kind, a.segment, count(*) AS sent,
   count(CASE WHEN a.score IS NOT NULL THEN 1 END) AS answers,
   count(CASE WHEN a.score >= a.good_from THEN 1 END) AS good,
   count(CASE WHEN a.score <= a.bad_to THEN 1 END) AS bad,
@@ -57,7 +57,7 @@ QUERIES = {"sums": _SUMS, "answer_moments": _ANSWER_MOMENTS, "response_moments":
 class Answers:
     """Counts of one kind of survey in one group."""
 
-    asked: int
+    sent: int
     answers: int
     good: int
     bad: int
@@ -74,7 +74,7 @@ class SurveyMonth(Result):
 
     name: str
     kind: str
-    asked: int
+    sent: int
     answers: int
     value: float | None
     low: float | None
@@ -196,7 +196,7 @@ def measure_satisfaction(session: InsightsSession) -> Satisfaction | None:
                 f"{kind} response rate",
                 unit="share",
                 formula=f"{kind} surveys answered / sent in the last {_RECENT_DAYS} days",
-                **share(sums.answers, sums.asked),
+                **share(sums.answers, sums.sent),
             )
         )
     figures += _reweighted(year)
@@ -260,10 +260,8 @@ def _reweighted(year: dict[tuple[str, str], Answers]) -> list[Figure]:
     parts = [part for (kind, _), part in year.items() if kind == "NPS" and part.answers]
     if len(parts) < 2:
         return []
-    asked = sum(part.asked for part in parts)
-    value = sum(
-        part.asked / asked * 100.0 * (part.good - part.bad) / part.answers for part in parts
-    )
+    sent = sum(part.sent for part in parts)
+    value = sum(part.sent / sent * 100.0 * (part.good - part.bad) / part.answers for part in parts)
     return [
         Figure(
             "nps_as_asked",
@@ -288,7 +286,7 @@ def _months(session: InsightsSession) -> tuple[SurveyMonth, ...]:
                 SurveyMonth(
                     month.name,
                     kind,
-                    total.asked,
+                    total.sent,
                     total.answers,
                     score.value,
                     score.low,

@@ -197,9 +197,7 @@ def _nps_by_month(satisfaction: Satisfaction) -> list[Block]:
                 Column("Answers", "customers"),
                 Column("Surveys sent", "customers"),
             ),
-            tuple(
-                (short_month(m.name), m.value, m.low, m.high, m.answers, m.asked) for m in months
-            ),
+            tuple((short_month(m.name), m.value, m.low, m.high, m.answers, m.sent) for m in months),
             "By the month in which the survey was sent, with the 95% interval.",
         )
     ]
