@@ -213,7 +213,7 @@ def _score_batch(
 ) -> tuple[pa.Table, pa.Table]:
     entity = model.contract.entity.name
     encoded = model.encode(batch)
-    ids = _plain(batch[entity])
+    ids = _plain(pa.chunked_array(encoded.entity))
     probability = model.probabilities(encoded)
     scored = {
         entity: ids,
@@ -250,5 +250,7 @@ def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[
 
 
 def _plain(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Decode dictionary ids, whose dictionary may change between batches."""
+    """Decode dictionary ids, whose dictionary may change between batches; drop nested ones."""
+    if pa.types.is_nested(ids.type):  # a violation of type, which no CSV file can show
+        return pa.chunked_array([pa.nulls(len(ids), pa.string())])
     return ids.cast(ids.type.value_type) if pa.types.is_dictionary(ids.type) else ids
