@@ -5,7 +5,7 @@ from .allocation.allocate import allocate as allocate
 from .allocation.allocate_batches import BatchPlan as BatchPlan
 from .allocation.allocate_batches import allocate_batches as allocate_batches
 from .allocation.plan import Plan as Plan
-from .allocation.shadow_prices import ShadowPrices as ShadowPrices
+from .allocation.plan import ShadowPrices as ShadowPrices
 from .budget_curve import WhatIf as WhatIf
 from .budget_curve import what_if as what_if
 from .catalogue.action import Action as Action

@@ -29,7 +29,7 @@ from churnkit.errors import DataError, RecipeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from churnkit.decisions.allocation.shadow_prices import ShadowPrices
+    from churnkit.decisions.allocation.plan import ShadowPrices
     from churnkit.decisions.catalogue.catalogue import Catalogue
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.decisions.eligibility.context import DecisionContext

@@ -13,7 +13,7 @@ from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import decide_period
 from churnkit.bundle.entity_ids import entities
 from churnkit.core.stats.interval import Interval
-from churnkit.decisions.allocation.shadow_prices import write_prices
+from churnkit.decisions.allocation.plan import write_prices
 from churnkit.decisions.plan_summary import plan_tree
 
 if TYPE_CHECKING:

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.decisions.allocation.dual import solve_dual
-from churnkit.decisions.allocation.plan import Plan
+from churnkit.decisions.allocation.plan import Plan, ShadowPrices
 from churnkit.decisions.allocation.primal import improve_plan, primal_plan
 from churnkit.decisions.allocation.problem import AllocationProblem
 from churnkit.decisions.allocation.segment_floors import reach_floors
-from churnkit.decisions.allocation.shadow_prices import ShadowPrices
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from churnkit.decisions.allocation.allocate import (
     check_shared,
     check_table,
 )
-from churnkit.decisions.allocation.shadow_prices import ShadowPrices
+from churnkit.decisions.allocation.plan import ShadowPrices
 from churnkit.decisions.allocation.streaming_passes import CustomerRows, Limits, hash_keys, run_pass
 from churnkit.decisions.allocation.streaming_solver import solve_streaming
 from churnkit.errors import DataError, RecipeError

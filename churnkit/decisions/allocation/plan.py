@@ -1,19 +1,74 @@
-"""Allocation plan: one action or none for each customer, with an upper bound."""
+"""Allocation plans: actions, upper bound and shadow prices, with their JSON file for a service."""
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.result import Result
+from churnkit.errors import RecipeError
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-    from churnkit.decisions.allocation.shadow_prices import ShadowPrices
+    from churnkit.decisions.catalogue.catalogue import Catalogue
 
-__all__ = ["Plan", "relative_gap"]
+__all__ = ["Plan", "ShadowPrices", "read_prices", "relative_gap", "write_prices"]
+
+_FORMAT = 1
+_ARRAYS = ("capacity", "shared", "floors")
+
+
+def _empty() -> NDArray[np.float64]:
+    return np.zeros(0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShadowPrices(Result):
+    """Marginal gain of one more unit of each limit, in money.
+
+    Examples
+    --------
+    >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
+    {'budget': 0.5, 'capacity': [0.0], 'shared': [], 'floors': []}
+    """
+
+    budget: float
+    """Gain per unit of budget; 0 if the budget does not bind."""
+    capacity: NDArray[np.float64]
+    """(m,) gain per customer of each action's capacity; 0 if it does not bind."""
+    shared: NDArray[np.float64] = field(default_factory=_empty)
+    """(s,) gain per customer of each shared capacity, in the catalogue's order."""
+    floors: NDArray[np.float64] = field(default_factory=_empty)
+    """(f,) gain per customer fewer in each floor."""
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ShadowPrices:
+        """Rebuild prices from `to_dict`.
+
+        Raises
+        ------
+        RecipeError
+            If a price is missing, negative or not a number.
+        """
+        try:
+            budget = float(data["budget"])
+            arrays = [np.array(data[name], dtype=np.float64) for name in _ARRAYS]
+        except (KeyError, TypeError, ValueError):
+            raise RecipeError("shadow prices: invalid data; write them with to_dict()") from None
+        prices = np.concatenate([[budget], *(array.ravel() for array in arrays)])
+        is_valid = bool(((prices >= 0.0) & np.isfinite(prices)).all())
+        if not is_valid or any(array.ndim != 1 for array in arrays):
+            raise RecipeError("shadow prices: each must be a finite number, zero or more")
+        return cls(budget, *arrays)
 
 
 def relative_gap(value: float, bound: float) -> float:
@@ -71,3 +126,80 @@ class Plan:
             "shadow_prices": self.shadow_prices.to_dict(),
             "shortfall": list(self.shortfall),
         }
+
+
+def write_prices(path: str | Path, prices: ShadowPrices, catalogue: Catalogue) -> None:
+    """Write shadow prices with the names of their actions, limits and segments.
+
+    Parameters
+    ----------
+    path
+        A .json file, written atomically.
+    prices
+        Shadow prices of a plan.
+    catalogue
+        Catalogue of the plan.
+
+    Raises
+    ------
+    RecipeError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from churnkit.decisions import Action, Catalogue, Effect
+    >>> catalogue = Catalogue((Action("call", "A call", 5, Effect(0, 0.1, 0.2)),))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_prices(f"{folder}/prices.json", ShadowPrices(0.5, np.zeros(1)), catalogue)
+    ...     read_prices(f"{folder}/prices.json", catalogue).budget
+    0.5
+    """
+    content = {"format": _FORMAT, **_names(catalogue), **prices.to_dict()}
+    try:
+        write_atomic(path, json.dumps(content, indent=1, allow_nan=False))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: prices cannot be written ({type(error).__name__})") from None
+
+
+def read_prices(path: str | Path, catalogue: Catalogue) -> ShadowPrices:
+    """Read shadow prices; refuse those of another catalogue.
+
+    Parameters
+    ----------
+    path
+        A file from `write_prices`.
+    catalogue
+        Catalogue of the service.
+
+    Returns
+    -------
+    ShadowPrices
+        Prices of the catalogue's limits.
+
+    Raises
+    ------
+    RecipeError
+        If the file is missing, damaged, newer, or of other actions or limits.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: prices cannot be read ({type(error).__name__})") from None
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise RecipeError(f"{path} has no prices of format {_FORMAT}: plan again")
+    if any(content.get(key) != names for key, names in _names(catalogue).items()):
+        raise RecipeError(f"{path}: the prices are of another catalogue: plan again")
+    prices = ShadowPrices.from_dict(content)
+    lengths = (len(prices.capacity), len(prices.shared), len(prices.floors))
+    if lengths != (len(catalogue.names), len(catalogue.capacities), len(catalogue.floors)):
+        raise RecipeError(f"{path}: the prices do not match the actions and limits: plan again")
+    return prices
+
+
+def _names(catalogue: Catalogue) -> dict[str, list[str]]:
+    return {
+        "actions": list(catalogue.names),
+        "limits": [str(limit) for limit in catalogue.capacities],
+        "segments": [floor.name for floor in catalogue.floors],
+    }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnkit.core.io.watch import FileWatch
-from churnkit.decisions.allocation.shadow_prices import read_prices
+from churnkit.decisions.allocation.plan import read_prices
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from churnkit.decisions import (
     Effect,
     Exploration,
 )
-from churnkit.decisions.allocation.shadow_prices import ShadowPrices, read_prices, write_prices
+from churnkit.decisions.allocation.plan import ShadowPrices, read_prices, write_prices
 from churnkit.decisions.plan_summary import plan_tree
 from churnkit.errors import RecipeError
 from churnkit.journal import DecisionRecord, Journal

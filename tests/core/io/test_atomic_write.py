@@ -9,7 +9,7 @@ import pytest
 
 from churnkit.core.io.atomic_write import StagedFile, atomic_write, write_atomic
 from churnkit.decisions import Action, Catalogue, Effect, ShadowPrices
-from churnkit.decisions.allocation.shadow_prices import read_prices, write_prices
+from churnkit.decisions.allocation.plan import read_prices, write_prices
 
 
 def test_an_error_leaves_the_older_file_and_nothing_else(tmp_path):

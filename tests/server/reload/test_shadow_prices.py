@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from churnkit.decisions.allocation.shadow_prices import read_prices, write_prices
+from churnkit.decisions.allocation.plan import read_prices, write_prices
 from churnkit.server import create_app
 
 BUDGET = 150.0
