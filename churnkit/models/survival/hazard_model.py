@@ -23,12 +23,16 @@ __all__ = ["HazardModel"]
 
 
 class HazardModel(BaseEstimator):
-    """Discrete-time hazard model: LightGBM on one row per customer and period at risk.
+    """Discrete-time hazard model: additive effects and LightGBM on customers' periods at risk.
 
     In each period a customer churns with a probability (the hazard) that depends on the
     customer's columns and the period. Survival is the product over periods, so one model covers
     all horizons and survival never increases. Right censoring and late entry (left truncation)
     are supported: a customer counts for the time under observation.
+
+    The log-odds are a baseline by period, plus additive effects of the columns (logistic
+    regression on linear splines), plus boosted trees for what these leave. Trees alone would
+    overestimate the lowest risks, where few customers churn.
 
     Fitting is deterministic: the same rows, settings and seed give the same model.
 
@@ -47,7 +51,7 @@ class HazardModel(BaseEstimator):
     feature_fraction, row_fraction
         Share of the columns considered at each split, and of the person-periods in each tree.
     rounds
-        Number of trees; chosen by early stopping over `cv` folds of customers if not given. The
+        Number of boosted trees; chosen by early stopping over `cv` folds if not given. The
         decay of the features' effect with time is then fitted on the same held-out rows.
     max_rounds, patience
         Early stopping ends after `max_rounds`, or `patience` rounds without a better loss.
@@ -72,9 +76,9 @@ class HazardModel(BaseEstimator):
         The fitted model, as stored in a bundle; needs numpy alone.
     booster_ : lightgbm.Booster
     rounds_ : int
-        Number of trees.
-    baseline_ : (periods,)
-        Log-odds of churn in each period over all customers, before the trees.
+        Number of boosted trees; those that reproduce the additive effects do not count.
+    baseline_ : (periods + 1,)
+        Log-odds of churn in each period over all customers, and after the longest follow-up.
     max_follow_up_ : float
         The longest follow-up. Later survival is an extrapolation with the hazard of the last
         periods.
@@ -349,6 +353,7 @@ class HazardModel(BaseEstimator):
 
         from churnkit.models.survival import lightgbm_fit as fitting
         from churnkit.trees import compile_booster
+        from churnkit.trees.parsing.merge_boosters import average_trees
 
         horizon = self._check_horizon(float(follow_up.exit.max()) * self.width)
         categories = check_categories(self.categorical_features, matrix)
@@ -366,32 +371,41 @@ class HazardModel(BaseEstimator):
             time_varying=time_varying,
             first=follow_up.first,
         )
-        dataset = fitting.person_period_dataset(
-            rows, person_periods, baseline, categories=categories, seed=self.seed
-        )
         params, rounds = self._params(), self.rounds
         if rounds is None:
             fold = fitting.customer_folds(
                 customer, follow_up.churned, folds=self.cv, seed=self.seed
             )
             rounds, raw = fitting.cross_fit(
-                dataset,
                 rows,
-                params,
+                person_periods,
+                baseline,
                 fold[person_periods.row],
+                categories=categories,
+                params=params,
                 max_rounds=self.max_rounds,
                 patience=self.patience,
             )
             baseline, slope = fitting.fit_time_decay(raw, person_periods, baseline)
+        additive = fitting.fit_additive(
+            rows, person_periods, self.baseline_, categories=categories, params=params
+        )
+        dataset = fitting.person_period_dataset(
+            rows,
+            person_periods,
+            self.baseline_[rows.period] + rows.predict(additive),
+            categories=categories,
+            seed=self.seed,
+        )
         self.booster_: lightgbm.Booster = lightgbm.train(params, dataset, num_boost_round=rounds)
         self.rounds_ = self.booster_.num_trees()
         self.max_follow_up_ = float(follow_up.exit.max()) * self.width
         self.person_periods_ = len(person_periods.row)
         self.sampling_fraction_ = person_periods.sampling_fraction
         self.scorer_ = HazardScorer(
-            compile_booster(self.booster_),
+            average_trees([compile_booster(additive), compile_booster(self.booster_)]),
             baseline,
-            slope,
+            2 * slope,  # the sum of both
             width=float(self.width),
             horizon=horizon,
             time_varying=time_varying,

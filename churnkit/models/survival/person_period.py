@@ -125,6 +125,16 @@ class PersonPeriods:
     weight: NDArray[np.float32]
     sampling_fraction: float
 
+    def take(self, rows: NDArray[np.intp]) -> PersonPeriods:
+        """Return a selection of the rows."""
+        return PersonPeriods(
+            self.row[rows],
+            self.period[rows],
+            self.churned[rows],
+            self.weight[rows],
+            self.sampling_fraction,
+        )
+
 
 def period_units(time: NDArray[np.float64], width: float) -> NDArray[np.float64]:
     """Return times in units of the width, snapped to integers within rounding error.
