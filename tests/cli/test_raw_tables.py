@@ -145,4 +145,4 @@ def test_two_files_of_one_name_are_refused(churnkit, project, tmp_path):
 def test_a_model_of_a_ready_table_takes_no_raw_tables(churnkit, trained_shop, project):
     code, _, err = churnkit("score", project / "raw", "--as-of", TODAY, folder=trained_shop[0].root)
     assert code == REFUSED
-    assert "was trained on a ready table" in " ".join(err.split())
+    assert "was trained on a prepared table" in " ".join(err.split())

@@ -158,7 +158,7 @@ def test_another_process_killed_while_promoting_made_the_same_bundle_and_promote
     (version,) = versions_of(project)
     assert version.digest == trained_shop[1].digest
     assert version.aliases == ()
-    with pytest.raises(ChurnkitError, match="no version has passed its gate"):
+    with pytest.raises(ChurnkitError, match="no version has passed its promotion gate"):
         load("models:/shop@champion", project=project)
 
 
