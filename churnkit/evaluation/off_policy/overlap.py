@@ -138,7 +138,8 @@ def _biased(log: PolicyLog, weight: NDArray[np.float64], lost: NDArray[np.float6
     """Test mean weights against 1, not counting decisions known to lack support."""
     rows = len(weight)
     excess = weight - (1 - lost)
-    error = float(weight.std()) / np.sqrt(rows)
+    inflation = _cluster_inflation(excess, log.customer)
+    error = inflation * float(weight.std()) / np.sqrt(rows)
     if abs(float(excess.mean())) > _MAX_DEVIATION * max(error, 1e-9):
         warning = (
             f"the mean weight is {weight.mean():.3f}, expected {1 - lost.mean():.3f}: the logged "
@@ -155,7 +156,7 @@ def _biased(log: PolicyLog, weight: NDArray[np.float64], lost: NDArray[np.float6
     for inside in contexts:
         # A context in which the policy's arms never occur has no spread of its own.
         count = int(inside.sum())
-        deviation = max(spread, float(weight[inside].std())) / np.sqrt(count)
+        deviation = inflation * max(spread, float(weight[inside].std())) / np.sqrt(count)
         missing += bool(float(excess[inside].mean()) < -limit * deviation)
     if not missing:
         return []
@@ -165,6 +166,15 @@ def _biased(log: PolicyLog, weight: NDArray[np.float64], lost: NDArray[np.float6
         "there"
     )
     return [warning]
+
+
+def _cluster_inflation(excess: NDArray[np.float64], customer: NDArray[np.intp] | None) -> float:
+    """Return how much correlation within customers inflates the standard error of a mean."""
+    if customer is None:
+        return 1.0
+    residual = excess - excess.mean()
+    sums = np.bincount(customer, weights=residual)
+    return float(np.sqrt(max((sums**2).sum() / max((residual**2).sum(), 1e-12), 1.0)))
 
 
 def _contexts(features: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
