@@ -1,4 +1,5 @@
 import struct
+from decimal import Decimal
 
 import pyarrow as pa
 import pytest
@@ -29,6 +30,30 @@ def test_a_table_is_answered_as_the_library_answers(ask, model, members):
     expected = [row["churn_probability"] for row in model.predict(members)]
     assert told["churn_probability"].to_pylist() == expected
     assert told["member_id"].to_pylist() == [row["member_id"] for row in members]
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda n: pa.array([2**63 + k for k in range(n)], pa.uint64()),
+        lambda n: pa.array([k.to_bytes(16) for k in range(n)], pa.uuid()),
+        lambda n: pa.array([f"m{k}" for k in range(n)], pa.string_view()),
+        lambda n: pa.array([Decimal(k) for k in range(n)], pa.decimal32(9, 0)),
+        lambda n: pa.array([Decimal(k) for k in range(n)], pa.decimal64(18, 0)),
+        lambda n: pa.RunEndEncodedArray.from_arrays(pa.array([n]), pa.array(["m"])),
+        lambda n: pa.array([k % 9 for k in range(n)], pa.float16()),
+        lambda n: pa.array([[k] for k in range(n)]),
+        lambda n: pa.array([b"m%d" % k for k in range(n)], pa.binary_view()),
+    ],
+)
+@pytest.mark.parametrize("column", ["member_id", "tenure"])
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/explain", "/v1/recommend"])
+def test_columns_of_rare_types_are_never_a_fault(ask, members, path, column, convert):
+    table = pa.Table.from_pylist(members)
+    values = convert(table.num_rows)
+    table = table.set_column(table.column_names.index(column), column, values)
+    answer = ask(path, stream(table), headers=STREAM)
+    assert answer.status_code in {200, 415, 422}
 
 
 def test_rows_that_break_a_rule_are_reported_in_place(ask, members):
