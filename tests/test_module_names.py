@@ -43,7 +43,7 @@ COMMON = {
         numpy of off operation output parser parsing predicate profile query range raw reader
         record recorder repeated result row rule scalar schema serialization source sql state store
         streaming summary table time timeline transform uri validate validation version violation
-        whole window write writer
+        window write writer
     """,
     "programs and services": """
         access action aggregate allocate allocation and api app argument atomic auth bar bento
