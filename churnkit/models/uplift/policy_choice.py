@@ -27,7 +27,7 @@ POLICIES = ("none", "constant", "relative", "blend")
 customer's risk. ``blend``: each customer's own effect. With the last three a customer gets the
 action of the highest gain, if it is above zero."""
 # A simpler policy takes the place of the blend if it is better with this confidence.
-_CONFIDENCE = 0.98
+_CONFIDENCE = 0.995
 # Quantile of customers' worth to which larger ones are lowered when policies are compared.
 _CAPPED_AT = 0.95
 # Expected gain, as a share of what is at stake, below which no action is the policy.
