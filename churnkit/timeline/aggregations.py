@@ -122,6 +122,19 @@ class _ColumnWindow(_Windowed):
 class Count(_Windowed):
     """Number of rows in the window.
 
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+
     Examples
     --------
     >>> Count("events", window_days=30).window_days
@@ -133,7 +146,21 @@ class Count(_Windowed):
 
 @dataclass(frozen=True)
 class DistinctDays(_Windowed):
-    """Number of days with a row in the window; days are counted back from `as_of`."""
+    """Number of days with a row in the window; days are counted back from `as_of`.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+    """
 
     result_type: ClassVar[str] = "integer"
 
@@ -143,6 +170,19 @@ class Recency(_Windowed):
     """Full days since the last row in the window: less than w if and only if one is in the last w.
 
     Missing if the window has no row.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
     """
 
     result_type: ClassVar[str] = "integer"
@@ -150,7 +190,21 @@ class Recency(_Windowed):
 
 @dataclass(frozen=True)
 class Tenure(_Windowed):
-    """Full days since the first row in the window; missing if there is none."""
+    """Full days since the first row in the window; missing if there is none.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+    """
 
     result_type: ClassVar[str] = "integer"
 
@@ -158,6 +212,21 @@ class Tenure(_Windowed):
 @dataclass(frozen=True)
 class Sum(_ColumnWindow):
     """Sum of a column over the window; 0 if it has no value.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
 
     Examples
     --------
@@ -168,22 +237,85 @@ class Sum(_ColumnWindow):
 
 @dataclass(frozen=True)
 class Mean(_ColumnWindow):
-    """Mean of the non-missing values in the window; missing if there are none."""
+    """Mean of the non-missing values in the window; missing if there are none.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+    """
 
 
 @dataclass(frozen=True)
 class Min(_ColumnWindow):
-    """Smallest value in the window; missing if there is none."""
+    """Smallest value in the window; missing if there is none.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+    """
 
 
 @dataclass(frozen=True)
 class Max(_ColumnWindow):
-    """Largest value in the window; missing if there is none."""
+    """Largest value in the window; missing if there is none.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+    """
 
 
 @dataclass(frozen=True)
 class Last(_ColumnWindow):
     """Latest non-missing value in the window; the largest of several at the same time.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
 
     Examples
     --------
@@ -197,6 +329,23 @@ class Last(_ColumnWindow):
 @dataclass(frozen=True)
 class Share(_ColumnWindow):
     """Share of the window's rows whose column has a value; missing if there are no rows.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    value
+        The value that is counted.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
 
     Examples
     --------
@@ -220,6 +369,23 @@ class Trend(_Windowed):
     The rate is of rows, or of a column's sum: 1 is constant, 0 has stopped. Missing if the longer
     window has no rows.
 
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    window_days
+        Length of the window in days; None for all rows before `as_of`.
+    lag_days
+        Days between the end of the window and `as_of`.
+    where
+        Condition or conditions on the rows.
+    against_days
+        Length of the longer window in days.
+
     Examples
     --------
     >>> Trend("events", window_days=30, against_days=90).against_days
@@ -242,6 +408,15 @@ class Trend(_Windowed):
 @dataclass(frozen=True)
 class Ratio(Feature):
     """One feature divided by another; missing if either is missing or the second is 0.
+
+    Parameters
+    ----------
+    over
+        The numerator.
+    under
+        The denominator.
+    title
+        Display name for reasons and reports.
 
     Examples
     --------
@@ -276,6 +451,17 @@ class Current(_State):
 
     In a table without ends this is the latest row. Missing if no row is active.
 
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    where
+        Condition or conditions on the rows.
+
     Examples
     --------
     >>> Current("subscriptions", "plan").column
@@ -288,14 +474,38 @@ class Current(_State):
 
 @dataclass(frozen=True)
 class CurrentSum(_State):
-    """Sum of a column over the rows that are active at `as_of`; 0 if there are none."""
+    """Sum of a column over the rows that are active at `as_of`; 0 if there are none.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    where
+        Condition or conditions on the rows.
+    """
 
     column_types: ClassVar[tuple[str, ...]] = _NUMBERS
 
 
 @dataclass(frozen=True)
 class DaysSince(_State):
-    """Full days since a time in a column of the active row; missing if it is after `as_of`."""
+    """Full days since a time in a column of the active row; missing if it is after `as_of`.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    column
+        Column of the table.
+    title
+        Display name for reasons and reports.
+    where
+        Condition or conditions on the rows.
+    """
 
     column_types: ClassVar[tuple[str, ...]] = ("datetime",)
     result_type: ClassVar[str] = "integer"
@@ -304,6 +514,15 @@ class DaysSince(_State):
 @dataclass(frozen=True)
 class OpenCount(Feature):
     """Number of rows that began before `as_of` and had not ended before it.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    title
+        Display name for reasons and reports.
+    where
+        Condition or conditions on the rows.
 
     Examples
     --------

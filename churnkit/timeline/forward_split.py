@@ -33,8 +33,8 @@ class ForwardSplit:
     ----------
     n_splits
         Number of splits.
-    gap_days, horizon_days
-        Gap and horizon of the label.
+    horizon_days, gap_days
+        Horizon and gap of the label.
     as_of
         The column of X with the dates, or the dates, (n,).
     entity

@@ -33,6 +33,13 @@ __all__ = [
 class ActiveSubscription:
     """Customers with an active row at the date, such as a subscription.
 
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    where
+        Condition or conditions on the rows.
+
     Examples
     --------
     >>> ActiveSubscription("subscriptions").table
@@ -55,6 +62,15 @@ class ActiveSubscription:
 @dataclass(frozen=True)
 class ActiveWithin:
     """Customers with a row that became known in the last `days` before the date.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    days
+        Days before the date.
+    where
+        Condition or conditions on the rows.
 
     Examples
     --------
@@ -111,6 +127,19 @@ class ContractualChurn(_Outcome):
     Customers who leave between `as_of` and the window have no label: they can no longer be
     retained, but they did not stay.
 
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    horizon_days
+        Length of the outcome window in days.
+    gap_days
+        Days from `as_of` to the outcome window.
+    where
+        Condition or conditions on the rows.
+    grace_days
+        Days after an end in which a new subscription counts as a continuation.
+
     Examples
     --------
     >>> ContractualChurn("subscriptions", horizon_days=90, grace_days=30).mature_days
@@ -134,6 +163,17 @@ class ContractualChurn(_Outcome):
 class InactivityChurn(_Outcome):
     """No row happens in the outcome window.
 
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    horizon_days
+        Length of the outcome window in days.
+    gap_days
+        Days from `as_of` to the outcome window.
+    where
+        Condition or conditions on the rows.
+
     Examples
     --------
     >>> InactivityChurn("orders", horizon_days=90).mature_days
@@ -146,6 +186,21 @@ class RevenueContraction(_Outcome):
     """Active revenue at the end of the outcome window is lower by at least `share`.
 
     It is compared with the active revenue at `as_of`; without revenue there is no label.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    horizon_days
+        Length of the outcome window in days.
+    gap_days
+        Days from `as_of` to the outcome window.
+    where
+        Condition or conditions on the rows.
+    column
+        Column of the table.
+    share
+        Smallest loss of revenue as a share, above 0 and at most 1.
 
     Examples
     --------

@@ -78,7 +78,13 @@ class Leak:
 
 
 class LeakageError(ChurnkitError):
-    """Features contain information that is not available at prediction time; see `leaks`."""
+    """Features contain information that is not available at prediction time; see `leaks`.
+
+    Parameters
+    ----------
+    leaks
+        The findings.
+    """
 
     def __init__(self, leaks: Sequence[Leak]) -> None:
         self.leaks = tuple(leaks)
@@ -94,6 +100,11 @@ class LeakageError(ChurnkitError):
 
 def refuse_leaks(leaks: Iterable[Leak]) -> None:
     """Raise an error if a finding is not waived.
+
+    Parameters
+    ----------
+    leaks
+        The findings.
 
     Raises
     ------

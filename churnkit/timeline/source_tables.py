@@ -48,6 +48,15 @@ def did_you_mean(name: str, available: Iterable[Any]) -> str:
 class RawColumn:
     """A column of a source table: its type and, for text, its categories.
 
+    Parameters
+    ----------
+    name
+        Name of the column.
+    type
+        ``integer``, ``number``, ``boolean``, ``string`` or ``datetime``.
+    categories
+        Categories of a text column; empty if they are not restricted.
+
     Examples
     --------
     >>> RawColumn("plan", "string", ("basic", "plus")).categories

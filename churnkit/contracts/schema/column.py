@@ -52,7 +52,7 @@ class Column:
         ``integer``, ``number``, ``boolean``, ``string`` or ``datetime``.
     roles
         The use of the column, the main role first; see `ROLES`.
-    title, unit, phrase, words
+    title, unit, phrase
         Display texts; see `churnkit.contracts.feature`.
     nullable
         Allow missing values.
@@ -65,6 +65,8 @@ class Column:
         Treatment of a category outside `levels`: ``"refuse"`` the row or read it as ``"missing"``.
     positive
         For the label: the value that means "churned".
+    words
+        Display texts of single values; see `churnkit.contracts.feature`.
     written
         Number format of text columns, if not ``1234.5``; see `churnkit.contracts.feature`.
     missing

@@ -45,6 +45,11 @@ class Schema(pa.DataFrameModel):
 
     Any pandera model whose fields have a role compiles to a contract; this base class only
     saves an import.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        Those of pandera: calling the class validates a data frame.
     """
 
 
@@ -55,12 +60,38 @@ def _field(role: Role, also: tuple[Role, ...] = (), **settings: Any) -> Any:
 
 
 def entity(title: str | None = None, **checks: Any) -> Any:
-    """Declare the customer's id: never null, one row per customer and date."""
+    """Declare the customer's id: never null, one row per customer and date.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("entity", title=title, **checks)
 
 
 def as_of(title: str | None = None, **checks: Any) -> Any:
-    """Declare the date of the row."""
+    """Declare the date of the row.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("as_of", title=title, **checks)
 
 
@@ -109,6 +140,7 @@ def feature(
     Returns
     -------
     pandera.Field
+        The field with its role.
 
     Examples
     --------
@@ -131,40 +163,150 @@ def feature(
 
 
 def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> Any:
-    """Declare the prediction target; `positive` is the value for churned (default: true)."""
+    """Declare the prediction target; `positive` is the value for churned (default: true).
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    positive
+        The value for churned.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("label", title=title, positive=positive, **checks)
 
 
 def value(title: str | None = None, *, unit: str | None = None, **checks: Any) -> Any:
-    """Declare the customer's value per period in money, an input of decisions."""
+    """Declare the customer's value per period in money, an input of decisions.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    unit
+        Unit, such as ``"EUR per month"``.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("value", title=title, unit=unit, **checks)
 
 
 def treatment(title: str | None = None, **checks: Any) -> Any:
-    """Declare the action that was taken."""
+    """Declare the action that was taken.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("treatment", title=title, **checks)
 
 
 def propensity(title: str | None = None, **checks: Any) -> Any:
-    """Declare the probability of the action that was taken."""
+    """Declare the probability of the action that was taken.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("propensity", title=title, **checks)
 
 
 def cost(title: str | None = None, *, unit: str | None = None, **checks: Any) -> Any:
-    """Declare the cost of an action for this customer, in money."""
+    """Declare the cost of an action for this customer, in money.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    unit
+        Unit, such as ``"EUR per month"``.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("cost", title=title, unit=unit, **checks)
 
 
 def context(title: str | None = None, **checks: Any) -> Any:
-    """Declare an input of decisions but not of the model, such as consent."""
+    """Declare an input of decisions but not of the model, such as consent.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("context", title=title, **checks)
 
 
 def pii(title: str | None = None, **checks: Any) -> Any:
-    """Declare personal data: never read by a model, stored in a bundle, or logged."""
+    """Declare personal data: never read by a model, stored in a bundle, or logged.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("pii", title=title, **checks)
 
 
 def ignore(title: str | None = None, **checks: Any) -> Any:
-    """Declare a column that is not used."""
+    """Declare a column that is not used.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
     return _field("ignore", title=title, **checks)

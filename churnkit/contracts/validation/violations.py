@@ -83,6 +83,19 @@ class Finding:
 class Violation:
     """A violated rule of one column as a public record, without customer values.
 
+    Parameters
+    ----------
+    column
+        The column's name; empty for a rule of the whole table.
+    rule
+        The violated rule.
+    count
+        Number of rows.
+    positions
+        The first row numbers, from 0.
+    column_type
+        The column's type in the contract.
+
     Examples
     --------
     >>> print(Violation("tenure", "ge(0)", 2, (4, 17)))

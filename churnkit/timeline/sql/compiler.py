@@ -128,6 +128,7 @@ def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:
     Returns
     -------
     str
+        The query.
 
     Raises
     ------
