@@ -25,11 +25,11 @@ def explored(rng, n, share, reward):
 
 
 NULLS = [
-    pytest.param(rare_churn, 0.05, 1500, 600, id="churn 1%, explored at 5%, n=1,500"),
-    pytest.param(rare_churn, 0.05, 3000, 500, id="churn 1%, explored at 5%, n=3,000"),
-    pytest.param(rare_churn, 0.2, 1500, 500, id="churn 1%, explored at 20%, n=1,500"),
-    pytest.param(lost_money, 0.05, 2000, 500, id="money lost, n=2,000"),
-    pytest.param(spend, 0.05, 600, 600, id="spend, n=600"),
+    pytest.param(rare_churn, 0.05, 1500, 500, id="churn 1%, explored at 5%, n=1,500"),
+    pytest.param(rare_churn, 0.05, 3000, 400, id="churn 1%, explored at 5%, n=3,000"),
+    pytest.param(rare_churn, 0.2, 1500, 300, id="churn 1%, explored at 20%, n=1,500"),
+    pytest.param(lost_money, 0.05, 2000, 400, id="money lost, n=2,000"),
+    pytest.param(spend, 0.05, 600, 500, id="spend, n=600"),
     pytest.param(lambda rng, n: rng.pareto(1.8, n), 0.1, 2000, 400, id="Pareto tails, n=2,000"),
 ]
 
