@@ -265,7 +265,7 @@ class TestPlanExplainValidate:
         arguments += ["--day", "2026-11-05", "--tree", "--prices", tmp_path / "prices.json"]
         code, out, err = churnkit(*arguments, "-o", tmp_path / "first.csv", folder=shop)
         assert code == DONE
-        assert "the tree gives" in out
+        assert "the tree agrees with the plan" in out
         assert "journal.db" in err
         code, _, err = churnkit(*arguments, "-o", tmp_path / "second.csv", folder=shop)
         assert code == DONE

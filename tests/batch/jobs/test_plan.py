@@ -213,7 +213,7 @@ def test_recommend_in_python_knows_the_journal_too(model, rows, journal):
 
 def test_a_tree_says_in_the_schemas_words_who_gets_what(make, rows, model):
     _, report = make(rows, tree=True)
-    assert report.tree[-1].startswith("the tree gives ")
+    assert report.tree[-1].startswith("the tree agrees with the plan for ")
     titles = [column.title for column in model.contract.encoded("recommend")]
     assert all(any(title in line for title in titles) for line in report.tree[:-1])
     counts = [int(line.split(": ")[-1].split(" ")[0].replace(",", "")) for line in report.tree[:-1]]
