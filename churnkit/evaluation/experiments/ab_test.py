@@ -360,6 +360,9 @@ def _is_binary(*sides: NDArray[np.float64]) -> bool:
 def _difference(value: NDArray[np.float64], arm: NDArray[np.bool_], *, level: float) -> Interval:
     treated, control = value[arm], value[~arm]
     difference = float(treated.mean() - control.mean())
+    if _is_binary(-value) and value.any():  # an outcome of which less is better
+        mirrored = _difference(-value, arm, level=level)
+        return Interval(difference, -mirrored.high, -mirrored.low)
     if not _is_binary(treated, control):
         error = float(np.sqrt(_variance(treated, control)))
         low, high = _t_limits(value - np.where(arm, difference, 0.0), arm, level=level)
@@ -435,6 +438,9 @@ def agresti_caffo_limits(
 def _mean(value: NDArray[np.float64], arm: NDArray[np.bool_], level: float) -> Interval:
     side = value[arm]
     mean, count = float(side.mean()), len(side)
+    if _is_binary(-value) and value.any():
+        mirrored = _mean(-value, arm, level)
+        return Interval(mean, -mirrored.high, -mirrored.low)
     if not _is_binary(value):
         # Sizes of events come from both arms, since a small one may lack the large ones.
         weight = arm / arm.mean()
