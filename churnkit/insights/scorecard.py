@@ -59,7 +59,7 @@ class Goal(Result):
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None without a value or target."""
+        """True if the target is met; None without a value or target."""
         if self.value is None or self.target is None:
             return None
         return self.value <= self.target if self.at_most else self.value >= self.target

@@ -162,5 +162,5 @@ class Section(Result):
 
     @property
     def is_missing(self) -> bool:
-        """Whether the section had no input."""
+        """True if the section had no input."""
         return all(isinstance(block, Missing) for block in self.blocks)

@@ -158,7 +158,7 @@ def plan(
 
 
 def with_intervals(report: PlanReport, decisions: Decisions, model: RetentionModel) -> PlanReport:
-    """Give a report the interval of its total gain, and of each action's.
+    """Add the intervals of the total gain and of each action to a report.
 
     Where effects were measured, customers' bounds do not add up: errors that customers share stay,
     others average out. Gains of customers who were decided on earlier are taken as they were.

@@ -294,7 +294,7 @@ def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "seed": recipe.seed,
-        # Tells which customers of a table the model may have been trained on.
+        # Marks the customers of a table that the model may have been trained on.
         "split": {"salt": recipe.split.salt, "test": recipe.split.test},
     }
 
