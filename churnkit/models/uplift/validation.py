@@ -30,7 +30,7 @@ _WARNED_SHARE = 0.02
 
 
 class OverlapError(ModelDataError):
-    """Some customers could hardly have had some arm, so that nobody can tell its effect."""
+    """Too many customers had almost no chance of one of the arms to estimate its effect."""
 
 
 class OverlapWarning(UserWarning):
