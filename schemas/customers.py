@@ -18,9 +18,9 @@ class Customers(Schema):
         "Region", phrase="Region {value}", isin=["East", "North", "South", "West"]
     )
     channel: str = feature(
-        "Sales channel", phrase="Came by {value}", isin=["marketplace", "partner", "web"]
+        "Sales channel", phrase="Acquired via {value}", isin=["marketplace", "partner", "web"]
     )
-    onboarded: bool = feature("Introduction finished")
+    onboarded: bool = feature("Onboarding finished")
     contact_consent: bool = context("Agreed to be contacted")
     joined_at: Utc = ignore("Joined", coerce=True)
     available_at: Utc = as_of("Known at", coerce=True)

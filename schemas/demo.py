@@ -19,7 +19,7 @@ class Demo(Schema):
         "Region", phrase="Region {value}", isin=["East", "North", "South", "West"]
     )
     channel: str = feature(
-        "Sales channel", phrase="Came by {value}", isin=["marketplace", "partner", "web"]
+        "Sales channel", phrase="Acquired via {value}", isin=["marketplace", "partner", "web"]
     )
     plan: str = feature("Plan", phrase="{value} plan", isin=["Starter", "Team", "Business"])
     contract: str = feature(
@@ -29,8 +29,8 @@ class Demo(Schema):
         "Payment", phrase="Pays by {value}", isin=["card", "direct debit", "invoice"]
     )
     onboarded: bool = feature(
-        "Introduction",
-        words={"no": "Introduction not finished", "yes": "Introduction finished"},
+        "Onboarding",
+        words={"no": "Onboarding not finished", "yes": "Onboarding finished"},
     )
     tenure_months: int = feature("Customer for", phrase="Customer for {value} months", ge=0)
     months_to_renewal: float = feature("Next renewal in", unit="months", nullable=True, ge=0, le=11)

@@ -107,7 +107,7 @@ def test_a_report_follows_with_no_further_input(first, home):
     assert "without data" not in done.stderr
     page = (home / "churnkit-demo" / "report.html").read_text()
     assert len(page) < 3_000_000
-    assert "Came by marketplace, Starter plan" in page
+    assert "Acquired via marketplace, Starter plan" in page
 
 
 def test_a_second_run_uses_the_folder_again(first, demo):

@@ -101,7 +101,7 @@ def test_the_demo_has_a_label_a_value_consent_and_personal_data():
         ("demo", "contract", "Annual", "Annual contract"),
         ("demo", "open_ticket_days", 42.0, "A ticket open for 42 days"),
         ("demo", "days_since_use", float("nan"), "Days since last use: not known"),
-        ("demo", "onboarded", False, "Introduction not finished"),
+        ("demo", "onboarded", False, "Onboarding not finished"),
     ],
 )
 def test_reasons_read_well(schema, column, value, words):
