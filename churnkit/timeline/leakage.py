@@ -303,7 +303,7 @@ def _find_churn_only_categories(
     if not suspicious.any():
         return []
     rows = int(counts[suspicious].sum())
-    return [("CK104", f"{int(suspicious.sum())} categories, {rows:,} rows, all of leavers")]
+    return [("CK104", f"{rows:,} rows, all of customers who churned")]
 
 
 def _count_categories(

@@ -130,7 +130,7 @@ class TestNotFound:
         [
             ("models:/gym", "no model 'gym' .registered: shop"),
             ("models:/shop@best", "'shop' has no 'best'"),
-            ("models:/shop/99", "'shop' has no '99'"),
+            ("models:/shop/99", "'shop' has no version 99: choose one of"),
         ],
     )
     def test_a_name_that_is_not_registered(self, trained_shop, name, says):

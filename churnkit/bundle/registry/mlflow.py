@@ -201,9 +201,12 @@ class Registry:
         if name not in names:
             others = f"registered: {', '.join(names)}" if names else "none is registered"
             return f"there is no model '{name}' ({others}): run churnkit train or churnkit models"
+        if alias.isdecimal():
+            numbers = ", ".join(version.version for version in self.versions(name))
+            return f"model '{name}' has no version {alias}: choose one of {numbers}"
         return (
             f"model '{name}' has no '{alias}': no version has passed its promotion gate, or the "
-            "alias was removed; see churnkit models"
+            f"alias was removed; name a version as models:/{name}/VERSION, see churnkit models"
         )
 
     def versions(self, name: str) -> list[Version]:

@@ -41,6 +41,8 @@ def erase(
     from churnkit.journal import Journal
 
     customers = [*(customer or ()), *_read_ids(ids)]
+    if not customers:
+        raise ChurnkitError("no customer is named: pass --customer ID or --from FILE")
     project = find_project()
     registry = None
     try:

@@ -38,7 +38,10 @@ def features(
 
     loaded = load_recipe(find_recipe(recipe))
     if loaded.timeline is None:
-        raise RecipeError(f"recipe '{loaded.name}' has no timeline: its table needs no features")
+        raise RecipeError(
+            f"recipe '{loaded.name}' has no timeline: churnkit features needs one, since it builds "
+            "snapshots from raw tables"
+        )
     if sql:
         sys.stdout.write(to_sql(loaded.timeline, dialect) + "\n")
         return

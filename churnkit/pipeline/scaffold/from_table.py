@@ -141,9 +141,10 @@ def _resolve_keys(
             if not profiles[column.name].missing and not duplicate_keys(contract_with_date, kept):
                 note = f"key of a row: the customer and '{column.name}'"
                 return replace(dated, notes=(*dated.notes, note))
+    rows = len(repeated[0].positions)
     raise ChurnkitError(
-        f"{name}: column '{contract.entity.name}' repeats a customer in "
-        f"{len(repeated[0].positions):,} rows with other values: name a unique column with "
+        f"{name}: column '{contract.entity.name}' repeats a customer in {rows:,} "
+        f"{'row' if rows == 1 else 'rows'} with other values: name a unique column with "
         "--entity, or keep one row per customer"
     )
 
