@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,7 +87,7 @@ def plan(
         print_status(f"the plan was written to {output}")
     check_invalid(report.rows, report.invalid, max_invalid)
     if output is not None and as_of is None and sql is None:
-        print_next(f"churnkit explain {source} --model {loaded.name}")
+        print_next(f"churnkit explain {quote(str(source))} --model {loaded.name}")
 
 
 def _print_report(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -86,4 +87,4 @@ def score(
         print_status(f"scores were written to {output}")
     check_invalid(report.rows, report.invalid, max_invalid)
     if output is not None:
-        print_next(f"churnkit plan {source} -o plan.csv --model {loaded.name}")
+        print_next(f"churnkit plan {quote(str(source))} -o plan.csv --model {loaded.name}")

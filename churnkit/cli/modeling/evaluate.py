@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -144,7 +145,7 @@ def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: b
             )
         except EvaluationError:
             print_status("no held-out customers of both classes are in this table")
-    print_next(f"churnkit plan {customers} --model {loaded.name} -o plan.parquet")
+    print_next(f"churnkit plan {quote(str(customers))} --model {loaded.name} -o plan.parquet")
 
 
 def _evaluate_experiment(

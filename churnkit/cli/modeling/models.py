@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -181,4 +182,4 @@ def make_key(
 
     make_keys(private, public)
     print_status(f"keep {private} secret; services read {public}: CHURNKIT_SIGNER={public}")
-    print_next(f"churnkit models sign champion --key {private}")
+    print_next(f"churnkit models sign champion --key {quote(str(private))}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,7 +79,7 @@ def monitor(
         if retrained is None:
             print_next(f"churnkit train {loaded.name}")
         raise typer.Exit(1)
-    print_next(f"churnkit score {customers} -o scores.csv --model {loaded.name}")
+    print_next(f"churnkit score {quote(str(customers))} -o scores.csv --model {loaded.name}")
 
 
 def _retrain(name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -42,7 +43,7 @@ def add(
         print_json({"key": key, "name": name, "file": str(file)})
     else:
         typer.echo(key)
-    print_next(f"churnkit serve --keys {file}")
+    print_next(f"churnkit serve --keys {quote(str(file))}")
 
 
 @keys.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -65,4 +66,4 @@ def init(
         f"{len(result.written)} files were written to {folder}; review "
         f"schemas/{result.recipe}.py first"
     )
-    print_next(f"cd {folder} && churnkit train {result.recipe}")
+    print_next(f"cd {quote(str(folder))} && churnkit train {result.recipe}")

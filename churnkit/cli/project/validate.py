@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -70,4 +71,6 @@ def validate(
         print_status(f"{table}: {len(violations)} rules violated")
         raise typer.Exit(1)
     print_status(f"{table}: {rows.num_rows:,} rows are valid")
-    print_next("churnkit train" if model is None else f"churnkit score {table} -o scores.csv")
+    print_next(
+        "churnkit train" if model is None else f"churnkit score {quote(str(table))} -o scores.csv"
+    )

@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from churnkit.core.io.raw_tables import find_tables
@@ -117,7 +118,7 @@ def create_project(
 
     progress(f"checking the files on {table.num_rows:,} rows")
     columns, left_out = _check_files(draft.columns, table, files, f"training/{module}.py")
-    readme = readme_text(folder.resolve().name, module, data)
+    readme = readme_text(folder.resolve().name, module, quote(data))
     written, kept = _write(folder, files(columns) | _common_files(readme))
     return CreatedProject(folder, module, columns, written, kept, (*draft.notes, *left_out))
 
@@ -173,7 +174,7 @@ def _create_with_timeline(
     )
     churn = f"{type(timeline.label).__name__} of '{timeline.label.table}'" if timeline.label else ""
     example = os.path.relpath(next(iter(raw)).path.resolve().parent, folder.resolve())
-    readme = readme_text(folder.resolve().name, module, f"{example} --as-of DATE")
+    readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
     written, kept = _write(folder, files(columns, folder) | _common_files(readme))
     notes = (*notes, f"churn: {churn}", *left_out)
     return CreatedProject(folder, module, columns, written, kept, notes)

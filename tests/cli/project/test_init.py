@@ -350,3 +350,13 @@ class TestRefusals:
     def test_two_columns_of_one_name(self, refused):
         rows = [[n, 1, 2, n % 2] for n in range(60)]
         assert "'use'" in refused(["customer_id", "use", "use", "churn"], rows)
+
+
+def test_commands_quote_a_file_name_with_blanks(churnkit, tmp_path):
+    rows = [f"{at},{at % 7},{'yes' if at % 3 == 0 else 'no'}" for at in range(120)]
+    (tmp_path / "my customers.csv").write_text("\n".join(["id,calls,churned", *rows]) + "\n")
+    code, _, err = churnkit("init", "my shop", "--from", "my customers.csv", folder=tmp_path)
+    assert code == DONE
+    assert "cd 'my shop' && churnkit train" in err
+    readme = (tmp_path / "my shop" / "README.md").read_text()
+    assert "churnkit score '../my customers.csv' -o" in readme
