@@ -11,7 +11,7 @@ import numpy as np
 from churnkit.decisions.measured_effects import MeasuredEffects, Outcome, SharedError
 from churnkit.errors import BundleError
 from churnkit.models.scorers.serialization import read_choice, read_number
-from churnkit.models.uplift.blend_scorer import BlendScorer, scorer_from_arrays
+from churnkit.models.uplift.blend.scorer import BlendScorer, scorer_from_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,8 +13,8 @@ from churnkit.evaluation import Interval, paired_value, rank_average_effect
 from churnkit.evaluation.uplift.sensitivity import Sensitivity, sensitivity_of
 from churnkit.models.errors import ModelDataError
 from churnkit.models.training_rows import check_categories, redact_values
-from churnkit.models.uplift.blend import fit_blend
-from churnkit.models.uplift.blend_scorer import BlendScorer, scorer_from_arrays
+from churnkit.models.uplift.blend.model import fit_blend
+from churnkit.models.uplift.blend.scorer import BlendScorer, scorer_from_arrays
 from churnkit.models.uplift.calibration import Calibrating, fit_curve, fit_spread
 from churnkit.models.uplift.frame_codes import FrameCodes
 from churnkit.models.uplift.meta_learners import LEARNERS, Halves, fit_halves, rough_variance

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.evaluation import paired_value
-from churnkit.models.uplift.blend_weights import BlendWeights, Design, fit_weights
+from churnkit.models.uplift.blend.weights import BlendWeights, Design, fit_weights
 from churnkit.models.uplift.policy_test import money, policy_of
 
 if TYPE_CHECKING:

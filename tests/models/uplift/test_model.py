@@ -17,7 +17,7 @@ from churnkit.models import (
     UpliftModel,
     UpliftScorer,
 )
-from churnkit.models.uplift.blend_scorer import BlendScorer, scorer_from_arrays
+from churnkit.models.uplift.blend.scorer import BlendScorer, scorer_from_arrays
 from churnkit.models.uplift.calibration import fit_curve
 from churnkit.models.uplift.meta_learners import LEARNERS
 from churnkit.models.uplift.policy_choice import POLICIES
@@ -218,7 +218,7 @@ def test_rows_of_one_customer_stay_together():
 def test_loading_and_scoring_import_neither_lightgbm_nor_scikit_learn():
     program = (
         "import sys; from churnkit.models.uplift.scorer import UpliftScorer; "
-        "from churnkit.models.uplift.blend_scorer import BlendScorer; "
+        "from churnkit.models.uplift.blend.scorer import BlendScorer; "
         "print([n for n in ('lightgbm', 'sklearn', 'pandas', 'scipy') if n in sys.modules])"
     )
     done = subprocess.run(

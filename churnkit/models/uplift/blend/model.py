@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.models.uplift.blend_candidates import Candidates, fit_candidates, fit_offset
-from churnkit.models.uplift.blend_effects import log_odds_of_staying
-from churnkit.models.uplift.blend_error import fold_effects
-from churnkit.models.uplift.blend_scorer import BlendScorer
-from churnkit.models.uplift.blend_weights import Design
+from churnkit.models.uplift.blend.candidates import Candidates, fit_candidates, fit_offset
+from churnkit.models.uplift.blend.effects import log_odds_of_staying
+from churnkit.models.uplift.blend.error import fold_effects
+from churnkit.models.uplift.blend.scorer import BlendScorer
+from churnkit.models.uplift.blend.weights import Design
 from churnkit.models.uplift.calibration import fit_spread
 from churnkit.models.uplift.effect_transforms import inverse_link
 from churnkit.models.uplift.nuisance import Nuisance, Start, fit_baseline, fit_nuisance

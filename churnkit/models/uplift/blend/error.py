@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.models.uplift.blend_candidates import raw_score_of
-from churnkit.models.uplift.blend_effects import candidate_effects
+from churnkit.models.uplift.blend.candidates import raw_score_of
+from churnkit.models.uplift.blend.effects import candidate_effects
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.uplift.blend_candidates import Candidates
-    from churnkit.models.uplift.blend_effects import Offset
-    from churnkit.models.uplift.blend_weights import BlendWeights, Design
+    from churnkit.models.uplift.blend.candidates import Candidates
+    from churnkit.models.uplift.blend.effects import Offset
+    from churnkit.models.uplift.blend.weights import BlendWeights, Design
     from churnkit.models.uplift.validation import ExperimentRows
 
     Floats = NDArray[np.float64]

@@ -17,14 +17,14 @@ from churnkit.models.scorers.serialization import (
     read_integer,
     read_number,
 )
-from churnkit.models.uplift.blend_effects import (
+from churnkit.models.uplift.blend.effects import (
     CANDIDATES,
     Offset,
     candidate_effects,
     log_odds_of_staying,
     trees_needed,
 )
-from churnkit.models.uplift.blend_weights import BlendWeights
+from churnkit.models.uplift.blend.weights import BlendWeights
 from churnkit.models.uplift.effect_transforms import Link, inverse_link, with_arm
 from churnkit.models.uplift.scorer import MOST_ARMS, UpliftScorer, saved_trees, trees_to_arrays
 

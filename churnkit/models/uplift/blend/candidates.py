@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.models.uplift.blend_effects import (
+from churnkit.models.uplift.blend.effects import (
     CANDIDATES,
     Offset,
     candidate_effects,
@@ -23,7 +23,7 @@ from churnkit.models.uplift.nuisance import boosted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.uplift.blend_effects import RawScore
+    from churnkit.models.uplift.blend.effects import RawScore
     from churnkit.models.uplift.nuisance import Nuisance, Settings
     from churnkit.models.uplift.validation import ExperimentRows
 

@@ -1,0 +1,1 @@
+"""A blend of effect estimates, stacked on doubly robust scores."""
