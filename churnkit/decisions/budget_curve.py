@@ -1,4 +1,4 @@
-"""What a plan would be worth under each of a range of budgets."""
+"""Budget curve: value of the plan for a range of budgets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["WhatIf", "what_if"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WhatIf:
-    """What the plan would be worth under each of a range of budgets."""
+    """Value of the plan for a range of budgets."""
 
     budget: NDArray[np.float64]
     """(b,) ascending, in money."""
@@ -40,16 +40,16 @@ class WhatIf:
     high: NDArray[np.float64]
     """(b,) its upper bound."""
     cost: NDArray[np.float64]
-    """(b,) what it costs."""
+    """(b,) cost of the plan."""
     bound: NDArray[np.float64]
-    """(b,) no plan under this budget is worth more."""
+    """(b,) upper bound of the value of any plan within the budget."""
     customers: NDArray[np.int64]
     """(b,) customers with an action."""
     shadow_price: NDArray[np.float64]
     """(b,) gain for one more unit of budget."""
 
     def to_columns(self) -> dict[str, Any]:
-        """Give the columns of a table, one row a budget."""
+        """Return the columns of a table with one row per budget."""
         return {
             "budget": self.budget,
             "value": self.value,
@@ -73,19 +73,20 @@ def what_if(
     survival_weights: NDArray[np.float64] | None = None,
     context: DecisionContext | None = None,
 ) -> WhatIf:
-    """Give the plan's value for a range of budgets, in one run.
+    """Compute the plan's value for a range of budgets.
 
     Parameters
     ----------
-    churn_probability, matrix, catalogue, decision_bound, measured, lasting, context
-        As in `decide`. Exploration is left out of account.
+    churn_probability, matrix, catalogue, decision_bound, treatment_effects, survival_weights, \
+    context
+        As in `decide`, without exploration.
     budgets
         (b,) money, in any order.
 
     Returns
     -------
     WhatIf
-        One row a budget, ascending; a larger budget is never worth less.
+        One row per budget, ascending; the value does not decrease with the budget.
 
     Examples
     --------
@@ -118,7 +119,7 @@ def what_if(
     for budget in ascending:
         plan = allocator.plan(budget)
         bounds.append(plan.bound)
-        # A plan under less money is a plan under more.
+        # A plan within a smaller budget is within this one too.
         plans.append(plans[-1] if plans and plans[-1].value > plan.value else plan)
     totals = [total_gain(gains, plan.action, treatment_effects) for plan in plans]
     return WhatIf(

@@ -1,7 +1,7 @@
-"""The decision for one customer, without arrays: what a service does for a request.
+"""Decide for one customer, without arrays.
 
-Plain Python with the arithmetic of `churnkit.decisions.gain` in the same order: the same numbers
-to the last bit as in a table.
+Plain Python with the operations of `churnkit.decisions.gain` in the same order: bit-equal to
+`decide` for a table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from churnkit.decisions.gain import (
     Gains,
     check_act_on,
     refuse_without_survival,
-    worth_of,
+    retained_value,
 )
 from churnkit.errors import DataError, RecipeError
 
@@ -40,7 +40,7 @@ __all__ = ["Decision", "decide_one"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One customer's action or none, in the same words as `Decisions`."""
+    """One customer's action or none, with the fields of `Decisions`."""
 
     action: str | None
     """The action's name."""
@@ -57,12 +57,12 @@ class Decision:
     propensity: float = 1.0
     """The probability of this action, or of none."""
     explored: bool = False
-    """Whether chance chose."""
+    """True if exploration chose the action."""
     eligible: tuple[str, ...] = ()
-    """The actions that nothing bars and whose gain is known."""
+    """Actions that are not excluded and have a known gain."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the fields as plain data.
+        """Return the fields as plain data.
 
         Examples
         --------
@@ -91,15 +91,15 @@ def decide_one(
     survival_weights: Sequence[float] | None = None,
     context: DecisionContext | None = None,
 ) -> Decision:
-    """Decide for one customer, without arrays: what a service does for a request.
+    """Decide for one customer.
 
-    Without `prices` the answer is that of `decide` for a table of this one row. With the shadow
-    prices of a plan it is the answer that the plan would give one more customer.
+    Without `prices` the result equals `decide` for a table of this row. With the shadow prices of
+    a plan it is the decision that the plan would make for one more customer.
 
     Parameters
     ----------
     churn_probability
-        The probability that the customer leaves if nothing is done; NaN if not scored.
+        Churn probability without an action; NaN if not scored.
     row
         (k,) the customer, encoded for ``"recommend"``.
     catalogue
@@ -109,11 +109,11 @@ def decide_one(
     decision_bound
         As in `decide`.
     prices
-        What the limits are worth to other customers; None where nobody competes.
-    measured
-        The customer's effects of the actions that were tried, one row.
-    lasting
-        (m,) for how many periods' value the customer is good, as in `expected_gain`.
+        Shadow prices of the limits; None without competing customers.
+    treatment_effects
+        Measured effects of the tried actions, one row.
+    survival_weights
+        (m,) expected periods of the customer per action, as in `expected_gain`.
     context
         The customer and the day, as in `decide`.
 
@@ -127,7 +127,7 @@ def decide_one(
     DataError
         If the churn probability is outside 0 to 1, or the row has another length.
     RecipeError
-        If the budget is negative or `decision_bound` is another word.
+        If the budget is negative or `decision_bound` is invalid.
 
     Examples
     --------
@@ -174,26 +174,26 @@ def decide_one(
     decision = _decision(best, code, options, declared.names)
     if chance is None or context is None:
         return decision
-    planned = np.array([-1 if best is None else best.place])
+    planned = np.array([-1 if best is None else best.position])
     if any(all(rule.holds(row) for rule in rules) for rules in catalogue.floors):
         chance = chance.protecting_floors(planned, np.ones(1, dtype=np.bool_))
     drawn = chance.draw(planned, context.customers)
-    place, explored = int(drawn.action[0]), bool(drawn.explored[0])
+    position, explored = int(drawn.action[0]), bool(drawn.explored[0])
     if explored:
-        found = next((o for o in options if o.place == place), None)
-        decision = _decision(found, reason_codes.CHANCE, options, declared.names)
+        option = next((o for o in options if o.position == position), None)
+        decision = _decision(option, reason_codes.CHANCE, options, declared.names)
     return replace(decision, propensity=float(drawn.propensity[0]), explored=explored)
 
 
 def _chance(
     options: list[_Option], catalogue: Catalogue, budget: float, *, day: str, alone: bool
 ) -> Explorer:
-    """Open what might pay to chance, within the limits of one customer alone or at prices."""
+    """Return the explorer for one customer, within the limits or at shadow prices."""
     numbers = np.zeros((4, 1, len(catalogue.actions)))
     eligible = np.zeros((1, len(catalogue.actions)), dtype=np.bool_)
     for option in options:
-        numbers[:, 0, option.place] = option.expected, option.low, option.high, option.cost
-        eligible[0, option.place] = True
+        numbers[:, 0, option.position] = option.expected, option.low, option.high, option.cost
+        eligible[0, option.position] = True
     gains = Gains(numbers[0], numbers[1], numbers[2], numbers[3], eligible)
     room = RemainingCapacity.from_catalogue(catalogue, budget)
     return (
@@ -212,24 +212,24 @@ def _best(
     decision_bound: ActOn,
     prices: tuple[float, list[float]],
 ) -> tuple[_Option | None, int]:
-    """Give the option of the highest gain less the price of what it uses, and the reason."""
+    """Return the option with the highest gain net of shadow prices, and the reason code."""
     # Gains of zero or less are never given, also where their bound was not asked.
     paying = [o for o in options if o.expected > 0.0 and (decision_bound != "low" or o.bound > 0.0)]
     if not paying:
         shut = int(reason_codes.nearest(np.array([barred], dtype=np.int8))[0])
         return None, reason_codes.UNPAID if options else shut
     price, tolls = prices
-    open_ = [o for o in paying if not closed[o.place]]
+    open_ = [o for o in paying if not closed[o.position]]
     # The first of equals wins, as in a plan.
-    best, worth = None, 0.0
+    best, best_net_gain = None, 0.0
     for option in open_:
         if option.cost > budget:
             continue
-        reduced = (option.expected - tolls[option.place]) - price * option.cost
-        if reduced > worth:
-            best, worth = option, reduced
+        net_gain = (option.expected - tolls[option.position]) - price * option.cost
+        if net_gain > best_net_gain:
+            best, best_net_gain = option, net_gain
     if best is None:
-        roomy = any(tolls[option.place] <= 0.0 for option in open_)
+        roomy = any(tolls[option.position] <= 0.0 for option in open_)
         return None, reason_codes.BUDGET if roomy else reason_codes.FULL
     if len(paying) == 1:
         return best, reason_codes.ONLY
@@ -240,11 +240,11 @@ def _best(
 def _decision(
     option: _Option | None, code: int, options: list[_Option], names: Sequence[str]
 ) -> Decision:
-    eligible = tuple(names[o.place] for o in options)
+    eligible = tuple(names[o.position] for o in options)
     if option is None:
         return replace(_none(code), eligible=eligible)
     return Decision(
-        names[option.place],
+        names[option.position],
         option.expected,
         option.low,
         option.high,
@@ -256,7 +256,7 @@ def _decision(
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    place: int
+    position: int
     expected: float
     low: float
     high: float
@@ -273,10 +273,10 @@ def _options(
     treatment_effects: MeasuredEffects | None,
     survival_weights: Sequence[float] | None,
 ) -> list[_Option]:
-    """Give the eligible actions of one customer; the arithmetic is that of `expected_gain`."""
+    """Return the eligible actions of one customer, with the arithmetic of `expected_gain`."""
     declared = catalogue.catalogue
     value = float(row[catalogue.value_index])
-    tried = {} if treatment_effects is None else treatment_effects.of_row(0)
+    measured = {} if treatment_effects is None else treatment_effects.of_row(0)
     is_money = treatment_effects is not None and treatment_effects.outcome == "money"
     options: list[_Option] = []
     periods = survival_weights or declared.annuity_factors
@@ -284,14 +284,14 @@ def _options(
         cost = catalogue.row_cost(row, j)
         if barred[j] != NOT_EXCLUDED or not (math.isfinite(cost) and cost >= 0.0):
             continue
-        worth = worth_of(value, periods[j], declared.margin)
-        if j in tried:
-            low, expected, high, bound = tried[j]
-            stake = declared.margin if is_money else worth
+        retained = retained_value(value, periods[j], declared.margin)
+        if j in measured:
+            low, expected, high, bound = measured[j]
+            stake = declared.margin if is_money else retained
         else:
             prior = action.prior
             low, expected, high, bound = prior.low, prior.expected, prior.high, prior.low
-            stake = churn_probability * worth
+            stake = churn_probability * retained
         gain = stake * expected - cost
         if math.isfinite(gain):
             lowest, highest = stake * low - cost, stake * high - cost
@@ -318,9 +318,9 @@ def _check_one(
 def _prices(
     compiled: CompiledCatalogue, row: Sequence[float], prices: ShadowPrices | None
 ) -> tuple[float, list[float]]:
-    """Give the budget's price, and what the customer uses of the capacities with each action.
+    """Return the budget's price, and the capacity prices of each action for the customer.
 
-    For a member of a floor's segment that is less what the floor would pay.
+    For members of a floor's segment, the floor's price is subtracted.
     """
     catalogue = compiled.catalogue
     if prices is None:
@@ -342,8 +342,8 @@ def _prices(
     return prices.budget, tolls
 
 
-def _is_closed(catalogue: Catalogue, place: int) -> bool:
-    action = catalogue.actions[place]
+def _is_closed(catalogue: Catalogue, position: int) -> bool:
+    action = catalogue.actions[position]
     return action.capacity == 0 or any(
         limit.most == 0 and limit.counts(action.channel, action.group)
         for limit in catalogue.capacities

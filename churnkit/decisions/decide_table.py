@@ -1,4 +1,4 @@
-"""The decision for each customer: the best eligible action that pays, or none, and why.
+"""Decide for each customer: the best eligible action that pays, or none, with the reason.
 
 `decide` is for many customers; `churnkit.decisions.decide_row` decides for one, with the same
 numbers to the last bit.
@@ -45,7 +45,7 @@ class Decisions:
     names: tuple[str, ...]
     """The actions' names."""
     action: NDArray[np.int64]
-    """(n,) place in `names`, -1 for none."""
+    """(n,) position in `names`, -1 for none."""
     expected_gain: NDArray[np.float64]
     """(n,) expected gain net of cost, in money; 0 for none."""
     low: NDArray[np.float64]
@@ -59,7 +59,7 @@ class Decisions:
     plan: Plan
     """What was planned before chance had its part: value, cost, bound, shadow prices."""
     propensity: NDArray[np.float64]
-    """(n,) the probability with which this customer gets what they get, an action or none."""
+    """(n,) probability of the customer's action, or of none."""
     explored: NDArray[np.bool_]
     """(n,) whether chance chose."""
     barred: NDArray[np.int8]
@@ -85,7 +85,7 @@ class Decisions:
         return [reason_codes.REASONS[code] for code in self.reason_code.tolist()]
 
     def to_columns(self) -> dict[str, Any]:
-        """Give the columns of a table: action, expected_gain, gain_low, gain_high, cost, reason."""
+        """Return the columns of a table: action, expected_gain, gain_low, gain_high, cost, reason."""
         return {
             "action": self.action_name,
             "expected_gain": self.expected_gain,
@@ -114,7 +114,7 @@ class Decisions:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Summarise: the plan, and customers by action and by reason."""
+        """Summarize: the plan, and customers by action and by reason."""
         actions = np.bincount(self.action + 1, minlength=len(self.names) + 1)[1:].tolist()
         given = np.bincount(self.reason_code, minlength=len(reason_codes.REASONS)).tolist()
         return {
@@ -142,27 +142,26 @@ def decide(
     Parameters
     ----------
     churn_probability
-        (n,) the probability that the customer leaves if nothing is done; NaN for a customer
-        who was not scored and gets no action.
+        (n,) churn probabilities without an action; NaN for unscored customers, who get none.
     matrix
-        (n, k) the customers, encoded for ``"recommend"``.
+        (n, k) customers encoded for ``"recommend"``.
     catalogue
         Compiled against the contract that encoded them.
     budget
-        The most that all actions may cost together, in money; None for no limit.
+        Maximum total cost of all actions, in money; None for no limit.
     decision_bound
         An action goes out only when this is above zero: the ``"low"`` bound of its gain, or
         the ``"expected"`` gain. Among those that pay, the plan has the highest expected gain.
-    measured
-        Each customer's effects of the actions that were tried, in the place of the catalogue's.
-    lasting
-        (n, m) for how many periods' value each customer is good, as in `expected_gain`.
+    treatment_effects
+        Measured effects of the tried actions; they replace the catalogue's.
+    survival_weights
+        (n, m) expected periods per action, as in `expected_gain`.
     context
         The customers and the day; needed where the catalogue has holdouts, exploration, dates
         or contact rules.
     used
-        Customers and cost by action that the period has had already, as `Journal.used` gives
-        them: they count towards the budget and the capacities.
+        Customers and cost by action that count toward the period's budget and capacities
+        already, from `Journal.used`.
 
     Returns
     -------
@@ -174,13 +173,12 @@ def decide(
     DataError
         If a churn probability is outside 0 to 1, or the shapes do not fit.
     RecipeError
-        If the budget is negative, `decision_bound` is another word, or `context` is needed.
+        If the budget is negative, `decision_bound` is invalid, or `context` is needed.
 
     Notes
     -----
-    A propensity is the probability of the action that was taken, over chance, for customers
-    outside all holdouts; those who are held out get none, or none of an action, with
-    probability 1. See `churnkit.decisions.exploration.sampling` for how it is exact under all limits.
+    Propensities are conditional on the holdouts: a held-out customer gets no action, or not an
+    action with its own holdout, with probability 1. See `churnkit.decisions.exploration.sampling` for how it is exact under all limits.
 
     Examples
     --------
@@ -294,7 +292,7 @@ def total_gain(
 def _floors(
     catalogue: CompiledCatalogue, matrix: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]] | None:
-    """Give who belongs to the segments of the floors, and how many of them must get an action."""
+    """Return the members of the floors' segments, and how many of them must get an action."""
     if not catalogue.floors:
         return None
     members = catalogue.floor_members(matrix)
@@ -310,7 +308,7 @@ def _as_planned(plan: Plan) -> Draw:
 
 
 def taken(gains: Gains, action: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    """Give the gains and the cost of what each customer gets, 0 for none."""
+    """Return the gains and the cost of each customer's action, 0 for none."""
     rows = np.flatnonzero(action >= 0)
     cost = np.broadcast_to(gains.cost, gains.expected.shape)
     tables = (gains.expected, gains.low, gains.high, cost)
@@ -328,30 +326,32 @@ def assign_reasons(
     full: NDArray[np.bool_],
     barred: NDArray[np.int8],
 ) -> NDArray[np.int8]:
-    """Say why each customer gets an action, or none, (n,): places in `REASONS`.
+    """Return the reason code of each customer's action or none, (n,): positions in `REASONS`.
 
     Parameters
     ----------
     offered
-        (n, m) gains of what pays, ``-inf`` elsewhere.
+        (n, m) gains of actions that pay, ``-inf`` elsewhere.
     action
-        (n,) what is given, -1 for none.
+        (n,) assigned actions, -1 for none.
     full
-        (m,) which actions have no room left.
+        (m,) True for actions without remaining capacity.
     barred
-        (n, m) what bars each action.
+        (n, m) exclusion codes.
     """
     pays = offered > -np.inf
     count = pays.sum(axis=1)
     codes = np.full(action.shape[0], reason_codes.BUDGET, dtype=np.int8)
     codes[~(pays & ~full).any(axis=1)] = reason_codes.FULL
     codes[count == 0] = reason_codes.UNPAID
-    shut = ~gains.eligible.any(axis=1)
-    codes[shut] = reason_codes.nearest(barred[shut])
+    ineligible = ~gains.eligible.any(axis=1)
+    codes[ineligible] = reason_codes.nearest(barred[ineligible])
     rows = np.flatnonzero(action >= 0)
-    own = offered[rows, action[rows]]
+    assigned = offered[rows, action[rows]]
     best = np.where(
-        own >= offered[rows].max(axis=1, initial=-np.inf), reason_codes.HIGHEST, reason_codes.SHARED
+        assigned >= offered[rows].max(axis=1, initial=-np.inf),
+        reason_codes.HIGHEST,
+        reason_codes.SHARED,
     )
     codes[rows] = np.where(count[rows] == 1, reason_codes.ONLY, best)
     return codes

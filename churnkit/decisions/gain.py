@@ -1,10 +1,10 @@
-"""What each action is expected to bring for each customer, with its interval.
+"""Expected gain of each action for each customer, with its interval.
 
     gain = churn_probability x effect x value x periods x margin - cost
 
 The interval of the effect is the interval of the gain; the churn probability and the value are
-taken as they are. An action whose effect an experiment measured for each customer needs no churn
-probability, since its effect is one on staying, or on revenue:
+taken as known. Effects measured by an experiment are effects on staying or on revenue and need no
+churn probability:
 
     gain = effect on staying x value x periods x margin - cost
     gain = effect on revenue x margin - cost
@@ -35,7 +35,7 @@ __all__ = [
     "check_act_on",
     "expected_gain",
     "refuse_without_survival",
-    "worth_of",
+    "retained_value",
 ]
 
 ActOn = Literal["low", "expected"]
@@ -61,54 +61,54 @@ class Gains:
     """(n, m) gain that must be above zero for an action to go out; `low` if None."""
 
     def pays(self, decision_bound: ActOn = "low") -> NDArray[np.bool_]:
-        """Tell where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
+        """Return True where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
         cautious = self.low if self.bound is None else self.bound
         bound = cautious if check_act_on(decision_bound) == "low" else self.expected
         return np.logical_and(self.eligible, bound > 0.0)
 
     def offered(self, decision_bound: ActOn = "low") -> NDArray[np.float64]:
-        """Give the expected gain where the action pays, ``-inf`` elsewhere: (n, m)."""
+        """Return the expected gain where the action pays, ``-inf`` elsewhere: (n, m)."""
         return np.where(self.pays(decision_bound), self.expected, -np.inf)
 
 
 def check_act_on(decision_bound: str) -> ActOn:
-    """Refuse any word but ``"low"`` and ``"expected"``.
+    """Return the value if it is ``"low"`` or ``"expected"``; raise otherwise.
 
     Examples
     --------
     >>> check_act_on("low")
     'low'
     """
-    for known in get_args(ActOn):
-        if decision_bound == known:
-            return known  # type: ignore[no-any-return]
+    for allowed in get_args(ActOn):
+        if decision_bound == allowed:
+            return allowed  # type: ignore[no-any-return]
     raise RecipeError(f"decision_bound: must be 'low' or 'expected', not {decision_bound!r}")
 
 
 def at_stake(churn_probability: float, value: float, periods: float, margin: float) -> float:
-    """Give the money that churn is expected to cost for one customer; NaN where not known.
+    """Return the expected loss by one customer's churn, in money; NaN if unknown.
 
-    Written for one customer in plain Python; `expected_gain` does the same arithmetic in the
-    same order, so both give the same bits.
+    The scalar form of `expected_gain`: the same operations in the same order, so that both give
+    the same bits.
 
     Examples
     --------
     >>> at_stake(0.5, 20.0, 12.0, 1.0)
     120.0
     """
-    return churn_probability * worth_of(value, periods, margin)
+    return churn_probability * retained_value(value, periods, margin)
 
 
-def worth_of(value: float, periods: float, margin: float) -> float:
-    """Give the money that keeping one customer is worth; NaN where not known.
+def retained_value(value: float, periods: float, margin: float) -> float:
+    """Return the value of retaining one customer, in money; NaN if unknown.
 
     Examples
     --------
-    >>> worth_of(20.0, 12.0, 0.5), worth_of(-3.0, 12.0, 0.5)
+    >>> retained_value(20.0, 12.0, 0.5), retained_value(-3.0, 12.0, 0.5)
     (120.0, 0.0)
     """
-    kept = value if value > 0.0 or value != value else 0.0  # noqa: PLR0124  (NaN stays)
-    return kept * (periods * margin)
+    retained = value if value > 0.0 or value != value else 0.0  # noqa: PLR0124  (NaN stays)
+    return retained * (periods * margin)
 
 
 def expected_gain(
@@ -121,29 +121,28 @@ def expected_gain(
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: NDArray[np.float64] | None = None,
 ) -> Gains:
-    """Weigh every action of a catalogue for every customer.
+    """Compute the gain of every action of a catalogue for every customer.
 
     Parameters
     ----------
     churn_probability
-        (n,) the probability that the customer leaves if nothing is done; NaN for a customer
-        who was not scored, for whom no action is eligible.
+        (n,) churn probabilities without an action; NaN for unscored customers, who are not
+        eligible for any action.
     value
-        (n,) the customer's value for one period, in money. Where it is missing or infinite,
-        nobody knows what there is to gain, and no action is eligible. A negative value counts
-        as zero: there is nothing to keep.
+        (n,) value per period, in money. With a missing or infinite value no action is eligible.
+        Negative values count as zero.
     catalogue
-        The actions, and how value turns into worth.
+        The actions, periods and margin.
     cost
-        (m,) or (n, m) costs in money; None where all actions cost a number. An action of
-        unknown, infinite or negative cost is not eligible.
+        (m,) or (n, m) costs in money; None if all costs are numbers in the catalogue. An action
+        with an unknown, infinite or negative cost is not eligible.
     eligible
-        (n, m) whether the rules allow the action; None for all.
-    measured
-        Each customer's effects of the actions that were tried, in the place of the catalogue's.
-    lasting
-        (n, m) for how many periods' value a kept customer is good with each action; needed
-        where the catalogue counts by survival, the catalogue's periods if None.
+        (n, m) True where the rules allow the action; None for all.
+    treatment_effects
+        Measured effects of the tried actions; they replace the catalogue's.
+    survival_weights
+        (n, m) expected periods of a retained customer per action; required if the catalogue
+        counts by survival. Default: the catalogue's periods.
 
     Returns
     -------
@@ -156,7 +155,7 @@ def expected_gain(
         If a churn probability is outside 0 to 1, or the shapes do not fit.
     RecipeError
         If an action's cost is a column and no `cost` is given, or survival is to be counted
-        and no `lasting` is given.
+        and no `survival_weights` are given.
 
     Examples
     --------
@@ -175,27 +174,27 @@ def expected_gain(
         raise DataError("eligible", [f"shape {allowed.shape}: must be {shape}"])
     # The operations and their order are those of at_stake().
     with np.errstate(over="ignore", invalid="ignore"):
-        kept = np.where((money > 0.0) | np.isnan(money), money, 0.0)
-        worth = kept[:, None] * _periods_times_margin(catalogue, survival_weights, shape)
+        retained = np.where((money > 0.0) | np.isnan(money), money, 0.0)
+        worth = retained[:, None] * _periods_times_margin(catalogue, survival_weights, shape)
         stake = probability[:, None] * worth
         bounds = [
             stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
             for bound in ("low", "expected", "high", "low")
         ]
-    known = np.isfinite(stake) & np.isfinite(cost)
+    computable = np.isfinite(stake) & np.isfinite(cost)
     if treatment_effects is not None:
-        places, tried = (
+        positions, measured = (
             list(treatment_effects.places),
             treatment_effects.gains(worth, cost, catalogue),
         )
-        for table, columns in zip(bounds, tried, strict=True):
-            table[:, places] = columns
-        known[:, places] = np.isfinite(tried[1]) & ~np.isnan(probability)[:, None]
-        own = treatment_effects.stake(np.broadcast_to(worth, shape), catalogue)
+        for table, columns in zip(bounds, measured, strict=True):
+            table[:, positions] = columns
+        computable[:, positions] = np.isfinite(measured[1]) & ~np.isnan(probability)[:, None]
+        measured_stake = treatment_effects.stake(np.broadcast_to(worth, shape), catalogue)
         stake = np.array(np.broadcast_to(stake, shape))
-        stake[:, places] = own
+        stake[:, positions] = measured_stake
     low, expected, high, deciding = bounds
-    return Gains(expected, low, high, cost, allowed & known, stake, deciding)
+    return Gains(expected, low, high, cost, allowed & computable, stake, deciding)
 
 
 def catalogue_gain(
@@ -207,9 +206,9 @@ def catalogue_gain(
     barred: NDArray[np.int8] | None = None,
     survival_weights: NDArray[np.float64] | None = None,
 ) -> Gains:
-    """Weigh every action for customers encoded for ``"recommend"``: rules, costs and value.
+    """Compute the gains for customers encoded for ``"recommend"``, with rules, costs and value.
 
-    `barred` is what `churnkit.decisions.eligibility.exclusions.table_exclusions` gives; the rules alone if None.
+    `barred` is the result of `table_exclusions`; the rules alone if None.
     """
     codes = table_exclusions(catalogue, matrix) if barred is None else barred
     return expected_gain(
@@ -226,7 +225,7 @@ def catalogue_gain(
 def _periods_times_margin(
     catalogue: Catalogue, survival_weights: NDArray[np.float64] | None, shape: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Give periods times margin: (n, m), (1,), or (m,) where actions last differently."""
+    """Return periods times margin: (n, m), (1,), or (m,) if benefit periods differ."""
     refuse_without_survival(catalogue, given=survival_weights is not None)
     if survival_weights is not None:
         if survival_weights.shape != shape:
@@ -234,22 +233,22 @@ def _periods_times_margin(
                 "survival_weights", [f"shape {survival_weights.shape}: must be {shape}"]
             )
         return survival_weights * catalogue.margin
-    each = [factor * catalogue.margin for factor in catalogue.annuity_factors]
-    return np.array(each if len(set(each)) > 1 else each[:1])
+    factors = [factor * catalogue.margin for factor in catalogue.annuity_factors]
+    return np.array(factors if len(set(factors)) > 1 else factors[:1])
 
 
 def refuse_without_survival(catalogue: Catalogue, *, given: bool) -> None:
-    """Refuse to weigh by survival where nothing says how long customers stay.
+    """Raise if the catalogue counts by survival and no survival weights are given.
 
     Raises
     ------
     RecipeError
-        With what to do.
+        With the remedy.
     """
     if catalogue.survival and not given:
         raise RecipeError(
             "the catalogue counts value by survival: decide through the model "
-            "(recommend, churnkit plan), or give lasting=model.lasting(features)"
+            "(recommend, churnkit plan), or pass survival_weights=model.survival_weights(features)"
         )
 
 

@@ -86,11 +86,10 @@ def fit_halves(
 def rough_variance(
     rows: ExperimentRows, nuisance: Nuisance, settings: Settings, *, pairs: int
 ) -> NDArray[np.float64]:
-    """Give the variance of a rough doubly robust forecast, (n, arms - 1).
+    """Return the variance of an undersmoothed doubly robust estimate, (n, arms - 1).
 
-    Smooth forecasts err by smoothing, which no resampling shows. Those of trees that are fine
-    enough err by chance alone, and worse; so their variance bounds what a smooth one is off by.
-    The fineness grows with the rows as the error falls.
+    Smooth estimates have a bias that resampling does not show. Undersmoothed trees have mainly
+    variance, which bounds the error of a smooth estimate. Their size grows with the rows.
     """
     found = np.zeros((len(rows), rows.arms - 1))
     before: NDArray[np.float64] | None = None

@@ -1,7 +1,7 @@
-"""Effects of actions from fitted trees, with numpy alone: what an `UpliftModel` saves.
+"""Fitted uplift models as arrays, scored with numpy alone.
 
-Trees give raw outputs, a way turns them into raw effects, a calibration into effects, and further
-trees give the spread of each.
+Trees predict raw outputs, a transform converts them to raw effects, a calibration curve to effects;
+further trees predict the variance of each effect.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ARMS", "Curve", "UpliftScorer", "saved_trees", "trees_to_arrays"]
 
 MOST_ARMS = 100
-# The logarithm of a variance: what trees from a file may come to.
+# Limits of a predicted log variance.
 _LOG_RANGE = (-60.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """A line through knots that goes on beyond both ends with a slope: a calibration.
+    """A piecewise linear calibration curve, extrapolated with a slope.
 
     Examples
     --------
@@ -63,15 +63,15 @@ class UpliftScorer:
     way
         How the trees' outputs become effects; see `churnkit.models.uplift.effect_transforms`.
     link
-        What the outputs of outcome models pass through.
+        Link of the outcome models.
     n_features
-        How many columns the matrix must have.
+        Number of columns of the matrix.
     trees
-        As many as the way needs.
+        As many as the transform needs.
     curves
-        One for each action.
+        One per action.
     spread
-        For each action trees that give the logarithm of the variance of the effect.
+        Per action, trees that predict the logarithm of the effect's variance.
     """
 
     kind: ClassVar[str] = "uplift"
@@ -95,11 +95,11 @@ class UpliftScorer:
 
     @property
     def n_actions(self) -> int:
-        """How many actions there are beside control."""
+        """Number of actions, without control."""
         return len(self.curves)
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the effects, (n, actions).
+        """Return the effects, (n, actions).
 
         Parameters
         ----------
@@ -116,7 +116,7 @@ class UpliftScorer:
         return np.column_stack([c.apply(raw[:, at]) for at, c in enumerate(self.curves)])
 
     def spread(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Give the standard errors of the effects, (n, actions)."""
+        """Return the standard errors of the effects, (n, actions)."""
         matrix = check_matrix(X, self.n_features)
         logs = np.column_stack([trees.raw_score(matrix) for trees in self.spread_trees])
         return np.exp(np.clip(logs, *_LOG_RANGE) / 2.0)
@@ -124,7 +124,7 @@ class UpliftScorer:
     def interval(
         self, X: ArrayLike, *, level: float = 0.95
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Give low, expected and high effects, each (n, actions)."""
+        """Return low, expected and high effects, each (n, actions)."""
         expected = self.predict(X)
         reach = NormalDist().inv_cdf(0.5 + level / 2.0) * self.spread(X)
         return expected - reach, expected, expected + reach
