@@ -27,8 +27,8 @@ def serve(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="File of API keys, from churnkit keys add; required for addresses other than "
-            "loopback.",
+            help="File of API keys, from churnkit keys add; required if other machines can "
+            "connect.",
         ),
     ] = None,
     prices: Annotated[

@@ -23,7 +23,10 @@ def validate(
     model: ModelName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Validate a table against a recipe's schema or a model's contract."""
+    """Validate a table against a recipe's schema or, with --model, a model's contract.
+
+    A recipe's schema requires the label; a model's contract does not.
+    """
     from churnkit.contracts.validation.pandera_check import check_table
     from churnkit.contracts.validation.violations import to_violations
     from churnkit.core.io.table_file import read_table
