@@ -26,6 +26,7 @@ from churnkit.server.routes.information import (
     model_handler,
     openapi_handler,
     probe,
+    reference_handler,
 )
 from churnkit.server.routes.outcomes import OutcomesHandler
 from churnkit.server.routes.recommend import RecommendHandler
@@ -121,6 +122,7 @@ class App(Router):
             "/": (index, None, None),
             "/v1/model": (model_handler(state), access, None),
             "/openapi.json": (openapi_handler(state), access, None),
+            "/docs": (reference_handler(state), access, None),
             "/metrics": (metrics_handler(state), access, "admin"),
             "/livez": (probe, None, None),
             "/readyz": (probe, None, None),

@@ -229,7 +229,7 @@ def test_the_root_links_to_what_there_is(ask):
     page = ask("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     links = re.findall(r'href="([^"]+)"', page.text)
-    assert len(links) == 5
+    assert len(links) == 6
     for link in links:
         assert ask(f"/{link}").status_code == 200
 

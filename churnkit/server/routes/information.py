@@ -10,6 +10,7 @@ from churnkit.server.http.route import TEXT_TYPE, Handler, Reply, Request
 from churnkit.server.loaded_model import model_identity
 from churnkit.server.observability.metrics import METRICS_TYPE
 from churnkit.server.openapi.document import openapi_document
+from churnkit.server.openapi.reference_page import render_reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +28,12 @@ __all__ = [
     "model_handler",
     "openapi_handler",
     "probe",
+    "reference_handler",
 ]
 
+_HTML = "text/html; charset=utf-8"
 _LINKS = {
+    "docs": "API reference",
     "openapi.json": "OpenAPI document: schemas, examples, errors",
     "v1/model": "The model in service: lineage, card, columns, actions",
     "metrics": "Prometheus metrics",
@@ -44,16 +48,14 @@ _INDEX = Reply(
         + "".join(f'<li><a href="{path}">{text}</a></li>' for path, text in _LINKS.items())
         + "</ul></html>"
     ).encode(),
-    "text/html; charset=utf-8",
+    _HTML,
 )
 
 
 class DescriptionHandler:
-    """A JSON document that describes the model in service, built once per model."""
+    """A reply that describes the model in service, built once per model."""
 
-    def __init__(
-        self, state: ServiceState, describe: Callable[[LoadedModel], dict[str, Any]]
-    ) -> None:
+    def __init__(self, state: ServiceState, describe: Callable[[LoadedModel], Reply]) -> None:
         self._state = state
         self._describe = describe
         self._loaded: LoadedModel | None = None
@@ -63,20 +65,37 @@ class DescriptionHandler:
         """Answer a request."""
         loaded = self._state.loaded
         if loaded is not self._loaded:
-            self._reply = Reply(msgspec.json.encode(self._describe(loaded)))
+            self._reply = self._describe(loaded)
             self._loaded = loaded
         return self._reply
 
 
 def model_handler(state: ServiceState) -> Handler:
     """Return the handler of ``/v1/model``."""
-    return DescriptionHandler(state, lambda loaded: describe_model(loaded.model))
+    return DescriptionHandler(state, lambda loaded: _json(describe_model(loaded.model)))
 
 
 def openapi_handler(state: ServiceState) -> Handler:
     """Return the handler of ``/openapi.json``."""
     max_rows = state.settings.max_rows
-    return DescriptionHandler(state, lambda loaded: openapi_document(loaded, max_rows=max_rows))
+    return DescriptionHandler(
+        state, lambda loaded: _json(openapi_document(loaded, max_rows=max_rows))
+    )
+
+
+def reference_handler(state: ServiceState) -> Handler:
+    """Return the handler of ``/docs``, the API reference as a page."""
+    max_rows = state.settings.max_rows
+    return DescriptionHandler(
+        state,
+        lambda loaded: Reply(
+            render_reference(openapi_document(loaded, max_rows=max_rows)).encode(), _HTML
+        ),
+    )
+
+
+def _json(document: dict[str, Any]) -> Reply:
+    return Reply(msgspec.json.encode(document))
 
 
 def metrics_handler(state: ServiceState) -> Handler:
