@@ -29,24 +29,36 @@ __all__ = ["WhatIf", "what_if"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WhatIf:
-    """Value of the plan for a range of budgets."""
+    """Value of the plan for a range of budgets.
+
+    Parameters
+    ----------
+    budget : (b,)
+        Budgets, ascending, in money.
+    value : (b,)
+        Expected gain of the plan.
+    low : (b,)
+        Lower bound of the 90% interval of the plan's gain.
+    high : (b,)
+        Upper bound of that interval.
+    cost : (b,)
+        Cost of the plan.
+    bound : (b,)
+        Upper bound of the value of any plan within the budget.
+    customers : (b,)
+        Customers with an action.
+    shadow_price : (b,)
+        Gain for one more unit of budget.
+    """
 
     budget: NDArray[np.float64]
-    """(b,) ascending, in money."""
     value: NDArray[np.float64]
-    """(b,) the plan's expected gain."""
     low: NDArray[np.float64]
-    """(b,) lower bound of the 90% interval of the plan's gain."""
     high: NDArray[np.float64]
-    """(b,) its upper bound."""
     cost: NDArray[np.float64]
-    """(b,) cost of the plan."""
     bound: NDArray[np.float64]
-    """(b,) upper bound of the value of any plan within the budget."""
     customers: NDArray[np.int64]
-    """(b,) customers with an action."""
     shadow_price: NDArray[np.float64]
-    """(b,) gain for one more unit of budget."""
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of a table with one row per budget."""
@@ -77,11 +89,12 @@ def what_if(
 
     Parameters
     ----------
-    churn_probability, matrix, catalogue, decision_bound, treatment_effects, survival_weights, \
-    context
+    churn_probability, matrix, catalogue
+        As in `decide`.
+    budgets : (b,)
+        Budgets in money, in any order.
+    decision_bound, treatment_effects, survival_weights, context
         As in `decide`, without exploration.
-    budgets
-        (b,) money, in any order.
 
     Returns
     -------
@@ -97,7 +110,6 @@ def what_if(
     >>> catalogue = compile_catalogue(Catalogue((call,)), [Column("fee", "number", ("value",))])
     >>> what_if([0.5, 0.5], np.array([[20.0], [30.0]]), catalogue, [0, 10, 20]).value
     array([ 0., 35., 55.])
-
     """
     check_context(catalogue.catalogue, context, matrix.shape[0])
     barred = table_exclusions(catalogue, matrix, context)

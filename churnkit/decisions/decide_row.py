@@ -40,26 +40,39 @@ __all__ = ["Decision", "decide_one"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One customer's action or none, with the fields of `Decisions`."""
+    """One customer's action or none, with the fields of `Decisions`.
+
+    Parameters
+    ----------
+    action
+        The action's name.
+    expected_gain
+        Gain net of cost, in money; 0 for none.
+    gain_low
+        Lower bound of the gain.
+    gain_high
+        Upper bound of the gain.
+    cost
+        Cost in money; 0 for none.
+    reason
+        One of `REASONS`.
+    propensity
+        Probability of this action, or of none.
+    explored
+        True if exploration chose the action.
+    eligible
+        Actions that are not excluded and have a known gain.
+    """
 
     action: str | None
-    """The action's name."""
     expected_gain: float
-    """Net of cost, in money; 0 for none."""
     gain_low: float
-    """Its lower bound."""
     gain_high: float
-    """Its upper bound."""
     cost: float
-    """In money; 0 for none."""
     reason: str
-    """One of `REASONS`."""
     propensity: float = 1.0
-    """The probability of this action, or of none."""
     explored: bool = False
-    """True if exploration chose the action."""
     eligible: tuple[str, ...] = ()
-    """Actions that are not excluded and have a known gain."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain data.

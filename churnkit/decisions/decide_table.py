@@ -40,36 +40,54 @@ _REACH = 1.6448536269514722
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
-    """One action or none for each customer, with its gain and the reason."""
+    """One action or none for each customer, with its gain and the reason.
+
+    Parameters
+    ----------
+    names
+        The actions' names.
+    action : (n,)
+        Position in `names`, -1 for none.
+    expected_gain : (n,)
+        Expected gain net of cost, in money; 0 for none.
+    low : (n,)
+        Lower bound of the gain.
+    high : (n,)
+        Upper bound of the gain.
+    cost : (n,)
+        Cost in money; 0 for none.
+    reason_code : (n,)
+        Position in `REASONS`.
+    plan
+        Plan before exploration: value, cost, bound and shadow prices.
+    propensity : (n,)
+        Probability of the customer's action, or of none.
+    explored : (n,)
+        True where exploration chose.
+    barred : (n, m)
+        Reason that excludes each action: a position in `REASONS`, 0 for none.
+    eligible : (n, m)
+        Actions that are not excluded and have a known gain.
+    total_gain
+        Gain of all customers in money, with its 90% interval.
+    action_gains
+        The same for the customers of each action.
+    """
 
     names: tuple[str, ...]
-    """The actions' names."""
     action: NDArray[np.int64]
-    """(n,) position in `names`, -1 for none."""
     expected_gain: NDArray[np.float64]
-    """(n,) expected gain net of cost, in money; 0 for none."""
     low: NDArray[np.float64]
-    """(n,) its lower bound."""
     high: NDArray[np.float64]
-    """(n,) its upper bound."""
     cost: NDArray[np.float64]
-    """(n,) in money; 0 for none."""
     reason_code: NDArray[np.int8]
-    """(n,) place in `REASONS`."""
     plan: Plan
-    """What was planned before chance had its part: value, cost, bound, shadow prices."""
     propensity: NDArray[np.float64]
-    """(n,) probability of the customer's action, or of none."""
     explored: NDArray[np.bool_]
-    """(n,) whether chance chose."""
     barred: NDArray[np.int8]
-    """(n, m) what bars each action: a place in `REASONS`, 0 for nothing."""
     eligible: NDArray[np.bool_]
-    """(n, m) actions that nothing bars and whose gain is known."""
     total_gain: Interval
-    """Gain of all customers together, in money, with its 90% interval."""
     action_gains: tuple[Interval, ...]
-    """The same for the customers of each action."""
 
     def __len__(self) -> int:
         return int(self.action.shape[0])

@@ -43,22 +43,33 @@ ActOn = Literal["low", "expected"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Gains:
-    """Gains and costs of every action for every customer, in money."""
+    """Gains and costs of every action for every customer, in money.
+
+    Parameters
+    ----------
+    expected : (n, m)
+        Expected gain, net of cost.
+    low : (n, m)
+        Lower bound of the gain.
+    high : (n, m)
+        Upper bound of the gain.
+    cost : (m,) or (n, m)
+        Cost, NaN where it is not known.
+    eligible : (n, m)
+        True where the rules allow the action and its gain is known.
+    stake : (n, m)
+        Money per unit of effect.
+    bound : (n, m)
+        Gain that must be above zero for an action to go out; `low` if None.
+    """
 
     expected: NDArray[np.float64]
-    """(n, m) expected gain, net of cost."""
     low: NDArray[np.float64]
-    """(n, m) its lower bound."""
     high: NDArray[np.float64]
-    """(n, m) its upper bound."""
     cost: NDArray[np.float64]
-    """(m,) or (n, m) cost, NaN where it is not known."""
     eligible: NDArray[np.bool_]
-    """(n, m) whether the rules allow the action and its gain is known."""
     stake: NDArray[np.float64] | None = None
-    """(n, m) money per unit of effect."""
     bound: NDArray[np.float64] | None = None
-    """(n, m) gain that must be above zero for an action to go out; `low` if None."""
 
     def pays(self, decision_bound: ActOn = "low") -> NDArray[np.bool_]:
         """Return True where an eligible action's gain, or its lower bound, is above zero: (n, m)."""

@@ -45,22 +45,33 @@ Batches = Callable[[], Iterable[tuple[Any, Any]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchPlan:
-    """One action or none for each customer of many batches."""
+    """One action or none for each customer of many batches.
+
+    Parameters
+    ----------
+    rows
+        Number of customers.
+    customers : (m,)
+        Number of customers of each action.
+    value
+        Total gain of the assigned actions, in money.
+    cost
+        Total cost of the assigned actions, in money.
+    bound
+        Upper bound on the value of any plan within the limits, in money.
+    shadow_prices
+        Marginal gain of one more unit of each limit.
+    passes
+        Number of passes over the batches.
+    """
 
     rows: int
-    """Number of customers."""
     customers: Ints
-    """(m,) number of customers of each action."""
     value: float
-    """Total gain of the assigned actions, in money."""
     cost: float
-    """Total cost of the assigned actions, in money."""
     bound: float
-    """Upper bound on the value of any plan within the limits, in money."""
     shadow_prices: ShadowPrices
-    """Marginal gain of one more unit of each limit."""
     passes: int
-    """Number of passes over the batches."""
     _plan: StreamingPlan = field(repr=False)
     _table: _Table = field(repr=False)
 

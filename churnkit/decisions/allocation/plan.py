@@ -35,6 +35,17 @@ def _empty() -> NDArray[np.float64]:
 class ShadowPrices(Result):
     """Marginal gain of one more unit of each limit, in money.
 
+    Parameters
+    ----------
+    budget
+        Gain per unit of budget; 0 if the budget does not bind.
+    capacity : (m,)
+        Gain per customer of each action's capacity; 0 if it does not bind.
+    shared : (s,)
+        Gain per customer of each shared capacity, in the catalogue's order.
+    floors : (f,)
+        Gain per customer fewer in each floor.
+
     Examples
     --------
     >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
@@ -42,13 +53,9 @@ class ShadowPrices(Result):
     """
 
     budget: float
-    """Gain per unit of budget; 0 if the budget does not bind."""
     capacity: NDArray[np.float64]
-    """(m,) gain per customer of each action's capacity; 0 if it does not bind."""
     shared: NDArray[np.float64] = field(default_factory=_empty)
-    """(s,) gain per customer of each shared capacity, in the catalogue's order."""
     floors: NDArray[np.float64] = field(default_factory=_empty)
-    """(f,) gain per customer fewer in each floor."""
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ShadowPrices:
@@ -87,20 +94,30 @@ def relative_gap(value: float, bound: float) -> float:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """One action or none for each customer."""
+    """One action or none for each customer.
+
+    Parameters
+    ----------
+    action : (n,)
+        Index of the action, -1 for none.
+    value
+        Total gain of the assigned actions, in money.
+    cost
+        Total cost of the assigned actions, in money.
+    bound
+        Upper bound on the value of any plan within the limits, in money.
+    shadow_prices
+        Marginal gain of one more unit of each limit.
+    shortfall
+        Number of customers missing in each floor, where other limits leave no capacity.
+    """
 
     action: NDArray[np.int64]
-    """(n,) index of the action, -1 for none."""
     value: float
-    """Total gain of the assigned actions, in money."""
     cost: float
-    """Total cost of the assigned actions, in money."""
     bound: float
-    """Upper bound on the value of any plan within the limits, in money."""
     shadow_prices: ShadowPrices
-    """Marginal gain of one more unit of each limit."""
     shortfall: tuple[int, ...] = ()
-    """Number of customers missing in each floor, where other limits leave no capacity."""
 
     @property
     def gap(self) -> float:

@@ -104,18 +104,20 @@ class CompiledCatalogue:
         The catalogue.
     value_index
         Index of the value column.
-    cost_index, taken_index
-        For each action the index of its cost column (when sent, when accepted); None where the
-        cost is a number.
-    rules, applicable, suitable
-        Conditions of each kind, for each action.
+    cost_index
+        For each action the index of its cost column; None where the cost is a number.
+    rules
+        Eligibility conditions of each action.
+    width
+        Number of columns of the matrix.
+    taken_index
+        As `cost_index`, for the cost of an accepted action.
+    applicable, suitable
+        Conditions of these kinds, for each action.
     consent_index
         For each action the index of its consent column; None without one.
     floors
         Conditions of the segment of each floor.
-    width
-        Number of columns of the matrix.
-
     """
 
     catalogue: Catalogue

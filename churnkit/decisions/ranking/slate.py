@@ -60,7 +60,7 @@ class ValueModel(Protocol):
 class RankedSlate(Result):
     """Ranked options with propensities.
 
-    Attributes
+    Parameters
     ----------
     options
         Names, best first.
@@ -95,7 +95,8 @@ def rank(
 
     Parameters
     ----------
-    row : (f,) the customer, encoded
+    row : (f,)
+        Encoded customer.
     options
         Eligible options; they may differ between requests.
     model
@@ -160,8 +161,16 @@ def rank_values(
     Parameters
     ----------
     values : (draws, options)
-    names, key, size, epsilon, salt
+        Values of the options in each posterior draw.
+    names
+        Names of the options.
+    key, size, epsilon, salt
         As `rank`.
+
+    Returns
+    -------
+    RankedSlate
+        Options in order, with propensities.
 
     Examples
     --------
@@ -203,12 +212,14 @@ def slate_probabilities(
     Parameters
     ----------
     values : (draws, n, options)
+        Values of the options in each posterior draw.
     size, epsilon
         As `rank`.
 
     Returns
     -------
     (n, options, positions)
+        Probability of each option at each position.
 
     Examples
     --------
