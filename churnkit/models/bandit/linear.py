@@ -49,11 +49,14 @@ class BanditBatch:
 
     Parameters
     ----------
-    customers : (n, f) features of the customers, missing as NaN
+    customers : (n, f)
+        Features of the customers, missing as NaN.
     options
         (n) name of the option shown to each customer.
-    option_features : (n, g) features of that option
-    reward : (n,) observed reward: 0 and 1, or money
+    option_features : (n, g)
+        Features of that option.
+    reward : (n,)
+        Observed reward: 0 and 1, or money.
     """
 
     customers: NDArray[np.float64]
@@ -110,7 +113,7 @@ class _Posterior:
 class LinearBandit:
     """State of the bandit: sums that determine the posterior. Created by `new`.
 
-    Attributes
+    Parameters
     ----------
     features
         Encoding of customers and options.
@@ -131,7 +134,8 @@ class LinearBandit:
         Number of rewards.
     weight, reward_squares
         Discounted number of rewards, and the discounted sum of their squares.
-    squares, target : (q, q), (q,) sums over the shared rows
+    squares, target : (q, q), (q,)
+        Sums over the shared rows.
     options
         The same sums for each option's specific part.
     """

@@ -28,12 +28,12 @@ _MAX_ISOTONIC_POINTS = 2_000
 class CalibrationResult:
     """Result of `calibrate`.
 
-    Attributes
+    Parameters
     ----------
     calibration
         The chosen map, fitted on all rows.
-    probability : (n,) probabilities of the chosen method, each from a map fitted without the
-        row's fold
+    probability : (n,)
+        Probabilities of the chosen method, each from a map fitted without the row's fold.
     log_losses
         Cross-fitted log loss of each method.
     """
@@ -55,10 +55,14 @@ def calibrate(
 
     Parameters
     ----------
-    raw : (n,) log-odds, each from a model fitted without the row
-    y : (n,) outcomes, 1 for churned
-    fold : (n,) number of the row's fold
-    sample_weight : (n,) weights of the rows
+    raw : (n,)
+        Log-odds, each from a model fitted without the row.
+    y : (n,)
+        Outcomes, 1 for churned.
+    fold : (n,)
+        Number of the row's fold.
+    sample_weight : (n,)
+        Weights of the rows.
     methods
         Candidate maps, ordered by degrees of freedom.
 

@@ -33,14 +33,17 @@ _FLOOR = 1e-12
 class Calibration:
     """A monotone map from log-odds to probabilities.
 
-    Attributes
+    Parameters
     ----------
     method
         ``"identity"``, ``"platt"``, ``"beta"`` or ``"isotonic"``.
-    knots : (k,) ascending log-odds of the scorer; empty unless isotonic
-    logits : (k,) ascending log-odds of churn at the knots
-    slopes : (3,) for isotonic the slopes below, (unused) and above the knots; otherwise a, b and
-        c of the formula below
+    slopes : (3,)
+        For isotonic the slopes below the knots, unused, and above them; otherwise a, b and c of
+        the formula below.
+    knots : (k,)
+        Ascending log-odds of the scorer; empty unless isotonic.
+    logits : (k,)
+        Ascending log-odds of churn at the knots.
 
     Notes
     -----

@@ -78,6 +78,7 @@ def load_scorer(kind: str, settings: dict[str, Any], arrays: dict[str, NDArray[A
     Returns
     -------
     Scorer
+        The restored scorer.
 
     Raises
     ------

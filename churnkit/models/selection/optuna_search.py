@@ -30,7 +30,7 @@ __all__ = ["SearchResult", "Trial", "Tuning", "search"]
 class Tuning:
     """Budget and storage of a hyperparameter search.
 
-    Attributes
+    Parameters
     ----------
     trials
         Number of settings to try, including those of earlier runs; the same number gives the

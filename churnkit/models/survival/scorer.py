@@ -39,8 +39,10 @@ class HazardScorer:
     trees
         Log-odds of churn in a period relative to the baseline, from the customer's columns and
         the number of the period in the last column.
-    baseline : (periods,) log-odds of churn in each period; the last applies to later ones too
-    slope : (periods,) factor of the trees in each period
+    baseline : (periods,)
+        Log-odds of churn in each period; the last applies to later ones too.
+    slope : (periods,)
+        Factor of the trees in each period.
     width
         Length of a period, in the unit of the durations.
     horizon

@@ -31,7 +31,7 @@ _PLANS = {
 class UpliftVerdict:
     """Gain of a policy on customers that it was not learned from.
 
-    Attributes
+    Parameters
     ----------
     best_arm
         The single arm that does best for all; 0 is control.
