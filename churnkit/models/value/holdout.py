@@ -121,12 +121,15 @@ def holdout_figures(actual: ArrayLike, predicted: ArrayLike) -> HoldoutFigures:
 
     Parameters
     ----------
-    actual : (n,) outcomes, not negative
-    predicted : (n,) forecasts, not negative
+    actual : (n,)
+        Outcomes, not negative.
+    predicted : (n,)
+        Forecasts, not negative.
 
     Returns
     -------
     HoldoutFigures
+        Bias, error and ranking figures.
 
     Raises
     ------
@@ -179,7 +182,7 @@ def rolling_holdout(
 
     Parameters
     ----------
-    transactions, customer, time, unit_days
+    transactions
         As for `summarize`.
     models
         Unfitted purchase models by name; they are cloned.
@@ -187,12 +190,15 @@ def rolling_holdout(
         Dates; each forecast covers ``[as_of, as_of + horizon_days)``.
     horizon_days
         Length of the forecast.
+    customer, time, unit_days
+        As for `summarize`.
     until
         End of the observation, exclusive; the day after the last purchase if not given.
 
     Returns
     -------
     RollingHoldout
+        Figures of each model at each date.
 
     Raises
     ------

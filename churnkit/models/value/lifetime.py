@@ -30,11 +30,15 @@ class LifetimeValue:
 
     Parameters
     ----------
-    value : (n,) expected discounted value
-    low, high : (n,) confidence interval of the expectation, from the uncertainty of the
-        parameters. The realized value of a single customer varies far more.
-    purchases : (n,) expected discounted purchases
-    spend : (n,) expected spend per purchase
+    value : (n,)
+        Expected discounted value.
+    low, high : (n,)
+        Confidence interval of the expectation, from the uncertainty of the parameters. The
+        realized value of a single customer varies far more.
+    purchases : (n,)
+        Expected discounted purchases.
+    spend : (n,)
+        Expected spend per purchase.
     total
         The value of all customers together; its interval is not the sum of theirs.
     level
@@ -90,7 +94,8 @@ def lifetime_value(  # noqa: PLR0917 - the columns are in the order of the model
         A fitted `BGNBD`, `MBGNBD` or `ParetoNBD`.
     spend
         A fitted `GammaGamma`.
-    frequency, recency, T, monetary : (n,) as for their `fit`
+    frequency, recency, T, monetary : (n,)
+        As for their `fit`.
     rate
         Continuous discount rate per unit of time: ``log(1 + yearly) / 52`` for weeks.
     horizon
@@ -107,6 +112,7 @@ def lifetime_value(  # noqa: PLR0917 - the columns are in the order of the model
     Returns
     -------
     LifetimeValue
+        Values of the customers with intervals.
 
     Raises
     ------

@@ -27,12 +27,17 @@ class PurchaseSummary:
 
     Parameters
     ----------
-    customer : (n,) ids, in the order of their first occurrence in the log
-    frequency : (n,) number of days with a purchase after the first such day
-    recency : (n,) time from the first purchase to the last
-    T : (n,) time from the first purchase to the last observed day
-    monetary : (n,) mean spend of the days that `frequency` counts, 0 without any; None if the
-        log has no values
+    customer : (n,)
+        Ids, in the order of their first occurrence in the log.
+    frequency : (n,)
+        Number of days with a purchase after the first such day.
+    recency : (n,)
+        Time from the first purchase to the last.
+    T : (n,)
+        Time from the first purchase to the last observed day.
+    monetary : (n,)
+        Mean spend of the days that `frequency` counts, 0 without any; None if the log has no
+        values.
     unit_days
         The unit of time, in days.
     """
@@ -156,6 +161,7 @@ def summarize(
     Returns
     -------
     PurchaseSummary
+        One row per customer with a purchase.
 
     Raises
     ------

@@ -157,6 +157,16 @@ class ParameterMixin:
 def value_model_from_dict(saved: Mapping[str, Any]) -> Any:
     """Restore a fitted value model of any class from the result of its `to_dict`.
 
+    Parameters
+    ----------
+    saved
+        Result of a value model's `to_dict`.
+
+    Returns
+    -------
+    object
+        The fitted model.
+
     Raises
     ------
     BundleError

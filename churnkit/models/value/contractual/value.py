@@ -22,15 +22,18 @@ def contractual_value(
 
     Parameters
     ----------
-    margin : (n,) or number, margin of an active customer per period; may be negative
-    survival : (n, periods) probability of being active at the end of periods 1, 2, ..., such as
-        `HazardModel.predict_survival` returns
+    margin : (n,) or number
+        Margin of an active customer per period; may be negative.
+    survival : (n, periods)
+        Probability of being active at the end of periods 1, 2, ..., such as
+        `HazardModel.predict_survival` returns.
     rate
         Discount rate per period: 0.01 for 1%.
 
     Returns
     -------
-    (n,) in the currency of the margin, with payments at the end of each period
+    (n,)
+        Value in the currency of the margin, with payments at the end of each period.
 
     Raises
     ------
