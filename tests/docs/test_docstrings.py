@@ -36,21 +36,8 @@ def public_objects(package):
             yield f"{public.__module__}.{public.__qualname__}"
 
 
-# Packages whose docstrings are not complete yet; the list only shrinks.
-INCOMPLETE = {
-    "evaluation",
-}  # fmt: skip
-
-
-def packages():
-    for package in PACKAGES:
-        incomplete = package.rpartition(".")[2] in INCOMPLETE
-        marks = pytest.mark.xfail(strict=False, reason="not complete yet") if incomplete else ()
-        yield pytest.param(package, marks=marks)
-
-
 @pytest.mark.quality
-@pytest.mark.parametrize("package", list(packages()))
+@pytest.mark.parametrize("package", PACKAGES)
 def test_public_functions_and_classes_are_documented_as_numpydoc_says(package):
     faults = [
         f"{name}: {code} {message}"

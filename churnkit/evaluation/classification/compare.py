@@ -26,7 +26,7 @@ __all__ = ["Comparison", "compare"]
 class Comparison:
     """Result of `compare`; prints as the verdict.
 
-    Attributes
+    Parameters
     ----------
     metric
         The metric's name in `churnkit.evaluation.METRICS`.
@@ -94,11 +94,14 @@ def compare(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    new, old : (n,) probabilities of churn
+    y : (n,)
+        Outcomes, 1 for churned.
+    new, old : (n,)
+        Probabilities of churn.
     metric
         A name of `churnkit.evaluation.METRICS`.
-    sample_weight : (n,) weights of the rows
+    sample_weight : (n,)
+        Weights of the rows.
     seed
         The same seed gives the same interval.
     resamples

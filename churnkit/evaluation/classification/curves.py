@@ -42,11 +42,14 @@ class _Columns:
 class CalibrationCurve(_Columns):
     """Predicted probability and churn rate per bin.
 
-    Attributes
+    Parameters
     ----------
-    predicted_probability, churn_rate : (b,) means of each bin
-    low, high : (b,) 95% Wilson interval of the churn rate
-    customers : (b,) weight of each bin
+    predicted_probability, churn_rate : (b,)
+        Means of each bin.
+    low, high : (b,)
+        95% Wilson interval of the churn rate.
+    customers : (b,)
+        Weight of each bin.
     """
 
     predicted_probability: NDArray[np.float64]
@@ -60,11 +63,14 @@ class CalibrationCurve(_Columns):
 class LiftCurve(_Columns):
     """Share of churners reached by contacting the top of the ranking.
 
-    Attributes
+    Parameters
     ----------
-    share_of_customers : (k,) from the highest probability down
-    share_of_churners : (k,) cumulative
-    lift : (k,) share of churners over share of customers
+    share_of_customers : (k,)
+        Share of all customers, highest probabilities first.
+    share_of_churners : (k,)
+        Cumulative share of all churners.
+    lift : (k,)
+        Share of churners over share of customers.
     """
 
     share_of_customers: NDArray[np.float64]
@@ -83,15 +89,19 @@ def calibration_curve(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
     bins
         Number of bins; equal probabilities share a bin, so there may be fewer.
-    sample_weight : (n,) weights of the rows
+    sample_weight : (n,)
+        Weights of the rows.
 
     Returns
     -------
     CalibrationCurve
+        One value per bin, lowest probabilities first.
 
     Raises
     ------
@@ -127,15 +137,19 @@ def lift_curve(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
     points
         Number of shares, evenly spaced from ``1 / points`` to 1.
-    sample_weight : (n,) weights of the rows
+    sample_weight : (n,)
+        Weights of the rows.
 
     Returns
     -------
     LiftCurve
+        One value per share, ascending.
 
     Raises
     ------

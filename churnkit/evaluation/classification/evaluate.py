@@ -35,7 +35,7 @@ __all__ = ["Evaluation", "evaluate"]
 class Evaluation:
     """Result of `evaluate`.
 
-    Attributes
+    Parameters
     ----------
     metrics
         Each metric of `churnkit.evaluation.METRICS` by name, with its 95% interval.
@@ -113,10 +113,14 @@ def evaluate(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
-    baseline : (n,) probabilities of a simpler model, measured on the same resamples
-    sample_weight : (n,) weights of the rows
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
+    baseline : (n,)
+        Probabilities of a simpler model, measured on the same resamples.
+    sample_weight : (n,)
+        Weights of the rows.
     seed
         The same seed gives the same intervals.
     resamples

@@ -39,16 +39,19 @@ _MIN_PER_CLASS = 10
 class Sufficiency:
     """Metric of a model by the amount of data it was trained on.
 
-    Attributes
+    Parameters
     ----------
     of
         The data that grow: ``"customers"``, ``"days of history"``, ``"days of window"``.
     metric
         The metric's name in `churnkit.evaluation.METRICS`.
-    sizes : (k,) amounts, ascending
-    scores : (k,) the metric at each size
-    gains : (k - 1,) improvement of the largest size over each smaller one, with its interval;
-        above zero is better
+    sizes : (k,)
+        Amounts, ascending.
+    scores : (k,)
+        The metric at each size.
+    gains : (k - 1,)
+        Improvement of the largest size over each smaller one, with its interval; above zero is
+        better.
     """
 
     of: str
@@ -137,8 +140,10 @@ def learning_curve(
     ----------
     model
         An unfitted estimator with ``predict_proba``; it is cloned.
-    X : (n, f) encoded matrix
-    y : (n,) outcomes, 1 for churned
+    X : (n, f)
+        Encoded matrix.
+    y : (n,)
+        Outcomes, 1 for churned.
     shares
         Shares of each fold's training customers, ascending, ending with 1; each part contains
         the one before.
@@ -147,7 +152,8 @@ def learning_curve(
     folds, repeats
         Number of stratified folds, and how often they are drawn; intervals are corrected for
         the overlap of their training rows.
-    groups : (n,) customer of each row; all rows of a customer go into one fold
+    groups : (n,)
+        Customer of each row; all rows of a customer go into one fold.
     seed
         The same seed gives the same folds and shares.
 
@@ -215,15 +221,18 @@ def window_curve(
 
     Parameters
     ----------
-    model, X, y, metric, folds, repeats, groups, seed
-        As `learning_curve`. The model's settings by column (such as ``categorical_features``)
-        must fit every subset of the columns.
-    window_days : (f,) window of each column, days; None for columns without a window, which are
-        always used
+    model, X, y
+        As `learning_curve`. The model's settings by column (such as ``categorical_features``) must
+        fit every subset of the columns.
+    window_days : (f,)
+        Window of each column, days; None for columns without a window, which are always used.
+    metric, folds, repeats, groups, seed
+        As `learning_curve`.
 
     Returns
     -------
     Sufficiency
+        The metric by days of window.
 
     Raises
     ------
@@ -286,9 +295,12 @@ def history_curve(
     ----------
     model
         An unfitted estimator with ``predict_proba``; it is cloned.
-    X : (n, f) encoded matrix
-    y : (n,) outcomes, 1 for churned
-    as_of : (n,) the date of each row, ``datetime64``
+    X : (n, f)
+        Encoded matrix.
+    y : (n,)
+        Outcomes, 1 for churned.
+    as_of : (n,)
+        The date of each row, ``datetime64``.
     mature_days
         Days after which an outcome is known.
     metric
@@ -299,6 +311,7 @@ def history_curve(
     Returns
     -------
     Sufficiency
+        The metric by days of history.
 
     Raises
     ------

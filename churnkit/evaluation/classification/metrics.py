@@ -42,7 +42,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 class Metric:
     """A metric: its title, its direction, and its computation.
 
-    Attributes
+    Parameters
     ----------
     title
         The metric's name in text and tables.
@@ -76,9 +76,12 @@ def auc(y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
-    sample_weight : (n,) weights of the rows
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
+    sample_weight : (n,)
+        Weights of the rows.
 
     Returns
     -------
@@ -103,7 +106,20 @@ def average_precision(
 ) -> float:
     """Average precision: mean of the precision at each churner, going down the ranking.
 
-    Parameters, raises: as `auc`.
+    Parameters
+    ----------
+    y, probability, sample_weight
+        As `auc`.
+
+    Returns
+    -------
+    float
+        1 for perfect order, about the churn rate for chance.
+
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
 
     Examples
     --------
@@ -118,7 +134,22 @@ def log_loss(
 ) -> float:
     """Mean negative log-likelihood of the outcomes, in nats.
 
-    Parameters, raises: as `auc`. Probabilities of 0 and 1 are moved inside by 2.2e-16.
+    Probabilities of 0 and 1 are moved inside by 2.2e-16.
+
+    Parameters
+    ----------
+    y, probability, sample_weight
+        As `auc`.
+
+    Returns
+    -------
+    float
+        0 for perfect probabilities, 0.693 for 0.5 everywhere.
+
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
 
     Examples
     --------
@@ -131,7 +162,20 @@ def log_loss(
 def brier(y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     """Mean squared difference between probability and outcome.
 
-    Parameters, raises: as `auc`.
+    Parameters
+    ----------
+    y, probability, sample_weight
+        As `auc`.
+
+    Returns
+    -------
+    float
+        0 for perfect probabilities, 0.25 for 0.5 everywhere.
+
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
 
     Examples
     --------
@@ -150,7 +194,20 @@ def calibration_error(
     the bins are averaged. Equal probabilities stay in one bin, the one that contains their
     middle.
 
-    Parameters, raises: as `auc`.
+    Parameters
+    ----------
+    y, probability, sample_weight
+        As `auc`.
+
+    Returns
+    -------
+    float
+        0 if the mean probability of each bin is its churn rate.
+
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
 
     Notes
     -----
@@ -172,7 +229,20 @@ def top_decile_lift(
 
     The 10% are exact: a group that straddles the edge counts in proportion.
 
-    Parameters, raises: as `auc`.
+    Parameters
+    ----------
+    y, probability, sample_weight
+        As `auc`.
+
+    Returns
+    -------
+    float
+        1 for chance, 10 at most.
+
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
 
     Examples
     --------
@@ -187,7 +257,20 @@ def top_decile_share(
 ) -> float:
     """Share of all churners among the 10% of customers with the highest probabilities.
 
-    Parameters, raises: as `auc`.
+    Parameters
+    ----------
+    y, probability, sample_weight
+        As `auc`.
+
+    Returns
+    -------
+    float
+        0.1 for chance, 1 at most.
+
+    Raises
+    ------
+    EvaluationError
+        As `auc`.
 
     Examples
     --------

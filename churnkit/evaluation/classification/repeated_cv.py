@@ -34,9 +34,15 @@ def corrected_interval(differences: ArrayLike, *, test_share: float) -> Interval
 
     Parameters
     ----------
-    differences : (J,) one for each fold of each repetition
+    differences : (J,)
+        Difference in each fold of each repetition.
     test_share
         Share of the rows that each fold tests on: 0.2 for five folds.
+
+    Returns
+    -------
+    Interval
+        Mean difference and its limits.
 
     Raises
     ------
@@ -82,13 +88,16 @@ def compare_models(
     ----------
     new, old
         Unfitted estimators with ``predict_proba``; they are cloned.
-    X : (n, f) encoded matrix
-    y : (n,) outcomes, 1 for churned
+    X : (n, f)
+        Encoded matrix.
+    y : (n,)
+        Outcomes, 1 for churned.
     metric
         A name of `churnkit.evaluation.METRICS`.
     folds, repeats
         Number of stratified folds, and how often they are drawn.
-    groups : (n,) customer of each row; all rows of a customer go into one fold
+    groups : (n,)
+        Customer of each row; all rows of a customer go into one fold.
     seed
         The same seed gives the same folds.
 

@@ -39,7 +39,7 @@ _Bounds = tuple[float, float, float]
 class Slice:
     """Measures of one level of a column.
 
-    Attributes
+    Parameters
     ----------
     column, level
         The column and its level.
@@ -74,7 +74,7 @@ class Slice:
 class Slices:
     """Result of `slice_metrics`.
 
-    Attributes
+    Parameters
     ----------
     slices
         One for each level with enough customers.
@@ -163,8 +163,10 @@ def slice_metrics(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
     groups
         For each column's name the level of each customer, (n,); None and NaN are the level
         ``"not known"``.

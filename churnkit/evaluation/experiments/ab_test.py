@@ -51,7 +51,7 @@ _PLANNED = 10_000
 class SampleRatio:
     """Sample-ratio check: observed against designed share of treated customers.
 
-    Attributes
+    Parameters
     ----------
     expected, observed
         Share of treated customers, designed and observed.
@@ -73,7 +73,7 @@ class SampleRatio:
 class ExperimentReadout:
     """Result of `read_experiment`.
 
-    Attributes
+    Parameters
     ----------
     treated, control
         Number of customers in each arm.
@@ -180,9 +180,12 @@ def read_experiment(
 
     Parameters
     ----------
-    outcome : (n,) 0 and 1, or money; more is better
-    treated : (n,) True for treated customers, False for held-out ones, assigned at random
-    covariates : (n,) or (n, k) measured before the experiment, such as last year's spend
+    outcome : (n,)
+        Outcome of each customer: 0 and 1, or money; more is better.
+    treated : (n,)
+        True for treated customers, False for held-out ones, assigned at random.
+    covariates : (n,) or (n, k)
+        Values measured before the experiment, such as last year's spend.
     share
         Designed share of treated customers, for the sample-ratio check.
     planned
@@ -194,6 +197,7 @@ def read_experiment(
     Returns
     -------
     ExperimentReadout
+        Means, effects and the sample-ratio check.
 
     Raises
     ------
@@ -262,6 +266,7 @@ def sample_ratio(treated: int, control: int, *, share: float) -> SampleRatio:
     Returns
     -------
     SampleRatio
+        Both shares, and the p-value.
 
     Examples
     --------

@@ -41,6 +41,7 @@ def sequential_interval(
     Returns
     -------
     Interval
+        The effect and its limits.
 
     References
     ----------

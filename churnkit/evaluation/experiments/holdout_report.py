@@ -34,7 +34,7 @@ _GLOBAL = "global"
 class ExperimentReport:
     """Result of `experiment_report`.
 
-    Attributes
+    Parameters
     ----------
     readouts
         Readout by holdout: ``"global"``, and each action that has a holdout.
@@ -131,6 +131,7 @@ def experiment_report(
     Returns
     -------
     ExperimentReport
+        A readout per holdout.
 
     Raises
     ------

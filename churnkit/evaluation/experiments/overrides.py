@@ -19,7 +19,7 @@ _COLUMNS = ("key", "action", "verdict", "about", "why")
 class ActionOverrides:
     """Counts of people's verdicts on an action's recommendations.
 
-    Attributes
+    Parameters
     ----------
     action
         Name of the action.
@@ -60,6 +60,7 @@ def count_overrides(decisions: pa.Table) -> tuple[ActionOverrides, ...]:
     Returns
     -------
     tuple of ActionOverrides
+        Counts of each action.
 
     Examples
     --------

@@ -18,7 +18,7 @@ __all__ = ["ExperimentPlan", "detectable_effect", "plan_experiment"]
 class ExperimentPlan:
     """Result of `plan_experiment`.
 
-    Attributes
+    Parameters
     ----------
     customers, treated, control
         Number of customers in total and in each arm.
@@ -90,6 +90,7 @@ def plan_experiment(
     Returns
     -------
     ExperimentPlan
+        Sample size and duration.
 
     Raises
     ------

@@ -40,7 +40,7 @@ __all__ = ["PolicyEvaluation", "evaluate_policy"]
 class PolicyEvaluation:
     """Result of `evaluate_policy`.
 
-    Attributes
+    Parameters
     ----------
     estimates
         Value of the policy per decision by each estimator, with its interval.

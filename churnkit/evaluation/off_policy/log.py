@@ -21,15 +21,21 @@ class PolicyLog:
 
     Parameters
     ----------
-    action : (n,) arm taken, 0 to `arms` - 1
-    propensity : (n,) probability with which the policy took it, above 0 and at most 1
-    reward : (n,) outcome of the decision, such as 1 for stayed, or money
+    action : (n,)
+        Arm taken, 0 to `arms` - 1.
+    propensity : (n,)
+        Probability with which the policy took it, above 0 and at most 1.
+    reward : (n,)
+        Outcome of the decision, such as 1 for stayed, or money.
     arms
         Number of arms, doing nothing included if it was one of them.
-    features : (n, f) features of the customer at the decision, missing as NaN
-    position : (n,) position in a list at which the arm was shown, from 0; None for one position
-    customer : (n,) codes of the customers, whose rows are not independent; None if each row is
-        a different customer
+    features : (n, f)
+        Features of the customer at the decision, missing as NaN.
+    position : (n,)
+        Position in a list at which the arm was shown, from 0; None for one position.
+    customer : (n,)
+        Codes of the customers, whose rows are not independent; None if each row is a different
+        customer.
 
     Examples
     --------

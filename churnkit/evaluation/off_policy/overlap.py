@@ -32,7 +32,7 @@ _CERTAIN = 1 - 1e-9
 class Overlap:
     """Overlap of the logged decisions with those of the policy.
 
-    Attributes
+    Parameters
     ----------
     rows
         Number of logged decisions.
@@ -73,11 +73,13 @@ def overlap(log: PolicyLog, policy: NDArray[np.float64]) -> Overlap:
     ----------
     log
         Logged decisions.
-    policy : (n, arms) the policy's probabilities
+    policy : (n, arms)
+        The policy's probabilities.
 
     Returns
     -------
     Overlap
+        Weights, unsupported share and warnings.
 
     Notes
     -----

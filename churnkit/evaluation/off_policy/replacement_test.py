@@ -29,7 +29,7 @@ _MIN_EFFECTIVE_ROWS = 30.0
 class Replacement:
     """Result of `may_replace`; prints as the verdict.
 
-    Attributes
+    Parameters
     ----------
     gain
         New policy minus running one, per decision, paired row by row, with its interval.
@@ -135,6 +135,7 @@ def may_replace(
     Returns
     -------
     Replacement
+        Gain, verdict and reasons.
 
     Raises
     ------

@@ -50,9 +50,10 @@ _BOOSTED_ROUNDS = 150
 class Rewards:
     """Rewards predicted by models that did not see the row.
 
-    Attributes
+    Parameters
     ----------
-    expected : (n, arms) predicted reward of each arm
+    expected : (n, arms)
+        Predicted reward of each arm.
     model
         The best candidate, such as ``"linear, C=1"``.
     losses
@@ -83,9 +84,9 @@ def cross_fitted_rewards(
         with shared and arm-specific coefficients, for several penalties; ``"curved"``: ridge
         regression of each arm on random Fourier features; ``"boosted"``: LightGBM; or
         ``"auto"``: the best of all.
-    policy : (n, arms) the policy to be evaluated
-        The best candidate has the least squared error on held-out rows; with a policy, the
-        least variance of the doubly robust estimate of its value.
+    policy : (n, arms)
+        The policy to be evaluated. The best candidate has the least squared error on held-out
+        rows; with a policy, the least variance of the doubly robust estimate of its value.
     folds
         Number of folds, each predicted by models of the others.
     seed
@@ -94,6 +95,7 @@ def cross_fitted_rewards(
     Returns
     -------
     Rewards
+        Predicted rewards, and the chosen model.
 
     Raises
     ------

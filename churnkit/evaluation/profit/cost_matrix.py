@@ -170,7 +170,7 @@ class ThresholdRule:
 
     `checked` makes a rule from held-out outcomes; it then decides about other customers.
 
-    Attributes
+    Parameters
     ----------
     observed_over_expected : (1,) or (4,)
         Observed over predicted churn: for all, then (where costs differ) for the thirds of
@@ -285,14 +285,17 @@ def savings(y: ArrayLike, acted: ArrayLike, costs: CustomerCosts) -> float:
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    acted : (n,) decisions, 0 or 1; scores are refused, since a rule must decide first
+    y : (n,)
+        Outcomes, 1 for churned.
+    acted : (n,)
+        Decisions, 0 or 1; scores are rejected: apply a rule first.
     costs
         Costs of these customers.
 
     Returns
     -------
     float
+        Share of the cost saved; negative if a uniform decision is cheaper.
 
     Raises
     ------
@@ -326,14 +329,17 @@ def expected_savings(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts)
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities.
     costs
         Costs of these customers.
 
     Returns
     -------
     float
+        Expected share of the cost saved, as in `savings`.
 
     Examples
     --------

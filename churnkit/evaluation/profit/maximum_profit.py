@@ -38,8 +38,10 @@ __all__ = [
 class MaximumProfit(float):
     """Profit per customer at the best cut, a float with the cut as an attribute.
 
-    Attributes
+    Parameters
     ----------
+    profit
+        Profit per customer, money.
     fraction
         Share of all customers to contact; for an expected profit the expected share.
 
@@ -74,10 +76,12 @@ class MaximumProfit(float):
 class ProfitCurve:
     """Profit of contacting the top of the ranking, relative to contacting no one.
 
-    Attributes
+    Parameters
     ----------
-    share_of_customers : (k,) ascending from 0 to 1
-    profit : (k,) per customer of the whole table, in money
+    share_of_customers : (k,)
+        Share of all customers, ascending from 0 to 1.
+    profit : (k,)
+        Profit per customer of the whole table, in money.
     """
 
     share_of_customers: NDArray[np.float64]
@@ -113,14 +117,17 @@ def profit_curve(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> 
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
     costs
         Costs of these customers.
 
     Returns
     -------
     ProfitCurve
+        Profit by share of customers, from 0 to 1.
 
     Raises
     ------
@@ -156,8 +163,10 @@ def max_profit(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
     clv
         Value of a customer who stays, money.
     incentive_cost, contact_cost
@@ -271,9 +280,12 @@ def expected_max_profit_b2b(
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 for churned
-    probability : (n,) predicted probabilities of churn
-    clv : (n,) money
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
+    clv : (n,)
+        Value of each customer, money.
     incentive_fraction
         Share of the value, 0 to 1.
     contact_cost
@@ -284,6 +296,7 @@ def expected_max_profit_b2b(
     Returns
     -------
     MaximumProfit
+        Profit per customer, with the share of customers to contact.
 
     References
     ----------

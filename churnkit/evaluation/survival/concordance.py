@@ -33,7 +33,9 @@ def concordance(
     Parameters
     ----------
     duration, event : (n,)
-    risk : (n,) larger for customers expected to churn sooner; any scale
+        Time until churn or censoring; 1 for churn, 0 for censoring.
+    risk : (n,)
+        Risk on any scale, larger for customers expected to churn sooner.
     kind
         ``"harrell"`` or ``"uno"``.
     until

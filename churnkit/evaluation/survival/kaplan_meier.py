@@ -24,14 +24,20 @@ _ROUNDING = 1e-10
 class SurvivalCurve:
     """A step function: `survival[i]` holds from `time[i]` until before `time[i + 1]`.
 
-    Attributes
+    Parameters
     ----------
-    time : (k,) distinct times of churn, ascending; before the first the curve is 1
-    survival : (k,) share that survives each time
-    low, high : (k,) 95% interval of the share
-    variance : (k,) Greenwood's variance of the share
-    at_risk : (k,) customers under observation just before each time
-    events : (k,) customers who churned at each time
+    time : (k,)
+        Distinct times of churn, ascending; before the first the curve is 1.
+    survival : (k,)
+        Share that survives each time.
+    low, high : (k,)
+        95% interval of the share.
+    variance : (k,)
+        Greenwood's variance of the share.
+    at_risk : (k,)
+        Customers under observation just before each time.
+    events : (k,)
+        Customers who churned at each time.
     customers
         Total number (weight) of customers.
     follow_up
@@ -119,10 +125,14 @@ def kaplan_meier(
 
     Parameters
     ----------
-    duration : (n,) time until churn or censoring
-    event : (n,) 1 for churn, 0 for censoring
-    entry : (n,) time at which observation began; 0 if not given
-    sample_weight : (n,) number of customers that each row stands for
+    duration : (n,)
+        Time until churn or censoring.
+    event : (n,)
+        1 for churn, 0 for censoring.
+    entry : (n,)
+        Time at which observation began; 0 if not given.
+    sample_weight : (n,)
+        Number of customers that each row stands for.
     interval
         ``"log-log"`` (Kalbfleisch and Prentice; stays within 0 and 1) or ``"plain"``
         (Greenwood's normal interval, clipped to 0 and 1).
@@ -130,6 +140,7 @@ def kaplan_meier(
     Returns
     -------
     SurvivalCurve
+        One value per time of churn.
 
     Raises
     ------
@@ -181,7 +192,8 @@ def kaplan_meier_by(
 
     Parameters
     ----------
-    group : (n,) the group of each customer
+    group : (n,)
+        The group of each customer.
     duration, event, entry, sample_weight, interval
         As `kaplan_meier`.
 

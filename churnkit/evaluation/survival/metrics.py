@@ -38,14 +38,20 @@ _COLUMNS = ("horizon", "bin", "predicted_probability", "churn_rate", "low", "hig
 class SurvivalCalibration:
     """Predicted and observed churn by horizon and bin of the predictions.
 
-    Attributes
+    Parameters
     ----------
-    horizon : (r,) time within which customers churn
-    bin : (r,) 0 for the lowest predictions
-    predicted_probability : (r,) mean predicted probability of churn by the horizon
-    churn_rate : (r,) share that churned by the horizon, by Kaplan-Meier
-    low, high : (r,) its 95% interval
-    customers : (r,) number of customers
+    horizon : (r,)
+        Time within which customers churn.
+    bin : (r,)
+        0 for the lowest predictions.
+    predicted_probability : (r,)
+        Mean predicted probability of churn by the horizon.
+    churn_rate : (r,)
+        Share that churned by the horizon, by Kaplan-Meier.
+    low, high : (r,)
+        95% interval of the churn rate.
+    customers : (r,)
+        Number of customers.
     left_out
         Number of bins whose follow-up ends before a horizon; they have no row for it.
     """
@@ -100,15 +106,20 @@ def survival_brier(
     Parameters
     ----------
     duration, event : (n,)
-    survival : (n, t) predicted probability of surviving each time
+        Time until churn or censoring; 1 for churn, 0 for censoring.
+    survival : (n, t)
+        Predicted probability of surviving each time.
     times : (t,)
-    sample_weight : (n,) weights of the rows
+        Times in the unit of the durations.
+    sample_weight : (n,)
+        Weights of the rows.
     censoring
         G as `kaplan_meier` of ``event == 0``; estimated from the same rows if not given.
 
     Returns
     -------
-    (t,) 0 for perfect; a prediction of 0.5 for all gives 0.25
+    (t,)
+        0 for perfect; a prediction of 0.5 for all gives 0.25.
 
     Raises
     ------
@@ -158,7 +169,24 @@ def integrated_brier(
 ) -> float:
     """Brier score averaged over time from the first to the last of the times (trapezoids).
 
-    Parameters, raises: as `survival_brier`; there are two or more times, in ascending order.
+    Parameters
+    ----------
+    duration, event, survival
+        As `survival_brier`.
+    times : (t,)
+        Two or more times, ascending.
+    sample_weight, censoring
+        As `survival_brier`.
+
+    Returns
+    -------
+    float
+        0 for perfect, 0.25 for a prediction of 0.5 everywhere.
+
+    Raises
+    ------
+    EvaluationError
+        As `survival_brier`.
 
     Examples
     --------
@@ -193,14 +221,18 @@ def survival_calibration(
     Parameters
     ----------
     duration, event : (n,)
-    survival : (n, t) predicted probability of surviving each time
-    times : (t,) the horizons
+        Time until churn or censoring; 1 for churn, 0 for censoring.
+    survival : (n, t)
+        Predicted probability of surviving each time.
+    times : (t,)
+        The horizons.
     bins
         Number of bins; equal predictions share a bin, so there may be fewer.
 
     Returns
     -------
     SurvivalCalibration
+        One row per horizon and bin.
 
     Raises
     ------

@@ -29,10 +29,12 @@ _NO_AREA = 1e-9
 class UpliftCurve:
     """Outcomes gained by treating the customers with the highest predicted effects.
 
-    Attributes
+    Parameters
     ----------
-    customers : (g,) number treated, from 0 to all; customers of equal prediction are added together
-    gain : (g,) outcomes gained
+    customers : (g,)
+        Number treated, from 0 to all; customers of equal prediction are added together.
+    gain : (g,)
+        Outcomes gained.
     """
 
     customers: NDArray[np.int64]
@@ -54,13 +56,17 @@ def uplift_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> Uplif
 
     Parameters
     ----------
-    y : (n,) outcomes, 1 is desired
-    uplift : (n,) predicted effects
-    treatment : (n,) 1 for treated, 0 for control
+    y : (n,)
+        Outcomes, 1 is desired.
+    uplift : (n,)
+        Predicted effects.
+    treatment : (n,)
+        1 for treated, 0 for control.
 
     Returns
     -------
     UpliftCurve
+        One point per distinct prediction, after 0 customers.
 
     Raises
     ------
@@ -80,7 +86,20 @@ def uplift_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> Uplif
 def qini_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> UpliftCurve:
     """Compute the Qini curve: outcomes of the treated minus those of control, scaled to their number.
 
-    Parameters, returns, raises: as `uplift_curve`.
+    Parameters
+    ----------
+    y, uplift, treatment
+        As `uplift_curve`.
+
+    Returns
+    -------
+    UpliftCurve
+        One point per distinct prediction, after 0 customers.
+
+    Raises
+    ------
+    EvaluationError
+        As `uplift_curve`.
 
     References
     ----------
@@ -101,7 +120,20 @@ def qini_score(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
     The best possible ranking knows each customer's treatment and outcome; negative effects are
     included.
 
-    Parameters, raises: as `uplift_curve`.
+    Parameters
+    ----------
+    y, uplift, treatment
+        As `uplift_curve`.
+
+    Returns
+    -------
+    float
+        0 for a random order, 1 at most.
+
+    Raises
+    ------
+    EvaluationError
+        As `uplift_curve`.
 
     Examples
     --------
@@ -116,7 +148,20 @@ def qini_score(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
 def auuc_score(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> float:
     """Compute the area between uplift curve and random line over the largest possible area.
 
-    Parameters, raises: as `uplift_curve`.
+    Parameters
+    ----------
+    y, uplift, treatment
+        As `uplift_curve`.
+
+    Returns
+    -------
+    float
+        0 for a random order, 1 at most.
+
+    Raises
+    ------
+    EvaluationError
+        As `uplift_curve`.
 
     Examples
     --------
@@ -154,6 +199,7 @@ def uplift_at_k(
     Returns
     -------
     float
+        Treated minus control, in the outcome's unit.
 
     Raises
     ------

@@ -30,14 +30,19 @@ def doubly_robust_scores(
 
     Parameters
     ----------
-    y : (n,) outcomes
-    treatment : (n,) arms, 0 for control
-    propensity : (n,) probability of the assigned arm
-    forecast : (n, arms) outcomes predicted by a model that did not see the row
+    y : (n,)
+        Outcomes.
+    treatment : (n,)
+        Arms, 0 for control.
+    propensity : (n,)
+        Probability of the assigned arm.
+    forecast : (n, arms)
+        Outcomes predicted by a model that did not see the row.
 
     Returns
     -------
-    (n, arms) scores
+    (n, arms)
+        Score of each customer under each arm.
 
     Raises
     ------
@@ -81,19 +86,21 @@ def paired_value(
 
     Parameters
     ----------
-    scores : (n, arms) from `doubly_robust_scores`, or amounts of money made of them
+    scores : (n, arms)
+        Result of `doubly_robust_scores`, or amounts of money made of them.
     action : (n,) or int
         The policy's arm.
     baseline : (n,) or int
         The baseline's arm.
-    groups : (n,) numbers from 0
-        Customer of each row.
+    groups : (n,)
+        Number of each row's customer, from 0.
     level
         Confidence level of the interval.
 
     Returns
     -------
     Interval
+        Mean gain per customer, with its interval.
 
     Examples
     --------
@@ -141,12 +148,15 @@ def toc_curve(effect: ArrayLike, priority: ArrayLike) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    effect : (n,) doubly robust scores of the effect: of an action minus those of control
-    priority : (n,) predicted effect; ties share their mean
+    effect : (n,)
+        Doubly robust scores of the effect: of an action minus those of control.
+    priority : (n,)
+        Predicted effect; ties share their mean.
 
     Returns
     -------
     (n,)
+        Difference at each rank.
 
     Examples
     --------
@@ -181,14 +191,15 @@ def rank_average_effect(
         As `toc_curve`; the predictions must not have seen the rows.
     target
         Weighting of the ranks.
-    groups : (n,) numbers from 0
-        Customer of each row; rows of a customer are drawn together.
+    groups : (n,)
+        Number of each row's customer, from 0; rows of a customer are drawn together.
     resamples, seed, level
         Number of half-samples, their seed, and the confidence level.
 
     Returns
     -------
     Rate
+        The estimate with its interval.
 
     References
     ----------
