@@ -21,4 +21,4 @@ def test_the_site_builds_without_a_warning(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Start in five minutes" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "Run the demo" in (tmp_path / "index.html").read_text(encoding="utf-8")

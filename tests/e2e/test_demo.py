@@ -68,9 +68,19 @@ def survivors():
 
 def test_it_succeeds_and_says_whom_to_save_and_what_to_type(first):
     assert first.returncode == 0, first.stderr
-    for title in ("the model, on customers", "the plan for", "whom to save first"):
+    for title in (
+        "Model performance on held-out customers",
+        "Plan for",
+        "Customers with the largest expected gain",
+    ):
         assert title in first.stdout
-    for step in ("simulating", "training", "packing", "starting", "asking http://127.0.0.1:"):
+    for step in (
+        "simulating",
+        "training",
+        "packing",
+        "starting",
+        "customers from http://127.0.0.1:",
+    ):
         assert step in first.stderr
     assert "next: churnkit serve" in first.stderr
     assert "Traceback" not in first.stderr
@@ -126,5 +136,5 @@ def test_a_folder_of_somebody_else_is_left_alone(demo, home):
     (home / "mine" / "file").write_text("mine")
     refused = demo("--folder", "mine")
     assert refused.returncode == 1
-    assert "is not empty and no demo made it" in refused.stderr
+    assert "is not empty and not a demo project" in refused.stderr
     assert [path.name for path in Path(home / "mine").iterdir()] == ["file"]

@@ -47,7 +47,7 @@ def snapshot_file(
     Raises
     ------
     RecipeError
-        If the model was trained on a ready table.
+        If the model was trained on a prepared table.
     DataError
         If a table is missing or does not fit the plan.
     """
@@ -58,8 +58,8 @@ def snapshot_file(
     plan = model.contents.timeline
     if plan is None:
         raise RecipeError(
-            f"model '{model.name}' was trained on a ready table and has no plan for raw tables: "
-            "pass a file with the columns of that table, without --as-of"
+            f"model '{model.name}' was trained on a prepared table and has no timeline for raw "
+            "tables: pass a file with the columns of that table, without --as-of"
         )
     sources = {table.source for table in plan.tables}
     inputs = {name: raw_table(path) if name in sources else path for name, path in tables.items()}
