@@ -69,10 +69,13 @@ def test_what_can_be_looked_at_answers(client, path, media):
     assert answer.headers["content-type"].startswith(media)
 
 
+def test_the_reference_page_is_ours_where_bentoml_has_one(client):
+    assert "<h2>POST /v1/predict</h2>" in client.request("GET", "/docs").text
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/docs", 404),
         ("GET", "/docs.json", 404),
         ("POST", "/v1/nothing", 404),
         ("GET", "/v1/predict", 405),
