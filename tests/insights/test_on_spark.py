@@ -99,7 +99,7 @@ def test_invalid_tables_are_refused(spark, company):
     ):
         pass
     for tables, said in (
-        ({"sales": frame}, "no kind of table 'sales'"),
+        ({"sales": frame}, "unknown table 'sales'"),
         ({}, "there is no table"),
         ({"events": company.tables["events"]}, "give Spark data frames"),
     ):

@@ -137,10 +137,11 @@ def _frame(
     for table in timeline.tables:
         if table.name in timeline.used_tables:
             raw = _raw_frame(spark, table, tables)
+            # Listed first, so that a table that is refused leaves no view.
+            views.append((names[table.name], None))
             spans[table.name], entity_types[table.name] = _create_view(
                 raw, timeline, table, names[table.name]
             )
-            views.append((names[table.name], None))
     check_entity_types(timeline, entity_types)
     check_coverage(timeline, spans, known_until)
     sources = tuple(

@@ -44,7 +44,10 @@ def test_ids_of_each_type_are_scored_or_refused(tmp_path, rows, shop_model, kind
     entity = shop_model.contract.entity.name
     ids = IDS[kind](table.num_rows)
     table = table.set_column(table.column_names.index(entity), entity, ids)
-    pq.write_table(table, tmp_path / "customers.parquet")
+    try:
+        pq.write_table(table, tmp_path / "customers.parquet")
+    except pa.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {pa.__version__} cannot write a file with this type")
     output = tmp_path / f"scores.{ending}"
     score(tmp_path / "customers.parquet", output, shop_model)
     scores = pq.read_table(output) if ending == "parquet" else pcsv.read_csv(output)

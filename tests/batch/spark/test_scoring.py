@@ -173,8 +173,9 @@ def test_an_archive_of_the_package_is_all_that_workers_need_of_it(customers, sho
     pytest.importorskip("pyspark", reason="pyspark is not installed (extra 'spark')")
     root = Path(__file__).parents[3]
     with zipfile.ZipFile(tmp_path / "churnkit.zip", "w") as archive:
-        for file in sorted((root / "churnkit").rglob("*.py")):
-            archive.write(file, file.relative_to(root))
+        for file in sorted((root / "churnkit").rglob("*.py*")):
+            if file.suffix in {".py", ".pyi"}:
+                archive.write(file, file.relative_to(root))
     shop_model.save(tmp_path / "bundle", name="shop", lineage={})
     pq.write_table(customers, tmp_path / "customers.parquet")
     (tmp_path / "job.py").write_text(JOB)

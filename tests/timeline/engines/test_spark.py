@@ -55,7 +55,7 @@ def test_spark_refuses_what_duckdb_refuses(spark, plan, raw, views):
     cases = [
         ({**views, "events": texts}, ["events", "'at'", "1 of 2 rows"]),
         ({"contracts": "company_contracts"}, ["events", "is missing"]),
-        ({**views, "events": "company_evnts"}, ["events", "no view"]),
+        ({**views, "events": "company_evnts"}, ["events", "does not exist"]),
         ({**views, "events": texts.withColumnRenamed("at", "moment")}, ["'at'", "is missing"]),
     ]
     for tables, words in cases:
