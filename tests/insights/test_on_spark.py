@@ -100,8 +100,8 @@ def test_invalid_tables_are_refused(spark, company):
         pass
     for tables, said in (
         ({"sales": frame}, "unknown table 'sales'"),
-        ({}, "there is no table"),
-        ({"events": company.tables["events"]}, "give Spark data frames"),
+        ({}, "no tables: pass Spark data frames"),
+        ({"events": company.tables["events"]}, "must be Spark data frames"),
     ):
         with pytest.raises(RecipeError, match=said), open_spark_session(tables, as_of=AS_OF):
             pass
