@@ -53,11 +53,11 @@ COMMON = {
         expression figure find finding floor gather html http idempotency information init initial
         input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
-        openapi option overrides pack pandera part pass path pipeline plan planning plot
-        precondition preset problem program project pyfunc quiet rank rate regex registry reload
-        reloader replacement request role route run scaffold section serve server service set
-        setting shadow signal signing simulate simulation spark spelling split svg template thread timeout
-        topology tracking traversal unit user walk warning watch worker
+        openapi option overrides pack page pandera part pass path pipeline plan planning plot
+        precondition preset problem program project pyfunc quiet rank rate reference regex registry
+        reload reloader replacement request role route run scaffold section serve server service
+        set setting shadow signal signing simulate simulation spark spelling split svg template
+        thread timeout topology tracking traversal unit user walk warning watch worker
     """,
 }
 
