@@ -1,14 +1,16 @@
-"""Encoding, delimiter and header of a CSV file."""
+"""Encoding, delimiter, header and footer of a CSV file."""
 
 from __future__ import annotations
 
-import codecs
 import csv
-import gzip
 import io
-from dataclasses import dataclass
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
+
+from churnkit.core.io.csv_encoding import open_bytes, scan_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,10 +19,26 @@ __all__ = ["Dialect", "detect_dialect"]
 
 # In order of preference where several fit equally well: a comma may also be a decimal sign.
 _DELIMITERS = ";\t|,"
+_DELIMITER_NAMES = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas"}
+_ENCODING_NAMES = {"utf8": "UTF-8", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
 _SAMPLE_ROWS = 50
-_CHUNK_BYTES = 1 << 20
-_BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_NOT_IN_WINDOWS_1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
+_MAX_TITLE_LINES = 20
+# Fewer rows do not show which line is the header.
+_MIN_ROWS_BELOW_TITLE = 4
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<delimiter>.)"?', re.IGNORECASE)
+_DATA_CELL = re.compile(r"[-+]?[\d.,:/\s%-]*\d[\d.,:/\s%-]*")
+_TOTALS = re.compile(
+    r"(?:(?:grand|sub|overall)[ -]?)?totals?|sum|summe|gesamt(?:summe)?|insgesamt|total general|"
+    r"total général|totale|totaal|somme|suma|soma|合計|итого",
+    re.IGNORECASE,
+)
+
+
+_REMARK = re.compile(
+    r"\(?[\d,.]+ (?:rows?|records?|lines?|datensätze|zeilen|lignes|filas)\b|copyright|©|\(c\)|"
+    r"generated|exported|created|source\b|report|confidential|end of|erstellt|exporté|exportado",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +48,107 @@ class Dialect:
     Parameters
     ----------
     encoding
-        ``utf8``, ``utf-16``, ``cp1252``, or ``latin-1`` for bytes that none of these has.
+        ``utf8``, ``utf-16``, ``cp1252`` or another encoding of Python.
     delimiter
         Character between two fields.
     columns
-        Header; empty if the file is.
+        Header without unnamed columns; empty if the file is.
     odd_quotes
         True if the number of double quotes is odd: one may be open to the end of the file.
+    fields
+        Names of all fields of a row, with names in place of missing ones.
+    skip_lines
+        Number of title lines above the header.
+    footer_rows
+        Number of totals and blank rows at the end.
+    footer_lines
+        Footer lines with another number of fields.
+    notes
+        Sentences about what is not read.
+    is_certain
+        False if the encoding is the most likely one of several.
+    has_rows
+        False if nothing follows the header.
     """
 
     encoding: str
     delimiter: str
     columns: tuple[str, ...]
     odd_quotes: bool
+    fields: tuple[str, ...] = ()
+    skip_lines: int = 0
+    footer_rows: int = 0
+    footer_lines: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    is_certain: bool = True
+    has_rows: bool = True
+
+    @property
+    def is_plain(self) -> bool:
+        """True for UTF-8 with commas, a header in the first line, and nothing to leave out."""
+        return (
+            (self.encoding, self.delimiter, self.skip_lines) == ("utf8", ",", 0)
+            and self.fields == self.columns
+            and not self.footer_rows
+            and not self.footer_lines
+        )
+
+    def read_options(self) -> dict[str, Any]:
+        """Return the arguments of `pyarrow.csv.ReadOptions` that skip the title and the header."""
+        return {
+            "encoding": self.encoding,
+            "column_names": list(self.fields),
+            "skip_rows": self.skip_lines,
+            "skip_rows_after_names": 1,
+        }
+
+    def __str__(self) -> str:
+        """Describe the format.
+
+        Examples
+        --------
+        >>> str(Dialect("cp1252", ";", ("id", "plan"), False))
+        'Windows-1252, delimited by semicolons'
+        """
+        encoding = _ENCODING_NAMES.get(self.encoding, self.encoding.upper())
+        delimiter = _DELIMITER_NAMES.get(self.delimiter, f"'{self.delimiter}'")
+        return f"{encoding}, delimited by {delimiter}"
 
 
-def detect_dialect(file: Path) -> Dialect:
-    """Detect the dialect of a CSV file; every byte is read once.
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Rows of the sample as one delimiter splits them, and the position of the header."""
 
-    The delimiter is the one that splits the header and the first rows into the same number of
-    fields, with quotes respected.
+    rows: list[list[str]]
+    lines: list[int]
+    header: int
+    width: int
+
+    def score(self) -> tuple[bool, float, bool, int]:
+        """Rate a delimiter: several fields, as many in each row as in the header, and many."""
+        below = self.rows[self.header :]
+        if not below:
+            return False, 0.0, False, 0
+        share = sum(len(row) == self.width for row in below) / len(below)
+        return self.width > 1, share, self.header == 0, self.width
+
+
+def detect_dialect(
+    file: Path, *, delimiter: str | None = None, encoding: str | None = None
+) -> Dialect:
+    """Detect the dialect of a CSV file.
+
+    Every byte is read once for the encoding. The delimiter is the one that splits the header
+    and the first 50 rows into the same number of fields, with quotes respected. Title lines
+    above the header, columns without a name, and totals, blank rows and remarks at the end are
+    not read; `Dialect.notes` lists them.
+
+    Parameters
+    ----------
+    file
+        The file.
+    delimiter, encoding
+        Stated instead of detected.
 
     Raises
     ------
@@ -57,71 +156,173 @@ def detect_dialect(file: Path) -> Dialect:
         If the file cannot be read.
     csv.Error
         If the header cannot be parsed.
+    LookupError
+        If there is no such encoding.
     """
-    encoding, odd_quotes = _scan(file)
-    samples = {
-        delimiter: _first_rows(file, encoding, delimiter, _SAMPLE_ROWS) for delimiter in _DELIMITERS
+    scan = scan_text(file)
+    encoding = encoding or scan.encoding
+    stated = _separator_line(file, encoding)
+    chosen = delimiter or stated
+    skip = 1 if stated else 0
+    layouts = {
+        each: _layout(*_first_rows(file, encoding, each, skip))
+        for each in ([chosen] if chosen else _DELIMITERS)
     }
-    delimiter = max(_DELIMITERS, key=lambda each: _score(samples[each]))
-    if len(next(iter(samples[delimiter]), [])) < 2:
-        delimiter = ","
-    header = _first_rows(file, encoding, delimiter, 1, strict=True)
-    return Dialect(encoding, delimiter, tuple(header[0]) if header else (), odd_quotes)
-
-
-def _open(file: Path) -> IO[bytes]:
-    if file.suffix.lower() == ".gz":
-        return cast("IO[bytes]", gzip.open(file))
-    return file.open("rb")
+    best = max(layouts, key=lambda each: layouts[each].score())
+    if chosen is None and not layouts[best].score()[0]:
+        best = ","
+    layout = layouts[best]
+    if not layout.rows:
+        # The header itself may be the error.
+        _first_rows(file, encoding, best, skip, strict=True)
+        return Dialect(encoding, best, (), scan.odd_quotes, is_certain=scan.is_certain)
+    header = layout.rows[layout.header]
+    header += [""] * _blank_fields_after(header, layout.rows[layout.header + 1 :])
+    fields = _name_fields(header)
+    dialect = Dialect(
+        encoding,
+        best,
+        tuple(name for name, text in zip(fields, header, strict=True) if text.strip()),
+        scan.odd_quotes,
+        fields,
+        skip_lines=layout.lines[layout.header],
+        is_certain=scan.is_certain,
+        has_rows=len(layout.rows) > layout.header + 1,
+    )
+    return _describe(_with_footer(dialect, scan.tail), layout.header)
 
 
 def _first_rows(
-    file: Path, encoding: str, delimiter: str, count: int, *, strict: bool = False
-) -> list[list[str]]:
-    rows: list[list[str]] = []
+    file: Path, encoding: str, delimiter: str, skip: int, *, strict: bool = False
+) -> tuple[list[list[str]], list[int]]:
+    """Return the first rows that are not blank, and the number of lines above each."""
+    rows, lines = [], []
     python_encoding = "utf-8-sig" if encoding == "utf8" else encoding
-    with io.TextIOWrapper(_open(file), encoding=python_encoding, newline="") as stream:
+    with io.TextIOWrapper(
+        open_bytes(file), encoding=python_encoding, errors="replace", newline=""
+    ) as stream:
+        for _ in range(skip):
+            stream.readline()
         reader = csv.reader(stream, delimiter=delimiter)
         try:
-            for row in islice(filter(None, reader), count):
-                rows.append(row)  # noqa: PERF402 - the rows before an error are kept
+            above = skip
+            for row in islice(reader, _SAMPLE_ROWS + 2 * _MAX_TITLE_LINES):
+                if row:
+                    rows.append(row)
+                    lines.append(above)
+                above = skip + reader.line_num
         except csv.Error:
             if strict:
                 raise
-    return rows
+    return rows, lines
 
 
-def _score(rows: list[list[str]]) -> tuple[bool, float, int]:
-    """Rate a delimiter: several fields, as many in each row as in the header, and many."""
+def _separator_line(file: Path, encoding: str) -> str | None:
+    """Return the delimiter that Excel's first line ``sep=;`` states."""
+    python_encoding = "utf-8-sig" if encoding == "utf8" else encoding
+    with io.TextIOWrapper(open_bytes(file), python_encoding, errors="replace") as stream:
+        match = _SEPARATOR_LINE.fullmatch(stream.readline(16).strip("\r\n"))
+    return match["delimiter"] if match else None
+
+
+def _layout(rows: list[list[str]], lines: list[int]) -> _Layout:
     if not rows:
-        return False, 0.0, 0
-    width = len(rows[0])
-    return width > 1, sum(len(row) == width for row in rows) / len(rows), width
+        return _Layout([], [], 0, 0)
+    widths = Counter(len(row) for row in rows[1:] or rows)
+    usual = max(widths, key=lambda width: (widths[width], width))
+    header = _find_header(rows, usual)
+    return _Layout(rows, lines, header, len(rows[header]))
 
 
-def _scan(file: Path) -> tuple[str, bool]:
-    """Detect the encoding from all bytes: the first accented letter may be in the last row."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    is_utf8, is_windows_1252, quotes = True, True, 0
-    with _open(file) as stream:
-        is_utf16 = stream.read(2) in _BYTE_ORDER_MARKS
-        stream.seek(0)
-        while chunk := stream.read(_CHUNK_BYTES):
-            quotes += chunk.count(b'"')
-            is_utf8 = is_utf8 and _decodes(decoder, chunk)
-            is_windows_1252 &= len(chunk.translate(None, _NOT_IN_WINDOWS_1252)) == len(chunk)
-    if is_utf16:
-        encoding = "utf-16"
-    elif is_utf8 and _decodes(decoder, b"", final=True):
-        encoding = "utf8"
-    else:
-        encoding = "cp1252" if is_windows_1252 else "latin-1"
-    return encoding, quotes % 2 == 1
+def _find_header(rows: list[list[str]], width: int) -> int:
+    """Return the position of the header: the first row that is no title."""
+    last = min(_MAX_TITLE_LINES, len(rows) - _MIN_ROWS_BELOW_TITLE)
+    for position in range(max(last, 0)):
+        row = rows[position]
+        filled = [cell for cell in row if cell.strip()]
+        if len(filled) > max(1, min(2, (width - 1) // 2)):
+            is_data = position > 0 and any(map(_DATA_CELL.fullmatch, filled))
+            is_header = len(row) == width and len(set(filled)) == len(filled) and not is_data
+            return position if is_header else 0
+    return 0
 
 
-def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
-    try:
-        decoder.decode(chunk, final)
-    except UnicodeDecodeError:
-        return False
-    return True
+def _blank_fields_after(header: list[str], rows: list[list[str]]) -> int:
+    """Count the fields that every row has beyond the header, all of them blank."""
+    longer = {len(row) - len(header) for row in rows}
+    if len(longer) != 1 or min(longer) <= 0:
+        return 0
+    blank = all(not cell.strip() for row in rows for cell in row[len(header) :])
+    return longer.pop() if blank else 0
+
+
+def _name_fields(header: list[str]) -> tuple[str, ...]:
+    names = set(header)
+    fields = []
+    for position, name in enumerate(header, 1):
+        unique = name
+        if not name.strip():
+            unique = f"unnamed {position}"
+            while unique in names:
+                unique += "_"
+        fields.append(unique)
+    return tuple(fields)
+
+
+def _with_footer(dialect: Dialect, tail: str) -> Dialect:
+    """Find totals, blank rows and remarks at the end of the file."""
+    width = len(dialect.fields)
+    rows, after_gap = 0, False
+    remarks: list[str] = []
+    for line in reversed(_closed_lines(tail.splitlines()[1:])):
+        after_gap = after_gap or (bool(remarks) and not line.strip())
+        if not line.strip():
+            continue
+        cells = next(csv.reader([line], delimiter=dialect.delimiter), [])
+        filled = [cell.strip() for cell in cells if cell.strip()]
+        if width > 2 and len(cells) < width and len(filled) == 1:
+            remarks.append(line.strip())
+        elif len(cells) == width and (
+            not filled or _TOTALS.fullmatch(cells[0].strip().rstrip(":"))
+        ):
+            rows += 1
+        else:
+            break
+    if not after_gap and not all(map(_REMARK.match, remarks)):
+        remarks = []  # the last line of a truncated file
+    return replace(dialect, footer_rows=rows, footer_lines=frozenset(remarks))
+
+
+def _closed_lines(lines: list[str]) -> list[str]:
+    """Return the last lines that cannot be part of a quoted text of several lines."""
+    closed: list[str] = []
+    for line in reversed(lines):
+        if line.count('"') % 2:
+            break
+        closed.insert(0, line)
+    return closed
+
+
+def _describe(dialect: Dialect, titles: int) -> Dialect:
+    """Add the sentences about what is not read."""
+    notes = []
+    if titles:
+        notes.append(f"{titles} title {_plural(titles, 'line')} above the header skipped")
+    unnamed = [
+        str(position)
+        for position, name in enumerate(dialect.fields, 1)
+        if name not in dialect.columns
+    ]
+    if unnamed:
+        columns = _plural(len(unnamed), "column")
+        notes.append(f"{columns} without a name not read: {', '.join(unnamed[:10])}")
+    footer = dialect.footer_rows + len(dialect.footer_lines)
+    if footer:
+        notes.append(
+            f"{footer} {_plural(footer, 'row')} at the end not read: totals, blank rows or remarks"
+        )
+    return replace(dialect, notes=tuple(notes))
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"

@@ -94,7 +94,7 @@ def raw_table(path: Path) -> Any:
     if path.is_dir() or path.suffix.lower() in PARQUET_SUFFIXES:
         return path
     dialect = open_table(path).dialect
-    is_plain = dialect is not None and dialect.encoding == "utf8" and dialect.delimiter == ","
+    is_plain = dialect is not None and dialect.is_plain
     return path if is_plain and path.suffix.lower() == ".csv" else _trimmed(read_table(path))
 
 

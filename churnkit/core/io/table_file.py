@@ -16,7 +16,7 @@ from churnkit.core.io.csv_dialect import Dialect, detect_dialect
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
     "BATCH_ROWS",
@@ -112,6 +112,8 @@ class TableFile:
 
         if self.dialect is None:
             return ds.dataset([str(self.path)], format="parquet")
+        if self.dialect.footer_rows or self.dialect.footer_lines:
+            return ds.dataset(pa.concat_tables(self.batches()))
         if self.dialect.odd_quotes:
             for _ in self.batches([self.columns[-1]]):
                 pass
@@ -121,15 +123,13 @@ class TableFile:
 
     def _csv_options(self, dialect: Dialect) -> dict[str, Any]:
         return {
-            "read_options": pcsv.ReadOptions(
-                encoding=dialect.encoding, block_size=_CSV_BLOCK_BYTES
-            ),
+            "read_options": pcsv.ReadOptions(block_size=_CSV_BLOCK_BYTES, **dialect.read_options()),
             "parse_options": pcsv.ParseOptions(
                 delimiter=dialect.delimiter, newlines_in_values=True
             ),
             # All columns are read as text; the contract, which has their types, converts them.
             "convert_options": pcsv.ConvertOptions(
-                column_types=dict.fromkeys(self.columns, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(dialect.fields, pa.string()), strings_can_be_null=False
             ),
         }
 
@@ -144,9 +144,13 @@ class TableFile:
         self, columns: list[str], dialect: Dialect, ragged: list[tuple[int, int]]
     ) -> Iterator[pa.Table]:
         def refuse_row(row: Any) -> str:
+            if (row.text or "").strip() in dialect.footer_lines:
+                return "skip"
             ragged.append((row.expected_columns, row.actual_columns))
             return "error"
 
+        if not dialect.has_rows:
+            return
         last = self.columns[-1]
         options = self._csv_options(dialect)
         options["parse_options"].invalid_row_handler = refuse_row
@@ -158,12 +162,23 @@ class TableFile:
                 return
             raise
         with reader:
-            for batch in reader:
+            for batch in _without_last(reader, dialect.footer_rows):
                 if batch.num_rows and dialect.odd_quotes:
                     _refuse_unclosed_quote(self.path, batch[last][-1].as_py())
                 for start in range(0, batch.num_rows, BATCH_ROWS):
-                    table = pa.Table.from_batches([batch.slice(start, BATCH_ROWS)])
-                    yield table.select(columns)
+                    yield batch.slice(start, BATCH_ROWS).select(columns)
+
+
+def _without_last(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield batches as tables without the last rows of all."""
+    pending: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        if rows:
+            table = table if pending is None else pa.concat_tables([pending, table])
+            pending = table.slice(max(table.num_rows - rows, 0))
+            table = table.slice(0, max(table.num_rows - rows, 0))
+        yield table
 
 
 def open_table(path: str | Path) -> TableFile:

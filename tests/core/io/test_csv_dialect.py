@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from churnkit.core.io.csv_dialect import detect_dialect
-from churnkit.core.io.table_file import read_table
+from churnkit.core.io.table_file import open_table, read_table
+from churnkit.errors import ChurnkitError
 
 
 @pytest.fixture
@@ -54,3 +55,138 @@ def test_a_byte_that_windows_1252_lacks_is_read_as_latin_1(write):
 def test_utf_8_that_contains_such_bytes_stays_utf_8(write):
     path = write("id,note\n1,Í Ð\n")
     assert detect_dialect(path).encoding == "utf8"
+
+
+ROWS = "".join(f"c{n},{n % 7},{n % 2}\n" for n in range(12))
+HEADER = "id,visits,churn\n"
+
+
+def read(path):
+    return read_table(path).to_pydict()
+
+
+@pytest.mark.parametrize(
+    ("title", "lines"),
+    [
+        ("Customer export 2025-01-31\n", 1),
+        ("Customer export 2025-01-31,,\n,,\n", 2),
+        ("\nReport\n\n", 3),
+        ('"Exported for A, B"\nFilter: all\n', 2),
+    ],
+)
+def test_title_lines_above_the_header_are_skipped(write, title, lines):
+    path = write(title + HEADER + ROWS)
+    dialect = detect_dialect(path)
+    assert dialect.columns == ("id", "visits", "churn")
+    assert dialect.skip_lines == lines
+    assert "above the header skipped" in dialect.notes[0]
+    assert read(path) == read(write(HEADER + ROWS))
+
+
+def test_key_value_lines_above_a_wide_header_are_skipped(write):
+    rows = "".join(f"c{n};{n};{n};{n};{n % 2}\n" for n in range(9))
+    path = write(f"Report;Customers\nDate;2025-01-31\n\nid;a;b;d;churn\n{rows}")
+    assert detect_dialect(path).columns == ("id", "a", "b", "d", "churn")
+    assert read_table(path).num_rows == 9
+
+
+def test_a_header_that_is_followed_by_few_rows_is_kept(write):
+    path = write("note\nid,visits\nc1,2\n")
+    assert detect_dialect(path).skip_lines == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        (",id,visits\n0,c1,5\n1,c2,6\n", ("id", "visits")),
+        ("id,visits,,\nc1,5,,\nc2,6,,\n", ("id", "visits")),
+        ("id,visits\nc1,5,\nc2,6,\n", ("id", "visits")),
+        ("id, ,visits\nc1,,5\nc2,,6\n", ("id", "visits")),
+    ],
+)
+def test_columns_without_a_name_are_not_read(write, text, columns):
+    path = write(text)
+    dialect = detect_dialect(path)
+    assert dialect.columns == columns
+    assert "without a name" in dialect.notes[0]
+    assert read(path) == {"id": ["c1", "c2"], "visits": ["5", "6"]}
+
+
+@pytest.mark.parametrize(
+    "footer",
+    [
+        "Total,36,6\n",
+        "Grand Total:,36,\n",
+        ",,\n,,\n",
+        "Summe,36,6\n,,\n",
+        "\nExported by the billing system\n",
+        "(12 rows)\n",
+        '\n"Copyright (c) 2025, all rights reserved"\n',
+    ],
+)
+def test_totals_blank_rows_and_remarks_at_the_end_are_not_read(write, footer):
+    expected = read(write(HEADER + ROWS))
+    path = write(HEADER + ROWS + footer)
+    assert read(path) == expected
+    assert "at the end not read" in detect_dialect(path).notes[0]
+    assert open_table(path).dataset().to_table().to_pydict() == expected
+
+
+def test_a_truncated_last_row_is_no_remark(write):
+    path = write(HEADER + ROWS + "c99")
+    assert not detect_dialect(path).footer_lines
+    with pytest.raises(ChurnkitError, match="a row has 1 fields where the header has 3"):
+        read_table(path)
+
+
+def test_a_customer_called_total_in_the_middle_is_kept(write):
+    path = write(HEADER + "Total,3,0\n" + ROWS)
+    assert read(path)["id"][0] == "Total"
+
+
+def test_a_quoted_text_of_several_lines_is_no_footer(write):
+    path = write('id,visits,note\nc1,2,"one\ntwo\n\nExported by hand"\n')
+    assert read(path)["note"] == ["one\ntwo\n\nExported by hand"]
+
+
+def test_the_separator_line_of_a_spreadsheet_states_the_delimiter(write):
+    path = write("sep=;\nid;amount, net\nc1;2\nc2;3\n")
+    assert read(path) == {"id": ["c1", "c2"], "amount, net": ["2", "3"]}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "header", "cell"),
+    [
+        ("utf-16", "Straße", "Köln"),
+        ("utf-16-le", "Straße", "Köln"),
+        ("utf-8-sig", "Straße", "Köln"),
+        ("cp1252", "prix “net” €", "Évry"),
+        ("cp932", "解約", "東京都の顧客"),
+        ("cp1251", "Город", "Новосибирск"),
+    ],
+)
+def test_the_encoding_is_detected(write, encoding, header, cell):
+    rows = "".join(f"{n},{cell}\n" for n in range(20))
+    path = write(f"id,{header}\n{rows}", encoding)
+    assert read(path)[header] == [cell] * 20
+
+
+def test_an_encoding_that_was_chosen_by_frequency_is_not_certain(write):
+    path = write("id,Город\n" + "".join(f"{n},Новосибирск\n" for n in range(20)), "cp1251")
+    assert not detect_dialect(path).is_certain
+    assert detect_dialect(write("id,city\n1,Köln\n", "cp1252")).is_certain
+
+
+def test_a_stated_dialect_is_used(write):
+    path = write("id,a;b\n1,2;3\n".encode("cp1250"))
+    dialect = detect_dialect(path, delimiter=";", encoding="cp1250")
+    assert (dialect.columns, dialect.encoding) == (("id,a", "b"), "cp1250")
+
+
+def test_a_large_file_loses_only_its_footer(tmp_path):
+    path = tmp_path / "large.csv"
+    rows = "".join(f"customer {n},{n}\n" for n in range(700_000))
+    path.write_text(f"id,visits\n{rows}Total,5\n")
+    table = read_table(path)
+    assert table.num_rows == 700_000
+    assert table["id"][-1].as_py() == "customer 699999"

@@ -1,0 +1,149 @@
+"""Encoding of a text file, detected from all its bytes."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["TextScan", "open_bytes", "scan_text"]
+
+_CHUNK_BYTES = 1 << 20
+_TAIL_BYTES = 1 << 15
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NOT_IN_WINDOWS_1252 = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
+# Bytes of text in legacy encodings that are collected to tell the encodings apart.
+_SAMPLE_BYTES = 1 << 16
+_ASCII = bytes(range(0x80))
+# Characters of Western European texts; others are rare in Windows-1252.
+_WESTERN = set(
+    "äöüßÄÖÜÉÈéèêëçàâáåÅæøØñÑóôòõúùûíìîïœŒãÁÍÓÚÇÀÂŠš€£§°²³½«»“”„\u2018\u2019\u2013—…•·®©™¿¡\u00a0"
+)
+_MIN_WESTERN_SHARE = 0.9
+_MIN_SCRIPT_SHARE = 0.7
+# Letters of other scripts stand next to each other, accented Latin letters rarely.
+_RUNS = re.compile(r"[^\x00-\x7f]{2,}")
+_LONG_RUNS = re.compile(r"[^\x00-\x7f]{3,}")
+# Tried where Windows-1252 gives unlikely text: the encoding and the scripts of its letters.
+_LEGACY = (
+    ("cp1251", ("CYRILLIC SMALL",)),
+    ("cp932", ("HIRAGANA", "KATAKANA", "CJK", "FULLWIDTH", "HALFWIDTH", "IDEOGRAPHIC")),
+    ("gb18030", ("CJK", "FULLWIDTH", "IDEOGRAPHIC")),
+    ("euc-kr", ("HANGUL",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextScan:
+    """Facts about all bytes of a text file.
+
+    Parameters
+    ----------
+    encoding
+        ``utf8``, ``utf-16``, ``utf-16-le``, ``utf-16-be``, ``cp1252`` or another encoding of
+        Python; ``latin-1`` for bytes that Windows-1252 lacks.
+    is_certain
+        False for a legacy encoding that was chosen by the frequency of its characters.
+    odd_quotes
+        True if the number of double quotes is odd.
+    tail
+        Last bytes of the file, decoded.
+    """
+
+    encoding: str
+    is_certain: bool
+    odd_quotes: bool
+    tail: str
+
+
+def open_bytes(file: Path) -> IO[bytes]:
+    """Open a file that may be compressed with gzip."""
+    if file.suffix.lower() == ".gz":
+        return cast("IO[bytes]", gzip.open(file))
+    return file.open("rb")
+
+
+def scan_text(file: Path) -> TextScan:
+    """Detect the encoding from all bytes: the first accented letter may be in the last row.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    is_utf8, is_windows_1252, quotes, zeros = True, True, 0, [0, 0]
+    sample, tail = bytearray(), b""
+    with open_bytes(file) as stream:
+        is_utf16 = stream.read(2) in _BYTE_ORDER_MARKS
+        stream.seek(0)
+        while chunk := stream.read(_CHUNK_BYTES):
+            quotes += chunk.count(b'"')
+            is_utf8 = is_utf8 and _decodes(decoder, chunk)
+            is_windows_1252 &= len(chunk.translate(None, _NOT_IN_WINDOWS_1252)) == len(chunk)
+            if not tail:
+                zeros = [chunk[::2].count(0), chunk[1::2].count(0)]
+            if not is_utf8 and len(sample) < _SAMPLE_BYTES:
+                sample += _legacy_lines(chunk)
+            tail = (tail + chunk)[-_TAIL_BYTES:]
+    is_utf8 = is_utf8 and _decodes(decoder, b"", final=True)
+    encoding, is_certain = "utf8", True
+    if is_utf16:
+        encoding = "utf-16"
+    elif sum(zeros) > 0.2 * min(len(tail), _CHUNK_BYTES):
+        encoding = "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    elif not is_utf8:
+        encoding, is_certain = _legacy_encoding(
+            bytes(sample[:_SAMPLE_BYTES]), is_windows_1252=is_windows_1252
+        )
+    return TextScan(encoding, is_certain, quotes % 2 == 1, _decode_tail(file, tail, encoding))
+
+
+def _legacy_lines(chunk: bytes) -> bytes:
+    """Return the lines of a chunk with bytes beyond ASCII; the first and last may be cut."""
+    lines = chunk.splitlines(keepends=True)
+    return b"".join(line for line in lines[1:-1] or lines if line.translate(None, _ASCII))
+
+
+def _legacy_encoding(sample: bytes, *, is_windows_1252: bool) -> tuple[str, bool]:
+    """Choose the encoding of bytes that are not UTF-8, and whether it is certain."""
+    western = "cp1252" if is_windows_1252 else "latin-1"
+    text = sample.decode(western, "replace")
+    characters = Counter(c for c in text if not c.isascii())
+    likely = sum(count for c, count in characters.items() if c in _WESTERN)
+    in_runs = sum(map(len, _LONG_RUNS.findall(text)))
+    if likely >= _MIN_WESTERN_SHARE * characters.total() and 2 * in_runs <= characters.total():
+        return western, True
+    for encoding, scripts in _LEGACY:
+        text = sample.decode(encoding, "ignore")
+        letters = Counter("".join(_RUNS.findall(text)))
+        in_script = sum(
+            n for c, n in letters.items() if unicodedata.name(c, "").startswith(scripts)
+        )
+        is_lossless = len(text.encode(encoding)) >= 0.99 * len(sample)
+        others = sum(not c.isascii() for c in text)
+        if is_lossless and in_script >= _MIN_SCRIPT_SHARE * max(others, 1):
+            return encoding, False
+    return western, False
+
+
+def _decode_tail(file: Path, tail: bytes, encoding: str) -> str:
+    if encoding == "utf-16":
+        with open_bytes(file) as stream:
+            encoding = "utf-16-be" if stream.read(2) == codecs.BOM_UTF16_BE else "utf-16-le"
+    return tail.decode("utf-8" if encoding == "utf8" else encoding, "replace")
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
