@@ -145,7 +145,9 @@ class History:
 
     def _dates(self) -> list[tuple[date, dict[str, float]]]:
         timeline = self._model.contents.timeline
-        if timeline is None or not {t.source for t in timeline.tables} <= set(self._tables):
+        if timeline is None or not {name for t in timeline.tables for name in t.sources} <= set(
+            self._tables
+        ):
             return []
         with self._lock:
             if self._risk is None:

@@ -223,7 +223,9 @@ def _model_results(
         "horizon_days": horizon,
         "gain_span": gain_span(model),
     }
-    has_tables = timeline is not None and {t.source for t in timeline.tables} <= set(tables)
+    has_tables = timeline is not None and {
+        name for t in timeline.tables for name in t.sources
+    } <= set(tables)
     if customers is None and as_of and has_tables:
         progress("building customer rows from the raw tables")
         customers = model.snapshot(tables, as_of=as_of)

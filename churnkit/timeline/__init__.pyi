@@ -24,8 +24,11 @@ from .forward_split import ForwardSplit as ForwardSplit
 from .forward_split import repeat_weights as repeat_weights
 from .labels import ActiveSubscription as ActiveSubscription
 from .labels import ActiveWithin as ActiveWithin
+from .labels import ChurnEvents as ChurnEvents
 from .labels import ContractualChurn as ContractualChurn
+from .labels import EventChurn as EventChurn
 from .labels import InactivityChurn as InactivityChurn
+from .labels import ObservedChurn as ObservedChurn
 from .labels import RevenueContraction as RevenueContraction
 from .leakage import Leak as Leak
 from .leakage import LeakageError as LeakageError
@@ -33,6 +36,7 @@ from .leakage import find_changes as find_changes
 from .leakage import find_leaks as find_leaks
 from .leakage import refuse_leaks as refuse_leaks
 from .snapshots import Snapshots as Snapshots
+from .source_tables import Lookup as Lookup
 from .source_tables import RawColumn as RawColumn
 from .source_tables import Table as Table
 from .sql.compiler import DIALECTS as DIALECTS

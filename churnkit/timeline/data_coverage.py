@@ -9,6 +9,7 @@ from churnkit.core.time import from_microseconds
 from churnkit.errors import DataError
 from churnkit.timeline.aggregations import base_features
 from churnkit.timeline.engines.duckdb_sources import open_table
+from churnkit.timeline.labels import ObservedChurn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,7 +46,8 @@ def check_coverage(
     first, _ = spans[timeline.eligible.table]
     _check_start(timeline, None if first is None else from_microseconds(first))
     last = max((end for _, end in spans.values() if end is not None), default=0)
-    if timeline.label is not None:
+    # An observed outcome is in the table, whatever the other rows cover.
+    if timeline.label is not None and not isinstance(timeline.label, ObservedChurn):
         _check_label_maturity(timeline, timeline.label, known_until or from_microseconds(last))
 
 
@@ -99,7 +101,7 @@ def first_timestamps(timeline: Timeline, tables: Mapping[str, Any]) -> dict[str,
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as con:
         con.execute("SET TimeZone = 'UTC'")
         for table in timeline.tables:
-            if table.name in timeline.used_tables:
+            if table.name in timeline.used_tables and table.happened is not None:
                 columns = timeline.used_columns(table)
                 microseconds = open_table(con, table, tables, columns=columns).first
                 if microseconds is not None:

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveSubscription",
     "ActiveWithin",
+    "ChurnEvents",
     "ContractualChurn",
     "Eligibility",
+    "EventChurn",
     "InactivityChurn",
     "Label",
+    "ObservedChurn",
     "RevenueContraction",
     "rule_from_dict",
     "rule_to_dict",
@@ -60,6 +63,36 @@ class ActiveSubscription:
 
 
 @dataclass(frozen=True)
+class ChurnEvents:
+    """Rows that mark a customer as churned, such as cancellations.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    where
+        Condition or conditions on the rows.
+
+    Examples
+    --------
+    >>> ChurnEvents("events", where=Where("kind", "==", "cancelled")).conditions[0].value
+    'cancelled'
+    """
+
+    table: str
+    _: KW_ONLY
+    where: Where | Sequence[Where] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", as_conditions(self.where))
+
+    @property
+    def conditions(self) -> tuple[Where, ...]:
+        """The conditions on its rows."""
+        return as_conditions(self.where)
+
+
+@dataclass(frozen=True)
 class ActiveWithin:
     """Customers with a row that became known in the last `days` before the date.
 
@@ -71,6 +104,9 @@ class ActiveWithin:
         Days before the date.
     where
         Condition or conditions on the rows.
+    unless
+        Rows that mark customers as churned: customers whose last such row is not followed by
+        activity on a later day are left out.
 
     Examples
     --------
@@ -82,6 +118,7 @@ class ActiveWithin:
     _: KW_ONLY
     days: int
     where: Where | Sequence[Where] = ()
+    unless: ChurnEvents | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", as_conditions(self.where))
@@ -219,12 +256,70 @@ class RevenueContraction(_Outcome):
         object.__setattr__(self, "share", float(self.share))
 
 
-Label = ContractualChurn | InactivityChurn | RevenueContraction
+@dataclass(frozen=True)
+class EventChurn(_Outcome):
+    """A row happens in the outcome window, such as a cancellation.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    horizon_days
+        Length of the outcome window in days.
+    gap_days
+        Days from `as_of` to the outcome window.
+    where
+        Condition or conditions on the rows.
+
+    Examples
+    --------
+    >>> EventChurn("events", horizon_days=30, where=Where("kind", "==", "cancelled")).mature_days
+    30
+    """
+
+
+@dataclass(frozen=True)
+class ObservedChurn(_Outcome):
+    """The outcome is recorded in a table: customers whose row meets the conditions churned.
+
+    Customers without a row, or with a missing value in a column of the conditions, have no label.
+
+    Parameters
+    ----------
+    table
+        Name of the source table.
+    horizon_days
+        Days after `as_of` to which the recorded outcome refers.
+    gap_days
+        Days from `as_of` to the outcome window.
+    where
+        Condition or conditions on the rows that mean churned.
+    dated
+        True if the rows have the `as_of` to which the outcome refers as their time. Otherwise
+        the outcome refers to every date of the timeline.
+
+    Examples
+    --------
+    >>> ObservedChurn("labels", horizon_days=30, where=Where("is_churn", "==", "1")).dated
+    False
+    """
+
+    _: KW_ONLY
+    dated: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.conditions:
+            raise RecipeError("ObservedChurn: pass where=, the condition that means churned")
+
+
+Label = ContractualChurn | InactivityChurn | RevenueContraction | EventChurn | ObservedChurn
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        ActiveSubscription, ActiveWithin, ContractualChurn, InactivityChurn, RevenueContraction
+        ActiveSubscription, ActiveWithin, ContractualChurn, InactivityChurn, RevenueContraction,
+        EventChurn, ObservedChurn,
     )
 }  # fmt: skip
 
@@ -233,6 +328,10 @@ def rule_to_dict(rule: Eligibility | Label) -> dict[str, Any]:
     """Return an eligibility or a label as JSON-serializable data."""
     stored = asdict(rule)
     stored["where"] = [condition.to_dict() for condition in rule.conditions]
+    unless = stored.pop("unless", None) and getattr(rule, "unless", None)
+    if unless:
+        conditions = [condition.to_dict() for condition in unless.conditions]
+        stored["unless"] = {"table": unless.table, "where": conditions}
     return {"kind": type(rule).__name__, **stored}
 
 
@@ -242,5 +341,12 @@ def rule_from_dict(data: Mapping[str, Any]) -> Any:
     kind = _KINDS.get(str(stored.pop("kind", "")))
     if kind is None:
         raise RecipeError(f"unknown kind of label; use one of: {', '.join(_KINDS)}")
-    stored["where"] = tuple(Where.from_dict(condition) for condition in stored["where"])
+    stored["where"] = _conditions(stored["where"])
+    if stored.get("unless"):
+        unless = stored["unless"]
+        stored["unless"] = ChurnEvents(unless["table"], where=_conditions(unless["where"]))
     return kind(**stored)
+
+
+def _conditions(stored: Sequence[Any]) -> tuple[Where, ...]:
+    return tuple(Where.from_dict(condition) for condition in stored)

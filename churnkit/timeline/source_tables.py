@@ -11,10 +11,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from churnkit.errors import RecipeError
 
-__all__ = ["RawColumn", "Table", "did_you_mean"]
+__all__ = [
+    "NUMBER_FORMATS",
+    "TEXT_FORMAT",
+    "TIME_FORMATS",
+    "Lookup",
+    "RawColumn",
+    "Table",
+    "did_you_mean",
+]
 
 _TYPES = ("integer", "number", "boolean", "string", "datetime")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Formats of columns whose texts are neither ISO 8601 times nor plain numbers.
+TIME_FORMATS = ("DD/MM/YYYY", "MM/DD/YYYY", "YYYYMMDD", "epoch s", "epoch ms", "epoch us")
+NUMBER_FORMATS = ("1,234.5", "1.234,5")
+# Format of ids that are text in one table and numbers in another.
+TEXT_FORMAT = "text"
 # Prefix of the columns and steps that the SQL adds.
 RESERVED = "ck_"
 # A number, the start of a date, a time or an e-mail address.
@@ -80,6 +93,36 @@ class RawColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """Columns of another table, looked up by a key, such as the customer of an order's lines.
+
+    Parameters
+    ----------
+    source
+        Name of the other table in `build`.
+    key
+        Column with the key, of the table itself or of an earlier lookup.
+    to
+        Column of the other table with the same values, each in one row; by default `key`.
+
+    Examples
+    --------
+    >>> lines = Table(
+    ...     "lines", "customer_id", happened="ordered_at", lookups=[Lookup("orders", "order_id")]
+    ... )
+    >>> lines.sources
+    ('lines', 'orders')
+    """
+
+    source: str
+    key: str
+    to: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "to", self.to or self.key)
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A source table: each row is an event of one customer at one time.
 
@@ -91,7 +134,8 @@ class Table:
         Column of the customer's id; rows without one are ignored.
     happened
         Column of the time at which the event happened, or the state began; rows without one are
-        ignored.
+        ignored. None for attributes of customers without a time, which count as known at every
+        date; features can read them with `Last`.
     available
         Column of the time at which the row became known, if that can be later. Features see a
         row from the later of both times.
@@ -112,6 +156,18 @@ class Table:
     source
         Name of the table in `build`, if it differs from `name`: one table can be used with two
         times, such as surveys by when they were sent and when they were answered.
+    lookups
+        Other tables that have the customer, the time or further columns of a row. Each is
+        joined by a key; columns of the table itself, then those of the first lookups, take
+        precedence.
+    written
+        Formats of columns whose texts are not ISO 8601 times or plain numbers: ``DD/MM/YYYY``,
+        ``MM/DD/YYYY`` (with ``/``, ``-`` or ``.``, and a time of day), ``YYYYMMDD``, ``epoch s``,
+        ``epoch ms``, ``epoch us``, or for numbers ``1,234.5`` and ``1.234,5``, with or without a
+        currency. ``text`` for the customer's id, if it is text in some tables and a number in
+        others.
+    missing
+        Texts that mark a missing value, in lower case, such as ``n/a``.
 
     Raises
     ------
@@ -127,7 +183,7 @@ class Table:
 
     name: str
     entity: str
-    happened: str
+    happened: str | None
     available: str | None = None
     ended: str | None = None
     columns: Mapping[str, str | RawColumn] | Sequence[RawColumn] = ()
@@ -135,6 +191,9 @@ class Table:
     key: str | Sequence[str] = ()
     time_zone: str = "UTC"
     source: str = ""
+    lookups: Sequence[Lookup] = ()
+    written: Mapping[str, str] | Sequence[tuple[str, str]] = ()
+    missing: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name.lower().startswith(RESERVED):
@@ -153,6 +212,12 @@ class Table:
             names: Any = getattr(self, field)
             object.__setattr__(self, field, (names,) if isinstance(names, str) else tuple(names))
         object.__setattr__(self, "source", self.source or self.name)
+        object.__setattr__(self, "lookups", tuple(self.lookups))
+        object.__setattr__(self, "missing", tuple(text.lower() for text in self.missing))
+        if any("'" in text for text in self.missing):
+            raise RecipeError(f"table '{self.name}': missing: texts cannot have apostrophes")
+        object.__setattr__(self, "written", tuple(sorted(dict(self.written).items())))
+        _check_formats(self.name, self.formats)
         declared = [column.name for column in self.raw_columns]
         duplicates = sorted({name for name in declared if declared.count(name) > 1})
         if duplicates:
@@ -179,6 +244,16 @@ class Table:
     def times(self) -> tuple[str, ...]:
         """The columns of its timestamps."""
         return tuple(name for name in (self.happened, self.available, self.ended) if name)
+
+    @property
+    def formats(self) -> dict[str, str]:
+        """The formats of columns by name."""
+        return dict(self.written)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the tables in `build` that it reads."""
+        return (self.source, *(lookup.source for lookup in self.lookups))
 
     @classmethod
     def from_schema(
@@ -242,6 +317,9 @@ class Table:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as JSON-serializable data; `from_dict` is its inverse."""
+        # Only if set, so that the digests of older timelines do not change.
+        lookups = [[lookup.source, lookup.key, lookup.to] for lookup in self.lookups]
+        optional = {"lookups": lookups, "written": self.formats, "missing": list(self.missing)}
         return {
             "name": self.name,
             "entity": self.entity,
@@ -256,6 +334,7 @@ class Table:
             "key": list(self.key),
             "time_zone": self.time_zone,
             "source": self.source,
+            **{name: value for name, value in optional.items() if value},
         }
 
     @classmethod
@@ -265,7 +344,17 @@ class Table:
             RawColumn(column["name"], column["type"], tuple(column["categories"]))
             for column in data["columns"]
         )
-        return cls(**{**data, "columns": columns})
+        lookups = tuple(Lookup(*lookup) for lookup in data.get("lookups", ()))
+        return cls(**{**data, "columns": columns, "lookups": lookups})
+
+
+def _check_formats(table: str, formats: Mapping[str, str]) -> None:
+    for column, form in formats.items():
+        if form not in (*TIME_FORMATS, *NUMBER_FORMATS, TEXT_FORMAT):
+            raise RecipeError(
+                f"table '{table}': column '{column}': unknown format '{form}'; use one of: "
+                f"{', '.join((*TIME_FORMATS, *NUMBER_FORMATS, TEXT_FORMAT))}"
+            )
 
 
 def _check_time_zone(table: str, zone: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import Feature, Ratio, base_features, feature_from_dict
-from churnkit.timeline.labels import Eligibility, Label, rule_from_dict, rule_to_dict
+from churnkit.timeline.labels import ActiveWithin, Eligibility, Label, rule_from_dict, rule_to_dict
 from churnkit.timeline.snapshots import Snapshots
 from churnkit.timeline.source_tables import Table
 from churnkit.timeline.validation import (
@@ -116,7 +116,9 @@ class Timeline:
 
     @property
     def _parts(self) -> list[Any]:
-        rules = [self.eligible, *([self.label] if self.label else [])]
+        rules: list[Any] = [self.eligible, *([self.label] if self.label else [])]
+        if isinstance(self.eligible, ActiveWithin) and self.eligible.unless:
+            rules.append(self.eligible.unless)
         return [*base_features(self.features.values()), *rules]
 
     @property

@@ -11,6 +11,7 @@ from churnkit.timeline.aggregations import (
     CurrentSum,
     DaysSince,
     Feature,
+    Last,
     OpenCount,
     Ratio,
     Share,
@@ -19,7 +20,9 @@ from churnkit.timeline.labels import (
     ActiveSubscription,
     ActiveWithin,
     ContractualChurn,
+    EventChurn,
     InactivityChurn,
+    ObservedChurn,
     RevenueContraction,
 )
 from churnkit.timeline.snapshots import Snapshots
@@ -74,7 +77,7 @@ def check_parts(tables: Any, features: Any, snapshots: Any, eligible: Any, label
         raise RecipeError("timeline: pass snapshots=Snapshots(every='1 month', start=..., end=...)")
     if not isinstance(eligible, (ActiveSubscription, ActiveWithin)):
         raise RecipeError("timeline: pass eligible=ActiveSubscription(...) or ActiveWithin(...)")
-    labels = (ContractualChurn, InactivityChurn, RevenueContraction)
+    labels = (ContractualChurn, InactivityChurn, RevenueContraction, EventChurn, ObservedChurn)
     if label is not None and not isinstance(label, labels):
         names = ", ".join(kind.__name__ for kind in labels)
         raise RecipeError(f"timeline: the label must be one of: {names}")
@@ -119,8 +122,15 @@ def check_references(
     for name, feature in features.items():
         _check_feature(f"feature '{name}'", tables, feature)
     _check_part("eligible", tables, eligible, needs_end=isinstance(eligible, ActiveSubscription))
+    _check_time("eligible", tables, eligible)
+    if isinstance(eligible, ActiveWithin) and eligible.unless:
+        _check_part("eligible", tables, eligible.unless, needs_end=False)
+        _check_time("eligible", tables, eligible.unless)
     if label is not None:
-        _check_part("label", tables, label, needs_end=not isinstance(label, InactivityChurn))
+        ends = isinstance(label, (ContractualChurn, RevenueContraction))
+        _check_part("label", tables, label, needs_end=ends)
+        if not isinstance(label, ObservedChurn) or label.dated:
+            _check_time("label", tables, label)
         if isinstance(label, RevenueContraction):
             table = find_table(tables, label.table)
             _check_column("label", table, label.column, CurrentSum.column_types)
@@ -134,6 +144,8 @@ def _check_feature(where: str, tables: Sequence[Table], feature: Feature) -> Non
                 raise RecipeError(f"{where}: a ratio needs two numbers")
         return
     _check_part(where, tables, feature, needs_end=isinstance(feature, (CurrentSum, OpenCount)))
+    if not isinstance(feature, (Current, Last)):
+        _check_time(where, tables, feature)
     base: Any = feature
     table = find_table(tables, base.table)
     if feature.column_types and getattr(feature, "column", None) is not None:
@@ -145,6 +157,14 @@ def _check_feature(where: str, tables: Sequence[Table], feature: Feature) -> Non
             )
         if isinstance(feature, Share):
             _check_condition(where, table, Where(base.column, "==", feature.value))
+
+
+def _check_time(where: str, tables: Sequence[Table], part: Any) -> None:
+    if find_table(tables, part.table).happened is None:
+        raise RecipeError(
+            f"{where}: table '{part.table}' has no time; name its column with "
+            "Table(..., happened='...')"
+        )
 
 
 def _check_part(where: str, tables: Sequence[Table], part: Any, *, needs_end: bool) -> None:

@@ -16,17 +16,20 @@ import pytest
 from churnkit.timeline import (
     ActiveSubscription,
     ActiveWithin,
+    ChurnEvents,
     ContractualChurn,
     Count,
     Current,
     CurrentSum,
     DaysSince,
     DistinctDays,
+    EventChurn,
     InactivityChurn,
     Last,
     Max,
     Mean,
     Min,
+    ObservedChurn,
     OpenCount,
     Ratio,
     Recency,
@@ -111,12 +114,21 @@ LABELS = {
     "contraction": RevenueContraction(
         "contracts", column="fee", share=0.25, horizon_days=40, gap_days=5
     ),
+    "event": EventChurn("events", horizon_days=14, gap_days=2, where=ORDERS),
+    "observed": ObservedChurn("contracts", horizon_days=30, where=Where("seats", ">=", 4)),
+    "observed_then": ObservedChurn(
+        "events", horizon_days=30, where=Where("kind", "==", "visit"), dated=True
+    ),
 }
 ELIGIBLE: dict[str, ActiveSubscription | ActiveWithin] = {
     "active": ActiveSubscription("contracts"),
     "active_basic": ActiveSubscription("contracts", where=Where("plan", "==", "basic")),
     "within": ActiveWithin("events", days=30),
     "ordered": ActiveWithin("events", days=60, where=ORDERS),
+    "not_churned": ActiveWithin(
+        "events", days=60, unless=ChurnEvents("events", where=Where("kind", "==", KINDS[2]))
+    ),
+    "not_ended": ActiveWithin("events", days=90, where=ORDERS, unless=ChurnEvents("contracts")),
 }
 
 
@@ -341,9 +353,14 @@ def is_eligible(plan, rows, as_of):
     table, own = plan.table(who.table), rows[who.table]
     if isinstance(who, ActiveSubscription):
         return any(runs(table, row, as_of) and meets(row, who.where) for row in own)
-    return any(
-        as_of - who.days * DAY <= row["_time"] < as_of and meets(row, who.where) for row in own
-    )
+    active = [row["_time"] for row in own if row["_time"] < as_of and meets(row, who.where)]
+    if not any(as_of - who.days * DAY <= time for time in active):
+        return False
+    if who.unless is None:
+        return True
+    churned = [row for row in rows[who.unless.table] if meets(row, who.unless.where)]
+    days_ago = [whole_days(as_of, row["_time"]) for row in churned if row["_time"] < as_of]
+    return not days_ago or min(days_ago) > min(whole_days(as_of, time) for time in active)
 
 
 def label_value(plan, rows, as_of):
@@ -352,6 +369,16 @@ def label_value(plan, rows, as_of):
     begin = as_of + label.gap_days * DAY
     end = begin + label.horizon_days * DAY
     own = [row for row in rows[label.table] if meets(row, label.where)]
+    if isinstance(label, ObservedChurn):
+        recorded = [
+            row
+            for row in rows[label.table]
+            if all(row[one.column] is not None for one in label.conditions)
+            and (not label.dated or as_of <= row[table.happened] < as_of + DAY)
+        ]
+        return any(meets(row, label.where) for row in recorded) if recorded else None
+    if isinstance(label, EventChurn):
+        return any(begin <= row[table.happened] < end for row in own)
     if isinstance(label, InactivityChurn):
         return not any(begin <= row[table.happened] < end for row in own)
     if isinstance(label, ContractualChurn):

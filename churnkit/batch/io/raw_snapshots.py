@@ -61,7 +61,7 @@ def snapshot_file(
             f"model '{model.name}' was trained on a prepared table and has no timeline for raw "
             "tables: pass a file with the columns of that table, without --as-of"
         )
-    sources = {table.source for table in plan.tables}
+    sources = {source for table in plan.tables for source in table.sources}
     inputs = {name: raw_table(path) if name in sources else path for name, path in tables.items()}
     with tempfile.TemporaryDirectory(prefix="churnkit-") as folder:
         file = Path(folder) / "customers.parquet"

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import DataError
-from churnkit.timeline.source_tables import did_you_mean
+from churnkit.timeline.source_tables import TEXT_FORMAT, did_you_mean
+from churnkit.timeline.sql.source_rows import ALWAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from churnkit.timeline.source_tables import Table
+    from churnkit.timeline.source_tables import Lookup, Table
     from churnkit.timeline.timeline import Timeline
 
 __all__ = [
@@ -23,7 +24,12 @@ __all__ = [
     "RowChecks",
     "cast_columns",
     "check_entity_types",
+    "entity_type",
+    "find_lookup",
     "find_source",
+    "lookup_columns",
+    "lookup_key",
+    "refuse_duplicate_keys",
 ]
 
 _DESCRIPTIONS = {"entity": "text or integers", "datetime": "dates or times"}
@@ -74,10 +80,91 @@ def find_source(table: Table, tables: Mapping[str, Any]) -> Any:
     DataError
         If they are missing.
     """
-    if table.source not in tables:
-        hint = did_you_mean(table.source, tables)
-        raise DataError(table.source, f"the table is missing; pass it to build: {hint}")
-    return tables[table.source]
+    return _find(table.source, tables)
+
+
+def find_lookup(lookup: Lookup, tables: Mapping[str, Any]) -> Any:
+    """Return the data of a looked-up table.
+
+    Raises
+    ------
+    DataError
+        If they are missing.
+    """
+    return _find(lookup.source, tables)
+
+
+def _find(source: str, tables: Mapping[str, Any]) -> Any:
+    if source not in tables:
+        hint = did_you_mean(source, tables)
+        raise DataError(source, f"the table is missing; pass it to build: {hint}")
+    return tables[source]
+
+
+def entity_type(table: Table, types: Mapping[str, str]) -> str:
+    """Return the SQL type of the customers' ids after their cast."""
+    is_text = table.formats.get(table.entity) == TEXT_FORMAT
+    return "VARCHAR" if is_text else types[table.entity]
+
+
+def lookup_key(text: str) -> str:
+    """Normalize the text of a key: 17.0, as exports write integers with missing values, is 17."""
+    return f"regexp_replace(trim({text}), '[.]0+$', '')"
+
+
+def lookup_columns(
+    table: Table, columns: Sequence[str], types: Sequence[Mapping[str, str]]
+) -> list[list[str]]:
+    """List the columns to take from each lookup: those needed that no table before has.
+
+    Parameters
+    ----------
+    table
+        The declaration.
+    columns
+        Further columns that the timeline reads.
+    types
+        SQL types by column, of the table and of each looked-up table.
+
+    Raises
+    ------
+    DataError
+        If a key is missing.
+    """
+    needed = {table.entity, *table.times, *columns, *table.key}
+    needed |= {lookup.key for lookup in table.lookups}
+    available = set(types[0])
+    taken = []
+    for lookup, own in zip(table.lookups, types[1:], strict=True):
+        for source, name, names in (
+            (table.source, lookup.key, available),
+            (lookup.source, lookup.to, own),
+        ):
+            if name not in names:
+                raise DataError(
+                    source,
+                    f"column '{name}', the key of Lookup('{lookup.source}', ...), is missing: "
+                    f"{did_you_mean(name, names)}",
+                )
+        taken.append(sorted((needed - available) & set(own)))
+        available |= set(taken[-1])
+    return taken
+
+
+def refuse_duplicate_keys(lookup: Lookup, duplicates: int) -> None:
+    """Refuse a lookup whose key is in several rows with different columns.
+
+    Raises
+    ------
+    DataError
+        With the number of keys.
+    """
+    if duplicates:
+        raise DataError(
+            lookup.source,
+            f"column '{lookup.to}': {duplicates:,} keys have several rows with different values, "
+            "so that a lookup is ambiguous; keep one row per key",
+        )
 
 
 def cast_columns(
@@ -151,7 +238,9 @@ class RowChecks:
     def __init__(self, table: Table, casts: Mapping[str, Cast]) -> None:
         self._table = table
         faults = [(name, *fault) for name, cast in casts.items() for fault in cast.faults]
-        self.timestamp = casts[table.happened].value
+        self.timestamp = f"CAST('{ALWAYS}' AS TIMESTAMP)"
+        if table.happened:
+            self.timestamp = casts[table.happened].value
         self.is_event = f"{casts[table.entity].value} IS NOT NULL AND {self.timestamp} IS NOT NULL"
         if table.available:
             available = casts[table.available].value

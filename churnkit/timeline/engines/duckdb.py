@@ -63,7 +63,10 @@ def run(
         complete = frozenset(
             (name, column) for name, one in stats.items() for column in one.complete
         )
-        views = tuple(replace(one, source=one.name, time_zone="UTC") for one in timeline.tables)
+        views = tuple(
+            replace(one, source=one.name, time_zone="UTC", lookups=(), written=(), missing=())
+            for one in timeline.tables
+        )
         dates = timeline.snapshots.dates
         starts = [*range(0, len(dates), _DATES_PER_QUERY), len(dates)]
         for start, end in pairwise(starts):

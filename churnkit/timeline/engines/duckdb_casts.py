@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from churnkit.timeline.engines.casts import HAS_OFFSET, IS_TIME, TIME_REMEDY, UTC_NAME, Cast
+from typing import TYPE_CHECKING
+
+from churnkit.timeline.engines.casts import (
+    HAS_OFFSET,
+    IS_TIME,
+    TIME_REMEDY,
+    UTC_NAME,
+    Cast,
+    lookup_key,
+)
+from churnkit.timeline.engines.text_formats import (
+    EPOCH_MICROSECONDS,
+    TextFunctions,
+    format_remedy,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["cast_column", "quote"]
 
@@ -12,6 +29,12 @@ _INTEGERS = {
 }  # fmt: skip
 _SQL_TYPES = {"integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "string": "VARCHAR"}
 _FLOATS = {"FLOAT", "DOUBLE"}
+_TEXTS = TextFunctions(
+    matches="regexp_matches({text}, '{pattern}')",
+    replace="regexp_replace({text}, '{pattern}', '{replacement}')",
+    extract="regexp_extract({text}, '{pattern}')",
+    group="\\",
+)
 
 
 def quote(text: str, mark: str = '"') -> str:
@@ -41,26 +64,47 @@ def _try(value: str, text: str, remedy: str) -> Cast:
     return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", remedy),))
 
 
-def _cast_time(name: str, kind: str, zone: str) -> Cast | None:
+def _cast_time(name: str, kind: str, zone: str, written: str | None) -> Cast | None:
     """Cast to a timestamp in UTC; None if the type has no times."""
     if _is_null_type(kind):
         return Cast(f"CAST({name} AS TIMESTAMP)")
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return Cast(f"make_timestamp(epoch_us({name}))")
-    if kind.startswith("TIMESTAMP") and ("TZ" in kind or "TIME ZONE" in kind):
-        return Cast(f"make_timestamp(epoch_us(CAST({name} AS TIMESTAMPTZ)))")
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Cast(_to_utc(f"CAST({name} AS TIMESTAMP)", zone))
-    if not _is_text(kind):
+        return Cast(_cast_typed_time(name, kind, zone))
+    is_number = kind in _INTEGERS or kind in _FLOATS or kind.startswith("DECIMAL")
+    if not _is_text(kind) and not (is_number and written):
         return None
     text = _trimmed(name)
+    value = _cast_text_time(text, zone, written)
+    return _try(value, text, format_remedy(written) if written else TIME_REMEDY)
+
+
+def _cast_typed_time(name: str, kind: str, zone: str) -> str:
+    if kind == "TIMESTAMP WITH TIME ZONE":
+        return f"make_timestamp(epoch_us({name}))"
+    if "TZ" in kind or "TIME ZONE" in kind:
+        return f"make_timestamp(epoch_us(CAST({name} AS TIMESTAMPTZ)))"
+    return _to_utc(f"CAST({name} AS TIMESTAMP)", zone)
+
+
+def _cast_text_time(text: str, zone: str, written: str | None) -> str:
+    if written is None:
+        return _cast_iso_time(text, zone)
+    if written in EPOCH_MICROSECONDS:
+        number = f"TRY_CAST({text} AS DOUBLE) * {EPOCH_MICROSECONDS[written]}"
+        return f"make_timestamp(TRY_CAST(round({number}) AS BIGINT))"
+    iso = _TEXTS.iso_time(text, written)
+    value = _cast_iso_time(_TEXTS.without_half_day(iso), zone)
+    hours = _TEXTS.half_day_hours(iso, value)
+    return f"CASE WHEN {_TEXTS.is_half_day(iso)} THEN {value} + to_hours({hours}) ELSE {value} END"
+
+
+def _cast_iso_time(text: str, zone: str) -> str:
     numeric = f"regexp_replace({text}, '{UTC_NAME}', '+00')"
     value = f"make_timestamp(epoch_us(TRY_CAST({numeric} AS TIMESTAMPTZ)))"
     if zone != "UTC":
         local = _to_utc(f"TRY_CAST({text} AS TIMESTAMP)", zone)
         value = f"CASE WHEN regexp_matches({text}, '{HAS_OFFSET}') THEN {value} ELSE {local} END"
-    value = f"CASE WHEN regexp_matches({text}, '{IS_TIME}') THEN {value} END"
-    return _try(value, text, TIME_REMEDY)
+    return f"CASE WHEN regexp_matches({text}, '{IS_TIME}') THEN {value} END"
 
 
 def _to_utc(timestamp: str, zone: str) -> str:
@@ -69,8 +113,10 @@ def _to_utc(timestamp: str, zone: str) -> str:
     return f"make_timestamp(epoch_us(timezone({quote(zone, chr(39))}, {timestamp})))"
 
 
-def _cast_entity(name: str, kind: str, *, trim: bool) -> Cast | None:
+def _cast_entity(name: str, kind: str, *, trim: bool, as_text: bool) -> Cast | None:
     """Cast a customer's id to text or an integer."""
+    if as_text:
+        return Cast(f"nullif({lookup_key(f'CAST({name} AS VARCHAR)')}, '')")
     if _is_null_type(kind):
         return Cast(_trimmed(name))
     if kind in {"UBIGINT", "HUGEINT", "UHUGEINT"} or _is_integral_decimal(kind):
@@ -97,7 +143,14 @@ def _cast_integral(name: str) -> Cast:
 
 
 def cast_column(
-    name: str, kind: str, declared: str, zone: str, *, trim: bool = False
+    name: str,
+    kind: str,
+    declared: str,
+    zone: str,
+    *,
+    trim: bool = False,
+    written: str | None = None,
+    missing: Sequence[str] = (),
 ) -> Cast | None:
     """Cast a column to its declared type; None if its SQL type does not allow that.
 
@@ -113,24 +166,30 @@ def cast_column(
         Time zone of times without an offset.
     trim
         Remove whitespace around text.
+    written
+        Format of texts, see `churnkit.timeline.Table`.
+    missing
+        Texts in lower case that mean missing.
 
     Examples
     --------
     >>> cast_column('"amount"', "DECIMAL(9,2)", "number", "UTC").value
     'CAST("amount" AS DOUBLE)'
     """
+    if missing and _is_text(kind):
+        name, kind = f"({_TEXTS.without(missing, f'CAST({name} AS VARCHAR)')})", "VARCHAR"
     if declared == "datetime":
-        cast = _cast_time(name, kind, zone)
+        cast = _cast_time(name, kind, zone, written)
         return None if cast is None else cast.with_calendar_years()
     if declared == "entity":
-        return _cast_entity(name, kind, trim=trim)
+        return _cast_entity(name, kind, trim=trim, as_text=written is not None)
     if _is_null_type(kind):
         return Cast(f"CAST({name} AS {_SQL_TYPES[declared]})")
     if declared == "string":
         return _cast_text(name, kind, trim=trim)
     if declared == "boolean":
         return _cast_boolean(name, kind)
-    return _cast_number(name, kind, declared)
+    return _cast_number(name, kind, declared, written)
 
 
 def _cast_text(name: str, kind: str, *, trim: bool) -> Cast | None:
@@ -140,8 +199,11 @@ def _cast_text(name: str, kind: str, *, trim: bool) -> Cast | None:
     return Cast(_trimmed(name)) if readable else None
 
 
-def _cast_number(name: str, kind: str, declared: str) -> Cast | None:
+def _cast_number(name: str, kind: str, declared: str, written: str | None) -> Cast | None:
     sql_type = _SQL_TYPES[declared]
+    if written and _is_text(kind):
+        value = _TEXTS.number(_trimmed(name), written, "TRY_CAST({value} AS DOUBLE)")
+        return _finite(_try(value, _trimmed(name), format_remedy(written)))
     if _is_text(kind):
         remedy = "has {count} texts that are not numbers: correct them, or leave them blank"
         cast = _try(f"TRY_CAST({_trimmed(name)} AS {sql_type})", _trimmed(name), remedy)

@@ -14,7 +14,16 @@ from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.core.io.table_file import CSV_SUFFIXES, PARQUET_SUFFIXES
 from churnkit.core.io.table_file import open_table as open_table_file
 from churnkit.errors import DataError
-from churnkit.timeline.engines.casts import RowChecks, cast_columns, find_source
+from churnkit.timeline.engines.casts import (
+    RowChecks,
+    cast_columns,
+    entity_type,
+    find_lookup,
+    find_source,
+    lookup_columns,
+    lookup_key,
+    refuse_duplicate_keys,
+)
 from churnkit.timeline.engines.duckdb_casts import cast_column, quote
 
 if TYPE_CHECKING:
@@ -86,9 +95,18 @@ def open_table(
     data = find_source(table, tables)
     raw = f"{_RAW}{table.source}"
     types = column_types(con, table.source, data)
-    cast = partial(cast_column, zone=table.time_zone, trim=_is_text_file(data))
+    trim = _is_text_file(data)
+    if table.lookups:
+        joined = _join_lookups(con, table, tables, columns, raw)
+        raw, types, trim = joined, _described(con, joined), True
+    cast = partial(cast_column, zone=table.time_zone, trim=trim, missing=table.missing)
     casts = cast_columns(
-        table, columns, types, lambda name, kind, declared: cast(quote(name), kind, declared)
+        table,
+        columns,
+        types,
+        lambda name, kind, declared: cast(
+            quote(name), kind, declared, written=table.formats.get(name)
+        ),
     )
     view = ", ".join(f"{cast.value} AS {quote(name)}" for name, cast in casts.items())
     con.execute(f"CREATE TEMP VIEW {quote(table.name)} AS SELECT {view} FROM {quote(raw)}")  # noqa: S608
@@ -99,7 +117,7 @@ def open_table(
         if column.name in casts and column.type in _NUMBERS
     ]
     complete = _complete_columns(con, table, numbers)
-    return TableStats(types[table.entity], first, last, complete)
+    return TableStats(entity_type(table, types), first, last, complete)
 
 
 def column_types(con: duckdb.DuckDBPyConnection, source: str, data: Any) -> dict[str, str]:
@@ -113,8 +131,42 @@ def column_types(con: duckdb.DuckDBPyConnection, source: str, data: Any) -> dict
     """
     raw = f"{_RAW}{source}"
     _register(con, raw, source, data)
-    described = con.execute(f"DESCRIBE SELECT * FROM {quote(raw)}").fetchall()  # noqa: S608
+    return _described(con, raw)
+
+
+def _described(con: duckdb.DuckDBPyConnection, view: str) -> dict[str, str]:
+    described = con.execute(f"DESCRIBE SELECT * FROM {quote(view)}").fetchall()  # noqa: S608
     return {str(name): str(kind) for name, kind, *_ in described}
+
+
+def _join_lookups(
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    tables: Mapping[str, Any],
+    columns: Sequence[str],
+    raw: str,
+) -> str:
+    """Create a view of the rows with the columns of the looked-up tables, and return its name."""
+    types = [_described(con, raw)]
+    types += [
+        column_types(con, lookup.source, find_lookup(lookup, tables)) for lookup in table.lookups
+    ]
+    taken = lookup_columns(table, columns, types)
+    current = f"SELECT * FROM {quote(raw)}"  # noqa: S608
+    for lookup, names in zip(table.lookups, taken, strict=True):
+        source = quote(f"{_RAW}{lookup.source}")
+        key = lookup_key(f"CAST({quote(lookup.to)} AS VARCHAR)")
+        listed = "".join(f", {quote(name)}" for name in names)
+        rows = f"SELECT DISTINCT {key} AS ck_key{listed} FROM {source} WHERE {quote(lookup.to)} IS NOT NULL"  # noqa: S608
+        repeated = f"SELECT 1 FROM ({rows}) GROUP BY ck_key HAVING count(*) > 1"  # noqa: S608
+        (duplicates,) = con.execute(f"SELECT count(*) FROM ({repeated})").fetchone() or (0,)  # noqa: S608
+        refuse_duplicate_keys(lookup, duplicates)
+        own = lookup_key(f"CAST(l.{quote(lookup.key)} AS VARCHAR)")
+        added = "".join(f", r.{quote(name)}" for name in names)
+        current = f"SELECT l.*{added} FROM ({current}) l LEFT JOIN ({rows}) r ON {own} = r.ck_key"  # noqa: S608
+    view = f"ck_joined_{table.name}"
+    con.execute(f"CREATE OR REPLACE TEMP VIEW {quote(view)} AS {current}")
+    return view
 
 
 def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, data: Any) -> None:

@@ -12,14 +12,19 @@ from churnkit.timeline.engines.casts import (
     RowChecks,
     cast_columns,
     check_entity_types,
+    entity_type,
+    find_lookup,
     find_source,
+    lookup_columns,
+    lookup_key,
+    refuse_duplicate_keys,
 )
 from churnkit.timeline.engines.spark_casts import cast_column, quote
 from churnkit.timeline.sql.compiler import compile_timeline, render
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -137,6 +142,7 @@ def _frame(
     for table in timeline.tables:
         if table.name in timeline.used_tables:
             raw = _raw_frame(spark, table, tables)
+            raw = _join_lookups(spark, raw, table, tables, timeline.used_columns(table))
             # Listed first, so that a table that is refused leaves no view.
             views.append((names[table.name], None))
             spans[table.name], entity_types[table.name] = _create_view(
@@ -145,7 +151,15 @@ def _frame(
     check_entity_types(timeline, entity_types)
     check_coverage(timeline, spans, known_until)
     sources = tuple(
-        replace(table, source=names[table.name], time_zone="UTC") for table in timeline.tables
+        replace(
+            table,
+            source=names[table.name],
+            time_zone="UTC",
+            lookups=(),
+            written=(),
+            missing=(),
+        )
+        for table in timeline.tables
     )
     compiled = compile_timeline(replace(timeline, tables=sources))
     step_sources = compiled.sources()
@@ -162,12 +176,37 @@ def _frame(
 
 
 def _raw_frame(spark: Any, table: Table, tables: Mapping[str, Any]) -> Any:
-    data = find_source(table, tables)
+    return _as_frame(spark, table.source, find_source(table, tables))
+
+
+def _join_lookups(
+    spark: Any, raw: Any, table: Table, tables: Mapping[str, Any], columns: Sequence[str]
+) -> Any:
+    """Join the columns of the looked-up tables."""
+    frames = [
+        _as_frame(spark, lookup.source, find_lookup(lookup, tables)) for lookup in table.lookups
+    ]
+    types = [dict(frame.dtypes) for frame in (raw, *frames)]
+    joined = raw
+    for lookup, frame, names in zip(
+        table.lookups, frames, lookup_columns(table, columns, types), strict=True
+    ):
+        key = lookup_key(f"CAST({quote(lookup.to)} AS STRING)")
+        rows = frame.where(f"{quote(lookup.to)} IS NOT NULL")
+        rows = rows.selectExpr(f"{key} AS ck_key", *map(quote, names)).distinct()
+        refuse_duplicate_keys(lookup, rows.groupBy("ck_key").count().where("count > 1").count())
+        own = lookup_key(f"CAST({quote(lookup.key)} AS STRING)")
+        keyed = joined.selectExpr("*", f"{own} AS ck_key")
+        joined = keyed.join(rows, on="ck_key", how="left").drop("ck_key")
+    return joined
+
+
+def _as_frame(spark: Any, source: str, data: Any) -> Any:
     if not isinstance(data, str):
         return data
     if not spark.catalog.tableExists(data):
         raise DataError(
-            table.source,
+            source,
             f"view '{data}' does not exist; create it: frame.createOrReplaceTempView('{data}')",
         )
     return spark.table(data)
@@ -182,7 +221,14 @@ def _create_view(
         table,
         timeline.used_columns(table),
         types,
-        lambda name, kind, declared: cast_column(quote(name), kind, declared, table.time_zone),
+        lambda name, kind, declared: cast_column(
+            quote(name),
+            kind,
+            declared,
+            table.time_zone,
+            written=table.formats.get(name),
+            missing=table.missing,
+        ),
     )
     columns = [f"{cast.value} AS {quote(name)}" for name, cast in casts.items()]
     raw.selectExpr(*columns).createOrReplaceTempView(view)
@@ -196,4 +242,4 @@ def _create_view(
     groups = raw.groupBy(*table.key).count() if table.key else None
     duplicates = 0 if groups is None else groups.where("count > 1").count()
     checks.raise_faults(row[0], row[3:], duplicates)
-    return (row[1], row[2]), types[table.entity]
+    return (row[1], row[2]), entity_type(table, types)

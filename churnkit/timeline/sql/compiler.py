@@ -28,6 +28,7 @@ from churnkit.timeline.sql.expressions import (
 from churnkit.timeline.sql.label_query import (
     activity,
     label_value,
+    last_days,
     outcome_steps,
     select_population,
 )
@@ -133,7 +134,8 @@ def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:
     Raises
     ------
     RecipeError
-        If the dialect is unknown, or the times of a table are in a zone other than UTC.
+        If the dialect is unknown, or a table has lookups, formats, or times in a zone other than
+        UTC.
 
     Examples
     --------
@@ -154,6 +156,12 @@ def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:
             raise RecipeError(
                 f"table '{table.name}' has times in {table.time_zone}: for a warehouse, create "
                 "a view with times in UTC and declare time_zone='UTC'"
+            )
+        if table.lookups or table.written or table.missing:
+            raise RecipeError(
+                f"table '{table.name}' has lookups, formats or texts for missing values: for a "
+                "warehouse, create a view with the joined and converted columns, and declare it "
+                "without them"
             )
     query = compile_timeline(timeline).single_query()
     if dialect in _SPARK and isinstance(query, exp.Select):
@@ -220,8 +228,8 @@ class _Compiler:
     def _add_table(self, table: Any, features: list[Any]) -> None:
         aggregates = [one for feature in features for one in self._aggregates(feature)]
         eligible = self.timeline.eligible
-        if isinstance(eligible, ActiveWithin) and eligible.table == table.name:
-            aggregates.append(activity(eligible))
+        if isinstance(eligible, ActiveWithin):
+            aggregates += [one for name, one in _population(eligible) if name == table.name]
         for query in WindowQuery.group(table, self.days, aggregates):
             self.windows |= dict.fromkeys(((table.name, one) for one in query.aggregates), query)
         states = tuple(
@@ -279,9 +287,21 @@ class _Compiler:
             aggregate = activity(timeline.eligible)
             windows = self.windows[timeline.eligible.table, aggregate]
             query = query.where(column(windows.column_name(aggregate), "p") > literal(0))
+            query = query.where(self._not_churned(timeline.eligible))
         for source, on in self.joins.values():
             query = query.join(source, on=on, join_type="left")
         return query.order_by(column(AS_OF, "p"), column(ENTITY, "p"))
+
+    def _not_churned(self, eligible: ActiveWithin) -> exp.Expr | None:
+        """Test that no churn event is as late as the last activity."""
+        days = []
+        for table, aggregate in _population(eligible)[1:]:
+            windows = self.windows[table, aggregate]
+            days.append(column(windows.column_name(aggregate), self._alias(windows.step)))
+        if not days:
+            return None
+        active, churned = days
+        return exp.or_(is_null(churned), churned < active)
 
     def _join(self, step: str, alias: str = "", matches: exp.Expr | None = None) -> str:
         """Join a step by customer, and by date unless `matches` gives another condition."""
@@ -334,6 +354,15 @@ class _Compiler:
         alias = f"j{len(self.joins)}"
         self._join(value.step, alias, value.matches(feature, alias, column(AS_OF, "p")))
         return exp.cast(column(VALUE, alias), sql_type(value.table[feature.column].type))
+
+
+def _population(eligible: ActiveWithin) -> list[tuple[str, Any]]:
+    """List the tables and aggregates that decide which customers are eligible."""
+    needed = [(eligible.table, activity(eligible))]
+    days = last_days(eligible)
+    if days and eligible.unless:
+        needed += zip((eligible.table, eligible.unless.table), days, strict=True)
+    return needed
 
 
 def _last_key(feature: Last) -> tuple[Any, ...]:

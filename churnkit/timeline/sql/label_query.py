@@ -10,8 +10,10 @@ from churnkit.timeline.labels import (
     ActiveSubscription,
     ActiveWithin,
     ContractualChurn,
+    EventChurn,
     InactivityChurn,
     Label,
+    ObservedChurn,
     RevenueContraction,
 )
 from churnkit.timeline.sql.expressions import (
@@ -29,6 +31,7 @@ from churnkit.timeline.sql.expressions import (
     column,
     is_null,
     literal,
+    not_null,
     step_name,
     where_clause,
 )
@@ -45,7 +48,7 @@ from churnkit.timeline.sql.source_rows import (
 if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
 
-__all__ = ["activity", "label_value", "outcome_steps", "select_population"]
+__all__ = ["activity", "label_value", "last_days", "outcome_steps", "select_population"]
 
 _DATE = column(AS_OF, "d")
 
@@ -53,6 +56,17 @@ _DATE = column(AS_OF, "d")
 def activity(eligible: ActiveWithin) -> WindowAggregate:
     """Return the number of rows in the last days, which is positive for active customers."""
     return WindowAggregate(PartialAggregate("count", eligible.conditions), eligible.days, 0)
+
+
+def last_days(eligible: ActiveWithin) -> tuple[WindowAggregate, WindowAggregate] | None:
+    """Return the last day with activity and the last day with a churn event, if those count."""
+    if eligible.unless is None:
+        return None
+    conditions = (eligible.conditions, eligible.unless.conditions)
+    active, churned = (
+        WindowAggregate(PartialAggregate("last_day", where), None, 0) for where in conditions
+    )
+    return active, churned
 
 
 def select_population(table: Table, days: SnapshotDays, eligible: ActiveSubscription) -> exp.Query:
@@ -66,8 +80,10 @@ def select_population(table: Table, days: SnapshotDays, eligible: ActiveSubscrip
 
 def outcome_steps(table: Table, days: SnapshotDays, label: Label) -> list[tuple[str, exp.Query]]:
     """Return the steps of the outcomes per customer and date; the last one is ``ck_outcome``."""
-    if isinstance(label, InactivityChurn):
+    if isinstance(label, (InactivityChurn, EventChurn)):
         return [(step_name("outcome"), _select_active_later(table, days, label))]
+    if isinstance(label, ObservedChurn):
+        return [(step_name("outcome"), _select_observed(table, days, label))]
     if isinstance(label, ContractualChurn):
         return [
             (step_name("ends"), _select_ends(table, days, label)),
@@ -80,6 +96,10 @@ def label_value(label: Label) -> exp.Expr:
     """Compute the label from the columns of ``ck_outcome`` under the alias ``o``."""
     if isinstance(label, InactivityChurn):
         return is_null(column(ENTITY, "o"))
+    if isinstance(label, EventChurn):
+        return not_null(column(ENTITY, "o"))
+    if isinstance(label, ObservedChurn):
+        return column("churned", "o").eq(literal(1))
     if isinstance(label, ContractualChurn):
         cases = exp.Case().when(
             column("in_gap", "o").eq(literal(1)), exp.cast(exp.Null(), "boolean")
@@ -95,7 +115,9 @@ def _days_after(count: int) -> exp.Expr:
     return _DATE + literal(count) if count else _DATE.copy()
 
 
-def _select_active_later(table: Table, days: SnapshotDays, label: InactivityChurn) -> exp.Query:
+def _select_active_later(
+    table: Table, days: SnapshotDays, label: InactivityChurn | EventChurn
+) -> exp.Query:
     """Select the customers with a row in the outcome window of each date."""
     columns = {where.column for where in label.conditions}
     offsets = (label.gap_days, label.mature_days)
@@ -117,6 +139,25 @@ def _select_active_later(table: Table, days: SnapshotDays, label: InactivityChur
         .distinct()
         .from_(active.subquery("r"))
         .join(step_table(step_name("dates"), "d"), on=in_window)
+    )
+
+
+def _select_observed(table: Table, days: SnapshotDays, label: ObservedChurn) -> exp.Query:
+    """Select the recorded outcome of each customer; several rows count as churned if any does."""
+    columns = {where.column for where in label.conditions}
+    rows = select_rows(table, days, columns, as_happened=True).subquery("r")
+    churned = coalesce(case_when(where_clause(label.conditions), literal(1)), literal(0))
+    return (
+        exp.select(
+            column(ENTITY, "r"), column(AS_OF, "d"), aliased(exp.Max(this=churned), "churned")
+        )
+        .from_(rows)
+        .join(
+            step_table(step_name("dates"), "d"),
+            on=column(DAY, "r").eq(_DATE) if label.dated else exp.true(),
+        )
+        .where(*(not_null(column(name)) for name in sorted(columns)))
+        .group_by(column(ENTITY, "r"), column(AS_OF, "d"))
     )
 
 

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
 
 __all__ = [
-    "ENDED", "active_on", "interval_start", "select_active", "select_dates", "select_rows",
+    "ALWAYS", "ENDED", "active_on", "interval_start", "select_active", "select_dates", "select_rows",
     "step_table",
 ]  # fmt: skip
 
 # The timestamp at which a row ended.
 ENDED = "ck_ended"
+# The timestamp of rows without a time, before every snapshot.
+ALWAYS = "1900-01-01 00:00:00"
 # With more edges than this, intervals are single days.
 _MAX_EDGES = 96
 
@@ -68,7 +70,9 @@ def select_rows(
     keep
         Timestamps to include, `KNOWN` or `ENDED`, in addition to their days.
     """
-    happened: exp.Expr = column(table.happened)
+    happened: exp.Expr = exp.cast(literal(ALWAYS), "timestamp")
+    if table.happened:
+        happened = column(table.happened)
     timestamp = happened
     if table.available and not as_happened:
         available = column(table.available)
@@ -83,7 +87,7 @@ def select_rows(
             *extra,
         )
         .from_(exp.Table(this=exp.to_identifier(table.source, quoted=True)))
-        .where(not_null(column(table.entity)), not_null(happened))
+        .where(*(not_null(column(name)) for name in (table.entity, table.happened) if name))
     )
     return exp.select(
         column(ENTITY),

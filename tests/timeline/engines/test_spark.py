@@ -8,7 +8,19 @@ import pyarrow as pa
 import pytest
 
 from churnkit.errors import ChurnkitError
-from churnkit.timeline import Count, Snapshots, build
+from churnkit.timeline import (
+    ActiveWithin,
+    Count,
+    Last,
+    Lookup,
+    Recency,
+    Snapshots,
+    Sum,
+    Table,
+    Timeline,
+    Where,
+    build,
+)
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 UNTIL = "2025-12-31"
@@ -66,3 +78,58 @@ def test_spark_refuses_what_duckdb_refuses(spark, plan, raw, views):
     early = replace(small, snapshots=Snapshots(dates=("2019-01-01",)))
     with pytest.raises(ChurnkitError, match="before all data"):
         build(early, views, engine="spark")
+
+
+def test_formats_and_lookups_are_read_as_by_duckdb(spark):
+    tables = {
+        "lines": pa.table(
+            {
+                "order": ["1.0", "2", "2", "3", None],
+                "amount": ["CHF 1'200,50", "(3,25)", "1.000", "2,5k", "n/a"],
+                "paid": ["05/03/2024 11:30 PM", "31.12.24", "1-1-2024 12:05 am", None, ""],
+            }
+        ),
+        "orders": pa.table(
+            {
+                "id": [1, 2, 3],
+                "who": ["a", "a", "b"],
+                "at": [1709251200000, 1709337600500, 1709424000000],
+            }
+        ),
+        "days": pa.table({"who": ["a", "b"], "day": [20240301, 20240302], "city": ["Bern", None]}),
+    }
+    lines = Table(
+        "lines",
+        "who",
+        happened="at",
+        columns={"amount": "number", "paid": "datetime"},
+        lookups=[Lookup("orders", "order", "id")],
+        written={"at": "epoch ms", "amount": "1.234,5", "paid": "DD/MM/YYYY"},
+        missing=["n/a"],
+    )
+    plan = Timeline(
+        [
+            lines,
+            Table(
+                "days",
+                "who",
+                happened="day",
+                columns={"city": "string"},
+                written={"day": "YYYYMMDD"},
+            ),
+        ],
+        {
+            "total": Sum("lines", "amount"),
+            "ago": Recency("lines"),
+            "paid": Count("lines", where=Where("paid", "is known")),
+            "days": Count("days"),
+            "city": Last("days", "city"),
+        },
+        Snapshots(dates=("2024-03-20",)),
+        ActiveWithin("lines", days=90),
+    )
+    frames = {name: spark.createDataFrame(table) for name, table in tables.items()}
+    rows = build(plan, frames, engine="spark")
+    assert rows.equals(build(plan, tables))
+    assert rows["total"].to_pylist() == [1200.5 - 3.25 + 1000.0, 2500.0]
+    assert rows["paid"].to_pylist() == [3, 0]

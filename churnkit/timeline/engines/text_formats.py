@@ -1,0 +1,141 @@
+"""Convert texts of times and numbers that are not in the formats of SQL; shared by all engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["EPOCH_MICROSECONDS", "TextFunctions", "format_remedy", "number_patterns"]
+
+# Microseconds in a unit of the formats that count since 1970.
+EPOCH_MICROSECONDS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
+_SEPARATORS = {"1,234.5": (",", "."), "1.234,5": (".", ",")}
+# Order of day and month, and of the captured groups, in a date of numbers.
+_GROUPS = {"DD/MM/YYYY": (3, 2, 1), "MM/DD/YYYY": (3, 1, 2)}
+# Regular expressions without backslashes, which the string literals of some dialects unescape.
+_CLOCK = "(?:[T ].*)?"
+_LONG = f"^([0-9]{{1,2}})[-/.]([0-9]{{1,2}})[-/.]([0-9]{{4}})({_CLOCK})$"
+_SHORT = f"^([0-9]{{1,2}})[-/.]([0-9]{{1,2}})[-/.]([0-9]{{2}})({_CLOCK})$"
+_COMPACT = f"^([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})(?:[.]0+)?({_CLOCK})$"
+_HALF_DAY = " ?[AaPp][.]?[Mm][.]?$"
+_CURRENCY = " ?(?:[A-Za-z]{1,3}[.$]?|[^0-9A-Za-z.,()+ -]{1,3})? ?"
+# Separators of thousands in any format: apostrophes and spaces that do not break.
+_IGNORED = "chr(39) || '\u2019\u00a0\u202f'"
+
+
+def number_patterns(written: str) -> tuple[str, str]:
+    """Return the regular expressions of a number's digits and of its whole text.
+
+    Parameters
+    ----------
+    written
+        ``1,234.5`` or ``1.234,5``.
+
+    Examples
+    --------
+    >>> import re
+    >>> bool(re.fullmatch(number_patterns("1.234,5")[1], "R$ 1.234,50"))
+    True
+    """
+    thousands, point = _SEPARATORS[written]
+    digits = f"(?:[0-9]{{1,3}}(?:[{thousands} ][0-9]{{3}})+|[0-9]+)(?:[{point}][0-9]*)?"
+    return digits, f"^[(]?[+-]?{_CURRENCY}[+-]?{digits} ?[%kKmM]?{_CURRENCY}[)]?-?$"
+
+
+def format_remedy(written: str) -> str:
+    """Return the remedy for texts that do not have the declared format."""
+    kind = "numbers" if written in _SEPARATORS else "times"
+    return (
+        f"has {{count}} texts that are not {kind} as {written} ({{rows}} rows): correct them, or "
+        "declare another format in Table(..., written={{...}})"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TextFunctions:
+    """SQL of a dialect for the conversion of texts.
+
+    Parameters
+    ----------
+    matches, replace, extract
+        Patterns of the calls that test, replace and extract a regular expression.
+    group
+        Prefix of the number of a group in a replacement.
+    """
+
+    matches: str
+    replace: str
+    extract: str
+    group: str
+
+    def without(self, texts: Sequence[str], value: str) -> str:
+        """Replace the texts that mean missing by NULL."""
+        if not texts:
+            return value
+        listed = ", ".join(f"'{text}'" for text in texts)
+        return f"CASE WHEN lower(trim({value})) IN ({listed}) THEN NULL ELSE {value} END"
+
+    def iso_time(self, text: str, written: str) -> str:
+        """Rewrite a time as ISO 8601, with AM or PM at its end kept."""
+        if written == "YYYYMMDD":
+            return self._replace(text, _COMPACT, self._groups(1, 2, 3))
+        groups = _GROUPS[written]
+        long = self._replace(text, _LONG, self._groups(*groups))
+        return self._replace(long, _SHORT, "20" + self._groups(*groups))
+
+    def is_half_day(self, text: str) -> str:
+        """Test for a time with AM or PM."""
+        return self.matches.format(text=text, pattern=_HALF_DAY)
+
+    def without_half_day(self, text: str) -> str:
+        """Remove AM or PM from the end of a time."""
+        return self._replace(text, _HALF_DAY, "")
+
+    def half_day_hours(self, text: str, time: str) -> str:
+        """Return the hours to add to a time of 12 hours with AM or PM."""
+        is_pm = self.matches.format(text=text, pattern=" ?[Pp][.]?[Mm][.]?$")
+        return (
+            f"CASE WHEN {is_pm} AND hour({time}) < 12 THEN 12 "
+            f"WHEN NOT {is_pm} AND hour({time}) = 12 THEN -12 ELSE 0 END"
+        )
+
+    def number(self, text: str, written: str, try_double: str) -> str:
+        """Convert a number with separators, a currency, brackets or k and m to a double.
+
+        Parameters
+        ----------
+        text
+            SQL of the text.
+        written
+            ``1,234.5`` or ``1.234,5``.
+        try_double
+            Pattern of the cast to a double that returns NULL on failure.
+        """
+        thousands, point = _SEPARATORS[written]
+        text = f"translate({text}, {_IGNORED}, '')"
+        digits, shape = number_patterns(written)
+        matches, extract = self.matches.format, self.extract.format
+        plain = extract(text=text, pattern=digits)
+        for separator in (thousands, " "):
+            plain = f"replace({plain}, '{separator}', '')"
+        value = try_double.format(value=f"replace({plain}, '{point}', '.')")
+        factor = (
+            f"CASE WHEN {matches(text=text, pattern='[0-9] ?[kK][)]?$')} THEN 1e3 "
+            f"WHEN {matches(text=text, pattern='[0-9] ?[mM][)]?$')} THEN 1e6 ELSE 1e0 END"
+        )
+        sign = f"CASE WHEN {matches(text=text, pattern='^[(]|^[^0-9]*-|-$')} THEN -1e0 ELSE 1e0 END"
+        styled = (
+            f"CASE WHEN {matches(text=text, pattern=shape)} THEN {sign} * {factor} * {value} END"
+        )
+        if point == ".":
+            return f"coalesce({try_double.format(value=text)}, {styled})"
+        return styled
+
+    def _replace(self, text: str, pattern: str, replacement: str) -> str:
+        return self.replace.format(text=text, pattern=pattern, replacement=replacement)
+
+    def _groups(self, *groups: int) -> str:
+        return "-".join(f"{self.group}{number}" for number in groups) + f"{self.group}4"
