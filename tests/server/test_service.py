@@ -89,6 +89,15 @@ def test_refusals_are_ours_also_where_bentoml_would_answer(client, method, path,
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["//", "///", "//v1/model", "/./", "/v1/../v1/model"])
+def test_a_path_is_not_normalized(service, path):
+    with socket.create_connection((service.host, service.port), timeout=30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nhost: service\r\n\r\n".encode())
+        answer = connection.recv(65_536)
+    assert b" 404 " in answer.split(b"\r\n")[0]
+    assert b"application/problem+json" in answer
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status"),
     [
