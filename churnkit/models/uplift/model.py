@@ -78,7 +78,8 @@ class UpliftModel(BaseEstimator):
     sensitivity_ : tuple of Sensitivity
         For each action the hidden confounding that would explain its mean effect away.
     rates_ : tuple of Rate
-        For each action whether effects differ in the way that is forecast (AUTOC).
+        For each action whether effects differ in the predicted order (AUTOC), at a simultaneous
+        level: 95% divided among the actions (Bonferroni).
     average_effects_ : tuple of Interval
         For each action its mean effect.
     held_out_effects_ : (n, arms - 1)
@@ -209,6 +210,7 @@ class UpliftModel(BaseEstimator):
                 self.held_out_effects_[:, at],
                 groups=rows.group,
                 seed=self.seed,
+                level=1.0 - 0.05 / (rows.arms - 1),
             )
             for at in range(rows.arms - 1)
         )
