@@ -371,6 +371,7 @@ class HazardModel(BaseEstimator):
             time_varying=time_varying,
             first=follow_up.first,
         )
+        dataset = fitting.person_period_dataset(rows, person_periods, categories=categories)
         params, rounds = self._params(), self.rounds
         if rounds is None:
             fold = fitting.customer_folds(
@@ -379,6 +380,7 @@ class HazardModel(BaseEstimator):
             rounds, raw = fitting.cross_fit(
                 rows,
                 person_periods,
+                dataset,
                 baseline,
                 fold[person_periods.row],
                 categories=categories,
@@ -390,13 +392,7 @@ class HazardModel(BaseEstimator):
         additive = fitting.fit_additive(
             rows, person_periods, self.baseline_, categories=categories, params=params
         )
-        dataset = fitting.person_period_dataset(
-            rows,
-            person_periods,
-            self.baseline_[rows.period] + rows.predict(additive),
-            categories=categories,
-            seed=self.seed,
-        )
+        dataset.set_init_score(self.baseline_[rows.period] + rows.predict(additive))
         self.booster_: lightgbm.Booster = lightgbm.train(params, dataset, num_boost_round=rounds)
         self.rounds_ = self.booster_.num_trees()
         self.max_follow_up_ = float(follow_up.exit.max()) * self.width

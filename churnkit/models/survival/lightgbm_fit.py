@@ -46,6 +46,8 @@ _NEWTON_STEPS = 25
 # Additive effects are fitted on at most this many person-periods.
 _ADDITIVE_ROWS = 100_000
 _ADDITIVE_KNOTS = 3
+# Bins are found on at most this many person-periods. LightGBM would read a sample row by row.
+_BIN_ROWS = 200_000
 _SLOPES = (0.2, 5.0)
 
 
@@ -112,37 +114,34 @@ class PersonPeriodRows(lightgbm.Sequence):
 
 
 def person_period_dataset(
-    rows: PersonPeriodRows,
-    person_periods: PersonPeriods,
-    initial: NDArray[np.float64],
-    *,
-    categories: Sequence[int],
-    seed: int,
-    reference: lightgbm.Dataset | None = None,
+    rows: PersonPeriodRows, person_periods: PersonPeriods, *, categories: Sequence[int]
 ) -> lightgbm.Dataset:
-    """Return the binned rows with their initial scores.
+    """Return the binned rows, without initial scores.
 
     Parameters
     ----------
     rows, person_periods
         The person-periods, as a sequence of rows and as columns.
-    initial : (rows,) log-odds from which the trees start
     categories
         Indices of the columns that hold codes.
-    seed
-        For the sample from which LightGBM finds the bins.
-    reference
-        Dataset whose bins are used.
     """
-    return lightgbm.Dataset(
-        rows,
-        label=person_periods.churned,
-        weight=person_periods.weight,
-        init_score=initial,
-        reference=reference,
-        categorical_feature=list(categories),
-        params={"verbosity": -1, "feature_pre_filter": False, "data_random_seed": seed},
-    )
+    count = min(len(rows), _BIN_ROWS)
+    settings: dict[str, Any] = {
+        "label": person_periods.churned,
+        "weight": person_periods.weight,
+        "categorical_feature": list(categories),
+        "params": {
+            "verbosity": -1,
+            "feature_pre_filter": False,
+            "bin_construct_sample_cnt": _BIN_ROWS,
+        },
+    }
+    sample = rows.read(np.arange(count) * len(rows) // count)
+    if count == len(rows):
+        return lightgbm.Dataset(sample, **settings).construct()
+    labels = {"label": np.zeros(count), "weight": None}
+    bins = lightgbm.Dataset(sample, **settings | labels).construct()
+    return lightgbm.Dataset(rows, reference=bins, **settings).construct()
 
 
 def baseline_log_odds(
@@ -293,6 +292,7 @@ def fit_additive(
 def cross_fit(
     rows: PersonPeriodRows,
     person_periods: PersonPeriods,
+    dataset: lightgbm.Dataset,
     baseline: NDArray[np.float64],
     fold: NDArray[np.int64],
     *,
@@ -305,8 +305,8 @@ def cross_fit(
 
     Parameters
     ----------
-    rows, person_periods
-        The person-periods, as a sequence of rows and as columns.
+    rows, person_periods, dataset
+        The person-periods, as a sequence of rows, as columns, and binned.
     baseline : (periods,) log-odds by period
     fold : (rows,)
     categories
@@ -322,34 +322,44 @@ def cross_fit(
     raw : (rows,) log-odds beyond the baseline, by models fitted without the row
     """
     splits = [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
-    datasets, raw = [], np.empty(len(rows))
-    settings: dict[str, Any] = {"categories": categories, "seed": params["seed"]}
-    for train, test in splits:
-        parts = [(rows.take(part), person_periods.take(part)) for part in (train, test)]
-        additive = fit_additive(*parts[0], baseline, categories=categories, params=params)
-        initial = [part[0].predict(additive) for part in parts]
-        raw[test] = initial[1]
-        train_set = person_period_dataset(
-            *parts[0], baseline[parts[0][0].period] + initial[0], **settings
+    additive = [
+        rows.predict(
+            fit_additive(
+                rows.take(train),
+                person_periods.take(train),
+                baseline,
+                categories=categories,
+                params=params,
+            )
         )
-        test_set = person_period_dataset(
-            *parts[1], baseline[parts[1][0].period] + initial[1], reference=train_set, **settings
-        )
-        datasets.append((train_set, test_set))
-    remaining = iter(datasets)
+        for train, _ in splits
+    ]
+    remaining = zip(splits, additive, strict=True)
+
+    def start_from_additive(
+        train_set: lightgbm.Dataset, test_set: lightgbm.Dataset, settings: dict[str, Any]
+    ) -> tuple[lightgbm.Dataset, lightgbm.Dataset, dict[str, Any]]:
+        parts, effect = next(remaining)
+        initial = baseline[rows.period] + effect
+        for part, part_set in zip(parts, (train_set, test_set), strict=True):
+            part_set.construct().set_init_score(initial[part])
+        return train_set, test_set, settings
+
     result: dict[str, Any] = lightgbm.cv(
         params | {"metric": _METRIC},
-        # Replaced by the datasets of each fold.
-        person_period_dataset(rows, person_periods, baseline[rows.period], **settings),
+        dataset,
         num_boost_round=max_rounds,
         folds=splits,
-        fpreproc=lambda _, __, settings: (*next(remaining), settings),
+        fpreproc=start_from_additive,
         callbacks=[lightgbm.early_stopping(patience, verbose=False)],
         return_cvbooster=True,
     )
     rounds = len(result[f"valid {_METRIC}-mean"])
-    for booster, (_, test) in zip(result["cvbooster"].boosters, splits, strict=True):
-        raw[test] += rows.take(test).predict(booster, num_iteration=rounds)
+    raw = np.empty(len(rows))
+    for booster, effect, (_, test) in zip(
+        result["cvbooster"].boosters, additive, splits, strict=True
+    ):
+        raw[test] = effect[test] + rows.take(test).predict(booster, num_iteration=rounds)
     return rounds, raw
 
 
