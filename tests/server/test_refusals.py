@@ -242,8 +242,10 @@ def test_a_wrong_method_is_told_the_right_one(ask, path, method, allow):
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1", "/v1/predict/", "/v2/predict", "/%00", "/a b", "/v1//predict"]
-    + ["//", "///", "//v1/model"],
+    [
+        *("/v1", "/v1/predict/", "/v2/predict", "/%00", "/a b", "/v1//predict"),
+        *("//", "///", "//v1/model"),
+    ],
 )
 def test_an_unknown_path_is_refused(ask, path):
     # A relative path would lose its first slashes in httpx.
