@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.contracts.arrow_interop import as_arrow
+from churnkit.contracts.parsing.arrow_columns import ParsedTable
 from churnkit.contracts.parsing.scalars import read_date
 from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
@@ -215,7 +216,8 @@ def _check_freshness(
     name = contract.as_of.name
     if name not in table.column_names:
         return []
-    dates = [read_date(value) for value in table[name].unique().to_pylist()]
+    values, _ = ParsedTable(table).column(contract.as_of).distinct
+    dates = [read_date(value) for value in values]
     micros = np.array([date for date in dates if isinstance(date, int)], dtype=np.int64)
     if not micros.size:
         return []

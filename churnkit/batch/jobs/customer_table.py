@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnkit.batch.io.table_writer import TableWriter, check_output, refuse_same_file
+from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.core.io.table_sources import Query, open_source, read_all
 from churnkit.core.output_ledger import record_output
 
@@ -49,7 +50,8 @@ def read_customers(
         for path in () if isinstance(opened, Query) else opened.paths:
             refuse_same_file(path, output)
     selected = (*contract.required("recommend"), *contract.optional("recommend"))
-    return read_all(opened, columns=[column.name for column in selected])
+    table = read_all(opened, columns=[column.name for column in selected])
+    return number_rows(table, contract.entity)
 
 
 def write_customers(table: pa.Table, output: str | Path, contract: Contract) -> None:

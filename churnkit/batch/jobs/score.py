@@ -21,6 +21,7 @@ from churnkit.batch.io.table_writer import (
     invalid_path,
     refuse_same_file,
 )
+from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.core.io.table_sources import Query, open_source
 from churnkit.core.output_ledger import record_output
 from churnkit.core.result import Result
@@ -212,7 +213,7 @@ def _score_batch(
     batch: pa.Table, model: RetentionModel, *, start: int, reasons: int
 ) -> tuple[pa.Table, pa.Table]:
     entity = model.contract.entity.name
-    encoded = model.encode(batch)
+    encoded = model.encode(number_rows(batch, model.contract.entity, first=start))
     ids = _plain(pa.chunked_array(encoded.entity))
     probability = model.probabilities(encoded)
     scored = {

@@ -79,7 +79,10 @@ def spark_type(customers: Any, entity: str) -> str:
     """Return the Spark type of the ids."""
     if "`" in entity:
         raise RecipeError(f"column '{entity}': Spark cannot take a backtick in a name; rename it")
-    return str(dict(customers.dtypes)[entity])
+    types = dict(customers.dtypes)
+    if entity not in types:
+        raise RecipeError(f"column '{entity}' is missing: on Spark every row needs a customer id")
+    return str(types[entity])
 
 
 @dataclass(frozen=True)

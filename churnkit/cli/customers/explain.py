@@ -32,12 +32,13 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain customers' churn probabilities, in the schema's words."""
+    from churnkit.contracts.parsing.arrow_columns import number_rows
     from churnkit.core.io.table_file import read_table
 
     loaded = load_model(model)
     contract = loaded.contract
     columns = [c.name for c in (*contract.required("predict"), *contract.optional("predict"))]
-    table = read_table(customers, columns=columns)
+    table = number_rows(read_table(customers, columns=columns), contract.entity)
     missing = contract.missing_columns("predict", table.column_names)
     if missing:
         raise DataError(customers.name, missing)

@@ -110,12 +110,13 @@ def _utc(moment: datetime | None) -> datetime | None:
 def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: bool) -> None:
     import pyarrow as pa
 
+    from churnkit.contracts.parsing.arrow_columns import number_rows
     from churnkit.core.io.table_file import read_table
     from churnkit.evaluation import METRICS, EvaluationError
     from churnkit.pipeline.evaluation.evaluate import evaluate_model, held_out_rows
 
     loaded = load_model(model)
-    table = read_table(customers)
+    table = number_rows(read_table(customers), loaded.contract.entity)
     result = evaluate_model(loaded, table, name=customers.name, seed=seed)
     held_out = held_out_rows(loaded, table)
     seen = 0 if held_out is None else int((~held_out).sum())

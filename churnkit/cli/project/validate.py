@@ -36,11 +36,13 @@ def validate(
         findings = check_table(load_model(model).contract, rows, "predict", name=table.name)
     else:
         from churnkit.contracts import Contract
+        from churnkit.contracts.parsing.arrow_columns import number_rows
         from churnkit.pipeline import load_recipe
         from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 
         loaded = load_recipe(find_recipe(recipe))
         contract = Contract.from_schema(loaded.schema)
+        rows = number_rows(rows, contract.entity)
         rows, left_out = leave_out_rows(contract, rows, loaded.leave_out)
         for sentence in describe_left_out(left_out):
             print_status(sentence)

@@ -67,6 +67,7 @@ class RowEncoder:
         checked = [column for column in contract.required(purpose) if column not in encoded]
         optional = contract.optional(purpose)
         self._entity = contract.entity.name
+        self._numbered = contract.entity.numbered
         self._n_features = len(contract.features)
 
         def parsers(
@@ -115,7 +116,12 @@ class RowEncoder:
                 values = self._report(position, row, log)
             matrix[position] = values
         return Encoded(
-            entity=[row.get(self._entity) if isinstance(row, Mapping) else None for row in rows],
+            entity=[
+                row.get(self._entity, position if self._numbered else None)
+                if isinstance(row, Mapping)
+                else None
+                for position, row in enumerate(rows)
+            ],
             matrix=matrix,
             n_features=self._n_features,
             findings=tuple(

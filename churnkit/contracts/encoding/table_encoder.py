@@ -15,6 +15,7 @@ from churnkit.contracts.parsing.arrow_columns import (
     ParsedColumn,
     ParsedTable,
     is_temporal,
+    number_rows,
     standard_types,
 )
 from churnkit.contracts.parsing.cell_parsers import UnknownCategory, compile_cell_parser
@@ -106,6 +107,8 @@ class TableEncoder:
         DataError
             If a column is missing.
         """
+        if isinstance(table, pa.Table) and table.num_columns:
+            table = number_rows(table, self.contract.entity)
         parsed = ParsedTable.wrap(table)
         is_empty = parsed.num_rows == 0 and not parsed.column_names
         missing = self.contract.missing_columns(self.purpose, parsed.column_names)

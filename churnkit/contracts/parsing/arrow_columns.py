@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.contracts.parsing.scalars import BLANKS, NOT_READABLE, read_number
+from churnkit.contracts.parsing.scalars import BLANKS, NOT_READABLE, read_number, to_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,8 @@ __all__ = [
     "distinct_values",
     "is_temporal",
     "is_text_type",
+    "normalize_dates",
+    "number_rows",
     "one_array",
     "standard_types",
 ]
@@ -136,12 +138,49 @@ class ParsedTable:
         return chosen
 
 
+def number_rows(table: pa.Table, entity: Column, *, first: int = 0) -> pa.Table:
+    """Add row numbers if the contract's entity is numbered and the table lacks it.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Column
+    >>> row = Column("row", "integer", ("entity",), numbered=True)
+    >>> number_rows(pa.table({"plan": ["a", "b"]}), row, first=5)["row"].to_pylist()
+    [5, 6]
+    """
+    if not entity.numbered or entity.name in table.column_names:
+        return table
+    numbers = pa.array(np.arange(first, first + table.num_rows))
+    return table.add_column(0, entity.name, numbers)
+
+
+def normalize_dates(table: pa.Table, column: Column) -> pa.Table:
+    """Rewrite the dates of a column in ISO 8601; unreadable ones stay as they are.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Column
+    >>> day = Column("day", "datetime", ("as_of",), written="DD/MM/YYYY")
+    >>> normalize_dates(pa.table({"day": ["31.12.2024"]}), day)["day"].to_pylist()
+    ['2024-12-31']
+    """
+    if column.spelling is None or column.name not in table.column_names:
+        return table
+    array = _normalize(one_array(table[column.name]), column)
+    return table.set_column(table.column_names.index(column.name), column.name, array)
+
+
 def _normalize(array: pa.Array, column: Column) -> pa.Array:
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if column.spelling is None or not is_text_type(kind):
+    spelling = column.spelling
+    is_epoch = column.type == "datetime" and _is_number_type(kind)
+    if spelling is None or not (is_text_type(kind) or is_epoch):
         return array
     values, index = distinct_values(array)
-    texts = [None if value is None else column.spelling.normalize(value) for value in values]
+    normalized = map(spelling.normalize_value, values)
+    texts = [
+        value if value is None or isinstance(value, str) else to_text(value) for value in normalized
+    ]
     return pa.array(texts, pa.large_string()).take(pa.array(index))
 
 
@@ -228,6 +267,12 @@ def is_text_type(kind: pa.DataType) -> bool:
     """Return True for any of Arrow's string types."""
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_number_type(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     )
 
 

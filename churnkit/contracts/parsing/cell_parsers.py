@@ -76,8 +76,8 @@ def compile_cell_parser(
         parser = _number_parser(column, lenient=lenient)
     if column.spelling is None or normalized or not lenient:
         return parser
-    normalize = column.spelling.normalize
-    return lambda value: parser(normalize(value) if isinstance(value, str) else value)
+    normalize = column.spelling.normalize_value
+    return lambda value: parser(normalize(value))
 
 
 def _number_parser(column: Column, *, lenient: bool) -> CellParser:

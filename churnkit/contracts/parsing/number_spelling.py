@@ -1,11 +1,13 @@
-"""Non-standard number formats and missing-value markers in text columns."""
+"""Non-standard spellings of numbers and dates, and missing-value markers in text columns."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
 
+from churnkit.contracts.parsing.date_spelling import DATE_STYLES, normalize_date
 from churnkit.contracts.parsing.scalars import (
     BLANKS,
     NOT_READABLE,
@@ -14,20 +16,59 @@ from churnkit.contracts.parsing.scalars import (
     read_number,
 )
 
-__all__ = ["NUMBER_STYLES", "Spelling", "is_parseable"]
+__all__ = [
+    "CURRENCIES",
+    "NUMBER_STYLES",
+    "NumberText",
+    "Spelling",
+    "currency_of",
+    "is_parseable",
+    "split_number",
+]
 
 # Each style is named by an example; its thousands separator and its decimal separator.
 NUMBER_STYLES: Final = {"1.234,5": (".", ","), "1,234.5": (",", ".")}
 _SPACES = BLANKS + "\u00a0\u202f"
-_SIGNS = _SPACES + "$€£¥%"
+# Thousands separators that no style uses as decimal separator.
+_OTHER_THOUSANDS = "' \u2019\u00a0\u202f"
+_MINUS = "\\-\u2212"  # escaped for character classes
+_DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "CLP", "COP", "ARS"})
+# Signs of a currency, in lower case; "$" is the sign of every dollar and of some pesos.
+CURRENCIES: Final = {
+    "USD": ("us$", "$"), "EUR": ("€", "euro", "euros"), "GBP": ("£",), "JPY": ("¥", "円", "jp¥"),
+    "CNY": ("元", "rmb", "cn¥"), "INR": ("₹", "rs", "rs."), "CHF": ("sfr", "sfr.", "fr."),
+    "BRL": ("r$",), "KRW": ("₩",), "RUB": ("₽",), "TRY": ("₺", "tl"),
+    "PLN": ("zł",), "CZK": ("kč",), "SEK": ("kr", "kr."), "NOK": (), "DKK": (), "ILS": ("₪",),
+    "UAH": ("₴",), "VND": ("₫",), "NGN": ("₦",), "PHP": ("₱",), "THB": ("฿",), "ZAR": (),
+    "CAD": ("c$", "ca$"), "AUD": ("a$", "au$"), "NZD": ("nz$",), "SGD": ("s$",), "HKD": ("hk$",),
+    "MXN": ("mx$",), "CLP": (), "COP": (), "ARS": (), "HUF": ("ft",), "RON": ("lei",), "AED": (),
+    "SAR": (), "IDR": ("rp",), "MYR": ("rm",), "KES": ("ksh",), "PEN": ("s/", "s/."),
+}  # fmt: skip
+_CURRENCY_OF = {sign: code for code, signs in CURRENCIES.items() for sign in signs}
+_CURRENCY_OF |= {code.lower(): code for code in CURRENCIES}
+_SCALES: Final = {
+    "k": 3, "K": 3, "M": 6, "Mio": 6, "Mio.": 6, "mn": 6, "MM": 6, "B": 9, "bn": 9, "Mrd": 9,
+    "Mrd.": 9,
+}  # fmt: skip
+# Removed from numbers of a column without a unit.
+_ANY_SIGN = frozenset({"", "$", "€", "£", "¥", "%"})
+_PARTS = re.compile(
+    rf"(?P<open>\()?[{_SPACES}]*(?P<sign>[+{_MINUS}])?[{_SPACES}]*"
+    rf"(?P<prefix>[^\W\d_][^\d()+{_MINUS}]{{0,6}}?|[^\w\s.,()+'\u2019{_MINUS}])?[{_SPACES}]*"
+    rf"(?P<inner>[+{_MINUS}])?[{_SPACES}]*"
+    rf"(?P<digits>[0-9](?:[0-9.,{_OTHER_THOUSANDS}]*[0-9.,])?|[.,][0-9]+)[{_SPACES}]*"
+    rf"(?P<suffix>[^\d\s.,()+'\u2019{_MINUS}][^\d()+{_MINUS}]{{0,15}}?)?[{_SPACES}]*"
+    rf"(?P<close>\))?"
+)
 _PATTERNS = {
     style: re.compile(
-        rf"(?P<integer>[+-]?(?:[1-9][0-9]{{0,2}}(?:[{re.escape(thousands)}' \u00a0\u202f][0-9]{{3}})+|[0-9]+))"
-        rf"(?:{re.escape(point)}(?P<fraction>[0-9]*))?"
+        rf"(?P<integer>[1-9][0-9]{{0,2}}(?:(?P<mark>[{re.escape(thousands)}{_OTHER_THOUSANDS}])[0-9]{{3}}"
+        rf"(?:(?P=mark)[0-9]{{3}})*)|[1-9][0-9]?(?:{re.escape(thousands)}[0-9]{{2}})+"
+        rf"{re.escape(thousands)}[0-9]{{3}}|[0-9]+)?(?:{re.escape(point)}(?P<fraction>[0-9]*))?"
     )
     for style, (thousands, point) in NUMBER_STYLES.items()
 }
-_SEPARATORS = re.compile("[^0-9+-]")
+_NOT_DIGITS = re.compile("[^0-9]")
 
 
 def is_parseable(text: str) -> bool:
@@ -42,17 +83,65 @@ def is_parseable(text: str) -> bool:
     return any(value is not NOT_READABLE for value in values)
 
 
+def currency_of(text: str) -> str | None:
+    """Return the ISO 4217 code of a currency's sign or name, or None.
+
+    Examples
+    --------
+    >>> currency_of("R$"), currency_of("usd"), currency_of("GB")
+    ('BRL', 'USD', None)
+    """
+    return _CURRENCY_OF.get(text.strip(_SPACES).lower())
+
+
+class NumberText(NamedTuple):
+    """Parts of a written number: sign, digits with separators, and the texts around them."""
+
+    negative: bool
+    prefix: str
+    digits: str
+    suffix: str
+
+
+def split_number(text: str) -> NumberText | None:
+    """Split a written number into its parts; None if it is not one.
+
+    A minus sign may stand before the number or its currency, or be parentheses.
+
+    Examples
+    --------
+    >>> split_number("-$3.00"), split_number("(5,00 €)")
+    (NumberText(negative=True, prefix='$', digits='3.00', suffix=''), \
+NumberText(negative=True, prefix='', digits='5,00', suffix='€'))
+    >>> split_number("C0001x2") is None
+    True
+    """
+    match = _PARTS.fullmatch(text.strip(_SPACES))
+    if match is None or bool(match["open"]) != bool(match["close"]):
+        return None
+    marks = [mark for mark in (match["open"], match["sign"], match["inner"]) if mark]
+    if len(marks) > 1:
+        return None
+    negative = bool(marks) and marks[0] != "+"
+    prefix, suffix = ((match[part] or "").strip(_SPACES) for part in ("prefix", "suffix"))
+    return NumberText(negative, prefix, match["digits"], suffix)
+
+
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """Number format and missing-value markers of a text column.
+    """Spelling of the numbers or dates of a text column, and its missing-value markers.
 
     Parameters
     ----------
     written
-        The number format as an example, ``"1.234,5"`` or ``"1,234.5"``. Currency and percent
-        signs around a number are removed.
+        The number format as an example, ``"1.234,5"`` or ``"1,234.5"``, or the order of a date,
+        such as ``"DD/MM/YYYY"``; see `DATE_STYLES`.
     missing
         Texts that mark a missing value, compared without regard to case.
+    unit
+        Unit of the numbers, such as ``"EUR per month"``. Signs and codes of its currency are
+        removed, as is the unit itself; without a unit, percent and the most common currency
+        signs are. A number with another unit is left as it is, and so is not readable.
 
     Examples
     --------
@@ -61,20 +150,67 @@ class Spelling:
     ['12345.50', '-3.5', '']
     >>> Spelling("1,234.5").normalize("$1,234.50"), Spelling("1,234.5").normalize("12,34")
     ('1234.50', '12,34')
+    >>> [Spelling("1,234.5", unit="USD").normalize(text) for text in ("($5.00)", "1.2k", "€3")]
+    ['-5.00', '1200', '€3']
+    >>> Spelling("DD/MM/YYYY").normalize("31.12.2024")
+    '2024-12-31'
     """
 
     written: str | None = None
     missing: tuple[str, ...] = ()
+    unit: str | None = None
 
     def normalize(self, text: str) -> str:
-        """Rewrite a number in plain notation and a missing-value marker as empty text."""
+        """Rewrite a number or a date in plain notation and a missing-value marker as empty text."""
         trimmed = text.strip(_SPACES)
         if trimmed.casefold() in self.missing:
             return ""
         if self.written is None:
             return text
-        match = _PATTERNS[self.written].fullmatch(trimmed.strip(_SIGNS))
-        if match is None:
-            return text
-        integer = _SEPARATORS.sub("", match["integer"])
-        return f"{integer}.{match['fraction']}" if match["fraction"] else integer
+        if self.written in DATE_STYLES:
+            return normalize_date(trimmed, self.written) or text
+        return self._plain_number(trimmed) or text
+
+    def normalize_value(self, value: Any) -> Any:
+        """Normalize a text, and a number that is a time; other values are returned as they are."""
+        if isinstance(value, str):
+            return self.normalize(value)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and value == value and (self.written or "").startswith("epoch"):  # noqa: PLR0124
+            return normalize_date(f"{value:.0f}", self.written or "") or value
+        return value
+
+    def _plain_number(self, text: str) -> str | None:
+        parts = split_number(text)
+        scale = None if parts is None else self._scale(parts)
+        match = None if parts is None else _PATTERNS[self.written or ""].fullmatch(parts.digits)
+        if parts is None or scale is None or match is None:
+            return None
+        integer = _NOT_DIGITS.sub("", match["integer"] or "0")
+        plain = f"{integer}.{match['fraction']}" if match["fraction"] else integer
+        if scale:
+            plain = f"{Decimal(plain).scaleb(scale).normalize():f}"
+        return f"-{plain}" if parts.negative else plain
+
+    def _scale(self, parts: NumberText) -> int | None:
+        """Return the power of ten that the suffix states, or None for another unit."""
+        if not self._has_unit(parts.prefix):
+            return None
+        if self._has_unit(parts.suffix):
+            return 0 if not (parts.prefix and parts.suffix) else None
+        for name, scale in _SCALES.items():
+            rest = parts.suffix.removeprefix(name)
+            if rest != parts.suffix and self._has_unit(rest.strip(_SPACES)):
+                return scale
+        return None
+
+    def _has_unit(self, affix: str) -> bool:
+        """Return True if a text next to a number is nothing, or the unit of the column."""
+        if self.unit is None:
+            return affix in _ANY_SIGN
+        if not affix or affix.casefold() == self.unit.casefold():
+            return True
+        code, own = currency_of(affix), self.unit.split(" ")[0]
+        is_dollar = affix == "$" and own in _DOLLARS
+        is_krona = code == "SEK" and own in {"NOK", "DKK"} and affix.lower().startswith("kr")
+        return code is not None and (code == own or is_dollar or is_krona)

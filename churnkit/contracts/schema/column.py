@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from churnkit.contracts.parsing.date_spelling import DATE_STYLES
 from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, is_parseable
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.schema.check import Check, is_category
@@ -68,9 +69,12 @@ class Column:
     words
         Display texts of single values; see `churnkit.contracts.feature`.
     written
-        Number format of text columns, if not ``1234.5``; see `churnkit.contracts.feature`.
+        Format of numbers in text columns, if not ``1234.5``, or of dates, if not ISO 8601; see
+        `churnkit.contracts.feature` and `churnkit.contracts.as_of`.
     missing
         Texts that mark a missing value.
+    numbered
+        For the entity: the table may lack the column, and rows are then numbered from 0.
 
     Raises
     ------
@@ -92,6 +96,7 @@ class Column:
     words: tuple[tuple[str, str], ...] = ()
     written: str | None = None
     missing: tuple[str, ...] = ()
+    numbered: bool = False
 
     def __post_init__(self) -> None:
         _check_texts(self)
@@ -135,7 +140,8 @@ class Column:
         """The number format and missing-value markers of its texts, or None for plain texts."""
         if self.written is None and not self.missing:
             return None
-        return Spelling(self.written, tuple(text.casefold() for text in self.missing))
+        missing = tuple(text.casefold() for text in self.missing)
+        return Spelling(self.written, missing, self.unit)
 
     def has_role(self, *roles: str) -> bool:
         """Return True if the column has any of these roles."""
@@ -253,6 +259,7 @@ class Column:
             # Only if set, so that the digests of older contracts do not change.
             **({"written": self.written} if self.written else {}),
             **({"missing": list(self.missing)} if self.missing else {}),
+            **({"numbered": True} if self.numbered else {}),
         }
 
     @classmethod
@@ -286,8 +293,9 @@ def _check_texts(column: Column) -> None:
             raise ContractError(f"column '{column.name}': {field} must be text")
     if not all(_is_text(text) for pair in column.words for text in pair):
         raise ContractError(f"column '{column.name}': words must map texts to texts")
-    if not isinstance(column.nullable, bool):
-        raise ContractError(f"column '{column.name}': nullable must be true or false")
+    for field in ("nullable", "numbered"):
+        if not isinstance(getattr(column, field), bool):
+            raise ContractError(f"column '{column.name}': {field} must be true or false")
     for field, kind in (("roles", str), ("checks", Check)):
         items = getattr(column, field)
         if not isinstance(items, tuple) or not all(isinstance(item, kind) for item in items):
@@ -313,15 +321,18 @@ def _check_levels(column: Column) -> None:
 
 
 def _check_spelling(column: Column) -> None:
-    if column.written is not None:
-        if column.written not in NUMBER_STYLES:
-            styles = " or ".join(f"'{style}'" for style in NUMBER_STYLES)
-            raise ContractError(f"column '{column.name}': written must be {styles}")
-        if column.type not in {"integer", "number"}:
+    styles: tuple[str, ...] = ()
+    if column.type in {"integer", "number"}:
+        styles = tuple(NUMBER_STYLES)
+    elif column.type == "datetime":
+        styles = DATE_STYLES
+    if column.written is not None and column.written not in styles:
+        if not styles:
             raise ContractError(
-                f"column '{column.name}': written needs type 'integer' or 'number', "
-                f"got '{column.type}'"
+                f"column '{column.name}': written needs a number or a date, got '{column.type}'"
             )
+        names = ", ".join(f"'{style}'" for style in styles)
+        raise ContractError(f"column '{column.name}': written must be one of {names}")
     markers = column.missing
     valid = isinstance(markers, tuple) and all(map(is_category, markers))
     if not valid or any(map(is_parseable, markers)):

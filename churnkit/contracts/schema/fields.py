@@ -37,7 +37,10 @@ __all__ = [
 ]
 
 METADATA_KEY = "churnkit"
-_TEXTS = ("title", "unit", "phrase", "words", "positive", "unknown", "written", "missing")
+_TEXTS = (
+    "title", "unit", "phrase", "words", "positive", "unknown", "written", "missing", "numbered",
+    "todo",
+)  # fmt: skip
 
 
 class Schema(pa.DataFrameModel):
@@ -59,13 +62,17 @@ def _field(role: Role, also: tuple[Role, ...] = (), **settings: Any) -> Any:
     return pa.Field(metadata={METADATA_KEY: {"roles": (role, *also), **metadata}}, **settings)
 
 
-def entity(title: str | None = None, **checks: Any) -> Any:
+def entity(title: str | None = None, *, numbered: bool = False, **checks: Any) -> Any:
     """Declare the customer's id: never null, one row per customer and date.
 
     Parameters
     ----------
     title
         Display name; the column's name by default.
+    numbered
+        True for tables without an id: rows are numbered from 0 where the column is missing. A
+        number identifies a row of one table only, so that contacts and outcomes of a customer
+        cannot be followed from one table to the next.
     **checks
         Arguments of ``pandera.Field``.
 
@@ -74,16 +81,32 @@ def entity(title: str | None = None, **checks: Any) -> Any:
     pandera.Field
         The field with its role.
     """
-    return _field("entity", title=title, **checks)
+    return _field("entity", title=title, numbered=numbered or None, **checks)
 
 
-def as_of(title: str | None = None, **checks: Any) -> Any:
+def as_of(
+    title: str | None = None,
+    *,
+    written: Literal[
+        "DD/MM/YYYY",
+        "MM/DD/YYYY",
+        "YYYY-MM-DD",
+        "epoch seconds",
+        "epoch milliseconds",
+        "epoch microseconds",
+    ]
+    | None = None,
+    **checks: Any,
+) -> Any:
     """Declare the date of the row.
 
     Parameters
     ----------
     title
         Display name; the column's name by default.
+    written
+        Format of the dates, if not ISO 8601. Any of ``-``, ``.`` and ``/`` may separate the
+        parts; ``"YYYY-MM-DD"`` includes ``2024-01``, ``20240131`` and zones such as ``UTC``.
     **checks
         Arguments of ``pandera.Field``.
 
@@ -92,7 +115,7 @@ def as_of(title: str | None = None, **checks: Any) -> Any:
     pandera.Field
         The field with its role.
     """
-    return _field("as_of", title=title, **checks)
+    return _field("as_of", title=title, written=written, **checks)
 
 
 def feature(
@@ -128,7 +151,9 @@ def feature(
         are learned from the training table).
     written
         Number format of text columns, if not ``1234.5``: decimal comma, ``"1.234,5"``, or
-        thousands comma, ``"1,234.5"``. Currency and percent signs are removed.
+        thousands comma, ``"1,234.5"``. Signs and codes of the unit's currency, the unit itself
+        and percent signs are removed; negative numbers may be in parentheses, and ``k``, ``M``
+        and ``B`` multiply.
     missing
         Texts that mark a missing value, such as ``["n/a", "?"]``; blank text always does.
     also
@@ -165,6 +190,9 @@ def feature(
 def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> Any:
     """Declare the prediction target; `positive` is the value for churned (default: true).
 
+    All other values mean that the customer stayed. A date that is nullable is a label too: a
+    customer with a date churned, a customer without one stayed.
+
     Parameters
     ----------
     title
@@ -178,6 +206,12 @@ def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> A
     -------
     pandera.Field
         The field with its role.
+
+    Examples
+    --------
+    >>> class Gym(Schema):
+    ...     member_id: str = entity()
+    ...     status: str = label(positive="Left", isin=["Joined", "Left", "Stayed"])
     """
     return _field("label", title=title, positive=positive, **checks)
 

@@ -16,7 +16,7 @@ from churnkit.errors import ContractError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["compile_schema"]
+__all__ = ["compile_schema", "open_questions"]
 
 # The rule and the argument of pandera checks with one argument.
 _RULES = {
@@ -104,7 +104,28 @@ def _compile_column(name: str, column: Any) -> Column:
         positive=metadata.get("positive"),
         written=metadata.get("written"),
         missing=tuple(metadata.get("missing") or ()),
+        numbered=bool(metadata.get("numbered")),
     )
+
+
+def open_questions(schema: Any) -> tuple[tuple[str, str], ...]:
+    """List the fields that are drafted with ``todo="..."``, with that text.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Schema, entity, label
+    >>> class Gym(Schema):
+    ...     member_id: str = entity()
+    ...     left: bool = label(todo="does 1 mean churned?")
+    >>> open_questions(Gym)
+    (('left', 'does 1 mean churned?'),)
+    """
+    frame_schema = schema if isinstance(schema, pa.DataFrameSchema) else schema.to_schema()
+    fields = (
+        (str(name), (column.metadata or {}).get(METADATA_KEY) or {})
+        for name, column in frame_schema.columns.items()
+    )
+    return tuple((name, metadata["todo"]) for name, metadata in fields if metadata.get("todo"))
 
 
 def _categories(kind: ColumnType, checks: tuple[Check, ...]) -> tuple[str, ...] | None:

@@ -127,11 +127,19 @@ class TableSchema:
 
     def required(self, purpose: Purpose) -> tuple[Column, ...]:
         """List the columns that a table must have for this purpose."""
-        return tuple(column for column in self.columns if column.has_role(*_REQUIRED[purpose]))
+        return tuple(
+            column
+            for column in self.columns
+            if column.has_role(*_REQUIRED[purpose]) and not column.numbered
+        )
 
     def optional(self, purpose: Purpose) -> tuple[Column, ...]:
         """List the columns that are checked if present."""
-        return tuple(column for column in self.columns if column.has_role(*_OPTIONAL[purpose]))
+        return tuple(
+            column
+            for column in self.columns
+            if column.has_role(*_OPTIONAL[purpose]) or column.numbered
+        )
 
     def unread(self, purpose: Purpose) -> tuple[Column, ...]:
         """List the columns that a row may have but that this purpose does not read.
@@ -179,12 +187,15 @@ def _check_roles(where: str, column: Column) -> None:
             f"{where} is a date and cannot be a {column.role}: derive a duration from it (days "
             "since), or declare it with ignore()"
         )
-    if column.type == "datetime" and column.role == "label":
+    is_date_label = column.type == "datetime" and column.role == "label"
+    if is_date_label and not column.nullable:
         raise ContractError(
             f"{where} is a date and cannot be a label: a label is whether a customer churned, "
-            "not when"
+            "not when; if customers who stayed have no date, declare it nullable=True"
         )
-    if column.role in {"entity", "label"} and column.nullable:
+    if column.numbered and column.role != "entity":
+        raise ContractError(f"{where} is a {column.role}: only the entity can be numbered")
+    if column.role in {"entity", "label"} and column.nullable and not is_date_label:
         raise ContractError(
             f"{where} is the {column.role} and cannot be nullable: remove the rows where it is "
             "missing"

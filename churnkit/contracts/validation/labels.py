@@ -27,6 +27,8 @@ def encode_label(
 ) -> tuple[NDArray[np.int8], list[Finding]]:
     """Encode the label as 1 (churned) and 0, with findings for rows that cannot be parsed.
 
+    A label that is a date is 1 where the date is filled.
+
     Parameters
     ----------
     contract
@@ -100,6 +102,8 @@ def encode_label(
 
 def _is_positive(column: Column, value: Any, code: Any) -> bool | str:
     """Compare a valid label with the positive value, or return the rule that it violates."""
+    if column.type == "datetime":
+        return isinstance(read_date(value), int)
     if column.type == "string":
         return bool(read_text(value, lenient=True) == column.positive)
     if column.positive is not None:

@@ -10,7 +10,12 @@ import pandas as pd
 import pandera.pandas as pda
 import pyarrow as pa
 
-from churnkit.contracts.parsing.arrow_columns import ParsedColumn, ParsedTable, is_temporal
+from churnkit.contracts.parsing.arrow_columns import (
+    ParsedColumn,
+    ParsedTable,
+    is_temporal,
+    number_rows,
+)
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_date, read_text
 from churnkit.contracts.validation.labels import duplicate_keys, encode_label
 from churnkit.contracts.validation.violations import Finding, Violation
@@ -80,6 +85,8 @@ def check_table(
         is wrong.
     """
     name = name or contract.name
+    if isinstance(table, pa.Table) and table.num_columns:
+        table = number_rows(table, contract.entity)
     parsed = ParsedTable.wrap(table)
     missing = contract.missing_columns(purpose, parsed.column_names)
     if missing and parsed.column_names:

@@ -15,7 +15,7 @@ from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
-from churnkit.contracts.parsing.arrow_columns import ParsedTable
+from churnkit.contracts.parsing.arrow_columns import ParsedTable, normalize_dates, number_rows
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.contracts.validation.pandera_check import check_table
@@ -161,6 +161,9 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         If too few customers churned or stayed, or the last date's outcomes are immature.
     """
     contract = Contract.from_schema(recipe.schema)
+    table = number_rows(table, contract.entity)
+    if contract.as_of is not None:
+        table = normalize_dates(table, contract.as_of)
     table, left_out = leave_out_rows(contract, table, recipe.leave_out)
     parsed = ParsedTable(table)
     findings = check_table(contract, parsed, "train", name=recipe.name)

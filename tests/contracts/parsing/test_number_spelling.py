@@ -121,3 +121,45 @@ def test_a_spelling_that_means_nothing_is_refused(settings):
 
 def Bill_column(name):  # noqa: N802  (it is the column of Bill)
     return Contract.from_schema(Bill)[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "style", "number"),
+    [
+        ("$12.00", "USD", "1,234.5", 12.0),
+        ("-$3.00", "USD", "1,234.5", -3.0),
+        ("$-3.00", "USD", "1,234.5", -3.0),
+        ("($1,005.00)", "USD", "1,234.5", -1005.0),
+        ("(5.00)", None, "1,234.5", -5.0),
+        ("USD 5", "USD", "1,234.5", 5.0),
+        ("5 usd", "USD per month", "1,234.5", 5.0),
+        ("12,00", "EUR", "1.234,5", 12.0),
+        ("R$ 1.234,50", "BRL", "1.234,5", 1234.5),
+        ("-R$ 7", "BRL", "1.234,5", -7.0),
+        ("CHF 1'200.50", "CHF", "1,234.5", 1200.5),
+        ("CHF 1\u2019200.50", "CHF", "1,234.5", 1200.5),
+        ("£1.5M", "GBP", "1,234.5", 1_500_000.0),
+        ("1.2k", None, "1,234.5", 1200.0),
+        ("1,2k €", "EUR", "1.234,5", 1200.0),
+        ("₹1,23,456.5", "INR", "1,234.5", 123456.5),
+        ("12 GB", "GB", "1,234.5", 12.0),
+        ("45 kg", "kg", "1,234.5", 45.0),
+        ("12.5%", "%", "1,234.5", 12.5),
+        ("\u22125", None, "1,234.5", -5.0),
+    ],
+)
+def test_money_and_units_are_read_with_the_columns_own_unit(text, unit, style, number):
+    column = Column("x", "number", ("feature",), unit=unit, written=style)
+    assert compile_cell_parser(column, lenient=True)(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("€5", "USD"), ("5 MB", "GB"), ("$5 €", "USD"), ("(5", "USD"), ("(-5)", "USD"), ("--5", None),
+        ("12%", "share"), ("1,23,4", None), ("1'234,567", None), ("5x", None), ("C12", None),
+    ],
+)  # fmt: skip
+def test_another_unit_or_grouping_is_refused(text, unit):
+    column = Column("x", "number", ("feature",), unit=unit, written="1,234.5")
+    assert compile_cell_parser(column, lenient=True)(text) == "type"

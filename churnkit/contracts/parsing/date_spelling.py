@@ -1,0 +1,145 @@
+"""Dates that are not written in ISO 8601."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Final
+
+from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["DATE_STYLES", "detect_date_styles", "normalize_date"]
+
+_SECONDS: Final = {"epoch seconds": 0, "epoch milliseconds": 3, "epoch microseconds": 6}
+# The order of day, month and year; any of ``-./`` and spaces may separate them.
+DATE_STYLES: Final = ("YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", *_SECONDS)
+_MONTHS: Final = {
+    "jan": 1, "gen": 1, "ene": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3,
+    "maa": 3, "apr": 4, "abr": 4, "avr": 4, "may": 5, "mai": 5, "mag": 5, "mei": 5, "jun": 6,
+    "giu": 6, "juin": 6, "jul": 7, "lug": 7, "juil": 7, "aug": 8, "ago": 8, "aoû": 8, "aou": 8,
+    "sep": 9, "set": 9, "oct": 10, "okt": 10, "out": 10, "ott": 10, "nov": 11, "dec": 12,
+    "dez": 12, "dic": 12, "déc": 12,
+}  # fmt: skip
+_NAME = r"[^\W\d_]{3,12}\.?"
+_TIME = (
+    r"(?:(?:T|[ ,]+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})"
+    r"(?:[.,](?P<fraction>[0-9]{1,9}))?)?(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_PATTERNS: Final = {
+    "YYYY-MM-DD": re.compile(
+        r"(?:(?P<year>[0-9]{4})(?P<gap>[-./ ])(?P<month>[0-9]{1,2}|" + _NAME + r")"
+        r"(?:(?P=gap)(?P<day>[0-9]{1,2}))?|(?P<year2>[0-9]{4})(?P<month2>[0-9]{2})"
+        r"(?P<day2>[0-9]{2})?)" + _TIME
+    ),
+    "DD/MM/YYYY": re.compile(
+        r"(?P<day>[0-9]{1,2})(?:\. ?|[-/ ])(?P<month>[0-9]{1,2}|" + _NAME + r")(?:\. ?|[-/ ])"
+        r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
+    ),
+    "MM/DD/YYYY": re.compile(
+        r"(?P<month>[0-9]{1,2}|" + _NAME + r")[-./ ](?P<day>[0-9]{1,2})(?:, ?|[-./ ])"
+        r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
+    ),
+}
+# The first of the years that two digits stand for.
+_PIVOT = 1969
+
+
+def normalize_date(text: str, style: str) -> str | None:
+    """Rewrite a date in ISO 8601, with its time and offset; None if the style does not fit.
+
+    Examples
+    --------
+    >>> normalize_date("3.1.2024", "DD/MM/YYYY"), normalize_date("1/3/24 2:05 PM", "MM/DD/YYYY")
+    ('2024-01-03', '2024-01-03T14:05:00')
+    >>> normalize_date("2024-01-01 00:00:00 UTC", "YYYY-MM-DD"), normalize_date("202401", "YYYY-MM-DD")
+    ('2024-01-01T00:00:00+00:00', '2024-01-01')
+    >>> normalize_date("1704067200", "epoch seconds"), normalize_date("31/12/2024", "MM/DD/YYYY")
+    ('2024-01-01T00:00:00+00:00', None)
+    """
+    if style in _SECONDS:
+        return _from_epoch(text, _SECONDS[style])
+    match = _PATTERNS[style].fullmatch(text)
+    if match is None:
+        return None
+    parts = match.groupdict()
+    year, day = parts["year"] or parts.get("year2"), parts["day"] or parts.get("day2") or "1"
+    month = _month(parts["month"] or parts.get("month2") or "")
+    try:
+        date = dt.date(_full_year(str(year)), month, int(day))
+        return date.isoformat() + _clock(parts)
+    except ValueError:
+        return None
+
+
+def _full_year(year: str) -> int:
+    if len(year) == 4:
+        return int(year)
+    return _PIVOT + (int(year) - _PIVOT) % 100
+
+
+def _month(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    name = text.lower()
+    return _MONTHS.get(name[:4]) or _MONTHS.get(name[:3], 0)
+
+
+def _clock(parts: dict[str, str | None]) -> str:
+    if parts["hour"] is None:
+        return ""
+    hour = int(parts["hour"])
+    if parts["half"]:
+        if not 1 <= hour <= 12:
+            raise ValueError
+        hour = hour % 12 + 12 * (parts["half"] in "pP")
+    time = dt.time(hour, int(parts["minute"] or 0), int(parts["second"] or 0)).isoformat()
+    fraction = f".{parts['fraction']}" if parts["fraction"] else ""
+    zone = parts["zone"] or ""
+    if zone in {"Z", "UTC", "GMT"}:
+        zone = "+00:00"
+    elif zone:
+        digits = zone[1:].replace(":", "").ljust(4, "0")
+        zone = f"{zone[0]}{digits[:2]}:{digits[2:]}"
+    return f"T{time}{fraction}{zone}"
+
+
+def _from_epoch(text: str, digits: int) -> str | None:
+    number = text.removesuffix(".0")
+    if not re.fullmatch(r"-?[0-9]{1,20}", number):
+        return None
+    microseconds = int(number) * 10 ** (6 - digits)
+    try:
+        moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
+    return moment.isoformat()
+
+
+def detect_date_styles(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the styles in which every text is an existing date, except those of epochs.
+
+    Two styles are returned only if they disagree about a date: no day is above 12.
+
+    Examples
+    --------
+    >>> detect_date_styles(["31.12.2024", "1.2.2024"]), detect_date_styles(["2.1.2024"])
+    (('DD/MM/YYYY',), ('DD/MM/YYYY', 'MM/DD/YYYY'))
+    >>> detect_date_styles(["Jan 5, 2024"]), detect_date_styles(["5", "x"])
+    (('MM/DD/YYYY',), ())
+    """
+    listed = list(texts)
+    results: dict[str, list[str]] = {}
+    for style in _PATTERNS:
+        dates = []
+        for text in listed:
+            date = normalize_date(text, style)
+            if date is None or read_date(date) is NOT_READABLE:
+                break
+            dates.append(date)
+        if listed and len(dates) == len(listed) and dates not in results.values():
+            results[style] = dates
+    return tuple(results)
