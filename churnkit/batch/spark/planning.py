@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from churnkit.batch.jobs.decide import DecisionPeriod
     from churnkit.bundle.model import RetentionModel
-    from churnkit.decisions.allocation.streaming_solver import StreamingPlan
+    from churnkit.decisions.allocation.plan import StreamingPlan
 
 __all__ = ["plan"]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.decisions.allocation.streaming_solver import StreamingPlan
+    from churnkit.decisions.allocation.plan import StreamingPlan
 
 __all__ = [
     "RESULT_SCHEMA",

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from churnkit.decisions.allocation.plan import StreamingPlan
     from churnkit.decisions.allocation.problem import Floats, Ints
-    from churnkit.decisions.allocation.streaming_solver import StreamingPlan
 
 __all__ = ["BatchPlan", "allocate_batches"]
 
@@ -129,7 +129,7 @@ def allocate_batches(
     ----------
     batches
         Function that returns an iterable of the batches: pairs of gain (n, m) and cost (n, m) or
-        (m,), as for `allocate`. It is called three to five times, and again by
+        (m,), as for `allocate`. It is called three to six times, and again by
         `BatchPlan.actions`.
     budget, capacity, shared
         As for `allocate`.
@@ -154,7 +154,8 @@ def allocate_batches(
     -----
     A sample gives approximate prices and a box around them with a radius of four standard errors.
     A customer whose best action is constant in the box is settled; a sample of the others gives
-    better prices and a smaller box, until all others fit in memory and are planned exactly. Sums
+    better prices and a smaller box, until all others fit in memory and are planned exactly. If the
+    plan may be improved by more than 1e-5, the widest box that fits in memory is planned too. Sums
     are exact, so limits are kept to the last bit. Gains are perturbed by random shares below
     1e-6, which depend on the customer's position alone, to break ties; values are of the original
     gains. A table within the sample is planned as by `allocate`.

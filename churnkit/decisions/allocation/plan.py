@@ -12,6 +12,7 @@ import numpy as np
 
 from churnkit.core.io.atomic_write import write_atomic
 from churnkit.core.result import Result
+from churnkit.decisions.allocation.streaming_passes import best_actions
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -19,9 +20,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from churnkit.decisions.allocation.problem import Floats, Ints
+    from churnkit.decisions.allocation.streaming_passes import CustomerRows, Keys, Limits
     from churnkit.decisions.catalogue.catalogue import Catalogue
 
-__all__ = ["Plan", "ShadowPrices", "read_prices", "relative_gap", "write_prices"]
+__all__ = [
+    "Plan",
+    "ShadowPrices",
+    "StreamingPlan",
+    "read_prices",
+    "relative_gap",
+    "write_prices",
+]
 
 _FORMAT = 1
 _ARRAYS = ("capacity", "shared", "floors")
@@ -90,6 +100,72 @@ def relative_gap(value: float, bound: float) -> float:
         # The amounts overflow: nothing is proven.
         return 1.0
     return max(0.0, bound - value) / bound if bound > 0.0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StreamingPlan:
+    """Plan that can be applied to any part of the customers independently.
+
+    Parameters
+    ----------
+    limits
+        Limits of the plan.
+    prices
+        (1 + k,) shadow prices.
+    center, radius
+        (1 + k,) box in which most customers are settled. Without center no limit binds and
+        everyone gets the best action; without radius no customer is settled.
+    keys, action
+        (w,) keys of the open customers, ascending, and their actions, -1 for none.
+    counts
+        (m,) customers of each action.
+    rows, cost, value, bound
+        Number of customers; total cost, total gain and its upper bound, in money.
+    """
+
+    limits: Limits
+    prices: Floats
+    center: Floats | None
+    radius: Floats | None
+    keys: Keys
+    action: Ints
+    counts: Ints
+    rows: int
+    cost: float
+    value: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """Maximum improvement by any other plan, as a share of `bound`; 0 is proven optimal."""
+        return relative_gap(self.value, self.bound)
+
+    def apply(self, customers: CustomerRows) -> Ints:
+        """Return the actions of some customers, (n,), -1 for none."""
+        rows = self.limits.feasible(customers)
+        action = np.full(rows.keys.shape[0], -1, dtype=np.int64)
+        has_action = np.flatnonzero((rows.gain > -np.inf).any(axis=1))
+        action[has_action] = self._choose(rows.subset(has_action))
+        return action
+
+    def _choose(self, rows: CustomerRows) -> Ints:
+        if self.center is None:
+            return best_actions(rows.gain)
+        if self.radius is None:
+            return self._open_actions(rows.keys)
+        is_settled, choice = self.limits.problem(rows).settled_actions(self.center, self.radius)
+        actions: Ints = np.where(is_settled, choice.astype(np.int64), -1)
+        unsettled = np.flatnonzero(~is_settled)
+        actions[unsettled] = self._open_actions(rows.keys[unsettled])
+        return actions
+
+    def _open_actions(self, keys: Keys) -> Ints:
+        action = np.full(keys.shape[0], -1, dtype=np.int64)
+        index = np.searchsorted(self.keys, keys)
+        matches = np.flatnonzero(index < self.keys.shape[0])
+        matches = matches[self.keys[index[matches]] == keys[matches]]
+        action[matches] = self.action[index[matches]]
+        return action
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -28,7 +28,7 @@ _SORTED_TAIL = 131_072
 _SMALL_GAP = 1e-5
 # Customers assigned before the limits are checked again.
 _CHUNK = 4096
-# Customers and steps of the branch and bound over the smallest margins.
+# Customers and steps of a branch and bound.
 _CORE = 32
 _MAX_STEPS = 10_000
 # Improvements smaller than this, or than rounding, are ignored.
@@ -82,12 +82,16 @@ def _by_margin(margin: Floats) -> tuple[Ints, int]:
 
 
 def improve_plan(problem: AllocationProblem, prices: Floats, action: Ints) -> Ints:
-    """Return a plan at least as good as `action`, by branch and bound over the smallest margins."""
+    """Return a plan at least as good as `action`, by branch and bound over a few customers.
+
+    First those with the smallest margins; then those with the largest gains, which matter where
+    the limits suffice for few customers.
+    """
     margin = problem.best_actions(prices).margin
-    core = np.argsort(margin, kind="stable")[:_CORE]
     repair = _GreedyRepair(problem, prices, action.copy())
-    repair.search(core)
-    repair.use_remaining()
+    for order in (margin, -problem.gain.max(axis=0)):
+        repair.search(np.argsort(order, kind="stable")[:_CORE])
+        repair.use_remaining()
     return repair.action
 
 

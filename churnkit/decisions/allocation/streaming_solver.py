@@ -8,7 +8,7 @@ box, until all open customers fit in memory and are planned exactly.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
@@ -16,9 +16,9 @@ import numpy as np
 from churnkit.decisions.allocation.allocate import allocate
 from churnkit.decisions.allocation.dual import price_scales, search_prices, snap_to_zero, solve_dual
 from churnkit.decisions.allocation.exact_sum import exact_sum, rounded
-from churnkit.decisions.allocation.plan import relative_gap
+from churnkit.decisions.allocation.plan import StreamingPlan
 from churnkit.decisions.allocation.primal import improve_plan, primal_plan
-from churnkit.decisions.allocation.streaming_passes import BoxPass, SurveyPass, best_actions
+from churnkit.decisions.allocation.streaming_passes import BoxPass, SurveyPass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,12 +27,11 @@ if TYPE_CHECKING:
     from churnkit.decisions.allocation.streaming_passes import (
         BoxResult,
         CustomerRows,
-        Keys,
         Limits,
         SurveyResult,
     )
 
-__all__ = ["PassRunner", "StreamingPlan", "solve_streaming"]
+__all__ = ["PassRunner", "solve_streaming"]
 
 _MAX_KEY = 2**64 - 1
 # Customers that always fit in memory: up to so many are planned as by `allocate`.
@@ -48,8 +47,12 @@ _BISECTIONS = 24
 # Radius of a box in standard errors of its sample.
 _STANDARD_ERRORS = 4.0
 _LARGE_GAP = 1e-5
+# Radius of exact prices in typical gains: four times the perturbation that breaks ties.
+_NEARLY_ALIKE = 4e-6
 # Relative margin for the rounding error of a bound.
 _BOUND_MARGIN = 1e-12
+# Radius of the widest box in typical gains, and the share of the sample that it should fill.
+_WIDEST, _FILLED = 2.0**20, 0.9
 # Price increases of a retreat, each four times as large as the one before.
 _MAX_RETREATS = 60
 
@@ -61,72 +64,6 @@ class PassRunner(Protocol):
     def __call__(self, task: SurveyPass) -> SurveyResult: ...
     @overload
     def __call__(self, task: BoxPass) -> BoxResult: ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StreamingPlan:
-    """Plan that can be applied to any part of the customers independently.
-
-    Parameters
-    ----------
-    limits
-        Limits of the plan.
-    prices
-        (1 + k,) shadow prices.
-    center, radius
-        (1 + k,) box in which most customers are settled. Without center no limit binds and
-        everyone gets the best action; without radius no customer is settled.
-    keys, action
-        (w,) keys of the open customers, ascending, and their actions, -1 for none.
-    counts
-        (m,) customers of each action.
-    rows, cost, value, bound
-        Number of customers; total cost, total gain and its upper bound, in money.
-    """
-
-    limits: Limits
-    prices: Floats
-    center: Floats | None
-    radius: Floats | None
-    keys: Keys
-    action: Ints
-    counts: Ints
-    rows: int
-    cost: float
-    value: float
-    bound: float
-
-    @property
-    def gap(self) -> float:
-        """Maximum improvement by any other plan, as a share of `bound`; 0 is proven optimal."""
-        return relative_gap(self.value, self.bound)
-
-    def apply(self, customers: CustomerRows) -> Ints:
-        """Return the actions of some customers, (n,), -1 for none."""
-        rows = self.limits.feasible(customers)
-        action = np.full(rows.keys.shape[0], -1, dtype=np.int64)
-        has_action = np.flatnonzero((rows.gain > -np.inf).any(axis=1))
-        action[has_action] = self._choose(rows.subset(has_action))
-        return action
-
-    def _choose(self, rows: CustomerRows) -> Ints:
-        if self.center is None:
-            return best_actions(rows.gain)
-        if self.radius is None:
-            return self._open_actions(rows.keys)
-        is_settled, choice = self.limits.problem(rows).settled_actions(self.center, self.radius)
-        actions: Ints = np.where(is_settled, choice.astype(np.int64), -1)
-        unsettled = np.flatnonzero(~is_settled)
-        actions[unsettled] = self._open_actions(rows.keys[unsettled])
-        return actions
-
-    def _open_actions(self, keys: Keys) -> Ints:
-        action = np.full(keys.shape[0], -1, dtype=np.int64)
-        index = np.searchsorted(self.keys, keys)
-        matches = np.flatnonzero(index < self.keys.shape[0])
-        matches = matches[self.keys[index[matches]] == keys[matches]]
-        action[matches] = self.action[index[matches]]
-        return action
 
 
 def solve_streaming(
@@ -153,7 +90,7 @@ def solve_streaming(
     rows = survey.sample.in_order()
     if rows.keys.shape[0] == survey.feasible:
         return _plan_in_memory(limits, live, survey, rows)
-    return _Search(run_pass, limits, live, sample, survey).run(rows)
+    return _Search(run_pass, limits, live, sample, survey).run()
 
 
 def _drop_slack_limits(limits: Limits, survey: SurveyResult) -> Limits:
@@ -232,12 +169,19 @@ class _Search:
         self._sample, self._survey = sample, survey
         self._binds = np.isfinite(live.most)
         self._bound = math.inf
+        self._rows = survey.sample.in_order()
 
     # Prices may overflow for extreme amounts: the plan is still within its limits, since sums are
     # exact, and its gap is 1.
     @np.errstate(divide="ignore", invalid="ignore", over="ignore")
-    def run(self, rows: CustomerRows) -> StreamingPlan:
+    def run(self) -> StreamingPlan:
         """Return the plan, starting from the first sample."""
+        plan = self._narrow()
+        return plan if plan.gap <= _LARGE_GAP else self._widen(plan)
+
+    def _narrow(self) -> StreamingPlan:
+        """Return the plan of the smallest box that is known to hold the prices."""
+        rows = self._rows
         count = rows.keys.shape[0]
         sample = self._live.problem(rows, self._live.most * (count / self._survey.feasible))
         self._scale = np.where(self._binds, price_scales(sample), 0.0)
@@ -275,6 +219,28 @@ class _Search:
                 share = min(1.0, _WIDENING * share)
             prices = better
         return self._retreat(prices)
+
+    def _widen(self, plan: StreamingPlan) -> StreamingPlan:
+        """Plan the customers of the widest box that fit in memory; return the better plan.
+
+        Where limits suffice for few customers, or many are alike, a small box has too few
+        customers to use what remains of the limits.
+        """
+        problem, feasible = self._live.problem(self._rows), self._survey.feasible
+        narrow, wide = 0.0, _WIDEST
+        for _ in range(2 * _BISECTIONS):
+            middle = 0.5 * (narrow + wide)
+            settled = problem.settled_actions(plan.prices, middle * self._scale)[0]
+            if feasible * (1.0 - float(settled.mean())) <= _FILLED * self._sample:
+                narrow = middle
+            else:
+                wide = middle
+        box, result = self._run_box_pass(plan.prices, narrow * self._scale, _FILLED * self._sample)
+        open_rows = result.sample.in_order()
+        if open_rows.keys.shape[0] < result.open:
+            return plan
+        wider = self._build_plan(box, result, plan.prices, open_rows)
+        return max(plan, wider, key=lambda each: each.value)
 
     def _search(self, near: AllocationProblem, prices: Floats, radius: Floats) -> Floats:
         fence = (prices, 3.0 * radius)
@@ -401,6 +367,12 @@ class _Search:
 def _plan_open(problem: AllocationProblem, prices: Floats) -> Ints:
     bound = problem.evaluate_dual(prices)[0]
     action = primal_plan(problem, prices, bound)
+    if bound - problem.value(action) > _LARGE_GAP * bound:
+        # Among customers who are nearly alike, plans differ with prices that hardly differ.
+        exact = solve_dual(problem, prices, radius_scale=_NEARLY_ALIKE)
+        other = primal_plan(problem, exact, problem.evaluate_dual(exact)[0])
+        if problem.value(other) > problem.value(action):
+            prices, action = exact, other
     if bound - problem.value(action) > _LARGE_GAP * bound:
         action = improve_plan(problem, prices, action)
     return action

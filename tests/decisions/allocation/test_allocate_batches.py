@@ -296,6 +296,29 @@ def test_a_sample_smaller_than_the_table_gets_the_plan_of_allocate():
     assert plan.value == optimum_of_types(gain, cost, 150.0, [60, None])
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_customers_of_two_kinds_with_shared_costs_get_the_best_plan(share):
+    kind = np.random.default_rng(92).random(20_000) < 0.5
+    gain = np.where(kind[:, None], [10.0, 20.0, 30.0], [30.0, 20.0, 10.0])
+    cost = np.array([7.0, 3.0, 4.0])
+    limits: dict[str, Any] = {"budget": 20_000 * 7.0 * share, "capacity": [None, 1650, 8000]}
+    plan = allocate_batches(split(gain, cost, [997]), sample=16_384, **limits)
+    check(plan, gain, cost, **limits)
+    assert plan.value >= optimum_of_types(gain, cost, *limits.values()) * (1.0 - 1e-4)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 6.0])
+@pytest.mark.parametrize("affordable", [1.5, 7.3])
+def test_a_budget_for_a_few_actions_gets_the_plan_of_allocate(sigma, affordable):
+    rng = np.random.default_rng(47)
+    gain = rng.lognormal(0, sigma, (20_000, 3))
+    cost = rng.uniform(50.0, 100.0, (20_000, 3))
+    budget = affordable * 75.0
+    plan = allocate_batches(split(gain, cost, [5000]), budget=budget, sample=16_384)
+    check(plan, gain, cost, budget=budget)
+    assert plan.value >= allocate(gain, cost, budget=budget).value * (1.0 - 1e-4)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("seed", range(2))
 def test_gains_of_all_magnitudes_get_the_best_plan(seed):
