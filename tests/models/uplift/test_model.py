@@ -141,7 +141,7 @@ def test_a_blend_saved_and_loaded_gives_the_same_bits_row_by_row_too():
     with pytest.raises(BundleError, match="unknown candidates"):
         scorer_from_arrays(settings | {"candidates": ["magic"]}, arrays)
     with pytest.raises(BundleError, match="another number"):
-        scorer_from_arrays(settings | {"trees_s": []}, arrays)
+        scorer_from_arrays(settings | {f"trees_{settings['candidates'][0]}": []}, arrays)
 
 
 def test_a_frame_with_categories_is_taken_as_it_is():

@@ -6,7 +6,8 @@ it; so with few treated customers their effects fall back to what the risk impli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.models.uplift.blend.effects import RawScore
+    from churnkit.models.uplift.blend.weights import Design
     from churnkit.models.uplift.nuisance import Nuisance, Settings
     from churnkit.models.uplift.validation import ExperimentRows
 
@@ -31,11 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Candidates", "fit_candidates", "fit_offset", "raw_score_of"]
 
-_ROUNDS = {"t": 40, "x": 60, "dr": 60, "r": 60}
+# Numbers of trees; the one whose held-out effects have the lowest R-loss is kept.
+_ROUNDS = (30, 60, 120)
+_LEAVES = 4
+_ALL_COLUMNS_OF_A_TREE, _L2_OF_OUTCOMES = 0.8, 3.0
 _SMALLEST_VARIANCE = 0.02
 # Prior precisions of the offset: a slope near 1, arms near control.
 _SLOPE_PRECISION, _ARM_PRECISION, _INTERCEPT_PRECISION = 10.0, 1.0, 1e-3
 _NEWTON_STEPS = 40
+_LARGEST_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +63,7 @@ class Candidates:
 def fit_offset(baseline: Floats, rows: ExperimentRows) -> Offset:
     """Recalibrate the baseline (n,) on the experiment, with one shift for each action."""
     actions = rows.arms - 1
+    sampling = _stabilized_weights(rows)
     design = np.column_stack(
         [np.ones(len(rows)), baseline, rows.arm[:, None] == np.arange(1, rows.arms)]
     ).astype(np.float64)
@@ -70,7 +77,8 @@ def fit_offset(baseline: Floats, rows: ExperimentRows) -> Offset:
     for _ in range(_NEWTON_STEPS):
         mean = inverse_link(design @ coefficients, rows.link)
         weight = mean * (1.0 - mean) if rows.link == "logit" else np.full(len(rows), 1 / variance)
-        residual = (rows.outcome - mean) / variance
+        weight = weight * sampling
+        residual = sampling * (rows.outcome - mean) / variance
         gradient = design.T @ residual - precision * (coefficients - prior)
         step = np.linalg.solve((design * weight[:, None]).T @ design + np.diag(precision), gradient)
         coefficients = coefficients + step
@@ -82,6 +90,17 @@ def fit_offset(baseline: Floats, rows: ExperimentRows) -> Offset:
     )
 
 
+def _stabilized_weights(rows: ExperimentRows) -> Floats:
+    """Return the share of each row's arm over its known propensity, (n,); 1 where it is unknown."""
+    known = rows.propensity
+    if known is None:
+        return np.ones(len(rows))
+    given = known if known.ndim == 1 else known[np.arange(len(rows)), rows.arm]
+    shares = np.bincount(rows.arm, minlength=rows.arms) / len(rows)
+    weights: Floats = np.clip(shares[rows.arm] / given, 1.0 / _LARGEST_WEIGHT, _LARGEST_WEIGHT)
+    return weights
+
+
 def fit_candidates(
     rows: ExperimentRows,
     nuisance: Nuisance,
@@ -89,16 +108,23 @@ def fit_candidates(
     *,
     offset: Offset,
     baseline: Floats,
+    design: Design,
 ) -> Candidates:
-    """Fit every candidate on all folds but one, for each fold of the nuisance models."""
+    """Fit every candidate on all folds but one, for each fold of the nuisance models.
+
+    The number of trees is the one of `_ROUNDS` with the lowest residual loss on held-out rows.
+    """
+    settings = replace(settings, num_leaves=min(settings.num_leaves, _LEAVES))
     matrix = np.column_stack([rows.matrix, baseline])
-    held_out = {name: np.zeros((len(rows), rows.arms - 1)) for name in CANDIDATES}
-    boosters: dict[str, list[list[Any]]] = {
-        name: [[] for _ in range(trees_needed(name, rows.arms - 1))] for name in CANDIDATES
-    }
-    for fold in np.unique(nuisance.fold):
-        seen, unseen = nuisance.fold != fold, np.flatnonzero(nuisance.fold == fold)
-        for name in CANDIDATES:
+    shape, actions = (len(rows), rows.arms - 1), rows.arms - 1
+    held_out: dict[str, Floats] = {}
+    boosters: dict[str, list[list[Any]]] = {}
+    for name in CANDIDATES:
+        stages = (None,) if name == "s" else _ROUNDS
+        effects = {stage: np.zeros(shape) for stage in stages}
+        boosters[name] = [[] for _ in range(trees_needed(name, actions))]
+        for fold in np.unique(nuisance.fold):
+            seen, unseen = nuisance.fold != fold, np.flatnonzero(nuisance.fold == fold)
             if name == "s":
                 fitted = [nuisance.boosters[int(fold)]]
             elif name == "t":
@@ -113,29 +139,36 @@ def fit_candidates(
                         nuisance,
                         settings,
                         matrix=matrix,
-                        offset=offset,
-                        baseline=baseline,
+                        design=design,
                         arm=arm,
                         seen=seen,
                     )
                     for arm in range(1, rows.arms)
                 ]
-            held_out[name][unseen] = candidate_effects(
-                name,
-                [raw_score_of(booster) for booster in fitted],
-                matrix[unseen],
-                baseline=baseline[unseen],
-                offset=offset,
-                link=rows.link,
-            )
+            for stage in stages:
+                effects[stage][unseen] = candidate_effects(
+                    name,
+                    [raw_score_of(booster, stage) for booster in fitted],
+                    matrix[unseen],
+                    baseline=baseline[unseen],
+                    offset=offset,
+                    link=rows.link,
+                )
             for group, booster in zip(boosters[name], fitted, strict=True):
                 group.append(booster)
+        best = min(stages, key=lambda stage: design.loss(effects[stage]))
+        held_out[name] = effects[best]
+        if best is not None:
+            for booster in itertools.chain(*boosters[name]):
+                booster.best_iteration = best
     return Candidates(nuisance.fold, held_out, boosters)
 
 
-def raw_score_of(booster: Any) -> RawScore:
-    """Return the function of a booster's raw scores."""
-    return lambda matrix: np.asarray(booster.predict(matrix, raw_score=True), dtype=np.float64)
+def raw_score_of(booster: Any, rounds: int | None = None) -> RawScore:
+    """Return the function of a booster's raw scores, by its best or its first `rounds` trees."""
+    return lambda matrix: np.asarray(
+        booster.predict(matrix, raw_score=True, num_iteration=rounds), dtype=np.float64
+    )
 
 
 def _arm_models(
@@ -157,9 +190,11 @@ def _arm_models(
                 matrix[at],
                 rows.outcome[at],
                 settings,
-                rounds=_ROUNDS["t"],
+                rounds=max(_ROUNDS),
                 offset=untreated[at] + offset.arms[arm],
                 objective="binary" if rows.link == "logit" else "regression",
+                feature_fraction=_ALL_COLUMNS_OF_A_TREE,
+                lambda_l2=_L2_OF_OUTCOMES,
             )
         )
     return fitted
@@ -172,8 +207,7 @@ def _effect_model(
     settings: Settings,
     *,
     matrix: Floats,
-    offset: Offset,
-    baseline: Floats,
+    design: Design,
     arm: int,
     seen: NDArray[np.bool_],
 ) -> Any:
@@ -181,11 +215,11 @@ def _effect_model(
     from churnkit.models.uplift.meta_learners import TARGETS
 
     target, weight, used = TARGETS[name](rows, nuisance, arm)
-    scale = offset.scale(baseline, rows.link)
+    scale = design.scale
     if rows.link == "logit":
         weight = weight / np.sqrt(np.maximum(scale * (1.0 - scale), _SMALLEST_VARIANCE))
     if name != "x":
         target, weight = target / scale, weight * scale**2
     at = np.flatnonzero(seen & used)
     at = at if len(at) else np.flatnonzero(used)
-    return boosted(matrix[at], target[at], settings, rounds=_ROUNDS[name], weight=weight[at])
+    return boosted(matrix[at], target[at], settings, rounds=max(_ROUNDS), weight=weight[at])

@@ -78,8 +78,11 @@ def fit_blend(rows: ExperimentRows, settings: Settings, *, folds: int, floor: fl
     offset = fit_offset(baseline, rows)
     start = Start(baseline, offset.untreated(baseline)[:, None] + offset.arms)
     nuisance = fit_nuisance(rows, settings, folds=folds, floor=floor, start=start)
-    candidates = fit_candidates(rows, nuisance, settings, offset=offset, baseline=baseline)
-    design = Design.of(rows, nuisance, offset.scale(baseline, rows.link), candidates.held_out)
+    design = Design.of(rows, nuisance, offset, baseline)
+    candidates = fit_candidates(
+        rows, nuisance, settings, offset=offset, baseline=baseline, design=design
+    )
+    design = design.with_candidates(candidates.held_out)
     limits = (-1.0, 1.0) if rows.risk is not None else _limits(nuisance, candidates)
     low, high = (
         (rows.risk - 1.0, rows.risk)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BlendScorer", "EffectEstimates", "scorer_from_arrays"]
 
+# Standard errors that an experiment cannot show: of a risk, as a share of it; and of a customer's
+# departure from the effects of alike customers, as a share of the variance of the outcome.
+_RISK_ERROR, _HETEROGENEITY = 0.2, 0.07
 # The logarithm of a variance: the range of trees from a file.
 _LOG_RANGE = (-60.0, 60.0)
 
@@ -163,6 +166,11 @@ class BlendScorer:
         if self.spread_trees:
             logs = np.column_stack([trees.raw_score(wide) for trees in self.spread_trees])
             variance = variance + np.exp(np.clip(logs, *_LOG_RANGE))
+        if self.link == "logit":
+            variance = variance + (_RISK_ERROR * effects) ** 2
+            variance = (
+                variance + ((_HETEROGENEITY * probability * (1.0 - probability)) ** 2)[:, None]
+            )
         return EffectEstimates(effects, np.sqrt(variance), basis, low, high)
 
     def predict(self, X: ArrayLike, risk: ArrayLike | None = None) -> Floats:

@@ -8,22 +8,26 @@ with the risk s, held-out candidate effects h_k, and all terms but the first ort
 coefficients minimize the residual (R-) loss with cross-fitted outcome and chances (Nie and Wager
 2021, doi:10.1093/biomet/asaa076), so that stacking is causal (Han and Wu 2022, arXiv:2205.01061).
 Departures from proportionality to the risk are kept by the share of their fit that chance cannot
-explain (a positive-part James-Stein rule), relative effects by the posterior probability that the
-action works at all.
+explain (a positive-part James-Stein rule). Relative effects are posterior means: actions of one
+business are expected to be alike (Lindley and Smith 1972, doi:10.1111/j.2517-6161.1972.tb00885.x),
+and there is a chance that none works.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from churnkit.models.uplift.effect_transforms import inverse_link
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from churnkit.models.uplift.blend.effects import Offset
     from churnkit.models.uplift.nuisance import Nuisance
     from churnkit.models.uplift.validation import ExperimentRows
 
@@ -31,8 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BlendWeights", "Design", "fit_weights"]
 
-# Prior of a relative effect: nothing with 1 chance in 11, else around 15% of the risk.
-_RELATIVE_MEAN, _RELATIVE_SD, _ODDS_OF_AN_EFFECT = 0.15, 0.2, 10.0
+# Prior of relative effects: with 1 chance in 21 none, else around a common share of the risk.
+_RELATIVE_MEAN, _RELATIVE_SD, _BETWEEN_ACTIONS_SD = 0.2, 0.15, 0.1
+_ODDS_OF_AN_EFFECT = 20.0
 # Prior standard deviations: of the constant, in mean risks, and of a candidate's weight.
 _CONSTANT_SD, _WEIGHT_SD = 0.3, 1.0
 # Improvements in fit, on the chi-squared scale, that chance alone reaches.
@@ -139,44 +144,47 @@ class Design:
 
     @classmethod
     def of(
-        cls,
-        rows: ExperimentRows,
-        nuisance: Nuisance,
-        scale: Floats,
-        candidates: Mapping[str, Floats],
+        cls, rows: ExperimentRows, nuisance: Nuisance, offset: Offset, baseline: Floats
     ) -> Design:
-        """Set up the regression from cross-fitted outcomes and chances."""
+        """Set up the regression from cross-fitted outcomes and chances, without candidates.
+
+        Where the chance of the given arm is known to depend on more than the columns, rows are
+        weighted so that the arms are distributed as the columns imply.
+        """
         mean = (nuisance.chance * nuisance.outcome).sum(axis=1)
         if rows.link == "logit":
-            bounded = np.clip(mean, 1e-4, 1.0 - 1e-4)
-            variance = bounded * (1.0 - bounded)
-            variance = np.maximum(variance, variance.mean() / 2.0)
+            # By the offset alone: the trees' forecasts are noisier, and as weights add their noise.
+            expected = inverse_link(offset.untreated(baseline)[:, None] + offset.arms, rows.link)
+            share = (nuisance.chance * expected).sum(axis=1)
+            variance = share * (1.0 - share)
+            variance = np.maximum(variance, variance.mean() / 4.0)
         else:
             variance = np.full(len(rows), max(float(np.var(rows.outcome - mean)), _SMALLEST))
-        names = tuple(candidates)
+        likelihood_ratio = nuisance.chance[np.arange(len(rows)), rows.arm] / nuisance.given
         return cls(
             residual=rows.outcome - mean,
             surprise=(rows.arm[:, None] == np.arange(1, rows.arms)) - nuisance.chance[:, 1:],
             chance=nuisance.chance[:, 1:],
-            scale=scale,
-            weight=1.0 / variance,
-            candidates=np.array([candidates[name] for name in names]),
-            names=names,
+            scale=offset.scale(baseline, rows.link),
+            weight=likelihood_ratio / variance,
+            candidates=np.zeros((0, len(rows), rows.arms - 1)),
+            names=(),
             group=rows.group,
         )
 
+    def with_candidates(self, held_out: Mapping[str, Floats]) -> Design:
+        """Add the held-out effects of candidates."""
+        names = tuple(held_out)
+        return replace(self, candidates=np.array([held_out[name] for name in names]), names=names)
+
+    def loss(self, effects: Floats) -> float:
+        """Return the residual (R-) loss of held-out effects (n, actions)."""
+        error = self.residual - (self.surprise * effects).sum(axis=1)
+        return float(self.weight @ error**2)
+
     def without(self, fold: NDArray[np.bool_]) -> Design:
         """Give a fold's rows no weight."""
-        return Design(
-            self.residual,
-            self.surprise,
-            self.chance,
-            self.scale,
-            np.where(fold, 0.0, self.weight),
-            self.candidates,
-            self.names,
-            self.group,
-        )
+        return replace(self, weight=np.where(fold, 0.0, self.weight))
 
 
 def fit_weights(
@@ -220,7 +228,12 @@ def fit_weights(
         design,
         used=np.concatenate([np.ones(actions), np.full(actions, kept), share * (weights > 0.0)]),
     )
-    shrunk = _shrunken_relative(np.asarray(raw, np.float64), covariance[:actions, :actions])
+    shrunk, multiple = _shrunken_relative(
+        np.asarray(raw, np.float64), covariance[:actions, :actions]
+    )
+    # Posterior covariance: a share of the noise's, and of what others have in common with it.
+    covariance[:actions] = multiple @ covariance[:actions]
+    covariance[actions:, :actions] = covariance[:actions, actions:].T
     return BlendWeights(design.names, shrunk, constant, weights, centering, covariance)
 
 
@@ -277,17 +290,22 @@ def _sandwich(columns: Floats, residual: Floats, design: Design, *, used: Floats
     return covariance
 
 
-def _shrunken_relative(raw: Floats, covariance: Floats) -> Floats:
-    """Return the posterior mean under a prior with a spike at no effect."""
-    precision = np.linalg.inv(covariance + _SMALLEST * np.eye(len(raw)))
-    prior = np.eye(len(raw)) / _RELATIVE_SD**2
-    slab = np.linalg.solve(precision + prior, precision @ raw + _RELATIVE_MEAN / _RELATIVE_SD**2)
-    variance = np.diag(covariance) + _SMALLEST
-    spread = variance + _RELATIVE_SD**2
-    log_odds = (
-        np.log(_ODDS_OF_AN_EFFECT)
-        + 0.5 * np.log(variance / spread)
-        + 0.5 * (raw**2 / variance - (raw - _RELATIVE_MEAN) ** 2 / spread)
+def _shrunken_relative(raw: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+    """Return the posterior mean under a prior by which no action works, or all work alike.
+
+    With the matrix by which deviations from the prior mean are multiplied.
+    """
+    actions = len(raw)
+    noise = covariance + _SMALLEST * np.eye(actions)
+    prior = _RELATIVE_SD**2 * np.ones_like(noise) + _BETWEEN_ACTIONS_SD**2 * np.eye(actions)
+    off = raw - _RELATIVE_MEAN
+    scaled = np.linalg.solve(noise + prior, off)
+    log_odds = np.log(_ODDS_OF_AN_EFFECT) + 0.5 * (
+        np.linalg.slogdet(noise)[1]
+        - np.linalg.slogdet(noise + prior)[1]
+        + raw @ np.linalg.solve(noise, raw)
+        - off @ scaled
     )
-    shrunk: Floats = slab / (1.0 + np.exp(-np.clip(log_odds, -500.0, 500.0)))
-    return shrunk
+    effects: Floats = _RELATIVE_MEAN + prior @ scaled
+    effects = effects / (1.0 + np.exp(-np.clip(log_odds, -500.0, 500.0)))
+    return effects, np.asarray(np.linalg.solve(noise + prior, prior).T, dtype=np.float64)
