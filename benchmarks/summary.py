@@ -12,6 +12,8 @@ from typing import Any
 HERE = Path(__file__).parent
 PLANNED = 1_000_000
 OWN = "churnkit, balanced"
+# A rule with more than this share of the oracle's gain is the mark to compare plans with.
+_RULE_SUFFICES = 0.5
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 
 
@@ -76,6 +78,32 @@ def lines() -> list[str]:
             f"budget and capacities | {plan['cpu_seconds']:.1f} CPU-seconds, at most "
             f"{plan['gap']:.0e} below the best possible |"
         ),
+        *_plans(results("plan")["runs"]),
+    ]
+
+
+def _plans(kinds: Any) -> list[str]:
+    """Compare true gains of plans with a two-line rule where effects go with risk, else the oracle."""
+    rule, oracle = [], []
+    for kind, runs in kinds.items():
+        gain = sum(run["true"] for run in runs.values())
+        rules = [
+            sum(run["rules"][name] for run in runs.values())
+            for name in next(iter(runs.values()))["rules"]
+        ]
+        best = sum(run["oracle"] for run in runs.values())
+        if best <= 0:
+            continue
+        if max(rules) > _RULE_SUFFICES * best:
+            rule.append(f"{kind} {gain / max(rules):.2f}")
+        else:
+            oracle.append(f"{kind} {gain / best:.2f}")
+    return [
+        (
+            "| plans on simulated businesses: true gain / that of mean relative effect x risk x value "
+            f"- cost | {', '.join(rule)} |"
+        ),
+        f"| true gain / that of an oracle, where effects do not go with risk | {', '.join(oracle)} |",
     ]
 
 

@@ -77,7 +77,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int | None = None,
-    timeout_seconds: float = 60.0,
+    timeout_seconds: float = 180.0,
     log: str | os.PathLike[str] | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
