@@ -237,7 +237,7 @@ class _Search:
                 wide = middle
         box, result = self._run_box_pass(plan.prices, narrow * self._scale, _FILLED * self._sample)
         open_rows = result.sample.in_order()
-        if open_rows.keys.shape[0] < result.open:
+        if open_rows.keys.shape[0] < result.open or (self._remaining(result) < 0.0).any():
             return plan
         wider = self._build_plan(box, result, plan.prices, open_rows)
         return max(plan, wider, key=lambda each: each.value)

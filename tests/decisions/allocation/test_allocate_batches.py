@@ -320,6 +320,18 @@ def test_a_budget_for_a_few_actions_gets_the_plan_of_allocate(sigma, affordable)
 
 
 @pytest.mark.filterwarnings("error")
+def test_gains_of_all_magnitudes_with_costs_in_proportion_keep_the_budget():
+    rng = np.random.default_rng(148)
+    gain = np.exp(rng.uniform(-700.0, 680.0, (16_385, 3)))
+    cost = np.minimum(gain / 3.0, 1e290)
+    limits: dict[str, Any] = {"budget": float(cost.max(axis=1).sum()) * 0.03}
+    limits["capacity"] = [1, 819, 17]
+    plan = allocate_batches(split(gain, cost, [997]), sample=16_384, **limits)
+    check(plan, gain, cost, **limits)
+    assert plan.value >= allocate(gain, cost, **limits).value * (1.0 - 1e-4)
+
+
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("seed", range(2))
 def test_gains_of_all_magnitudes_get_the_best_plan(seed):
     gain = 10.0 ** np.random.default_rng(seed).uniform(-310, 300, size=(40_000, 1))
