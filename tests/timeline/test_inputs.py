@@ -216,6 +216,7 @@ def test_it_runs_within_a_small_memory_limit(orders, expected, tmp_path):
             "00000000-0000-0000-0000-000000000000",
         ),
         (pa.array([Decimal(1), Decimal(2)], pa.decimal32(5, 0)), 1),
+        (pa.array([Decimal(1), Decimal(2)], pa.decimal256(50, 0)), 1),
         (pa.array([Decimal(1), Decimal(2)], pa.decimal128(30, 0)), 1),
         (pa.array(["a", "b"], pa.string_view()), "a"),
         (pa.RunEndEncodedArray.from_arrays(pa.array([1, 2]), pa.array(["a", "b"])), "a"),

@@ -200,8 +200,9 @@ def one_array(chunked: pa.ChunkedArray) -> pa.Array:
 def standard_types(table: pa.Table) -> pa.Table:
     """Convert columns of types that not every function and file format supports.
 
-    Views become strings, 32- and 64-bit decimals 128-bit ones, half floats single ones, UUIDs
-    text; run-end encoded columns are decoded, extension types replaced by their storage.
+    Views become strings, decimals 128-bit ones (double floats, if they have more digits), half
+    floats single ones, UUIDs text; run-end encoded columns are decoded, extension types replaced
+    by their storage.
 
     Examples
     --------
@@ -224,9 +225,12 @@ def _is_standard(kind: pa.DataType) -> bool:
         or kind in _STANDARD
         or pa.types.is_decimal32(kind)
         or pa.types.is_decimal64(kind)
+        or pa.types.is_decimal256(kind)
     )
 
 
+# Digits of a 128-bit decimal.
+_DECIMAL_DIGITS = 38
 _STANDARD = {
     pa.string_view(): pa.large_string(),
     pa.binary_view(): pa.large_binary(),
@@ -248,8 +252,19 @@ def _standard_array(array: pa.Array) -> pa.Array:
         )
     if pa.types.is_run_end_encoded(kind):
         return _standard_array(pc.run_end_decode(array))
+    if pa.types.is_decimal256(kind):
+        return _short_decimals(array)
     target = _STANDARD.get(kind) or pa.decimal128(kind.precision, kind.scale)
     return array.cast(target)
+
+
+def _short_decimals(array: pa.Array) -> pa.Array:
+    """Return 128-bit decimals, or double floats if a value has more digits than these hold."""
+    scale = array.type.scale
+    try:
+        return array.cast(pa.decimal128(_DECIMAL_DIGITS, scale))
+    except pa.ArrowInvalid:
+        return array.cast(pa.float64())
 
 
 def _uuid_texts(array: pa.ExtensionArray) -> pa.Array:
