@@ -6,8 +6,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +23,9 @@ from churnkit.cli.options import (
     load_model,
 )
 from churnkit.cli.output import print_json, print_next, print_status, progress_bar
+
+if TYPE_CHECKING:
+    from churnkit.bundle.model import RetentionModel
 
 __all__ = ["score"]
 
@@ -87,4 +89,15 @@ def score(
         print_status(f"scores were written to {output}")
     check_invalid(report.rows, report.invalid, max_invalid)
     if output is not None:
-        print_next(f"churnkit plan {quote(str(source))} -o plan.csv --model {loaded.name}")
+        _print_next(source, loaded)
+
+
+def _print_next(source: CustomerInput, model: RetentionModel) -> None:
+    """Suggest a plan if the model has actions, and reasons otherwise."""
+    is_file = source.sql is None and source.as_of is None
+    if model.contents.catalogue is not None:
+        print_next(f"churnkit plan {source} -o plan.csv --model {model.name}")
+    elif model.contents.ranker is not None:
+        print_next(f"churnkit rank {source} -o ranking.csv --model {model.name}")
+    elif is_file:
+        print_next(f"churnkit explain {source} --model {model.name}")

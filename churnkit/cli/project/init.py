@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from churnkit.cli.options import AsJson
 from churnkit.cli.output import print_next, print_result, print_status
+
+if TYPE_CHECKING:
+    from churnkit.pipeline.scaffold import CreatedProject
 
 __all__ = ["init"]
 
@@ -25,7 +28,10 @@ def init(
         ),
     ],
     entity: Annotated[
-        str | None, typer.Option(help="Column of the customer's id. Default: inferred.")
+        str | None,
+        typer.Option(
+            help="Column of the customer's id; row to number the rows. Default: inferred."
+        ),
     ] = None,
     label: Annotated[
         str | None, typer.Option(help="Column of the churn label. Default: inferred.")
@@ -51,13 +57,7 @@ def init(
         name=name,
         progress=print_status,
     )
-    print_result(
-        result.to_dict(),
-        f"Inferred columns of {result.recipe}",
-        ("Column", "Type", "Role", "Review"),
-        [(column.name, column.type, column.role, column.review) for column in result.columns],
-        as_json=as_json,
-    )
+    _print_columns(result, as_json=as_json)
     for note in result.notes:
         print_status(note)
     for file in result.kept:
@@ -66,4 +66,29 @@ def init(
         f"{len(result.written)} files were written to {folder}; review "
         f"schemas/{result.recipe}.py first"
     )
-    print_next(f"cd {quote(str(folder))} && churnkit train {result.recipe}")
+    for question in result.questions:
+        print_status(f"open question in {folder}/{question}")
+    edit = f" and answer the open question in schemas/{result.recipe}.py, then"
+    print_next(
+        f"cd {quote(str(folder))}{edit if result.questions else ' &&'} churnkit train {result.recipe}"
+    )
+
+
+def _print_columns(result: CreatedProject, *, as_json: bool) -> None:
+    """Print how a table was read, or the columns of a timeline."""
+    if result.reading:
+        print_result(
+            result.to_dict(),
+            f"Reading of the table for {result.recipe}",
+            ("Topic", "Inferred"),
+            result.reading,
+            as_json=as_json,
+        )
+        return
+    print_result(
+        result.to_dict(),
+        f"Inferred columns of {result.recipe}",
+        ("Column", "Type", "Role", "Review"),
+        [(column.name, column.type, column.role, column.review) for column in result.columns],
+        as_json=as_json,
+    )

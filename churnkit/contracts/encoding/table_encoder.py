@@ -227,6 +227,8 @@ class ColumnEncoder:
             missing &= ~unreadable
         if self.column.nullable:
             valid |= missing
+            if self.column.fill is not None and missing.any():
+                numbers = np.where(missing, self.column.fill, numbers)
         if valid.all():
             return EncodedColumn(numbers)
         # The few other rows are each assigned the first rule that they violate.

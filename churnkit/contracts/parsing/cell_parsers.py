@@ -142,7 +142,9 @@ def _number_checker(column: Column) -> Callable[[float], CellResult]:
 
 
 def _missing(column: Column) -> float | str:
-    return math.nan if column.nullable else "not_null"
+    if not column.nullable:
+        return "not_null"
+    return math.nan if column.fill is None else float(column.fill)
 
 
 def _string_parser(column: Column, *, lenient: bool, encode: bool) -> CellParser:

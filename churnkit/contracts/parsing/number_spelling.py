@@ -19,6 +19,7 @@ from churnkit.contracts.parsing.scalars import (
 __all__ = [
     "CURRENCIES",
     "NUMBER_STYLES",
+    "SCALES",
     "NumberText",
     "Spelling",
     "currency_of",
@@ -46,7 +47,7 @@ CURRENCIES: Final = {
 }  # fmt: skip
 _CURRENCY_OF = {sign: code for code, signs in CURRENCIES.items() for sign in signs}
 _CURRENCY_OF |= {code.lower(): code for code in CURRENCIES}
-_SCALES: Final = {
+SCALES: Final = {
     "k": 3, "K": 3, "M": 6, "Mio": 6, "Mio.": 6, "mn": 6, "MM": 6, "B": 9, "bn": 9, "Mrd": 9,
     "Mrd.": 9,
 }  # fmt: skip
@@ -198,7 +199,7 @@ class Spelling:
             return None
         if self._has_unit(parts.suffix):
             return 0 if not (parts.prefix and parts.suffix) else None
-        for name, scale in _SCALES.items():
+        for name, scale in SCALES.items():
             rest = parts.suffix.removeprefix(name)
             if rest != parts.suffix and self._has_unit(rest.strip(_SPACES)):
                 return scale
@@ -208,7 +209,7 @@ class Spelling:
         """Return True if a text next to a number is nothing, or the unit of the column."""
         if self.unit is None:
             return affix in _ANY_SIGN
-        if not affix or affix.casefold() == self.unit.casefold():
+        if not affix or affix.casefold().rstrip("s") == self.unit.casefold().rstrip("s"):
             return True
         code, own = currency_of(affix), self.unit.split(" ")[0]
         is_dollar = affix == "$" and own in _DOLLARS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -75,6 +76,8 @@ class Column:
         Texts that mark a missing value.
     numbered
         For the entity: the table may lack the column, and rows are then numbered from 0.
+    fill
+        Number that a missing value is encoded as, learned if no training row is missing one.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class Column:
     written: str | None = None
     missing: tuple[str, ...] = ()
     numbered: bool = False
+    fill: float | None = None
 
     def __post_init__(self) -> None:
         _check_texts(self)
@@ -121,6 +125,8 @@ class Column:
         object.__setattr__(self, "checks", checks)
         _check_levels(self)
         _check_spelling(self)
+        if self.fill is not None and (self.is_category or not _is_finite(self.fill)):
+            raise ContractError(f"column '{self.name}': fill must be a finite number")
         if hasattr(self.positive, "item"):
             object.__setattr__(self, "positive", self.positive.item())
         _check_positive(self)
@@ -260,6 +266,7 @@ class Column:
             **({"written": self.written} if self.written else {}),
             **({"missing": list(self.missing)} if self.missing else {}),
             **({"numbered": True} if self.numbered else {}),
+            **({} if self.fill is None else {"fill": self.fill}),
         }
 
     @classmethod
@@ -304,6 +311,11 @@ def _check_texts(column: Column) -> None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and is_text(value)
+
+
+def _is_finite(number: Any) -> bool:
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    return is_number and math.isfinite(number)
 
 
 def _check_levels(column: Column) -> None:

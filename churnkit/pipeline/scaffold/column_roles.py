@@ -11,7 +11,8 @@ import numpy as np
 from churnkit.contracts.encoding.category_levels import MAX_LEVELS
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_date
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.number_columns import read_numbers
+from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.number_columns import UnreadableNumbersError, read_numbers
 
 if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
@@ -24,6 +25,7 @@ _DATES = re.compile(
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}"
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_CLOCK = re.compile(r"[0-9]{1,3}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
 _PHONE = re.compile(r"\+?[0-9][0-9 ()/.-]{6,}[0-9]")
 # More categories are not listed in the schema but learned in training.
 _MAX_LISTED = 12
@@ -77,8 +79,17 @@ def ignored(name: str, review: str, role: str = "ignore") -> DraftColumn:
     return DraftColumn(name, "str", role, {"nullable": True}, review)
 
 
-def draft_column(profile: ColumnProfile, *, delimiter: str = ",") -> DraftColumn:
+def draft_column(profile: ColumnProfile, *, delimiter: str = ",", decimal: str = "") -> DraftColumn:
     """Infer the role of a column that is neither customer, as-of date nor label.
+
+    Features are nullable, so that a later table with a blank is scored.
+
+    Parameters
+    ----------
+    profile
+        The column.
+    delimiter, decimal
+        Delimiter and number style of the file; see `read_numbers`.
 
     Examples
     --------
@@ -86,7 +97,7 @@ def draft_column(profile: ColumnProfile, *, delimiter: str = ",") -> DraftColumn
     >>> from churnkit.pipeline.scaffold.column_profile import profile_column
     >>> plans = profile_column("plan", pa.chunked_array([["a", "b"] * 30]))
     >>> draft_column(plans).role, draft_column(plans).settings
-    ('feature', {'isin': ['a', 'b']})
+    ('feature', {'nullable': True, 'isin': ['a', 'b']})
     >>> draft_column(profile_column("country", pa.chunked_array([["CH"] * 60]))).review
     'has one value only'
     """
@@ -94,7 +105,10 @@ def draft_column(profile: ColumnProfile, *, delimiter: str = ",") -> DraftColumn
         column = draft(profile)
         if column is not None:
             return column
-    numbers = read_numbers(profile, delimiter=delimiter)
+    try:
+        numbers = read_numbers(profile, delimiter=delimiter, decimal=decimal)
+    except UnreadableNumbersError as error:
+        return ignored(profile.name, str(error))
     return _draft_text(profile) if numbers is None else _draft_number(profile, numbers)
 
 
@@ -148,9 +162,14 @@ def holds_dates(profile: ColumnProfile, *, iso: bool = False) -> bool:
 
 
 def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
-    if not holds_dates(profile):
-        return None
-    review = "holds dates: derive a duration (days since) for the model to use it"
+    dates = detect_dates(profile)
+    if dates is None:
+        if _share(profile, _CLOCK) > _MAJORITY:
+            return ignored(profile.name, "holds times of day or durations: convert them to numbers")
+        if not holds_dates(profile):
+            return None
+    written = f" ({dates})" if dates is not None and dates.written else ""
+    review = f"holds dates{written}: derive a duration (days since) for the model to use it"
     return ignored(profile.name, review)
 
 
@@ -161,11 +180,7 @@ def _draft_boolean(profile: ColumnProfile) -> DraftColumn | None:
     codes = [read_boolean(text, lenient=True) for text in profile.texts]
     if any(code is NOT_READABLE for code in codes):
         return None
-    return DraftColumn(profile.name, "bool", "feature", _nullable(profile.missing))
-
-
-def _nullable(missing: int) -> dict[str, Any]:
-    return {"nullable": True} if missing else {}
+    return DraftColumn(profile.name, "bool", "feature", {"nullable": True})
 
 
 def _draft_number(profile: ColumnProfile, numbers: Numbers) -> DraftColumn:
@@ -179,20 +194,24 @@ def _draft_number(profile: ColumnProfile, numbers: Numbers) -> DraftColumn:
         return ignored(profile.name, "looks like an id")
     if numbers.distinct == 1 and not numbers.blank:
         return ignored(profile.name, "has one value only")
-    settings = numbers.settings | _nullable(numbers.blank)
+    settings = numbers.settings | {"nullable": True}
     if numbers.is_integer and {numbers.lowest, numbers.highest} <= {0.0, 1.0}:
         settings["isin"] = [0, 1]
     elif numbers.is_integer and numbers.lowest >= 0:
         settings["ge"] = 0
-    review = ""
+    review = numbers.review
     if numbers.missing:
-        review = f"{len(numbers.missing)} texts among the numbers are read as missing"
+        review = review or f"{len(numbers.missing)} texts among the numbers are read as missing"
     elif name_rules.is_id(profile.name):
         review = "has the name of an id: if it is a code, change its type to str, or ignore it"
     if name_rules.is_revenue(profile.name) and numbers.lowest >= 0:
         settings["also"] = ("value",)
         review = "assumed to be the revenue per period"
-    is_integer = numbers.is_integer and "value" not in settings.get("also", ())
+        if not numbers.blank:  # decisions need every customer's revenue
+            del settings["nullable"]
+    # Amounts and signed numbers are measured, even if all are whole; counts and ids are not.
+    is_measured = "written" in settings or "value" in settings.get("also", ()) or numbers.lowest < 0
+    is_integer = numbers.is_integer and not is_measured
     return DraftColumn(profile.name, "int" if is_integer else "float", "feature", settings, review)
 
 
@@ -212,7 +231,7 @@ def _draft_text(profile: ColumnProfile) -> DraftColumn:
         return ignored(profile.name, "has a different value in nearly every row")
     if profile.distinct > max(_MAX_CATEGORIES, 0.2 * profile.rows) or profile.distinct > MAX_LEVELS:
         return ignored(profile.name, f"has {profile.distinct:,} categories, too many for a model")
-    settings = _nullable(profile.missing)
+    settings: dict[str, Any] = {"nullable": True}
     if profile.distinct <= _MAX_LISTED and int(profile.counts.min()) >= _MIN_ROWS_PER_LISTED:
         return DraftColumn(
             profile.name, "str", "feature", settings | {"isin": sorted(profile.texts)}

@@ -1,32 +1,44 @@
-"""Draft a project from one table with a row per customer."""
+"""Draft a project from one table with a row per customer, or per customer and date."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.contract import Contract
+from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.contracts.parsing.scalars import is_text
-from churnkit.contracts.validation.labels import duplicate_keys
+from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.table_file import open_table, read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column, holds_dates
-from churnkit.pipeline.scaffold.key_columns import (
-    draft_label,
+from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column
+from churnkit.pipeline.scaffold.key_columns import refuse_unknown_column
+from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.keys.entity_column import (
+    ROW,
+    compile_keys,
     find_entity,
-    find_label,
-    refuse_unknown_column,
+    find_row_key,
+    numbered_rows,
 )
-from churnkit.pipeline.training.row_filters import REASONS, leave_out_rows
+from churnkit.pipeline.scaffold.keys.label_column import (
+    describe_label,
+    draft_label,
+    find_label,
+    list_names,
+)
+from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
+from churnkit.pipeline.training.row_filters import describe_left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
+    from churnkit.core.io.table_file import TableFile
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+    from churnkit.pipeline.scaffold.keys.entity_column import RowKey
 
 __all__ = ["TableDraft", "draft_table", "is_event_log_file"]
 
@@ -41,13 +53,13 @@ class TableDraft:
         Inferred columns, in the table's order.
     leave_out
         Rows to leave out of training; see `churnkit.pipeline.Recipe`.
-    notes
-        What was inferred, one sentence each.
+    reading
+        Topics and sentences about how the table was read.
     """
 
     columns: tuple[DraftColumn, ...]
     leave_out: tuple[str, ...]
-    notes: tuple[str, ...]
+    reading: tuple[tuple[str, str], ...]
 
 
 def draft_table(
@@ -58,33 +70,131 @@ def draft_table(
     Raises
     ------
     ChurnkitError
-        If the file cannot be read or has no rows, or customer or label cannot be inferred.
+        If the file cannot be read or has no rows or no header, or an option is wrong.
     """
     file = open_table(path)
     table = read_table(path)
     if not table.num_rows:
         raise ChurnkitError(f"{path} has a header and no rows: name a file with customers")
-    delimiter = file.dialect.delimiter if file.dialect else ","
-    profiles = {name: profile_column(name, table[name]) for name in table.column_names}
-    for option, name in (("--entity", entity), ("--label", label)):
-        if name is not None:
-            refuse_unknown_column(path.name, profiles, option, name)
-    customer = entity or find_entity(path.name, profiles)
-    others = {name: profile for name, profile in profiles.items() if name != customer}
-    outcome = label or find_label(path.name, others)
-    notes = [f"column of the customer: '{customer}'"] if entity is None else []
-    notes += [f"label: '{outcome}'"] if label is None else []
-    keys = {
-        customer: DraftColumn(customer, "str", "entity"),
-        outcome: draft_label(path.name, profiles[outcome], positive),
+    profiles = {
+        name: profile_column(name, table[name])
+        for name in table.column_names
+        if name.strip() and is_text(name)
     }
-    columns = tuple(
-        keys.get(name) or draft_column(profile, delimiter=delimiter)
-        for name, profile in profiles.items()
-        if name and is_text(name)
+    _refuse_no_header(path.name, profiles)
+    for option, name in (("--entity", entity), ("--label", label)):
+        if name is not None and not (option == "--entity" and name == ROW):
+            refuse_unknown_column(path.name, profiles, option, name)
+    columns = _draft_columns(file, profiles, entity=entity, label=label, positive=positive)
+    table = number_rows(table, compile_keys(columns).entity)
+    key = find_row_key(columns, table, profiles)
+    reading = (
+        ("file", _describe_file(file, table)),
+        ("rows", _describe_rows(key)),
+        *_describe_columns(key.columns, key.kept, profiles),
     )
-    draft = _resolve_keys(TableDraft(columns, (), tuple(notes)), table, profiles, path.name)
-    return draft, table
+    return TableDraft(key.columns, tuple(key.left_out), reading), table
+
+
+def _refuse_no_header(table: str, profiles: Mapping[str, ColumnProfile]) -> None:
+    """Refuse a file whose first line is a customer: it has numbers above columns of numbers."""
+    numeric = [
+        name
+        for name, profile in profiles.items()
+        if profile.kind == "text" and _reads_as_number(profile)
+    ]
+    headers = [name for name in numeric if name.strip().replace(".", "", 1).isdecimal()]
+    if headers and len(headers) == len(numeric):
+        raise ChurnkitError(
+            f"{table} has no header: its first line has numbers where the columns have numbers; "
+            "add a line with the names of the columns"
+        )
+
+
+def _reads_as_number(profile: ColumnProfile) -> bool:
+    try:
+        return read_numbers(profile) is not None
+    except Exception:  # noqa: BLE001 - a column of mixed units is no column of plain numbers
+        return False
+
+
+def _draft_columns(
+    file: TableFile,
+    profiles: Mapping[str, ColumnProfile],
+    *,
+    entity: str | None,
+    label: str | None,
+    positive: str | None,
+) -> tuple[DraftColumn, ...]:
+    """Draft each column, the customer and the label by their own rules."""
+    outcome, question = (label, "") if label else find_label(profiles)
+    others = {name: profile for name, profile in profiles.items() if name != outcome}
+    customer, review = (entity, "") if entity else find_entity(others)
+    keys: dict[str, DraftColumn] = {}
+    if outcome is not None:
+        keys[outcome] = draft_label(file.name, profiles[outcome], positive)
+        if question:
+            settings = {**keys[outcome].settings, "todo": f"{question}; is it '{outcome}'?"}
+            keys[outcome] = DraftColumn(outcome, keys[outcome].type, "label", settings)
+    if customer in profiles:
+        keys[str(customer)] = DraftColumn(str(customer), "str", "entity", review=review)
+    plain = [p for name, p in profiles.items() if name not in keys and detect_dates(p) is None]
+    delimiter, decimal = file.dialect.delimiter if file.dialect else ",", decimal_sign(plain)
+    columns = [
+        keys.get(name) or draft_column(profile, delimiter=delimiter, decimal=decimal)
+        for name, profile in profiles.items()
+    ]
+    if customer not in profiles:
+        columns.insert(0, numbered_rows(review or "rows are numbered from 0"))
+    if outcome is None:
+        columns.append(DraftColumn("churned", "bool", "label", {"todo": question}))
+    return tuple(columns)
+
+
+def _describe_file(file: TableFile, table: pa.Table) -> str:
+    """Describe the format of the file, and what is not read."""
+    parts = [f"{table.num_rows:,} rows of {len(file.columns)} columns"]
+    if file.dialect is not None:
+        uncertain = "" if file.dialect.is_certain else " (assumed: check names with accents)"
+        parts += [f"{file.dialect}{uncertain}", *file.dialect.notes]
+    return "; ".join(parts)
+
+
+def _describe_rows(key: RowKey) -> str:
+    customers = len(key.kept[compile_keys(key.columns).entity.name].unique())
+    text = f"{customers:,} customers, {key.note}" if key.is_panel else key.note
+    left_out = [s.removeprefix("left out: ") for s in describe_left_out(dict(key.left_out))]
+    return f"{text}; left out: {', '.join(left_out)}" if left_out else text
+
+
+def _describe_columns(
+    columns: Sequence[DraftColumn], kept: pa.Table, profiles: Mapping[str, ColumnProfile]
+) -> list[tuple[str, str]]:
+    """Describe the roles, formats and omissions, one topic each."""
+    by_role: dict[str, list[DraftColumn]] = {}
+    for column in columns:
+        by_role.setdefault(column.role, []).append(column)
+    customer, outcome = by_role["entity"][0], by_role["label"][0]
+    rows = [
+        ("customer", f"'{customer.name}'" + (f"; {customer.review}" if customer.review else ""))
+    ]
+    if "todo" not in outcome.settings:
+        labels, _ = encode_label(compile_keys(columns), kept)
+        rows.append(("label", describe_label(outcome, int(labels.sum()), len(labels))))
+    formats: dict[str, list[str]] = {}
+    for column in by_role.get("feature", ()):
+        written, unit = column.settings.get("written"), column.settings.get("unit")
+        if written or unit:
+            formats.setdefault(" ".join(filter(None, (unit, written))), []).append(column.name)
+    dated: dict[str, list[str]] = {}
+    for column in columns:
+        dates = detect_dates(profiles[column.name]) if column.name in profiles else None
+        if dates is not None and column.role in {"as_of", "ignore", "label"}:
+            other = f" or {dates.other}" if dates.other else ""
+            dated.setdefault(f"{dates}{other}", []).append(column.name)
+    rows += [("numbers", f"{name}: {list_names(names)}") for name, names in formats.items()]
+    rows += [("dates", f"{name}: {list_names(names)}") for name, names in dated.items()]
+    return [*rows, ("features", f"{len(by_role.get('feature', ()))} columns")]
 
 
 def is_event_log_file(path: Path, entity: str | None) -> bool:
@@ -99,56 +209,3 @@ def is_event_log_file(path: Path, entity: str | None) -> bool:
     profiles = {name: profile_column(name, table[name]) for name in table.column_names if name}
     customers = [entity] if entity else [n for n in profiles if name_rules.is_customer_id(n)]
     return any(name in profiles and is_event_log(profiles, name) for name in customers)
-
-
-def compile_keys(draft: TableDraft) -> Contract:
-    """Compile the keys of a draft, by which duplicate rows are found."""
-    from churnkit.contracts.schema.column import Column
-
-    types = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-    return Contract(
-        "draft",
-        tuple(
-            Column(
-                column.name,
-                types.get(column.type, "datetime"),  # type: ignore[arg-type]  # a ColumnType
-                (column.role,),
-                positive=column.settings.get("positive"),
-            )
-            for column in draft.columns
-        ),
-    )
-
-
-def _resolve_keys(
-    draft: TableDraft, table: pa.Table, profiles: Mapping[str, ColumnProfile], name: str
-) -> TableDraft:
-    """Choose rows to leave out, and the key of a row: the customer, or customer and date."""
-    contract = compile_keys(draft)
-    kept, counts = leave_out_rows(contract, table, REASONS)
-    draft = replace(draft, leave_out=tuple(reason for reason in REASONS if reason in counts))
-    repeated = duplicate_keys(contract, kept)
-    if not repeated:
-        columns = tuple(
-            replace(c, settings={"unique": True}) if c.role == "entity" else c
-            for c in draft.columns
-        )
-        return replace(draft, columns=columns)
-    for column in draft.columns:
-        if column.role == "ignore" and holds_dates(profiles[column.name], iso=True):
-            dated = _dated(draft, column.name)
-            contract_with_date = compile_keys(dated)
-            if not profiles[column.name].missing and not duplicate_keys(contract_with_date, kept):
-                note = f"key of a row: the customer and '{column.name}'"
-                return replace(dated, notes=(*dated.notes, note))
-    rows = len(repeated[0].positions)
-    raise ChurnkitError(
-        f"{name}: column '{contract.entity.name}' repeats a customer in {rows:,} "
-        f"{'row' if rows == 1 else 'rows'} with other values: name a unique column with "
-        "--entity, or keep one row per customer"
-    )
-
-
-def _dated(draft: TableDraft, column: str) -> TableDraft:
-    as_of = DraftColumn(column, "Utc", "as_of", review="assumed to be the as-of date of the row")
-    return replace(draft, columns=tuple(as_of if c.name == column else c for c in draft.columns))

@@ -1,4 +1,4 @@
-"""Infer the customer's column, the label, and the label's positive value."""
+"""Check columns that options name, and infer which value of a label means churned."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 from churnkit.timeline.source_tables import did_you_mean
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["draft_label", "find_entity", "find_label"]
+__all__ = ["draft_label", "refuse_unknown_column"]
 
 # Beginnings of values that mean churned, or stayed.
 _CHURNED = (
@@ -29,7 +28,6 @@ _STAYED = (
 )  # fmt: skip
 _YES = {"y", "t", "j", "ja", "oui", "si", "sí", "sim", "wahr", "vrai", "vero"}
 _NO = {"n", "f", "nein", "non", "não", "nee", "falsch", "faux", "falso"}
-_MAX_NAMES = 6
 
 
 def refuse_unknown_column(
@@ -46,75 +44,6 @@ def refuse_unknown_column(
         raise ChurnkitError(
             f"{table} has no column '{name}' ({option}); {did_you_mean(name, columns)}"
         )
-
-
-def find_entity(table: str, columns: Mapping[str, ColumnProfile]) -> str:
-    """Find the customer's column, by its name and its distinct values.
-
-    Raises
-    ------
-    ChurnkitError
-        If there is none or several, with the candidates.
-    """
-    usable = [column for column in columns.values() if column.name and column.texts]
-    for matches in (name_rules.is_customer_id, name_rules.is_id):
-        names = [c.name for c in usable if matches(c.name) and _is_mostly_unique(c)]
-        if len(names) == 1:
-            return names[0]
-        if names:
-            raise ChurnkitError(
-                f"{table}: {_list_names(names)} could each be the customer's id: choose one with "
-                f"--entity {names[0]}"
-            )
-    candidates = [
-        column.name
-        for column in usable
-        if name_rules.is_customer_id(column.name)
-        or name_rules.is_id(column.name)
-        or column.distinct == column.rows
-    ]
-    hint = f"; candidates: {_list_names(candidates)}" if candidates else ""
-    raise ChurnkitError(
-        f"{table}: no column is recognized as the customer's id: name it with --entity COLUMN{hint}"
-    )
-
-
-def _is_mostly_unique(profile: ColumnProfile) -> bool:
-    return profile.distinct >= 0.5 * max(profile.filled, 1)
-
-
-def _list_names(columns: list[str]) -> str:
-    names = ", ".join(f"'{name}'" for name in columns[:_MAX_NAMES])
-    more = f" and {len(columns) - _MAX_NAMES} more" if len(columns) > _MAX_NAMES else ""
-    return names + more
-
-
-def find_label(table: str, columns: Mapping[str, ColumnProfile]) -> str:
-    """Find the label, by its name and its two values.
-
-    Raises
-    ------
-    ChurnkitError
-        If there is none, with the candidates.
-    """
-    ratings = {c.name: name_rules.is_label(c.name) for c in columns.values() if c.name}
-    counts = {c.name: _count_values(c.texts)[0] for c in columns.values()}
-    for certainty in (2, 1):
-        names = [n for n, rating in ratings.items() if rating == certainty and counts[n] == 2]
-        if names:
-            # Of "Churn Label" and "Churn Value" the leakage guard leaves the other one out.
-            return min(names, key=lambda n: (len(name_rules.split_words(n)), names.index(n)))
-    rated = [name for name, rating in ratings.items() if rating]
-    if rated:
-        raise ChurnkitError(
-            f"{table}: column '{rated[0]}' has the name of a label and {counts[rated[0]]} values; "
-            "a label has two, churned and stayed: name another with --label COLUMN"
-        )
-    binary = [name for name, count in counts.items() if count == 2 and name]
-    hint = f"; columns with two values: {_list_names(binary)}" if binary else ""
-    raise ChurnkitError(
-        f"{table}: no column is recognized as the churn label: name it with --label COLUMN{hint}"
-    )
 
 
 def draft_label(table: str, profile: ColumnProfile, positive: str | None) -> DraftColumn:

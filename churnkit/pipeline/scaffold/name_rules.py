@@ -6,6 +6,8 @@ import keyword
 import re
 from typing import TYPE_CHECKING
 
+from churnkit.pipeline.scaffold.keys.label_names import name_rating
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,10 +26,43 @@ __all__ = [
 
 _ENDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^0-9A-Za-z\u00c0-\uffff]+")
 _CUSTOMER = {
-    "customer", "client", "member", "subscriber", "user", "account", "cust", "kunde", "kunden",
-    "buyer", "patient", "player", "policyholder", "contract", "acct", "msisdn", "uid",
+    "customer",
+    "client",
+    "member",
+    "subscriber",
+    "user",
+    "account",
+    "cust",
+    "kunde",
+    "kunden",
+    "buyer",
+    "patient",
+    "player",
+    "policyholder",
+    "contract",
+    "acct",
+    "msisdn",
+    "uid",
+    "cliente",
+    "usuario",
+    "usuário",
+    "socio",
+    "abonné",
+    "abonne",
+    "klant",
+    "utente",
+    "assinante",
+    "mitglied",
+    "employee",
+    "guest",
+    "borrower",
+    "household",
+}
+_CUSTOMER_CHARACTERS = re.compile("顧客|客户|客戶|会員|用户|고객|회원")  # fmt: skip
+_ID = {
+    "id", "ids", "key", "uuid", "guid", "identifier", "nr", "no", "num", "number", "code", "ref",
+    "nummer", "numéro", "numero", "número", "código", "codigo", "identifiant", "clé",
 }  # fmt: skip
-_ID = {"id", "ids", "key", "uuid", "guid", "identifier", "nr", "no", "num", "number", "code", "ref"}
 _MERGED_ID = re.compile(r"^(customer|client|member|user|account|cust|clientnum|row)_?(id|no|num)$")
 _PERSONAL = {
     "email", "mail", "phone", "mobile", "telephone", "fax", "surname", "lastname", "firstname",
@@ -36,11 +71,6 @@ _PERSONAL = {
     "strasse", "straße", "geburtsdatum", "nom", "prénom", "prenom", "apellido",
 }  # fmt: skip
 _NAMED_PERSON = {"first", "last", "full", "family", "given", "customer", "client", "member", "user"}
-_LEFT = {
-    "churn", "churned", "exited", "attrition", "attrited", "left", "cancelled", "canceled",
-    "cancellation", "churner", "quit", "lapsed", "gekündigt", "gekuendigt", "kündigung",
-}  # fmt: skip
-_LABEL = {"target", "label", "y", "outcome", "class"}
 _BY_PERIOD = {"monthly", "month", "mrr", "arpu", "recurring", "annual", "yearly"}
 _MONEY = {"charge", "charges", "revenue", "fee", "price", "amount", "spend", "rate", "mrr", "arpu"}
 
@@ -94,6 +124,8 @@ def is_customer_id(name: str) -> bool:
     >>> is_customer_id("customerID"), is_customer_id("RowNumber"), is_customer_id("Kundennummer")
     (True, False, True)
     """
+    if _CUSTOMER_CHARACTERS.search(name):
+        return True
     words = split_words(name)
     is_customer = any(
         word in _CUSTOMER or word.startswith(("customer", "kunden")) for word in words
@@ -123,10 +155,8 @@ def is_label(name: str) -> int:
     >>> is_label("Churn"), is_label("Attrition_Flag"), is_label("target"), is_label("tenure")
     (2, 2, 1, 0)
     """
-    words = split_words(name)
-    if set(words) & _LEFT or any(word.startswith("churn") for word in words):
-        return 2
-    return int(bool(set(words) & _LABEL))
+    rating = name_rating(name)
+    return 2 if rating >= 3 else int(rating == 2)
 
 
 def is_revenue(name: str) -> bool:

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
 from churnkit.core.io.raw_tables import find_tables
-from churnkit.core.result import Result
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.project_templates import template_folder
+from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.column_roles import ignored
 from churnkit.pipeline.scaffold.from_raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.from_table import draft_table, is_event_log_file
+from churnkit.pipeline.scaffold.project_files import (
+    CreatedProject,
+    NoFeaturesError,
+    check_files,
+    common_files,
+    describe_omissions,
+    write_files,
+)
 from churnkit.pipeline.scaffold.templates import (
-    GITIGNORE,
     readme_text,
     schema_text,
     table_recipe_text,
     timeline_recipe_text,
 )
 from churnkit.pipeline.scaffold.timeline_draft import draft_timeline, timeline_columns
-from churnkit.pipeline.training.dataset import prepare, read_training_table
-from churnkit.timeline import LeakageError
+from churnkit.pipeline.training.dataset import read_training_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,35 +41,6 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
 
 __all__ = ["CreatedProject", "create_project"]
-
-_SERVING = ("Containerfile", "README.md", "bentofile.yaml", "grafana.json", "service.py")
-_MAX_LEAKAGE_CHECKS = 10
-
-
-@dataclass(frozen=True)
-class CreatedProject(Result):
-    """Result of ``churnkit init``.
-
-    Parameters
-    ----------
-    folder
-        Project folder.
-    recipe
-        Name of the recipe.
-    columns
-        Inferred columns of the schema.
-    written, kept
-        Files that were written, and existing files that were kept, relative to the folder.
-    notes
-        What was inferred and what to review, one sentence each.
-    """
-
-    folder: Path
-    recipe: str
-    columns: tuple[DraftColumn, ...]
-    written: tuple[str, ...]
-    kept: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def create_project(
@@ -82,13 +57,13 @@ def create_project(
 
     The files are checked before they are written: the schema is compiled, the whole table is
     validated, split and encoded, and columns that the leakage guard finds are left out. Key
-    columns and the positive label are inferred if None. Several sources, or a folder, make a
-    recipe with a timeline.
+    columns and the positive label are inferred if None; what cannot be inferred is a ``todo`` in
+    the schema. Several sources, or a folder, make a recipe with a timeline.
 
     Raises
     ------
     ChurnkitError
-        If a table cannot be read, or a key column cannot be inferred.
+        If a table cannot be read, or has no column for a model.
     """
     tables = _find_raw_tables(sources)
     if tables is not None:
@@ -97,13 +72,35 @@ def create_project(
         )
     source = sources[0]
     module = name_rules.make_module_name(name or source.stem)
-    schema = name_rules.make_class_name(module)
     progress(f"reading {source}")
     if label is None and is_event_log_file(source, entity):
         tables = {source.stem: source}
         return _create_with_timeline(
             folder, tables, entity=entity, label=label, name=name, progress=progress
         )
+    return _create_from_table(
+        folder,
+        source,
+        module=module,
+        entity=entity,
+        label=label,
+        positive=positive,
+        progress=progress,
+    )
+
+
+def _create_from_table(
+    folder: Path,
+    source: Path,
+    *,
+    module: str,
+    entity: str | None,
+    label: str | None,
+    positive: str | None,
+    progress: Callable[[str], None],
+) -> CreatedProject:
+    """Create a project from a table with a row per customer, or per customer and date."""
+    schema = name_rules.make_class_name(module)
     draft, table = draft_table(source, entity=entity, label=label, positive=positive)
     data = os.path.relpath(source.resolve(), folder.resolve())
     description = f"Columns of {source.name}, inferred by churnkit init: review and change them."
@@ -112,15 +109,46 @@ def create_project(
         return {
             f"schemas/{module}.py": schema_text(schema, columns, description=description),
             f"training/{module}.py": table_recipe_text(
-                module, schema, source=source.name, data=data, leave_out=draft.leave_out
+                module, schema, columns, source=source.name, data=data, leave_out=draft.leave_out
             ),
         }
 
     progress(f"checking the files on {table.num_rows:,} rows")
-    columns, left_out = _check_files(draft.columns, table, files, f"training/{module}.py")
+    columns, problems = _check_table(draft.columns, table, files, f"training/{module}.py")
     readme = readme_text(folder.resolve().name, module, quote(data))
-    written, kept = _write(folder, files(columns) | _common_files(readme))
-    return CreatedProject(folder, module, columns, written, kept, (*draft.notes, *left_out))
+    written, kept = write_files(folder, files(columns) | common_files(readme))
+    with tempfile.TemporaryDirectory() as temporary:
+        write_files(Path(temporary), files(columns))
+        questions = find_open_questions(load_recipe(Path(temporary) / f"training/{module}.py"))
+    reading = (*draft.reading, *describe_omissions(columns))
+    return CreatedProject(
+        folder, module, columns, written, kept, problems, reading=reading, questions=questions
+    )
+
+
+def _check_table(
+    columns: tuple[DraftColumn, ...],
+    table: pa.Table,
+    files: Callable[[Sequence[DraftColumn]], Mapping[str, str]],
+    recipe: str,
+) -> tuple[tuple[DraftColumn, ...], tuple[str, ...]]:
+    """Prepare the table as training does; a draft with open questions or few rows is kept."""
+    questions = {c.name: c.settings["todo"] for c in columns if "todo" in c.settings}
+    guessed = tuple(
+        replace(c, settings={k: v for k, v in c.settings.items() if k != "todo"}) for c in columns
+    )
+    problems: tuple[str, ...] = ()
+    try:
+        guessed, _ = check_files(guessed, table, files, recipe)
+    except NoFeaturesError:
+        raise
+    except ChurnkitError as error:
+        problems = () if questions else (f"training will be refused: {error}",)
+    checked = tuple(
+        replace(c, settings={**c.settings, "todo": questions[c.name]}) if c.name in questions else c
+        for c in guessed
+    )
+    return checked, problems
 
 
 def _find_raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
@@ -167,71 +195,14 @@ def _create_with_timeline(
     columns = timeline_columns(timeline, raw)
     with tempfile.TemporaryDirectory() as temporary_name:
         temporary = Path(temporary_name)
-        _write(temporary, files(columns, temporary))
+        write_files(temporary, files(columns, temporary))
         table = read_training_table(load_recipe(temporary / f"training/{module}.py"), temporary)
-    columns, left_out = _check_files(
+    columns, left_out = check_files(
         columns, table, lambda checked: files(checked, folder), f"training/{module}.py"
     )
     churn = f"{type(timeline.label).__name__} of '{timeline.label.table}'" if timeline.label else ""
     example = os.path.relpath(next(iter(raw)).path.resolve().parent, folder.resolve())
     readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
-    written, kept = _write(folder, files(columns, folder) | _common_files(readme))
+    written, kept = write_files(folder, files(columns, folder) | common_files(readme))
     notes = (*notes, f"churn: {churn}", *left_out)
     return CreatedProject(folder, module, columns, written, kept, notes)
-
-
-def _check_files(
-    columns: tuple[DraftColumn, ...],
-    table: pa.Table,
-    files: Callable[[Sequence[DraftColumn]], Mapping[str, str]],
-    recipe: str,
-) -> tuple[tuple[DraftColumn, ...], tuple[str, ...]]:
-    """Prepare the table as training does, and leave out columns that leak the outcome."""
-    for _ in range(_MAX_LEAKAGE_CHECKS):
-        _refuse_no_features(columns)
-        with tempfile.TemporaryDirectory() as temporary:
-            _write(Path(temporary), files(columns))
-            loaded = load_recipe(Path(temporary) / recipe)
-            try:
-                return columns, prepare(loaded, table).left_out
-            except LeakageError as error:
-                leaks = {leak.column: leak for leak in error.leaks if not leak.waived}
-        columns = tuple(
-            ignored(column.name, f"{leaks[column.name].code}: {leaks[column.name].measured}")
-            if column.name in leaks
-            else column
-            for column in columns
-        )
-    raise ChurnkitError(
-        f"columns still leak the outcome after {_MAX_LEAKAGE_CHECKS} checks: please report this"
-    )
-
-
-def _refuse_no_features(columns: Sequence[DraftColumn]) -> None:
-    if not any(column.role == "feature" for column in columns):
-        raise ChurnkitError(
-            "no feature is left: each column is an id, a date, personal data, constant, or leaks "
-            "the outcome; use a table with more columns about its customers"
-        )
-
-
-def _common_files(readme: str) -> dict[str, str]:
-    folder = template_folder() / "serving"
-    serving = {f"serving/{name}": (folder / name).read_text(encoding="utf-8") for name in _SERVING}
-    return {**serving, "README.md": readme, ".gitignore": GITIGNORE}
-
-
-def _write(folder: Path, files: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Write files that do not exist, and return the names of written and existing files."""
-    written, kept = [], []
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            kept.append(name)
-        else:
-            written.append(name)
-    return tuple(written), tuple(kept)

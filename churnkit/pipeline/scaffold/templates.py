@@ -26,11 +26,27 @@ _TABLE_RECIPE = '''"""Churn, learned from {source}: drafted by churnkit init."""
 from churnkit.pipeline import Recipe
 from schemas.{module} import {schema}
 
+# Actions for `churnkit plan`: uncomment these lines, and fill in your own.{value}
+#
+# from churnkit.decisions import Action, Catalogue, Effect
+#
+# actions = Catalogue(
+#     actions=(
+#         Action("call", "A call by the service team", cost=8.0, effect=Effect(0.02, 0.05, 0.1)),
+#         Action("voucher", "A voucher", cost=20.0, effect=Effect(0.05, 0.1, 0.2)),
+#     ),
+#     periods=12,
+# )
+
 recipe = Recipe(
     schema={schema},
     data={data},
-{settings})
+{settings}    # actions=actions,
+)
 '''
+_NO_VALUE = """
+# They need the customer's value per period: declare its column with value(), or add
+# also=("value",) to a feature in schemas/{module}.py."""
 _TIMELINE_RECIPE = '''"""Churn, learned from raw tables: drafted by churnkit init."""
 
 from pathlib import Path
@@ -74,7 +90,7 @@ churnkit serve                                   # the same over HTTP
 ```
 
 - `schemas/{module}.py` declares the columns. Lines marked `# review:` were inferred; read them
-  first.
+  first. A field with `todo="..."` is an open question: answer it, delete `todo`, and train.
 - `training/{module}.py` is the recipe: data, schema, and what you add: a model, a gate, and
   `actions=Catalogue(...)`, which `churnkit plan` chooses from.
 - `serving/` holds the prediction service.
@@ -112,18 +128,33 @@ def _field_lines(column: DraftColumn, name: str) -> list[str]:
 
 
 def table_recipe_text(
-    module: str, schema: str, *, source: str, data: str, leave_out: Sequence[str] = ()
+    module: str,
+    schema: str,
+    columns: Sequence[DraftColumn],
+    *,
+    source: str,
+    data: str,
+    leave_out: Sequence[str] = (),
 ) -> str:
-    """Format the recipe of a table.
+    """Format the recipe of a table, with a catalogue of actions as a comment.
 
     Examples
     --------
-    >>> print(table_recipe_text("gym", "Gym", source="gym.csv", data="../gym.csv").splitlines()[-4])
-    recipe = Recipe(
+    >>> text = table_recipe_text("gym", "Gym", (), source="gym.csv", data="../gym.csv")
+    >>> text.splitlines()[-2]
+    '    # actions=actions,'
     """
     settings = f"    leave_out={literal(tuple(leave_out))},\n" if leave_out else ""
+    has_value = any(
+        column.role == "value" or "value" in column.settings.get("also", ()) for column in columns
+    )
     return _TABLE_RECIPE.format(
-        source=source, module=module, schema=schema, data=literal(data), settings=settings
+        source=source,
+        module=module,
+        schema=schema,
+        data=literal(data),
+        settings=settings,
+        value="" if has_value else _NO_VALUE.format(module=module),
     )
 
 

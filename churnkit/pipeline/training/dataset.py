@@ -178,6 +178,7 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
     contract = learn_levels(contract, parsed.filter(is_train))
+    contract = _learn_fills(contract, parsed.filter(is_train))
     encoder = TableEncoder(contract)
 
     def part(rows: NDArray[np.bool_]) -> Part:
@@ -191,6 +192,27 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     )
     digest = _digest(contract, table)
     return TrainingData(contract, train, test, digest, waived, describe_left_out(left_out))
+
+
+def _learn_fills(contract: Contract, table: ParsedTable) -> Contract:
+    """Learn a typical value of each nullable number that no training row is missing.
+
+    Trees send missing values to one side of each split by what they learned from missing values,
+    and to the side of zero if there were none. The median is rounded: it belongs to a customer.
+    """
+    features = TableEncoder(contract).encode(table).features
+    fills = {
+        column.name: _typical(features[:, index])
+        for index, column in enumerate(contract.features)
+        if column.nullable and not column.is_category and not np.isnan(features[:, index]).any()
+    }
+    columns = (replace(c, fill=fills[c.name]) if c.name in fills else c for c in contract.columns)
+    return replace(contract, columns=tuple(columns)) if fills else contract
+
+
+def _typical(numbers: NDArray[np.float64]) -> float:
+    """Return the median with three significant digits."""
+    return float(f"{np.percentile(numbers, 50, method='lower'):.3g}")
 
 
 def _split(

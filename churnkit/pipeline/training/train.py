@@ -22,6 +22,7 @@ from churnkit.core.result import Result
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.evaluation.drift.profile import Profile
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
+from churnkit.pipeline.checks.draft import refuse_open_questions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.feature_ranges import training_ranges
 from churnkit.pipeline.tracking.mlflow_run import Run, log_run
@@ -128,6 +129,7 @@ def train(
     DataError
         If the table violates its contract.
     """
+    refuse_open_questions(recipe)
     project = project or find_project(recipe.path.parent if recipe.path else None)
     progress("reading the table")
     table = read_training_table(recipe, project.root)

@@ -1,0 +1,1 @@
+"""Infer the key columns of a table: customer, date and label."""

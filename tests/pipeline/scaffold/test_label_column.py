@@ -1,0 +1,136 @@
+"""The label's column, and the value that means churned, in several languages."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.keys.label_column import draft_label, find_label
+
+
+def profile(name, values, copies=40):
+    return profile_column(name, pa.chunked_array([list(values) * copies]))
+
+
+def drafted(name, values, positive=None):
+    column = draft_label("t.csv", profile(name, values), positive)
+    return column.settings.get("todo", ""), column.settings.get("positive", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "churned"),
+    [
+        ("churn", True), ("Churned", True), ("is_canceled", True), ("Exited", True), ("target", True),
+        ("not_renewed", True), ("inactive", True), ("Abgewandert", True), ("résilié", True),
+        ("abandono", True), ("cancelou", True), ("opgezegd", True), ("解約", True), ("is_lost", True),
+        ("retained", False), ("renewed", False), ("is_active", False), ("stayed", False),
+        ("loyal", False), ("still_customer_active", False), ("aktiv", False), ("renouvelé", False),
+        ("activo", False), ("ativo", False), ("RetentionFlag", False), ("no_churn", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("values", [("0", "1"), ("No", "Yes"), ("False", "True")])
+def test_the_name_decides_what_true_means(name, churned, values):
+    question, positive = drafted(name, values)
+    assert (question, positive) == ("", churned)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "positive"),
+    [
+        ("Churn?", ("False.", "True."), "True."),
+        ("Gekündigt", ("Ja", "Nein"), "Ja"),
+        ("treu", ("Ja", "Nein"), "Nein"),
+        ("churn", ("Oui", "Non"), "Oui"),
+        ("renovado", ("Si", "No"), "No"),
+        ("evasão", ("Sim", "Não"), "Sim"),
+        ("churn", ("S", "N"), "S"),
+        ("churn", ("-1", "1"), "1"),
+        ("retained", ("-1", "1"), "-1"),
+        ("Attrition_Flag", ("Attrited Customer", "Existing Customer"), "Attrited Customer"),
+        ("status", ("Active", "Cancelled"), "Cancelled"),
+        ("Status", ("Aktiv", "Gekündigt"), "Gekündigt"),
+        ("statut", ("Résilié", "Actif"), "Résilié"),
+        ("estado", ("Activo", "Baja"), "Baja"),
+        ("churn", ("Not renewed", "Renewed"), "Not renewed"),
+        ("churn", ("Churned", "Not Churned"), "Churned"),
+        ("churn", ("No longer active", "Active"), "No longer active"),
+        ("churn", ("Won", "Lost"), "Lost"),
+        ("Customer Status", ("Churned", "Stayed", "Joined"), "Churned"),
+        ("state", ("Terminated", "Open", "Current", "New"), "Terminated"),
+    ],
+)
+def test_the_value_that_means_churned_is_inferred(name, values, positive):
+    assert drafted(name, values) == ("", positive)
+
+
+def test_the_other_values_of_a_label_are_named():
+    column = draft_label("t.csv", profile("churn", ["Churned", "Stayed", "Joined"]), None)
+    assert column.review == "'Churned' means churned; stayed: 'Joined', 'Stayed'"
+
+
+@pytest.mark.parametrize(
+    ("values", "positive"), [(("A", "B", "C"), "B"), (("1", "2"), "2"), (("0", "1"), "0")]
+)
+def test_a_stated_value_is_one_against_the_rest(values, positive):
+    question, churned = drafted("flag", values, positive)
+    assert question == ""
+    assert churned == (False if values == ("0", "1") else positive)
+
+
+def test_words_for_missing_values_are_no_third_value():
+    column = draft_label("t.csv", profile("churn", ["Yes", "No", "N/A"]), None)
+    assert (column.type, column.settings) == ("bool", {"missing": ["n/a"]})
+
+
+@pytest.mark.parametrize(
+    ("dates", "settings"),
+    [
+        (["2025-03-01", ""], {"nullable": True}),
+        (["2025-03-01", "2025-04-01", None], {"nullable": True}),
+        (["31.03.2025", "2.3.2025", ""], {"nullable": True, "written": "DD/MM/YYYY"}),
+        (["3/31/2025 10:00", ""], {"nullable": True, "written": "MM/DD/YYYY"}),
+        (["2025-03-01", "0000-00-00"], {"nullable": True, "missing": ["0000-00-00"]}),
+    ],
+)
+@pytest.mark.parametrize("name", ["churn_date", "cancelled_at", "Kündigungsdatum"])
+def test_a_date_that_only_customers_who_left_have_is_a_label(name, dates, settings):
+    assert find_label({name: profile(name, dates)})[0] == name
+    column = draft_label("t.csv", profile(name, dates), None)
+    assert (column.type, column.settings) == ("Utc", settings)
+
+
+@pytest.mark.parametrize(
+    ("dates", "question"),
+    [
+        (["2025-03-01", "2025-04-01"], "has a date in every row"),
+        (["2025-03-01", "9999-12-31"], "has a date in every row"),
+        (["2025-03-01", "2025-04-01", "9999-12-31", ""], "has dates in the far future"),
+    ],
+)
+def test_dates_that_do_not_show_who_stayed_are_a_question(dates, question):
+    assert question in drafted("churn_date", dates)[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "label"),
+    [
+        (["IsActiveMember", "Exited"], "Exited"),
+        (["target", "retained"], "retained"),
+        (["Churn Label", "Churn Value", "Churn"], "Churn"),
+        (["status", "churned"], "churned"),
+        (["gender", "is_active"], "is_active"),
+        (["open_tickets", "y"], "y"),
+    ],
+)
+def test_the_most_certain_name_is_the_label(names, label):
+    columns = {name: profile(name, ["0", "1"]) for name in names}
+    assert find_label(columns) == (label, "")
+
+
+def test_a_column_of_two_values_is_preferred_to_a_date():
+    columns = {
+        "churn_date": profile("churn_date", ["2025-03-01", ""]),
+        "churn_flag_value": profile("churn_flag_value", ["0", "1"]),
+    }
+    assert find_label(columns)[0] == "churn_flag_value"
