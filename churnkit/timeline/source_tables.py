@@ -24,7 +24,14 @@ __all__ = [
 _TYPES = ("integer", "number", "boolean", "string", "datetime")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Formats of columns whose texts are neither ISO 8601 times nor plain numbers.
-TIME_FORMATS = ("DD/MM/YYYY", "MM/DD/YYYY", "YYYYMMDD", "epoch s", "epoch ms", "epoch us")
+TIME_FORMATS = (
+    "DD/MM/YYYY",
+    "MM/DD/YYYY",
+    "YYYYMMDD",
+    "epoch seconds",
+    "epoch milliseconds",
+    "epoch microseconds",
+)
 NUMBER_FORMATS = ("1,234.5", "1.234,5")
 # Format of ids that are text in one table and numbers in another.
 TEXT_FORMAT = "text"
@@ -162,10 +169,10 @@ class Table:
         precedence.
     written
         Formats of columns whose texts are not ISO 8601 times or plain numbers: ``DD/MM/YYYY``,
-        ``MM/DD/YYYY`` (with ``/``, ``-`` or ``.``, and a time of day), ``YYYYMMDD``, ``epoch s``,
-        ``epoch ms``, ``epoch us``, or for numbers ``1,234.5`` and ``1.234,5``, with or without a
-        currency. ``text`` for the customer's id, if it is text in some tables and a number in
-        others.
+        ``MM/DD/YYYY`` (with ``/``, ``-`` or ``.``, and a time of day), ``YYYYMMDD``,
+        ``epoch seconds``, ``epoch milliseconds``, ``epoch microseconds``, or for numbers
+        ``1,234.5`` and ``1.234,5``, with or without a currency. ``text`` for the customer's id,
+        if it is text in some tables and a number in others.
     missing
         Texts that mark a missing value, in lower case, such as ``n/a``.
 

@@ -116,13 +116,17 @@ def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path, raw):
     ("files", "options", "message"),
     [
         ({"a": "x;y\n1;2\n", "b": "z\n1\n"}, (), "name it with --entity COLUMN"),
-        ({"a": "customer_id,at\n1,1.2.2024\n", "b": "customer_id\n1\n"}, (), "no table has both"),
+        ({"a": "customer_id,at\n1,noon\n", "b": "customer_id\n1\n"}, (), "no table has both"),
         (
-            {"a": "customer_id,at\n1,2024-01-01\n", "b": "customer_id,at\n1,2024-01-09\n"},
+            {"a": "customer_id,at\n1,2024-01-01\n1,2024-01-09\n", "b": "customer_id\n1\n"},
             (),
             "the tables cover 8 days, too few for training",
         ),
-        ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--label", "q"), "--label applies to a table"),
+        (
+            {"a": "customer_id,at\n1,2024-01-01\n1,2024-03-01\n", "b": "q\n1\n"},
+            ("--label", "q"),
+            "--label applies to a table",
+        ),
         ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--entity", "who"), "no column 'who'"),
     ],
 )

@@ -70,7 +70,9 @@ def test_dates_are_read_in_the_declared_order_of_day_and_month(written, form):
     assert [row["ago"] for row in rows] == expected
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 1_000), ("us", 1_000_000)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("seconds", 1), ("milliseconds", 1_000), ("microseconds", 1_000_000)]
+)
 @pytest.mark.parametrize("kind", [pa.string(), pa.int64(), pa.float64()])
 def test_times_since_1970_are_read_in_their_unit(unit, factor, kind):
     seconds = [int(moment.replace(tzinfo=dt.UTC).timestamp()) * factor for moment in MOMENTS]
@@ -259,7 +261,16 @@ def test_features_over_time_need_a_time(part):
 
 def test_a_timeline_with_lookups_and_formats_survives_json():
     timeline = Timeline(
-        [LINES, Table("log", "customer", happened="at", written={"at": "epoch ms"}, missing=["-"])],
+        [
+            LINES,
+            Table(
+                "log",
+                "customer",
+                happened="at",
+                written={"at": "epoch milliseconds"},
+                missing=["-"],
+            ),
+        ],
         {"n": Count("lines")},
         Snapshots(dates=("2024-06-01",)),
         ActiveWithin("log", days=90),

@@ -200,7 +200,7 @@ def _describe_columns(
 def is_event_log_file(path: Path, entity: str | None) -> bool:
     """Return True if a file is an event log: repeated customers, times, and no label."""
     from churnkit.pipeline.scaffold import name_rules
-    from churnkit.pipeline.scaffold.from_raw_tables import is_event_log
+    from churnkit.pipeline.scaffold.raw.raw_table import is_event_log
 
     open_table(path)
     table = read_table(path)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from churnkit.core.io.raw_tables import find_tables
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
+from churnkit.pipeline.checks.preconditions import PreconditionError
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.from_raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.from_table import draft_table, is_event_log_file
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
@@ -24,13 +24,15 @@ from churnkit.pipeline.scaffold.project_files import (
     describe_omissions,
     write_files,
 )
+from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
+from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
+from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.pipeline.scaffold.templates import (
     readme_text,
     schema_text,
     table_recipe_text,
     timeline_recipe_text,
 )
-from churnkit.pipeline.scaffold.timeline_draft import draft_timeline, timeline_columns
 from churnkit.pipeline.training.dataset import read_training_table
 
 if TYPE_CHECKING:
@@ -68,7 +70,13 @@ def create_project(
     tables = _find_raw_tables(sources)
     if tables is not None:
         return _create_with_timeline(
-            folder, tables, entity=entity, label=label, name=name, progress=progress
+            folder,
+            tables,
+            entity=entity,
+            label=label,
+            positive=positive,
+            name=name,
+            progress=progress,
         )
     source = sources[0]
     module = name_rules.make_module_name(name or source.stem)
@@ -76,7 +84,13 @@ def create_project(
     if label is None and is_event_log_file(source, entity):
         tables = {source.stem: source}
         return _create_with_timeline(
-            folder, tables, entity=entity, label=label, name=name, progress=progress
+            folder,
+            tables,
+            entity=entity,
+            label=label,
+            positive=positive,
+            name=name,
+            progress=progress,
         )
     return _create_from_table(
         folder,
@@ -166,43 +180,51 @@ def _create_with_timeline(
     *,
     entity: str | None,
     label: str | None,
+    positive: str | None,
     name: str | None,
     progress: Callable[[str], None],
 ) -> CreatedProject:
     """Create a project whose recipe has a timeline over raw tables."""
-    if label is not None:
-        raise ChurnkitError(
-            "--label applies to a table with one row per customer: with raw tables, churn is "
-            "inferred from subscriptions or activity, as the recipe declares"
-        )
     progress(f"reading {', '.join(tables)}")
-    raw, notes = read_raw_tables(tables, entity=entity)
-    timeline = draft_timeline(raw)
+    raw = read_raw_tables(tables, entity=entity)
+    draft = draft_timeline(raw, label=label, positive=positive)
+    timeline = draft.timeline
     module = name_rules.make_module_name(name or folder.resolve().name)
     schema = name_rules.make_class_name(module)
     description = "Snapshots of the recipe's timeline: one row per customer and date."
+    sources = {source for table in timeline.tables for source in table.sources}
 
     def files(columns: Sequence[DraftColumn], base: Path) -> dict[str, str]:
         paths = {
-            table.source: os.path.relpath(table.path.resolve(), base.resolve()) for table in raw
+            source: os.path.relpath(path.resolve(), base.resolve())
+            for source, path in raw.paths.items()
+            if source in sources
         }
+        recipe = timeline_recipe_text(
+            timeline, module, schema, files=paths, alternatives=draft.alternatives
+        )
         return {
             f"schemas/{module}.py": schema_text(schema, columns, description=description),
-            f"training/{module}.py": timeline_recipe_text(timeline, module, schema, files=paths),
+            f"training/{module}.py": recipe,
         }
 
     progress("checking the files")
-    columns = timeline_columns(timeline, raw)
-    with tempfile.TemporaryDirectory() as temporary_name:
-        temporary = Path(temporary_name)
-        write_files(temporary, files(columns, temporary))
-        table = read_training_table(load_recipe(temporary / f"training/{module}.py"), temporary)
-    columns, left_out = check_files(
-        columns, table, lambda checked: files(checked, folder), f"training/{module}.py"
-    )
-    churn = f"{type(timeline.label).__name__} of '{timeline.label.table}'" if timeline.label else ""
-    example = os.path.relpath(next(iter(raw)).path.resolve().parent, folder.resolve())
+    recipe_file = f"training/{module}.py"
+    columns, notes = draft.columns, [*raw.notes, *draft.notes]
+    try:
+        with tempfile.TemporaryDirectory() as temporary_name:
+            temporary = Path(temporary_name)
+            write_files(temporary, files(columns, temporary))
+            table = read_training_table(load_recipe(temporary / recipe_file), temporary)
+        notes.append(describe_snapshots(timeline, table))
+        columns, left_out = check_files(
+            columns, table, lambda checked: files(checked, folder), recipe_file
+        )
+        notes += left_out
+    except PreconditionError as error:
+        text = files(columns, folder)[recipe_file]
+        notes += [f"training will be refused: {error}", describe_lines(text, recipe_file)]
+    example = os.path.relpath(next(iter(raw.paths.values())).resolve().parent, folder.resolve())
     readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
     written, kept = write_files(folder, files(columns, folder) | common_files(readme))
-    notes = (*notes, f"churn: {churn}", *left_out)
-    return CreatedProject(folder, module, columns, written, kept, notes)
+    return CreatedProject(folder, module, columns, written, kept, tuple(notes))

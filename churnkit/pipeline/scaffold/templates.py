@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts import Schema
@@ -52,7 +52,7 @@ _TIMELINE_RECIPE = '''"""Churn, learned from raw tables: drafted by churnkit ini
 from pathlib import Path
 from typing import Any
 
-from churnkit.pipeline import Recipe, raw_table
+from churnkit.pipeline import {recipe_imports}
 from churnkit.timeline import (
 {imports}
 )
@@ -79,7 +79,7 @@ def tables() -> dict[str, Any]:
     return {{name: raw_table(HERE / path) for name, path in FILES.items()}}
 
 
-recipe = Recipe(schema={schema}, data=tables, timeline=timeline)
+recipe = Recipe(schema={schema}, data=tables, timeline=timeline{split})
 '''
 _README = """# {title}
 
@@ -159,24 +159,34 @@ def table_recipe_text(
 
 
 def timeline_recipe_text(
-    timeline: Timeline, module: str, schema: str, *, files: Mapping[str, str]
+    timeline: Timeline,
+    module: str,
+    schema: str,
+    *,
+    files: Mapping[str, str],
+    alternatives: Sequence[tuple[Any, str]] = (),
 ) -> str:
-    """Format a recipe with a timeline."""
+    """Format a recipe with a timeline, with other labels as comments."""
     declarations = (timeline.eligible, timeline.label, *timeline.features.values())
     used = {"Snapshots", "Table", "Timeline"} | {type(each).__name__ for each in declarations}
-    if any(getattr(feature, "where", ()) for feature in timeline.features.values()):
+    if any(getattr(each, "where", ()) for each in declarations):
         used.add("Where")
+    if getattr(timeline.eligible, "unless", None):
+        used.add("ChurnEvents")
+    if any(table.lookups for table in timeline.tables):
+        used.add("Lookup")
     snapshots = timeline.snapshots
-    dates = {
-        "every": snapshots.every,
-        "start": str(snapshots.start)[:10],
-        "end": str(snapshots.end)[:10],
-    }
+    dates: dict[str, Any] = {"dates": [str(date)[:10] for date in snapshots.dates]}
+    if snapshots.every:
+        start, end = str(snapshots.start)[:10], str(snapshots.end)[:10]
+        dates = {"every": snapshots.every, "start": start, "end": end}
     settings = (
         call("snapshots=", "Snapshots", (), dates, indent=4, after=","),
         _declaration(timeline.eligible, 4, before="eligible="),
+        *(_comment(label, reason) for label, reason in alternatives),
         _declaration(timeline.label, 4, before="label="),
     )
+    one_date = len(snapshots.dates) == 1
     features = (
         _declaration(feature, 8, before=f"{literal(name)}: ")
         for name, feature in timeline.features.items()
@@ -184,6 +194,8 @@ def timeline_recipe_text(
     return _TIMELINE_RECIPE.format(
         module=module,
         schema=schema,
+        recipe_imports="Recipe, Split, raw_table" if one_date else "Recipe, raw_table",
+        split=", split=Split(dates=0)" if one_date else "",
         imports="\n".join(f"    {name}," for name in sorted(used)),
         files="\n".join(f"    {literal(name)}: {literal(path)}," for name, path in files.items()),
         tables="\n".join(_declaration(table, 8) for table in timeline.tables),
@@ -192,13 +204,18 @@ def timeline_recipe_text(
     )
 
 
+def _comment(label: Any, reason: str) -> str:
+    """Format another label as a comment."""
+    lines = [f"or: {reason}", *_declaration(label, 0, before="label=").splitlines()]
+    return "\n".join(f"    # {line}" for line in lines)
+
+
 def _declaration(instance: Any, indent: int, *, before: str = "") -> str:
     """Format the call that creates a dataclass, without arguments equal to their defaults."""
     positional, settings = [], {}
     for field in fields(instance):
         value = getattr(instance, field.name)
-        default = None if field.default is MISSING else field.default
-        if value in (default, (), "") or (field.name == "source" and value == instance.name):
+        if value in (field.default, (), "") or (field.name == "source" and value == instance.name):
             continue
         if field.name in _POSITIONAL:
             positional.append(value)
@@ -210,6 +227,12 @@ def _declaration(instance: Any, indent: int, *, before: str = "") -> str:
 def _argument(name: str, value: Any) -> Any:
     if name == "columns":
         return {column.name: column.type for column in value}
+    if name == "written":
+        return dict(value)
+    if name == "lookups":
+        return Code(f"[{', '.join(map(_lookup, value))}]")
+    if name == "unless":
+        return Code(_call(value))
     if name == "where":
         conditions = value if isinstance(value, tuple) else (value,)
         calls = [
@@ -218,6 +241,16 @@ def _argument(name: str, value: Any) -> Any:
         ]
         return Code(calls[0] if len(calls) == 1 else f"({', '.join(calls)})")
     return value
+
+
+def _lookup(lookup: Any) -> str:
+    names = (lookup.source, lookup.key, *([lookup.to] if lookup.to != lookup.key else ()))
+    return f"Lookup({', '.join(map(literal, names))})"
+
+
+def _call(instance: Any) -> str:
+    """Format the call that creates a dataclass, in one line."""
+    return " ".join(_declaration(instance, 0).removesuffix(",").split())
 
 
 def readme_text(title: str, module: str, example: str) -> str:

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 __all__ = ["EPOCH_MICROSECONDS", "TextFunctions", "format_remedy", "number_patterns"]
 
 # Microseconds in a unit of the formats that count since 1970.
-EPOCH_MICROSECONDS = {"epoch s": 1_000_000, "epoch ms": 1_000, "epoch us": 1}
+EPOCH_MICROSECONDS = {
+    "epoch seconds": 1_000_000,
+    "epoch milliseconds": 1_000,
+    "epoch microseconds": 1,
+}
 _SEPARATORS = {"1,234.5": (",", "."), "1.234,5": (".", ",")}
 # Order of day and month, and of the captured groups, in a date of numbers.
 _GROUPS = {"DD/MM/YYYY": (3, 2, 1), "MM/DD/YYYY": (3, 1, 2)}

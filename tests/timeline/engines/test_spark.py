@@ -104,7 +104,7 @@ def test_formats_and_lookups_are_read_as_by_duckdb(spark):
         happened="at",
         columns={"amount": "number", "paid": "datetime"},
         lookups=[Lookup("orders", "order", "id")],
-        written={"at": "epoch ms", "amount": "1.234,5", "paid": "DD/MM/YYYY"},
+        written={"at": "epoch milliseconds", "amount": "1.234,5", "paid": "DD/MM/YYYY"},
         missing=["n/a"],
     )
     plan = Timeline(

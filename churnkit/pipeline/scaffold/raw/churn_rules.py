@@ -1,0 +1,308 @@
+"""Choose what churn means: recorded, an event, the end of a contract, or inactivity."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.keys.label_column import draft_label
+from churnkit.pipeline.scaffold.keys.label_names import name_rating
+from churnkit.pipeline.scaffold.raw.history import measure_events
+from churnkit.timeline import (
+    ActiveSubscription,
+    ActiveWithin,
+    ChurnEvents,
+    ContractualChurn,
+    EventChurn,
+    InactivityChurn,
+    ObservedChurn,
+    Where,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from churnkit.pipeline.scaffold.raw.history import History
+    from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
+
+__all__ = ["ChurnRule", "activity_table", "churn_rules"]
+
+# Activities by which customers are seen to be customers, the most telling first.
+_ACTIVITIES = (
+    {"order", "orders", "purchase", "purchases", "transaction", "transactions", "invoice", "invoices",
+     "sale", "sales", "booking", "bookings", "trips", "rides", "retail", "bestellungen"},
+    {"payment", "payments", "charges", "receipts", "bills"},
+    {"visit", "visits", "session", "sessions", "event", "events", "log", "logs", "usage", "activity",
+     "activities", "cdr", "calls", "checkins", "logins", "plays", "views", "clicks", "attendance"},
+)  # fmt: skip
+_SERVICE = {
+    "ticket",
+    "tickets",
+    "support",
+    "review",
+    "reviews",
+    "survey",
+    "surveys",
+    "complaints",
+    "campaigns",
+}
+_CHURN_TABLE = {
+    "churn",
+    "churned",
+    "cancellation",
+    "cancellations",
+    "cancelled",
+    "canceled",
+    "churns",
+    "kündigungen",
+}
+_EVENT_COLUMNS = {
+    "event",
+    "type",
+    "action",
+    "name",
+    "kind",
+    "activity",
+    "page",
+    "category",
+    "ereignis",
+}
+_CHURN_VALUE = re.compile(
+    r"(?:churn(?:ed)?|(?:account|subscription|plan|membership|service)?[ _-]?"
+    r"(?:cancel(?:l?ed|lation)?|closed?|deleted?|terminated?|deactivated?)"
+    r"(?:[ _-](?:confirmation|confirmed|account|subscription|plan|membership|service))?"
+    r"|unsubscribed?|uninstall(?:ed)?|app[ _-]removed?|close[ _-]account|delete[ _-]account)",
+    re.IGNORECASE,
+)
+_SMALL_TABLE = 5
+_MIN_CHURNERS = 10
+_MIN_FINAL = 0.5
+
+
+@dataclass(frozen=True)
+class ChurnRule:
+    """A meaning of churn.
+
+    Parameters
+    ----------
+    kind
+        ``recorded``, ``event``, ``contract`` or ``inactivity``.
+    table
+        Name of the table.
+    reason
+        Why it can be chosen, for the output and the recipe.
+    where
+        Conditions on the rows.
+    dated
+        True if the outcome is recorded with the date to which it refers.
+    columns
+        Columns that the conditions read, with their types.
+    review
+        What to review; empty if the inference is certain.
+    """
+
+    kind: str
+    table: str
+    reason: str
+    where: tuple[Where, ...] = ()
+    dated: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
+    review: str = ""
+
+    def label(self, horizon: int, grace: int) -> Any:
+        """Return the label with a horizon."""
+        settings: dict[str, Any] = {"horizon_days": horizon}
+        if self.where:
+            settings["where"] = self.where
+        if self.kind == "recorded":
+            return ObservedChurn(self.table, dated=self.dated, **settings)
+        if self.kind == "event":
+            return EventChurn(self.table, **settings)
+        if self.kind == "contract":
+            return ContractualChurn(self.table, grace_days=grace, **settings)
+        return InactivityChurn(self.table, **settings)
+
+    def eligible(self, activity: RawTable, days: int) -> Any:
+        """Return the rule that decides which customers have a row at a date."""
+        if self.kind == "contract":
+            return ActiveSubscription(self.table)
+        where = returns_condition(activity)
+        settings: dict[str, Any] = {"where": where} if where else {}
+        if self.kind == "event":
+            settings["unless"] = ChurnEvents(self.table, where=self.where)
+        return ActiveWithin(activity.name, days=days, **settings)
+
+
+def returns_condition(table: RawTable) -> tuple[Where, ...]:
+    """Return the condition that leaves out returns and refunds."""
+    return (Where(table.signed, ">", 0),) if table.signed else ()
+
+
+def activity_table(tables: Sequence[RawTable]) -> RawTable | None:
+    """Choose the table by which customers are active: purchases before visits, then the largest."""
+    repeated = [
+        table
+        for table in tables
+        if table.happened and not table.is_unique and not _is_churn_table(table)
+    ]
+    # Their own customers before those of another table, such as orders before their lines.
+    candidates = [table for table in repeated if not table.is_subscription] or repeated
+    if not candidates:
+        dated = [table for table in tables if table.happened and not _is_churn_table(table)]
+        return max(dated, key=lambda table: table.rows, default=None)
+
+    def rank(table: RawTable) -> tuple[int, int, int]:
+        words = [bool(table.words & names) for names in _ACTIVITIES]
+        level = words.index(True) if any(words) else len(words)
+        level += bool(table.words & _SERVICE)
+        return -level, -len(table.lookups), table.rows
+
+    return max(candidates, key=rank)
+
+
+def _is_churn_table(table: RawTable) -> bool:
+    return bool(table.words & _CHURN_TABLE)
+
+
+def churn_rules(
+    raw: RawTables, histories: Mapping[str, History], *, label: str | None, positive: str | None
+) -> list[ChurnRule]:
+    """List the possible meanings of churn, the most explicit first.
+
+    Raises
+    ------
+    ChurnkitError
+        If `label` names a column that no table with one row per customer has.
+    """
+    recorded = [rule for table in raw.tables for rule in _recorded(table, label, positive)]
+    if label is not None and not recorded:
+        raise ChurnkitError(
+            f"--label applies to a table with one row per customer, and none with column '{label}' "
+            "has one: name another column, or leave the option out, and churn is inferred from the "
+            "other tables"
+        )
+    if label is not None:
+        return recorded
+    small = [
+        rule
+        for rule, table in recorded_tables(raw, recorded)
+        if len(table.profiles) <= _SMALL_TABLE
+    ]
+    rules = list(small)
+    rules += [
+        ChurnRule("event", table.name, f"table '{table.source}' lists customers who churned")
+        for table in raw.tables
+        if _is_churn_table(table)
+        and table.happened
+        and table.ended is None
+        and table.name in histories
+    ]
+    rules += [_contract(table) for table in _subscriptions(raw.tables)]
+    rules += [rule for table in raw.tables for rule in _events(table, raw)]
+    rules += [rule for rule in recorded if rule not in small]
+    activity = activity_table(raw.tables)
+    if activity is not None and not activity.is_unique:
+        rules.append(_inactivity(activity))
+    return rules
+
+
+def recorded_tables(raw: RawTables, rules: list[ChurnRule]) -> list[tuple[ChurnRule, RawTable]]:
+    """Pair recorded outcomes with their tables."""
+    by_name = {table.name: table for table in raw.tables}
+    return [(rule, by_name[rule.table]) for rule in rules]
+
+
+def _subscriptions(tables: Sequence[RawTable]) -> list[RawTable]:
+    found = [table for table in tables if table.is_subscription]
+    return sorted(found, key=lambda table: (not table.is_unique, table.rows), reverse=True)
+
+
+def _contract(table: RawTable) -> ChurnRule:
+    reason = f"rows of '{table.source}' end at '{table.ended}'"
+    return ChurnRule("contract", table.name, reason)
+
+
+def _inactivity(table: RawTable) -> ChurnRule:
+    reason = f"customers without a row in '{table.source}'"
+    where = returns_condition(table)
+    if where:
+        reason += f" with {where[0]}"
+    return ChurnRule("inactivity", table.name, reason, where)
+
+
+def _recorded(table: RawTable, label: str | None, positive: str | None) -> list[ChurnRule]:
+    """List the labels in a table with one row per customer, or per customer and date."""
+    rules = []
+    for name, profile in table.profiles.items():
+        rating = name_rating(name)
+        named = rating >= 3 or (rating == 2 and len(table.profiles) <= _SMALL_TABLE)
+        named = name == label if label is not None else named
+        one_row = table.is_unique or (table.happened and len(table.profiles) <= _SMALL_TABLE)
+        if not named or not one_row or table.lookups or profile.distinct < 2:
+            continue
+        try:
+            draft = draft_label(table.source, profile, positive)
+        except ChurnkitError:
+            continue
+        if "todo" in draft.settings or draft.type == "Utc":
+            continue
+        kind, value = _positive(profile, draft)
+        is_dated = not table.is_unique
+        reason = f"'{name}' of '{table.source}' records it"
+        reason += (
+            ", at its date" if is_dated else ", without a date: the data are read to their end"
+        )
+        review = "" if is_dated else f"assumed to be recorded after all other rows, see '{name}'"
+        where = (Where(name, "==", value),)
+        rules.append(
+            ChurnRule("recorded", table.name, reason, where, is_dated, ((name, kind),), review)
+        )
+    return rules
+
+
+def _positive(profile: Any, draft: Any) -> tuple[str, Any]:
+    """Return the type of the label's column in a timeline, and its value for churned."""
+    from churnkit.contracts.parsing.scalars import read_boolean
+
+    churned = draft.settings.get("positive", True)
+    if profile.kind == "boolean":
+        return "boolean", bool(churned)
+    if draft.type == "bool":
+        flag = float(bool(churned))
+        churned = next(text for text in profile.texts if read_boolean(text, lenient=True) == flag)
+    return ("number", float(churned)) if profile.kind == "number" else ("string", str(churned))
+
+
+def _events(table: RawTable, raw: RawTables) -> list[ChurnRule]:
+    """List events of a log that mark the end of a customer."""
+    rules = []
+    if table.happened is None or table.is_unique:
+        return []
+    for name, profile in table.profiles.items():
+        if profile.kind != "text" or not set(name_rules.split_words(name)) & _EVENT_COLUMNS:
+            continue
+        values = [text for text in profile.texts if _CHURN_VALUE.fullmatch(text)]
+        if not values or profile.distinct > 1_000:
+            continue
+        rule = _event_rule(
+            replace(table, categories={**table.categories, name: ()}), name, values, raw
+        )
+        rules += [rule] if rule else []
+    return rules
+
+
+def _event_rule(table: RawTable, name: str, values: list[str], raw: RawTables) -> ChurnRule | None:
+    """Choose the value after which customers are not seen again."""
+    best: tuple[float, int, str] | None = None
+    for value in values:
+        customers, final = measure_events(table, (Where(name, "==", value),), raw.data())
+        if customers >= _MIN_CHURNERS and final >= _MIN_FINAL:
+            best = max(best or (0.0, 0, ""), (final, customers, value))
+    if best is None:
+        return None
+    reason = f"'{name}' of '{table.source}' is '{best[2]}', mostly the last row of a customer"
+    where = (Where(name, "==", best[2]),)
+    return ChurnRule("event", table.name, reason, where, columns=((name, "string"),))

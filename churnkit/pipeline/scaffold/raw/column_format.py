@@ -1,0 +1,215 @@
+"""Infer the formats of times and numbers in the columns of raw tables."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
+from churnkit.timeline.engines.casts import IS_TIME
+from churnkit.timeline.engines.text_formats import number_patterns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+
+__all__ = ["ColumnFormat", "number_formats", "time_format"]
+
+_MISSING = MISSING_TEXTS | {"\\n", "none", "nat", "<na>", "0000-00-00", "0000-00-00 00:00:00"}
+# A year of two digits is not ISO 8601, although engines cast it.
+_ISO = re.compile(f"(?=[0-9]{{4}}[-/])(?:{IS_TIME})")
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMERIC_DATE = re.compile(
+    r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})"
+    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?[AaPp]\.?[Mm]\.?)?(?:Z| ?[A-Z]{3}|[+-][0-9:]+)?)?"
+)
+_COMPACT_DATE = re.compile(
+    r"(?:19[5-9][0-9]|20[0-9]{2})(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:\.0+)?"
+)
+_INTEGER = re.compile(r"[0-9]{9,17}(?:\.[0-9]*)?")
+_TIME_WORDS = {
+    "ts", "time", "timestamp", "date", "datetime", "at", "on", "epoch", "created", "updated", "when",
+    "day", "ms", "unix", "start", "started", "end", "ended", "since", "until", "begin", "occurred",
+    "happened", "datum", "zeit", "fecha", "data", "moment", "registered", "joined", "signup",
+}  # fmt: skip
+# From 1990 to 2049, in seconds.
+_EPOCH_SECONDS = (6.3e8, 2.5e9)
+_EPOCHS = {"epoch seconds": 1.0, "epoch milliseconds": 1e3, "epoch microseconds": 1e6}
+_LAST_MONTH = 12
+_CURRENCY = re.compile(r"[^\d\s.,'\u2019()+%-]+")
+_SCALES = {"k", "m"}
+_ONLY_THOUSANDS = {
+    "1,234.5": re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+"),
+    "1.234,5": re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFormat:
+    """Format of a column of times or numbers.
+
+    Parameters
+    ----------
+    written
+        See `churnkit.timeline.Table`; None for ISO 8601 times and plain numbers.
+    missing
+        Texts that mean missing, in lower case.
+    unit
+        Currency of the numbers, if there is one.
+    review
+        What to review; empty if the inference is certain.
+    """
+
+    written: str | None = None
+    missing: tuple[str, ...] = ()
+    unit: str = ""
+    review: str = ""
+
+
+def time_format(profile: ColumnProfile) -> ColumnFormat | None:
+    """Infer the format of a column of times; None if it has other values.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> time_format(profile_column("at", pa.chunked_array([["31.12.2024", "1.1.2025"]]))).written
+    'DD/MM/YYYY'
+    >>> time_format(profile_column("ts", pa.chunked_array([[1735689600000]]))).written
+    'epoch milliseconds'
+    """
+    if profile.kind == "date":
+        return ColumnFormat()
+    texts, missing = _split_markers(profile)
+    if profile.kind not in {"text", "number"} or not texts:
+        return None
+    return _text_time_format(profile, texts, missing)
+
+
+def _text_time_format(
+    profile: ColumnProfile, texts: list[str], missing: tuple[str, ...]
+) -> ColumnFormat | None:
+    if profile.kind == "text" and all(map(_ISO.fullmatch, texts)):
+        return ColumnFormat(None, missing)
+    if not name_rules.is_id(profile.name) and all(map(_COMPACT_DATE.fullmatch, texts)):
+        return ColumnFormat("YYYYMMDD", missing)
+    if profile.kind == "text" and all(map(_NUMERIC_DATE.fullmatch, texts)):
+        return _day_and_month(texts, missing)
+    if set(name_rules.split_words(profile.name)) & _TIME_WORDS and all(
+        map(_INTEGER.fullmatch, texts)
+    ):
+        return _epoch(texts, missing)
+    return None
+
+
+def _split_markers(profile: ColumnProfile) -> tuple[list[str], tuple[str, ...]]:
+    """Split the texts of a column into values and texts that mean missing."""
+    if profile.kind != "text":
+        return list(profile.texts), ()
+    markers = {text for text in profile.texts if text.casefold() in _MISSING}
+    texts = [text for text in profile.texts if text not in markers]
+    return texts, tuple(sorted({text.lower() for text in markers}))
+
+
+def _day_and_month(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat | None:
+    """Infer the order of day and month; None if both orders occur."""
+    parts = [match for match in map(_NUMERIC_DATE.fullmatch, texts) if match]
+    day_first = any(int(match[1]) > _LAST_MONTH for match in parts)
+    month_first = any(int(match[3]) > _LAST_MONTH for match in parts)
+    if day_first and month_first:
+        return None
+    if day_first or month_first:
+        return ColumnFormat("DD/MM/YYYY" if day_first else "MM/DD/YYYY", missing)
+    written = "MM/DD/YYYY" if {match[2] for match in parts} == {"/"} else "DD/MM/YYYY"
+    return ColumnFormat(written, missing, "", f"assumed to be {written}: no day is after the 12th")
+
+
+def _epoch(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat | None:
+    numbers = [float(text) for text in texts]
+    low, high = _EPOCH_SECONDS
+    for written, factor in _EPOCHS.items():
+        if low * factor <= min(numbers) and max(numbers) <= high * factor:
+            return ColumnFormat(written, missing)
+    return None
+
+
+def number_formats(
+    profiles: Mapping[str, ColumnProfile],
+) -> tuple[dict[str, ColumnFormat], dict[str, str]]:
+    """Infer the formats of a table's columns of numbers, with one decimal separator for all.
+
+    Returns
+    -------
+    formats
+        Formats by column.
+    refused
+        Columns with amounts that cannot be added up, with the reason.
+    """
+    formats: dict[str, ColumnFormat] = {}
+    refused: dict[str, str] = {}
+    for name, profile in profiles.items():
+        units = _currencies(profile)
+        form = _number_format(profile)
+        if form is not None and len(units) > 1:
+            refused[name] = (
+                f"mixes currencies ({', '.join(sorted(units)[:4])}): convert them to one"
+            )
+        elif form is not None:
+            formats[name] = replace(form, unit=next(iter(units), ""))
+    if any(form.written == "1.234,5" and not form.review for form in formats.values()):
+        for name, form in formats.items():
+            pattern = _ONLY_THOUSANDS["1.234,5"]
+            dotted = [text for text in profiles[name].texts if "." in text]
+            is_plain = form.written is None and profiles[name].kind == "text" and dotted
+            if is_plain and all(pattern.fullmatch(text.lstrip("+-")) for text in dotted):
+                review = "dots are read as separators of thousands, as in other columns"
+                formats[name] = replace(form, written="1.234,5", review=review)
+    return formats, refused
+
+
+def _number_format(profile: ColumnProfile) -> ColumnFormat | None:
+    if profile.kind == "number":
+        return ColumnFormat()
+    texts, missing = _split_markers(profile)
+    if profile.kind != "text" or not texts:
+        return None
+    if all(map(_PLAIN.fullmatch, texts)):
+        return ColumnFormat(None, missing)
+    fitting = []
+    for written in ("1,234.5", "1.234,5"):
+        shape = re.compile(number_patterns(written)[1])
+        plain = [re.sub("['\u2019\u00a0\u202f]", "", text) for text in texts]
+        if all(shape.fullmatch(text) for text in plain):
+            fitting.append(written)
+    if not fitting:
+        return None
+    if len(fitting) == 1:
+        return ColumnFormat(fitting[0], missing)
+    return ColumnFormat(*_choose_style(texts, missing))
+
+
+def _choose_style(
+    texts: list[str], missing: tuple[str, ...]
+) -> tuple[str, tuple[str, ...], str, str]:
+    """Choose the separators where both styles fit: three digits after one mean thousands."""
+    for written, sign in (("1,234.5", ","), ("1.234,5", ".")):
+        marked = [re.sub(r"[^0-9.,]", "", text) for text in texts if sign in text]
+        if marked and all(_ONLY_THOUSANDS[written].fullmatch(text) for text in marked):
+            return written, missing, "", f"'{sign}' is read as a separator of thousands"
+    return "1,234.5", missing, "", ""
+
+
+def _currencies(profile: ColumnProfile) -> set[str]:
+    """Collect the currencies in a column of amounts."""
+    if profile.kind != "text":
+        return set()
+    tokens = {
+        token.strip(".")
+        for text in profile.texts
+        if any(character.isdigit() for character in text)
+        for token in _CURRENCY.findall(text)
+    }
+    return {token for token in tokens if token and token.casefold() not in _SCALES}

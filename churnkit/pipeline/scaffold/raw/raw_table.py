@@ -1,0 +1,384 @@
+"""Infer the structure of raw tables: customers, times, numbers and categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from churnkit.core.io.raw_tables import raw_table
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.raw.column_format import (
+    ColumnFormat,
+    number_formats,
+    time_format,
+)
+from churnkit.pipeline.scaffold.raw.row_times import filled_at_times, time_columns
+from churnkit.pipeline.scaffold.raw.table_keys import CustomerKeys, find_customers
+from churnkit.pipeline.scaffold.raw.table_reader import read_raw
+from churnkit.timeline import Table
+from churnkit.timeline.source_tables import TEXT_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+    from churnkit.timeline import Lookup
+
+__all__ = ["RawTable", "RawTables", "is_event_log", "read_raw_tables"]
+
+_CHURN_WORDS = {
+    "cancelled", "canceled", "cancel", "cancellation", "expired", "expire", "expires", "expiry",
+    "expiration", "terminated", "termination", "churn", "churned", "deactivated", "left", "lapsed",
+    "unsubscribed",
+}  # fmt: skip
+_SUBSCRIPTION_WORDS = {
+    "subscription", "subscriptions", "contract", "contracts", "policies", "policy", "memberships",
+    "membership", "plans", "plan", "licenses", "leases", "vertrag", "verträge", "abo", "abos",
+}  # fmt: skip
+# Columns whose value may change after the row.
+_MUTABLE = {"status", "stage"}
+_MAX_CATEGORIES = 12
+_MAX_COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Inferred structure of a raw table.
+
+    Parameters
+    ----------
+    name, source
+        Name in the recipe, and name of the file.
+    path
+        The file.
+    entity
+        Column of the customer.
+    happened, available, ended
+        Columns of times; None if missing.
+    numbers, categories, flags
+        Columns for features; categories with their values, the most frequent first.
+    known_at_end
+        Columns that are filled in when a row ends.
+    revenue
+        Column of the revenue per period; None if no name matches.
+    rows
+        Number of rows.
+    is_unique
+        True if there is one row per customer.
+    lookups
+        Ways to the customer or the time in other tables.
+    formats
+        Formats of columns that are not ISO 8601 or plain numbers.
+    missing
+        Texts that mean missing.
+    profiles
+        Profiles of all columns.
+    signed
+        Column of numbers whose negative values are returns or refunds; None if there is none.
+    """
+
+    name: str
+    source: str
+    path: Path
+    entity: str
+    happened: str | None
+    available: str | None
+    ended: str | None
+    numbers: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+    flags: tuple[str, ...]
+    known_at_end: tuple[str, ...]
+    revenue: str | None
+    rows: int
+    is_unique: bool
+    lookups: tuple[Lookup, ...]
+    formats: dict[str, str]
+    missing: tuple[str, ...]
+    profiles: dict[str, ColumnProfile] = field(repr=False)
+    signed: str | None = None
+
+    @property
+    def words(self) -> set[str]:
+        """Words of the file's name."""
+        return set(name_rules.split_words(self.source))
+
+    @property
+    def is_subscription(self) -> bool:
+        """True if rows are subscriptions: they end, and a name or revenue says what ends."""
+        if self.ended is None:
+            return False
+        ends = set(name_rules.split_words(self.ended))
+        named = bool((self.words | ends) & _SUBSCRIPTION_WORDS or ends & _CHURN_WORDS)
+        return named or self.revenue is not None
+
+    def declaration(self, more: Mapping[str, str] | None = None) -> Table:
+        """Declare the table with its columns for features, and more."""
+        declared: dict[str, Any] = dict.fromkeys(self.numbers, "number")
+        declared |= dict.fromkeys(self.categories, "string") | dict.fromkeys(self.flags, "boolean")
+        declared |= more or {}
+        names = {self.entity, self.happened, self.available, self.ended, *declared}
+        return Table(
+            self.name,
+            self.entity,
+            happened=self.happened,
+            available=self.available,
+            ended=self.ended,
+            columns=declared,
+            known_at_end=self.known_at_end,
+            source=self.source,
+            lookups=self.lookups,
+            written={name: form for name, form in self.formats.items() if name in names},
+            missing=self.missing,
+        )
+
+
+@dataclass(frozen=True)
+class RawTables:
+    """Raw tables of one business.
+
+    Parameters
+    ----------
+    tables
+        Tables with the customer.
+    paths
+        Files by name, of all tables that are read.
+    keys
+        Keys of the customer.
+    notes
+        What was inferred and what was left out, one sentence each.
+    """
+
+    tables: tuple[RawTable, ...]
+    paths: dict[str, Path]
+    keys: CustomerKeys
+    notes: tuple[str, ...]
+
+    def data(self) -> dict[str, Any]:
+        """Return the tables in the form that a timeline reads."""
+        return {name: raw_table(path) for name, path in self.paths.items()}
+
+
+def is_event_log(profiles: Mapping[str, ColumnProfile], entity: str) -> bool:
+    """Return True for an event log: repeated customers, with times.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> ids = profile_column("customer_id", pa.chunked_array([["a", "a", "b"]]))
+    >>> times = profile_column("at", pa.chunked_array([["2025-01-01", "2025-01-02", "2025-01-03"]]))
+    >>> is_event_log({"customer_id": ids, "at": times}, "customer_id")
+    True
+    """
+    repeated = profiles[entity].distinct < profiles[entity].filled
+    return repeated and any(time_format(profile) for profile in profiles.values())
+
+
+def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTables:
+    """Read raw tables and infer their structure.
+
+    Raises
+    ------
+    ChurnkitError
+        If no table has both a customer and a time.
+    """
+    read_with_markers = {name: read_raw(path) for name, path in tables.items()}
+    read = {name: table for name, (table, _) in read_with_markers.items()}
+    profiles = {
+        name: {
+            column: profile_column(column, table[column]) for column in table.column_names if column
+        }
+        for name, table in read.items()
+    }
+    times = {
+        name: {
+            column: form
+            for column, profile in columns.items()
+            if (form := time_format(profile)) is not None
+        }
+        for name, columns in profiles.items()
+    }
+    keys = find_customers(profiles, {name: set(each) for name, each in times.items()}, entity)
+    notes = [] if entity else [_describe_customer(keys)]
+    notes += keys.links
+    as_text = _has_mixed_ids(keys, profiles)
+    raw: dict[str, RawTable] = {}
+    # Tables with their own customer come first: others may look up their times.
+    for name in sorted(profiles, key=lambda name: len(keys.lookups.get(name, (0,) * 9))):
+        if name not in keys.columns:
+            notes.append(f"table '{name}' is left out: no key leads from it to a customer")
+            continue
+        table, reasons = _raw_table(
+            name, tables[name], profiles[name], times[name], keys=keys, table=read[name]
+        )
+        notes += reasons
+        markers = tuple(sorted({*table.missing, *read_with_markers[name][1]}))
+        table = _with_time_of_parent(replace(table, missing=markers), keys, raw)
+        if as_text:
+            table = replace(table, formats=table.formats | {table.entity: TEXT_FORMAT})
+        raw[name] = table
+    kept = [raw[name] for name in profiles if name in raw]
+    usable = [table for table in kept if table.happened is not None or table.is_unique]
+    notes += [
+        f"table '{table.source}' is left out: it has several rows per customer and no times"
+        for table in kept
+        if table not in usable
+    ]
+    if not any(table.happened for table in usable):
+        raise ChurnkitError(
+            "no table has both a customer and a time written as YYYY-MM-DD, DD/MM/YYYY, MM/DD/YYYY, "
+            "YYYYMMDD, with a time of day or without, or as seconds since 1970: "
+            f"{'; '.join(notes)}"
+        )
+    sources = {source for table in usable for source in table.declaration().sources}
+    paths = {name: path for name, path in tables.items() if name in sources}
+    return RawTables(tuple(usable), paths, keys, tuple(notes))
+
+
+def _describe_customer(keys: CustomerKeys) -> str:
+    direct = {table: c for table, c in keys.columns.items() if not keys.lookups[table]}
+    names = f"'{next(iter(direct.values()))}'"
+    if len(set(direct.values())) > 1:
+        names = ", ".join(f"'{column}' of {table}" for table, column in direct.items())
+    others = ", ".join(f"--entity {name}" for name in keys.others[:3])
+    return f"column of the customer: {names}" + (f" (or {others})" if others else "")
+
+
+def _has_mixed_ids(keys: CustomerKeys, profiles: Mapping[str, Mapping[str, ColumnProfile]]) -> bool:
+    """Return True if ids are text in some tables and numbers in others, or have fractions."""
+    kinds, fractions = set(), False
+    for table, column in keys.columns.items():
+        source = keys.lookups[table][-1].source if keys.lookups[table] else table
+        profile = profiles[source][column]
+        kinds.add(profile.kind)
+        fractions |= any(text.endswith(".0") for text in profile.texts[:1_000])
+    return len(kinds) > 1 or fractions
+
+
+def _raw_table(
+    name: str,
+    path: Path,
+    columns: Mapping[str, ColumnProfile],
+    times: Mapping[str, ColumnFormat],
+    *,
+    keys: CustomerKeys,
+    table: pa.Table,
+) -> tuple[RawTable, list[str]]:
+    """Infer the structure of one table, with notes."""
+    happened, available, ended = time_columns(columns, list(times))
+    filled_later = filled_at_times(table, columns, {*times} - {happened, available})
+    entity, lookups = keys.columns[name], keys.lookups[name]
+    links = {lookup.key for lookup in keys.parents.get(name, ())}
+    usable = _usable_columns(columns, {entity, *times, *filled_later, *links})
+    numbers, refused = number_formats(usable)
+    numbers = dict(list(numbers.items())[:_MAX_COLUMNS])
+    categories = {
+        c: _by_frequency(p)
+        for c, p in usable.items()
+        if p.kind == "text" and c not in numbers and p.distinct <= _MAX_CATEGORIES
+    }
+    own_times = {c: times[c] for c in (happened, available, ended) if c}
+    used = numbers | own_times
+    notes = [f"column '{c}' of '{name}' is left out: it {why}" for c, why in refused.items()]
+    notes += [text for c, form in used.items() for text in _describe_format(name, c, form)]
+    missing = {text for form in used.values() for text in form.missing if "'" not in text}
+    raw = RawTable(
+        name=name_rules.make_module_name(name),
+        source=name,
+        path=path,
+        entity=entity,
+        happened=happened,
+        available=available if available and not columns[available].missing else None,
+        ended=ended,
+        numbers=tuple(numbers),
+        categories=dict(list(categories.items())[:_MAX_COLUMNS]),
+        flags=tuple(c for c, p in usable.items() if p.kind == "boolean")[:_MAX_COLUMNS],
+        known_at_end=tuple(c for c, time in filled_later.items() if time == ended),
+        revenue=next((c for c in numbers if name_rules.is_revenue(c)), None),
+        rows=table.num_rows,
+        is_unique=not lookups and columns[entity].distinct == columns[entity].filled,
+        lookups=lookups,
+        formats={c: form.written for c, form in used.items() if form.written},
+        missing=tuple(sorted(missing)),
+        profiles=dict(columns),
+        signed=_find_signed(columns, numbers),
+    )
+    return raw, notes
+
+
+def _usable_columns(
+    columns: Mapping[str, ColumnProfile], others: set[str]
+) -> dict[str, ColumnProfile]:
+    """Select the columns that may be features."""
+    return {
+        column: profile
+        for column, profile in columns.items()
+        if column not in others
+        and not name_rules.is_label(column)
+        and not name_rules.is_personal(column)
+        and not name_rules.is_id(column)
+        and not set(name_rules.split_words(column)) & _MUTABLE
+        and profile.distinct > 1
+    }
+
+
+def _describe_format(table: str, column: str, form: ColumnFormat) -> list[str]:
+    where = f"column '{column}' of '{table}'"
+    unit = f" in {form.unit}" if form.unit else ""
+    written = [f"{where} is read as {form.written}{unit}"] if form.written else []
+    return written + ([f"{where}: {form.review}"] if form.review else [])
+
+
+def _with_time_of_parent(
+    table: RawTable, keys: CustomerKeys, others: Mapping[str, RawTable]
+) -> RawTable:
+    """Take the time of rows without one from the table that they belong to."""
+    if table.happened is not None or table.is_unique:
+        return table
+    for lookup in (*table.lookups, *keys.parents.get(table.source, ())):
+        parent = others.get(lookup.source)
+        if parent is None or parent.happened is None or parent.happened in table.profiles:
+            continue
+        if parent.lookups and not set(parent.lookups) <= set(table.lookups):
+            continue
+        lookups = table.lookups if lookup in table.lookups else (lookup, *table.lookups)
+        formats, name = dict(table.formats), parent.happened
+        if name in parent.formats:
+            formats[name] = parent.formats[name]
+        missing = tuple(sorted({*table.missing, *parent.missing}))
+        return replace(table, happened=name, lookups=lookups, formats=formats, missing=missing)
+    return table
+
+
+def _find_signed(
+    columns: Mapping[str, ColumnProfile], numbers: Mapping[str, ColumnFormat]
+) -> str | None:
+    """Find the quantity or amount whose few negative values are returns or refunds."""
+    for name, form in numbers.items():
+        words = set(name_rules.split_words(name))
+        if form.written or not words & {
+            "quantity",
+            "qty",
+            "amount",
+            "units",
+            "total",
+            "pieces",
+            "menge",
+        }:
+            continue
+        profile = columns[name]
+        negative = profile.rows_with({text for text in profile.texts if text.startswith("-")})
+        if 0 < negative < 0.3 * profile.filled:
+            return name
+    return None
+
+
+def _by_frequency(profile: ColumnProfile) -> tuple[str, ...]:
+    pairs: list[Any] = sorted(
+        zip(profile.counts.tolist(), profile.texts, strict=True), reverse=True
+    )
+    return tuple(text for _, text in pairs)

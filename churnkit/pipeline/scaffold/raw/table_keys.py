@@ -1,0 +1,391 @@
+"""Find the customer of each raw table: by names, and by keys whose values are in another table."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.key_columns import refuse_unknown_column
+from churnkit.timeline import Lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+
+__all__ = ["CustomerKeys", "KeyColumn", "find_customers", "is_customer_name"]
+
+_SYNONYMS = {
+    "uid": "user", "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "sub": "subscription",
+    "subs": "subscription", "org": "organization", "organisation": "organization", "tx": "transaction",
+    "txn": "transaction", "trans": "transaction", "kunde": "customer", "kunden": "customer", "inv": "invoice",
+}  # fmt: skip
+# Names of customers beyond those of a table with one row per customer.
+_OTHER_CUSTOMERS = {
+    "guest", "passenger", "household", "visitor", "device", "caller", "donor", "student", "learner",
+    "rider", "traveler", "tenant", "organization", "company", "team", "workspace", "shopper", "reader",
+    "viewer", "listener", "patron", "person", "msno", "client", "profile", "card", "party",
+}  # fmt: skip
+# People of the business itself, or other customers.
+_NOT_CUSTOMERS = {
+    "manager", "agent", "rep", "sales", "staff", "employee", "seller", "driver", "referrer", "referred",
+    "referral", "parent", "inviter", "invited", "owner", "assignee", "trainer", "vendor", "supplier",
+    "type", "merchant", "host",
+}  # fmt: skip
+_ID_WORDS = {
+    "id",
+    "ids",
+    "key",
+    "uuid",
+    "guid",
+    "identifier",
+    "nr",
+    "no",
+    "num",
+    "number",
+    "code",
+    "ref",
+}
+_MIN_INCLUDED = 0.9
+_MIN_OVERLAP = 0.3
+_MIN_CUSTOMERS = 20
+_MAX_HOPS = 3
+_MAX_TEXT_LENGTH = 64
+_WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
+
+
+@dataclass(frozen=True)
+class KeyColumn:
+    """A column that may be a key.
+
+    Parameters
+    ----------
+    table, column
+        Names.
+    values
+        Distinct values; whole numbers without a fraction.
+    rows, filled
+        Number of rows, and of those with a value.
+    """
+
+    table: str
+    column: str
+    values: frozenset[str]
+    rows: int
+    filled: int
+
+    @cached_property
+    def is_unique(self) -> bool:
+        """True if nearly every row has its own value."""
+        return self.filled == len(self.values) and self.filled >= 0.95 * self.rows
+
+    @cached_property
+    def is_opaque(self) -> bool:
+        """True if the values are no small numbers, which other columns share by chance."""
+        limit = 20 * len(self.values) + 1_000
+        return not all(value.isdigit() and int(value) < limit for value in self.values)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Words of the name that say what the key identifies."""
+        words = {_singular(word) for word in name_rules.split_words(self.column)}
+        words = {word[:-2] if word.endswith("id") and len(word) > 4 else word for word in words}
+        return frozenset({_SYNONYMS.get(word, word) for word in words} - _ID_WORDS)
+
+    @cached_property
+    def table_words(self) -> frozenset[str]:
+        """Words of the table's name, in the singular."""
+        words = (_singular(word) for word in name_rules.split_words(self.table))
+        return frozenset(_SYNONYMS.get(word, word) for word in words)
+
+
+@dataclass(frozen=True)
+class CustomerKeys:
+    """The column of the customer in each table, and the way to it.
+
+    Parameters
+    ----------
+    columns
+        Column of the customer by table, of the table itself or of its last lookup.
+    lookups
+        Lookups by table; none for a table with the column.
+    links
+        Keys that were found, one sentence each.
+    others
+        Columns that could be the customer instead.
+    parents
+        Keys of each table in other tables, as lookups.
+    """
+
+    columns: dict[str, str]
+    lookups: dict[str, tuple[Lookup, ...]]
+    links: tuple[str, ...]
+    others: tuple[str, ...]
+    parents: dict[str, tuple[Lookup, ...]]
+
+    @property
+    def name(self) -> str:
+        """The most frequent name of the column."""
+        names = list(self.columns.values())
+        return max(names, key=names.count)
+
+
+def _singular(word: str) -> str:
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
+
+
+def is_customer_name(name: str) -> int:
+    """Rate a name as that of a customer's id: 2 certain, 1 possible, 0 unlikely.
+
+    Examples
+    --------
+    >>> [is_customer_name(name) for name in ("user_id", "msno", "account_manager_id", "plan")]
+    [2, 1, 0, 0]
+    """
+    words = {_singular(word) for word in name_rules.split_words(name)}
+    if words & _NOT_CUSTOMERS:
+        return 0
+    if name_rules.is_customer_id(name):
+        return 2
+    words = {word[:-2] if word.endswith("id") and len(word) > 4 else word for word in words}
+    return int(bool({_SYNONYMS.get(word, word) for word in words} & _OTHER_CUSTOMERS))
+
+
+def find_customers(
+    profiles: Mapping[str, Mapping[str, ColumnProfile]],
+    times: Mapping[str, set[str]],
+    entity: str | None,
+) -> CustomerKeys:
+    """Find the column of the customer in each table.
+
+    Parameters
+    ----------
+    profiles
+        Profiles of columns by table.
+    times
+        Columns of times by table.
+    entity
+        Name of the column, if it is given.
+
+    Raises
+    ------
+    ChurnkitError
+        If no column can be the customer's id.
+    """
+    keys = [
+        key
+        for table, columns in profiles.items()
+        for profile in columns.values()
+        if profile.name not in times[table]
+        for key in _key_columns(table, profile)
+    ]
+    links = _Links(keys)
+    if entity is not None and not any(entity in columns for columns in profiles.values()):
+        merged = {name: c for columns in profiles.values() for name, c in columns.items()}
+        refuse_unknown_column("none of the tables", merged, "--entity", entity)
+    ranked = sorted(
+        (links.reach(domain, set(profiles)) for domain in links.domains()),
+        key=lambda reach: reach.rank(times),
+        reverse=True,
+    )
+    if entity is not None:
+        ranked = [reach for reach in ranked if entity in reach.names]
+        if not ranked:
+            raise ChurnkitError(
+                f"column '{entity}' (--entity) has fewer than two values: name the customer's id"
+            )
+    ranked = [reach for reach in ranked if entity is not None or reach.is_plausible]
+    if not ranked:
+        names = sorted({name for columns in profiles.values() for name in columns})[:8]
+        raise ChurnkitError(
+            "no column is recognized as the customer's id in all tables: name it with --entity "
+            f"COLUMN; candidates: {', '.join(map(repr, names))}"
+        )
+    best = ranked[0]
+    others = {
+        name
+        for reach in ranked[1:]
+        if reach.rating and reach.customers >= _MIN_CUSTOMERS
+        for name in reach.names
+    }
+    used = tuple(sorted({text for path in best.paths.values() for text in path[2]}))
+    return CustomerKeys(
+        {table: column for table, (column, _, _) in best.paths.items()},
+        {table: lookups for table, (_, lookups, _) in best.paths.items()},
+        used,
+        tuple(sorted(others - best.names)),
+        links.parents(),
+    )
+
+
+def _key_columns(table: str, profile: ColumnProfile) -> list[KeyColumn]:
+    """Return the column if its values can be keys."""
+    named = name_rules.is_id(profile.name) or is_customer_name(profile.name)
+    if profile.kind not in {"text", "number"} or profile.distinct < (1 if named else 10):
+        return []
+    if name_rules.is_label(profile.name) or name_rules.is_personal(profile.name):
+        return []
+    values = set()
+    for text in profile.texts:
+        whole = _WHOLE.fullmatch(text)
+        if whole is None and (profile.kind == "number" or len(text) > _MAX_TEXT_LENGTH):
+            return []
+        values.add(whole[1] if whole else text)
+    return [KeyColumn(table, profile.name, frozenset(values), profile.rows, profile.filled)]
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """A set of equal keys, and the tables that have it or find it by lookups."""
+
+    columns: dict[str, KeyColumn]
+    paths: dict[str, tuple[str, tuple[Lookup, ...], tuple[str, ...]]]
+
+    @property
+    def names(self) -> set[str]:
+        return {key.column for key in self.columns.values()}
+
+    @property
+    def customers(self) -> int:
+        return max(len(key.values) for key in self.columns.values())
+
+    @property
+    def rating(self) -> int:
+        """Rate the names of columns, and of a table that has one row per key."""
+        rating = max(is_customer_name(name) for name in self.names)
+        owners = [key.table for key in self.columns.values() if key.is_unique]
+        owned = [is_customer_name(_singular(table)) for table in owners]
+        return max([rating, *owned])
+
+    @property
+    def is_plausible(self) -> bool:
+        """True if the name fits, or if values repeat as those of customers do."""
+        if self.rating:
+            return True
+        repeats = any(len(key.values) < 0.9 * key.filled for key in self.columns.values())
+        return len(self.columns) > 1 and repeats
+
+    def rank(self, times: Mapping[str, set[str]]) -> tuple[bool, int, int, int, int, int]:
+        """Order sets of keys: by their name, the tables they reach, and few customers."""
+        dated = sum(bool(times[table]) for table in self.paths)
+        many = self.customers >= _MIN_CUSTOMERS
+        direct = len(self.columns)
+        return (many, self.rating, dated, len(self.paths), -self.customers, direct)
+
+
+class _Links:
+    """Keys of tables whose values are those of a unique column of another table."""
+
+    def __init__(self, keys: list[KeyColumn]) -> None:
+        self._keys = keys
+        self._parents: dict[tuple[str, str], list[KeyColumn]] = {}
+        names = frozenset().union(*(key.table_words for key in keys)) if keys else frozenset()
+        for key in keys:
+            rated = [(self._affinity(key, parent, names), parent) for parent in keys]
+            best = max((affinity for affinity, _ in rated), default=0)
+            if best:
+                parents = [parent for affinity, parent in rated if affinity == best]
+                self._parents[key.table, key.column] = parents
+
+    @staticmethod
+    def _affinity(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> int:
+        """Rate a key as one of another table: 0 if its values or its name do not fit."""
+        if key.table == parent.table or not parent.is_unique or len(key.values) < 2:
+            return 0
+        included = len(key.values & parent.values) / len(key.values)
+        is_wider = key.is_unique and len(parent.values) < len(key.values)
+        if included < _MIN_INCLUDED or is_wider:
+            return 0
+        return _rate_names(key, parent, tables)
+
+    def parents(self) -> dict[str, tuple[Lookup, ...]]:
+        """List the keys of each table in other tables."""
+        listed: dict[str, tuple[Lookup, ...]] = {}
+        for (table, column), parents in self._parents.items():
+            lookups = [Lookup(parent.table, column, parent.column) for parent in parents]
+            listed[table] = (*listed.get(table, ()), *lookups)
+        return listed
+
+    def domains(self) -> list[list[KeyColumn]]:
+        """Group keys with the same values: a key with its parent, and keys of the same name."""
+        groups: dict[tuple[str, str], set[tuple[str, str]]] = {
+            (key.table, key.column): {(key.table, key.column)} for key in self._keys
+        }
+
+        def unite(first: tuple[str, str], second: tuple[str, str]) -> None:
+            united = groups[first] | groups[second]
+            for member in united:
+                groups[member] = united
+
+        for child, parents in self._parents.items():
+            for parent in parents:
+                unite(child, (parent.table, parent.column))
+        for position, first in enumerate(self._keys):
+            for second in self._keys[position + 1 :]:
+                if _have_same_values(first, second):
+                    unite((first.table, first.column), (second.table, second.column))
+        by_name = {(key.table, key.column): key for key in self._keys}
+        distinct = {frozenset(group) for group in groups.values()}
+        return [[by_name[member] for member in sorted(group)] for group in distinct]
+
+    def reach(self, domain: list[KeyColumn], tables: set[str]) -> _Reach:
+        """Find the tables that have the key, or that look it up in at most three others."""
+        columns: dict[str, KeyColumn] = {}
+        for key in domain:
+            chosen = columns.get(key.table)
+            if chosen is None or _precedence(key) > _precedence(chosen):
+                columns[key.table] = key
+        paths: dict[str, tuple[str, tuple[Lookup, ...], tuple[str, ...]]] = {
+            table: (key.column, (), ()) for table, key in columns.items()
+        }
+        for _ in range(_MAX_HOPS):
+            added: dict[str, Any] = {}
+            pairs = [(*child, parent) for child, each in self._parents.items() for parent in each]
+            for table, column, parent in pairs:
+                if table in paths or parent.table not in paths or table not in tables:
+                    continue
+                customer, lookups, sentences = paths[parent.table]
+                lookup = Lookup(parent.table, column, parent.column)
+                sentence = f"'{column}' of {table} is '{parent.column}' of {parent.table}"
+                added.setdefault(table, (customer, (lookup, *lookups), (sentence, *sentences)))
+            paths |= added
+        return _Reach(columns, paths)
+
+
+def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> int:
+    """Rate the names of a key and of its parent, whose values fit.
+
+    A customer by another name than that of the parent's table counts only if no table has it.
+    """
+    if key.column.lower() == parent.column.lower() and key.words:
+        return 5 if key.words & parent.table_words else 4
+    named = parent.words | (parent.table_words if _is_own_id(parent) else frozenset())
+    if key.words & named:
+        return 3
+    customers = is_customer_name(key.column) and is_customer_name(_singular(parent.table))
+    if customers and _is_own_id(parent) and not key.words & tables:
+        return 2
+    return int(key.is_opaque)
+
+
+def _is_own_id(key: KeyColumn) -> bool:
+    """Return True for the id of a table's own rows: named id, or after the table."""
+    return not key.words or bool(key.words & key.table_words)
+
+
+def _have_same_values(first: KeyColumn, second: KeyColumn) -> bool:
+    """Return True for keys of the same name in two tables that share values."""
+    if first.table == second.table or first.column.lower() != second.column.lower():
+        return False
+    if not (first.words or first.is_opaque):
+        return False
+    smaller = min(len(first.values), len(second.values))
+    return len(first.values & second.values) >= _MIN_OVERLAP * smaller
+
+
+def _precedence(key: KeyColumn) -> tuple[int, bool, int]:
+    return is_customer_name(key.column), key.is_unique, -len(key.column)

@@ -1,0 +1,288 @@
+"""Draft a timeline over raw tables: features, dates, eligibility and label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from churnkit.core.time import from_microseconds
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.column_roles import DraftColumn
+from churnkit.pipeline.scaffold.raw.churn_rules import activity_table, churn_rules
+from churnkit.pipeline.scaffold.raw.history import distinct_times, measure
+from churnkit.pipeline.scaffold.raw.snapshot_dates import choose_schedule, recorded_schedule
+from churnkit.timeline import (
+    Count,
+    Current,
+    DistinctDays,
+    Last,
+    Mean,
+    OpenCount,
+    Recency,
+    Share,
+    Sum,
+    Tenure,
+    Timeline,
+    Trend,
+    Where,
+)
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping, Sequence
+
+    from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
+    from churnkit.pipeline.scaffold.raw.history import History
+    from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
+    from churnkit.pipeline.scaffold.raw.snapshot_dates import Schedule
+
+__all__ = ["TimelineDraft", "draft_timeline"]
+
+_MAX_COUNTED_LEVELS = 4
+_NEVER_MISSING = ("Count", "Sum", "DistinctDays", "OpenCount")
+_TYPES = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}
+
+
+@dataclass(frozen=True)
+class TimelineDraft:
+    """A drafted timeline with what was chosen.
+
+    Parameters
+    ----------
+    timeline
+        The timeline.
+    columns
+        Schema of its snapshots.
+    notes
+        What was chosen and why, one sentence each.
+    alternatives
+        Other meanings of churn, as Python of a label with its reason.
+    """
+
+    timeline: Timeline
+    columns: tuple[DraftColumn, ...]
+    notes: tuple[str, ...]
+    alternatives: tuple[tuple[Any, str], ...]
+
+    @property
+    def has_one_date(self) -> bool:
+        """True if all rows have the same date, so that no earlier date can be trained on."""
+        return len(self.timeline.snapshots.dates) == 1
+
+
+def draft_timeline(
+    raw: RawTables, *, label: str | None = None, positive: str | None = None
+) -> TimelineDraft:
+    """Draft features, dates and a label for raw tables.
+
+    Raises
+    ------
+    ChurnkitError
+        If no table shows churn, or the tables cover too few days.
+    """
+    data = raw.data()
+    histories, refused = measure(raw.tables, data)
+    notes = [f"table '{name}' is left out: {reason}" for name, reason in refused.items()]
+    tables = [_without_short_ends(t, histories) for t in raw.tables if t.name not in refused]
+    raw = _with_tables(raw, tables)
+    rules = churn_rules(raw, histories, label=label, positive=positive)
+    activity = activity_table(tables)
+    if not rules or activity is None:
+        raise ChurnkitError(
+            "no table shows churn: it needs rows with an end (subscriptions), repeated rows with "
+            f"times (orders, visits), or a column with the outcome; {'; '.join((*raw.notes, *notes))}"
+        )
+    problems: list[str] = []
+    for position, rule in enumerate(rules):
+        main = activity if rule.kind != "contract" else _named(tables, rule.table)
+        try:
+            schedule = _schedule(rule, raw, main, histories, data)
+        except ChurnkitError as error:
+            problems.append(str(error))
+            continue
+        others = [other for other in rules[position + 1 :] if other.kind != rule.kind]
+        return _assemble(raw, rule, main, schedule, histories=histories, others=others, notes=notes)
+    raise ChurnkitError(problems[0])
+
+
+def _assemble(
+    raw: RawTables,
+    rule: ChurnRule,
+    main: RawTable,
+    schedule: Schedule,
+    *,
+    histories: Mapping[str, History],
+    others: Sequence[ChurnRule],
+    notes: list[str],
+) -> TimelineDraft:
+    features: dict[str, Any] = {}
+    for table in raw.tables:
+        windows = schedule.windows(histories.get(table.name))
+        own = _features(table, windows)
+        if not own and table.happened is not None and table.name != rule.table:
+            notes.append(
+                f"features of '{table.source}' are left out: its rows begin too late for the first "
+                f"snapshot, {schedule.snapshots.timestamps[0]:%Y-%m-%d}"
+            )
+        features |= own
+    days = 2 * schedule.horizon
+    if rule.kind == "recorded" or main.is_unique:
+        days = max(histories[main.name].days + 2, days)
+    chosen = rule.label(schedule.horizon, schedule.grace)
+    used = {rule.table, main.name, *(f.table for f in features.values())}
+    more = {rule.table: dict(rule.columns)}
+    timeline = Timeline(
+        tables=[t.declaration(more.get(t.name)) for t in raw.tables if t.name in used],
+        features=features,
+        snapshots=schedule.snapshots,
+        eligible=rule.eligible(main, days),
+        label=chosen,
+    )
+    source = _named(raw.tables, rule.table).source
+    alternatives = tuple(
+        (each.label(schedule.horizon, schedule.grace), each.reason) for each in others
+    )
+    notes += [
+        f"churn: {type(chosen).__name__} of '{source}' within {schedule.horizon} days: {rule.reason}",
+        _describe_dates(schedule),
+        *([rule.review] if rule.review else []),
+        *(f"churn could also be: {each.reason}" for each in others),
+    ]
+    columns = _schema(timeline, raw.tables, rule)
+    return TimelineDraft(timeline, columns, tuple(notes), alternatives)
+
+
+def _describe_dates(schedule: Schedule) -> str:
+    dates = [f"{date:%Y-%m-%d}" for date in schedule.snapshots.timestamps]
+    if len(dates) == 1:
+        return f"snapshot: {dates[0]}, {schedule.reason}"
+    return (
+        f"horizon: {schedule.horizon} days, {schedule.reason}; {len(dates)} snapshots from "
+        f"{dates[0]} to {dates[-1]}"
+    )
+
+
+def _schedule(
+    rule: ChurnRule,
+    raw: RawTables,
+    main: RawTable,
+    histories: Mapping[str, History],
+    data: Mapping[str, Any],
+) -> Schedule:
+    history = histories[main.name]
+    if rule.kind == "recorded":
+        dates: list[dt.datetime] = []
+        if rule.dated:
+            table = _named(raw.tables, rule.table)
+            dates = [from_microseconds(each) for each in distinct_times(table, data)]
+        return recorded_schedule(rule, history, dates)
+    others = [histories[t.name] for t in raw.tables if t.name in histories and not t.is_unique]
+    if rule.kind != "contract":
+        return choose_schedule(rule, history, history.last, others)
+    last = max(each.last for each in histories.values())
+    schedule = choose_schedule(rule, history, last, others)
+    # The data end with the tables that the timeline reads.
+    read = [
+        table.name
+        for table in raw.tables
+        if table.name == rule.table or _features(table, schedule.windows(histories.get(table.name)))
+    ]
+    last = max(histories[name].last for name in read if name in histories)
+    return choose_schedule(rule, history, last, others)
+
+
+def _named(tables: Sequence[RawTable], name: str) -> RawTable:
+    return next(table for table in tables if table.name == name)
+
+
+def _with_tables(raw: RawTables, tables: Sequence[RawTable]) -> RawTables:
+    return replace(raw, tables=tuple(tables))
+
+
+def _without_short_ends(table: RawTable, histories: Mapping[str, History]) -> RawTable:
+    """Treat rows that last less than a day, such as sessions and calls, as events."""
+    history = histories.get(table.name)
+    if table.ended is None or table.is_subscription or history is None:
+        return table
+    is_short = history.length_days is None or history.length_days < 1.0
+    return replace(table, ended=None, known_at_end=()) if is_short else table
+
+
+def _features(table: RawTable, windows: tuple[int, int] | None) -> dict[str, Any]:
+    """Draft the features of one table."""
+    prefix = table.name
+    values = [*table.categories, *table.numbers, *table.flags]
+    if table.is_subscription:
+        current = {f"{prefix}_{_short(name)}": Current(prefix, name) for name in values}
+        return {**current, f"{prefix}_days": Tenure(prefix)}
+    if table.is_unique:
+        last = {f"{prefix}_{_short(name)}": Last(prefix, name) for name in values}
+        return last | ({f"days_since_{prefix}": Tenure(prefix)} if table.happened else {})
+    if windows is None:
+        return {}
+    short, long = windows
+    if table.ended is not None:
+        count = Count(prefix, window_days=long)
+        return {f"{prefix}_open": OpenCount(prefix), f"{prefix}_{long}d": count}
+    return _event_features(table, short, long)
+
+
+def _event_features(table: RawTable, short: int, long: int) -> dict[str, Any]:
+    prefix = table.name
+    features: dict[str, Any] = {
+        f"{prefix}_{short}d": Count(prefix, window_days=short),
+        f"{prefix}_{long}d": Count(prefix, window_days=long),
+        f"{prefix}_days_{short}d": DistinctDays(prefix, window_days=short),
+        f"{prefix}_days_{long}d": DistinctDays(prefix, window_days=long),
+        f"{prefix}_days_ever": DistinctDays(prefix),
+        f"{prefix}_trend": Trend(prefix, window_days=short, against_days=long),
+        f"days_since_{prefix}": Recency(prefix),
+        f"days_since_first_{prefix}": Tenure(prefix),
+    }
+    for name in table.numbers:
+        features[f"{prefix}_{_short(name)}_{long}d"] = Sum(prefix, name, window_days=long)
+        features[f"{prefix}_{_short(name)}_mean"] = Mean(prefix, name, window_days=long)
+    if table.signed:
+        where = Where(table.signed, "<", 0)
+        features[f"{prefix}_returns_{long}d"] = Count(prefix, window_days=long, where=where)
+    for name in table.flags:
+        features[f"{prefix}_{_short(name)}_{long}d"] = Share(prefix, name, True, window_days=long)
+    for name, texts in table.categories.items():
+        for text in texts[:_MAX_COUNTED_LEVELS]:
+            where = Where(name, "==", text)
+            feature = f"{prefix}_{_short(name)}_{_short(text)}_{long}d"
+            features.setdefault(feature, Count(prefix, window_days=long, where=where))
+    return features
+
+
+def _short(name: str) -> str:
+    return name_rules.make_module_name(name)[:32]
+
+
+def _schema(
+    timeline: Timeline, tables: Sequence[RawTable], rule: ChurnRule
+) -> tuple[DraftColumn, ...]:
+    """Draft the schema of a timeline's snapshots."""
+    revenue = {f"{table.name}_{_short(table.revenue)}" for table in tables if table.revenue}
+    columns = [
+        DraftColumn(timeline.entity, "str", "entity"),
+        DraftColumn(timeline.as_of, "Utc", "as_of"),
+    ]
+    for name, feature in timeline.features.items():
+        kind = type(feature).__name__
+        settings: dict[str, Any] = {} if kind in _NEVER_MISSING else {"nullable": True}
+        if kind in {"Count", "DistinctDays", "OpenCount", "Recency", "Tenure"}:
+            settings["ge"] = 0
+        review = ""
+        if name in revenue and kind == "Current":
+            settings["also"] = ("value",)
+            review = "assumed to be the revenue per period"
+        dtype = _TYPES[timeline.feature_type(feature)]
+        columns.append(DraftColumn(name, dtype, "feature", settings, review))
+    days = timeline.label.horizon_days if timeline.label else 0
+    review = (
+        f"{type(timeline.label).__name__}: churn within {days} days, {rule.reason}; see the recipe"
+    )
+    columns.append(DraftColumn(timeline.label_name, "bool", "label", {}, review))
+    return tuple(columns)

@@ -1,0 +1,245 @@
+"""Drafts of timelines: formats, what churn means, and dates from the history that there is."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pytest
+
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
+from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
+from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
+from churnkit.timeline import Where
+
+START = dt.date(2020, 1, 1)
+
+
+def profile(name, texts):
+    return profile_column(name, pa.chunked_array([pa.array(texts)]))
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "written"),
+    [
+        ("at", ["2024-01-31", "2024-02-01 10:00:00 UTC"], None),
+        ("at", ["31/01/2024", "01/02/2024"], "DD/MM/YYYY"),
+        ("at", ["01/31/2024 8:26", "02/01/2024 17:00"], "MM/DD/YYYY"),
+        ("at", ["1/31/2024 8:26 AM", "2/1/2024 5:00 PM"], "MM/DD/YYYY"),
+        ("at", ["31-01-24", "01-02-24"], "DD/MM/YYYY"),
+        ("at", ["20240131", "20240201"], "YYYYMMDD"),
+        ("ts", ["1706659200", "1706745600"], "epoch seconds"),
+        ("event_timestamp", ["1706659200000", "1706745600123"], "epoch milliseconds"),
+        ("created", ["1706659200000000", "1706745600123456"], "epoch microseconds"),
+    ],
+)
+def test_formats_of_times_are_inferred(name, texts, written):
+    form = time_format(profile(name, [*texts, ""]))
+    assert form is not None
+    assert (form.written, form.review) == (written, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("phone", ["1706659200", "1706745600"]),
+        ("order_id", ["20240131", "20240201"]),
+        ("at", ["31/01/2024", "01/31/2024"]),
+        ("price", ["12.50", "13.75"]),
+        ("plan", ["basic", "pro"]),
+    ],
+)
+def test_other_columns_are_no_times(name, texts):
+    assert time_format(profile(name, texts)) is None
+
+
+def test_an_ambiguous_order_of_day_and_month_is_marked():
+    form = time_format(profile("at", ["01/02/2024", "03/04/2024"]))
+    assert form is not None
+    assert form.written == "MM/DD/YYYY"
+    assert "assumed" in form.review
+
+
+@pytest.mark.parametrize(
+    ("texts", "written", "unit"),
+    [
+        (["12.50", "-3"], None, ""),
+        (["$12.00", "-$3.00", "(5.00)"], "1,234.5", "$"),
+        (["12,50", "3,25"], "1.234,5", ""),
+        (["R$ 1.234,50", "R$ 2,00"], "1.234,5", "R$"),
+        (["CHF 1'200.50", "CHF 3.00"], "1,234.5", "CHF"),
+        (["1.2k", "3.5k"], "1,234.5", ""),
+        (["1,234", "12,345"], "1,234.5", ""),
+    ],
+)
+def test_formats_of_amounts_are_inferred(texts, written, unit):
+    formats, refused = number_formats({"amount": profile("amount", texts)})
+    assert (formats["amount"].written, formats["amount"].unit, refused) == (written, unit, {})
+
+
+def test_one_decimal_comma_decides_for_all_columns_of_a_table():
+    columns = {"a": profile("a", ["2.472", "13.100"]), "b": profile("b", ["12,5", "3,75"])}
+    formats, _ = number_formats(columns)
+    assert formats["a"].written == "1.234,5"
+    assert "thousands" in formats["a"].review
+
+
+def test_mixed_currencies_are_refused_by_name():
+    formats, refused = number_formats({"amount": profile("amount", ["$12.00", "EUR 3.00"])})
+    assert formats == {}
+    assert "mixes currencies ($, EUR)" in refused["amount"]
+
+
+def activity(days, customers=120, seed=0):
+    """Visits of customers; half of them stop half-way."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for customer in range(customers):
+        last = days if customer % 2 else days // 2
+        seen = np.sort(rng.choice(last, max(last // 6, 3), replace=False))
+        rows += [(f"c{customer:03d}", START + dt.timedelta(days=int(day))) for day in seen]
+    return pa.table(
+        {"customer_id": [row[0] for row in rows], "visited_on": [row[1] for row in rows]}
+    )
+
+
+def draft(folder, tables, **options):
+    for name, table in tables.items():
+        pcsv.write_csv(table, folder / f"{name}.csv")
+    raw = read_raw_tables({name: folder / f"{name}.csv" for name in tables}, entity=None)
+    return draft_timeline(raw, **options)
+
+
+@pytest.mark.parametrize("days", [60, 92, 200, 400, 800, 3_650])
+def test_dates_and_windows_fit_the_history(tmp_path, days):
+    timeline = draft(tmp_path, {"visits": activity(days)}).timeline
+    dates = timeline.snapshots.timestamps
+    first = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    assert len(dates) >= (2 if days < 100 else 4)
+    assert (dates[-1] - first).days + timeline.label.mature_days <= days
+    windows = [getattr(one, "window_days", None) or 0 for one in timeline.features.values()]
+    assert 0 < max(windows) <= 2 * (dates[0] - first).days
+    # At least one date is mature at the tested one.
+    assert (dates[-1] - dates[0]).days >= timeline.label.mature_days
+    if days > 3_000:
+        assert (dates[-1] - dates[0]).days > 700
+
+
+def test_too_few_days_are_refused(tmp_path):
+    with pytest.raises(ChurnkitError, match="the tables cover 7 days, too few for training"):
+        draft(tmp_path, {"visits": activity(8)})
+
+
+def people(values, name="is_churn", **columns):
+    return pa.table(
+        {"customer_id": [f"c{one:03d}" for one in range(len(values))], name: values, **columns}
+    )
+
+
+def test_a_file_of_labels_without_a_date_is_read_at_the_end_of_the_data(tmp_path):
+    made = draft(tmp_path, {"visits": activity(400), "labels": people(["1", "0"] * 60)})
+    label = made.timeline.label
+    assert (type(label).__name__, label.table, label.dated) == ("ObservedChurn", "labels", False)
+    assert label.conditions == (Where("is_churn", "==", "1"),)
+    assert made.timeline.snapshots.dates == ("2021-02-04T00:00:00+00:00",)
+    assert made.has_one_date
+    assert not any(name.startswith("labels") for name in made.timeline.features)
+    assert [type(other).__name__ for other, _ in made.alternatives] == ["InactivityChurn"]
+
+
+def test_a_file_of_labels_with_dates_gives_the_snapshots(tmp_path):
+    days = [START + dt.timedelta(days=day) for day in (200, 230, 260)]
+    rows = [
+        (f"c{one:03d}", day, ["no", "yes"][(one + day.day) % 2])
+        for day in days
+        for one in range(120)
+    ]
+    labels = pa.table(
+        {
+            "customer_id": [r[0] for r in rows],
+            "month": [r[1] for r in rows],
+            "churned": [r[2] for r in rows],
+        }
+    )
+    timeline = draft(tmp_path, {"visits": activity(400), "labels": labels}).timeline
+    assert timeline.label.dated
+    assert timeline.label.conditions == (Where("churned", "==", "yes"),)
+    assert [str(date)[:10] for date in timeline.snapshots.dates] == [
+        day.isoformat() for day in days
+    ]
+
+
+def test_the_value_of_a_label_can_be_chosen(tmp_path):
+    tables = {"visits": activity(400), "labels": people(["A", "B"] * 60, name="state")}
+    label = draft(tmp_path, tables, label="state", positive="B").timeline.label
+    assert label.conditions == (Where("state", "==", "B"),)
+
+
+def test_a_column_with_the_end_of_a_customer_is_a_contract(tmp_path):
+    ends = ["" if one % 2 else str(START + dt.timedelta(days=150 + one)) for one in range(120)]
+    accounts = people([str(START)] * 120, name="signed_up", churned_on=pa.array(ends))
+    label = draft(tmp_path, {"visits": activity(400), "accounts": accounts}).timeline.label
+    assert (type(label).__name__, label.table) == ("ContractualChurn", "accounts")
+
+
+@pytest.mark.parametrize(
+    "value", ["cancelled", "Cancellation Confirmation", "account_closed", "uninstall"]
+)
+def test_an_event_that_ends_a_customer_is_churn(tmp_path, value):
+    visits = activity(400)
+    kinds = ["view"] * visits.num_rows
+    customers = visits["customer_id"].to_pylist()
+    for row, customer in enumerate(customers):
+        is_last = row + 1 == len(customers) or customers[row + 1] != customer
+        if is_last and int(customer[1:]) % 2 == 0:
+            kinds[row] = value
+    made = draft(tmp_path, {"log": visits.append_column("event", pa.array(kinds))})
+    label, eligible = made.timeline.label, made.timeline.eligible
+    assert type(label).__name__ == "EventChurn"
+    assert label.conditions == (Where("event", "==", value),)
+    assert eligible.unless.conditions == label.conditions
+    # Bookings that are cancelled in between are not the end of a customer.
+    often = ["cancelled" if row % 3 == 0 else "view" for row in range(visits.num_rows)]
+    other = draft(tmp_path, {"log": visits.append_column("event", pa.array(often))}).timeline.label
+    assert type(other).__name__ == "InactivityChurn"
+
+
+def test_returns_are_no_activity(tmp_path):
+    visits = activity(400)
+    quantity = [-1 if row % 9 == 0 else 2 for row in range(visits.num_rows)]
+    made = draft(tmp_path, {"orders": visits.append_column("quantity", pa.array(quantity))})
+    assert made.timeline.label.conditions == (Where("quantity", ">", 0),)
+    assert made.timeline.eligible.conditions == (Where("quantity", ">", 0),)
+    assert any("returns" in name for name in made.timeline.features)
+
+
+def test_what_is_known_only_at_the_end_is_no_feature(tmp_path):
+    ends = ["NULL" if one % 2 else str(START + dt.timedelta(days=150 + one)) for one in range(120)]
+    why = ["NULL" if one % 2 else ["price", "moved"][one % 4 // 2] for one in range(120)]
+    contracts = people(
+        [str(START)] * 120,
+        name="start_date",
+        end_date=pa.array(ends),
+        reason=pa.array(why),
+        plan=["a", "b"] * 60,
+    )
+    made = draft(tmp_path, {"visits": activity(400), "contracts": contracts})
+    table = made.timeline.table("contracts")
+    assert (table.ended, table.known_at_end, table.missing) == ("end_date", ("reason",), ("null",))
+    assert not any("reason" in name for name in made.timeline.features)
+
+
+def test_tables_that_begin_late_are_left_out_with_a_note(tmp_path):
+    late = pa.table(
+        {
+            "customer_id": ["c001", "c002"] * 20,
+            "opened_at": [START + dt.timedelta(days=390 + day % 9) for day in range(40)],
+        }
+    )
+    made = draft(tmp_path, {"visits": activity(400), "tickets": late})
+    assert not any(name.startswith("tickets") for name in made.timeline.features)
+    assert any("its rows begin too late" in note for note in made.notes)
