@@ -112,7 +112,7 @@ def write_model(folder: Path, customers: int) -> None:
 def measure(folder: Path) -> dict[str, Any]:
     """Build the report in this process and measure it."""
     from churnkit.bundle import load
-    from churnkit.core.io.table_file import read_table
+    from churnkit.core.io.table_sources import read_table
     from churnkit.report import build_report
 
     start = resource.getrusage(resource.RUSAGE_SELF)

@@ -27,6 +27,7 @@ __all__ = [
     "MaxInvalid",
     "ModelName",
     "OptionalJournal",
+    "Output",
     "Period",
     "ProjectJournal",
     "RawTables",
@@ -42,8 +43,9 @@ __all__ = [
 Customers = Annotated[
     str | None,
     typer.Argument(
-        help="A .csv or .parquet file with one row per customer, a folder or glob pattern of such "
-        "files, or with --sql a DuckDB file or a database URL; with --as-of a folder of raw tables."
+        help="A table with one row per customer: a file (CSV, Parquet, Feather, JSON lines, "
+        "FILE.xlsx#SHEET, FILE.sqlite#TABLE), a folder or glob pattern of files, a URL of an object "
+        "store, download or database, or - for standard input; with --as-of a folder of raw tables."
     ),
 ]
 CustomerFile = Annotated[
@@ -51,6 +53,15 @@ CustomerFile = Annotated[
     typer.Argument(
         help="A .csv or .parquet file with one row per customer. Default: customers.* in the "
         "project's folder."
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="A .parquet, .csv, .csv.gz, .jsonl or .feather file, a folder ending in / for Parquet "
+        "files, DATABASE#TABLE, a URL of an object store, or - for CSV on standard output.",
     ),
 ]
 RawTables = Annotated[

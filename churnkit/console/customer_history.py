@@ -87,7 +87,7 @@ class History:
         """Read a table with customer ids as text, and match its columns; cached."""
         import pyarrow as pa
 
-        from churnkit.core.io.table_file import read_table
+        from churnkit.core.io.table_sources import read_table
 
         with self._lock:
             if name not in self._cache:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.io.locations import mask_password, parse_location
 from churnkit.core.io.lock import exclusive_lock
 from churnkit.core.project import Project, find_project
 from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Output", "record_output", "recorded_outputs"]
 
@@ -26,7 +30,7 @@ class Output:
     Parameters
     ----------
     path
-        Absolute path.
+        Absolute path, or a URL without its password.
     column
         Column of customer ids.
     """
@@ -43,7 +47,7 @@ def record_output(path: str | Path, column: str, *, project: Project | None = No
     Parameters
     ----------
     path
-        The file, recorded before its first row is written.
+        The output, recorded before its first row is written.
     column
         Column of customer ids.
     project
@@ -52,7 +56,11 @@ def record_output(path: str | Path, column: str, *, project: Project | None = No
     home = project or find_project()
     if not home.store.is_dir():
         return
-    output = Output(str(Path(path).absolute()), column)
+    location = parse_location(path)
+    if location.is_stream:
+        return
+    name = str(location.path.absolute()) if location.is_local else mask_password(location.text)
+    output = Output(name if location.part is None else f"{name}#{location.part}", column)
     try:
         with exclusive_lock(home.store / f"{_FILE}.lock"):
             outputs = recorded_outputs(home)

@@ -17,7 +17,9 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 
 from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.io.locations import mask_password, parse_location
 from churnkit.core.io.lock import LockHeldError, lock_stream
+from churnkit.core.project import find_project
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -43,10 +45,10 @@ class Chunks:
         Output file of the job.
     """
 
-    def __init__(self, folder: Path, job: Mapping[str, Any], output: Path) -> None:
+    def __init__(self, folder: Path, job: Mapping[str, Any], output: str | Path) -> None:
         self.folder = folder
         self.complete = False
-        self._output = output
+        self._output = mask_password(str(output))
         self._job = dict(job)
         self._done: list[dict[str, Any]] = []
 
@@ -156,20 +158,29 @@ class Chunk:
         return {name: _digest(self._folder / _file(self._number, name)) for name in self._writers}
 
 
-def unfinished_folder(output: Path) -> Path:
+def unfinished_folder(output: str | Path) -> Path:
     """Return the folder of a job's finished chunks, which exists until the output is written.
+
+    Chunks are local: those of an output elsewhere are in the project's folder.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> unfinished_folder(Path("out/scores.csv")).as_posix()
     'out/.scores.csv.parts'
+    >>> unfinished_folder("s3://bucket/scores/").name
+    '.scores-c5d8e0e7.parts'
     """
-    return output.with_name(f".{output.name}.parts")
+    location = parse_location(output)
+    if location.is_local and location.part is None:
+        return location.path.with_name(f".{location.path.name}.parts")
+    name = location.part or location.text.rstrip("/").rpartition("/")[2]
+    digest = hashlib.sha256(str(location).encode()).hexdigest()[:8]
+    return find_project().root / f".{name}-{digest}.parts"
 
 
 @contextmanager
-def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterator[Chunks]:
+def open_chunks(output: str | Path, job: Mapping[str, Any], *, resume: bool) -> Iterator[Chunks]:
     """Open the chunks of a job exclusively, and remove them when the block ends.
 
     If the block raises and a later run could resume, they are kept; see `Chunks.complete`.
@@ -189,6 +200,7 @@ def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterat
         If another process writes the same output, or the chunks are of another job.
     """
     folder = unfinished_folder(output)
+    output = mask_password(str(output))
     with _exclusive(folder, output):
         chunks = Chunks(folder, job, output)
         if resume:
@@ -208,7 +220,7 @@ def open_chunks(output: Path, job: Mapping[str, Any], *, resume: bool) -> Iterat
 
 
 @contextmanager
-def _exclusive(folder: Path, output: Path) -> Iterator[None]:
+def _exclusive(folder: Path, output: str | Path) -> Iterator[None]:
     """Hold the folder's lock."""
     lock = None
     while lock is None:
@@ -219,7 +231,7 @@ def _exclusive(folder: Path, output: Path) -> Iterator[None]:
         lock.close()
 
 
-def _lock(folder: Path, output: Path) -> IO[str] | None:
+def _lock(folder: Path, output: str | Path) -> IO[str] | None:
     """Take the lock; return None if its previous holder removed the folder meanwhile."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -275,7 +287,7 @@ def _digest(file: Path) -> str:
         return "missing"
 
 
-def _stale(output: Path, reason: str) -> ChurnkitError:
+def _stale(output: str | Path, reason: str) -> ChurnkitError:
     return ChurnkitError(
         f"the unfinished work on {output} cannot be resumed: {reason}; start again without --resume"
     )

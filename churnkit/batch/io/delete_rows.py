@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from churnkit.batch.io.outputs import WRITABLE
 from churnkit.batch.io.table_writer import TableWriter
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.core.io.atomic_write import atomic_write
+from churnkit.core.io.formats.signature import kind_of, split_compression
+from churnkit.core.io.table_sources import list_files, open_rows, open_source
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["erase_rows"]
 
-_CSV, _PARQUET = {".csv"}, {".parquet", ".pq"}
-
 
 def erase_rows(file: Path, customers: set[str], *, column: str = "", dry_run: bool = False) -> int:
     """Delete the rows of some customers from a file, which is replaced atomically.
@@ -31,7 +32,7 @@ def erase_rows(file: Path, customers: set[str], *, column: str = "", dry_run: bo
     Parameters
     ----------
     file
-        A .csv or .parquet file.
+        A file that churnkit writes, or a folder of them.
     customers
         Ids as text.
     column
@@ -49,12 +50,17 @@ def erase_rows(file: Path, customers: set[str], *, column: str = "", dry_run: bo
     ChurnkitError
         If the file has another format, cannot be read or written, or lacks the column.
     """
-    kind = file.suffix.lower()
-    if kind in _PARQUET:
+    if file.is_dir():
+        parts = list_files(file)
+        return sum(erase_rows(f, customers, column=column, dry_run=dry_run) for f in parts)
+    kind, compression = kind_of(file.name), split_compression(file.name)[1]
+    if kind == "parquet" and compression is None:
         return _in_parquet(file, customers, column=column, dry_run=dry_run)
-    if kind in _CSV:
+    if kind == "csv" and compression is None:
         return _in_csv(file, customers, column=column, dry_run=dry_run)
-    raise ChurnkitError(f"{file}: rows can be erased from .csv and .parquet files only")
+    if kind in {"csv", "json", "arrow"}:
+        return _in_table(file, customers, column=column, dry_run=dry_run)
+    raise ChurnkitError(f"{file}: rows can be erased from {WRITABLE} files only")
 
 
 def _in_parquet(file: Path, customers: set[str], *, column: str, dry_run: bool) -> int:
@@ -81,6 +87,30 @@ def _in_parquet(file: Path, customers: set[str], *, column: str, dry_run: bool) 
                 writer.finish()
     except (pa.ArrowException, OSError, KeyError):
         raise _unreadable(file) from None
+    return int(count)
+
+
+def _in_table(file: Path, customers: set[str], *, column: str, dry_run: bool) -> int:
+    """Write a file of another format again, batch by batch."""
+    ids = pa.array(sorted(customers), pa.string())
+    source = open_rows(open_source(file))
+    names = [column] if column else list(source.columns)
+    if column and column not in source.columns:
+        raise _unreadable(file)
+    count = sum(
+        pc.sum(_customer_rows(batch, ids)).as_py() or 0
+        for batch in source.batches(names)
+        if batch.num_rows
+    )
+    if count and not dry_run:
+        writer: TableWriter | None = None
+        with ExitStack() as stack:
+            for batch in source.batches():
+                if writer is None:
+                    writer = stack.enter_context(TableWriter(file, batch.schema))
+                writer.write(batch.filter(pc.invert(_customer_rows(batch.select(names), ids))))
+            if writer is not None:
+                writer.finish()
     return int(count)
 
 

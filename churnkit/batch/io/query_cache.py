@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.batch.io.checkpoints import Chunks
-    from churnkit.core.io.table_sources import Query
+    from churnkit.core.io.query import Query
 
 __all__ = ["QueryCache"]
 
@@ -34,6 +34,8 @@ class QueryCache:
     """
 
     paths: tuple[Path, ...] = ()
+    dialect: None = None
+    fingerprint: list[list[Any]] = []  # noqa: RUF012 - never changed
 
     def __init__(
         self, query: Query, chunks: Chunks, *, progress: Callable[[int], None] = lambda _: None

@@ -1,72 +1,60 @@
-"""Write result tables atomically to CSV and Parquet files."""
+"""Write result tables atomically to files."""
 
 from __future__ import annotations
 
+import json
+import lzma
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from churnkit.core.io.atomic_write import StagedFile, refuse_url
+from churnkit.batch.io.outputs import parse_output
+from churnkit.core.io.atomic_write import StagedFile
+from churnkit.core.io.formats.signature import split_compression
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["TableWriter", "check_output", "invalid_path", "refuse_same_file"]
+    from churnkit.core.io.formats.signature import Kind
 
-_KINDS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
-
-
-def invalid_path(path: str | Path) -> Path:
-    """Return the file for rows that violate a rule, next to the scores.
-
-    Examples
-    --------
-    >>> invalid_path("out/scores.parquet").as_posix()
-    'out/scores.invalid.parquet'
-    """
-    file = Path(path)
-    return file.with_name(f"{file.stem}.invalid{file.suffix}")
+__all__ = ["TableWriter", "Writer", "open_encoder", "write_error"]
 
 
-def refuse_same_file(source: str | Path, *outputs: str | Path) -> None:
-    """Refuse an output that is the source.
+class Writer(Protocol):
+    """A destination of tables, which appears complete with `finish`, or not at all."""
 
-    Raises
-    ------
-    ChurnkitError
-        If an output is the same file as the source.
-    """
-    for output in map(Path, outputs):
-        if output.exists() and output.samefile(source):
-            raise ChurnkitError(
-                f"{output} is the input file and would be overwritten: use another output"
-            )
+    @property
+    def rows(self) -> int:
+        """Number of rows written."""
 
+    def write(self, table: pa.Table) -> None:
+        """Append rows."""
 
-def check_output(path: Path) -> str:
-    """Check the name of an output before any work; return its format.
+    def seal(self) -> None:
+        """Complete the content, which appears under its name with `finish`."""
 
-    Raises
-    ------
-    ChurnkitError
-        If the path is a URL or a folder, or its suffix is neither .csv nor .parquet.
-    """
-    refuse_url(path)
-    kind = _KINDS.get(path.suffix.lower())
-    if kind is None:
-        raise ChurnkitError(f"{path}: results go to a .parquet or .csv file")
-    if path.is_dir():
-        raise ChurnkitError(f"{path} is a folder: name a file in it")
-    return kind
+    def finish(self) -> None:
+        """Put the content in its place; without this call nothing changes there."""
+
+    def __enter__(self) -> Self:
+        """Return the writer."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Discard what was not finished."""
 
 
 class TableWriter:
-    """Write tables one after another to a CSV or Parquet file, atomically.
+    """Write tables one after another to a file, atomically.
 
     An error or interruption leaves an existing file unchanged. Text is written to CSV unchanged, in
     double quotes: an id that a spreadsheet takes for a formula (``=...``) is kept, so that the
@@ -75,52 +63,51 @@ class TableWriter:
     Parameters
     ----------
     path
-        The file to write.
+        The file to write: .parquet, .csv, .jsonl or .feather; CSV and JSON lines also compressed.
     schema
         Schema of all tables.
 
     Raises
     ------
     ChurnkitError
-        If the suffix is neither .csv nor .parquet, or the disk cannot be written.
+        If results cannot be written to such a file, or the disk cannot be written.
     """
 
     def __init__(self, path: str | Path, schema: pa.Schema) -> None:
         self.path = Path(path)
         self.rows = 0
-        self._kind = check_output(self.path)
+        self._format = parse_output(self.path).format
         self._staged: StagedFile | None = None
-        self._writer: Any = None
+        self._encoder: Any = None
         try:
             self._staged = StagedFile(self.path)
-            self._writer = self._open(self._staged.path, schema)
+            self._encoder = open_encoder(
+                self._staged.path, schema, self._format, split_compression(self.path.name)[1]
+            )
         except (OSError, pa.ArrowException) as error:
             self._discard()
-            raise _write_error(self.path, error) from None
-
-    def _open(self, path: Path, schema: pa.Schema) -> Any:
-        return (pq.ParquetWriter if self._kind == "parquet" else pcsv.CSVWriter)(path, schema)
+            raise write_error(self.path, error) from None
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
         # After an empty chunk, pyarrow 20 writes a CSV's header again.
         batches = [batch for batch in table.to_batches() if batch.num_rows]
         try:
-            self._writer.write_table(pa.Table.from_batches(batches, table.schema))
+            self._encoder.write_table(pa.Table.from_batches(batches, table.schema))
         except (OSError, pa.ArrowException) as error:
-            raise _write_error(self.path, error) from None
+            raise write_error(self.path, error) from None
         self.rows += table.num_rows
 
     def seal(self) -> None:
         """Flush all rows to disk; the file appears under its name with `finish`."""
-        if self._writer is None or self._staged is None:
+        if self._encoder is None or self._staged is None:
             return
         try:
-            self._writer.close()
-            self._writer = None
+            self._encoder.close()
+            self._encoder = None
             self._staged.sync()
         except (OSError, pa.ArrowException) as error:
-            raise _write_error(self.path, error) from None
+            raise write_error(self.path, error) from None
 
     def finish(self) -> None:
         """Move the file to its name; without this call no file appears."""
@@ -130,13 +117,13 @@ class TableWriter:
         try:
             self._staged.commit()
         except OSError as error:
-            raise _write_error(self.path, error) from None
+            raise write_error(self.path, error) from None
         self._staged = None
 
     def _discard(self) -> None:
-        if self._writer is not None:
+        if self._encoder is not None:
             with suppress(OSError, pa.ArrowException):
-                self._writer.close()
+                self._encoder.close()
         if self._staged is not None:
             self._staged.discard()
             self._staged = None
@@ -153,9 +140,60 @@ class TableWriter:
         self._discard()
 
 
-def _write_error(path: Path, error: Exception) -> ChurnkitError:
+def open_encoder(path: Path, schema: pa.Schema, kind: Kind, compression: str | None) -> Any:
+    """Open an encoder of a format, with the methods ``write_table`` and ``close``.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    schema
+        Schema of all tables.
+    kind
+        ``"parquet"``, ``"csv"``, ``"json"`` or ``"arrow"``.
+    compression
+        Compression of CSV and JSON lines; None for none.
+    """
+    if kind == "parquet":
+        return pq.ParquetWriter(path, schema)
+    if kind == "arrow":
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        return pa.ipc.new_file(str(path), schema, options=options)
+    if compression is None and kind == "csv":
+        return pcsv.CSVWriter(path, schema)
+    return _TextEncoder(path, schema, kind, compression)
+
+
+class _TextEncoder:
+    """CSV or JSON lines in a stream, which may be compressed."""
+
+    def __init__(self, path: Path, schema: pa.Schema, kind: Kind, compression: str | None) -> None:
+        self._stream: Any
+        if compression == "xz":
+            self._stream = lzma.open(path, "wb")  # noqa: SIM115 - closed by close()
+        else:
+            self._stream = pa.output_stream(str(path), compression=compression)
+        self._csv = pcsv.CSVWriter(self._stream, schema) if kind == "csv" else None
+
+    def write_table(self, table: pa.Table) -> None:
+        if self._csv is not None:
+            self._csv.write_table(table)
+            return
+        for row in table.to_pylist():
+            text = json.dumps(row, ensure_ascii=False, default=str, allow_nan=True)
+            self._stream.write(f"{text}\n".encode())
+
+    def close(self) -> None:
+        if self._csv is not None:
+            self._csv.close()
+        if not self._stream.closed:
+            self._stream.close()
+
+
+def write_error(output: object, error: Exception) -> ChurnkitError:
+    """Describe a write error without the error's own message, which may quote values."""
     if isinstance(error, OSError):
         reason = error.strerror or "the disk cannot be written"
     else:
         reason = "a column type is not supported by this format; try .parquet"
-    return ChurnkitError(f"cannot write {path}: {reason}; nothing was changed")
+    return ChurnkitError(f"cannot write {output}: {reason}; nothing was changed")

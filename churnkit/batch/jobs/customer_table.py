@@ -1,20 +1,21 @@
-"""Read all customers of a file, and write all decisions to one."""
+"""Read all customers of a table, and write all decisions to one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churnkit.batch.io.table_writer import TableWriter, check_output, refuse_same_file
+from churnkit.batch.io.open_writer import open_writer
+from churnkit.batch.io.outputs import parse_output, refuse_input
 from churnkit.contracts.parsing.arrow_columns import number_rows
-from churnkit.core.io.table_sources import Query, open_source, read_all
+from churnkit.core.io.table_sources import open_source, read_all
 from churnkit.core.output_ledger import record_output
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.contracts import Contract
-    from churnkit.core.io.table_sources import Source
+    from churnkit.core.io.table_sources import Query, Source
 
 __all__ = ["read_customers", "write_customers"]
 
@@ -27,11 +28,11 @@ def read_customers(
     Parameters
     ----------
     source
-        A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives.
+        The name of a table as `open_source` takes it, or what it gives.
     contract
         Contract of the model.
     output
-        File for the decisions. An invalid name is refused here: decisions must not be recorded in
+        Destination of the decisions. An invalid name is refused here: decisions must not be recorded in
         the journal if they cannot be written.
 
     Returns
@@ -46,9 +47,7 @@ def read_customers(
     """
     opened = open_source(source) if isinstance(source, (str, Path)) else source
     if output is not None:
-        check_output(Path(output))
-        for path in () if isinstance(opened, Query) else opened.paths:
-            refuse_same_file(path, output)
+        refuse_input(opened, parse_output(output))
     selected = (*contract.required("recommend"), *contract.optional("recommend"))
     table = read_all(opened, columns=[column.name for column in selected])
     return number_rows(table, contract.entity)
@@ -60,9 +59,9 @@ def write_customers(table: pa.Table, output: str | Path, contract: Contract) -> 
     Raises
     ------
     ChurnkitError
-        If the disk cannot be written.
+        If the output cannot be written.
     """
     record_output(output, contract.entity.name)
-    with TableWriter(output, table.schema) as writer:
+    with open_writer(output, table.schema) as writer:
         writer.write(table)
         writer.finish()

@@ -12,9 +12,10 @@ import numpy as np
 
 from churnkit.batch.io.checkpoints import unfinished_folder
 from churnkit.batch.io.delete_rows import erase_rows
-from churnkit.batch.io.table_writer import invalid_path
+from churnkit.batch.io.outputs import invalid_path
 from churnkit.bundle.training_members import hash_members, members_salt
 from churnkit.contracts.parsing.scalars import BLANKS
+from churnkit.core.io.locations import parse_location
 from churnkit.core.io.lock import LockHeldError, exclusive_lock
 from churnkit.core.output_ledger import Output, recorded_outputs
 from churnkit.core.result import Result
@@ -79,12 +80,15 @@ class Erasure(Result):
         Recorded output files that no longer exist.
     dry_run
         Whether nothing was changed.
+    elsewhere
+        Recorded outputs in object stores and databases, whose rows remain.
     """
 
     locations: tuple[Location, ...]
     models: tuple[TrainedModel, ...]
     missing: tuple[str, ...]
     dry_run: bool
+    elsewhere: tuple[str, ...] = ()
 
 
 def erase_customers(
@@ -156,32 +160,36 @@ def erase_customers(
         raise ChurnkitError("customers is empty: pass at least one id")
     locations: list[Location] = []
     missing: list[str] = []
+    elsewhere: list[str] = []
     with _exclusive(project):
         if journal is not None:
             progress("the journal")
             rows = _in_journal(journal, ids, at, dry_run=dry_run)
             locations += [Location("journal", rows)] if rows else []
         for output in _outputs(project, files):
-            file = Path(output.path)
-            progress(file.name)
-            unfinished = _discard_unfinished(file, dry_run=dry_run)
+            target = parse_location(output.path)
+            progress(Path(target.text).name)
+            unfinished = _discard_unfinished(output.path, dry_run=dry_run)
             if unfinished:
-                locations.append(Location(f"unfinished work on {file}", None))
-            if not file.is_file():
-                # The output of an interrupted job never existed.
-                missing += [] if unfinished else [str(file)]
+                locations.append(Location(f"unfinished work on {output.path}", None))
+            if not target.is_local or target.part is not None:
+                elsewhere.append(output.path)
                 continue
-            rows = erase_rows(file, ids, column=output.column, dry_run=dry_run)
-            locations += [Location(str(file), rows)] if rows else []
+            if not target.path.exists():
+                # The output of an interrupted job never existed.
+                missing += [] if unfinished else [output.path]
+                continue
+            rows = erase_rows(target.path, ids, column=output.column, dry_run=dry_run)
+            locations += [Location(output.path, rows)] if rows else []
     models = () if registry is None else _trained_models(registry, project, ids)
-    return Erasure(tuple(locations), models, tuple(missing), dry_run)
+    return Erasure(tuple(locations), models, tuple(missing), dry_run, tuple(elsewhere))
 
 
 def _outputs(project: Project, files: Sequence[str | Path]) -> Iterator[Output]:
     for output in recorded_outputs(project):
         yield output
-        refused = invalid_path(output.path)
-        if refused.is_file():
+        refused = Path(invalid_path(Path(output.path)))
+        if refused.exists():
             yield Output(str(refused), output.column)
     for file in files:
         if not Path(file).is_file():
@@ -200,7 +208,7 @@ def _in_journal(journal: Journal, ids: set[str], at: datetime, *, dry_run: bool)
     return count
 
 
-def _discard_unfinished(output: Path, *, dry_run: bool) -> bool:
+def _discard_unfinished(output: str, *, dry_run: bool) -> bool:
     """Discard the chunks of an interrupted job: their digests do not allow changes."""
     folder = unfinished_folder(output)
     if not folder.is_dir():

@@ -14,13 +14,9 @@ import pyarrow as pa
 
 from churnkit import __version__
 from churnkit.batch.io.checkpoints import open_chunks
+from churnkit.batch.io.open_writer import open_writer, remove_output
+from churnkit.batch.io.outputs import OutputTarget, invalid_path, parse_output, refuse_input
 from churnkit.batch.io.query_cache import QueryCache
-from churnkit.batch.io.table_writer import (
-    TableWriter,
-    check_output,
-    invalid_path,
-    refuse_same_file,
-)
 from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.core.io.table_sources import Query, open_source
 from churnkit.core.output_ledger import record_output
@@ -31,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from churnkit.batch.io.checkpoints import Chunks
+    from churnkit.batch.io.table_writer import Writer
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.core.io.table_sources import Source
@@ -52,15 +49,15 @@ class ScoreReport(Result):
     invalid
         Number of rows that violate a rule and have no probability.
     output
-        File with the scores.
+        File, folder or table with the scores.
     invalid_output
-        File with the violations; None if there are none.
+        That with the violations; None if there are none.
     """
 
     rows: int
     invalid: int
-    output: Path
-    invalid_output: Path | None
+    output: str | Path
+    invalid_output: str | Path | None
 
 
 def score(
@@ -79,16 +76,20 @@ def score(
     also written to ``<output>.invalid.<suffix>``, with their row number from 0, the entity and
     the rules. Both files are written atomically.
 
-    Finished chunks of a million rows are stored in ``.<output>.parts/``. After an interruption the
+    Finished chunks of a million rows are stored in ``.<output>.parts/``, for outputs elsewhere in
+    the project's folder. After an interruption the
     same call with `resume` continues from there, and writes the same bytes as an uninterrupted
     run.
 
     Parameters
     ----------
     source
-        A .csv or .parquet file, a folder or a pattern of them, or what `open_source` gives.
+        The name of a table as `open_source` takes it, or what it gives.
     output
-        A file ending in .csv or .parquet.
+        A .parquet, .csv, .jsonl or .feather file, also in an object store; CSV and JSON lines may
+        be compressed (``scores.csv.gz``). A folder or prefix that ends in a slash, for Parquet
+        files of a million rows. A table of a database, ``postgresql://host/db#scores``. ``"-"``
+        for CSV on standard output.
     model
         Model from `churnkit.load`.
     reasons
@@ -112,22 +113,19 @@ def score(
         chunks to resume are of another source or model.
     """
     opened = open_source(source) if isinstance(source, (str, Path)) else source
-    target = Path(output)
-    aside = invalid_path(target)
-    check_output(target)
-    if not isinstance(opened, Query):
-        # A corrected file of invalid rows may itself be the source.
-        for path in opened.paths:
-            refuse_same_file(path, target, aside)
-    record_output(target, model.contract.entity.name)
+    aside = invalid_path(output)
+    targets = parse_output(output), parse_output(aside)
+    # A corrected file of invalid rows may itself be the source.
+    refuse_input(opened, *targets)
+    record_output(output, model.contract.entity.name)
     job = _job(opened, model, reasons)
     with ExitStack() as stack:
-        chunks = stack.enter_context(open_chunks(target, job, resume=resume))
+        chunks = stack.enter_context(open_chunks(output, job, resume=resume))
         if isinstance(opened, Query):
             opened = QueryCache(opened, chunks.nested("query", job, resume=resume))
         _score_chunks(opened, model, chunks, reasons=reasons, progress=progress)
-        rows, invalid = _assemble(chunks, target, aside)
-    return ScoreReport(rows, invalid, target, aside if invalid else None)
+        rows, invalid = _assemble(chunks, *targets)
+    return ScoreReport(rows, invalid, output, aside if invalid else None)
 
 
 def _job(source: Source | Query, model: RetentionModel, reasons: int) -> dict[str, Any]:
@@ -135,8 +133,7 @@ def _job(source: Source | Query, model: RetentionModel, reasons: int) -> dict[st
     if isinstance(source, Query):
         read: list[Any] = [source.sql, hashlib.sha256(source.url.encode()).hexdigest()]
     else:
-        facts = ((path.absolute(), path.stat()) for path in source.paths)
-        read = [[str(path), at.st_size, at.st_mtime_ns] for path, at in facts]
+        read = source.fingerprint
     digest = model.digest or model.contract.digest
     return {"source": read, "model": digest, "reasons": reasons, "version": __version__}
 
@@ -185,27 +182,28 @@ def _selected_columns(source: Source, model: RetentionModel) -> list[str]:
     return [name for name in source.columns if name in selected]
 
 
-def _assemble(chunks: Chunks, output: Path, aside: Path) -> tuple[int, int]:
-    """Write both files from the chunks; return the numbers of rows and of invalid rows."""
+def _assemble(chunks: Chunks, output: OutputTarget, aside: OutputTarget) -> tuple[int, int]:
+    """Write both outputs from the chunks; return the numbers of rows and of invalid rows."""
+    facts = [chunks.facts(number) for number in range(len(chunks))]
+    rows, invalid = (sum(fact[name] for fact in facts) for name in ("rows", "invalid"))
     with ExitStack() as stack:
         written = []
-        for name, path in (("refused", aside), ("scores", output)):
-            writer: TableWriter | None = None
-            for table in chunks.tables(name):
+        for name, target in (("refused", aside), ("scores", output)):
+            writer: Writer | None = None
+            # Standard output has the scores alone.
+            for table in chunks.tables(name) if name == "scores" or aside != output else ():
                 if writer is None:
-                    writer = stack.enter_context(TableWriter(path, table.schema))
+                    writer = stack.enter_context(open_writer(target, table.schema))
                     written.append(writer)
                 writer.write(table)
-        # Both files are complete on disk before either is renamed.
+        # Both are complete before either appears.
         for writer in written:
             writer.seal()
         for writer in written:
             writer.finish()
-    facts = [chunks.facts(number) for number in range(len(chunks))]
-    rows, invalid = (sum(fact[name] for fact in facts) for name in ("rows", "invalid"))
     if not invalid:
         # An invalid file of an earlier run is obsolete.
-        aside.unlink(missing_ok=True)
+        remove_output(aside)
     return rows, invalid
 
 

@@ -33,7 +33,7 @@ def explain(
 ) -> None:
     """Explain customers' churn probabilities, in the schema's words."""
     from churnkit.contracts.parsing.arrow_columns import number_rows
-    from churnkit.core.io.table_file import read_table
+    from churnkit.core.io.table_sources import read_table
 
     loaded = load_model(model)
     contract = loaded.contract

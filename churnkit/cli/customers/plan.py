@@ -19,6 +19,7 @@ from churnkit.cli.options import (
     MaxInvalid,
     ModelName,
     OptionalJournal,
+    Output,
     Period,
     RawTables,
     Sql,
@@ -37,9 +38,7 @@ __all__ = ["plan"]
 
 def plan(
     customers: Customers = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file for the plan.")
-    ] = None,
+    output: Output = None,
     budget: Budget = None,
     journal: OptionalJournal = None,
     period: Period = None,
@@ -63,6 +62,8 @@ def plan(
     With a journal each customer gets one decision per period; a second run gives the same plan.
     """
     from churnkit.batch import plan as make_plan
+    from churnkit.batch.io.outputs import parse_output
+    from churnkit.core.io.locations import STANDARD_STREAM
 
     source = CustomerInput(customers, sql, tables, as_of)
     opened = source.open()
@@ -82,15 +83,27 @@ def plan(
             prices=prices,
             tree=tree,
         )
-    _print_report(planned, report, as_json=as_json)
+    _print_report(planned, report, as_json=as_json, is_stdout_free=output != STANDARD_STREAM)
     if output is not None:
-        print_status(f"the plan was written to {output}")
+        print_status(f"the plan was written to {parse_output(output)}")
     check_invalid(report.rows, report.invalid, max_invalid)
     if output is not None and as_of is None and sql is None:
         print_next(f"churnkit explain {quote(str(source))} --model {loaded.name}")
 
 
-def _print_report(planned: pa.Table, report: PlanReport, *, as_json: bool) -> None:
+def _print_report(
+    planned: pa.Table, report: PlanReport, *, as_json: bool, is_stdout_free: bool
+) -> None:
+    if is_stdout_free:
+        _print_actions(report, as_json=as_json)
+    print_status(
+        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}{_range(report)}; "
+        f"{planned['action'].null_count:,} customers get no action"
+    )
+    print_row_counts(report)
+
+
+def _print_actions(report: PlanReport, *, as_json: bool) -> None:
     print_result(
         report.to_dict(),
         f"Plan for {report.rows:,} customers",
@@ -111,11 +124,6 @@ def _print_report(planned: pa.Table, report: PlanReport, *, as_json: bool) -> No
     if not as_json:
         for line in report.tree:
             typer.echo(line)
-    print_status(
-        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}{_range(report)}; "
-        f"{planned['action'].null_count:,} customers get no action"
-    )
-    print_row_counts(report)
 
 
 def _range(report: PlanReport) -> str:

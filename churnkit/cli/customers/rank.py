@@ -17,6 +17,7 @@ from churnkit.cli.options import (
     MaxInvalid,
     ModelName,
     OptionalJournal,
+    Output,
     Period,
     RawTables,
     Sql,
@@ -34,9 +35,7 @@ __all__ = ["rank"]
 
 def rank(
     customers: Customers = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file for the lists.")
-    ] = None,
+    output: Output = None,
     journal: OptionalJournal = None,
     period: Period = None,
     day: Day = None,
@@ -60,6 +59,8 @@ def rank(
     With a journal each customer gets one list per period; a second run gives the same lists.
     """
     from churnkit.batch import rank as rank_customers
+    from churnkit.batch.io.outputs import parse_output
+    from churnkit.core.io.locations import STANDARD_STREAM
 
     source = CustomerInput(customers, sql, tables, as_of)
     opened = source.open()
@@ -71,20 +72,21 @@ def rank(
         ) as decision_period,
     ):
         _, report = rank_customers(rows, loaded, output=output, period=decision_period)
-    print_result(
-        report.to_dict(),
-        f"Lists for {report.rows:,} customers",
-        ("Option", "Shown", "Shown first"),
-        [
-            (option["option"], f"{option['shown']:,}", f"{option['first']:,}")
-            for option in report.options
-        ],
-        as_json=as_json,
-    )
+    if output != STANDARD_STREAM:
+        print_result(
+            report.to_dict(),
+            f"Lists for {report.rows:,} customers",
+            ("Option", "Shown", "Shown first"),
+            [
+                (option["option"], f"{option['shown']:,}", f"{option['first']:,}")
+                for option in report.options
+            ],
+            as_json=as_json,
+        )
     print_status(f"{report.rows - report.shown:,} customers get an empty list")
     print_row_counts(report)
     if output is not None:
-        print_status(f"the lists were written to {output}")
+        print_status(f"the lists were written to {parse_output(output)}")
     check_invalid(report.rows, report.invalid, max_invalid)
     if decision_period is not None and decision_period.journal is not None:
         print_next(f"churnkit learn --model {loaded.name}")

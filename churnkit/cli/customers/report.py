@@ -156,7 +156,7 @@ def _load_model(name: str | None, *, required: bool) -> RetentionModel | None:
 def _read_customers(path: Path | None, model: RetentionModel | None) -> object:
     if path is None or model is None:
         return None
-    from churnkit.core.io.table_file import read_table
+    from churnkit.core.io.table_sources import read_table
 
     contract = model.contract
     columns = [

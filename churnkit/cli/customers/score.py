@@ -17,6 +17,7 @@ from churnkit.cli.options import (
     Customers,
     MaxInvalid,
     ModelName,
+    Output,
     RawTables,
     Sql,
     check_invalid,
@@ -32,10 +33,7 @@ __all__ = ["score"]
 
 def score(
     customers: Customers = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="A .csv or .parquet file. Default: CSV on stdout."),
-    ] = None,
+    output: Output = None,
     model: ModelName = None,
     reasons: Annotated[
         int, typer.Option(min=0, max=20, help="Number of reasons per customer.")
@@ -52,43 +50,47 @@ def score(
 ) -> None:
     """Predict each customer's churn probability."""
     from churnkit.batch import score as score_customers
-    from churnkit.core.io.table_file import read_table
+    from churnkit.batch.io.checkpoints import unfinished_folder
+    from churnkit.batch.io.outputs import parse_output
+    from churnkit.core.io.locations import STANDARD_STREAM
+    from churnkit.core.io.table_sources import read_table
 
     source = CustomerInput(customers, sql, tables, as_of)
     opened = source.open()
+    target = None if output == STANDARD_STREAM else output
     loaded = load_model(model)
     with (
         source.rows(opened, loaded) as rows,
         tempfile.TemporaryDirectory() as folder,
         progress_bar("scoring", getattr(rows, "rows", None)) as progress,
     ):
-        target = output or Path(folder) / f"scores.{'parquet' if as_json else 'csv'}"
+        scores = Path(folder) / f"scores.{'parquet' if as_json else 'csv'}"
         try:
             report = score_customers(
-                rows, target, loaded, reasons=reasons, resume=resume, progress=progress
+                rows, target or scores, loaded, reasons=reasons, resume=resume, progress=progress
             )
         except BaseException:
-            if output is not None and output.with_name(f".{output.name}.parts").exists():
-                print_status(f"finished chunks are kept next to {output}: add --resume to continue")
+            if target is not None and unfinished_folder(target).exists():
+                print_status("finished chunks are kept: add --resume to continue")
             raise
-        if output is None and as_json:
-            scores = read_table(target).to_pylist()
-            print_json({"rows": report.rows, "invalid": report.invalid, "scores": scores})
-        elif output is None:
-            with target.open(encoding="utf-8", newline="") as scored:
+        if target is None and as_json:
+            records = read_table(scores).to_pylist()
+            print_json({"rows": report.rows, "invalid": report.invalid, "scores": records})
+        elif target is None:
+            with scores.open(encoding="utf-8", newline="") as scored:
                 shutil.copyfileobj(scored, sys.stdout)
-    if as_json and output is not None:
+    if as_json and target is not None:
         print_json(report.to_dict())
     print_status(f"{report.rows:,} customers scored by {loaded.name}")
     if report.invalid:
-        reference = f"; see {report.invalid_output}" if output is not None else ""
+        reference = f"; see {report.invalid_output}" if target is not None else ""
         print_status(
             f"{report.invalid:,} rows violate the contract and have no probability{reference}"
         )
-    if output is not None:
-        print_status(f"scores were written to {output}")
+    if target is not None:
+        print_status(f"scores were written to {parse_output(target)}")
     check_invalid(report.rows, report.invalid, max_invalid)
-    if output is not None:
+    if target is not None:
         _print_next(source, loaded)
 
 

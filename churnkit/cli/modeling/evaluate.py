@@ -111,7 +111,7 @@ def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: b
     import pyarrow as pa
 
     from churnkit.contracts.parsing.arrow_columns import number_rows
-    from churnkit.core.io.table_file import read_table
+    from churnkit.core.io.table_sources import read_table
     from churnkit.evaluation import METRICS, EvaluationError
     from churnkit.pipeline.evaluation.evaluate import evaluate_model, held_out_rows
 

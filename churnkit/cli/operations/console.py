@@ -81,7 +81,7 @@ def _read_customers(path: Path | None, model: Any, tables: dict[str, Path], as_o
         if not tables:
             raise ChurnkitError("no customers found: name a file with one row per customer")
         return model.snapshot(tables, as_of=as_of.isoformat())
-    from churnkit.core.io.table_file import read_table
+    from churnkit.core.io.table_sources import read_table
 
     return read_table(path)
 

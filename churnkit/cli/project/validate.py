@@ -29,7 +29,7 @@ def validate(
     """
     from churnkit.contracts.validation.pandera_check import check_table
     from churnkit.contracts.validation.violations import to_violations
-    from churnkit.core.io.table_file import read_table
+    from churnkit.core.io.table_sources import read_table
 
     rows = read_table(table)
     if model is not None:

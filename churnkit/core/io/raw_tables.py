@@ -5,15 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.io.table_file import CSV_SUFFIXES, PARQUET_SUFFIXES, open_table, read_table
+from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg
+from churnkit.core.io.formats.signature import READABLE, kind_of, split_compression, table_stem
+from churnkit.core.io.locations import parse_location
+from churnkit.core.io.query import database_tables
+from churnkit.core.io.table_file import TableFile
+from churnkit.core.io.table_sources import (
+    list_files,
+    local_parquet,
+    open_rows,
+    open_source,
+    read_all,
+)
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
-__all__ = ["find_tables", "raw_table"]
+__all__ = ["find_tables", "is_parquet", "raw_table"]
 
 
 def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Path]:
@@ -22,14 +33,15 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
     Parameters
     ----------
     folder
-        Each .csv or .parquet file in it is a table, and so is each folder of .parquet files.
+        Each readable file in it is a table, each folder of such files, and each table of a database
+        file. A database file in its place has its tables.
     named
         ``"events=log.parquet"``; these take precedence over the folder's.
 
     Returns
     -------
     dict
-        Paths by table name.
+        Locations by table name.
 
     Raises
     ------
@@ -50,56 +62,97 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
     if folder is None:
         return tables
     in_folder: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        is_table = _is_table_file(path) if path.is_file() else _has_parquet(path)
-        if not is_table or path.name.startswith("."):
-            continue
-        if path.stem in in_folder:
+    for name, path in _tables_in(folder):
+        if name in in_folder:
             raise ChurnkitError(
-                f"{folder} has table '{path.stem}' twice, as {in_folder[path.stem].name} and "
-                f"{path.name}: choose one with --table {path.stem}=FILE"
+                f"{folder} has table '{name}' twice, as {in_folder[name].name} and "
+                f"{path.name}: choose one with --table {name}=FILE"
             )
-        in_folder[path.stem] = path
+        in_folder[name] = path
     if not in_folder and not tables:
-        raise ChurnkitError(f"{folder} has no .csv or .parquet file: name a folder with tables")
+        raise ChurnkitError(f"{folder} has no {READABLE} file: name a folder with tables")
     return in_folder | tables
 
 
-def _is_table_file(path: Path) -> bool:
-    return path.suffix.lower() in CSV_SUFFIXES | PARQUET_SUFFIXES
+def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:
+    if folder.is_file():
+        yield from _database_tables(folder)
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith((".", "_")):
+            continue
+        if path.is_file() and kind_of(path.name) in {"sqlite", "duckdb", "database"}:
+            yield from _database_tables(path)
+        elif kind_of(path.name) is not None if path.is_file() else _is_table_folder(path):
+            yield table_stem(path.name), path
 
 
-def _has_parquet(path: Path) -> bool:
-    return path.is_dir() and any(path.rglob("*.parquet"))
+def _database_tables(path: Path) -> Iterator[tuple[str, Path]]:
+    for name in database_tables(path, name=str(path)):
+        yield name, Path(f"{path}#{name}")
 
 
-def raw_table(path: Path) -> Any:
-    """Prepare a file for a timeline: a path where DuckDB reads it correctly, else a table.
+def _is_table_folder(path: Path) -> bool:
+    return path.is_dir() and (
+        bool(list_files(path)) or (path / DELTA_LOG).is_dir() or is_iceberg(path)
+    )
+
+
+def raw_table(path: str | Path) -> Any:
+    """Prepare a table for a timeline: a path where DuckDB reads it correctly, else a table.
 
     Parameters
     ----------
     path
-        A file or folder from `find_tables`.
+        A location from `find_tables`.
 
     Returns
     -------
     Path or pyarrow.Table
-        The path of Parquet files and of UTF-8 CSV with commas, else the text of all columns.
+        The path of Parquet files, of UTF-8 CSV with commas, and of temporary copies of other
+        formats, else the text of all columns.
 
     Raises
     ------
     ChurnkitError
-        If the file cannot be read.
+        If the table cannot be read.
     """
-    if path.is_dir() or path.suffix.lower() in PARQUET_SUFFIXES:
-        return path
-    dialect = open_table(path).dialect
-    is_plain = dialect is not None and dialect.is_plain
-    return path if is_plain and path.suffix.lower() == ".csv" else _trimmed(read_table(path))
+    if is_parquet(path):
+        return Path(path)
+    source = open_rows(open_source(path))
+    dialect = source.dialect
+    if dialect is None:
+        return local_parquet(source)
+    if isinstance(source, TableFile) and dialect.is_plain and source.path.suffix.lower() == ".csv":
+        return source.path
+    return _trimmed(read_all(source))
+
+
+def is_parquet(path: str | Path) -> bool:
+    """Return True for a local Parquet file, or a folder of nothing but such files.
+
+    Examples
+    --------
+    >>> is_parquet("events.parquet"), is_parquet("s3://bucket/events.parquet")
+    (True, False)
+    """
+    location = parse_location(path)
+    if not location.is_local or split_compression(location.text)[1] is not None:
+        return False
+    file = location.path
+    if not file.is_dir():
+        return kind_of(file.name) == "parquet"
+    if (file / DELTA_LOG).is_dir() or is_iceberg(file):
+        return False
+    files = list_files(file)
+    return bool(files) and all(kind_of(part.name) == "parquet" for part in files)
 
 
 def _trimmed(table: pa.Table) -> pa.Table:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pa.table({name: pc.ascii_trim_whitespace(table[name]) for name in table.column_names})
+    def trim(column: Any) -> Any:
+        return pc.ascii_trim_whitespace(column) if pa.types.is_string(column.type) else column
+
+    return pa.table({name: trim(table[name]) for name in table.column_names})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ __all__ = [
 
 BATCH_ROWS = 65_536
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
-CSV_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv", ".txt"})
 _READ_BYTES = 1 << 20
 _CSV_BLOCK_BYTES = 8_000_000
 
@@ -69,6 +70,12 @@ class TableFile:
     def paths(self) -> tuple[Path, ...]:
         """The file, as a tuple of one."""
         return (self.path,)
+
+    @property
+    def fingerprint(self) -> list[list[Any]]:
+        """Path, size and time of the file: equal values mean equal content."""
+        stat = self.path.stat()
+        return [[str(self.path.absolute()), stat.st_size, stat.st_mtime_ns]]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Read the rows in order, at most `BATCH_ROWS` in each table; blank lines are skipped.
@@ -181,7 +188,7 @@ def _without_last(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.T
         yield table
 
 
-def open_table(path: str | Path) -> TableFile:
+def open_table(path: str | Path, *, label: str = "") -> TableFile:
     """Open a CSV or Parquet file.
 
     A CSV file may be encoded as UTF-8, UTF-16 or Windows-1252 and delimited by commas,
@@ -191,6 +198,8 @@ def open_table(path: str | Path) -> TableFile:
     ----------
     path
         The file.
+    label
+        Name of the file in messages, if it is a temporary copy.
 
     Returns
     -------
@@ -221,11 +230,12 @@ def open_table(path: str | Path) -> TableFile:
             columns = dialect.columns
         else:
             raise ChurnkitError(f"{file}: a table is a .csv, .tsv or .parquet file")
-    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
+    except (pa.ArrowException, OSError, UnicodeError, EOFError, zlib.error, csv.Error) as error:
         raise ChurnkitError(_read_error(file, error, [])) from None
     if not columns:
-        raise DataError(file.name, ["the table is empty: give a table with at least one row"])
-    refuse_duplicates(file.name, columns)
+        name = label or file.name
+        raise DataError(name, ["the table is empty: give a table with at least one row"])
+    refuse_duplicates(label or file.name, columns)
     return TableFile(file, columns, rows, file.stat().st_size, dialect)
 
 

@@ -1,196 +1,137 @@
-"""Sources of customer rows: a file, a folder, a file pattern, or a database query."""
+"""Open a table by its name: files and folders of any format, object stores, databases, streams."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from fnmatch import fnmatchcase
+from itertools import chain
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from churnkit.core.io.table_file import (
-    BATCH_ROWS,
-    CSV_SUFFIXES,
-    PARQUET_SUFFIXES,
-    TableFile,
-    open_table,
-    quote_column,
-    refuse_duplicates,
+from churnkit.core.io.file_reader import Original, check_exists, open_copy, open_file
+from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg, open_delta, open_iceberg
+from churnkit.core.io.formats.signature import (
+    READABLE,
+    check_signature,
+    kind_of,
+    split_compression,
+    table_stem,
 )
+from churnkit.core.io.locations import Location, mask_password, parse_location
+from churnkit.core.io.query import Query
+from churnkit.core.io.remote.download import download, read_standard_input
+from churnkit.core.io.remote.object_store import find_objects
+from churnkit.core.io.source_files import (
+    BatchSource,
+    CopiedFile,
+    ObjectParquet,
+    PartitionFile,
+    Source,
+    TableFiles,
+    partition_values,
+)
+from churnkit.core.io.spool import spool_table, unify_types
+from churnkit.core.io.table_file import TableFile, open_table, quote_column
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Query", "Source", "TableFiles", "open_source", "read_all"]
+    from churnkit.core.io.remote.object_store import ObjectFile
 
-_DUCKDB = {".duckdb", ".ddb"}
-_URL = re.compile(r"[a-z][a-z0-9+]*://", re.ASCII)
-_REMOTE = re.compile(r"(s3a?|gs|gcs|az|abfss?|adl|hdfs|https?|ftp)://")
+__all__ = [
+    "Query",
+    "Source",
+    "TableFiles",
+    "list_files",
+    "local_parquet",
+    "open_rows",
+    "open_source",
+    "read_all",
+    "read_table",
+]
+
 _PATTERN = re.compile(r"[*?\[]")
-
-
-class Source(Protocol):
-    """Customer rows that can be read from the start, repeatedly and in the same order."""
-
-    @property
-    def name(self) -> str:
-        """Name of the source, for messages."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Column names."""
-
-    @property
-    def rows(self) -> int | None:
-        """Number of rows; None if it is not known without reading them."""
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Files that are read."""
-
-    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """Read the rows in order; all columns if `columns` is None."""
-
-
-@dataclass(frozen=True, slots=True)
-class TableFiles:
-    """Several files with the same columns, read one after another.
-
-    Parameters
-    ----------
-    name
-        Folder or pattern of the files.
-    files
-        At least one, in order.
-    """
-
-    name: str
-    files: tuple[TableFile, ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of the first file, which all files have."""
-        return self.files[0].columns
-
-    @property
-    def rows(self) -> int | None:
-        """Total number of rows; None if a file does not store its own."""
-        counts = [file.rows for file in self.files if file.rows is not None]
-        return sum(counts) if len(counts) == len(self.files) else None
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files."""
-        return tuple(file.path for file in self.files)
-
-    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """Read the files in order; see `TableFile.batches`."""
-        selected = list(self.columns if columns is None else columns)
-        for file in self.files:
-            yield from file.batches(selected)
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Rows returned by a database.
-
-    Parameters
-    ----------
-    sql
-        A query, or the name of a table.
-    url
-        A SQLAlchemy URL, or a DuckDB file.
-
-    Examples
-    --------
-    >>> Query("customers", "crm.duckdb").text
-    'SELECT * FROM "customers"'
-    """
-
-    sql: str
-    url: str
-
-    @property
-    def text(self) -> str:
-        """The query; a bare name selects the whole table."""
-        name = self.sql.strip()
-        if re.fullmatch(r"\w+(\.\w+)*", name):
-            quoted = ".".join(f'"{part}"' for part in name.split("."))
-            return f"SELECT * FROM {quoted}"  # noqa: S608 - a name of word characters
-        return name
-
-    def read(self) -> Iterator[pa.Table]:
-        """Run the query once and return its rows in batches.
-
-        Returns
-        -------
-        Iterator of pyarrow.Table
-            The first table has no rows, for the column names.
-
-        Raises
-        ------
-        ChurnkitError
-            If the database cannot be reached or the query fails.
-        DataError
-            If two columns have the same name.
-        """
-        if _is_duckdb(self.url):
-            yield from _query_duckdb(Path(self.url), self.text)
-        else:
-            yield from _query_sqlalchemy(self.url, self.text)
+_DATABASES = {"sqlite", "duckdb", "database"}
 
 
 def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query:
-    """Open a source of customer rows by its name.
+    """Open a table by its name.
 
     Parameters
     ----------
     source
-        A .csv or .parquet file; a folder of such files, read in the order of their names; a
-        pattern such as ``exports/2026-*.parquet``; or, with `sql`, a DuckDB file or a
-        SQLAlchemy URL.
+        A file: CSV, Parquet, Feather or Arrow, JSON or JSON lines, compressed or not; a workbook
+        (``crm.xlsx#Sheet``); an SQLite or DuckDB file (``crm.sqlite#table``); a folder of files
+        with the same columns, read in the order of their names, with the partition columns of
+        its folders; a pattern such as ``exports/2026-*.parquet``; a Delta or Iceberg folder; a
+        URL of an object store, of a download or, with `sql` or ``#table``, of a database; or
+        ``"-"`` for standard input.
     sql
-        A query, or the name of a table.
+        A query, or the name of a table, for a database.
 
     Returns
     -------
     Source or Query
-        Opened files, or the query, which has not run.
+        The opened table, or the query, which has not run.
 
     Raises
     ------
     ChurnkitError
-        If there is no such file, or a database has no query.
+        If there is no such file, it is damaged or of another format than its name states, a sheet
+        or table must be chosen, or a package or access is missing.
     DataError
         If the files of a folder have different columns.
     """
-    name = str(source)
-    if _REMOTE.match(name):
-        raise ChurnkitError(
-            f"{_without_password(name)} is not a local file: copy it to this machine and name the copy"
-        )
-    if _URL.match(name) or _is_duckdb(name):
-        if sql is None:
-            raise ChurnkitError(
-                f"{_without_password(name)} is a database: add --sql 'SELECT ...' or --sql TABLE"
-            )
-        if _is_duckdb(name) and not Path(name).is_file():
-            raise ChurnkitError(f"{name} does not exist: name a DuckDB file")
-        return Query(sql, name)
+    location = parse_location(source)
+    if location.is_database:
+        return _open_database(location, sql)
     if sql is not None:
-        raise ChurnkitError(
-            f"{name} is not a database: --sql needs a DuckDB file (.duckdb) or a URL such as "
-            "postgresql://host/db"
-        )
-    path = Path(source)
-    if path.is_dir():
-        return _open_files(name, [f for f in path.rglob("*") if _is_table(f, path)])
-    if _PATTERN.search(name) and not path.exists():
-        return _open_files(name, _glob(path))
-    return open_table(path)
+        return _open_database_file(location, sql)
+    if location.is_local:
+        return _open_path(location)
+    if location.is_object_store:
+        return _open_objects(location)
+    if location.is_stream:
+        return open_copy(read_standard_input(), "standard input", "standard input", None)
+    label = mask_password(location.text).partition("?")[0]
+    return open_copy(download(location.text), label, location.text, location.part)
+
+
+def open_rows(source: Source | Query) -> Source:
+    """Return a source that can be read repeatedly; a query is run once, to a temporary copy."""
+    if not isinstance(source, Query):
+        return source
+    path = spool_table(("query", source.url, source.sql), source.read)
+    file = open_table(path)
+    return CopiedFile(file, "the query", (), [["query", source.sql, file.size]])
+
+
+def read_table(
+    source: str | Path, *, columns: list[str] | None = None, sql: str | None = None
+) -> pa.Table:
+    """Read a whole table by its name.
+
+    Parameters
+    ----------
+    source, sql
+        As in `open_source`.
+    columns
+        Columns to read, where the table has them; all if None.
+
+    Returns
+    -------
+    pyarrow.Table
+        The rows in order; every CSV column is text.
+
+    Raises
+    ------
+    ChurnkitError
+        If the table cannot be opened or read.
+    """
+    return read_all(open_source(source, sql=sql), columns=columns)
 
 
 def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.Table:
@@ -206,115 +147,231 @@ def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.
     Returns
     -------
     pyarrow.Table
-        All rows in order.
+        All rows in order. A column of different types in several files becomes text.
+
+    Raises
+    ------
+    DataError
+        If a column has nested values.
     """
     if isinstance(source, Query):
-        table = pa.concat_tables(list(source.read()), promote_options="permissive")
-        return table if columns is None else table.select(_present(table.column_names, columns))
-    selected = _present(source.columns, columns)
-    batches = list(source.batches(selected))
-    if batches:
-        return pa.concat_tables(batches, promote_options="permissive")
-    return pa.table({name: pa.array([], pa.string()) for name in selected})
+        batches = list(source.read())
+        name = "the query"
+        batches = [part.select(_present(part.column_names, columns)) for part in batches]
+    else:
+        selected = _present(source.columns, columns)
+        batches = list(source.batches(selected))
+        name = source.name
+        if not batches:
+            return pa.table({column: pa.array([], pa.string()) for column in selected})
+    table = _concatenate(batches)
+    nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
+    if nested:
+        raise DataError(
+            name,
+            [
+                f"{quote_column(table.column_names, column)} has nested values: export its parts "
+                "as columns of their own, or leave it out"
+                for column in nested
+            ],
+        )
+    return table
+
+
+def local_parquet(source: Source | Query) -> Path:
+    """Return a local Parquet file with the rows of a source; a temporary copy if necessary."""
+    if isinstance(source, TableFile) and source.dialect is None:
+        return source.path
+    if isinstance(source, CopiedFile) and source.file.dialect is None:
+        return source.file.path
+    if isinstance(source, Query):
+        return local_parquet(open_rows(source))
+
+    def batches() -> Iterator[pa.Table]:
+        empty = pa.table({name: pa.array([], pa.null()) for name in source.columns})
+        yield from chain([empty], source.batches())
+
+    return spool_table(("source", source.name, repr(source.fingerprint)), batches)
+
+
+def _concatenate(batches: list[pa.Table]) -> pa.Table:
+    if all(batch.schema.equals(batches[0].schema) for batch in batches):
+        return pa.concat_tables(batches)
+    schema = pa.schema(
+        [
+            (name, unify_types(batch.schema.field(name).type for batch in batches))
+            for name in batches[0].column_names
+        ]
+    )
+    return pa.concat_tables([batch.cast(schema) for batch in batches])
 
 
 def _present(names: Sequence[str], columns: list[str] | None) -> list[str]:
     return [name for name in names if columns is None or name in columns]
 
 
-def _glob(pattern: Path) -> list[Path]:
-    """Expand a pattern; its leading folders that exist are taken literally."""
+def _open_database(location: Location, sql: str | None) -> Query:
+    statement = sql if sql is not None else location.part
+    if not statement:
+        raise ChurnkitError(
+            f"{location} is a database: add --sql 'SELECT ...' or --sql TABLE, or name a table as "
+            f"{location}#TABLE"
+        )
+    return Query(statement, location.text)
+
+
+def _open_database_file(location: Location, sql: str) -> Query:
+    kind = kind_of(location.text) if location.is_local else None
+    if kind not in _DATABASES:
+        raise ChurnkitError(
+            f"{location} is not a database: --sql needs an SQLite or DuckDB file, or a URL such as "
+            "postgresql://host/db"
+        )
+    check_exists(location.path)
+    check_signature(location.path, kind)
+    return Query(sql, location.text)
+
+
+def _open_path(location: Location) -> Source | Query:
+    path = location.path
+    if path.is_dir():
+        return _open_folder(path)
+    if _PATTERN.search(location.text) and not path.exists():
+        return _open_pattern(path)
+    return open_file(path, location.part)
+
+
+def _open_folder(path: Path) -> Source:
+    name = str(path)
+    if (path / DELTA_LOG).is_dir():
+        schema, read, version = open_delta(name, name=name)
+        return BatchSource(name, tuple(schema.names), (), [["delta", name, version]], read)
+    if is_iceberg(path):
+        schema, read, version = open_iceberg(path, name=name)
+        return BatchSource(name, tuple(schema.names), (), [["iceberg", name, version]], read)
+    return _open_files(name, list_files(path), path)
+
+
+def list_files(folder: Path) -> list[Path]:
+    """List the readable files of a folder and its subfolders, without databases and hidden files.
+
+    Parameters
+    ----------
+    folder
+        The folder. Names that begin with a dot or an underscore are those of metadata and of
+        unfinished files.
+
+    Returns
+    -------
+    list of pathlib.Path
+        In the order of their names.
+    """
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if _is_part(file.relative_to(folder).parts) and file.is_file()
+    )
+
+
+def _open_pattern(pattern: Path) -> Source:
+    """Open the files of a pattern, whose leading folders that exist are taken literally."""
     root = Path(pattern.anchor or ".")
     parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
     while len(parts) > 1 and (root / parts[0]).is_dir():
         root /= parts.pop(0)
-    return [file for file in root.glob("/".join(parts)) if file.is_file()]
+    files = [file for file in root.glob("/".join(parts)) if file.is_file()]
+    return _open_files(str(pattern), files, root)
 
 
-def _is_duckdb(name: str) -> bool:
-    return Path(name).suffix.lower() in _DUCKDB and not _URL.match(name)
+def _is_part(parts: Sequence[str]) -> bool:
+    """Return True for a readable file other than metadata, which Spark and others hide."""
+    kind = kind_of(parts[-1])
+    return kind is not None and kind not in _DATABASES and not any(p[0] in "._" for p in parts)
 
 
-def _is_table(file: Path, root: Path) -> bool:
-    # Spark and other tools write metadata and unfinished files under such names.
-    hidden = any(part[0] in "._" for part in file.relative_to(root).parts)
-    is_readable = file.suffix.lower() in PARQUET_SUFFIXES | CSV_SUFFIXES
-    return not hidden and is_readable and file.is_file()
+def _open_files(name: str, paths: list[Path], root: Path) -> Source:
+    paths = sorted(paths)
+    folders = [file.relative_to(root).parts[:-1] for file in paths]
+    _refuse_copies(name, [file.relative_to(root).as_posix() for file in paths])
+    opened = [open_rows(open_file(path)) for path in paths]
+    return _join(name, opened, folders)
 
 
-def _open_files(name: str, paths: list[Path]) -> TableFiles:
-    if not paths:
-        raise ChurnkitError(f"{name}: there is no .csv or .parquet file: name another folder")
-    files = tuple(open_table(path) for path in sorted(paths))
+def _refuse_copies(name: str, files: Sequence[str]) -> None:
+    """Refuse a table that a folder holds in two formats: its rows would be read twice."""
+    formats: dict[str, str] = {}
+    for file in files:
+        folder, _, base = file.rpartition("/")
+        stem = f"{folder}/{table_stem(base)}"
+        if stem in formats:
+            raise ChurnkitError(
+                f"{name} has {formats[stem]} and {file}, which look like one table in two formats: "
+                "remove one, or name a file or a pattern"
+            )
+        formats[stem] = file
+
+
+def _join(name: str, opened: Sequence[Source], folders: Sequence[Sequence[str]]) -> Source:
+    """Join files of the same columns, with the partition columns of their folders."""
+    if not opened:
+        raise ChurnkitError(f"{name}: there is no {READABLE} file: name another folder")
+    files: list[Source] = []
+    for file, values in zip(opened, partition_values(folders), strict=True):
+        added = tuple(pair for pair in values.items() if pair[0] not in file.columns)
+        files.append(PartitionFile(file, added) if added else file)
     first = files[0]
     for file in files[1:]:
         missing = [column for column in first.columns if column not in file.columns]
         if missing:
             raise DataError(
-                file.path.name,
+                file.name,
                 [
-                    f"{quote_column(first.columns, column)} of {first.path.name} is missing: give "
+                    f"{quote_column(first.columns, column)} of {first.name} is missing: give "
                     "all files the same columns"
                     for column in missing
                 ],
             )
-    return TableFiles(name, files)
+    return TableFiles(name, tuple(files))
 
 
-def _query_duckdb(path: Path, query: str) -> Iterator[pa.Table]:
-    import duckdb
-
-    try:
-        with duckdb.connect(str(path), read_only=True) as connection:
-            relation = connection.sql(query)
-            if relation is None:
-                raise ChurnkitError(f"{path}: the statement returns no rows: use a SELECT")
-            # Older versions have another name for it.
-            open_reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-            reader = open_reader(BATCH_ROWS)
-            refuse_duplicates("the query", reader.schema.names)
-            yield reader.schema.empty_table()
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
-    except duckdb.Error as error:
-        # The rest of a message may quote rows.
-        first_line = str(error).partition("\n")[0]
-        raise ChurnkitError(f"{path}: the query failed: {first_line}") from None
-
-
-def _query_sqlalchemy(url: str, query: str) -> Iterator[pa.Table]:
-    import sqlalchemy as sa
-
-    try:
-        # Without a pool the connection is closed with the query.
-        engine = sa.create_engine(url, poolclass=sa.NullPool)
-        with engine.connect().execution_options(stream_results=True) as connection:
-            result = connection.execute(sa.text(query))
-            names = list(result.keys())
-            refuse_duplicates("the query", names)
-            yield pa.table({name: pa.array([], pa.null()) for name in names})
-            while rows := list(islice(result, BATCH_ROWS)):
-                columns = zip(*rows, strict=True)
-                yield pa.table(dict(zip(names, map(_to_arrow, columns), strict=True)))
-    except ModuleNotFoundError as error:
-        raise ChurnkitError(
-            f"{_without_password(url)} needs the driver '{error.name}': pip install it"
-        ) from None
-    except sa.exc.SQLAlchemyError as error:
-        kind = type(getattr(error, "orig", None) or error).__name__
-        raise ChurnkitError(
-            f"{_without_password(url)}: the query failed ({kind}): try it in the database's own "
-            "client"
-        ) from None
+def _open_objects(location: Location) -> Source | Query:
+    """Open a file, a prefix or a pattern of an object store."""
+    url = location.text
+    root, pattern = _split_pattern(url)
+    files, is_file = find_objects(root)
+    if is_file:
+        return _open_object(files[0], location.part)
+    base = root.partition("://")[2].rstrip("/")
+    parts = [PurePosixPath(file.path).relative_to(base).parts for file in files]
+    if any(DELTA_LOG in part[:-1] for part in parts):
+        schema, read, version = open_delta(url, name=url)
+        return BatchSource(url, tuple(schema.names), (), [["delta", url, version]], read)
+    chosen = [
+        (file, part)
+        for file, part in zip(files, parts, strict=True)
+        if _is_part(part) and (not pattern or _matches(part, pattern))
+    ]
+    _refuse_copies(url, ["/".join(part) for _, part in chosen])
+    opened = [open_rows(_open_object(file)) for file, _ in chosen]
+    return _join(url, opened, [part[:-1] for _, part in chosen])
 
 
-def _to_arrow(values: tuple[Any, ...]) -> pa.Array:
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        # A column of several types, as SQLite may have: the contract parses each value's text.
-        return pa.array([None if value is None else str(value) for value in values])
+def _split_pattern(url: str) -> tuple[str, tuple[str, ...]]:
+    scheme, _, rest = url.partition("://")
+    parts = rest.split("/")
+    first = next((i for i, part in enumerate(parts) if re.search(r"[*\[]", part)), len(parts))
+    return f"{scheme}://{'/'.join(parts[:first])}", tuple(parts[first:])
 
 
-def _without_password(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    return len(parts) == len(pattern) and all(map(fnmatchcase, parts, pattern))
+
+
+def _open_object(file: ObjectFile, part: str | None = None) -> Source | Query:
+    kind = kind_of(file.name)
+    if kind is None:
+        raise ChurnkitError(f"{file.url}: a table is a {READABLE} file")
+    if kind == "parquet" and split_compression(file.name)[1] is None:
+        return ObjectParquet.open(file)
+    original = Original(file.url, file.url, (), [[file.url, file.size, file.modified]])
+    return open_file(file.download(), part, original=original)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.core.io.table_file import read_table
+from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.evaluation import (
     EvaluationError,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import encode_label
-from churnkit.core.io.table_file import open_table, read_table
+from churnkit.core.io.table_sources import open_rows, open_source, read_all, read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from churnkit.core.io.table_file import TableFile
+    from churnkit.core.io.table_sources import Source
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.keys.entity_column import RowKey
 
@@ -72,8 +72,8 @@ def draft_table(
     ChurnkitError
         If the file cannot be read or has no rows or no header, or an option is wrong.
     """
-    file = open_table(path)
-    table = read_table(path)
+    file = open_rows(open_source(path))
+    table = read_all(file)
     if not table.num_rows:
         raise ChurnkitError(f"{path} has a header and no rows: name a file with customers")
     profiles = {
@@ -119,7 +119,7 @@ def _reads_as_number(profile: ColumnProfile) -> bool:
 
 
 def _draft_columns(
-    file: TableFile,
+    file: Source,
     profiles: Mapping[str, ColumnProfile],
     *,
     entity: str | None,
@@ -151,7 +151,7 @@ def _draft_columns(
     return tuple(columns)
 
 
-def _describe_file(file: TableFile, table: pa.Table) -> str:
+def _describe_file(file: Source, table: pa.Table) -> str:
     """Describe the format of the file, and what is not read."""
     parts = [f"{table.num_rows:,} rows of {len(file.columns)} columns"]
     if file.dialect is not None:
@@ -202,7 +202,6 @@ def is_event_log_file(path: Path, entity: str | None) -> bool:
     from churnkit.pipeline.scaffold import name_rules
     from churnkit.pipeline.scaffold.raw.raw_table import is_event_log
 
-    open_table(path)
     table = read_table(path)
     if any(name_rules.is_label(name) for name in table.column_names):
         return False

@@ -20,7 +20,8 @@ from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.contracts.validation.pandera_check import check_table
 from churnkit.contracts.validation.violations import to_violations
-from churnkit.core.io.table_file import read_table
+from churnkit.core.io.locations import resolve_location
+from churnkit.core.io.table_sources import read_table
 from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
@@ -114,8 +115,7 @@ def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
         If the file is missing or cannot be read.
     """
     if not callable(recipe.data):
-        # An absolute path replaces the root.
-        return read_table(root / recipe.data)
+        return read_table(resolve_location(recipe.data, root))
     try:
         table = recipe.data()
     except ChurnkitError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -14,13 +13,15 @@ from churnkit.bundle.parts.uplift import ActionEffects
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.encoding.table_encoder import TableEncoder
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
-from churnkit.core.io.table_file import read_table
+from churnkit.core.io.locations import resolve_location
+from churnkit.core.io.table_sources import read_table
 from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.errors import RecipeError
 from churnkit.models.uplift.nuisance import Settings, boosted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -172,8 +173,7 @@ def _rows(
     if callable(source):
         table = as_arrow(source(), name=recipe.name)
         return table, 0
-    path = Path(source)
-    table = read_table(path if path.is_absolute() else root / path)
+    table = read_table(resolve_location(source, root))
     return table, 0
 
 

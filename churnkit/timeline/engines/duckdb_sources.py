@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from churnkit.contracts.arrow_interop import as_arrow
-from churnkit.core.io.table_file import CSV_SUFFIXES, PARQUET_SUFFIXES
-from churnkit.core.io.table_file import open_table as open_table_file
+from churnkit.core.io.formats.signature import kind_of
+from churnkit.core.io.locations import parse_location
+from churnkit.core.io.raw_tables import is_parquet
+from churnkit.core.io.source_files import partition_values
+from churnkit.core.io.table_file import TableFile
+from churnkit.core.io.table_sources import list_files, local_parquet, open_source
 from churnkit.errors import DataError
 from churnkit.timeline.engines.casts import (
     RowChecks,
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from churnkit.core.io.table_file import TableFile
     from churnkit.timeline.engines.casts import Cast
     from churnkit.timeline.source_tables import Table
 
@@ -172,16 +175,17 @@ def _join_lookups(
 def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, data: Any) -> None:
     if con.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [raw]).fetchall():
         return
-    if isinstance(data, (str, Path)) and _is_parquet(data):
-        files = _parquet_files(name, Path(data))
-        _check_names(name, pq.read_schema(files[0]).names)
-        paths = ", ".join(quote(_literal_path(file), "'") for file in files)
-        # The path is data: it has no wildcards, and no columns in the names of its folders.
-        scan = f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-        con.execute(f"CREATE TEMP VIEW {quote(raw)} AS SELECT * FROM {scan}")  # noqa: S608
+    if isinstance(data, (str, Path)):
+        _check_file(name, data)
+    if isinstance(data, (str, Path)) and is_parquet(data):
+        _scan_parquet(con, raw, name, Path(data))
         return
     if isinstance(data, (str, Path)):
-        table = _open_csv(name, Path(data)).dataset()
+        source = open_source(data)
+        if not isinstance(source, TableFile):
+            _scan_parquet(con, raw, name, local_parquet(source))
+            return
+        table = source.dataset()
     else:
         table = as_arrow(data, name=name)
         for position, field in enumerate(table.schema):
@@ -193,28 +197,38 @@ def _register(con: duckdb.DuckDBPyConnection, raw: str, name: str, data: Any) ->
     con.register(raw, table)
 
 
+def _scan_parquet(con: duckdb.DuckDBPyConnection, raw: str, name: str, path: Path) -> None:
+    """Create a view of a Parquet file, or of a folder with its partition columns."""
+    files = list_files(path) if path.is_dir() else [path]
+    names = pq.read_schema(files[0]).names
+    folders = [file.relative_to(path).parts[:-1] for file in files] if path.is_dir() else []
+    partitions = [set(values) for values in partition_values(folders)]
+    shared = set.intersection(*partitions) if partitions else set()
+    # Columns of the files take precedence over those of the folders.
+    is_partitioned = bool(shared) and not shared & set(names) and set.union(*partitions) == shared
+    _check_names(name, [*names, *(shared if is_partitioned else ())])
+    paths = ", ".join(quote(_literal_path(file), "'") for file in files)
+    # The path is data: it has no wildcards.
+    scan = (
+        f"read_parquet([{paths}], union_by_name = true, "
+        f"hive_partitioning = {str(is_partitioned).lower()})"
+    )
+    con.execute(f"CREATE TEMP VIEW {quote(raw)} AS SELECT * FROM {scan}")  # noqa: S608
+
+
 def _is_text_file(data: Any) -> bool:
-    """Return True for data whose columns are all text, possibly with surrounding whitespace."""
-    return isinstance(data, (str, Path)) and not _is_parquet(data)
+    """Return True for data whose columns may be text with surrounding whitespace."""
+    return isinstance(data, (str, Path)) and not is_parquet(data)
 
 
-def _is_parquet(data: Any) -> bool:
-    return Path(data).is_dir() or Path(data).suffix.lower() in PARQUET_SUFFIXES
-
-
-def _parquet_files(name: str, path: Path) -> list[Path]:
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
-    if not files or not files[0].is_file():
-        raise DataError(name, f"file {path.name} does not exist; correct the path")
-    return files
-
-
-def _open_csv(name: str, path: Path) -> TableFile:
-    if not path.is_file():
-        raise DataError(name, f"file {path.name} does not exist; correct the path")
-    if Path(path.name.lower().removesuffix(".gz")).suffix not in CSV_SUFFIXES:
-        raise DataError(name, f"{path.name} is neither Parquet nor CSV; convert it")
-    return open_table_file(path)
+def _check_file(name: str, data: str | Path) -> None:
+    location = parse_location(data)
+    if not location.is_local or location.path.is_dir():
+        return
+    if not location.path.is_file():
+        raise DataError(name, f"file {location.path.name} does not exist; correct the path")
+    if kind_of(location.path.name) is None:
+        raise DataError(name, f"{location.path.name} is neither Parquet nor CSV; convert it")
 
 
 def _literal_path(file: Path) -> str:

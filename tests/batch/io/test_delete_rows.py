@@ -73,7 +73,8 @@ def test_without_a_column_any_value_counts(tmp_path):
         ("a.csv", b"x,y\n1,2\n", "cannot be read or written and was not changed"),
         ("a.csv", b"id\n\xff\n", "cannot be read or written"),
         ("a.parquet", b"no", "cannot be read or written"),
-        ("a.json", b"{}", "from .csv and .parquet files"),
+        ("a.xlsx", b"{}", "can be erased from .parquet, .csv"),
+        ("a.jsonl", b"[{", "cannot be read as JSON"),
     ],
 )
 def test_what_cannot_be_read_is_named_and_left(tmp_path, name, data, says):

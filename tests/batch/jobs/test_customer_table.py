@@ -36,7 +36,7 @@ def test_only_what_decisions_need_is_read_and_all_of_it_is_written(file, shop_mo
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        ("plan.xlsx", r"results go to a \.parquet or \.csv file"),
+        ("plan.xlsx", r"results go to a \.parquet, \.csv, "),
         ("folder.csv", "is a folder"),
         ("customers.csv", "is the input file"),
     ],

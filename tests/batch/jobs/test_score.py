@@ -264,9 +264,9 @@ class TestRefusedWhole:
         with pytest.raises(ChurnkitError, match="Input/output error"):
             score(broken, older, shop_model)
 
-    @pytest.mark.parametrize("name", ["s.txt", "s", "s.csv.gz"])
+    @pytest.mark.parametrize("name", ["s.txt", "s", "s.tsv", "s.parquet.gz", "s.xlsx"])
     def test_an_ending_that_is_none(self, source, tmp_path, shop_model, name):
-        with pytest.raises(ChurnkitError, match=r"results go to a \.parquet or \.csv file"):
+        with pytest.raises(ChurnkitError, match=r"results go to a \.parquet, \.csv, "):
             score(source("csv"), tmp_path / name, shop_model)
 
     def test_a_folder_as_output(self, source, tmp_path, shop_model):

@@ -98,7 +98,7 @@ def test_a_query_is_asked_once_and_resumed_from_what_it_said(
     database, shop_model, tmp_path, expected, monkeypatch
 ):
     monkeypatch.setattr(table_file, "BATCH_ROWS", 5)
-    monkeypatch.setattr("churnkit.core.io.table_sources.BATCH_ROWS", 5)
+    monkeypatch.setattr("churnkit.core.io.query.BATCH_ROWS", 5)
     monkeypatch.setattr(score_job, "CHUNK_BATCHES", 2)
 
     def stop(rows):
@@ -127,16 +127,18 @@ def test_a_query_that_lacks_a_column_is_refused_by_its_name(sqlite, shop_model, 
 @pytest.mark.parametrize(
     ("source", "sql", "says"),
     [
-        ("crm.duckdb", None, "--sql"),
         ("none.duckdb", "customers", "does not exist"),
         ("one.parquet", "customers", "not a database"),
-        ("empty", None, "no .csv or .parquet"),
-        ("none-*.csv", None, "no .csv or .parquet"),
+        ("none.csv", None, "does not exist"),
+        ("notes.md", None, "a table is a .csv"),
+        ("empty", None, "there is no .csv"),
+        ("none-*.csv", None, "there is no .csv"),
         ("postgresql://ann:secretcanary@127.0.0.1:1/crm", None, r"\*\*\*@127"),
     ],
 )
 def test_what_cannot_be_read_is_said(database, expected, tmp_path, monkeypatch, source, sql, says):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.md").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ChurnkitError, match=says) as refusal:
         open_source(source, sql=sql)
@@ -173,6 +175,34 @@ def test_folders_before_a_pattern_are_taken_literally(tmp_path):
     assert read_all(open_source(folder / "*.csv"))["id"].to_pylist() == ["1", "2"]
 
 
+def test_folders_are_partition_columns_of_one_type(tmp_path):
+    for month, code, amount in (("2026-01", "1", 5), ("2026-02", "02", 6)):
+        folder = tmp_path / f"month={month}" / f"code={code}" / "year=2026"
+        folder.mkdir(parents=True)
+        pq.write_table(pa.table({"amount": [amount]}), folder / "part.parquet")
+    rows = read_all(open_source(tmp_path)).to_pylist()
+    assert rows == [
+        {"amount": 5, "month": "2026-01", "code": "1", "year": 2026},
+        {"amount": 6, "month": "2026-02", "code": "02", "year": 2026},
+    ]
+    assert read_all(open_source(tmp_path), columns=["year"])["year"].to_pylist() == [2026, 2026]
+    assert read_all(open_source(f"{tmp_path}/month=*/*/*/*.parquet")).to_pylist() == rows
+
+
+def test_columns_of_other_types_in_other_files_become_text(tmp_path):
+    pq.write_table(pa.table({"id": [1], "amount": [5]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("id,amount\nx,7.5\n")
+    rows = read_all(open_source(tmp_path)).to_pylist()
+    assert rows == [{"id": "1", "amount": "5"}, {"id": "x", "amount": "7.5"}]
+
+
+def test_one_table_in_two_formats_is_not_read_twice(tmp_path):
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "a.parquet")
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    with pytest.raises(ChurnkitError, match=r"a\.csv and a\.parquet, which look like one table"):
+        open_source(tmp_path)
+
+
 def test_a_folder_named_like_a_partition_overrides_no_column(tmp_path):
     folder = tmp_path / "amount=77"
     folder.mkdir()
@@ -185,12 +215,6 @@ def test_a_query_with_two_columns_of_one_name_is_refused(database, sqlite, engin
     query = open_source(database if engine == "duckdb" else sqlite, sql="SELECT 1 AS a, 2 AS a")
     with pytest.raises(DataError, match="column 'a' appears more than once"):
         read_all(query)
-
-
-@pytest.mark.parametrize("url", ["s3://bucket/customers.csv", "https://host/customers.parquet"])
-def test_a_remote_file_is_refused_with_what_to_do(url):
-    with pytest.raises(ChurnkitError, match="is not a local file: copy it"):
-        open_source(url)
 
 
 def test_files_without_a_header_are_named_by_position(tmp_path):

@@ -1,0 +1,1 @@
+"""Readers of file formats other than CSV and Parquet."""

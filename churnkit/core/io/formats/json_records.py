@@ -1,0 +1,139 @@
+"""JSON: an array of objects, or objects one after another (JSON lines)."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from churnkit.core.io.formats.python_values import to_arrow
+from churnkit.core.io.table_file import BATCH_ROWS
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["json_batches"]
+
+_CHUNK_CHARACTERS = 1 << 18
+_MAX_OBJECT_CHARACTERS = 64 << 20
+_SEPARATORS = " \t\r\n,"
+
+
+def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
+    """Read the objects of a JSON file in batches, a column for each key.
+
+    Parameters
+    ----------
+    path
+        UTF-8 or UTF-16 text: ``[{...}, {...}]`` or ``{...}`` one after another.
+    name
+        Name of the file in messages.
+
+    Returns
+    -------
+    Iterator of pyarrow.Table
+        Columns of a batch in the order in which the keys first appear.
+
+    Raises
+    ------
+    ChurnkitError
+        If the text is not JSON, a value is not an object, or a column has objects or arrays.
+    """
+    with path.open("rb") as probe:
+        is_utf16 = probe.read(2) in {b"\xff\xfe", b"\xfe\xff"}
+    try:
+        with path.open(encoding="utf-16" if is_utf16 else "utf-8-sig") as stream:
+            rows = _Parser(stream, name).objects()
+            yield pa.table({})
+            while part := list(islice(rows, BATCH_ROWS)):
+                yield _to_table(part, name)
+    except UnicodeError:
+        raise ChurnkitError(f"{name} is not UTF-8: export it as UTF-8") from None
+
+
+def _to_table(rows: list[dict[str, Any]], name: str) -> pa.Table:
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    columns = {}
+    for key in keys:
+        values = [row.get(key) for row in rows]
+        nested = sum(isinstance(value, (dict, list)) for value in values)
+        if nested:
+            raise ChurnkitError(
+                f"{name}: column '{key}' has nested objects or arrays: export its parts as columns "
+                "of their own, or leave it out"
+            )
+        columns[key] = to_arrow(values)
+    return pa.table(columns)
+
+
+class _Parser:
+    """Incremental parser of objects, in an array or one after another."""
+
+    def __init__(self, stream: IO[str], name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _unique(pairs, name))
+        self._buffer = ""
+        self._position = 0
+        self._count = 0
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """Yield objects as soon as they are complete."""
+        is_array = self._next() == "["
+        self._position += is_array
+        while (character := self._next()) not in {"", "]"}:
+            value = self._value()
+            if character != "{" or not isinstance(value, dict):
+                raise self._malformed("it is not an object of columns and values")
+            self._count += 1
+            yield value
+        if is_array != (self._next() == "]"):
+            raise self._malformed("the array does not end" if is_array else "a bracket is stray")
+        self._position += is_array
+        if self._next():
+            raise self._malformed("text follows the end of the array")
+
+    def _next(self) -> str:
+        """Skip separators and return the next character; empty at the end."""
+        while True:
+            while self._position < len(self._buffer):
+                if self._buffer[self._position] not in _SEPARATORS:
+                    return self._buffer[self._position]
+                self._position += 1
+            if not self._read():
+                return ""
+
+    def _read(self) -> bool:
+        rest = self._buffer[self._position :]
+        chunk = self._stream.read(max(_CHUNK_CHARACTERS, len(rest)))
+        self._buffer, self._position = rest + chunk, 0
+        return bool(chunk)
+
+    def _value(self) -> Any:
+        while True:
+            try:
+                value, self._position = self._decoder.raw_decode(self._buffer, self._position)
+            except json.JSONDecodeError:
+                if len(self._buffer) - self._position > _MAX_OBJECT_CHARACTERS or not self._read():
+                    raise self._malformed("it is damaged or incomplete") from None
+            except RecursionError:
+                raise self._malformed("it is nested too deeply") from None
+            else:
+                return value
+
+    def _malformed(self, reason: str) -> ChurnkitError:
+        return ChurnkitError(
+            f"{self._name} cannot be read as JSON after {self._count:,} objects: {reason}; write "
+            "an array of objects, or one object a line"
+        )
+
+
+def _unique(pairs: list[tuple[str, Any]], name: str) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        raise ChurnkitError(f"{name}: an object has two values of one key: give each its own key")
+    return row

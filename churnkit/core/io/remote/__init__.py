@@ -1,0 +1,1 @@
+"""Tables that are not local files: object stores, downloads and standard input."""
