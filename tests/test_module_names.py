@@ -37,18 +37,18 @@ COMMON = {
     """,
     "data and files": """
         ahead arrow as batch block cache cast category cell checkpoint code column contents csv
-        data database dataset date delete derived dialect duckdb encode encoded encoder encoding
-        entry event export extra feature field file filter format frame from id index insert io
-        json key label layout leaf level line list log logged member merge migration npy number
-        numpy of off operation output parser parsing predicate profile query range raw reader
-        record recorder repeated result row rule scalar schema serialization source sql state store
+        data database dataset date delete derived dialect download duckdb encode encoded encoder encoding
+        entry event excel export extra feature field file filter folder format frame from id index insert io
+        json key label lakehouse layout leaf level line list location log logged member merge migration npy number
+        numpy of off operation output object open python parser parsing predicate profile query range raw reader
+        record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
         streaming summary table time timeline transform uri validate validation version violation
         window write writer
     """,
     "programs and services": """
         access action aggregate allocate allocation and api app argument atomic auth bar bento
         bitmask body build bundle calendar card catboost chart check choice cli compile compiled
-        compiler console context control core counter dask decide deciding decision declaration
+        compiler compression console context control core counter dask decide deciding decision declaration
         demo detail diff difference doctor document draft draw engine erase error example
         expression figure find finding floor gather html http idempotency information init initial
         input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown

@@ -6,22 +6,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from churnkit.contracts.arrow_interop import as_arrow
-from churnkit.contracts.parsing.arrow_columns import ParsedTable
-from churnkit.contracts.parsing.scalars import read_date
 from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
-from churnkit.evaluation.drift.performance_estimation import estimate_performance
 from churnkit.evaluation.drift.profile import Profile, holm_adjust
+from churnkit.monitoring.batch_totals import BatchTotals, customer_batches
 from churnkit.monitoring.finding import Finding
 from churnkit.monitoring.realized_performance import check_realized
 
 if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.contract import Contract
-    from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.evaluation.drift.performance_estimation import (
         PerformanceEstimate,
         RealizedPerformance,
@@ -104,7 +98,8 @@ def monitor(
     model
         From `churnkit.load`; its bundle has a profile of the training rows.
     customers
-        Today's customers: a pandas, polars or pyarrow table, or a list of dicts.
+        Today's customers: a pandas, polars or pyarrow table, a list of dicts, or a source from
+        `churnkit.batch.open_source`, which is read in batches with constant memory.
     labeled
         Earlier customers as they were then, with their labels.
     journal
@@ -128,24 +123,24 @@ def monitor(
         The model has no profile.
     """
     profile = _load_profile(model)
-    encoded = model.encode(customers)
-    probability = model.probabilities(encoded)
-    valid = encoded.valid
-    findings = [*_check_contract(encoded), *_check_categories(encoded)]
-    drift = (*profile.compare(encoded.features[valid]), profile.score.compare(probability[valid]))
+    totals = BatchTotals(model, profile)
+    for batch in customer_batches(model, customers):
+        totals.add(batch)
+    findings = [*_check_contract(totals), *_check_categories(totals)]
+    drift = totals.drift()
     findings += _check_drift(drift)
-    findings += _check_freshness(model.contract, customers, as_of=as_of, every_days=every_days)
+    findings += _check_freshness(model.contract, totals.newest, as_of=as_of, every_days=every_days)
     realized, left_out = None, 0
     if labeled is not None:
         realized, left_out, realized_findings = check_realized(model, labeled, journal=journal)
         findings += realized_findings
     return MonitorReport(
         model=model.name,
-        rows=len(valid),
-        invalid=int((~valid).sum()),
+        rows=totals.rows,
+        invalid=totals.rows - totals.valid,
         findings=tuple(sorted(findings, key=lambda finding: not finding.alarm)),
         drift=tuple(sorted(drift, key=lambda column: -column.psi)),
-        estimate=estimate_performance(probability[valid]) if valid.any() else None,
+        estimate=totals.estimate(),
         realized=realized,
         left_out=left_out,
     )
@@ -163,32 +158,32 @@ def _load_profile(model: RetentionModel) -> Profile:
     return profile
 
 
-def _check_contract(encoded: Encoded) -> list[Finding]:
-    rows = len(encoded.matrix)
+def _check_contract(totals: BatchTotals) -> list[Finding]:
+    rows = totals.rows
     if not rows:
         return [Finding("CK203", "the table", "has no rows: the feed may be broken", alarm=True)]
     return [
         Finding(
             "CK203",
-            violation.column,
-            f"violates '{violation.rule}' in {violation.count:,} of {rows:,} rows",
-            alarm=violation.count > _INVALID_SHARE * rows,
+            column,
+            f"violates '{rule}' in {count:,} of {rows:,} rows",
+            alarm=count > _INVALID_SHARE * rows,
         )
-        for violation in encoded.violations
+        for (column, rule), count in totals.violations.items()
     ]
 
 
-def _check_categories(encoded: Encoded) -> list[Finding]:
-    rows = len(encoded.matrix)
+def _check_categories(totals: BatchTotals) -> list[Finding]:
+    rows = totals.rows
     return [
         Finding(
             "CK204",
-            warning.column,
-            f"has categories unseen in training in {len(warning.positions):,} of {rows:,} rows; "
-            "they are treated as missing",
-            alarm=len(warning.positions) > _UNSEEN_SHARE * rows,
+            column,
+            f"has categories unseen in training in {count:,} of {rows:,} rows; they are treated as "
+            "missing",
+            alarm=count > _UNSEEN_SHARE * rows,
         )
-        for warning in encoded.warnings
+        for column, count in totals.unseen.items()
     ]
 
 
@@ -207,24 +202,14 @@ def _check_drift(drift: tuple[ColumnDrift, ...]) -> list[Finding]:
 
 
 def _check_freshness(
-    contract: Contract, customers: Any, *, as_of: datetime | None, every_days: float
+    contract: Contract, newest: int | None, *, as_of: datetime | None, every_days: float
 ) -> list[Finding]:
     """Report rows whose newest date is older than the interval at which new rows are due."""
-    if as_of is None or contract.as_of is None:
-        return []
-    table = as_arrow(customers, name="the table")
-    name = contract.as_of.name
-    if name not in table.column_names:
-        return []
-    values, _ = ParsedTable(table).column(contract.as_of).distinct
-    dates = [read_date(value) for value in values]
-    micros = np.array([date for date in dates if isinstance(date, int)], dtype=np.int64)
-    if not micros.size:
+    if as_of is None or contract.as_of is None or newest is None:
         return []
     now = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
-    newest = from_microseconds(int(micros.max()))
-    days = (now - newest).total_seconds() / 86_400
+    days = (now - from_microseconds(newest)).total_seconds() / 86_400
     if days <= every_days:
         return []
     message = f"is stale: the newest row is {days:,.0f} days old, rows are due every {every_days:g}"
-    return [Finding("CK205", name, message, alarm=True)]
+    return [Finding("CK205", contract.as_of.name, message, alarm=True)]

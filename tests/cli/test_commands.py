@@ -224,21 +224,32 @@ class TestScore:
             with target.open(newline="") as stream:
                 assert len(list(csv.DictReader(stream))) == 5
 
-    def test_an_output_on_s3_is_refused_and_makes_no_folder(self, churnkit, shop, customers):
+    def test_an_output_that_cannot_be_reached_is_refused_and_makes_no_folder(
+        self, churnkit, shop, customers, monkeypatch
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         for command in ("score", "plan"):
-            code, _, err = churnkit(command, customers, "-o", "s3://bucket/x.parquet", folder=shop)
-            assert code == REFUSED
-            assert "output is a URL (s3:): write to a local file" in err
-            assert not (shop / "s3:").exists()
+            for output in ("s3://bucket/x.parquet", "https://host/x.csv"):
+                code, _, err = churnkit(command, customers, "-o", output, folder=shop)
+                assert code == REFUSED
+                assert "cannot be" in err
+                assert not [path for path in shop.iterdir() if path.name.endswith(":")]
 
-    @pytest.mark.parametrize("bad", ["none.csv", ".", "table.xlsx"])
+    @pytest.mark.parametrize(
+        ("bad", "message"),
+        [
+            ("none.csv", "none.csv does not exist"),
+            (".", "there is no .csv"),
+            ("table.xlsx", "is empty"),
+        ],
+    )
     def test_a_table_that_cannot_be_read_is_refused_before_a_model_is_loaded(
-        self, churnkit, tmp_path, bad
+        self, churnkit, tmp_path, bad, message
     ):
         (tmp_path / "table.xlsx").write_text("")
         code, _, err = churnkit("score", bad, folder=tmp_path)
         assert code == REFUSED
-        assert ".csv" in err
+        assert message in err
 
 
 class TestPlanExplainValidate:

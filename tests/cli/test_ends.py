@@ -84,7 +84,7 @@ class TestProcess:
         assert (helped.returncode, helped.stderr) == (DONE, "")
         refused = process("score", "none.csv", cwd=tmp_path)
         assert (refused.returncode, refused.stdout) == (REFUSED, "")
-        assert refused.stderr == "churnkit: none.csv does not exist: name a .csv or .parquet file\n"
+        assert refused.stderr == "churnkit: none.csv does not exist: correct the name\n"
 
     def test_a_closed_pipe_is_no_error(self, shop_model, tmp_path, rows_of_shop,
                                                        to_csv):  # fmt: skip

@@ -121,7 +121,7 @@ def test_a_plan_starts_from_raw_tables(churnkit, project, expected):
         (["--table", "events=raw/events.parquet"], "raw tables need a date"),
         ([], "name a file, or raw tables with --as-of"),
         (["raw/events.parquet", "--as-of", TODAY], "is not a folder"),
-        (["training", "--as-of", TODAY], "has no .csv or .parquet file"),
+        (["training", "--as-of", TODAY], "has no .csv, .tsv, .parquet"),
         (["--table", "events", "--as-of", TODAY], "write it as NAME=FILE"),
         (["raw", "--as-of", "yesterday"], "must be a date as YYYY-MM-DD"),
         (["raw", "--as-of", "2001-01-01"], "is before all data"),

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from churnkit.batch import open_source
 from churnkit.bundle.contents import from_files, to_files
 from churnkit.bundle.model import RetentionModel
 from churnkit.cli.main import run
+from churnkit.core.io import table_file
 from churnkit.errors import BundleError, DataError, RecipeError
+from churnkit.evaluation.drift.performance_estimation import (
+    estimate_binned,
+    estimate_performance,
+)
 from churnkit.evaluation.drift.profile import Profile
 from churnkit.journal import DecisionRecord, Journal
-from churnkit.monitoring import monitor
+from churnkit.monitoring import batch_totals, monitor
 
 
 @pytest.fixture
@@ -115,3 +124,61 @@ class TestCommand:
 def test_stale_rows_are_reported_only_with_a_date(shop_model, customers):
     report = monitor(shop_model, customers, as_of=datetime(2030, 1, 1, tzinfo=UTC))
     assert not report.alarm
+
+
+class TestBatches:
+    """A source is read in batches, with the findings of the whole table."""
+
+    @pytest.fixture
+    def source(self, rows_of_shop, tmp_path, monkeypatch):
+        rows = rows_of_shop(400, seed=41)
+        for row in rows[::7]:
+            row["plan"] = "gold"
+        rows[3]["tenure_months"] = -1
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
+        monkeypatch.setattr(table_file, "BATCH_ROWS", 64)
+        return open_source(tmp_path / "c.parquet"), rows
+
+    def test_batches_give_the_report_of_the_whole_table(self, shop_model, source):
+        opened, rows = source
+        whole = monitor(shop_model, rows, as_of=datetime(2030, 1, 1, tzinfo=UTC))
+        assert whole.invalid
+        assert monitor(shop_model, opened, as_of=datetime(2030, 1, 1, tzinfo=UTC)) == whole
+
+    def test_a_source_without_a_column_is_refused(self, shop_model, source, tmp_path):
+        table = pq.read_table(tmp_path / "c.parquet").drop_columns("mrr")
+        pq.write_table(table, tmp_path / "c.parquet")
+        with pytest.raises(DataError, match="'mrr' is missing"):
+            monitor(shop_model, open_source(tmp_path / "c.parquet"))
+
+    def test_a_source_without_rows_is_an_alarm(self, shop_model, source, tmp_path):
+        pq.write_table(pq.read_table(tmp_path / "c.parquet").slice(0, 0), tmp_path / "c.parquet")
+        report = monitor(shop_model, open_source(tmp_path / "c.parquet"))
+        assert report.rows == 0
+        assert report.alarm
+
+    def test_many_probabilities_are_estimated_from_counts(self, shop_model, source, monkeypatch):
+        opened, _ = source
+        exact = monitor(shop_model, opened).estimate
+        monkeypatch.setattr(batch_totals, "EXACT_ROWS", 100)
+        binned = monitor(shop_model, opened).estimate
+        assert exact is not None
+        assert binned is not None
+        assert binned.rows == exact.rows
+        for name in ("churn_rate", "auc", "log_loss"):
+            one, other = getattr(exact, name), getattr(binned, name)
+            assert other.value == pytest.approx(one.value, abs=1e-4)
+            assert other.high - other.low == pytest.approx(one.high - one.low, rel=0.35)
+
+
+def test_counts_of_distinct_probabilities_give_the_estimate_of_each():
+    probability = np.sort(np.random.default_rng(1).beta(1, 4, size=3000))
+    exact = estimate_performance(probability)
+    binned = estimate_binned(probability, np.ones(3000))
+    tied = estimate_binned(
+        np.unique(probability.round(2)), np.unique(probability.round(2), return_counts=True)[1]
+    )
+    rounded = estimate_performance(probability.round(2))
+    for name in ("churn_rate", "auc", "log_loss"):
+        assert getattr(binned, name).value == pytest.approx(getattr(exact, name).value, rel=1e-9)
+        assert getattr(tied, name).value == pytest.approx(getattr(rounded, name).value, rel=1e-9)

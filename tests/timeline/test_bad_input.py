@@ -182,8 +182,8 @@ def test_a_missing_file(tmp_path):
 
 
 def test_a_file_of_another_kind(tmp_path):
-    (tmp_path / "orders.xlsx").write_bytes(b"PK")
-    refused(plan(), {"orders": tmp_path / "orders.xlsx"}, "neither Parquet nor CSV")
+    (tmp_path / "orders.docx").write_bytes(b"PK")
+    refused(plan(), {"orders": tmp_path / "orders.docx"}, "neither Parquet nor CSV")
 
 
 def test_a_damaged_file(tmp_path):

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from churnkit.batch.io.outputs import OutputTarget
 
-__all__ = ["FolderWriter", "ObjectFolderWriter", "ObjectWriter"]
+__all__ = ["FolderWriter", "ObjectFolderWriter", "ObjectWriter", "check_folder"]
 
 PART_ROWS = 1_000_000
 _SUCCESS = "_SUCCESS"
+# Files of a run that was killed.
+_UNFINISHED = "_temporary-"
 _PART = re.compile(r"part-\d{5}\.parquet")
 _COPY_BYTES = 8 << 20
 # The largest object that S3 copies in one request.
@@ -157,7 +159,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _is_own(name: str) -> bool:
-    return name == _SUCCESS or _PART.fullmatch(name) is not None
+    return name == _SUCCESS or name.startswith(_UNFINISHED) or bool(_PART.fullmatch(name))
 
 
 class ObjectWriter:
@@ -207,7 +209,8 @@ class ObjectWriter:
                 f"to a folder instead, {self._url.rpartition('.')[0]}/"
             )
         parent, _, name = self._path.rpartition("/")
-        uploaded = f"{parent}/.{name}-{secrets.token_hex(6)}"
+        # The name is always the same, so that nothing remains of runs that were killed.
+        uploaded = f"{parent}/.{name}-unfinished"
         upload(self._local, self._filesystem, uploaded, url=self._url)
         self._uploaded = uploaded
 
@@ -259,7 +262,7 @@ class ObjectFolderWriter:
         self._path = path.rstrip("/")
         self._earlier = _earlier_objects(self._filesystem, self._path, self._url)
         self._folder = temporary_folder()
-        self._unfinished = f"{self._path}/_temporary-{secrets.token_hex(6)}"
+        self._unfinished = f"{self._path}/{_UNFINISHED}{secrets.token_hex(6)}"
         self._uploaded: list[str] = []
         self._parts = _Parts(self._folder, schema)
         self._parts.write(schema.empty_table())
@@ -292,10 +295,16 @@ class ObjectFolderWriter:
             for name in self._uploaded:
                 self._filesystem.move(f"{self._unfinished}/{name}", f"{self._path}/{name}")
             for name in self._earlier - set(self._uploaded) - {_SUCCESS}:
-                self._filesystem.delete_file(f"{self._path}/{name}")
+                self._remove(name)
             with self._filesystem.open_output_stream(f"{self._path}/{_SUCCESS}") as stream:
                 stream.write(b"")
         self._uploaded = []
+
+    def _remove(self, name: str) -> None:
+        if name.startswith(_UNFINISHED):
+            self._filesystem.delete_dir(f"{self._path}/{name}")
+        else:
+            self._filesystem.delete_file(f"{self._path}/{name}")
 
     def __enter__(self) -> Self:
         return self
@@ -313,19 +322,19 @@ class ObjectFolderWriter:
 
 
 def _earlier_objects(filesystem: Any, path: str, url: str) -> set[str]:
-    """Return the names of an earlier output's files; refuse other files."""
+    """Return the names of an earlier output's files and of unfinished runs; refuse others."""
     from pyarrow import fs
 
     with store_errors(url):
         selector = fs.FileSelector(path, allow_not_found=True, recursive=False)
         names = {entry.base_name for entry in filesystem.get_file_info(selector)} - {""}
-    others = {name for name in names if not _is_own(name) and not name.startswith("_temporary-")}
+    others = {name for name in names if not _is_own(name)}
     if others:
         raise ChurnkitError(
             f"{url} has {len(others):,} other files: use another prefix, so that input and output "
             "are not mixed"
         )
-    return {name for name in names if _is_own(name)}
+    return names
 
 
 def upload(file: Path, filesystem: Any, path: str, *, url: str) -> None:

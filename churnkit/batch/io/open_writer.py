@@ -8,9 +8,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from churnkit.batch.io.database_writer import DatabaseWriter, DuckDbWriter, is_duckdb
-from churnkit.batch.io.folder_writer import FolderWriter, ObjectFolderWriter, ObjectWriter
+from churnkit.batch.io.folder_writer import (
+    FolderWriter,
+    ObjectFolderWriter,
+    ObjectWriter,
+    check_folder,
+)
 from churnkit.batch.io.outputs import OutputTarget, parse_output
 from churnkit.batch.io.table_writer import TableWriter
+from churnkit.core.io.query import check_connection
 from churnkit.core.io.remote.object_store import open_filesystem, store_errors
 from churnkit.core.io.spool import temporary_folder
 
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
     from churnkit.batch.io.table_writer import Writer
 
-__all__ = ["open_writer", "remove_output"]
+__all__ = ["check_access", "open_writer", "remove_output"]
 
 
 def open_writer(output: str | Path | OutputTarget, schema: pa.Schema) -> Writer:
@@ -67,6 +73,30 @@ def open_writer(output: str | Path | OutputTarget, schema: pa.Schema) -> Writer:
     if target.is_remote:
         return ObjectWriter(target, schema)
     return TableWriter(target.location.path, schema)
+
+
+def check_access(output: OutputTarget) -> None:
+    """Check that an output can be reached, before any work.
+
+    Parameters
+    ----------
+    output
+        From `parse_output`.
+
+    Raises
+    ------
+    ChurnkitError
+        If a store or database cannot be reached, or a folder holds other files.
+    """
+    if output.is_remote:
+        url = output.location.text
+        filesystem, path = open_filesystem(url)
+        with store_errors(url):
+            filesystem.get_file_info(path.rstrip("/"))
+    elif output.container == "folder":
+        check_folder(output.location.path)
+    elif output.container == "database" and not output.location.is_local:
+        check_connection(output.location.text)
 
 
 def remove_output(output: OutputTarget) -> None:

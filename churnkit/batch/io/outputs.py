@@ -95,7 +95,7 @@ def parse_output(name: str | Path) -> OutputTarget:
     if location.is_stream:
         return OutputTarget(location, "stream", "csv")
     if location.is_download:
-        raise ChurnkitError(f"{location} is a web address, to which results cannot be written")
+        raise ChurnkitError(f"{location} is a web address: results cannot be written there")
     kind = kind_of(location.text)
     if location.is_database or (location.is_local and kind in _DATABASE_FILES):
         if not location.part:

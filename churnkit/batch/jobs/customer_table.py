@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churnkit.batch.io.open_writer import open_writer
+from churnkit.batch.io.open_writer import check_access, open_writer
 from churnkit.batch.io.outputs import parse_output, refuse_input
 from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.core.io.table_sources import open_source, read_all
@@ -47,7 +47,9 @@ def read_customers(
     """
     opened = open_source(source) if isinstance(source, (str, Path)) else source
     if output is not None:
-        refuse_input(opened, parse_output(output))
+        target = parse_output(output)
+        refuse_input(opened, target)
+        check_access(target)
     selected = (*contract.required("recommend"), *contract.optional("recommend"))
     table = read_all(opened, columns=[column.name for column in selected])
     return number_rows(table, contract.entity)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from churnkit import __version__
 from churnkit.batch.io.checkpoints import open_chunks
-from churnkit.batch.io.open_writer import open_writer, remove_output
+from churnkit.batch.io.open_writer import check_access, open_writer, remove_output
 from churnkit.batch.io.outputs import OutputTarget, invalid_path, parse_output, refuse_input
 from churnkit.batch.io.query_cache import QueryCache
 from churnkit.contracts.parsing.arrow_columns import number_rows
@@ -117,6 +117,8 @@ def score(
     targets = parse_output(output), parse_output(aside)
     # A corrected file of invalid rows may itself be the source.
     refuse_input(opened, *targets)
+    for target in targets:
+        check_access(target)
     record_output(output, model.contract.entity.name)
     job = _job(opened, model, reasons)
     with ExitStack() as stack:

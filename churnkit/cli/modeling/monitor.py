@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import datetime
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,15 +24,15 @@ def monitor(
     customers: Annotated[
         str,
         typer.Argument(
-            help="Current customers: a .csv or .parquet file, a folder or glob pattern of such "
-            "files, or with --sql a DuckDB file or a database URL."
+            help="Current customers: a file, a folder or glob pattern of files, a URL of an object "
+            "store, download or database, or - for standard input. Read in batches."
         ),
     ],
     model: ModelName = None,
     sql: Sql = None,
     labeled: Annotated[
-        Path | None,
-        typer.Option(help="Earlier customers with their label: a .csv or .parquet file."),
+        str | None,
+        typer.Option(help="Earlier customers with their label: a table as for CUSTOMERS."),
     ] = None,
     journal: Annotated[
         str | None,
@@ -58,12 +57,12 @@ def monitor(
 
     Exit code 1 on an alarm.
     """
-    from churnkit.core.io.table_sources import open_source, read_all
+    from churnkit.core.io.table_sources import open_rows, open_source, read_all
     from churnkit.journal import Journal
     from churnkit.monitoring import monitor as check_model
 
     loaded = load_model(model)
-    table = read_all(open_source(customers, sql=sql))
+    table = open_rows(open_source(customers, sql=sql))
     earlier = None if labeled is None else read_all(open_source(labeled))
     with nullcontext() if journal is None else Journal.open(journal) as opened:
         report = check_model(

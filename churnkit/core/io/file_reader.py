@@ -72,7 +72,7 @@ def check_exists(path: Path) -> None:
         If there is none.
     """
     if not path.exists():
-        raise ChurnkitError(f"{path} does not exist: name a {READABLE} file")
+        raise ChurnkitError(f"{path} does not exist: correct the name")
 
 
 def open_file(

@@ -21,7 +21,14 @@ from churnkit.errors import ChurnkitError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Query", "choose_table", "connect_engine", "database_tables", "quote_identifier"]
+__all__ = [
+    "Query",
+    "check_connection",
+    "choose_table",
+    "connect_engine",
+    "database_tables",
+    "quote_identifier",
+]
 
 _DUCKDB = {".duckdb", ".ddb"}
 # Packages that teach SQLAlchemy another database, by the scheme of its URL.
@@ -248,6 +255,26 @@ def connect_engine(url: str) -> Any:
     except (sa.exc.SQLAlchemyError, ValueError):
         raise ChurnkitError(
             f"{shown} is not a database URL: write it as dialect://user:password@host/database"
+        ) from None
+
+
+def check_connection(url: str) -> None:
+    """Connect to a database and disconnect.
+
+    Raises
+    ------
+    ChurnkitError
+        If it cannot be reached.
+    """
+    import sqlalchemy as sa
+
+    try:
+        with connect_engine(url).connect():
+            pass
+    except sa.exc.SQLAlchemyError as error:
+        kind = type(getattr(error, "orig", None) or error).__name__
+        raise ChurnkitError(
+            f"{mask_password(url)} cannot be reached ({kind}): check the address and the access"
         ) from None
 
 

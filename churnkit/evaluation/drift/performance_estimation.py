@@ -26,6 +26,7 @@ __all__ = [
     "PerformanceEstimate",
     "RealizedPerformance",
     "compare_realized",
+    "estimate_binned",
     "estimate_performance",
 ]
 
@@ -125,6 +126,58 @@ def estimate_performance(
     low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return PerformanceEstimate(
         len(p),
+        *(
+            Interval(float(value), float(lower), float(upper))
+            for value, lower, upper in zip(expected, low, high, strict=True)
+        ),
+    )
+
+
+def estimate_binned(
+    probability: ArrayLike, counts: ArrayLike, *, seed: int = 0, level: float = 0.95
+) -> PerformanceEstimate:
+    """Estimate a model's metrics from counts of equal probabilities, in memory of the bins alone.
+
+    Parameters
+    ----------
+    probability : (k,) increasing, calibrated probabilities
+    counts : (k,) number of customers with each
+    seed, level
+        As in `estimate_performance`.
+
+    Returns
+    -------
+    PerformanceEstimate
+
+    Examples
+    --------
+    >>> p = np.linspace(0.01, 0.99, 500)
+    >>> round(estimate_binned(p, np.ones(500)).auc.value, 2)
+    0.83
+    """
+    p = np.clip(np.asarray(probability, dtype=np.float64), _TINY, 1 - _TINY)
+    n = np.asarray(counts, dtype=np.int64)
+    rows = int(n.sum())
+    log_p, log_q = np.log(p), np.log1p(-p)
+
+    def metrics(ones: NDArray[np.float64], pairs_within: NDArray[np.float64]) -> list[float]:
+        zeros = n - ones
+        wins = (ones * (np.cumsum(zeros) - zeros)).sum() + 0.5 * pairs_within.sum()
+        own = (ones * zeros - pairs_within).sum()
+        pairs = ones.sum() * zeros.sum() - own
+        loss = -(ones * log_p + zeros * log_q).sum() / rows
+        return [ones.sum() / rows, wins / pairs if pairs > 0 else np.nan, loss]
+
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(_DRAWS):
+        ones = rng.binomial(n, p).astype(np.float64)
+        draws.append(metrics(ones, ones * (n - ones)))
+    # A customer does not form a pair with itself.
+    expected = metrics(n * p, n * (n - 1.0) * p * (1 - p))
+    low, high = np.nanquantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return PerformanceEstimate(
+        rows,
         *(
             Interval(float(value), float(lower), float(upper))
             for value, lower, upper in zip(expected, low, high, strict=True)

@@ -118,10 +118,18 @@ class ColumnProfile:
         counts = _count(values, edges)
         return cls(name, tuple(map(float, edges)), tuple(map(int, counts)))
 
+    def count(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Count values of the column, (n,), by bin; the last count is that of missing values."""
+        return _count(values, self.edges)
+
     def compare(self, values: NDArray[np.float64]) -> ColumnDrift:
         """Measure the drift of new values of the column, (n,)."""
+        return self.compare_counts(self.count(values))
+
+    def compare_counts(self, counts: NDArray[np.integer[Any]]) -> ColumnDrift:
+        """Measure the drift of new values by their counts in each bin; see `count`."""
         old = np.array(self.counts, dtype=np.float64)
-        new = _count(values, np.array(self.edges)).astype(np.float64)
+        new = np.asarray(counts, dtype=np.float64)
         rows_old, rows_new = old.sum(), new.sum()
         if not rows_new or not rows_old:
             return ColumnDrift(self.name, 0.0, 0.0, 1.0, 0.0, 0.0, "none")

@@ -17,6 +17,7 @@ import zipfile
 from decimal import Decimal
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -30,12 +31,18 @@ from churnkit.core.io.formats import excel, json_records
 from churnkit.core.io.formats.python_values import to_arrow
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.query import Query
-from churnkit.core.io.table_sources import local_parquet, open_source, read_all, read_table
+from churnkit.core.io.table_sources import (
+    local_parquet,
+    open_rows,
+    open_source,
+    read_all,
+    read_table,
+)
 from churnkit.errors import ChurnkitError, DataError
 
 openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"id": "007", "visits": 3, "amount": 2.5, "at": dt.datetime(2026, 1, 2, 3, 4), "paid": True},
     {"id": "é;", "visits": None, "amount": 4.0, "at": None, "paid": None},
     {"id": 'x,\n"y"', "visits": 12, "amount": -1.25, "at": dt.datetime(2026, 2, 1), "paid": False},
@@ -147,7 +154,7 @@ class TestContainers:
             module = {"gz": gzip, "bz2": bz2, "xz": lzma}[compression]
             packed.write_bytes(module.compress(content))
         assert read_table(packed).equals(read_table(plain))
-        assert open_source(packed).fingerprint[0][0] == str(packed)
+        assert open_rows(open_source(packed)).fingerprint[0][0] == str(packed)
         if (suffix, compression) != ("csv", "gz") and suffix != "tsv":
             packed.write_bytes(packed.read_bytes()[:40])
             with pytest.raises(ChurnkitError, match="truncated, damaged"):
@@ -164,7 +171,7 @@ class TestContainers:
         for module in (table_file, excel, json_records):
             monkeypatch.setattr(module, "BATCH_ROWS", 7)
         for suffix in ("feather", "jsonl", "xlsx"):
-            source = open_source(write(tmp_path / f"c.{suffix}", rows))
+            source: Any = open_source(write(tmp_path / f"c.{suffix}", rows))
             sizes = [batch.num_rows for batch in source.batches(["id"])]
             assert max(sizes) == 7
             assert sum(sizes) == 60
@@ -504,7 +511,7 @@ class TestStreams:
             assert read_table(f"{url}/{name}?token=canary").equals(read_table(folder / name))
         (folder / "export").write_bytes((folder / "c.parquet").read_bytes())
         assert read_table(f"{url}/export").num_rows == 3
-        assert open_source(f"{url}/c.csv").name == f"{url}/c.csv"
+        assert open_rows(open_source(f"{url}/c.csv")).name == f"{url}/c.csv"
 
     def test_a_missing_download_is_refused_without_its_query(self, server):
         _, url = server

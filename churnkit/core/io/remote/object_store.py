@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from churnkit.core.io.spool import copy_stream, spool_file
 from churnkit.errors import ChurnkitError
@@ -136,7 +137,12 @@ def _filesystem(family: str, bucket: str) -> Any:
             "request_timeout": _TIMEOUT_SECONDS,
         }
         if endpoint:
-            settings |= {"endpoint_override": endpoint, "region": region or "us-east-1"}
+            parts = urlsplit(endpoint if "://" in endpoint else f"https://{endpoint}")
+            settings |= {
+                "endpoint_override": parts.netloc,
+                "scheme": parts.scheme,
+                "region": region or "us-east-1",
+            }
         else:
             settings["region"] = region or fs.resolve_s3_region(bucket)
         return fs.S3FileSystem(**settings)
