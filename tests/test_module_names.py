@@ -42,7 +42,7 @@ COMMON = {
         json key label lakehouse layout leaf level line list location log logged member merge migration npy number
         numpy of off operation output object open python parser parsing predicate profile query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
-        streaming summary table time timeline transform uri validate validation version violation
+        streaming summary table time timeline total transform uri validate validation version violation
         window write writer
     """,
     "programs and services": """

@@ -239,7 +239,7 @@ class TestScore:
         ("bad", "message"),
         [
             ("none.csv", "none.csv does not exist"),
-            (".", "there is no .csv"),
+            (".", "table.xlsx is empty"),
             ("table.xlsx", "is empty"),
         ],
     )
