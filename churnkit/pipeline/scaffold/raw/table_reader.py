@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from churnkit.core.io.table_file import read_table
+from churnkit.core.io.table_sources import read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ _MARKERS = (
 
 
 def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
-    """Read a file or a folder of Parquet files.
+    """Read a table.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = _read(path)
+    table = read_table(path)
     markers: set[str] = set()
     for position, name in enumerate(table.column_names):
         column = table.column(position)
@@ -54,11 +54,3 @@ def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
             column = pc.if_else(is_marker, pa.scalar(None, column.type), column)
             table = table.set_column(position, name, column)
     return table, tuple(sorted(markers))
-
-
-def _read(path: Path) -> pa.Table:
-    if path.is_dir():
-        import pyarrow.parquet as pq
-
-        return pq.read_table(path)
-    return read_table(path)
