@@ -118,12 +118,18 @@ WORLDS: dict[str, Callable[[int], World]] = {
 
 
 def by_churnkit(
-    world: World, seed: int, *, epsilon: float = 0.0, half_life: float | None = None
+    world: World,
+    seed: int,
+    *,
+    epsilon: float = 0.0,
+    half_life: float | None = None,
+    adaptive: bool = True,
 ) -> float:
     bandit = LinearBandit.new(
         customer_features=world.customers.shape[1],
         option_features=world.options.shape[1],
         half_life=half_life,
+        adaptive=adaptive,
         seed=seed,
     )
     rng, regret = np.random.default_rng(seed), 0.0

@@ -7,6 +7,10 @@ Each option has a specific part, linear in the customer's features, with a prior
 new option starts at the value of options with similar features and departs from it with data.
 Both parts have one joint posterior in closed form; the cost of an update is linear in the options.
 
+How much options differ is estimated from the data (see `posterior`), and an option that the data
+cannot compare yet keeps its share of the log (see `baseline`). So a bandit that learns from few
+rewards of another policy's log stays near that policy.
+
 Examples
 --------
 >>> import numpy as np
@@ -29,7 +33,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import BundleError
+from churnkit.models.bandit.baseline import (
+    baseline_orders,
+    log_shares,
+    rank_by_orders,
+    required_ratios,
+    variance_ratios,
+)
+from churnkit.models.bandit.batch import BanditBatch, OptionPart
 from churnkit.models.bandit.features import BanditFeatures
+from churnkit.models.bandit.posterior import (
+    FIXED_SCALE,
+    ModelPosterior,
+    option_scales,
+    regularize,
+    solve_posteriors,
+)
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scorers.serialization import read_integer, read_number
 
@@ -41,72 +60,6 @@ if TYPE_CHECKING:
 __all__ = ["BanditBatch", "LinearBandit", "OptionPart"]
 
 _MAX_DRAWS = 1_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class BanditBatch:
-    """Options shown to customers, and the rewards observed.
-
-    Parameters
-    ----------
-    customers : (n, f)
-        Features of the customers, missing as NaN.
-    options
-        (n) name of the option shown to each customer.
-    option_features : (n, g)
-        Features of that option.
-    reward : (n,)
-        Observed reward: 0 and 1, or money.
-    """
-
-    customers: NDArray[np.float64]
-    options: Sequence[str]
-    option_features: NDArray[np.float64]
-    reward: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        rows = len(self.reward)
-        sizes = (len(self.customers), len(self.options), len(self.option_features))
-        if set(sizes) != {rows}:
-            raise ModelDataError(
-                "all parts of a batch must have the same length: got "
-                f"{rows} rewards, {sizes[0]} customers, {sizes[1]} options and {sizes[2]} rows of "
-                "option features"
-            )
-        invalid = int(np.count_nonzero(~np.isfinite(self.reward)))
-        if invalid:
-            raise ModelDataError(f"{invalid} rewards are missing or not finite: drop those rows")
-
-
-@dataclass(frozen=True, eq=False)
-class OptionPart:
-    """Sums for an option's specific part, with ``u = (1, customer)`` and ``s`` the shared row.
-
-    Attributes
-    ----------
-    squares : (p, p) sum of ``u u'``
-    crossed : (p, q) sum of ``u s'``
-    target : (p,) sum of ``u reward``
-    """
-
-    squares: NDArray[np.float64]
-    crossed: NDArray[np.float64]
-    target: NDArray[np.float64]
-
-    def discounted(self, factor: float) -> OptionPart:
-        """Return the sums multiplied by a factor."""
-        if factor == 1.0:
-            return self
-        return OptionPart(factor * self.squares, factor * self.crossed, factor * self.target)
-
-
-@dataclass(frozen=True, eq=False)
-class _Posterior:
-    """Mean (q,) and draws (m, q) of the shared coefficients, and the scale of the draws."""
-
-    mean: NDArray[np.float64]
-    drawn: NDArray[np.float64]
-    scale: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +91,9 @@ class LinearBandit:
         Sums over the shared rows.
     options
         The same sums for each option's specific part.
+    adaptive
+        Estimate how much options differ from the data, and rank as the log did where the data
+        cannot compare options; see `sample`. If False, the priors hold as they are.
     """
 
     features: BanditFeatures
@@ -154,7 +110,8 @@ class LinearBandit:
     squares: NDArray[np.float64]
     target: NDArray[np.float64]
     options: Mapping[str, OptionPart]
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False)
+    adaptive: bool = True
+    _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def new(
@@ -168,6 +125,7 @@ class LinearBandit:
         exploration_scale: float = 0.5,
         half_life: float | None = None,
         draws: int = 64,
+        adaptive: bool = True,
         seed: int = 0,
     ) -> LinearBandit:
         """Create a bandit without observations.
@@ -178,7 +136,7 @@ class LinearBandit:
             Number of columns.
         categories
             Number of codes of each customer column that holds category codes from 0.
-        prior, option_prior, exploration_scale, half_life, draws, seed
+        prior, option_prior, exploration_scale, half_life, draws, adaptive, seed
             As the attributes. Set `half_life` if rewards change over time, such as the taste of
             customers or the quality of offers; a few times the number of rewards in which they
             change little.
@@ -216,6 +174,7 @@ class LinearBandit:
             np.zeros((width, width)),
             np.zeros(width),
             {},
+            adaptive,
         )
 
     def fit_scale(self, customers: ArrayLike, option_features: ArrayLike) -> LinearBandit:
@@ -272,15 +231,16 @@ class LinearBandit:
         names = np.asarray(batch.options)
         count = len(reward)
         discount = 1.0 if self.half_life is None else 0.5 ** (count / self.half_life)
-        options = {name: part.discounted(discount) for name, part in self.options.items()}
+        options = {name: part.after(discount, count) for name, part in self.options.items()}
         for name in np.unique(names).tolist():
             rows = np.flatnonzero(names == name)
             design = customers[rows]
-            part = options.get(name) or self._empty_part
+            part = options.get(name) or self._empty_part.after(1.0, count)
             options[name] = OptionPart(
                 part.squares + design.T @ design,
                 part.crossed + design.T @ shared[rows],
                 part.target + design.T @ reward[rows],
+                part.exposure,
             )
         return replace(
             self,
@@ -298,6 +258,9 @@ class LinearBandit:
         self, customers: ArrayLike, options: Sequence[str], option_features: ArrayLike
     ) -> NDArray[np.float64]:
         """Return the posterior mean reward of each option for each customer.
+
+        If the bandit is adaptive, the mean is averaged over models of how much options differ, so
+        that differences are shrunk as far as the data do not support them.
 
         Parameters
         ----------
@@ -319,7 +282,9 @@ class LinearBandit:
         """Return posterior draws of each option's reward, never below its mean.
 
         Draws below the mean would show an option less often without learning more about it
-        (optimistic Thompson sampling).
+        (optimistic Thompson sampling). If the bandit is adaptive, some draws exchange the rewards
+        between options, so that they rank as the log did: those whose first option in the log's
+        shares has too few rewards to be compared. With few data most draws do.
 
         Parameters
         ----------
@@ -334,11 +299,16 @@ class LinearBandit:
         ----------
         May, Korda, Lee, Leslie (2012), Optimistic Bayesian sampling in contextual-bandit
         problems, JMLR 13.
+        Laroche, Trichelair, Tachet des Combes (2019). Safe policy improvement with baseline
+        bootstrapping. ICML. arXiv:1712.06924
         """
         arguments = (customers, options, option_features)
-        return np.maximum(
+        values = np.maximum(
             self._values(*arguments, drawn=True), self._values(*arguments, drawn=False)
         )
+        if not self.adaptive:
+            return values
+        return rank_by_orders(values, *self._baseline(options, option_features))
 
     def _values(
         self,
@@ -349,45 +319,66 @@ class LinearBandit:
         drawn: bool,
     ) -> NDArray[np.float64]:
         customer_rows = self.features.customers(np.asarray(customers, dtype=np.float64))
-        option_rows = self.features.options(np.asarray(option_features, dtype=np.float64))
-        if len(options) != len(option_rows):
-            raise ModelDataError(
-                f"{len(options)} options but {len(option_rows)} rows of option features: pass one "
-                "row per option"
-            )
-        posterior = self._posterior()
-        coefficients = posterior.drawn if drawn else posterior.mean[None, :]
+        option_rows = self._option_rows(options, option_features)
+        coefficients = self._shared_coefficients(drawn=drawn)
         values = self.features.shared_values(coefficients, customer_rows, option_rows)
         parts = [self._option_coefficients(name, drawn=drawn) for name in options]
         values += np.einsum("np,mpk->mnk", customer_rows, np.stack(parts, axis=2))
         return values
 
-    def _posterior(self) -> _Posterior:
-        posterior: _Posterior | None = self._cache.get("")
-        if posterior is None:
-            posterior = self._cache[""] = self._solve_posterior()
-        return posterior
+    def _option_rows(
+        self, options: Sequence[str], option_features: ArrayLike
+    ) -> NDArray[np.float64]:
+        rows = self.features.options(np.asarray(option_features, dtype=np.float64))
+        if len(options) != len(rows):
+            raise ModelDataError(
+                f"{len(options)} options but {len(rows)} rows of option features: pass one "
+                "row per option"
+            )
+        return rows
 
-    def _solve_posterior(self) -> _Posterior:
-        width = len(self.target)
-        precision = self.squares + self.prior * np.eye(width)
-        residual = self.target.copy()
-        explained = 0.0
-        for part in self.options.values():
-            inner = part.squares + self.option_prior * np.eye(len(part.target))
-            solution = np.linalg.solve(inner, np.column_stack([part.crossed, part.target]))
-            precision -= part.crossed.T @ solution[:, :-1]
-            residual -= part.crossed.T @ solution[:, -1]
-            explained += float(part.target @ solution[:, -1])
-        mean: NDArray[np.float64] = np.linalg.solve(precision, residual).astype(np.float64)
-        explained += float(residual @ mean)
-        # The noise variance has an inverse-gamma prior with mean 1/4, equivalent to two rewards.
-        variance = (0.5 + max(self.reward_squares - explained, 0.0)) / (2.0 + self.weight)
-        root = np.linalg.cholesky(_regularize(precision))
-        random = self._random("").standard_normal((self.draws, width))
-        scale = self.exploration_scale * float(np.sqrt(variance))
-        drawn = (mean + scale * np.linalg.solve(root.T, random.T).T).astype(np.float64)
-        return _Posterior(mean, drawn, scale)
+    def _models(self) -> list[ModelPosterior]:
+        """Return the posterior under each scale that the data support."""
+        models: list[ModelPosterior] | None = self._cache.get("models")
+        if models is None:
+            personal = self.features.customer_width > 1
+            models = self._cache["models"] = solve_posteriors(
+                self.features,
+                option_scales(personal) if self.adaptive else FIXED_SCALE,
+                priors=(self.option_prior, self.prior),
+                totals=(self.squares, self.target, self.reward_squares, self.weight),
+                options=self.options,
+            )
+        return models
+
+    def _model_draws(self) -> list[slice]:
+        """Return the draws of each model, in proportion to the weights."""
+        ends = np.cumsum([model.weight for model in self._models()])
+        ends = np.floor(ends * self.draws + 0.5).astype(int)
+        ends[-1] = self.draws
+        return [slice(*pair) for pair in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)]
+
+    def _shared_coefficients(self, *, drawn: bool) -> NDArray[np.float64]:
+        """Return the shared coefficients, (draws or 1, q)."""
+        key = "drawn" if drawn else "mean"
+        cached: NDArray[np.float64] | None = self._cache.get(key)
+        if cached is not None:
+            return cached
+        models = self._models()
+        if drawn:
+            random = self._random("").standard_normal((self.draws, len(self.target)))
+            parts = [
+                model.mean
+                + self.exploration_scale
+                * np.sqrt(model.variance)
+                * np.linalg.solve(model.root.T, random[rows].T).T
+                for model, rows in zip(models, self._model_draws(), strict=True)
+            ]
+            result = np.concatenate(parts)
+        else:
+            result = np.sum([model.weight * model.mean for model in models], axis=0)[None, :]
+        self._cache[key] = result
+        return result
 
     def _option_coefficients(self, name: str, *, drawn: bool) -> NDArray[np.float64]:
         """Return an option's specific coefficients given the shared ones, (draws or 1, p)."""
@@ -395,22 +386,47 @@ class LinearBandit:
         cached: NDArray[np.float64] | None = self._cache.get(key)
         if cached is not None:
             return cached
-        posterior = self._posterior()
         part = self.options.get(name) or self._empty_part
-        inner = part.squares + self.option_prior * np.eye(len(part.target))
-        shared = posterior.drawn if drawn else posterior.mean[None, :]
-        coefficients = np.linalg.solve(inner, part.target[:, None] - part.crossed @ shared.T).T
-        if drawn:
-            root = np.linalg.cholesky(_regularize(inner))
-            random = self._random(name).standard_normal((self.draws, len(part.target)))
-            coefficients = coefficients + posterior.scale * np.linalg.solve(root.T, random.T).T
-        result = self._cache[key] = coefficients.astype(np.float64)
+        random = self._random(name).standard_normal((self.draws if drawn else 0, len(part.target)))
+        parts = []
+        for model, rows in zip(self._models(), self._model_draws(), strict=True):
+            inner = part.squares + np.diag(model.precision)
+            shared = self._shared_coefficients(drawn=True)[rows] if drawn else model.mean[None, :]
+            solved = np.linalg.solve(inner, part.target[:, None] - part.crossed @ shared.T).T
+            if drawn:
+                root = np.linalg.cholesky(regularize(inner))
+                scale = self.exploration_scale * np.sqrt(model.variance)
+                solved = solved + scale * np.linalg.solve(root.T, random[rows].T).T
+            else:
+                solved = model.weight * solved
+            parts.append(solved)
+        result = np.concatenate(parts) if drawn else np.sum(parts, axis=0)
+        self._cache[key] = result
         return result
+
+    def _baseline(
+        self, options: Sequence[str], option_features: ArrayLike
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return the baseline's order in each draw, and which options the data can judge."""
+        rows = self._option_rows(options, option_features)
+        key = ("baseline", *options, rows.tobytes())
+        cached: tuple[NDArray[np.intp], NDArray[np.bool_]] | None = self._cache.get(key)
+        if cached is not None:
+            return cached
+        parts = [self.options.get(name) or self._empty_part for name in options]
+        required = required_ratios(self.draws, self.version, parts)
+        reliable = np.empty((self.draws, len(parts)), dtype=np.bool_)
+        for model, draws in zip(self._models(), self._model_draws(), strict=True):
+            reliable[draws] = variance_ratios(model, parts, rows) >= required[draws]
+        noise = [self._random(f"order:{name}").gumbel(size=self.draws) for name in options]
+        start = float(self._random("order").random())
+        orders = baseline_orders(log_shares(parts), np.stack(noise, axis=1), start)
+        self._cache[key] = orders, reliable
+        return orders, reliable
 
     @property
     def _empty_part(self) -> OptionPart:
-        width, shared = self.features.customer_width, self.features.shared_width
-        return OptionPart(np.zeros((width, width)), np.zeros((width, shared)), np.zeros(width))
+        return OptionPart.empty(self.features.customer_width, self.features.shared_width)
 
     def _random(self, name: str) -> np.random.Generator:
         digest = hashlib.sha256(f"{self.seed}:{self.version}:{name}".encode()).digest()
@@ -431,6 +447,8 @@ class LinearBandit:
             "reward_squares": self.reward_squares,
             "options": names,
         }
+        if not self.adaptive:
+            settings["adaptive"] = False
         if self.half_life is not None:
             settings |= {"half_life": self.half_life, "weight": self.weight}
         # The empty part gives the arrays their shape where no option was shown yet.
@@ -441,6 +459,7 @@ class LinearBandit:
             "own_squares": np.stack([part.squares for part in parts])[:-1],
             "own_crossed": np.stack([part.crossed for part in parts])[:-1],
             "own_target": np.stack([part.target for part in parts])[:-1],
+            "own_exposure": np.array([part.exposure for part in parts])[:-1],
         }
         return settings, {**arrays, **self.features.to_arrays()}
 
@@ -464,7 +483,10 @@ class LinearBandit:
             "own_squares": (count, width, width),
             "own_crossed": (count, width, shared),
             "own_target": (count, width),
+            "own_exposure": (count,),
         }
+        # States of earlier versions do not have the exposures: all options were there from the start.
+        arrays = {"own_exposure": np.full(count, float(settings.get("rows") or 0)), **arrays}
         for name, shape in shapes.items():
             array = arrays.get(name)
             if array is None or array.shape != shape or array.dtype != np.float64:
@@ -486,7 +508,11 @@ class LinearBandit:
             half_life, weight = (read_number(settings, name) for name in ("half_life", "weight"))
             if half_life < 1 or weight < 0:
                 raise BundleError("the saved bandit's half_life must be at least 1, its weight 0")
-        parts = zip(arrays["own_squares"], arrays["own_crossed"], arrays["own_target"], strict=True)
+        adaptive = settings.get("adaptive", True)
+        if not isinstance(adaptive, bool):
+            raise BundleError("the saved bandit's setting 'adaptive' must be true or false")
+        sums = (arrays[name] for name in ("own_squares", "own_crossed", "own_target"))
+        parts = zip(*sums, arrays["own_exposure"].tolist(), strict=True)
         return cls(
             features,
             prior,
@@ -502,11 +528,5 @@ class LinearBandit:
             arrays["squares"],
             arrays["target"],
             {name: OptionPart(*part) for name, part in zip(names, parts, strict=True)},
+            adaptive,
         )
-
-
-def _regularize(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a precision matrix made symmetric and positive definite despite rounding."""
-    floor = 1e-12 * float(np.trace(matrix)) / len(matrix)
-    regular: NDArray[np.float64] = (matrix + matrix.T) / 2 + floor * np.eye(len(matrix))
-    return regular

@@ -160,6 +160,7 @@ def test_the_posterior_is_that_of_one_joint_regression():
         draws=20_000,
         option_prior=2.0,
         exploration_scale=1.0,
+        adaptive=False,
     )
     bandit = bandit.update(BanditBatch(X, [f"o{a}" for a in arm], feature[arm], reward))
     u = bandit.features.customers(X)

@@ -26,7 +26,7 @@ def batches(rng, count, size):
 def test_the_posterior_mean_is_discounted_ridge_regression(half_life):
     rng = np.random.default_rng(0)
     seen = list(batches(rng, 6, 25))
-    bandit = LinearBandit.new(customer_features=2, half_life=half_life)
+    bandit = LinearBandit.new(customer_features=2, half_life=half_life, adaptive=False)
     for batch in seen:
         bandit = bandit.update(batch)
     # One design: the shared columns, then those of each option; weights by the rewards since.
