@@ -46,8 +46,23 @@ def build_command() -> Any:
 
     @app.callback(invoke_without_command=True)
     def _root(
+        context: typer.Context,
         version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+        csv_delimiter: str | None = typer.Option(
+            None,
+            envvar="CHURNKIT_CSV_DELIMITER",
+            help="Delimiter of CSV files, or tab. Default: detected.",
+        ),
+        csv_encoding: str | None = typer.Option(
+            None,
+            envvar="CHURNKIT_CSV_ENCODING",
+            help="Encoding of CSV files, such as cp1250. Default: detected.",
+        ),
     ) -> None:
+        from churnkit.core.io.csv_dialect import state_dialect
+
+        context.call_on_close(state_dialect)
+        state_dialect(csv_delimiter, csv_encoding)
         if version:
             from churnkit import __version__
 

@@ -40,8 +40,7 @@ def train(
     baseline = evaluation.baseline or {}
     print_result(
         result.to_dict(),
-        f"{result.name} on {evaluation.rows:,} test customers, {evaluation.churners:,} churned "
-        "(95% intervals)",
+        f"{result.name} on {_describe_test(result)} (95% intervals)",
         ("Metric", f"Model ({result.winner})", "Baseline rule"),
         [
             (METRICS[name].title, value, baseline.get(name, ""))
@@ -56,6 +55,14 @@ def train(
         f"churnkit score CUSTOMERS.csv -o scores.csv --model {result.name}",
         f"churnkit serve --model {result.name}",
     )
+
+
+def _describe_test(result: TrainingResult) -> str:
+    """Describe the test customers, and their rows if they have several."""
+    rows, churners = result.evaluation.rows, result.evaluation.churners
+    if result.test_customers == rows:
+        return f"{rows:,} test customers, {churners:,} churned"
+    return f"{rows:,} rows of {result.test_customers:,} test customers, {churners:,} before churn"
 
 
 def _print_verdict(result: TrainingResult) -> None:

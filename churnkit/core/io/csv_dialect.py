@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -11,11 +12,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.csv_encoding import open_bytes, scan_text
+from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Dialect", "detect_dialect"]
+__all__ = ["Dialect", "detect_dialect", "state_dialect"]
 
 # In order of preference where several fit equally well: a comma may also be a decimal sign.
 _DELIMITERS = ";\t|,"
@@ -65,6 +67,8 @@ class Dialect:
         Footer lines with another number of fields.
     notes
         Sentences about what is not read.
+    is_stated
+        True if the delimiter or the encoding was stated with `state_dialect`.
     is_certain
         False if the encoding is the most likely one of several.
     has_rows
@@ -82,6 +86,7 @@ class Dialect:
     notes: tuple[str, ...] = ()
     is_certain: bool = True
     has_rows: bool = True
+    is_stated: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -133,6 +138,31 @@ class _Layout:
         return self.width > 1, share, self.header == 0, self.width
 
 
+# Delimiter and encoding of all files of this process, where they are stated.
+_STATED: dict[str, str | None] = {"delimiter": None, "encoding": None}
+
+
+def state_dialect(delimiter: str | None = None, encoding: str | None = None) -> None:
+    """State the delimiter and the encoding of all CSV files that this process reads.
+
+    Raises
+    ------
+    ChurnkitError
+        If the delimiter is not one character, or there is no such encoding.
+    """
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter or "", delimiter)
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise ChurnkitError("the CSV delimiter must be one character, or tab")
+    if encoding is not None:
+        try:
+            encoding = {"utf-8": "utf8"}.get(codecs.lookup(encoding).name, encoding)
+        except LookupError:
+            raise ChurnkitError(
+                f"there is no encoding '{encoding}': use a name such as cp1250 or shift_jis"
+            ) from None
+    _STATED.update(delimiter=delimiter, encoding=encoding)
+
+
 def detect_dialect(
     file: Path, *, delimiter: str | None = None, encoding: str | None = None
 ) -> Dialect:
@@ -160,7 +190,9 @@ def detect_dialect(
         If there is no such encoding.
     """
     scan = scan_text(file)
-    encoding = encoding or scan.encoding
+    delimiter = delimiter or _STATED["delimiter"]
+    stated_encoding = encoding or _STATED["encoding"]
+    encoding = stated_encoding or scan.encoding
     stated = _separator_line(file, encoding)
     chosen = delimiter or stated
     skip = 1 if stated else 0
@@ -186,7 +218,8 @@ def detect_dialect(
         scan.odd_quotes,
         fields,
         skip_lines=layout.lines[layout.header],
-        is_certain=scan.is_certain,
+        is_certain=scan.is_certain or stated_encoding is not None,
+        is_stated=bool(delimiter or stated_encoding),
         has_rows=len(layout.rows) > layout.header + 1,
     )
     return _describe(_with_footer(dialect, scan.tail), layout.header)

@@ -155,8 +155,10 @@ def _describe_file(file: Source, table: pa.Table) -> str:
     """Describe the format of the file, and what is not read."""
     parts = [f"{table.num_rows:,} rows of {len(file.columns)} columns"]
     if file.dialect is not None:
-        uncertain = "" if file.dialect.is_certain else " (assumed: check names with accents)"
-        parts += [f"{file.dialect}{uncertain}", *file.dialect.notes]
+        remark = "" if file.dialect.is_certain else " (assumed; state it with --csv-encoding)"
+        if file.dialect.is_stated:
+            remark = " (as stated; state it for train and score too)"
+        parts += [f"{file.dialect}{remark}", *file.dialect.notes]
     return "; ".join(parts)
 
 

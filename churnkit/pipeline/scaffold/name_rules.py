@@ -63,6 +63,20 @@ _ID = {
     "id", "ids", "key", "uuid", "guid", "identifier", "nr", "no", "num", "number", "code", "ref",
     "nummer", "numéro", "numero", "número", "código", "codigo", "identifiant", "clé",
 }  # fmt: skip
+# Before the customer, as in "id_cliente" or "N° client"; "number of customers" is no id.
+_LEADING_ID = {
+    "id",
+    "n",
+    "nº",
+    "no",
+    "codigo",
+    "código",
+    "cod",
+    "numero",
+    "número",
+    "numéro",
+    "identifiant",
+}
 _MERGED_ID = re.compile(r"^(customer|client|member|user|account|cust|clientnum|row)_?(id|no|num)$")
 _PERSONAL = {
     "email", "mail", "phone", "mobile", "telephone", "fax", "surname", "lastname", "firstname",
@@ -123,6 +137,8 @@ def is_customer_id(name: str) -> bool:
     --------
     >>> is_customer_id("customerID"), is_customer_id("RowNumber"), is_customer_id("Kundennummer")
     (True, False, True)
+    >>> is_customer_id("id_cliente"), is_customer_id("number_customer_service_calls")
+    (True, False)
     """
     if _CUSTOMER_CHARACTERS.search(name):
         return True
@@ -130,7 +146,9 @@ def is_customer_id(name: str) -> bool:
     is_customer = any(
         word in _CUSTOMER or word.startswith(("customer", "kunden")) for word in words
     )
-    return bool(words) and (_merged(words) or (is_customer and (len(words) == 1 or is_id(name))))
+    leads = len(words) in {2, 3} and words[0] in _LEADING_ID and words[-1] in _CUSTOMER
+    is_named = len(words) == 1 or is_id(name) or leads
+    return bool(words) and (_merged(words) or (is_customer and is_named))
 
 
 def is_personal(name: str) -> bool:

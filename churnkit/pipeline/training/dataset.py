@@ -61,7 +61,7 @@ class Part:
     y
         1 for customers who churned, shape (n,).
     customers
-        With a timeline, the customer of each row, shape (n,).
+        The customer of each row if customers have several, shape (n,).
     weight
         Weight of each row, shape (n,); None for equal weights.
     """
@@ -71,6 +71,11 @@ class Part:
     y: NDArray[np.int8]
     customers: NDArray[np.str_] | None = None
     weight: NDArray[np.float64] | None = None
+
+    @property
+    def customer_count(self) -> int:
+        """Number of distinct customers."""
+        return len(self.y) if self.customers is None else len(np.unique(self.customers))
 
 
 @dataclass(frozen=True)
@@ -180,11 +185,12 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     contract = learn_levels(contract, parsed.filter(is_train))
     contract = _learn_fills(contract, parsed.filter(is_train))
     encoder = TableEncoder(contract)
+    dates = _repeat_dates(recipe, contract, customers)
 
     def part(rows: NDArray[np.bool_]) -> Part:
         selected = parsed.filter(rows)
         encoded = Part(selected.table, encoder.encode(selected).features, labels[rows])
-        return _weight_repeats(encoded, customers[rows], recipe.timeline)
+        return _weight_repeats(encoded, customers[rows], dates)
 
     train, test = part(is_train), _weight_to_population(part(is_test), recipe)
     waived = refuse_leaking_features(
@@ -232,12 +238,21 @@ def _dates(table: pa.Table, timeline: Timeline) -> NDArray[np.datetime64]:
     return dates
 
 
-def _weight_repeats(part: Part, customers: NDArray[np.str_], timeline: Timeline | None) -> Part:
+def _repeat_dates(recipe: Recipe, contract: Contract, customers: NDArray[np.str_]) -> str | None:
+    """Return the column of the dates if customers have several rows, else None."""
+    if recipe.timeline is not None:
+        return recipe.timeline.as_of
+    repeated = contract.as_of is not None and len(np.unique(customers)) < len(customers)
+    return contract.as_of.name if contract.as_of is not None and repeated else None
+
+
+def _weight_repeats(part: Part, customers: NDArray[np.str_], dates: str | None) -> Part:
     """Weight rows of customers with several dates, within each date and outcome."""
-    if timeline is None:
+    if dates is None:
         return part
-    dates = _dates(part.table, timeline)
-    cells = [f"{date} {left}" for date, left in zip(dates, part.y, strict=True)]
+    cells = [
+        f"{date} {left}" for date, left in zip(part.table[dates].to_pylist(), part.y, strict=True)
+    ]
     return replace(part, customers=customers, weight=repeat_weights(customers, within=cells))
 
 

@@ -79,6 +79,8 @@ class TrainingResult(Result):
         Run in MLflow; None if unchanged.
     warnings
         Rows left out, waived findings, and problems with the champion, one sentence each.
+    test_customers
+        Number of test customers, who may have several rows each.
     """
 
     name: str
@@ -92,6 +94,7 @@ class TrainingResult(Result):
     winner: str
     run_id: str | None
     warnings: tuple[str, ...] = field(default=())
+    test_customers: int = 0
 
 
 def train(
@@ -139,7 +142,10 @@ def train(
     progress("opening the model registry")
     with quiet_mlflow():
         registry = Registry(project)
-    progress(f"fitting on {len(data.train.y):,} customers, testing on {len(data.test.y):,}")
+    progress(
+        f"fitting on {data.train.customer_count:,} customers, testing on "
+        f"{data.test.customer_count:,}"
+    )
     fitted = fit(recipe, data, store=project.store, progress=progress)
     if recipe.uplift is not None:
         progress("estimating effects of past treatments")
@@ -155,7 +161,7 @@ def train(
             sign(folder, os.environ[SIGNING_KEY])
         champion, problem = _load_champion(registry, recipe.name)
         if champion is not None and champion[0].digest == manifest.digest:
-            return _result(fitted, manifest, champion[0].version, unchanged=True)
+            return _result(data, fitted, manifest, champion[0].version, unchanged=True)
         progress("comparing with the baseline rule and the champion")
         scores, score_problem = _score_champion(champion, data)
         problem = problem or score_problem
@@ -178,6 +184,7 @@ def train(
     if promoted:
         registry.promote(recipe.name, version, CHAMPION)
     return _result(
+        data,
         fitted,
         manifest,
         version,
@@ -194,6 +201,7 @@ def train(
 
 
 def _result(
+    data: TrainingData,
     fitted: Fitted,
     manifest: Manifest,
     version: str,
@@ -216,6 +224,7 @@ def _result(
         winner=fitted.winner,
         run_id=run_id,
         warnings=warnings,
+        test_customers=data.test.customer_count,
     )
 
 

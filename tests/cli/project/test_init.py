@@ -320,6 +320,22 @@ class TestRefusals:
         assert "'use'" in refused(["customer_id", "use", "use", "churn"], rows)
 
 
+def test_a_stated_dialect_is_read_and_shown(churnkit, tmp_path):
+    rows = "".join(f"{n}:łódź:{n % 7}:{'yes' if n % 3 else 'no'}\n" for n in range(200))
+    (tmp_path / "klienci.csv").write_bytes(f"id:miasto:wizyty:churn\n{rows}".encode("cp1250"))
+    code, out, err = churnkit(
+        "--csv-delimiter", ":", "--csv-encoding", "cp1250", "init", "project", "--from",
+        "klienci.csv", "--json", folder=tmp_path,
+    )  # fmt: skip
+    assert code == DONE, err
+    reading = dict(json.loads(out)["reading"])
+    assert "CP1250, delimited by ':' (as stated" in reading["file"]
+    assert "łódź" not in err
+    code, _, err = churnkit("--csv-encoding", "no-such", "doctor", folder=tmp_path)
+    assert code == REFUSED
+    assert "there is no encoding 'no-such'" in err
+
+
 class TestOpenQuestions:
     """What cannot be inferred is drafted with a question, which training repeats."""
 

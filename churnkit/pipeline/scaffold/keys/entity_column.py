@@ -29,6 +29,7 @@ __all__ = ["ROW", "RowKey", "compile_keys", "find_entity", "find_row_key", "numb
 ROW = "row"
 _CODE = re.compile(r"[A-Za-z]{0,6}[-_]?[0-9][0-9A-Za-z-]*")
 _MIN_UNIQUE = 0.98
+_MIN_HASH_LENGTH = 12
 _PERIOD_WORDS = {"month", "week", "year", "quarter", "period", "monat", "mois", "mes", "periode"}
 
 
@@ -69,7 +70,11 @@ def _holds_codes(column: ColumnProfile) -> bool:
     if not is_usable or is_date_word(column.name) or detect_dates(column):
         return False
     letters = sum(text[0].isalpha() for text in column.texts)
-    return all(map(_CODE.fullmatch, column.texts)) and letters > 0.9 * column.distinct
+    if all(map(_CODE.fullmatch, column.texts)) and letters > 0.9 * column.distinct:
+        return True
+    lengths = {len(text) for text in column.texts}
+    is_hash = len(lengths) == 1 and lengths.pop() >= _MIN_HASH_LENGTH
+    return is_hash and not any(" " in text for text in column.texts) and letters > 0
 
 
 @dataclass(frozen=True)
