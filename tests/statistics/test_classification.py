@@ -41,7 +41,7 @@ def test_equally_good_predictions_differ_at_the_nominal_rate(rate_within, metric
     rate_within(differs, 0.05, runs=runs)
 
 
-@pytest.mark.parametrize(("rate", "n"), [(0.27, 300), (0.05, 500)])
+@pytest.mark.parametrize(("rate", "n"), [(0.27, 300), (0.05, 500), (0.02, 1500)])
 def test_every_interval_covers_at_its_level(simulate, rate, n):
     population = calibrated(np.random.default_rng(99), 1_000_000, rate)
     groups = RankedOutcomes(*population).group()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.core.stats.interval import Interval
-from churnkit.core.stats.special import NORMAL_95, wilson_interval
+from churnkit.core.stats.special import wilson_interval
 from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def share_interval(value: float, replicates: NDArray[np.float64], size: float) -
         The value on the original rows.
     replicates : (resamples,) the value on each resample
     size
-        Number of rows of the rarer class, for values of 0 and 1: Wilson's interval.
+        Number of rows of the rarer class: one more than the degrees of freedom of the standard
+        error; for values of 0 and 1, that of Wilson's interval.
 
     Returns
     -------
@@ -110,13 +111,17 @@ def share_interval(value: float, replicates: NDArray[np.float64], size: float) -
     Examples
     --------
     >>> print(share_interval(0.8, np.array([0.7, 0.8, 0.9]), 20))
-    0.800 (0.514 to 0.938)
+    0.800 (0.491 to 0.943)
     """
+    from scipy.special import stdtrit
+
     inside = replicates[(replicates > 0) & (replicates < 1)]
     if not 0 < value < 1 or len(inside) < 2:
         low, high = map(float, wilson_interval(value, size))
         return Interval(value, low, high)
     logit = np.log(inside / (1 - inside))
-    reach = float(np.exp(NORMAL_95 * logit.std(ddof=1)))
+    # Few churners leave the standard error itself uncertain.
+    quantile = float(stdtrit(max(size - 1.0, 1.0), (1 + LEVEL) / 2))
+    reach = float(np.exp(quantile * logit.std(ddof=1)))
     odds = value / (1 - value)
     return Interval(value, odds / reach / (1 + odds / reach), odds * reach / (1 + odds * reach))
