@@ -9,6 +9,7 @@ import numpy as np
 
 from churnkit.contracts.parsing.arrow_columns import ParsedTable
 from churnkit.contracts.parsing.scalars import read_text
+from churnkit.contracts.schema.column import OTHER_LEVEL
 from churnkit.contracts.schema.table_schema import ENCODED_ROLES
 from churnkit.contracts.validation.violations import Violation
 from churnkit.errors import DataError
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["MAX_LEVELS", "learn_levels"]
 
 MAX_LEVELS = 1_000
+# Rarer categories are read as the category "other" in training, so that it is learned.
+_MIN_ROWS = 10
 
 
 def learn_levels(contract: Contract, table: pa.Table | ParsedTable) -> Contract:
     """Return the contract with the categories of a training table, in text order.
 
-    Categories beyond the `MAX_LEVELS` most frequent are dropped and treated as unknown.
+    Categories beyond the `MAX_LEVELS` most frequent are dropped and treated as unknown, and with
+    ``unknown="other"`` those of fewer than 10 rows too.
 
     Parameters
     ----------
@@ -67,9 +71,13 @@ def learn_levels(contract: Contract, table: pa.Table | ParsedTable) -> Contract:
             raise DataError("the training table", [Violation(column.name, "missing_column", 1)])
         counts = _counts(parsed.column(column))
         frequent = sorted(counts, key=lambda level: (-counts[level], level))[:MAX_LEVELS]
-        learned[column.name] = sorted(
+        levels = sorted(
             level for level in frequent if all(check.holds(level) for check in column.checks)
         )
+        if column.unknown == "other":
+            common = [level for level in levels if counts[level] >= _MIN_ROWS]
+            levels = [*(level for level in common if level != OTHER_LEVEL), OTHER_LEVEL]
+        learned[column.name] = levels
     return contract.with_levels(learned)
 
 

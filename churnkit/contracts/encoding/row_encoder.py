@@ -178,7 +178,7 @@ class _ViolationLog:
         result = parse(row[name])
         if isinstance(result, UnknownCategory):
             self.unknown_categories[name].append(position)
-            return _NAN
+            return result.code
         if isinstance(result, str):
             self.add(position, name, result)
             return _NAN

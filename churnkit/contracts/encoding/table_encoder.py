@@ -18,7 +18,7 @@ from churnkit.contracts.parsing.arrow_columns import (
     number_rows,
     standard_types,
 )
-from churnkit.contracts.parsing.cell_parsers import UnknownCategory, compile_cell_parser
+from churnkit.contracts.parsing.cell_parsers import CellResult, UnknownCategory, compile_cell_parser
 from churnkit.contracts.parsing.numeric_bounds import NumericBounds
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.contracts.validation.violations import Finding
@@ -250,7 +250,7 @@ class ColumnEncoder:
         """Parse each distinct value once and map the results back to the rows."""
         values, index = column.distinct
         results = [self._parse(value) for value in values]
-        codes = np.array([code if isinstance(code, float) else np.nan for code in results])
+        codes = np.array([_code(result) for result in results])
         positions: dict[str, list[int]] = {}
         unknown: list[int] = []
         for position, result in enumerate(results):
@@ -264,6 +264,12 @@ class ColumnEncoder:
             {rule: rows for rule, rows in violations.items() if rows.size},
             _rows_with(index, unknown) if unknown else _NO_ROWS,
         )
+
+
+def _code(result: CellResult) -> float:
+    if isinstance(result, UnknownCategory):
+        return result.code
+    return result if isinstance(result, float) else np.nan
 
 
 def _standard_ids(table: pa.Table, name: str) -> pa.ChunkedArray:

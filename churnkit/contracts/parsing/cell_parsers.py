@@ -28,7 +28,16 @@ __all__ = ["UNKNOWN_CATEGORY", "CellParser", "CellResult", "UnknownCategory", "c
 
 
 class UnknownCategory:
-    """Result for a category that training did not see and that is treated as missing."""
+    """Result for a category that training did not see and that is no violation.
+
+    Parameters
+    ----------
+    code
+        Code for the matrix: NaN if it is read as missing, else that of the category "other".
+    """
+
+    def __init__(self, code: float = math.nan) -> None:
+        self.code = code
 
 
 UNKNOWN_CATEGORY: Final = UnknownCategory()
@@ -151,11 +160,7 @@ def _string_parser(column: Column, *, lenient: bool, encode: bool) -> CellParser
     missing = _missing(column)
     checks = tuple((check.holds, str(check)) for check in column.checks)
     get_code = _level_codes(column, encode=encode).get
-    unknown: CellResult = UNKNOWN_CATEGORY if encode else 0.0
-    if column.levels is None:
-        unknown = 0.0
-    elif column.unknown == "refuse":
-        unknown = "known_level"
+    unknown = _unknown_result(column, encode=encode)
     # Typical ids: nothing to look up and nothing to check except that it is text.
     unconstrained = column.levels is None and not checks
 
@@ -183,6 +188,19 @@ def _string_parser(column: Column, *, lenient: bool, encode: bool) -> CellParser
         return next((rule for holds, rule in checks if not holds(text)), unknown)
 
     return parse
+
+
+def _unknown_result(column: Column, *, encode: bool) -> CellResult:
+    """Return the result for a category outside the levels."""
+    if column.levels is None:
+        return 0.0
+    if column.unknown == "refuse":
+        return "known_level"
+    if not encode:
+        return 0.0
+    if column.unknown == "other":
+        return UnknownCategory(float(len(column.levels) - 1))
+    return UNKNOWN_CATEGORY
 
 
 def _level_codes(column: Column, *, encode: bool) -> dict[str, float]:

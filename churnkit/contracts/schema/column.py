@@ -37,7 +37,9 @@ Role = Literal[
 ROLES: tuple[str, ...] = get_args(Role)
 ColumnType = Literal["integer", "number", "boolean", "string", "datetime"]
 COLUMN_TYPES: tuple[str, ...] = get_args(ColumnType)
-_UNKNOWN = ("refuse", "missing")
+_UNKNOWN = ("refuse", "missing", "other")
+# The last level of a column with unknown="other".
+OTHER_LEVEL = "(other)"
 # The largest integer up to which a float represents every integer exactly.
 _MAX_EXACT_INTEGER = 2**53
 
@@ -64,7 +66,8 @@ class Column:
         Categories of an encoded string column in the order of their codes; None until training
         has learned them.
     unknown
-        Treatment of a category outside `levels`: ``"refuse"`` the row or read it as ``"missing"``.
+        Treatment of a category outside `levels`: ``"refuse"`` the row, read it as ``"missing"``,
+        or as the category ``"other"``, the last of the levels.
     positive
         For the label: the value that means "churned".
     words
@@ -94,7 +97,7 @@ class Column:
     nullable: bool = False
     checks: tuple[Check, ...] = ()
     levels: tuple[str, ...] | None = None
-    unknown: Literal["refuse", "missing"] = "refuse"
+    unknown: Literal["refuse", "missing", "other"] = "refuse"
     positive: Any = None
     words: tuple[tuple[str, str], ...] = ()
     written: str | None = None
@@ -118,7 +121,9 @@ class Column:
                 f"{', '.join(ROLES)}"
             )
         if self.unknown not in _UNKNOWN:
-            raise ContractError(f"column '{self.name}': unknown must be 'refuse' or 'missing'")
+            raise ContractError(
+                f"column '{self.name}': unknown must be 'refuse', 'missing' or 'other'"
+            )
         if not self.title:
             object.__setattr__(self, "title", self.name)
         checks = tuple(check.fitted(self.name, self.type) for check in self.checks)

@@ -124,7 +124,7 @@ def feature(
     unit: str | None = None,
     phrase: str | None = None,
     words: Mapping[str, str] | None = None,
-    unknown: Literal["refuse", "missing"] | None = None,
+    unknown: Literal["refuse", "missing", "other"] | None = None,
     written: Literal["1.234,5", "1,234.5"] | None = None,
     missing: Sequence[str] = (),
     also: tuple[Role, ...] = (),
@@ -147,8 +147,9 @@ def feature(
         values of a boolean column are ``"yes"`` and ``"no"``.
     unknown
         Treatment of a category that training did not see: ``"refuse"`` the row (default if
-        ``isin`` lists the categories) or read it as ``"missing"`` (default if the categories
-        are learned from the training table).
+        ``isin`` lists the categories), read it as ``"missing"`` (default if the categories are
+        learned from the training table), or as ``"other"``: a category of its own, which in
+        training has the categories that ``isin`` does not list, or those of fewer than 10 rows.
     written
         Number format of text columns, if not ``1234.5``: decimal comma, ``"1.234,5"``, or
         thousands comma, ``"1,234.5"``. Signs and codes of the unit's currency, the unit itself

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandera.pandas as pa
 from pandera import dtypes
 
-from churnkit.contracts.schema.column import Check, Column, ColumnType
+from churnkit.contracts.schema.column import OTHER_LEVEL, Check, Column, ColumnType
 from churnkit.contracts.schema.fields import METADATA_KEY
 from churnkit.contracts.schema.table_schema import ENCODED_ROLES
 from churnkit.errors import ContractError
@@ -89,6 +89,11 @@ def _compile_column(name: str, column: Any) -> Column:
     kind = _column_type(name, column.dtype)
     checks = tuple(check for raw in column.checks for check in _compile_check(name, raw))
     categories = _categories(kind, checks)
+    unknown: Any = metadata.get("unknown") or ("refuse" if categories is not None else "missing")
+    if unknown == "other" and categories is not None:
+        # The list names the categories of the model, and refuses no row.
+        checks = tuple(check for check in checks if check.rule != "isin")
+        categories = (*(each for each in categories if each != OTHER_LEVEL), OTHER_LEVEL)
     return Column(
         name=name,
         type=kind,
@@ -100,7 +105,7 @@ def _compile_column(name: str, column: Any) -> Column:
         nullable=bool(column.nullable),
         checks=checks,
         levels=categories if set(roles) & set(ENCODED_ROLES) else None,
-        unknown=metadata.get("unknown") or ("refuse" if categories is not None else "missing"),
+        unknown=unknown,
         positive=metadata.get("positive"),
         written=metadata.get("written"),
         missing=tuple(metadata.get("missing") or ()),

@@ -17,7 +17,7 @@ __all__ = ["InputMonitor"]
 
 _POSITIONS_SHOWN: Final = 5
 _REMEDIES: Final = {
-    "unknown_category": "read as missing: retrain if this category is here to stay",
+    "unknown_category": "read as missing or as (other): retrain if this category is here to stay",
     "out_of_range": "scored as the nearest value of the training range: check the unit",
 }
 
@@ -55,7 +55,8 @@ class InputMonitor:
         for finding in encoded.warnings:
             rows = finding.positions[valid[finding.positions]]
             if len(rows) and finding.column in unknown:
-                unknown[finding.column] = len(rows)
+                codes = features[rows, self._names.index(finding.column)]
+                unknown[finding.column] = int(np.isnan(codes).sum())
                 warnings.append(self._warning(finding.column, "unknown_category", rows.tolist()))
         missing = (np.isnan(features) & valid[:, None]).sum(axis=0).tolist()
         for position, name in enumerate(self._names):
