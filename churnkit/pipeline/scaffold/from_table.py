@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.arrow_columns import number_rows
-from churnkit.contracts.parsing.scalars import is_text
+from churnkit.contracts.parsing.scalars import NOT_READABLE, is_text, read_boolean
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.table_sources import open_rows, open_source, read_all, read_table
 from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column
 from churnkit.pipeline.scaffold.key_columns import refuse_unknown_column
@@ -199,14 +200,23 @@ def _describe_columns(
     return [*rows, ("features", f"{len(by_role.get('feature', ()))} columns")]
 
 
+def _is_outcome(profile: ColumnProfile) -> bool:
+    """Return True for a column that records the outcome, by its name and two values."""
+    rating = name_rules.is_label(profile.name)
+    # The kind of an event has a name that a label may have, and other values.
+    codes = [read_boolean(text, lenient=True) for text in profile.texts[:3]]
+    is_flag = 0 < len(codes) <= 2 and not any(code is NOT_READABLE for code in codes)
+    return rating == 2 or (rating == 1 and is_flag)
+
+
 def is_event_log_file(path: Path, entity: str | None) -> bool:
     """Return True if a file is an event log: repeated customers, times, and no label."""
-    from churnkit.pipeline.scaffold import name_rules
     from churnkit.pipeline.scaffold.raw.raw_table import is_event_log
+    from churnkit.pipeline.scaffold.raw.table_keys import is_customer_name
 
     table = read_table(path)
-    if any(name_rules.is_label(name) for name in table.column_names):
-        return False
     profiles = {name: profile_column(name, table[name]) for name in table.column_names if name}
-    customers = [entity] if entity else [n for n in profiles if name_rules.is_customer_id(n)]
+    if any(_is_outcome(profile) for profile in profiles.values()):
+        return False
+    customers = [entity] if entity else [name for name in profiles if is_customer_name(name)]
     return any(name in profiles and is_event_log(profiles, name) for name in customers)

@@ -11,6 +11,7 @@ import pytest
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.from_table import is_event_log_file
 from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
@@ -243,3 +244,23 @@ def test_tables_that_begin_late_are_left_out_with_a_note(tmp_path):
     made = draft(tmp_path, {"visits": activity(400), "tickets": late})
     assert not any(name.startswith("tickets") for name in made.timeline.features)
     assert any("its rows begin too late" in note for note in made.notes)
+
+
+@pytest.mark.parametrize("customer", ["user_id", "msno", "device_id"])
+def test_one_log_with_kinds_of_events_is_a_log(tmp_path, customer):
+    visits = activity(400).rename_columns([customer, "at"])
+    kinds = pa.array([("view", "buy")[row % 2] for row in range(visits.num_rows)])
+    pcsv.write_csv(visits.append_column("event", kinds), tmp_path / "log.csv")
+    assert is_event_log_file(tmp_path / "log.csv", None)
+    raw = read_raw_tables({"log": tmp_path / "log.csv"}, entity=None)
+    timeline = draft_timeline(raw).timeline
+    assert type(timeline.label).__name__ == "InactivityChurn"
+    assert any("event_buy" in name for name in timeline.features)
+    # With the outcome in a column of its own, rows are customers at dates.
+    pcsv.write_csv(
+        visits.append_column(
+            "churned", pa.array(["0", "1"] * (visits.num_rows // 2) + ["0"] * (visits.num_rows % 2))
+        ),
+        tmp_path / "panel.csv",
+    )
+    assert not is_event_log_file(tmp_path / "panel.csv", None)

@@ -238,7 +238,9 @@ def _recorded(table: RawTable, label: str | None, positive: str | None) -> list[
     rules = []
     for name, profile in table.profiles.items():
         rating = name_rating(name)
-        named = rating >= 3 or (rating == 2 and len(table.profiles) <= _SMALL_TABLE)
+        is_kind = bool(set(name_rules.split_words(name)) & _EVENT_COLUMNS)
+        small = len(table.profiles) <= _SMALL_TABLE
+        named = rating >= 3 or (rating == 2 and small and not is_kind)
         named = name == label if label is not None else named
         one_row = table.is_unique or (table.happened and len(table.profiles) <= _SMALL_TABLE)
         if not named or not one_row or table.lookups or profile.distinct < 2:

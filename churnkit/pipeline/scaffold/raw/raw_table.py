@@ -318,7 +318,7 @@ def _usable_columns(
         column: profile
         for column, profile in columns.items()
         if column not in others
-        and not name_rules.is_label(column)
+        and name_rules.is_label(column) < 2
         and not name_rules.is_personal(column)
         and not name_rules.is_id(column)
         and not set(name_rules.split_words(column)) & _MUTABLE

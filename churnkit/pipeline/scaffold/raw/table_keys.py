@@ -227,7 +227,7 @@ def _key_columns(table: str, profile: ColumnProfile) -> list[KeyColumn]:
     named = name_rules.is_id(profile.name) or is_customer_name(profile.name)
     if profile.kind not in {"text", "number"} or profile.distinct < (1 if named else 10):
         return []
-    if name_rules.is_label(profile.name) or name_rules.is_personal(profile.name):
+    if name_rules.is_label(profile.name) > 1 or name_rules.is_personal(profile.name):
         return []
     values = set()
     for text in profile.texts:
