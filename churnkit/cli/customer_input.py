@@ -74,7 +74,7 @@ class CustomerInput:
         return find_tables(Path(self.customers), tables)
 
     @contextmanager
-    def rows(self, opened: Any, model: RetentionModel) -> Iterator[Any]:
+    def rows(self, opened: Any, model: RetentionModel, *, labeled: bool = False) -> Iterator[Any]:
         """Yield a source with one row per customer; rows built from raw tables are temporary."""
         if self.as_of is None:
             yield opened
@@ -82,9 +82,14 @@ class CustomerInput:
         from churnkit.batch import snapshot_file
         from churnkit.core.io.table_sources import open_source
 
-        with snapshot_file(model, opened, as_of=self.as_of) as file:
+        with snapshot_file(model, opened, as_of=self.as_of, labeled=labeled) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
+
+    @property
+    def name(self) -> str:
+        """Name of the source, for messages."""
+        return "the raw tables" if self.customers is None else Path(self.customers).name
 
     def __str__(self) -> str:
         """Format as arguments of another command."""

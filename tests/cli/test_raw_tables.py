@@ -146,3 +146,42 @@ def test_a_model_of_a_ready_table_takes_no_raw_tables(churnkit, trained_shop, pr
     code, _, err = churnkit("score", project / "raw", "--as-of", TODAY, folder=trained_shop[0].root)
     assert code == REFUSED
     assert "was trained on a prepared table" in " ".join(err.split())
+
+
+def test_explain_validate_monitor_and_evaluate_build_the_same_rows(
+    churnkit, project, expected, tmp_path
+):
+    raw = ("raw", "--as-of", TODAY)
+    named = [f"--table={name}=raw/{name}.parquet" for name in ("customers", "events", "subscriptions", "surveys", "tickets")]  # fmt: skip
+    customer = max(expected, key=expected.get)
+    code, out, err = churnkit(
+        "explain", *raw, "--customer", customer, "--model", "small", "--json", folder=project
+    )
+    assert code == DONE, err
+    (row,) = json.loads(out)
+    assert row["churn_probability"] == pytest.approx(expected[customer], abs=1e-9)
+    file = tmp_path / "reasons.csv"
+    code, out, err = churnkit(
+        "explain", *named, "--as-of", TODAY, "--model", "small", "-o", file, folder=project
+    )
+    assert (code, out) == (DONE, ""), err
+    reasons = list(csv.DictReader(file.read_text().splitlines()))
+    riskiest = sorted(expected, key=expected.get)[-10:]
+    assert {reason["customer_id"] for reason in reasons} == set(riskiest)
+    assert {reason["rank"] for reason in reasons} == {"1", "2", "3"}
+    for arguments in (("--model", "small"), ("--recipe", "small")):
+        code, _, err = churnkit("validate", *raw, *arguments, folder=project)
+        assert code == DONE, err
+        assert f"{len(expected):,} rows are valid" in err
+    code, out, err = churnkit("monitor", *raw, "--model", "small", "--json", folder=project)
+    assert code in {DONE, REFUSED}, err
+    assert json.loads(out)["rows"] == len(expected)
+    # The outcome of the last quarter is known.
+    code, out, err = churnkit(
+        "evaluate", "raw", "--as-of", "2025-08-01", "--model", "small", "--json", folder=project
+    )
+    assert code == DONE, err
+    assert json.loads(out)["churners"] > 10
+    code, _, err = churnkit("evaluate", *raw, "--model", "small", folder=project)
+    assert code == REFUSED
+    assert "the label of the snapshot of 2026-01-01 is known on" in " ".join(err.split())

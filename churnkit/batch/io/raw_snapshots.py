@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ def snapshot_file(
     tables: dict[str, Path],
     *,
     as_of: str,
+    labeled: bool = False,
     progress: Callable[[str, float], None] | None = None,
 ) -> Iterator[Path]:
     """Build the customers' rows at a date, with the plan of the training, in a temporary file.
@@ -36,6 +38,8 @@ def snapshot_file(
         does not read are ignored.
     as_of
         The date; only rows strictly before it are used.
+    labeled
+        Add the label, which must be known in the tables.
     progress
         Called with the step and the share that is done.
 
@@ -65,5 +69,7 @@ def snapshot_file(
     inputs = {name: raw_table(path) if name in sources else path for name, path in tables.items()}
     with tempfile.TemporaryDirectory(prefix="churnkit-") as folder:
         file = Path(folder) / "customers.parquet"
-        build_to(file, plan.at(as_of), inputs, progress=progress)
+        dated = plan.at(as_of)
+        dated = replace(plan, snapshots=dated.snapshots) if labeled else dated
+        build_to(file, dated, inputs, progress=progress)
         yield file

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, ProjectJournal, load_model
+from churnkit.cli.customer_input import CustomerInput
+from churnkit.cli.options import (
+    AsJson,
+    AsOf,
+    ModelName,
+    ProjectJournal,
+    RawTables,
+    load_model,
+)
 from churnkit.cli.output import print_json, print_next, print_result, print_status, print_table
 from churnkit.errors import ChurnkitError
 
@@ -23,8 +29,11 @@ __all__ = ["evaluate"]
 
 def evaluate(
     customers: Annotated[
-        Path | None,
-        typer.Argument(help="A .csv or .parquet file with the label, to evaluate the model on."),
+        str | None,
+        typer.Argument(
+            help="A file with one row per customer and the label, to evaluate the model on; with "
+            "--as-of a folder of raw tables in which the outcome is known."
+        ),
     ] = None,
     policy: Annotated[
         str | None,
@@ -69,16 +78,19 @@ def evaluate(
     model: ModelName = None,
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Seed of folds and resamples.")] = 0,
+    tables: RawTables = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate a model on labeled data, or experiments and policies from the journal."""
-    if customers is not None:
+    if customers is not None or tables or as_of is not None:
         if policy is not None or outcome is not None:
             raise ChurnkitError(
                 "a labeled table evaluates a model, --policy and --outcome evaluate the journal: "
                 "give one of the two"
             )
-        _evaluate_model(customers, model, seed=seed, as_json=as_json)
+        source = CustomerInput(customers, None, tables, as_of)
+        _evaluate_model(source, model, seed=seed, as_json=as_json)
         return
     if outcome is None:
         raise ChurnkitError(
@@ -107,17 +119,23 @@ def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
-def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: bool) -> None:
+def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_json: bool) -> None:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from churnkit.contracts.parsing.arrow_columns import number_rows
-    from churnkit.core.io.table_sources import read_table
+    from churnkit.core.io.table_sources import read_all
     from churnkit.evaluation import METRICS, EvaluationError
     from churnkit.pipeline.evaluation.evaluate import evaluate_model, held_out_rows
 
+    opened = source.open()
     loaded = load_model(model)
-    table = number_rows(read_table(customers), loaded.contract.entity)
-    result = evaluate_model(loaded, table, name=customers.name, seed=seed)
+    with source.rows(opened, loaded, labeled=True) as given:
+        table = number_rows(read_all(given), loaded.contract.entity)
+    if source.as_of is not None and loaded.contract.label is not None:
+        # Customers to whom the label does not apply.
+        table = table.filter(pc.is_valid(table[loaded.contract.label.name]))
+    result = evaluate_model(loaded, table, name=source.name, seed=seed)
     held_out = held_out_rows(loaded, table)
     seen = 0 if held_out is None else int((~held_out).sum())
     print_result(
@@ -139,14 +157,14 @@ def _evaluate_model(customers: Path, model: str | None, *, seed: int, as_json: b
         )
         try:
             fair = evaluate_model(
-                loaded, table.filter(pa.array(held_out)), name=customers.name, seed=seed
+                loaded, table.filter(pa.array(held_out)), name=source.name, seed=seed
             )
             print_status(
                 f"on the {fair.rows:,} held-out customers the AUC is {fair.metrics['auc']}"
             )
         except EvaluationError:
             print_status("no held-out customers of both classes are in this table")
-    print_next(f"churnkit plan {quote(str(customers))} --model {loaded.name} -o plan.parquet")
+    print_next(f"churnkit plan {source} --model {loaded.name} -o plan.parquet")
 
 
 def _evaluate_experiment(

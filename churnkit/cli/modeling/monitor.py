@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.options import AsJson, ModelName, Sql, find_recipe, load_model
+from churnkit.cli.customer_input import CustomerInput
+from churnkit.cli.options import (
+    AsJson,
+    Customers,
+    ModelName,
+    RawTables,
+    Sql,
+    find_recipe,
+    load_model,
+)
 from churnkit.cli.output import print_json, print_next, print_status, print_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from churnkit.bundle.model import RetentionModel
     from churnkit.monitoring import MonitorReport
 
 __all__ = ["monitor"]
@@ -21,13 +34,7 @@ _MAX_COLUMNS = 8
 
 
 def monitor(
-    customers: Annotated[
-        str,
-        typer.Argument(
-            help="Current customers: a file, a folder or glob pattern of files, a URL of an object "
-            "store, download or database, or - for standard input. Read in batches."
-        ),
-    ],
+    customers: Customers = None,
     model: ModelName = None,
     sql: Sql = None,
     labeled: Annotated[
@@ -39,8 +46,13 @@ def monitor(
         typer.Option(help="Journal, as a SQLAlchemy URL: customers with an action are left out."),
     ] = None,
     as_of: Annotated[
-        datetime | None, typer.Option(help="Current date (UTC), for the freshness check.")
+        datetime | None,
+        typer.Option(
+            help="Current date (UTC), for the freshness check, and the date at which rows are built "
+            "from raw tables."
+        ),
     ] = None,
+    tables: RawTables = None,
     every_days: Annotated[
         float, typer.Option(min=0.0, help="Days between deliveries of new rows.")
     ] = 31.0,
@@ -62,11 +74,18 @@ def monitor(
     from churnkit.monitoring import monitor as check_model
 
     loaded = load_model(model)
-    table = open_rows(open_source(customers, sql=sql))
     earlier = None if labeled is None else read_all(open_source(labeled))
-    with nullcontext() if journal is None else Journal.open(journal) as opened:
+    with (
+        _current_customers(loaded, customers, tables, as_of) as current,
+        nullcontext() if journal is None else Journal.open(journal) as opened,
+    ):
         report = check_model(
-            loaded, table, labeled=earlier, journal=opened, as_of=as_of, every_days=every_days
+            loaded,
+            open_rows(open_source(current, sql=sql)),
+            labeled=earlier,
+            journal=opened,
+            as_of=as_of,
+            every_days=every_days,
         )
     retrained = _retrain(loaded.name) if retrain and report.alarm else None
     if as_json:
@@ -78,7 +97,39 @@ def monitor(
         if retrained is None:
             print_next(f"churnkit train {loaded.name}")
         raise typer.Exit(1)
-    print_next(f"churnkit score {quote(str(customers))} -o scores.csv --model {loaded.name}")
+    if customers is not None and not tables:
+        print_next(f"churnkit score {quote(customers)} -o scores.csv --model {loaded.name}")
+
+
+@contextmanager
+def _current_customers(
+    model: RetentionModel, customers: str | None, tables: list[str] | None, as_of: datetime | None
+) -> Iterator[str]:
+    """Yield the source of the customers' rows, built from raw tables if these are named.
+
+    A folder has raw tables if a date is given and files are named as tables of the model's timeline.
+    """
+    is_raw = bool(tables) or (as_of is not None and _has_raw_tables(model, customers))
+    date = None if as_of is None else f"{as_of:%Y-%m-%d}"
+    source = CustomerInput(customers, None, tables, date if is_raw else None)
+    opened = source.open()
+    if not is_raw:
+        yield customers or ""
+        return
+    from churnkit.batch import snapshot_file
+
+    with snapshot_file(model, opened, as_of=date or "") as file:
+        yield str(file)
+
+
+def _has_raw_tables(model: RetentionModel, customers: str | None) -> bool:
+    from churnkit.core.io.raw_tables import find_tables
+
+    timeline = model.contents.timeline
+    if timeline is None or customers is None or not Path(customers).is_dir():
+        return False
+    sources = {name for table in timeline.tables for name in table.sources}
+    return bool(sources & set(find_tables(Path(customers))))
 
 
 def _retrain(name: str) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class Needs:
         left: NDArray[np.int8],
         learned: NDArray[np.bool_],
         tested: NDArray[np.bool_],
+        customers: NDArray[np.str_] | None = None,
     ) -> None:
         """Refuse a table with too few customers who churned or stayed.
 
@@ -84,6 +85,8 @@ class Needs:
             1 for customers who churned, shape (n,).
         learned, tested
             Masks of the training and test rows, shape (n,).
+        customers
+            Customer of each row, shape (n,), if customers have several rows; each counts once.
 
         Raises
         ------
@@ -93,13 +96,15 @@ class Needs:
         parts = (("training", learned, self.churners), ("test", tested, self.test_churners))
         for name, rows, minimum in parts:
             outcome, share = left[rows], max(float(rows.mean()), 1.0 / len(rows))
-            churners = int(outcome.sum())
-            for kind, count in (("left", churners), ("stayed", len(outcome) - churners)):
-                if count < minimum:
+            ids = np.arange(len(outcome)) if customers is None else customers[rows]
+            total = len(np.unique(ids))
+            for kind, churned in (("left", 1), ("stayed", 0)):
+                if int((outcome == churned).sum()) < minimum:
+                    count = len(np.unique(ids[outcome == churned]))
                     raise PreconditionError(
-                        f"recipe '{recipe}': {count} of the {len(outcome):,} {name} customers "
-                        f"{kind}; at least {minimum} are needed: "
-                        f"{_size_advice(left, kind, minimum, share)}"
+                        f"recipe '{recipe}': {count} of the {total:,} {name} customers {kind}; "
+                        f"at least {minimum} are needed: "
+                        f"{_size_advice(left, kind, minimum, share, customers)}"
                     )
 
     def refuse_short_history(
@@ -181,14 +186,25 @@ class Needs:
         )
 
 
-def _size_advice(left: NDArray[np.int8], kind: str, minimum: int, share: float) -> str:
+def _size_advice(
+    left: NDArray[np.int8],
+    kind: str,
+    minimum: int,
+    share: float,
+    customers: NDArray[np.str_] | None,
+) -> str:
     """Return how many customers a table needs, or that the label is constant."""
     rate = float(left.mean()) if kind == "left" else 1.0 - float(left.mean())
     if rate == 0.0:
         return f"no customer {kind}: use a period in which some did, or check the label"
     # 1.5 times the average, so that chance rarely leaves too few.
-    customers = math.ceil(1.5 * minimum / (rate * share))
+    needed = math.ceil(1.5 * minimum / (rate * share))
+    if customers is not None:
+        return (
+            f"the tables have {len(np.unique(customers)):,} customers at the snapshots; use a longer "
+            "period, a longer horizon or more customers"
+        )
     return (
-        f"at this table's rate ({rate:.1%}) that takes about {customers:,} customers, it has "
+        f"at this table's rate ({rate:.1%}) that takes about {needed:,} customers, it has "
         f"{len(left):,}; use a longer period or more customers"
     )

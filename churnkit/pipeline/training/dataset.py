@@ -178,7 +178,8 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     ids = customer_ids(table, contract.entity.name)
     customers = np.array(ids)
     is_train, is_test = _split(recipe, table, recipe.split.is_test(ids), labels)
-    recipe.needs.refuse_few(recipe.name, labels, is_train, is_test)
+    repeated = customers if recipe.timeline is not None else None
+    recipe.needs.refuse_few(recipe.name, labels, is_train, is_test, repeated)
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
