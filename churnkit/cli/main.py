@@ -75,7 +75,9 @@ def _user_message(error: BaseException) -> str | None:
     if isinstance(error, ChurnkitError):
         return str(error)
     if hasattr(error, "format_message"):  # a usage error of Click
-        return f"{error.format_message().rstrip('.')}. See: churnkit --help"
+        context = getattr(error, "ctx", None)
+        command = "churnkit" if context is None else context.command_path
+        return f"{error.format_message().rstrip('.')}. See: {command} --help"
     if isinstance(error, OSError):  # such as a full disk or a folder without write permission
         name = f"{error.filename}: " if isinstance(error.filename, str) else ""
         return f"{name}{error.strerror or type(error).__name__}"

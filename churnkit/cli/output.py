@@ -18,6 +18,8 @@ __all__ = [
     "progress_bar",
 ]
 
+_WIDTH_OF_FILES = 1000
+
 
 def print_status(text: str) -> None:
     """Print a line of progress on stderr."""
@@ -75,7 +77,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A file or a pipe has no width at which to break names.
+        console.width = _WIDTH_OF_FILES
+    console.print(table)
 
 
 def _is_number(cell: Any) -> bool:

@@ -68,7 +68,8 @@ class TestHelp:
         code, out, err = churnkit(*wrong)
         assert code == REFUSED
         assert out == ""
-        assert "See: churnkit --help" in err
+        command = "churnkit" if wrong[0] in {"nonsense", "--nonsense"} else f"churnkit {wrong[0]}"
+        assert f"See: {command} --help" in err
 
 
 class TestTrain:
@@ -98,6 +99,7 @@ class TestTrain:
         assert code == REFUSED
         assert json.loads(out)["promoted"] is False
         assert "NOT promoted" in err
+        assert "next: churnkit models promote" in err
 
     def test_a_broken_table_lists_its_rules_and_no_value(
         self, churnkit, make_shop, tmp_path, rows_of_shop

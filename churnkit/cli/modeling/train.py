@@ -50,6 +50,10 @@ def train(
     )
     _print_verdict(result)
     if not result.promoted and not result.unchanged:
+        print_next(
+            f"churnkit models diff {result.version} --model {result.name}",
+            f"churnkit models promote {result.version} --model {result.name}",
+        )
         raise typer.Exit(1)
     print_next(
         f"churnkit score CUSTOMERS.csv -o scores.csv --model {result.name}",

@@ -72,7 +72,14 @@ def doctor(as_json: AsJson = False) -> None:
     if missing:
         print_next(pip_command(*missing))
     else:
-        print_next("churnkit train" if summary["recipes"] else "churnkit demo")
+        print_next(_next_command(summary))
+
+
+def _next_command(summary: dict[str, Any]) -> str:
+    models = summary["models"]
+    if isinstance(models, list) and models:
+        return f"churnkit score CUSTOMERS.csv -o scores.csv --model {models[0]}"
+    return "churnkit train" if summary["recipes"] else "churnkit demo"
 
 
 def _describe_package(package: str, extra: str | None, purpose: str) -> dict[str, Any]:
