@@ -23,8 +23,9 @@ def init(
         list[Path],
         typer.Option(
             "--from",
-            help="A .csv or .parquet file with one row per customer, or raw tables: an event log, "
-            "a folder of files, or several --from.",
+            help="A table with one row per customer: a file (CSV, Parquet, JSON lines, "
+            "FILE.xlsx#SHEET ...) or a URL; or raw tables: an event log, a folder of files, a "
+            "database file, or several --from.",
         ),
     ],
     entity: Annotated[

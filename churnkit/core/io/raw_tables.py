@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["find_tables", "is_parquet", "raw_table"]
+__all__ = ["find_several", "find_tables", "is_parquet", "name_table", "raw_table"]
+
+_DATABASES = {"sqlite", "duckdb", "database"}
 
 
 def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Path]:
@@ -81,10 +83,60 @@ def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "_")):
             continue
-        if path.is_file() and kind_of(path.name) in {"sqlite", "duckdb", "database"}:
+        if path.is_file() and kind_of(path.name) in _DATABASES:
             yield from _database_tables(path)
         elif kind_of(path.name) is not None if path.is_file() else _is_table_folder(path):
             yield table_stem(path.name), path
+
+
+def name_table(source: str | Path) -> str:
+    """Return a name for a table: its sheet or table, or the file name without suffixes.
+
+    Examples
+    --------
+    >>> name_table("crm.xlsx#Customers"), name_table("exports/events.csv.gz")
+    ('Customers', 'events')
+    """
+    location = parse_location(source)
+    return location.part or table_stem(location.text.rstrip("/").rpartition("/")[2])
+
+
+def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:
+    """Return raw tables by name if the sources hold several tables.
+
+    Parameters
+    ----------
+    sources
+        Files, a folder, or a database file.
+
+    Returns
+    -------
+    dict or None
+        Locations by table name; None for a single table.
+
+    Raises
+    ------
+    ChurnkitError
+        If one of several tables is not on this machine, where training could not find it.
+    """
+    locations = [parse_location(source) for source in sources]
+    if any(location.is_stream for location in locations):
+        raise ChurnkitError(
+            "standard input can be read once, and training reads the table again: save it to a file"
+        )
+    if len(sources) > 1:
+        if not all(location.is_local for location in locations):
+            raise ChurnkitError("copy the raw tables to this machine: several URLs cannot be read")
+        return find_tables(None, [f"{name_table(source)}={source}" for source in sources])
+    (location,) = locations
+    if not location.is_local or location.part is not None:
+        return None
+    if location.path.is_dir():
+        return find_tables(location.path)
+    if location.path.is_file() and kind_of(location.text) in _DATABASES:
+        tables = find_tables(location.path)
+        return tables if len(tables) > 1 else None
+    return None
 
 
 def _database_tables(path: Path) -> Iterator[tuple[str, Path]]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from churnkit.core.io.raw_tables import find_tables
+from churnkit.core.io.locations import relative_location
+from churnkit.core.io.raw_tables import find_several, name_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.preconditions import PreconditionError
@@ -67,7 +68,7 @@ def create_project(
     ChurnkitError
         If a table cannot be read, or has no column for a model.
     """
-    tables = _find_raw_tables(sources)
+    tables = find_several(sources)
     if tables is not None:
         return _create_with_timeline(
             folder,
@@ -79,10 +80,10 @@ def create_project(
             progress=progress,
         )
     source = sources[0]
-    module = name_rules.make_module_name(name or source.stem)
+    module = name_rules.make_module_name(name or name_table(source))
     progress(f"reading {source}")
     if label is None and is_event_log_file(source, entity):
-        tables = {source.stem: source}
+        tables = {name_table(source): source}
         return _create_with_timeline(
             folder,
             tables,
@@ -116,7 +117,7 @@ def _create_from_table(
     """Create a project from a table with a row per customer, or per customer and date."""
     schema = name_rules.make_class_name(module)
     draft, table = draft_table(source, entity=entity, label=label, positive=positive)
-    data = os.path.relpath(source.resolve(), folder.resolve())
+    data = relative_location(source, folder)
     description = f"Columns of {source.name}, inferred by churnkit init: review and change them."
 
     def files(columns: Sequence[DraftColumn]) -> dict[str, str]:
@@ -165,15 +166,6 @@ def _check_table(
     return checked, problems
 
 
-def _find_raw_tables(sources: Sequence[Path]) -> dict[str, Path] | None:
-    """Return raw tables by name if the sources are a folder or several files, else None."""
-    if len(sources) == 1 and not sources[0].is_dir():
-        return None
-    if len(sources) == 1:
-        return find_tables(sources[0])
-    return find_tables(None, [f"{source.stem}={source}" for source in sources])
-
-
 def _create_with_timeline(
     folder: Path,
     tables: Mapping[str, Path],
@@ -196,7 +188,7 @@ def _create_with_timeline(
 
     def files(columns: Sequence[DraftColumn], base: Path) -> dict[str, str]:
         paths = {
-            source: os.path.relpath(path.resolve(), base.resolve())
+            source: relative_location(path, base)
             for source, path in raw.paths.items()
             if source in sources
         }

@@ -17,6 +17,7 @@ import zipfile
 from decimal import Decimal
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -31,6 +32,7 @@ from churnkit.core.io.formats import excel, json_records
 from churnkit.core.io.formats.python_values import to_arrow
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.query import Query
+from churnkit.core.io.raw_tables import find_several, find_tables, raw_table
 from churnkit.core.io.table_sources import (
     local_parquet,
     open_rows,
@@ -577,3 +579,24 @@ class TestStreams:
 def test_names_are_taken_apart(name, text, part):
     location = parse_location(name)
     assert (location.text, location.part) == (text, part)
+
+
+def test_tables_of_a_database_and_of_several_files_are_named(tmp_path):
+    file = write(tmp_path / "crm.sqlite")
+    assert find_several([file]) is None
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE events (id TEXT)")
+    connection.commit()
+    connection.close()
+    assert find_several([file]) == {
+        "customers": tmp_path / "crm.sqlite#customers",
+        "events": tmp_path / "crm.sqlite#events",
+    }
+    assert find_tables(tmp_path) == find_several([file])
+    table = raw_table(tmp_path / "crm.sqlite#customers")
+    assert pq.read_table(table)["id"].to_pylist() == [row["id"] for row in ROWS]
+    write(tmp_path / "a.xlsx")
+    named = find_several([tmp_path / "a.xlsx#Customers", tmp_path / "b.csv.gz"])
+    assert named == {"Customers": tmp_path / "a.xlsx#Customers", "b": tmp_path / "b.csv.gz"}
+    with pytest.raises(ChurnkitError, match="save it to a file"):
+        find_several([Path("-")])
