@@ -61,6 +61,9 @@ __all__ = ["BanditBatch", "LinearBandit", "OptionPart"]
 
 _MAX_DRAWS = 1_000_000
 
+# Lists of options whose baseline is kept; the oldest is dropped first.
+_MOST_REMEMBERED_LISTS = 64
+
 
 @dataclass(frozen=True, eq=False)
 class LinearBandit:
@@ -421,6 +424,9 @@ class LinearBandit:
         noise = [self._random(f"order:{name}").gumbel(size=self.draws) for name in options]
         start = float(self._random("order").random())
         orders = baseline_orders(log_shares(parts), np.stack(noise, axis=1), start)
+        remembered = [known for known in tuple(self._cache) if isinstance(known, tuple)]
+        if len(remembered) >= _MOST_REMEMBERED_LISTS:
+            self._cache.pop(remembered[0], None)
         self._cache[key] = orders, reliable
         return orders, reliable
 

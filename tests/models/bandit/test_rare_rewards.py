@@ -138,3 +138,11 @@ def test_on_open_bandit_the_interval_never_lies_below_the_logging_policy(data_di
             rows = chance / log["propensity_score"].to_numpy()[held] * click[held]
             error = np.sqrt((rows**2).sum()) / half
             assert rows.mean() + 1.96 * error > click[held].mean()
+
+
+def test_many_lists_of_options_do_not_fill_the_memory():
+    bandit = learned(300, np.full(OPTIONS, 0.2))
+    for first in range(OPTIONS):
+        for second in range(first):
+            bandit.sample(np.eye(4)[:1], (NAMES[first], NAMES[second]), np.empty((2, 0)))
+    assert sum(isinstance(key, tuple) for key in bandit._cache) <= 64
