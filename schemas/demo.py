@@ -65,4 +65,4 @@ class Demo(Schema):
     unanswered_surveys_180d: int = feature("Unanswered surveys in the last 180 days", ge=0)
     actions_365d: int = feature("Offers and calls in the last 365 days", ge=0)
     contact_consent: bool = context("Agreed to be contacted")
-    churned: bool = label("Left within the horizon")
+    churned: bool = label("Left within 90 days")

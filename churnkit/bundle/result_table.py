@@ -69,8 +69,9 @@ def _types() -> dict[str, pa.DataType]:
     reason = {"column": text, "reason": text, "points": number, "contribution": number}
     return {
         "reasons": pa.list_(pa.struct(reason)),
-        **dict.fromkeys(("action", "reason", "holdout", "segment"), text),
+        **dict.fromkeys(("action", "reason", "response", "holdout", "segment"), text),
         "propensity": number,
+        "effect": number,
         "explored": pa.bool_(),
         "options": pa.list_(text),
         **dict.fromkeys(("propensities", "values"), pa.list_(number)),

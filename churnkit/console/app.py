@@ -13,11 +13,11 @@ import numpy as np
 from churnkit.console.approvals import VERDICTS
 from churnkit.console.auth import FORM_COOKIE, SESSION_COOKIE, SessionAuth, Visitor
 from churnkit.console.templates import Pages
+from churnkit.decisions.response import RESPONSES
 from churnkit.errors import ChurnkitError, MissingExtraError
 from churnkit.report.blocks import Chart, Column, Table
 from churnkit.report.charts.draw import draw
 from churnkit.report.report import build_report, to_csv
-from churnkit.report.units import currency_of, gain_span, horizon_days, value_period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,8 +41,8 @@ _FEWEST_CUSTOMERS: Final = 5
 _FEWEST_DATES: Final = 2
 _COMPONENTS: Final = 8
 _CSV_COLUMNS: Final = (
-    *("customer", "churn_probability", "value", "at_risk", "action", "expected_gain"),
-    *("gain_low", "gain_high", "cost", "status", "reasons"),
+    *("customer", "churn_probability", "value", "at_risk", "response", "action", "effect"),
+    *("cost", "expected_gain", "gain_low", "gain_high", "status", "reasons"),
 )
 _STATUS: Final = {
     "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
@@ -81,14 +81,8 @@ class ConsoleApp:
     ) -> None:
         self._customers, self._approvals, self._history = customers, approvals, history
         self._auth, self._clock, self._embed = auth, clock, embed
-        model = customers.model
-        self._pages = Pages(currency=currency_of(model))
-        days = horizon_days(model)
-        self._labels = {
-            "next_days": f", next {days} days" if days else "",
-            "gain_span": f", next {gain_span(model)}",
-            "value_period": value_period(model),
-        }
+        self._pages = Pages(currency=customers.horizons.currency)
+        self._labels = {"horizons": customers.horizons, "effect_unit": customers.effect_unit}
         self._reports: dict[tuple[tuple[str, str], ...], str] = {}
         self._lock = threading.Lock()
 
@@ -239,7 +233,7 @@ class ConsoleApp:
             model=customers.model,
             customers=rows,
             day=customers.day,
-            journal=self._approvals.journal,
+            decisions=customers.select(mask) if selected else customers.decisions,
             embed=self._embed,
         )
         toolbar = self._pages.fragment(
@@ -260,35 +254,31 @@ class ConsoleApp:
         """Return the rows that match the filters, in order, and the status of decisions."""
         customers, approval = self._customers, self._approvals.status()
         mask = customers.mask(self._selected(request))
-        action, status = (request.query_params.get(name, "*") for name in ("action", "status"))
+        action, response, status = (
+            request.query_params.get(name, "*") for name in ("action", "response", "status")
+        )
         if action != "*":
             names = (*customers.decisions.names, "")
             mask &= np.array([names[number] == action for number in customers.decisions.action])
+        if response != "*":
+            mask &= customers.responses == response
         rows = [row for row in customers.order.tolist() if mask[row]]
         if status != "*":
             rows = [row for row in rows if approval.of(customers.customers[row]) == status]
         return rows, approval
 
     def _lines(self, rows: list[int], approval: ApprovalStatus) -> list[dict[str, Any]]:
-        customers, decisions = self._customers, self._customers.decisions
+        customers = self._customers
         reasons = customers.reasons(np.array(rows, dtype=np.int64), top=3)
         lines = []
         for row, row_reasons in zip(rows, reasons, strict=True):
-            number = int(decisions.action[row])
             customer = customers.customers[row]
             lines.append(
                 {
                     "customer": customer,
                     "link": f"/customers/{quote(customer, safe='')}",
-                    "churn_probability": float(customers.probability[row]),
-                    "action": customers.titles[decisions.names[number]] if number >= 0 else "",
-                    "expected_gain": float(decisions.expected_gain[row]),
-                    "gain_low": float(decisions.low[row]),
-                    "gain_high": float(decisions.high[row]),
-                    "cost": float(decisions.cost[row]),
-                    "why": decisions.reason[row] if len(rows) == 1 else "",
-                    "value": None if customers.value is None else float(customers.value[row]),
-                    "at_risk": None if customers.value is None else float(customers.at_risk[row]),
+                    **customers.figures(row),
+                    "why": customers.decisions.reason[row] if len(rows) == 1 else "",
                     "reasons": row_reasons,
                     "status": approval.of(customer),
                 }
@@ -312,6 +302,8 @@ class ConsoleApp:
             selected=self._selected(request),
             titles=self._customers.titles,
             action=request.query_params.get("action", "*"),
+            response=request.query_params.get("response", "*"),
+            responses=RESPONSES,
             status=request.query_params.get("status", "*"),
             statuses=_STATUS,
             count=len(rows),
@@ -350,6 +342,7 @@ class ConsoleApp:
             "customer.html",
             title=customer,
             line=line,
+            responses=RESPONSES,
             health=self._customers.health(row).top(_COMPONENTS).rounded(),
             verdict=approval.verdicts.get(customer),
             statuses=_STATUS,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.bundle.parts.horizons import find_horizons
 from churnkit.console.event_text import describe_event
 from churnkit.errors import ChurnkitError
 from churnkit.insights.table_layouts import LAYOUTS, find_columns
-from churnkit.report.units import currency_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class History:
         self._as_of = as_of
         catalogue = model.contents.catalogue
         self._titles = {a.name: a.title for a in catalogue.actions} if catalogue else {}
-        self._currency = currency_of(model)
+        self._currency = find_horizons(model).currency
         self._lock = threading.Lock()
         self._cache: dict[str, tuple[pa.Table, dict[str, str]]] = {}
         self._risk: list[tuple[date, dict[str, float]]] | None = None

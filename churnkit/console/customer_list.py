@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from churnkit.bundle.parts.horizons import (
+    Horizons,
+    customer_values,
+    find_horizons,
+    revenue_at_risk,
+)
 from churnkit.bundle.shap_reasons import reasons_for
+from churnkit.core.stats.interval import Interval
+from churnkit.decisions.decide_table import total_gain
 from churnkit.decisions.reason_codes import REASONS
+from churnkit.decisions.response import find_responses
 from churnkit.errors import RecipeError
 from churnkit.insights.health.decomposition import explain_health
-from churnkit.report.units import customer_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +33,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
     from churnkit.bundle.shap_reasons import Reason
     from churnkit.contracts.encoding.encoded import Encoded
-    from churnkit.decisions import Decisions
+    from churnkit.decisions import Decisions, Gains
     from churnkit.insights.health.decomposition import HealthParts
     from churnkit.journal import Journal
 
@@ -85,22 +94,56 @@ class CustomerList:
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """Valid rows: customers with an action first, then by value at risk, the highest first."""
-        ranked = np.lexsort((-self.probability, -self.at_risk, self.decisions.action < 0))
+        """Valid rows by revenue at risk, the highest first."""
+        ranked = np.lexsort((-self.probability, -self.at_risk))
         rows: NDArray[np.int64] = ranked[self.encoded.valid[ranked]]
         return rows
 
     @cached_property
+    def horizons(self) -> Horizons:
+        """Horizons of the churn risk, the revenue at risk and the expected gain."""
+        return find_horizons(self.model)
+
+    @cached_property
     def value(self) -> NDArray[np.float64] | None:
         """Value of one period by customer, in money; None without a value column."""
-        return customer_values(self.model, self.encoded)
+        return customer_values(self.model, self.encoded.matrix)
 
     @cached_property
     def at_risk(self) -> NDArray[np.float64]:
-        """Value of one period times churn probability; without a value, the probability."""
-        value = 1.0 if self.value is None else np.nan_to_num(self.value, posinf=0.0, neginf=0.0)
-        at_risk: NDArray[np.float64] = self.probability * value
-        return at_risk
+        """Revenue at risk, in money; without a value column, the churn probability."""
+        at_risk = revenue_at_risk(self.model, self.probability, self.encoded.matrix)
+        return self.probability if at_risk is None else at_risk
+
+    @cached_property
+    def responses(self) -> NDArray[np.object_]:
+        """Expected response of each customer; None if unknown."""
+        return np.array([*self.decisions.responses.name, None], dtype=object)[:-1]
+
+    @property
+    def effect_unit(self) -> str:
+        """Unit of the effects: ``"points"`` of churn risk, or ``"money"`` if revenue was measured."""
+        uplift = self.model.contents.uplift
+        return "money" if uplift is not None and uplift.outcome == "money" else "points"
+
+    def figures(self, row: int) -> dict[str, Any]:
+        """Return a customer's risk, value, response, action, effect, cost and gain."""
+        decisions, responses = self.decisions, self.decisions.responses
+        action, option = int(decisions.action[row]), int(responses.option[row])
+        effect = float(responses.effect[row])
+        return {
+            "churn_probability": float(self.probability[row]),
+            "value": None if self.value is None else float(self.value[row]),
+            "at_risk": None if self.value is None else float(self.at_risk[row]),
+            "response": self.responses[row],
+            "action": self.titles[decisions.names[action]] if action >= 0 else "",
+            "option": self.titles[decisions.names[option]] if option >= 0 else "",
+            "effect": effect if math.isfinite(effect) else None,
+            "cost": float(decisions.cost[row]),
+            "expected_gain": float(decisions.expected_gain[row]),
+            "gain_low": float(decisions.low[row]),
+            "gain_high": float(decisions.high[row]),
+        }
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
@@ -138,6 +181,17 @@ class CustomerList:
             if column_filter.column in selected:
                 mask &= self._texts[column_filter.column] == selected[column_filter.column]
         return mask
+
+    def select(self, mask: NDArray[np.bool_]) -> Decisions:
+        """Return the decisions on some rows, with the gain of these customers together."""
+        gains, _ = self.model.action_gains(self.probability[mask], self.encoded.matrix[mask])
+        parts = ("action", "expected_gain", "low", "high", "cost", "reason_code", "propensity")
+        parts += ("explored", "barred", "eligible")
+        arrays = {name: getattr(self.decisions, name)[mask] for name in parts}
+        return _with_totals(
+            replace(self.decisions, **arrays, responses=self.decisions.responses.select(mask)),
+            gains,
+        )
 
     def reasons(self, rows: NDArray[np.int64], *, top: int) -> list[list[Reason]]:
         """Return the strongest reasons for the scores of some rows, by exact SHAP values."""
@@ -238,6 +292,9 @@ def read_customer_list(
     if journal is not None:
         rows = journal.decisions(policy=model.name, period=planning_period(day)).to_pylist()
         decisions = _take_over(decisions, customers, rows)
+        gains, _ = model.action_gains(probability, encoded.matrix)
+        responses = find_responses(probability, gains, model.catalogue, decisions.action)
+        decisions = _with_totals(replace(decisions, responses=responses), gains)
     return CustomerList(model, table, encoded, probability, decisions, customers, day)
 
 
@@ -251,6 +308,27 @@ def planning_period(day: date) -> str:
     '2026-11'
     """
     return f"{day:%Y-%m}"
+
+
+def _with_totals(decisions: Decisions, gains: Gains) -> Decisions:
+    """Return decisions with the gain of all customers together, and of those of each action.
+
+    Gains in the journal are those of the day they were recorded; their intervals are as wide as
+    those of today's gains.
+    """
+
+    def total(action: NDArray[np.int64]) -> Interval:
+        value = float(decisions.expected_gain[action >= 0].sum())
+        today = total_gain(gains, action, gains.effects)
+        return Interval(
+            value, value - (today.value - today.low), value + (today.high - today.value)
+        )
+
+    action = decisions.action
+    by_action = (np.where(action == place, place, -1) for place in range(len(decisions.names)))
+    return replace(
+        decisions, total_gain=total(action), action_gains=tuple(total(part) for part in by_action)
+    )
 
 
 def _take_over(

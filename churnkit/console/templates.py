@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ class Pages:
         self._environment.globals |= {
             "money": lambda amount: format_money(round(amount), currency),
             "percent": format_percent,
+            "effect": partial(_format_effect, currency=currency),
             "style": Markup(style),  # noqa: S704  (this package's own style sheet)
         }
 
@@ -71,3 +73,13 @@ class Pages:
 
         title = f"{HTTPStatus(status).phrase} ({status})"
         return self.page("error.html", status, title=title, message=message)
+
+
+def _format_effect(effect: float | None, unit: str, *, currency: str) -> str:
+    """Format the effect of an action: change of the churn risk in points, or of revenue."""
+    if effect is None:
+        return "\N{EN DASH}"
+    if unit == "money":
+        return f"{'+' if effect > 0 else ''}{format_money(effect, currency)}"
+    points = round(-100.0 * effect, 1) + 0.0
+    return f"{points:+.1f} points" if points else "0.0 points"

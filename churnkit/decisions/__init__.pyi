@@ -41,5 +41,6 @@ from .ranking.slate import rank as rank
 from .ranking.slate import rank_values as rank_values
 from .ranking.slate import slate_probabilities as slate_probabilities
 from .reason_codes import REASONS as REASONS
+from .response import RESPONSES as RESPONSES
 
 __all__: list[str]

@@ -6,7 +6,7 @@ numbers to the last bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +17,11 @@ from churnkit.decisions.allocation.allocate import allocate
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.decide_row import Decision
 from churnkit.decisions.eligibility.context import check_context
-from churnkit.decisions.eligibility.exclusions import table_exclusions
+from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, table_exclusions
 from churnkit.decisions.exploration.explorer import Explorer
 from churnkit.decisions.exploration.sampling import Draw
 from churnkit.decisions.gain import ActOn, Gains, catalogue_gain
+from churnkit.decisions.response import find_responses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.decisions.eligibility.context import DecisionContext
     from churnkit.decisions.measured_effects import MeasuredEffects
+    from churnkit.decisions.response import CustomerResponses
 
 __all__ = ["Decisions", "assign_reasons", "decide", "taken", "total_gain"]
 
@@ -72,6 +74,8 @@ class Decisions:
         Gain of all customers in money, with its 90% interval.
     action_gains
         The same for the customers of each action.
+    responses
+        Effect on each customer, and the expected response.
     """
 
     names: tuple[str, ...]
@@ -88,6 +92,7 @@ class Decisions:
     eligible: NDArray[np.bool_]
     total_gain: Interval
     action_gains: tuple[Interval, ...]
+    responses: CustomerResponses
 
     def __len__(self) -> int:
         return int(self.action.shape[0])
@@ -262,7 +267,18 @@ def decide(
             total_gain(gains, np.where(drawn.action == place, place, -1), treatment_effects)
             for place in range(len(declared.names))
         ),
+        responses=find_responses(
+            np.asarray(churn_probability, dtype=np.float64),
+            gains if context is None else _by_rules(gains, table_exclusions(catalogue, matrix)),
+            declared,
+            drawn.action,
+        ),
     )
+
+
+def _by_rules(gains: Gains, barred: NDArray[np.int8]) -> Gains:
+    """Return gains that are eligible by the rules alone, whatever the day, contacts and holdouts."""
+    return replace(gains, eligible=(barred == NOT_EXCLUDED) & np.isfinite(gains.expected))
 
 
 def total_gain(

@@ -61,6 +61,8 @@ class Gains:
         Money per unit of effect.
     bound : (n, m)
         Gain that must be above zero for an action to go out; `low` if None.
+    effects
+        Measured effects that the gains come from; None if all are the catalogue's.
     """
 
     expected: NDArray[np.float64]
@@ -70,6 +72,7 @@ class Gains:
     eligible: NDArray[np.bool_]
     stake: NDArray[np.float64] | None = None
     bound: NDArray[np.float64] | None = None
+    effects: MeasuredEffects | None = None
 
     def pays(self, decision_bound: ActOn = "low") -> NDArray[np.bool_]:
         """Return True where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
@@ -205,7 +208,9 @@ def expected_gain(
         stake = np.array(np.broadcast_to(stake, shape))
         stake[:, positions] = measured_stake
     low, expected, high, deciding = bounds
-    return Gains(expected, low, high, cost, allowed & computable, stake, deciding)
+    return Gains(
+        expected, low, high, cost, allowed & computable, stake, deciding, treatment_effects
+    )
 
 
 def catalogue_gain(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from churnkit.contracts.schema.column import Column
@@ -36,6 +38,12 @@ class PlannedActions:
         Reasons for an action or none.
     totals
         For each action the 90% interval of its customers' gain together.
+    total
+        The gain of all customers together, with its 90% interval; None if unknown.
+    response : (n,)
+        Position in `responses`, -1 if unknown; None without responses.
+    responses
+        Expected responses to the actions, with their definitions.
     """
 
     titles: tuple[str, ...]
@@ -47,6 +55,9 @@ class PlannedActions:
     reason: NDArray[np.int64]
     reasons: tuple[str, ...]
     totals: tuple[Interval, ...] = ()
+    total: Interval | None = None
+    response: NDArray[np.int8] | None = None
+    responses: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +82,9 @@ class CustomerBase:
         Exact SHAP values in log-odds, the bias last.
     planned
         The plan; None if the model has no actions.
+    stake : (n,)
+        Revenue at risk over the horizon of the gain, in money; `value` times `probability`, of one
+        period, if None.
     """
 
     columns: tuple[Column, ...]
@@ -81,20 +95,23 @@ class CustomerBase:
     sample: NDArray[np.int64]
     contributions: NDArray[np.float64]
     planned: PlannedActions | None
+    stake: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.probability)
 
     @property
     def at_risk(self) -> NDArray[np.float64] | None:
-        """Value times probability of churn, (n,)."""
-        return None if self.value is None else self.value * self.probability
+        """Revenue at risk, (n,); None without a value column."""
+        if self.stake is not None or self.value is None:
+            return self.stake
+        return self.value * self.probability
 
 
 def planned_in_segment(
     planned: PlannedActions | None, rows: NDArray[np.bool_]
 ) -> tuple[int, str, float]:
-    """Return the customers of a segment with an action, the one with most gain, and its gain."""
+    """Return the customers of a segment with an action, the top one, and the gain of all."""
     if planned is None:
         return 0, "", 0.0
     treated = rows & (planned.action >= 0)
@@ -102,4 +119,4 @@ def planned_in_segment(
         return 0, "", 0.0
     gains = np.bincount(planned.action[treated], planned.gain[treated], len(planned.titles))
     best = int(gains.argmax())
-    return int(treated.sum()), planned.titles[best], float(gains[best])
+    return int(treated.sum()), planned.titles[best], float(gains.sum())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from churnkit.bundle.parts.horizons import Horizons, find_horizons
+from churnkit.bundle.parts.uplift import effect_sources
 from churnkit.core.number_format import format_money
 from churnkit.insights.metrics.retention import RetentionMetrics, measure_retention
 from churnkit.insights.metrics.settings import RetentionSettings
@@ -20,12 +22,12 @@ from churnkit.insights.text.voice_of_customer import (
     usage_risk_ratios,
 )
 from churnkit.report.scored_customers import ScoredCustomers, score_customers
-from churnkit.report.units import currency_of, gain_span, horizon_days, value_period
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from churnkit.bundle.model import RetentionModel
+    from churnkit.decisions import Decisions
     from churnkit.insights.metrics.risk_ratio import RiskRatio
     from churnkit.insights.text.embeddings import Embedder
     from churnkit.insights.text.topics import Themes
@@ -55,12 +57,10 @@ class ReportData:
         ISO 4217 code of the amounts; empty if unknown.
     settings
         Metric definitions.
-    period
-        Period of a customer's value, ``"a month"``, from the unit of the value column.
-    horizon_days
-        Days that the churn probability looks ahead; None if the model has no timeline.
-    gain_span
-        Time over which the value of a retained customer counts: ``"12 months"``.
+    horizons
+        Horizons of the churn probability, the at-risk revenue and the expected gain.
+    measured, assumed
+        Actions whose effects an experiment measured, and those whose effects are assumed.
     retention, satisfaction, themes, topics, uses, buyers, effects
         Results of `churnkit.insights` on the raw tables.
     scored, model
@@ -72,9 +72,9 @@ class ReportData:
     as_of: str
     currency: str
     settings: RetentionSettings
-    period: str = "a period"
-    horizon_days: int | None = None
-    gain_span: str = ""
+    horizons: Horizons = field(default_factory=Horizons)
+    measured: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
     retention: RetentionMetrics | None = None
     satisfaction: Satisfaction | None = None
     themes: Themes | None = None
@@ -91,9 +91,16 @@ class ReportData:
         return format_money(amount, self.currency, cents=abs(amount) < 100)
 
     @property
-    def next_days(self) -> str:
-        """The horizon of the churn probability as a label's ending: ``", next 90 days"``."""
-        return f", next {self.horizon_days} days" if self.horizon_days else ""
+    def effect_source(self) -> str:
+        """The effects of a plan: measured by an experiment, assumed, or both."""
+        if not self.measured:
+            return "the assumed effects of the catalogue"
+        if not self.assumed:
+            return "the measured effects"
+        return (
+            f"the measured effects ({', '.join(self.measured)}) and assumed ones "
+            f"({', '.join(self.assumed)})"
+        )
 
 
 def gather_report_data(
@@ -111,6 +118,7 @@ def gather_report_data(
     budget: float | None = None,
     day: date | None = None,
     journal: Journal | None = None,
+    decisions: Decisions | None = None,
     currency: str = "",
     embed: Embedder | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -133,6 +141,8 @@ def gather_report_data(
     day, journal
         Day to plan for (default: the date of the tables), and the log of earlier decisions, for
         catalogues with holdouts, exploration, dates or contact rules.
+    decisions
+        Decisions on `customers`, in order, such as those of a recorded plan; None to plan here.
     currency
         ISO 4217 code; default: from the unit of the schema's value column.
     embed
@@ -176,9 +186,10 @@ def gather_report_data(
             budget=budget,
             day=day,
             journal=journal,
+            decisions=decisions,
             progress=progress,
         )
-        currency = currency or currency_of(model)
+        currency = currency or data["horizons"].currency
     data["scorecard"] = _scorecard(data, targets)
     return ReportData(currency=currency, **data)
 
@@ -214,14 +225,14 @@ def _model_results(
     budget: float | None,
     day: date | None,
     journal: Journal | None,
+    decisions: Decisions | None,
     progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    timeline, horizon = model.contents.timeline, horizon_days(model)
+    timeline, horizons = model.contents.timeline, find_horizons(model)
     data: dict[str, Any] = {
         "model": ModelFacts(model.name, model.digest, model.card),
-        "period": value_period(model),
-        "horizon_days": horizon,
-        "gain_span": gain_span(model),
+        "horizons": horizons,
+        **effect_sources(model.contents.catalogue, model.contents.uplift),
     }
     has_tables = timeline is not None and {
         name for t in timeline.tables for name in t.sources
@@ -237,7 +248,8 @@ def _model_results(
             budget=budget,
             day=day or _day_of(as_of),
             journal=journal,
-            horizon_days=horizon or settings.horizon_days,
+            decisions=decisions,
+            horizon_days=horizons.risk_days or settings.horizon_days,
         )
     return data
 

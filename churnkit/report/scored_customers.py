@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.decisions import REASONS
+from churnkit.bundle.parts.horizons import customer_values, revenue_at_risk
+from churnkit.decisions import REASONS, RESPONSES
 from churnkit.decisions.eligibility.context import context_requirements
 from churnkit.errors import DataError
 from churnkit.insights.customer_base import CustomerBase, PlannedActions
 from churnkit.insights.drivers import Drivers, find_drivers
 from churnkit.insights.health.score import Health, measure_health
 from churnkit.insights.segmentation.kmeans import Clusters, assign_segments, find_clusters
-from churnkit.insights.segmentation.segments import Segment, find_groups, value_risk
-from churnkit.report.units import customer_values
+from churnkit.insights.segmentation.segments import (
+    Segment,
+    find_groups,
+    response_segments,
+    value_risk,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.bundle.model import RetentionModel
+    from churnkit.core.stats.interval import Interval
     from churnkit.decisions import Catalogue, Decisions
     from churnkit.journal import Journal
 
@@ -70,13 +76,17 @@ class ScoredCustomers:
     churn, observed
         Mean churn probability; observed churn rate, if the table has the label.
     value, at_risk
-        Total value of one period in money, and the sum of value times churn probability; None
-        without a value column.
+        Total value of one period, and total revenue at risk over the horizon of the gain, in
+        money; None without a value column.
+    revenue_churn
+        Churn probability weighted by value; None without a value column or without value.
     remaining_value
         Mean expected value of the next 24 months; None without a value column.
     actions, no_action
         The plan by action; customers without an action by reason.
-    drivers, value_risk, groups, clusters, health
+    total_gain
+        Expected gain of the plan, with its 90% interval; None without a plan.
+    drivers, responses, value_risk, groups, clusters, health
         See `churnkit.insights`.
     """
 
@@ -86,10 +96,13 @@ class ScoredCustomers:
     observed: float | None
     value: float | None
     at_risk: float | None
+    revenue_churn: float | None
     remaining_value: float | None
     actions: tuple[ActionSummary, ...]
     no_action: tuple[tuple[str, int], ...]
+    total_gain: Interval | None
     drivers: Drivers
+    responses: tuple[Segment, ...]
     value_risk: tuple[Segment, ...]
     groups: tuple[Segment, ...]
     clusters: tuple[Clusters, tuple[Segment, ...]] | None
@@ -103,6 +116,7 @@ def score_customers(
     budget: float | None = None,
     day: date | None = None,
     journal: Journal | None = None,
+    decisions: Decisions | None = None,
     horizon_days: int = 90,
     seed: int = 0,
 ) -> ScoredCustomers:
@@ -119,6 +133,8 @@ def score_customers(
     day, journal
         Day to plan for and log of earlier decisions, for catalogues with holdouts, exploration,
         dates or contact rules.
+    decisions
+        Decisions on these customers, in order; None to plan here.
     horizon_days
         Days that the churn probability looks ahead, for the expected value of later months.
     seed
@@ -129,7 +145,9 @@ def score_customers(
     DataError
         If a column is missing, or no row is valid.
     """
-    base, invalid = build_customer_base(model, customers, budget=budget, day=day, journal=journal)
+    base, invalid = build_customer_base(
+        model, customers, budget=budget, day=day, journal=journal, decisions=decisions
+    )
     groups = find_groups(base)
     clusters = _clusters(model, base, seed)
     masks = {segment.name: segment.rows for segment in (clusters[1] if clusters else groups)}
@@ -147,10 +165,13 @@ def score_customers(
         None if base.churned is None else float(base.churned.mean()),
         None if base.value is None else float(base.value.sum()),
         None if at_risk is None else float(at_risk.sum()),
+        _revenue_churn(base),
         _remaining(base, horizon_days),
         _actions(model, base),
         _no_action(base),
+        None if base.planned is None else base.planned.total,
         find_drivers(base, score, segments=masks),
+        response_segments(base),
         value_risk(base),
         groups,
         clusters,
@@ -177,6 +198,7 @@ def build_customer_base(
     budget: float | None = None,
     day: date | None = None,
     journal: Journal | None = None,
+    decisions: Decisions | None = None,
 ) -> tuple[CustomerBase, int]:
     """Score and plan a table; also return the number of rows that violate the contract."""
     from churnkit.bundle.entity_ids import entities
@@ -193,12 +215,16 @@ def build_customer_base(
         )
     planned = None
     if catalogue is not None:
-        context = None
-        if context_requirements(catalogue) and day is not None:
-            context = model.decision_context(entities(encoded), as_of=day, journal=journal)
-        decisions = model.decide_table(probability, encoded.matrix, budget=budget, context=context)
+        if decisions is None:
+            context = None
+            if context_requirements(catalogue) and day is not None:
+                context = model.decision_context(entities(encoded), as_of=day, journal=journal)
+            decisions = model.decide_table(
+                probability, encoded.matrix, budget=budget, context=context
+            )
         planned = _planned(catalogue, decisions, valid)
-    value = customer_values(model, encoded)
+    value = customer_values(model, encoded.matrix)
+    at_risk = revenue_at_risk(model, probability, encoded.matrix)
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]
     return (
@@ -215,6 +241,7 @@ def build_customer_base(
                 np.ascontiguousarray(features[sample])
             ),
             planned=planned,
+            stake=None if at_risk is None else at_risk[valid],
         ),
         int((~valid).sum()),
     )
@@ -234,6 +261,9 @@ def _planned(
         decisions.reason_code[valid].astype(np.int64),
         REASONS,
         decisions.action_gains,
+        decisions.total_gain,
+        decisions.responses.code[valid],
+        RESPONSES,
     )
 
 
@@ -251,6 +281,13 @@ def _churned(
     except DataError:
         return None
     return None if findings else churned[valid].astype(np.float64)
+
+
+def _revenue_churn(base: CustomerBase) -> float | None:
+    """Return the churn probability weighted by value."""
+    if base.value is None or not base.value.any():
+        return None
+    return float(np.average(base.probability, weights=base.value))
 
 
 def _remaining(base: CustomerBase, horizon_days: int) -> float | None:

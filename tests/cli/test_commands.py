@@ -262,7 +262,8 @@ class TestPlanExplainValidate:
         code, out, err = churnkit("plan", customers, "--budget", "30", "-o", target, folder=shop)
         assert code == DONE
         assert "call" in out
-        assert "expected gain" in err
+        assert "Expected gain over 12 months: " in err
+        assert "At-risk revenue over 12 months: " in err
         assert target.exists()
 
     def test_a_plan_as_json(self, churnkit, shop, customers):

@@ -112,8 +112,7 @@ def test_a_decision_by_keyboard_is_recorded_once_and_shown(visit, console):
     page = visit()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    customer = first_customer(page)
-    page = visit(customer)
+    page = visit(first_customer(visit("?action=call")))
     page.get_by_label("Your name").press_sequentially("ann")
     page.keyboard.press("Tab")
     page.keyboard.type("has called already")

@@ -91,6 +91,22 @@ def test_a_filtered_list_and_its_csv_equal_a_direct_computation(visit, customer_
     assert f"{wanted.sum()} customers" in page
 
 
+def test_the_list_and_the_customer_page_show_the_expected_response(visit, customer_list):
+    rows = list(
+        csv.DictReader(io.StringIO(visit().get("/customers.csv?response=effect below cost").text))
+    )
+    expected = customer_list.decisions.responses.name.count("effect below cost")
+    assert len(rows) == expected > 0
+    assert {row["response"] for row in rows} == {"effect below cost"}
+    assert all(row["action"] == "" and float(row["effect"]) > 0 for row in rows)
+    page = visit().get(f"/customers/{rows[0]['customer']}").text
+    assert "Effect below cost" in page
+    assert "the effect does not pay the cost" in page
+    assert "the eligible action that saves most" in page
+    assert "Churn risk, horizon of the label" in page
+    assert "Expected gain over 12 months" in page
+
+
 def test_the_report_is_rebuilt_for_the_filtered_customers(visit, customer_list, shop_model):
     from churnkit.report import build_report
 

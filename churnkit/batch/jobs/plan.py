@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import decide_period
 from churnkit.bundle.entity_ids import entities
+from churnkit.bundle.parts.horizons import Horizons, find_horizons, revenue_at_risk
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions.allocation.plan import write_prices
 from churnkit.decisions.plan_summary import plan_tree
+from churnkit.decisions.response import RESPONSES, find_responses
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.core.io.table_sources import Query, Source
     from churnkit.decisions import Decisions
+    from churnkit.decisions.response import CustomerResponses
 
 __all__ = ["PlanReport", "plan", "summarize", "with_intervals"]
 
@@ -61,6 +65,12 @@ class PlanReport:
         is not known.
     gain_interval
         90% interval of the total gain; None where it is not known.
+    at_risk
+        Total at-risk revenue of the customers, in money.
+    responses
+        Number of customers by expected response: the keys of `churnkit.decisions.RESPONSES`.
+    horizons
+        Horizons of the churn probability, the at-risk revenue and the expected gain.
     """
 
     rows: int
@@ -70,6 +80,9 @@ class PlanReport:
     tree: tuple[str, ...] = ()
     gap: float | None = None
     gain_interval: Interval | None = None
+    at_risk: float | None = None
+    responses: Mapping[str, int] = field(default_factory=dict)
+    horizons: Horizons = field(default_factory=Horizons)
 
     @property
     def cost(self) -> float:
@@ -86,10 +99,13 @@ class PlanReport:
         return {
             "rows": self.rows,
             "invalid": self.invalid,
+            "horizons": self.horizons.to_dict(),
+            "at_risk": self.at_risk,
             "cost": self.cost,
             "expected_gain": self.expected_gain,
             "gain_interval": None if self.gain_interval is None else self.gain_interval.to_dict(),
             "actions": list(self.actions),
+            "responses": dict(self.responses),
             "decided_before": self.before,
             "tree": list(self.tree),
             "gap": self.gap,
@@ -131,7 +147,10 @@ def plan(
     -------
     tuple of pyarrow.Table and PlanReport
         The plan, with a row for each input row in order (see `RetentionModel.recommend`), and its
-        totals. With a period also ``propensity``, ``explored`` and ``holdout``.
+        totals. It also has ``at_risk`` (see `churnkit.bundle.parts.horizons`), ``response`` (a key
+        of `churnkit.decisions.RESPONSES`) and ``effect``: the decrease of the churn probability by
+        the action or, without one, by the eligible action that saves most. With a period also
+        ``propensity``, ``explored`` and ``holdout``.
 
     Raises
     ------
@@ -153,7 +172,7 @@ def plan(
     lines: tuple[str, ...] = ()
     if tree:
         lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
-    report = with_intervals(summarize(planned), decisions, model)
+    report = with_intervals(summarize(planned, find_horizons(model)), decisions, model)
     return planned, replace(report, before=before, tree=lines, gap=decisions.plan.gap)
 
 
@@ -189,18 +208,59 @@ def plan_columns(
     period: DecisionPeriod | None,
 ) -> tuple[dict[str, Any], Decisions, int]:
     """Return a plan's columns, the new decisions, and the number of earlier ones."""
-    columns: dict[str, Any] = {"churn_probability": probability}
     if period is None:
         decisions = model.decide_table(probability, encoded.matrix, budget=budget)
-        return columns | decisions.to_columns(), decisions, 0
+        columns = result_columns(
+            model, encoded.matrix, probability, decisions.responses, decisions.to_columns()
+        )
+        return columns, decisions, 0
     decided = decide_period(
         model, encoded, probability, entities(encoded), budget=budget, period=period
     )
-    columns.update({name: decided.columns[name] for name in _ORDER})
+    ordered = {name: decided.columns[name] for name in _ORDER}
+    responses = decided.decisions.responses
+    if not decided.fresh.all():
+        places = {name: place for place, name in enumerate(model.catalogue.names)}
+        action = np.array([places.get(name, -1) for name in ordered["action"]], dtype=np.int64)
+        gains, _ = model.action_gains(probability, encoded.matrix)
+        responses = find_responses(probability, gains, model.catalogue, action)
+    columns = result_columns(model, encoded.matrix, probability, responses, ordered)
     return columns, decided.decisions, int(np.count_nonzero(~decided.fresh))
 
 
-def summarize(planned: pa.Table) -> PlanReport:
+def result_columns(
+    model: RetentionModel,
+    matrix: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    responses: CustomerResponses,
+    decided: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the columns of a plan: risk, at-risk revenue, response, action, effect and gain.
+
+    Parameters
+    ----------
+    model
+        Model with a catalogue.
+    matrix
+        (n, k) the customers, encoded for ``"recommend"``.
+    probability
+        (n,) churn probabilities.
+    responses
+        Effects and responses of the customers.
+    decided
+        The decisions' columns, ``action`` first.
+    """
+    return {
+        "churn_probability": probability,
+        "at_risk": revenue_at_risk(model, probability, matrix),
+        "response": responses.name,
+        "action": decided["action"],
+        "effect": responses.effect,
+        **decided,
+    }
+
+
+def summarize(planned: pa.Table, horizons: Horizons) -> PlanReport:
     """Return a plan's totals by action, the most profitable first."""
     chosen = planned.filter(pc.is_valid(planned["action"]))
     sums = chosen.group_by("action").aggregate(
@@ -222,4 +282,14 @@ def summarize(planned: pa.Table) -> PlanReport:
     ]
     actions.sort(key=lambda action: (-action["expected_gain"], action["action"]))
     invalid = planned.num_rows - planned["problem"].null_count
-    return PlanReport(planned.num_rows, invalid, tuple(actions))
+    counts = dict.fromkeys(RESPONSES, 0)
+    for row in pc.value_counts(planned["response"].drop_null()).to_pylist():
+        counts[row["values"]] = row["counts"]
+    return PlanReport(
+        planned.num_rows,
+        invalid,
+        tuple(actions),
+        at_risk=float(pc.sum(planned["at_risk"]).as_py() or 0.0),
+        responses=counts,
+        horizons=horizons,
+    )

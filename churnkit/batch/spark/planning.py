@@ -23,6 +23,7 @@ from churnkit.batch.spark.workers import (
     read_results,
     spark_type,
 )
+from churnkit.bundle.parts.horizons import find_horizons
 from churnkit.contracts.encoding.encoded import Encoded
 from churnkit.contracts.validation.violations import Finding
 from churnkit.decisions.allocation.allocate import check_budget, check_limits, check_shared
@@ -37,6 +38,7 @@ from churnkit.decisions.allocation.streaming_passes import (
 )
 from churnkit.decisions.allocation.streaming_solver import solve_streaming
 from churnkit.decisions.eligibility.context import check_context
+from churnkit.decisions.response import RESPONSES
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
@@ -152,12 +154,12 @@ def _plan_on_workers(
     below = min(_EVERY, int(2.0 * sample / counts["rows"] * _EVERY))
     allocation = solve_streaming(_PassRunner(read, width), limits, sample=sample, below=below)
     entity = model.contract.entity.name
-    schema = f"`{entity}` {spark_type(read, entity)}, churn_probability double, action string, "
-    schema += "expected_gain double, gain_low double, gain_high double, cost double, "
-    schema += "reason string, problem string"
+    schema = f"`{entity}` {spark_type(read, entity)}, churn_probability double, at_risk double, "
+    schema += "response string, action string, effect double, expected_gain double, "
+    schema += "gain_low double, gain_high double, cost double, reason string, problem string"
     job = ApplyTask(PackedModel.of(model), allocation, room.filled(allocation.counts))
     planned = read.mapInArrow(job, schema).persist()
-    return planned, _totals(planned, catalogue.names, counts, allocation)
+    return planned, _totals(planned, model, counts, allocation)
 
 
 class _PassRunner:
@@ -176,21 +178,30 @@ class _PassRunner:
 
 
 def _totals(
-    planned: Any, names: tuple[str, ...], counts: dict[str, int], allocation: StreamingPlan
+    planned: Any, model: RetentionModel, counts: dict[str, int], allocation: StreamingPlan
 ) -> PlanReport:
-    columns = planned.select("action", *TOTALS)
+    columns = planned.select("action", "at_risk", "response", *TOTALS)
+    names = model.catalogue.names
     rows = columns.mapInArrow(SumTask(names), "totals string").collect()
     parts = [json.loads(row.totals) for row in rows]
     actions = []
     for name in names:
         customers, *money = (
-            sum(numbers) for numbers in zip(*(p[name] for p in parts), strict=True)
+            sum(numbers) for numbers in zip(*(p["actions"][name] for p in parts), strict=True)
         )
         if customers:
             sums = {c: rounded(total) for c, total in zip(TOTALS, money, strict=True)}
             actions.append({"action": name, "customers": customers, **sums})
     actions.sort(key=lambda action: (-action["expected_gain"], action["action"]))
-    return PlanReport(counts["rows"], counts["invalid"], tuple(actions), gap=allocation.gap)
+    return PlanReport(
+        counts["rows"],
+        counts["invalid"],
+        tuple(actions),
+        gap=allocation.gap,
+        at_risk=rounded(sum(part["at_risk"] for part in parts)),
+        responses={name: sum(part["responses"][name] for part in parts) for name in RESPONSES},
+        horizons=find_horizons(model),
+    )
 
 
 def _plan_on_driver(
@@ -209,7 +220,7 @@ def _plan_on_driver(
     planned = model.tabulate(table, encoded, decided)
     index = planned.column_names.index("problem")
     planned = planned.set_column(index, "problem", table["problem"])
-    report = with_intervals(summarize(planned), decisions, model)
+    report = with_intervals(summarize(planned, find_horizons(model)), decisions, model)
     report = replace(report, before=before, gap=decisions.plan.gap)
     return read.sparkSession.createDataFrame(planned), report
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from churnkit.batch.jobs.plan import result_columns
 from churnkit.bundle.contents import from_files, to_files
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts.encoding.encoded import Encoded
@@ -24,6 +25,7 @@ from churnkit.decisions.allocation.streaming_passes import (
 )
 from churnkit.decisions.decide_table import assign_reasons, taken
 from churnkit.decisions.reason_codes import REASONS, UNSCORED
+from churnkit.decisions.response import RESPONSES, find_responses
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -203,20 +205,17 @@ class ApplyTask:
             codes[np.isnan(chance)] = UNSCORED
             names = model.catalogue.names
             columns = taken(gains, action)
+            decided = {
+                "action": [names[j] if j >= 0 else None for j in action.tolist()],
+                "expected_gain": columns["expected_gain"],
+                "gain_low": columns["low"],
+                "gain_high": columns["high"],
+                "cost": columns["cost"],
+                "reason": [REASONS[code] for code in codes],
+            }
+            responses = find_responses(chance, gains, model.catalogue, action)
             planned = model.tabulate(
-                rows,
-                encoded,
-                {
-                    "churn_probability": chance,
-                    "action": pa.array(
-                        [names[j] if j >= 0 else None for j in action.tolist()], pa.string()
-                    ),
-                    "expected_gain": columns["expected_gain"],
-                    "gain_low": columns["low"],
-                    "gain_high": columns["high"],
-                    "cost": columns["cost"],
-                    "reason": [REASONS[code] for code in codes],
-                },
+                rows, encoded, result_columns(model, encoded.matrix, chance, responses, decided)
             )
             index = planned.column_names.index("problem")
             planned = planned.set_column(index, "problem", rows["problem"])
@@ -225,14 +224,19 @@ class ApplyTask:
 
 @dataclass(frozen=True)
 class SumTask:
-    """Sum a plan by action, exactly."""
+    """Sum a plan by action, and the at-risk revenue, exactly; count responses."""
 
     names: tuple[str, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Return the totals of a partition as one row of JSON."""
         totals = {name: [0] * (1 + len(TOTALS)) for name in self.names}
+        at_risk, responses = 0, dict.fromkeys(RESPONSES, 0)
         for batch in batches:
+            money = batch.column("at_risk").to_numpy(zero_copy_only=False)
+            at_risk += exact_sum(money[np.isfinite(money)])
+            for name in batch.column("response").drop_null().to_pylist():
+                responses[name] += 1
             action = np.array(batch.column("action").to_pylist(), dtype=object)
             for name in self.names:
                 mine = action == name
@@ -240,7 +244,8 @@ class SumTask:
                 for index, column in enumerate(TOTALS):
                     money = batch.column(column).to_numpy(zero_copy_only=False)[mine]
                     totals[name][1 + index] += exact_sum(money)
-        yield pa.RecordBatch.from_pydict({"totals": [json.dumps(totals)]})
+        sums = {"actions": totals, "at_risk": at_risk, "responses": responses}
+        yield pa.RecordBatch.from_pydict({"totals": [json.dumps(sums)]})
 
 
 def _cells(matrix: NDArray[np.float64]) -> pa.ListArray:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from churnkit.decisions import Catalogue
     from churnkit.models import UpliftModel, UpliftScorer
 
-__all__ = ["ActionEffects", "read_effects", "write_effects"]
+__all__ = ["ActionEffects", "effect_sources", "read_effects", "write_effects"]
 
 # Level of the intervals that are shown.
 _SHOWN = 0.95
@@ -100,6 +100,31 @@ class ActionEffects:
             parts = tuple(np.clip(part, least, most) for part in parts)
         low, expected, high, bound = (part[:, columns] for part in parts)
         return MeasuredEffects(places, self.outcome, low, expected, high, bound, shared)
+
+
+def effect_sources(
+    catalogue: Catalogue | None, effects: ActionEffects | None
+) -> dict[str, tuple[str, ...]]:
+    """Return the titles of the actions by the source of their effects.
+
+    Parameters
+    ----------
+    catalogue
+        The actions; None for a model without.
+    effects
+        Those that an experiment measured; None without an experiment.
+
+    Returns
+    -------
+    dict
+        ``measured`` and ``assumed``: titles in the order of the catalogue.
+    """
+    tried = set() if effects is None else set(effects.actions)
+    actions = () if catalogue is None else catalogue.actions
+    return {
+        "measured": tuple(action.title for action in actions if action.name in tried),
+        "assumed": tuple(action.title for action in actions if action.name not in tried),
+    }
 
 
 def write_effects(effects: ActionEffects) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -96,9 +96,13 @@ def _print_report(
 ) -> None:
     if is_stdout_free:
         _print_actions(report, as_json=as_json)
+    horizons = report.horizons
+    if report.at_risk is not None:
+        days = horizons.next_days
+        print_status(f"{horizons.at_risk_label}: {report.at_risk:,.0f} (churn risk{days})")
     print_status(
-        f"cost {report.cost:,.0f}, expected gain {report.expected_gain:,.0f}{_range(report)}; "
-        f"{planned['action'].null_count:,} customers get no action"
+        f"{horizons.gain_label}: {report.expected_gain:,.0f}{_range(report)}, net of a cost of "
+        f"{report.cost:,.0f}; {planned['action'].null_count:,} customers get no action"
     )
     print_row_counts(report)
 
@@ -107,7 +111,10 @@ def _print_actions(report: PlanReport, *, as_json: bool) -> None:
     print_result(
         report.to_dict(),
         f"Plan for {report.rows:,} customers",
-        ("Action", "Customers", "Cost", "Expected gain", "Lower bound", "Upper bound"),
+        (
+            *("Action", "Customers", "Cost", report.horizons.gain_label),
+            *("Lower bound", "Upper bound"),
+        ),
         [
             (
                 action["action"],

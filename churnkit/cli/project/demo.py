@@ -44,6 +44,7 @@ def demo(
 def _print_tables(result: DemoResult) -> None:
     metrics = result.training.evaluation.metrics
     baseline = result.training.evaluation.baseline or {}
+    horizons = result.plan.horizons
     print_table(
         "Model performance on held-out customers (95% intervals)",
         ("Metric", "Model", "Baseline rule"),
@@ -55,7 +56,7 @@ def _print_tables(result: DemoResult) -> None:
     )
     print_table(
         f"Plan for {result.plan.rows:,} customers, budget {result.budget:,.0f}",
-        ("Action", "Customers", "Cost", "Expected gain"),
+        ("Action", "Customers", "Cost", horizons.gain_label),
         [
             (
                 action["action"],
@@ -68,7 +69,7 @@ def _print_tables(result: DemoResult) -> None:
     )
     print_table(
         "Customers with the largest expected gain",
-        ("Customer", "Churn probability", "Main reason", "Action", "Expected gain"),
+        ("Customer", horizons.risk_label, "Main reason", "Action", horizons.gain_label),
         [
             (
                 row["customer"],

@@ -1,4 +1,4 @@
-"""Segments of a scored base: value by risk, and pairs of traits with high churn."""
+"""Segments of a scored base: response to the plan, value by risk, pairs of traits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from churnkit.insights.customer_base import CustomerBase
 
-__all__ = ["Segment", "find_groups", "summarize_segment", "value_risk"]
+__all__ = ["Segment", "find_groups", "response_segments", "summarize_segment", "value_risk"]
 
 _MOST_LEVELS = 12
 _LEAST_LIFT = 1.3
@@ -42,11 +42,13 @@ class Segment:
     value
         Total value of one period, in money; None without a value column.
     at_risk
-        Sum of value times churn probability.
+        Revenue at risk, in money; None without a value column.
     treated
         Number of customers with a planned action.
-    action, gain
-        Planned action with the highest total gain among them, and that gain; empty and 0 if none.
+    action
+        Planned action with the highest total gain among them; empty if none.
+    gain
+        Expected gain of all planned actions among them, in money.
     rows
         Mask of the customers, (n,); not part of `to_dict`.
     """
@@ -86,6 +88,31 @@ def summarize_segment(base: CustomerBase, name: str, rows: NDArray[np.bool_]) ->
         gain,
         rows,
     )
+
+
+def response_segments(base: CustomerBase) -> tuple[Segment, ...]:
+    """Group customers by their expected response to the actions.
+
+    Parameters
+    ----------
+    base
+        Scored customer base with a plan.
+
+    Returns
+    -------
+    tuple of Segment
+        One per response, and one of the customers without an eligible action; those without
+        customers are left out.
+    """
+    planned = base.planned
+    if planned is None or planned.response is None:
+        return ()
+    names = dict(enumerate(planned.responses)) | {-1: "no eligible action"}
+    segments = (
+        summarize_segment(base, name.capitalize(), planned.response == code)
+        for code, name in names.items()
+    )
+    return tuple(segment for segment in segments if segment.customers)
 
 
 _RISKS = ("high risk", "medium risk", "low risk")

@@ -69,11 +69,11 @@ class UpliftVerdict:
         """Whether the interval of the gain lies above zero."""
         return self.policy != "none" and self.gain.low > 0.0
 
-    def in_words(self, names: Sequence[str] = ()) -> str:
+    def in_words(self, names: Sequence[str] = (), *, unit: str = "a customer") -> str:
         """Describe what the plan does and gains; `names` are those of the actions."""
         if self.policy == "none":
-            return f"no action is expected to pay: treat none{self._confounding(names)}"
-        spread = f"{self.gain.value:+.4g} a customer, {self.gain.low:+.4g} to {self.gain.high:+.4g}"
+            return f"no tested action is expected to pay: treat none{self._confounding(names)}"
+        spread = f"{self.gain.value:+.4g} {unit}, {self.gain.low:+.4g} to {self.gain.high:+.4g}"
         single = self._single(names)
         against = (
             f"personalizing gains {spread}, beyond {single}"

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churnkit.bundle.parts.horizons import state_horizons
 from churnkit.bundle.parts.uplift import ActionEffects
 from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.encoding.table_encoder import TableEncoder
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from churnkit.bundle.parts.horizons import Horizons
     from churnkit.contracts.contract import Contract
+    from churnkit.decisions.catalogue.catalogue import Catalogue
     from churnkit.decisions.catalogue.compiled import CompiledCatalogue
     from churnkit.models import UpliftModel
     from churnkit.pipeline.declarations import Experiment
@@ -107,7 +110,10 @@ def fit_experiment(
     )
     outcome: Literal["staying", "money"] = "money" if experiment.kind == "money" else "staying"
     actions = ActionEffects.of(model, names, outcome, level=experiment.level)
-    return UpliftArtifact(actions, _card(model, treatments, rows=len(rows), unmatched=unmatched))
+    card = _card(model, treatments, rows=len(rows), unmatched=unmatched)
+    horizons = state_horizons(data.contract, recipe.catalogue, recipe.timeline, outcome)
+    card["verdict"] = _verdict(model, treatments, horizons, recipe.catalogue)
+    return UpliftArtifact(actions, card)
 
 
 def _customers(table: pa.Table, contract: Contract) -> list[str]:
@@ -288,6 +294,17 @@ def _money(
     return worth, cost
 
 
+def _verdict(
+    model: UpliftModel, treatments: list[Any], horizons: Horizons, catalogue: Catalogue
+) -> str:
+    """Describe what the plan does with tested actions, and which effects are assumed."""
+    names = [str(value) for value in treatments]
+    unit = f"{horizons.currency} a customer{horizons.over_gain}".strip()
+    verdict = str(model.verdict_.in_words(names, unit=unit))
+    assumed = [f"'{name}'" for name in catalogue.names if name not in names]
+    return f"{verdict}; the effects of {', '.join(assumed)} are assumed" if assumed else verdict
+
+
 def _card(
     model: UpliftModel, treatments: list[Any], *, rows: int, unmatched: int
 ) -> dict[str, Any]:
@@ -299,7 +316,6 @@ def _card(
         "policy": model.policy_,
         "policy_values": {name: value.to_dict() for name, value in model.contest_.items()},
         "value": model.verdict_.value.to_dict(),
-        "verdict": model.verdict_.in_words(names),
         "gain": model.verdict_.gain.to_dict(),
         "clipped_share": model.clipped_share_,
         "average_effects": {

@@ -40,7 +40,7 @@ def headline(data: ReportData) -> Section:
     elif scored is not None:
         figures.append(
             Figure(
-                "churn", f"Predicted churn{data.next_days}", scored.churn, "share",
+                "churn", f"Predicted churn{data.horizons.next_days}", scored.churn, "share",
                 "mean calibrated churn probability", note=f"of {scored.customers:,} customers",
             )
         )  # fmt: skip
@@ -49,7 +49,7 @@ def headline(data: ReportData) -> Section:
         blocks.append(Figures(tuple(figures[:_MOST_TILES])))
     cards = _top_actions(data)
     if cards:
-        blocks.append(Cards(f"Top actions by expected gain, next {data.gain_span}", cards))
+        blocks.append(Cards(f"Top actions by {_lower(data.horizons.gain_label)}", cards))
     if not blocks:
         blocks.append(
             Missing("Provide a model and its customers, or raw tables (--table NAME=FILE).")
@@ -61,51 +61,51 @@ def _model_figures(data: ReportData) -> list[Figure]:
     scored = data.scored
     if scored is None:
         return []
-    figures = []
+    figures, horizons = [], data.horizons
     if scored.at_risk is not None:
-        note = data.period
-        if scored.value:
-            share = format_percent(scored.at_risk / scored.value, 1)
-            note = f"{share} of {data.money(scored.value)} {data.period}"
+        note = ""
+        if scored.value and scored.revenue_churn is not None:
+            share = format_percent(scored.revenue_churn, 1)
+            note = f"{share} of the revenue of {data.money(scored.value)} {horizons.period}"
         figures.append(
             Figure(
-                "at_risk", f"At-risk revenue{data.next_days}", scored.at_risk, "money a month",
-                f"sum over customers of value {data.period} x churn probability",
-                note=note,
+                "at_risk", horizons.at_risk_label, scored.at_risk, "money",
+                horizons.at_risk_formula, note=note,
             )
         )  # fmt: skip
-    if scored.actions:
-        total = {
-            name: sum(getattr(action, name) for action in scored.actions)
-            for name in ("gain", "low", "high", "cost")
-        }
+    gain = scored.total_gain
+    if gain is not None:
+        cost = sum(action.cost for action in scored.actions)
         figures.append(
             Figure(
-                "saving", f"Expected gain of planned actions, next {data.gain_span}", total["gain"],
+                "expected_gain", f"Expected gain of the plan{horizons.over_gain}", gain.value,
                 "money",
-                "sum over planned actions of churn probability x effect x value x periods x margin "
-                "- cost; the interval is that of the effects",
-                total["low"], total["high"], f"net of a cost of {data.money(total['cost'])}",
+                f"sum over planned actions of the part of the at-risk {horizons.at_risk_noun} that "
+                "the action saves - cost, with its 90% interval",
+                gain.low, gain.high, f"net of a cost of {data.money(cost)}",
             )
         )  # fmt: skip
     return figures
+
+
+def _lower(label: str) -> str:
+    return label[:1].lower() + label[1:]
 
 
 def _headline_lead(data: ReportData) -> str:
     scored = data.scored
     if scored is None or scored.at_risk is None or not scored.value:
         return ""
-    risk = (
-        f"{data.money(scored.at_risk)} of {data.money(scored.value)} in revenue {data.period} is at "
-        f"risk{data.next_days}."
-    )
+    horizons = data.horizons
+    risk = f"{horizons.at_risk_label}: {data.money(scored.at_risk)}."
+    if scored.total_gain is None:
+        return risk
     treated = sum(action.customers for action in scored.actions)
     if not treated:
-        return risk
-    gain = sum(action.gain for action in scored.actions)
+        return f"{risk} The plan acts on no customer."
     return (
-        f"{risk} Planned actions for {treated:,} of {scored.customers:,} customers have an expected "
-        f"gain of {data.money(gain)} net of cost."
+        f"{risk} The plan acts on {treated:,} of {scored.customers:,} customers, with an expected "
+        f"gain of {data.money(scored.total_gain.value)}{horizons.over_gain} net of cost."
     )
 
 
@@ -178,22 +178,21 @@ def actions(data: ReportData) -> Section:
         blocks.append(
             Chart(
                 "actions",
-                f"Expected gain by action, next {data.gain_span}",
+                f"Expected gain by action{data.horizons.over_gain}",
                 (
                     Column("Action", role="x"),
                     Column("Expected gain", "money", "y"),
                     *interval_columns("money"),
                     Column("Customers", "customers"),
                     Column("Cost", "money"),
-                    Column("Mean churn probability", "share"),
+                    Column(f"Mean churn risk{data.horizons.next_days}", "share"),
                     Column("Eligibility"),
                 ),
                 tuple(
                     (a.title, a.gain, a.low, a.high, a.customers, a.cost, a.churn, a.eligibility)
                     for a in scored.actions
                 ),
-                "Net of cost, with the 95% interval of the effect. A customer gets an action only if "
-                "the lower bound of its gain is above zero.",
+                f"Net of cost, with its 90% interval, from {data.effect_source}.{_rule(data)}",
                 chart_type="bars",
             )
         )
@@ -214,6 +213,13 @@ def actions(data: ReportData) -> Section:
     untreated = sum(count for _, count in scored.no_action)
     lead = f"{treated:,} customers get an action, {untreated:,} do not."
     return Section("actions", title, tuple(blocks), lead)
+
+
+def _rule(data: ReportData) -> str:
+    """Describe when an action goes out; an experiment states its own level of confidence."""
+    if data.measured:
+        return ""
+    return " A customer gets an action only if the lower bound of its gain is above zero."
 
 
 def experiments(data: ReportData) -> Section:

@@ -10,6 +10,7 @@ from churnkit.core.number_format import (
     format_percent,
     format_quantity,
 )
+from churnkit.decisions import RESPONSES
 from churnkit.report.blocks import (
     Card,
     Cards,
@@ -44,6 +45,8 @@ def segments(data: ReportData) -> Section:
         return Section("segments", title, (Missing("Provide a model and its customers."),))
     blocks: list[Block] = []
     lead = ""
+    if scored.responses:
+        blocks.append(_responses(data, scored.responses))
     if scored.value_risk:
         caption = (
             "Thirds of value by risk level. High risk: at least 1.5 times the mean churn "
@@ -59,8 +62,11 @@ def segments(data: ReportData) -> Section:
             lead = (
                 f"{first.customers:,} high-value, high-risk customers "
                 f"({format_percent(first.share, 1)}) hold "
-                f"{format_percent(first.at_risk / scored.at_risk, 1)} of the at-risk revenue."
+                f"{format_percent(first.at_risk / scored.at_risk, 1)} of the at-risk "
+                f"{data.horizons.at_risk_noun}."
             )
+            if first.action:
+                lead += f" The plan acts on {first.treated:,} of them."
     if scored.groups:
         first = scored.groups[0]
         rate = first.churn if first.observed is None else first.observed
@@ -82,6 +88,18 @@ def segments(data: ReportData) -> Section:
     return Section("segments", title, tuple(blocks), lead)
 
 
+def _responses(data: ReportData, rows: tuple[Segment, ...]) -> Table:
+    definitions = "; ".join(f"{name}: {text}" for name, text in RESPONSES.items())
+    return _segment_table(
+        data,
+        "responses",
+        "Customers by expected response",
+        rows,
+        "By the churn risk and the effect of the action, or of the best eligible one. The first "
+        f"that applies of: {definitions}.",
+    )
+
+
 def _segment_table(
     data: ReportData, name: str, title: str, rows: tuple[Segment, ...], caption: str
 ) -> Table:
@@ -90,21 +108,16 @@ def _segment_table(
         (Column("Segment"), [s.name for s in large]),
         (Column("Customers", "customers"), [s.customers for s in large]),
         (Column("Share", "share"), [s.share for s in large]),
-        (Column(f"Predicted churn{data.next_days}", "share"), [s.churn for s in large]),
+        (Column(f"Predicted churn{data.horizons.next_days}", "share"), [s.churn for s in large]),
     ]
     if any(s.observed is not None for s in large):
         columns.append((Column("Observed churn", "share"), [s.observed for s in large]))
     if any(s.value is not None for s in large):
-        columns.append((Column(f"Revenue {data.period}", "money"), [s.value for s in large]))
-        columns.append((Column("At-risk revenue", "money"), [s.at_risk for s in large]))
+        columns.append((Column(data.horizons.value_label, "money"), [s.value for s in large]))
+        columns.append((Column(data.horizons.at_risk_label, "money"), [s.at_risk for s in large]))
     if any(s.action for s in large):
         columns.append((Column("With an action", "customers"), [s.treated for s in large]))
-        columns.append(
-            (
-                Column(f"Expected gain, next {data.gain_span}", "money"),
-                [s.gain or None for s in large],
-            )
-        )
+        columns.append((Column(data.horizons.gain_label, "money"), [s.gain or None for s in large]))
         columns.append((Column("Top action"), [s.action or "none" for s in large]))
     titles, values = zip(*columns, strict=True)
     return Table(name, title, titles, tuple(zip(*values, strict=True)), caption, heat=(3,))

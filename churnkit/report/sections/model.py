@@ -43,7 +43,7 @@ def model(data: ReportData) -> Section:
         lead, table = _metrics(card, card["evaluation"])
         blocks.append(table)
     if (card.get("calibration") or {}).get("customers"):
-        blocks.append(_calibration(card["calibration"]))
+        blocks.append(_calibration(data, card["calibration"]))
     if card.get("lift"):
         blocks.append(_cumulative_gains(card["lift"]))
     if card.get("profit"):
@@ -84,7 +84,7 @@ def _metrics(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[st
     )
 
 
-def _calibration(curve: Mapping[str, Any]) -> Chart:
+def _calibration(data: ReportData, curve: Mapping[str, Any]) -> Chart:
     names = ("predicted_probability", "churn_rate", "low", "high", "customers")
     rows = tuple(zip(*(curve[name] for name in names), strict=True))
     inside = sum(1 for row in rows if row[2] <= row[0] <= row[3])
@@ -92,7 +92,7 @@ def _calibration(curve: Mapping[str, Any]) -> Chart:
         "calibration",
         "Calibration: predicted and observed churn",
         (
-            Column("Predicted churn probability", "share", "x"),
+            Column(f"Predicted churn{data.horizons.next_days}", "share", "x"),
             Column("Observed churn rate", "share", "y"),
             *interval_columns("share"),
             Column("Customers", "customers"),
@@ -127,20 +127,45 @@ def _cumulative_gains(lift: Mapping[str, Any]) -> Chart:
 
 def _profit(data: ReportData, profit: Mapping[str, Any]) -> Chart:
     rows = tuple(zip(*(profit[n] for n in ("share_of_customers", "model", "rule")), strict=True))
-    best = max(rows, key=lambda row: row[1])
+    span = data.horizons.over_gain
     return Chart(
         "profit",
-        "Profit by share of customers contacted",
+        f"Profit{span} by share of customers contacted",
         (
             Column("Customers contacted, highest risk first", "share", "x"),
             Column("Profit per customer, model", "money", "y"),
             Column("Best single rule", "money", "y"),
         ),
         rows,
-        f"With the assumed effects, contacting {format_percent(best[0], 1)} of customers by the model "
-        f"has the highest profit: {data.money(best[1])} per customer of the base. Best profit with "
-        f"the rule: {data.money(max(row[2] for row in rows))}.",
+        _profit_caption(data, rows),
     )
+
+
+def _profit_caption(data: ReportData, rows: tuple[tuple[float, ...], ...]) -> str:
+    """Name the share with the highest profit, or the reason why no share has a profit."""
+    best = max(rows, key=lambda row: row[1])
+    source = f"{data.effect_source[:1].upper()}{data.effect_source[1:]}, as in the plan."
+    if best[1] > 0.0:
+        return (
+            f"{source} Contacting {format_percent(best[0], 1)} of customers in order of risk has "
+            f"the highest profit: {data.money(best[1])} per customer of the base. {_rule_profit(data, rows)}"
+        )
+    text = (
+        f"{source} Contacting customers in order of risk does not pay at any share: the actions "
+        "cost more than the churn that they prevent."
+    )
+    if data.scored is None:
+        return text
+    treated = sum(action.customers for action in data.scored.actions)
+    plan = f"{treated:,} of {data.scored.customers:,} customers" if treated else "no customer"
+    return f"{text} The plan selects customers by expected gain and acts on {plan}."
+
+
+def _rule_profit(data: ReportData, rows: tuple[tuple[float, ...], ...]) -> str:
+    best = max(row[2] for row in rows)
+    if best > 0.0:
+        return f"Best profit with the rule: {data.money(best)}."
+    return "The rule has no profit at any share."
 
 
 def drivers(data: ReportData) -> Section:
@@ -153,7 +178,8 @@ def drivers(data: ReportData) -> Section:
             f"Strongest drivers: {', '.join(d.title for d in ranked.drivers[:3])}. {ranked.caution}"
         )
         blocks.append(_importance(ranked))
-        blocks += [_dependence(driver) for driver in ranked.drivers[:_DETAILED] if driver.steps]
+        shown = [driver for driver in ranked.drivers[:_DETAILED] if driver.steps]
+        blocks += [_dependence(data, driver) for driver in shown]
         if any(top for _, top in ranked.segments):
             blocks.append(_by_segment(ranked))
     if data.effects:
@@ -195,7 +221,7 @@ def _importance(ranked: Drivers) -> Chart:
     )
 
 
-def _dependence(driver: Driver) -> Chart:
+def _dependence(data: ReportData, driver: Driver) -> Chart:
     has_outcome = any(step.observed is not None for step in driver.steps)
     low, high = driver.lowest, driver.highest
     caption = ""
@@ -207,7 +233,7 @@ def _dependence(driver: Driver) -> Chart:
         )
     columns = [
         Column("Value", role="x"),
-        Column("Predicted churn if all customers had it", "share", "y"),
+        Column(f"Predicted churn if all customers had it{data.horizons.next_days}", "share", "y"),
         Column("Customers", "customers"),
         Column("Mean predicted churn", "share"),
     ]
@@ -293,7 +319,7 @@ def health(data: ReportData) -> Section:
                 Column("Score", role="x"),
                 Column("Customers", "customers", "y"),
                 Column("Share", "share"),
-                Column(f"Revenue {data.period}", "money"),
+                Column(data.horizons.value_label, "money"),
             ),
             tuple(
                 (f"{band.name} ({band.low} to {band.high})", band.customers, band.share, band.value)
