@@ -74,8 +74,9 @@ class CustomerResponses:
 
     def select(self, mask: NDArray[np.bool_]) -> CustomerResponses:
         """Return the responses of some customers."""
-        parts = (self.option, self.effect, self.low, self.high, self.code)
-        return CustomerResponses(*(part[mask] for part in parts))
+        return CustomerResponses(
+            self.option[mask], self.effect[mask], self.low[mask], self.high[mask], self.code[mask]
+        )
 
     def to_columns(self) -> dict[str, Any]:
         """Return the columns of a table: effect and response."""

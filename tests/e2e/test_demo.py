@@ -120,6 +120,40 @@ def test_a_report_follows_with_no_further_input(first, home):
     assert "Acquired via marketplace, Starter plan" in page
 
 
+def test_the_report_and_the_plan_state_the_same_figures(first, home):
+    def printed(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-c", "from churnkit.cli import main; main()", *arguments, "--json"],
+            cwd=home / "churnkit-demo",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    planned = printed("plan", "customers.parquet", "--budget", "20000")
+    assert planned["horizons"] == {
+        "churn_probability_days": 90,
+        "at_risk": "12 months",
+        "expected_gain": "12 months",
+    }
+    (figures,) = (
+        block["figures"]
+        for section in printed("report", "--budget", "20000")["sections"]
+        if section["name"] == "headline"
+        for block in section["blocks"]
+        if block["kind"] == "figures"
+    )
+    reported = {figure["name"]: figure["value"] for figure in figures}
+    for name in ("at_risk", "expected_gain"):
+        assert reported[name] == pytest.approx(planned[name]), name
+    titles = [figure["title"] for figure in figures[:2]]
+    assert titles == ["At-risk margin over 12 months", "Expected gain of the plan over 12 months"]
+
+
 def test_a_second_run_uses_the_folder_again(first, demo):
     again = demo("--json")
     assert again.returncode == 0, again.stderr
