@@ -185,8 +185,10 @@ class CustomerList:
     def select(self, mask: NDArray[np.bool_]) -> Decisions:
         """Return the decisions on some rows, with the gain of these customers together."""
         gains, _ = self.model.action_gains(self.probability[mask], self.encoded.matrix[mask])
-        parts = ("action", "expected_gain", "low", "high", "cost", "reason_code", "propensity")
-        parts += ("explored", "barred", "eligible")
+        parts = (
+            *("action", "expected_gain", "low", "high", "cost", "reason_code", "propensity"),
+            *("explored", "barred", "eligible"),
+        )
         arrays = {name: getattr(self.decisions, name)[mask] for name in parts}
         return _with_totals(
             replace(self.decisions, **arrays, responses=self.decisions.responses.select(mask)),

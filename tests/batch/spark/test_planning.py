@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.bundle.model import RetentionModel
+from churnkit.bundle.parts.horizons import revenue_at_risk
 from churnkit.decisions import Action, Capacity, Effect
 from churnkit.decisions.gain import catalogue_gain
 from churnkit.errors import DataError, RecipeError
@@ -67,7 +68,16 @@ def test_it_is_the_local_plan_but_at_the_margin(frame, customers, model, budget)
     found, report = in_workers(frame, model, budget=budget)
     there = in_order(found)
     local = model.recommend(customers.sort_by("customer_id"), budget=budget)
-    assert there.column_names == local.column_names
+    encoded, probability = model.score_table(customers.sort_by("customer_id"), "recommend")
+    decisions = model.decide_table(probability, encoded.matrix, budget=budget)
+    at_risk = revenue_at_risk(model, probability, encoded.matrix)
+    assert at_risk is not None
+    assert [name for name in there.column_names if name in local.column_names] == local.column_names
+    assert set(there.column_names) - set(local.column_names) == {"at_risk", "response", "effect"}
+    assert there["at_risk"].to_pylist() == pa.array(at_risk, from_pandas=True).to_pylist()
+    assert there["response"].to_pylist() == decisions.responses.name
+    assert report.at_risk == pytest.approx(np.nansum(at_risk))
+    assert sum(report.responses.values()) == len(there) - there["response"].null_count
     for name in ("customer_id", "churn_probability", "problem"):
         assert there[name].to_pylist() == local[name].to_pylist()
     margin, typical = margins(model, customers.sort_by("customer_id"), budget)

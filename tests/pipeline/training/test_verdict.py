@@ -16,6 +16,7 @@ from churnkit.core.project import Project
 from churnkit.decisions import Action, Catalogue, Effect
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import Experiment, Recipe, train
+from churnkit.report.blocks import Chart
 
 CUSTOMERS = 3000
 
@@ -87,7 +88,8 @@ def test_the_report_agrees_with_the_verdict_and_the_plan(trained):
     made = build_report(model=model, customers=pq.read_table(source))
     assert made.headline["expected_gain"] == pytest.approx(report.expected_gain)
     assert made.headline["at_risk"] == pytest.approx(report.at_risk)
-    (profit,) = (b for s in made.sections for b in s.blocks if getattr(b, "name", "") == "profit")
+    blocks = [block for section in made.sections for block in section.blocks]
+    (profit,) = (b for b in blocks if isinstance(b, Chart) and b.name == "profit")
     assert "The measured effects, as in the plan." in profit.caption
     assert (max(row[1] for row in profit.rows) > 0.0) == works
     assert ("does not pay at any share" in profit.caption) == (not works)
