@@ -147,35 +147,18 @@ def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.
     Returns
     -------
     pyarrow.Table
-        All rows in order. A column of different types in several files becomes text.
-
-    Raises
-    ------
-    DataError
-        If a column has nested values.
+        All rows in order. A column of different types in several files becomes text; nested
+        values are returned as they are, for a schema to ignore.
     """
     if isinstance(source, Query):
         batches = list(source.read())
-        name = "the query"
         batches = [part.select(_present(part.column_names, columns)) for part in batches]
     else:
         selected = _present(source.columns, columns)
         batches = list(source.batches(selected))
-        name = source.name
         if not batches:
             return pa.table({column: pa.array([], pa.string()) for column in selected})
-    table = _concatenate(batches)
-    nested = [field.name for field in table.schema if pa.types.is_nested(field.type)]
-    if nested:
-        raise DataError(
-            name,
-            [
-                f"{quote_column(table.column_names, column)} has nested values: export its parts "
-                "as columns of their own, or leave it out"
-                for column in nested
-            ],
-        )
-    return table
+    return _concatenate(batches)
 
 
 def local_parquet(source: Source | Query) -> Path:
