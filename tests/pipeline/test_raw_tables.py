@@ -76,7 +76,7 @@ def test_the_query_is_printed_for_a_warehouse(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--sql", "--dialect", "cobol"], ["-o", "snapshots.csv"]]
+    "arguments", [[], ["--sql", "--dialect", "cobol"], ["-o", "snapshots.docx"]]
 )
 def test_invalid_arguments_are_refused(arguments, capsys):
     assert run(["features", str(RECIPE), *arguments]) == 1
