@@ -168,8 +168,8 @@ def unfinished_folder(output: str | Path) -> Path:
     >>> from pathlib import Path
     >>> unfinished_folder(Path("out/scores.csv")).as_posix()
     'out/.scores.csv.parts'
-    >>> unfinished_folder("s3://bucket/scores/").name
-    '.scores-c5d8e0e7.parts'
+    >>> unfinished_folder("s3://bucket/scores/").name.startswith(".scores-")
+    True
     """
     location = parse_location(output)
     if location.is_local and location.part is None:

@@ -54,6 +54,7 @@ def open_writer(output: str | Path | OutputTarget, schema: pa.Schema) -> Writer:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> import pyarrow as pa
     >>> rows = pa.table({"id": [1, 2]})
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -178,10 +178,12 @@ def _report_progress(
         yield
         return
     finished = threading.Event()
+    # Old versions of DuckDB have no progress of a query.
+    query_progress = getattr(con, "query_progress", lambda: 0.0)
 
     def poll() -> None:
         while not finished.wait(0.2):
-            percent = con.query_progress()
+            percent = query_progress()
             progress(name, start + share * max(percent, 0.0) / 100.0)
 
     progress(name, start)

@@ -140,10 +140,11 @@ def _open(path: Path, name: str) -> Iterator[Any]:
     except ImportError:
         raise MissingExtraError("excel", "openpyxl") from None
     try:
-        with warnings.catch_warnings():
+        # openpyxl leaves a file open that it opened itself, if a sheet is not read to its end.
+        with warnings.catch_warnings(), path.open("rb") as stream:
             # About styles and validations, which tables do not need.
             warnings.simplefilter("ignore")
-            workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             try:
                 yield workbook
             finally:
