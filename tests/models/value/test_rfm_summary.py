@@ -95,7 +95,7 @@ def test_a_summary_is_what_counting_by_hand_gives(rows):
     wanted = slowly(rows, as_of)
     log = pd.DataFrame(rows, columns=["customer_id", "date", "spent"])
     log["date"] = np.datetime64("2026-01-01", "D") + log["date"].to_numpy()
-    moment = str(np.datetime64("2026-01-01", "D") + as_of)
+    moment = str(np.datetime64("2026-01-01", "D") + np.timedelta64(as_of, "D"))
     if not wanted:
         with pytest.raises(ModelDataError, match="no purchase before as_of"):
             summarize(log, as_of=moment)
