@@ -49,7 +49,7 @@ def orders(folder, count=400):
     for index in range(count):
         day, gap = int(rng.integers(0, 60)), float(rng.choice([8.0, 20.0, 45.0]))
         while day < 540:
-            at = np.datetime64("2024-01-01") + day
+            at = np.datetime64("2024-01-01") + np.timedelta64(int(day), "D")
             shop = ("Zürich", "Genève")[int(rng.integers(2))]
             lines.append(f"K{index:04d};{at} 10:00:00;{int(rng.integers(4, 400)) / 4};{shop}")
             day += 1 + int(rng.exponential(gap))

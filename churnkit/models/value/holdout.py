@@ -208,9 +208,9 @@ def rolling_holdout(
     Examples
     --------
     >>> from churnkit.models.value import BGNBD
-    >>> rng = np.random.default_rng(0)
+    >>> rng, start = np.random.default_rng(0), np.datetime64("2026-01-01")
     >>> log = [
-    ...     {"customer_id": number, "date": np.datetime64("2026-01-01") + int(day)}
+    ...     {"customer_id": number, "date": start + np.timedelta64(int(day), "D")}
     ...     for number, rate in enumerate(rng.gamma(0.5, 0.1, size=200))
     ...     for day in np.r_[0, np.cumsum(rng.exponential(1 / rate, size=rng.geometric(rng.beta(1, 3))))]
     ...     if day < 300
