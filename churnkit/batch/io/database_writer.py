@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import secrets
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from churnkit.batch.io.table_writer import Writer
 from churnkit.core.io.formats.signature import kind_of
 from churnkit.core.io.query import connect_engine, quote_identifier
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import TracebackType
 
     from churnkit.batch.io.outputs import OutputTarget
 
 __all__ = ["DatabaseWriter", "DuckDbWriter"]
 
 
-class DatabaseWriter:
+class DatabaseWriter(Writer):
     """Write tables to a table of a database that SQLAlchemy opens.
 
     Rows go to a table of a temporary name, which takes the place of an earlier output at the end.
@@ -42,7 +42,7 @@ class DatabaseWriter:
     def __init__(self, output: OutputTarget, schema: pa.Schema) -> None:
         import sqlalchemy as sa
 
-        self.rows = 0
+        self._rows = 0
         self._label = str(output)
         self._name = str(output.location.part)
         self._staging = f"{self._name[:40]}_{secrets.token_hex(4)}"
@@ -64,13 +64,18 @@ class DatabaseWriter:
             )
             self._table.create(self._engine)
 
+    @property
+    def rows(self) -> int:
+        """Number of rows written."""
+        return self._rows
+
     def write(self, table: pa.Table) -> None:
         """Append rows."""
         rows = table.to_pylist()
         if rows:
             with self._errors(), self._engine.begin() as connection:
                 connection.execute(self._table.insert(), rows)
-        self.rows += table.num_rows
+        self._rows += table.num_rows
 
     def seal(self) -> None:
         """Nothing remains to be done: rows are committed as they are written."""
@@ -98,23 +103,17 @@ class DatabaseWriter:
             kind = type(getattr(error, "orig", None) or error).__name__
             raise _cannot_write(self._label, kind) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def discard(self) -> None:
+        """Remove what was not finished."""
         import sqlalchemy as sa
 
         if self._staging:
             with suppress(sa.exc.SQLAlchemyError):
                 self._table.drop(self._engine)
+        self._engine.dispose()
 
 
-class DuckDbWriter:
+class DuckDbWriter(Writer):
     """Write tables to a table of a DuckDB file, in one transaction.
 
     Parameters
@@ -133,7 +132,7 @@ class DuckDbWriter:
     def __init__(self, output: OutputTarget, schema: pa.Schema) -> None:
         import duckdb
 
-        self.rows = 0
+        self._rows = 0
         self._label = str(output)
         self._name = str(output.location.part)
         with self._errors():
@@ -156,12 +155,17 @@ class DuckDbWriter:
                 f"CREATE OR REPLACE TABLE {quote_identifier(self._name)} AS FROM ck_rows"
             )
 
+    @property
+    def rows(self) -> int:
+        """Number of rows written."""
+        return self._rows
+
     def write(self, table: pa.Table) -> None:
         """Append rows."""
         with self._errors():
             self._connection.register("ck_rows", table)
             self._connection.execute(f"INSERT INTO {quote_identifier(self._name)} FROM ck_rows")
-        self.rows += table.num_rows
+        self._rows += table.num_rows
 
     def seal(self) -> None:
         """Nothing remains to be done: the transaction ends with `finish`."""
@@ -180,15 +184,8 @@ class DuckDbWriter:
         except (duckdb.Error, OSError) as error:
             raise _cannot_write(self._label, type(error).__name__) from None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def discard(self) -> None:
+        """Remove what was not finished."""
         # Without a commit, closing rolls back.
         self._connection.close()
 

@@ -7,16 +7,14 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from churnkit.batch.io.table_writer import TableWriter, write_error
+from churnkit.batch.io.table_writer import TableWriter, Writer, write_error
 from churnkit.core.io.remote.object_store import open_filesystem, store_errors
 from churnkit.core.io.spool import temporary_folder
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import pyarrow as pa
 
     from churnkit.batch.io.outputs import OutputTarget
@@ -72,10 +70,10 @@ class _Parts:
 
     def discard(self) -> None:
         if self._writer is not None:
-            self._writer.__exit__(None, None, None)
+            self._writer.discard()
 
 
-class FolderWriter:
+class FolderWriter(Writer):
     """Write tables to a folder of Parquet files, which replaces an earlier one when complete.
 
     Parameters
@@ -100,7 +98,11 @@ class FolderWriter:
         except OSError as error:
             raise write_error(self.target, error) from None
         self._parts = _Parts(self._staged, schema)
-        self._parts.write(schema.empty_table())
+        try:
+            self._parts.write(schema.empty_table())
+        except BaseException:
+            self.discard()
+            raise
 
     @property
     def rows(self) -> int:
@@ -125,18 +127,13 @@ class FolderWriter:
                 self.target.rename(earlier)
             self._staged.rename(self.target)
         except OSError as error:
+            if earlier.exists():
+                earlier.rename(self.target)
             raise write_error(self.target, error) from None
         shutil.rmtree(earlier, ignore_errors=True)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def discard(self) -> None:
+        """Remove what was not finished."""
         self._parts.discard()
         shutil.rmtree(self._staged, ignore_errors=True)
 
@@ -162,7 +159,7 @@ def _is_own(name: str) -> bool:
     return name == _SUCCESS or name.startswith(_UNFINISHED) or bool(_PART.fullmatch(name))
 
 
-class ObjectWriter:
+class ObjectWriter(Writer):
     """Write tables to one file of an object store.
 
     The file is written locally, uploaded under a temporary name, and moved to its own.
@@ -221,23 +218,16 @@ class ObjectWriter:
             self._filesystem.move(self._uploaded, self._path)
         self._uploaded = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
+    def discard(self) -> None:
+        """Remove what was not finished."""
+        self._writer.discard()
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._uploaded is not None:
             with suppress(OSError):
                 self._filesystem.delete_file(self._uploaded)
 
 
-class ObjectFolderWriter:
+class ObjectFolderWriter(Writer):
     """Write tables to Parquet files below a prefix of an object store.
 
     Each file is uploaded under a temporary name as soon as it is complete. At the end all are
@@ -306,15 +296,8 @@ class ObjectFolderWriter:
         else:
             self._filesystem.delete_file(f"{self._path}/{name}")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def discard(self) -> None:
+        """Remove what was not finished."""
         self._parts.discard()
         shutil.rmtree(self._folder, ignore_errors=True)
         with suppress(OSError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from churnkit.batch.io.database_writer import DatabaseWriter, DuckDbWriter, is_duckdb
 from churnkit.batch.io.folder_writer import (
@@ -15,18 +15,16 @@ from churnkit.batch.io.folder_writer import (
     check_folder,
 )
 from churnkit.batch.io.outputs import OutputTarget, parse_output
-from churnkit.batch.io.table_writer import TableWriter
+from churnkit.batch.io.table_writer import TableWriter, Writer
 from churnkit.core.io.query import check_connection
 from churnkit.core.io.remote.object_store import open_filesystem, store_errors
 from churnkit.core.io.spool import temporary_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
     import pyarrow as pa
 
-    from churnkit.batch.io.table_writer import Writer
 
 __all__ = ["check_access", "open_writer", "remove_output"]
 
@@ -118,7 +116,7 @@ def remove_output(output: OutputTarget) -> None:
                 filesystem.delete_file(key)
 
 
-class _StreamWriter:
+class _StreamWriter(Writer):
     """CSV on standard output, once it is complete."""
 
     def __init__(self, schema: pa.Schema) -> None:
@@ -144,14 +142,7 @@ class _StreamWriter:
         with (self._folder / "output.csv").open(encoding="utf-8", newline="") as text:
             shutil.copyfileobj(text, sys.stdout)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
+    def discard(self) -> None:
+        """Remove what was not finished."""
+        self._writer.discard()
         shutil.rmtree(self._folder, ignore_errors=True)

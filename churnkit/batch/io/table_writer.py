@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import lzma
+import math
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 import pyarrow.csv as pcsv
@@ -25,24 +27,32 @@ if TYPE_CHECKING:
 __all__ = ["TableWriter", "Writer", "open_encoder", "write_error"]
 
 
-class Writer(Protocol):
+class Writer(ABC):
     """A destination of tables, which appears complete with `finish`, or not at all."""
 
     @property
+    @abstractmethod
     def rows(self) -> int:
         """Number of rows written."""
 
+    @abstractmethod
     def write(self, table: pa.Table) -> None:
         """Append rows."""
 
+    @abstractmethod
     def seal(self) -> None:
         """Complete the content, which appears under its name with `finish`."""
 
+    @abstractmethod
     def finish(self) -> None:
         """Put the content in its place; without this call nothing changes there."""
 
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what was not finished."""
+
     def __enter__(self) -> Self:
-        """Return the writer."""
+        return self
 
     def __exit__(
         self,
@@ -50,10 +60,10 @@ class Writer(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Discard what was not finished."""
+        self.discard()
 
 
-class TableWriter:
+class TableWriter(Writer):
     """Write tables one after another to a file, atomically.
 
     An error or interruption leaves an existing file unchanged. Text is written to CSV unchanged, in
@@ -75,7 +85,7 @@ class TableWriter:
 
     def __init__(self, path: str | Path, schema: pa.Schema) -> None:
         self.path = Path(path)
-        self.rows = 0
+        self._rows = 0
         self._format = parse_output(self.path).format
         self._staged: StagedFile | None = None
         self._encoder: Any = None
@@ -85,8 +95,13 @@ class TableWriter:
                 self._staged.path, schema, self._format, split_compression(self.path.name)[1]
             )
         except (OSError, pa.ArrowException) as error:
-            self._discard()
+            self.discard()
             raise write_error(self.path, error) from None
+
+    @property
+    def rows(self) -> int:
+        """Number of rows written."""
+        return self._rows
 
     def write(self, table: pa.Table) -> None:
         """Append rows."""
@@ -96,7 +111,7 @@ class TableWriter:
             self._encoder.write_table(pa.Table.from_batches(batches, table.schema))
         except (OSError, pa.ArrowException) as error:
             raise write_error(self.path, error) from None
-        self.rows += table.num_rows
+        self._rows += table.num_rows
 
     def seal(self) -> None:
         """Flush all rows to disk; the file appears under its name with `finish`."""
@@ -120,24 +135,14 @@ class TableWriter:
             raise write_error(self.path, error) from None
         self._staged = None
 
-    def _discard(self) -> None:
+    def discard(self) -> None:
+        """Remove the unfinished file."""
         if self._encoder is not None:
             with suppress(OSError, pa.ArrowException):
                 self._encoder.close()
         if self._staged is not None:
             self._staged.discard()
             self._staged = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._discard()
 
 
 def open_encoder(path: Path, schema: pa.Schema, kind: Kind, compression: str | None) -> Any:
@@ -180,7 +185,12 @@ class _TextEncoder:
             self._csv.write_table(table)
             return
         for row in table.to_pylist():
-            text = json.dumps(row, ensure_ascii=False, default=str, allow_nan=True)
+            # JSON has no NaN and no infinity.
+            finite = {
+                name: None if isinstance(cell, float) and not math.isfinite(cell) else cell
+                for name, cell in row.items()
+            }
+            text = json.dumps(finite, ensure_ascii=False, default=str, allow_nan=False)
             self._stream.write(f"{text}\n".encode())
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import sqlite3
 import sys
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -200,3 +201,41 @@ class TestScoring:
             assert read_table(file)["id"].to_pylist() == ['c,"d"']
         assert json.loads((tmp_path / "s.jsonl").read_text())["n"] == 3
         assert gzip.decompress((tmp_path / "s.csv.gz").read_bytes()).count(b"\n") == 2
+
+
+def test_json_lines_hold_no_number_that_json_lacks(tmp_path):
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    rows = pa.table({"id": ["a", "b", "c"], "p": [float("nan"), float("-inf"), 0.5]})
+    write(f"{tmp_path}/s.jsonl", rows)
+    lines = (tmp_path / "s.jsonl").read_text(encoding="utf-8").splitlines()
+    read = [json.loads(line, parse_constant=refuse)["p"] for line in lines]
+    assert read == [None, None, 0.5]
+
+
+def test_a_folder_that_cannot_be_put_in_place_leaves_the_earlier_one(tmp_path, monkeypatch):
+    output = f"{tmp_path}/s/"
+    write(output, ROWS)
+    rename = Path.rename
+
+    def fail(path, target):
+        if path.name.startswith(".s-") and not path.name.endswith("-earlier"):
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(ChurnkitError, match="No space left on device; nothing was changed"):
+        write(output, ROWS, ROWS)
+    assert read_table(output).equals(ROWS)
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
+
+
+def test_a_writer_that_cannot_begin_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise ChurnkitError("the column type is not supported")
+
+    monkeypatch.setattr(folder_writer, "TableWriter", fail)
+    with pytest.raises(ChurnkitError, match="not supported"):
+        open_writer(f"{tmp_path}/s/", ROWS.schema)
+    assert list(tmp_path.iterdir()) == []
