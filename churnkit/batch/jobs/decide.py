@@ -11,6 +11,7 @@ from churnkit.bundle.decision_records import decision_fields
 from churnkit.decisions import REASONS, Decisions
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.reason_codes import CAPPED
+from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.journal import DecisionRecord, Journal
 
-__all__ = ["DecisionPeriod", "PeriodDecisions", "decide_period"]
+__all__ = ["DecisionPeriod", "PeriodDecisions", "decide_period", "refuse_row_numbers"]
 
 _NUMBERS = ("expected_gain", "gain_low", "gain_high", "cost", "propensity")
 _TEXTS = ("action", "reason", "holdout")
@@ -104,6 +105,8 @@ def decide_period(
     from churnkit.journal import read_decision_context
 
     journal, catalogue = period.journal, model.catalogue
+    if journal is not None:
+        refuse_row_numbers(model)
     before = {} if journal is None else _before(journal, model.name, period, customers)
     fresh = np.array([customer not in before for customer in customers], dtype=np.bool_)
     rest = [customer for customer, new in zip(customers, fresh.tolist(), strict=True) if new]
@@ -127,6 +130,23 @@ def decide_period(
         capped = set(journal.record(written, limits=catalogue.contact.limits).capped)
         _remove_capped(columns, [record.key in capped for record in records])
     return PeriodDecisions(_merge(customers, fresh, columns, before), fresh, decisions)
+
+
+def refuse_row_numbers(model: RetentionModel) -> None:
+    """Refuse a journal for a model whose customers are row numbers.
+
+    Raises
+    ------
+    RecipeError
+        If the contract numbers rows: the same number is another customer in the next file.
+    """
+    entity = model.contract.entity
+    if entity.numbered:
+        raise RecipeError(
+            f"column '{entity.name}' holds row numbers, which name other customers in the next "
+            "file: a journal needs ids that stay the same; add them to the table, name them with "
+            "entity() and train again"
+        )
 
 
 def _before(

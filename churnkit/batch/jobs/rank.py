@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
+from churnkit.batch.jobs.decide import refuse_row_numbers
 from churnkit.bundle.decision_records import slate_fields
 from churnkit.bundle.entity_ids import arrow_ids, entities
 from churnkit.core.result import Result
@@ -120,6 +121,7 @@ def _slates(
     journal = None if period is None else period.journal
     before: dict[str, list[dict[str, Any]]] = {}
     if journal is not None and period is not None:
+        refuse_row_numbers(model)
         before = _before(journal, model.name, period, names)
     valid = np.flatnonzero(encoded.valid).tolist()
     earlier: Slates = {row: before[names[row]] for row in valid if names[row] in before}
