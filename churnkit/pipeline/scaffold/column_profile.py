@@ -10,11 +10,15 @@ import pyarrow as pa
 
 from churnkit.contracts.parsing.arrow_columns import distinct_values, is_temporal, one_array
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
+from churnkit.errors import ChurnkitError
+from churnkit.timeline.source_tables import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
-__all__ = ["ColumnProfile", "profile_column"]
+__all__ = ["ColumnProfile", "profile_column", "refuse_unknown_column"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +102,19 @@ def _kind(kind: pa.DataType) -> str:
         return "date"
     # A column of nulls has no type; it is treated as text.
     return "text" if pa.types.is_null(kind) else "other"
+
+
+def refuse_unknown_column(
+    table: str, columns: Mapping[str, ColumnProfile], option: str, name: str
+) -> None:
+    """Refuse an option that names a column which the table does not have.
+
+    Raises
+    ------
+    ChurnkitError
+        With the most similar column.
+    """
+    if name not in columns:
+        raise ChurnkitError(
+            f"{table} has no column '{name}' ({option}); {did_you_mean(name, columns)}"
+        )

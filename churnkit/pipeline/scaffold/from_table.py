@@ -11,9 +11,8 @@ from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.table_sources import open_rows, open_source, read_all, read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column
-from churnkit.pipeline.scaffold.key_columns import refuse_unknown_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.entity_column import (
     ROW,

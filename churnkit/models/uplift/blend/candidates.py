@@ -36,7 +36,7 @@ __all__ = ["Candidates", "fit_candidates", "fit_offset", "raw_score_of"]
 # Numbers of trees; the one whose held-out effects have the lowest R-loss is kept.
 _ROUNDS = (30, 60, 120)
 _LEAVES = 4
-_ALL_COLUMNS_OF_A_TREE, _L2_OF_OUTCOMES = 0.8, 3.0
+_FEATURE_FRACTION_OF_OUTCOMES, _L2_OF_OUTCOMES = 0.8, 3.0
 _SMALLEST_VARIANCE = 0.02
 # Prior precisions of the offset: a slope near 1, arms near control.
 _SLOPE_PRECISION, _ARM_PRECISION, _INTERCEPT_PRECISION = 10.0, 1.0, 1e-3
@@ -193,7 +193,7 @@ def _arm_models(
                 rounds=max(_ROUNDS),
                 offset=untreated[at] + offset.arms[arm],
                 objective="binary" if rows.link == "logit" else "regression",
-                feature_fraction=_ALL_COLUMNS_OF_A_TREE,
+                feature_fraction=_FEATURE_FRACTION_OF_OUTCOMES,
                 lambda_l2=_L2_OF_OUTCOMES,
             )
         )

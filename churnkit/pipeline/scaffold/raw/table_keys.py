@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.key_columns import refuse_unknown_column
+from churnkit.pipeline.scaffold.column_profile import refuse_unknown_column
 from churnkit.timeline import Lookup
 
 if TYPE_CHECKING:
