@@ -213,6 +213,7 @@ class DecidingModel(ScoringModel):
         keys: Sequence[str],
         bandit: LinearBandit | None = None,
         context: DecisionContext | None = None,
+        budget_price: float = 0.0,
     ) -> list[RankingDecision]:
         """Rank the options for each customer.
 
@@ -226,6 +227,8 @@ class DecidingModel(ScoringModel):
             The state to rank by; the model's own if None.
         context
             The customers and the day, where the ranking needs them.
+        budget_price
+            What a unit of the budget is worth elsewhere; see `RetentionModel.ranking_price`.
 
         Returns
         -------
@@ -240,7 +243,52 @@ class DecidingModel(ScoringModel):
         from churnkit.decisions.ranking.compiled import rank_rows
 
         bandit = bandit or self.ranker.bandit
-        return rank_rows(self.compiled_ranking, matrix, bandit, keys=keys, context=context)
+        return rank_rows(
+            self.compiled_ranking,
+            matrix,
+            bandit,
+            keys=keys,
+            context=context,
+            budget_price=budget_price,
+        )
+
+    def ranking_price(
+        self,
+        matrix: NDArray[np.float64],
+        *,
+        keys: Sequence[str],
+        budget: float,
+        context: DecisionContext | None = None,
+    ) -> float:
+        """Return the price at which the slates of all customers fit a budget.
+
+        Parameters
+        ----------
+        matrix, keys, context
+            As in `rank_table`.
+        budget
+            Total expected cost of the slates, in money.
+
+        Returns
+        -------
+        float
+            The price, 0 if all slates fit.
+
+        Raises
+        ------
+        RecipeError
+            If the ranking has no `reward_value`, or the random slates alone cost more.
+        """
+        from churnkit.decisions.ranking.budget import budget_price
+
+        return budget_price(
+            self.compiled_ranking,
+            matrix,
+            self.ranker.bandit,
+            keys=keys,
+            budget=budget,
+            context=context,
+        )
 
     def decision_context(
         self,

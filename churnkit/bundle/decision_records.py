@@ -82,11 +82,11 @@ def slate_fields(
     }
     slate = ranked.slate
     if slate is None:
-        return [{**shared, "key": key, "action": None}]
+        return [{**shared, "key": key, "action": None, "propensity": ranked.propensity}]
     columns = [column.name for column in compiled.columns if column.name in customer]
     row = {name: _json_value(customer[name]) for name in columns}
     options = {option.name: option for option in compiled.ranking.options}
-    places = zip(slate.options, slate.propensities, slate.values, strict=False)
+    places = zip(slate.options, slate.propensities, slate.values, ranked.costs, strict=True)
     return [
         {
             **shared,
@@ -95,7 +95,7 @@ def slate_fields(
             "action_group": options[action].group,
             "channel": options[action].channel,
             "propensity": propensity,
-            "cost": options[action].expected_cost or 0.0,
+            "cost": cost,
             "explored": slate.explored,
             "detail": {
                 "slate": key,
@@ -107,7 +107,7 @@ def slate_fields(
                 "state": state,
             },
         }
-        for place, (action, propensity, value) in enumerate(places, start=1)
+        for place, (action, propensity, value, cost) in enumerate(places, start=1)
     ]
 
 

@@ -35,6 +35,7 @@ _COLUMNS = {
     "decision": pa.string(),
     "propensity": pa.float64(),
     "value": pa.float64(),
+    "cost": pa.float64(),
     "explored": pa.bool_(),
     "reason": pa.string(),
 }
@@ -56,6 +57,10 @@ class RankReport(Result):
         Number of slates with each option, and with it first.
     before
         Number of customers with an earlier slate in the period, which is kept.
+    cost
+        Expected cost of all slates, in money.
+    budget_price
+        What one more unit of the budget would bring, net; None without a budget.
     """
 
     rows: int
@@ -63,6 +68,8 @@ class RankReport(Result):
     shown: int
     options: tuple[dict[str, Any], ...]
     before: int = 0
+    cost: float = 0.0
+    budget_price: float | None = None
 
 
 def rank(
@@ -71,6 +78,7 @@ def rank(
     *,
     output: str | Path | None = None,
     period: DecisionPeriod | None = None,
+    budget: float | None = None,
 ) -> tuple[pa.Table, RankReport]:
     """Rank a model's options for each customer of a file.
 
@@ -87,36 +95,44 @@ def rank(
     period
         Day, period and journal of the decisions. Required if the ranking has holdouts, dates or
         contact rules.
+    budget
+        Maximum expected cost of all slates of the period, in money; the ranking needs a
+        `reward_value`. None for no limit.
 
     Returns
     -------
     tuple of pyarrow.Table and RankReport
         A row for each position of each slate, customers in order: the entity,
         ``churn_probability``, ``place`` from 1, ``action``, ``decision`` (the key for outcomes),
-        ``propensity``, ``value`` (expected reward), ``explored``, ``reason`` and ``problem``. A
-        customer without a slate has one row without a place. And the totals.
+        ``propensity``, ``value`` (expected reward; gain in money with a `reward_value`), ``cost``,
+        ``explored``, ``reason`` and ``problem``. A customer without a slate has one row without a
+        place. And the totals.
 
     Raises
     ------
     DataError
         If a column is missing, or a customer has two rows.
     RecipeError
-        If the model has no ranking, or a decision period is required.
+        If the model has no ranking, a decision period is required, or the budget cannot be kept.
     """
     _ = model.ranker  # raises without a ranking, before anything is read
     customers = read_customers(source, model.contract, output=output)
     encoded, probability = model.score_table(customers, "recommend", unique=True)
-    slates, before = _slates(model, customers, encoded, period)
+    slates, before, price = _slates(model, customers, encoded, period, budget)
     table = _tabulate(model, encoded, probability, slates)
     if output is not None:
         write_customers(table, output, model.contract)
-    return table, _totals(model, encoded, slates, before)
+    return table, _totals(model, encoded, slates, before, price)
 
 
 def _slates(
-    model: RetentionModel, customers: pa.Table, encoded: Encoded, period: DecisionPeriod | None
-) -> tuple[Slates, int]:
-    """Return the slate of each valid row, and the number of earlier ones."""
+    model: RetentionModel,
+    customers: pa.Table,
+    encoded: Encoded,
+    period: DecisionPeriod | None,
+    budget: float | None,
+) -> tuple[Slates, int, float | None]:
+    """Return the slate of each valid row, the number of earlier ones and the budget's price."""
     names = entities(encoded)
     journal = None if period is None else period.journal
     before: dict[str, list[dict[str, Any]]] = {}
@@ -126,7 +142,11 @@ def _slates(
     valid = np.flatnonzero(encoded.valid).tolist()
     earlier: Slates = {row: before[names[row]] for row in valid if names[row] in before}
     remaining = [row for row in valid if row not in earlier]
-    new, records = _new_slates(model, customers, encoded, remaining, period)
+    if budget is not None:
+        budget = max(budget - _cost(earlier), 0.0)
+    new, records, price = _new_slates(
+        model, customers, encoded, remaining, period=period, budget=budget
+    )
     if journal is not None:
         capped = set(
             journal.record(records, limits=model.ranker.ranking.rules.contact.limits).capped
@@ -135,7 +155,7 @@ def _slates(
             row: [line for line in lines if line["decision"] not in capped] or [_CAPPED_LINE]
             for row, lines in new.items()
         }
-    return earlier | new, len(earlier)
+    return earlier | new, len(earlier), price
 
 
 def _new_slates(
@@ -143,9 +163,11 @@ def _new_slates(
     customers: pa.Table,
     encoded: Encoded,
     rows: Sequence[int],
+    *,
     period: DecisionPeriod | None,
-) -> tuple[Slates, list[Any]]:
-    """Rank options for some rows; return their slates and journal entries."""
+    budget: float | None,
+) -> tuple[Slates, list[Any], float | None]:
+    """Rank options for some rows; return their slates, journal entries and the budget's price."""
     ranker, compiled = model.ranker, model.compiled_ranking
     names = entities(encoded)
     context, keys = None, [f"{names[row]}:None" for row in rows]
@@ -160,7 +182,10 @@ def _new_slates(
             as_of=period.as_of,
             at=period.at,
         )
-    ranked = model.rank_table(encoded.matrix[list(rows)], keys=keys, context=context)
+    matrix, price = encoded.matrix[list(rows)], None
+    if budget is not None:
+        price = model.ranking_price(matrix, keys=keys, budget=budget, context=context)
+    ranked = model.rank_table(matrix, keys=keys, context=context, budget_price=price or 0.0)
     read = [column.name for column in compiled.columns if column.name in customers.column_names]
     values = customers.select(read).take(pa.array(rows, pa.int64())).to_pylist()
     slates: Slates = {}
@@ -171,12 +196,13 @@ def _new_slates(
         erased = context is not None and names[row] in context.no_contact
         if period is not None and period.journal is not None and not erased:
             records += [_record(model, names[row], line, period) for line in lines]
-    return slates, records
+    return slates, records, price
 
 
 def _to_line(line: Mapping[str, Any]) -> dict[str, Any]:
     detail = line.get("detail") or {}
-    fields = {name: line.get(name) for name in ("action", "propensity", "explored", "reason")}
+    names = ("action", "propensity", "explored", "reason", "cost")
+    fields = {name: line.get(name) for name in names}
     return fields | {
         "place": detail.get("place"),
         "value": detail.get("value"),
@@ -246,7 +272,13 @@ def _tabulate(
     )
 
 
-def _totals(model: RetentionModel, encoded: Encoded, slates: Slates, before: int) -> RankReport:
+def _cost(slates: Slates) -> float:
+    return sum(line.get("cost") or 0.0 for lines in slates.values() for line in lines)
+
+
+def _totals(
+    model: RetentionModel, encoded: Encoded, slates: Slates, before: int, price: float | None
+) -> RankReport:
     shown = [[line["action"] for line in lines if line.get("action")] for lines in slates.values()]
     options = tuple(
         {
@@ -258,5 +290,11 @@ def _totals(model: RetentionModel, encoded: Encoded, slates: Slates, before: int
     )
     count = len(encoded.matrix)
     return RankReport(
-        count, count - int(encoded.valid.sum()), sum(map(bool, shown)), options, before
+        rows=count,
+        invalid=count - int(encoded.valid.sum()),
+        shown=sum(map(bool, shown)),
+        options=options,
+        before=before,
+        cost=_cost(slates),
+        budget_price=price,
     )

@@ -12,6 +12,7 @@ from churnkit.cli.decision_period import open_decision_period, print_row_counts
 from churnkit.cli.options import (
     AsJson,
     AsOf,
+    Budget,
     Customers,
     Day,
     MaxInvalid,
@@ -39,6 +40,7 @@ def rank(
     journal: OptionalJournal = None,
     period: Period = None,
     day: Day = None,
+    budget: Budget = None,
     bandit: Annotated[
         Path | None,
         typer.Option(
@@ -56,7 +58,8 @@ def rank(
 ) -> None:
     """Rank a ranking's options for each customer, with the newest bandit state.
 
-    With a journal each customer gets one list per period; a second run gives the same lists.
+    With a journal each customer gets one list per period; a second run gives the same lists. A
+    budget needs a ranking with a reward_value.
     """
     from churnkit.batch import rank as rank_customers
     from churnkit.batch.io.outputs import parse_output
@@ -71,7 +74,9 @@ def rank(
             loaded, journal=journal, period=period, day=day, as_of=as_of
         ) as decision_period,
     ):
-        _, report = rank_customers(rows, loaded, output=output, period=decision_period)
+        _, report = rank_customers(
+            rows, loaded, output=output, period=decision_period, budget=budget
+        )
     if output != STANDARD_STREAM:
         print_result(
             report.to_dict(),
@@ -84,6 +89,11 @@ def rank(
             as_json=as_json,
         )
     print_status(f"{report.rows - report.shown:,} customers get an empty list")
+    if report.budget_price is not None:
+        print_status(
+            f"the lists cost {report.cost:,.2f} of the budget; one more unit of it would bring "
+            f"{report.budget_price:,.2f} net"
+        )
     print_row_counts(report)
     if output is not None:
         print_status(f"the lists were written to {parse_output(output)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from churnkit.decisions.ranking.slate import RankedSlate, ValueModel, rank_value
 from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -60,11 +60,17 @@ class RankingDecision:
         One of `REASONS`.
     eligible
         Names of the eligible options, in the ranking's order.
+    costs
+        Expected cost of each option of the slate, in money.
+    propensity
+        Probability of an empty slate, if it is empty.
     """
 
     slate: RankedSlate | None
     reason: str
     eligible: tuple[str, ...] = ()
+    costs: tuple[float, ...] = ()
+    propensity: float = 1.0
 
     @property
     def action(self) -> str | None:
@@ -131,6 +137,7 @@ class CompiledRanking:
         *,
         key: str,
         context: DecisionContext | None = None,
+        budget_price: float = 0.0,
     ) -> RankingDecision:
         """Rank the eligible options for one customer.
 
@@ -144,6 +151,9 @@ class CompiledRanking:
             Decision key: the same key and model give the same slate.
         context
             Customer and day; required if the ranking has holdouts, dates or contact rules.
+        budget_price
+            Gain that a unit of the budget is worth elsewhere; costs count ``1 + budget_price``
+            times.
 
         Returns
         -------
@@ -156,44 +166,66 @@ class CompiledRanking:
             If `context` is required and missing.
         """
         check_context(self.ranking.rules, context, 1)
+        cost = np.array([self.rules.row_cost(row, j) for j in range(len(self.ranking.options))])
         excluded = row_exclusions(self.rules, row, context)
-        eligible = [index for index, code in enumerate(excluded) if code == NOT_EXCLUDED]
+        eligible = np.flatnonzero(
+            (np.array(excluded) == NOT_EXCLUDED) & self.has_known_cost(cost)
+        ).tolist()
         if not eligible:
             codes = np.array([excluded], dtype=np.int8)
             return _no_slate(int(reason_codes.nearest(codes)[0]))
-        inputs = self._model_inputs(np.array([row], dtype=np.float64), eligible)
+        inputs = self.model_inputs(np.array([row], dtype=np.float64), eligible)
         draws, expected = model.sample(*inputs), model.expected(*inputs)
-        return self._build_slate(draws[:, 0, :], expected[0], inputs[1], key=key)
+        return self.build_slate(
+            draws[:, 0, :], expected[0], cost[eligible], eligible, key=key, price=budget_price
+        )
 
-    def _model_inputs(
+    def has_known_cost(self, cost: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which costs a ranking by gain can count; all of them in a ranking by reward."""
+        if self.ranking.reward_value is None:
+            return np.ones(cost.shape, dtype=np.bool_)
+        with np.errstate(invalid="ignore"):
+            return np.isfinite(cost) & (cost >= 0.0)
+
+    def model_inputs(
         self, matrix: NDArray[np.float64], eligible: Sequence[int]
     ) -> tuple[NDArray[np.float64], list[str], NDArray[np.float64]]:
+        """Return the arguments of a reward model for customers with these eligible options."""
         names = [self.ranking.options[index].name for index in eligible]
         return matrix[:, list(self.indices)], names, self.option_features[list(eligible)]
 
-    def _build_slate(
+    def build_slate(
         self,
         draws: NDArray[np.float64],
         expected: NDArray[np.float64],
-        names: Sequence[str],
+        cost: NDArray[np.float64],
+        eligible: Sequence[int],
         *,
         key: str,
+        price: float = 0.0,
     ) -> RankingDecision:
-        """Rank one customer's options from draws (draws, k) and expected rewards (k,)."""
-        ranking = self.ranking
+        """Rank one customer's options from draws (draws, k), expected rewards and costs (k,)."""
+        ranking, worth = self.ranking, self.ranking.reward_value
+        names = [ranking.options[index].name for index in eligible]
         slate = rank_values(
-            draws,
+            draws if worth is None else worth * draws - (1.0 + price) * cost,
             names,
             key=key,
             size=ranking.size,
             epsilon=ranking.epsilon,
             salt=ranking.salt,
+            minimum=None if worth is None else 0.0,
         )
-        # Draws favor uncertain options; the reported values are expected rewards.
-        rewards = dict(zip(names, expected.tolist(), strict=True))
-        slate = replace(slate, values=tuple(rewards[name] for name in slate.options))
+        if not slate.options:
+            reason = reason_codes.REASONS[reason_codes.BUDGET if price else reason_codes.UNPAID]
+            return RankingDecision(None, reason, tuple(names), (), slate.slate_propensity)
+        # Draws favor uncertain options; the reported values are expected rewards or gains.
+        values = expected if worth is None else worth * expected - cost
+        at = [names.index(name) for name in slate.options]
+        slate = replace(slate, values=tuple(values[at].tolist()))
         code = reason_codes.CHANCE if slate.explored else reason_codes.RANKED
-        return RankingDecision(slate, reason_codes.REASONS[code], tuple(names))
+        costs = tuple(np.where(np.isfinite(cost[at]), cost[at], 0.0).tolist())
+        return RankingDecision(slate, reason_codes.REASONS[code], tuple(names), costs)
 
 
 def _no_slate(code: int) -> RankingDecision:
@@ -256,6 +288,7 @@ def rank_rows(
     *,
     keys: Sequence[str],
     context: DecisionContext | None = None,
+    budget_price: float = 0.0,
 ) -> list[RankingDecision]:
     """Rank the eligible options for each customer of a table, as `CompiledRanking.rank_one`.
 
@@ -271,6 +304,8 @@ def rank_rows(
         (n,) decision keys: the same key and model give the same slate.
     context
         Customers and day; required if the ranking has holdouts, dates or contact rules.
+    budget_price
+        As in `CompiledRanking.rank_one`; see `churnkit.decisions.ranking.budget.budget_price`.
 
     Returns
     -------
@@ -301,19 +336,51 @@ def rank_rows(
     check_context(compiled.ranking.rules, context, len(matrix))
     excluded = table_exclusions(compiled.rules, matrix, context)
     decisions = [_no_slate(int(code)) for code in reason_codes.nearest(excluded)]
-    # Customers with the same eligible options are ranked together.
-    patterns, groups = np.unique(excluded == NOT_EXCLUDED, axis=0, return_inverse=True)
+    for chunk in eligible_chunks(compiled, matrix, excluded):
+        inputs = compiled.model_inputs(matrix[chunk.rows], chunk.eligible)
+        draws, expected = model.sample(*inputs), model.expected(*inputs)
+        for i, row in enumerate(chunk.rows.tolist()):
+            decisions[row] = compiled.build_slate(
+                draws[:, i, :],
+                expected[i],
+                chunk.cost[i],
+                chunk.eligible,
+                key=keys[row],
+                price=budget_price,
+            )
+    return decisions
+
+
+class Chunk(NamedTuple):
+    """Customers with the same eligible options.
+
+    Attributes
+    ----------
+    rows : (c,)
+        Their rows.
+    eligible
+        Indices of the options.
+    cost : (c, options)
+        Expected costs of these options.
+    """
+
+    rows: NDArray[np.intp]
+    eligible: list[int]
+    cost: NDArray[np.float64]
+
+
+def eligible_chunks(
+    compiled: CompiledRanking, matrix: NDArray[np.float64], excluded: NDArray[np.int8]
+) -> Iterator[Chunk]:
+    """Yield the customers with any eligible option, in chunks with the same options."""
+    cost = np.broadcast_to(compiled.rules.cost(matrix), excluded.shape)
+    allowed = (excluded == NOT_EXCLUDED) & compiled.has_known_cost(cost)
+    patterns, groups = np.unique(allowed, axis=0, return_inverse=True)
     for group, pattern in enumerate(patterns):
         rows, eligible = np.flatnonzero(groups.ravel() == group), np.flatnonzero(pattern).tolist()
         for start in range(0, len(rows) if eligible else 0, _CHUNK_ROWS):
             chunk = rows[start : start + _CHUNK_ROWS]
-            inputs = compiled._model_inputs(matrix[chunk], eligible)  # noqa: SLF001
-            draws, expected = model.sample(*inputs), model.expected(*inputs)
-            for i, row in enumerate(chunk.tolist()):
-                decisions[row] = compiled._build_slate(  # noqa: SLF001
-                    draws[:, i, :], expected[i], inputs[1], key=keys[row]
-                )
-    return decisions
+            yield Chunk(chunk, eligible, cost[chunk][:, eligible])
 
 
 def _is_default_feature(column: Any) -> bool:

@@ -36,14 +36,16 @@ __all__ = ["RANKING_FORMAT", "Ranking"]
 
 RANKING_FORMAT = 1
 _NO_EFFECT = Effect(0.0, 0.0, 0.0)
+# Fields that the first rankings did not have.
+_LATER_FIELDS = ("half_life", "reward_value")
 
 
 @dataclass(frozen=True)
 class Ranking(Settings):
     """Options (offers, contents, products, channels, times) to rank for each customer.
 
-    A `Catalogue` compares expected gains and costs; a ranking learns from outcomes which options
-    suit which customers. See `churnkit.decisions.ranking.slate`.
+    A `Catalogue` compares expected gains of effects; a ranking learns from outcomes which options
+    suit which customers, and compares rewards or, with `reward_value`, gains. See `churnkit.decisions.ranking.slate`.
 
     Parameters
     ----------
@@ -71,6 +73,10 @@ class Ranking(Settings):
     half_life
         Number of later rewards after which an observation counts half for the bandit; None to
         forget nothing. Set it if tastes or offers change over time.
+    reward_value
+        Money that a reward of 1 brings: a margin for "accepted", 1 for "revenue". Options are
+        then ranked by gain, ``reward_value x reward - cost``, and only those that bring more than
+        they cost are shown. None to rank by rewards alone.
 
     Raises
     ------
@@ -88,6 +94,7 @@ class Ranking(Settings):
     holdout: float = 0.0
     salt: str = "churnkit"
     half_life: float | None = None
+    reward_value: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", tuple(self.options))
@@ -103,6 +110,14 @@ class Ranking(Settings):
         if self.days <= 0.0:
             raise RecipeError("ranking: days must be above zero")
         object.__setattr__(self, "epsilon", check_share("ranking: epsilon", self.epsilon))
+        self._check_optional_numbers()
+        columns: Any = self.columns
+        if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+            raise RecipeError("ranking: columns must be a tuple of column names")
+        object.__setattr__(self, "columns", tuple(columns))
+        _ = self.rules  # raises what a catalogue refuses
+
+    def _check_optional_numbers(self) -> None:
         if self.half_life is not None:
             half_life = check_number("ranking: half_life", self.half_life)
             if half_life < 1.0:
@@ -110,11 +125,11 @@ class Ranking(Settings):
                     f"ranking: half_life must be at least 1 reward, got {half_life:g}"
                 )
             object.__setattr__(self, "half_life", half_life)
-        columns: Any = self.columns
-        if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
-            raise RecipeError("ranking: columns must be a tuple of column names")
-        object.__setattr__(self, "columns", tuple(columns))
-        _ = self.rules  # raises what a catalogue refuses
+        if self.reward_value is not None:
+            worth = check_number("ranking: reward_value", self.reward_value)
+            if worth <= 0.0:
+                raise RecipeError(f"ranking: reward_value must be above zero, got {worth:g}")
+            object.__setattr__(self, "reward_value", worth)
 
     @cached_property
     def rules(self) -> Catalogue:
@@ -134,9 +149,10 @@ class Ranking(Settings):
     def to_dict(self) -> dict[str, Any]:
         """Return the ranking as JSON-able data; `from_dict` is its inverse."""
         stored = {"format": RANKING_FORMAT, **Settings.to_dict(self)}
-        if self.half_life is None:
-            # Omitted, so that rankings of earlier versions keep their digest.
-            del stored["half_life"]
+        # Omitted if unset, so that rankings of earlier versions keep their digest.
+        for name in _LATER_FIELDS:
+            if stored[name] is None:
+                del stored[name]
         return stored
 
     @classmethod
@@ -155,7 +171,7 @@ class Ranking(Settings):
                 "churnkit"
             )
         fields = {key: part for key, part in data.items() if key != "format"}
-        parts = check_fields(cls, {"half_life": None, **fields})
+        parts = check_fields(cls, {**dict.fromkeys(_LATER_FIELDS), **fields})
         options = check_list("ranking: options", parts["options"])
         parts["options"] = tuple(Action.from_dict(option) for option in options)
         parts["columns"] = tuple(check_list("ranking: columns", parts["columns"]))

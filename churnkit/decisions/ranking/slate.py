@@ -6,6 +6,8 @@ the probability of an option at a position is exactly
 
 ``(1 - epsilon) * share of draws that rank it there + epsilon / options``.
 
+With a `minimum`, a draw shows only the options above it, so that a slate may be shorter or empty.
+
 With posterior draws this is Thompson sampling; with one draw, such as the predictions of boosted
 trees, it is epsilon-greedy.
 """
@@ -27,7 +29,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Option", "RankedSlate", "ValueModel", "rank", "rank_values", "slate_probabilities"]
+__all__ = [
+    "DrawChoice",
+    "Option",
+    "RankedSlate",
+    "ValueModel",
+    "choose_draw",
+    "rank",
+    "rank_values",
+    "ranked_options",
+    "slate_probabilities",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,7 @@ class RankedSlate(Result):
     propensities
         Probability of each option at its position, for the journal.
     slate_propensity
-        Probability of the whole slate.
+        Probability of the whole slate, also of an empty one.
     values
         Mean value of each option over the draws.
     explored
@@ -155,6 +167,7 @@ def rank_values(
     size: int = 1,
     epsilon: float = 0.05,
     salt: str = "churnkit",
+    minimum: float | None = None,
 ) -> RankedSlate:
     """Rank options by given values.
 
@@ -166,6 +179,8 @@ def rank_values(
         Names of the options.
     key, size, epsilon, salt
         As `rank`.
+    minimum
+        A draw shows only options with a larger value; None for all. Random slates show all.
 
     Returns
     -------
@@ -177,44 +192,95 @@ def rank_values(
     >>> slate = rank_values([[0.1, 0.9, 0.5]], ["a", "b", "c"], key="k1", size=2, epsilon=0.3)
     >>> slate.options, [round(p, 2) for p in slate.propensities], round(slate.slate_propensity, 2)
     (('b', 'c'), [0.8, 0.8], 0.75)
+    >>> rank_values([[0.1, 0.9, -0.5]], ["a", "b", "c"], key="k1", size=3, minimum=0.0).options
+    ('b', 'a')
     """
     table = _check_values(values, epsilon)
     count = table.shape[1]
-    places = _slate_size(size, count)
-    # Of equal values the earlier option wins, in every draw and every language.
-    order = np.argsort(-table, axis=1, kind="stable")[:, :places]
-    first, second, seed = _random_numbers(salt, key)
-    explored = first < epsilon
-    if explored:
-        chosen = np.random.default_rng(seed).permutation(count)[:places]
-    else:
-        chosen = order[int(second * len(order))]
-    shares = (order == chosen).mean(axis=0)
+    order = ranked_options(table, size, minimum)
+    places = order.shape[1]
+    choice = choose_draw(key, len(table), epsilon=epsilon, salt=salt)
+    chosen = order[choice.draw] if choice.draw is not None else choice.permute(count)[:places]
     slate_share = float((order == chosen).all(axis=1).mean())
+    by_chance = epsilon / perm(count, places) if (chosen >= 0).all() else 0.0
+    shown = chosen[chosen >= 0]
+    shares = (order[:, : len(shown)] == shown).mean(axis=0)
     mean = table.mean(axis=0)
     return RankedSlate(
-        options=tuple(names[index] for index in chosen.tolist()),
+        options=tuple(names[index] for index in shown.tolist()),
         # With a single option, rounding must not exceed 1.
         propensities=tuple(np.minimum((1 - epsilon) * shares + epsilon / count, 1.0).tolist()),
-        slate_propensity=min((1 - epsilon) * slate_share + epsilon / perm(count, places), 1.0),
-        values=tuple(mean[chosen].tolist()),
-        explored=bool(explored),
+        slate_propensity=min((1 - epsilon) * slate_share + by_chance, 1.0),
+        values=tuple(mean[shown].tolist()),
+        explored=choice.draw is None,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class DrawChoice:
+    """Posterior draw that ranks a customer's options; None for a random slate.
+
+    Parameters
+    ----------
+    draw
+        Index of the draw.
+    seed
+        Seed of the random slate.
+    """
+
+    draw: int | None
+    seed: int
+
+    def permute(self, options: int) -> NDArray[np.int64]:
+        """Return the options of a random slate, in order."""
+        return np.random.default_rng(self.seed).permutation(options)
+
+
+def choose_draw(key: str, draws: int, *, epsilon: float, salt: str) -> DrawChoice:
+    """Choose a draw, or a random slate with probability `epsilon`, by the decision key.
+
+    Examples
+    --------
+    >>> choose_draw("k1", 64, epsilon=0.05, salt="churnkit").draw
+    9
+    """
+    first, second, seed = _random_numbers(salt, key)
+    return DrawChoice(None if first < epsilon else int(second * draws), seed)
+
+
+def ranked_options(
+    values: NDArray[np.float64], size: int, minimum: float | None = None
+) -> NDArray[np.int64]:
+    """Return the indices of the options with the largest values, (..., places), best first.
+
+    Of equal values the earlier option wins. A place whose value is not above `minimum` is -1.
+
+    Examples
+    --------
+    >>> ranked_options(np.array([[0.2, -0.1, 0.5]]), 3, minimum=0.0)
+    array([[ 2,  0, -1]])
+    """
+    places = _slate_size(size, values.shape[-1])
+    order: NDArray[np.int64] = np.argsort(-values, axis=-1, kind="stable")[..., :places]
+    if minimum is not None:
+        order[np.take_along_axis(values, order, axis=-1) <= minimum] = -1
+    return order
+
+
 def slate_probabilities(
-    values: ArrayLike, *, size: int = 1, epsilon: float = 0.05
+    values: ArrayLike, *, size: int = 1, epsilon: float = 0.05, minimum: float | None = None
 ) -> NDArray[np.float64]:
     """Return the probability of each option at each position, for many customers.
 
-    The result is a policy for `churnkit.evaluation.evaluate_policy`.
+    The result is a policy for `churnkit.evaluation.evaluate_policy`. With a `minimum` the
+    probabilities of a position may sum to less than 1.
 
     Parameters
     ----------
     values : (draws, n, options)
         Values of the options in each posterior draw.
-    size, epsilon
-        As `rank`.
+    size, epsilon, minimum
+        As `rank_values`.
 
     Returns
     -------
@@ -231,12 +297,12 @@ def slate_probabilities(
         raise DataError("values", ["the shape must be (draws, customers, options)"])
     draws, rows, count = cube.shape
     _check_values(cube.reshape(draws * rows, count), epsilon)
-    places = _slate_size(size, count)
-    order = np.argsort(-cube, axis=2, kind="stable")[:, :, :places]
+    order = ranked_options(cube, size, minimum)
+    places = order.shape[2]
     probabilities = np.zeros((rows, count, places))
     row, position = np.arange(rows)[:, None], np.arange(places)[None, :]
     for ranking in order:
-        probabilities[row, ranking, position] += 1.0
+        probabilities[row, ranking, position] += ranking >= 0
     probabilities *= (1 - epsilon) / draws
     probabilities += epsilon / count
     return probabilities

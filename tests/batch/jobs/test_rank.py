@@ -130,6 +130,24 @@ def test_contact_limits_and_holdouts_hold(file, rows, make_model, journal):
     assert not set(table["action"].to_pylist()) & {"news", "gift"}
 
 
+def test_the_lists_of_a_period_keep_its_budget_over_several_runs(file, make_model, journal):
+    options = tuple(replace(option, cost=2.0) for option in OPTIONS)
+    model = make_model(options=options, reward_value=30.0, epsilon=0.01)
+    table, free = rank(file, model)
+    assert free.budget_price is None
+    assert free.cost == pytest.approx(2.0 * sum(a is not None for a in table["action"].to_pylist()))
+    period = DecisionPeriod(DAY, journal=journal, name="w")
+    _, report = rank(file, model, period=period, budget=free.cost / 3)
+    assert 0.0 < report.cost <= free.cost / 3
+    assert report.budget_price is not None
+    assert report.budget_price > 0.0
+    assert sum(journal.decisions()["cost"].to_pylist()) == pytest.approx(report.cost)
+    _, again = rank(file, model, period=period, budget=free.cost / 3)
+    assert (again.before, again.cost) == (60, report.cost)
+    with pytest.raises(RecipeError, match="reward_value"):
+        rank(file, make_model(), budget=10.0)
+
+
 def test_an_erased_customer_is_shown_nothing(file, rows, make_model, journal):
     gone = rows[5]["customer_id"]
     journal.erase(gone, at=DAY)

@@ -64,6 +64,8 @@ def test_it_survives_json():
         contact=ContactPolicy((ContactLimit(1, days=7),)),
         holdout=0.05,
         salt="s",
+        half_life=500.0,
+        reward_value=12.0,
     )
     assert Ranking.from_dict(full.to_dict()) == full
 
@@ -82,6 +84,7 @@ def test_it_survives_json():
         ({"columns": "age"}, "tuple of column names"),
         ({"holdout": -0.1}, "from 0 to 1"),
         ({"contact": ContactPolicy((ContactLimit(1, 7, action="gone"),))}, "no action has"),
+        ({"reward_value": 0.0}, "above zero"),
     ],
 )
 def test_what_makes_no_sense_is_refused_when_it_is_declared(change, said):
@@ -246,7 +249,7 @@ def test_a_table_gets_the_lists_that_each_customer_gets_alone():
 
 def test_a_half_life_is_stored_only_if_it_is_set():
     plain = Ranking((Action("a", "A"),), outcome="clicked")
-    assert "half_life" not in plain.to_dict()
+    assert not {"half_life", "reward_value"} & set(plain.to_dict())
     assert Ranking.from_dict(plain.to_dict()) == plain
     forgetting = Ranking((Action("a", "A"),), outcome="clicked", half_life=500)
     assert Ranking.from_dict(forgetting.to_dict()).half_life == 500.0
