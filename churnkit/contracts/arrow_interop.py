@@ -17,10 +17,10 @@ from churnkit.contracts.parsing.scalars import is_missing, is_text, to_text
 from churnkit.contracts.validation.violations import Violation
 from churnkit.errors import DataError
 
-__all__ = ["as_arrow", "convert_like", "is_row_list"]
+__all__ = ["INVALID_TEXT", "as_arrow", "convert_like", "is_row_list"]
 
 # Replaces a value without text form in a text column; every parser rejects it.
-_INVALID_TEXT = "\x00"
+INVALID_TEXT = "\x00"
 # Groups of Python types that Arrow stores unchanged if a column has values of one group only.
 # It truncates half floats mixed with integers, so those are excluded.
 _TYPE_GROUPS: tuple[tuple[type, ...], ...] = (
@@ -213,7 +213,7 @@ def _as_text(value: Any) -> str | None:
     if is_missing(value):
         return None
     text = to_text(value)
-    return _INVALID_TEXT if text is None else text
+    return INVALID_TEXT if text is None else text
 
 
 def _check_unique(columns: Sequence[str], name: str) -> None:

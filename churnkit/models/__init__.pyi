@@ -1,3 +1,4 @@
+from . import value as value
 from .bandit.linear import BanditBatch as BanditBatch
 from .bandit.linear import LinearBandit as LinearBandit
 from .calibration.fit import CalibrationResult as CalibrationResult
@@ -9,6 +10,8 @@ from .classifiers.lightgbm import LightGBMTrees as LightGBMTrees
 from .classifiers.logistic import LogisticModel as LogisticModel
 from .classifiers.one_rule import SingleFeatureRule as SingleFeatureRule
 from .errors import ModelDataError as ModelDataError
+from .frame_encoder import FrameEncoder as FrameEncoder
+from .frame_encoder import UnknownCategoryWarning as UnknownCategoryWarning
 from .scorers.additive import LinearScorer as LinearScorer
 from .scorers.base import Scorer as Scorer
 from .scorers.base import load_scorer as load_scorer

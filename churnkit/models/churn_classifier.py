@@ -16,6 +16,7 @@ from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.classifiers.lightgbm_dask import check_engine
 from churnkit.models.errors import ModelDataError
 from churnkit.models.folds import fold_numbers, forward_folds, make_folds
+from churnkit.models.frame_encoder import categorical_positions
 from churnkit.models.scorers.ensemble import EnsembleScorer
 from churnkit.models.selection.candidates import (
     CandidateResult,
@@ -28,7 +29,7 @@ from churnkit.models.selection.candidates import (
 from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.models.selection.optuna_search import search
 from churnkit.models.selection.presets import SELECTION_ROWS, profile_candidates
-from churnkit.models.training_rows import subsample
+from churnkit.models.training_rows import categorical_columns, subsample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,7 +62,8 @@ class ChurnClassifier(BinaryModel):
     seed
         The same rows, settings and seed give the same model.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     candidates
         Pairs of a name and an unfitted `LogisticModel`, `LightGBMTrees`, or other estimator
         with a `scorer_`; those of the profile if not given.
@@ -123,7 +125,7 @@ class ChurnClassifier(BinaryModel):
         profile: str = "balanced",
         *,
         seed: int = 0,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         candidates: Sequence[tuple[str, BinaryModel]] | None = None,
         cv: Any = 5,
         ensemble: bool = True,
@@ -164,7 +166,7 @@ class ChurnClassifier(BinaryModel):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
         groups : (n,) rows of one group stay on one side of every fold
@@ -188,7 +190,7 @@ class ChurnClassifier(BinaryModel):
         shift = prior_shift(
             self.population_rate, float(np.average(all_rows.outcome, weights=all_rows.weight))
         )
-        candidates = self._candidates(len(all_rows.matrix))
+        candidates = self._candidates(all_rows.matrix)
         rows, index = subsample(all_rows, self._selection_rows(), seed=self.seed)
         if times is None:
             folds = make_folds(self.cv, rows, groups=groups, seed=self.seed)
@@ -264,7 +266,7 @@ class ChurnClassifier(BinaryModel):
         if self.tuning is None:
             return
         base = clone(LightGBMTrees(seed=self.seed)).set_params(
-            categorical_features=self.categorical_features,
+            categorical_features=categorical_columns(self, rows.matrix) or None,
             monotone_constraints=self.monotone_constraints,
             num_threads=self.num_threads,
             engine=self.engine,
@@ -275,21 +277,28 @@ class ChurnClassifier(BinaryModel):
         if tuned.interrupted:
             raise KeyboardInterrupt
 
-    def _candidates(self, rows: int) -> list[tuple[str, BinaryModel]]:
+    def _candidates(self, matrix: NDArray[np.float64]) -> list[tuple[str, BinaryModel]]:
         named = self.candidates
         if named is None:
-            named = profile_candidates(self.profile, rows=rows, seed=self.seed)
+            named = profile_candidates(self.profile, rows=len(matrix), seed=self.seed)
+        categories = categorical_columns(self, matrix) or None
+        labels = getattr(self, "feature_names_in_", None)
         candidates = []
         for name, estimator in named:
             settings = estimator.get_params()
             if self.monotone_constraints is not None and "monotone_constraints" not in settings:
                 continue
             # Settings of the candidate take precedence over those of the classifier.
-            inherited = {
-                key: getattr(self, key)
-                for key in ("categorical_features", "monotone_constraints")
-                if key in settings and settings[key] is None
-            }
+            inherited: dict[str, Any] = {}
+            if settings.get("monotone_constraints", 0) is None:
+                inherited["monotone_constraints"] = self.monotone_constraints
+            if "categorical_features" in settings:
+                own = settings["categorical_features"]
+                inherited["categorical_features"] = (
+                    categories
+                    if own is None
+                    else categorical_positions(own, matrix.shape[1], labels)
+                )
             if self.candidates is None:
                 inherited |= {
                     key: getattr(self, key) for key in ("num_threads", "engine") if key in settings

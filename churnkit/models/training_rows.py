@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from churnkit.models.errors import ModelDataError
+from churnkit.models.errors import ModelDataError, redact_values
+from churnkit.models.frame_encoder import categorical_positions, encode_input
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from sklearn.base import BaseEstimator
 
 __all__ = [
     "TrainingRows",
+    "categorical_columns",
     "check_categories",
     "check_features",
     "check_weights",
@@ -107,13 +111,14 @@ def subsample(rows: TrainingRows, size: int, *, seed: int) -> tuple[TrainingRows
 
 
 def check_features(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray[np.float64]:
-    """Validate X with scikit-learn for an estimator; errors do not quote values of the table.
+    """Encode and validate X for an estimator; errors do not quote values of the table.
 
     Parameters
     ----------
     estimator
-        Stores or compares the number of columns.
-    X : (n, f) missing as NaN
+        Stores or compares the names and the number of columns, and the encoder of its frames.
+    X
+        Frame of n rows, or (n, f) matrix with missing as NaN.
     reset
         True when fitting, False when predicting.
 
@@ -124,8 +129,9 @@ def check_features(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray[
     Raises
     ------
     ModelDataError
-        X is not numeric, has infinite values, or has a different number of columns.
+        X cannot be encoded, has infinite values, or has other columns than in training.
     """
+    X = encode_input(estimator, X, reset=reset)
     try:
         matrix: NDArray[np.float64] = validate_data(
             estimator, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan"
@@ -135,8 +141,23 @@ def check_features(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray[
     return matrix
 
 
+def categorical_columns(estimator: BaseEstimator, matrix: NDArray[np.float64]) -> tuple[int, ...]:
+    """Return the positions of an estimator's categorical columns, declared or found in a frame.
+
+    Raises
+    ------
+    ModelDataError
+        As `check_categories`.
+    """
+    encoder = getattr(estimator, "frame_encoder_", None)
+    if encoder is not None:
+        positions: tuple[int, ...] = encoder.categorical_positions_
+        return positions
+    return check_categories(getattr(estimator, "categorical_features", None), matrix)
+
+
 def check_categories(
-    categorical_features: tuple[int, ...] | None, matrix: NDArray[np.float64]
+    categorical_features: Sequence[Any] | None, matrix: NDArray[np.float64]
 ) -> tuple[int, ...]:
     """Return the indices of the columns that hold codes, in order.
 
@@ -150,11 +171,7 @@ def check_categories(
     >>> check_categories((1,), np.array([[0.5, 0.0], [0.1, 2.0]]))
     (1,)
     """
-    columns = tuple(sorted(set(categorical_features or ())))
-    if columns and not (columns[0] >= 0 and columns[-1] < matrix.shape[1]):
-        raise ModelDataError(
-            f"categorical_features must be column indices from 0 to {matrix.shape[1] - 1}"
-        )
+    columns = categorical_positions(categorical_features, matrix.shape[1])
     for column in columns:
         codes = matrix[:, column]
         codes = codes[~np.isnan(codes)]
@@ -162,7 +179,7 @@ def check_categories(
         if ((codes < 0) | (codes != np.floor(codes)) | (codes > _MAX_CODE)).any():
             raise ModelDataError(
                 f"column {column} is declared categorical, but its values are not codes 0, 1, "
-                "2, ...: encode it with the contract, missing as NaN"
+                "2, ...: pass a frame, whose categories are encoded, or codes with missing as NaN"
             )
     return columns
 
@@ -219,16 +236,3 @@ def check_weights(sample_weight: Any, rows: int) -> NDArray[np.float64]:
     if not weight.any():
         raise ModelDataError("all sample weights are zero: no row is left to train on")
     return weight
-
-
-def redact_values(message: str) -> str:
-    """Return the first line of a scikit-learn error, without the array values that some quote."""
-    first = message.strip().splitlines()[0]
-    if "Reshape your data" in message:
-        return (
-            f"{first.rstrip(':')}. Reshape your data: the matrix needs one row per customer and "
-            "one column per feature"
-        )
-    if "could not convert" in message.lower():
-        return "the matrix has values that are not numbers: encode it with the contract first"
-    return first

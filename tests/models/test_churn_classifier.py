@@ -114,7 +114,9 @@ def test_a_blend_that_wins_is_an_ensemble_of_its_members():
 
 @pytest.mark.parametrize("profile", ["fast", "balanced", "accurate"])
 def test_each_profile_names_candidates_that_know_their_categories(profile):
-    entrants = ChurnClassifier(profile, categorical_features=(2,), num_threads=2)._candidates(5000)
+    entrants = ChurnClassifier(profile, categorical_features=(2,), num_threads=2)._candidates(
+        np.zeros((5000, 3))
+    )
     assert len(entrants) >= 2
     for _, estimator in entrants:
         assert estimator.categorical_features == (2,)

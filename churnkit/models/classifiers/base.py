@@ -11,18 +11,18 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from churnkit.models.calibration.maps import Calibration
-from churnkit.models.errors import ModelDataError
+from churnkit.models.errors import ModelDataError, redact_values
 from churnkit.models.folds import make_folds
+from churnkit.models.frame_columns import array_of_series
 from churnkit.models.scorers.base import load_scorer
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
 from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
 from churnkit.models.training_rows import (
     TrainingRows,
-    check_categories,
+    categorical_columns,
     check_features,
     check_weights,
     high_cardinality,
-    redact_values,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.models.folds import Fold
+    from churnkit.models.frame_encoder import FrameEncoder
     from churnkit.models.scorers.base import Scorer
     from churnkit.trees import CompiledTrees
 
@@ -47,13 +48,14 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
     calibration_: Calibration
     classes_: NDArray[Any]
     n_features_in_: int
+    frame_encoder_: FrameEncoder | None
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the scorer's log-odds, before calibration.
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
 
         Returns
         -------
@@ -72,7 +74,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
 
         Returns
         -------
@@ -95,7 +97,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
 
         Returns
         -------
@@ -145,7 +147,7 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
 
     def _check_label(self, y: Any, rows: int) -> NDArray[np.float64]:
         try:
-            label = column_or_1d(y, warn=True)
+            label = column_or_1d(array_of_series(y), warn=True)
             if label.dtype.kind == "f" and not np.isfinite(label).all():
                 raise ModelDataError(
                     "Input y contains NaN or inf: drop the rows whose outcome is unknown"
@@ -178,7 +180,7 @@ class BoostedTreesModel(BinaryModel):
     rounds: int | None
     cv: Any
     seed: int
-    categorical_features: tuple[int, ...] | None
+    categorical_features: Sequence[int] | Sequence[str] | None
     monotone_constraints: tuple[int, ...] | None
     rounds_: int
 
@@ -187,7 +189,7 @@ class BoostedTreesModel(BinaryModel):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
 
@@ -259,7 +261,7 @@ class BoostedTreesModel(BinaryModel):
         return None
 
     def _target_encoded(self, rows: TrainingRows) -> tuple[int, ...]:
-        categories = check_categories(self.categorical_features, rows.matrix)
+        categories = categorical_columns(self, rows.matrix)
         return high_cardinality(rows.matrix, categories, self._max_levels)
 
     def _encode_fold(
@@ -275,17 +277,22 @@ class BoostedTreesModel(BinaryModel):
         held_out = TargetEncoding.fit(train, encoded).apply(test.matrix)
         return cross_encode(train, encoded, seed=self.seed), held_out
 
-    def _check_constraints(self, columns: int, matrix_columns: int) -> list[int] | None:
+    def _check_constraints(
+        self, matrix: NDArray[np.float64], matrix_columns: int
+    ) -> list[int] | None:
         """Return the constraints; the columns that target encoding appends are unconstrained."""
         if self.monotone_constraints is None:
             return None
+        columns = matrix.shape[1]
         constraints = [int(sign) for sign in self.monotone_constraints]
         if len(constraints) != columns or not set(constraints) <= {-1, 0, 1}:
             raise ModelDataError(
                 f"monotone_constraints must be 1, 0 or -1 for each of {columns} columns, got "
                 f"{len(constraints)} values"
             )
-        constrained = [column for column in self.categorical_features or () if constraints[column]]
+        constrained = [
+            column for column in categorical_columns(self, matrix) if constraints[column]
+        ]
         if constrained:
             raise ModelDataError(
                 f"column {constrained[0]} is categorical and has no order: set its monotone "

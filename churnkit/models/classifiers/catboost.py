@@ -58,7 +58,8 @@ class CatBoostTrees(BoostedTreesModel):
     cv
         The folds for early stopping: a number, a scikit-learn splitter, or pairs of row numbers.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     monotone_constraints
         For each column 1, -1 or 0: churn may only rise with it, only fall, or either.
     num_threads
@@ -94,7 +95,7 @@ class CatBoostTrees(BoostedTreesModel):
         max_rounds: int = 1000,
         patience: int = 50,
         cv: Any = 5,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         monotone_constraints: tuple[int, ...] | None = None,
         num_threads: int = 1,
         seed: int = 0,
@@ -163,7 +164,7 @@ class CatBoostTrees(BoostedTreesModel):
         from catboost import CatBoostClassifier, Pool
 
         params: dict[str, Any] = {}
-        constraints = self._check_constraints(rows.matrix.shape[1], matrix.shape[1])
+        constraints = self._check_constraints(rows.matrix, matrix.shape[1])
         if constraints is not None:
             params["monotone_constraints"] = constraints
         if evaluation is not None and self.rounds is None:

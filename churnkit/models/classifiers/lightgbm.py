@@ -10,7 +10,7 @@ from churnkit.models.classifiers.base import BoostedTreesModel
 from churnkit.models.classifiers.lightgbm_dask import check_engine, train_on_dask
 from churnkit.models.folds import average_held_out
 from churnkit.models.scorers.target_encoding import cross_encode
-from churnkit.models.training_rows import check_categories
+from churnkit.models.training_rows import categorical_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,8 @@ class LightGBMTrees(BoostedTreesModel):
     cv
         The folds for early stopping: a number, a scikit-learn splitter, or pairs of row numbers.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     target_encoding_threshold
         A category with more levels than this is target-encoded: its churn rate and frequency
         replace its codes. No category is encoded if not given.
@@ -101,7 +102,7 @@ class LightGBMTrees(BoostedTreesModel):
         max_rounds: int = 2000,
         patience: int = 50,
         cv: Any = 5,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         target_encoding_threshold: int | None = None,
         monotone_constraints: tuple[int, ...] | None = None,
         num_threads: int = 1,
@@ -198,7 +199,7 @@ class LightGBMTrees(BoostedTreesModel):
 
     def _native_categories(self, rows: TrainingRows, encoded: tuple[int, ...]) -> list[int]:
         """Return the categorical columns that the trees split by their codes."""
-        categories = check_categories(self.categorical_features, rows.matrix)
+        categories = categorical_columns(self, rows.matrix)
         return [column for column in categories if column not in encoded]
 
     def _encoded_datasets(
@@ -233,7 +234,7 @@ class LightGBMTrees(BoostedTreesModel):
             "feature_pre_filter": False,
             "verbosity": -1,
         }
-        constraints = self._check_constraints(rows.matrix.shape[1], matrix.shape[1])
+        constraints = self._check_constraints(rows.matrix, matrix.shape[1])
         if constraints is not None:
             params["monotone_constraints"] = constraints
             params["monotone_constraints_method"] = "intermediate"

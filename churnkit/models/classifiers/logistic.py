@@ -20,7 +20,7 @@ from churnkit.models.folds import average_held_out, make_folds
 from churnkit.models.scorers.additive import LinearScorer
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
 from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
-from churnkit.models.training_rows import TrainingRows, check_categories, high_cardinality
+from churnkit.models.training_rows import TrainingRows, categorical_columns, high_cardinality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,7 +54,8 @@ class LogisticModel(BinaryModel):
         Number of inner quantiles at which the slope of a number may change; 0 for straight
         lines.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     max_levels
         Number of categories per column with a separate effect; rarer ones share one.
     target_encoding_threshold
@@ -96,7 +97,7 @@ class LogisticModel(BinaryModel):
         *,
         C: float | None = None,
         n_knots: int = 9,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         max_levels: int = 256,
         target_encoding_threshold: int | None = None,
         max_rows: int = 200_000,
@@ -119,7 +120,7 @@ class LogisticModel(BinaryModel):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
 
@@ -207,7 +208,7 @@ class LogisticModel(BinaryModel):
         return rows.take(np.arange(self.max_rows) * count // self.max_rows)
 
     def _encode(self, rows: TrainingRows) -> _Design:
-        categories = check_categories(self.categorical_features, rows.matrix)
+        categories = categorical_columns(self, rows.matrix)
         encoded = high_cardinality(rows.matrix, categories, self.target_encoding_threshold)
         target_encoding = None
         if encoded:

@@ -14,7 +14,7 @@ from churnkit.models.classifiers.base import BinaryModel
 from churnkit.models.errors import ModelDataError
 from churnkit.models.folds import make_folds
 from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
-from churnkit.models.training_rows import check_categories
+from churnkit.models.training_rows import categorical_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,8 @@ class SingleFeatureRule(BinaryModel):
         The folds that choose the column: a number, a scikit-learn splitter, or pairs of row
         numbers.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     seed
         For the folds.
 
@@ -111,7 +112,7 @@ class SingleFeatureRule(BinaryModel):
         bins: int = 10,
         shrinkage: float = 20.0,
         cv: Any = 5,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         seed: int = 0,
     ) -> None:
         self.bins = bins
@@ -125,7 +126,7 @@ class SingleFeatureRule(BinaryModel):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         y : (n,) labels of two classes; the larger one is churn
         sample_weight : (n,) weights of the rows
 
@@ -141,7 +142,7 @@ class SingleFeatureRule(BinaryModel):
         if self.bins < 1 or not self.shrinkage > 0:
             raise ModelDataError("bins must be at least 1, and shrinkage above 0")
         rows = self._training_rows(X, y, sample_weight)
-        categories = frozenset(check_categories(self.categorical_features, rows.matrix))
+        categories = frozenset(categorical_columns(self, rows.matrix))
         folds = make_folds(self.cv, rows, groups=None, seed=self.seed)
         splits = [(rows.take(fold.train), rows.take(fold.test)) for fold in folds]
         losses = [
@@ -160,31 +161,46 @@ class SingleFeatureRule(BinaryModel):
         return self
 
     def describe(
-        self, names: Sequence[str], *, levels: Mapping[int, Sequence[Any]] | None = None
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        levels: Mapping[int, Sequence[Any]] | None = None,
     ) -> str:
         """Describe the rule in a sentence.
 
         Parameters
         ----------
-        names : (f,) labels of the columns
+        names : (f,) labels of the columns; those of the training frame if not given
         levels
-            For the index of a categorical column, its categories in the order of their codes.
+            For the index of a categorical column, its categories in the order of their codes; those
+            of the training frame if not given.
 
         Returns
         -------
         str
         """
+        if names is None:
+            names = [*getattr(self, "feature_names_in_", map(str, range(self.n_features_in_)))]
         name, table = names[self.feature_], self.table_
         nonempty = np.flatnonzero(table.customers)
         high = nonempty[np.argmax(table.rate[nonempty])]
         low = nonempty[np.argmin(table.rate[nonempty])]
         if table.rate[high] == table.rate[low]:
             return f"No column separates churners: churn is {table.rate[high]:.0%}."
-        labels = (levels or {}).get(self.feature_)
+        labels = self._labels(levels or {})
         return (
             f"Churn is {table.rate[high]:.0%} where {name} {self._describe_bin(high, labels)}, "
             f"and {table.rate[low]:.0%} where it {self._describe_bin(low, labels)}."
         )
+
+    def _labels(self, levels: Mapping[int, Sequence[Any]]) -> Sequence[Any] | None:
+        """Return the labels of the column's codes; a frame may have been encoded once more."""
+        labels = levels.get(self.feature_)
+        encoder = self.frame_encoder_
+        own = None if encoder is None else encoder.categories_.get(self.feature_)
+        if own is None or labels is None or (own and isinstance(own[0], str)):
+            return labels if own is None else own
+        return [labels[int(code)] for code in own]
 
     def _describe_bin(self, number: np.intp, labels: Sequence[Any] | None) -> str:
         table = self.table_

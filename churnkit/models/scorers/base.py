@@ -147,7 +147,8 @@ def check_matrix(X: Any, n_features: int) -> NDArray[np.float64]:
         matrix = np.asarray(X, dtype=np.float64)
     except (TypeError, ValueError):
         raise ModelDataError(
-            "the matrix has values that are not numbers: encode it with the contract first"
+            "the matrix has values that are not numbers: encode it with the model's contract, or "
+            "with FrameEncoder"
         ) from None
     if matrix.ndim != 2 or matrix.shape[1] != n_features:
         raise ModelDataError(

@@ -13,9 +13,11 @@ from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, expand
 from churnkit.models.survival.scorer import HazardScorer
 from churnkit.models.survival.time_varying import TimeVaryingColumns
 from churnkit.models.survival.validation import check_follow_up, check_intervals
-from churnkit.models.training_rows import check_categories, check_features
+from churnkit.models.training_rows import categorical_columns, check_features
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import lightgbm
     from numpy.typing import ArrayLike, NDArray
 
@@ -58,7 +60,8 @@ class HazardModel(BaseEstimator):
     cv
         Number of folds.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     time_varying
         Columns with a known change: for each its index, the change per period, and the cycle
         after which it restarts from zero, or None. ``(7, -1.0, 12.0)`` is the months to a yearly
@@ -125,7 +128,7 @@ class HazardModel(BaseEstimator):
         max_rounds: int = 1000,
         patience: int = 30,
         cv: int = 3,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         time_varying: tuple[tuple[int, float, float | None], ...] | None = None,
         max_rows: int = 4_000_000,
         num_threads: int = 1,
@@ -162,7 +165,7 @@ class HazardModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         duration : (n,) time from the start until churn, or until the end of the observation
         event : (n,) 1 if the customer churned at `duration`, 0 if still active; all churned if
             not given. Include active customers: without them survival is underestimated.
@@ -201,7 +204,7 @@ class HazardModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         start, stop : (n,) the interval, in time since the customer's start
         event : (n,) 1 if the customer churned at `stop`; only in a customer's last row
         customer : (n,) ids, numbers or strings
@@ -239,7 +242,7 @@ class HazardModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         times : (t,) zero or more, in the unit of the durations
         age : (n,) or number
             Time that each active customer has already survived: the result is conditional on
@@ -262,7 +265,7 @@ class HazardModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         periods : (p,) numbers of periods, from 0
 
         Returns
@@ -281,7 +284,7 @@ class HazardModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         horizon
             In the unit of the durations; the model's horizon if not given.
         age
@@ -314,7 +317,7 @@ class HazardModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         y, event : (n,) durations and events, as for `fit`
 
         Returns
@@ -356,7 +359,7 @@ class HazardModel(BaseEstimator):
         from churnkit.trees.parsing.merge_boosters import average_trees
 
         horizon = self._check_horizon(float(follow_up.exit.max()) * self.width)
-        categories = check_categories(self.categorical_features, matrix)
+        categories = categorical_columns(self, matrix)
         time_varying = TimeVaryingColumns.check(
             self.time_varying, columns=matrix.shape[1], categories=categories
         )

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from churnkit.evaluation import Interval, paired_value, rank_average_effect
 from churnkit.evaluation.uplift.sensitivity import Sensitivity, sensitivity_of
 from churnkit.models.errors import ModelDataError
-from churnkit.models.training_rows import check_categories, redact_values
+from churnkit.models.training_rows import categorical_columns, check_features
 from churnkit.models.uplift.blend.model import fit_blend
 from churnkit.models.uplift.blend.scorer import BlendScorer, scorer_from_arrays
 from churnkit.models.uplift.calibration import Calibrating, fit_curve, fit_spread
-from churnkit.models.uplift.frame_codes import FrameCodes
 from churnkit.models.uplift.meta_learners import LEARNERS, Halves, fit_halves, rough_variance
 from churnkit.models.uplift.nuisance import Nuisance, Settings, fit_nuisance
 from churnkit.models.uplift.policy_test import UpliftVerdict, judge
@@ -24,6 +23,8 @@ from churnkit.models.uplift.scorer import Curve, UpliftScorer
 from churnkit.models.uplift.validation import ExperimentRows, checked_risk, checked_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.evaluation import Rate
@@ -55,8 +56,8 @@ class UpliftModel(BaseEstimator):
     clip
         Smallest chance that is used; lower ones are raised to it.
     categorical_features
-        Indices of the columns that hold category codes. Columns of a frame that hold categories or
-        text are found and encoded by themselves.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     num_threads
         Threads that LightGBM may use.
     seed
@@ -121,7 +122,7 @@ class UpliftModel(BaseEstimator):
         pairs: int = 4,
         folds: int = 5,
         clip: float = 0.01,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         num_threads: int = 1,
         seed: int = 0,
     ) -> None:
@@ -152,7 +153,7 @@ class UpliftModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) matrix, or frame with categories, missing as NaN, as of when the arm was chosen
+        X : frame of n rows, or (n, f) matrix, missing as NaN, as of when the arm was chosen
         y : (n,) outcome, more is better: 1 for stayed or bought, or money
         treatment : (n,) 0 for control, 1, 2, ... for actions
         propensity : (n,) chance of the arm that was given, or (n, arms) of each
@@ -172,7 +173,7 @@ class UpliftModel(BaseEstimator):
             If too many customers had hardly any chance of some arm.
         """
         self._check_settings()
-        matrix = self._checked_matrix(X, reset=True)
+        matrix = check_features(self, X, reset=True)
         rows = checked_rows(
             matrix, y, treatment, propensity, value=value, cost=cost, groups=groups, risk=risk
         )
@@ -221,7 +222,7 @@ class UpliftModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) matrix or frame, as in `fit`
+        X : frame or matrix of n rows, as in `fit`
         risk : (n,) as in `fit`; needed if it was passed there
 
         Returns
@@ -239,18 +240,55 @@ class UpliftModel(BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) matrix or frame, as in `fit`
+        X : frame or matrix of n rows, as in `fit`
         level
             Share of customers whose interval holds their effect.
         risk : (n,) as in `fit`; needed if it was passed there
         """
         return self._estimates(X, risk, level=level)
 
+    def score(
+        self, X: Any, y: ArrayLike, *, treatment: ArrayLike, risk: ArrayLike | None = None
+    ) -> float:
+        """Return the Qini coefficient of the order by effect, averaged over the actions.
+
+        Each action is compared with control. With metadata routing of scikit-learn, a search
+        passes the treatments: ``set_fit_request(treatment=True)`` and
+        ``set_score_request(treatment=True)``.
+
+        Parameters
+        ----------
+        X : frame or matrix of n rows, as in `fit`
+        y : (n,) outcome, 0 or 1
+        treatment : (n,) 0 for control, 1, 2, ... for actions
+        risk : (n,) as in `fit`; needed if it was passed there
+
+        Returns
+        -------
+        float
+            0 for a random order, 1 at most.
+
+        Raises
+        ------
+        EvaluationError
+            The outcome is not 0 or 1, or an arm is missing.
+        """
+        from churnkit.evaluation import qini_score
+
+        effects = self.predict(X, risk=risk)
+        outcome, arm = np.asarray(y, dtype=np.float64), np.asarray(treatment)
+        scores = []
+        for action in range(1, effects.shape[1] + 1):
+            rows = (arm == 0) | (arm == action)
+            treated = (arm[rows] == action).astype(np.float64)
+            scores.append(qini_score(outcome[rows], effects[rows, action - 1], treated))
+        return float(np.mean(scores))
+
     def _estimates(
         self, X: Any, risk: ArrayLike | None, *, level: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)
-        matrix = self._checked_matrix(X, reset=False)
+        matrix = check_features(self, X, reset=False)
         if isinstance(self.scorer_, UpliftScorer):
             return self.scorer_.interval(matrix, level=level)
         checked = None if risk is None else checked_risk(risk, len(matrix))
@@ -287,11 +325,10 @@ class UpliftModel(BaseEstimator):
             )
 
     def _settings(self, rows: ExperimentRows) -> Settings:
-        declared = (*(self.categorical_features or ()), *self._codes.columns)
         return Settings(
             seed=self.seed,
             num_threads=self.num_threads,
-            categorical=check_categories(declared, rows.matrix),
+            categorical=categorical_columns(self, rows.matrix),
             rounds=self.rounds,
             num_leaves=self.num_leaves,
             smallest_leaf=max(_FEWEST_OF_A_LEAF, len(rows) // 200),
@@ -332,21 +369,6 @@ class UpliftModel(BaseEstimator):
             )
             for at in range(halves.held_out.shape[1])
         )
-
-    def _checked_matrix(self, X: Any, *, reset: bool) -> NDArray[np.float64]:
-        if reset:
-            self._codes = FrameCodes.learn(X)
-        try:
-            matrix: NDArray[np.float64] = validate_data(
-                self,
-                self._codes.encode(X),
-                reset=reset,
-                dtype=np.float64,
-                ensure_all_finite="allow-nan",
-            )
-        except ValueError as refusal:
-            raise ModelDataError(redact_values(str(refusal))) from None
-        return matrix
 
 
 def _calibrated(halves: Halves, curves: tuple[Curve, ...]) -> NDArray[np.float64]:

@@ -10,14 +10,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.errors import BundleError
 from churnkit.models.classifiers.lightgbm import LightGBMTrees
-from churnkit.models.errors import ModelDataError
+from churnkit.models.errors import ModelDataError, redact_values
+from churnkit.models.frame_columns import array_of_series
+from churnkit.models.frame_encoder import encode_input
 from churnkit.models.scorers.serialization import read_integer, read_number
-from churnkit.models.training_rows import check_features, redact_values
+from churnkit.models.training_rows import categorical_columns, check_features
 from churnkit.models.value.purchase_history import check_rows
 from churnkit.trees import CompiledTrees, compile_booster
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -45,7 +47,8 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
     cv
         Number of folds.
     categorical_features
-        Indices of the columns that hold category codes.
+        Columns that hold categories: names, positions, or a mask; in a matrix they hold codes.
+        Text and categories of a frame are found without it, see `FrameEncoder`.
     num_threads
         Number of threads of LightGBM.
     seed
@@ -88,7 +91,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         max_rounds: int = 1000,
         patience: int = 30,
         cv: int = 5,
-        categorical_features: tuple[int, ...] | None = None,
+        categorical_features: Sequence[int] | Sequence[str] | None = None,
         num_threads: int = 1,
         seed: int = 0,
     ) -> None:
@@ -107,7 +110,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : (n, f) encoded matrix, missing as NaN
+        X : frame of n rows, or (n, f) matrix, missing as NaN
         y : (n,) spend of each customer, 0 or more
 
         Returns
@@ -128,7 +131,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
             max_rounds=self.max_rounds,
             patience=self.patience,
             cv=self.cv,
-            categorical_features=self.categorical_features,
+            categorical_features=categorical_columns(self, matrix) or None,
             num_threads=self.num_threads,
             seed=self.seed,
         )
@@ -228,9 +231,15 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
     def _check_training(
         self, X: ArrayLike, y: ArrayLike
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        X = encode_input(self, X, reset=True)
         try:
             matrix, spend = validate_data(
-                self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True
+                self,
+                X,
+                array_of_series(y),
+                dtype=np.float64,
+                ensure_all_finite="allow-nan",
+                y_numeric=True,
             )
         except ValueError as error:
             raise ModelDataError(redact_values(str(error))) from None
@@ -262,7 +271,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         rows = lightgbm.Dataset(
             matrix,
             label=logs,
-            categorical_feature=list(self.categorical_features or ()),
+            categorical_feature=list(categorical_columns(self, matrix)),
             params={"verbosity": -1, "feature_pre_filter": False},
             free_raw_data=False,
         )
