@@ -174,3 +174,13 @@ def test_loading_and_scoring_a_bundle_imports_no_training_library():
         " churnkit.trees, churnkit.decisions, churnkit.contracts.encoding.row_encoder, churnkit.contracts.encoding.table_encoder"
     )
     assert not loaded_by(statement) & heavy
+
+
+def test_packages_are_attributes_of_churnkit_at_runtime_and_for_type_checkers():
+    # mypy checks this file: each attribute must also exist in a stub.
+    import churnkit
+
+    assert churnkit.models.ChurnClassifier().profile == "balanced"
+    assert churnkit.models.value.BGNBD.__name__ == "BGNBD"
+    assert churnkit.decisions.allocate.__name__ == "allocate"
+    assert {"load", "models", "evaluation"} <= set(dir(churnkit))
