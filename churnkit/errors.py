@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 __all__ = [
     "BundleError",
     "ChurnkitError",
+    "ConnectError",
     "ContractError",
     "DataError",
     "DatasetUnavailableError",
     "JournalError",
     "MissingExtraError",
     "ModelNotFoundError",
+    "QuotaError",
     "RecipeError",
 ]
 
@@ -47,6 +49,14 @@ class ModelNotFoundError(ChurnkitError):
 
 class JournalError(ChurnkitError):
     """The journal rejects an entry, or cannot be opened or read."""
+
+
+class ConnectError(ChurnkitError):
+    """A source or destination cannot be reached, rejects a request, or is declared wrongly."""
+
+
+class QuotaError(ConnectError):
+    """The share of a provider's daily quota is used; a later run continues."""
 
 
 class DatasetUnavailableError(ChurnkitError):

@@ -59,6 +59,13 @@ COMMON = {
         set setting shadow signal signing simulate simulation spark spelling split svg template
         thread timeout topology tracking traversal unit user walk warning watch worker
     """,
+    "connections to other programs": """
+        amplitude bigquery billing chargebee client clock connect connection crm delighted delivery
+        description destination email endpoint erased fivetran hook hubspot ingestion intercom
+        klaviyo message mixpanel outbox paging posthog provider pull push qualtrics recipient
+        salesforce secret segment slack stream stripe support surveymonkey transport trustpilot
+        typeform webhook zendesk analytics braze send
+    """,
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from churnkit.cli.connections import connect, pull
 from churnkit.cli.customers import explain, learn, plan, rank, report, score
 from churnkit.cli.modeling import evaluate, models, monitor, train
 from churnkit.cli.operations import console, erase, keys, serve
@@ -16,6 +17,7 @@ __all__ = ["build_command"]
 # In the order of the help.
 _COMMANDS = (
     demo.demo,
+    pull.pull,
     init.init,
     validate.validate,
     features.features,
@@ -73,4 +75,5 @@ def build_command() -> Any:
         app.command(function.__name__)(function)
     app.add_typer(models.models, name="models")
     app.add_typer(keys.keys, name="keys")
+    app.add_typer(connect.connect, name="connect")
     return typer.main.get_command(app)

@@ -1,0 +1,33 @@
+from .access_checks import AccessCheck as AccessCheck
+from .access_checks import check_sources as check_sources
+from .description.paging import LastRow as LastRow
+from .description.paging import NextHeader as NextHeader
+from .description.paging import NextLink as NextLink
+from .description.paging import NextToken as NextToken
+from .description.paging import Offset as Offset
+from .description.paging import SinglePage as SinglePage
+from .description.provider import Endpoint as Endpoint
+from .description.provider import Fields as Fields
+from .description.provider import Job as Job
+from .description.provider import Provider as Provider
+from .description.provider import Source as Source
+from .description.provider import Stream as Stream
+from .http.auth import Basic as Basic
+from .http.auth import Bearer as Bearer
+from .http.auth import ClientCredentials as ClientCredentials
+from .http.auth import HeaderKey as HeaderKey
+from .http.clock import SystemClock as SystemClock
+from .http.rate_limit import RatePolicy as RatePolicy
+from .http.transport import Urllib3Transport as Urllib3Transport
+from .ingestion.erased_customers import erase_from_pulls as erase_from_pulls
+from .ingestion.pull import PullReport as PullReport
+from .ingestion.pull import pull as pull
+from .providers.billing.stripe import Stripe as Stripe
+from .providers.crm.hubspot import HubSpot as HubSpot
+from .secrets import Command as Command
+from .secrets import Env as Env
+from .secrets import SecretFile as SecretFile
+from .sources import Sources as Sources
+from .sources import load_sources as load_sources
+
+__all__: list[str]

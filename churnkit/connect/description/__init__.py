@@ -1,0 +1,1 @@
+"""Descriptions of providers as data: endpoints, paging, cursors, columns."""

@@ -1,0 +1,1 @@
+"""HTTP for sources and destinations: rates, retries, authentication."""

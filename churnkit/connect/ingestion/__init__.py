@@ -1,0 +1,1 @@
+"""Ingestion of sources: pages, the log of versions, and raw tables."""

@@ -1,0 +1,1 @@
+"""Descriptions of providers, one file each."""
