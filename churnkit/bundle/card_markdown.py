@@ -105,8 +105,11 @@ def _data(card: Mapping[str, Any]) -> list[str]:
         return []
     period = data.get("period")
     dates = f"{period['first']} to {period['last']}" if period else "no date in the table"
+    tested = f"{card['train_rows']:,} for training, {card['test_rows']:,} held out"
+    if "registered_rows" in card:
+        tested = f"all in the registered model; test: {tested}"
     facts = {
-        "rows": f"{data['rows']:,} ({card['train_rows']:,} for training, {card['test_rows']:,} held out)",
+        "rows": f"{data['rows']:,} ({tested})",
         "churned": f"{data['churners']:,} ({data['churners'] / data['rows']:.1%})",
         "period": dates,
         "features": data["features"],
@@ -134,6 +137,11 @@ def _metrics(card: Mapping[str, Any]) -> list[str]:
         f"Measured on {evaluation['rows']:,} held-out customers with "
         f"{evaluation['churners']:,} churners; 95% intervals."
     )
+    if "registered_rows" in card:
+        sample += (
+            " The measured model was fitted without them; the registered one has the same settings "
+            "and was fitted on all rows."
+        )
     lines = [sample, "", *_table(("metric", "model", "rule"), rows)]
     if card.get("rule"):
         lines += ["", f"Rule: {_plain(card['rule'])}"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.bundle.format.npy import read_array, write_array
+from churnkit.bundle.parts.evaluation import EvaluationModel, read_evaluation, write_evaluation
 from churnkit.bundle.parts.ranker import Ranker, read_ranker, write_ranker
 from churnkit.bundle.parts.survival import read_hazard, write_hazard
 from churnkit.bundle.parts.uplift import ActionEffects, read_effects, write_effects
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelContents", "from_files", "to_files"]
 
-_GROUPS = ("scorer", "calibration", "golden", "hazard", "ranges", "uplift", "bandit")
+_GROUPS = (
+    "scorer", "calibration", "golden", "hazard", "ranges", "uplift", "bandit", "evaluation",
+)  # fmt: skip
 _ARRAY = re.compile(rf"({'|'.join(_GROUPS)})/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
 _DOCUMENTS = {
@@ -45,6 +48,7 @@ _DOCUMENTS = {
     "clusters.json",
     "ranking.json",
     "bandit.json",
+    "evaluation.json",
 }
 _GOLDEN_TOLERANCE = 1e-12
 
@@ -86,6 +90,9 @@ class ModelContents:
         Treatment effects that an experiment measured, if any.
     ranker
         The options that the model ranks in place of a catalogue, if any.
+    evaluation
+        The model of the same settings that was tested; None if `scorer` itself was, as in older
+        bundles.
     """
 
     contract: Contract
@@ -102,6 +109,7 @@ class ModelContents:
     clusters: Clusters | None = None
     uplift: ActionEffects | None = None
     ranker: Ranker | None = None
+    evaluation: EvaluationModel | None = None
 
     @property
     def rules(self) -> Catalogue | None:
@@ -136,15 +144,9 @@ def to_files(contents: ModelContents) -> dict[str, bytes]:
             "rows": contents.golden,
             "probability": _scores(contents, contents.golden),
         }
-    if contents.hazard is not None:
-        documents["hazard.json"], groups["hazard"] = write_hazard(contents.hazard, contents.golden)
-    if contents.uplift is not None:
-        documents["uplift.json"], groups["uplift"] = write_effects(contents.uplift)
-    if contents.ranker is not None:
-        ranker_documents, groups["bandit"] = write_ranker(contents.ranker)
-        documents |= ranker_documents
     if contents.ranges is not None:
         groups["ranges"] = {"features": contents.ranges}
+    _add_further_models(contents, documents, groups)
     files = {"contract.json": contents.contract.to_json().encode()}
     if contents.timeline is not None:
         files["timeline.json"] = contents.timeline.to_json().encode()
@@ -158,6 +160,26 @@ def to_files(contents: ModelContents) -> dict[str, bytes]:
         for group, members in groups.items()
         for name, array in members.items()
     }
+
+
+def _add_further_models(
+    contents: ModelContents,
+    documents: dict[str, Mapping[str, Any]],
+    groups: dict[str, dict[str, NDArray[Any]]],
+) -> None:
+    """Add the documents and arrays of the models besides the scorer."""
+    golden = contents.golden
+    if contents.evaluation is not None:
+        documents["evaluation.json"], groups["evaluation"] = write_evaluation(
+            contents.evaluation, golden
+        )
+    if contents.hazard is not None:
+        documents["hazard.json"], groups["hazard"] = write_hazard(contents.hazard, golden)
+    if contents.uplift is not None:
+        documents["uplift.json"], groups["uplift"] = write_effects(contents.uplift)
+    if contents.ranker is not None:
+        ranker_documents, groups["bandit"] = write_ranker(contents.ranker)
+        documents |= ranker_documents
 
 
 def from_files(files: Mapping[str, bytes]) -> ModelContents:
@@ -222,6 +244,9 @@ def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArr
         clusters=_clusters(files, contract),
         uplift=read_effects(files, groups["uplift"], features=features, catalogue=catalogue),
         ranker=read_ranker(files, groups["bandit"], contract),
+        evaluation=read_evaluation(
+            files, groups["evaluation"], features=features, golden=golden.get("rows")
+        ),
     )
     if catalogue is not None and catalogue.survival and contents.hazard is None:
         raise BundleError("the catalogue counts value by survival, without a hazard model: retrain")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelDifference", "difference"]
 
-_FACTS = ("winner", "train_rows", "test_rows", "churn_rate", "evaluation")
+_FACTS = ("winner", "train_rows", "test_rows", "registered_rows", "churn_rate", "evaluation")
 
 
 @dataclass(frozen=True, slots=True)

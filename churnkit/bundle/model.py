@@ -117,6 +117,30 @@ class RetentionModel(DecidingModel):
             signature=signature,
         )
 
+    def tested(self) -> Self:
+        """Return the model of the same settings that was fitted without the test customers.
+
+        The model itself is fitted on all customers of the training table. Metrics and comparisons
+        on the test customers use the tested model, which has not seen them.
+
+        Returns
+        -------
+        RetentionModel
+            This model itself if it was trained by a version that fitted one model only.
+        """
+        evaluation = self.contents.evaluation
+        if evaluation is None:
+            return self
+        contents = replace(
+            self.contents,
+            scorer=evaluation.scorer,
+            calibration=evaluation.calibration,
+            golden=None,
+            texts={},
+            evaluation=None,
+        )
+        return type(self)(contents, self.manifest)
+
     @property
     def card(self) -> Mapping[str, Any]:
         """The model card as data: training data, metrics with intervals, slices, drivers."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
@@ -187,9 +188,7 @@ class ChurnClassifier(BinaryModel):
         """
         check_engine(self.engine)
         all_rows = self._training_rows(X, y, sample_weight)
-        shift = prior_shift(
-            self.population_rate, float(np.average(all_rows.outcome, weights=all_rows.weight))
-        )
+        shift = self._prior_shift(all_rows)
         candidates = self._candidates(all_rows.matrix)
         rows, index = subsample(all_rows, self._selection_rows(), seed=self.seed)
         if times is None:
@@ -211,16 +210,50 @@ class ChurnClassifier(BinaryModel):
         winner = min(entries, key=lambda entry: entry.log_loss)
         self.winner_ = winner.name
         self.candidates_ = _table(entries, winner)
-        self.calibration_ = winner.calibrated.calibration
+        self._sample_calibration = winner.calibrated.calibration
+        self.calibration_ = self._sample_calibration.shifted(shift)
         held_out = winner.calibrated.probability
         if shift:
-            self.calibration_ = self.calibration_.shifted(shift)
             held_out = Calibration.identity().shifted(shift).apply(log_odds(held_out))
         self.held_out_probability_ = np.full(len(all_rows.matrix), np.nan)
         self.held_out_probability_[index[number >= 0]] = held_out
         progress(f"fitting {winner.name} on all {len(all_rows.matrix):,} rows")
-        self._refit(scored, winner.weights, all_rows)
+        chosen = np.flatnonzero(winner.weights)
+        self._set_members(
+            {
+                scored[member].name: clone(scored[member].estimator).fit(
+                    all_rows.matrix, all_rows.outcome, all_rows.weight
+                )
+                for member in chosen
+            },
+            winner.weights[chosen],
+        )
         return self
+
+    def refit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> ChurnClassifier:
+        """Fit the winner to other rows; see `BinaryModel.refit`.
+
+        The copy has no `held_out_probability_`, since no row was held out.
+        """
+        check_is_fitted(self)
+        other = ChurnClassifier(**self.get_params(deep=False))
+        for name, value in vars(self).items():
+            if name != "held_out_probability_":
+                setattr(other, name, value)
+        rows = other._training_rows(X, y, sample_weight)
+        members = {
+            name: member.refit(rows.matrix, rows.outcome, rows.weight)
+            for name, member in self.members_.items()
+        }
+        other._set_members(members, self._weights)
+        other.calibration_ = self._sample_calibration.shifted(other._prior_shift(rows))
+        return other
+
+    def _prior_shift(self, rows: TrainingRows) -> float:
+        share = float(np.average(rows.outcome, weights=rows.weight))
+        return prior_shift(self.population_rate, share)
 
     def _selection_rows(self) -> int:
         if self.selection_rows is not None:
@@ -326,18 +359,11 @@ class ChurnClassifier(BinaryModel):
             entries.append(_Entry.evaluate(_BLEND, weights, calibrated, cpu_seconds, rows, number))
         return entries
 
-    def _refit(
-        self, scored: list[ScoredCandidate], weights: NDArray[np.float64], rows: TrainingRows
-    ) -> None:
-        chosen = np.flatnonzero(weights)
-        self.members_: dict[str, BinaryModel] = {
-            scored[member].name: clone(scored[member].estimator).fit(
-                rows.matrix, rows.outcome, rows.weight
-            )
-            for member in chosen
-        }
-        scorers: list[Scorer] = [member.scorer_ for member in self.members_.values()]
-        self.scorer_ = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights[chosen])
+    def _set_members(self, members: dict[str, BinaryModel], weights: NDArray[np.float64]) -> None:
+        """Set the fitted members and their weighted sum as the scorer."""
+        self.members_, self._weights = members, weights
+        scorers: list[Scorer] = [member.scorer_ for member in members.values()]
+        self.scorer_ = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights)
 
 
 @dataclass(frozen=True)

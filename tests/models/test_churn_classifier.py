@@ -240,3 +240,31 @@ def test_constant_and_missing_columns_alone_give_the_churn_rate():
     y = np.arange(120) % 4 == 0
     chance = classifier().fit(X, y).predict_proba(X)[:, 1]
     np.testing.assert_allclose(chance, 0.25, atol=0.01)
+
+
+def test_a_refit_keeps_every_choice_and_leaves_the_fitted_model_alone(fitted, customers):
+    X, churned, _ = customers(1_500, seed=4)
+    before = fitted.predict_proba(X[:9])
+    other = fitted.refit(X, churned)
+    assert other.winner_ == fitted.winner_
+    assert other.candidates_ is fitted.candidates_
+    assert list(other.members_) == list(fitted.members_)
+    for name, member in other.members_.items():
+        if isinstance(member, LightGBMTrees):
+            assert member.rounds_ == fitted.members_[name].rounds_
+        expected = clone(fitted.members_[name]).set_params(**fitted.members_[name].get_params())
+        expected = expected.fit(X, churned).scorer_.raw_score(X[:50])
+        np.testing.assert_array_equal(member.scorer_.raw_score(X[:50]), expected)
+    np.testing.assert_array_equal(other.calibration_.slopes, fitted.calibration_.slopes)
+    assert not hasattr(other, "held_out_probability_")
+    assert other.get_params() == fitted.get_params()
+    np.testing.assert_array_equal(fitted.predict_proba(X[:9]), before)
+    assert np.abs(other.predict_proba(X[:9]) - before).max() > 1e-6
+
+
+def test_a_refit_to_other_shares_corrects_to_the_same_population(customers):
+    X, churned, _ = customers()
+    model = ChurnClassifier(candidates=QUICK[:1], cv=2, population_rate=0.05).fit(X, churned)
+    kept = np.flatnonzero((churned == 1) | (np.arange(len(X)) % 2 == 0))
+    rates = [m.predict_proba(X)[:, 1].mean() for m in (model, model.refit(X[kept], churned[kept]))]
+    assert rates[1] == pytest.approx(rates[0], rel=0.05)

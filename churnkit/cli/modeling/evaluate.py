@@ -137,7 +137,10 @@ def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_j
         table = table.filter(pc.is_valid(table[loaded.contract.label.name]))
     result = evaluate_model(loaded, table, name=source.name, seed=seed)
     held_out = held_out_rows(loaded, table)
-    seen = 0 if held_out is None else int((~held_out).sum())
+    refitted = loaded.contents.evaluation is not None
+    seen = 0
+    if held_out is not None:
+        seen = table.num_rows if refitted else int((~held_out).sum())
     print_result(
         {
             "model": loaded.name,
@@ -151,16 +154,21 @@ def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_j
         as_json=as_json,
     )
     if held_out is not None and seen:
+        reason = (
+            "the model was fitted on all customers of its training table"
+            if refitted
+            else f"{seen:,} of {table.num_rows:,} customers are on the training side of its split"
+        )
         print_status(
-            f"WARNING: {seen:,} of {table.num_rows:,} customers are on the training side of the "
-            "model's split; if they were in its training table, these metrics are optimistic"
+            f"WARNING: {reason}; if these customers were in that table, these metrics are optimistic"
         )
         try:
-            fair = evaluate_model(
-                loaded, table.filter(pa.array(held_out)), name=source.name, seed=seed
-            )
+            rows = table.filter(pa.array(held_out))
+            fair = evaluate_model(loaded.tested(), rows, name=source.name, seed=seed)
+            fitted_without = " of the model fitted without them" if refitted else ""
             print_status(
-                f"on the {fair.rows:,} held-out customers the AUC is {fair.metrics['auc']}"
+                f"on the {fair.rows:,} held-out customers the AUC{fitted_without} is "
+                f"{fair.metrics['auc']}"
             )
         except EvaluationError:
             print_status("no held-out customers of both classes are in this table")

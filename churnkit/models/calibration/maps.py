@@ -104,6 +104,8 @@ class Calibration:
         >>> round(Calibration.identity().shifted(np.log(3.0)).apply_one(0.0), 4)
         0.75
         """
+        if by == 0:
+            return self
         if self.method == "isotonic":
             return replace(self, logits=self.logits + by)
         method = "platt" if self.method == "identity" else self.method

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -49,6 +49,46 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
     classes_: NDArray[Any]
     n_features_in_: int
     frame_encoder_: FrameEncoder | None
+
+    def refit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> BinaryModel:
+        """Fit the chosen settings to other rows, such as all rows after a test.
+
+        Nothing is selected again: settings, weights and calibration stay as `fit` chose them.
+
+        Parameters
+        ----------
+        X : (n, f) encoded matrix, missing as NaN
+        y : (n,) labels of the same two classes
+        sample_weight : (n,) weights of the rows
+
+        Returns
+        -------
+        A new estimator.
+
+        Raises
+        ------
+        ModelDataError
+            The rows cannot be trained on; the message says why and what to do.
+
+        Examples
+        --------
+        >>> from churnkit.models import LogisticModel
+        >>> X, y = [[1.0], [2.0], [3.0], [8.0], [9.0], [7.0]], [0, 0, 1, 1, 1, 0]
+        >>> model = LogisticModel(cv=2).fit(X[1:], y[1:])
+        >>> model.refit(X, y).C_ == model.C_
+        True
+        """
+        check_is_fitted(self)
+        fitted: BinaryModel = clone(self).set_params(**self._selected_settings())
+        fitted.fit(X, y, sample_weight)
+        fitted.set_params(**self.get_params(deep=False))
+        return fitted
+
+    def _selected_settings(self) -> dict[str, Any]:
+        """Return the settings that `fit` selected."""
+        return {}
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the scorer's log-odds, before calibration.
@@ -251,6 +291,9 @@ class BoostedTreesModel(BinaryModel):
         encoded: tuple[int, ...],
         rounds: int,
     ) -> CompiledTrees: ...
+
+    def _selected_settings(self) -> dict[str, Any]:
+        return {"rounds": max(1, self.rounds_)}
 
     def _check_settings(self) -> None:
         """Check that the library and the settings are usable."""

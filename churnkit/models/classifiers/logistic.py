@@ -152,6 +152,9 @@ class LogisticModel(BinaryModel):
         self.calibration_ = Calibration.identity()
         return self
 
+    def _selected_settings(self) -> dict[str, Any]:
+        return {"C": self.C_}
+
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], LogisticModel]:

@@ -156,10 +156,11 @@ def evaluate_model(
 
 
 def held_out_rows(model: RetentionModel, table: pa.Table) -> NDArray[np.bool_] | None:
-    """Return which customers the model's split held out of training, (n,).
+    """Return which customers the tested model was fitted without, (n,).
 
-    Metrics on the others are optimistic if they were in the training table. None if the bundle
-    does not record its split, or the table has no customer ids.
+    Its metrics on the others are optimistic if they were in the training table, and so are those
+    of a model that was refitted on all customers. None if the bundle does not record its split,
+    or the table has no customer ids.
 
     Parameters
     ----------

@@ -60,7 +60,8 @@ def build_card(
         "evaluation": fitted.evaluation.to_dict(),
         "train_rows": len(data.train.y),
         "test_rows": len(data.test.y),
-        "churn_rate": recipe.population_rate or float(data.train.y.mean()),
+        "registered_rows": len(data.full.y),
+        "churn_rate": recipe.population_rate or float(data.full.y.mean()),
         "winner": fitted.winner,
         "rule": fitted.rule_says,
         "use": recipe.use or _DEFAULT_USE,
@@ -70,8 +71,8 @@ def build_card(
             *_limits(data, period, curve, slices),
         ],
         "data": {
-            "rows": len(data.train.y) + len(data.test.y),
-            "churners": int(data.train.y.sum()) + int(data.test.y.sum()),
+            "rows": len(data.full.y),
+            "churners": int(data.full.y.sum()),
             "period": period,
             "digest": data.digest,
             "schema": data.contract.name,
@@ -81,13 +82,13 @@ def build_card(
         "calibration": curve.to_dict(),
         **ranking_curves(recipe, data, fitted, lifetime, effects),
         "slices": slices.to_dict(),
-        "drivers": feature_effects(data.contract, fitted.model, data.test.X, data.train.X),
+        "drivers": feature_effects(data.contract, fitted.model, data.test.X, data.full.X),
     }
     if lifetime is not None:
         card["lifetime"] = lifetime.card
     if recipe.learning_curve:
         card["learning"] = learning_curve(
-            fitted.model,
+            fitted.tested,
             data.train.X,
             data.train.y,
             groups=data.train.customers,

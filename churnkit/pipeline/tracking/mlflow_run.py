@@ -90,10 +90,11 @@ def _log_metadata(run: Run) -> None:
             "winner": run.fitted.winner,
             "train_rows": len(run.data.train.y),
             "test_rows": len(run.data.test.y),
+            "registered_rows": len(run.data.full.y),
             "test_share": run.recipe.split.test,
             **{
                 f"model.{key}": _shorten(value)
-                for key, value in run.fitted.model.get_params().items()
+                for key, value in run.fitted.tested.get_params().items()
             },
         }
     )
@@ -140,7 +141,7 @@ def _dataset(run: Run) -> Any:
 
     features = [column.name for column in run.data.contract.features]
     return mlflow.data.from_numpy(
-        run.data.train.X,
+        run.data.full.X,
         source=CodeDatasetSource(tags={"recipe": run.recipe.name, "columns": json.dumps(features)}),
         name=run.recipe.name,
         digest=run.data.digest.removeprefix("sha256:")[:_DATASET_DIGEST_LENGTH],
@@ -154,11 +155,7 @@ def _log_members(run: Run, registry: Registry) -> None:
     salt = members_salt(registry.project, create=True)
     assert salt is not None  # noqa: S101  (create=True creates it)
     entity = run.data.contract.entity.name
-    customers = (
-        customer
-        for part in (run.data.train, run.data.test)
-        for customer in customer_ids(part.table, entity)
-    )
+    customers = customer_ids(run.data.full.table, entity)
     folder, name = MEMBERS_ARTIFACT.split("/")
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / name

@@ -50,7 +50,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Part:
-    """Training or test customers.
+    """Rows of training customers, of test customers, or of all.
 
     Parameters
     ----------
@@ -85,9 +85,11 @@ class TrainingData:
     Parameters
     ----------
     contract
-        Contract with the categories of the training customers.
+        Contract with the categories of all customers.
     train, test
-        Customers on either side of the recipe's split.
+        Customers on either side of the recipe's split, for the verdict.
+    full
+        All rows, for the model that is registered; includes rows that are on neither side.
     digest
         SHA-256 over the contract's columns of the whole table as Arrow, ``sha256:...``.
     waived
@@ -99,6 +101,7 @@ class TrainingData:
     contract: Contract
     train: Part
     test: Part
+    full: Part
     digest: str
     waived: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -183,31 +186,32 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
-    contract = learn_levels(contract, parsed.filter(is_train))
-    contract = _learn_fills(contract, parsed.filter(is_train))
-    encoder = TableEncoder(contract)
+    # Categories and fills do not depend on labels, so the test customers' may be learned.
+    contract = learn_levels(contract, parsed)
+    features = TableEncoder(contract).encode(parsed).features
+    contract = _learn_fills(contract, features)
     dates = _repeat_dates(recipe, contract, customers)
 
     def part(rows: NDArray[np.bool_]) -> Part:
-        selected = parsed.filter(rows)
-        encoded = Part(selected.table, encoder.encode(selected).features, labels[rows])
-        return _weight_repeats(encoded, customers[rows], dates)
+        selected = Part(table.filter(pa.array(rows)), features[rows], labels[rows])
+        return _weight_repeats(selected, customers[rows], dates)
 
     train, test = part(is_train), _weight_to_population(part(is_test), recipe)
+    full = _weight_repeats(Part(table, features, labels), customers, dates)
     waived = refuse_leaking_features(
         contract, customers[is_train].tolist(), train.X, train.y, waive=recipe.waive
     )
     digest = _digest(contract, table)
-    return TrainingData(contract, train, test, digest, waived, describe_left_out(left_out))
+    left_out_rows = describe_left_out(left_out)
+    return TrainingData(contract, train, test, full, digest, waived, left_out_rows)
 
 
-def _learn_fills(contract: Contract, table: ParsedTable) -> Contract:
-    """Learn a typical value of each nullable number that no training row is missing.
+def _learn_fills(contract: Contract, features: NDArray[np.float64]) -> Contract:
+    """Learn a typical value of each nullable number that no row is missing.
 
     Trees send missing values to one side of each split by what they learned from missing values,
     and to the side of zero if there were none. The median is rounded: it belongs to a customer.
     """
-    features = TableEncoder(contract).encode(table).features
     fills = {
         column.name: _typical(features[:, index])
         for index, column in enumerate(contract.features)

@@ -1,4 +1,8 @@
-"""Fit a recipe's model and the baseline rule, and evaluate both on the test customers."""
+"""Fit a recipe's model and the baseline rule, and evaluate both on the test customers.
+
+The evaluated model is fitted without the test customers. The registered one has the same settings
+and is fitted on all rows.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +36,19 @@ class Fitted:
     Parameters
     ----------
     model
-        Fitted estimator, with `scorer_` and `calibration_`.
+        Estimator fitted on all rows, with `scorer_` and `calibration_`.
+    tested
+        Estimator of the same settings, fitted without the test customers.
     probability, rule
-        Predictions of the model and of the baseline rule for the test customers, shape (n,).
+        Predictions of the tested model and of the baseline rule for the test customers, shape (n,).
     rule_says
         Description of the rule.
     evaluation
-        Metrics of the model and of the rule on the test customers.
+        Metrics of the tested model and of the rule on the test customers.
     """
 
     model: Any
+    tested: Any
     probability: NDArray[np.float64]
     rule: NDArray[np.float64]
     rule_says: str
@@ -108,16 +115,18 @@ def fit(
     ModelDataError
         If the model refuses the rows.
     """
-    model = _configure_model(recipe, data)
+    tested = _configure_model(recipe, data)
     if store is not None:
-        store_trials(model, store)
-    model = model.fit(data.train.X, data.train.y, **fit_arguments(model, data, progress=progress))
+        store_trials(tested, store)
+    tested.fit(data.train.X, data.train.y, **fit_arguments(tested, data, progress=progress))
     rule, rule_says = _fit_rule(recipe, data)
-    probability = model.predict_proba(data.test.X)[:, 1]
+    probability = tested.predict_proba(data.test.X)[:, 1]
     evaluation = evaluate(
         data.test.y, probability, baseline=rule, sample_weight=data.test.weight, seed=recipe.seed
     )
-    return Fitted(model, probability, rule, rule_says, evaluation)
+    progress(f"fitting the registered model on all {data.full.customer_count:,} customers")
+    model = tested.refit(data.full.X, data.full.y, data.full.weight)
+    return Fitted(model, tested, probability, rule, rule_says, evaluation)
 
 
 def _configure_model(recipe: Recipe, data: TrainingData) -> Any:

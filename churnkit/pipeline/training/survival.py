@@ -40,7 +40,7 @@ class FittedLifetime:
 
 
 def fit_lifetime(lifetime: Lifetime, data: TrainingData, *, seed: int) -> FittedLifetime:
-    """Fit a hazard model on the training customers and evaluate it on the others.
+    """Fit a hazard model on the training customers, evaluate it on the others, refit it on all.
 
     Raises
     ------
@@ -71,8 +71,9 @@ def fit_lifetime(lifetime: Lifetime, data: TrainingData, *, seed: int) -> Fitted
         calibration.horizon, calibration.predicted_probability, calibration.churn_rate,
         calibration.low, calibration.high, strict=True,
     )  # fmt: skip
+    final = clone(model).fit(data.full.X, *_durations_and_events(lifetime, data.full))
     return FittedLifetime(
-        model.scorer_,
+        final.scorer_,
         {
             "customers": len(duration),
             "left": int(event.sum()),

@@ -14,6 +14,7 @@ from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
+from churnkit.bundle.parts.evaluation import EvaluationModel
 from churnkit.bundle.parts.ranker import Ranker
 from churnkit.bundle.registry.mlflow import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.registry.quiet import quiet_mlflow
@@ -106,8 +107,9 @@ def train(
 ) -> TrainingResult:
     """Train a recipe's model, evaluate it, and promote it if it passes its gate.
 
-    The model is fitted on the training customers and evaluated on the held-out ones; the
-    evaluated bundle is the one that is registered. The run is logged to MLflow; the version gets
+    The model is fitted on the training customers and evaluated on the held-out ones. The
+    registered model has the same settings and is fitted on all customers; its bundle also holds
+    the evaluated one, which later versions are compared with. The run is logged to MLflow; the version gets
     the alias ``challenger``, and ``champion`` if it passes.
 
     Parameters
@@ -232,7 +234,7 @@ def _bundle_parts(
     recipe: Recipe, data: TrainingData, fitted: Fitted, uplift: UpliftArtifact | None = None
 ) -> ModelContents:
     golden = synthetic_rows(
-        data.test.X,
+        data.full.X,
         rows=_GOLDEN_ROWS,
         seed=recipe.seed,
         categorical=data.contract.categorical_features,
@@ -254,25 +256,26 @@ def _bundle_parts(
         card=card if uplift is None else {**card, "uplift": uplift.card},
         golden=golden if len(golden) else None,
         texts=fitted.texts(),
-        ranges=training_ranges(data.train.X, categorical=data.contract.categorical_features),
+        ranges=training_ranges(data.full.X, categorical=data.contract.categorical_features),
         hazard=None if lifetime is None else lifetime.scorer,
         profile=Profile.fit(
-            data.train.X,
+            data.full.X,
             fitted.probability,
             names=[column.name for column in data.contract.features],
             categorical=data.contract.categorical_features,
         ).to_dict(),
         clusters=_clusters(recipe, data),
         uplift=effects,
+        evaluation=EvaluationModel(fitted.tested.scorer_, fitted.tested.calibration_),
     )
 
 
 def _clusters(recipe: Recipe, data: TrainingData) -> Clusters | None:
-    """Cluster the training customers, so that reports and new customers share the segments."""
+    """Cluster the customers, so that reports and new customers share the segments."""
     from churnkit.insights.segmentation.kmeans import fit_clusters
 
     try:
-        return fit_clusters(data.contract.features, data.train.X, seed=recipe.seed)
+        return fit_clusters(data.contract.features, data.full.X, seed=recipe.seed)
     except DataError:
         return None
 
@@ -293,7 +296,7 @@ def _initial_ranker(recipe: Recipe, data: TrainingData) -> Ranker | None:
         seed=recipe.seed,
     )
     # The bandit reads features only, which come first in every encoded row.
-    rows = data.train.X[:, list(compiled.indices)]
+    rows = data.full.X[:, list(compiled.indices)]
     return Ranker(recipe.ranking, bandit.fit_scale(rows, compiled.option_features))
 
 
@@ -330,7 +333,7 @@ def _load_champion(
 def _score_champion(
     champion: tuple[Version, RetentionModel] | None, data: TrainingData
 ) -> tuple[NDArray[np.float64] | None, str | None]:
-    """Score the test customers with the champion and its contract."""
+    """Score the test customers with the champion's tested model and its contract."""
     if champion is None:
         return None, None
     version, model = champion
@@ -343,7 +346,7 @@ def _score_champion(
         return None, _challenger_note(
             f"champion version {version.version} refuses {invalid:,} of the test rows"
         )
-    return model.probabilities(encoded), None
+    return model.tested().probabilities(encoded), None
 
 
 def _challenger_note(problem: str) -> str:

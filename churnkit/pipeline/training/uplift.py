@@ -135,7 +135,7 @@ def _unseen_risk(
     The model itself has seen the outcomes of customers that it was trained on, perhaps this very
     outcome; they get the risk of small trees that were fitted to the others.
     """
-    risk = np.asarray(fitted.model.predict_proba(features)[:, 1], dtype=np.float64)
+    risk = np.asarray(fitted.tested.predict_proba(features)[:, 1], dtype=np.float64)
     trained = np.array(_customers(data.train.table, data.contract))
     seen = np.isin(customers, trained)
     if not seen.any():

@@ -184,10 +184,10 @@ def test_a_labeled_table_evaluates_the_model(churnkit, shop, rows_of_shop, to_cs
     result = json.loads(out)
     assert result["rows"] == 299
     assert result["metrics"]["auc"]["low"] > 0.5
-    # The model's own split tells which of them it may have been trained on.
-    assert 200 < result["possible_training_customers"] < 300
-    assert "on the training side of the model's split" in err
-    assert "held-out customers the AUC is" in err
+    # The model was fitted on all customers of its table, so any of them may have been in it.
+    assert result["possible_training_customers"] == 300
+    assert "fitted on all customers of its training table" in err
+    assert "held-out customers the AUC of the model fitted without them is" in err
     code, out, _ = churnkit("evaluate", table)
     assert code == 0
     assert "299 customers" in out

@@ -18,7 +18,7 @@ def fitted():
     y = (X[:, 0] + generator.normal(size=300) > 0.5).astype(int)
     model = LightGBMTrees(rounds=5).fit(X, y)
     probability = model.predict_proba(X)[:, 1]
-    return Fitted(model, probability, probability, "", evaluate(y, probability)), X
+    return Fitted(model, model, probability, probability, "", evaluate(y, probability)), X
 
 
 def test_trees_that_score_as_lightgbm_does_are_saved(fitted):

@@ -49,7 +49,7 @@ def gym():
             }
         )
         part = Part(table, np.column_stack([visits, club.astype(float)]), left)
-        return TrainingData(Contract.from_schema(Gym), part, part, "sha256:0")
+        return TrainingData(Contract.from_schema(Gym), part, part, part, "sha256:0")
 
     return data
 

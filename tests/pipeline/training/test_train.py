@@ -330,7 +330,48 @@ def test_the_loaded_champion_scores_as_the_fitted_model_did(recipe_of, trained_s
     data = prepare(recipe, read_training_table(recipe, project.root))
     fitted = fit(recipe, data)
     scored = shop_model.predict(data.test.table)["churn_probability"].to_numpy()
-    np.testing.assert_array_equal(scored, fitted.probability)
+    np.testing.assert_array_equal(scored, fitted.model.predict_proba(data.test.X)[:, 1])
+    tested = shop_model.tested().predict(data.test.table)["churn_probability"].to_numpy()
+    np.testing.assert_array_equal(tested, fitted.probability)
+    assert np.abs(tested - scored).max() > 1e-4
+
+
+def test_the_registered_model_is_fitted_on_all_customers_and_the_tested_one_without_the_test(
+    recipe_of, trained_shop
+):
+    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.fit import fit
+
+    project, _ = trained_shop
+    recipe = replace(recipe_of(project), model=LogisticModel(C=1.0))
+    data = prepare(recipe, read_training_table(recipe, project.root))
+    assert len(data.full.y) == len(data.train.y) + len(data.test.y) == 500
+    fitted = fit(recipe, data)
+    for model, part in ((fitted.tested, data.train), (fitted.model, data.full)):
+        expected = LogisticModel(C=1.0, categorical_features=data.contract.categorical_features)
+        np.testing.assert_array_equal(
+            model.predict_proba(data.test.X),
+            expected.fit(part.X, part.y).predict_proba(data.test.X),
+        )
+
+
+def test_a_champion_is_compared_by_the_model_that_has_not_seen_the_test_customers(
+    recipe_of, shop_model, trained_shop
+):
+    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.train import _score_champion
+
+    project, _ = trained_shop
+    recipe = recipe_of(project)
+    data = prepare(recipe, read_training_table(recipe, project.root))
+    scores, problem = _score_champion((versions_of(project)[0], shop_model), data)
+    assert problem is None
+    encoded = shop_model.encode(data.test.table)
+    np.testing.assert_array_equal(scores, shop_model.tested().probabilities(encoded))
+    # A bundle of an earlier version holds one model, which was fitted without these customers.
+    earlier = RetentionModel(replace(shop_model.contents, evaluation=None))
+    scores, _ = _score_champion((versions_of(project)[0], earlier), data)
+    np.testing.assert_array_equal(scores, earlier.probabilities(encoded))
 
 
 def test_the_result_is_json(trained_shop):
