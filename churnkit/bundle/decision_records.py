@@ -1,16 +1,97 @@
-"""Journal fields of decisions: one action per customer, or a slate of ranked options."""
+"""Journal records of decisions: one action per customer, or a slate of ranked options."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+from churnkit.decisions.eligibility.exclusions import assigned_holdouts
+from churnkit.decisions.ranking.compiled import RankingDecision
+from churnkit.journal.records import DecisionRecord
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date, datetime
 
-    from churnkit.decisions import Action, CompiledRanking, Decision, RankingDecision
+    from churnkit.bundle.model import RetentionModel
+    from churnkit.decisions import Action, CompiledRanking, Decision
 
-__all__ = ["decision_fields", "place_key", "slate_fields"]
+__all__ = ["RecordBuilder", "decision_fields", "place_key", "slate_fields"]
+
+
+class RecordBuilder:
+    """Builds the journal's records of a model's decisions.
+
+    The service, batch jobs and the console all use it, so that a decision is logged with the same
+    fields whichever of them made it.
+
+    Parameters
+    ----------
+    model
+        Model with a catalogue or a ranking.
+    """
+
+    def __init__(self, model: RetentionModel) -> None:
+        self._model = model
+        self._actions = {action.name: action for action in model.contents.actions}
+        self._shared = {
+            "policy": model.name,
+            "model": model.name,
+            "model_version": model.version,
+            "model_digest": model.digest,
+        }
+
+    def records(
+        self,
+        decision: Decision | RankingDecision,
+        customer: str,
+        *,
+        key: str,
+        as_of: date | datetime,
+        decided_at: date | datetime,
+        period: str | None = None,
+        row: Mapping[str, Any] | None = None,
+        state: int = 0,
+    ) -> list[DecisionRecord]:
+        """Return the record of a decision, or one record per place of a slate.
+
+        Parameters
+        ----------
+        decision
+            Action or slate of the customer.
+        customer
+            Entity id as text.
+        key
+            Key of the decision or the slate.
+        as_of, decided_at
+            Day of the customer's row, and time of the decision.
+        period
+            Period of the decision.
+        row
+            For a slate, the customer's columns as they were read.
+        state
+            For a slate, the version of the bandit.
+
+        Raises
+        ------
+        JournalError
+            If the journal cannot hold the record, such as an id of more than 200 characters.
+        """
+        rules = self._model.contents.rules
+        shared: dict[str, Any] = {
+            **self._shared,
+            "customer": customer,
+            "as_of": as_of,
+            "decided_at": decided_at,
+            "period": period,
+            "holdout": None if rules is None else assigned_holdouts(rules, customer),
+        }
+        if isinstance(decision, RankingDecision):
+            ranking = self._model.compiled_ranking
+            places = slate_fields(key, decision, row or {}, ranking, state=state)
+            return [DecisionRecord(**shared, **place) for place in places]
+        fields = decision_fields(decision, self._actions)
+        return [DecisionRecord(key=key, **shared, **fields)]
 
 
 def decision_fields(decision: Decision, actions: Mapping[str, Action]) -> dict[str, Any]:
@@ -28,7 +109,7 @@ def decision_fields(decision: Decision, actions: Mapping[str, Action]) -> dict[s
         "action": decision.action,
         "action_group": None if action is None else action.group,
         "channel": None if action is None else action.channel,
-        "propensity": min(1.0, decision.propensity),
+        "propensity": min(1.0, decision.propensity) if decision.propensity > 0.0 else None,
         "eligible": decision.eligible,
         "expected_gain": decision.expected_gain,
         "gain_low": decision.gain_low,

@@ -78,6 +78,11 @@ class ScoringModel:
         return self.manifest.digest if self.manifest else None
 
     @property
+    def version(self) -> str | None:
+        """The first 12 digits of the digest; None for a model that was never saved."""
+        return self.digest.removeprefix("sha256:")[:12] if self.digest else None
+
+    @property
     def contract(self) -> Contract:
         """The columns, types and rules of a table of customers."""
         return self.contents.contract

@@ -6,8 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
+from churnkit.bundle.decision_records import RecordBuilder
 from churnkit.console.customer_list import planning_period
 from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, decision_key
@@ -143,33 +142,15 @@ class Approvals:
 
     def _decision(self, customer: str, at: datetime) -> DecisionRecord:
         """Return the record of the displayed decision, under the key that a plan uses."""
-        from churnkit.decisions.eligibility.exclusions import assigned_holdouts
-
-        model, decisions = self._customers.model, self._customers.decisions
+        model = self._customers.model
         row = self._customers.rows[customer]
-        number = int(decisions.action[row])
-        action = model.catalogue.actions[number] if number >= 0 else None
-        propensity = float(decisions.propensity[row])
-        names = np.array(decisions.names, dtype=object)
-        return DecisionRecord(
-            decision_key(model.name, self.period, customer),
+        [decision] = self._customers.decisions.to_rows(slice(row, row + 1))
+        [record] = RecordBuilder(model).records(
+            decision,
             customer,
+            key=decision_key(model.name, self.period, customer),
             as_of=self._customers.day,
             decided_at=at,
-            policy=model.name,
-            model=model.name,
-            model_digest=model.digest,
             period=self.period,
-            action=action.name if action else None,
-            action_group=action.group if action else None,
-            channel=action.channel if action else None,
-            propensity=min(1.0, propensity) if propensity > 0 else None,
-            eligible=tuple(names[decisions.eligible[row]]),
-            expected_gain=float(decisions.expected_gain[row]),
-            gain_low=float(decisions.low[row]),
-            gain_high=float(decisions.high[row]),
-            cost=float(decisions.cost[row]),
-            holdout=assigned_holdouts(model.catalogue, customer),
-            explored=bool(decisions.explored[row]),
-            reason=decisions.reason[row],
         )
+        return record

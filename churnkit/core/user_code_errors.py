@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-__all__ = ["format_exception"]
+__all__ = ["error_location", "format_exception"]
 
 # Messages of these are about code; messages of other errors may quote a row.
 _ABOUT_CODE = (AttributeError, ImportError, NameError, SyntaxError, TypeError)
@@ -43,3 +43,9 @@ def format_exception(error: BaseException, *, file: Path | None = None) -> str:
     in_file = [frame for frame in frames if file is not None and Path(frame.filename) == file]
     frame = (in_file or frames)[-1] if frames else None
     return text if frame is None else f"{text}, in {Path(frame.filename).name} line {frame.lineno}"
+
+
+def error_location(error: BaseException) -> str:
+    """Return the file and line where an exception was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "an unknown place"

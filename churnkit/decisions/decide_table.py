@@ -118,20 +118,28 @@ class Decisions:
             "reason": self.reason,
         }
 
-    def to_rows(self) -> list[Decision]:
-        """Return one `Decision` per customer."""
+    def to_rows(self, rows: slice = slice(None)) -> list[Decision]:
+        """Return one `Decision` per customer, or those of some rows."""
         names = np.array(self.names, dtype=object)
         money = (self.expected_gain, self.low, self.high, self.cost, self.propensity)
         return [
             Decision(
-                action, gain, low, high, cost, reason, propensity, explored, tuple(names[eligible])
+                None if j < 0 else self.names[j],
+                gain,
+                low,
+                high,
+                cost,
+                reason_codes.REASONS[code],
+                propensity,
+                explored,
+                tuple(names[eligible]),
             )
-            for action, reason, (gain, low, high, cost, propensity), explored, eligible in zip(
-                self.action_name,
-                self.reason,
-                np.column_stack(money).tolist(),
-                self.explored.tolist(),
-                self.eligible,
+            for j, code, (gain, low, high, cost, propensity), explored, eligible in zip(
+                self.action[rows].tolist(),
+                self.reason_code[rows].tolist(),
+                np.column_stack([values[rows] for values in money]).tolist(),
+                self.explored[rows].tolist(),
+                self.eligible[rows],
                 strict=True,
             )
         ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 _WAIT_SECONDS = 60
+_CONNECT_SECONDS = 10
 # Keys of PostgreSQL advisory locks: a namespace, and within it the journal, schema or bucket.
 _NAMESPACE = 0x43_4B_4A
 _JOURNAL, _SCHEMA = 0, -1
@@ -62,6 +63,8 @@ class Database:
         settings: dict[str, Any] = {"hide_parameters": True, "pool_pre_ping": not self.is_sqlite}
         if self.is_sqlite:
             settings["connect_args"] = {"timeout": _WAIT_SECONDS}
+        elif "connect_timeout" not in self.url.query:
+            settings["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
         try:
             engine = create_engine(self.url, **settings)
         except ModuleNotFoundError:

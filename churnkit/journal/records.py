@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-__all__ = ["DecisionRecord", "OutcomeRecord", "Verdict", "WriteResult"]
+__all__ = ["MAX_CHARACTERS", "DecisionRecord", "OutcomeRecord", "Verdict", "WriteResult"]
 
 Verdict = Literal["decide", "approve", "reject", "snooze"]
-_MAX_CHARACTERS = 200
+MAX_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +234,9 @@ class WriteResult:
 def _check_text(field_name: str, value: Any) -> None:
     if not isinstance(value, str) or not value.strip():
         raise JournalError(f"{field_name} must be text and not empty")
-    if len(value) > _MAX_CHARACTERS:
+    if len(value) > MAX_CHARACTERS:
         raise JournalError(
-            f"{field_name} has {len(value)} characters; at most {_MAX_CHARACTERS} are allowed"
+            f"{field_name} has {len(value)} characters; at most {MAX_CHARACTERS} are allowed"
         )
     if "\x00" in value:
         raise JournalError(f"{field_name} contains a zero byte, which PostgreSQL cannot store")

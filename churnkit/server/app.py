@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.server.auth.access_control import AccessControl
-from churnkit.server.decision_log.recorder import Recorder, spool_folder
+from churnkit.server.decision_log.recorder import Recorder
+from churnkit.server.decision_log.spool_folder import (
+    default_spool,
+    journal_identity,
+    prepare_spool,
+)
+from churnkit.server.http.idempotency import IdempotentReplies
 from churnkit.server.http.problem_details import Problem
 from churnkit.server.http.route import BodyTimeout, Handler, Reply, Request, Route, Router
 from churnkit.server.loaded_model import LoadedModel
@@ -26,16 +34,16 @@ from churnkit.server.routes.information import (
     model_handler,
     openapi_handler,
     probe,
+    readiness_handler,
     reference_handler,
 )
 from churnkit.server.routes.outcomes import OutcomesHandler
 from churnkit.server.routes.recommend import RecommendHandler
 from churnkit.server.service_state import ServiceState
 from churnkit.server.settings import Settings
+from churnkit.server.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from churnkit.bundle import RetentionModel
     from churnkit.core.project import Project
     from churnkit.server.reload.model_sources import ModelSource
@@ -44,6 +52,8 @@ __all__ = ["App", "create_app"]
 
 # Requests to paths without a route are counted under this one.
 _OTHER: Final = "other"
+# A start waits for the journal so long, then serves without it.
+_JOURNAL_SECONDS: Final = 5.0
 
 
 def create_app(
@@ -95,6 +105,7 @@ class App(Router):
         self.settings = settings
         self.metrics = metrics = Metrics()
         self.access = AccessControl(settings)
+        self.supervisor = Supervisor(metrics)
         self.state = ServiceState(
             settings,
             metrics,
@@ -106,7 +117,6 @@ class App(Router):
         self.state.swap(self.state.loaded)
         self._project = project
         self._started = False
-        self._tasks: list[asyncio.Task[None]] = []
         timeout = BodyTimeout(settings.body_seconds)
         super().__init__(self._build_routes(timeout), Route(_OTHER, self._refuse, metrics, timeout))
 
@@ -125,7 +135,7 @@ class App(Router):
             "/docs": (reference_handler(state), access, None),
             "/metrics": (metrics_handler(state), access, "admin"),
             "/livez": (probe, None, None),
-            "/readyz": (probe, None, None),
+            "/readyz": (readiness_handler(self.supervisor), None, None),
         }
         routes = {}
         for path, (handler, needed) in posts.items():
@@ -138,10 +148,25 @@ class App(Router):
         return routes
 
     async def startup(self) -> None:
-        """Start background work; call it once the event loop runs."""
+        """Start background work; call it once the event loop runs.
+
+        Raises
+        ------
+        ChurnkitError
+            If a setting does not allow it, such as a spool that other users may read.
+        """
         if self._started:
             return
         self._started = True
+        try:
+            await self._start()
+        except BaseException:
+            # Not started: the next call tries again, and no request is answered as if it were.
+            self._started = False
+            await self.shutdown()
+            raise
+
+    async def _start(self) -> None:
         settings, state = self.settings, self.state
         configure_logging(settings.log)
         # A full garbage collection walks over everything that was imported, for a tenth of a
@@ -149,37 +174,50 @@ class App(Router):
         gc.collect()
         gc.freeze()
         if settings.journal:
-            folder = spool_folder(settings.spool)
-            state.recorder = await asyncio.to_thread(
-                Recorder, settings.journal, folder, self.metrics
-            )
-            self._run(state.recorder.run())
+            await self._start_recorder(settings.journal)
+        elif self.metrics.shared_folder is not None:
+            state.replies = IdempotentReplies(self.metrics.shared_folder)
         if settings.follow and settings.poll_seconds:
             source = self._source(settings.follow)
             if source is not None:
-                self._run(ModelReloader(state, source).run())
+                self.supervisor.start("reload", ModelReloader(state, source).run)
         if settings.shadow and state.shadow is not None:
             challenger = self._source(settings.shadow)
             if challenger is not None:
-                self._run(state.shadow.follow(challenger, settings.poll_seconds))
-                self._run(state.shadow.run())
+                shadow, seconds = state.shadow, settings.poll_seconds
+                self.supervisor.start("shadow-reload", lambda: shadow.follow(challenger, seconds))
+                self.supervisor.start("shadow", shadow.run)
+
+    async def _start_recorder(self, url: str) -> None:
+        settings, state = self.settings, self.state
+        identity = journal_identity(url)
+        folder = prepare_spool(
+            Path(settings.spool)
+            if settings.spool
+            else default_spool(state.loaded.model.name, identity),
+            identity,
+        )
+        recorder = Recorder(url, folder, self.metrics, sync_always=settings.spool_sync == "always")
+        state.recorder = recorder
+        state.replies = IdempotentReplies(folder)
+        # A journal that is away does not keep the service from predicting, nor its start.
+        with contextlib.suppress(Problem, TimeoutError):
+            await asyncio.wait_for(recorder.open(), _JOURNAL_SECONDS)
+        self.supervisor.start("journal", recorder.run)
+        if settings.spool_sync == "second":
+            self.supervisor.start("spool-sync", recorder.sync)
 
     async def shutdown(self) -> None:
         """Stop what `startup` started."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await self.supervisor.stop()
         if self.state.recorder is not None:
             await self.state.recorder.close()
             self.state.recorder = None
+        self.state.replies.close()
         self.metrics.close()
 
     def _source(self, name: str) -> ModelSource | None:
         return model_source(name, project=self._project, signer=self.settings.signer)
-
-    def _run(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
 
     async def _refuse(self, request: Request) -> Reply:
         methods = ", ".join(method for method, path in self._routes if path == request.path)

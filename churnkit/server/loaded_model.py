@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from churnkit.bundle.decision_records import RecordBuilder
 from churnkit.server.observability.input_warnings import InputMonitor
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.server.observability.metrics import Metrics
 
-__all__ = ["LoadedModel", "model_identity", "short_version"]
-
-_VERSION_LENGTH = 12
+__all__ = ["LoadedModel", "model_identity"]
 
 
 class LoadedModel:
@@ -26,9 +25,10 @@ class LoadedModel:
         model.warm_up()
         self.model = model
         self.metrics = metrics
+        self.record_builder = RecordBuilder(model)
         self.monitor = InputMonitor(model, metrics)
         self.entity = model.contract.entity.name
-        self.version = short_version(model) or ""
+        self.version = model.version or ""
         self.identity_json = msgspec.Raw(msgspec.json.encode(model_identity(model)))
         contents = model.contents
         self.ranks = contents.ranker is not None
@@ -39,13 +39,6 @@ class LoadedModel:
         self.contact_limits = () if contact is None else tuple(contact.limits)
 
 
-def short_version(model: RetentionModel) -> str | None:
-    """Return the first 12 digits of a model's digest; None for a model that was never saved."""
-    if model.digest is None:
-        return None
-    return model.digest.removeprefix("sha256:")[:_VERSION_LENGTH]
-
-
 def model_identity(model: RetentionModel) -> dict[str, Any]:
     """Return name, version and digest of a model."""
-    return {"name": model.name, "version": short_version(model), "digest": model.digest}
+    return {"name": model.name, "version": model.version, "digest": model.digest}

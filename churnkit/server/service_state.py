@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from churnkit.server.http.idempotency import IdempotentReplies
 
 if TYPE_CHECKING:
     from churnkit.server.decision_log.recorder import Recorder
@@ -37,6 +39,8 @@ class ServiceState:
         The challenger that scores silently, if any.
     recorder
         Writes decisions to the journal; None without one.
+    replies
+        Replies to requests with an idempotency key.
     """
 
     settings: Settings
@@ -46,6 +50,7 @@ class ServiceState:
     prices: PriceReloader | None = None
     shadow: ShadowModel | None = None
     recorder: Recorder | None = None
+    replies: IdempotentReplies = field(default_factory=IdempotentReplies)
 
     def swap(self, loaded: LoadedModel) -> None:
         """Let another model answer from the next request on."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings"]
 
 _PREFIX = "CHURNKIT_"
+SPOOL_SYNC = ("always", "second", "never")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,11 @@ class Settings:
     journal
         SQLAlchemy URL of the journal for decisions and outcomes; None for none.
     spool
-        Folder where decisions wait for the journal; a temporary folder of this user if None.
-        Choose a folder that survives restarts.
+        Folder where decisions wait for the journal, for the service's user alone (mode 0700); if
+        None, one per model and journal under ``$XDG_STATE_HOME`` or ``~/.local/state``.
+    spool_sync
+        When the disk holds a decision, not only the operating system: ``always`` before its
+        reply, ``second`` within a second, or ``never``. Only a loss of power makes a difference.
     log
         Format of the service's log on stderr, ``json`` or ``text``; None leaves logging to the
         embedding program.
@@ -91,9 +95,17 @@ class Settings:
     bandit: str | None = None
     journal: str | None = None
     spool: str | None = None
+    spool_sync: str = "second"
     log: str | None = None
     direct: bool = True
     workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.spool_sync not in SPOOL_SYNC:
+            raise ChurnkitError(
+                f"CHURNKIT_SPOOL_SYNC must be {', '.join(SPOOL_SYNC[:-1])} or {SPOOL_SYNC[-1]}, "
+                f"got {self.spool_sync!r}"
+            )
 
     @classmethod
     def from_environment(

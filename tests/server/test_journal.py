@@ -5,13 +5,15 @@ import contextlib
 import json
 import sqlite3
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from churnkit.bundle.model import RetentionModel
 from churnkit.decisions import ContactLimit, ContactPolicy
-from churnkit.journal import Journal
+from churnkit.journal import DecisionRecord, Journal
 from churnkit.server import create_app
+from churnkit.server.decision_log.spool_folder import journal_identity, prepare_spool
 from churnkit.server.decision_log.write_ahead_log import WriteAheadLog
 
 JSON = {"content-type": "application/json"}
@@ -150,9 +152,10 @@ def test_without_a_journal_there_is_nowhere_for_outcomes(ask):
 
 
 def test_what_a_killed_worker_had_answered_is_written_by_the_next(live, url, tmp_path):
-    killed = WriteAheadLog(tmp_path / "spool")
-    line = {"key": "k1", "customer": "m7", "policy": "gym", "at": 1.7e9, "action": None}
-    killed.add([line, {**line, "key": "k2"}])
+    spool = prepare_spool(tmp_path / "spool", journal_identity(url))
+    killed = WriteAheadLog(spool)
+    record = DecisionRecord("k1", "m7", date(2026, 11, 1), date(2026, 11, 1), "gym")
+    killed.add([record, replace(record, key="k2")])
     killed._stream.write(b'{"key": "half')
     killed._stream.close()
 
@@ -164,7 +167,7 @@ def test_what_a_killed_worker_had_answered_is_written_by_the_next(live, url, tmp
 
     live(questions)
     assert {row["key"] for row in decisions(url)} == {"k1", "k2"}
-    assert not list((tmp_path / "spool").iterdir())
+    assert not list(spool.glob("*.decisions"))
 
 
 def test_while_the_journal_is_away_decisions_wait_and_none_is_lost(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.bundle.decision_records import decision_fields
+from churnkit.bundle.decision_records import RecordBuilder
 from churnkit.decisions import REASONS, Decisions
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.reason_codes import CAPPED
@@ -124,7 +124,7 @@ def decide_period(
     columns["holdout"] = [assigned_holdouts(catalogue, customer) for customer in rest]
     if journal is not None:
         valid = encoded.valid[fresh]
-        records = _records(model, rest, decisions, columns["holdout"], period)
+        records = _records(model, rest, decisions, period)
         kept = [record for record, good in zip(records, valid, strict=True) if good]
         written = [r for r in kept if r.customer not in context.no_contact]
         capped = set(journal.record(written, limits=catalogue.contact.limits).capped)
@@ -167,28 +167,21 @@ def _records(
     model: RetentionModel,
     customers: Sequence[str],
     decisions: Decisions,
-    holdouts: Sequence[str | None],
     period: DecisionPeriod,
 ) -> list[DecisionRecord]:
-    from churnkit.journal import DecisionRecord, decision_key
+    from churnkit.journal import decision_key
 
-    policy = model.name
-    actions = {action.name: action for action in model.catalogue.actions}
+    builder = RecordBuilder(model)
     return [
-        DecisionRecord(
-            decision_key(policy, period.name, customer),
+        record
+        for customer, decision in zip(customers, decisions.to_rows(), strict=True)
+        for record in builder.records(
+            decision,
             customer,
+            key=decision_key(model.name, period.name, customer),
             as_of=period.as_of,
             decided_at=period.at or period.as_of,
-            policy=policy,
-            model=model.name,
-            model_digest=model.digest,
             period=period.name,
-            holdout=holdout,
-            **decision_fields(decision, actions),
-        )
-        for customer, decision, holdout in zip(
-            customers, decisions.to_rows(), holdouts, strict=True
         )
     ]
 

@@ -11,10 +11,9 @@ import pyarrow as pa
 
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import refuse_row_numbers
-from churnkit.bundle.decision_records import slate_fields
+from churnkit.bundle.decision_records import RecordBuilder, slate_fields
 from churnkit.bundle.entity_ids import arrow_ids, entities
 from churnkit.core.result import Result
-from churnkit.decisions.eligibility.exclusions import assigned_holdouts
 from churnkit.decisions.reason_codes import CAPPED, REASONS
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.core.io.table_sources import Query, Source
-    from churnkit.journal import Journal
+    from churnkit.journal import DecisionRecord, Journal
 
 __all__ = ["RankReport", "rank"]
 
@@ -188,14 +187,25 @@ def _new_slates(
     ranked = model.rank_table(matrix, keys=keys, context=context, budget_price=price or 0.0)
     read = [column.name for column in compiled.columns if column.name in customers.column_names]
     values = customers.select(read).take(pa.array(rows, pa.int64())).to_pylist()
+    builder = RecordBuilder(model)
     slates: Slates = {}
-    records = []
+    records: list[DecisionRecord] = []
     for row, key, decision, features in zip(rows, keys, ranked, values, strict=True):
-        lines = slate_fields(key, decision, features, compiled, state=ranker.bandit.version)
+        state = ranker.bandit.version
+        lines = slate_fields(key, decision, features, compiled, state=state)
         slates[row] = [_to_line(line) for line in lines]
         erased = context is not None and names[row] in context.no_contact
         if period is not None and period.journal is not None and not erased:
-            records += [_record(model, names[row], line, period) for line in lines]
+            records += builder.records(
+                decision,
+                names[row],
+                key=key,
+                as_of=period.as_of,
+                decided_at=period.at or period.as_of,
+                period=period.name,
+                row=features,
+                state=state,
+            )
     return slates, records, price
 
 
@@ -208,24 +218,6 @@ def _to_line(line: Mapping[str, Any]) -> dict[str, Any]:
         "value": detail.get("value"),
         "decision": line["key"],
     }
-
-
-def _record(
-    model: RetentionModel, customer: str, line: Mapping[str, Any], period: DecisionPeriod
-) -> Any:
-    from churnkit.journal import DecisionRecord
-
-    return DecisionRecord(
-        **line,
-        customer=customer,
-        as_of=period.as_of,
-        decided_at=period.at or period.as_of,
-        policy=model.name,
-        model=model.name,
-        model_digest=model.digest,
-        period=period.name,
-        holdout=assigned_holdouts(model.ranker.ranking.rules, customer),
-    )
 
 
 def _before(

@@ -11,7 +11,6 @@ import bentoml
 
 from churnkit.bundle.model import RetentionModel
 from churnkit.errors import BundleError
-from churnkit.server.loaded_model import short_version
 
 if TYPE_CHECKING:
     import os
@@ -54,7 +53,7 @@ def store_model(source: RetentionModel | str | os.PathLike[str], *, name: str) -
         If the bundle does not verify, or the model was never saved.
     """
     model = source if isinstance(source, RetentionModel) else RetentionModel.load(source)
-    version = short_version(model)
+    version = model.version
     if version is None:
         raise BundleError(f"model '{model.name}' has never been saved: save it, then load it")
     tag = f"{bento_name(name)}:{version}"

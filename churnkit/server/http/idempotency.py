@@ -1,25 +1,41 @@
-"""Idempotency keys: a repeated request gets the reply of the first."""
+"""Idempotency keys: a repeated request gets the reply of the first, from any worker."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
-from collections import OrderedDict
+import sqlite3
+import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from churnkit.server.http.problem_details import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from churnkit.server.http.route import Reply
 
-__all__ = ["IdempotentReplies", "IdempotentRequest", "idempotent_request"]
+__all__ = ["REPLIES_FILE", "IdempotentReplies", "IdempotentRequest", "idempotent_request"]
 
+REPLIES_FILE: Final = "replies.db"
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,200}")
+_KEPT_SECONDS: Final = 86_400.0
 _MAX_REPLIES: Final = 10_000
 _MAX_BYTES: Final = 64_000_000
+_PRUNED_EVERY: Final = 500
+# A request without a reply after this time belonged to a worker that was killed.
+_ABANDONED_SECONDS: Final = 60.0
+_BUSY_SECONDS: Final = 5.0
+_SCHEMA: Final = """
+    CREATE TABLE IF NOT EXISTS replies (
+        name BLOB PRIMARY KEY, body BLOB NOT NULL, at REAL NOT NULL, reply BLOB
+    ) WITHOUT ROWID
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +55,8 @@ class IdempotentRequest:
 
     @property
     def ids(self) -> str:
-        """The id of its reply: the same in every worker, and after a restart."""
-        return self.name.hex()[:24]
+        """The id of its reply: the same in every worker, and another for another body."""
+        return hashlib.sha256(self.name + self.body).hexdigest()[:24]
 
 
 def idempotent_request(
@@ -62,29 +78,62 @@ def idempotent_request(
 
 
 class IdempotentReplies:
-    """Replies of this worker that may be asked for again: the newest 10,000, in memory.
+    """The newest 10,000 replies of a day that may be asked for again.
 
-    The ids of decisions come from the key, so that the journal takes a decision once even when
-    its reply is no longer stored.
+    The workers of a machine share a SQLite file, so that each of them repeats the replies of the
+    others and refuses a key that another one has seen with another body.
+
+    Parameters
+    ----------
+    folder
+        Folder for the file, for its owner alone; None to keep replies in memory.
     """
 
-    def __init__(self) -> None:
-        self._stored: OrderedDict[bytes, tuple[bytes, Reply | None]] = OrderedDict()
-        self._bytes = 0
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path = None if folder is None else folder / REPLIES_FILE
+        self._ends = 0
 
-    def begin(self, request: IdempotentRequest) -> Reply | None:
-        """Return the stored reply, or register a request whose reply is to come.
+    @cached_property
+    def _database(self) -> sqlite3.Connection:
+        """The database, opened with the first key."""
+        if self._path is not None:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        database = sqlite3.connect(
+            ":memory:" if self._path is None else self._path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        # A loss of power may lose replies, not decisions, whose ids depend on the request alone.
+        for statement in ("journal_mode = WAL", "synchronous = OFF", "secure_delete = ON"):
+            database.execute(f"PRAGMA {statement}")
+        database.execute(_SCHEMA)
+        return database
+
+    def begin(self, request: IdempotentRequest) -> bytes | None:
+        """Return the body of the stored reply, or register a request whose reply is to come.
 
         Raises
         ------
         Problem
-            422 if the key came with another body, 409 if its reply is still to come.
+            422 if the key came with another body, 409 if its reply is still to come, 503 if the
+            file cannot be used.
         """
-        stored = self._stored.get(request.name)
-        if stored is None:
-            self._stored[request.name] = request.body, None
-            return None
-        body, reply = stored
+        now = time.time()
+        try:
+            # One statement: of two workers, one registers the request.
+            cursor = self._database.execute(
+                "INSERT INTO replies VALUES (?1, ?2, ?3, NULL) ON CONFLICT (name) DO UPDATE SET "
+                "body = ?2, at = ?3, reply = NULL WHERE at < ?4 OR (reply IS NULL AND at < ?5)",
+                (*(request.name, request.body, now), now - _KEPT_SECONDS, now - _ABANDONED_SECONDS),
+            )
+            if cursor.rowcount:
+                return None
+            body, reply = self._database.execute(
+                "SELECT body, reply FROM replies WHERE name = ?", (request.name,)
+            ).fetchone() or (request.body, None)
+        except (sqlite3.Error, OSError):
+            raise _unavailable() from None
         if body != request.body:
             raise Problem(
                 422,
@@ -98,15 +147,57 @@ class IdempotentReplies:
                 "the first request with this idempotency-key is still being answered: wait",
                 headers={"retry-after": "1"},
             )
-        return reply
+        return bytes(reply)
 
     def end(self, request: IdempotentRequest, reply: Reply | None) -> None:
         """Store a reply; forget the request if there is none."""
-        if reply is None:
-            self._stored.pop(request.name, None)
-            return
-        self._stored[request.name] = request.body, reply
-        self._bytes += len(reply.body)
-        while len(self._stored) > _MAX_REPLIES or self._bytes > _MAX_BYTES:
-            _, (_, oldest) = self._stored.popitem(last=False)
-            self._bytes -= len(oldest.body) if oldest is not None else 0
+        try:
+            if reply is None:
+                self._database.execute("DELETE FROM replies WHERE name = ?", (request.name,))
+                return
+            self._database.execute(
+                "UPDATE replies SET reply = ? WHERE name = ? AND body = ?",
+                (reply.body, request.name, request.body),
+            )
+            self._ends += 1
+            if self._ends % _PRUNED_EVERY == 0:
+                self._prune()
+        except (sqlite3.Error, OSError):
+            raise _unavailable() from None
+
+    def _prune(self) -> None:
+        """Delete replies beyond the limits, the oldest first."""
+        self._database.execute("DELETE FROM replies WHERE at < ?", (time.time() - _KEPT_SECONDS,))
+        self._database.execute(
+            "DELETE FROM replies WHERE name IN (SELECT name FROM (SELECT name, row_number() OVER "
+            "newest AS place, sum(length(reply)) OVER newest AS bytes FROM replies "
+            "WINDOW newest AS (ORDER BY at DESC, name)) WHERE place > ? OR bytes > ?)",
+            (_MAX_REPLIES, _MAX_BYTES),
+        )
+
+    def erase(self, customers: Collection[str]) -> int:
+        """Delete the replies that name a customer; return their number."""
+        count = 0
+        for customer in customers:
+            text = json.dumps(customer, ensure_ascii=False)[1:-1]
+            deleted = self._database.execute(
+                "DELETE FROM replies WHERE instr(reply, CAST(? AS BLOB))", (text,)
+            )
+            count += deleted.rowcount
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return count
+
+    def close(self) -> None:
+        """Close the file; the next key opens it again."""
+        if "_database" in self.__dict__:
+            self._database.close()
+            del self._database
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        503,
+        "idempotency-away",
+        "the replies to earlier requests cannot be read or stored: try again",
+        headers={"retry-after": "5"},
+    )

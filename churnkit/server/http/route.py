@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import cache, cached_property
 from time import perf_counter
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from churnkit.core.user_code_errors import error_location
 from churnkit.server.http.problem_details import PROBLEM_TYPE, Problem
 from churnkit.server.http.request_body import JSON, check_media_type, json_problem, read_chunks
 
@@ -290,7 +290,7 @@ class Route:
         except ClientDisconnected:
             return
         except Exception as error:  # noqa: BLE001 - its text may quote a customer, and stops here
-            _LOG.error("%s in %s, at %s", type(error).__name__, self._path, _location(error))
+            _LOG.error("%s in %s, at %s", type(error).__name__, self._path, error_location(error))
             detail = "the error was logged: try again, then contact the operator"
             reply = self._refuse(Problem(500, "fault", detail))
         headers = [(b"content-length", b"%d" % len(reply.body)), *_headers(reply.media)]
@@ -360,7 +360,12 @@ class Router:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self.startup()
+                try:
+                    await self.startup()
+                except Exception as error:
+                    # Without this message some servers would serve an application half started.
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    raise
                 await send({"type": "lifespan.startup.complete"})
             else:
                 await self.shutdown()
@@ -372,8 +377,3 @@ class Router:
 def _headers(media: str) -> tuple[tuple[bytes, bytes], ...]:
     """Return the headers of every reply of a media type."""
     return ((b"content-type", media.encode()), *_SECURITY_HEADERS)
-
-
-def _location(error: Exception) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}:{frame.lineno}"

@@ -64,7 +64,10 @@ METRICS: Final = {
     "churnkit_shadow_failures": _Metric("Requests that the challenger could not score"),
     "churnkit_journal_records": _Metric("Decisions and outcomes written", ("kind",)),
     "churnkit_journal_failures": _Metric("Failed writes to the journal, tried again"),
+    "churnkit_journal_reachable": _Metric("1 if the journal can be reached", (), "gauge"),
     "churnkit_journal_waiting": _Metric("Decisions that wait for the journal", (), "gauge"),
+    "churnkit_task_failures": _Metric("Failures of background tasks, restarted", ("task",)),
+    "churnkit_task_running": _Metric("1 while a background task runs", ("task",), "gauge"),
 }
 
 
@@ -169,7 +172,8 @@ class Metrics:
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         shared = folder or os.environ.get(_SHARED_FOLDER)
-        self._counters = MultiprocessCounters(Path(shared) if shared else None)
+        self.shared_folder = Path(shared) if shared else None
+        self._counters = MultiprocessCounters(self.shared_folder)
         self._registry = CollectorRegistry()
         self._registry.register(_CounterCollector(self._counters))
         self._replies: dict[tuple[str, int], tuple[Series, Series]] = {}

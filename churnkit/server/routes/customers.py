@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from churnkit.bundle.entity_ids import repeated_rows
 from churnkit.contracts.validation.violations import Finding
+from churnkit.journal.records import MAX_CHARACTERS
 from churnkit.server.http.arrow_body import ARROW, predict_arrow
 from churnkit.server.http.problem_details import Problem, shape_problem
 from churnkit.server.http.request_body import JSON, refuse_repeated_keys
@@ -44,12 +45,14 @@ __all__ = [
     "answer_row",
     "answer_table",
     "explain_rows",
+    "is_loggable",
     "predict_rows",
     "request_id",
 ]
 
 DEFAULT_REASONS: Final = 3
 MAX_REASONS: Final = 20
+_LOGGABLE: Final = f"max_length({MAX_CHARACTERS})"
 _ENCODE = msgspec.json.Encoder().encode
 
 Rows = list[dict[str, Any]]
@@ -189,6 +192,18 @@ class ExplainHandler(CustomerHandler[ExplainBody]):
         return self.reply(loaded, body, explain_rows(loaded, body, request_id()))
 
 
+def is_loggable(entity: Any) -> bool:
+    """Return whether the journal can hold an id: at most 200 characters, no zero byte.
+
+    Examples
+    --------
+    >>> is_loggable("c1"), is_loggable("c" * 201)
+    (True, False)
+    """
+    text = str(entity)
+    return len(text) <= MAX_CHARACTERS and "\0" not in text
+
+
 def request_id() -> str:
     """Return a random id for a request: 24 hexadecimal digits."""
     return token_hex(12)
@@ -250,6 +265,12 @@ def answer_table(
         rows = repeated_rows(encoded.entity)
         if rows:
             finding = Finding(loaded.entity, "unique", np.array(rows))
+            encoded = replace(encoded, findings=(*encoded.findings, finding))
+        # As sent, not as parsed: this is what the journal would hold.
+        ids_sent = [customer.get(loaded.entity) for customer in body.customers]
+        unloggable = [row for row, id_ in enumerate(ids_sent) if not is_loggable(id_)]
+        if unloggable:
+            finding = Finding(loaded.entity, _LOGGABLE, np.array(unloggable))
             encoded = replace(encoded, findings=(*encoded.findings, finding))
     if encoded.findings and not partial:
         raise _contract_problem(encoded.violations)

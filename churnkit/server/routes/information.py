@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from churnkit.server.http.problem_details import Problem
 from churnkit.server.http.route import TEXT_TYPE, Handler, Reply, Request
 from churnkit.server.loaded_model import model_identity
 from churnkit.server.observability.metrics import METRICS_TYPE
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from churnkit.contracts import Column
     from churnkit.server.loaded_model import LoadedModel
     from churnkit.server.service_state import ServiceState
+    from churnkit.server.supervisor import Supervisor
 
 __all__ = [
     "DescriptionHandler",
@@ -28,10 +30,12 @@ __all__ = [
     "model_handler",
     "openapi_handler",
     "probe",
+    "readiness_handler",
     "reference_handler",
 ]
 
 _HTML = "text/html; charset=utf-8"
+_ALIVE = Reply(b"\n", TEXT_TYPE)
 _LINKS = {
     "docs": "API reference",
     "openapi.json": "OpenAPI document: schemas, examples, errors",
@@ -113,8 +117,21 @@ async def index(_request: Request) -> Reply:
 
 
 async def probe(_request: Request) -> Reply:
-    """Answer ``/livez`` and ``/readyz``."""
-    return Reply(b"\n", TEXT_TYPE)
+    """Answer ``/livez``."""
+    return _ALIVE
+
+
+def readiness_handler(supervisor: Supervisor) -> Handler:
+    """Return the handler of ``/readyz``: 503 while a background task does not run."""
+
+    async def readiness(_request: Request) -> Reply:
+        failing = supervisor.failing
+        if failing:
+            detail = f"background tasks have failed and are restarted: {', '.join(failing)}"
+            raise Problem(503, "not-ready", detail, headers={"retry-after": "1"})
+        return _ALIVE
+
+    return readiness
 
 
 def describe_model(model: RetentionModel) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from churnkit.bundle.decision_records import decision_fields, place_key, slate_fields
+from churnkit.bundle.decision_records import place_key
 from churnkit.decisions import DecisionContext, History, RankingDecision
-from churnkit.server.http.idempotency import IdempotentReplies, idempotent_request
+from churnkit.server.decision_log.recorder import unreachable_journal
+from churnkit.server.http.idempotency import idempotent_request
 from churnkit.server.http.problem_details import Problem, shape_problem
 from churnkit.server.http.request_body import JSON
 from churnkit.server.http.route import Reply, Request
@@ -22,13 +22,13 @@ from churnkit.server.routes.customers import (
     PredictBody,
     answer_row,
     answer_table,
+    is_loggable,
     request_id,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from churnkit.decisions import ShadowPrices
+    from churnkit.journal import DecisionRecord
     from churnkit.models.bandit.linear import LinearBandit
     from churnkit.server.decision_log.recorder import Recorder
     from churnkit.server.loaded_model import LoadedModel
@@ -51,7 +51,6 @@ class RecommendHandler(CustomerHandler[RecommendBody]):
 
     def __init__(self, state: ServiceState) -> None:
         super().__init__(state, RecommendBody)
-        self._replies = IdempotentReplies()
 
     async def __call__(self, request: Request) -> Reply:
         """Answer a request."""
@@ -60,15 +59,16 @@ class RecommendHandler(CustomerHandler[RecommendBody]):
         if b"idempotency-key" not in request.headers:
             return await self._answer(raw, request_id())
         repeatable = idempotent_request(request.headers, request.client_key, raw)
-        known = self._replies.begin(repeatable)
+        replies = self.state.replies
+        known = replies.begin(repeatable)
         if known is not None:
-            return Reply(known.body, headers={"idempotent-replayed": "true"})
+            return Reply(known, headers={"idempotent-replayed": "true"})
         reply = None
         try:
             reply = await self._answer(raw, repeatable.ids)
         finally:
             # A refusal is not stored: corrected, the request may come again under its key.
-            self._replies.end(repeatable, reply)
+            replies.end(repeatable, reply)
         return reply
 
     async def _answer(self, raw: bytes, ids: str) -> Reply:
@@ -76,11 +76,14 @@ class RecommendHandler(CustomerHandler[RecommendBody]):
         if not loaded.recommends:
             detail = "the model was trained without actions: add some to the recipe and retrain"
             raise Problem(404, "no-actions", detail)
+        if recorder is None and self.state.settings.journal:
+            # The service is being started or stopped.
+            raise unreachable_journal()
         body = self.decode(raw)
-        moment = time.time()
+        moment = datetime.now(UTC)
         context = None
         if loaded.needs_context:
-            context = await self._context(loaded, body, datetime.fromtimestamp(moment, UTC))
+            context = await self._context(loaded, body, moment)
         headers = {}
         if loaded.ranks:
             bandit = self.state.bandit.current(loaded.model)
@@ -141,7 +144,7 @@ def recommend_rows(
     """
     model = loaded.model
     budget = None if body.budget is UNSET else body.budget
-    if len(body.customers) == 1:
+    if len(body.customers) == 1 and is_loggable(body.customers[0].get(loaded.entity)):
         row = model.score_row(body.customers[0], "recommend", closed=True)
         if row is not None:
             decision = model.decide_row(
@@ -230,14 +233,14 @@ def _ranked_fields(name: str, ranked: RankingDecision) -> dict[str, Any]:
 
 
 async def _log_decisions(
-    recorder: Recorder, loaded: LoadedModel, answer: Answer, body: RecommendBody, moment: float
+    recorder: Recorder, loaded: LoadedModel, answer: Answer, body: RecommendBody, moment: datetime
 ) -> None:
     """Log an answer's decisions: before the reply under contact limits, else behind it."""
-    lines = list(_journal_lines(loaded, answer, body, moment))
+    records = _records(loaded, answer, body, moment)
     if not loaded.contact_limits:
-        recorder.add(lines)
+        await recorder.add(records)
         return
-    capped = set(await recorder.record_now(lines, loaded.contact_limits))
+    capped = set(await recorder.record_now(records, loaded.contact_limits))
     for row in answer.rows:
         if "options" in row:
             _remove_options(row, capped)
@@ -255,27 +258,20 @@ def _remove_options(row: dict[str, Any], capped: set[str]) -> None:
             row["reason"] = _CAPPED
 
 
-def _journal_lines(
-    loaded: LoadedModel, answer: Answer, body: RecommendBody, moment: float
-) -> Iterator[dict[str, Any]]:
-    """Yield a journal line for each decision, or for each place of a slate."""
-    model = loaded.model
-    actions = {action.name: action for action in model.contents.actions}
-    shared = {
-        "at": moment,
-        "policy": model.name,
-        "model": model.name,
-        "model_version": loaded.version or None,
-        "model_digest": model.digest,
-    }
+def _records(
+    loaded: LoadedModel, answer: Answer, body: RecommendBody, moment: datetime
+) -> list[DecisionRecord]:
+    """Return a record for each decision, or for each place of a slate."""
+    records: list[DecisionRecord] = []
     for row, decision, customer in zip(answer.rows, answer.decisions, body.customers, strict=True):
-        if decision is None:
-            continue
-        key, line = row["prediction_id"], {**shared, "customer": str(row[loaded.entity])}
-        if isinstance(decision, RankingDecision):
-            places = slate_fields(
-                key, decision, customer, model.compiled_ranking, state=answer.state
+        if decision is not None:
+            records += loaded.record_builder.records(
+                decision,
+                str(row[loaded.entity]),
+                key=row["prediction_id"],
+                as_of=moment.date(),
+                decided_at=moment,
+                row=customer,
+                state=answer.state,
             )
-            yield from (line | place for place in places)
-        else:
-            yield line | {"key": key} | decision_fields(decision, actions)
+    return records
