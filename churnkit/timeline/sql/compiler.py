@@ -96,7 +96,7 @@ class CompiledTimeline:
 def _with_steps(query: exp.Query, steps: Any) -> exp.Query:
     query = query.copy()
     for name, step in steps:
-        query = query.with_(exp.to_identifier(name, quoted=True), as_=step.copy(), copy=False)
+        query = query.with_(exp.to_identifier(name, quoted=True), as_=step, copy=False)
     return query
 
 
@@ -105,11 +105,11 @@ def render(query: exp.Query, dialect: str, *, utc_session: bool = True) -> str:
     lowered = lower_day_numbers(query, dialect, utc_session=utc_session)
     if dialect == "snowflake":
         names = [column.alias for column in query.selects]
-        lowered = lowered.transform(_unquoted)
+        lowered = lowered.transform(_unquoted, copy=False)
         # The columns of the result keep the names that the timeline declares.
         for column, name in zip(lowered.expressions, names, strict=False):
             column.set("alias", exp.to_identifier(name, quoted=True))
-    return lowered.sql(dialect=dialect, pretty=True)
+    return lowered.sql(dialect=dialect, pretty=True, copy=False)
 
 
 def to_sql(timeline: Timeline, dialect: str = "duckdb") -> str:

@@ -94,7 +94,7 @@ def literal(value: Any) -> exp.Expr:
 
 def aliased(this: exp.Expr, name: str) -> exp.Expr:
     """Name a column of a result."""
-    return exp.alias_(this, name, quoted=True)
+    return exp.alias_(this, name, quoted=True, copy=False)
 
 
 def is_null(this: exp.Expr) -> exp.Expr:
@@ -125,12 +125,12 @@ def case_when(condition: exp.Expr | None, then: exp.Expr) -> exp.Expr:
 def all_of(*conditions: exp.Expr | None) -> exp.Expr | None:
     """Combine conditions with AND; None if there are none."""
     present = [condition for condition in conditions if condition is not None]
-    return exp.and_(*present) if present else None
+    return exp.and_(*present, copy=False) if present else None
 
 
 def union_all(queries: Sequence[exp.Query]) -> exp.Query:
     """Concatenate the rows of several queries."""
-    return reduce(lambda above, below: exp.union(above, below, distinct=False), queries)
+    return reduce(lambda above, below: exp.union(above, below, distinct=False, copy=False), queries)
 
 
 def day_number(timestamp: exp.Expr, seconds: int) -> exp.Expr:
