@@ -58,6 +58,8 @@ from .profit.maximum_profit import expected_max_profit_b2b as expected_max_profi
 from .profit.maximum_profit import max_profit as max_profit
 from .profit.maximum_profit import profit_curve as profit_curve
 from .survival.concordance import concordance as concordance
+from .survival.cumulative_incidence import CumulativeIncidence as CumulativeIncidence
+from .survival.cumulative_incidence import cumulative_incidence as cumulative_incidence
 from .survival.kaplan_meier import SurvivalCurve as SurvivalCurve
 from .survival.kaplan_meier import kaplan_meier as kaplan_meier
 from .survival.kaplan_meier import kaplan_meier_by as kaplan_meier_by

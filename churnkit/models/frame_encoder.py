@@ -36,15 +36,15 @@ class FrameEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Every estimator of `churnkit.models` encodes its frames with it. Use it alone to feed them to
     another library.
 
-    =====================================  ======================================================
-    Column                                 Encoded as
-    =====================================  ======================================================
-    number, nullable number, decimal       the number
-    boolean                                0 and 1
-    duration                               days
-    category, text, `categorical_features` 0, 1, ... in the order of `categories_`
-    date, time, list, other                refused: the message names the column
-    =====================================  ======================================================
+    ========================================  ======================================================
+    Column                                    Encoded as
+    ========================================  ======================================================
+    number, nullable number, decimal          the number
+    boolean                                   0 and 1
+    duration                                  days
+    category, text, `categorical_features`    0, 1, ... in the order of `categories_`
+    date, time, list, other                   refused: the message names the column
+    ========================================  ======================================================
 
     Missing values become NaN. So do categories that training did not have, with an
     `UnknownCategoryWarning`. Text is refused if it holds numbers or dates, or a different value in

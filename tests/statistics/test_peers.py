@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from churnkit.evaluation import kaplan_meier
+from churnkit.evaluation import cumulative_incidence, kaplan_meier
 from churnkit.evaluation.experiments.ab_test import agresti_caffo_limits
 
 with warnings.catch_warnings():
@@ -30,3 +30,25 @@ def test_weighted_curves_with_late_entry_agree_with_lifelines():
     curve = kaplan_meier(duration, event, entry=entry, sample_weight=weight)
     expected = fitted.survival_function_at_times(curve.time).to_numpy()
     assert curve.survival == pytest.approx(expected)
+
+
+def test_cumulative_incidence_with_late_entry_and_weights_agrees_with_lifelines():
+    rng = np.random.default_rng(1)
+    first, second = rng.exponential(5.0, 300), rng.exponential(8.0, 300)
+    end = rng.uniform(1.0, 12.0, 300)
+    duration = np.minimum(np.minimum(first, second), end)
+    number = np.where(duration == end, 0, np.where(first < second, 1, 2))
+    entry = np.where(rng.random(300) < 0.6, 0.0, np.minimum(rng.uniform(0, 2, 300), 0.9 * duration))
+    weight = rng.integers(1, 4, 300)
+    fitted = lifelines.AalenJohansenFitter(calculate_variance=True).fit(
+        duration, number, 1, entry=entry, weights=weight
+    )
+    curves = cumulative_incidence(
+        duration,
+        np.array([None, "a", "b"], dtype=object)[number],
+        entry=entry,
+        sample_weight=weight,
+    )
+    expected = fitted.cumulative_density_.iloc[:, 0].reindex(curves.time).to_numpy()
+    assert curves.incidence[0] == pytest.approx(expected, abs=1e-12)
+    assert curves.variance[0, -1] == pytest.approx(float(np.ravel(fitted.variance_)[-1]))

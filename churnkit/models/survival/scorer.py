@@ -97,9 +97,9 @@ class HazardScorer:
             Shapes differ, or a time is negative, not finite or too large.
         """
         matrix = check_matrix(X, self.n_features)
-        ahead = self._to_periods(times, "times")
+        ahead = self.to_periods(times, "times")
         result = np.empty((len(matrix), len(ahead)))
-        for block in self._blocks(matrix, age, float(ahead.max(initial=0.0))):
+        for block in self.blocks(matrix, age, float(ahead.max(initial=0.0))):
             cumulative = _cumulate(block.hazard)
             start = _interpolate(cumulative, block.hazard, block.start[:, None])
             end = _interpolate(cumulative, block.hazard, block.start[:, None] + ahead)
@@ -127,9 +127,9 @@ class HazardScorer:
         """
         matrix = check_matrix(X, self.n_features)
         end = self.horizon if horizon is None else horizon
-        ahead = float(self._to_periods(end, "horizon")[0])
+        ahead = float(self.to_periods(end, "horizon")[0])
         result = np.empty(len(matrix))
-        for block in self._blocks(matrix, age, ahead):
+        for block in self.blocks(matrix, age, ahead):
             share = block.period_shares(ahead)
             hazard = block.hazard * share
             survived = np.exp(-_cumulate(hazard)[:, :-1])
@@ -159,9 +159,9 @@ class HazardScorer:
         """
         matrix = check_matrix(X, self.n_features)
         ends = [float(end) for end in periods]
-        self._to_periods(np.array(ends) * self.width, "periods")
+        self.to_periods(np.array(ends) * self.width, "periods")
         result = np.empty((len(matrix), len(ends)))
-        for block in self._blocks(matrix, None, max([1.0, *ends])):
+        for block in self.blocks(matrix, None, max([1.0, *ends])):
             decay = block.hazard + rate
             discounted_survival = np.exp(-_cumulate(decay)[:, :-1])
             # Conditional on survival of the first period.
@@ -199,9 +199,9 @@ class HazardScorer:
     def raw_score(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return log-odds of churn within the horizon, (n,)."""
         matrix = check_matrix(X, self.n_features)
-        ahead = float(self._to_periods(self.horizon, "horizon")[0])
+        ahead = float(self.to_periods(self.horizon, "horizon")[0])
         result = np.empty(len(matrix))
-        for block in self._blocks(matrix, None, ahead):
+        for block in self.blocks(matrix, None, ahead):
             cumulative = np.cumsum(block.hazard * block.period_shares(ahead), axis=1)[:, -1]
             result[block.rows] = _churn_log_odds(cumulative)
         return result
@@ -219,7 +219,7 @@ class HazardScorer:
         the bias.
         """
         matrix = check_matrix(X, self.n_features)
-        ahead = float(self._to_periods(self.horizon, "horizon")[0])
+        ahead = float(self.to_periods(self.horizon, "horizon")[0])
         result = np.empty((len(matrix), self.n_features + 1))
         periods = max(1, int(np.ceil(ahead)))
         share = np.clip(ahead - np.arange(periods), 0.0, 1.0)
@@ -271,7 +271,8 @@ class HazardScorer:
         )
         return cls(trees, baseline, slope, width=width, horizon=horizon, time_varying=time_varying)
 
-    def _to_periods(self, times: ArrayLike, name: str) -> NDArray[np.float64]:
+    def to_periods(self, times: ArrayLike, name: str) -> NDArray[np.float64]:
+        """Return times in periods, (t,), or refuse invalid ones by `name`."""
         try:
             ahead = np.atleast_1d(np.asarray(times, dtype=np.float64))
         except (TypeError, ValueError):
@@ -287,11 +288,11 @@ class HazardScorer:
             )
         return period_units(ahead, self.width)
 
-    def _blocks(
+    def blocks(
         self, matrix: NDArray[np.float64], age: ArrayLike | None, ahead: float
-    ) -> Iterator[_Block]:
+    ) -> Iterator[HazardBlock]:
         """Yield blocks of rows with the cumulative hazard of each period from their age on."""
-        ages = np.zeros(1) if age is None else self._to_periods(age, "age")
+        ages = np.zeros(1) if age is None else self.to_periods(age, "age")
         if len(ages) not in {1, len(matrix)}:
             raise ModelDataError(f"{len(ages)} ages for {len(matrix)} rows: pass one per row")
         ages = np.broadcast_to(ages, (len(matrix),))
@@ -309,7 +310,7 @@ class HazardScorer:
             if scored < periods:
                 tail = np.repeat(hazard[:, -1:], periods - scored, axis=1)
                 hazard = np.concatenate([hazard, tail], axis=1)
-            yield _Block(rows, start[rows], hazard)
+            yield HazardBlock(rows, start[rows], hazard)
 
     def _log_odds(
         self,
@@ -353,7 +354,7 @@ class HazardScorer:
         return contributions
 
 
-class _Block(NamedTuple):
+class HazardBlock(NamedTuple):
     """Rows, their start within the first period, and the cumulative hazard of each period."""
 
     rows: slice
