@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["Database"]
+__all__ = ["Database", "absolute_url"]
 
 _WAIT_SECONDS = 60
 _CONNECT_SECONDS = 10
@@ -137,6 +137,26 @@ class Database:
                 f"the journal at {where} cannot be {operation} ({kind}{_hint(reason)}); this "
                 "transaction was rolled back"
             ) from None
+
+
+def absolute_url(url: str) -> str:
+    """Return a journal's URL with the path of a SQLite file made absolute.
+
+    Raises
+    ------
+    JournalError
+        If the URL is invalid.
+
+    Examples
+    --------
+    >>> absolute_url("sqlite:////data/journal.db")
+    'sqlite:////data/journal.db'
+    """
+    parsed = _parse_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
+        return url
+    path = str(Path(str(parsed.database)).absolute())
+    return parsed.set(database=path).render_as_string(hide_password=False)
 
 
 _EXCLUSIVE = text("SELECT pg_advisory_xact_lock(:space, :key)")

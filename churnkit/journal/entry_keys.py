@@ -54,7 +54,10 @@ def moment(field: str, value: date | datetime) -> datetime:
     '2026-11-01T00:00:00+00:00'
     """
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        try:
+            return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        except OverflowError:
+            raise JournalError(f"{field} must be within the years 1 to 9999 in UTC") from None
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     raise JournalError(f"{field} must be a date or a time, not {type(value).__name__}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -40,7 +41,7 @@ from churnkit.server.routes.information import (
 from churnkit.server.routes.outcomes import OutcomesHandler
 from churnkit.server.routes.recommend import RecommendHandler
 from churnkit.server.service_state import ServiceState
-from churnkit.server.settings import Settings
+from churnkit.server.settings import Settings, unknown_settings
 from churnkit.server.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = ["App", "create_app"]
 
+_LOG = logging.getLogger("churnkit.server")
 # Requests to paths without a route are counted under this one.
 _OTHER: Final = "other"
 # A start waits for the journal so long, then serves without it.
@@ -169,6 +171,8 @@ class App(Router):
     async def _start(self) -> None:
         settings, state = self.settings, self.state
         configure_logging(settings.log)
+        for name, similar in unknown_settings().items():
+            _LOG.warning("%s is no setting%s", name, f": use {similar}" if similar else "")
         # A full garbage collection walks over everything that was imported, for a tenth of a
         # second. What exists now stays, so that collections need not visit it again.
         gc.collect()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
@@ -11,9 +13,15 @@ from churnkit.errors import ChurnkitError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "unknown_settings"]
 
 _PREFIX = "CHURNKIT_"
+_PATHS = ("keys", "follow", "signer", "shadow", "prices", "bandit", "journal", "spool")
+# Variables of other commands.
+_OTHER = {
+    *("CSV_DELIMITER", "CSV_ENCODING", "DATA_DIR", "DEBUG", "EMBEDDINGS", "MODEL"),
+    *("PYMC_PYTHON", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
+}
 SPOOL_SYNC = ("always", "second", "never")
 
 
@@ -107,6 +115,21 @@ class Settings:
                 f"got {self.spool_sync!r}"
             )
 
+    def absolute_paths(self) -> dict[str, str]:
+        """Return the environment variables of all paths, made absolute.
+
+        A process with another working folder then reads and writes the same files.
+
+        Examples
+        --------
+        >>> Settings(follow="models:/telco@champion").absolute_paths()
+        {'CHURNKIT_FOLLOW': 'models:/telco@champion'}
+        """
+        paths = {name: getattr(self, name) for name in _PATHS}
+        return {
+            _PREFIX + name.upper(): _absolute(name, text) for name, text in paths.items() if text
+        }
+
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str] | None = None, **defaults: Any
@@ -136,6 +159,44 @@ class Settings:
             if text:
                 settings[setting.name] = _parse(setting.name, text, type(setting.default))
         return cls(**{**defaults, **settings})
+
+
+def _absolute(setting: str, text: str) -> str:
+    """Return a setting with its path, if it has one, made absolute."""
+    if setting == "journal":
+        from churnkit.journal.database import absolute_url
+
+        return absolute_url(text)
+    return text if text.startswith(("models:", "bento:")) else str(Path(text).absolute())
+
+
+def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return environment variables with the prefix ``CHURNKIT_`` that nothing reads.
+
+    Parameters
+    ----------
+    environment
+        The variables; those of this process if None.
+
+    Returns
+    -------
+    dict of str to str
+        The most similar variable by the unknown one; empty if none is similar.
+
+    Examples
+    --------
+    >>> unknown_settings({"CHURNKIT_MAX_ROW": "50", "CHURNKIT_KEYS": "k"})
+    {'CHURNKIT_MAX_ROW': 'CHURNKIT_MAX_ROWS'}
+    """
+    variables = os.environ if environment is None else environment
+    known = {setting.name.upper() for setting in fields(Settings)} | _OTHER
+    names = [n.removeprefix(_PREFIX) for n in sorted(variables) if n.startswith(_PREFIX)]
+    similar = {n: get_close_matches(n, sorted(known), n=1, cutoff=0.7) for n in names}
+    return {
+        _PREFIX + name: _PREFIX + matches[0] if matches else ""
+        for name, matches in similar.items()
+        if name not in known
+    }
 
 
 def _parse(name: str, text: str, kind: type[Any]) -> Any:

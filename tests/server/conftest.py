@@ -128,7 +128,9 @@ def ask(app):
 
         async def send():
             transport = httpx.ASGITransport(app=to)
-            async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost"
+            ) as client:
                 said = method or ("GET" if body is None else "POST")
                 return await client.request(
                     said, path, content=content, headers=headers if content is not None else None
@@ -177,7 +179,9 @@ def live(served, url, tmp_path):
             await app.startup()
             transport = httpx.ASGITransport(app=app)
             try:
-                async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+                async with httpx.AsyncClient(
+                    transport=transport, base_url="http://localhost"
+                ) as client:
                     return await questions(client)
             finally:
                 await app.shutdown()

@@ -122,3 +122,79 @@ def test_a_stream_that_claims_more_than_it_has_is_refused(ask):
 def test_other_questions_take_json_alone(ask, members, path):
     content = stream(pa.Table.from_pylist(members))
     assert ask(path, content, headers=STREAM).status_code == 415
+
+
+MEGABYTE = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("convert", "status"),
+    [
+        # A dictionary repeats one long text for each row.
+        (lambda n: pa.DictionaryArray.from_arrays(pa.array([0] * n), pa.array([MEGABYTE])), 413),
+        (
+            lambda n: pa.DictionaryArray.from_arrays(
+                pa.array([None, *[1] * (n - 1)], pa.int32()),
+                pa.array(["", MEGABYTE], pa.string_view()),
+            ),
+            413,
+        ),
+        (
+            lambda n: pa.RunEndEncodedArray.from_arrays(pa.array([n]), pa.array([MEGABYTE[:9999]])),
+            422,
+        ),
+        (lambda n: pa.array([[MEGABYTE[:99]]] * n), 422),
+        (lambda n: pa.array([{"a": {"b": 1}}] * n), 422),
+        (lambda n: pa.array([None] * n, pa.map_(pa.string(), pa.string())), 422),
+        (
+            lambda n: pa.UnionArray.from_dense(
+                pa.array([0] * n, pa.int8()), pa.array(range(n), pa.int32()), [pa.array(["x"] * n)]
+            ),
+            422,
+        ),
+        (lambda n: pa.array([b"0" * 16] * n, pa.uuid()), 422),
+    ],
+)
+@pytest.mark.parametrize("column", ["member_id", "plan"])
+def test_a_small_body_that_expands_is_refused(ask, model, members, convert, status, column):
+    app = create_app(model, max_arrow_bytes=3_000_000)
+    table = pa.Table.from_pylist(members)
+    place = table.column_names.index(column)
+    table = table.set_column(place, column, convert(table.num_rows))
+    body = stream(table)
+    assert len(body) < 3_000_000
+    before = pa.total_allocated_bytes()
+    answer = ask("/v1/predict", body, headers=STREAM, to=app)
+    assert answer.status_code == status
+    assert pa.total_allocated_bytes() - before < 1_000_000
+    assert "xxx" not in answer.text
+
+
+@pytest.mark.parametrize("kind", [pa.string_view(), pa.dictionary(pa.int8(), pa.string())])
+def test_views_and_dictionaries_that_fit_are_read(ask, model, members, kind):
+    table = pa.Table.from_pylist(members)
+    place = table.column_names.index("plan")
+    table = table.set_column(place, "plan", table["plan"].cast(kind))
+    answer = ask("/v1/predict", stream(table), headers=STREAM)
+    assert answer.status_code == 200
+    told = pa.ipc.open_stream(answer.content).read_all()
+    expected = [row["churn_probability"] for row in model.predict(members)]
+    assert told["churn_probability"].to_pylist() == expected
+
+
+def test_a_column_may_not_come_twice(ask, members):
+    table = pa.Table.from_pylist(members)
+    answer = ask("/v1/predict", stream(table.append_column("plan", table["plan"])), headers=STREAM)
+    assert answer.status_code == 422
+    assert answer.json()["violations"][0]["rule"] == "duplicate_column"
+
+
+def test_a_stream_of_very_many_batches_is_refused(ask, members):
+    table = pa.Table.from_pylist(members[:1])
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as out:
+        for _ in range(1_100):
+            out.write_table(table.slice(0, 0).combine_chunks(), max_chunksize=1)
+            out.write_batch(table.to_batches()[0].slice(0, 0))
+    app_answer = ask("/v1/predict", sink.getvalue().to_pybytes(), headers=STREAM)
+    assert app_answer.status_code in {413, 422}

@@ -125,6 +125,8 @@ def test_outcomes_follow_their_decisions_and_are_written_once(live, url, member)
     [
         outcome(1, observed_at="yesterday"),
         outcome(1, observed_at="2026-11-25T12:00:00"),
+        outcome(1, observed_at="0001-01-01T00:00:00+14:00"),
+        outcome(1, observed_at="9999-12-31T23:59:59-12:00"),
         outcome(1, value="much"),
         outcome(1, strange=1),
         outcome(1, id=""),

@@ -142,7 +142,9 @@ def test_a_typed_client_is_generated_from_it_and_works(telco, page):
 
             async def send():
                 transport = httpx.ASGITransport(app=create_app(telco))
-                async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+                async with httpx.AsyncClient(
+                    transport=transport, base_url="http://localhost"
+                ) as client:
                     return await client.post(path, json=json)
 
             return asyncio.run(send())

@@ -188,7 +188,7 @@ def test_a_body_that_turns_out_too_large_is_refused(app):
 
     async def send():
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post(
                 "/v1/predict", content=chunks(), headers={"content-type": "application/json"}
             )

@@ -25,6 +25,7 @@ _REMEDIES = {
     "constant_label": "the label needs both churned and retained customers",
     "known_level": "send a category from the training data, or declare unknown='missing'",
     "duplicate_column": "give each column a unique name",
+    "scalar_type": "send one number, text, date or boolean per row",
     "not_a_table": "pass a pandas, polars or Arrow table, or a list of dicts",
     "not_a_row": "send each customer as an object of columns and values",
     "zero_or_one": "use 1 for churned customers and 0 for others, or declare the value for "
@@ -36,6 +37,7 @@ _DESCRIPTIONS = {
     "duplicate_column": "appears more than once",
     "empty": "is empty",
     "constant_label": "has only one value",
+    "scalar_type": "has a nested type",
     "not_a_table": "is not a table",
 }
 _TYPE_WORDS = {

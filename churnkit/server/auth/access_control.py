@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["AccessControl", "TokenBucket", "is_loopback", "refuse_public_host"]
 
 _BUSY_SECONDS: Final = 1
+_FORWARDED: Final = frozenset(
+    {
+        *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
+        *(b"x-real-ip", b"x-original-forwarded-for", b"true-client-ip", b"cf-connecting-ip"),
+    }
+)
 
 
 class TokenBucket:
@@ -104,15 +110,9 @@ class AccessControl:
             no keys are configured; 429 above the rate.
         """
         if self._keys is None:
-            client = asgi_scope.get("client")
-            if client is None or self._settings.open or is_loopback(client[0]):
-                return ""
-            raise Problem(
-                403,
-                "address",
-                "without API keys the service answers only its own machine: start it with --keys, "
-                "or set CHURNKIT_OPEN=1 behind a gateway that authenticates",
-            )
+            if not self._settings.open:
+                _refuse_other_machines(asgi_scope, headers)
+            return ""
         key = self._keys.find(_bearer_token(headers))
         if key is None:
             raise Problem(
@@ -164,6 +164,36 @@ class AccessControl:
     def leave(self) -> None:
         """Return a slot."""
         self._running -= 1
+
+
+def _refuse_other_machines(asgi_scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> None:
+    """Refuse clients on other machines, also behind a proxy or a browser on this one."""
+    client = asgi_scope.get("client")
+    if client is not None and not is_loopback(client[0]):
+        raise _address_problem("the client is another machine")
+    if not _FORWARDED.isdisjoint(headers):
+        raise _address_problem("a proxy forwards requests of other clients")
+    # A web page whose name was pointed at this machine sends its own name.
+    if not _is_local_name(headers.get(b"host", b"localhost")):
+        raise _address_problem("the header host is not of this machine")
+
+
+def _address_problem(reason: str) -> Problem:
+    return Problem(
+        403,
+        "address",
+        f"without API keys the service answers only its own machine, and {reason}: start it with "
+        "--keys, or set CHURNKIT_OPEN=1 behind a gateway that authenticates",
+    )
+
+
+@lru_cache(maxsize=64)
+def _is_local_name(host: bytes) -> bool:
+    """Return whether a Host header names this machine."""
+    name = host.decode("latin-1").lower()
+    if not name.startswith("["):
+        name = name.partition(":")[0]
+    return is_loopback(name.partition("]")[0].lstrip("["))
 
 
 def _bearer_token(headers: Mapping[bytes, bytes]) -> str:

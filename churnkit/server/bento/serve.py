@@ -115,9 +115,8 @@ def serve(
     variables = dict(settings or {})
     parsed = Settings.from_environment({**os.environ, **variables})
     refuse_public_host(host, keys=parsed.keys, is_open=parsed.open)
-    if parsed.keys:
-        # The service runs in another working folder.
-        variables["CHURNKIT_KEYS"] = str(Path(parsed.keys).resolve())
+    # The service runs in another working folder.
+    variables |= parsed.absolute_paths()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_termination_as_exit())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="churnkit-serve-")))

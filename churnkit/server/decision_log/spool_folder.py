@@ -31,15 +31,11 @@ def journal_identity(url: str) -> str:
     >>> journal_identity("postgresql://a:1@db/j") == journal_identity("postgresql://a:2@db/j")
     True
     """
-    from churnkit.journal.database import Database
+    from churnkit.journal.database import Database, absolute_url
 
-    database = Database(url)
-    try:
-        address = database.url.set(query={}).render_as_string(hide_password=True)
-        if database.is_sqlite and database.url.database:
-            address = f"sqlite:///{Path(database.url.database).absolute()}"
-    finally:
-        database.close()
+    database = Database(absolute_url(url))
+    address = database.url.set(query={}).render_as_string(hide_password=True)
+    database.close()
     return hashlib.sha256(address.encode()).hexdigest()
 
 

@@ -173,7 +173,11 @@ class PredictHandler(CustomerHandler[PredictBody]):
         model = self.state.loaded.model
         async with self._arrow_lock:
             content, rows = await asyncio.to_thread(
-                predict_arrow, raw, model, max_rows=settings.max_arrow_rows
+                predict_arrow,
+                raw,
+                model,
+                max_rows=settings.max_arrow_rows,
+                max_bytes=settings.max_arrow_bytes,
             )
         return Reply(content, ARROW.decode(), rows=rows)
 

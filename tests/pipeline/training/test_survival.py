@@ -173,7 +173,7 @@ def test_the_service_counts_as_the_plan_does(surviving, trained):
 
     async def ask():
         transport = httpx.ASGITransport(app=create_app(surviving))
-        async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             alone = [await client.post("/v1/recommend", json={"customers": [r]}) for r in rows]
             return alone, await client.post("/v1/recommend", json={"customers": rows})
 

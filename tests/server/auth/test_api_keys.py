@@ -235,3 +235,37 @@ def test_a_door_to_this_machine_needs_no_keys(host):
 def test_the_gate_of_a_missing_file_stays_shut(model, tmp_path):
     with pytest.raises(ChurnkitError, match="cannot be read"):
         create_app(model, keys=os.fspath(tmp_path / "none.json"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "evil.example:3000"},
+        {"host": "10.0.0.5"},
+        {"host": "[2001:db8::1]:3000"},
+        {"host": "localhost.evil.example"},
+        {"x-forwarded-for": "203.0.113.9"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"forwarded": "for=203.0.113.9"},
+        {"x-real-ip": "203.0.113.9"},
+        {"x-forwarded-host": "churn.example"},
+    ],
+)
+def test_without_keys_neither_a_proxy_nor_a_foreign_name_is_answered(ask, model, headers):
+    app = create_app(model)
+    for path in ("/v1/model", "/metrics", "/openapi.json"):
+        answer = ask(path, b"", method="GET", headers=headers, to=app)
+        assert answer.status_code == 403
+        assert answer.json()["type"].endswith("address")
+    gateway = create_app(model, open=True)
+    assert ask("/v1/model", b"", method="GET", headers=headers, to=gateway).status_code == 200
+    assert ask("/livez", b"", method="GET", headers=headers, to=app).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:3000", "127.0.0.1", "127.8.0.1:80", "[::1]:3000", "LOCALHOST"]
+)
+def test_names_of_this_machine_are_answered_without_keys(ask, model, host):
+    answer = ask("/v1/model", b"", method="GET", headers={"host": host}, to=create_app(model))
+    assert answer.status_code == 200

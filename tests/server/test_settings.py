@@ -1,0 +1,61 @@
+"""Settings from the environment: known names, and paths that hold in any working folder."""
+
+import pytest
+
+from churnkit.errors import ChurnkitError
+from churnkit.journal import Journal
+from churnkit.server import Settings
+from churnkit.server.settings import unknown_settings
+
+
+def test_unknown_settings_are_named_with_the_similar_one():
+    environment = {
+        "CHURNKIT_JOURNL": "sqlite://",
+        "CHURNKIT_JOURNAL": "sqlite://",
+        "CHURNKIT_XYZ": "1",
+        "CHURNKIT_MODEL": "models:/telco",
+        "PATH": "/bin",
+    }
+    assert unknown_settings(environment) == {
+        "CHURNKIT_JOURNL": "CHURNKIT_JOURNAL",
+        "CHURNKIT_XYZ": "",
+    }
+
+
+def test_unknown_settings_are_logged_at_the_start(live, monkeypatch, caplog):
+    monkeypatch.setenv("CHURNKIT_MAX_ROW", "5")
+
+    async def questions(client):
+        return await client.get("/livez")
+
+    assert live(questions).status_code == 200
+    assert "CHURNKIT_MAX_ROW is no setting: use CHURNKIT_MAX_ROWS" in caplog.text
+
+
+def test_a_journal_in_the_working_folder_stays_there(tmp_path, monkeypatch):
+    """The service runs in a temporary folder, which is removed when it stops."""
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(journal="sqlite:///journal.db", spool="spool", keys="k.json", shadow="b")
+    paths = settings.absolute_paths()
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    Journal.open(paths["CHURNKIT_JOURNAL"]).close()
+    assert (tmp_path / "journal.db").exists()
+    assert paths["CHURNKIT_SPOOL"] == str(tmp_path / "spool")
+    assert paths["CHURNKIT_KEYS"] == str(tmp_path / "k.json")
+    assert paths["CHURNKIT_SHADOW"] == str(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:////data/j.db", "postgresql://u:p%40w@db:5432/j?sslmode=require"]
+)
+def test_addresses_that_are_absolute_stay_as_they_are(url):
+    assert Settings(journal=url, follow="models:/a@champion").absolute_paths() == {
+        "CHURNKIT_JOURNAL": url,
+        "CHURNKIT_FOLLOW": "models:/a@champion",
+    }
+
+
+def test_a_sync_policy_that_does_not_exist_is_refused():
+    with pytest.raises(ChurnkitError, match="always, second or never"):
+        Settings.from_environment({"CHURNKIT_SPOOL_SYNC": "sometimes"})
