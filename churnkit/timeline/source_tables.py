@@ -27,7 +27,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 TIME_FORMATS = (
     "DD/MM/YYYY",
     "MM/DD/YYYY",
+    "DD Mon YYYY",
     "YYYYMMDD",
+    "YYMMDD",
+    "YYYYMM",
     "epoch seconds",
     "epoch milliseconds",
     "epoch microseconds",
@@ -169,7 +172,9 @@ class Table:
         precedence.
     written
         Formats of columns whose texts are not ISO 8601 times or plain numbers: ``DD/MM/YYYY``,
-        ``MM/DD/YYYY`` (with ``/``, ``-`` or ``.``, and a time of day), ``YYYYMMDD``,
+        ``MM/DD/YYYY`` (with ``/``, ``-`` or ``.``, and a time of day), ``DD Mon YYYY`` (with the
+        name of the month, also before the day), ``YYYYMMDD``, ``YYMMDD``, ``YYYYMM`` (also with a
+        separator: the last day of the month, when its row is complete),
         ``epoch seconds``, ``epoch milliseconds``, ``epoch microseconds``, or for numbers
         ``1,234.5`` and ``1.234,5``, with or without a currency. ``text`` for the customer's id,
         if it is text in some tables and a number in others.

@@ -113,15 +113,33 @@ def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path, raw):
 
 
 @pytest.mark.parametrize(
-    ("files", "options", "message"),
+    ("files", "message"),
     [
-        ({"a": "x;y\n1;2\n", "b": "z\n1\n"}, (), "name it with --entity COLUMN"),
-        ({"a": "customer_id,at\n1,noon\n", "b": "customer_id\n1\n"}, (), "no table has both"),
+        ({"a": "x;y\n1;2\n", "b": "z\n1\n"}, "name it with --entity COLUMN"),
+        ({"a": "customer_id,at\n1,noon\n", "b": "customer_id\n1\n"}, "no table has both"),
         (
             {"a": "customer_id,at\n1,2024-01-01\n1,2024-01-09\n", "b": "customer_id\n1\n"},
-            (),
             "the tables cover 8 days, too few for training",
         ),
+    ],
+)
+def test_raw_tables_without_a_timeline_are_drafted_with_a_question(
+    churnkit, tmp_path, files, message
+):
+    write_tables(tmp_path, files)
+    code, out, err = churnkit("init", "project", "--from", "raw", "--json", folder=tmp_path)
+    assert code == DONE, err
+    assert len(json.loads(out)["questions"]) == 1
+    assert message in " ".join(err.split())
+    assert "change line " in err
+    code, _, err = churnkit("train", folder=tmp_path / "project")
+    assert code == REFUSED
+    assert message in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "message"),
+    [
         (
             {"a": "customer_id,at\n1,2024-01-01\n1,2024-03-01\n", "b": "q\n1\n"},
             ("--label", "q"),
@@ -130,13 +148,15 @@ def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path, raw):
         ({"a": "customer_id\n1\n", "b": "q\n1\n"}, ("--entity", "who"), "no column 'who'"),
     ],
 )
-def test_raw_tables_without_a_timeline_are_refused_with_a_reason(
-    churnkit, tmp_path, files, options, message
-):
-    (tmp_path / "raw").mkdir()
-    for name, text in files.items():
-        (tmp_path / "raw" / f"{name}.csv").write_text(text)
+def test_options_that_fit_no_table_are_refused(churnkit, tmp_path, files, options, message):
+    write_tables(tmp_path, files)
     code, out, err = churnkit("init", "project", "--from", "raw", *options, folder=tmp_path)
     assert (code, out) == (REFUSED, "")
     assert message in " ".join(err.split())
     assert not (tmp_path / "project").exists()
+
+
+def write_tables(folder, files):
+    (folder / "raw").mkdir()
+    for name, text in files.items():
+        (folder / "raw" / f"{name}.csv").write_text(text)

@@ -62,12 +62,39 @@ def log(texts, written, **settings):
         ("MM/DD/YYYY", "%m/%d/%Y %I:%M:%S %p"),
         ("MM/DD/YYYY", "%m-%d-%YT%H:%M:%SZ"),
         ("YYYYMMDD", "%Y%m%d"),
+        ("YYMMDD", "%y%m%d"),
+        ("DD Mon YYYY", "%d-%b-%y"),
+        ("DD Mon YYYY", "%d %B %Y %I:%M %p"),
+        ("DD Mon YYYY", "%b. %d, %Y"),
     ],
 )
 def test_dates_are_read_in_the_declared_order_of_day_and_month(written, form):
     rows = log([moment.strftime(form) for moment in MOMENTS], {"at": written})
     expected = [(dt.date(2024, 12, 31) - moment.date()).days for moment in MOMENTS]
     assert [row["ago"] for row in rows] == expected
+
+
+@pytest.mark.parametrize("texts", [["202402"], ["2024-02"], ["202402.0"]])
+def test_a_month_stands_for_its_last_day(texts):
+    (row,) = log(texts, {"at": "YYYYMM"})
+    assert row["ago"] == (dt.date(2024, 12, 31) - dt.date(2024, 2, 29)).days
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "year"),
+    [
+        ("31-Dec-68", "DD Mon YYYY", 2068),
+        ("690101", "YYMMDD", 1969),
+        ("01/01/97", "DD/MM/YYYY", 1997),
+        ("1. märz 1993", "DD Mon YYYY", 1993),
+    ],
+)
+def test_two_digits_of_a_year_stand_for_1969_to_2068(text, written, year):
+    table = Table("log", "who", happened="at", written={"at": written})
+    dates = Snapshots(dates=(f"{year + 1}-01-01",))
+    timeline = Timeline([table], {"ago": Recency("log")}, dates, ActiveWithin("log", days=400))
+    (row,) = build(timeline, {"log": pa.table({"who": ["a"], "at": [text]})}).to_pylist()
+    assert 0 <= row["ago"] <= 366
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabaseWriter", "DuckDbWriter"]
 
+# Comment of the tables that churnkit writes, and a constraint where a database has no comments.
+_MARK = "Written by churnkit, which replaces it"
+_MARK_NAME = "written_by_churnkit"
+
 
 class DatabaseWriter(Writer):
     """Write tables to a table of a database that SQLAlchemy opens.
@@ -36,7 +40,7 @@ class DatabaseWriter(Writer):
     Raises
     ------
     ChurnkitError
-        If the database cannot be reached, or a table of that name has other columns.
+        If the database cannot be reached, or a table of that name is no earlier output.
     """
 
     def __init__(self, output: OutputTarget, schema: pa.Schema) -> None:
@@ -53,16 +57,27 @@ class DatabaseWriter(Writer):
             url = f"sqlite:///{location.path.absolute()}"
         self._engine = connect_engine(url)
         columns = [sa.Column(field.name, _sql_type(field.type)) for field in schema]
-        self._table = sa.Table(self._staging, sa.MetaData(), *columns)
+        self._table = sa.Table(self._staging, sa.MetaData(), *columns, comment=_MARK)
+        if not self._engine.dialect.supports_comments:
+            self._table.append_constraint(sa.CheckConstraint("1 = 1", name=_MARK_NAME))
         with self._errors():
-            self._replaces = _refuse_other(
-                self._label,
-                [column["name"] for column in sa.inspect(self._engine).get_columns(self._name)]
-                if sa.inspect(self._engine).has_table(self._name)
-                else None,
-                schema.names,
-            )
+            self._replaces = self._refuse_other(schema.names)
             self._table.create(self._engine)
+
+    def _refuse_other(self, names: Sequence[str]) -> bool:
+        import sqlalchemy as sa
+
+        inspector = sa.inspect(self._engine)
+        if not inspector.has_table(self._name):
+            return False
+        columns = [column["name"] for column in inspector.get_columns(self._name)]
+        if self._engine.dialect.supports_comments:
+            is_own = inspector.get_table_comment(self._name)["text"] == _MARK
+        else:
+            constraints = inspector.get_check_constraints(self._name)
+            is_own = any(constraint["name"] == _MARK_NAME for constraint in constraints)
+        _refuse_other(self._label, columns, names, is_own=is_own)
+        return True
 
     @property
     def rows(self) -> int:
@@ -126,7 +141,7 @@ class DuckDbWriter(Writer):
     Raises
     ------
     ChurnkitError
-        If the file cannot be written, or a table of that name has other columns.
+        If the file cannot be written, or a table of that name is no earlier output.
     """
 
     def __init__(self, output: OutputTarget, schema: pa.Schema) -> None:
@@ -145,15 +160,19 @@ class DuckDbWriter(Writer):
             raise
 
     def _create(self, schema: pa.Schema) -> None:
+        name = quote_identifier(self._name)
+        described = "SELECT comment FROM duckdb_tables() WHERE table_name = ?"
         listed = "SELECT column_name FROM information_schema.columns WHERE table_name = ?"
         with self._errors():
-            earlier = [row[0] for row in self._connection.execute(listed, [self._name]).fetchall()]
-            _refuse_other(self._label, earlier or None, schema.names)
+            columns = [row[0] for row in self._connection.execute(listed, [self._name]).fetchall()]
+            comments = self._connection.execute(described, [self._name]).fetchall()
+            if columns:
+                is_own = [text for (text,) in comments] == [_MARK]
+                _refuse_other(self._label, columns, schema.names, is_own=is_own)
             self._connection.execute("BEGIN")
             self._connection.register("ck_rows", schema.empty_table())
-            self._connection.execute(
-                f"CREATE OR REPLACE TABLE {quote_identifier(self._name)} AS FROM ck_rows"
-            )
+            self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM ck_rows")
+            self._connection.execute(f"COMMENT ON TABLE {name} IS '{_MARK}'")
 
     @property
     def rows(self) -> int:
@@ -195,15 +214,19 @@ def is_duckdb(output: OutputTarget) -> bool:
     return output.location.is_local and kind_of(output.location.text) == "duckdb"
 
 
-def _refuse_other(label: str, earlier: Sequence[str] | None, names: Sequence[str]) -> bool:
-    """Return True if there is an earlier output; refuse a table with other columns."""
-    if earlier is None:
-        return False
-    if sorted(map(str.lower, earlier)) != sorted(map(str.lower, names)):
+def _refuse_other(
+    label: str, columns: Sequence[str], names: Sequence[str], *, is_own: bool
+) -> None:
+    """Refuse a table with other columns, or one that churnkit did not write."""
+    if sorted(map(str.lower, columns)) != sorted(map(str.lower, names)):
         raise ChurnkitError(
             f"{label} has other columns than the results and would be replaced: name another table"
         )
-    return True
+    if not is_own:
+        raise ChurnkitError(
+            f"{label} exists, churnkit did not write it, and it would be replaced: name another "
+            "table, or drop this one"
+        )
 
 
 def _cannot_write(label: str, kind: str) -> ChurnkitError:

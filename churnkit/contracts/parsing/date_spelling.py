@@ -11,12 +11,13 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["DATE_STYLES", "detect_date_styles", "normalize_date"]
+__all__ = ["DATE_STYLES", "MONTHS", "detect_date_styles", "normalize_date"]
 
 _SECONDS: Final = {"epoch seconds": 0, "epoch milliseconds": 3, "epoch microseconds": 6}
 # The order of day, month and year; any of ``-./`` and spaces may separate them.
-DATE_STYLES: Final = ("YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", *_SECONDS)
-_MONTHS: Final = {
+DATE_STYLES: Final = ("YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", "YYYY", *_SECONDS)
+# Months by the start of their names, in English, German, French, Spanish, Italian and others.
+MONTHS: Final = {
     "jan": 1, "gen": 1, "ene": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3,
     "maa": 3, "apr": 4, "abr": 4, "avr": 4, "may": 5, "mai": 5, "mag": 5, "mei": 5, "jun": 6,
     "giu": 6, "juin": 6, "jul": 7, "lug": 7, "juil": 7, "aug": 8, "ago": 8, "aoû": 8, "aou": 8,
@@ -44,6 +45,7 @@ _PATTERNS: Final = {
         r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
     ),
 }
+_YEAR = re.compile(r"([0-9]{4})(?:\.0+)?")
 # The first of the years that two digits stand for.
 _PIVOT = 1969
 
@@ -60,6 +62,9 @@ def normalize_date(text: str, style: str) -> str | None:
     >>> normalize_date("1704067200", "epoch seconds"), normalize_date("31/12/2024", "MM/DD/YYYY")
     ('2024-01-01T00:00:00+00:00', None)
     """
+    if style == "YYYY":
+        year = _YEAR.fullmatch(text)
+        return f"{year[1]}-01-01" if year else None
     if style in _SECONDS:
         return _from_epoch(text, _SECONDS[style])
     match = _PATTERNS[style].fullmatch(text)
@@ -85,7 +90,7 @@ def _month(text: str) -> int:
     if text.isdecimal():
         return int(text)
     name = text.lower()
-    return _MONTHS.get(name[:4]) or _MONTHS.get(name[:3], 0)
+    return MONTHS.get(name[:4]) or MONTHS.get(name[:3], 0)
 
 
 def _clock(parts: dict[str, str | None]) -> str:
@@ -120,7 +125,7 @@ def _from_epoch(text: str, digits: int) -> str | None:
 
 
 def detect_date_styles(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return the styles in which every text is an existing date, except those of epochs.
+    """Return the styles in which every text is an existing date, except years and epochs.
 
     Two styles are returned only if they disagree about a date: no day is above 12.
 

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.io.csv_encoding import open_bytes, scan_text
+from churnkit.core.io.csv_encoding import open_text, scan_text
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Dialect", "detect_dialect", "state_dialect"]
+__all__ = ["ALIGNED", "REMARK", "TOTALS", "Dialect", "detect_dialect", "state_dialect"]
 
+# Delimiter of columns that are aligned with one or more spaces.
+ALIGNED = " "
 # In order of preference where several fit equally well: a comma may also be a decimal sign.
 _DELIMITERS = ";\t|,"
-_DELIMITER_NAMES = {";": "semicolons", "\t": "tabs", "|": "vertical bars", ",": "commas"}
+_DELIMITER_NAMES = {
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    ",": "commas",
+    " ": "spaces",
+}
 _ENCODING_NAMES = {"utf8": "UTF-8", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
 _SAMPLE_ROWS = 50
 _MAX_TITLE_LINES = 20
@@ -29,14 +36,12 @@ _MAX_TITLE_LINES = 20
 _MIN_ROWS_BELOW_TITLE = 4
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<delimiter>.)"?', re.IGNORECASE)
 _DATA_CELL = re.compile(r"[-+]?[\d.,:/\s%-]*\d[\d.,:/\s%-]*")
-_TOTALS = re.compile(
+TOTALS = re.compile(
     r"(?:(?:grand|sub|overall)[ -]?)?totals?|sum|summe|gesamt(?:summe)?|insgesamt|total general|"
     r"total général|totale|totaal|somme|suma|soma|合計|итого",
     re.IGNORECASE,
 )
-
-
-_REMARK = re.compile(
+REMARK = re.compile(
     r"\(?[\d,.]+ (?:rows?|records?|lines?|datensätze|zeilen|lignes|filas)\b|copyright|©|\(c\)|"
     r"generated|exported|created|source\b|report|confidential|end of|erstellt|exporté|exportado",
     re.IGNORECASE,
@@ -73,6 +78,8 @@ class Dialect:
         False if the encoding is the most likely one of several.
     has_rows
         False if nothing follows the header.
+    has_header
+        False if the first row is data; then columns are named by their position.
     """
 
     encoding: str
@@ -87,6 +94,7 @@ class Dialect:
     is_certain: bool = True
     has_rows: bool = True
     is_stated: bool = False
+    has_header: bool = True
 
     @property
     def is_plain(self) -> bool:
@@ -94,6 +102,7 @@ class Dialect:
         return (
             (self.encoding, self.delimiter, self.skip_lines) == ("utf8", ",", 0)
             and self.fields == self.columns
+            and self.has_header
             and not self.footer_rows
             and not self.footer_lines
         )
@@ -104,7 +113,7 @@ class Dialect:
             "encoding": self.encoding,
             "column_names": list(self.fields),
             "skip_rows": self.skip_lines,
-            "skip_rows_after_names": 1,
+            "skip_rows_after_names": int(self.has_header),
         }
 
     def __str__(self) -> str:
@@ -136,6 +145,20 @@ class _Layout:
             return False, 0.0, False, 0
         share = sum(len(row) == self.width for row in below) / len(below)
         return self.width > 1, share, self.header == 0, self.width
+
+    def is_aligned(self) -> bool:
+        """Return True if every row has as many fields as the header, with a column of numbers."""
+        below = self.rows[self.header + 1 :]
+        if len(below) < _MIN_ROWS_BELOW_TITLE or self.score()[:2] != (True, 1.0):
+            return False
+        return any(all(map(_DATA_CELL.fullmatch, cells)) for cells in zip(*below, strict=True))
+
+    def has_header(self) -> bool:
+        """Return False if the first row has nothing but numbers and dates, as the rows below."""
+        first, below = self.rows[self.header], self.rows[self.header + 1 :]
+        if self.width < 2 or len(below) < _MIN_ROWS_BELOW_TITLE:
+            return True
+        return not all(map(_DATA_CELL.fullmatch, first)) or _counts_up(first)
 
 
 # Delimiter and encoding of all files of this process, where they are stated.
@@ -202,13 +225,17 @@ def detect_dialect(
     }
     best = max(layouts, key=lambda each: layouts[each].score())
     if chosen is None and not layouts[best].score()[0]:
-        best = ","
+        layouts[ALIGNED] = _layout(*_first_rows(file, encoding, ALIGNED, skip))
+        best = ALIGNED if layouts[ALIGNED].is_aligned() else ","
     layout = layouts[best]
     if not layout.rows:
         # The header itself may be the error.
         _first_rows(file, encoding, best, skip, strict=True)
         return Dialect(encoding, best, (), scan.odd_quotes, is_certain=scan.is_certain)
+    has_header = layout.has_header()
     header = layout.rows[layout.header]
+    if not has_header:
+        header = [f"column {position + 1}" for position in range(layout.width)]
     header += [""] * _blank_fields_after(header, layout.rows[layout.header + 1 :])
     fields = _name_fields(header)
     dialect = Dialect(
@@ -221,6 +248,7 @@ def detect_dialect(
         is_certain=scan.is_certain or stated_encoding is not None,
         is_stated=bool(delimiter or stated_encoding),
         has_rows=len(layout.rows) > layout.header + 1,
+        has_header=has_header,
     )
     return _describe(_with_footer(dialect, scan.tail), layout.header)
 
@@ -230,16 +258,17 @@ def _first_rows(
 ) -> tuple[list[list[str]], list[int]]:
     """Return the first rows that are not blank, and the number of lines above each."""
     rows, lines = [], []
-    python_encoding = "utf-8-sig" if encoding == "utf8" else encoding
-    with io.TextIOWrapper(
-        open_bytes(file), encoding=python_encoding, errors="replace", newline=""
-    ) as stream:
+    with open_text(file, encoding, errors="replace") as stream:
         for _ in range(skip):
             stream.readline()
+        sample = _SAMPLE_ROWS + 2 * _MAX_TITLE_LINES
+        if delimiter == ALIGNED:
+            split = [(number, line.split()) for number, line in enumerate(islice(stream, sample))]
+            return [row for _, row in split if row], [skip + number for number, row in split if row]
         reader = csv.reader(stream, delimiter=delimiter)
         try:
             above = skip
-            for row in islice(reader, _SAMPLE_ROWS + 2 * _MAX_TITLE_LINES):
+            for row in islice(reader, sample):
                 if row:
                     rows.append(row)
                     lines.append(above)
@@ -250,10 +279,17 @@ def _first_rows(
     return rows, lines
 
 
+def _counts_up(cells: list[str]) -> bool:
+    """Return True for integers in equal steps, such as years, which are names of columns."""
+    if not all(cell.strip().isdecimal() for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    return len({after - before for before, after in pairwise(numbers)}) == 1
+
+
 def _separator_line(file: Path, encoding: str) -> str | None:
     """Return the delimiter that Excel's first line ``sep=;`` states."""
-    python_encoding = "utf-8-sig" if encoding == "utf8" else encoding
-    with io.TextIOWrapper(open_bytes(file), python_encoding, errors="replace") as stream:
+    with open_text(file, encoding, errors="replace") as stream:
         match = _SEPARATOR_LINE.fullmatch(stream.readline(16).strip("\r\n"))
     return match["delimiter"] if match else None
 
@@ -312,16 +348,16 @@ def _with_footer(dialect: Dialect, tail: str) -> Dialect:
         if not line.strip():
             continue
         cells = next(csv.reader([line], delimiter=dialect.delimiter), [])
+        if dialect.delimiter == ALIGNED:
+            cells = line.split()
         filled = [cell.strip() for cell in cells if cell.strip()]
         if width > 2 and len(cells) < width and len(filled) == 1:
             remarks.append(line.strip())
-        elif len(cells) == width and (
-            not filled or _TOTALS.fullmatch(cells[0].strip().rstrip(":"))
-        ):
+        elif len(cells) == width and (not filled or TOTALS.fullmatch(cells[0].strip().rstrip(":"))):
             rows += 1
         else:
             break
-    if not after_gap and not all(map(_REMARK.match, remarks)):
+    if not after_gap and not all(map(REMARK.match, remarks)):
         remarks = []  # the last line of a truncated file
     return replace(dialect, footer_rows=rows, footer_lines=frozenset(remarks))
 
@@ -339,6 +375,8 @@ def _closed_lines(lines: list[str]) -> list[str]:
 def _describe(dialect: Dialect, titles: int) -> Dialect:
     """Add the sentences about what is not read."""
     notes = []
+    if not dialect.has_header:
+        notes.append("no header: the columns are named by their position")
     if titles:
         notes.append(f"{titles} title {_plural(titles, 'line')} above the header skipped")
     unnamed = [

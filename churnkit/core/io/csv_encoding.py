@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import re
 import unicodedata
 from collections import Counter
@@ -13,7 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TextScan", "open_bytes", "scan_text"]
+__all__ = ["TextScan", "open_bytes", "open_text", "scan_text"]
 
 _CHUNK_BYTES = 1 << 20
 _TAIL_BYTES = 1 << 15
@@ -68,6 +69,12 @@ def open_bytes(file: Path) -> IO[bytes]:
     if file.suffix.lower() == ".gz":
         return cast("IO[bytes]", gzip.open(file))
     return file.open("rb")
+
+
+def open_text(file: Path, encoding: str, *, errors: str = "strict") -> io.TextIOWrapper:
+    """Open a file that may be compressed with gzip as text, without its byte order mark."""
+    python_encoding = "utf-8-sig" if encoding == "utf8" else encoding
+    return io.TextIOWrapper(open_bytes(file), python_encoding, errors=errors, newline="")
 
 
 def scan_text(file: Path) -> TextScan:

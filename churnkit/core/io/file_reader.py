@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.core.io.formats.arrow_file import arrow_batches, arrow_schema
 from churnkit.core.io.formats.compression import decompress
-from churnkit.core.io.formats.excel import choose_sheet, sheet_batches
+from churnkit.core.io.formats.excel import choose_sheets, sheet_batches
 from churnkit.core.io.formats.json_records import json_batches
 from churnkit.core.io.formats.signature import (
     READABLE,
@@ -17,7 +17,7 @@ from churnkit.core.io.formats.signature import (
 )
 from churnkit.core.io.query import Query, choose_table
 from churnkit.core.io.remote.download import content_name, digest
-from churnkit.core.io.source_files import BatchSource, CopiedFile
+from churnkit.core.io.source_files import BatchSource, CopiedFile, TableFiles
 from churnkit.core.io.spool import spool_table
 from churnkit.core.io.table_file import open_table, refuse_duplicates
 from churnkit.errors import ChurnkitError
@@ -165,10 +165,25 @@ def _open_json(path: Path, part: str | None, original: Original) -> Source:
 
 
 def _open_excel(path: Path, part: str | None, original: Original) -> Source:
-    sheet = choose_sheet(path, part, name=original.label)
-    return _copied(
-        "excel", sheet, lambda: sheet_batches(path, sheet, name=original.label), original
-    )
+    sheets = choose_sheets(path, part, name=original.label)
+    files = [
+        _copied(
+            "excel",
+            sheet,
+            lambda sheet=sheet: sheet_batches(path, sheet, name=original.label),  # type: ignore[misc]
+            original,
+        )
+        for sheet in sheets
+    ]
+    if len(files) == 1:
+        return files[0]
+    for sheet, file in zip(sheets, files, strict=True):
+        if set(file.columns) != set(files[0].columns):
+            raise ChurnkitError(
+                f"{original.label}: sheets '{sheets[0]}' and '{sheet}' have different columns: name "
+                f"one as {original.label}#SHEET"
+            )
+    return TableFiles(original.name, tuple(files))
 
 
 def _open_database(path: Path, part: str | None, original: Original) -> Query:

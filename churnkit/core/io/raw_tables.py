@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.formats.excel import describe_sheet, sheet_names
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg
 from churnkit.core.io.formats.signature import READABLE, kind_of, split_compression, table_stem
 from churnkit.core.io.locations import parse_location
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["find_several", "find_tables", "is_parquet", "name_table", "raw_table"]
+__all__ = ["find_several", "find_tables", "is_parquet", "name_table", "raw_table", "split_workbook"]
 
+_MIN_SHEET_ROWS = 50
 _DATABASES = {"sqlite", "duckdb", "database"}
 
 
@@ -98,7 +102,47 @@ def name_table(source: str | Path) -> str:
     ('Customers', 'events')
     """
     location = parse_location(source)
-    return location.part or table_stem(location.text.rstrip("/").rpartition("/")[2])
+    part = location.part if location.part and "*" not in location.part else ""
+    return part or table_stem(location.text.rstrip("/").rpartition("/")[2])
+
+
+def split_workbook(source: Path) -> list[Path]:
+    """Name the sheets of a workbook that hold tables; any other source is returned as it is.
+
+    Sheets with fewer than 50 rows, such as a list of columns, are left out. Sheets of the same
+    columns are one table.
+
+    Parameters
+    ----------
+    source
+        A file or a URL.
+
+    Returns
+    -------
+    list of Path
+        ``crm.xlsx#Customers``, one for each table.
+    """
+    location = parse_location(source)
+    is_workbook = location.is_local and kind_of(location.text) == "excel"
+    if not is_workbook or location.part is not None or not location.path.is_file():
+        return [source]
+    path, name = location.path, location.text
+    names = sheet_names(path, name=name)
+    described = {
+        sheet: describe_sheet(path, sheet, name=name, limit=2 * _MIN_SHEET_ROWS)
+        for sheet in (names if len(names) > 1 else ())
+    }
+    tables = {
+        sheet: set(notes.columns)
+        for sheet, notes in described.items()
+        if notes.rows >= _MIN_SHEET_ROWS and len(notes.columns) > 1
+    }
+    is_one = len(tables) > 1 and all(each == tables[next(iter(tables))] for each in tables.values())
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*tables, strict=False))
+    pattern = f"{''.join(letters[0] for letters in same)}*"
+    if is_one and [sheet for sheet in names if fnmatchcase(sheet, pattern)] == list(tables):
+        return [Path(f"{source}#{pattern}")]
+    return [Path(f"{source}#{sheet}") for sheet in tables if not is_one] or [source]
 
 
 def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:

@@ -6,6 +6,7 @@ import csv
 import re
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from churnkit.core.io.csv_dialect import Dialect, detect_dialect
+from churnkit.core.io.csv_dialect import ALIGNED, Dialect, detect_dialect
+from churnkit.core.io.csv_encoding import open_text
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
@@ -119,7 +121,11 @@ class TableFile:
 
         if self.dialect is None:
             return ds.dataset([str(self.path)], format="parquet")
-        if self.dialect.footer_rows or self.dialect.footer_lines:
+        if (
+            self.dialect.footer_rows
+            or self.dialect.footer_lines
+            or self.dialect.delimiter == ALIGNED
+        ):
             return ds.dataset(pa.concat_tables(self.batches()))
         if self.dialect.odd_quotes:
             for _ in self.batches([self.columns[-1]]):
@@ -158,6 +164,10 @@ class TableFile:
 
         if not dialect.has_rows:
             return
+        if dialect.delimiter == ALIGNED:
+            rows = _aligned_batches(self.path, dialect, ragged)
+            yield from (part.select(columns) for part in _without_last(rows, dialect.footer_rows))
+            return
         last = self.columns[-1]
         options = self._csv_options(dialect)
         options["parse_options"].invalid_row_handler = refuse_row
@@ -174,6 +184,26 @@ class TableFile:
                     _refuse_unclosed_quote(self.path, batch[last][-1].as_py())
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS).select(columns)
+
+
+def _aligned_batches(
+    path: Path, dialect: Dialect, ragged: list[tuple[int, int]]
+) -> Iterator[pa.RecordBatch]:
+    """Read columns that are aligned with spaces."""
+    width = len(dialect.fields)
+    schema = pa.schema([(name, pa.string()) for name in dialect.fields])
+    with open_text(path, dialect.encoding) as lines:
+        for _ in range(dialect.skip_lines + dialect.has_header):
+            lines.readline()
+        while block := list(islice(lines, BATCH_ROWS)):
+            rows = [line.split() for line in block if line.strip() not in dialect.footer_lines]
+            rows = [row for row in rows if row]
+            for row in rows:
+                if len(row) != width:
+                    ragged.append((width, len(row)))
+                    raise pa.ArrowInvalid("ragged")
+            columns = list(zip(*rows, strict=True)) or [()] * width
+            yield pa.record_batch([pa.array(each, pa.string()) for each in columns], schema=schema)
 
 
 def _without_last(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

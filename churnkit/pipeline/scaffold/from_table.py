@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from churnkit.contracts.parsing.arrow_columns import number_rows
 from churnkit.contracts.parsing.scalars import NOT_READABLE, is_text, read_boolean
 from churnkit.contracts.validation.labels import encode_label
-from churnkit.core.io.table_sources import open_rows, open_source, read_all, read_table
+from churnkit.core.io.formats.excel import choose_sheets, describe_sheet
+from churnkit.core.io.formats.signature import kind_of
+from churnkit.core.io.locations import parse_location
+from churnkit.core.io.table_sources import open_rows, open_source, read_all
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
@@ -40,7 +43,9 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.keys.entity_column import RowKey
 
-__all__ = ["TableDraft", "draft_table", "is_event_log_file"]
+__all__ = ["TableDraft", "draft_table", "find_log_entity"]
+
+_MIN_CUSTOMERS = 20
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def draft_table(
     table = number_rows(table, compile_keys(columns).entity)
     key = find_row_key(columns, table, profiles)
     reading = (
-        ("file", _describe_file(file, table)),
+        ("file", _describe_file(path, file, table)),
         ("rows", _describe_rows(key)),
         *_describe_columns(key.columns, key.kept, profiles),
     )
@@ -151,7 +156,7 @@ def _draft_columns(
     return tuple(columns)
 
 
-def _describe_file(file: Source, table: pa.Table) -> str:
+def _describe_file(path: Path, file: Source, table: pa.Table) -> str:
     """Describe the format of the file, and what is not read."""
     parts = [f"{table.num_rows:,} rows of {len(file.columns)} columns"]
     if file.dialect is not None:
@@ -159,7 +164,20 @@ def _describe_file(file: Source, table: pa.Table) -> str:
         if file.dialect.is_stated:
             remark = " (as stated; state it for train and score too)"
         parts += [f"{file.dialect}{remark}", *file.dialect.notes]
-    return "; ".join(parts)
+    return "; ".join([*parts, *_describe_sheets(path)])
+
+
+def _describe_sheets(path: Path) -> list[str]:
+    """Name the sheets of a workbook, and the rows that are not read."""
+    location = parse_location(path)
+    if not location.is_local or kind_of(location.text) != "excel":
+        return []
+    name = str(location)
+    sentences = []
+    for sheet in choose_sheets(location.path, location.part, name=name):
+        notes = describe_sheet(location.path, sheet, name=name).sentences()
+        sentences.append(f"sheet '{sheet}'" + (f" ({', '.join(notes)})" if notes else ""))
+    return sentences
 
 
 def _describe_rows(key: RowKey) -> str:
@@ -208,14 +226,29 @@ def _is_outcome(profile: ColumnProfile) -> bool:
     return rating == 2 or (rating == 1 and is_flag)
 
 
-def is_event_log_file(path: Path, entity: str | None) -> bool:
-    """Return True if a file is an event log: repeated customers, times, and no label."""
+def find_log_entity(path: Path, entity: str | None) -> str | None:
+    """Return the customer of an event log: repeated customers, times, and no label.
+
+    None for other files; empty if raw tables find the customer by its name. In a file without a
+    header the customer is the first column of repeated values that are no times.
+    """
     from churnkit.pipeline.scaffold.raw.raw_table import is_event_log
     from churnkit.pipeline.scaffold.raw.table_keys import is_customer_name
 
-    table = read_table(path)
+    file = open_rows(open_source(path))
+    table = read_all(file)
     profiles = {name: profile_column(name, table[name]) for name in table.column_names if name}
     if any(_is_outcome(profile) for profile in profiles.values()):
-        return False
+        return None
     customers = [entity] if entity else [name for name in profiles if is_customer_name(name)]
-    return any(name in profiles and is_event_log(profiles, name) for name in customers)
+    if any(name in profiles and is_event_log(profiles, name) for name in customers):
+        return ""
+    if file.dialect is None or file.dialect.has_header or entity:
+        return None
+    first = next((c for c in profiles.values() if not detect_dates(c)), None)
+    is_log = (
+        first is not None
+        and first.distinct >= _MIN_CUSTOMERS
+        and is_event_log(profiles, first.name)
+    )
+    return first.name if first is not None and is_log else None

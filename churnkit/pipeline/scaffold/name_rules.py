@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
+from itertools import count
 from typing import TYPE_CHECKING
 
 from churnkit.pipeline.scaffold.keys.label_names import name_rating
@@ -20,6 +22,7 @@ __all__ = [
     "make_class_name",
     "make_identifiers",
     "make_module_name",
+    "make_table_names",
     "make_title",
     "split_words",
 ]
@@ -62,6 +65,7 @@ _CUSTOMER_CHARACTERS = re.compile("顧客|客户|客戶|会員|用户|고객|회
 _ID = {
     "id", "ids", "key", "uuid", "guid", "identifier", "nr", "no", "num", "number", "code", "ref",
     "nummer", "numéro", "numero", "número", "código", "codigo", "identifiant", "clé",
+    "matrícula", "matricula", "matricule",
 }  # fmt: skip
 # Before the customer, as in "id_cliente" or "N° client"; "number of customers" is no id.
 _LEADING_ID = {
@@ -85,6 +89,7 @@ _PERSONAL = {
     "strasse", "straße", "geburtsdatum", "nom", "prénom", "prenom", "apellido",
 }  # fmt: skip
 _NAMED_PERSON = {"first", "last", "full", "family", "given", "customer", "client", "member", "user"}
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
 _BY_PERIOD = {"monthly", "month", "mrr", "arpu", "recurring", "annual", "yearly"}
 _MONEY = {"charge", "charges", "revenue", "fee", "price", "amount", "spend", "rate", "mrr", "arpu"}
 
@@ -226,6 +231,31 @@ def make_module_name(text: str) -> str:
     name = "_".join(split_words(text)) or "customers"
     name = name if name.isidentifier() else f"m_{name}"
     return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def make_table_names(names: Iterable[str]) -> dict[str, str]:
+    """Derive unique names for the tables of a timeline, in ASCII letters, digits and ``_``.
+
+    Examples
+    --------
+    >>> make_table_names(["Kündigungen", "2024 Käufe", "ck_log", "顧客"])
+    {'Kündigungen': 'kuendigungen', '2024 Käufe': 'm_2024_kaeufe', 'ck_log': 'm_ck_log', '顧客': 'table'}
+    """
+    ascii_names = {}
+    for name in names:
+        text = unicodedata.normalize("NFKD", make_module_name(name).translate(_UMLAUTS))
+        plain = re.sub(r"_+", "_", text.encode("ascii", "ignore").decode()).strip("_") or "table"
+        ascii_names[name] = plain if plain[0].isalpha() and plain[:3] != "ck_" else f"m_{plain}"
+    used: set[str] = set()
+    for name, plain in ascii_names.items():
+        chosen = next(
+            each
+            for number in count(1)
+            if (each := plain if number == 1 else f"{plain}_{number}") not in used
+        )
+        used.add(chosen)
+        ascii_names[name] = chosen
+    return ascii_names
 
 
 def make_class_name(module: str) -> str:

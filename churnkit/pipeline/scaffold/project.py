@@ -10,13 +10,13 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from churnkit.core.io.locations import relative_location
-from churnkit.core.io.raw_tables import find_several, name_table
+from churnkit.core.io.raw_tables import find_several, name_table, split_workbook
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.preconditions import PreconditionError
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.from_table import draft_table, is_event_log_file
+from churnkit.pipeline.scaffold.from_table import draft_table, find_log_entity
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
     NoFeaturesError,
@@ -68,6 +68,8 @@ def create_project(
     ChurnkitError
         If a table cannot be read, or has no column for a model.
     """
+    if len(sources) == 1:
+        sources = split_workbook(sources[0])
     tables = find_several(sources)
     if tables is not None:
         return _create_with_timeline(
@@ -82,7 +84,9 @@ def create_project(
     source = sources[0]
     module = name_rules.make_module_name(name or name_table(source))
     progress(f"reading {source}")
-    if label is None and is_event_log_file(source, entity):
+    log_entity = find_log_entity(source, entity) if label is None else None
+    if log_entity is not None:
+        entity = entity or log_entity or None
         tables = {name_table(source): source}
         return _create_with_timeline(
             folder,
@@ -203,20 +207,25 @@ def _create_with_timeline(
     progress("checking the files")
     recipe_file = f"training/{module}.py"
     columns, notes = draft.columns, [*raw.notes, *draft.notes]
+    text = files(columns, folder)[recipe_file]
+    if draft.question:
+        notes.append(describe_lines(text, recipe_file))
     try:
         with tempfile.TemporaryDirectory() as temporary_name:
             temporary = Path(temporary_name)
             write_files(temporary, files(columns, temporary))
-            table = read_training_table(load_recipe(temporary / recipe_file), temporary)
-        notes.append(describe_snapshots(timeline, table))
-        columns, left_out = check_files(
-            columns, table, lambda checked: files(checked, folder), recipe_file
-        )
-        notes += left_out
+            recipe = load_recipe(temporary / recipe_file)
+            questions = find_open_questions(recipe)
+            table = None if questions else read_training_table(recipe, temporary)
+        if table is not None:
+            notes.append(describe_snapshots(timeline, table))
+            columns, left_out = check_files(
+                columns, table, lambda checked: files(checked, folder), recipe_file
+            )
+            notes += left_out
     except PreconditionError as error:
-        text = files(columns, folder)[recipe_file]
         notes += [f"training will be refused: {error}", describe_lines(text, recipe_file)]
     example = os.path.relpath(next(iter(raw.paths.values())).resolve().parent, folder.resolve())
     readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
     written, kept = write_files(folder, files(columns, folder) | common_files(readme))
-    return CreatedProject(folder, module, columns, written, kept, tuple(notes))
+    return CreatedProject(folder, module, columns, written, kept, tuple(notes), questions=questions)

@@ -94,6 +94,8 @@ def _cast_text_time(text: str, zone: str, written: str | None) -> str:
         return f"make_timestamp(TRY_CAST(round({number}) AS BIGINT))"
     iso = _TEXTS.iso_time(text, written)
     value = _cast_iso_time(_TEXTS.without_half_day(iso), zone)
+    if written == "YYYYMM":
+        return f"CAST(last_day({value}) AS TIMESTAMP)"
     hours = _TEXTS.half_day_hours(iso, value)
     return f"CASE WHEN {_TEXTS.is_half_day(iso)} THEN {value} + to_hours({hours}) ELSE {value} END"
 

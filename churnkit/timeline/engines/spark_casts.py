@@ -165,7 +165,11 @@ def _cast_time(name: str, kind: str, zone: str, written: str | None) -> Cast | N
         iso = _TEXTS.iso_time(text, written)
         value = _cast_iso_time(_TEXTS.without_half_day(iso), zone)
         hours = f"make_interval(0, 0, 0, 0, {_TEXTS.half_day_hours(iso, value)})"
-        value = f"CASE WHEN {_TEXTS.is_half_day(iso)} THEN {value} + {hours} ELSE {value} END"
+        value = (
+            f"CAST(last_day({value}) AS TIMESTAMP)"
+            if written == "YYYYMM"
+            else f"CASE WHEN {_TEXTS.is_half_day(iso)} THEN {value} + {hours} ELSE {value} END"
+        )
     return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", format_remedy(written)),))
 
 

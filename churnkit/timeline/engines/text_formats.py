@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
+
+from churnkit.contracts.parsing.date_spelling import MONTHS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,12 +21,21 @@ EPOCH_MICROSECONDS = {
 }
 _SEPARATORS = {"1,234.5": (",", "."), "1.234,5": (".", ",")}
 # Order of day and month, and of the captured groups, in a date of numbers.
-_GROUPS = {"DD/MM/YYYY": (3, 2, 1), "MM/DD/YYYY": (3, 1, 2)}
+_GROUPS = {"MM/DD/YYYY": (3, 1, 2)}
 # Regular expressions without backslashes, which the string literals of some dialects unescape.
 _CLOCK = "(?:[T ].*)?"
-_LONG = f"^([0-9]{{1,2}})[-/.]([0-9]{{1,2}})[-/.]([0-9]{{4}})({_CLOCK})$"
-_SHORT = f"^([0-9]{{1,2}})[-/.]([0-9]{{1,2}})[-/.]([0-9]{{2}})({_CLOCK})$"
-_COMPACT = f"^([0-9]{{4}})([0-9]{{2}})([0-9]{{2}})(?:[.]0+)?({_CLOCK})$"
+# Years of two digits stand for 1969 to 2068, as in the tables of `churnkit.contracts`.
+_YEARS = (("", "[0-9]{4}"), ("19", "69|[7-9][0-9]"), ("20", "[0-5][0-9]|6[0-8]"))
+_DAY_AND_MONTH = "^([0-9]{{1,2}})[-/.]([0-9]{{1,2}})[-/.]({year})(" + _CLOCK + ")$"
+_COMPACT = "^({year})([0-9]{{2}})([0-9]{{2}})(?:[.]0+)?(" + _CLOCK + ")$"
+_MONTH = "^([0-9]{4})[-/.]?([0-9]{2})(?:[.]0+)?()$"
+# The day before or after the name of the month, in lower case.
+_NAMED = (
+    "^([0-9]{{1,2}})[-/. ]+(?:{names})[^-/.,0-9 ]*[-/., ]+([0-9]{{2}}|[0-9]{{4}})(" + _CLOCK + ")$",
+    "^(?:{names})[^-/.,0-9 ]*[-/., ]+([0-9]{{1,2}})[-/., ]+([0-9]{{2}}|[0-9]{{4}})("
+    + _CLOCK
+    + ")$",
+)
 _HALF_DAY = " ?[AaPp][.]?[Mm][.]?$"
 _CURRENCY = " ?(?:[A-Za-z]{1,3}[.$]?|[^0-9A-Za-z.,()+ -]{1,3})? ?"
 # Separators of thousands in any format: apostrophes and spaces that do not break.
@@ -84,11 +96,30 @@ class TextFunctions:
 
     def iso_time(self, text: str, written: str) -> str:
         """Rewrite a time as ISO 8601, with AM or PM at its end kept."""
-        if written == "YYYYMMDD":
-            return self._replace(text, _COMPACT, self._groups(1, 2, 3))
-        groups = _GROUPS[written]
-        long = self._replace(text, _LONG, self._groups(*groups))
-        return self._replace(long, _SHORT, "20" + self._groups(*groups))
+        if written == "YYYYMM":
+            return self._replace(text, _MONTH, f"{self.group}1-{self.group}2-01")
+        if written == "DD Mon YYYY":
+            text = self._with_month_numbers(text)
+        is_compact = written in {"YYYYMMDD", "YYMMDD"}
+        pattern = _COMPACT if is_compact else _DAY_AND_MONTH
+        groups = (1, 2, 3) if is_compact else _GROUPS.get(written, (3, 2, 1))
+        for century, year in _YEARS[1:] if written == "YYMMDD" else _YEARS:
+            replacement = century + self._groups(*groups)
+            text = self._replace(text, pattern.format(year=year), replacement)
+            if written == "YYYYMMDD":
+                break
+        return text
+
+    def _with_month_numbers(self, text: str) -> str:
+        """Rewrite dates with the name of a month as DD/MM/YYYY."""
+        text = f"lower({text})"
+        by_number = groupby(sorted(MONTHS.items(), key=lambda pair: pair[1]), lambda pair: pair[1])
+        for number, pairs in by_number:
+            names = "|".join(name for name, _ in pairs)
+            replacement = f"{self.group}1/{number:02d}/{self.group}2{self.group}3"
+            for pattern in _NAMED:
+                text = self._replace(text, pattern.format(names=names), replacement)
+        return text
 
     def is_half_day(self, text: str) -> str:
         """Test for a time with AM or PM."""

@@ -116,6 +116,19 @@ def test_a_table_with_other_columns_is_not_replaced(tmp_path, suffix):
     assert read_table(f"{file}#customers").column_names == ["id", "name"]
 
 
+@pytest.mark.parametrize("suffix", ["sqlite", "duckdb"])
+def test_a_table_of_the_same_columns_that_churnkit_did_not_write_is_not_replaced(tmp_path, suffix):
+    file = tmp_path / f"crm.{suffix}"
+    connection = (sqlite3 if suffix == "sqlite" else duckdb).connect(str(file))
+    connection.execute("CREATE TABLE scores (id TEXT, p DOUBLE, n BIGINT)")
+    connection.execute("INSERT INTO scores VALUES ('x', 0.5, 1)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(ChurnkitError, match="churnkit did not write it"):
+        write(f"{file}#scores", ROWS)
+    assert read_table(f"{file}#scores").num_rows == 1
+
+
 def test_a_url_of_a_database_takes_a_table(tmp_path):
     write(f"sqlite:///{tmp_path}/crm.db#scores", ROWS)
     assert read_table(f"{tmp_path}/crm.db").to_pylist() == ROWS.to_pylist()

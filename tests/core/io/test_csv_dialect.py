@@ -190,3 +190,44 @@ def test_a_large_file_loses_only_its_footer(tmp_path):
     table = read_table(path)
     assert table.num_rows == 700_000
     assert table["id"][-1].as_py() == "customer 699999"
+
+
+ALIGNED = ["  id      date  amount", *(f" {n:05d} 1997010{n}   {n}1.77" for n in range(1, 7))]
+
+
+def test_columns_that_are_aligned_with_spaces_are_read(write):
+    file = write("\n".join(ALIGNED))
+    table = open_table(file)
+    assert str(table.dialect) == "UTF-8, delimited by spaces"
+    assert table.columns == ("id", "date", "amount")
+    rows = read_table(file).to_pylist()
+    assert len(rows) == 6
+    assert rows[0] == {"id": "00001", "date": "19970101", "amount": "11.77"}
+
+
+def test_aligned_columns_with_a_missing_cell_are_refused(write):
+    file = write("\n".join([*ALIGNED, *ALIGNED[1:] * 30, " 00007 19970107"]))
+    with pytest.raises(ChurnkitError, match="a row has 2 fields where the header has 3"):
+        read_table(file)
+
+
+def test_words_in_one_column_are_not_split(write):
+    file = write("name\n" + "Ann Smith\n" * 9)
+    assert open_table(file).columns == ("name",)
+
+
+@pytest.mark.parametrize("delimiter", [" ", ",", "\t"])
+def test_a_file_without_a_header_has_columns_named_by_their_position(write, delimiter):
+    file = write(
+        "\n".join(line.strip() for line in ALIGNED[1:])
+        .replace("   ", delimiter)
+        .replace(" ", delimiter)
+    )
+    table = open_table(file)
+    assert table.columns == ("column 1", "column 2", "column 3")
+    assert "no header" in table.dialect.notes[0]
+    assert read_table(file)["column 3"].to_pylist()[:2] == ["11.77", "21.77"]
+
+
+def test_years_are_a_header(write):
+    assert open_table(write("2019,2020,2021\n" + "5,6,7\n" * 9)).columns == ("2019", "2020", "2021")

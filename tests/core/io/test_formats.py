@@ -40,7 +40,7 @@ from churnkit.core.io.table_sources import (
     read_all,
     read_table,
 )
-from churnkit.errors import ChurnkitError
+from churnkit.errors import ChurnkitError, DataError
 
 openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
 
@@ -256,7 +256,7 @@ class TestJson:
             ('[{"a": 1}] x', "text follows the end"),
             ("[{}, 5]", "it is not an object"),
             ('[{"a": 1, "a": 2}]', "two values of one key"),
-            ('[{"a": {"b": 1}}]', "column 'a' has nested objects"),
+            ('[{"a": {"b": 1}, "a.b": 2}]', "two values of one key"),
             ("[]", "empty"),
         ],
     )
@@ -264,6 +264,14 @@ class TestJson:
         (tmp_path / "c.json").write_text(text)
         with pytest.raises(ChurnkitError, match=message):
             read_table(tmp_path / "c.json")
+
+    def test_nested_objects_are_columns_of_their_own_and_arrays_are_text(self, tmp_path):
+        text = '{"id": 1, "of": {"plan": "a", "fee": {"eur": 2.5}}, "tags": ["x"]}\n{"id": 2, "of": {}}'
+        (tmp_path / "c.jsonl").write_text(text)
+        assert read_table(tmp_path / "c.jsonl").to_pylist() == [
+            {"id": 1, "of.plan": "a", "of.fee.eur": 2.5, "tags": '["x"]'},
+            {"id": 2, "of.plan": None, "of.fee.eur": None, "tags": None},
+        ]
 
     def test_deep_nesting_is_refused(self, tmp_path):
         (tmp_path / "c.json").write_text('[{"a": ' + "[" * 100_000)
@@ -292,6 +300,34 @@ class TestWorkbooks:
         assert read_table(f"{tmp_path}/c.xlsx#Customers").num_rows == 3
         with pytest.raises(ChurnkitError, match="no sheet 'Nothing'"):
             read_table(f"{tmp_path}/c.xlsx#Nothing")
+
+    def test_sheets_of_the_same_columns_are_read_together(self, workbook, tmp_path):
+        copy = workbook.copy_worksheet(workbook["Customers"])
+        copy.title = "Customers 2"
+        workbook.save(tmp_path / "c.xlsx")
+        assert read_table(f"{tmp_path}/c.xlsx#Customers*").num_rows == 6
+        copy.cell(1, 1).value = "another"
+        workbook.save(tmp_path / "c.xlsx")
+        with pytest.raises(ChurnkitError, match="'Customers' and 'Customers 2' have different col"):
+            read_table(f"{tmp_path}/c.xlsx#*")
+
+    def test_totals_and_remarks_at_the_end_are_not_read(self, workbook, tmp_path):
+        sheet = workbook["Customers"]
+        before = [row.value for row in sheet["A"]]
+        sheet.append(["Summe", *range(1, sheet.max_column)])
+        sheet.append(["Exported 2026-01-31"])
+        workbook.save(tmp_path / "c.xlsx")
+        assert read_table(tmp_path / "c.xlsx").num_rows == len(before) - 1
+        sheet.append(["a later customer", *range(1, sheet.max_column)])
+        workbook.save(tmp_path / "c.xlsx")
+        assert read_table(tmp_path / "c.xlsx").num_rows == len(before) + 2
+
+    def test_two_columns_of_one_name_are_refused(self, workbook, tmp_path):
+        sheet = workbook["Customers"]
+        sheet.cell(1, 2).value = sheet.cell(1, 1).value
+        workbook.save(tmp_path / "c.xlsx")
+        with pytest.raises(DataError, match="appears more than once"):
+            read_table(tmp_path / "c.xlsx")
 
     def test_a_title_blank_rows_and_an_empty_column_are_skipped(self, tmp_path):
         workbook = openpyxl.Workbook()

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pytest
 
-from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.from_table import is_event_log_file
+from churnkit.pipeline.scaffold.from_table import find_log_entity
 from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
@@ -130,9 +129,10 @@ def test_dates_and_windows_fit_the_history(tmp_path, days):
         assert (dates[-1] - dates[0]).days > 700
 
 
-def test_too_few_days_are_refused(tmp_path):
-    with pytest.raises(ChurnkitError, match="the tables cover 7 days, too few for training"):
-        draft(tmp_path, {"visits": activity(8)})
+def test_too_few_days_are_a_question(tmp_path):
+    made = draft(tmp_path, {"visits": activity(8)})
+    assert made.question.startswith("the tables cover 7 days, too few for training")
+    assert made.columns[-1].settings["todo"] == made.question
 
 
 def people(values, name="is_churn", **columns):
@@ -251,7 +251,7 @@ def test_one_log_with_kinds_of_events_is_a_log(tmp_path, customer):
     visits = activity(400).rename_columns([customer, "at"])
     kinds = pa.array([("view", "buy")[row % 2] for row in range(visits.num_rows)])
     pcsv.write_csv(visits.append_column("event", kinds), tmp_path / "log.csv")
-    assert is_event_log_file(tmp_path / "log.csv", None)
+    assert find_log_entity(tmp_path / "log.csv", None) == ""
     raw = read_raw_tables({"log": tmp_path / "log.csv"}, entity=None)
     timeline = draft_timeline(raw).timeline
     assert type(timeline.label).__name__ == "InactivityChurn"
@@ -263,4 +263,4 @@ def test_one_log_with_kinds_of_events_is_a_log(tmp_path, customer):
         ),
         tmp_path / "panel.csv",
     )
-    assert not is_event_log_file(tmp_path / "panel.csv", None)
+    assert find_log_entity(tmp_path / "panel.csv", None) is None

@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 import zipfile
 from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from churnkit.core.io.csv_dialect import REMARK, TOTALS
 from churnkit.core.io.formats.python_values import to_table
-from churnkit.core.io.table_file import BATCH_ROWS
+from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
 from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -19,9 +22,42 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["choose_sheet", "sheet_batches", "sheet_names"]
+__all__ = ["SheetNotes", "choose_sheets", "describe_sheet", "sheet_batches", "sheet_names"]
 
 _MAX_TITLE_ROWS = 20
+# More rows at the end are no footer.
+_MAX_FOOTER_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SheetNotes:
+    """Header and rows of a sheet that are read, and rows that are not.
+
+    Parameters
+    ----------
+    columns
+        Names of the columns.
+    rows
+        Number of rows below the header.
+    titles, footer
+        Number of rows above the header and at the end that are not read.
+    """
+
+    columns: tuple[str, ...]
+    rows: int
+    titles: int
+    footer: int
+
+    def sentences(self) -> list[str]:
+        """Describe the rows that are not read."""
+        title = (
+            f"{self.titles} title {'row' if self.titles == 1 else 'rows'} above the header skipped"
+        )
+        footer = (
+            f"{self.footer} {'row' if self.footer == 1 else 'rows'} at the end not read: totals or "
+            "remarks"
+        )
+        return [*([title] if self.titles else []), *([footer] if self.footer else [])]
 
 
 def sheet_names(path: Path, *, name: str) -> list[str]:
@@ -36,8 +72,8 @@ def sheet_names(path: Path, *, name: str) -> list[str]:
         return [sheet.title for sheet in workbook.worksheets if next(_rows(sheet), None)]
 
 
-def choose_sheet(path: Path, part: str | None, *, name: str) -> str:
-    """Return the named sheet, or the only one.
+def choose_sheets(path: Path, part: str | None, *, name: str) -> list[str]:
+    """Return the named sheet, the sheets of a pattern such as ``2026-*``, or the only sheet.
 
     Raises
     ------
@@ -46,22 +82,37 @@ def choose_sheet(path: Path, part: str | None, *, name: str) -> str:
     """
     names = sheet_names(path, name=name)
     if part in names:
-        return str(part)
+        return [str(part)]
     if not names:
         raise ChurnkitError(f"{name} has no cells: export it again")
+    matching = [sheet for sheet in names if part and fnmatchcase(sheet, part)]
     listed = ", ".join(names)
-    if part is not None:
+    if part is not None and not matching:
         raise ChurnkitError(f"{name} has no sheet '{part}' with cells; its sheets are: {listed}")
-    if len(names) > 1:
-        raise ChurnkitError(f"{name} has {len(names)} sheets ({listed}): name one as {name}#SHEET")
-    return names[0]
+    if part is None and len(names) > 1:
+        raise ChurnkitError(
+            f"{name} has {len(names)} sheets ({listed}): name one as {name}#SHEET, or all as {name}#*"
+        )
+    return matching or names
+
+
+def describe_sheet(path: Path, sheet: str, *, name: str, limit: int | None = None) -> SheetNotes:
+    """Describe a sheet, or its first rows: its columns, its rows, and the rows that are not read."""
+    with _open(path, name) as workbook:
+        rows: Iterator[tuple[Any, ...]] = islice(_rows(workbook[sheet]), limit)
+        header, titles = _header(rows, name)
+        total = read = 0
+        for row in _without_footer(rows, len(header)):
+            total, read = total + row[0], read + (row[1] is not None)
+        return SheetNotes(tuple(header), read, titles, total - read)
 
 
 def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
     """Read a sheet in batches, with the types of its cells.
 
     The first row of at least two cells is the header; a sheet of one column has one cell there.
-    Rows without values are skipped, and columns without header and values.
+    Rows without values are skipped, columns without header and values, and totals and remarks
+    at the end.
 
     Raises
     ------
@@ -72,10 +123,11 @@ def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
         worksheet = workbook[sheet]
         _refuse_formulas(path, worksheet, name)
         rows = _rows(worksheet)
-        header = _header(rows, name)
+        header, _ = _header(rows, name)
+        refuse_duplicates(f"{name}, sheet '{sheet}'", header)
         width = len(header)
         yield to_table(header, [])
-        filled = (row for row in rows if any(value is not None for value in row))
+        filled = (row for _, row in _without_footer(rows, width) if row is not None)
         while part := list(islice(filled, BATCH_ROWS)):
             longest = max(map(len, part))
             if longest > width:
@@ -98,20 +150,39 @@ def _rows(worksheet: Any) -> Iterator[tuple[Any, ...]]:
             yield values
 
 
-def _header(rows: Iterator[tuple[Any, ...]], name: str) -> list[str]:
-    """Return the column names; rows of one cell before a wider row are titles."""
+def _without_footer(
+    rows: Iterator[tuple[Any, ...]], width: int
+) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
+    """Yield 1 and each row with values, and at the end the number of totals and remarks and None."""
+    footer: list[tuple[Any, ...]] = []
+    for row in rows:
+        filled = [value for value in row if value is not None]
+        first = str(row[0] or "").strip().rstrip(":")
+        is_remark = width > 2 and len(filled) == 1 and REMARK.match(str(filled[0]).strip())
+        if filled and (TOTALS.fullmatch(first) or is_remark) and len(footer) < _MAX_FOOTER_ROWS:
+            footer.append(row)
+        elif filled:
+            yield from ((1, each) for each in footer)
+            footer = []
+            yield 1, row
+    yield len(footer), None
+
+
+def _header(rows: Iterator[tuple[Any, ...]], name: str) -> tuple[list[str], int]:
+    """Return the column names and the number of titles, rows of one cell before a wider row."""
     first: Sequence[Any] = ()
-    for row in islice(rows, _MAX_TITLE_ROWS):
+    titles = 0
+    for position, row in enumerate(islice(rows, _MAX_TITLE_ROWS)):
         first = first or row
         if sum(value is not None for value in row) > 1:
-            first = row
+            first, titles = row, position
             break
     if not first:
         raise ChurnkitError(f"{name} has no cells: export it again")
     return [
         f"unnamed_{position + 1}" if value is None else str(value).strip()
         for position, value in enumerate(first)
-    ]
+    ], titles
 
 
 def _refuse_formulas(path: Path, worksheet: Any, name: str) -> None:

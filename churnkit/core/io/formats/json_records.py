@@ -36,12 +36,13 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
     Returns
     -------
     Iterator of pyarrow.Table
-        Columns of a batch in the order in which the keys first appear.
+        Columns of a batch in the order in which the keys first appear. The values of a nested
+        object are columns such as ``address.city``; an array is text.
 
     Raises
     ------
     ChurnkitError
-        If the text is not JSON, a value is not an object, or a column has objects or arrays.
+        If the text is not JSON, a value is not an object, or two values have one name.
     """
     with path.open("rb") as probe:
         is_utf16 = probe.read(2) in {b"\xff\xfe", b"\xfe\xff"}
@@ -56,18 +57,21 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
 
 
 def _to_table(rows: list[dict[str, Any]], name: str) -> pa.Table:
+    if any(isinstance(value, (dict, list)) for row in rows for value in row.values()):
+        rows = [_unique(list(_flatten(row)), name) for row in rows]
     keys = list(dict.fromkeys(key for row in rows for key in row))
-    columns = {}
-    for key in keys:
-        values = [row.get(key) for row in rows]
-        nested = sum(isinstance(value, (dict, list)) for value in values)
-        if nested:
-            raise ChurnkitError(
-                f"{name}: column '{key}' has nested objects or arrays: export its parts as columns "
-                "of their own, or leave it out"
-            )
-        columns[key] = to_arrow(values)
-    return pa.table(columns)
+    return pa.table({key: to_arrow([row.get(key) for row in rows]) for key in keys})
+
+
+def _flatten(row: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested objects by their path, and arrays as text."""
+    for key, value in row.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield f"{prefix}{key}", json.dumps(value, ensure_ascii=False)
+        else:
+            yield f"{prefix}{key}", value
 
 
 class _Parser:

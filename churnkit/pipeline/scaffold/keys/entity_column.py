@@ -30,6 +30,7 @@ ROW = "row"
 _CODE = re.compile(r"[A-Za-z]{0,6}[-_]?[0-9][0-9A-Za-z-]*")
 _MIN_UNIQUE = 0.98
 _MIN_HASH_LENGTH = 12
+_MIN_PADDED_LENGTH = 4
 _PERIOD_WORDS = {"month", "week", "year", "quarter", "period", "monat", "mois", "mes", "periode"}
 
 
@@ -73,6 +74,11 @@ def _holds_codes(column: ColumnProfile) -> bool:
     if all(map(_CODE.fullmatch, column.texts)) and letters > 0.9 * column.distinct:
         return True
     lengths = {len(text) for text in column.texts}
+    is_padded = all(text.isdecimal() for text in column.texts) and any(
+        text[0] == "0" for text in column.texts
+    )
+    if is_padded and len(lengths) == 1 and max(lengths) >= _MIN_PADDED_LENGTH:
+        return True
     is_hash = len(lengths) == 1 and lengths.pop() >= _MIN_HASH_LENGTH
     return is_hash and not any(" " in text for text in column.texts) and letters > 0
 

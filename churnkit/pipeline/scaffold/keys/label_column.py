@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_number
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn
-from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.keys.date_columns import DateFormat, detect_dates
 from churnkit.pipeline.scaffold.keys.label_names import (
     name_direction,
     name_rating,
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["describe_label", "draft_label", "find_label", "list_names"]
 
 _MAX_VALUES = 12
+_MAX_STATES = 4
+# Shape of two values of which neither is known to mean churned or stayed.
+_UNKNOWN = 4
+_YEAR = re.compile(r"(?:19|20)[0-9]{2}(?:\.0+)?")
 _MAX_NAMES = 6
 _OTHER_FILE = (
     "if the outcomes are in another file, join them to this one by the customer's id first"
@@ -54,12 +59,16 @@ def find_label(columns: Mapping[str, ColumnProfile]) -> tuple[str | None, str]:
     question
         The open question of a guess; empty if the name is that of a label.
     """
-    rated = [(name_rating(name), name, c) for name, c in columns.items() if name.strip()]
-    best = max((rating for rating, _, column in rated if rating and _shape(column)), default=0)
-    names = [name for rating, name, _ in rated if rating == best and _shape(columns[name])]
-    if best:
+    shapes = {name: _shape(column) for name, column in columns.items() if name.strip()}
+    rated = {n: rating for n, shape in shapes.items() if shape and (rating := name_rating(n))}
+    candidates = {n: rating for n, rating in rated.items() if shapes[n] < _UNKNOWN} or rated
+    if candidates:
+        names = [n for n, rating in candidates.items() if rating == max(candidates.values())]
         # Of "Churn Label" and "Churn Value" the leakage guard leaves the other one out.
-        return min(names, key=lambda n: _preference(n, columns[n], names.index(n))), ""
+        return min(names, key=lambda n: (*_preference(n, columns[n]), names.index(n))), ""
+    by_value = [name for name, column in columns.items() if _has_churn_value(column)]
+    if len(by_value) == 1:
+        return by_value[0], ""
     binary = [name for name, column in columns.items() if len(_values(column)) == 2]
     hint = "; columns with two values: " + list_names(binary[::-1]) if binary else ""
     question = (
@@ -69,19 +78,43 @@ def find_label(columns: Mapping[str, ColumnProfile]) -> tuple[str | None, str]:
     return (binary[-1] if binary else None), question
 
 
-def _preference(name: str, column: ColumnProfile, position: int) -> tuple[int, int, int]:
-    return _shape(column), len(name_rules.split_words(name)), position
+def _preference(name: str, column: ColumnProfile) -> tuple[int, int]:
+    return _shape(column), len(name_rules.split_words(name))
+
+
+def _has_churn_value(column: ColumnProfile) -> bool:
+    """Return True for a few values of which one is a word for churned."""
+    values = _values(column)
+    is_label = 2 <= len(values) <= _MAX_STATES and not detect_dates(column)
+    churned = [value for value in values if value_direction(value) == 1]
+    return is_label and len(churned) == 1 and name_rating(churned[0]) == 4
 
 
 def _shape(column: ColumnProfile) -> int:
-    """Rate a column's values as those of a label: 1 two values, 2 several, 3 dates, 0 none."""
+    """Rate a column's values as those of a label.
+
+    1 for two values, 2 for several, 3 for dates, 4 for two values that may be a churned customer's
+    reason, and 0 for others.
+    """
     values = _values(column)
-    if detect_dates(column) is not None:
+    if detect_dates(column) is not None or _holds_years(column):
         return 3 if name_rating(column.name) == 4 else 0
     if len(values) == 2:
-        return 1
+        is_clear = not column.missing or any(map(_is_clear, values))
+        return 1 if is_clear else _UNKNOWN
     several = 2 < len(values) <= _MAX_VALUES
     return 2 if several and sum(value_direction(value) == 1 for value in values) == 1 else 0
+
+
+def _is_clear(value: str) -> bool:
+    is_answer = yes_or_no(value) is not None or read_number(value, lenient=True) is not NOT_READABLE
+    return is_answer or value_direction(value) != 0
+
+
+def _holds_years(column: ColumnProfile) -> bool:
+    """Return True for years that only some rows have, as a year of cancellation."""
+    is_year = column.missing and "year" in name_rules.split_words(column.name)
+    return bool(is_year and column.texts and all(map(_YEAR.fullmatch, column.texts)))
 
 
 def _values(column: ColumnProfile) -> list[str]:
@@ -117,7 +150,7 @@ def draft_label(table: str, profile: ColumnProfile, positive: str | None) -> Dra
     values = _values(profile)
     missing = sorted({t.casefold() for t in profile.texts if t.casefold() in MISSING_TEXTS})
     blank: dict[str, Any] = {"missing": missing} if missing else {}
-    if positive is None and detect_dates(profile) is not None:
+    if positive is None and (detect_dates(profile) is not None or _holds_years(profile)):
         return _draft_date_label(profile)
     if len(values) < 2:
         count = "one value only" if values else "no value"
@@ -132,7 +165,7 @@ def draft_label(table: str, profile: ColumnProfile, positive: str | None) -> Dra
 
 
 def _draft_date_label(profile: ColumnProfile) -> DraftColumn:
-    dates = detect_dates(profile)
+    dates = DateFormat("YYYY") if _holds_years(profile) else detect_dates(profile)
     settings: dict[str, Any] = {"nullable": True}
     if dates is not None and dates.written:
         settings["written"] = dates.written

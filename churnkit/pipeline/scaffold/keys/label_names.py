@@ -34,7 +34,7 @@ _CHURN_NAMES = re.compile(
     "desistiu|disdett|opgezegd|解約|退会|離脱|流失|해지|이탈"
 )
 # Names of labels in which 1 conventionally means churned, and of columns that may be one.
-_TARGETS = {"target", "label", "y", "outcome", "class", "response", "event"}
+_TARGETS = {"target", "label", "y", "outcome", "class", "event"}
 _STRONG_STAY = re.compile(
     "retain|retention|renew|stayed$|loyal|geblieben|verlänger|renouvel|renov|rinnov|resté|permanec|"
     "継続|留存"

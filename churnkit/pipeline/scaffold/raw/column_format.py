@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from churnkit.contracts.parsing.date_spelling import MONTHS
+from churnkit.contracts.parsing.number_spelling import currency_of
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 from churnkit.timeline.engines.casts import IS_TIME
@@ -21,6 +23,7 @@ __all__ = ["ColumnFormat", "number_formats", "time_format"]
 _MISSING = MISSING_TEXTS | {"\\n", "none", "nat", "<na>", "0000-00-00", "0000-00-00 00:00:00"}
 # A year of two digits is not ISO 8601, although engines cast it.
 _ISO = re.compile(f"(?=[0-9]{{4}}[-/])(?:{IS_TIME})")
+_NAME = f"(?:{'|'.join(MONTHS)})[^-/.,0-9 ]*"
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NUMERIC_DATE = re.compile(
     r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})"
@@ -29,11 +32,19 @@ _NUMERIC_DATE = re.compile(
 _COMPACT_DATE = re.compile(
     r"(?:19[5-9][0-9]|20[0-9]{2})(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:\.0+)?"
 )
+_MONTH = re.compile(r"(?:19[5-9][0-9]|20[0-4][0-9])([-/.]?)(?:0[1-9]|1[0-2])(?:\.0+)?")
+_SHORT_DATE = re.compile(r"[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])")
+_NAMED_MONTH = re.compile(
+    rf"(?:[0-9]{{1,2}}[-/. ]+{_NAME}[-/., ]+|{_NAME}[-/., ]+[0-9]{{1,2}}[-/., ]+)"
+    r"(?:[0-9]{4}|[0-9]{2})(?: .*)?",
+    re.IGNORECASE,
+)
 _INTEGER = re.compile(r"[0-9]{9,17}(?:\.[0-9]*)?")
 _TIME_WORDS = {
     "ts", "time", "timestamp", "date", "datetime", "at", "on", "epoch", "created", "updated", "when",
     "day", "ms", "unix", "start", "started", "end", "ended", "since", "until", "begin", "occurred",
     "happened", "datum", "zeit", "fecha", "data", "moment", "registered", "joined", "signup",
+    "month", "period", "yyyymm", "ym", "yearmonth", "monat", "mois", "mes", "mese", "maand", "periode",
 }  # fmt: skip
 # From 1990 to 2049, in seconds.
 _EPOCH_SECONDS = (6.3e8, 2.5e9)
@@ -94,15 +105,24 @@ def _text_time_format(
 ) -> ColumnFormat | None:
     if profile.kind == "text" and all(map(_ISO.fullmatch, texts)):
         return ColumnFormat(None, missing)
-    if not name_rules.is_id(profile.name) and all(map(_COMPACT_DATE.fullmatch, texts)):
-        return ColumnFormat("YYYYMMDD", missing)
     if profile.kind == "text" and all(map(_NUMERIC_DATE.fullmatch, texts)):
         return _day_and_month(texts, missing)
-    if set(name_rules.split_words(profile.name)) & _TIME_WORDS and all(
-        map(_INTEGER.fullmatch, texts)
-    ):
-        return _epoch(texts, missing)
-    return None
+    if profile.kind == "text" and all(map(_NAMED_MONTH.fullmatch, texts)):
+        return ColumnFormat("DD Mon YYYY", missing)
+    if not name_rules.is_id(profile.name) and all(map(_COMPACT_DATE.fullmatch, texts)):
+        return ColumnFormat("YYYYMMDD", missing)
+    words = set(name_rules.split_words(profile.name))
+    return _named_time_format(texts, missing) if words & _TIME_WORDS else None
+
+
+def _named_time_format(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat | None:
+    """Infer the format of digits in a column with the name of a time."""
+    if all(map(_MONTH.fullmatch, texts)):
+        review = "assumed to be months, whose rows are known at the end of the month"
+        return ColumnFormat("YYYYMM", missing, "", review)
+    if all(map(_SHORT_DATE.fullmatch, texts)):
+        return ColumnFormat("YYMMDD", missing)
+    return _epoch(texts, missing) if all(map(_INTEGER.fullmatch, texts)) else None
 
 
 def _split_markers(profile: ColumnProfile) -> tuple[list[str], tuple[str, ...]]:
@@ -152,7 +172,8 @@ def number_formats(
     refused: dict[str, str] = {}
     for name, profile in profiles.items():
         units = _currencies(profile)
-        form = _number_format(profile)
+        is_amount = all(unit == "%" or currency_of(unit) for unit in units)
+        form = _number_format(profile) if is_amount else None
         if form is not None and len(units) > 1:
             refused[name] = (
                 f"mixes currencies ({', '.join(sorted(units)[:4])}): convert them to one"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.raw_tables import raw_table
-from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.raw.column_format import (
@@ -15,7 +14,11 @@ from churnkit.pipeline.scaffold.raw.column_format import (
     time_format,
 )
 from churnkit.pipeline.scaffold.raw.row_times import filled_at_times, time_columns
-from churnkit.pipeline.scaffold.raw.table_keys import CustomerKeys, find_customers
+from churnkit.pipeline.scaffold.raw.table_keys import (
+    CustomerKeys,
+    NoCustomerError,
+    find_customers,
+)
 from churnkit.pipeline.scaffold.raw.table_reader import read_raw
 from churnkit.timeline import Table
 from churnkit.timeline.source_tables import TEXT_FORMAT
@@ -42,6 +45,9 @@ _SUBSCRIPTION_WORDS = {
 }  # fmt: skip
 # Columns whose value may change after the row.
 _MUTABLE = {"status", "stage"}
+# Placeholders for columns that a draft asks for.
+_MISSING_TIME, _MISSING_CUSTOMER = "date", "customer_id"
+_MIN_CODES = 10
 _MAX_CATEGORIES = 12
 _MAX_COLUMNS = 6
 
@@ -151,12 +157,15 @@ class RawTables:
         Keys of the customer.
     notes
         What was inferred and what was left out, one sentence each.
+    question
+        What must be answered before training; empty if customers and times are known.
     """
 
     tables: tuple[RawTable, ...]
     paths: dict[str, Path]
     keys: CustomerKeys
     notes: tuple[str, ...]
+    question: str = ""
 
     def data(self) -> dict[str, Any]:
         """Return the tables in the form that a timeline reads."""
@@ -181,10 +190,13 @@ def is_event_log(profiles: Mapping[str, ColumnProfile], entity: str) -> bool:
 def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTables:
     """Read raw tables and infer their structure.
 
+    What cannot be inferred, the customer or the times, is a question, and the largest table has
+    a placeholder.
+
     Raises
     ------
     ChurnkitError
-        If no table has both a customer and a time.
+        If a table cannot be read, or has no column of `entity`.
     """
     read_with_markers = {name: read_raw(path) for name, path in tables.items()}
     read = {name: table for name, (table, _) in read_with_markers.items()}
@@ -202,10 +214,11 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         }
         for name, columns in profiles.items()
     }
-    keys = find_customers(profiles, {name: set(each) for name, each in times.items()}, entity)
+    keys, question = _find_customers(profiles, times, entity)
     notes = [] if entity else [_describe_customer(keys)]
     notes += keys.links
     as_text = _has_mixed_ids(keys, profiles)
+    table_names = name_rules.make_table_names(profiles)
     raw: dict[str, RawTable] = {}
     # Tables with their own customer come first: others may look up their times.
     for name in sorted(profiles, key=lambda name: len(keys.lookups.get(name, (0,) * 9))):
@@ -217,7 +230,8 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         )
         notes += reasons
         markers = tuple(sorted({*table.missing, *read_with_markers[name][1]}))
-        table = _with_time_of_parent(replace(table, missing=markers), keys, raw)
+        table = replace(table, name=table_names[name], missing=markers)
+        table = _with_time_of_parent(table, keys, raw)
         if as_text:
             table = replace(table, formats=table.formats | {table.entity: TEXT_FORMAT})
         raw[name] = table
@@ -228,15 +242,59 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         for table in kept
         if table not in usable
     ]
-    if not any(table.happened for table in usable):
-        raise ChurnkitError(
-            "no table has both a customer and a time written as YYYY-MM-DD, DD/MM/YYYY, MM/DD/YYYY, "
-            "YYYYMMDD, with a time of day or without, or as seconds since 1970: "
-            f"{'; '.join(notes)}"
-        )
+    if kept and kept[0].entity not in kept[0].profiles and not kept[0].lookups:
+        usable = [replace(kept[0], happened=kept[0].happened or _MISSING_TIME)]
+    elif not any(table.happened for table in usable):
+        # A column of this name is to be added, or another one to be named.
+        largest = max(kept, key=lambda table: (not table.lookups, table.rows))
+        notes = [note for note in notes if f"table '{largest.source}' is left out" not in note]
+        usable = [replace(largest, happened=_MISSING_TIME, is_unique=False)]
+        question = question or _ask_for_times(usable[0])
     sources = {source for table in usable for source in table.declaration().sources}
     paths = {name: path for name, path in tables.items() if name in sources}
-    return RawTables(tuple(usable), paths, keys, tuple(notes))
+    return RawTables(tuple(usable), paths, keys, tuple(notes), question)
+
+
+def _find_customers(
+    profiles: Mapping[str, Mapping[str, ColumnProfile]],
+    times: Mapping[str, Mapping[str, ColumnFormat]],
+    entity: str | None,
+) -> tuple[CustomerKeys, str]:
+    """Find the customers, or take a column in their place and ask for the right one."""
+    dated = {name: set(each) for name, each in times.items()}
+    try:
+        return find_customers(profiles, dated, entity), ""
+    except NoCustomerError as error:
+        codes = [
+            profile
+            for name, columns in profiles.items()
+            for profile in columns.values()
+            if profile.kind == "text" and profile.distinct >= _MIN_CODES
+            if profile.name not in dated[name]
+        ]
+        if not codes:
+            largest = max(profiles, key=lambda name: max(c.rows for c in profiles[name].values()))
+            place = CustomerKeys({largest: _MISSING_CUSTOMER}, {largest: ()}, (), (), {})
+            return place, f"'{_MISSING_CUSTOMER}' stands in for the customer's id: {error}"
+        chosen = max(codes, key=lambda profile: profile.distinct).name
+        question = (
+            f"'{chosen}' stands in for the customer's id: {error}; or delete todo if it is right"
+        )
+        return find_customers(profiles, dated, chosen), question
+
+
+def _ask_for_times(table: RawTable) -> str:
+    counts = [
+        name
+        for name in table.profiles
+        if set(name_rules.split_words(name)) & {"day", "days", "week", "month", "number", "dow"}
+    ]
+    hint = f" ('{counts[0]}' counts, and is no date)" if counts else ""
+    return (
+        f"no table has both a customer and a date or time{hint}: add the date of each row to "
+        f"'{table.source}', as YYYY-MM-DD in a column '{_MISSING_TIME}', and run churnkit init again; "
+        "or name the column in happened= of the recipe, and delete todo"
+    )
 
 
 def _describe_customer(keys: CustomerKeys) -> str:
@@ -253,7 +311,9 @@ def _has_mixed_ids(keys: CustomerKeys, profiles: Mapping[str, Mapping[str, Colum
     kinds, fractions = set(), False
     for table, column in keys.columns.items():
         source = keys.lookups[table][-1].source if keys.lookups[table] else table
-        profile = profiles[source][column]
+        profile = profiles[source].get(column)
+        if profile is None:
+            continue
         kinds.add(profile.kind)
         fractions |= any(text.endswith(".0") for text in profile.texts[:1_000])
     return len(kinds) > 1 or fractions
@@ -287,7 +347,7 @@ def _raw_table(
     notes += [text for c, form in used.items() for text in _describe_format(name, c, form)]
     missing = {text for form in used.values() for text in form.missing if "'" not in text}
     raw = RawTable(
-        name=name_rules.make_module_name(name),
+        name=name,
         source=name,
         path=path,
         entity=entity,
@@ -300,7 +360,7 @@ def _raw_table(
         known_at_end=tuple(c for c, time in filled_later.items() if time == ended),
         revenue=next((c for c in numbers if name_rules.is_revenue(c)), None),
         rows=table.num_rows,
-        is_unique=not lookups and columns[entity].distinct == columns[entity].filled,
+        is_unique=_is_unique(columns.get(entity)) and not lookups,
         lookups=lookups,
         formats={c: form.written for c, form in used.items() if form.written},
         missing=tuple(sorted(missing)),
@@ -308,6 +368,10 @@ def _raw_table(
         signed=_find_signed(columns, numbers),
     )
     return raw, notes
+
+
+def _is_unique(column: ColumnProfile | None) -> bool:
+    return column is not None and column.distinct == column.filled
 
 
 def _usable_columns(

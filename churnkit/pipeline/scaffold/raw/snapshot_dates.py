@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
     from churnkit.pipeline.scaffold.raw.history import History
 
-__all__ = ["Schedule", "choose_schedule", "recorded_schedule"]
+__all__ = ["Schedule", "choose_schedule", "recorded_schedule", "short_schedule"]
 
 _HORIZONS = (180, 90, 60, 30, 14, 7)
 _LONGEST_BY_CONTRACT = 90
@@ -61,7 +61,9 @@ class Schedule:
             return None
         long = fitting[0]
         short = [window for window in _WINDOWS if window <= long / 2]
-        return (short[0] if long > 90 or not short else _near(short, long / 3)), long
+        if not short:
+            return long // 2, long
+        return (short[0] if long > 90 else _near(short, long / 3)), long
 
 
 def _near(windows: Sequence[int], target: float) -> int:
@@ -135,6 +137,13 @@ def _schedule_from(
         f"the tables cover {span} days, too few for training: outcomes of {_HORIZONS[-1]} days are "
         f"needed before and after the tested date (about {needed} days); use a longer period"
     )
+
+
+def short_schedule(main: History) -> Schedule:
+    """Return a schedule of one date for tables that cover too few days."""
+    horizon = max(min(_HORIZONS[-1], main.days // 2), 1)
+    day = (_midnight(main.last) - horizon * _DAY).date().isoformat()
+    return Schedule(horizon, 0, Snapshots(dates=(day,)), "too few days for more")
 
 
 def recorded_schedule(rule: ChurnRule, main: History, dates: Sequence[dt.datetime]) -> Schedule:

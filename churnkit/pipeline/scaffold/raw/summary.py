@@ -31,7 +31,7 @@ def describe_snapshots(timeline: Timeline, table: pa.Table) -> str:
 
 def describe_lines(recipe: str, file: str) -> str:
     """Name the lines of a recipe to change if training refuses it."""
-    starts = ("    snapshots=", "    eligible=", "    label=")
+    starts = ("    tables=", "    snapshots=", "    eligible=", "    label=")
     lines = [
         f"line {number} ({text.strip().split('=')[0]})"
         for number, text in enumerate(recipe.splitlines(), start=1)

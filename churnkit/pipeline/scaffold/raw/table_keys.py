@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["CustomerKeys", "KeyColumn", "find_customers", "is_customer_name"]
+__all__ = ["CustomerKeys", "KeyColumn", "NoCustomerError", "find_customers", "is_customer_name"]
 
 _SYNONYMS = {
     "uid": "user", "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "sub": "subscription",
@@ -56,6 +56,10 @@ _MIN_CUSTOMERS = 20
 _MAX_HOPS = 3
 _MAX_TEXT_LENGTH = 64
 _WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
+
+
+class NoCustomerError(ChurnkitError):
+    """No column of raw tables is recognized as the customer's id."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +177,10 @@ def find_customers(
 
     Raises
     ------
-    ChurnkitError
+    NoCustomerError
         If no column can be the customer's id.
+    ChurnkitError
+        If no table has the column `entity`.
     """
     keys = [
         key
@@ -201,7 +207,7 @@ def find_customers(
     ranked = [reach for reach in ranked if entity is not None or reach.is_plausible]
     if not ranked:
         names = sorted({name for columns in profiles.values() for name in columns})[:8]
-        raise ChurnkitError(
+        raise NoCustomerError(
             "no column is recognized as the customer's id in all tables: name it with --entity "
             f"COLUMN; candidates: {', '.join(map(repr, names))}"
         )

@@ -9,9 +9,14 @@ from churnkit.core.time import from_microseconds
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn
-from churnkit.pipeline.scaffold.raw.churn_rules import activity_table, churn_rules
+from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule, activity_table, churn_rules
 from churnkit.pipeline.scaffold.raw.history import distinct_times, measure
-from churnkit.pipeline.scaffold.raw.snapshot_dates import choose_schedule, recorded_schedule
+from churnkit.pipeline.scaffold.raw.snapshot_dates import (
+    Schedule,
+    choose_schedule,
+    recorded_schedule,
+    short_schedule,
+)
 from churnkit.timeline import (
     Count,
     Current,
@@ -21,6 +26,7 @@ from churnkit.timeline import (
     OpenCount,
     Recency,
     Share,
+    Snapshots,
     Sum,
     Tenure,
     Timeline,
@@ -32,14 +38,13 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping, Sequence
 
-    from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
     from churnkit.pipeline.scaffold.raw.history import History
     from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
-    from churnkit.pipeline.scaffold.raw.snapshot_dates import Schedule
 
 __all__ = ["TimelineDraft", "draft_timeline"]
 
 _MAX_COUNTED_LEVELS = 4
+_PLACEHOLDER_DATES = ("2025-01-31", "2025-02-28")
 _NEVER_MISSING = ("Count", "Sum", "DistinctDays", "OpenCount")
 _TYPES = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}
 
@@ -58,12 +63,15 @@ class TimelineDraft:
         What was chosen and why, one sentence each.
     alternatives
         Other meanings of churn, as Python of a label with its reason.
+    question
+        What must be answered before training; it is the ``todo`` of the label's column.
     """
 
     timeline: Timeline
     columns: tuple[DraftColumn, ...]
     notes: tuple[str, ...]
     alternatives: tuple[tuple[Any, str], ...]
+    question: str = ""
 
     @property
     def has_one_date(self) -> bool:
@@ -76,11 +84,16 @@ def draft_timeline(
 ) -> TimelineDraft:
     """Draft features, dates and a label for raw tables.
 
+    Tables that cover too few days are drafted with a question.
+
     Raises
     ------
     ChurnkitError
-        If no table shows churn, or the tables cover too few days.
+        If no table shows churn, or `label` is no column of a table with a row per customer.
     """
+    main = raw.tables[0]
+    if raw.question and not {main.happened, main.entity} <= set(main.profiles):
+        return _draft_without_times(raw)
     data = raw.data()
     histories, refused = measure(raw.tables, data)
     notes = [f"table '{name}' is left out: {reason}" for name, reason in refused.items()]
@@ -93,17 +106,53 @@ def draft_timeline(
             "no table shows churn: it needs rows with an end (subscriptions), repeated rows with "
             f"times (orders, visits), or a column with the outcome; {'; '.join((*raw.notes, *notes))}"
         )
-    problems: list[str] = []
+    problem = ""
     for position, rule in enumerate(rules):
         main = activity if rule.kind != "contract" else _named(tables, rule.table)
         try:
             schedule = _schedule(rule, raw, main, histories, data)
         except ChurnkitError as error:
-            problems.append(str(error))
+            problem = problem or str(error)
             continue
         others = [other for other in rules[position + 1 :] if other.kind != rule.kind]
-        return _assemble(raw, rule, main, schedule, histories=histories, others=others, notes=notes)
-    raise ChurnkitError(problems[0])
+        draft = _assemble(
+            raw, rule, main, schedule, histories=histories, others=others, notes=notes
+        )
+        return _ask(draft, raw.question)
+    main = activity if rules[0].kind != "contract" else _named(tables, rules[0].table)
+    schedule = short_schedule(histories[main.name])
+    draft = _assemble(raw, rules[0], main, schedule, histories=histories, others=(), notes=notes)
+    return _ask(draft, raw.question or f"{problem}; then run churnkit init again")
+
+
+def _draft_without_times(raw: RawTables) -> TimelineDraft:
+    """Draft a timeline whose dates are placeholders."""
+    (table,) = raw.tables
+    rule = ChurnRule("inactivity", table.name, f"customers without a row in '{table.source}'")
+    schedule = Schedule(30, 0, Snapshots(dates=_PLACEHOLDER_DATES), "placeholders")
+    features = _event_features(table, 30, 90)
+    timeline = Timeline(
+        tables=[table.declaration()],
+        features=features,
+        snapshots=schedule.snapshots,
+        eligible=rule.eligible(table, 60),
+        label=rule.label(schedule.horizon, 0),
+    )
+    columns = _schema(timeline, raw.tables, rule)
+    return _ask(TimelineDraft(timeline, columns, (), ()), raw.question)
+
+
+def _ask(draft: TimelineDraft, question: str) -> TimelineDraft:
+    """Add a question to the label's column."""
+    if not question:
+        return draft
+    columns = tuple(
+        replace(column, settings={**column.settings, "todo": question})
+        if column.role == "label"
+        else column
+        for column in draft.columns
+    )
+    return replace(draft, columns=columns, question=question)
 
 
 def _assemble(
