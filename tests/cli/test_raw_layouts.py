@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ def test_rows_of_a_layout_are_counted_right(layout, purchases, tmp_path):
     drafted = create_project(project, [path])
     assert drafted.questions == ()
     recipe = load_recipe(project / "training" / f"{drafted.recipe}.py")
-    timeline = recipe.timeline
+    timeline: Any = recipe.timeline
     assert timeline.entity == customer
     assert type(timeline.label).__name__ == "InactivityChurn"
     as_of = timeline.snapshots.timestamps[-1].replace(tzinfo=None)
@@ -160,13 +161,14 @@ def test_months_are_known_at_their_end(tmp_path):
     pd.DataFrame(subscribers).to_csv(tmp_path / "subscribers.csv", index=False)
     drafted = create_project(tmp_path / "project", [tmp_path])
     recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
-    table = next(t for t in recipe.timeline.tables if t.source == "usage_monthly")
+    timeline: Any = recipe.timeline
+    table = next(t for t in timeline.tables if t.source == "usage_monthly")
     assert table.formats == {"month": "YYYYMM"}
     data = {name: raw_table(path) for name, path in files(recipe).items()}
     # The row of May counts as of its last day, the day before June 1.
     ages = {}
     for day in ("2024-05-31", "2024-06-01"):
-        rows = build(recipe.timeline.at(day), data).to_pylist()
+        rows = build(timeline.at(day), data).to_pylist()
         ages[day] = {row["days_since_usage_monthly"] for row in rows}
     assert ages == {"2024-05-31": {30}, "2024-06-01": {0}}
 

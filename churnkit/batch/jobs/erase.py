@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.batch.io.checkpoints import unfinished_folder
+from churnkit.batch.io.delete_remote_rows import erase_remote_rows
 from churnkit.batch.io.delete_rows import erase_rows
 from churnkit.batch.io.outputs import invalid_path
 from churnkit.bundle.training_members import hash_members, members_salt
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from churnkit.journal import Journal
 
 __all__ = ["Erasure", "Location", "TrainedModel", "erase_customers"]
+
+_UNREACHABLE = -1
+# In place of the user and the password of a URL.
+_HIDDEN = "//***@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Erasure(Result):
     dry_run
         Whether nothing was changed.
     elsewhere
-        Recorded outputs in object stores and databases, whose rows remain.
+        Recorded outputs in object stores and databases that could not be reached: rows remain.
     """
 
     locations: tuple[Location, ...]
@@ -173,7 +178,11 @@ def erase_customers(
             if unfinished:
                 locations.append(Location(f"unfinished work on {output.path}", None))
             if not target.is_local or target.part is not None:
-                elsewhere.append(output.path)
+                erased = _in_remote_output(output, ids, dry_run=dry_run)
+                elsewhere += [output.path] if erased == _UNREACHABLE else []
+                missing += [output.path] if erased is None and not _is_refused(output) else []
+                if erased is not None and erased > 0:
+                    locations.append(Location(output.path, erased))
                 continue
             if not target.path.exists():
                 # The output of an interrupted job never existed.
@@ -185,11 +194,29 @@ def erase_customers(
     return Erasure(tuple(locations), models, tuple(missing), dry_run, tuple(elsewhere))
 
 
+def _in_remote_output(output: Output, ids: set[str], *, dry_run: bool) -> int | None:
+    """Erase rows from a database or an object store; `_UNREACHABLE` if that fails."""
+    location = parse_location(output.path)
+    # The record of outputs holds no passwords.
+    if _HIDDEN in location.text:
+        return _UNREACHABLE
+    try:
+        return erase_remote_rows(location, ids, column=output.column, dry_run=dry_run)
+    except ChurnkitError:
+        return _UNREACHABLE
+
+
+def _is_refused(output: Output) -> bool:
+    """Return True for the table or file of rows that violate a rule, which seldom exists."""
+    return "_invalid" in output.path or ".invalid" in output.path
+
+
 def _outputs(project: Project, files: Sequence[str | Path]) -> Iterator[Output]:
     for output in recorded_outputs(project):
         yield output
-        refused = Path(invalid_path(Path(output.path)))
-        if refused.exists():
+        refused = invalid_path(output.path)
+        location = parse_location(output.path)
+        if not location.is_local or location.part is not None or Path(refused).exists():
             yield Output(str(refused), output.column)
     for file in files:
         if not Path(file).is_file():

@@ -98,7 +98,9 @@ def _print_erasure(erasure: Erasure) -> None:
     for path in erasure.missing:
         print_status(f"{path} no longer exists: if it was moved, name it with --file")
     for name in erasure.elsewhere:
-        print_status(f"{name} may hold rows of these customers: delete them there")
+        print_status(
+            f"{name} could not be reached and may hold rows of these customers: delete them there"
+        )
     trained = [model for model in erasure.models if model.customers]
     if trained:
         print_table(

@@ -63,8 +63,8 @@ def normalize_date(text: str, style: str) -> str | None:
     ('2024-01-01T00:00:00+00:00', None)
     """
     if style == "YYYY":
-        year = _YEAR.fullmatch(text)
-        return f"{year[1]}-01-01" if year else None
+        is_year = _YEAR.fullmatch(text)
+        return f"{is_year[1]}-01-01" if is_year else None
     if style in _SECONDS:
         return _from_epoch(text, _SECONDS[style])
     match = _PATTERNS[style].fullmatch(text)

@@ -12,9 +12,11 @@ import pytest
 
 from churnkit.batch import score
 from churnkit.batch.io import folder_writer
+from churnkit.batch.io.delete_remote_rows import erase_remote_rows
 from churnkit.batch.io.open_writer import open_writer
 from churnkit.batch.jobs import score as score_job
 from churnkit.core.io import table_file
+from churnkit.core.io.locations import parse_location
 from churnkit.core.io.remote import object_store
 from churnkit.core.io.table_sources import open_rows, open_source, read_table
 from churnkit.errors import ChurnkitError
@@ -221,3 +223,18 @@ def test_other_stores_name_their_settings(url, monkeypatch):
     with pytest.raises(ChurnkitError, match=r"AZURE_STORAGE_ACCOUNT|no GcsFileSystem"):
         read_table(url)
     object_store._filesystem.cache_clear()
+
+
+def test_rows_of_a_customer_are_deleted_from_files_of_a_store(store, customers):
+    location = parse_location("s3://lake/in/")
+    ids = {customers[3]["customer_id"], customers[41]["customer_id"]}
+    before = content(store, "lake/in")
+    assert erase_remote_rows(location, ids, column="customer_id", dry_run=True) == 2
+    assert content(store, "lake/in") == before
+    assert erase_remote_rows(location, ids, column="customer_id") == 2
+    left = read_table("s3://lake/in/")["customer_id"].to_pylist()
+    assert left == [row["customer_id"] for row in customers if row["customer_id"] not in ids]
+    # Files without their rows are not written again.
+    assert content(store, "lake/in")["/month=1/a.parquet"] == before["/month=1/a.parquet"]
+    other = parse_location("s3://lake/none/")
+    assert erase_remote_rows(other, ids, column="customer_id") is None

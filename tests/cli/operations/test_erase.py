@@ -11,6 +11,8 @@ import pytest
 from pyarrow import feather
 
 from churnkit.cli.main import DONE, REFUSED
+from churnkit.core.io.table_sources import read_table
+from churnkit.core.output_ledger import record_output
 from churnkit.journal import Journal, OutcomeRecord
 
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
@@ -186,3 +188,36 @@ def test_training_customers_are_kept_as_salted_hashes(trained_shop):
     assert np.isin(hash_members([CANARY], salt), members).all()
     assert not np.isin(hash_members([CANARY], b"another salt"), members).any()
     assert (project.store / "members.salt").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "output", ["crm.duckdb#scores", "crm.sqlite#scores", "{root}/crm.db#scores"]
+)
+def test_tables_of_databases_lose_the_rows(churnkit, shop_copy, rows_of_shop, to_csv, output):
+    root = shop_copy.root
+    rows = rows_of_shop(30)
+    to_csv(root / "customers.csv", [*rows[:7], rows[7] | {"plan": "no such plan"}, *rows[8:]])
+    output = f"sqlite:///{output.format(root=root)}" if "{root}" in output else output
+    code, _, err = churnkit("score", "customers.csv", "-o", output, folder=root)
+    assert code == DONE, err
+    ids = [str(rows[n]["customer_id"]) for n in (7, 8)]
+    chosen = [part for each in ids for part in ("--customer", each)]
+    location = output.replace("sqlite:///", "")
+    # One of the two customers is among the refused rows too.
+    for options, erased, left in ((("--dry-run",), 3, 30), ((), 3, 28), ((), 0, 28)):
+        code, out, err = churnkit("erase", *chosen, *options, "--json", folder=root)
+        assert code == DONE, err
+        report = json.loads(out)
+        assert sum(place["rows"] for place in report["locations"] if "#" in place["name"]) == erased
+        assert report["missing"] == report["elsewhere"] == []
+        assert read_table(location).num_rows == left
+    assert not set(ids) & set(map(str, read_table(location)["customer_id"].to_pylist()))
+
+
+def test_outputs_that_cannot_be_reached_are_named(churnkit, shop_copy):
+    output = "postgresql://ann:canary@localhost/db#scores"
+    record_output(output, "customer_id", project=shop_copy)
+    code, out, err = churnkit("erase", "--customer", "17", folder=shop_copy.root)
+    assert code == DONE, err
+    assert "postgresql://***@localhost/db#scores could not be reached" in " ".join(err.split())
+    assert "canary" not in out + err

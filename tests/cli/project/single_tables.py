@@ -38,16 +38,16 @@ class Business:
         risk = 2.0 - 0.1 * self.tenure - 0.9 * (self.visits - 6) + 2.0 * (self.plan == 0)
         self.left = random.random(rows) < 1.0 / (1.0 + np.exp(-risk))
 
-    def choice(self, *values: Any) -> NDArray[Any]:
+    def choice(self, *values: Any) -> Any:
         return self.random.choice(values, self.rows)
 
-    def plans(self, *values: Any) -> NDArray[Any]:
+    def plans(self, *values: Any) -> Any:
         return np.array(values)[self.plan]
 
-    def outcome(self, churned: Any, stayed: Any) -> NDArray[Any]:
+    def outcome(self, churned: Any, stayed: Any) -> Any:
         return np.where(self.left, churned, stayed)
 
-    def blank(self, column: NDArray[Any], share: float = 0.05) -> NDArray[Any]:
+    def blank(self, column: NDArray[Any], share: float = 0.05) -> Any:
         return np.where(self.random.random(self.rows) < share, np.nan, column)
 
 
@@ -77,7 +77,7 @@ class Case:
     left: NDArray[np.bool_]
     entity: str
     label: str | tuple[str, ...]
-    numbers: dict[str, NDArray[Any]] = field(default_factory=dict)
+    numbers: dict[str, Any] = field(default_factory=dict)
     out: set[str] = field(default_factory=set)
     features: set[str] = field(default_factory=set)
     question: str = ""
@@ -90,7 +90,7 @@ def write_csv(path: Path, columns: Any, **options: Any) -> Path:
 
 def iranian_telecom(folder: Path) -> Case:
     b = Business(101)
-    c = {"Call  Failure": b.random.integers(0, 30, b.rows), "Complains": b.random.integers(0, 2, b.rows),
+    c: dict[str, Any] = {"Call  Failure": b.random.integers(0, 30, b.rows), "Complains": b.random.integers(0, 2, b.rows),
          "Subscription  Length": b.tenure, "Charge  Amount": b.random.integers(0, 10, b.rows),
          "Seconds of Use": b.visits * 700, "Frequency of use": b.visits * 10, "Age Group": b.plan + 1,
          "Tariff Plan": b.random.integers(1, 3, b.rows), "Status": np.where(b.visits > 4, 1, 2),
@@ -102,7 +102,7 @@ def iranian_telecom(folder: Path) -> Case:
 
 def newspaper(folder: Path) -> Case:
     b = Business(102)
-    c = {"SubscriptionID": b.random.permutation(np.arange(180000000, 180000000 + b.rows)),
+    c: dict[str, Any] = {"SubscriptionID": b.random.permutation(np.arange(180000000, 180000000 + b.rows)),
         "HH Income": b.choice("$  30,000 - $39,999", "Under $20,000", "$500,000 Plus"),
          "Home Ownership": b.choice("RENTER", "OWNER"), "Ethnicity": b.choice("German", "English", "Hispanic"),
          "dummy for Children": b.choice("Y", "N"),
@@ -122,7 +122,7 @@ def newspaper(folder: Path) -> Case:
 
 def churn_risk(folder: Path) -> Case:
     b = Business(103)
-    c = {"": np.arange(b.rows),
+    c: dict[str, Any] = {"": np.arange(b.rows),
         "security_no": [f"XW0DQ{n:02X}Z" if n % 2 else f"5K0N3{n:04X}" for n in range(b.rows)],
         "age": b.random.integers(10, 64, b.rows), "gender": b.choice("F", "M", "Unknown"),
          "region_category": b.choice("Village", "City", "Town", ""),
@@ -147,7 +147,7 @@ def churn_risk(folder: Path) -> Case:
 
 def telco_extended(folder: Path) -> Case:
     b = Business(104)
-    c = {"CustomerID": [f"{n:04d}-QPYBK" for n in range(b.rows)], "Count": 1, "Country": "United States",
+    c: dict[str, Any] = {"CustomerID": [f"{n:04d}-QPYBK" for n in range(b.rows)], "Count": 1, "Country": "United States",
         "State": "California", "City": b.choice("Los Angeles", "San Diego"),
         "Zip Code": b.random.integers(90001, 96161, b.rows),
          "Lat Long": [f"33.{n}, -118.{n}" for n in range(b.rows)], "Latitude": 33 + b.random.random(b.rows),
@@ -172,7 +172,7 @@ def telco_extended(folder: Path) -> Case:
 def maven_telecom(folder: Path) -> Case:
     b = Business(105)
     joined = (b.tenure < 4) & ~b.left
-    c = {"Customer ID": [f"{n:04d}-ORFBO" for n in range(b.rows)], "Gender": b.choice("Female", "Male"),
+    c: dict[str, Any] = {"Customer ID": [f"{n:04d}-ORFBO" for n in range(b.rows)], "Gender": b.choice("Female", "Male"),
         "Age": b.random.integers(19, 80, b.rows), "Married": b.choice("Yes", "No"),
         "City": b.choice("La Cañada Flintridge", "Fresno"), "Zip Code": b.random.integers(90001, 96161, b.rows),
          "Latitude": 33 + b.random.random(b.rows), "Longitude": -118 - b.random.random(b.rows),
@@ -191,7 +191,7 @@ def maven_telecom(folder: Path) -> Case:
 
 def ecommerce_excel(folder: Path) -> Case:
     b = Business(106)
-    c = {"CustomerID": np.arange(50001, 50001 + b.rows), "Churn": b.left.astype(int),
+    c: dict[str, Any] = {"CustomerID": np.arange(50001, 50001 + b.rows), "Churn": b.left.astype(int),
         "Tenure": b.blank(b.tenure), "PreferredLoginDevice": b.choice("Mobile Phone", "Phone", "Computer"),
         "CityTier": b.plan + 1, "WarehouseToHome": b.blank(b.visits),
         "PreferredPaymentMode": b.choice("CC", "COD", "UPI"), "CashbackAmount": b.fee}
@@ -206,7 +206,7 @@ def ecommerce_excel(folder: Path) -> Case:
 
 def kdd_orange(folder: Path) -> Case:
     b = Business(107)
-    c = {f"Var{n}": (np.full(b.rows,
+    c: dict[str, Any] = {f"Var{n}": (np.full(b.rows,
         np.nan) if n % 9 == 0 else b.blank(np.round(b.random.normal(100, 20, b.rows), 4), .6)) for n in range(1,
         60)}
     c |= {"Var60": b.tenure, "Var61": b.visits, "Var192": [f"bZkvyx{n % 40:02d}Q" for n in range(b.rows)],
@@ -218,7 +218,7 @@ def kdd_orange(folder: Path) -> Case:
 
 def subscription_service(folder: Path) -> Case:
     b = Business(108)
-    c = {"AccountAge": b.tenure, "MonthlyCharges": b.fee / 7, "TotalCharges": b.fee / 7 * b.tenure,
+    c: dict[str, Any] = {"AccountAge": b.tenure, "MonthlyCharges": b.fee / 7, "TotalCharges": b.fee / 7 * b.tenure,
         "SubscriptionType": b.plans("Basic", "Standard", "Premium"),
         "PaymentMethod": b.choice("Mailed check", "Credit card"), "PaperlessBilling": b.choice("Yes", "No"),
         "ViewingHoursPerWeek": b.visits * 5.5, "GenrePreference": b.choice("Sci-Fi", "Action"),
@@ -250,7 +250,7 @@ def blank_row(folder: Path) -> Case:
 def french_date_label(folder: Path) -> Case:
     b = Business(110)
     gone = [f"{n % 28 + 1:02d}/{n % 12 + 1:02d}/2024" if gone else "" for n, gone in enumerate(b.left)]
-    c = {"Numéro client": [f"{n:07d}" for n in range(b.rows)],
+    c: dict[str, Any] = {"Numéro client": [f"{n:07d}" for n in range(b.rows)],
         "Date d'ouverture": [f"{n % 28 + 1:02d}/{n % 12 + 1:02d}/2019" for n in range(b.rows)],
         "Ancienneté (mois)": b.tenure,
         "Solde moyen": [f"{x * 100:,.2f}".replace(",", "\u202f").replace(".", ",") for x in b.fee],
@@ -262,7 +262,7 @@ def french_date_label(folder: Path) -> Case:
 
 def auto_insurance(folder: Path) -> Case:
     b = Business(111)
-    c = {"individual_id": (221300000000 + b.random.permutation(b.rows)).astype(float),
+    c: dict[str, Any] = {"individual_id": (221300000000 + b.random.permutation(b.rows)).astype(float),
         "address_id": (521300000000 + b.random.permutation(b.rows)).astype(float), "curr_ann_amt": b.fee * 15,
         "days_tenure": b.tenure * 80.0,
         "cust_orig_date": [f"20{n % 15 + 5:02d}-{n % 12 + 1:02d}-{n % 28 + 1:02d}" for n in range(b.rows)],
@@ -281,7 +281,7 @@ def auto_insurance(folder: Path) -> Case:
 
 def power_client(folder: Path) -> Case:
     b = Business(112)
-    c = {"id": [b.random.bytes(16).hex() for _ in range(b.rows)],
+    c: dict[str, Any] = {"id": [b.random.bytes(16).hex() for _ in range(b.rows)],
         "activity_new": np.where(b.random.random(b.rows) < .6, "", b.choice("apdekpcb", "kkklcdam")),
         "campaign_disc_ele": "", "channel_sales": b.choice("foosdfpf", "MISSING", "lmkebami"),
         "cons_12m": b.random.integers(0, 400000, b.rows),
@@ -299,7 +299,7 @@ def power_client(folder: Path) -> Case:
 
 def wide_months(folder: Path) -> Case:
     b = Business(114)
-    c = {"id": np.arange(b.rows), "circle_id": 109, "loc_og_t2o_mou": 0.0}
+    c: dict[str, Any] = {"id": np.arange(b.rows), "circle_id": 109, "loc_og_t2o_mou": 0.0}
     for m in (6, 7, 8):
         c |= {f"last_date_of_month_{m}": f"{m}/{30 if m == 6 else 31}/2014",
             f"arpu_{m}": b.fee * (1 + .1 * b.random.normal(size=b.rows)), f"total_rech_num_{m}": b.visits,
@@ -328,7 +328,7 @@ def mobile_panel(folder: Path) -> Case:
 
 def saas_leaky(folder: Path) -> Case:
     b = Business(118)
-    c = {"customer_id": [f"CUST-{n:05d}" for n in range(b.rows)],
+    c: dict[str, Any] = {"customer_id": [f"CUST-{n:05d}" for n in range(b.rows)],
         "company_size": b.choice("1-10", "11-50", "51-200"), "plan_type": b.plans("Starter", "Growth", "Scale"),
         "signup_ts": [1609459200 + int(n) * 86400 for n in b.random.integers(0, 900, b.rows)],
         "mrr": [f"{x * 40:,.2f}" for x in b.fee], "active_users": b.visits, "tenure_months": b.tenure,
@@ -347,7 +347,7 @@ def saas_leaky(folder: Path) -> Case:
 
 def gym_pt(folder: Path) -> Case:
     b = Business(119)
-    c = {"Matrícula": [f"{n:06d}" for n in range(b.rows)], "Plano": b.plans("Mensal", "Trimestral", "Anual"),
+    c: dict[str, Any] = {"Matrícula": [f"{n:06d}" for n in range(b.rows)], "Plano": b.plans("Mensal", "Trimestral", "Anual"),
         "jan/24": b.visits, "fev/24": b.visits + 1, "mar/24": np.maximum(b.visits - 1, 0),
         "Mensalidade": [f"R$ {x:,.2f}".replace(",", "#").replace(".", ",").replace("#",
         ".") for x in b.fee * 20], "Tempo": b.tenure, "Ativo": b.outcome("Não", "Sim")}
@@ -403,7 +403,7 @@ def excel_report(folder: Path) -> Case:
 def bank_complain(folder: Path) -> Case:
     b = Business(126)
     flip = b.random.random(b.rows) < .002
-    c = {"RowNumber": np.arange(1, b.rows + 1),
+    c: dict[str, Any] = {"RowNumber": np.arange(1, b.rows + 1),
         "CustomerId": b.random.permutation(np.arange(15565701, 15565701 + b.rows)),
         "Surname": [f"N{n % 400}" for n in range(b.rows)], "CreditScore": b.random.integers(350, 850, b.rows),
         "Geography": b.choice("France", "Spain"), "Gender": b.choice("Female", "Male"), "Tenure": b.tenure // 7,
@@ -418,7 +418,7 @@ def bank_complain(folder: Path) -> Case:
 
 def airline_loyalty(folder: Path) -> Case:
     b = Business(127)
-    c = {"Loyalty Number": b.random.permutation(np.arange(100018, 100018 + b.rows)), "Country": "Canada",
+    c: dict[str, Any] = {"Loyalty Number": b.random.permutation(np.arange(100018, 100018 + b.rows)), "Country": "Canada",
         "Province": b.choice("Ontario", "Quebec"), "Postal Code": b.choice("M2Z 4K1", "P1L 8X8"),
         "Gender": b.choice("Female", "Male"), "Education": b.choice("Bachelor", "College"),
         "Salary": b.blank(b.fee * 1500, .25), "Marital Status": b.choice("Married", "Single"),
@@ -457,7 +457,7 @@ def json_nested(folder: Path) -> Case:
 def telecom_kazakh(folder: Path) -> Case:
     """The label has no name of one; quoted decimal commas, and percent."""
     b = Business(130)
-    c = {"MSISDN": [f"0770{1000000 + n * 7}" for n in range(b.rows)], "Rate": [f"{x:.1f}%" for x in b.fee / 2],
+    c: dict[str, Any] = {"MSISDN": [f"0770{1000000 + n * 7}" for n in range(b.rows)], "Rate": [f"{x:.1f}%" for x in b.fee / 2],
         "ARPU": [f"{x:.2f}".replace(".", ",") for x in b.fee], "Calls": b.visits, "Lifetime": b.tenure,
         "Type": b.plans("Pre", "Post", "Hybrid"), "Segment": b.choice("n/a", "Gold", "-"),
         "State": b.outcome("Churn", "Normal")}

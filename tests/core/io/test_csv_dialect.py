@@ -225,6 +225,7 @@ def test_a_file_without_a_header_has_columns_named_by_their_position(write, deli
     )
     table = open_table(file)
     assert table.columns == ("column 1", "column 2", "column 3")
+    assert table.dialect is not None
     assert "no header" in table.dialect.notes[0]
     assert read_table(file)["column 3"].to_pylist()[:2] == ["11.77", "21.77"]
 
