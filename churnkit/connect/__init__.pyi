@@ -1,5 +1,25 @@
 from .access_checks import AccessCheck as AccessCheck
 from .access_checks import check_sources as check_sources
+from .delivery.destinations.email import Email as Email
+from .delivery.destinations.hubspot import HubSpotRecords as HubSpotRecords
+from .delivery.destinations.salesforce import SalesforceRecords as SalesforceRecords
+from .delivery.destinations.tables import DatabaseTable as DatabaseTable
+from .delivery.destinations.tables import StoreFiles as StoreFiles
+from .delivery.destinations.webhook import SlackMessages as SlackMessages
+from .delivery.destinations.webhook import Webhook as Webhook
+from .delivery.destinations.zendesk import ZendeskTickets as ZendeskTickets
+from .delivery.messages import Link as Link
+from .delivery.messages import Message as Message
+from .delivery.messages import Receipt as Receipt
+from .delivery.push import PushReport as PushReport
+from .delivery.push import push as push
+from .delivery.push import undo as undo
+from .delivery.selection import Selection as Selection
+from .delivery.selection import select_messages as select_messages
+from .delivery.standard_webhooks import SignatureError as SignatureError
+from .delivery.standard_webhooks import sign_webhook as sign_webhook
+from .delivery.standard_webhooks import verify_stripe as verify_stripe
+from .delivery.standard_webhooks import verify_webhook as verify_webhook
 from .description.paging import LastRow as LastRow
 from .description.paging import NextHeader as NextHeader
 from .description.paging import NextLink as NextLink
@@ -22,12 +42,18 @@ from .http.transport import Urllib3Transport as Urllib3Transport
 from .ingestion.erased_customers import erase_from_pulls as erase_from_pulls
 from .ingestion.pull import PullReport as PullReport
 from .ingestion.pull import pull as pull
+from .providers.billing.chargebee import Chargebee as Chargebee
 from .providers.billing.stripe import Stripe as Stripe
 from .providers.crm.hubspot import HubSpot as HubSpot
+from .providers.crm.salesforce import Salesforce as Salesforce
+from .providers.support.intercom import Intercom as Intercom
+from .providers.support.zendesk import Zendesk as Zendesk
 from .secrets import Command as Command
 from .secrets import Env as Env
 from .secrets import SecretFile as SecretFile
+from .sources import Destinations as Destinations
 from .sources import Sources as Sources
+from .sources import load_destinations as load_destinations
 from .sources import load_sources as load_sources
 
 __all__: list[str]

@@ -1,9 +1,9 @@
-"""Sources of a project, declared in ``sources.py``."""
+"""Sources and destinations of a project, declared in ``sources.py``."""
 
 from __future__ import annotations
 
 import runpy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from churnkit.connect.description.provider import Source
 from churnkit.core.user_code_errors import format_exception
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Sources", "load_sources"]
+    from churnkit.connect.delivery.messages import Destination
+
+__all__ = ["Destinations", "Sources", "load_destinations", "load_sources"]
+
+T = TypeVar("T")
 
 
 class Sources:
@@ -58,6 +62,52 @@ class Sources:
         return dict(self._sources)
 
 
+class Destinations:
+    """Declared destinations by name.
+
+    Parameters
+    ----------
+    **destinations
+        Destinations, such as ``crm=HubSpotRecords(key=Env("HUBSPOT_TOKEN"))``.
+
+    Raises
+    ------
+    ConnectError
+        If a value is not a destination.
+
+    Examples
+    --------
+    >>> from churnkit.connect import Destinations, Env, HubSpotRecords
+    >>> list(Destinations(crm=HubSpotRecords(key=Env("HUBSPOT_TOKEN"))))
+    ['crm']
+    """
+
+    def __init__(self, **destinations: Destination) -> None:
+        for name, destination in destinations.items():
+            if not callable(getattr(destination, "open", None)):
+                raise ConnectError(
+                    f"destination '{name}' is not a destination: declare it as "
+                    f"{name}=HubSpotRecords(key=Env('KEY'))"
+                )
+        self._destinations = destinations
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._destinations)
+
+    def __getitem__(self, name: str) -> Destination:
+        """Return a destination.
+
+        Raises
+        ------
+        ConnectError
+            If there is none with this name.
+        """
+        if name not in self._destinations:
+            declared = ", ".join(sorted(self._destinations)) or "none"
+            raise ConnectError(f"no destination '{name}' in sources.py; declared: {declared}")
+        return self._destinations[name]
+
+
 def load_sources(file: Path) -> Sources:
     """Run a file and return the sources that it declares.
 
@@ -76,11 +126,35 @@ def load_sources(file: Path) -> Sources:
     ConnectError
         If the file is missing, fails, or does not declare exactly one `Sources`.
     """
+    return _load(file, Sources, "sources = Sources(billing=Stripe(key=Env('STRIPE_KEY')))")
+
+
+def load_destinations(file: Path) -> Destinations:
+    """Run a file and return the destinations that it declares.
+
+    Parameters
+    ----------
+    file
+        Path of ``sources.py``.
+
+    Returns
+    -------
+    Destinations
+        The declared destinations.
+
+    Raises
+    ------
+    ConnectError
+        If the file is missing, fails, or does not declare exactly one `Destinations`.
+    """
+    return _load(
+        file, Destinations, "destinations = Destinations(crm=HubSpotRecords(key=Env('KEY')))"
+    )
+
+
+def _load(file: Path, kind: type[T], example: str) -> T:
     if not file.is_file():
-        raise ConnectError(
-            f"no {file}: declare the sources in it, such as "
-            "sources = Sources(billing=Stripe(key=Env('STRIPE_KEY')))"
-        )
+        raise ConnectError(f"{file} does not exist: declare in it, such as {example}")
     try:
         names = runpy.run_path(str(file))
     except ChurnkitError:
@@ -89,9 +163,9 @@ def load_sources(file: Path) -> Sources:
         raise ConnectError(
             f"{file.name} cannot be run: {format_exception(error, file=file)}"
         ) from None
-    declared = {id(value): value for value in names.values() if isinstance(value, Sources)}
+    declared = {id(value): value for value in names.values() if isinstance(value, kind)}
     if len(declared) != 1:
         raise ConnectError(
-            f"{file} declares {len(declared)} Sources, expected exactly one: sources = Sources(...)"
+            f"{file} declares {len(declared)} {kind.__name__}, expected exactly one: {example}"
         )
     return next(iter(declared.values()))

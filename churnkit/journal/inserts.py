@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, delete, func, insert, select
+from sqlalchemy import Table, delete, func, insert, inspect, select
 
 from churnkit.errors import JournalError
 from churnkit.journal.contact_limits import ContactCounter
 from churnkit.journal.entry_keys import MICROSECONDS_A_DAY
+from churnkit.journal.outbox_schema import outbox
 from churnkit.journal.queries import select_contacts
 from churnkit.journal.schema import decisions, erasures, outcomes, settings
 
@@ -65,6 +66,8 @@ def erase_customer(connection: Connection, customer: str, at: int) -> int:
         is_customer = table.c.customer == customer
         counts.append(connection.scalar(select(func.count()).where(is_customer)) or 0)
         connection.execute(delete(table).where(is_customer))
+    if inspect(connection).has_table(outbox.name):
+        connection.execute(delete(outbox).where(outbox.c.customer == customer))
     tombstone = _tombstone(_salt(connection), customer)
     exists = connection.scalar(
         select(func.count()).select_from(erasures).where(erasures.c.tombstone == tombstone)

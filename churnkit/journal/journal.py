@@ -115,6 +115,11 @@ class Journal:
         """URL of the journal, without the password."""
         return self._database.url.render_as_string(hide_password=True)
 
+    @property
+    def database(self) -> Database:
+        """Database of the journal, for tables beside those of decisions and outcomes."""
+        return self._database
+
     def close(self) -> None:
         """Close all connections."""
         self._database.close()

@@ -12,16 +12,27 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.connect import Env, HubSpot, Stripe
+from churnkit.connect import Env, HubSpot, Salesforce, Stripe, Zendesk
 from churnkit.connect.ingestion import stream_pull as engine
 from churnkit.core.io.atomic_write import StagedFile
 from churnkit.errors import ChurnkitError, ConnectError, DataError
 from tests.connect.servers.faults import START, Clock, Faults
 from tests.connect.servers.hubspot import HubSpotServer
+from tests.connect.servers.salesforce import SalesforceServer
 from tests.connect.servers.stripe import StripeServer
+from tests.connect.servers.zendesk import ZendeskServer
 
 CRM = HubSpot(key=Env("PROVIDER_KEY"), streams=("contacts",))
 BILLING = Stripe(key=Env("PROVIDER_KEY"), streams=("subscriptions",))
+ORGANIZATION = Salesforce(
+    domain="acme",
+    streams=("accounts",),
+    client_id=Env("PROVIDER_KEY"),
+    client_secret=Env("PROVIDER_KEY"),
+)
+DESK = Zendesk(
+    key=Env("PROVIDER_KEY"), subdomain="acme", email="ann@example.com", streams=("tickets",)
+)
 RUNS = int(os.environ.get("CHURNKIT_CONNECT_RUNS", "4"))
 
 
@@ -74,7 +85,33 @@ def change_subscriptions(server, random, clock, count=40):
         server.put("subscriptions", key, late, customer="c", status=status, start_date=started)
 
 
+def change_accounts(server, random, clock, count=40):
+    for _ in range(count):
+        key = f"001{random.randrange(300):06d}"
+        record = server.records["Account"].get(key)
+        if record and record["IsDeleted"] == "true":
+            continue
+        if record and random.random() < 0.1:
+            server.delete("Account", key)
+            continue
+        late = clock.now() - timedelta(minutes=random.randrange(9))
+        server.put("Account", key, late, plan=random.choice("abc"), Notes='say "x",\nplease')
+
+
+def change_tickets(server, random, clock, count=40):
+    for _ in range(count):
+        key = str(random.randrange(1, 300))
+        late = clock.now() - timedelta(minutes=random.randrange(2, 9))
+        record = server.records["tickets"].get(key)
+        if record and record["status"] == "deleted":
+            continue
+        status = random.choice(["open", "solved", "deleted" if record else "new"])
+        server.put("tickets", key, late, organization_id=7, status=status)
+
+
 CASES = {
+    "salesforce": (ORGANIZATION, SalesforceServer, change_accounts, "s_accounts", "accounts"),
+    "zendesk": (DESK, ZendeskServer, change_tickets, "s_tickets", "tickets"),
     "hubspot": (CRM, HubSpotServer, change_contacts, "s_contacts", "contacts"),
     "stripe": (BILLING, StripeServer, change_subscriptions, "s_subscriptions", "subscriptions"),
 }
@@ -86,7 +123,12 @@ def truth(name, server):
         records = server.objects["contacts"]
         live = {k: r["properties"]["plan"] for k, r in records.items() if r["archived"] is None}
         return live, {k for k, r in records.items() if r["archived"] is not None}
-    return {k: r["status"] for k, r in server.objects["subscriptions"].items()}, set()
+    if name == "stripe":
+        return {k: r["status"] for k, r in server.objects["subscriptions"].items()}, set()
+    records = server.records["Account" if name == "salesforce" else "tickets"]
+    column, mark = ("plan", "IsDeleted") if name == "salesforce" else ("status", "status")
+    gone = {k for k, r in records.items() if r[mark] in {"true", "deleted"}}
+    return {k: r[column] for k, r in records.items() if k not in gone}, gone
 
 
 def kill_at(monkeypatch, count, random):
@@ -143,7 +185,7 @@ def has_begun(home):
 
 def check(case, home, shown):
     name = CASES[case][3]
-    column = "plan" if case == "hubspot" else "status"
+    column = "plan" if case in {"hubspot", "salesforce"} else "status"
     live, gone = shown[-1]
     rows = table(home, name)
     assert sorted(row["id"] for row in rows) == sorted({*live, *gone})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,9 +35,10 @@ def erase(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase customers from journal, scores, plans and unfinished jobs; list models trained on them."""
-    from churnkit.batch.jobs.erase import erase_customers
+    """Erase customers from journal, pulls, scores, plans and unfinished jobs; list models trained on them."""
+    from churnkit.batch.jobs.erase import Location, erase_customers
     from churnkit.bundle import Registry
+    from churnkit.connect import erase_from_pulls
     from churnkit.core.project import find_project
     from churnkit.journal import Journal
 
@@ -49,6 +51,8 @@ def erase(
         registry = Registry(project)
     except MissingExtraError:
         print_status("models are not checked: MLflow is not installed (extra 'train')")
+    # First: the next pull must not restore what is erased from its tables below.
+    pulls = erase_from_pulls([c.strip() for c in customers], project, dry_run=dry_run)
     with Journal.open(journal) as opened:
         erasure = erase_customers(
             customers,
@@ -60,6 +64,8 @@ def erase(
             dry_run=dry_run,
             progress=lambda location: print_status(f"searching {location}"),
         )
+    versions = [Location(f"pull {name}", rows) for name, rows in pulls.items()]
+    erasure = replace(erasure, locations=(*erasure.locations, *versions))
     if as_json:
         print_json(erasure.to_dict())
     else:

@@ -64,7 +64,7 @@ class Endpoint:
 
     Paths, parameters and the body are templates: ``{token}`` is the token of the page,
     ``{since}`` the start of the changes as ISO 8601 (``{since_unix}``, ``{since_ms}``: since
-    1970), ``{until}`` the time of the run, ``{fields}`` the names of the described fields,
+    1970; ``{since_number}``: a number of seconds), ``{until}`` the time of the run, ``{fields}`` the names of the described fields,
     ``{job}`` the id of the job, and further names are settings of the source. A parameter whose
     token is missing is left out.
 
@@ -88,6 +88,8 @@ class Endpoint:
         Path and value that select rows: ``("object", "customer")``.
     newest_first
         True if a record may occur several times, the newest version first.
+    next_params
+        Query parameters of the pages after the first; `params` if None.
     """
 
     path: str
@@ -102,6 +104,7 @@ class Endpoint:
     job: Job | None = None
     only: tuple[str, Any] | None = None
     newest_first: bool = False
+    next_params: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlencode
 
-from churnkit.connect.http.transport import Request
+from churnkit.connect.http.transport import Request, TransportError
 from churnkit.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Auth", "Basic", "Bearer", "ClientCredentials", "HeaderKey", "NoAuth", "Session"]
 
-_OK = 200
+_OK, _LIMITED, _SERVER_ERRORS = 200, 429, 500
 
 
 @dataclass(slots=True)
@@ -33,11 +33,14 @@ class Session:
         URL that requests start with; a token may change it.
     token
         Current token.
+    settings
+        Settings that are not secret.
     """
 
     secret: Callable[[str], str] = field(repr=False)
     base_url: str = ""
     token: str | None = field(default=None, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Auth(Protocol):
@@ -126,7 +129,7 @@ class Basic:
     Parameters
     ----------
     user, password
-        Texts in which ``{name}`` is a secret.
+        Texts in which ``{name}`` is a secret or a setting.
     secrets
         Names of the secrets.
     """
@@ -138,7 +141,8 @@ class Basic:
     def headers(self, session: Session, send: Callable[[Request], Response]) -> Mapping[str, str]:
         """Return the header."""
         del send
-        values = {name: session.secret(name) for name in self.secrets}
+        secrets = {name: session.secret(name) for name in self.secrets}
+        values = {**session.settings, **secrets}
         pair = f"{self.user.format(**values)}:{self.password.format(**values)}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
@@ -189,6 +193,8 @@ class ClientCredentials:
                 body=urlencode(body).encode(),
             )
         )
+        if answer.status == _LIMITED or answer.status >= _SERVER_ERRORS:
+            raise TransportError("token")
         try:
             token = json.loads(answer.body)["access_token"] if answer.status == _OK else None
         except (ValueError, KeyError, TypeError):

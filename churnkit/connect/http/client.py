@@ -74,8 +74,12 @@ class Client:
         Random numbers that spread retries.
     headers
         Headers of every request.
+    settings
+        Settings of the authentication that are not secret, such as the user.
     quota_share
         Share of the daily quota that may be used; the rest is left to other programs.
+    hides_paths
+        Whether paths are secret and left out of messages.
     """
 
     def __init__(
@@ -90,19 +94,22 @@ class Client:
         clock: Clock,
         jitter: Random,
         headers: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
         quota_share: float = 0.8,
+        hides_paths: bool = False,
     ) -> None:
         self.provider = provider
         self.base_url = check_url(base_url)
         self.clock = clock
         self.requests = 0
         self._auth = auth
-        self._session = Session(secret, self.base_url)
+        self._session = Session(secret, self.base_url, settings=dict(settings or {}))
         self._bucket = TokenBucket(rate, clock)
         self._transport = transport
         self._jitter = jitter
         self._headers = dict(headers or {})
         self._share = quota_share
+        self._hides_paths = hides_paths
 
     def send(
         self,
@@ -149,7 +156,7 @@ class Client:
             body = json.dumps(json_body).encode()
             merged["Content-Type"] = "application/json"
         request = Request(method, self._url(path), tuple(params), merged, body)
-        label = f"{method} {path.partition('?')[0]}"
+        label = method if self._hides_paths else f"{method} {path.partition('?')[0]}"
         refreshed = False
         for attempt in range(_ATTEMPTS):
             response = self._attempt(request)

@@ -108,7 +108,9 @@ def read_pages(
 def _request(client: Client, endpoint: Endpoint, values: Mapping[str, Any], token: Any) -> Response:
     if isinstance(endpoint.paging, NextLink) and token is not None:
         return client.send(endpoint.method, token)
-    params = fill_params(endpoint.params, values)
+    is_first = token is None or token == endpoint.paging.first
+    template = endpoint.params if is_first else endpoint.next_params or endpoint.params
+    params = fill_params(template, values)
     if sum(len(name) + len(value) + 2 for name, value in params) > _LONGEST_QUERY:
         raise ConnectError(
             f"{client.provider}: {endpoint.path} has too many fields for one request: select them "

@@ -12,6 +12,7 @@ from churnkit.connect.ingestion.stream_pull import StreamCounts, pull_stream
 from churnkit.connect.ingestion.tables import table_names, write_tables
 from churnkit.connect.ingestion.version_log import VersionLog
 from churnkit.core.io.lock import LockHeldError, exclusive_lock
+from churnkit.core.output_ledger import record_output
 from churnkit.core.result import Result
 from churnkit.core.time import to_microseconds
 from churnkit.errors import ConnectError
@@ -133,7 +134,7 @@ def pull(
                     since=start,
                     is_erased=erased.contains,
                 )
-                tables += _build(log, stream, name, source, folder)
+                tables += _build(log, stream, name, source, folder=folder, project=project)
                 streams.append({"source": name, **_to_dict(counts)})
             requests += client.requests
     return PullReport(tuple(streams), tuple(tables), requests)
@@ -154,6 +155,7 @@ def open_client(
         clock=clock,
         jitter=jitter,
         headers={key: text.format(**source.settings) for key, text in provider.headers.items()},
+        settings=source.settings,
         quota_share=source.quota_share,
     )
 
@@ -189,7 +191,7 @@ def _outlook(home: Path, sources: Mapping[str, Source], *, full: bool) -> list[d
 
 
 def _build(
-    log: VersionLog, stream: Stream, name: str, source: Source, folder: Path
+    log: VersionLog, stream: Stream, name: str, source: Source, *, folder: Path, project: Project
 ) -> list[dict[str, Any]]:
     """Write the tables of a log that has changed since they were written."""
     files = [folder / f"{table}.parquet" for table in table_names(name, stream)]
@@ -199,6 +201,9 @@ def _build(
     written = write_tables(log, stream, name, folder, constant)
     log.is_built = True
     log.save()
+    for file in files:
+        # No column: the id of a customer may be in several.
+        record_output(file, "", project=project)
     return [{"table": file, "rows": rows, "family": stream.family} for file, rows in written]
 
 

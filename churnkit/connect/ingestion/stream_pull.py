@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.connect.description.columns import RowMapper
+from churnkit.connect.description.columns import RowMapper, split_column
 from churnkit.connect.description.row_paths import value_at
 from churnkit.connect.ingestion.page_reader import (
     ExpiredTokenError,
@@ -149,7 +149,11 @@ class _Run:
                 f"field '{missing[0]}' of sources.py does not exist at the provider: correct its "
                 "name, or remove it",
             )
-        return {name: fields[name] for name in chosen}
+        prefix = f"{stream.rest}." if stream.rest else ""
+        paths = [split_column(spec)[0] for spec in stream.columns.values()]
+        paths += [] if stream.deletion is None else [stream.deletion[0]]
+        declared = [path.removeprefix(prefix) for path in paths]
+        return {name: fields[name] for name in (*declared, *chosen) if name in fields}
 
     def check_fields(self) -> None:
         """Compare the described fields with those of the earlier runs."""

@@ -45,6 +45,7 @@ def template_values(
         values[f"{name}_date"] = f"{time:%Y-%m-%d}"
         values[f"{name}_hour"] = f"{time:%Y%m%dT%H}"
         values[f"{name}_unix"] = str(microseconds // 1_000_000)
+        values[f"{name}_number"] = microseconds // 1_000_000
         values[f"{name}_ms"] = str(microseconds // 1_000)
     values["fields"] = ",".join(fields)
     values["fields_list"] = list(fields)

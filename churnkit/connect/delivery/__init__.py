@@ -1,0 +1,1 @@
+"""Delivery of decisions: the outbox, batches, and destinations."""

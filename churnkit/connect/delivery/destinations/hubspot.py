@@ -1,0 +1,134 @@
+"""HubSpot: actions as properties of contacts or companies, in batches of upserts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from churnkit.connect.delivery.messages import Receipt, check_secret
+from churnkit.connect.http.client import Client
+from churnkit.connect.providers.crm.hubspot import HubSpot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from churnkit.connect.delivery.messages import Link, Message
+    from churnkit.connect.secrets import Secret
+
+__all__ = ["HubSpotRecords"]
+
+_PARTIAL = 207
+
+
+@dataclass(frozen=True, slots=True)
+class HubSpotRecords:
+    """Properties of HubSpot records.
+
+    Parameters
+    ----------
+    key
+        Secret of a private app with the scope to write the objects.
+    id_property
+        Unique property that holds the customer's id; ``hs_object_id`` for HubSpot's own.
+    properties
+        Column of the plan by property; ``action``, ``customer``, ``decision`` and ``decided_at``
+        are columns too.
+    object
+        Type of the objects.
+    base_url
+        URL of the interface.
+    batch
+        Records per request, at most 100.
+
+    Examples
+    --------
+    >>> from churnkit.connect import Env
+    >>> HubSpotRecords(key=Env("HUBSPOT_TOKEN")).batch
+    100
+    """
+
+    key: Secret
+    id_property: str = "customer_id"
+    properties: Mapping[str, str] = field(default_factory=lambda: {"churnkit_action": "action"})
+    object: str = "contacts"
+    base_url: str = HubSpot.base_url
+    batch: int = 100
+
+    def __post_init__(self) -> None:
+        check_secret("HubSpotRecords", "key", self.key)
+
+    @property
+    def repeatable(self) -> bool:
+        """Upserts by id: a repeated one changes nothing."""
+        return True
+
+    @property
+    def undoable(self) -> bool:
+        """Properties can be cleared."""
+        return True
+
+    def open(self, name: str, link: Link) -> _Records:
+        """Open the destination."""
+        client = Client(
+            name,
+            self.base_url,
+            auth=HubSpot.auth,
+            secret=lambda _: self.key.resolve(),
+            rate=HubSpot.rate,
+            transport=link.transport,
+            clock=link.clock,
+            jitter=link.jitter,
+        )
+        return _Records(self, client)
+
+
+class _Records:
+    def __init__(self, destination: HubSpotRecords, client: Client) -> None:
+        self._destination, self._client = destination, client
+
+    def send(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Write the properties of a batch."""
+        columns = self._destination.properties.items()
+        return self._write(
+            messages,
+            [
+                {name: _text(message.value(column)) for name, column in columns}
+                for message in messages
+            ],
+        )
+
+    def undo(self, messages: Sequence[Message]) -> list[Receipt]:
+        """Clear the properties of a batch."""
+        cleared = dict.fromkeys(self._destination.properties, "")
+        return self._write(messages, [cleared for _ in messages])
+
+    def _write(
+        self, messages: Sequence[Message], properties: list[dict[str, str]]
+    ) -> list[Receipt]:
+        settings = self._destination
+        inputs = [
+            {"id": m.customer, "idProperty": settings.id_property, "properties": values}
+            for m, values in zip(messages, properties, strict=True)
+        ]
+        path = f"/crm/v3/objects/{settings.object}/batch/upsert"
+        response = self._client.send("POST", path, json_body={"inputs": inputs})
+        reasons: dict[str, str] = {}
+        if response.status == _PARTIAL:
+            reasons = _reasons(json.loads(response.body))
+        return [Receipt(m.decision, reasons.get(m.customer)) for m in messages]
+
+
+def _reasons(body: Any) -> dict[str, str]:
+    """Return the error category by the id of each rejected record."""
+    reasons: dict[str, str] = {}
+    for error in body.get("errors", ()):
+        context = error.get("context") or {}
+        for values in context.values():
+            for value in values if isinstance(values, list) else [values]:
+                reasons[str(value)] = str(error.get("category") or "REJECTED")[:100]
+    return reasons
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
