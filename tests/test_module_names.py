@@ -30,7 +30,7 @@ COMMON = {
     """,
     "customers, revenue and retention": """
         activity approval budget capacity churn contact contractual cost customer driver
-        eligibility entity exclusion experiment ground health history insight lifetime movement mrr
+        eligibility entity exclusion experiment forecast ground health history insight lifetime movement mrr
         order period person price profit promotion public purchase realized reason recommend
         redaction remaining report retention revenue rfm segment sentiment session slate snapshot
         subscription survey survival tenure text ticket tokenize topic varying voice

@@ -11,6 +11,8 @@ from .holdout import rolling_holdout as rolling_holdout
 from .lifetime import LifetimeValue as LifetimeValue
 from .lifetime import lifetime_value as lifetime_value
 from .pareto_nbd import ParetoNBD as ParetoNBD
+from .revenue_forecast import RevenueForecast as RevenueForecast
+from .revenue_forecast import forecast_revenue as forecast_revenue
 from .rfm_summary import PurchaseSummary as PurchaseSummary
 from .rfm_summary import summarize as summarize
 from .serialization import value_model_from_dict as value_model_from_dict
