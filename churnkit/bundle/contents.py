@@ -17,6 +17,7 @@ from churnkit.bundle.parts.uplift import ActionEffects, read_effects, write_effe
 from churnkit.contracts.contract import Contract
 from churnkit.errors import BundleError, ChurnkitError
 from churnkit.models.calibration.maps import Calibration
+from churnkit.models.calibration.venn_abers import VennAbers
 from churnkit.models.scorers.base import Scorer, load_scorer
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelContents", "from_files", "to_files"]
 
 _GROUPS = (
-    "scorer", "calibration", "golden", "hazard", "ranges", "uplift", "bandit", "evaluation",
+    "scorer", "calibration", "intervals", "golden", "hazard", "ranges", "uplift", "bandit", "evaluation",
 )  # fmt: skip
 _ARRAY = re.compile(rf"({'|'.join(_GROUPS)})/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
@@ -93,6 +94,8 @@ class ModelContents:
     evaluation
         The model of the same settings that was tested; None if `scorer` itself was, as in older
         bundles.
+    intervals
+        Intervals of the probabilities, from held-out customers; None in older bundles.
     """
 
     contract: Contract
@@ -110,6 +113,7 @@ class ModelContents:
     uplift: ActionEffects | None = None
     ranker: Ranker | None = None
     evaluation: EvaluationModel | None = None
+    intervals: VennAbers | None = None
 
     @property
     def rules(self) -> Catalogue | None:
@@ -139,13 +143,7 @@ def to_files(contents: ModelContents) -> dict[str, bytes]:
         documents["profile.json"] = contents.profile
     if contents.clusters is not None:
         documents["clusters.json"] = contents.clusters.to_dict()
-    if contents.golden is not None:
-        groups["golden"] = {
-            "rows": contents.golden,
-            "probability": _scores(contents, contents.golden),
-        }
-    if contents.ranges is not None:
-        groups["ranges"] = {"features": contents.ranges}
+    groups |= _optional_arrays(contents)
     _add_further_models(contents, documents, groups)
     files = {"contract.json": contents.contract.to_json().encode()}
     if contents.timeline is not None:
@@ -180,6 +178,20 @@ def _add_further_models(
     if contents.ranker is not None:
         ranker_documents, groups["bandit"] = write_ranker(contents.ranker)
         documents |= ranker_documents
+
+
+def _optional_arrays(contents: ModelContents) -> dict[str, dict[str, NDArray[Any]]]:
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    if contents.golden is not None:
+        groups["golden"] = {
+            "rows": contents.golden,
+            "probability": _scores(contents, contents.golden),
+        }
+    if contents.ranges is not None:
+        groups["ranges"] = {"features": contents.ranges}
+    if contents.intervals is not None:
+        groups["intervals"] = contents.intervals.to_arrays()
+    return groups
 
 
 def from_files(files: Mapping[str, bytes]) -> ModelContents:
@@ -247,6 +259,7 @@ def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArr
         evaluation=read_evaluation(
             files, groups["evaluation"], features=features, golden=golden.get("rows")
         ),
+        intervals=VennAbers.from_arrays(groups["intervals"]) if groups["intervals"] else None,
     )
     if catalogue is not None and catalogue.survival and contents.hazard is None:
         raise BundleError("the catalogue counts value by survival, without a hazard model: retrain")

@@ -152,13 +152,17 @@ class RetentionModel(DecidingModel):
 
         return render_card(self.card, self.manifest)
 
-    def predict(self, customers: Any) -> Any:
+    def predict(self, customers: Any, *, interval: bool = False) -> Any:
         """Return each customer's churn probability.
 
         Parameters
         ----------
         customers
             A pandas, polars or pyarrow table, or a list of dicts.
+        interval
+            Add ``probability_low`` and ``probability_high``: an interval that holds a calibrated
+            probability, wide where few held-out customers had such scores (see
+            `churnkit.models.VennAbers`).
 
         Returns
         -------
@@ -170,9 +174,14 @@ class RetentionModel(DecidingModel):
         ------
         DataError
             If a column is missing.
+        RecipeError
+            If `interval` and the model has no intervals.
         """
         encoded, probabilities = self.score_table(customers)
-        return self.tabulate(customers, encoded, {"churn_probability": probabilities})
+        columns = {"churn_probability": probabilities}
+        if interval:
+            columns |= self.interval_columns(probabilities)
+        return self.tabulate(customers, encoded, columns)
 
     def explain(self, customers: Any, *, top: int = 3) -> Any:
         """Return each customer's churn probability with the `top` reasons for it.

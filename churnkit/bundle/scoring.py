@@ -11,6 +11,7 @@ import numpy as np
 from churnkit.bundle.entity_ids import refuse_repeated
 from churnkit.bundle.shap_reasons import Reason, reasons_for
 from churnkit.contracts.encoding.row_encoder import RowEncoder
+from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.contract import Contract, Purpose
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.contracts.encoding.table_encoder import TableEncoder
+    from churnkit.models.calibration.venn_abers import VennAbers
 
 __all__ = ["ScoredRow", "ScoredTable", "ScoringModel"]
 
@@ -34,6 +36,8 @@ class ScoredRow(NamedTuple):
     """(k,) encoded columns, features first."""
     probability: float
     """Churn probability."""
+    interval: tuple[float, float] | None = None
+    """Lower and upper end of the probability, if it was requested."""
 
 
 class ScoredTable(NamedTuple):
@@ -130,7 +134,12 @@ class ScoringModel:
         return self._table_encoder(purpose).encode(as_arrow(customers), name="the table")
 
     def score_row(
-        self, row: Mapping[str, Any], purpose: Purpose = "predict", *, closed: bool = False
+        self,
+        row: Mapping[str, Any],
+        purpose: Purpose = "predict",
+        *,
+        closed: bool = False,
+        interval: bool = False,
     ) -> ScoredRow | None:
         """Score one customer without building arrays.
 
@@ -142,18 +151,28 @@ class ScoringModel:
             ``"predict"`` or ``"recommend"``: the columns that must be present.
         closed
             Refuse columns that the contract does not know.
+        interval
+            Add the interval of the probability, as in `predict`.
 
         Returns
         -------
         ScoredRow or None
             None if the row breaks a rule or has an unknown category: `score_table` reports it.
+
+        Raises
+        ------
+        RecipeError
+            If `interval` and the model has no intervals.
         """
         values = self._row_encoder(purpose, lenient=False, closed=closed).encode_row(row)
         if values is None:
             return None
         contents = self.contents
         raw = contents.scorer.raw_score_row(values[: self._n_features])
-        return ScoredRow(values, contents.calibration.apply_one(raw))
+        probability = contents.calibration.apply_one(raw)
+        if not interval:
+            return ScoredRow(values, probability)
+        return ScoredRow(values, probability, self.intervals.interval_one(probability))
 
     def score_table(
         self,
@@ -219,6 +238,35 @@ class ScoringModel:
         else:
             probabilities[valid] = calibration.apply(scorer.raw_score(rows))
         return probabilities
+
+    @property
+    def intervals(self) -> VennAbers:
+        """The intervals of churn probabilities.
+
+        Raises
+        ------
+        RecipeError
+            If the model has none.
+        """
+        if self.contents.intervals is None:
+            raise RecipeError(
+                f"model '{self.name}' has no intervals of probabilities: it was trained with an "
+                "earlier version of churnkit; retrain it"
+            )
+        return self.contents.intervals
+
+    def interval_columns(
+        self, probabilities: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return ``probability_low`` and ``probability_high``, (n,) each; NaN where unknown.
+
+        Raises
+        ------
+        RecipeError
+            If the model has no intervals.
+        """
+        low, high = self.intervals.interval(probabilities)
+        return {"probability_low": low, "probability_high": high}
 
     def reasons(self, encoded: Encoded, *, top: int = 3) -> list[list[Reason]]:
         """Return the `top` reasons of each encoded row; none for rows that break a rule."""

@@ -133,6 +133,7 @@ class CustomerList:
         effect = float(responses.effect[row])
         return {
             "churn_probability": float(self.probability[row]),
+            "interval": self._interval(row),
             "value": None if self.value is None else float(self.value[row]),
             "at_risk": None if self.value is None else float(self.at_risk[row]),
             "response": self.responses[row],
@@ -144,6 +145,10 @@ class CustomerList:
             "gain_low": float(decisions.low[row]),
             "gain_high": float(decisions.high[row]),
         }
+
+    def _interval(self, row: int) -> tuple[float, float] | None:
+        intervals = self.model.contents.intervals
+        return None if intervals is None else intervals.interval_one(float(self.probability[row]))
 
     @cached_property
     def titles(self) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from .bandit.linear import LinearBandit as LinearBandit
 from .calibration.fit import CalibrationResult as CalibrationResult
 from .calibration.fit import calibrate as calibrate
 from .calibration.maps import Calibration as Calibration
+from .calibration.venn_abers import VennAbers as VennAbers
 from .churn_classifier import ChurnClassifier as ChurnClassifier
 from .classifiers.catboost import CatBoostTrees as CatBoostTrees
 from .classifiers.lightgbm import LightGBMTrees as LightGBMTrees

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.bundle.contents import from_files, to_files
 from churnkit.bundle.format.manifest import write_folder
 from churnkit.errors import BundleError, DataError, RecipeError
+from churnkit.models import VennAbers
 
 
 def sigmoid(raw):
@@ -277,3 +279,68 @@ class TestAnswers:
     def test_its_words_show_no_customer(self, model, customers):
         assert "shop" in repr(model)
         assert "c1" not in repr(model.encode(customers))
+
+
+class TestIntervals:
+    """Intervals of probabilities, from labelled customers outside the training."""
+
+    @pytest.fixture
+    def measured(self, parts):
+        rng = np.random.default_rng(0)
+        probability = rng.random(300)
+        intervals = VennAbers.fit(probability, rng.random(300) < probability)
+        return RetentionModel(replace(parts, intervals=intervals))
+
+    def test_they_are_columns_around_the_probability_with_the_ends_of_the_predictor(
+        self, measured, customers
+    ):
+        plain = measured.predict(customers)
+        rows = measured.predict(customers, interval=True)
+        probability = [row["churn_probability"] for row in plain]
+        low, high = measured.contents.intervals.ends(probability)
+        assert [row["churn_probability"] for row in rows] == probability
+        for row, at_least, at_most in zip(rows, low, high, strict=True):
+            assert row["probability_low"] == min(at_least, row["churn_probability"])
+            assert row["probability_high"] == max(at_most, row["churn_probability"])
+
+    def test_one_row_has_the_interval_that_it_has_in_a_table(self, measured, customers):
+        for row, answer in zip(customers, measured.predict(customers, interval=True), strict=True):
+            scored = measured.score_row(row, interval=True)
+            assert scored.interval == (answer["probability_low"], answer["probability_high"])
+            assert measured.score_row(row).interval is None
+
+    def test_a_row_that_breaks_a_rule_has_none(self, measured, customers):
+        frame = pd.DataFrame([customers[0], {**customers[1], "plan": "gold"}])
+        assert measured.predict(frame, interval=True)["probability_low"].isna().tolist() == [
+            False,
+            True,
+        ]
+
+    def test_they_are_saved_with_the_model(self, measured, customers, tmp_path):
+        measured.save(tmp_path / "bundle")
+        again = RetentionModel.load(tmp_path / "bundle")
+        expected = measured.predict(customers, interval=True)
+        assert again.predict(customers, interval=True) == expected
+
+    def test_damaged_ones_are_refused(self, measured):
+        files = to_files(measured.contents)
+        name = "intervals/upper.npy"
+        with pytest.raises(BundleError, match="the intervals are no ascending steps"):
+            from_files({**files, name: files["intervals/thresholds.npy"]})
+
+    def test_a_model_without_them_says_so(self, model, customers):
+        with pytest.raises(RecipeError, match="has no intervals"):
+            model.predict(customers, interval=True)
+
+    def test_training_takes_them_from_the_test_customers(self, trained_shop, shop_model):
+        from churnkit.pipeline import load_recipe
+        from churnkit.pipeline.training.dataset import prepare, read_training_table
+
+        project = trained_shop[0]
+        recipe = load_recipe(project.root / "training" / "shop.py")
+        test = prepare(recipe, read_training_table(recipe, project.root)).test
+        probability = shop_model.probabilities(shop_model.encode(test.table))
+        expected = VennAbers.fit(probability, test.y, sample_weight=test.weight)
+        np.testing.assert_allclose(
+            shop_model.contents.intervals.ends(probability), expected.ends(probability), atol=1e-12
+        )

@@ -7,6 +7,7 @@ import pytest
 
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
+from churnkit.models import VennAbers
 from churnkit.server import create_app
 
 
@@ -40,6 +41,36 @@ def test_predict_gives_the_probability_that_the_model_s_arithmetic_gives(ask, mo
     assert prediction["churn_probability"] == pytest.approx(sigmoid(ANNA_RAW), abs=1e-12)
     digest = model.digest
     assert answer.json()["model"] == {"name": "gym", "version": digest[7:19], "digest": digest}
+
+
+def test_predict_adds_the_interval_of_a_probability_on_request(ask, model, member):
+    rng = np.random.default_rng(0)
+    probability = rng.random(200)
+    intervals = VennAbers.fit(probability, rng.random(200) < probability)
+    measured = RetentionModel(replace(model.contents, intervals=intervals), model.manifest)
+    app = create_app(measured)
+    members = [member(place) for place in range(12)]
+    body = {"customers": members, "interval": True}
+    together = ask("/v1/predict", body, to=app).json()["predictions"]
+    for row, answer in zip(together, measured.predict(members, interval=True), strict=True):
+        for name in ("churn_probability", "probability_low", "probability_high"):
+            assert row[name] == answer[name]
+    alone = ask("/v1/predict", body | {"customers": members[:1]}, to=app).json()["predictions"]
+    assert numbers(alone) == numbers(together[:1])
+    plain = ask("/v1/predict", {"customers": members, "interval": False}, to=app)
+    assert "probability_low" not in plain.json()["predictions"][0]
+    broken = {**members[0], "tenure": "x"}
+    partial = body | {"customers": [broken, members[1]], "partial": True}
+    rows = ask("/v1/predict", partial, to=app).json()["predictions"]
+    assert ["probability_low" in row for row in rows] == [False, True]
+
+
+def test_an_interval_from_a_model_without_intervals_is_refused(ask):
+    answer = ask("/v1/predict", {"customers": [ANNA], "interval": True})
+    assert answer.status_code == 422
+    [violation] = answer.json()["violations"]
+    assert violation["column"] == "interval"
+    assert violation["remedy"] == "leave it out: the model was trained without intervals"
 
 
 def test_rows_come_back_in_order_with_the_ids_they_had(ask, member, model):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,13 +26,15 @@ from churnkit.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from churnkit.batch.io.checkpoints import Chunks
     from churnkit.batch.io.table_writer import Writer
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.core.io.table_sources import Source
 
-__all__ = ["CHUNK_BATCHES", "ScoreReport", "reason_columns", "score"]
+__all__ = ["CHUNK_BATCHES", "ScoreReport", "interval_arrays", "reason_columns", "score"]
 
 # About a million rows: a second of work.
 CHUNK_BATCHES = 16
@@ -60,20 +62,28 @@ class ScoreReport(Result):
     invalid_output: str | Path | None
 
 
+class _Columns(NamedTuple):
+    """Columns that are added to the probabilities."""
+
+    reasons: int
+    intervals: bool
+
+
 def score(
     source: str | Path | Source | Query,
     output: str | Path,
     model: RetentionModel,
     *,
     reasons: int = 0,
+    intervals: bool = False,
     resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> ScoreReport:
     """Score customers from files or a database, with constant memory.
 
     The output has a row for each input row, in order: the entity column, ``churn_probability``
-    (null if the row violates a rule), and optionally ``reason_1``, ... Rows that violate a rule are
-    also written to ``<output>.invalid.<suffix>``, with their row number from 0, the entity and
+    (null if the row violates a rule), and optionally ``probability_low``, ``probability_high`` and
+    ``reason_1``, ... Rows that violate a rule are also written to ``<output>.invalid.<suffix>``, with their row number from 0, the entity and
     the rules. Both files are written atomically.
 
     Finished chunks of a million rows are stored in ``.<output>.parts/``, for outputs elsewhere in
@@ -94,6 +104,8 @@ def score(
         Model from `churnkit.load`.
     reasons
         Number of reasons per row.
+    intervals
+        Whether to add the interval of each probability, as `RetentionModel.predict` does.
     resume
         Whether to continue from the chunks of an earlier run, if there are any.
     progress
@@ -120,24 +132,27 @@ def score(
     for target in targets:
         check_access(target)
     record_output(output, model.contract.entity.name)
-    job = _job(opened, model, reasons)
+    if intervals:
+        model.intervals  # noqa: B018 - refuses a model that has none, before rows are read
+    columns = _Columns(reasons, intervals)
+    job = _job(opened, model, columns)
     with ExitStack() as stack:
         chunks = stack.enter_context(open_chunks(output, job, resume=resume))
         if isinstance(opened, Query):
             opened = QueryCache(opened, chunks.nested("query", job, resume=resume))
-        _score_chunks(opened, model, chunks, reasons=reasons, progress=progress)
+        _score_chunks(opened, model, chunks, added=columns, progress=progress)
         rows, invalid = _assemble(chunks, *targets)
     return ScoreReport(rows, invalid, output, aside if invalid else None)
 
 
-def _job(source: Source | Query, model: RetentionModel, reasons: int) -> dict[str, Any]:
+def _job(source: Source | Query, model: RetentionModel, added: _Columns) -> dict[str, Any]:
     """Return everything that the scores depend on."""
     if isinstance(source, Query):
         read: list[Any] = [source.sql, hashlib.sha256(source.url.encode()).hexdigest()]
     else:
         read = source.fingerprint
     digest = model.digest or model.contract.digest
-    return {"source": read, "model": digest, "reasons": reasons, "version": __version__}
+    return {"source": read, "model": digest, **added._asdict(), "version": __version__}
 
 
 def _score_chunks(
@@ -145,7 +160,7 @@ def _score_chunks(
     model: RetentionModel,
     chunks: Chunks,
     *,
-    reasons: int,
+    added: _Columns,
     progress: Callable[[int], None],
 ) -> None:
     """Score the rows after the finished chunks."""
@@ -162,7 +177,7 @@ def _score_chunks(
         facts = {"rows": 0, "invalid": 0}
         with chunks.new(facts) as chunk:
             for batch in chain([first], islice(batches, CHUNK_BATCHES - 1)):
-                scores, refused = _score_batch(batch, model, start=rows, reasons=reasons)
+                scores, refused = _score_batch(batch, model, start=rows, added=added)
                 chunk.write("scores", scores)
                 if refused.num_rows:
                     chunk.write("refused", refused)
@@ -210,7 +225,7 @@ def _assemble(chunks: Chunks, output: OutputTarget, aside: OutputTarget) -> tupl
 
 
 def _score_batch(
-    batch: pa.Table, model: RetentionModel, *, start: int, reasons: int
+    batch: pa.Table, model: RetentionModel, *, start: int, added: _Columns
 ) -> tuple[pa.Table, pa.Table]:
     entity = model.contract.entity.name
     encoded = model.encode(number_rows(batch, model.contract.entity, first=start))
@@ -220,7 +235,9 @@ def _score_batch(
         entity: ids,
         "churn_probability": pa.array(probability, from_pandas=True),
     }
-    scored |= reason_columns(model, encoded, reasons)
+    if added.intervals:
+        scored |= interval_arrays(model, probability)
+    scored |= reason_columns(model, encoded, added.reasons)
     problems = encoded.reasons()
     positions = np.fromiter(problems, dtype=np.int64, count=len(problems))
     refused = pa.table(
@@ -231,6 +248,12 @@ def _score_batch(
         }
     )
     return pa.table(scored), refused
+
+
+def interval_arrays(model: RetentionModel, probability: NDArray[np.float64]) -> dict[str, pa.Array]:
+    """Return the intervals of probabilities, (n,), as columns; null where these are unknown."""
+    columns = model.interval_columns(probability)
+    return {name: pa.array(column, from_pandas=True) for name, column in columns.items()}
 
 
 def reason_columns(model: RetentionModel, encoded: Encoded, count: int) -> dict[str, pa.Array]:

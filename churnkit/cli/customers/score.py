@@ -38,6 +38,9 @@ def score(
     reasons: Annotated[
         int, typer.Option(min=0, max=20, help="Number of reasons per customer.")
     ] = 0,
+    intervals: Annotated[
+        bool, typer.Option("--intervals", help="Add the interval of each probability.")
+    ] = False,
     sql: Sql = None,
     tables: RawTables = None,
     as_of: AsOf = None,
@@ -67,7 +70,13 @@ def score(
         scores = Path(folder) / f"scores.{'parquet' if as_json else 'csv'}"
         try:
             report = score_customers(
-                rows, target or scores, loaded, reasons=reasons, resume=resume, progress=progress
+                rows,
+                target or scores,
+                loaded,
+                reasons=reasons,
+                intervals=intervals,
+                resume=resume,
+                progress=progress,
             )
         except BaseException:
             if target is not None and unfinished_folder(target).exists():

@@ -22,6 +22,7 @@ from churnkit.core.project import Project, find_project
 from churnkit.core.result import Result
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
 from churnkit.evaluation.drift.profile import Profile
+from churnkit.models.calibration.venn_abers import VennAbers
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.checks.draft import refuse_open_questions
 from churnkit.pipeline.model_card.card import build_card
@@ -267,6 +268,7 @@ def _bundle_parts(
         clusters=_clusters(recipe, data),
         uplift=effects,
         evaluation=EvaluationModel(fitted.tested.scorer_, fitted.tested.calibration_),
+        intervals=VennAbers.fit(fitted.probability, data.test.y, sample_weight=data.test.weight),
     )
 
 

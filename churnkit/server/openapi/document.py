@@ -13,7 +13,7 @@ from churnkit.server.http.route import JSON_TYPE
 from churnkit.server.loaded_model import model_identity
 from churnkit.server.openapi.example_row import example_row
 from churnkit.server.openapi.schemas import TEXT, Schema, components, ref
-from churnkit.server.routes.customers import ExplainBody, PredictBody, explain_rows, predict_rows
+from churnkit.server.routes.customers import ExplainBody, ScoreBody, explain_rows, predict_rows
 from churnkit.server.routes.recommend import RecommendBody, rank_options, recommend_rows
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def openapi_document(loaded: LoadedModel, *, max_rows: int) -> dict[str, Any]:
 
 def _predict(loaded: LoadedModel) -> Schema:
     row = example_row(loaded.model.contract, "predict")
-    example = None if row is None else (row, predict_rows(loaded, PredictBody([row]), _EXAMPLE_IDS))
+    example = None if row is None else (row, predict_rows(loaded, ScoreBody([row]), _EXAMPLE_IDS))
     summary = "Each customer's churn probability"
     operation = _customers("predictions", "PredictRequest", summary, loaded=loaded, example=example)
     operation["post"]["description"] = (

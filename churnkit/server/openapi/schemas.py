@@ -33,6 +33,12 @@ _TOP: Final[Schema] = {
     "default": DEFAULT_REASONS,
     "description": "The most reasons per customer.",
 }
+_INTERVAL: Final[Schema] = {
+    "type": "boolean",
+    "default": False,
+    "description": "Add `probability_low` and `probability_high`: an interval that holds a "
+    "calibrated probability.",
+}
 _BUDGET: Final[Schema] = {
     "type": ["number", "null"],
     "minimum": 0,
@@ -69,9 +75,9 @@ def components(
     scored = {entity: id_schema, "prediction_id": TEXT, "churn_probability": _PROBABILITY}
     schemas: Schema = {
         "Customer": customer,
-        "PredictRequest": _request("Customer", max_rows),
+        "PredictRequest": _request("Customer", max_rows, interval=_INTERVAL),
         "ExplainRequest": _request("Customer", max_rows, top=_TOP),
-        "Prediction": _object(scored),
+        "Prediction": _object(scored, probability_low=_PROBABILITY, probability_high=_PROBABILITY),
         "Explanation": _object({**scored, "reasons": _array(ref("Reason"))}),
         "RefusedCustomer": _object(
             {
@@ -102,10 +108,10 @@ def components(
     return {name: {**schema, "title": name} for name, schema in schemas.items()}
 
 
-def _object(properties: Schema) -> Schema:
+def _object(properties: Schema, **optional: Schema) -> Schema:
     return {
         "type": "object",
-        "properties": properties,
+        "properties": {**properties, **optional},
         "required": list(properties),
         "additionalProperties": False,
     }

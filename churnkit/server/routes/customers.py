@@ -42,6 +42,7 @@ __all__ = [
     "ExplainHandler",
     "PredictBody",
     "PredictHandler",
+    "ScoreBody",
     "answer_row",
     "answer_table",
     "explain_rows",
@@ -59,10 +60,16 @@ Rows = list[dict[str, Any]]
 
 
 class PredictBody(Struct, forbid_unknown_fields=True):
-    """The body of ``/v1/predict``, and the fields that all bodies with customers share."""
+    """The fields that all bodies with customers share."""
 
     customers: list[dict[str, Any]]
     partial: bool | UnsetType = UNSET
+
+
+class ScoreBody(PredictBody):
+    """The body of ``/v1/predict``."""
+
+    interval: bool | UnsetType = UNSET
 
 
 class ExplainBody(PredictBody):
@@ -148,11 +155,11 @@ class CustomerHandler(Generic[Body]):
         return Reply(_ENCODE(content), headers=headers, rows=scored, refused=answer.refused)
 
 
-class PredictHandler(CustomerHandler[PredictBody]):
+class PredictHandler(CustomerHandler[ScoreBody]):
     """``/v1/predict``: churn probabilities, from JSON or Arrow."""
 
     def __init__(self, state: ServiceState) -> None:
-        super().__init__(state, PredictBody)
+        super().__init__(state, ScoreBody)
         self._arrow_lock = asyncio.Lock()
 
     async def __call__(self, request: Request) -> Reply:
@@ -213,7 +220,7 @@ def request_id() -> str:
     return token_hex(12)
 
 
-def predict_rows(loaded: LoadedModel, body: PredictBody, ids: str) -> Answer:
+def predict_rows(loaded: LoadedModel, body: ScoreBody, ids: str) -> Answer:
     """Return each customer's churn probability.
 
     Parameters
@@ -224,12 +231,29 @@ def predict_rows(loaded: LoadedModel, body: PredictBody, ids: str) -> Answer:
         The decoded body.
     ids
         The request's id; a prediction's id is this, a dash, and the row.
+
+    Raises
+    ------
+    Problem
+        422 if a row breaks a rule, or the model has no intervals that the body asks for.
     """
+    interval = body.interval is True
+    if interval and loaded.model.contents.intervals is None:
+        remedy = "leave it out: the model was trained without intervals"
+        raise shape_problem("interval", "unsupported", remedy)
     if len(body.customers) == 1:
-        row = loaded.model.score_row(body.customers[0], closed=True)
+        row = loaded.model.score_row(body.customers[0], closed=True, interval=interval)
         if row is not None:
             return answer_row(loaded, body.customers[0], row, ids)
-    return answer_table(loaded, body, ids, "predict")[0]
+    answer, scored = answer_table(loaded, body, ids, "predict")
+    if interval:
+        low, high = loaded.model.intervals.interval(scored.probabilities)
+        for record, ends in zip(
+            answer.rows, zip(low.tolist(), high.tolist(), strict=True), strict=True
+        ):
+            if "problem" not in record:
+                record["probability_low"], record["probability_high"] = ends
+    return answer
 
 
 def explain_rows(loaded: LoadedModel, body: ExplainBody, ids: str) -> Answer:
@@ -249,7 +273,10 @@ def answer_row(loaded: LoadedModel, customer: dict[str, Any], row: ScoredRow, id
     loaded.metrics.scored(row.probability)
     unusual = loaded.model.unusual_features(row.values)
     warnings = loaded.monitor.observe_row(row.values, unusual) if unusual else []
-    return Answer([_record(loaded, customer, f"{ids}-0", row.probability)], warnings)
+    record = _record(loaded, customer, f"{ids}-0", row.probability)
+    if row.interval is not None:
+        record["probability_low"], record["probability_high"] = row.interval
+    return Answer([record], warnings)
 
 
 def answer_table(

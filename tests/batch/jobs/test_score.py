@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pytest
 from churnkit.batch import plan, score
 from churnkit.batch.io import checkpoints
 from churnkit.batch.jobs import score as score_job
+from churnkit.bundle import RetentionModel
 from churnkit.core.io import table_file
 from churnkit.core.io.table_file import read_table
 from churnkit.errors import ChurnkitError, DataError, RecipeError
@@ -74,6 +76,22 @@ class TestScores:
             "output": str(output),
             "invalid_output": None,
         }
+
+    def test_intervals_are_those_of_the_model(self, source, tmp_path, shop_model, rows):
+        score(source("csv"), tmp_path / "scores.parquet", shop_model, intervals=True, reasons=1)
+        table = pq.read_table(tmp_path / "scores.parquet")
+        ends = ["probability_low", "probability_high"]
+        assert table.column_names == ["customer_id", "churn_probability", *ends, "reason_1"]
+        expected = pa.Table.from_pylist(shop_model.predict(rows, interval=True))
+        assert table.select(ends).equals(expected.select(ends))
+
+    def test_a_model_without_intervals_is_refused_before_rows_are_read(
+        self, source, tmp_path, shop_model
+    ):
+        without = RetentionModel(replace(shop_model.contents, intervals=None))
+        with pytest.raises(RecipeError, match="has no intervals"):
+            score(source("csv"), tmp_path / "scores.csv", without, intervals=True)
+        assert not (tmp_path / "scores.csv").exists()
 
     @pytest.mark.parametrize("ending", ["csv", "parquet"])
     def test_many_batches_are_one(self, source, tmp_path, shop_model, monkeypatch, ending):

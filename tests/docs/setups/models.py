@@ -9,4 +9,9 @@ def names(_reader):
     X = pd.DataFrame(rng.normal(size=(300, 2)), columns=["fee", "visits"])
     X["plan"] = rng.integers(0, 3, 300)
     left = (X["fee"] + rng.normal(size=300) > 0.5).astype(int)
-    yield {"X": X, "left": left}
+    yield {
+        "X": X,
+        "left": left,
+        "held_out_probability": rng.random(300),
+        "held_out_churned": left,
+    }
