@@ -36,8 +36,10 @@ class VennAbers:
 
     Parameters
     ----------
-    thresholds : (m,) probabilities at which the ends change, ascending
-    lower, upper : (m + 1,) ends between the thresholds
+    thresholds : (m,)
+        Probabilities at which the ends change, ascending.
+    lower, upper : (m + 1,)
+        Ends between the thresholds.
 
     References
     ----------
@@ -120,11 +122,13 @@ class VennAbers:
 
         Parameters
         ----------
-        probability : (n,) probabilities of new customers; NaN where unknown
+        probability : (n,)
+            Probabilities of new customers; NaN where unknown.
 
         Returns
         -------
-        (n,), (n,) lower and upper ends, NaN where unknown
+        lower, upper : (n,)
+            NaN where unknown.
         """
         values = np.asarray(probability, dtype=np.float64)
         step = np.searchsorted(self.thresholds, values, side="right")
@@ -138,6 +142,16 @@ class VennAbers:
         """Return the ends, (n,) each, widened to hold the probability itself.
 
         The interval holds a perfectly calibrated probability, as the ends do.
+
+        Parameters
+        ----------
+        probability : (n,)
+            Probabilities of new customers; NaN where unknown.
+
+        Returns
+        -------
+        low, high : (n,)
+            NaN where unknown.
 
         Examples
         --------
