@@ -412,7 +412,8 @@ class DecidingModel(ScoringModel):
         compiled = self.compiled_ranking
         refuse_unfit(bandit, compiled)
         ranker = Ranker(compiled.ranking, bandit)
-        return type(self)(replace(self.contents, ranker=ranker), self.manifest)
+        contents = replace(self.contents, ranker=ranker)
+        return type(self)(contents, self.manifest, self.registered_version)
 
     def warm_up(self) -> None:
         """Load compiled kernels now, so that no later call waits for them."""

@@ -39,6 +39,8 @@ class RetentionModel(DecidingModel):
         Contract, scorer, calibration, and whatever else a bundle stores.
     manifest
         Of the bundle that the model was loaded from, if any.
+    registered_version
+        Version in the registry that the model was loaded from, if any.
     """
 
     def __repr__(self) -> str:
@@ -47,7 +49,11 @@ class RetentionModel(DecidingModel):
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, signer: str | os.PathLike[str] | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        signer: str | os.PathLike[str] | None = None,
+        registered_version: str | None = None,
     ) -> Self:
         """Load a bundle folder.
 
@@ -57,6 +63,8 @@ class RetentionModel(DecidingModel):
             The folder.
         signer
             File with the public key that must have signed the bundle; None accepts any bundle.
+        registered_version
+            Version in the registry that the folder holds, if any.
 
         Returns
         -------
@@ -74,7 +82,7 @@ class RetentionModel(DecidingModel):
                 from churnkit.bundle.format.signing import verify
 
                 verify(manifest, signer)
-            return cls(from_files(files), manifest)
+            return cls(from_files(files), manifest, registered_version)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from error
 

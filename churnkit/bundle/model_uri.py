@@ -82,7 +82,10 @@ def _load_registered(
                 "models:/NAME/VERSION"
             )
         name, version = match["name"], match["alias"] or match["version"] or CHAMPION
-    return RetentionModel.load(registry.bundle(registry.version(name, version)), signer=signer)
+    registered = registry.version(name, version)
+    return RetentionModel.load(
+        registry.bundle(registered), signer=signer, registered_version=registered.version
+    )
 
 
 def _load_bento(tag: str, signer: str | os.PathLike[str] | None) -> RetentionModel:

@@ -58,18 +58,26 @@ class ScoringModel:
         Contract, scorer, calibration, and whatever else a bundle stores.
     manifest
         Of the bundle that the model was loaded from, if any.
+    registered_version
+        Version in the registry that the model was loaded from, if any.
     """
 
-    def __init__(self, contents: ModelContents, manifest: Manifest | None = None) -> None:
+    def __init__(
+        self,
+        contents: ModelContents,
+        manifest: Manifest | None = None,
+        registered_version: str | None = None,
+    ) -> None:
         self.contents = contents
         self.manifest = manifest
+        self.registered_version = registered_version
         self._n_features = len(contents.contract.features)
         self._row_encoders: dict[tuple[Purpose, bool, bool], RowEncoder] = {}
         self._table_encoders: dict[Purpose, TableEncoder] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Without the compiled encoders, which hold local functions: a copy compiles its own.
-        return type(self), (self.contents, self.manifest)
+        return type(self), (self.contents, self.manifest, self.registered_version)
 
     @property
     def name(self) -> str:

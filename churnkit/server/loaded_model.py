@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LoadedModel", "model_identity"]
 
+_VERSION_HEADER = "x-model-version"
+
 
 class LoadedModel:
     """A model, ready to answer requests."""
@@ -29,6 +31,7 @@ class LoadedModel:
         self.monitor = InputMonitor(model, metrics)
         self.entity = model.contract.entity.name
         self.version = model.version or ""
+        self.registered_version = model.registered_version
         self.identity_json = msgspec.Raw(msgspec.json.encode(model_identity(model)))
         contents = model.contents
         self.ranks = contents.ranker is not None
@@ -37,6 +40,15 @@ class LoadedModel:
         contact = None if contents.rules is None else contents.rules.contact
         self.contact_days = 0.0 if contact is None else contact.days
         self.contact_limits = () if contact is None else tuple(contact.limits)
+
+    @property
+    def registered_version(self) -> str | None:
+        """Version in the registry; answers state it in the header ``x-model-version``."""
+        return self.headers.get(_VERSION_HEADER)
+
+    @registered_version.setter
+    def registered_version(self, version: str | None) -> None:
+        self.headers: dict[str, str] = {} if version is None else {_VERSION_HEADER: version}
 
 
 def model_identity(model: RetentionModel) -> dict[str, Any]:

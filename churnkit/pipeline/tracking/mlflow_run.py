@@ -1,10 +1,12 @@
-"""Log a training run to MLflow: parameters, metrics, contract, plots and bundle."""
+"""Log a training run to MLflow: parameters, metrics, datasets, plots, candidates and bundle."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,15 @@ from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import MEMBERS_ARTIFACT, members_salt, write_members
-from churnkit.pipeline.tracking.mlflow_plots import plot_calibration, plot_lift
+from churnkit.pipeline.tracking import mlflow_plots as plots
+from churnkit.pipeline.tracking.git_commit import git_tags
+from churnkit.pipeline.tracking.mlflow_model import (
+    card_description,
+    describe,
+    input_example,
+    schema_columns,
+    signature,
+)
 from churnkit.pipeline.training.dataset import customer_ids
 
 if TYPE_CHECKING:
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.format.manifest import Manifest
     from churnkit.bundle.registry.mlflow import Registry
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.dataset import Part, TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.promotion_gate import GateResult
 
@@ -29,6 +39,9 @@ __all__ = ["Run", "log_run"]
 
 # MLflow limits the digest of a dataset to 36 characters, a parameter to 250 in some stores.
 _DATASET_DIGEST_LENGTH = 32
+# MLflow opens an experiment of this kind with charts and metrics, not with traces.
+_KIND = "mlflow.experimentKind"
+_CLASSIC_VIEW = (_KIND, "custom_model_development")
 _MAX_PARAMETER_LENGTH = 250
 
 
@@ -55,27 +68,49 @@ def log_run(run: Run, registry: Registry) -> tuple[str, str]:
         mlflow.set_tracking_uri(registry.uri)
         try:
             experiment = _experiment(registry, name)
-            with mlflow.start_run(experiment_id=experiment) as active:
+            with mlflow.start_run(
+                experiment_id=experiment,
+                run_name=f"{name} {datetime.now(UTC):%Y-%m-%d %H:%M}",
+                tags=_source_tags(run, registry),
+                description=card_description(run.card, run.manifest),
+            ) as active:
                 _log_metadata(run)
+                _log_datasets(run, registry, active.info.run_id)
                 _log_plots(run)
+                _log_candidates(run, registry, experiment, active.info.run_id)
                 _log_trials(run, experiment)
                 _log_members(run, registry)
                 version = _log_bundle(run)
         finally:
             mlflow.set_tracking_uri(previous_uri)
         registry.tag_digest(name, version, run.manifest.digest)
+        describe(registry, name, version, card=run.card, manifest=run.manifest)
     return active.info.run_id, version
 
 
 def _experiment(registry: Registry, name: str) -> str:
     experiment = registry.client.get_experiment_by_name(name)
     if experiment is not None:
+        if _KIND not in (experiment.tags or {}):
+            registry.client.set_experiment_tag(experiment.experiment_id, *_CLASSIC_VIEW)
         return str(experiment.experiment_id)
     location = None
     if registry.uri.startswith("sqlite:"):
         registry.project.store.mkdir(parents=True, exist_ok=True)
         location = registry.project.artifacts.as_uri()
-    return str(registry.client.create_experiment(name, artifact_location=location))
+    return str(
+        registry.client.create_experiment(
+            name, artifact_location=location, tags=dict([_CLASSIC_VIEW])
+        )
+    )
+
+
+def _source_tags(run: Run, registry: Registry) -> dict[str, str]:
+    """Return the recipe's file and its git commit."""
+    path = run.recipe.path
+    folder = registry.project.root if path is None else path.parent
+    source = {} if path is None else {"mlflow.source.name": path.name}
+    return source | git_tags(folder)
 
 
 def _log_metadata(run: Run) -> None:
@@ -124,7 +159,6 @@ def _log_metadata(run: Run) -> None:
     candidates = getattr(run.fitted.model, "candidates_", None)
     if candidates is not None:
         mlflow.log_text(candidates.to_frame().to_csv(index=False), "candidates.csv")
-    mlflow.log_input(_dataset(run), context="training")
 
 
 def _shorten(value: Any) -> str:
@@ -134,17 +168,33 @@ def _shorten(value: Any) -> str:
     return f"{text[: _MAX_PARAMETER_LENGTH - 3]}..."
 
 
-def _dataset(run: Run) -> Any:
-    """Describe the table by names, types, shape and digest, without rows."""
-    import mlflow.data
-    from mlflow.data.code_dataset_source import CodeDatasetSource
+def _log_datasets(run: Run, registry: Registry, run_id: str) -> None:
+    """Describe training and test table by columns, types, shape and digest, without rows."""
+    from mlflow.entities import DatasetInput, InputTag
 
-    features = [column.name for column in run.data.contract.features]
-    return mlflow.data.from_numpy(
-        run.data.full.X,
-        source=CodeDatasetSource(tags={"recipe": run.recipe.name, "columns": json.dumps(features)}),
-        name=run.recipe.name,
-        digest=run.data.digest.removeprefix("sha256:")[:_DATASET_DIGEST_LENGTH],
+    inputs = [
+        DatasetInput(_dataset(run, part, suffix), [InputTag("mlflow.data.context", context)])
+        for part, suffix, context in (
+            (run.data.full, "", "training"),
+            (run.data.test, " test", "testing"),
+        )
+    ]
+    registry.client.log_inputs(run_id, datasets=inputs)
+
+
+def _dataset(run: Run, part: Part, suffix: str) -> Any:
+    from mlflow.entities import Dataset
+
+    columns = schema_columns(run.data.contract)
+    profile = {"num_rows": len(part.y), "num_elements": len(part.y) * len(columns)}
+    digest = run.data.digest.removeprefix("sha256:")[:_DATASET_DIGEST_LENGTH]
+    return Dataset(
+        name=f"{run.recipe.name}{suffix}",
+        digest=digest,
+        source_type="code",
+        source=json.dumps({"tags": {"recipe": run.recipe.name}}),
+        schema=json.dumps({"mlflow_colspec": columns}),
+        profile=json.dumps(profile),
     )
 
 
@@ -166,8 +216,53 @@ def _log_members(run: Run, registry: Registry) -> None:
 def _log_plots(run: Run) -> None:
     import mlflow
 
-    mlflow.log_figure(plot_calibration(run.card["calibration"]), "plots/calibration.png")
-    mlflow.log_figure(plot_lift(run.card["lift"]), "plots/lift.png")
+    card, test = run.card, run.data.test
+    orders = {"model": run.fitted.probability, "best single rule": run.fitted.rule}
+    figures = {
+        "calibration": plots.plot_calibration(card["calibration"]),
+        "lift": plots.plot_lift(card["lift"]),
+        "roc": plots.plot_roc(test.y, orders, sample_weight=test.weight),
+        "precision_recall": plots.plot_precision_recall(test.y, orders, sample_weight=test.weight),
+    }
+    if "profit" in card:
+        figures["profit"] = plots.plot_profit(card["profit"])
+    if card.get("drivers"):
+        figures["drivers"] = plots.plot_drivers(card["drivers"])
+    for name, figure in figures.items():
+        mlflow.log_figure(figure, f"plots/{name}.png")
+
+
+def _log_candidates(run: Run, registry: Registry, experiment: str, parent: str) -> None:
+    """Log each candidate of the comparison as a nested run."""
+    from mlflow.entities import Metric, Param
+
+    client, winner = registry.client, run.fitted.winner
+    candidates = getattr(run.fitted.model, "candidates_", None)
+    for result in () if candidates is None else candidates.results:
+        child = client.create_run(
+            experiment,
+            run_name=f"candidate {result.candidate}",
+            tags={
+                "mlflow.parentRunId": parent,
+                "churnkit.winner": str(result.candidate == winner).lower(),
+            },
+        ).info.run_id
+        now = int(time.time() * 1000)
+        metrics = {
+            "log_loss": result.log_loss,
+            "log_loss.standard_error": result.spread,
+            "weight": result.weight,
+            "cpu_seconds": result.cpu_seconds,
+        }
+        client.log_batch(
+            child,
+            metrics=[Metric(name, float(value), now, 0) for name, value in metrics.items()],
+            params=[
+                Param("candidate", result.candidate),
+                Param("calibration", result.calibration),
+            ],
+        )
+        client.set_terminated(child)
 
 
 def _log_trials(run: Run, experiment: str) -> None:
@@ -185,8 +280,11 @@ def _log_bundle(run: Run) -> str:
     import mlflow
 
     code = Path(__file__).parents[2] / "bundle" / "registry" / "pyfunc.py"
+    contract = run.data.contract
     logged = mlflow.pyfunc.log_model(
         name=run.recipe.name,
+        signature=signature(contract),
+        input_example=input_example(contract),
         python_model=str(code),
         artifacts={"bundle": str(run.folder)},
         pip_requirements=[f"{DISTRIBUTION}=={run.manifest.lineage['churnkit']}"],

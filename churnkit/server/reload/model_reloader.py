@@ -45,6 +45,10 @@ class ModelReloader:
         count = self._state.metrics.count
         try:
             identity = await asyncio.to_thread(self._source.identity)
+            if identity == self._identity and self._state.loaded.registered_version is None:
+                # A packed model is the registered one, without its number.
+                version = await asyncio.to_thread(self._source.registered_version)
+                self._state.loaded.registered_version = version
         except (ChurnkitError, OSError) as error:
             count("churnkit_reloads", "unreachable")
             _LOG.warning("the source of newer versions cannot be reached: %s", error)

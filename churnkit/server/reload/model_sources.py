@@ -13,7 +13,7 @@ from churnkit.errors import BundleError
 if TYPE_CHECKING:
     from churnkit.core.project import Project
 
-__all__ = ["AliasSource", "FolderSource", "ModelSource", "model_source"]
+__all__ = ["AliasSource", "FolderSource", "ModelSource", "model_source", "version_file"]
 
 _ALIAS = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+))?")
 
@@ -23,6 +23,10 @@ class ModelSource(Protocol):
 
     def identity(self) -> str:
         """Return which version it refers to, without loading it."""
+        ...
+
+    def registered_version(self) -> str | None:
+        """Return its version in the registry, if it is registered."""
         ...
 
     def load(self) -> RetentionModel:
@@ -45,9 +49,18 @@ class FolderSource:
         except OSError as error:
             raise BundleError(f"{self._path} has no readable {SEAL}") from error
 
+    def registered_version(self) -> str | None:
+        """Return the version that a mirror of the registry noted beside its copy."""
+        try:
+            return version_file(self._path.resolve()).read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return None
+
     def load(self) -> RetentionModel:
         """Load the bundle that the path refers to now."""
-        return RetentionModel.load(self._path.resolve(), signer=self._signer)
+        return RetentionModel.load(
+            self._path.resolve(), signer=self._signer, registered_version=self.registered_version()
+        )
 
 
 class AliasSource:
@@ -66,15 +79,32 @@ class AliasSource:
         self._registry = Registry(project)
         self._name, self._alias, self._signer = name, alias, signer
 
-    def identity(self) -> str:
+    def registered_version(self) -> str:
         """Return the version that the alias points at."""
+        return self._registry.version(self._name, self._alias).version
+
+    def identity(self) -> str:
+        """Return the digest of the version that the alias points at."""
         version = self._registry.version(self._name, self._alias)
         return version.digest or f"version {version.version}"
 
     def load(self) -> RetentionModel:
         """Load the version that the alias points at, resolved once."""
         version = self._registry.version(self._name, self._alias)
-        return RetentionModel.load(self._registry.bundle(version), signer=self._signer)
+        return RetentionModel.load(
+            self._registry.bundle(version), signer=self._signer, registered_version=version.version
+        )
+
+
+def version_file(copy: Path) -> Path:
+    """Return the file beside a copied bundle that holds its version in the registry.
+
+    Examples
+    --------
+    >>> version_file(Path("version-3")).name
+    'version-3.registered'
+    """
+    return copy.with_name(f"{copy.name}.registered")
 
 
 def model_source(

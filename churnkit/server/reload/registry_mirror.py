@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.errors import ChurnkitError
+from churnkit.server.reload.model_sources import version_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +50,7 @@ class RegistryMirror:
             # Links are copied as links: loading refuses a bundle that holds any.
             shutil.copytree(self._registry.bundle(version), partial, symlinks=True)
             partial.rename(copy)
+            version_file(copy).write_text(version.version, encoding="ascii")
         link = self._folder / "next"
         link.unlink(missing_ok=True)
         link.symlink_to(copy)
@@ -56,6 +58,7 @@ class RegistryMirror:
         self._copies = [*(old for old in self._copies if old != copy), copy]
         for old in self._copies[:-_COPIES]:
             shutil.rmtree(old, ignore_errors=True)
+            version_file(old).unlink(missing_ok=True)
         self._copies = self._copies[-_COPIES:]
         return True
 

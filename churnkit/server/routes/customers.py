@@ -152,6 +152,7 @@ class CustomerHandler(Generic[Body]):
             "warnings": answer.warnings,
         }
         scored = len(answer.rows) - answer.refused
+        headers = {**loaded.headers, **headers} if headers else loaded.headers
         return Reply(_ENCODE(content), headers=headers, rows=scored, refused=answer.refused)
 
 
@@ -177,16 +178,16 @@ class PredictHandler(CustomerHandler[ScoreBody]):
         """Answer a table in a thread, without blocking other requests; one table runs at once."""
         settings = self.state.settings
         raw = await request.body(settings.max_arrow_bytes)
-        model = self.state.loaded.model
+        loaded = self.state.loaded
         async with self._arrow_lock:
             content, rows = await asyncio.to_thread(
                 predict_arrow,
                 raw,
-                model,
+                loaded.model,
                 max_rows=settings.max_arrow_rows,
                 max_bytes=settings.max_arrow_bytes,
             )
-        return Reply(content, ARROW.decode(), rows=rows)
+        return Reply(content, ARROW.decode(), headers=loaded.headers, rows=rows)
 
 
 class ExplainHandler(CustomerHandler[ExplainBody]):

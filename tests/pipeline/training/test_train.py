@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.errors import ChurnkitError
 from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, Tuning
 from churnkit.pipeline import PromotionGate, train
+
+MINUTES = [timedelta(minutes=minutes) for minutes in range(3)]
 
 
 def versions_of(project, name="shop"):
@@ -80,11 +83,74 @@ class TestRecord:
         assert tags["churnkit.gate"] == "passed"
 
     def test_the_dataset_is_named_by_its_digest(self, run):
-        (inputs,) = run.inputs.dataset_inputs
-        assert inputs.dataset.name == "shop"
-        assert (
-            run.data.tags["churnkit.data"].removeprefix("sha256:").startswith(inputs.dataset.digest)
-        )
+        train, test = sorted(run.inputs.dataset_inputs, key=lambda inputs: inputs.dataset.name)
+        assert [train.dataset.name, test.dataset.name] == ["shop", "shop test"]
+        assert [train.tags[0].value, test.tags[0].value] == ["training", "testing"]
+        for inputs in (train, test):
+            digest = run.data.tags["churnkit.data"].removeprefix("sha256:")
+            assert digest.startswith(inputs.dataset.digest)
+
+    def test_the_datasets_have_columns_and_sizes(self, run, shop_model):
+        contract = shop_model.contract
+        for inputs in run.inputs.dataset_inputs:
+            columns = json.loads(inputs.dataset.schema)["mlflow_colspec"]
+            assert {"name": "tenure_months", "type": "long", "required": True} in columns
+            assert columns[-1]["name"] == contract.label.name
+        rows = {
+            each.dataset.name: json.loads(each.dataset.profile)["num_rows"]
+            for each in run.inputs.dataset_inputs
+        }
+        assert rows == {"shop": 500, "shop test": int(run.data.params["test_rows"])}
+
+    def test_the_run_is_named_by_recipe_and_date_and_described_by_the_card(self, run):
+        started = datetime.fromtimestamp(run.info.start_time / 1000, UTC)
+        # The name is made within a minute before the run starts.
+        names = {f"shop {started - back:%Y-%m-%d %H:%M}" for back in MINUTES}
+        assert run.info.run_name in names
+        assert run.data.tags["mlflow.note.content"].startswith("# Model card")
+        assert run.data.tags["mlflow.source.name"] == "shop.py"
+
+    def test_the_experiment_opens_with_charts(self, run, trained_shop):
+        with quiet_mlflow():
+            client = Registry(trained_shop[0]).client
+            tags = client.get_experiment(run.info.experiment_id).tags
+        assert tags["mlflow.experimentKind"] == "custom_model_development"
+
+    def test_each_candidate_is_a_run_of_its_own(self, run, trained_shop):
+        with quiet_mlflow():
+            children = Registry(trained_shop[0]).client.search_runs(
+                [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'"
+            )
+        assert len(children) >= 3
+        best = min(children, key=lambda child: child.data.metrics["log_loss"])
+        assert best.data.tags["churnkit.winner"] == "true"
+        assert best.info.run_name == f"candidate {run.data.params['winner']}"
+        assert all(child.info.status == "FINISHED" for child in children)
+        weights = [child.data.metrics["weight"] for child in children]
+        assert sum(weights) == pytest.approx(1.0)
+
+    def test_the_version_has_signature_example_and_description(self, trained_shop, shop_model):
+        from mlflow.models import Model
+
+        project, result = trained_shop
+        with quiet_mlflow():
+            registry = Registry(project)
+            version = registry.client.get_model_version("shop", result.version)
+            model = registry.client.get_registered_model("shop")
+            folder = registry.bundle(registry.version("shop")).parents[1]
+            info = Model.load(folder)
+            example = info.load_input_example(folder)
+        assert version.description.startswith("# Model card")
+        assert len(version.description) <= 5_000
+        assert model.description == shop_model.card["use"]
+        required = [column.name for column in shop_model.contract.required("predict")]
+        inputs = info.signature.inputs
+        assert [spec.name for spec in inputs if spec.required] == required
+        assert info.signature.outputs.input_names() == [
+            "customer_id", "churn_probability", "problem",
+        ]  # fmt: skip
+        (answer,) = shop_model.predict(example.to_dict("records"))
+        assert answer["problem"] is None
 
     def test_contract_verdict_figures_and_pictures_are_kept(self, files):
         assert {
@@ -94,6 +160,10 @@ class TestRecord:
             "candidates.csv",
             "plots/calibration.png",
             "plots/lift.png",
+            "plots/roc.png",
+            "plots/precision_recall.png",
+            "plots/profit.png",
+            "plots/drivers.png",
         } <= set(files)
 
     def test_the_registered_version_is_champion_and_challenger(self, trained_shop):
@@ -186,6 +256,7 @@ def test_each_setting_that_a_search_tried_is_a_run_inside_the_trainings(recipe_o
         trials = client.search_runs(
             [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{result.run_id}'"
         )
+    trials = [run for run in trials if run.info.run_name.startswith("trial")]
     assert sorted(each.info.run_name for each in trials) == ["trial 0", "trial 1"]
     for each in trials:
         assert {"num_leaves", "learning_rate"} <= set(each.data.params)

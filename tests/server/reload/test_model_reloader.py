@@ -15,7 +15,7 @@ from churnkit.errors import BundleError
 from churnkit.models.scorers.additive import LinearScorer
 from churnkit.server import create_app
 from churnkit.server.reload.model_reloader import ModelReloader, validate_replacement
-from churnkit.server.reload.model_sources import FolderSource, model_source
+from churnkit.server.reload.model_sources import FolderSource, model_source, version_file
 
 
 def shifted(model, by, path, **changes):
@@ -79,6 +79,21 @@ def test_a_newer_version_is_swapped_in_once(ask, member, model, followed, point,
     assert reloads(app) == {"swapped": 1}
     shown = [line for line in app.metrics.exposition().decode().splitlines() if "_model{" in line]
     assert shown == [f'churnkit_model{{name="gym",version="{newer.digest[7:19]}"}} 1.0']
+
+
+def test_answers_state_the_version_in_the_registry(ask, member, model, link, bundle, tmp_path):
+    app = create_app(model)
+    following = ModelReloader(app.state, FolderSource(link))
+    body = {"customers": [member(1)]}
+    assert look(following) == [False]
+    assert "x-model-version" not in ask("/v1/predict", body, to=app).headers
+    version_file(bundle).write_text("7", encoding="ascii")
+    try:
+        assert look(following) == [False]
+        for path in ("/v1/predict", "/v1/explain"):
+            assert ask(path, body, to=app).headers["x-model-version"] == "7"
+    finally:
+        version_file(bundle).unlink()
 
 
 def damage_a_byte(folder):
@@ -240,9 +255,11 @@ def test_an_alias_is_followed_through_the_registry_and_mirrored(shop_copy, tmp_p
     assert source is not None
     champion = source.load()
     assert source.identity() == champion.digest
+    assert champion.registered_version == source.registered_version() == "1"
     mirror = RegistryMirror(registry, "shop", "champion", tmp_path)
     assert mirror.look()
     assert not mirror.look()
+    assert FolderSource(mirror.link).load().registered_version == "1"
     assert FolderSource(mirror.link).identity() == champion.digest
     assert FolderSource(mirror.link).load().digest == champion.digest
 
