@@ -47,3 +47,22 @@ def test_stable_columns_are_rarely_significant(rate_within, draw):
         return profile.compare(draw(rng, 1000)).p_value < 0.05
 
     rate_within(alarm, 0.05, runs=300)
+
+
+def test_a_rare_value_that_became_six_times_as_frequent_is_reported():
+    rng = np.random.default_rng(0)
+    profile = ColumnProfile.fit(
+        "flag", rng.binomial(1, 0.005, 5000).astype(np.float64), categorical=False
+    )
+    drift = profile.compare(rng.binomial(1, 0.03, 2000).astype(np.float64))
+    assert (drift.level, drift.psi < 0.1) == ("some", True)
+    assert drift.p_value < 1e-9
+
+
+def test_rare_values_without_drift_are_not_reported(rate_within):
+    def reported(rng):
+        share = rng.uniform(0.002, 0.2)
+        profile = ColumnProfile.fit("flag", (rng.random(5000) < share) * 1.0, categorical=False)
+        return profile.compare((rng.random(2000) < share) * 1.0).level != "none"
+
+    rate_within(reported, 0.005, runs=200)

@@ -46,6 +46,8 @@ _DOMINANT = 0.5
 _MIN_REST = 30
 # Common thresholds of the index: below 0.1 stable, from 0.25 a different population.
 _SOME, _LARGE = 0.1, 0.25
+# Change of a bin's share, as a ratio, that is drift however rare the bin is, and the rows it needs.
+_RATIO, _MIN_RATIO_ROWS = 3.0, 20
 # Increase of the share of missing values that is always large.
 _MISSING = 0.1
 # Half a row is added to each bin, since the logarithm of an empty one is infinite.
@@ -72,7 +74,8 @@ class ColumnDrift:
         Share of missing values in the training rows and in the new ones.
     level
         ``"large"`` from an index of 0.25, or where the share of missing values grew by 0.1;
-        ``"some"`` from 0.1; else ``"none"``.
+        ``"some"`` from 0.1, or where the share of a bin is three times or a third of what it was;
+        else ``"none"``.
     """
 
     name: str
@@ -148,7 +151,7 @@ class ColumnProfile:
             _chi_square(old[used], new[used]),
             before,
             now,
-            "large" if large else "some" if psi >= _SOME else "none",
+            "large" if large else "some" if psi >= _SOME or _has_rare_change(old, new) else "none",
         )
 
 
@@ -254,6 +257,17 @@ def _stability_index(old: NDArray[np.float64], new: NDArray[np.float64]) -> floa
     index = float(((share_new - share_old) * np.log(share_new / share_old)).sum())
     expected = (len(old) - 1) * (1.0 / float(new.sum()) + 1.0 / float(old.sum()))
     return max(0.0, index - expected)
+
+
+def _has_rare_change(old: NDArray[np.float64], new: NDArray[np.float64]) -> bool:
+    """Return whether a bin's share has changed by a large ratio: a flag from 0.5% to 3%.
+
+    The index hardly moves with rare values, whatever their ratio.
+    """
+    share_old, share_new = ((counts + _HALF) / (counts + _HALF).sum() for counts in (old, new))
+    expected = np.maximum(share_old, share_new) * min(old.sum(), new.sum())
+    change = np.abs(np.log(share_new / share_old))
+    return bool(((expected >= _MIN_RATIO_ROWS) & (change >= np.log(_RATIO))).any())
 
 
 def _chi_square(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
