@@ -37,7 +37,7 @@ class RecordBuilder:
         self._shared = {
             "policy": model.name,
             "model": model.name,
-            "model_version": model.version,
+            "model_version": model.registered_version or model.version,
             "model_digest": model.digest,
         }
 

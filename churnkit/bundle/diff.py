@@ -10,10 +10,11 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from churnkit.bundle.contents import ModelContents
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts import Contract
 
-__all__ = ["ModelDifference", "difference"]
+__all__ = ["ModelDifference", "difference", "has_other_actions", "new_requirements"]
 
 _FACTS = ("winner", "train_rows", "test_rows", "registered_rows", "churn_rate", "evaluation")
 
@@ -69,6 +70,33 @@ def difference(before: RetentionModel, after: RetentionModel) -> ModelDifference
         if facts[0].get(what) != facts[1].get(what)
     )
     return ModelDifference(before.digest, after.digest, changes, *_scores(before, after))
+
+
+def new_requirements(contract: Contract, running: Contract) -> list[str]:
+    """Return the columns that a contract requires for predictions and another one does not.
+
+    Services that run the other one refuse a model with such columns until they are restarted.
+
+    Parameters
+    ----------
+    contract
+        Of the newer model.
+    running
+        Of the model in service.
+    """
+    required = {column.name for column in running.required("predict")}
+    return sorted(
+        column.name for column in contract.required("predict") if column.name not in required
+    )
+
+
+def has_other_actions(contents: ModelContents, other: ModelContents) -> bool:
+    """Return whether two models have different actions, limits, rules or options."""
+
+    def options(parts: ModelContents) -> Any:
+        return None if parts.ranker is None else parts.ranker.ranking
+
+    return contents.catalogue != other.catalogue or options(contents) != options(other)
 
 
 def _facts(model: RetentionModel) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,18 @@ if TYPE_CHECKING:
 
     from churnkit.core.project import Project
 
-__all__ = ["MEMBERS_ARTIFACT", "hash_members", "members_salt", "read_members", "write_members"]
+__all__ = [
+    "MEMBERS_ARTIFACT",
+    "SALT_TAG",
+    "hash_members",
+    "members_salt",
+    "read_members",
+    "salt_fingerprint",
+    "write_members",
+]
 
+SALT_TAG = "churnkit.members_salt"
+_SALT_VARIABLE = "CHURNKIT_MEMBERS_SALT"
 MEMBERS_ARTIFACT = "members/customers.npy"
 _SALT = "members.salt"
 _SALT_BYTES = 16
@@ -45,11 +56,19 @@ def hash_members(customers: Iterable[str], salt: bytes) -> NDArray[np.uint64]:
 def members_salt(project: Project, *, create: bool) -> bytes | None:
     """Return the project's salt, created if missing and `create`; otherwise None.
 
+    ``CHURNKIT_MEMBERS_SALT`` (32 hexadecimal digits) replaces the file, so that several checkouts
+    of a project use one salt.
+
     Raises
     ------
     ChurnkitError
-        If the file is damaged.
+        If the file or the variable is damaged.
     """
+    shared = os.environ.get(_SALT_VARIABLE)
+    if shared:
+        if not re.fullmatch(f"[0-9a-fA-F]{{{2 * _SALT_BYTES}}}", shared):
+            raise ChurnkitError(f"{_SALT_VARIABLE} must be {2 * _SALT_BYTES} hexadecimal digits")
+        return bytes.fromhex(shared)
     file = project.store / _SALT
     if create and not file.exists():
         project.store.mkdir(parents=True, exist_ok=True)
@@ -72,6 +91,11 @@ def members_salt(project: Project, *, create: bool) -> bytes | None:
             f"{file} is damaged: restore it; without it no customer can be looked up in a model"
         )
     return salt
+
+
+def salt_fingerprint(salt: bytes) -> str:
+    """Return a digest that identifies a salt and does not disclose it."""
+    return hashlib.sha256(b"churnkit members:" + salt).hexdigest()[:16]
 
 
 def write_members(file: Path, customers: Iterable[str], salt: bytes) -> None:

@@ -19,7 +19,7 @@ _PREFIX = "CHURNKIT_"
 _PATHS = ("keys", "follow", "signer", "shadow", "prices", "bandit", "journal", "spool")
 # Variables of other commands.
 _OTHER = {
-    *("CSV_DELIMITER", "CSV_ENCODING", "DATA_DIR", "DEBUG", "EMBEDDINGS", "MODEL"),
+    *("CSV_DELIMITER", "CSV_ENCODING", "DATA_DIR", "DEBUG", "EMBEDDINGS", "MEMBERS_SALT", "MODEL"),
     *("PYMC_PYTHON", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
 }
 SPOOL_SYNC = ("always", "second", "never")

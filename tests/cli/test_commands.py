@@ -386,7 +386,7 @@ class TestModelsAndDoctor:
         pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://me:secret@nowhere/db")
         code, out, err = churnkit("doctor", "--json", folder=tmp_path)
-        assert code == DONE
+        assert code == REFUSED
         assert "does not answer" in json.loads(out)["models"]
         assert "secret" not in out + err
 

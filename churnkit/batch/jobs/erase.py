@@ -260,7 +260,7 @@ def _trained_models(
     models = []
     for name in registry.models():
         for version in registry.versions(name):
-            members = None if hashes is None else registry.members(version)
+            members = None if salt is None else registry.members(version, salt)
             if members is None or hashes is None:
                 models.append(TrainedModel(name, version.version, version.aliases, None))
             elif count := int(np.isin(hashes, members).sum()):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.bundle.training_members import MEMBERS_ARTIFACT, read_members
+from churnkit.bundle.registry.champion_history import read_champions, write_champions
+from churnkit.bundle.registry.connection import all_pages, check_connection
+from churnkit.bundle.training_members import (
+    MEMBERS_ARTIFACT,
+    SALT_TAG,
+    read_members,
+    salt_fingerprint,
+)
 from churnkit.core.project import Project, find_project
 from churnkit.errors import ChurnkitError, MissingExtraError, ModelNotFoundError
 
@@ -26,7 +34,6 @@ CHAMPION = "champion"
 CHALLENGER = "challenger"
 BUNDLE_ARTIFACT = "bundle"
 _DIGEST_TAG = "churnkit.bundle"
-_BEFORE_TAG = "churnkit.champion_before"
 # Libraries whose errors MLflow passes through.
 _STORES = {"alembic", "mlflow", "requests", "sqlalchemy"}
 _NO_SUCH = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
@@ -100,7 +107,9 @@ class Registry:
         """MLflow's client; creating it opens the store, and creates an empty one if need be."""
         import mlflow
 
-        with self._errors_refused():
+        for uri in dict.fromkeys((self.uri, self.registry_uri)):
+            check_connection(uri)
+        with self.mlflow_errors():
             if self.project.default_uri in {self.uri, self.registry_uri}:
                 self.project.store.mkdir(parents=True, exist_ok=True)
             return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.registry_uri)
@@ -111,7 +120,7 @@ class Registry:
         return self.project.database if used and not self.project.database.exists() else None
 
     @contextmanager
-    def _errors_refused(self) -> Iterator[None]:
+    def mlflow_errors(self) -> Iterator[None]:
         """Turn MLflow's errors into refusals that name the store, without its password."""
         try:
             yield
@@ -131,13 +140,13 @@ class Registry:
         ChurnkitError
             If the registry does not answer.
         """
-        if self._is_missing():
+        if self.is_missing():
             return []
-        with self._errors_refused():
-            return sorted(model.name for model in self.client.search_registered_models())
+        with self.mlflow_errors():
+            return sorted(model.name for model in all_pages(self.client.search_registered_models))
 
-    def _is_missing(self) -> bool:
-        """Return whether the default store is missing: MLflow would create an empty one, slowly."""
+    def is_missing(self) -> bool:
+        """Return whether the default store does not exist yet: MLflow would create an empty one, slowly."""
         return self._missing_store is not None and not self._missing_store.exists()
 
     def only_model(self) -> str:
@@ -180,11 +189,11 @@ class Registry:
         """
         from mlflow.exceptions import MlflowException
 
-        if self._is_missing():
+        if self.is_missing():
             raise ModelNotFoundError(
                 f"no model is registered in {self.project.root}: run churnkit train"
             )
-        with self._errors_refused():
+        with self.mlflow_errors():
             try:
                 if alias.isdecimal():
                     version = self.client.get_model_version(name, alias)
@@ -211,16 +220,23 @@ class Registry:
 
     def versions(self, name: str) -> list[Version]:
         """List every version of a model, the newest first."""
-        if self._is_missing():
+        if self.is_missing():
             return []
-        with self._errors_refused():
-            matches = self.client.search_model_versions(f"name = '{name}'")
+        with self.mlflow_errors():
+            matches = all_pages(self.client.search_model_versions, f"name = '{name}'")
             # A search returns no aliases; a request for each version does.
             versions = [self.client.get_model_version(name, match.version) for match in matches]
         return sorted(map(_to_version, versions), key=lambda v: -int(v.version))
 
-    def bundle(self, version: Version) -> Path:
+    def bundle(self, version: Version, *, folder: Path | None = None) -> Path:
         """Return a folder with the version's bundle, downloaded if the store is remote.
+
+        Parameters
+        ----------
+        version
+            The version.
+        folder
+            Existing folder for the download; a temporary one that stays if None.
 
         Raises
         ------
@@ -230,9 +246,13 @@ class Registry:
         import mlflow
         from mlflow.exceptions import MlflowException
 
+        source = self._source(version)
+        is_local = source.startswith(("/", "file:"))
         try:
-            folder = mlflow.artifacts.download_artifacts(
-                artifact_uri=self._source(version), tracking_uri=self.uri
+            files = mlflow.artifacts.download_artifacts(
+                artifact_uri=source,
+                tracking_uri=self.uri,
+                dst_path=None if folder is None or is_local else str(folder),
             )
         except (MlflowException, OSError) as error:
             raise ModelNotFoundError(
@@ -240,22 +260,42 @@ class Registry:
                 f"{without_password(version.source)} ({_error_name(error)}): retrain, or restore "
                 "them"
             ) from error
-        return Path(folder) / "artifacts" / BUNDLE_ARTIFACT
+        return Path(files) / "artifacts" / BUNDLE_ARTIFACT
 
-    def members(self, version: Version) -> NDArray[np.uint64] | None:
-        """Return the salted hashes of a version's training customers; None if it has none."""
+    def members(self, version: Version, salt: bytes) -> NDArray[np.uint64] | None:
+        """Return the salted hashes of a version's training customers.
+
+        Parameters
+        ----------
+        version
+            The version.
+        salt
+            The salt to look customers up with.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Sorted hashes; None if there are none, or they have another salt.
+        """
         import mlflow
         from mlflow.exceptions import MlflowException
 
         if version.run_id is None:
             return None
         try:
-            file = mlflow.artifacts.download_artifacts(
-                run_id=version.run_id, artifact_path=MEMBERS_ARTIFACT, tracking_uri=self.uri
-            )
+            tags = self.client.get_run(version.run_id).data.tags
+            if tags.get(SALT_TAG, salt_fingerprint(salt)) != salt_fingerprint(salt):
+                return None
+            with tempfile.TemporaryDirectory() as folder:
+                file = mlflow.artifacts.download_artifacts(
+                    run_id=version.run_id,
+                    artifact_path=MEMBERS_ARTIFACT,
+                    tracking_uri=self.uri,
+                    dst_path=folder,
+                )
+                return read_members(Path(file))
         except (MlflowException, OSError):
             return None
-        return read_members(Path(file))
 
     def _source(self, version: Version) -> str:
         uri: str = self.client.get_model_version_download_uri(version.name, version.version)
@@ -263,18 +303,19 @@ class Registry:
 
     def tag_digest(self, name: str, version: str, digest: str) -> None:
         """Tag a version with its bundle's digest."""
-        with self._errors_refused():
+        with self.mlflow_errors():
             self.client.set_model_version_tag(name, version, _DIGEST_TAG, digest)
 
     def promote(self, name: str, version: str, alias: str = CHAMPION) -> None:
-        """Point an alias at a version, and tag it with the champion that it replaces."""
-        before = None
-        if alias == CHAMPION:
-            with suppress(ModelNotFoundError):
-                before = self.version(name, CHAMPION).version
-        with self._errors_refused():
-            if before is not None and before != version:
-                self.client.set_model_version_tag(name, version, _BEFORE_TAG, before)
+        """Point an alias at a version; champions are listed in order, for `rollback`."""
+        with self.mlflow_errors():
+            if alias == CHAMPION:
+                champions = read_champions(self.client, name)
+                with suppress(ModelNotFoundError):
+                    current = self.version(name, CHAMPION).version
+                    champions += [] if champions[-1:] == [current] else [current]
+                champions += [] if champions[-1:] == [version] else [version]
+                write_champions(self.client, name, champions)
             self.client.set_registered_model_alias(name, alias, version)
 
     def rollback(self, name: str) -> Version:
@@ -288,20 +329,31 @@ class Registry:
         Raises
         ------
         ModelNotFoundError
-            If there is no champion, or the one that it replaced is not registered.
+            If there is no champion, it replaced none, the one that it replaced was deleted, or
+            the alias was moved by another program.
         """
-        champion = self.version(name, CHAMPION)
-        with self._errors_refused():
-            tags = self.client.get_model_version(name, champion.version).tags or {}
-        before = tags.get(_BEFORE_TAG)
-        if before is None:
+        champion = self.version(name, CHAMPION).version
+        with self.mlflow_errors():
+            champions = read_champions(self.client, name)
+        choose = "choose a version with churnkit models promote"
+        if champions and champions[-1] != champion:
             raise ModelNotFoundError(
-                f"version {champion.version} of '{name}' replaced no champion: choose a version with "
-                "churnkit models promote"
+                f"the champion of '{name}' was moved from version {champions[-1]} to {champion} by "
+                f"another program, so that no earlier champion is known: {choose}"
             )
-        earlier = self.version(name, before)
-        with self._errors_refused():
-            self.client.set_registered_model_alias(name, CHAMPION, earlier.version)
+        if len(champions) < 2:
+            raise ModelNotFoundError(
+                f"version {champion} of '{name}' replaced no champion: {choose}"
+            )
+        earlier = champions[-2]
+        if earlier not in {version.version for version in self.versions(name)}:
+            raise ModelNotFoundError(
+                f"version {earlier} of '{name}', the champion before {champion}, was deleted: "
+                f"{choose}"
+            )
+        with self.mlflow_errors():
+            self.client.set_registered_model_alias(name, CHAMPION, earlier)
+            write_champions(self.client, name, champions[:-1])
         return self.version(name, CHAMPION)
 
 

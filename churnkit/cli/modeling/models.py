@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 
 from churnkit.cli.options import AsJson, load_model, open_registry
 from churnkit.cli.output import print_json, print_next, print_result, print_status, print_table
-from churnkit.errors import ModelNotFoundError
+from churnkit.errors import BundleError, ModelNotFoundError
 
 if TYPE_CHECKING:
     from churnkit.bundle.registry.mlflow import Version
@@ -88,12 +89,22 @@ def promote(
     The bundle is loaded and verified first.
     """
     from churnkit.bundle import RetentionModel
+    from churnkit.bundle.diff import new_requirements
 
     with open_registry() as registry:
         chosen = registry.version(model or registry.only_model(), version)
-        RetentionModel.load(registry.bundle(chosen))
+        promoted = RetentionModel.load(registry.bundle(chosen))
+        columns: list[str] = []
+        with suppress(ModelNotFoundError, BundleError):
+            running = RetentionModel.load(registry.bundle(registry.version(chosen.name)))
+            columns = new_requirements(promoted.contract, running.contract)
         registry.promote(chosen.name, chosen.version)
         champion = registry.version(chosen.name)
+    if columns:
+        print_status(
+            f"clients must send {', '.join(columns[:5])}, which the champion before did not "
+            "require: restart running services once they do"
+        )
     _print_champion(champion, as_json=as_json)
 
 

@@ -6,11 +6,14 @@ import os
 import platform
 import shutil
 from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+import typer
 
 from churnkit._extras import pip_command
 from churnkit.cli.options import AsJson, open_registry
-from churnkit.cli.output import print_json, print_next, print_table
+from churnkit.cli.output import print_error, print_json, print_next, print_table
 from churnkit.errors import ChurnkitError
 
 __all__ = ["doctor"]
@@ -33,7 +36,10 @@ _PACKAGES = (
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Print versions, paths and stores, and which packages are missing."""
+    """Print versions, paths and stores, and check the registry, the journal and the recipes.
+
+    The exit code is 1 if a check fails.
+    """
     from churnkit import __version__
     from churnkit.bundle.registry.mlflow import without_password
     from churnkit.core.project import find_project
@@ -41,6 +47,7 @@ def doctor(as_json: AsJson = False) -> None:
     project = find_project()
     packages = [_describe_package(*package) for package in _PACKAGES]
     missing = sorted({p["extra"] for p in packages if p["version"] is None and p["extra"]})
+    problems: list[str] = []
     summary: dict[str, Any] = {
         "churnkit": __version__,
         "python": platform.python_version(),
@@ -49,12 +56,18 @@ def doctor(as_json: AsJson = False) -> None:
         "project": str(project.root),
         "recipes": [recipe.stem for recipe in project.recipes()],
         "store": without_password(project.tracking_uri),
-        "models": [] if _version("mlflow") is None else _list_models(),
+        "models": [] if _version("mlflow") is None else _list_models(problems),
+        "journal": _check_journal(problems),
         "public data": os.environ.get("CHURNKIT_DATA_DIR") or "not set (CHURNKIT_DATA_DIR)",
         "free disk": f"{shutil.disk_usage(project.root).free / 1e9:.1f} GB",
     }
+    problems += _check_recipes(project.recipes())
     if as_json:
-        print_json({**summary, "packages": packages, "missing_extras": missing})
+        print_json(
+            {**summary, "packages": packages, "missing_extras": missing, "problems": problems}
+        )
+        if problems:
+            raise typer.Exit(1)
         return
     print_table(
         "Installation",
@@ -69,6 +82,10 @@ def doctor(as_json: AsJson = False) -> None:
         ("Package", "Version", "Used for"),
         [(p["package"], p["version"] or "missing", p["purpose"]) for p in packages],
     )
+    for problem in problems:
+        print_error(problem)
+    if problems:
+        raise typer.Exit(1)
     if missing:
         print_next(pip_command(*missing))
     else:
@@ -93,10 +110,38 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _list_models() -> list[str] | str:
+def _list_models(problems: list[str]) -> list[str] | str:
     try:
         with open_registry() as registry:
             return registry.models()
     except ChurnkitError as error:
-        # A broken store is part of the diagnosis.
+        problems.append(str(error))
         return str(error)
+
+
+def _check_journal(problems: list[str]) -> str:
+    """Open the journal that the environment names; a project's own is created when needed."""
+    from churnkit.journal import Journal
+    from churnkit.journal.journal import JOURNAL_VARIABLE
+
+    if not os.environ.get(JOURNAL_VARIABLE):
+        return f"not set ({JOURNAL_VARIABLE})"
+    try:
+        with Journal.open() as journal:
+            return journal.url
+    except ChurnkitError as error:
+        problems.append(str(error))
+        return str(error)
+
+
+def _check_recipes(recipes: list[Path]) -> list[str]:
+    """Return why recipes cannot be loaded, their schemas included."""
+    from churnkit.pipeline import load_recipe
+
+    problems = []
+    for recipe in recipes:
+        try:
+            load_recipe(recipe)
+        except ChurnkitError as error:
+            problems.append(str(error))
+    return problems

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
 from churnkit.bundle.registry.quiet import quiet_mlflow
-from churnkit.bundle.training_members import MEMBERS_ARTIFACT, members_salt, write_members
+from churnkit.bundle.training_members import (
+    MEMBERS_ARTIFACT,
+    SALT_TAG,
+    members_salt,
+    salt_fingerprint,
+    write_members,
+)
+from churnkit.errors import ChurnkitError
 from churnkit.pipeline.tracking import mlflow_plots as plots
 from churnkit.pipeline.tracking.git_commit import git_tags
 from churnkit.pipeline.tracking.mlflow_model import (
@@ -35,7 +44,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.promotion_gate import GateResult
 
-__all__ = ["Run", "log_run"]
+__all__ = ["Run", "check_tracking", "log_run"]
 
 # MLflow limits the digest of a dataset to 36 characters, a parameter to 250 in some stores.
 _DATASET_DIGEST_LENGTH = 32
@@ -64,7 +73,8 @@ def log_run(run: Run, registry: Registry) -> tuple[str, str]:
 
     name = run.recipe.name
     previous_uri = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
-    with quiet_mlflow():
+    # Standard output is for results, and MLflow prints addresses with passwords there.
+    with quiet_mlflow(), redirect_stdout(io.StringIO()), registry.mlflow_errors():
         mlflow.set_tracking_uri(registry.uri)
         try:
             experiment = _experiment(registry, name)
@@ -88,8 +98,33 @@ def log_run(run: Run, registry: Registry) -> tuple[str, str]:
     return active.info.run_id, version
 
 
-def _experiment(registry: Registry, name: str) -> str:
+def check_tracking(registry: Registry, name: str) -> None:
+    """Check that a run can be logged, before a model is fitted for it.
+
+    Raises
+    ------
+    ChurnkitError
+        If the store cannot be reached, or the experiment was deleted.
+    """
+    if registry.is_missing():
+        return
+    with quiet_mlflow(), registry.mlflow_errors():
+        _find_experiment(registry, name)
+
+
+def _find_experiment(registry: Registry, name: str) -> Any:
+    """Return the experiment of a recipe, or None."""
     experiment = registry.client.get_experiment_by_name(name)
+    if experiment is not None and experiment.lifecycle_stage == "deleted":
+        raise ChurnkitError(
+            f"the experiment '{name}' was deleted in MLflow, which keeps its name: restore it with "
+            f"mlflow experiments restore --experiment-id {experiment.experiment_id}"
+        )
+    return experiment
+
+
+def _experiment(registry: Registry, name: str) -> str:
+    experiment = _find_experiment(registry, name)
     if experiment is not None:
         if _KIND not in (experiment.tags or {}):
             registry.client.set_experiment_tag(experiment.experiment_id, *_CLASSIC_VIEW)
@@ -206,6 +241,7 @@ def _log_members(run: Run, registry: Registry) -> None:
     assert salt is not None  # noqa: S101  (create=True creates it)
     entity = run.data.contract.entity.name
     customers = customer_ids(run.data.full.table, entity)
+    mlflow.set_tag(SALT_TAG, salt_fingerprint(salt))
     folder, name = MEMBERS_ARTIFACT.split("/")
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / name

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 from churnkit.evaluation import METRICS, Comparison, compare
@@ -74,6 +76,7 @@ class PromotionGate:
         rule: str,
         seed: int,
         sample_weight: NDArray[Any] | None = None,
+        other_actions: bool = False,
     ) -> GateResult:
         """Compare a model with the baseline rule and the champion.
 
@@ -89,6 +92,9 @@ class PromotionGate:
             Seed of the resamples.
         sample_weight
             Weight of each customer, shape (n,).
+        other_actions
+            Whether the actions differ from the champion's. A model with the champion's scores
+            then passes: its actions were checked on their own.
 
         Returns
         -------
@@ -108,7 +114,10 @@ class PromotionGate:
         if champion is not None:
             with_champion = compare_with(champion)
             beats_champion = with_champion.verdict == "better"
-            says.append(f"{_verdict(beats_champion)} against the champion: {with_champion}")
+            reason = str(with_champion)
+            if other_actions and np.array_equal(probability, champion):
+                beats_champion, reason = True, "the same scores, with other actions"
+            says.append(f"{_verdict(beats_champion)} against the champion: {reason}")
             passed = passed and beats_champion
         return GateResult(passed, with_rule, with_champion, tuple(says))
 

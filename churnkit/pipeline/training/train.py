@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
+from churnkit.bundle.diff import has_other_actions, new_requirements
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.parts.evaluation import EvaluationModel
@@ -27,7 +28,7 @@ from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.checks.draft import refuse_open_questions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.feature_ranges import training_ranges
-from churnkit.pipeline.tracking.mlflow_run import Run, log_run
+from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.survival import fit_lifetime
@@ -145,6 +146,7 @@ def train(
     progress("opening the model registry")
     with quiet_mlflow():
         registry = Registry(project)
+    check_tracking(registry, recipe.name)
     progress(
         f"fitting on {data.train.customer_count:,} customers, testing on "
         f"{data.test.customer_count:,}"
@@ -176,6 +178,7 @@ def train(
             rule=fitted.rule_says,
             sample_weight=data.test.weight,
             seed=recipe.seed,
+            other_actions=champion is not None and has_other_actions(parts, champion[1].contents),
         )
         progress("logging the run and registering the version")
         run_id, version = log_run(
@@ -199,6 +202,7 @@ def train(
             *data.waived,
             *(() if uplift is None else (f"past treatments: {uplift.card['verdict']}",)),
             *(() if problem is None else (problem,)),
+            *(() if champion is None else _restart_note(data, champion[1])),
         ),
     )
 
@@ -349,6 +353,18 @@ def _score_champion(
             f"champion version {version.version} refuses {invalid:,} of the test rows"
         )
     return model.tested().probabilities(encoded), None
+
+
+def _restart_note(data: TrainingData, champion: RetentionModel) -> tuple[str, ...]:
+    """Return a warning if running services cannot replace the champion by this model."""
+    columns = new_requirements(data.contract, champion.contract)
+    if not columns:
+        return ()
+    names = ", ".join(columns[:5])
+    note = (
+        f"clients must send {names}, which the champion does not require: running services refuse"
+    )
+    return (f"{note} this version until they are restarted",)
 
 
 def _challenger_note(problem: str) -> str:

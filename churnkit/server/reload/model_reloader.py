@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from churnkit.bundle.diff import new_requirements
 from churnkit.errors import BundleError, ChurnkitError
 from churnkit.server.loaded_model import LoadedModel
 
@@ -97,11 +98,10 @@ def validate_replacement(model: RetentionModel, running: RetentionModel) -> None
     BundleError
         With what to do.
     """
-    new = {column.name for column in model.contract.required("predict")}
-    known = {column.name for column in running.contract.required("predict")}
-    if new - known or model.contract.entity.name != running.contract.entity.name:
+    new = new_requirements(model.contract, running.contract)
+    if new or model.contract.entity.name != running.contract.entity.name:
         raise BundleError(
-            f"it requires {sorted(new - known)[:5]}, which the running version does not: restart "
+            f"it requires {new[:5]}, which the running version does not: restart "
             "the service once clients send them"
         )
     golden = model.contents.golden

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,9 +92,11 @@ class AliasSource:
     def load(self) -> RetentionModel:
         """Load the version that the alias points at, resolved once."""
         version = self._registry.version(self._name, self._alias)
-        return RetentionModel.load(
-            self._registry.bundle(version), signer=self._signer, registered_version=version.version
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = self._registry.bundle(version, folder=Path(folder))
+            return RetentionModel.load(
+                bundle, signer=self._signer, registered_version=version.version
+            )
 
 
 def version_file(copy: Path) -> Path:

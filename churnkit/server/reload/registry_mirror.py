@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from churnkit.bundle.registry.mlflow import Registry
+    from churnkit.bundle.registry.mlflow import Registry, Version
 
 __all__ = ["RegistryMirror"]
 
 _COPIES = 2
+# A version without a bundle, which another program registered, is fetched so many times.
+_ATTEMPTS = 3
 
 
 class RegistryMirror:
@@ -30,6 +32,7 @@ class RegistryMirror:
         self._name, self._alias = name, alias
         self._folder = folder
         self._copies: list[Path] = []
+        self._failed = ("", 0)
         self.link = folder / "current"
 
     def look(self) -> bool:
@@ -44,13 +47,14 @@ class RegistryMirror:
         copy = self._folder / f"version-{version.version}"
         if self.link.is_symlink() and self.link.readlink() == copy:
             return False
+        if self._failed == (version.version, _ATTEMPTS):
+            return False
         if not copy.exists():
-            partial = self._folder / f"fetched-{version.version}"
-            shutil.rmtree(partial, ignore_errors=True)
-            # Links are copied as links: loading refuses a bundle that holds any.
-            shutil.copytree(self._registry.bundle(version), partial, symlinks=True)
-            partial.rename(copy)
+            attempts = self._failed[1] if self._failed[0] == version.version else 0
+            self._failed = (version.version, attempts + 1)
+            self._fetch(version, copy)
             version_file(copy).write_text(version.version, encoding="ascii")
+        self._failed = ("", 0)
         link = self._folder / "next"
         link.unlink(missing_ok=True)
         link.symlink_to(copy)
@@ -61,6 +65,20 @@ class RegistryMirror:
             version_file(old).unlink(missing_ok=True)
         self._copies = self._copies[-_COPIES:]
         return True
+
+    def _fetch(self, version: Version, copy: Path) -> None:
+        """Copy a version's bundle; a failed copy leaves nothing behind."""
+        partial = self._folder / "partial"
+        download = self._folder / "download"
+        try:
+            download.mkdir(exist_ok=True)
+            source = self._registry.bundle(version, folder=download)
+            # Links are copied as links: loading refuses a bundle that holds any.
+            shutil.copytree(source, partial, symlinks=True)
+            partial.rename(copy)
+        finally:
+            for folder in (partial, download):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @contextlib.contextmanager
     def following(self, seconds: float, report: Callable[[str], None]) -> Iterator[None]:

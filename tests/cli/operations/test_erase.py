@@ -180,10 +180,10 @@ def test_training_customers_are_kept_as_salted_hashes(trained_shop):
     project, _ = trained_shop
     with quiet_mlflow():
         registry = Registry(project)
-        members = registry.members(registry.version("shop"))
-    salt = members_salt(project, create=False)
+        salt = members_salt(project, create=False)
+        assert salt is not None
+        members = registry.members(registry.version("shop"), salt)
     assert members is not None
-    assert salt is not None
     assert len(members) == 500
     assert np.isin(hash_members([CANARY], salt), members).all()
     assert not np.isin(hash_members([CANARY], b"another salt"), members).any()
