@@ -3,6 +3,7 @@ from . import bundle as bundle
 from . import contracts as contracts
 from . import datasets as datasets
 from . import decisions as decisions
+from . import displays as displays
 from . import evaluation as evaluation
 from . import insights as insights
 from . import journal as journal

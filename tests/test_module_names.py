@@ -56,7 +56,8 @@ COMMON = {
         openapi option overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem program project pyfunc quiet rank rate reference regex registry
         reload reloader replacement request role route run scaffold section serve server service
-        set setting shadow signal supervisor signing simulate simulation spark spelling split svg template
+        set setting shadow signal supervisor signing simulate simulation spark spelling split standard svg
+        template
         thread timeout topology tracking traversal unit user walk warning watch worker
     """,
     "connections to other programs": """

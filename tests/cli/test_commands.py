@@ -147,13 +147,16 @@ class TestScore:
             assert len(list(csv.DictReader(stream))) == 30
 
     def test_without_a_file_they_go_to_stdout(self, churnkit, shop, customers, tmp_path):
-        churnkit("score", customers, "-o", tmp_path / "s.csv", "--reasons", "1", folder=shop)
-        code, out, _ = churnkit("score", customers, "--reasons", "1", folder=shop)
+        options = ("--reasons", "1", "--intervals")
+        churnkit("score", customers, "-o", tmp_path / "s.csv", *options, folder=shop)
+        code, out, _ = churnkit("score", customers, *options, folder=shop)
         assert code == DONE
         assert out == (tmp_path / "s.csv").read_text()
         assert next(csv.reader(io.StringIO(out))) == [
             "customer_id",
             "churn_probability",
+            "probability_low",
+            "probability_high",
             "reason_1",
         ]
 

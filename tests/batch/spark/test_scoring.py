@@ -35,14 +35,19 @@ def in_order(frame):
     return frame.toArrow().sort_by("customer_id")
 
 
-def test_probabilities_reasons_and_problems_are_the_local_ones(frame, customers, shop_model):
+def test_probabilities_intervals_reasons_and_problems_are_the_local_ones(
+    frame, customers, shop_model
+):
     from churnkit.batch.spark.scoring import score
 
-    found = in_order(score(frame, shop_model, reasons=2))
+    found = in_order(score(frame, shop_model, reasons=2, intervals=True))
+    ends = ["probability_low", "probability_high"]
+    intervals = shop_model.predict(customers, interval=True).sort_by("customer_id")
     local = shop_model.explain(customers, top=2).sort_by("customer_id")
     assert found.column_names == [
-        "customer_id", "churn_probability", "reason_1", "reason_2", "problem",
+        "customer_id", "churn_probability", *ends, "reason_1", "reason_2", "problem",
     ]  # fmt: skip
+    assert found.select(ends).to_pydict() == intervals.select(ends).to_pydict()
     assert found["customer_id"].to_pylist() == local["customer_id"].to_pylist()
     for name in ("churn_probability", "problem"):
         assert found[name].to_pylist() == local[name].to_pylist()

@@ -1,0 +1,158 @@
+"""Qini curve: outcomes gained by treating the customers with the highest effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from churnkit.displays.display import MODEL, REFERENCE, Display, estimator_name
+from churnkit.evaluation import qini_curve
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from churnkit.evaluation import UpliftCurve
+
+__all__ = ["QiniDisplay"]
+
+
+class QiniDisplay(Display):
+    """Outcomes gained by the number of customers treated, highest predicted effects first.
+
+    Parameters
+    ----------
+    curve
+        From `churnkit.evaluation.qini_curve`.
+    name
+        Label in the legend.
+
+    Attributes
+    ----------
+    line_
+        The curve.
+    ax_, figure_
+        Axes and figure of the last `plot`.
+
+    Examples
+    --------
+    >>> curve = qini_curve([1, 0, 1, 0], [0.4, 0.3, 0.2, 0.1], [1, 0, 0, 1])
+    >>> QiniDisplay(curve).curve.area
+    1.5
+    """
+
+    line_: Any
+
+    def __init__(self, curve: UpliftCurve, *, name: str | None = None) -> None:
+        self.curve = curve
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        treatment: ArrayLike,
+        *,
+        action: int = 1,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compute and draw the curve of one action of an uplift model.
+
+        Parameters
+        ----------
+        estimator
+            Fitted `churnkit.models.UpliftModel`.
+        X
+            Customers that it was not fitted on.
+        y : (n,)
+            Their outcomes, 1 is desired.
+        treatment : (n,)
+            0 for control, 1, 2, ... for actions.
+        action
+            The action that is compared with control; customers of others are left out.
+        name
+            Label in the legend; the class of the estimator if not given.
+        ax, **kwargs
+            As in `plot`.
+
+        Returns
+        -------
+        QiniDisplay
+        """
+        arm = np.asarray(treatment)
+        rows = (arm == 0) | (arm == action)
+        effect = np.asarray(estimator.predict(X))[:, action - 1]
+        treated = (arm[rows] == action).astype(np.float64)
+        name = estimator_name(estimator, name)
+        outcome = np.asarray(y, dtype=np.float64)[rows]
+        return cls.from_predictions(outcome, effect[rows], treated, name=name, ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y: ArrayLike,
+        uplift: ArrayLike,
+        treatment: ArrayLike,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compute and draw the curve of predicted effects.
+
+        Parameters
+        ----------
+        y : (n,)
+            Outcomes, 1 is desired.
+        uplift : (n,)
+            Predicted effects.
+        treatment : (n,)
+            1 for treated, 0 for control.
+        name, ax, **kwargs
+            As in `plot`.
+
+        Returns
+        -------
+        QiniDisplay
+        """
+        return cls(qini_curve(y, uplift, treatment), name=name).plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax: Any = None, name: str | None = None, **kwargs: Any) -> Self:
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw on; new ones if not given.
+        name
+            Label in the legend.
+        **kwargs
+            For ``Axes.plot``.
+
+        Returns
+        -------
+        The display.
+        """
+        axes = self._set_axes(
+            ax,
+            title="Qini curve",
+            x="customers treated, highest predicted effects first",
+            y="outcomes gained",
+        )
+        customers, gain = self.curve.customers, self.curve.gain
+        axes.plot(
+            [0, customers[-1]],
+            [0.0, gain[-1]],
+            color=REFERENCE,
+            linestyle="--",
+            label="random order",
+        )
+        (self.line_,) = axes.plot(
+            customers, gain, **{"color": MODEL, "label": name or self.name or "model"} | kwargs
+        )
+        axes.legend()
+        return self
