@@ -303,7 +303,7 @@ def test_a_missing_label_is_refused_with_its_count():
 
 @pytest.mark.parametrize("make", [pandas_frame, polars_frame, arrow_table])
 def test_search_and_cross_validation_select_rows_of_a_frame(make):
-    if make is arrow_table and tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8):
+    if make is arrow_table and tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 9):
         pytest.skip("this scikit-learn selects no rows of Arrow tables")
     table = make()
     search = GridSearchCV(LogisticModel(categorical_features=["region"]), {"C": [0.1, 1.0]}, cv=2)

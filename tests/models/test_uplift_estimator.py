@@ -18,8 +18,15 @@ class Alternating(UpliftModel):
     """The checks know no treatment, so every second row has had the action."""
 
     def fit(self, X, y):  # type: ignore[override]
-        rows = len(X) if hasattr(X, "__len__") else X.shape[0]
-        return super().fit(X, y, treatment=np.arange(rows) % 2)
+        return super().fit(X, y, treatment=alternating(X))
+
+    def score(self, X, y):  # type: ignore[override]
+        return super().score(X, y, treatment=alternating(X))
+
+
+def alternating(X):
+    rows = len(X) if hasattr(X, "__len__") else X.shape[0]
+    return np.arange(rows) % 2
 
 
 def cases():
