@@ -100,7 +100,7 @@ class ShapDisplay(Display):
         matrix = check_features(estimator, X, reset=False)
         contributions = estimator.scorer_.contributions(matrix)[:, :-1]
         if names is None:
-            positions = range(matrix.shape[1])
+            positions = [str(position) for position in range(matrix.shape[1])]
             names = list(getattr(estimator, "feature_names_in_", positions))
         return cls(contributions, matrix, names).plot(ax=ax, **kwargs)
 
