@@ -37,6 +37,11 @@ class Settings:
         The most customers and bytes of a JSON body.
     max_arrow_rows, max_arrow_bytes
         The same for a body in Arrow's stream format.
+    max_head_bytes, max_headers, head_seconds
+        The most bytes and header fields of a request's head, and the time to send it. Under
+        BentoML; see `churnkit.server.http.head_limits` for other servers.
+    max_connections
+        The most open connections of one address to a worker; 0 for no limit.
     body_seconds
         Time that a client has to send its body.
     max_concurrent
@@ -89,6 +94,10 @@ class Settings:
     max_body_bytes: int = 1_000_000
     max_arrow_rows: int = 100_000
     max_arrow_bytes: int = 32_000_000
+    max_head_bytes: int = 16_384
+    max_headers: int = 100
+    head_seconds: float = 10.0
+    max_connections: int = 512
     body_seconds: float = 10.0
     max_concurrent: int = 256
     keys: str | None = None

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from churnkit.server.http.head_limits import install_limits
+
 if TYPE_CHECKING:
     from churnkit.server.app import App
     from churnkit.server.http.route import Receive, Scope, Send
@@ -23,6 +25,7 @@ AsgiApp = Callable[["Scope", "Receive", "Send"], Awaitable[None]]
 class BentoMount:
     """The application as BentoML mounts it.
 
+    It installs limits on request heads and connections in BentoML's server, which has none.
     With the first request it moves ahead of BentoML's middleware for its own paths; all other
     paths go through BentoML. The setting ``direct`` turns that off, for example to let BentoML
     trace the requests.
@@ -36,6 +39,7 @@ class BentoMount:
     def __init__(self, app: App) -> None:
         self.app = app
         self._is_direct = not app.settings.direct
+        install_limits(app.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that BentoML passes on."""
