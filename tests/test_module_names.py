@@ -50,7 +50,7 @@ COMMON = {
         bitmask body build bundle calendar card catboost chart check choice cli commit competing compile compiled
         compiler compression console context control core counter cumulative dask decide deciding decision declaration
         demo detail diff difference display doctor document draft draw engine erase error example
-        expression figure find finding floor gather git html http idempotency incidence information init initial
+        expression figure find finding floor gather git head html http idempotency incidence information init initial
         input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
         openapi option overrides pack page pandera part pass path pipeline plan planning plot
