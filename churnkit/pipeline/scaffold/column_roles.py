@@ -207,8 +207,6 @@ def _draft_number(profile: ColumnProfile, numbers: Numbers) -> DraftColumn:
     if name_rules.is_revenue(profile.name) and numbers.lowest >= 0:
         settings["also"] = ("value",)
         review = "assumed to be the revenue per period"
-        if not numbers.blank:  # decisions need every customer's revenue
-            del settings["nullable"]
     # Amounts and signed numbers are measured, even if all are whole; counts and ids are not.
     is_measured = "written" in settings or "value" in settings.get("also", ()) or numbers.lowest < 0
     is_integer = numbers.is_integer and not is_measured

@@ -9,6 +9,7 @@ import pytest
 from churnkit.contracts import Column
 from churnkit.contracts.parsing.arrow_columns import ParsedTable
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_roles import draft_column
 from churnkit.pipeline.scaffold.number_columns import (
     UnreadableNumbersError,
     decimal_sign,
@@ -132,3 +133,10 @@ def test_codes_and_ranges_are_no_numbers(texts):
 
 def test_singular_and_plural_are_one_unit():
     assert numbers_of(["1 month", "12 months"]).highest == 12.0
+
+
+def test_complete_revenue_is_drafted_as_nullable_too():
+    column = pa.chunked_array([[f"{cents / 100:.2f}" for cents in range(1_000, 9_000, 7)]])
+    draft = draft_column(profile_column("monthly_charges", column))
+    assert draft.settings["also"] == ("value",)
+    assert draft.settings["nullable"] is True
