@@ -134,3 +134,16 @@ def test_a_hundred_thousand_categories_are_a_sound_result():
     model = ChurnClassifier("fast", cv=3, categorical_features=(1,)).fit(X[:3000], churned[:3000])
     guess = model.predict_proba(X[3000:])[:, 1]
     assert log_loss(churned[3000:], guess) < log_loss(churned[3000:], chance[3000:]) + 0.03
+
+
+def test_the_cost_of_a_wide_table_is_that_of_its_cells():
+    def effort(columns):
+        candidates = profile_candidates("balanced", rows=1_000, seed=0)
+        return estimate_cost(candidates, rows=1_000, columns=columns, selection_rows=1_000, folds=5)
+
+    narrow, wide = effort(40), effort(400)
+    assert wide.cpu_seconds < 15 * narrow.cpu_seconds
+    assert sum(wide.seconds_by_candidate) == pytest.approx(wide.cpu_seconds)
+    # Twice the expected time so far doubles the rest.
+    spent = [2 * wide.seconds_by_candidate[0]]
+    assert wide.remaining(spent) == pytest.approx(2 * sum(wide.seconds_by_candidate[1:]))

@@ -14,7 +14,12 @@ from churnkit.core.stats.newton_logistic import Block, NewtonFit, newton_logisti
 from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.classifiers.base import BinaryModel
-from churnkit.models.classifiers.logistic_encoding import ColumnEncoding, encode_columns
+from churnkit.models.classifiers.logistic_encoding import (
+    ColumnEncoding,
+    encode_columns,
+    limit_knots,
+    limit_rows,
+)
 from churnkit.models.errors import ModelDataError
 from churnkit.models.folds import average_held_out, make_folds
 from churnkit.models.scorers.additive import LinearScorer
@@ -63,7 +68,8 @@ class LogisticModel(BinaryModel):
         replace its codes. No category is encoded if not given.
     max_rows
         Larger tables are thinned evenly to this many rows, enough for a few hundred
-        coefficients.
+        coefficients. Wide tables have fewer knots and rows, so that the time does not grow with
+        the square of the columns.
     max_iter
         Maximum number of Newton steps.
     cv
@@ -205,10 +211,7 @@ class LogisticModel(BinaryModel):
 
     def _thin(self, rows: TrainingRows) -> TrainingRows:
         """Return at most `max_rows` rows, evenly spaced."""
-        count = len(rows.matrix)
-        if count <= self.max_rows:
-            return rows
-        return rows.take(np.arange(self.max_rows) * count // self.max_rows)
+        return _evenly(rows, self.max_rows)
 
     def _encode(self, rows: TrainingRows) -> _Design:
         categories = categorical_columns(self, rows.matrix)
@@ -217,13 +220,17 @@ class LogisticModel(BinaryModel):
         if encoded:
             target_encoding = TargetEncoding.fit(rows, encoded)
             rows = rows._replace(matrix=cross_encode(rows, encoded, seed=self.seed))
+        native = [column for column in categories if column not in encoded]
+        numbers = rows.matrix.shape[1] - len(native)
         encodings = encode_columns(
             rows.matrix,
             rows.weight,
-            categories=[column for column in categories if column not in encoded],
-            n_knots=self.n_knots,
+            categories=native,
+            n_knots=limit_knots(self.n_knots, rows=len(rows.matrix), numbers=numbers),
             max_levels=self.max_levels,
         )
+        width = 1 + sum(encoding.width for encoding in encodings)
+        rows = _evenly(rows, limit_rows(width))
         return _Design(rows, encodings, target_encoding)
 
     def _fit_coefficients(
@@ -281,6 +288,12 @@ class _Design(NamedTuple):
         if self.target_encoding is None:
             return linear
         return TargetEncodedScorer(self.target_encoding, linear)
+
+
+def _evenly(rows: TrainingRows, size: int) -> TrainingRows:
+    """Return at most `size` rows, evenly spaced."""
+    count = len(rows.matrix)
+    return rows if count <= size else rows.take(np.arange(size) * count // size)
 
 
 def _descend(strength_loss: Callable[[float], float]) -> float:

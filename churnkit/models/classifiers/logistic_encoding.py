@@ -19,10 +19,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CategoryEncoding", "ColumnEncoding", "NumberEncoding", "encode_columns"]
+__all__ = [
+    "CategoryEncoding",
+    "ColumnEncoding",
+    "NumberEncoding",
+    "encode_columns",
+    "limit_knots",
+    "limit_rows",
+]
 
 # Limit on the one-hot columns of all categories, so that the curvature matrix fits in memory.
 _MAX_TOTAL_LEVELS = 2_000
+# With more coefficients than this share of the rows, knots fit noise; with more in all, they
+# take longer than trees.
+_COEFFICIENTS_PER_ROW, _MAX_COEFFICIENTS = 0.2, 1_000
+# A Newton step multiplies this many pairs at most: rows times squared coefficients.
+_MAX_PAIRS = 20_000_000_000
+_ROWS_PER_COEFFICIENT = 10
+# Pieces of a spline besides those between inner knots.
+_OUTER_PIECES = 3
 # Share of a number's values beyond the outermost inner knot on either side.
 _TAIL = 0.01
 
@@ -190,6 +205,29 @@ class CategoryEncoding:
     def effect(self, coefficients: NDArray[np.float64]) -> ColumnEffect:
         """Convert the coefficients into a table by code."""
         return ColumnEffect.of_category(coefficients[self.slot], missing=float(coefficients[-1]))
+
+
+def limit_knots(n_knots: int, *, rows: int, numbers: int) -> int:
+    """Return the number of inner knots that rows and columns allow, at most `n_knots`.
+
+    Examples
+    --------
+    >>> limit_knots(9, rows=5_000, numbers=19), limit_knots(9, rows=975, numbers=403)
+    (9, 0)
+    """
+    coefficients = min(_COEFFICIENTS_PER_ROW * rows, _MAX_COEFFICIENTS)
+    return max(0, min(n_knots, int(coefficients / max(1, numbers)) - _OUTER_PIECES))
+
+
+def limit_rows(width: int) -> int:
+    """Return the number of rows on which a design of some width is fitted.
+
+    Examples
+    --------
+    >>> limit_rows(200), limit_rows(2_000)
+    (500000, 20000)
+    """
+    return max(_ROWS_PER_COEFFICIENT * width, _MAX_PAIRS // width**2)
 
 
 def encode_columns(

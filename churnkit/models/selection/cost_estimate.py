@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from churnkit.models.classifiers.logistic_encoding import limit_knots, limit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,15 +15,23 @@ if TYPE_CHECKING:
 
 __all__ = ["CostEstimate", "estimate_cost"]
 
-# Processor seconds, measured on servers of 2024 and 2025: per tree, row and column; per leaf of
-# a tree; and per row and squared column of a regression's design.
-_SECONDS_PER_CELL = 1.2e-8
-_SECONDS_PER_LEAF = 8e-6
-_SECONDS_PER_SQUARE = 7e-11
-# Usual number of rounds at a learning rate of 0.1; inversely proportional to the rate.
-_USUAL_ROUNDS = 120
-_USUAL_STEPS = 30
-_COLUMNS_PER_NUMBER = 10
+# Processor seconds, measured on servers of 2024 to 2026. Boosted trees: per round and row, per
+# row and column of it, and per column and leaf of a tree.
+_PER_ROW, _PER_CELL, _PER_LEAF_COLUMN = 6e-8, 1.2e-8, 5e-7
+# Regression: per row and squared column of a Newton step, per row and column, per cubed column,
+# and per column of each fold.
+_PER_SQUARE, _PER_DESIGN_CELL, _PER_CUBE, _PER_FOLD_COLUMN = 7.5e-11, 1.3e-8, 7e-11, 1e-3
+# Forest of single rows: per tree, column, row and level. Half of it, since few tables need more
+# than its first fold.
+_PER_SORTED_CELL = 0.7e-8
+# Usual product of rounds and learning rate with 20,000 rows, and its growth with fewer and more.
+_USUAL_PROGRESS, _MEDIUM_ROWS = 10.0, 20_000
+_GROWTH_OF_FEW, _GROWTH_OF_MANY = 0.3, 0.5
+# Newton steps per fold, over all strengths; with many rows one fold chooses the strength.
+_STEPS, _STEPS_OF_MANY_ROWS = 17, 9
+_PIECES = 12
+# Bytes of the process with its libraries, and per cell of the table: read, parsed and encoded.
+_BYTES, _BYTES_PER_CELL = 500_000_000, 80
 
 
 @dataclass(frozen=True)
@@ -34,9 +45,12 @@ class CostEstimate:
     selection_rows
         Number of rows on which the candidates are compared.
     cpu_seconds
-        Processor time; accurate to a factor of about three.
+        Processor time, within a factor of two for most tables; the number of trees is not known
+        before they are fitted.
     memory_bytes
         At the peak, including the table.
+    seconds_by_candidate
+        Processor time of each candidate.
     """
 
     rows: int
@@ -44,6 +58,26 @@ class CostEstimate:
     selection_rows: int
     cpu_seconds: float
     memory_bytes: int
+    seconds_by_candidate: tuple[float, ...] = ()
+
+    def remaining(self, spent: Sequence[float]) -> float:
+        """Estimate the rest of the comparison from the candidates so far, in processor seconds.
+
+        Parameters
+        ----------
+        spent
+            Processor time of the first candidates.
+
+        Examples
+        --------
+        >>> estimate = CostEstimate(1_000, 30, 1_000, 40.0, 1, (10.0, 10.0, 20.0))
+        >>> estimate.remaining([20.0])
+        60.0
+        """
+        done = len(spent)
+        expected = sum(self.seconds_by_candidate[:done])
+        pace = sum(spent) / expected if expected else 1.0
+        return pace * sum(self.seconds_by_candidate[done:])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures by name."""
@@ -110,25 +144,52 @@ def estimate_cost(
     True
     """
     sampled = min(rows, selection_rows)
-    seconds = sum(
+    seconds = tuple(
         _seconds(candidate.get_params(), rows, sampled, folds, columns)
         for _, candidate in candidates
     )
     # The table; LightGBM's byte per cell, for all rows and each fold; the regression's design.
-    memory = 9 * rows * columns + sampled * columns * (folds + 9)
-    memory += 8 * min(sampled, 200_000) * columns * _COLUMNS_PER_NUMBER * (folds - 1)
-    return CostEstimate(rows, columns, sampled, seconds, int(memory) + 200_000_000)
+    memory = _BYTES_PER_CELL * rows * columns + sampled * columns * (folds + 9)
+    width = _design_width(9, sampled, columns)
+    memory += 8 * min(sampled, limit_rows(width)) * width * (folds - 1)
+    total = int(memory) + _BYTES
+    return CostEstimate(rows, columns, sampled, sum(seconds), total, seconds)
+
+
+def _design_width(n_knots: int, rows: int, columns: int) -> int:
+    knots = limit_knots(n_knots, rows=rows, numbers=columns)
+    return columns * (_PIECES * knots // 9 if knots else 1)
 
 
 def _seconds(settings: dict[str, Any], rows: int, sampled: int, folds: int, columns: int) -> float:
-    if "learning_rate" not in settings:
-        width = columns * min(_COLUMNS_PER_NUMBER, settings.get("n_knots", 0) + 1)
-        max_rows = settings.get("max_rows", rows)
-        fitted = min(sampled, max_rows) * (folds - 1) + min(rows, max_rows)
-        return float(_USUAL_STEPS * fitted * width**2 * _SECONDS_PER_SQUARE)
+    """Estimate the comparison of a candidate on the sample and its fit to all rows."""
+    held_in = sampled * (folds - 1)
+    if "n_trees" in settings:
+        cells = (held_in + rows) * columns * settings["max_features"]
+        return float(_PER_SORTED_CELL * settings["n_trees"] * cells * math.log2(rows + 2))
+    if "learning_rate" in settings:
+        return _boosting_seconds(settings, held_in, sampled, rows, folds, columns)
+    width = _design_width(settings.get("n_knots", 0), sampled, columns)
+    limit = min(settings.get("max_rows", rows), limit_rows(width))
+    fitted = min(sampled, limit) * (folds - 1)
+    step = fitted * width * (_PER_SQUARE * width + _PER_DESIGN_CELL) + folds * _PER_CUBE * width**3
+    refit = min(rows, limit) / max(fitted, 1) / 3
+    steps = _STEPS if sampled <= _MEDIUM_ROWS else _STEPS_OF_MANY_ROWS
+    return float(steps * step * (1 + refit) + folds * columns * _PER_FOLD_COLUMN)
+
+
+def _boosting_seconds(  # noqa: PLR0917 - one private caller
+    settings: dict[str, Any], held_in: int, sampled: int, rows: int, folds: int, columns: int
+) -> float:
+    growth = _GROWTH_OF_FEW if sampled <= _MEDIUM_ROWS else _GROWTH_OF_MANY
+    progress = _USUAL_PROGRESS * (sampled / _MEDIUM_ROWS) ** growth
     rounds = settings.get("rounds") or min(
-        settings["max_rounds"], _USUAL_ROUNDS * 0.1 / settings["learning_rate"]
+        settings["max_rounds"], progress / settings["learning_rate"]
     )
+    patience = 0 if settings.get("rounds") else settings["patience"]
     leaves = settings.get("num_leaves") or 2 ** settings.get("depth", 6)
-    cells = (sampled * (folds - 1) + rows) * columns * _SECONDS_PER_CELL
-    return float(rounds * (cells + (folds + 1) * leaves * _SECONDS_PER_LEAF))
+    used = columns * settings.get("feature_fraction", 1.0)
+    row = _PER_ROW + used * _PER_CELL
+    tree = leaves * used * _PER_LEAF_COLUMN
+    compared = (rounds + patience) * (held_in * row + folds * tree)
+    return float(compared + rounds * (rows * row + tree))

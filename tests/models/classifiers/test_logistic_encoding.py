@@ -10,6 +10,8 @@ from churnkit.models.classifiers.logistic_encoding import (
     CategoryEncoding,
     NumberEncoding,
     encode_columns,
+    limit_knots,
+    limit_rows,
 )
 
 COLUMNS = st.lists(
@@ -83,3 +85,20 @@ def test_weighted_quantiles_are_numpys_on_repeated_values(values, seed):
     expected = np.quantile(np.repeat(column, counts), shares, method="inverted_cdf")
     found = weighted_quantiles(column, counts.astype(float), shares)
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_wide_table_has_at_most_one_coefficient_per_five_rows():
+    for rows, numbers in ((5_634, 19), (975, 40), (975, 403), (100_000, 60), (100_000, 2_000)):
+        knots = limit_knots(9, rows=rows, numbers=numbers)
+        if knots:
+            assert numbers * (knots + 3) <= min(rows / 5, 1_000)
+        assert 0 <= knots <= 9
+    assert limit_knots(9, rows=5_634, numbers=19) == 9
+    assert limit_knots(9, rows=100_000, numbers=2_000) == 0
+
+
+def test_the_rows_of_a_design_shrink_with_its_squared_width():
+    assert limit_rows(100) >= 200_000
+    assert all(
+        limit_rows(width) * width**2 <= max(20e9, 10 * width**3) for width in (300, 900, 5_000)
+    )
