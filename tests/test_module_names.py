@@ -55,7 +55,7 @@ COMMON = {
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
         openapi option overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem program project pyfunc quiet rank rate reference regex registry
-        reload reloader replacement request role route run scaffold section serve server service
+        reload reloader replacement request role route run scaffold scikit section serve server service
         set setting shadow signal supervisor signing simulate simulation spark spelling split standard svg
         template
         thread timeout topology tracking traversal unit user walk warning watch worker

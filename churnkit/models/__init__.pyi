@@ -7,6 +7,7 @@ from .calibration.maps import Calibration as Calibration
 from .calibration.venn_abers import VennAbers as VennAbers
 from .churn_classifier import ChurnClassifier as ChurnClassifier
 from .classifiers.catboost import CatBoostTrees as CatBoostTrees
+from .classifiers.extra_trees import ExtraTrees as ExtraTrees
 from .classifiers.lightgbm import LightGBMTrees as LightGBMTrees
 from .classifiers.logistic import LogisticModel as LogisticModel
 from .classifiers.one_rule import SingleFeatureRule as SingleFeatureRule

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.calibration.prior_correction import log_odds, prior_shift
 from churnkit.models.classifiers.base import BinaryModel
@@ -20,11 +18,11 @@ from churnkit.models.folds import fold_numbers, forward_folds, make_folds
 from churnkit.models.frame_encoder import categorical_positions
 from churnkit.models.scorers.ensemble import EnsembleScorer
 from churnkit.models.selection.candidates import (
-    CandidateResult,
-    CandidateTable,
-    ScoredCandidate,
+    EvaluatedCandidate,
     blend,
     calibrate_held_out,
+    candidate_table,
+    is_promising,
     score_candidate,
 )
 from churnkit.models.selection.cost_estimate import estimate_cost
@@ -37,9 +35,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.calibration.fit import CalibrationResult
     from churnkit.models.folds import Fold
     from churnkit.models.scorers.base import Scorer
+    from churnkit.models.selection.candidates import ScoredCandidate
+    from churnkit.models.selection.cost_estimate import CostEstimate
     from churnkit.models.selection.optuna_search import Trial, Tuning
     from churnkit.models.training_rows import TrainingRows
 
@@ -205,11 +204,11 @@ class ChurnClassifier(BinaryModel):
             folds=len(folds),
         )
         progress(str(cost))
-        scored = self._score_candidates(candidates, rows, folds, progress)
+        scored = self._score_candidates(candidates, rows, folds, progress, cost)
         entries = self._entries(scored, rows, number)
         winner = min(entries, key=lambda entry: entry.log_loss)
         self.winner_ = winner.name
-        self.candidates_ = _table(entries, winner)
+        self.candidates_ = candidate_table(entries, winner)
         self._sample_calibration = winner.calibrated.calibration
         self.calibration_ = self._sample_calibration.shifted(shift)
         held_out = winner.calibrated.probability
@@ -266,6 +265,7 @@ class ChurnClassifier(BinaryModel):
         rows: TrainingRows,
         folds: list[Fold],
         progress: Callable[[str], None],
+        cost: CostEstimate,
     ) -> list[ScoredCandidate]:
         """Score the candidates on held-out rows until all are scored or the user interrupts."""
         number = fold_numbers(folds, len(rows.matrix))
@@ -274,10 +274,17 @@ class ChurnClassifier(BinaryModel):
         self.trials_: tuple[Trial, ...] = ()
         try:
             for name, estimator in self._with_tuned(candidates, rows, folds, progress):
+                if not is_promising(estimator, scored, rows, folds):
+                    progress(f"{name}: left out, behind the others on the first fold")
+                    continue
                 candidate = score_candidate(name, estimator, rows, folds, number)
                 scored.append(candidate)
                 loss = candidate.calibrated.log_losses[candidate.calibrated.calibration.method]
-                progress(f"{name}: log loss {loss:.4f}, {candidate.cpu_seconds:.0f} CPU-s")
+                left = cost.remaining([each.cpu_seconds for each in scored])
+                progress(
+                    f"{name}: log loss {loss:.4f}, {candidate.cpu_seconds:.0f} CPU-s; the others "
+                    f"take about {left:.0f}"
+                )
         except KeyboardInterrupt:
             if not scored:
                 raise
@@ -345,9 +352,9 @@ class ChurnClassifier(BinaryModel):
 
     def _entries(
         self, scored: list[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
-    ) -> list[_Entry]:
+    ) -> list[EvaluatedCandidate]:
         entries = [
-            _Entry.evaluate(
+            EvaluatedCandidate.evaluate(
                 candidate.name, weights, candidate.calibrated, candidate.cpu_seconds, rows, number
             )
             for candidate, weights in zip(scored, np.eye(len(scored)), strict=True)
@@ -356,7 +363,9 @@ class ChurnClassifier(BinaryModel):
             weights, raw = blend(scored, rows, number)
             calibrated = calibrate_held_out(raw, rows, number)
             cpu_seconds = sum(candidate.cpu_seconds for candidate in scored)
-            entries.append(_Entry.evaluate(_BLEND, weights, calibrated, cpu_seconds, rows, number))
+            entries.append(
+                EvaluatedCandidate.evaluate(_BLEND, weights, calibrated, cpu_seconds, rows, number)
+            )
         return entries
 
     def _set_members(self, members: dict[str, BinaryModel], weights: NDArray[np.float64]) -> None:
@@ -364,50 +373,3 @@ class ChurnClassifier(BinaryModel):
         self.members_, self._weights = members, weights
         scorers: list[Scorer] = [member.scorer_ for member in members.values()]
         self.scorer_ = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A candidate or the blend: weights on the candidates, and the held-out loss."""
-
-    name: str
-    weights: NDArray[np.float64]
-    calibrated: CalibrationResult
-    log_loss: float
-    spread: float
-    cpu_seconds: float
-
-    @classmethod
-    def evaluate(  # noqa: PLR0917 - one private caller
-        cls,
-        name: str,
-        weights: NDArray[np.float64],
-        calibrated: CalibrationResult,
-        cpu_seconds: float,
-        rows: TrainingRows,
-        number: NDArray[np.intp],
-    ) -> Self:
-        """Measure the log loss of held-out probabilities."""
-        held_out = number >= 0
-        losses = row_log_losses(rows.outcome[held_out], calibrated.probability)
-        share = rows.weight[held_out] / rows.weight[held_out].sum()
-        mean = float(share @ losses)
-        spread = float(np.sqrt(share**2 @ (losses - mean) ** 2))
-        return cls(name, weights, calibrated, mean, spread, cpu_seconds)
-
-
-def _table(entries: list[_Entry], winner: _Entry) -> CandidateTable:
-    ordered = sorted(enumerate(entries), key=lambda pair: (pair[1].log_loss, pair[0]))
-    return CandidateTable(
-        tuple(
-            CandidateResult(
-                candidate=entry.name,
-                log_loss=entry.log_loss,
-                spread=entry.spread,
-                calibration=entry.calibrated.calibration.method,
-                weight=float(winner.weights[index]) if index < len(winner.weights) else 0.0,
-                cpu_seconds=entry.cpu_seconds,
-            )
-            for index, entry in ordered
-        )
-    )

@@ -6,6 +6,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 from churnkit.models import (
     CatBoostTrees,
     ChurnClassifier,
+    ExtraTrees,
     LightGBMTrees,
     LogisticModel,
     SingleFeatureRule,
@@ -35,6 +36,7 @@ ESTIMATORS = {
     "LogisticModel that chooses C": LogisticModel(cv=3),
     "LightGBMTrees": LightGBMTrees(rounds=30),
     "LightGBMTrees that stops early": LightGBMTrees(cv=3, max_rounds=200),
+    "ExtraTrees": ExtraTrees(n_trees=10, cv=3),
     "SingleFeatureRule": SingleFeatureRule(cv=3),
     "ChurnClassifier": ChurnClassifier("fast", cv=3),
 }

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from churnkit.models.scorers.base import Scorer
     from churnkit.trees import CompiledTrees
 
-__all__ = ["BinaryModel", "BoostedTreesModel"]
+__all__ = ["BinaryModel", "BoostedTreesModel", "TargetEncodedModel"]
 
 
 class BinaryModel(ClassifierMixin, BaseEstimator):
@@ -211,7 +211,36 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         return np.asarray(label == self.classes_[1], dtype=np.float64)
 
 
-class BoostedTreesModel(BinaryModel):
+class TargetEncodedModel(BinaryModel):
+    """Base of trees that replace categories of many levels by churn rates."""
+
+    seed: int
+    categorical_features: Sequence[int] | Sequence[str] | None
+
+    @property
+    def _max_levels(self) -> int | None:
+        """Number of levels above which a category is target-encoded."""
+        return None
+
+    def _target_encoded(self, rows: TrainingRows) -> tuple[int, ...]:
+        categories = categorical_columns(self, rows.matrix)
+        return high_cardinality(rows.matrix, categories, self._max_levels)
+
+    def _encode_fold(
+        self, rows: TrainingRows, fold: Fold, encoded: tuple[int, ...]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return a fold's training and held-out matrices.
+
+        The rates come from the fold's training rows alone: other rows would leak outcomes.
+        """
+        train, test = rows.take(fold.train), rows.take(fold.test)
+        if not encoded:
+            return train.matrix, test.matrix
+        held_out = TargetEncoding.fit(train, encoded).apply(test.matrix)
+        return cross_encode(train, encoded, seed=self.seed), held_out
+
+
+class BoostedTreesModel(TargetEncodedModel):
     """Base of gradient-boosted trees: early stopping on held-out rows, target-encoded categories.
 
     A subclass implements `cross_fit` and `_fit_trees`.
@@ -219,8 +248,6 @@ class BoostedTreesModel(BinaryModel):
 
     rounds: int | None
     cv: Any
-    seed: int
-    categorical_features: Sequence[int] | Sequence[str] | None
     monotone_constraints: tuple[int, ...] | None
     rounds_: int
 
@@ -297,28 +324,6 @@ class BoostedTreesModel(BinaryModel):
 
     def _check_settings(self) -> None:
         """Check that the library and the settings are usable."""
-
-    @property
-    def _max_levels(self) -> int | None:
-        """Number of levels above which a category is target-encoded."""
-        return None
-
-    def _target_encoded(self, rows: TrainingRows) -> tuple[int, ...]:
-        categories = categorical_columns(self, rows.matrix)
-        return high_cardinality(rows.matrix, categories, self._max_levels)
-
-    def _encode_fold(
-        self, rows: TrainingRows, fold: Fold, encoded: tuple[int, ...]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return a fold's training and held-out matrices.
-
-        The rates come from the fold's training rows alone: other rows would leak outcomes.
-        """
-        train, test = rows.take(fold.train), rows.take(fold.test)
-        if not encoded:
-            return train.matrix, test.matrix
-        held_out = TargetEncoding.fit(train, encoded).apply(test.matrix)
-        return cross_encode(train, encoded, seed=self.seed), held_out
 
     def _check_constraints(
         self, matrix: NDArray[np.float64], matrix_columns: int

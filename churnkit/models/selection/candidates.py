@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from sklearn.base import clone
 
 from churnkit.core.stats.special import softplus
-from churnkit.models.calibration.fit import CalibrationResult, calibrate
+from churnkit.models.calibration.fit import CalibrationResult, calibrate, row_log_losses
+from churnkit.models.calibration.maps import Calibration
 from churnkit.models.folds import average_held_out
 
 if TYPE_CHECKING:
@@ -26,14 +27,19 @@ if TYPE_CHECKING:
 __all__ = [
     "CandidateResult",
     "CandidateTable",
+    "EvaluatedCandidate",
     "ScoredCandidate",
     "blend",
     "calibrate_held_out",
+    "candidate_table",
+    "is_promising",
     "score_candidate",
 ]
 
 # A member with less weight is dropped: it costs time to score.
 _MIN_WEIGHT = 0.02
+# A candidate whose first fold has a higher loss than this multiple of the best one's is left out.
+_PILOT_LOSS = 1.02
 
 
 @runtime_checkable
@@ -43,6 +49,13 @@ class _CrossFits(Protocol):
     def cross_fit(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], BinaryModel]: ...
+
+
+@runtime_checkable
+class _HasPilot(Protocol):
+    """An estimator that is seldom the best, and shows it on one fold at a small cost."""
+
+    def pilot(self, rows: TrainingRows, fold: Fold) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,41 @@ class ScoredCandidate:
     raw: NDArray[np.float64]
     calibrated: CalibrationResult
     cpu_seconds: float
+
+
+def is_promising(
+    estimator: BinaryModel,
+    scored: Sequence[ScoredCandidate],
+    rows: TrainingRows,
+    folds: Sequence[Fold],
+) -> bool:
+    """Return False if the estimator's pilot is behind the scored candidates on the first fold.
+
+    Parameters
+    ----------
+    estimator
+        Unfitted; promising if it has no method ``pilot``.
+    scored
+        Candidates with their held-out scores.
+    rows
+        Checked training rows.
+    folds
+        Row numbers for training and for holding out.
+
+    Returns
+    -------
+    bool
+    """
+    if not scored or not isinstance(estimator, _HasPilot):
+        return True
+    held_out = rows.take(folds[0].test)
+
+    def loss(raw: NDArray[np.float64]) -> float:
+        losses = row_log_losses(held_out.outcome, Calibration.identity().apply(raw))
+        return float(np.average(losses, weights=held_out.weight))
+
+    best = min(loss(candidate.raw[folds[0].test]) for candidate in scored)
+    return loss(estimator.pilot(rows, folds[0])) <= _PILOT_LOSS * best
 
 
 def score_candidate(
@@ -243,3 +291,53 @@ def _convex_weights(
     # Rounded, so that the model does not depend on the last bits of the solver.
     weights = np.round(weights / weights.sum(), 4)
     return np.asarray(weights / weights.sum(), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class EvaluatedCandidate:
+    """A candidate or the blend: weights on the candidates, and the held-out loss."""
+
+    name: str
+    weights: NDArray[np.float64]
+    calibrated: CalibrationResult
+    log_loss: float
+    spread: float
+    cpu_seconds: float
+
+    @classmethod
+    def evaluate(  # noqa: PLR0917 - one private caller
+        cls,
+        name: str,
+        weights: NDArray[np.float64],
+        calibrated: CalibrationResult,
+        cpu_seconds: float,
+        rows: TrainingRows,
+        number: NDArray[np.intp],
+    ) -> Self:
+        """Measure the log loss of held-out probabilities."""
+        held_out = number >= 0
+        losses = row_log_losses(rows.outcome[held_out], calibrated.probability)
+        share = rows.weight[held_out] / rows.weight[held_out].sum()
+        mean = float(share @ losses)
+        spread = float(np.sqrt(share**2 @ (losses - mean) ** 2))
+        return cls(name, weights, calibrated, mean, spread, cpu_seconds)
+
+
+def candidate_table(
+    entries: Sequence[EvaluatedCandidate], winner: EvaluatedCandidate
+) -> CandidateTable:
+    """Return the results, best first, with the weights of the winner."""
+    ordered = sorted(enumerate(entries), key=lambda pair: (pair[1].log_loss, pair[0]))
+    return CandidateTable(
+        tuple(
+            CandidateResult(
+                candidate=entry.name,
+                log_loss=entry.log_loss,
+                spread=entry.spread,
+                calibration=entry.calibrated.calibration.method,
+                weight=float(winner.weights[index]) if index < len(winner.weights) else 0.0,
+                cpu_seconds=entry.cpu_seconds,
+            )
+            for index, entry in ordered
+        )
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.models.classifiers.catboost import CatBoostTrees, catboost_available
+from churnkit.models.classifiers.extra_trees import ExtraTrees
 from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.classifiers.logistic import LogisticModel
 from churnkit.models.errors import ModelDataError
@@ -20,6 +21,8 @@ SELECTION_ROWS = {"fast": 50_000, "balanced": 100_000, "accurate": 200_000}
 
 # Up to this many rows the learning rate is lowest; with more, time matters more than noise.
 _FEW_ROWS = 10_000
+# Trees down to single rows grow with the table, and win on small tables only.
+_MAX_SINGLE_ROWS = 20_000
 # Categories with more levels are target-encoded. The regression's penalty suits single levels;
 # shallow trees rarely find a set of levels.
 _REGRESSION_LEVELS, _TREE_LEVELS, _SHALLOW_LEVELS = 64, 24, 8
@@ -72,6 +75,8 @@ def profile_candidates(profile: str, *, rows: int, seed: int) -> list[tuple[str,
     ]
     if profile == "accurate":
         candidates += _more_trees(rate, rows, seed)
+    if rows <= _MAX_SINGLE_ROWS:
+        candidates.append(("extra trees", ExtraTrees(seed=seed + 6)))
     return candidates
 
 

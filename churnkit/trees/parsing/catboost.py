@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-__all__ = ["compile_catboost"]
+__all__ = ["compile_catboost", "widen_thresholds"]
 
 _MAX_DEPTH = 12
 # Leaf weights are stored as integer counts, this many per unit of weight.
@@ -102,7 +102,8 @@ class _Tree:
         depth, leaves = len(splits), 2 ** len(splits)
         level = np.repeat(np.arange(depth), 2 ** np.arange(depth))
         column = np.array([split["float_feature_index"] for split in splits], dtype=np.int32)
-        border = np.array([_threshold(split["border"]) for split in splits], dtype=np.float64)
+        # The decimal text of a border need not be its single precision.
+        border = widen_thresholds(np.array([np.float32(split["border"]) for split in splits]))
         self.feature, self.threshold = column[level], border[level]
         node = np.arange(leaves - 1)
         # The children of the last level are leaves, stored as the complement of their number.
@@ -145,11 +146,30 @@ class _Tree:
         return cls({"splits": [], "leaf_values": [value], "leaf_weights": [1]}, 1.0)
 
 
-def _threshold(border: float) -> float:
-    single = np.float32(border)
-    middle = (float(single) + float(np.nextafter(single, np.float32(np.inf)))) / 2
-    # The midpoint of two singles rounds to the even one.
-    return middle if np.float32(middle) <= single else float(np.nextafter(middle, -np.inf))
+def widen_thresholds(thresholds: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return the greatest doubles that round to singles of at most the thresholds.
+
+    A double is at most the result exactly if its single is at most the threshold.
+
+    Examples
+    --------
+    >>> threshold = np.array([0.1])
+    >>> limit = widen_thresholds(threshold)
+    >>> limit.astype(np.float32) <= threshold
+    array([ True])
+    >>> np.nextafter(limit, 1.0).astype(np.float32) <= threshold
+    array([False])
+    """
+    single = thresholds.astype(np.float32)
+    with np.errstate(over="ignore"):  # beside the largest single is infinity
+        below = np.nextafter(single, np.float32(-np.inf))
+        single = np.where(single > thresholds, below, single)
+        above = np.nextafter(single, np.float32(np.inf))
+        middle = (single.astype(np.float64) + above.astype(np.float64)) / 2
+        # The midpoint of two singles rounds to the even one.
+        fits = middle.astype(np.float32) <= single
+    widened: npt.NDArray[np.float64] = np.where(fits, middle, np.nextafter(middle, -np.inf))
+    return widened
 
 
 def _sums(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
