@@ -54,6 +54,8 @@ def start_store() -> tuple[subprocess.Popen[bytes], Any]:
         scheme="http",
         region="us-east-1",
         allow_bucket_creation=True,
+        connect_timeout=60,
+        request_timeout=60,
     )
     for _ in range(100):
         try:

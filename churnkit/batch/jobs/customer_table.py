@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from churnkit.batch.io.open_writer import check_access, open_writer
 from churnkit.batch.io.outputs import parse_output, refuse_input
 from churnkit.contracts.parsing.arrow_columns import number_rows
-from churnkit.core.io.table_sources import open_source, read_all
+from churnkit.core.io.table_sources import open_rows, open_source, read_all
 from churnkit.core.output_ledger import record_output
+from churnkit.errors import DataError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Iterator
 
     from churnkit.contracts import Contract
     from churnkit.core.io.table_sources import Query, Source
 
-__all__ = ["read_customers", "write_customers"]
+__all__ = ["customer_batches", "read_customers", "write_customers"]
+
+
+def customer_batches(
+    source: Source | Query, contract: Contract, *, labeled: bool = False
+) -> Iterator[pa.Table]:
+    """Read the columns that scores need in batches, with row numbers for tables without an id.
+
+    Parameters
+    ----------
+    source
+        From `open_source`.
+    contract
+        Contract of the model.
+    labeled
+        Read the label too.
+
+    Yields
+    ------
+    pyarrow.Table
+        Rows in order; one table without rows if there are none.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    rows = open_rows(source)
+    missing = contract.missing_columns("predict", rows.columns)
+    if missing:
+        raise DataError(rows.name, missing)
+    needed = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
+    if labeled and contract.label is not None:
+        needed.add(contract.label.name)
+    selected = [name for name in rows.columns if name in needed]
+    empty = pa.table({name: pa.array([], pa.string()) for name in selected})
+    start = 0
+    for batch in chain(rows.batches(selected), [empty]):
+        if batch.num_rows or not start:
+            yield number_rows(batch, contract.entity, first=start)
+        start += batch.num_rows
 
 
 def read_customers(

@@ -18,9 +18,11 @@ from churnkit.cli.options import (
     load_model,
 )
 from churnkit.cli.output import print_json, print_result, print_status
-from churnkit.errors import ChurnkitError, DataError
+from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
 
     from churnkit.bundle import RetentionModel
@@ -52,28 +54,21 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain customers' churn probabilities, in the schema's words."""
-    from churnkit.contracts.parsing.arrow_columns import number_rows
-    from churnkit.core.io.table_sources import read_all
+    from churnkit.batch.jobs.customer_table import customer_batches
 
     source = CustomerInput(customers, sql, tables, as_of)
     opened = source.open()
     loaded = load_model(model)
-    contract = loaded.contract
-    columns = [c.name for c in (*contract.required("predict"), *contract.optional("predict"))]
+    entity = loaded.contract.entity.name
     with source.rows(opened, loaded) as given:
-        table = number_rows(read_all(given, columns=columns), contract.entity)
-    missing = contract.missing_columns("predict", table.column_names)
-    if missing:
-        raise DataError(source.name, missing)
-    entity = contract.entity.name
-    if customer:
-        table = _select(table, entity, customer)
-        if not table.num_rows:
-            raise ChurnkitError(
-                f"{source.name}: none of the {len(customer)} ids is in column '{entity}'"
-            )
-    else:
-        table = _select_riskiest(table, loaded)
+        batches = customer_batches(given, loaded.contract)
+        table = (
+            _select(batches, entity, customer) if customer else _select_riskiest(batches, loaded)
+        )
+    if customer and not table.num_rows:
+        raise ChurnkitError(
+            f"{source.name}: none of the {len(customer)} ids is in column '{entity}'"
+        )
     rows = loaded.explain(table, top=top).to_pylist()
     rows = [{**row, entity: str(row[entity])} for row in rows]
     if output is not None:
@@ -126,18 +121,33 @@ def _write(output: Path, rows: list[dict[str, Any]]) -> None:
         (pcsv.write_csv if suffix == ".csv" else pq.write_table)(table, unfinished)
 
 
-def _select(table: pa.Table, entity: str, customers: list[str]) -> pa.Table:
+def _select(batches: Iterable[pa.Table], entity: str, customers: list[str]) -> pa.Table:
+    """Select the rows of customers."""
     import pyarrow as pa
 
     from churnkit.contracts.parsing.scalars import BLANKS, to_text
+    from churnkit.core.io.table_sources import concatenate
 
     selected = {customer.strip(BLANKS) for customer in customers}
-    ids = [(to_text(value) or "").strip(BLANKS) for value in table[entity].to_pylist()]
-    return table.filter(pa.array([customer in selected for customer in ids], pa.bool_()))
+    parts = []
+    for batch in batches:
+        ids = [(to_text(value) or "").strip(BLANKS) for value in batch[entity].to_pylist()]
+        parts.append(batch.filter(pa.array([each in selected for each in ids], pa.bool_())))
+    return concatenate(parts)
 
 
-def _select_riskiest(table: pa.Table, model: RetentionModel) -> pa.Table:
+def _select_riskiest(batches: Iterable[pa.Table], model: RetentionModel) -> pa.Table:
+    """Select the rows with the highest probabilities; ties in the order of the table."""
     import numpy as np
 
-    probabilities = np.nan_to_num(model.probabilities(model.encode(table)), nan=-1.0)
-    return table.take(np.argsort(-probabilities, kind="stable")[:_DEFAULT_CUSTOMERS])
+    from churnkit.core.io.table_sources import concatenate
+
+    tables, highest = [], []
+    for batch in batches:
+        probabilities = np.nan_to_num(model.probabilities(model.encode(batch)), nan=-1.0)
+        first = np.argsort(-probabilities, kind="stable")[:_DEFAULT_CUSTOMERS]
+        tables.append(batch.take(first))
+        highest.append(probabilities[first])
+    joined = concatenate(tables)
+    order = np.argsort(-np.concatenate([[], *highest]), kind="stable")
+    return joined.take(order[:_DEFAULT_CUSTOMERS])

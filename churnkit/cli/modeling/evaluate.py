@@ -120,27 +120,24 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_json: bool) -> None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from churnkit.contracts.parsing.arrow_columns import number_rows
-    from churnkit.core.io.table_sources import read_all
+    from churnkit.batch.jobs.customer_table import customer_batches
     from churnkit.evaluation import METRICS, EvaluationError
-    from churnkit.pipeline.evaluation.evaluate import evaluate_model, held_out_rows
+    from churnkit.pipeline.evaluation.evaluate import score_labeled
 
     opened = source.open()
     loaded = load_model(model)
+    label = loaded.contract.label
     with source.rows(opened, loaded, labeled=True) as given:
-        table = number_rows(read_all(given), loaded.contract.entity)
-    if source.as_of is not None and loaded.contract.label is not None:
-        # Customers to whom the label does not apply.
-        table = table.filter(pc.is_valid(table[loaded.contract.label.name]))
-    result = evaluate_model(loaded, table, name=source.name, seed=seed)
-    held_out = held_out_rows(loaded, table)
+        batches = customer_batches(given, loaded.contract, labeled=True)
+        if source.as_of is not None and label is not None:
+            # Without customers to whom the label does not apply.
+            batches = (batch.filter(batch[label.name].is_valid()) for batch in batches)
+        scores = score_labeled(loaded, batches, name=source.name)
+    result = scores.evaluate(name=source.name, seed=seed)
     refitted = loaded.contents.evaluation is not None
     seen = 0
-    if held_out is not None:
-        seen = table.num_rows if refitted else int((~held_out).sum())
+    if scores.held_out is not None:
+        seen = len(scores.held_out) if refitted else int((~scores.held_out).sum())
     print_result(
         {
             "model": loaded.name,
@@ -153,18 +150,22 @@ def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_j
         [(METRICS[name].title, value) for name, value in result.metrics.items()],
         as_json=as_json,
     )
-    if held_out is not None and seen:
+    if loaded.contract.entity.numbered:
+        print_status(
+            "rows have numbers instead of ids: if the model was trained on these customers, the "
+            "metrics are optimistic"
+        )
+    elif seen:
         reason = (
             "the model was fitted on all customers of its training table"
             if refitted
-            else f"{seen:,} of {table.num_rows:,} customers are on the training side of its split"
+            else f"{seen:,} of {len(scores.label):,} customers are on the training side of its split"
         )
         print_status(
             f"WARNING: {reason}; if these customers were in that table, these metrics are optimistic"
         )
         try:
-            rows = table.filter(pa.array(held_out))
-            fair = evaluate_model(loaded.tested(), rows, name=source.name, seed=seed)
+            fair = scores.evaluate(name=source.name, seed=seed, held_out=True)
             fitted_without = " of the model fitted without them" if refitted else ""
             print_status(
                 f"on the {fair.rows:,} held-out customers the AUC{fitted_without} is "

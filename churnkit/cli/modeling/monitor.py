@@ -74,7 +74,10 @@ def monitor(
     from churnkit.monitoring import monitor as check_model
 
     loaded = load_model(model)
-    earlier = None if labeled is None else read_all(open_source(labeled))
+    contract = loaded.contract
+    needed = [*contract.required("predict"), *contract.optional("predict"), contract.label]
+    columns = [column.name for column in needed if column is not None]
+    earlier = None if labeled is None else read_all(open_source(labeled), columns=columns)
     with (
         _current_customers(loaded, customers, tables, as_of) as current,
         nullcontext() if journal is None else Journal.open(journal) as opened,

@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-
-from churnkit.core.io import table_file
-from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from churnkit.core.io import table_file
     from churnkit.core.io.csv_dialect import Dialect
-    from churnkit.core.io.remote.object_store import ObjectFile
 
 __all__ = [
     "BatchSource",
     "CopiedFile",
-    "ObjectParquet",
     "PartitionFile",
     "Source",
     "TableFiles",
@@ -31,7 +26,6 @@ __all__ = [
 
 Fingerprint = list[list[Any]]
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-_READ_BYTES = 1 << 22
 
 
 class Source(Protocol):
@@ -143,89 +137,6 @@ class BatchSource:
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Read the rows in order."""
         yield from self.read(list(self.columns if columns is None else columns))
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectParquet:
-    """A Parquet file of an object store, of which only the needed columns are read.
-
-    Parameters
-    ----------
-    file
-        The file.
-    columns
-        Column names.
-    rows
-        Number of rows.
-    """
-
-    file: ObjectFile
-    columns: tuple[str, ...]
-    rows: int
-
-    @classmethod
-    def open(cls, file: ObjectFile) -> ObjectParquet:
-        """Read the schema of a file.
-
-        Raises
-        ------
-        ChurnkitError
-            If the file cannot be read, or is not Parquet.
-        """
-        try:
-            with file.open() as stream, pq.ParquetFile(stream) as parquet:
-                columns = tuple(parquet.schema_arrow.names)
-                rows = parquet.metadata.num_rows
-        except (pa.ArrowException, OSError):
-            raise _damaged(file.url) from None
-        table_file.refuse_duplicates(file.url, columns)
-        return cls(file, columns, rows)
-
-    @property
-    def name(self) -> str:
-        """URL of the file."""
-        return self.file.url
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """No local file."""
-        return ()
-
-    @property
-    def dialect(self) -> None:
-        """No dialect."""
-        return
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """URL, size and time."""
-        return [[self.file.url, self.file.size, self.file.modified]]
-
-    def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
-        """Read the rows in order, at most `BATCH_ROWS` in each table.
-
-        Raises
-        ------
-        ChurnkitError
-            If the connection is lost, or the file is damaged.
-        """
-        selected = list(self.columns if columns is None else columns)
-        try:
-            with (
-                self.file.open() as stream,
-                pq.ParquetFile(stream, pre_buffer=False, buffer_size=_READ_BYTES) as parquet,
-            ):
-                for batch in parquet.iter_batches(table_file.BATCH_ROWS, columns=selected):
-                    yield pa.Table.from_batches([batch]).select(selected)
-        except (pa.ArrowException, OSError):
-            raise _damaged(self.file.url) from None
-
-
-def _damaged(url: str) -> ChurnkitError:
-    return ChurnkitError(
-        f"{url} cannot be read as Parquet: the connection was lost, or the file is damaged; try "
-        "again, or export it again"
-    )
 
 
 @dataclass(frozen=True, slots=True)

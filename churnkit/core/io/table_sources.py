@@ -22,11 +22,11 @@ from churnkit.core.io.formats.signature import (
 from churnkit.core.io.locations import Location, mask_password, parse_location
 from churnkit.core.io.query import Query
 from churnkit.core.io.remote.download import download, read_standard_input
+from churnkit.core.io.remote.object_parquet import ObjectParquet
 from churnkit.core.io.remote.object_store import find_objects
 from churnkit.core.io.source_files import (
     BatchSource,
     CopiedFile,
-    ObjectParquet,
     PartitionFile,
     Source,
     TableFiles,
@@ -45,6 +45,7 @@ __all__ = [
     "Query",
     "Source",
     "TableFiles",
+    "concatenate",
     "list_files",
     "local_parquet",
     "open_rows",
@@ -158,7 +159,7 @@ def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.
         batches = list(source.batches(selected))
         if not batches:
             return pa.table({column: pa.array([], pa.string()) for column in selected})
-    return _concatenate(batches)
+    return concatenate(batches)
 
 
 def local_parquet(source: Source | Query) -> Path:
@@ -177,7 +178,16 @@ def local_parquet(source: Source | Query) -> Path:
     return spool_table(("source", source.name, repr(source.fingerprint)), batches)
 
 
-def _concatenate(batches: list[pa.Table]) -> pa.Table:
+def concatenate(batches: list[pa.Table]) -> pa.Table:
+    """Join tables of the same columns; columns of different types become text.
+
+    Examples
+    --------
+    >>> concatenate([pa.table({"id": [1]}), pa.table({"id": ["b"]})])["id"].to_pylist()
+    ['1', 'b']
+    """
+    if not batches:
+        return pa.table({})
     if all(batch.schema.equals(batches[0].schema) for batch in batches):
         return pa.concat_tables(batches)
     schema = pa.schema(

@@ -28,7 +28,7 @@ from churnkit.pipeline.evaluation.logged_features import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     import pyarrow as pa
@@ -41,12 +41,14 @@ if TYPE_CHECKING:
 __all__ = [
     "LOWER_IS_BETTER",
     "JournalQuery",
+    "LabeledScores",
     "PolicyEvaluation",
     "evaluate_experiment",
     "evaluate_model",
     "evaluate_policy",
     "plan_next_experiment",
     "read_covariate",
+    "score_labeled",
 ]
 
 LOWER_IS_BETTER = frozenset({"churned", "refused", "unsubscribed", "complained"})
@@ -128,6 +130,107 @@ class PolicyEvaluation:
         }
 
 
+@dataclass(frozen=True)
+class LabeledScores:
+    """Labels and probabilities of n customers.
+
+    Parameters
+    ----------
+    label
+        1 for customers who churned, shape (n,).
+    probability
+        Shape (n,); missing for rows that violate the contract.
+    labeled
+        Rows with a label, shape (n,).
+    held_out
+        Customers that the tested model was fitted without, shape (n,). Its metrics on the others
+        are optimistic if they were in the training table, and so are those of a model that was
+        refitted on all customers. None if the bundle does not record its split, or rows have
+        numbers instead of ids.
+    tested
+        Probabilities of the tested model for the held-out customers, shape (n,); `probability`
+        if the model was not refitted.
+    """
+
+    label: NDArray[np.int8]
+    probability: NDArray[np.float64]
+    labeled: NDArray[np.bool_]
+    held_out: NDArray[np.bool_] | None
+    tested: NDArray[np.float64]
+
+    def evaluate(self, *, name: str, seed: int = 0, held_out: bool = False) -> Evaluation:
+        """Evaluate the model on all customers, or the tested model on the held-out ones.
+
+        Raises
+        ------
+        EvaluationError
+            If no row can be evaluated, or all rows have the same label.
+        """
+        probability = self.tested if held_out else self.probability
+        usable = self.labeled & ~np.isnan(probability)
+        if held_out and self.held_out is not None:
+            usable &= self.held_out
+        if not usable.any():
+            raise EvaluationError(
+                f"{name}: no row has a label and fits the contract; run churnkit validate"
+            )
+        return evaluate(self.label[usable], probability[usable], seed=seed)
+
+
+def score_labeled(
+    model: RetentionModel, batches: Iterable[pa.Table], *, name: str
+) -> LabeledScores:
+    """Score labeled customers batch by batch.
+
+    Raises
+    ------
+    DataError
+        If the label or a feature is missing.
+    """
+    tested = model.tested() if model.contents.evaluation is not None else None
+    parts = [_score_batch(model, tested, batch, name) for batch in batches]
+    sides = [part.held_out for part in parts if part.held_out is not None]
+    return LabeledScores(
+        np.concatenate([part.label for part in parts]),
+        np.concatenate([part.probability for part in parts]),
+        np.concatenate([part.labeled for part in parts]),
+        np.concatenate(sides) if sides else None,
+        np.concatenate([part.tested for part in parts]),
+    )
+
+
+def _score_batch(
+    model: RetentionModel, tested: RetentionModel | None, batch: pa.Table, name: str
+) -> LabeledScores:
+    import pyarrow as pa
+
+    from churnkit.contracts.validation.labels import encode_label
+
+    label, findings = encode_label(model.contract, batch, name=name)
+    labeled = np.ones(batch.num_rows, dtype=bool)
+    for finding in findings:
+        labeled[np.asarray(finding.positions, dtype=np.intp)] = False
+    probability = model.probabilities(model.encode(batch))
+    held_out = _held_out_rows(model, batch)
+    by_tested = probability
+    if tested is not None and held_out is not None:
+        rows = batch.filter(pa.array(held_out))
+        by_tested = np.full(batch.num_rows, np.nan)
+        by_tested[held_out] = tested.probabilities(tested.encode(rows))
+    return LabeledScores(label, probability, labeled, held_out, by_tested)
+
+
+def _held_out_rows(model: RetentionModel, table: pa.Table) -> NDArray[np.bool_] | None:
+    from churnkit.pipeline.training.holdout_split import Split
+
+    split = {} if model.manifest is None else model.manifest.lineage.get("split", {})
+    entity = model.contract.entity
+    # The numbers of another table's rows are other customers.
+    if not split or entity.numbered or entity.name not in table.column_names:
+        return None
+    return Split(test=split["test"], salt=split["salt"]).is_test(table[entity.name].to_pylist())
+
+
 def evaluate_model(
     model: RetentionModel, table: pa.Table, *, name: str, seed: int = 0
 ) -> Evaluation:
@@ -140,42 +243,7 @@ def evaluate_model(
     EvaluationError
         If no row can be scored, or all rows have the same label.
     """
-    from churnkit.contracts.validation.labels import encode_label
-
-    label, findings = encode_label(model.contract, table, name=name)
-    labeled = np.ones(table.num_rows, dtype=bool)
-    for finding in findings:
-        labeled[np.asarray(finding.positions, dtype=np.intp)] = False
-    probability = model.probabilities(model.encode(table))
-    rows = np.flatnonzero(labeled & ~np.isnan(probability))
-    if not len(rows):
-        raise EvaluationError(
-            f"{name}: no row has a label and fits the contract; run churnkit validate"
-        )
-    return evaluate(label[rows], probability[rows], seed=seed)
-
-
-def held_out_rows(model: RetentionModel, table: pa.Table) -> NDArray[np.bool_] | None:
-    """Return which customers the tested model was fitted without, (n,).
-
-    Its metrics on the others are optimistic if they were in the training table, and so are those
-    of a model that was refitted on all customers. None if the bundle does not record its split,
-    or the table has no customer ids.
-
-    Parameters
-    ----------
-    model
-        Loaded bundle.
-    table
-        Customers.
-    """
-    from churnkit.pipeline.training.holdout_split import Split
-
-    split = {} if model.manifest is None else model.manifest.lineage.get("split", {})
-    entity = model.contract.entity.name
-    if not split or entity not in table.column_names:
-        return None
-    return Split(test=split["test"], salt=split["salt"]).is_test(table[entity].to_pylist())
+    return score_labeled(model, [table], name=name).evaluate(name=name, seed=seed)
 
 
 def evaluate_experiment(

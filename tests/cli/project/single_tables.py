@@ -28,8 +28,8 @@ ROWS = 400
 class Business:
     """Customers whose risk falls with tenure and visits and depends on their plan."""
 
-    def __init__(self, seed: int, rows: int = ROWS) -> None:
-        self.rows = rows
+    def __init__(self, seed: int, rows: int | None = None) -> None:
+        self.rows = rows = rows or ROWS
         self.random = random = np.random.default_rng(seed)
         self.tenure = random.integers(1, 73, rows)
         self.visits = random.poisson(6.0, rows)
