@@ -71,7 +71,7 @@ def members_salt(project: Project, *, create: bool) -> bytes | None:
         return bytes.fromhex(shared)
     file = project.store / _SALT
     if create and not file.exists():
-        project.store.mkdir(parents=True, exist_ok=True)
+        project.make_store()
         staged = file.with_name(f".{_SALT}-{secrets.token_hex(4)}")
         handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as stream:

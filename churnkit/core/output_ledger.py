@@ -51,16 +51,24 @@ def record_output(path: str | Path, column: str, *, project: Project | None = No
     column
         Column of customer ids.
     project
-        Project of the store; found from the working folder by default.
+        Project of the store; found from the working folder by default. The project that the
+        output lies in records it too.
     """
-    home = project or find_project()
-    if not home.store.is_dir():
-        return
     location = parse_location(path)
     if location.is_stream:
         return
     name = str(location.path.absolute()) if location.is_local else mask_password(location.text)
     output = Output(name if location.part is None else f"{name}#{location.part}", column)
+    homes = [project or find_project()]
+    if location.is_local:
+        # A job may run in another folder than the project that it writes to.
+        homes.append(find_project(location.path.absolute().parent))
+    for home in dict.fromkeys(homes):
+        if home.store.is_dir():
+            _record(home, output)
+
+
+def _record(home: Project, output: Output) -> None:
     try:
         with exclusive_lock(home.store / f"{_FILE}.lock"):
             outputs = recorded_outputs(home)

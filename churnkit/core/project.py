@@ -29,6 +29,11 @@ class Project:
         """Folder of the default store: MLflow's SQLite file and artifacts."""
         return self.root / STORE_FOLDER
 
+    def make_store(self) -> Path:
+        """Create the store if it is missing, for its owner alone: it holds customers' data."""
+        self.store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self.store
+
     @property
     def tracking_uri(self) -> str:
         """``MLFLOW_TRACKING_URI`` if set, else the SQLite file in the store."""

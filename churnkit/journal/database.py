@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 import zlib
@@ -56,7 +57,10 @@ class Database:
     def _connect(self) -> Engine:
         if self.is_sqlite and self.url.database and self.url.database != ":memory:":
             try:
-                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+                file = Path(self.url.database)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                # For its owner alone; SQLite gives its other files the same mode.
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
             except OSError as error:
                 raise JournalError(f"{self!r} cannot be created: {error.strerror}") from None
         # hide_parameters keeps customers' values out of error messages.
@@ -117,13 +121,26 @@ class Database:
             return column.in_(select(table.c.value))
         return column == func.any(bindparam(None, list(values), type_=ARRAY(Text()), unique=True))
 
-    def truncate_log(self) -> None:
-        """Remove deleted rows from SQLite's write-ahead log too."""
-        if self.is_sqlite:
-            with self._journal_errors("written"), self._engine.connect() as connection:
-                raw = connection.connection.driver_connection
-                if raw is not None:
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    def truncate_log(self, seconds: float) -> bool:
+        """Remove deleted rows from SQLite's write-ahead log too.
+
+        Returns
+        -------
+        bool
+            False if a reader keeps the log from being truncated for this time.
+        """
+        if not self.is_sqlite:
+            return True
+        with self._journal_errors("written"), self._engine.connect() as connection:
+            raw = connection.connection.driver_connection
+            if raw is None:
+                return True
+            raw.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+            try:
+                [(is_busy, _, _)] = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                raw.execute(f"PRAGMA busy_timeout = {_WAIT_SECONDS * 1000}")
+            return not is_busy
 
     @contextmanager
     def _journal_errors(self, operation: str) -> Iterator[None]:

@@ -51,6 +51,7 @@ __all__ = ["JOURNAL_VARIABLE", "Journal"]
 JOURNAL_VARIABLE = "CHURNKIT_JOURNAL"
 # Entries that are written in one transaction.
 _GROUP = 5000
+_TRUNCATE_SECONDS = 0.5
 
 T = TypeVar("T")
 
@@ -303,8 +304,24 @@ class Journal:
         when = to_microseconds(moment("at", at))
         with self._database.writing(exclusive=True) as connection:
             count = erase_customer(connection, customer, when)
-        self._database.truncate_log()
+        self._database.truncate_log(_TRUNCATE_SECONDS)
         return count
+
+    def purge(self, *, seconds: float = 30.0) -> bool:
+        """Remove erased entries from the files of the database too, where readers allow it.
+
+        Parameters
+        ----------
+        seconds
+            The longest wait for readers of a SQLite journal.
+
+        Returns
+        -------
+        bool
+            False if a reader still holds a SQLite journal: its log has copies of erased entries
+            until the reader ends and this is called again.
+        """
+        return self._database.truncate_log(seconds)
 
     def erased(self, customers: Collection[str]) -> set[str]:
         """Return those of some customers that were erased; entries for them are refused."""

@@ -43,7 +43,7 @@ def log_report(report: Report, project: Project) -> str:
             if experiment is None:
                 location = None
                 if registry.uri.startswith("sqlite:"):
-                    project.store.mkdir(parents=True, exist_ok=True)
+                    project.make_store()
                     location = project.artifacts.as_uri()
                 experiment_id = registry.client.create_experiment(name, artifact_location=location)
             else:

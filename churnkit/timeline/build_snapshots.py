@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
-from churnkit.core.io.atomic_write import atomic_write
+from churnkit.core.io.atomic_write import atomic_write, private_mode
 from churnkit.errors import RecipeError
 from churnkit.timeline.snapshots import parse_timestamp
 
@@ -154,7 +154,7 @@ def build_to(
         progress=progress,
     )
     rows = 0
-    with atomic_write(target) as unfinished:
+    with atomic_write(target, mode=private_mode(target)) as unfinished:
         first = next(batches)
         with pq.ParquetWriter(unfinished, first.schema, compression="zstd") as writer:
             for batch in batches:

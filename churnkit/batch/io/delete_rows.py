@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from churnkit.batch.io.outputs import WRITABLE
 from churnkit.batch.io.table_writer import TableWriter
 from churnkit.contracts.parsing.scalars import BLANKS
-from churnkit.core.io.atomic_write import atomic_write
+from churnkit.core.io.atomic_write import atomic_write, private_mode
 from churnkit.core.io.formats.signature import kind_of, split_compression
 from churnkit.core.io.table_sources import list_files, open_rows, open_source
 from churnkit.errors import ChurnkitError
@@ -175,7 +175,7 @@ def _contains(row: list[str], indices: Sequence[int], customers: set[str]) -> bo
 @contextmanager
 def _replacement(file: Path) -> Iterator[Any]:
     """Write a file aside, which takes the other's place when the block ends without an error."""
-    with atomic_write(file, mode=0o600) as path:
+    with atomic_write(file, mode=private_mode(file)) as path:
         with path.open("w", encoding="utf-8", newline="") as stream:
             yield stream
         path.chmod(file.stat().st_mode & 0o777)

@@ -15,7 +15,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
 from churnkit.batch.io.outputs import parse_output
-from churnkit.core.io.atomic_write import StagedFile
+from churnkit.core.io.atomic_write import StagedFile, private_mode
 from churnkit.core.io.formats.signature import split_compression
 from churnkit.errors import ChurnkitError
 
@@ -90,7 +90,7 @@ class TableWriter(Writer):
         self._staged: StagedFile | None = None
         self._encoder: Any = None
         try:
-            self._staged = StagedFile(self.path)
+            self._staged = StagedFile(self.path, mode=private_mode(self.path))
             self._encoder = open_encoder(
                 self._staged.path, schema, self._format, split_compression(self.path.name)[1]
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ __all__ = ["Erasure", "Location", "TrainedModel", "erase_customers"]
 _UNREACHABLE = -1
 # In place of the user and the password of a URL.
 _HIDDEN = "//***@"
+
+
+_READER = (
+    "the journal's write-ahead log: another program reads the journal; close it and erase again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Erasure(Result):
         Whether nothing was changed.
     elsewhere
         Recorded outputs in object stores and databases that could not be reached: rows remain.
+    remaining
+        What could not be erased for now, and why.
     """
 
     locations: tuple[Location, ...]
@@ -94,6 +102,7 @@ class Erasure(Result):
     missing: tuple[str, ...]
     dry_run: bool
     elsewhere: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
 
 
 def erase_customers(
@@ -166,11 +175,14 @@ def erase_customers(
     locations: list[Location] = []
     missing: list[str] = []
     elsewhere: list[str] = []
+    remaining: list[str] = []
     with _exclusive(project):
         if journal is not None:
             progress("the journal")
             rows = _in_journal(journal, ids, at, dry_run=dry_run)
             locations += [Location("journal", rows)] if rows else []
+            if not dry_run and not journal.purge():
+                remaining.append(_READER)
         for output in _outputs(project, files):
             target = parse_location(output.path)
             progress(Path(target.text).name)
@@ -191,7 +203,9 @@ def erase_customers(
             rows = erase_rows(target.path, ids, column=output.column, dry_run=dry_run)
             locations += [Location(output.path, rows)] if rows else []
     models = () if registry is None else _trained_models(registry, project, ids)
-    return Erasure(tuple(locations), models, tuple(missing), dry_run, tuple(elsewhere))
+    return Erasure(
+        tuple(locations), models, tuple(missing), dry_run, tuple(elsewhere), tuple(remaining)
+    )
 
 
 def _in_remote_output(output: Output, ids: set[str], *, dry_run: bool) -> int | None:
@@ -237,9 +251,13 @@ def _in_journal(journal: Journal, ids: set[str], at: datetime, *, dry_run: bool)
 
 def _discard_unfinished(output: str, *, dry_run: bool) -> bool:
     """Discard the chunks of an interrupted job: their digests do not allow changes."""
+    leftovers = _killed_writes(Path(output))
+    if not dry_run:
+        for file in leftovers:
+            file.unlink(missing_ok=True)
     folder = unfinished_folder(output)
     if not folder.is_dir():
-        return False
+        return bool(leftovers)
     try:
         with exclusive_lock(folder / "lock", wait=False):
             if not dry_run:
@@ -249,6 +267,15 @@ def _discard_unfinished(output: str, *, dry_run: bool) -> bool:
             f"another run is writing {output}: wait for it, and erase again"
         ) from None
     return True
+
+
+def _killed_writes(output: Path) -> list[Path]:
+    """Return the temporary files of writes of an output that were killed."""
+    hidden = re.compile(rf"\.{re.escape(output.name)}-[0-9a-f]{{12}}")
+    try:
+        return [file for file in output.parent.iterdir() if hidden.fullmatch(file.name)]
+    except OSError:
+        return []
 
 
 def _trained_models(

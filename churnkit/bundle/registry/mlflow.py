@@ -111,7 +111,7 @@ class Registry:
             check_connection(uri)
         with self.mlflow_errors():
             if self.project.default_uri in {self.uri, self.registry_uri}:
-                self.project.store.mkdir(parents=True, exist_ok=True)
+                self.project.make_store()
             return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.registry_uri)
 
     def _default_database(self) -> Path | None:

@@ -101,12 +101,12 @@ def _write(output: Path, rows: list[dict[str, Any]]) -> None:
     import pyarrow.csv as pcsv
     import pyarrow.parquet as pq
 
-    from churnkit.core.io.atomic_write import atomic_write
+    from churnkit.core.io.atomic_write import atomic_write, private_mode
 
     suffix = output.suffix.lower()
     if suffix not in {".json", ".csv", ".parquet", ".pq"}:
         raise ChurnkitError(f"{output}: reasons are written to a .json, .csv or .parquet file")
-    with atomic_write(output) as unfinished:
+    with atomic_write(output, mode=private_mode(output)) as unfinished:
         if suffix == ".json":
             text = json.dumps(rows, indent=2, ensure_ascii=False, default=str)
             Path(unfinished).write_text(text + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
     from churnkit.batch.jobs.erase import Erasure
+    from churnkit.server.decision_log.erase_spool import SpoolErasure
 
 __all__ = ["erase"]
 
@@ -65,7 +67,19 @@ def erase(
             progress=lambda location: print_status(f"searching {location}"),
         )
     versions = [Location(f"pull {name}", rows) for name, rows in pulls.items()]
-    erasure = replace(erasure, locations=(*erasure.locations, *versions))
+    spools = _erase_from_spools({c.strip() for c in customers}, dry_run=dry_run)
+    versions += [Location(f"spool {s.folder}", s.lines) for s in spools if s.lines]
+    held = [
+        f"spool {s.folder}: a running service holds {s.held} decisions; they are dropped once it "
+        "reaches the journal"
+        for s in spools
+        if s.held
+    ]
+    erasure = replace(
+        erasure,
+        locations=(*erasure.locations, *versions),
+        remaining=(*erasure.remaining, *held),
+    )
     if as_json:
         print_json(erasure.to_dict())
     else:
@@ -76,6 +90,19 @@ def erase(
     )
     if dry_run:
         print_next("the same command without --dry-run")
+    elif erasure.remaining:
+        raise typer.Exit(1)
+
+
+def _erase_from_spools(customers: set[str], *, dry_run: bool) -> list[SpoolErasure]:
+    try:
+        from churnkit.server.decision_log.erase_spool import erase_from_spools, find_spools
+    except ModuleNotFoundError:
+        # Without the extra 'serve' no service has run in this environment.
+        return []
+    return erase_from_spools(
+        customers, find_spools(os.environ.get("CHURNKIT_SPOOL")), dry_run=dry_run
+    )
 
 
 def _read_ids(path: Path | None) -> list[str]:
@@ -103,6 +130,8 @@ def _print_erasure(erasure: Erasure) -> None:
         print_status("no rows of these customers were found")
     for path in erasure.missing:
         print_status(f"{path} no longer exists: if it was moved, name it with --file")
+    for reason in erasure.remaining:
+        print_status(f"not erased: {reason}")
     for name in erasure.elsewhere:
         print_status(
             f"{name} could not be reached and may hold rows of these customers: delete them there"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-__all__ = ["StagedFile", "atomic_write", "refuse_url", "write_atomic"]
+__all__ = ["StagedFile", "atomic_write", "private_mode", "refuse_url", "write_atomic"]
 
 # Two letters or more: a single one is a drive. A Path has lost one of the slashes.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 # The kernel takes the process's umask off this mode when the file is created.
 _DEFAULT_MODE = 0o666
+_PRIVATE_MODE = 0o600
 
 
 def refuse_url(path: str | os.PathLike[str]) -> None:
@@ -106,6 +108,17 @@ class StagedFile:
                 self.commit()
         finally:
             self.discard()
+
+
+def private_mode(target: str | os.PathLike[str]) -> int:
+    """Return the permission bits for a file with customers' data.
+
+    A new file is for its owner alone; a file that exists keeps its bits.
+    """
+    try:
+        return stat.S_IMODE(Path(target).stat().st_mode)
+    except OSError:
+        return _PRIVATE_MODE
 
 
 @contextmanager

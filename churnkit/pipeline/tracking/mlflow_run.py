@@ -131,7 +131,7 @@ def _experiment(registry: Registry, name: str) -> str:
         return str(experiment.experiment_id)
     location = None
     if registry.uri.startswith("sqlite:"):
-        registry.project.store.mkdir(parents=True, exist_ok=True)
+        registry.project.make_store()
         location = registry.project.artifacts.as_uri()
     return str(
         registry.client.create_experiment(

@@ -82,7 +82,7 @@ def store_trials(model: Any, store: Path) -> None:
     """Keep the trials of a hyperparameter search in the project's store, unless it has its own."""
     tuning = model.get_params().get("tuning")
     if tuning is not None and tuning.storage is None:
-        store.mkdir(parents=True, exist_ok=True)
+        store.mkdir(mode=0o700, parents=True, exist_ok=True)
         model.set_params(tuning=replace(tuning, storage=f"sqlite:///{store / 'tuning.db'}"))
 
 

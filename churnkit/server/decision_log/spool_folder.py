@@ -12,7 +12,7 @@ from typing import Final
 from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
 
-__all__ = ["default_spool", "journal_identity", "prepare_spool"]
+__all__ = ["default_spool", "journal_identity", "prepare_spool", "state_folder"]
 
 _OWNER_FILE: Final = "journal.sha256"
 _OTHERS: Final = 0o077
@@ -39,15 +39,8 @@ def journal_identity(url: str) -> str:
     return hashlib.sha256(address.encode()).hexdigest()
 
 
-def default_spool(service: str, identity: str) -> Path:
-    """Return the spool of a service and a journal in the user's folder for persistent state.
-
-    Parameters
-    ----------
-    service
-        Name of the model.
-    identity
-        From `journal_identity`.
+def state_folder() -> Path:
+    """Return the folder of this user's spools: below ``$XDG_STATE_HOME`` or ``~/.local/state``.
 
     Raises
     ------
@@ -61,8 +54,21 @@ def default_spool(service: str, identity: str) -> Path:
         raise ChurnkitError(
             "the user has no home folder: set CHURNKIT_SPOOL to a folder that survives restarts"
         ) from None
+    return base / "churnkit" / "spool"
+
+
+def default_spool(service: str, identity: str) -> Path:
+    """Return the spool of a service and a journal in the user's folder for persistent state.
+
+    Parameters
+    ----------
+    service
+        Name of the model.
+    identity
+        From `journal_identity`.
+    """
     name = re.sub(r"[^\w.-]", "_", service)[:80]
-    return base / "churnkit" / "spool" / f"{name}-{identity[:12]}"
+    return state_folder() / f"{name}-{identity[:12]}"
 
 
 def prepare_spool(folder: Path, identity: str) -> Path:

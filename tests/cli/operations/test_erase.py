@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import sqlite3
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,7 +14,7 @@ from pyarrow import feather
 from churnkit.cli.main import DONE, REFUSED
 from churnkit.core.io.table_sources import read_table
 from churnkit.core.output_ledger import record_output
-from churnkit.journal import Journal, OutcomeRecord
+from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
 
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 
@@ -40,6 +41,12 @@ def holding(root, word):
         for file in root.rglob("*")
         if file.is_file() and file.name not in OURS and word.encode() in words_of(file)
     )
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path, monkeypatch):
+    """No spool of the user who runs the tests is searched."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture
@@ -221,3 +228,77 @@ def test_outputs_that_cannot_be_reached_are_named(churnkit, shop_copy):
     assert code == DONE, err
     assert "postgresql://***@localhost/db#scores could not be reached" in " ".join(err.split())
     assert "canary" not in out + err
+
+
+def test_what_a_reader_of_the_journal_keeps_is_named_and_erased_once_it_ends(
+    churnkit, shop_copy, tmp_path, monkeypatch
+):
+    file = tmp_path / "journal.db"
+    monkeypatch.setitem(Journal.purge.__kwdefaults__, "seconds", 0.1)
+    day = date(2026, 11, 1)
+    with Journal.open(f"sqlite:///{file}") as journal:
+        journal.record([DecisionRecord(f"k{CANARY}", CANARY, day, day, "shop")])
+        assert file.stat().st_mode & 0o077 == 0
+        reader = sqlite3.connect(file)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM churnkit_decisions").fetchall()
+        arguments = ("erase", "--customer", CANARY, "--journal", f"sqlite:///{file}")
+        code, _, err = churnkit(*arguments, folder=shop_copy.root)
+        assert code == REFUSED
+        assert "another program reads the journal" in err
+        reader.close()
+        code, _, err = churnkit(*arguments, folder=shop_copy.root)
+    assert code == DONE, err
+    assert not any(CANARY.encode() in part.read_bytes() for part in tmp_path.glob("journal.db*"))
+
+
+def test_spools_and_stored_replies_are_erased(churnkit, shop_copy, tmp_path, monkeypatch):
+    from churnkit.server.decision_log.spool_folder import prepare_spool
+    from churnkit.server.decision_log.write_ahead_log import WriteAheadLog
+    from churnkit.server.http.idempotency import IdempotentReplies, idempotent_request
+    from churnkit.server.http.route import Reply
+
+    spool = prepare_spool(tmp_path / "churnkit" / "spool" / "shop-1", "j")
+    day = date(2026, 11, 1)
+    killed = WriteAheadLog(spool)
+    records = [DecisionRecord(f"k{name}", name, day, day, "shop") for name in (CANARY, "bob")]
+    killed.add(records)
+    killed.reject([*records, f"half a line of {CANARY}".encode()])
+    killed._stream.close()
+    running = WriteAheadLog(spool)
+    running.add(records[:1])
+    replies = IdempotentReplies(spool)
+    request = idempotent_request({b"idempotency-key": b"k"}, "", b"")
+    replies.begin(request)
+    replies.end(request, Reply(f'{{"id": "{CANARY}"}}'.encode()))
+    replies.close()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    code, out, err = churnkit("erase", "--customer", CANARY, folder=shop_copy.root)
+    assert code == REFUSED
+    assert "a running service holds 1 decisions" in err
+    assert "shop-1" in out.replace("\n", "")
+    running.clear()
+    running.close()
+    assert churnkit("erase", "--customer", CANARY, folder=shop_copy.root)[0] == DONE
+    stored = b"".join(file.read_bytes() for file in spool.iterdir())
+    assert CANARY.encode() not in stored
+    assert stored.count(b"kbob") == 2
+
+
+def test_outputs_of_other_working_folders_and_killed_writes_are_erased(
+    churnkit, shop_copy, tmp_path, monkeypatch
+):
+    root = shop_copy.root
+    monkeypatch.chdir(tmp_path)
+    (root / "exports").mkdir()
+    scores = root / "exports" / "scores.csv"
+    scores.write_text(f"customer,churn\n{CANARY},0.4\nbob,0.1\n")
+    scores.chmod(0o640)
+    record_output(scores, "customer")
+    killed = scores.with_name(f".{scores.name}-{'0a' * 6}")
+    killed.write_text(f"customer,churn\n{CANARY}")
+    code, _, err = churnkit("erase", "--customer", CANARY, folder=root)
+    assert code == DONE, err
+    assert scores.read_text() == "customer,churn\nbob,0.1\n"
+    assert scores.stat().st_mode & 0o777 == 0o640
+    assert not killed.exists()
