@@ -33,7 +33,7 @@ COMMON = {
         eligibility entity exclusion experiment forecast ground health history insight lifetime movement mrr
         order period person price profit promotion public purchase realized reason recommend
         redaction remaining report retention revenue rfm segment sentiment session slate snapshot
-        subscription survey survival tenure text ticket tokenize topic varying voice
+        subscription survey survival task tenure text ticket tokenize topic varying voice worklist
     """,
     "data and files": """
         ahead arrow as batch block cache cast category cell checkpoint code column contents csv
@@ -42,7 +42,7 @@ COMMON = {
         json key label lakehouse layout leaf level line list location log logged member merge migration npy number
         numpy of off operation output object open python parser parsing predicate profile query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
-        streaming summary table time timeline total transform uri validate validation version violation
+        streaming summary table time timeline total transform uri validate validation version view violation
         window write writer
     """,
     "programs and services": """

@@ -1,53 +1,59 @@
-"""The console as an ASGI application: customers, report and approvals."""
+"""The console as an ASGI application: customers, tasks, report and approvals."""
 
 from __future__ import annotations
 
-import secrets
-import threading
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote
 
-import numpy as np
-
-from churnkit.console.approvals import VERDICTS
-from churnkit.console.auth import FORM_COOKIE, SESSION_COOKIE, SessionAuth, Visitor
+from churnkit.console.auth import FORM_COOKIE, NAME_COOKIE, SESSION_COOKIE, SessionAuth, Visitor
+from churnkit.console.pages import forms
+from churnkit.console.pages.bulk_form import apply_to_many
+from churnkit.console.pages.context import PageContext, customer_link
+from churnkit.console.pages.customer_page import show_customer
+from churnkit.console.pages.list_page import export_csv, show_list
+from churnkit.console.pages.report_page import ReportPages
+from churnkit.console.pages.task_page import show_changes, show_tasks
+from churnkit.console.query.customer_index import CustomerIndex
 from churnkit.console.templates import Pages
-from churnkit.decisions.response import RESPONSES
 from churnkit.errors import ChurnkitError, MissingExtraError
-from churnkit.report.blocks import Chart, Column, Table
-from churnkit.report.charts.draw import draw
-from churnkit.report.report import build_report, to_csv
+from churnkit.journal.worklist.records import VersionConflictError
+from churnkit.journal.worklist.worklist import Worklist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import date, datetime
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.routing import Route
 
-    from churnkit.console.approvals import Approvals, ApprovalStatus
+    from churnkit.console.approvals import Approvals
     from churnkit.console.customer_history import History
     from churnkit.console.customer_list import CustomerList
     from churnkit.insights.text.embeddings import Embedder
 
+    Handler = Callable[[PageContext, Visitor, dict[str, str]], str]
+
 __all__ = ["ConsoleApp"]
 
-_PAGE_ROWS: Final = 25
-_CACHED_REPORTS: Final = 16
-_MOST_FORM_BYTES: Final = 16_384
-_FEWEST_CUSTOMERS: Final = 5
-_FEWEST_DATES: Final = 2
-_COMPONENTS: Final = 8
-_CSV_COLUMNS: Final = (
-    *("customer", "churn_probability", "value", "at_risk", "response", "action", "effect"),
-    *("cost", "expected_gain", "gain_low", "gain_high", "status", "reasons"),
-)
-_STATUS: Final = {
-    "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
-}  # fmt: skip
+_MOST_FORM_BYTES: Final = 131_072
 _INVALID_FORM: Final = "The form has expired or comes from another site. Reload the page."
+# Fields that people type, shown again if a form is refused.
+_TYPED: Final = {
+    "why": "Reason", "note": "Note", "title": "Task", "owner": "Owner", "due": "Due",
+    "until": "Snooze until",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """Fields of a form by name, the last of each, and the ticked customers."""
+
+    fields: dict[str, str]
+    customers: tuple[str, ...]
 
 
 class ConsoleApp:
@@ -67,6 +73,8 @@ class ConsoleApp:
         Function that returns the current time.
     embed
         Function from texts to vectors, for themes by meaning.
+    owners
+        Owner by customer, until the console's users assign another.
     """
 
     def __init__(
@@ -78,35 +86,49 @@ class ConsoleApp:
         auth: SessionAuth,
         clock: Callable[[], datetime],
         embed: Embedder | None = None,
+        owners: Mapping[str, str] | None = None,
     ) -> None:
-        self._customers, self._approvals, self._history = customers, approvals, history
-        self._auth, self._clock, self._embed = auth, clock, embed
-        self._pages = Pages(currency=customers.horizons.currency)
-        self._labels = {"horizons": customers.horizons, "effect_unit": customers.effect_unit}
-        self._reports: dict[tuple[tuple[str, str], ...], str] = {}
-        self._lock = threading.Lock()
+        worklist = Worklist(approvals.journal)
+        month = datetime.combine(customers.day.replace(day=1), time(), UTC)
+        contacts = worklist.last_contacts(before=month)
+        for customer, day in history.contacts().items():
+            contacts[customer] = max(day, contacts.get(customer, day))
+        self._context = PageContext(
+            customers,
+            CustomerIndex(customers, worklist, contacts, owners or {}),
+            approvals,
+            worklist,
+            history,
+            auth,
+            clock,
+            Pages(currency=customers.horizons.currency),
+        )
+        self._reports = ReportPages(self._context, embed)
+        self._auth, self._pages = auth, self._context.pages
 
     def warm(self) -> None:
-        """Compute the report, reasons and past risk, so that the first visitor does not wait."""
-        rows = self._customers.order[:1].tolist()
-        self._lines(rows, self._approvals.status())
-        for row in rows:
-            self._history.risk(self._customers.customers[row])
-            self._customers.health(row)
+        """Compute the report, orders and past risk, so that the first visitor does not wait."""
+        context, customers = self._context, self._context.customers
+        context.index.warm()
+        rows = customers.order[:1]
+        customers.risk_parts(rows, top=1)
+        for row in rows.tolist():
+            context.history.risk(customers.customers[row])
+            customers.health(row)
+        names = customers.rows
+        context.risk_changes.record(
+            {name: float(customers.probability[row]) for name, row in names.items()},
+            at=context.clock(),
+        )
         with suppress(ChurnkitError):  # the report's page shows the message
-            self._cached_report({})
+            self._reports.cached({})
 
     def app(self) -> Starlette:
         """Create the application; raise `MissingExtraError` if starlette is not installed."""
         try:
             from starlette.applications import Starlette
-            from starlette.responses import PlainTextResponse
-            from starlette.routing import Route
         except ImportError:
             raise MissingExtraError("console", "starlette") from None
-
-        def livez(_request: Request) -> Response:
-            return PlainTextResponse("ok\n")
 
         def not_found(_request: Request, error: Exception) -> Response:
             return self._pages.error(getattr(error, "status_code", 404), "Page not found.")
@@ -115,17 +137,43 @@ class ConsoleApp:
             return self._pages.error(500, "An unexpected error occurred. No data were changed.")
 
         return Starlette(
-            routes=[
-                Route("/livez", livez),
-                Route("/sign-in", self._sign_in, methods=["POST"]),
-                Route("/", self._authenticated(self._list)),
-                Route("/report", self._authenticated(self._report)),
-                Route("/customers.csv", self._authenticated(self._csv)),
-                Route("/customers/{customer:path}", self._authenticated(self._customer)),
-                Route("/verdicts", self._verdict, methods=["POST"]),
-            ],
+            routes=self._routes(),
             exception_handlers={404: not_found, 405: not_found, Exception: server_error},
         )
+
+    def _routes(self) -> list[Route]:
+        from starlette.responses import PlainTextResponse
+        from starlette.routing import Route
+
+        context = self._context
+
+        def livez(_request: Request) -> Response:
+            return PlainTextResponse("ok\n")
+
+        def page(path: str, show: Callable[[PageContext, Request, Visitor], Response]) -> Route:
+            return Route(path, self._authenticated(lambda r, v: show(context, r, v)))
+
+        def form(path: str, handle: Handler, role: str = "agent") -> Route:
+            return Route(path, self._post(handle, role), methods=["POST"])
+
+        return [
+            Route("/livez", livez),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            page("/", show_list),
+            Route("/report", self._authenticated(self._reports.show)),
+            page("/tasks", show_tasks),
+            page("/changes", show_changes),
+            page("/customers.csv", export_csv),
+            page("/customers/{customer:path}", show_customer),
+            form("/verdicts", forms.decide),
+            form("/owner", forms.assign_owner),
+            form("/snooze", forms.snooze),
+            form("/notes", forms.add_note),
+            form("/tasks/add", forms.add_task),
+            form("/tasks/change", forms.change_task),
+            form("/views", forms.save_view, "viewer"),
+            Route("/bulk", self._bulk, methods=["POST"]),
+        ]
 
     def _authenticated(
         self, page: Callable[[Request, Visitor], Response]
@@ -148,16 +196,13 @@ class ConsoleApp:
             )
         token = self._auth.form_token(request)
         response = self._pages.page("sign_in.html", 401, token=token, title="Sign in")
-        return self._with_cookie(response, request, FORM_COOKIE, token)
-
-    def _with_cookie(self, response: Response, request: Request, name: str, value: str) -> Response:
-        self._auth.set_cookie(response, name, value, secure=request.url.scheme == "https")
+        self._context.set_cookie(response, request, FORM_COOKIE, token)
         return response
 
     async def _sign_in(self, request: Request) -> Response:
         from starlette.responses import RedirectResponse
 
-        form = await _read_form(request)
+        form = (await _read_form(request)).fields
         if not self._auth.is_valid_form(request, form.get("token", "")):
             return self._pages.error(403, _INVALID_FORM)
         cookie = self._auth.sign_in(form.get("key", ""))
@@ -165,224 +210,104 @@ class ConsoleApp:
             return self._pages.error(
                 403, "Unknown API key, or a key without the scope 'recommend'."
             )
-        return self._with_cookie(RedirectResponse("/", 303), request, SESSION_COOKIE, cookie)
+        response = RedirectResponse("/", 303)
+        self._context.set_cookie(response, request, SESSION_COOKIE, cookie)
+        return response
 
-    async def _verdict(self, request: Request) -> Response:
-        from starlette.concurrency import run_in_threadpool
-
+    async def _checked(
+        self, request: Request, role: str
+    ) -> tuple[Visitor | None, _Form, Response | None]:
+        """Read a form; the last part is the refusal of one that is not allowed."""
         visitor = self._auth.visitor(request)
         if visitor is None:
-            return self._refuse(request)
+            return None, _Form({}, ()), self._refuse(request)
         form = await _read_form(request)
-        if not self._auth.is_valid_form(request, form.get("token", "")):
-            return self._pages.error(403, _INVALID_FORM)
-        if not visitor.may_decide:
-            return self._pages.error(403, "This API key does not have the scope 'outcomes'.")
-        return await run_in_threadpool(self._record, form, visitor)
+        if not self._auth.is_valid_form(request, form.fields.get("token", "")):
+            return visitor, form, self._pages.error(403, _INVALID_FORM)
+        if not visitor.may(role):
+            message = f"This needs the role {role}; your API key has the role {visitor.role}."
+            return visitor, form, self._pages.error(403, message)
+        if not form.fields.get("form_id"):
+            return visitor, form, self._pages.error(400, _INVALID_FORM)
+        return visitor, form, None
 
-    def _record(self, form: Mapping[str, str], visitor: Visitor) -> Response:
+    def _post(self, handle: Handler, role: str) -> Callable[[Request], Any]:
+        async def post(request: Request) -> Response:
+            from starlette.concurrency import run_in_threadpool
+
+            visitor, form, refusal = await self._checked(request, role)
+            if refusal is not None or visitor is None:
+                return refusal or self._refuse(request)
+            return await run_in_threadpool(self._handle, handle, request, visitor, form.fields)
+
+        return post
+
+    def _handle(
+        self, handle: Handler, request: Request, visitor: Visitor, form: dict[str, str]
+    ) -> Response:
         from starlette.responses import RedirectResponse
 
-        customer, form_id = form.get("customer", ""), form.get("form_id", "")
-        if customer not in self._customers.rows or not form_id:
-            return self._pages.error(404, "Customer not found.")
         try:
-            self._approvals.record(
-                customer,
-                form.get("verdict", ""),
-                by=visitor.name or form.get("by", ""),
-                why=form.get("why", ""),
-                form_id=form_id,
-                at=self._clock(),
-            )
+            address = handle(self._context, visitor, form)
         except ChurnkitError as error:
-            return self._pages.error(400, str(error))
-        return RedirectResponse(f"/customers/{quote(customer, safe='')}", 303)
+            return self._refused_form(error, visitor, form)
+        response = RedirectResponse(address, 303)
+        self._remember_name(response, request, visitor, form)
+        return response
 
-    def _report(self, request: Request, _visitor: Visitor) -> Response:
-        from starlette.responses import HTMLResponse
-
-        page = self._cached_report(self._selected(request))
-        return HTMLResponse(page, headers=self._pages.headers(strict=False))
-
-    def _cached_report(self, selected: Mapping[str, str]) -> str:
-        key = tuple(sorted(selected.items()))
-        with self._lock:
-            if key not in self._reports:
-                while len(self._reports) >= _CACHED_REPORTS:
-                    del self._reports[next(iter(self._reports))]
-                self._reports[key] = self._build_report(selected)
-            return self._reports[key]
-
-    def _build_report(self, selected: Mapping[str, str]) -> str:
-        customers = self._customers
-        mask = customers.mask(selected)
-        if mask.sum() < _FEWEST_CUSTOMERS:
-            raise ChurnkitError(
-                f"{mask.sum()} customers match the filters, at least {_FEWEST_CUSTOMERS} are "
-                "required: remove a filter"
-            )
-        rows, tables = customers.table, self._history.tables
-        if selected:
-            rows = rows.filter(mask)
-            tables = self._history.filter_tables(
-                np.array(customers.customers, object)[mask].tolist()
-            )
-        report = build_report(
-            tables,
-            model=customers.model,
-            customers=rows,
-            day=customers.day,
-            decisions=customers.select(mask) if selected else customers.decisions,
-            embed=self._embed,
-        )
-        toolbar = self._pages.fragment(
-            "filters.html", filters=customers.filters, selected=selected, path="/report"
-        )
-        return report.render(toolbar=toolbar)
-
-    def _selected(self, request: Request) -> dict[str, str]:
-        """Return the selected value of each filter in use."""
-        params = {f.column: f"f.{f.column}" for f in self._customers.filters}
-        return {
-            column: request.query_params[param]
-            for column, param in params.items()
-            if request.query_params.get(param, "*") != "*"
-        }
-
-    def _selected_rows(self, request: Request) -> tuple[list[int], ApprovalStatus]:
-        """Return the rows that match the filters, in order, and the status of decisions."""
-        customers, approval = self._customers, self._approvals.status()
-        mask = customers.mask(self._selected(request))
-        action, response, status = (
-            request.query_params.get(name, "*") for name in ("action", "response", "status")
-        )
-        if action != "*":
-            names = (*customers.decisions.names, "")
-            mask &= np.array([names[number] == action for number in customers.decisions.action])
-        if response != "*":
-            mask &= customers.responses == response
-        rows = [row for row in customers.order.tolist() if mask[row]]
-        if status != "*":
-            rows = [row for row in rows if approval.of(customers.customers[row]) == status]
-        return rows, approval
-
-    def _lines(self, rows: list[int], approval: ApprovalStatus) -> list[dict[str, Any]]:
-        customers = self._customers
-        reasons = customers.reasons(np.array(rows, dtype=np.int64), top=3)
-        lines = []
-        for row, row_reasons in zip(rows, reasons, strict=True):
-            customer = customers.customers[row]
-            lines.append(
-                {
-                    "customer": customer,
-                    "link": f"/customers/{quote(customer, safe='')}",
-                    **customers.figures(row),
-                    "why": customers.decisions.reason[row] if len(rows) == 1 else "",
-                    "reasons": row_reasons,
-                    "status": approval.of(customer),
-                }
-            )
-        return lines
-
-    def _list(self, request: Request, _visitor: Visitor) -> Response:
-        rows, approval = self._selected_rows(request)
-        pages = max(1, -(-len(rows) // _PAGE_ROWS))
-        text = request.query_params.get("page", "1")
-        page = min(max(int(text) if text.isdecimal() and len(text) < 9 else 1, 1), pages)
-        query = {name: value for name, value in request.query_params.items() if name != "page"}
+    def _refused_form(
+        self, error: ChurnkitError, visitor: Visitor, form: Mapping[str, str]
+    ) -> Response:
+        """Explain why nothing was saved, and show what was typed so that it is not lost."""
+        status = 409 if isinstance(error, VersionConflictError) else 400
+        customer = form.get("customer", "")
         return self._pages.page(
-            "list.html",
-            title="Customers",
-            lines=self._lines(rows[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS], approval),
-            counts=approval.counts,
-            has_value=self._customers.value is not None,
-            period=self._approvals.period,
-            filters=self._customers.filters,
-            selected=self._selected(request),
-            titles=self._customers.titles,
-            action=request.query_params.get("action", "*"),
-            response=request.query_params.get("response", "*"),
-            responses=RESPONSES,
-            status=request.query_params.get("status", "*"),
-            statuses=_STATUS,
-            count=len(rows),
-            page=page,
-            pages=pages,
-            query=urlencode(query),
-            path="/",
-            **self._labels,
-        )
-
-    def _csv(self, request: Request, _visitor: Visitor) -> Response:
-        from starlette.responses import Response
-
-        rows, approval = self._selected_rows(request)
-        lines = []
-        for line in self._lines(rows, approval):
-            line["reasons"] = "; ".join(reason.text for reason in line["reasons"])
-            lines.append(tuple(line[name] for name in _CSV_COLUMNS))
-        table = Table("customers", "", tuple(map(Column, _CSV_COLUMNS)), tuple(lines))
-        headers = self._pages.headers() | {
-            "content-disposition": "attachment; filename=customers.csv"
-        }
-        return Response(to_csv(table), media_type="text/csv; charset=utf-8", headers=headers)
-
-    def _customer(self, request: Request, visitor: Visitor) -> Response:
-        customer = request.path_params["customer"]
-        row = self._customers.rows.get(customer)
-        if row is None:
-            return self._pages.error(404, "Customer not found.")
-        approval = self._approvals.status(customer)
-        token = self._auth.form_token(request)
-        (line,) = self._lines([row], approval)
-        line["reasons"] = self._customers.reasons(np.array([row]), top=8)[0]
-        risk = self._history.risk(customer)
-        response = self._pages.page(
-            "customer.html",
-            title=customer,
-            line=line,
-            responses=RESPONSES,
-            health=self._customers.health(row).top(_COMPONENTS).rounded(),
-            verdict=approval.verdicts.get(customer),
-            statuses=_STATUS,
-            buttons=dict(zip(VERDICTS, ("Approve", "Dismiss", self._snooze_label()), strict=True)),
-            events=self._history.events(customer),
-            risk=risk,
-            risk_chart=_risk_chart(risk),
+            "refused.html",
+            404 if str(error) == "Customer not found." else status,
             visitor=visitor,
-            token=token,
-            form_id=secrets.token_urlsafe(16),
-            **self._labels,
+            title="Not saved",
+            message=str(error),
+            typed=[(label, form[name]) for name, label in _TYPED.items() if form.get(name)],
+            link=customer_link(customer) if customer in self._context.customers.rows else "/",
         )
-        return self._with_cookie(response, request, FORM_COOKIE, token)
 
-    def _snooze_label(self) -> str:
-        """Label the snooze button with the start of the next planning period, a month."""
-        year, month = divmod(self._customers.day.year * 12 + self._customers.day.month, 12)
-        return f"Snooze until {year}-{month + 1:02}-01"
+    def _remember_name(
+        self, response: Response, request: Request, visitor: Visitor, form: Mapping[str, str]
+    ) -> None:
+        name = form.get("by", "").strip()[:60]
+        if name and not visitor.has_key:
+            self._context.set_cookie(response, request, NAME_COOKIE, quote(name))
+
+    async def _bulk(self, request: Request) -> Response:
+        from starlette.concurrency import run_in_threadpool
+
+        visitor, form, refusal = await self._checked(request, "manager")
+        if refusal is not None or visitor is None:
+            return refusal or self._refuse(request)
+        return await run_in_threadpool(
+            self._apply_to_many, request, visitor, form.fields, form.customers
+        )
+
+    def _apply_to_many(
+        self, request: Request, visitor: Visitor, form: dict[str, str], customers: Sequence[str]
+    ) -> Response:
+        try:
+            outcome = apply_to_many(self._context, visitor, form, customers)
+        except ChurnkitError as error:
+            return self._refused_form(error, visitor, form)
+        response = self._context.page(
+            request, "bulk.html", visitor=visitor, title="Done", outcome=outcome
+        )
+        self._remember_name(response, request, visitor, form)
+        return response
 
 
-def _risk_chart(risk: list[tuple[date, float]]) -> str:
-    """Draw the churn probability at past dates; empty for a single date."""
-    from markupsafe import Markup
-
-    if len(risk) < _FEWEST_DATES:
-        return ""
-    chart = Chart(
-        "risk",
-        "Churn risk over time",
-        (Column("Date", role="x"), Column("Churn risk", "share", "y")),
-        tuple((f"{day}", probability) for day, probability in risk),
-    )
-    return Markup(draw(chart))  # noqa: S704  (every text in it is escaped)
-
-
-async def _read_form(request: Request) -> dict[str, str]:
+async def _read_form(request: Request) -> _Form:
     """Read a form; return an empty one if it is too large."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MOST_FORM_BYTES:
-            return {}
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+            return _Form({}, ())
+    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return _Form(dict(pairs), tuple(value for name, value in pairs if name == "customer"))

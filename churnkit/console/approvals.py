@@ -12,38 +12,34 @@ from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, decision_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from churnkit.console.customer_list import CustomerList
     from churnkit.journal import Journal
 
-__all__ = ["VERDICTS", "ApprovalStatus", "Approvals"]
+__all__ = ["VERDICTS", "Approvals", "BulkResult"]
 
 VERDICTS: Final = ("approve", "reject", "snooze")
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalStatus:
-    """Status of the decisions of one period.
+class BulkResult:
+    """Customers with a new verdict, and customers without, by reason.
 
     Parameters
     ----------
-    decisions
-        Recorded decision by customer.
-    verdicts
-        Latest verdict of a person by customer.
-    counts
-        Number of customers by verdict.
+    recorded
+        Customers, in the order of the request.
+    cost
+        Total cost of their actions, in money.
+    skipped
+        Number of other customers by reason.
     """
 
-    decisions: Mapping[str, Mapping[str, Any]]
-    verdicts: Mapping[str, Mapping[str, Any]]
-    counts: Mapping[str, int]
-
-    def of(self, customer: str) -> str:
-        """Return the latest verdict for a customer, or ``"open"``."""
-        return str(self.verdicts[customer]["verdict"]) if customer in self.verdicts else "open"
+    recorded: tuple[str, ...]
+    cost: float
+    skipped: Mapping[str, int]
 
 
 class Approvals:
@@ -62,20 +58,6 @@ class Approvals:
         self._customers = customers
         self._lock = threading.Lock()
         self.period = planning_period(customers.day)
-
-    def status(self, customer: str | None = None) -> ApprovalStatus:
-        """Read the status of all customers, or of one."""
-        rows = self.journal.decisions(
-            policy=self._customers.model.name,
-            period=self.period,
-            customers=None if customer is None else [customer],
-        ).to_pylist()
-        decisions = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
-        verdicts = {row["customer"]: row for row in rows if row["verdict"] != "decide"}
-        counts = {
-            name: sum(row["verdict"] == name for row in verdicts.values()) for name in VERDICTS
-        }
-        return ApprovalStatus(decisions, verdicts, counts)
 
     def record(
         self, customer: str, verdict: str, *, by: str, why: str, form_id: str, at: datetime
@@ -121,24 +103,96 @@ class Approvals:
                 limits = self._customers.model.catalogue.contact.limits
                 self.journal.record([decision], limits=limits)
             self.journal.record(
-                [
-                    DecisionRecord(
-                        key,
-                        customer,
-                        as_of=self._customers.day,
-                        decided_at=at,
-                        policy=decision.policy,
-                        model=decision.model,
-                        model_digest=decision.model_digest,
-                        period=self.period,
-                        by=by,
-                        verdict=verdict,  # type: ignore[arg-type]
-                        about=decision.key,
-                        why=why,
-                    )
-                ]
+                [self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)]
             )
             return True
+
+    def record_many(
+        self,
+        customers: Sequence[str],
+        verdict: str,
+        *,
+        by: str,
+        why: str,
+        form_id: str,
+        at: datetime,
+        budget: float | None = None,
+    ) -> BulkResult:
+        """Record a verdict on many customers, in their order, as far as a budget allows.
+
+        Parameters
+        ----------
+        customers
+            Customer ids; one without an action or with a final verdict is left out.
+        verdict, by, why, form_id, at
+            As for `record`.
+        budget
+            Maximum total cost of the actions, in money; None for no limit.
+
+        Returns
+        -------
+        BulkResult
+            Customers with a new verdict, and the others by reason.
+        """
+        if verdict not in VERDICTS:
+            raise ChurnkitError(f"verdict must be one of {', '.join(VERDICTS)}")
+        with self._lock:
+            rows = self.journal.decisions(customers=customers).to_pylist()
+            decided = {row["key"]: row for row in rows if row["verdict"] == "decide"}
+            latest = {row["about"]: row["verdict"] for row in rows if row["verdict"] != "decide"}
+            chosen: list[DecisionRecord] = []
+            skipped: dict[str, int] = {}
+            cost = 0.0
+            for customer in customers:
+                decision = self._decision(customer, at)
+                reason = _refusal(decision, decided.get(decision.key), latest, verdict)
+                if reason is None and budget is not None and cost + decision.cost > budget:
+                    reason = "the budget is used"
+                if reason is None:
+                    chosen.append(decision)
+                    cost += decision.cost
+                else:
+                    skipped[reason] = skipped.get(reason, 0) + 1
+            limits = self._customers.model.catalogue.contact.limits
+            new = [decision for decision in chosen if decision.key not in decided]
+            capped = set(self.journal.record(new, limits=limits).capped) if new else set()
+            if capped:
+                skipped["a contact limit is reached"] = len(capped)
+            chosen = [decision for decision in chosen if decision.key not in capped]
+            self.journal.record(
+                self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)
+                for decision in chosen
+            )
+        return BulkResult(
+            tuple(decision.customer for decision in chosen),
+            sum(decision.cost for decision in chosen),
+            skipped,
+        )
+
+    def _verdict(
+        self,
+        decision: DecisionRecord,
+        verdict: str,
+        *,
+        by: str,
+        why: str,
+        form_id: str,
+        at: datetime,
+    ) -> DecisionRecord:
+        return DecisionRecord(
+            decision_key("console", decision.key, form_id),
+            decision.customer,
+            as_of=self._customers.day,
+            decided_at=at,
+            policy=decision.policy,
+            model=decision.model,
+            model_digest=decision.model_digest,
+            period=self.period,
+            by=by,
+            verdict=verdict,  # type: ignore[arg-type]
+            about=decision.key,
+            why=why,
+        )
 
     def _decision(self, customer: str, at: datetime) -> DecisionRecord:
         """Return the record of the displayed decision, under the key that a plan uses."""
@@ -154,3 +208,20 @@ class Approvals:
             period=self.period,
         )
         return record
+
+
+def _refusal(
+    decision: DecisionRecord,
+    recorded: Mapping[str, Any] | None,
+    latest: Mapping[str, str],
+    verdict: str,
+) -> str | None:
+    """Return why a verdict cannot be recorded; None if it can."""
+    if decision.action is None:
+        return "no action is planned"
+    if recorded is not None and recorded["capped"]:
+        return "a contact limit is reached"
+    earlier = latest.get(decision.key)
+    if earlier in {"reject", "snooze"}:
+        return "the action is dismissed or snoozed"
+    return "the action is approved already" if earlier == verdict else None

@@ -7,6 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from churnkit.server.auth.access_control import is_loopback
 from churnkit.server.auth.api_keys import KeyRing
@@ -17,19 +18,42 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["FORM_COOKIE", "SESSION_COOKIE", "SessionAuth", "Visitor"]
+__all__ = ["FORM_COOKIE", "NAME_COOKIE", "ROLES", "SESSION_COOKIE", "SessionAuth", "Visitor"]
+
+ROLES: Final = ("viewer", "agent", "manager", "admin")
+"""Roles, each with the rights of those before it."""
 
 FORM_COOKIE: Final = "churnkit_form"
+NAME_COOKIE: Final = "churnkit_name"
 SESSION_COOKIE: Final = "churnkit_session"
 _MOST_SESSIONS: Final = 1_000
+_LONGEST_NAME: Final = 60
+# The scope of a key that gives each role, the highest first.
+_ROLE_SCOPES: Final = (("admin", "admin"), ("manager", "manage"), ("agent", "outcomes"))
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """An authenticated user; `name` is empty if the console runs without keys."""
+    """An authenticated user.
+
+    Parameters
+    ----------
+    name
+        Name of the key; without keys the name that the person has entered, or empty.
+    role
+        ``"viewer"`` reads without personal data, ``"agent"`` works on customers, ``"manager"``
+        works on many at once, ``"admin"`` also reads the change log.
+    has_key
+        Whether the name comes from a key.
+    """
 
     name: str
-    may_decide: bool
+    role: str
+    has_key: bool = True
+
+    def may(self, role: str) -> bool:
+        """Return whether the user has the rights of a role."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
 
 class SessionAuth:
@@ -57,7 +81,10 @@ class SessionAuth:
             # The host name is checked too, against DNS rebinding.
             host = request.url.hostname or ""
             is_local = request.client is None or is_loopback(request.client.host)
-            return Visitor("", may_decide=True) if is_local and is_loopback(host) else None
+            if not (is_local and is_loopback(host)):
+                return None
+            name = unquote(request.cookies.get(NAME_COOKIE, ""))[:_LONGEST_NAME]
+            return Visitor(name, "admin", has_key=False)
         cookie = request.cookies.get(SESSION_COOKIE, "")
         return self._key_holder(self._sessions.get(_digest(cookie), ""))
 
@@ -76,7 +103,8 @@ class SessionAuth:
         entry = self._ring.find(key) if self._ring else None
         if entry is None or "recommend" not in entry.scopes:
             return None
-        return Visitor(entry.name, may_decide="outcomes" in entry.scopes)
+        roles = (role for role, scope in _ROLE_SCOPES if scope in entry.scopes)
+        return Visitor(entry.name, next(roles, "viewer"))
 
     @staticmethod
     def form_token(request: Request) -> str:

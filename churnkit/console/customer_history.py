@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.bundle.parts.horizons import find_horizons
-from churnkit.console.event_text import describe_event
+from churnkit.console.event_text import NO_ACTION, describe_event
 from churnkit.errors import ChurnkitError
 from churnkit.insights.table_layouts import LAYOUTS, find_columns
 
@@ -139,6 +139,21 @@ class History:
         events.sort(key=lambda event: event.at, reverse=True)
         return _merge_repeats(events)[:_MOST_EVENTS]
 
+    def contacts(self) -> dict[str, date]:
+        """Return the day of each customer's latest action in the table of treatments."""
+        if "treatments" not in self._tables:
+            return {}
+        rows, columns = self.table("treatments")
+        latest: dict[str, date] = {}
+        names = (columns["customer"], columns.get("action"), columns[LAYOUTS["treatments"].at])
+        values = (rows[name].to_pylist() if name else [None] * len(rows) for name in names)
+        for customer, action, at in zip(*values, strict=True):
+            day = _to_day(at)
+            is_action = str(action or "").strip().lower() not in NO_ACTION
+            if day is not None and is_action and day > latest.get(customer, date.min):
+                latest[customer] = day
+        return latest
+
     def risk(self, customer: str) -> list[tuple[date, float]]:
         """Return a customer's churn probability at past dates; empty without a timeline."""
         return [(day, scores[customer]) for day, scores in self._dates() if customer in scores]
@@ -168,6 +183,18 @@ class History:
         probabilities = self._model.probabilities(encoded).tolist()
         pairs = zip(entities(encoded), probabilities, strict=True)
         return {customer: p for customer, p in pairs if not math.isnan(p)}
+
+
+def _to_day(at: Any) -> date | None:
+    """Return the date of a time, which an untyped file holds as text."""
+    if isinstance(at, datetime):
+        return at.date()
+    if isinstance(at, date):
+        return at
+    try:
+        return datetime.fromisoformat(str(at)).date()
+    except ValueError:
+        return None
 
 
 def _merge_repeats(events: list[Event]) -> list[Event]:

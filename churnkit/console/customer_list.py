@@ -15,13 +15,13 @@ from churnkit.bundle.parts.horizons import (
     find_horizons,
     revenue_at_risk,
 )
-from churnkit.bundle.shap_reasons import reasons_for
+from churnkit.console.risk_parts import split_risk
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions.decide_table import total_gain
 from churnkit.decisions.reason_codes import REASONS
 from churnkit.decisions.response import find_responses
 from churnkit.errors import RecipeError
-from churnkit.insights.health.decomposition import explain_health
+from churnkit.insights.health.decomposition import decompose_health, explain_health
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.bundle.model import RetentionModel
-    from churnkit.bundle.shap_reasons import Reason
+    from churnkit.console.risk_parts import RiskParts
     from churnkit.contracts.encoding.encoded import Encoded
     from churnkit.decisions import Decisions, Gains
     from churnkit.insights.health.decomposition import HealthParts
@@ -162,29 +162,33 @@ class CustomerList:
         for column in self.model.contract.features:
             if column.name not in self._texts:
                 continue
-            values = sorted(set(self._texts[column.name].tolist()))
+            values = sorted(self._texts[column.name][1])
             if 1 < len(values) <= _MOST_LEVELS:
                 filters.append(Filter(column.name, column.title or column.name, tuple(values)))
         return tuple(filters[:_MOST_FILTERS])
 
     @cached_property
-    def _texts(self) -> Mapping[str, NDArray[np.object_]]:
+    def _texts(self) -> Mapping[str, tuple[NDArray[np.int32], tuple[str, ...]]]:
+        """Codes and values of each column of texts or flags."""
         import pyarrow as pa
 
-        return {
-            column.name: np.array(
-                self.table[column.name].cast(pa.string()).fill_null("").to_pylist(), dtype=object
-            )
-            for column in self.model.contract.features
-            if column.type in {"string", "boolean"} and column.name in self.table.column_names
-        }
+        columns = {}
+        for column in self.model.contract.features:
+            if column.type in {"string", "boolean"} and column.name in self.table.column_names:
+                texts = self.table[column.name].cast(pa.string()).fill_null("")
+                encoded = texts.combine_chunks().dictionary_encode()
+                codes = encoded.indices.to_numpy().astype(np.int32)
+                columns[column.name] = codes, tuple(encoded.dictionary.to_pylist())
+        return columns
 
     def mask(self, selected: Mapping[str, str]) -> NDArray[np.bool_]:
         """Return which rows are valid and have the selected values of filter columns, (n,)."""
         mask = self.encoded.valid.copy()
         for column_filter in self.filters:
             if column_filter.column in selected:
-                mask &= self._texts[column_filter.column] == selected[column_filter.column]
+                codes, values = self._texts[column_filter.column]
+                value = selected[column_filter.column]
+                mask &= codes == (values.index(value) if value in values else -1)
         return mask
 
     def select(self, mask: NDArray[np.bool_]) -> Decisions:
@@ -200,19 +204,35 @@ class CustomerList:
             gains,
         )
 
-    def reasons(self, rows: NDArray[np.int64], *, top: int) -> list[list[Reason]]:
-        """Return the strongest reasons for the scores of some rows, by exact SHAP values."""
+    @cached_property
+    def personal(self) -> Mapping[str, pa.ChunkedArray]:
+        """Columns with personal data by title, such as names; shown by role, never logged."""
+        return {
+            column.title or column.name: self.table[column.name]
+            for column in self.model.contract.columns
+            if column.has_role("pii") and column.name in self.table.column_names
+        }
+
+    def risk_parts(self, rows: NDArray[np.int64], *, top: int) -> list[RiskParts]:
+        """Return how the features of some rows raise or lower their churn risk."""
         if not len(rows):
             return []
-        parts = self.model.contents
         features = np.ascontiguousarray(self.encoded.features[rows])
-        return reasons_for(
+        parts = self.model.contents
+        return split_risk(
             self.model.contract.features,
             features,
-            parts.scorer.contributions(features),
-            parts.calibration,
+            decompose_health(
+                parts.scorer.contributions(features), self._reference, parts.calibration.apply
+            ),
+            mean_risk=self.mean_risk,
             top=top,
         )
+
+    @cached_property
+    def mean_risk(self) -> float:
+        """Mean churn probability of all customers."""
+        return float(self.probability[self.encoded.valid].mean())
 
     def health(self, row: int) -> HealthParts:
         """Return the decomposition of a customer's health score.
@@ -229,12 +249,13 @@ class CustomerList:
             else column.describe(column.decode(code))
             for column, code in zip(columns, features[0].tolist(), strict=True)
         ]
-        return explain_health(
+        health = explain_health(
             parts.scorer.contributions(features)[0],
             self._reference,
             parts.calibration.apply,
             names=names,
         )
+        return health.starting_at(100.0 * (1.0 - self.mean_risk))
 
     @cached_property
     def _reference(self) -> NDArray[np.float64]:

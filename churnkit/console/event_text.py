@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     Row = Mapping[str, Any]
     Money = Callable[[Any], str]
 
-__all__ = ["describe_event"]
+__all__ = ["NO_ACTION", "describe_event"]
 
 # Names of the decision not to act, in the table of treatments.
-_NO_ACTION: Final = frozenset({"", "none", "control", "no", "nothing"})
+NO_ACTION: Final = frozenset({"", "none", "control", "no", "nothing"})
 _LONGEST: Final = 200
 
 
@@ -73,7 +73,7 @@ def describe_event(
 
 def _action_title(name: Any, titles: Mapping[str, str]) -> str:
     name = str(name).strip()
-    if name.lower() in _NO_ACTION:
+    if name.lower() in NO_ACTION:
         return ""
     return titles.get(name, _text(name.replace("_", " ")))
 

@@ -33,17 +33,22 @@ class Pages:
     def __init__(self, *, currency: str = "") -> None:
         from churnkit.report.html import content_security_policy, jinja_environment, read_style
 
+        self._currency = currency
         self._environment = jinja_environment(_FOLDER, extra="console")
         from markupsafe import Markup
 
         style = f"{read_style()}\n{(_FOLDER / 'console.css').read_text(encoding='utf-8')}"
         self._policy = content_security_policy(style, forms="'self'", frames="'none'")
         self._environment.globals |= {
-            "money": lambda amount: format_money(round(amount), currency),
+            "money": self.money,
             "percent": format_percent,
             "effect": partial(_format_effect, currency=currency),
             "style": Markup(style),  # noqa: S704  (this package's own style sheet)
         }
+
+    def money(self, amount: float) -> str:
+        """Format an amount without cents."""
+        return format_money(round(amount), self._currency)
 
     def headers(self, *, strict: bool = True) -> dict[str, str]:
         """Return the security headers; a report page contains its own content security policy."""

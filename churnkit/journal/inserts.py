@@ -13,6 +13,7 @@ from churnkit.journal.entry_keys import MICROSECONDS_A_DAY
 from churnkit.journal.outbox_schema import outbox
 from churnkit.journal.queries import select_contacts
 from churnkit.journal.schema import decisions, erasures, outcomes, settings
+from churnkit.journal.worklist.schema import delete_customer
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -75,7 +76,7 @@ def erase_customer(connection: Connection, customer: str, at: int) -> int:
     if not exists:
         row = {"tombstone": tombstone, "erased_at": at}
         connection.execute(insert(erasures), row | {"outcomes": counts[0], "decisions": counts[1]})
-    return sum(counts)
+    return sum(counts) + delete_customer(connection, customer)
 
 
 def erased_among(

@@ -22,6 +22,7 @@ from churnkit.core.io.lock import LockHeldError, exclusive_lock
 from churnkit.core.output_ledger import Output, recorded_outputs
 from churnkit.core.result import Result
 from churnkit.errors import ChurnkitError
+from churnkit.journal.worklist.schema import delete_customer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -244,6 +245,8 @@ def _in_journal(journal: Journal, ids: set[str], at: datetime, *, dry_run: bool)
         if dry_run:
             count += len(journal.decisions(customers=[customer]))
             count += len(journal.outcomes(customers=[customer]))
+            with journal.database.reading() as connection:
+                count += delete_customer(connection, customer, dry_run=True)
         else:
             count += journal.erase(customer, at=at)
     return count

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from churnkit.cli.options import CustomerFile, Embeddings, ModelName, ProjectJournal, load_model
 from churnkit.cli.output import print_status
 from churnkit.errors import ChurnkitError, MissingExtraError
+
+if TYPE_CHECKING:
+    from churnkit.console import CustomerList
 
 __all__ = ["console"]
 
@@ -27,6 +30,10 @@ def console(
     keys: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="File of keys, from churnkit keys add."),
+    ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(help="Column with the owner of each customer, until another is assigned."),
     ] = None,
     embeddings: Embeddings = None,
     model: ModelName = None,
@@ -60,6 +67,7 @@ def console(
             auth=SessionAuth(keys),
             clock=lambda: datetime.now(UTC),
             embed=embed,
+            owners=_read_owners(scored, owner),
         )
         app = console_app.app()
         print_status("building the report")
@@ -84,6 +92,16 @@ def _read_customers(path: Path | None, model: Any, tables: dict[str, Path], as_o
     from churnkit.core.io.table_sources import read_table
 
     return read_table(path)
+
+
+def _read_owners(scored: CustomerList, column: str | None) -> dict[str, str]:
+    if column is None:
+        return {}
+    if column not in scored.table.column_names:
+        raise ChurnkitError(f"the customers have no column '{column}' for --owner")
+    owners = scored.table[column].to_pylist()
+    pairs = zip(scored.customers, owners, strict=True)
+    return {customer: str(name).strip()[:60] for customer, name in pairs if name is not None}
 
 
 def _serve(app: Any, host: str, port: int) -> None:

@@ -26,7 +26,9 @@ def add(
     name: Annotated[str, typer.Argument(help="Holder of the key, such as crm or website.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="Scope of the key: predict, recommend, outcomes, admin. Repeatable."),
+        typer.Option(
+            help="Scope of the key: predict, recommend, outcomes, manage, admin. Repeatable."
+        ),
     ] = None,
     *,
     rate: Annotated[float | None, typer.Option(help="Limit of requests per second.")] = None,

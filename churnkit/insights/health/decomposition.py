@@ -16,11 +16,32 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["HealthPart", "HealthParts", "explain_health"]
+__all__ = ["HealthPart", "HealthParts", "HealthShares", "decompose_health", "explain_health"]
 
 # Log-odds closer than this use the derivative instead of the difference quotient.
 _NEAR = 1e-6
 _STEP = 1e-4
+_ROUNDING = 1e-9
+_BLOCK = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HealthShares:
+    """Health scores of many customers as sums of one share per feature.
+
+    Parameters
+    ----------
+    scores : (n,)
+        ``100 * (1 - calibrated probability of churn)``.
+    start
+        Mean score of the reference customers.
+    shares : (n, f)
+        Points of each feature; `start` plus a row's shares equals its score.
+    """
+
+    scores: NDArray[np.float64]
+    start: float
+    shares: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +101,19 @@ class HealthParts(Result):
             for part, points in zip(self.parts, rounded, strict=True)
         )
         return HealthParts(score / unit, start / unit, parts)
+
+    def starting_at(self, start: float, *, rest: str = "Other features") -> HealthParts:
+        """Return the same score with another start, such as the mean of customers not sampled.
+
+        Examples
+        --------
+        >>> HealthParts(70.0, 60.0, (HealthPart("use", 10.0),)).starting_at(61.0).parts[1]
+        HealthPart(name='Other features', points=-1.0)
+        """
+        difference = self.start - start
+        if abs(difference) < _ROUNDING:
+            return replace(self, start=start)
+        return replace(self, start=start, parts=(*self.parts, HealthPart(rest, difference)))
 
     def to_frame(self) -> pd.DataFrame:
         """Return a pandas frame with one row per part."""
@@ -151,25 +185,64 @@ def explain_health(
     if len(names) != len(values) - 1:
         raise ValueError(f"names must have {len(values) - 1} entries, got {len(names)}")
 
-    def health(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        return 100.0 * (1.0 - apply(raw))
-
-    raw, at = base.sum(axis=1), values.sum()
-    score, scores = float(health(np.array([at]))[0]), health(raw)
-    distance = at - raw
-    near = np.abs(distance) < _NEAR
-    slope = np.empty(len(base))
-    slope[~near] = (score - scores[~near]) / distance[~near]
-    if near.any():
-        slope[near] = (health(raw[near] + _STEP) - health(raw[near] - _STEP)) / (2.0 * _STEP)
-    shares = slope @ (values - base) / len(base)
+    found = decompose_health(values[None, :], base, apply)
+    score, start, shares = float(found.scores[0]), found.start, found.shares[0]
     points: dict[str, float] = {}
-    # All customers have the same bias, so its share is zero.
-    for name, share in zip(names, shares[:-1].tolist(), strict=True):
+    for name, share in zip(names, shares.tolist(), strict=True):
         points[name] = points.get(name, 0.0) + share
-    start = float(scores.mean())
     order = sorted(points, key=lambda name: (-abs(points[name]), name))
     if order:
         # The largest part absorbs the rounding error of the sum.
         points[order[0]] += score - math.fsum([start, *points.values()])
     return HealthParts(score, start, tuple(HealthPart(name, points[name]) for name in order))
+
+
+def decompose_health(
+    contributions: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    apply: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+) -> HealthShares:
+    """Split the health scores of many customers into one share per feature.
+
+    Parameters
+    ----------
+    contributions : (n, f + 1)
+        Exact SHAP values of the customers in log-odds, the bias last.
+    reference : (m, f + 1)
+        Those of the reference customers.
+    apply
+        Function from log-odds to calibrated probability.
+
+    Returns
+    -------
+    HealthShares
+        As `explain_health`, for all customers at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def apply(raw):
+    ...     return 1.0 / (1.0 + np.exp(-raw))
+    >>> parts = decompose_health(np.array([[1.0, -0.5, 0.0]]), np.zeros((2, 3)), apply)
+    >>> bool(np.isclose(parts.start + parts.shares.sum(), parts.scores[0]))
+    True
+    """
+
+    def health(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 100.0 * (1.0 - apply(raw))
+
+    raw, at = reference.sum(axis=1), contributions.sum(axis=1)
+    base, scores = health(raw), health(at)
+    shares = np.empty((len(contributions), contributions.shape[1] - 1))
+    for first in range(0, len(contributions), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        distance = at[rows, None] - raw[None, :]
+        near = np.abs(distance) < _NEAR
+        slope = (scores[rows, None] - base[None, :]) / np.where(near, 1.0, distance)
+        if near.any():
+            around = np.broadcast_to(raw[None, :], near.shape)[near]
+            slope[near] = (health(around + _STEP) - health(around - _STEP)) / (2.0 * _STEP)
+        # All customers have the same bias, so its share is zero.
+        own = contributions[rows, :-1] * slope.mean(axis=1)[:, None]
+        shares[rows] = own - slope @ reference[:, :-1] / len(reference)
+    return HealthShares(scores, float(base.mean()), shares)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCOPES", "Key", "KeyRing", "add_key", "read_keys", "remove_key"]
 
-SCOPES: Final = ("predict", "recommend", "outcomes", "admin")
+SCOPES: Final = ("predict", "recommend", "outcomes", "manage", "admin")
 _LOG = logging.getLogger("churnkit.server")
 _KEY = re.compile(r"ck_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9 ._-]{1,60}", re.ASCII)

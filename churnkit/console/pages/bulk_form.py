@@ -1,0 +1,172 @@
+"""Approve, snooze, reopen or assign many customers at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+from churnkit.console.pages.forms import check_snooze, read_text, releases_action
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from churnkit.console.auth import Visitor
+    from churnkit.console.pages.context import PageContext
+
+__all__ = ["BulkOutcome", "apply_to_many"]
+
+_MOST_CUSTOMERS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOutcome:
+    """What a form has changed.
+
+    Parameters
+    ----------
+    summary
+        The change in a sentence.
+    skipped
+        Number of customers left as they were, by reason.
+    query
+        Query of the list, to return to.
+    """
+
+    summary: str
+    skipped: Mapping[str, int]
+    query: str
+
+
+def apply_to_many(
+    context: PageContext, visitor: Visitor, form: dict[str, str], selected: Sequence[str]
+) -> BulkOutcome:
+    """Apply the button of a form to the selected customers, or to the first of the list.
+
+    Parameters
+    ----------
+    context, visitor
+        Parts of the console, and the person.
+    form
+        Fields: ``button``, ``apply_to``, ``count``, ``budget``, ``until``, ``owner``, ``why``,
+        ``seen`` and ``query``.
+    selected
+        Ticked customers.
+
+    Raises
+    ------
+    ChurnkitError
+        If a field is missing or invalid.
+    """
+    button = form.get("button", "")
+    customers = _members(context, visitor, form, selected)
+    if button == "approve":
+        return _approve(context, visitor, form, customers)
+    if button == "snooze":
+        until = check_snooze(context, form)
+        outcome = _change(context, visitor, form, customers, snoozed_until=until.isoformat())
+        if releases_action(context, until):
+            context.approvals.record_many(
+                customers,
+                "snooze",
+                by=context.person(visitor, form),
+                why=read_text(form, "why") or f"snoozed until {until}",
+                form_id=form["form_id"],
+                at=context.clock(),
+            )
+        return outcome
+    if button == "reopen":
+        return _change(context, visitor, form, customers, snoozed_until=None)
+    if button == "assign":
+        return _change(context, visitor, form, customers, owner=read_text(form, "owner") or None)
+    raise ChurnkitError("unknown button: reload the page")
+
+
+def _members(
+    context: PageContext, visitor: Visitor, form: Mapping[str, str], selected: Sequence[str]
+) -> list[str]:
+    """Return the selected customers, or the first of the list."""
+    if form.get("apply_to") != "first":
+        members = [customer for customer in selected if customer in context.customers.rows]
+        if not members:
+            raise ChurnkitError("select at least one customer, or apply to the first of the list")
+        return list(dict.fromkeys(members))
+    count = _whole(form.get("count", ""))
+    rows = context.select(dict(parse_qsl(form.get("query", ""))), visitor).rows
+    if form.get("button") == "approve":
+        # Customers without an open action do not use up the number.
+        open_rows = rows[context.customers.decisions.action[rows] >= 0]
+        verdicts = context.worklist.verdicts(context.customers.model.name, context.approvals.period)
+        names = (context.customers.customers[row] for row in open_rows.tolist())
+        return [name for name in names if name not in verdicts][:count]
+    return [context.customers.customers[row] for row in rows[:count].tolist()]
+
+
+def _whole(text: str) -> int:
+    if not (text.isdecimal() and 0 < len(text) < 9 and 1 <= int(text) <= _MOST_CUSTOMERS):
+        raise ChurnkitError(f"number of customers must be 1 to {_MOST_CUSTOMERS:,}")
+    return int(text)
+
+
+def _approve(
+    context: PageContext, visitor: Visitor, form: dict[str, str], customers: list[str]
+) -> BulkOutcome:
+    text = form.get("budget", "").strip().replace(",", "")
+    try:
+        budget = float(text) if text else None
+    except ValueError:
+        budget = -1.0
+    if budget is not None and not 0.0 <= budget < 1e15:
+        raise ChurnkitError("budget must be an amount such as 500")
+    why = read_text(form, "why")
+    if not why:
+        raise ChurnkitError("a reason is required; it is kept in the journal")
+    result = context.approvals.record_many(
+        customers,
+        "approve",
+        by=context.person(visitor, form),
+        why=why,
+        form_id=form["form_id"],
+        at=context.clock(),
+        budget=budget,
+    )
+    amount = context.pages.money(result.cost)
+    count = len(result.recorded)
+    limit = "" if budget is None else f", within a budget of {context.pages.money(budget)}"
+    summary = f"{_number(count, 'action')} approved at a total cost of {amount}{limit}."
+    return BulkOutcome(summary, result.skipped, form.get("query", ""))
+
+
+def _change(
+    context: PageContext,
+    visitor: Visitor,
+    form: Mapping[str, str],
+    customers: list[str],
+    **fields: str | None,
+) -> BulkOutcome:
+    seen = form.get("seen", "")
+    version = int(seen) if seen.isdecimal() and len(seen) < 16 else 0
+    result = context.worklist.change(
+        dict.fromkeys(customers, version),
+        fields,
+        by=context.person(visitor, form),
+        at=context.clock(),
+        form_id=form["form_id"],
+    )
+    same = len(customers) - len(result.changed) - len(result.conflicts)
+    reasons = {"changed by someone else in the meantime": len(result.conflicts), "unchanged": same}
+    ((field, value),) = fields.items()
+    texts = {
+        "owner": f"assigned to {value}" if value else "without an owner now",
+        "snoozed_until": f"snoozed until {value}" if value else "reopened",
+    }
+    return BulkOutcome(
+        f"{_number(len(result.changed), 'customer')} {texts[field]}.",
+        {reason: count for reason, count in reasons.items() if count},
+        form.get("query", ""),
+    )
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,196 @@
+"""What the console's pages share: customers, worklist, approvals, templates and the clock."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from churnkit.console.auth import FORM_COOKIE
+from churnkit.console.query.list_query import ListQuery
+from churnkit.journal.worklist.records import clean_text
+from churnkit.journal.worklist.tasks import Tasks
+from churnkit.journal.worklist.views import RiskChanges, Views, Visits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date, datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from churnkit.console.approvals import Approvals
+    from churnkit.console.auth import SessionAuth, Visitor
+    from churnkit.console.customer_history import History
+    from churnkit.console.customer_list import CustomerList
+    from churnkit.console.query.customer_index import CustomerIndex
+    from churnkit.console.templates import Pages
+    from churnkit.journal.worklist.records import Verdict
+    from churnkit.journal.worklist.worklist import Worklist
+
+__all__ = ["STATUS_LABELS", "PageContext", "Selection", "customer_link", "next_monday"]
+
+STATUS_LABELS: Final = {
+    "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
+}  # fmt: skip
+_PAUSE: Final = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """Customers that match a query.
+
+    Parameters
+    ----------
+    query
+        The query.
+    rows
+        Matching rows in order.
+    statuses
+        Position in `STATUSES` of every row of the table.
+    verdicts
+        Latest verdicts of the period by customer.
+    """
+
+    query: ListQuery
+    rows: NDArray[np.int64]
+    statuses: NDArray[np.int8]
+    verdicts: Mapping[str, Verdict]
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """Parts that pages and forms use.
+
+    Parameters
+    ----------
+    customers, index
+        Scored customers, and their index for queries.
+    approvals, worklist
+        Verdicts in the journal; owners, snoozes and notes beside it.
+    history
+        Raw tables by customer.
+    auth, clock, pages
+        Authentication, current time, and templates.
+    """
+
+    customers: CustomerList
+    index: CustomerIndex
+    approvals: Approvals
+    worklist: Worklist
+    history: History
+    auth: SessionAuth
+    clock: Callable[[], datetime]
+    pages: Pages
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        """Tasks of the worklist."""
+        return Tasks(self.worklist)
+
+    @cached_property
+    def views(self) -> Views:
+        """Saved views."""
+        return Views(self.worklist)
+
+    @cached_property
+    def visits(self) -> Visits:
+        """Times of visits."""
+        return Visits(self.worklist)
+
+    @cached_property
+    def risk_changes(self) -> RiskChanges:
+        """Churn probabilities of earlier runs."""
+        return RiskChanges(self.worklist)
+
+    @property
+    def today(self) -> date:
+        """Date of the clock."""
+        return self.clock().date()
+
+    def last_visit(self, visitor: Visitor) -> datetime | None:
+        """Record the request, and return the end of the visitor's previous visit."""
+        return self.visits.previous(visitor.name or "local", self.clock(), pause=_PAUSE)
+
+    def select(
+        self, params: Mapping[str, str], visitor: Visitor, *, since: datetime | None = None
+    ) -> Selection:
+        """Return the customers that match the parameters of an address."""
+        columns = [column_filter.column for column_filter in self.customers.filters]
+        query = ListQuery.parse(params, columns)
+        if query.choice("owner") == "me":
+            query = replace(query, choices={**query.choices, "owner": visitor.name})
+        self.index.refresh()
+        verdicts = self.worklist.verdicts(self.customers.model.name, self.approvals.period)
+        statuses = self.index.statuses(verdicts, self.today)
+        subsets: dict[str, Any] = {}
+        if "due" in query.choices:
+            subsets["due"] = self.tasks.due_customers(self.today)
+        if "changed" in query.choices:
+            moment = since or self.clock() - timedelta(days=30)
+            subsets["changed"] = self.risk_changes.since(moment)
+        rows = self.index.select(
+            query, statuses, today=self.today, personal=visitor.may("agent"), subsets=subsets
+        )
+        return Selection(query, rows, statuses, verdicts)
+
+    def page(
+        self,
+        request: Request,
+        name: str,
+        http_status: int = 200,
+        /,
+        *,
+        visitor: Visitor,
+        **values: Any,
+    ) -> Response:
+        """Render a page whose forms carry a token, and set the token's cookie."""
+        token = self.auth.form_token(request)
+        response = self.pages.page(
+            name,
+            http_status,
+            visitor=visitor,
+            token=token,
+            form_id=secrets.token_urlsafe(16),
+            horizons=self.customers.horizons,
+            effect_unit=self.customers.effect_unit,
+            statuses=STATUS_LABELS,
+            path=request.url.path,
+            **values,
+        )
+        self.set_cookie(response, request, FORM_COOKIE, token)
+        return response
+
+    def set_cookie(self, response: Response, request: Request, name: str, value: str) -> None:
+        """Set a cookie, for encrypted connections only where the page came by one."""
+        self.auth.set_cookie(response, name, value, secure=request.url.scheme == "https")
+
+    @staticmethod
+    def person(visitor: Visitor, form: Mapping[str, str]) -> str:
+        """Return the name that a change is recorded under: that of the key, or the one entered."""
+        if visitor.has_key:
+            return visitor.name
+        entered = form.get("by", "") or visitor.name
+        return clean_text(entered, name="name", most=60, required=True)
+
+
+def customer_link(customer: str) -> str:
+    """Return the address of a customer's page."""
+    return f"/customers/{quote(customer, safe='')}"
+
+
+def next_monday(day: date) -> date:
+    """Return the first Monday after a day.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> next_monday(dt.date(2026, 11, 30)).isoformat()
+    '2026-12-07'
+    """
+    return day + timedelta(days=7 - day.weekday())

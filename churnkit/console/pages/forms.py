@@ -1,0 +1,179 @@
+"""Forms on one customer or task: decision, owner, snooze, note, task and saved view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+from churnkit.console.pages.context import customer_link
+from churnkit.console.query.list_query import ListQuery
+from churnkit.errors import ChurnkitError
+from churnkit.journal.worklist.records import VersionConflictError, clean_text, parse_day
+from churnkit.journal.worklist.tasks import TASK_STATUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from churnkit.console.auth import Visitor
+    from churnkit.console.pages.context import PageContext
+
+__all__ = [
+    "add_note", "add_task", "assign_owner", "change_task", "check_snooze", "decide",
+    "releases_action", "save_view", "snooze",
+]  # fmt: skip
+
+_LONGEST: Final = {"title": 200, "note": 2_000, "why": 500, "owner": 60, "view": 60, "query": 2_000}
+
+Form = dict[str, str]
+
+
+def decide(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Record a verdict on a customer's action; return the address of the next page."""
+    customer = _customer(context, form)
+    context.approvals.record(
+        customer,
+        form.get("verdict", ""),
+        by=form.get("by", "") if not visitor.has_key else visitor.name,
+        why=clean_text(form.get("why", ""), name="reason", most=_LONGEST["why"]),
+        form_id=form["form_id"],
+        at=context.clock(),
+    )
+    return customer_link(customer)
+
+
+def assign_owner(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Set the owner of a customer; return the address of the next page."""
+    return _change(context, visitor, form, owner=read_text(form, "owner") or None)
+
+
+def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Snooze a customer until a day, or reopen it; return the address of the next page."""
+    customer, until = _customer(context, form), None
+    if form.get("reopen") != "yes":
+        until = check_snooze(context, form)
+    address = _change(
+        context, visitor, form, snoozed_until=None if until is None else until.isoformat()
+    )
+    if until is not None and releases_action(context, until):
+        context.approvals.record_many(
+            [customer],
+            "snooze",
+            by=context.person(visitor, form),
+            why=read_text(form, "why") or f"snoozed until {until}",
+            form_id=form["form_id"],
+            at=context.clock(),
+        )
+    return address
+
+
+def check_snooze(context: PageContext, form: Mapping[str, str]) -> date:
+    """Return the day of a snooze; refuse one that is not in the future."""
+    until = parse_day(form.get("until", ""), name="snooze until")
+    if until is None or until <= context.today:
+        raise ChurnkitError("snooze until must be a day after today")
+    return until
+
+
+def releases_action(context: PageContext, until: date) -> bool:
+    """Return whether a snooze ends after the planning period, so that its action is given up."""
+    day = context.customers.day
+    return (until.year, until.month) > (day.year, day.month)
+
+
+def add_note(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Append a note to a customer; return the address of the next page."""
+    customer = _customer(context, form)
+    text = clean_text(form.get("note", ""), name="note", most=_LONGEST["note"], required=True)
+    context.worklist.comment(
+        customer,
+        text,
+        by=context.person(visitor, form),
+        at=context.clock(),
+        form_id=form["form_id"],
+    )
+    return customer_link(customer)
+
+
+def add_task(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Add a task to a customer; return the address of the next page."""
+    customer, by = _customer(context, form), context.person(visitor, form)
+    context.tasks.add(
+        customer,
+        title=clean_text(form.get("title", ""), name="task", most=_LONGEST["title"], required=True),
+        owner=read_text(form, "owner") or by,
+        due=parse_day(form.get("due", ""), name="due date"),
+        note=read_text(form, "note"),
+        by=by,
+        at=context.clock(),
+        form_id=form["form_id"],
+    )
+    return customer_link(customer)
+
+
+def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Change the fields of a task that the form has; return the address of the next page."""
+    fields: dict[str, Any] = {}
+    if "title" in form:
+        fields["title"] = clean_text(form["title"], name="task", most=200, required=True)
+    for name in ("note", "owner"):
+        if name in form:
+            fields[name] = read_text(form, name)
+    if "due" in form:
+        fields["due"] = parse_day(form["due"], name="due date")
+    if form.get("status") in TASK_STATUSES:
+        fields["status"] = form["status"]
+    version = form.get("version", "")
+    task = context.tasks.change(
+        form.get("task", ""),
+        int(version) if version.isdecimal() and len(version) < 16 else 0,
+        by=context.person(visitor, form),
+        at=context.clock(),
+        form_id=form["form_id"],
+        **fields,
+    )
+    return "/tasks" if form.get("next") == "tasks" else customer_link(task.customer)
+
+
+def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
+    """Save or delete a view of the list; return the address of the next page."""
+    by = visitor.name or "local"
+    name = clean_text(form.get("view", ""), name="name of the view", most=60, required=True)
+    if form.get("remove") == "yes":
+        context.views.remove(by, name)
+        return "/"
+    if len(form.get("query", "")) > _LONGEST["query"]:
+        raise ChurnkitError("the view has too many filters to be saved")
+    columns = [column_filter.column for column_filter in context.customers.filters]
+    # Only parameters of the list are kept, so that a view never leads to another address.
+    query = ListQuery.parse(dict(parse_qsl(form.get("query", ""))), columns).to_string()
+    context.views.save(by, name, query)
+    return f"/?{query}"
+
+
+def read_text(form: Mapping[str, str], name: str) -> str:
+    """Return a text field without control characters."""
+    return clean_text(form.get(name, ""), name=name, most=_LONGEST[name])
+
+
+def _customer(context: PageContext, form: Mapping[str, str]) -> str:
+    customer = form.get("customer", "")
+    if customer not in context.customers.rows:
+        raise ChurnkitError("Customer not found.")
+    return customer
+
+
+def _change(context: PageContext, visitor: Visitor, form: Form, **fields: str | None) -> str:
+    """Change the state of a customer unless someone else has changed it."""
+    customer, version = _customer(context, form), form.get("version", "")
+    result = context.worklist.change(
+        {customer: int(version) if version.isdecimal() and len(version) < 16 else 0},
+        fields,
+        by=context.person(visitor, form),
+        at=context.clock(),
+        form_id=form["form_id"],
+    )
+    if result.conflicts:
+        by = context.worklist.state(customer).changed_by
+        raise VersionConflictError(f"{by} has changed this customer since the page was loaded")
+    return customer_link(customer)

@@ -1,0 +1,174 @@
+"""The list of customers, and its CSV file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from churnkit.console.pages.context import customer_link, next_monday
+from churnkit.console.query.customer_index import STATUSES
+from churnkit.console.query.list_query import CONTACT_AGES, SORTS
+from churnkit.decisions.response import RESPONSES
+from churnkit.report.blocks import Column, Table
+from churnkit.report.report import to_csv
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from churnkit.console.auth import Visitor
+    from churnkit.console.pages.context import PageContext, Selection
+
+__all__ = ["customer_lines", "export_csv", "show_list"]
+
+_PAGE_ROWS: Final = 25
+_CSV_COLUMNS: Final = (
+    *("customer", "churn_probability", "value", "at_risk", "response", "action", "effect"),
+    *("cost", "expected_gain", "gain_low", "gain_high", "status", "owner", "snoozed_until"),
+    *("last_contact", "reasons"),
+)
+
+
+def show_list(context: PageContext, request: Request, visitor: Visitor) -> Response:
+    """Render a page of the customers that match the query."""
+    last = context.last_visit(visitor)
+    selection = context.select(request.query_params, visitor, since=last)
+    query, count = selection.query, len(selection.rows)
+    pages = max(1, -(-count // _PAGE_ROWS))
+    page = min(query.page, pages)
+    rows = selection.rows[(page - 1) * _PAGE_ROWS : page * _PAGE_ROWS]
+    customers = context.customers
+    return context.page(
+        request,
+        "list.html",
+        visitor=visitor,
+        title="Customers",
+        lines=customer_lines(context, rows.tolist(), selection, visitor),
+        counts={
+            name: int((selection.statuses[selection.rows] == code).sum())
+            for code, name in enumerate(STATUSES)
+        },
+        has_value=customers.value is not None,
+        period=context.approvals.period,
+        filters=customers.filters,
+        selected=query.columns,
+        query=query,
+        sorts=_sort_labels(context),
+        personal=list(customers.personal),
+        action_options=[*customers.titles.items(), ("", "None")],
+        response_options=[(name, name.capitalize()) for name in RESPONSES],
+        owner_options=_owner_options(context, visitor),
+        owners=context.index.owners,
+        monday=next_monday(context.today),
+        contact_ages=CONTACT_AGES,
+        count=count,
+        number=page,
+        last_page=pages,
+        seen=context.index.version,
+        views=context.views.list(visitor.name or "local"),
+        news=_news(context, visitor, last),
+        last_visit=last,
+    )
+
+
+def _sort_labels(context: PageContext) -> dict[str, str]:
+    """Return the labels of all orders, with the horizon of the figures."""
+    horizons = context.customers.horizons
+    labels = SORTS | {
+        "at_risk": horizons.at_risk_label,
+        "risk": horizons.risk_label,
+        "value": horizons.value_label,
+        "gain": horizons.gain_label,
+    }
+    if context.customers.value is None:
+        del labels["value"], labels["at_risk"]
+    return labels
+
+
+def _owner_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
+    names = [(name, name) for name in context.index.owners]
+    return [*([("me", "Me")] if visitor.name else []), ("", "None"), *names]
+
+
+def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list[tuple[str, str]]:
+    """Return sentences on what has changed since the last visit, and their addresses."""
+    due = len(context.tasks.list(status="open", due=context.today, owner=visitor.name or None))
+    news = [(f"{due:,} {_plural(due, 'task')} due", "/tasks?due=today")] if due else []
+    if last is None:
+        return news
+    moved = len(context.risk_changes.since(last))
+    if moved:
+        text = f"churn risk of {moved:,} {_plural(moved, 'customer')} changed by 5 points or more"
+        news.append((text, "/?changed=risk&sort=risk"))
+    others = sum(
+        verdict.at >= last and verdict.by != visitor.name
+        for verdict in context.worklist.verdicts(
+            context.customers.model.name, context.approvals.period
+        ).values()
+    )
+    if others:
+        news.append((f"{others:,} {_plural(others, 'decision')} by others", "/?status=approve"))
+    mine = sum(
+        change.field == "owner" and change.after == visitor.name and change.by != visitor.name
+        for change in context.worklist.history(since=last)
+    )
+    if mine:
+        news.append((f"{mine:,} {_plural(mine, 'customer')} assigned to you", "/?owner=me"))
+    return news
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
+
+
+def customer_lines(
+    context: PageContext, rows: list[int], selection: Selection, visitor: Visitor, *, top: int = 3
+) -> list[dict[str, Any]]:
+    """Return the figures, reasons and work of some customers."""
+    customers, index = context.customers, context.index
+    parts = customers.risk_parts(np.array(rows, dtype=np.int64), top=top)
+    personal = customers.personal if visitor.may("agent") else {}
+    lines = []
+    for row, risk in zip(rows, parts, strict=True):
+        customer = customers.customers[row]
+        until = index.snoozed_until(row, context.today)
+        contact = index.last_contact(row)
+        lines.append(
+            {
+                "customer": customer,
+                "link": customer_link(customer),
+                **customers.figures(row),
+                "personal": {
+                    title: str(values[row].as_py() or "") for title, values in personal.items()
+                },
+                "why": customers.decisions.reason[row] if len(rows) == 1 else "",
+                "risk_parts": risk,
+                "status": STATUSES[selection.statuses[row]],
+                "owner": index.owner(row),
+                "snoozed_until": "" if until is None else until.isoformat(),
+                "last_contact": "" if contact is None else contact.isoformat(),
+            }
+        )
+    return lines
+
+
+def export_csv(context: PageContext, request: Request, visitor: Visitor) -> Response:
+    """Write all customers that match the query as CSV, in its order."""
+    from starlette.responses import Response
+
+    selection = context.select(request.query_params, visitor)
+    lines = []
+    titles = tuple(context.customers.personal) if visitor.may("agent") else ()
+    for line in customer_lines(context, selection.rows.tolist(), selection, visitor):
+        line["reasons"] = line["risk_parts"].summary
+        cells = [line[name] for name in _CSV_COLUMNS]
+        lines.append((cells[0], *line["personal"].values(), *cells[1:]))
+    columns = (_CSV_COLUMNS[0], *titles, *_CSV_COLUMNS[1:])
+    table = Table("customers", "", tuple(map(Column, columns)), tuple(lines))
+    headers = context.pages.headers() | {
+        "content-disposition": "attachment; filename=customers.csv"
+    }
+    return Response(to_csv(table), media_type="text/csv; charset=utf-8", headers=headers)

@@ -1,0 +1,58 @@
+"""Tasks of all customers, and the change log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from churnkit.console.pages.context import customer_link
+from churnkit.console.pages.customer_page import describe_change
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from churnkit.console.auth import Visitor
+    from churnkit.console.pages.context import PageContext
+
+__all__ = ["show_changes", "show_tasks"]
+
+
+def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Response:
+    """Render open or done tasks, by owner and due date."""
+    params = request.query_params
+    owner, status = params.get("owner", "*"), params.get("status", "open")
+    due = context.today if params.get("due") == "today" else None
+    chosen = visitor.name if owner == "me" else owner
+    tasks = context.tasks.list(
+        owner=None if owner == "*" else chosen,
+        status="done" if status == "done" else "open",
+        due=due,
+    )
+    every = context.tasks.list(status="open")
+    context.index.refresh()
+    return context.page(
+        request,
+        "tasks.html",
+        visitor=visitor,
+        title="Tasks",
+        tasks=[(task, customer_link(task.customer)) for task in tasks],
+        owners=sorted({task.owner for task in every if task.owner} | set(context.index.owners)),
+        owner=owner,
+        status=status,
+        due=params.get("due", "*"),
+        today=context.today,
+    )
+
+
+def show_changes(context: PageContext, request: Request, visitor: Visitor) -> Response:
+    """Render the latest changes by anyone, for administrators."""
+    if not visitor.may("admin"):
+        return context.pages.error(403, "The change log is for administrators.")
+    entries = [
+        describe_change(change)
+        | {"customer": change.customer, "link": customer_link(change.customer)}
+        for change in context.worklist.history()
+    ]
+    return context.page(
+        request, "changes.html", visitor=visitor, title="Change log", entries=entries
+    )

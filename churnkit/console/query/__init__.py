@@ -1,0 +1,1 @@
+"""Search, filters and order of the customer list."""

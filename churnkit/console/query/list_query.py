@@ -1,0 +1,162 @@
+"""The query of a customer list, as parameters of its address."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["ALL", "CONTACT_AGES", "RANGES", "SORTS", "ListQuery"]
+
+ALL: Final = "*"
+SORTS: Final = {
+    "at_risk": "At-risk revenue",
+    "risk": "Churn risk",
+    "value": "Revenue",
+    "gain": "Expected gain",
+    "cost": "Cost",
+    "contact": "Last contact",
+    "customer": "Customer",
+    "owner": "Owner",
+    "action": "Action",
+}
+RANGES: Final = ("risk", "value", "at_risk")
+CONTACT_AGES: Final = {
+    "30": "More than 30 days ago", "90": "More than 90 days ago", "never": "Never",
+}  # fmt: skip
+_MOST_CHARACTERS: Final = 100
+_CHOICES: Final = ("action", "response", "status", "owner", "contact", "changed", "due")
+# Texts are sorted from the first letter, numbers from the largest.
+_ASCENDING: Final = frozenset({"customer", "owner", "action", "contact"})
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """Search text, filters, order and page.
+
+    Parameters
+    ----------
+    text
+        Part of an id, name or other personal text.
+    choices
+        Selected value by name: ``action``, ``response``, ``status``, ``owner``, ``contact``,
+        ``changed``, ``due``; a name that is absent selects all.
+    columns
+        Selected value by column of the customers' table.
+    ranges
+        Lower and upper bound by name in `RANGES`; churn risks as shares.
+    sort
+        A name in `SORTS`.
+    descending
+        Whether the largest comes first.
+    page
+        Page number, from 1.
+    """
+
+    text: str = ""
+    choices: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    sort: str = "at_risk"
+    descending: bool = True
+    page: int = 1
+
+    @classmethod
+    def parse(cls, params: Mapping[str, str], columns: Collection[str]) -> ListQuery:
+        """Parse the parameters of an address; unknown ones are ignored.
+
+        Parameters
+        ----------
+        params
+            Values by name.
+        columns
+            Columns that can be filtered.
+
+        Raises
+        ------
+        ChurnkitError
+            If a bound is not a number, or the order is unknown.
+
+        Examples
+        --------
+        >>> query = ListQuery.parse({"q": "c1", "risk_min": "20", "sort": "risk"}, ())
+        >>> query.ranges["risk"], query.to_string(page=2)
+        ((0.2, inf), 'q=c1&sort=risk&risk_min=20&page=2')
+        """
+        sort = params.get("sort", "at_risk")
+        if sort not in SORTS:
+            raise ChurnkitError(f"sort must be one of {', '.join(SORTS)}")
+        ranges = {}
+        for name in RANGES:
+            low = _number(params, f"{name}_min", name)
+            high = _number(params, f"{name}_max", name)
+            if low is not None or high is not None:
+                ranges[name] = (
+                    -math.inf if low is None else low, math.inf if high is None else high
+                )  # fmt: skip
+        number = params.get("page", "1")
+        order = params.get("order", "asc" if sort in _ASCENDING else "desc")
+        return cls(
+            params.get("q", "").strip()[:_MOST_CHARACTERS],
+            {name: params[name] for name in _CHOICES if params.get(name, ALL) != ALL},
+            {c: params[f"f.{c}"] for c in columns if params.get(f"f.{c}", ALL) != ALL},
+            ranges,
+            sort,
+            order != "asc",
+            int(number) if number.isdecimal() and 0 < len(number) < 9 else 1,
+        )
+
+    def choice(self, name: str) -> str:
+        """Return the selected value, or `ALL`."""
+        return self.choices.get(name, ALL)
+
+    def bound(self, name: str, end: int) -> str:
+        """Return the lower (0) or upper (1) bound as text; empty if unbounded."""
+        bound = self.ranges.get(name, (-math.inf, math.inf))[end]
+        if math.isinf(bound):
+            return ""
+        return f"{100 * bound if name == 'risk' else bound:.6g}"
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether filters other than the search text, status and owner are in use."""
+        return bool(self.columns or self.ranges or set(self.choices) - {"status", "owner"})
+
+    def sorted_by(self, sort: str) -> ListQuery:
+        """Return the query in another order, or reversed if it has this order already."""
+        reverse = not self.descending if sort == self.sort else sort not in _ASCENDING
+        return replace(self, sort=sort, descending=reverse, page=1)
+
+    def to_string(self, *, page: int = 1) -> str:
+        """Return the parameters of the address, without those that have their default."""
+        pairs = [("q", self.text)] if self.text else []
+        pairs += list(self.choices.items())
+        pairs += [(f"f.{column}", value) for column, value in self.columns.items()]
+        if self.sort != "at_risk":
+            pairs.append(("sort", self.sort))
+        if self.descending == (self.sort in _ASCENDING):
+            pairs.append(("order", "desc" if self.descending else "asc"))
+        for name in RANGES:
+            for end, suffix in enumerate(("min", "max")):
+                text = self.bound(name, end)
+                pairs += [(f"{name}_{suffix}", text)] if text else []
+        return urlencode([*pairs, *([("page", str(page))] if page > 1 else [])])
+
+
+def _number(params: Mapping[str, str], name: str, column: str) -> float | None:
+    text = params.get(name, "").strip().removesuffix("%").strip()
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ChurnkitError(f"{name} must be a number such as {20 if column == 'risk' else 1000}")
+    return number / 100.0 if column == "risk" else number

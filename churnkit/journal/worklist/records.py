@@ -1,0 +1,169 @@
+"""Rows of the worklist, and the error of a concurrent change."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from churnkit.errors import JournalError
+
+__all__ = [
+    "Change", "CustomerState", "Task", "Verdict", "VersionConflictError", "clean_text",
+    "parse_day",
+]  # fmt: skip
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class VersionConflictError(JournalError):
+    """Someone else has changed the row since it was read; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerState:
+    """Owner and snooze of a customer.
+
+    Parameters
+    ----------
+    customer
+        Customer id.
+    owner
+        Name of the person in charge; empty for none.
+    snoozed_until
+        Day on which the customer returns to the list; None if not snoozed.
+    version
+        Number of the latest change; 0 for a customer without changes.
+    changed_by
+        Person of the latest change.
+    """
+
+    customer: str
+    owner: str = ""
+    snoozed_until: date | None = None
+    version: int = 0
+    changed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task for a customer.
+
+    Parameters
+    ----------
+    key, customer
+        Id of the task, and of its customer.
+    title, note
+        What to do, and details.
+    owner
+        Person in charge; empty for none.
+    due
+        Day; None without one.
+    status
+        ``"open"`` or ``"done"``.
+    version
+        Number of changes, for detecting concurrent ones.
+    changed_by
+        Person of the latest change.
+    """
+
+    key: str
+    customer: str
+    title: str
+    note: str
+    owner: str
+    due: date | None
+    status: str
+    version: int
+    changed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entry of the change log.
+
+    Parameters
+    ----------
+    customer, at, by
+        Customer, time and person.
+    field
+        ``"owner"``, ``"snoozed_until"``, ``"note"`` or ``"task"``.
+    before, after
+        Values as text; None for none.
+    """
+
+    customer: str
+    at: datetime
+    by: str
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Latest verdict of a person on a customer's action: approve, reject or snooze."""
+
+    customer: str
+    verdict: str
+    by: str
+    why: str
+    at: datetime
+
+
+def clean_text(text: str, *, name: str, most: int, required: bool = False) -> str:
+    r"""Strip a text and its control characters; refuse one that is too long.
+
+    Parameters
+    ----------
+    text
+        The text.
+    name
+        Name of the field, for messages.
+    most
+        Maximum number of characters.
+    required
+        Whether an empty text is refused.
+
+    Returns
+    -------
+    str
+        The text without control characters, those of text direction included.
+
+    Raises
+    ------
+    JournalError
+        If the text is too long, or empty but required.
+
+    Examples
+    --------
+    >>> clean_text(" call\x00 back ", name="note", most=20)
+    'call back'
+    """
+    cleaned = _CONTROL.sub("", text).strip()
+    if len(cleaned) > most:
+        raise JournalError(f"{name} must have at most {most} characters, got {len(cleaned)}")
+    if required and not cleaned:
+        raise JournalError(f"{name} is required")
+    return cleaned
+
+
+def parse_day(text: str, *, name: str) -> date | None:
+    """Parse a day in ISO 8601; None for an empty text.
+
+    Raises
+    ------
+    JournalError
+        If the text has another form.
+
+    Examples
+    --------
+    >>> parse_day("2026-12-07", name="due")
+    datetime.date(2026, 12, 7)
+    """
+    if not text.strip():
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise JournalError(f"{name} must be a date such as 2026-12-07") from None
