@@ -29,16 +29,16 @@ COMMON = {
         training treatment tree truth value weight weighted ziln
     """,
     "customers, revenue and retention": """
-        activity approval budget capacity churn contact contractual cost customer driver
+        activity approval budget bulk capacity churn contact contractual cost customer driver
         eligibility entity exclusion experiment forecast ground health history insight lifetime movement mrr
         order period person price profit promotion public purchase realized reason recommend
-        redaction remaining report retention revenue rfm segment sentiment session slate snapshot
+        redaction remaining report retention revenue rfm scenario segment sentiment session slate snapshot
         subscription survey survival task tenure text ticket tokenize topic varying voice worklist
     """,
     "data and files": """
         ahead arrow as batch block cache cast category cell checkpoint code column contents csv
         data database dataset date delete derived dialect download duckdb encode encoded encoder encoding
-        entry event excel export extra feature field file filter folder format frame from id index insert io
+        entry event excel export extra feature field file filter folder form format frame from id index insert io
         json key label lakehouse layout leaf level line list location log logged member merge migration npy number
         numpy of off operation output object open python parser parsing predicate profile query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store

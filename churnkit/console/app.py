@@ -15,6 +15,7 @@ from churnkit.console.pages.context import PageContext, customer_link
 from churnkit.console.pages.customer_page import show_customer
 from churnkit.console.pages.list_page import export_csv, show_list
 from churnkit.console.pages.report_page import ReportPages
+from churnkit.console.pages.scenario_page import export_plan, show_what_if
 from churnkit.console.pages.task_page import show_changes, show_tasks
 from churnkit.console.query.customer_index import CustomerIndex
 from churnkit.console.templates import Pages
@@ -162,6 +163,8 @@ class ConsoleApp:
             page("/", show_list),
             Route("/report", self._authenticated(self._reports.show)),
             page("/tasks", show_tasks),
+            page("/what-if", show_what_if),
+            page("/what-if.csv", export_plan),
             page("/changes", show_changes),
             page("/customers.csv", export_csv),
             page("/customers/{customer:path}", show_customer),

@@ -44,6 +44,8 @@ class PlannedActions:
         Position in `responses`, -1 if unknown; None without responses.
     responses
         Expected responses to the actions, with their definitions.
+    budgets
+        Columns budget, value, low, high and customers of plans within budgets; None if unknown.
     """
 
     titles: tuple[str, ...]
@@ -58,6 +60,7 @@ class PlannedActions:
     total: Interval | None = None
     response: NDArray[np.int8] | None = None
     responses: Mapping[str, str] = field(default_factory=dict)
+    budgets: Mapping[str, NDArray[np.float64]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,11 +33,15 @@ class Column:
     role
         Role in a chart: ``"x"``, ``"y"``, ``"low"`` or ``"high"``; empty for a column that only
         the table shows.
+    tone
+        Meaning of a drawn column, which has the same color in all charts: ``"churn"`` or
+        ``"saved"``; empty for the color of its position.
     """
 
     title: str
     unit: str = "text"
     role: str = ""
+    tone: str = ""
 
 
 def interval_columns(unit: str) -> tuple[Column, Column]:

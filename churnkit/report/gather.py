@@ -67,6 +67,8 @@ class ReportData:
         Summary of the scored customers, and facts about the model.
     scorecard
         Measures and targets.
+    note
+        Remark on the data, shown in the summary.
     """
 
     as_of: str
@@ -85,6 +87,7 @@ class ReportData:
     scored: ScoredCustomers | None = None
     model: ModelFacts | None = None
     scorecard: Scorecard | None = None
+    note: str = ""
 
     def money(self, amount: float) -> str:
         """Format an amount in the report's currency, from 100 on without cents."""
@@ -120,6 +123,7 @@ def gather_report_data(
     journal: Journal | None = None,
     decisions: Decisions | None = None,
     currency: str = "",
+    note: str = "",
     embed: Embedder | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> ReportData:
@@ -145,6 +149,8 @@ def gather_report_data(
         Decisions on `customers`, in order, such as those of a recorded plan; None to plan here.
     currency
         ISO 4217 code; default: from the unit of the schema's value column.
+    note
+        Remark on the data, shown in the summary.
     embed
         Function from texts to vectors, such as `churnkit.insights.load_embedder` returns: themes
         then group texts by meaning instead of by shared words.
@@ -191,7 +197,7 @@ def gather_report_data(
         )
         currency = currency or data["horizons"].currency
     data["scorecard"] = _scorecard(data, targets)
-    return ReportData(currency=currency, **data)
+    return ReportData(currency=currency, note=note, **data)
 
 
 def _table_metrics(

@@ -113,6 +113,7 @@ def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **h
     style = read_style()
     return environment.get_template("page.html").render(
         sections=sections,
+        missing=[section for section in sections if section.is_missing],
         currency=currency,
         style=Markup(style),  # noqa: S704  (this package's own style sheet)
         policy=content_security_policy(style, forms="'self'" if toolbar else "'none'"),

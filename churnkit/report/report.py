@@ -12,7 +12,7 @@ from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Figures, Section, Table
 from churnkit.report.gather import ReportData, gather_report_data
-from churnkit.report.sections import actions, customers, model, revenue
+from churnkit.report.sections import actions, customers, model, revenue, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Report", "build_report", "to_csv"]
 
 _SECTIONS = (
-    actions.headline,
+    summary.headline,
     actions.scorecard,
     revenue.revenue,
     revenue.cohorts,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.bundle.budget_curve import plan_budgets
 from churnkit.bundle.parts.horizons import customer_values, revenue_at_risk
 from churnkit.decisions import REASONS, RESPONSES
 from churnkit.decisions.eligibility.context import context_requirements
@@ -23,6 +24,7 @@ from churnkit.insights.segmentation.segments import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import date
 
     from numpy.typing import NDArray
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["ActionSummary", "ScoredCustomers", "build_customer_base", "score_customers"]
 
 _EXPLAINED = 5_000
+_BUDGET_SHARES = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+_MOST_FOR_BUDGETS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class ScoredCustomers:
         The plan by action; customers without an action by reason.
     total_gain
         Expected gain of the plan, with its 90% interval; None without a plan.
+    budgets
+        Gain of plans by budget, as columns; None without a plan or for a large base.
     drivers, responses, value_risk, groups, clusters, health
         See `churnkit.insights`.
     """
@@ -101,6 +107,7 @@ class ScoredCustomers:
     actions: tuple[ActionSummary, ...]
     no_action: tuple[tuple[str, int], ...]
     total_gain: Interval | None
+    budgets: Mapping[str, NDArray[np.float64]] | None
     drivers: Drivers
     responses: tuple[Segment, ...]
     value_risk: tuple[Segment, ...]
@@ -170,6 +177,7 @@ def score_customers(
         _actions(model, base),
         _no_action(base),
         None if base.planned is None else base.planned.total,
+        None if base.planned is None else base.planned.budgets,
         find_drivers(base, score, segments=masks),
         response_segments(base),
         value_risk(base),
@@ -213,16 +221,22 @@ def build_customer_base(
         raise DataError(
             "the customers", ["no row is valid; run churnkit validate to list the violations"]
         )
-    planned = None
+    planned, context = None, None
     if catalogue is not None:
         if decisions is None:
-            context = None
             if context_requirements(catalogue) and day is not None:
                 context = model.decision_context(entities(encoded), as_of=day, journal=journal)
             decisions = model.decide_table(
                 probability, encoded.matrix, budget=budget, context=context
             )
         planned = _planned(catalogue, decisions, valid)
+        if len(valid) <= _MOST_FOR_BUDGETS and (
+            context is not None or not context_requirements(catalogue)
+        ):
+            curve = plan_budgets(
+                model, probability, encoded.matrix, _BUDGET_SHARES, context=context
+            )
+            planned = replace(planned, budgets=curve.to_columns())
     value = customer_values(model, encoded.matrix)
     at_risk = revenue_at_risk(model, probability, encoded.matrix)
     features = np.ascontiguousarray(encoded.features[valid])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,7 +22,7 @@ from churnkit.cli.output import print_next, print_result, print_status
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from churnkit.bundle.model import RetentionModel
     from churnkit.journal import Journal
@@ -86,17 +86,24 @@ def report(
             "no data to report on: name a table (--table subscriptions=FILE), or train a model and "
             "name a file of customers"
         )
+    rows, note = _read_customers(customers, loaded), ""
+    sources: Mapping[str, Any] = tables
+    if rows is None and loaded is not None and not tables:
+        from churnkit.cli.customers.training_rows import read_training_rows
+
+        rows, sources, note = read_training_rows(loaded, project)
     with _open_journal(loaded, journal) as opened:
         page = build_report(
-            tables,
+            sources,
             title=title,
             model=loaded,
-            customers=_read_customers(customers, loaded),
+            customers=rows,
+            note=note,
             as_of=as_of,
             columns=columns,
             targets=targets,
             budget=budget,
-            day=datetime.now(UTC).date() if not tables and as_of is None else None,
+            day=datetime.now(UTC).date() if not sources and as_of is None else None,
             journal=opened,
             embed=None if embeddings is None else load_embedder(embeddings),
             progress=print_status,
@@ -123,7 +130,8 @@ def report(
     missing = [section.title for section in page.sections if section.is_missing]
     if missing and not as_json:
         print_status(
-            f"sections without data: {', '.join(missing)}; the page lists the tables they need"
+            f"sections without data: {', '.join(missing)}; the page lists the tables they need. Add "
+            "them with: churnkit report --table subscriptions=FILE --table surveys=FILE"
         )
     print_next(f"open {output} in a browser")
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SIZES",
+    "axis_titles",
     "axis_y",
     "column_of",
     "fit_plane",
@@ -23,9 +24,12 @@ __all__ = [
     "numbers",
     "picture",
     "series",
+    "shorten",
     "text",
     "tick_label",
     "ticks_below",
+    "tone_class",
+    "value_title",
 ]  # fmt: skip
 
 SIZES = {"wide": 720.0, "narrow": 344.0}
@@ -69,12 +73,12 @@ def fit_plane(
     *,
     x_low: float,
     x_high: float,
-    bottom: float = 28.0,
+    bottom: float = 46.0,
 ) -> Plane:
     """Return a plotting area that leaves room for the labels of the y axis."""
     left = max(map(width_of, labels), default=0.0) + 12.0
     return Plane(
-        width, height, left, 24.0, 12.0, bottom, x_low, x_high, ticks[0], ticks[-1]
+        width, height, left, 24.0, 28.0, bottom, x_low, x_high, ticks[0], ticks[-1]
     )  # fmt: skip
 
 
@@ -120,8 +124,49 @@ def ticks_below(plane: Plane, at: list[float], labels: list[str]) -> str:
         x = plane.x(at[number])
         half = width_of(labels[number]) / 2
         x = min(max(x, half), plane.width - half)
-        drawn.append(text(labels[number], x, plane.height - 8, text_anchor="middle"))
+        drawn.append(text(labels[number], x, plane.height - 26, text_anchor="middle"))
     return "".join(drawn)
+
+
+def axis_titles(chart: Chart, plane: Plane, currency: str) -> str:
+    """Return the title of the y axis above it, and that of the x axis below it."""
+    x_title = shorten(chart.columns[column_of(chart, "x") or 0].title, plane.width - plane.left)
+    middle = (plane.left + plane.width - plane.right) / 2
+    middle = max(middle, width_of(x_title) / 2)
+    return text(value_title(chart, plane.width, currency), 0, 12) + text(
+        x_title, middle, plane.height - 7, text_anchor="middle"
+    )
+
+
+def value_title(chart: Chart, width: float, currency: str) -> str:
+    """Return the title of the axis of the numbers, with their unit."""
+    columns = [chart.columns[number] for number in series(chart)]
+    unit = _unit_label(columns[0].unit, currency)
+    if len(columns) > 1:
+        text_of_unit = "Share, %" if unit == "%" else unit[:1].upper() + unit[1:]
+        return shorten(text_of_unit, width)
+    return shorten(f"{columns[0].title}, {unit}" if unit else columns[0].title, width)
+
+
+def _unit_label(unit: str, currency: str) -> str:
+    if unit.startswith("money"):
+        return f"{currency or 'money'}{unit.removeprefix('money')}"
+    names = {"share": "%", "points": "percentage points", "times": "times"}
+    return names.get(unit, unit if unit in {"days", "months"} else "")
+
+
+def tone_class(chart: Chart, column: int) -> str:
+    """Return the class of a drawn column with a meaning, after a blank; empty without."""
+    tone = chart.columns[column].tone
+    return f" tone-{tone}" if tone else ""
+
+
+def shorten(name: str, width: float) -> str:
+    """Cut a text to a width in pixels, with an ellipsis."""
+    short = name
+    while width_of(short) > width and len(short) > 1:
+        short = short[:-2].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
+    return short
 
 
 def legend(chart: Chart) -> str:
@@ -134,7 +179,13 @@ def legend(chart: Chart) -> str:
             "li",
             element(
                 "svg",
-                element("rect", width=12, height=12, rx=3, class_=f"s{number + 1}"),
+                element(
+                    "rect",
+                    width=12,
+                    height=12,
+                    rx=3,
+                    class_=f"s{number + 1}{tone_class(chart, column)}",
+                ),
                 viewBox="0 0 12 12",
                 width=12,
                 height=12,

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_quantity
 from churnkit.report.charts.axes import (
+    axis_titles,
     axis_y,
     column_of,
     fit_plane,
     gridlines,
     numbers,
     series,
+    shorten,
     text,
     ticks_below,
+    tone_class,
+    value_title,
 )
 from churnkit.report.charts.svg import element, width_of
 
@@ -25,6 +29,11 @@ __all__ = ["bars", "stack"]
 
 _LABEL_SHARE = 0.42
 _BAR = 16.0
+_TITLE = 20.0
+# Units whose bars begin at one, where there is no difference.
+_RATIOS = frozenset({"times"})
+# Units of churn compared with others: above the base is worse.
+_COMPARED = frozenset({"times", "points"})
 
 
 def bars(chart: Chart, width: float, currency: str) -> tuple[str, float]:
@@ -44,38 +53,49 @@ def bars(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     low, high = column_of(chart, "low"), column_of(chart, "high")
     columns = [column for column in (y_column, low, high) if column is not None]
     span = numbers(chart, columns)
-    least, most = min([0.0, *span]), max([0.0, *span])
+    base = 1.0 if unit in _RATIOS else 0.0
+    least, most = min([base, *span]), max([base, *span])
     scale = (width - left - right) / ((most - least) or 1.0)
     step = _BAR + 14.0 if at_left else _BAR + 30.0
-    inner = ""
+    inner = text(value_title(chart, width, currency), 0, 12)
     for number, row in enumerate(chart.rows):
-        top = number * step + (6.0 if at_left else 22.0)
+        top = _TITLE + number * step + (6.0 if at_left else 22.0)
         if at_left:
             inner += text(names[number], left - 10, top + 12.5, text_anchor="end", class_="name")
         else:
-            inner += text(_shorten(names[number], width), 0, top - 6, class_="name")
-        inner += _bar(row, (y_column, low, high), (left - least * scale, scale, top), names[number])
+            inner += text(shorten(names[number], width), 0, top - 6, class_="name")
+        tone = tone_class(chart, y_column)
+        if not tone and unit in _COMPARED and row[y_column] is not None:
+            tone = " tone-churn" if row[y_column] > base else " tone-saved"
+        position = (left - least * scale, scale, top, base)
+        inner += _bar(row, (y_column, low, high), position, names[number], tone)
         ends = [row[column] for column in columns if row[column] is not None]
-        x = left + (max([0.0, *ends]) - least) * scale
+        x = left + (max([base, *ends]) - least) * scale
         inner += text(values[number], x + 7, top + 12.5, class_="value")
-    return inner, max(len(chart.rows) * step + 8.0, 20.0)
+    if base:
+        x = left + (base - least) * scale
+        inner += element(
+            "line", x1=x, x2=x, y1=_TITLE, y2=_TITLE + len(chart.rows) * step, class_="zero"
+        )
+    return inner, max(_TITLE + len(chart.rows) * step + 8.0, 20.0)
 
 
 def _bar(
     row: tuple[Any, ...],
     columns: tuple[int, int | None, int | None],
-    position: tuple[float, float, float],
+    position: tuple[float, float, float, float],
     name: str,
+    tone: str,
 ) -> str:
     y_column, low, high = columns
-    zero, scale, top = position
+    zero, scale, top, base = position
     value = row[y_column]
     if value is None:
         return ""
-    begin, length = min(zero, zero + value * scale), abs(value) * scale
+    begin, length = zero + min(base, value) * scale, abs(value - base) * scale
     drawn = element(
         "rect", element("title", escape(name)), x=begin, y=top, width=max(length, 1.0),
-        height=_BAR, rx=3, class_="s1" if value >= 0 else "s3",
+        height=_BAR, rx=3, class_=f"{'s1' if value >= 0 else 's3'}{tone}",
     )  # fmt: skip
     if low is not None and high is not None and row[low] is not None and row[high] is not None:
         y = top + _BAR / 2
@@ -86,16 +106,9 @@ def _bar(
     return drawn
 
 
-def _shorten(name: str, width: float) -> str:
-    short = name
-    while width_of(short) > width and len(short) > 1:
-        short = short[:-2].rstrip() + "\N{HORIZONTAL ELLIPSIS}"
-    return short
-
-
 def stack(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     """Draw one column per row, positive parts stacked above zero and negative ones below."""
-    height = 290.0 if width > 500 else 250.0
+    height = 320.0 if width > 500 else 280.0
     x_column, drawn = column_of(chart, "x") or 0, series(chart)
     tops = [sum(max(row[column] or 0.0, 0.0) for column in drawn) for row in chart.rows]
     bottoms = [sum(min(row[column] or 0.0, 0.0) for column in drawn) for row in chart.rows]
@@ -106,6 +119,7 @@ def stack(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     names = [str(row[x_column]) for row in chart.rows]
     inner = gridlines(plane, ticks, labels)
     inner += ticks_below(plane, [float(n) for n in range(len(names))], names)
+    inner += axis_titles(chart, plane, currency)
     thick = 0.72 * (plane.x(1) - plane.x(0))
     for number, row in enumerate(chart.rows):
         up = down = 0.0
@@ -119,6 +133,6 @@ def stack(chart: Chart, width: float, currency: str) -> tuple[str, float]:
             inner += element(
                 "rect", element("title", escape(title)), x=plane.x(number) - thick / 2, y=top,
                 width=thick, height=max(plane.y(min(begin, begin + value)) - top, 0.0),
-                class_=f"s{shade + 1}",
+                class_=f"s{shade + 1}{tone_class(chart, column)}",
             )  # fmt: skip
     return inner, height

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_quantity
 from churnkit.report.charts.axes import (
+    axis_titles,
     axis_y,
     column_of,
     fit_plane,
@@ -17,6 +18,7 @@ from churnkit.report.charts.axes import (
     text,
     tick_label,
     ticks_below,
+    tone_class,
 )
 from churnkit.report.charts.svg import Plane, element, nice_ticks, path
 
@@ -31,7 +33,7 @@ _MOST_TOOLTIPS = 60
 
 def line(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     """Draw one line per ``y`` column, with a band between the columns ``low`` and ``high``."""
-    height = 270.0 if width > 500 else 220.0
+    height = 300.0 if width > 500 else 250.0
     x_column, drawn = column_of(chart, "x") or 0, series(chart)
     low, high = column_of(chart, "low"), column_of(chart, "high")
     bounds = [column for column in (low, high) if column is not None]
@@ -39,11 +41,12 @@ def line(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     # Values that are close together and far from zero are drawn on an axis without zero.
     is_far = bool(values) and min(values) > _ZOOM * max(values)
     ticks, labels = axis_y(chart, values, currency, from_zero=not is_far)
-    at, x_labels, x_ticks = _axis_x(chart, x_column)
+    at, x_labels, x_ticks = _axis_x(chart, x_column, currency)
     plane = fit_plane(
         width, height, ticks, labels, x_low=min(at, default=0.0), x_high=max(at, default=1.0)
     )
     inner = gridlines(plane, ticks, labels) + ticks_below(plane, x_ticks, x_labels)
+    inner += axis_titles(chart, plane, currency)
     if chart.diagonal:
         ends = [(plane.x(plane.x_low), plane.y(0)), (plane.x(plane.x_high), plane.y(ticks[-1]))]
         inner += element("path", d=path(ends), class_="diagonal")
@@ -55,7 +58,7 @@ def line(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     return inner, height
 
 
-def _axis_x(chart: Chart, column: int) -> tuple[list[float], list[str], list[float]]:
+def _axis_x(chart: Chart, column: int, currency: str) -> tuple[list[float], list[str], list[float]]:
     """Return the rows' positions, tick labels and ticks; named rows are evenly spaced."""
     unit = chart.columns[column].unit
     if unit == "text":
@@ -68,7 +71,7 @@ def _axis_x(chart: Chart, column: int) -> tuple[list[float], list[str], list[flo
     else:
         steps = nice_ticks(min(at, default=0.0), max(at, default=1.0), 6)
         ticks = [tick for tick in steps if min(at) <= tick <= max(at)]
-    return at, [tick_label(tick, unit) for tick in ticks], ticks
+    return at, [tick_label(tick, unit, currency) for tick in ticks], ticks
 
 
 def _runs(chart: Chart, at: list[float], column: int) -> list[list[tuple[float, float]]]:
@@ -83,13 +86,15 @@ def _runs(chart: Chart, at: list[float], column: int) -> list[list[tuple[float, 
 
 
 def _series_line(chart: Chart, plane: Plane, at: list[float], column: int, number: int) -> str:
-    drawn = ""
+    drawn, tone = "", tone_class(chart, column)
     for run in _runs(chart, at, column):
         spots = [(plane.x(x), plane.y(y)) for x, y in run]
         if len(spots) == 1:
-            drawn += element("circle", cx=spots[0][0], cy=spots[0][1], r=3.5, class_=f"s{number}")
+            drawn += element(
+                "circle", cx=spots[0][0], cy=spots[0][1], r=3.5, class_=f"s{number}{tone}"
+            )
         else:
-            drawn += element("path", d=path(spots), class_=f"line l{number}")
+            drawn += element("path", d=path(spots), class_=f"line l{number}{tone}")
     return drawn
 
 
@@ -126,23 +131,21 @@ def _tooltips(chart: Chart, plane: Plane, at: list[float], x_column: int, curren
 
 def points(chart: Chart, width: float, currency: str) -> tuple[str, float]:
     """Draw points with interval whiskers against the line where both axes are equal."""
-    del currency  # both axes are shares
-    height = 320.0 if width > 500 else 280.0
+    height = 340.0 if width > 500 else 300.0
     x_column, y_column = column_of(chart, "x") or 0, series(chart)[0]
     low, high = column_of(chart, "low"), column_of(chart, "high")
     columns = [column for column in (x_column, y_column, low, high) if column is not None]
     ticks = nice_ticks(0.0, max(numbers(chart, columns), default=1.0))
     labels = [tick_label(tick, "share") for tick in ticks]
     plane = fit_plane(
-        width, height, ticks, labels, x_low=ticks[0], x_high=ticks[-1], bottom=44.0
+        width, height, ticks, labels, x_low=ticks[0], x_high=ticks[-1]
     )  # fmt: skip
     inner = gridlines(plane, ticks, labels)
     for tick, label in zip(ticks, labels, strict=True):
         if tick:
             x = min(plane.x(tick), width - 18)
             inner += text(label, x, height - 26, text_anchor="middle")
-    title = chart.columns[x_column].title
-    inner += text(title, (plane.left + width) / 2, height - 6, text_anchor="middle")
+    inner += axis_titles(chart, plane, currency)
     ends = [(plane.x(0), plane.y(0)), (plane.x(ticks[-1]), plane.y(ticks[-1]))]
     inner += element("path", d=path(ends), class_="diagonal")
     for row in chart.rows:

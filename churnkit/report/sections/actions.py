@@ -1,127 +1,27 @@
-"""Sections: summary, scorecard, recommended actions and experiments."""
+"""Sections: scorecard, recommended actions and experiments."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import format_estimate, format_percent, format_quantity
-from churnkit.insights.figure import Figure
+from churnkit.core.number_format import format_estimate, format_quantity
 from churnkit.report.blocks import (
-    Card,
-    Cards,
     Chart,
     Column,
-    Figures,
     Missing,
     Section,
     Table,
     interval_columns,
 )
-from churnkit.report.sections.revenue import pick_figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from churnkit.insights.scorecard import Goal
     from churnkit.report.blocks import Block
     from churnkit.report.gather import ReportData
 
-__all__ = ["actions", "experiments", "headline", "scorecard"]
-
-_MOST_TILES = 4
-_TOP_ACTIONS = 3
-
-
-def headline(data: ReportData) -> Section:
-    """Build the summary: key figures and the actions with the highest expected gain."""
-    figures = [*_model_figures(data)]
-    scored = data.scored
-    if data.retention is not None:
-        names = ("logo_churn_month", "nrr_year", "nrr_month", "repeat_rate", "mau")
-        figures += pick_figures(data.retention, *names)
-    elif scored is not None:
-        figures.append(
-            Figure(
-                "churn", f"Predicted churn{data.horizons.next_days}", scored.churn, "share",
-                "mean calibrated churn probability", note=f"of {scored.customers:,} customers",
-            )
-        )  # fmt: skip
-    blocks: list[Block] = []
-    if figures:
-        blocks.append(Figures(tuple(figures[:_MOST_TILES])))
-    cards = _top_actions(data)
-    if cards:
-        blocks.append(Cards(f"Top actions by {_lower(data.horizons.gain_label)}", cards))
-    if not blocks:
-        blocks.append(
-            Missing("Provide a model and its customers, or raw tables (--table NAME=FILE).")
-        )
-    return Section("headline", "Summary", tuple(blocks), _headline_lead(data))
-
-
-def _model_figures(data: ReportData) -> list[Figure]:
-    scored = data.scored
-    if scored is None:
-        return []
-    figures, horizons = [], data.horizons
-    if scored.at_risk is not None:
-        note = ""
-        if scored.value and scored.revenue_churn is not None:
-            share = format_percent(scored.revenue_churn, 1)
-            note = f"{share} of the revenue of {data.money(scored.value)} {horizons.period}"
-        figures.append(
-            Figure(
-                "at_risk", horizons.at_risk_label, scored.at_risk, "money",
-                horizons.at_risk_formula, note=note,
-            )
-        )  # fmt: skip
-    gain = scored.total_gain
-    if gain is not None:
-        cost = sum(action.cost for action in scored.actions)
-        figures.append(
-            Figure(
-                "expected_gain", f"Expected gain of the plan{horizons.over_gain}", gain.value,
-                "money",
-                f"sum over planned actions of the part of the at-risk {horizons.at_risk_noun} that "
-                "the action saves - cost, with its 90% interval",
-                gain.low, gain.high, f"net of a cost of {data.money(cost)}",
-            )
-        )  # fmt: skip
-    return figures
-
-
-def _lower(label: str) -> str:
-    return label[:1].lower() + label[1:]
-
-
-def _headline_lead(data: ReportData) -> str:
-    scored = data.scored
-    if scored is None or scored.at_risk is None or not scored.value:
-        return ""
-    horizons = data.horizons
-    risk = f"{horizons.at_risk_label}: {data.money(scored.at_risk)}."
-    if scored.total_gain is None:
-        return risk
-    treated = sum(action.customers for action in scored.actions)
-    if not treated:
-        return f"{risk} The plan acts on no customer."
-    return (
-        f"{risk} The plan acts on {treated:,} of {scored.customers:,} customers, with an expected "
-        f"gain of {data.money(scored.total_gain.value)}{horizons.over_gain} net of cost."
-    )
-
-
-def _top_actions(data: ReportData) -> tuple[Card, ...]:
-    if data.scored is None:
-        return ()
-    return tuple(
-        Card(
-            action.title,
-            f"{action.customers:,} customers; cost {data.money(action.cost)}; 90% interval of the "
-            f"gain {data.money(action.low)} to {data.money(action.high)}.",
-            f"{data.money(action.gain)} expected gain",
-            str(rank),
-        )
-        for rank, action in enumerate(data.scored.actions[:_TOP_ACTIONS], start=1)
-    )
+__all__ = ["actions", "experiments", "scorecard"]
 
 
 def scorecard(data: ReportData) -> Section:
@@ -181,7 +81,7 @@ def actions(data: ReportData) -> Section:
                 f"Expected gain by action{data.horizons.over_gain}",
                 (
                     Column("Action", role="x"),
-                    Column("Expected gain", "money", "y"),
+                    Column("Expected gain", "money", "y", "saved"),
                     *interval_columns("money"),
                     Column("Customers", "customers"),
                     Column("Cost", "money"),
@@ -209,10 +109,32 @@ def actions(data: ReportData) -> Section:
                 chart_type="bars",
             )
         )
+    if scored.budgets is not None and scored.actions:
+        blocks.append(_budget_curve(data, scored.budgets))
     treated = sum(action.customers for action in scored.actions)
     untreated = sum(count for _, count in scored.no_action)
     lead = f"{treated:,} customers get an action, {untreated:,} do not."
     return Section("actions", title, tuple(blocks), lead)
+
+
+def _budget_curve(data: ReportData, budgets: Mapping[str, Any]) -> Chart:
+    columns = [budgets[name].tolist() for name in ("budget", "value", "low", "high", "customers")]
+    rows = tuple(zip(*columns, strict=True))
+    half = max((row for row in rows if row[1] <= 0.5 * rows[-1][1]), key=lambda row: row[0])
+    return Chart(
+        "budget_curve",
+        f"Expected gain by budget{data.horizons.over_gain}",
+        (
+            Column("Budget", "money", "x"),
+            Column("Expected gain of a new plan", "money", "y", "saved"),
+            *interval_columns("money"),
+            Column("Customers with an action", "customers"),
+        ),
+        rows,
+        f"What if the budget changes: net of cost, with its 90% interval. A budget of "
+        f"{data.money(rows[-1][0])} pays for every action that pays for itself; "
+        f"{data.money(half[0])} yields {data.money(half[1])}.",
+    )
 
 
 def _rule(data: ReportData) -> str:

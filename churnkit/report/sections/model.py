@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.core.number_format import format_estimate, format_interval, format_percent
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
 from churnkit.report.sections.customers import ratio_chart
+from churnkit.report.sections.model_summary import found_customers, group_table, limit_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,9 @@ def model(data: ReportData) -> Section:
     card = data.model.card
     blocks: list[Block] = []
     lead = ""
+    found = found_customers(card)
+    if found is not None:
+        blocks.append(found)
     if card.get("evaluation"):
         lead, table = _metrics(card, card["evaluation"])
         blocks.append(table)
@@ -48,8 +52,12 @@ def model(data: ReportData) -> Section:
         blocks.append(_cumulative_gains(card["lift"]))
     if card.get("profit"):
         blocks.append(_profit(data, card["profit"]))
-    if card.get("limits"):
-        blocks.append(Text(tuple(map(str, card["limits"]))))
+    groups = group_table(card)
+    if groups is not None:
+        blocks.append(groups)
+    limits = limit_sentences(card)
+    if limits:
+        blocks.append(Text(limits))
     return Section("model", title, tuple(blocks), lead)
 
 

@@ -131,7 +131,7 @@ def _movements(data: ReportData, months: tuple[Movement, ...]) -> Chart:
             Column("Reactivation", _MONTHLY, "y"),
             Column("Expansion", _MONTHLY, "y"),
             Column("Contraction", _MONTHLY, "y"),
-            Column("Churn", _MONTHLY, "y"),
+            Column("Churn", _MONTHLY, "y", "churn"),
             Column("Monthly revenue at month end", _MONTHLY),
         ),
         rows,
@@ -164,7 +164,7 @@ def _churn_rates(months: tuple[Movement, ...]) -> Chart:
         )
     columns = (
         Column("Month", role="x"),
-        Column("Customer churn", "share", "y"),
+        Column("Customer churn", "share", "y", "churn"),
         Column("Gross revenue churn", "share", "y"),
     )
     return Chart("churn_by_month", "Churn rate by month", columns, rows, caption)
