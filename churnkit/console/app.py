@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["ConsoleApp"]
 
 _MOST_FORM_BYTES: Final = 131_072
+_MOST_RISKS: Final = 100_000
 _INVALID_FORM: Final = "The form has expired or comes from another site. Reload the page."
 # Fields that people type, shown again if a form is refused.
 _TYPED: Final = {
@@ -116,9 +117,10 @@ class ConsoleApp:
         for row in rows.tolist():
             context.history.risk(customers.customers[row])
             customers.health(row)
-        names = customers.rows
+        # Changes of risk are kept for the customers with most at risk, so that startup stays short.
+        kept = customers.order[:_MOST_RISKS].tolist()
         context.risk_changes.record(
-            {name: float(customers.probability[row]) for name, row in names.items()},
+            {customers.customers[row]: float(customers.probability[row]) for row in kept},
             at=context.clock(),
         )
         with suppress(ChurnkitError):  # the report's page shows the message
@@ -143,7 +145,7 @@ class ConsoleApp:
         )
 
     def _routes(self) -> list[Route]:
-        from starlette.responses import PlainTextResponse
+        from starlette.responses import PlainTextResponse, Response
         from starlette.routing import Route
 
         context = self._context
@@ -159,6 +161,7 @@ class ConsoleApp:
 
         return [
             Route("/livez", livez),
+            Route("/favicon.ico", lambda _request: Response(status_code=204)),
             Route("/sign-in", self._sign_in, methods=["POST"]),
             page("/", show_list),
             Route("/report", self._authenticated(self._reports.show)),

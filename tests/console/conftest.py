@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from html import unescape
 
@@ -75,3 +77,67 @@ def send_form():
         return browser.post(action, data=data)
 
     return send
+
+
+@pytest.fixture(scope="session")
+def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
+    """Start the command with raw tables and yield its address and journal."""
+    import pyarrow.parquet as pq
+
+    from churnkit.datasets import simulate
+
+    folder = tmp_path_factory.mktemp("console")
+    rows = rows_of_shop(300, seed=7)
+    rows[0] |= {"city": "<script>alert(1)</script>", "customer_id": "=cmd|'x'"}
+    to_csv(folder / "customers.csv", rows)
+    tables = []
+    for name, table in simulate(customers=400, months=14, seed=9).tables.items():
+        if name != "customers":
+            pq.write_table(table, folder / f"{name}.parquet")
+            tables += ["--table", f"{name}={folder / name}.parquet"]
+    journal = f"sqlite:///{folder / 'journal.db'}"
+    command = [sys.executable, "-c", "from churnkit.cli.main import main; main()", "console"]
+    process = subprocess.Popen(
+        [*command, folder / "customers.csv", *tables, "--port", "0", "--journal", journal],
+        cwd=trained_shop[0].root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = ""
+    for line in process.stderr:
+        said += line
+        found = re.search(r"http://[\d.]+:\d+/", line)
+        if found:
+            break
+    else:
+        pytest.fail(f"the console did not start: {said}")
+    yield found[0], journal
+    process.terminate()
+    process.wait(timeout=20)
+    process.stderr.close()
+
+
+@pytest.fixture
+def visit(browser, console):
+    """Open a page and record console messages and requests to other hosts."""
+    address, _ = console
+    contexts = []
+
+    def visit(path="", width=1280, **settings):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.noted = []
+        page.on("console", lambda message: page.noted.append(message.text))
+        page.on("pageerror", lambda error: page.noted.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: asked.url.startswith(address) or page.noted.append(asked.url),
+        )
+        page.goto(address + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()

@@ -383,3 +383,24 @@ def test_reasons_are_split_by_direction_and_add_up_to_the_risk(work, work_list):
     health = {part.name: part.points for part in work_list.health(row).parts}
     for part in (*parts.raising, *parts.lowering):
         assert health[part.text] == pytest.approx(-part.points, abs=0.05)
+
+
+def test_a_scenario_without_changes_equals_the_plan_and_a_budget_binds(work, work_list):
+    browser, journal = work()
+    page = browser.get("/what-if")
+    assert page.status_code == 200
+    assert "\u20ac0 against today" in page.text.replace("&#39;", "'")
+    rows = list(csv.DictReader(io.StringIO(browser.get("/what-if.csv").text)))
+    assert [row["customer"].removeprefix("'") for row in rows] == [
+        work_list.customers[row] for row in np.flatnonzero(work_list.decisions.action >= 0)
+    ]
+    total = sum(float(row["expected_gain"]) for row in rows)
+    assert total == pytest.approx(work_list.decisions.total_gain.value)
+    few = list(csv.DictReader(io.StringIO(browser.get("/what-if.csv?budget=50").text)))
+    assert 0 < sum(float(row["cost"]) for row in few) <= 50.0
+    risky = list(csv.DictReader(io.StringIO(browser.get("/what-if.csv?threshold=60").text)))
+    names = {row["customer"].removeprefix("'") for row in risky}
+    assert names
+    assert all(work_list.probability[work_list.rows[name]] >= 0.6 for name in names)
+    assert browser.get("/what-if?budget=lots").status_code == 400
+    assert len(journal.decisions()) == 0

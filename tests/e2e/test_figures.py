@@ -60,6 +60,7 @@ def figures(shop_model, rows_of_shop, to_csv, tmp_path_factory):
         )
         lines = list(csv.DictReader(io.StringIO(browser.get("/customers.csv").text)))
         page = browser.get("/").text
+        customer_page = browser.get(f"/customers/{lines[0]['customer']}").text
     told = json.loads(json.dumps(totals.to_dict()))
     segments = next(
         block
@@ -80,6 +81,7 @@ def figures(shop_model, rows_of_shop, to_csv, tmp_path_factory):
         },
         "lines": lines,
         "page": page,
+        "customer page": customer_page,
         "report page": json.dumps(report.summary),
     }
 
@@ -110,3 +112,54 @@ def test_the_gain_of_a_customer_is_at_most_the_revenue_at_risk(figures):
 def test_the_list_begins_with_the_customers_with_most_revenue_at_risk(figures):
     stakes = [float(line["at_risk"]) for line in figures["lines"]]
     assert stakes == sorted(stakes, reverse=True)
+
+
+def cells_of(block, title):
+    """Numbers of the column of a table with a title."""
+    titles = [column["title"] for column in block["columns"]]
+    return [
+        row[titles.index(title)] for row in block["rows"] if row[titles.index(title)] is not None
+    ]
+
+
+def test_parts_of_the_report_add_up_to_its_headline(figures):
+    summary = json.loads(figures["report page"])
+    blocks = {
+        block["name"]: block
+        for section in summary["sections"]
+        for block in section["blocks"]
+        if "name" in block
+    }
+    at_risk = sum(cells_of(blocks["value_risk"], "At-risk revenue over 12 months"))
+    assert at_risk == pytest.approx(figures["report"]["at_risk"])
+    for name, title in (
+        ("actions", "Expected gain"),
+        ("responses", "Expected gain over 12 months"),
+        ("value_risk", "Expected gain over 12 months"),
+    ):
+        gain = sum(cells_of(blocks[name], title))
+        assert gain == pytest.approx(figures["report"]["expected_gain"]), name
+    customers = sum(cells_of(blocks["health"], "Customers"))
+    assert customers == sum(cells_of(blocks["value_risk"], "Customers")) == 300
+    treated = sum(cells_of(blocks["actions"], "Customers"))
+    assert treated + sum(cells_of(blocks["no_action"], "Customers")) == customers
+
+
+def test_figures_of_one_title_have_one_value_in_the_whole_report(figures):
+    values: dict[str, set[float]] = {}
+    for section in json.loads(figures["report page"])["sections"]:
+        for block in section["blocks"]:
+            for figure in block.get("figures", ()):
+                values.setdefault(figure["title"], set()).add(figure["value"])
+    assert values
+    assert {title: found for title, found in values.items() if len(found) > 1} == {}
+
+
+def test_a_customer_has_one_risk_on_every_page(figures):
+    line = figures["lines"][0]
+    percent = f"{100 * float(line['churn_probability']):.1f}%"
+    assert f">{percent}</td>" in figures["page"]
+    assert f'<dd class="value">{percent}</dd>' in figures["customer page"]
+    assert f"to this customer ({percent})" in figures["customer page"]
+    score = f"health score: {100 - 100 * float(line['churn_probability']):.0f} of 100"
+    assert score in figures["customer page"]

@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -198,3 +199,117 @@ def test_the_plan_shown_respects_holdouts_and_contact_rules(shop_model, rows_of_
         assert not next(s for s in report.sections if s.name == "actions").is_missing
     with pytest.raises(RecipeError, match="holdouts"):
         score_customers(model, given["customers"])
+
+
+def blocks_by_name(report):
+    return {
+        block.name: block
+        for section in report.sections
+        for block in section.blocks
+        if isinstance(block, Table)
+    }
+
+
+def test_the_summary_names_at_most_three_next_steps_and_one_horizon_for_risk_and_gain(report):
+    from churnkit.report.blocks import Cards
+
+    (steps,) = (block for block in report.sections[0].blocks if isinstance(block, Cards))
+    assert 1 <= len(steps.cards) <= 3
+    assert [card.tag for card in steps.cards] == [str(n + 1) for n in range(len(steps.cards))]
+    lead = report.sections[0].lead
+    assert lead.count("over 12 months") == 2
+    assert "are expected to churn" in lead
+
+
+def test_the_gain_by_budget_ends_at_the_gain_of_the_plan(report):
+    rows = blocks_by_name(report)["budget_curve"].rows
+    assert rows[0][:2] == (0.0, 0.0)
+    assert rows[-1][1] == pytest.approx(report.headline["expected_gain"])
+    gains = [row[1] for row in rows]
+    assert gains == sorted(gains)
+
+
+def test_flagged_and_found_customers_follow_from_the_curve_of_the_card(report, shop_model):
+    from churnkit.report.blocks import Figures
+
+    card = shop_model.card
+    section = next(section for section in report.sections if section.name == "model")
+    figures = {
+        figure.name: figure.value
+        for block in section.blocks
+        if isinstance(block, Figures)
+        for figure in block.figures
+    }
+    share, found = next(
+        pair
+        for pair in zip(card["lift"]["share_of_customers"], card["lift"]["model"], strict=True)
+        if pair[0] >= 0.2 - 1e-9
+    )
+    churners, rows = card["evaluation"]["churners"], card["evaluation"]["rows"]
+    assert figures["recall"] == found
+    assert figures["precision"] == pytest.approx(found * churners / (share * rows))
+    assert figures["found_beyond_rule"] == round(found * churners) - round(
+        figures["recall_of_rule"] * churners
+    )
+
+
+def test_groups_are_compared_in_one_table_and_not_in_sentences():
+    from churnkit.evaluation import slice_metrics
+    from churnkit.report.sections.model_summary import group_table, limit_sentences
+
+    generator = np.random.default_rng(0)
+    plan = np.array(["basic", "pro"])[generator.integers(0, 2, 2_000)]
+    risk = np.where(plan == "basic", 0.5, 0.1) * generator.uniform(0.8, 1.2, 2_000)
+    churned = generator.random(2_000) < risk
+    slices = slice_metrics(churned, risk, {"plan": plan})
+    card = {"slices": slices.to_dict(), "limits": ["No dates.", *slices.differences]}
+    assert len(slices.differences) > 0
+    assert limit_sentences(card) == ("No dates.",)
+    rows = {row[0]: row for row in group_table(card).rows}
+    assert set(rows) == {"plan: basic", "plan: pro"}
+    basic = plan == "basic"
+    flagged = risk >= np.sort(risk)[-400]
+    assert rows["plan: basic"][1:3] == (basic.sum(), churned[basic].sum())
+    assert rows["plan: basic"][3] == pytest.approx(flagged[basic].mean())
+    assert "flagged more often" in rows["plan: basic"][-1]
+    assert "flagged less often" in rows["plan: pro"][-1]
+    assert group_table({"limits": ["No dates."]}) is None
+
+
+def test_sections_without_input_are_listed_together_with_what_they_need(shop_model, rows_of_shop):
+    pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
+    page = build_report(model=shop_model, customers=rows_of_shop(60, seed=3), note="A remark.").html
+    more = page[page.index('id="more"') :]
+    for title in ("Revenue", "Cohorts", "Survival", "Experiments"):
+        assert f"<dt>{title}</dt>" in more
+        assert f">{title}</a>" not in page
+    assert "A remark." in page
+
+
+def test_bars_of_ratios_begin_at_one():
+    from churnkit.report.blocks import Column
+    from churnkit.report.charts.bars import bars
+
+    columns = (Column("Topic", role="x"), Column("Relative churn rate", "times", "y"))
+    chart = Chart("t", "T", columns, (("a", 3.0), ("b", 0.5)), chart_type="bars")
+    drawn, _ = bars(chart, 720.0, "")
+    boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', drawn)
+    (left, width), (other, shorter) = [tuple(map(float, box)) for box in boxes]
+    assert left == pytest.approx(other + shorter, abs=0.1)
+    assert width == pytest.approx(4 * shorter, rel=0.01)
+    assert drawn.count("tone-churn") == drawn.count("tone-saved") == 1
+
+
+@pytest.mark.parametrize("kind", ["line", "stack", "bars", "points"])
+def test_every_chart_names_its_axes_with_units(kind):
+    from churnkit.report.blocks import Column
+    from churnkit.report.charts.draw import draw
+
+    x = Column("Predicted churn", "share", "x") if kind == "points" else Column("Month", role="x")
+    unit = "share" if kind == "points" else "money a month"
+    rows = ((0.1, 0.1), (0.2, 0.3)) if kind == "points" else (("Jan", 1.0), ("Feb", 2.0))
+    drawn = draw(
+        Chart("c", "C", (x, Column("Amount", unit, "y")), rows, chart_type=kind), currency="EUR"
+    )
+    assert ("Amount, %" if kind == "points" else "Amount, EUR a month") in drawn
+    assert kind == "bars" or drawn.count(f">{x.title}</text>") == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,9 @@ def demo(
     budget: Annotated[
         float, typer.Option(min=0.0, help="Maximum total cost of the plan.")
     ] = 20_000.0,
+    keep: Annotated[
+        bool, typer.Option("--keep/--no-keep", help="Keep the project with its raw tables.")
+    ] = True,
     as_json: AsJson = False,
 ) -> None:
     """Train, serve, score and plan on a simulated business, in a project folder to explore."""
@@ -31,10 +35,15 @@ def demo(
         print_json(result.to_dict())
     else:
         _print_tables(result)
+    if not keep:
+        shutil.rmtree(result.folder)
+        print_status(f"finished in {result.seconds:.0f} s; the project was deleted")
+        return
     print_status(f"finished in {result.seconds:.0f} s; the project is in {result.folder}")
     print_next(
         f"cd {folder}",
-        "churnkit report -o report.html",
+        "churnkit report -o report.html  (every section, from the raw tables)",
+        "churnkit console  (customers, tasks and decisions in a browser)",
         "churnkit plan customers.parquet --budget 50000 -o plan.csv",
         "churnkit serve",
         "churnkit train  (after changing training/demo.py)",

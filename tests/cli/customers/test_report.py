@@ -58,6 +58,21 @@ def test_it_is_logged_to_mlflow_with_log(churnkit, shop_copy, customers):
     assert len(pages) == 1
 
 
+def test_a_new_project_has_a_report_of_its_training_data(churnkit, shop_copy):
+    (shop_copy.root / "customers.csv").rename(shop_copy.root / "training.csv")
+    recipe = shop_copy.root / "training" / "shop.py"
+    recipe.write_text(recipe.read_text().replace('"customers.csv"', '"training.csv"'))
+    code, out, err = churnkit("report", "--json", folder=shop_copy.root)
+    assert code == 0, err
+    assert "uses the training data (training.csv)" in err
+    sections = {section["name"]: section for section in json.loads(out)["sections"]}
+    for name in ("headline", "model", "drivers", "segments", "actions", "health"):
+        assert {block["kind"] for block in sections[name]["blocks"]} != {"missing"}
+    page = (shop_copy.root / "report.html").read_text()
+    assert "which the model has learned from" in page
+    assert "churnkit report --table subscriptions=FILE" in page
+
+
 def test_tables_alone_make_a_report_where_there_is_no_model(churnkit, tmp_path, raw):
     code, out, err = churnkit(
         "report", "--table", f"subscriptions={raw / 'subscriptions.parquet'}", folder=tmp_path

@@ -1,0 +1,144 @@
+"""Ten tasks of a customer success team in the console, with at most three clicks each."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from churnkit.journal import Journal
+
+pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
+pytest.importorskip("uvicorn", reason="the extra 'console' is not installed")
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+
+MOST_CLICKS = 3
+
+
+class Clicks:
+    """A page that counts clicks; filling in a field is one, a key is none."""
+
+    def __init__(self, page):
+        self.page, self.count = page, 0
+
+    def click(self, role, name, **settings):
+        self.count += 1
+        self.page.get_by_role(role, name=name, **settings).first.click()
+
+    def choose(self, label, value):
+        self.count += 1
+        self.page.get_by_role("combobox", name=label, exact=True).select_option(value)
+
+    def fill(self, label, text):
+        self.page.get_by_label(label, exact=True).fill(text)
+
+    @property
+    def text(self):
+        return self.page.locator("main").inner_text()
+
+
+@pytest.fixture
+def task(visit):
+    """Open the console's first page, and check the number of clicks at the end."""
+    opened = []
+
+    def start(path=""):
+        opened.append(Clicks(visit(path)))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        assert one.count <= MOST_CLICKS
+        assert [note for note in one.page.noted if "favicon" not in note] == []
+
+
+def test_find_a_customer_and_why_she_is_at_risk(task):
+    work = task()
+    work.fill("Search by id, e-mail", "mailcanary42@")
+    work.page.keyboard.press("Enter")
+    work.click("link", "idcanary7x00042")
+    assert "Raises the risk" in work.text
+    assert "Lowers the risk" in work.text
+
+
+def test_assign_ten_calls_and_list_them_by_owner(task):
+    work = task("?action=call&status=open")
+    work.choose("Apply to", "first")
+    work.fill("Number, if first", "10")
+    work.fill("Your name", "ann")
+    work.fill("New owner", "bo")
+    work.click("button", "Assign")
+    assert "10 customers assigned to bo" in work.text
+    calls = task()
+    calls.choose("Owner", "bo")
+    calls.choose("Recommended action", "call")
+    calls.click("button", "Apply filters")
+    assert "10 customers by" in calls.text
+
+
+def test_snooze_a_customer_until_monday(task):
+    work = task("customers/idcanary7x00042")
+    work.page.locator("form[action='/snooze']").get_by_label("By").fill("ann")
+    work.click("button", "Snooze")
+    head = work.page.locator("header").inner_text()
+    assert "Snoozed until" in head
+
+
+def test_approve_the_first_twenty_under_a_budget(task, console):
+    work = task("?sort=gain")
+    work.choose("Apply to", "first")
+    work.fill("Your name", "ann")
+    work.fill("Reason", "calls of this week")
+    work.fill("Budget, optional", "60")
+    work.click("button", "Approve")
+    assert "12 actions approved at a total cost of €60, within a budget of €60." in work.text
+    with Journal.open(console[1]) as journal:
+        rows = journal.decisions().to_pylist()
+    assert sum(row["verdict"] == "approve" for row in rows) == 12
+
+
+def test_see_what_is_at_risk_and_what_changes_it(task):
+    work = task()
+    work.click("link", "Report")
+    assert "At-risk revenue over 12 months" in work.page.locator("#headline").inner_text()
+    work.page.go_back()
+    work.click("link", "What if")
+    work.fill("Budget, empty for no limit", "50")
+    work.click("button", "Compare")
+    assert "against today's plan" in work.text
+    row = work.page.get_by_role("row", name="All actions").inner_text()
+    assert "€50" in row
+
+
+@pytest.mark.parametrize(
+    ("section", "finding"),
+    [
+        ("Churn drivers", "Relative churn rate by product usage"),
+        ("Voice of the customer", "Survey scores by segment"),
+        ("Voice of the customer", "Relative churn rate by survey response"),
+        ("Experiments", "Effect of past actions on churn"),
+    ],
+)
+def test_find_features_of_stayers_nps_by_segment_and_effects_of_campaigns(task, section, finding):
+    work = task()
+    work.click("link", "Report")
+    work.click("link", section, exact=True)
+    assert finding in work.text
+
+
+@pytest.mark.parametrize(
+    ("path", "link", "column"),
+    [
+        ("what-if?budget=50", "Download this plan (CSV)", "action"),
+        ("?sort=risk", "Download CSV", "E-mail"),
+    ],
+)
+def test_export_a_plan_and_a_view(task, tmp_path, path, link, column):
+    work = task(path)
+    with work.page.expect_download() as started:
+        work.click("link", link)
+    started.value.save_as(tmp_path / "file.csv")
+    with (tmp_path / "file.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert rows
+    assert column in rows[0]
