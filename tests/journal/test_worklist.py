@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -16,8 +17,8 @@ from churnkit.journal.worklist.views import RiskChanges, Views, Visits
 from churnkit.journal.worklist.worklist import Worklist
 
 NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
-BY_ANN = {"by": "ann", "at": NOW, "form_id": "f1"}
-BY_BO = {"by": "bo", "at": NOW, "form_id": "f2"}
+BY_ANN: dict[str, Any] = {"by": "ann", "at": NOW, "form_id": "f1"}
+BY_BO: dict[str, Any] = {"by": "bo", "at": NOW, "form_id": "f2"}
 
 
 @pytest.fixture
