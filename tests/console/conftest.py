@@ -114,7 +114,7 @@ def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
         pytest.fail(f"the console did not start: {said}")
     yield found[0], journal
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=120)
     process.stderr.close()
 
 

@@ -29,6 +29,11 @@ def ids(browser, query=""):
     return [row["customer"].removeprefix("'") for row in exported(browser, query)]
 
 
+def hidden_fields(page, action):
+    (form,) = re.findall(rf'action="{action}".*?</form>', page, re.DOTALL)
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
 def with_action(customers):
     return [
         customers.customers[row]

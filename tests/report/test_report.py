@@ -265,7 +265,9 @@ def test_groups_are_compared_in_one_table_and_not_in_sentences():
     card = {"slices": slices.to_dict(), "limits": ["No dates.", *slices.differences]}
     assert len(slices.differences) > 0
     assert limit_sentences(card) == ("No dates.",)
-    rows = {row[0]: row for row in group_table(card).rows}
+    table = group_table(card)
+    assert table is not None
+    rows = {row[0]: row for row in table.rows}
     assert set(rows) == {"plan: basic", "plan: pro"}
     basic = plan == "basic"
     flagged = risk >= np.sort(risk)[-400]
