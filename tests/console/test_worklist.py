@@ -144,8 +144,7 @@ def test_two_people_on_one_customer_lose_nothing(work, work_list, send_form):
     customer = work_list.customers[5]
     path = customer_link(customer)
     page = second.get(path).text
-    form = re.search(r'action="/owner".*?</form>', page, re.DOTALL)[0]
-    stale = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    stale = hidden_fields(page, "/owner")
     assert send_form(first, path, "/owner", by="ann", owner="ann").status_code == 200
     answer = second.post("/owner", data=stale | {"by": "bo", "owner": "the other team"})
     assert answer.status_code == 409
@@ -163,8 +162,7 @@ def test_a_refused_decision_shows_what_was_typed(work, work_list, send_form):
     browser, _ = work()
     path = customer_link(with_action(work_list)[0])
     page = browser.get(path).text
-    form = re.search(r'action="/verdicts".*?</form>', page, re.DOTALL)[0]
-    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    fields = hidden_fields(page, "/verdicts")
     fields |= {"by": "bo", "why": "a long story", "verdict": "approve"}
     send_form(browser, path, "/verdicts", by="ann", why="left", verdict="reject")
     answer = browser.post("/verdicts", data=fields)
@@ -205,8 +203,7 @@ def test_the_first_customers_are_approved_within_a_budget(work, work_list, send_
 def test_a_bulk_form_sent_twice_approves_once(work, work_list):
     browser, journal = work()
     page = browser.get("/").text
-    form = re.search(r'action="/bulk".*?</form>', page, re.DOTALL)[0]
-    fields = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    fields = hidden_fields(page, "/bulk")
     fields |= {"by": "ann", "why": "agreed", "button": "approve"}
     fields["customer"] = with_action(work_list)[:3]
     assert "3 actions approved" in browser.post("/bulk", data=fields).text
@@ -239,8 +236,7 @@ def test_selected_customers_are_assigned_snoozed_and_reopened(work, work_list, s
 def test_a_bulk_change_leaves_out_customers_changed_in_the_meantime(work, work_list, send_form):
     (first, journal), (second, _) = work(), work()
     page = second.get("/").text
-    form = re.search(r'action="/bulk".*?</form>', page, re.DOTALL)[0]
-    stale = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    stale = hidden_fields(page, "/bulk")
     path = customer_link(work_list.customers[5])
     send_form(first, path, "/owner", by="ann", owner="ann")
     answer = second.post(
