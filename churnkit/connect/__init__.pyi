@@ -16,10 +16,10 @@ from .delivery.push import push as push
 from .delivery.push import undo as undo
 from .delivery.selection import Selection as Selection
 from .delivery.selection import select_messages as select_messages
-from .delivery.standard_webhooks import SignatureError as SignatureError
-from .delivery.standard_webhooks import sign_webhook as sign_webhook
-from .delivery.standard_webhooks import verify_stripe as verify_stripe
-from .delivery.standard_webhooks import verify_webhook as verify_webhook
+from .delivery.webhook_signatures import SignatureError as SignatureError
+from .delivery.webhook_signatures import sign_webhook as sign_webhook
+from .delivery.webhook_signatures import verify_stripe as verify_stripe
+from .delivery.webhook_signatures import verify_webhook as verify_webhook
 from .description.paging import LastRow as LastRow
 from .description.paging import NextHeader as NextHeader
 from .description.paging import NextLink as NextLink

@@ -113,7 +113,7 @@ class _Mailer:
     def _send(self, server: smtplib.SMTP, message: Message) -> Receipt:
         settings = self._settings
         mail = EmailMessage()
-        # A header must be one line, whatever a plan's column holds.
+        # A header must be one line, also if a column has several.
         mail["Subject"] = " ".join(fill_text(settings.subject, message).split())[:200]
         mail["From"] = settings.sender
         mail["To"] = ", ".join(settings.recipients)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from churnkit.connect.delivery.messages import Receipt, check_secret
-from churnkit.connect.delivery.standard_webhooks import sign_webhook
+from churnkit.connect.delivery.webhook_signatures import sign_webhook
 from churnkit.connect.http.auth import NoAuth
 from churnkit.connect.http.client import Client, StatusError
 from churnkit.connect.http.rate_limit import RatePolicy
