@@ -42,18 +42,31 @@ from .http.transport import Urllib3Transport as Urllib3Transport
 from .ingestion.erased_customers import erase_from_pulls as erase_from_pulls
 from .ingestion.pull import PullReport as PullReport
 from .ingestion.pull import pull as pull
+from .providers.analytics.amplitude import Amplitude as Amplitude
+from .providers.analytics.mixpanel import Mixpanel as Mixpanel
+from .providers.analytics.posthog import PostHog as PostHog
 from .providers.billing.chargebee import Chargebee as Chargebee
 from .providers.billing.stripe import Stripe as Stripe
 from .providers.crm.hubspot import HubSpot as HubSpot
 from .providers.crm.salesforce import Salesforce as Salesforce
 from .providers.support.intercom import Intercom as Intercom
 from .providers.support.zendesk import Zendesk as Zendesk
+from .providers.surveys.delighted import Delighted as Delighted
+from .providers.surveys.qualtrics import Qualtrics as Qualtrics
+from .providers.surveys.surveymonkey import SurveyMonkey as SurveyMonkey
+from .providers.surveys.trustpilot import Trustpilot as Trustpilot
+from .providers.surveys.typeform import Typeform as Typeform
 from .secrets import Command as Command
 from .secrets import Env as Env
 from .secrets import SecretFile as SecretFile
 from .sources import Destinations as Destinations
 from .sources import Sources as Sources
 from .sources import load_destinations as load_destinations
+from .sources import load_hooks as load_hooks
 from .sources import load_sources as load_sources
+from .webhooks import Hook as Hook
+from .webhooks import Hooks as Hooks
+from .webhooks import StripeHook as StripeHook
+from .webhooks import read_outcome as read_outcome
 
 __all__: list[str]

@@ -6,6 +6,7 @@ import runpy
 from typing import TYPE_CHECKING, TypeVar
 
 from churnkit.connect.description.provider import Source
+from churnkit.connect.webhooks import Hooks
 from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, ConnectError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from churnkit.connect.delivery.messages import Destination
 
-__all__ = ["Destinations", "Sources", "load_destinations", "load_sources"]
+__all__ = ["Destinations", "Sources", "load_destinations", "load_hooks", "load_sources"]
 
 T = TypeVar("T")
 
@@ -150,6 +151,27 @@ def load_destinations(file: Path) -> Destinations:
     return _load(
         file, Destinations, "destinations = Destinations(crm=HubSpotRecords(key=Env('KEY')))"
     )
+
+
+def load_hooks(file: Path) -> Hooks:
+    """Run a file and return the hooks that it declares.
+
+    Parameters
+    ----------
+    file
+        Path of ``sources.py``.
+
+    Returns
+    -------
+    Hooks
+        The declared hooks.
+
+    Raises
+    ------
+    ConnectError
+        If the file is missing, fails, or does not declare exactly one `Hooks`.
+    """
+    return _load(file, Hooks, "hooks = Hooks(billing=StripeHook(Env('STRIPE_HOOK')))")
 
 
 def _load(file: Path, kind: type[T], example: str) -> T:

@@ -140,6 +140,12 @@ class App(Router):
             "/readyz": (readiness_handler(self.supervisor), None, None),
         }
         routes = {}
+        if self.settings.hooks:
+            from churnkit.server.routes.hooks import hook_handlers
+
+            for path, hook in hook_handlers(state).items():
+                # Without a key: the signature of a webhook admits it.
+                routes["POST", path] = Route(path, hook, self.metrics, timeout)
         for path, (handler, needed) in posts.items():
             routes["POST", path] = Route(
                 path, handler, self.metrics, timeout, access=access, scope=needed, limited=True

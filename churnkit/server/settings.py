@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "unknown_settings"]
 
 _PREFIX = "CHURNKIT_"
-_PATHS = ("keys", "follow", "signer", "shadow", "prices", "bandit", "journal", "spool")
+_PATHS = ("keys", "follow", "signer", "shadow", "prices", "bandit", "journal", "spool", "hooks")
 # Variables of other commands.
 _OTHER = {
     *("CSV_DELIMITER", "CSV_ENCODING", "DATA_DIR", "DEBUG", "EMBEDDINGS", "MEMBERS_SALT", "MODEL"),
@@ -69,6 +69,9 @@ class Settings:
         for the state of the bundle.
     journal
         SQLAlchemy URL of the journal for decisions and outcomes; None for none.
+    hooks
+        File with ``hooks = Hooks(...)``: signed webhooks of other programs that report outcomes at
+        ``/v1/hooks/NAME``; None for none.
     spool
         Folder where decisions wait for the journal, for the service's user alone (mode 0700); if
         None, one per model and journal under ``$XDG_STATE_HOME`` or ``~/.local/state``.
@@ -111,6 +114,7 @@ class Settings:
     prices: str | None = None
     bandit: str | None = None
     journal: str | None = None
+    hooks: str | None = None
     spool: str | None = None
     spool_sync: str = "second"
     log: str | None = None

@@ -49,7 +49,9 @@ def bytes_of(home):
     files = [
         path
         for path in sorted(home.rglob("*"))
-        if path.suffix in {".parquet", ".json"} and not path.name.startswith(".")
+        if path.suffix in {".parquet", ".json"}
+        and path.name != "outputs.json"
+        and not path.name.startswith(".")
     ]
     return {str(path.relative_to(home)): fingerprint(path) for path in files}
 

@@ -90,6 +90,10 @@ class Endpoint:
         True if a record may occur several times, the newest version first.
     next_params
         Query parameters of the pages after the first; `params` if None.
+    names
+        Names of the columns, where rows are lists instead of objects.
+    empty
+        Status codes that mean that there are no rows.
     """
 
     path: str
@@ -105,6 +109,8 @@ class Endpoint:
     only: tuple[str, Any] | None = None
     newest_first: bool = False
     next_params: Mapping[str, str] | None = None
+    names: tuple[str, ...] = ()
+    empty: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,9 @@ def read_pages(
         try:
             response = _request(client, endpoint, {**values, "token": token}, token)
         except StatusError as error:
+            if error.status in endpoint.empty:
+                yield Page([], None, None)
+                return
             if error.status in _EXPIRED and (issued or "job" in values):
                 raise ExpiredTokenError from error
             raise
@@ -95,7 +98,11 @@ def read_pages(
                 "check base_url and the version of the interface"
             )
         following = endpoint.paging.next(token, body, response.headers, raw)
-        rows = rows_at(body, endpoint.rows, endpoint.item, endpoint.explode)
+        if endpoint.names:
+            body = [dict(zip(endpoint.names, row, strict=True)) for row in raw]
+            rows = rows_at(body, "")
+        else:
+            rows = rows_at(body, endpoint.rows, endpoint.item, endpoint.explode)
         if endpoint.only is not None:
             path, selected = endpoint.only
             rows = [row for row in rows if value_at(row, path) == selected]

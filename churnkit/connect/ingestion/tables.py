@@ -95,7 +95,8 @@ def write_tables(
         )
     ]
     if not stream.log:
-        changing = ["id", *(n for n in columns if n not in facts), *_links(columns)]
+        keys = [name for name in columns if name in facts and name.endswith("_id")]
+        changing = ["id", *(n for n in columns if n not in facts), *keys]
         changing = list(dict.fromkeys(n for n in changing if n in columns))
         written.append(
             _write(
@@ -112,10 +113,6 @@ def write_tables(
 def _facts(stream: Stream, constant: tuple[str, ...]) -> set[str]:
     facts = {"id", "deleted_at", *stream.constant, *constant, stream.happened, stream.ended}
     return {name for name in facts if name}
-
-
-def _links(columns: list[str]) -> list[str]:
-    return [name for name in columns if name == "customer_id"]
 
 
 def _find_times(log: VersionLog) -> _Times:

@@ -16,6 +16,7 @@ from churnkit.cli.main import run
 from tests.connect.servers.asgi import serving
 from tests.connect.servers.faults import Faults
 from tests.connect.servers.hubspot import HubSpotServer
+from tests.connect.servers.sample import WallClock
 
 SOURCES = """
 from churnkit.connect import Env, HubSpot, Sources
@@ -24,13 +25,6 @@ sources = Sources(
     crm=HubSpot(key=Env("PROVIDER_KEY"), base_url={url!r}, streams=("contacts",))
 )
 """
-
-
-class WallClock:
-    def now(self):
-        from datetime import UTC, datetime
-
-        return datetime.now(UTC)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from churnkit.cli.main import run
 from churnkit.journal import DecisionRecord, Journal
-from tests.cli.connections.test_pull import WallClock
 from tests.connect.servers.asgi import serving
 from tests.connect.servers.hubspot import HubSpotServer
+from tests.connect.servers.sample import WallClock
 
 SOURCES = """
 from churnkit.connect import Destinations, Env, HubSpotRecords

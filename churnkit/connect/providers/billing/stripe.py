@@ -1,9 +1,8 @@
-"""Stripe: customers, subscriptions, invoices and charges.
-
-The filter ``created`` never shows changes, so changes are read from the events of the last 30 days.
-"""
+"""Stripe: lists, and changes from the events of 30 days, as the filter `created` hides changes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from churnkit.connect.description.paging import LastRow
 from churnkit.connect.description.provider import Endpoint, Family, Provider, Stream
@@ -13,25 +12,16 @@ from churnkit.connect.http.rate_limit import RatePolicy
 __all__ = ["Stripe"]
 
 _PAGES = LastRow("id", more="has_more")
-_KEEPS_EVENTS_DAYS = 29.0
 
 
 def _stream(
-    name: str,
-    family: Family,
-    event: str,
-    columns: dict[str, str],
-    *,
-    ended: str | None = None,
-    constant: tuple[str, ...] = (),
-    rest: str | None = None,
-    **params: str,
+    name: str, family: Family, event: str, columns: dict[str, str], query: str = "", **more: Any
 ) -> Stream:
     page = {"limit": "100", "starting_after": "{token}"}
     return Stream(
         name,
         family,
-        Endpoint(f"/v1/{name}", "data", _PAGES, params={**page, **params}),
+        Endpoint(f"/v1/{name}{query}", "data", _PAGES, params=page),
         {"id": "id", **columns},
         changes=Endpoint(
             "/v1/events",
@@ -42,12 +32,10 @@ def _stream(
             only=("object", event.rpartition(".")[2]),
             newest_first=True,
         ),
-        changes_days=_KEEPS_EVENTS_DAYS,
+        changes_days=29.0,
         deletion=("deleted", True),
         happened=next(iter(columns)),
-        ended=ended,
-        constant=constant,
-        rest=rest,
+        **more,
     )
 
 
@@ -87,7 +75,6 @@ Stripe = Provider(
                 "interval_count": "items.data.0.price.recurring.interval_count:number",
                 "quantity": "items.data.0.quantity:number",
                 "currency": "currency",
-                "trial_end_at": "trial_end:seconds",
                 "canceled_at": "canceled_at:seconds",
                 "cancel_at_period_end": "cancel_at_period_end:flag",
                 "cancel_reason": "cancellation_details.reason",
@@ -95,7 +82,7 @@ Stripe = Provider(
             },
             ended="ended_at",
             constant=("customer_id", "currency"),
-            status="all",
+            query="?status=all",
         ),
         _stream(
             "invoices",
