@@ -161,12 +161,12 @@ class Outbox:
         """
         when = to_microseconds(moment("at", at))
         with self._database.writing(exclusive=True) as connection:
-            query = select(outbox.c.decision).where(
+            # The state is compared here: with it, SQLite would read all pending rows instead.
+            query = select(outbox.c.decision, outbox.c.state).where(
                 outbox.c.destination == destination,
-                outbox.c.state == "pending",
                 self._database.is_in(outbox.c.decision, list(keys)),
             )
-            claimed = set(connection.scalars(query))
+            claimed = {key for key, state in connection.execute(query) if state == "pending"}
             changed = update(outbox).where(
                 outbox.c.destination == destination,
                 self._database.is_in(outbox.c.decision, list(claimed)),

@@ -89,12 +89,12 @@ def qualtrics(path, query, body):
         assert "/file_7/" in path
         rows = [{"responseId": f"R{n}", "values": {"recordedDate": "2026-11-01T08:00:00Z", "finished": 1, "QID1": n}} for n in range(3)]  # fmt: skip
         return zipped({"survey.json": json.dumps({"responses": rows}).encode()})
-    state = "complete" if qualtrics.polls else "inProgress"
-    qualtrics.polls += 1
+    POLLS.append(path)
+    state = "complete" if len(POLLS) > 1 else "inProgress"
     return {"result": {"status": state, "fileId": "file_7"}}
 
 
-qualtrics.polls = 0
+POLLS: list[str] = []
 
 
 def zipped(files):
@@ -149,7 +149,7 @@ def test_a_provider_is_read_to_its_last_page_and_repeated_rows_are_left_out(
     case, run_pull, clock, tmp_path
 ):
     source, answer, stream, count = CASES[case]
-    qualtrics.polls = 0
+    POLLS.clear()
     run_pull(source, CannedServer(clock, answer), clock)
     table = pq.read_table(tmp_path / "data" / f"s_{stream}.parquet")
     assert table.num_rows == count
