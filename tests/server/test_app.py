@@ -57,6 +57,8 @@ def test_predict_adds_the_interval_of_a_probability_on_request(ask, model, membe
             assert row[name] == answer[name]
     alone = ask("/v1/predict", body | {"customers": members[:1]}, to=app).json()["predictions"]
     assert numbers(alone) == numbers(together[:1])
+    schemas = ask("/openapi.json", to=app).json()["components"]["schemas"]
+    assert "interval" in schemas["PredictRequest"]["properties"]
     plain = ask("/v1/predict", {"customers": members, "interval": False}, to=app)
     assert "probability_low" not in plain.json()["predictions"][0]
     broken = {**members[0], "tenure": "x"}
@@ -71,6 +73,8 @@ def test_an_interval_from_a_model_without_intervals_is_refused(ask):
     [violation] = answer.json()["violations"]
     assert violation["column"] == "interval"
     assert violation["remedy"] == "leave it out: the model was trained without intervals"
+    schemas = ask("/openapi.json").json()["components"]["schemas"]
+    assert "interval" not in schemas["PredictRequest"]["properties"]
 
 
 def test_rows_come_back_in_order_with_the_ids_they_had(ask, member, model):

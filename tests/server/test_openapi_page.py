@@ -5,12 +5,14 @@ import re
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.model import RetentionModel
 from churnkit.contracts import Contract
 from churnkit.models.calibration.maps import Calibration
+from churnkit.models.calibration.venn_abers import VennAbers
 from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 from churnkit.server import create_app
 from churnkit.server.loaded_model import LoadedModel
@@ -34,8 +36,10 @@ def telco():
         else ColumnEffect.of_category([0.0] * len(column.levels), missing=0.0)
         for column in contract.features
     ]
+    intervals = VennAbers(np.array([0.5]), np.array([0.0, 0.5]), np.array([0.5, 1.0]))
+    identity = Calibration.identity()
     return RetentionModel(
-        ModelContents(contract, LinearScorer(0.0, flat), Calibration.identity(), actions)
+        ModelContents(contract, LinearScorer(0.0, flat), identity, actions, intervals=intervals)
     )
 
 

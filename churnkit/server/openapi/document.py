@@ -93,7 +93,11 @@ def openapi_document(loaded: LoadedModel, *, max_rows: int) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": components(
-                contract, max_rows=max_rows, recommends=loaded.recommends, ranks=loaded.ranks
+                contract,
+                max_rows=max_rows,
+                recommends=loaded.recommends,
+                ranks=loaded.ranks,
+                intervals=loaded.model.contents.intervals is not None,
             ),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },

@@ -52,7 +52,12 @@ def ref(name: str) -> Schema:
 
 
 def components(
-    contract: Contract, *, max_rows: int, recommends: bool, ranks: bool = False
+    contract: Contract,
+    *,
+    max_rows: int,
+    recommends: bool,
+    ranks: bool = False,
+    intervals: bool = False,
 ) -> Schema:
     """Return the schemas that the operations refer to.
 
@@ -68,16 +73,20 @@ def components(
         Whether the model has actions or options.
     ranks
         Whether it ranks options.
+    intervals
+        Whether it has intervals of probabilities.
     """
     entity = contract.entity.name
     customer = contract.to_json_schema("predict")
     id_schema = customer["properties"][entity]
     scored = {entity: id_schema, "prediction_id": TEXT, "churn_probability": _PROBABILITY}
+    asked = {"interval": _INTERVAL} if intervals else {}
+    ends = dict.fromkeys(("probability_low", "probability_high"), _PROBABILITY) if intervals else {}
     schemas: Schema = {
         "Customer": customer,
-        "PredictRequest": _request("Customer", max_rows, interval=_INTERVAL),
+        "PredictRequest": _request("Customer", max_rows, **asked),
         "ExplainRequest": _request("Customer", max_rows, top=_TOP),
-        "Prediction": _object(scored, probability_low=_PROBABILITY, probability_high=_PROBABILITY),
+        "Prediction": _object(scored, **ends),
         "Explanation": _object({**scored, "reasons": _array(ref("Reason"))}),
         "RefusedCustomer": _object(
             {
