@@ -38,7 +38,7 @@ class QiniDisplay(Display):
     --------
     >>> curve = qini_curve([1, 0, 1, 0], [0.4, 0.3, 0.2, 0.1], [1, 0, 0, 1])
     >>> QiniDisplay(curve).curve.area
-    1.5
+    2.5
     """
 
     line_: Any
