@@ -1,5 +1,10 @@
 """Settings from the environment: known names, and paths that hold in any working folder."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from churnkit.errors import ChurnkitError
@@ -59,3 +64,23 @@ def test_addresses_that_are_absolute_stay_as_they_are(url):
 def test_a_sync_policy_that_does_not_exist_is_refused():
     with pytest.raises(ChurnkitError, match="always, second or never"):
         Settings.from_environment({"CHURNKIT_SPOOL_SYNC": "sometimes"})
+
+
+def test_every_setting_is_on_the_page_with_its_default():
+    page = Path(__file__).parents[2] / "docs" / "serving.md"
+    listed: dict[str, str] = {}
+    for names, values in re.findall(r"(?m)^\| (`[A-Z_`, ]+`) \| ([^|]+) \|", page.read_text()):
+        defaults = [value.strip().split(" (")[0].strip("`") for value in values.split(",")]
+        settings = re.findall(r"[A-Z_]+", names)
+        defaults += defaults[-1:] * (len(settings) - len(defaults))
+        listed |= dict(zip(settings, defaults, strict=True))
+    known: dict[str, Any] = {setting.name.upper(): setting.default for setting in fields(Settings)}
+    assert set(known) <= set(listed)
+    for name, default in known.items():
+        text = listed[name]
+        if default is None:
+            assert text in {"none", "see above"}, name
+        elif isinstance(default, str):
+            assert text == default, name
+        else:
+            assert float(text) == float(default), name

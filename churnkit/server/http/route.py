@@ -123,12 +123,13 @@ class BodyTimeout:
 class Request:
     """A request as handlers read it."""
 
-    __slots__ = ("__dict__", "_receive", "_timeout", "client_key", "headers", "scope")
+    __slots__ = ("__dict__", "_receive", "_timeout", "client_key", "headers", "is_read", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, timeout: BodyTimeout) -> None:
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.client_key = ""
+        self.is_read = False
         self._receive = receive
         self._timeout = timeout
 
@@ -157,6 +158,14 @@ class Request:
             return header
         return check_media_type(self.headers, *accepted)
 
+    @property
+    def leaves_body(self) -> bool:
+        """Whether a body follows that no handler reads, perhaps without an end."""
+        if self.is_read:
+            return False
+        headers = self.headers
+        return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
     async def body(self, limit: int) -> bytes:
         """Read the body.
 
@@ -173,6 +182,7 @@ class Request:
             If the client goes away first.
         """
         timeout = self._timeout
+        self.is_read = True
         task = timeout.start()
         try:
             message = await self._receive()
@@ -296,6 +306,8 @@ class Route:
         headers = [(b"content-length", b"%d" % len(reply.body)), *_headers(reply.media)]
         if reply.headers:
             headers += [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+        if request.leaves_body:
+            headers.append((b"connection", b"close"))
         if b"traceparent" in request.headers and request.traceparent is not None:
             headers.append((b"traceparent", request.traceparent))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -106,7 +106,10 @@ def validate_replacement(model: RetentionModel, running: RetentionModel) -> None
         )
     golden = model.contents.golden
     if golden is None or not len(golden):
-        return
+        raise BundleError(
+            "it has no golden rows, so that neither its scores nor its speed can be checked: "
+            "restart the service to use it"
+        )
     scorer, calibration = model.contents.scorer, model.contents.calibration
     together = calibration.apply(scorer.raw_score(golden))
     rows = golden.tolist()

@@ -164,6 +164,34 @@ def test_ordinary_requests_pass_in_pieces_pipelined_and_chunked(connect, member)
     assert connect(work) == (200, 6)
 
 
+@pytest.mark.parametrize(
+    ("request_line", "host", "status"),
+    [
+        (b"POST /nothing", b"localhost", 404),
+        (b"POST /v1/predict", b"elsewhere.example", 403),
+        (b"PUT /v1/predict", b"localhost", 405),
+        (b"GET /livez", b"localhost", 200),
+    ],
+)
+def test_a_body_that_nobody_reads_ends_the_connection(connect, request_line, host, status):
+    async def work(connection):
+        reader, writer = await connection()
+        writer.write(request_line + b" HTTP/1.1\r\nhost: " + host)
+        writer.write(b"\r\ntransfer-encoding: chunked\r\n\r\n")
+        answered = await answer(reader)
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while sent < 50_000_000:
+                writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+                await writer.drain()
+                sent += 0x10000
+        return answered, sent
+
+    answered, sent = connect(work)
+    assert answered == status
+    assert sent < 50_000_000
+
+
 def test_bentoml_s_server_uses_the_limits(model, monkeypatch):
     monkeypatch.setattr(LimitedProtocol, "limits", HeadLimits())
     monkeypatch.setattr("uvicorn.config.HTTP_PROTOCOLS", dict(uvicorn.config.HTTP_PROTOCOLS))

@@ -313,3 +313,14 @@ def test_the_application_follows_and_shadows_while_it_lives(
     text = app.metrics.exposition().decode()
     assert "churnkit_shadow_rows_total 4.0" in text
     assert 'churnkit_shadow_differences_total{more_than="0.01"} 4.0' in text
+
+
+def test_a_version_without_golden_rows_cannot_be_checked_and_is_refused(
+    model, followed, point, tmp_path
+):
+    app, following = followed
+    point(shifted(model, 0.5, tmp_path / "unchecked", golden=None))
+    assert look(following) == [False]
+    assert app.state.loaded.model is model
+    with pytest.raises(BundleError, match="no golden rows"):
+        validate_replacement(RetentionModel(replace(model.contents, golden=None)), model)
