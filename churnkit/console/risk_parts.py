@@ -88,14 +88,14 @@ def split_risk(
     start = round(100.0 * mean_risk, 1)
     results = []
     for row, order in enumerate(strongest.tolist()):
-        shown = [
+        strongest_parts = [
             RiskPart(columns[at].describe(columns[at].decode(features[row, at])), points[row, at])
             for at in order
             if points[row, at]
         ]
         risk = round(100.0 - float(health.scores[row]), 1)
-        other = round(risk - start - sum(part.points for part in shown), 1) + 0.0
-        raising = tuple(part for part in shown if part.points > 0.0)
-        lowering = tuple(part for part in shown if part.points < 0.0)
+        other = round(risk - start - sum(part.points for part in strongest_parts), 1) + 0.0
+        raising = tuple(part for part in strongest_parts if part.points > 0.0)
+        lowering = tuple(part for part in strongest_parts if part.points < 0.0)
         results.append(RiskParts(start, risk, raising, lowering, other))
     return results

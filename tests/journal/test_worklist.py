@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from churnkit.errors import JournalError
 from churnkit.journal import DecisionRecord, Journal
+from churnkit.journal.outbox_schema import OUTBOX_METADATA, outbox
 from churnkit.journal.worklist import schema
 from churnkit.journal.worklist.records import VersionConflictError
 from churnkit.journal.worklist.tasks import Tasks
@@ -150,3 +151,15 @@ def test_verdicts_and_contacts_are_those_of_the_journal(worklist, journal):
         "c1": ("approve", "ann", "on leave")
     }
     assert worklist.last_contacts(before=datetime(2026, 11, 1, tzinfo=UTC)) == {"c1": early.date()}
+
+
+def test_pushes_of_a_customer_are_listed_with_their_state(worklist):
+    assert worklist.deliveries("c1") == []
+    with worklist.database.defining() as connection:
+        OUTBOX_METADATA.create_all(connection)
+        row = {"decision": "d1", "destination": "crm", "state": "sent", "changed_at": 60_000_000}
+        connection.execute(insert(outbox), [row | {"customer": "c1"}])
+    (delivery,) = worklist.deliveries("c1")
+    assert (delivery.destination, delivery.state) == ("crm", "sent")
+    assert delivery.at == datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
+    assert worklist.deliveries("c2") == []

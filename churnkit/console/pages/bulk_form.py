@@ -22,7 +22,7 @@ _MOST_CUSTOMERS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class BulkOutcome:
-    """What a form has changed.
+    """Result of a form on many customers.
 
     Parameters
     ----------
@@ -32,11 +32,14 @@ class BulkOutcome:
         Number of customers left as they were, by reason.
     query
         Query of the list, to return to.
+    approved
+        Whether actions were approved.
     """
 
     summary: str
     skipped: Mapping[str, int]
     query: str
+    approved: bool = False
 
 
 def apply_to_many(
@@ -92,7 +95,7 @@ def _members(
         if not members:
             raise ChurnkitError("select at least one customer, or apply to the first of the list")
         return list(dict.fromkeys(members))
-    count = _whole(form.get("count", ""))
+    count = _read_count(form.get("count", ""))
     rows = context.select(dict(parse_qsl(form.get("query", ""))), visitor).rows
     if form.get("button") == "approve":
         # Customers without an open action do not use up the number.
@@ -103,7 +106,7 @@ def _members(
     return [context.customers.customers[row] for row in rows[:count].tolist()]
 
 
-def _whole(text: str) -> int:
+def _read_count(text: str) -> int:
     if not (text.isdecimal() and 0 < len(text) < 9 and 1 <= int(text) <= _MOST_CUSTOMERS):
         raise ChurnkitError(f"number of customers must be 1 to {_MOST_CUSTOMERS:,}")
     return int(text)
@@ -135,7 +138,7 @@ def _approve(
     count = len(result.recorded)
     limit = "" if budget is None else f", within a budget of {context.pages.money(budget)}"
     summary = f"{_number(count, 'action')} approved at a total cost of {amount}{limit}."
-    return BulkOutcome(summary, result.skipped, form.get("query", ""))
+    return BulkOutcome(summary, result.skipped, form.get("query", ""), approved=count > 0)
 
 
 def _change(

@@ -1,4 +1,4 @@
-"""What the console's pages share: customers, worklist, approvals, templates and the clock."""
+"""Shared parts of the console's pages: customers, worklist, approvals, templates and the clock."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class PageContext:
     customers, index
         Scored customers, and their index for queries.
     approvals, worklist
-        Verdicts in the journal; owners, snoozes and notes beside it.
+        Verdicts in the journal; owners, snoozes and notes.
     history
         Raw tables by customer.
     auth, clock, pages

@@ -52,6 +52,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
         today=context.today,
         monday=next_monday(context.today),
         notes=[describe_change(change) for change in context.worklist.history(customer)],
+        deliveries=context.worklist.deliveries(customer),
         events=context.history.events(customer),
         risk=risk,
         risk_chart=_risk_chart(risk),

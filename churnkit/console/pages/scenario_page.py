@@ -1,4 +1,4 @@
-"""What if: today's plan compared with a plan for another budget, capacity, effect or threshold."""
+"""Compare today's plan with a plan for another budget, capacity, effect or threshold."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _scale(catalogue: Catalogue, scenario: Scenario) -> Catalogue:
 
 
 def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Response:
-    """Render today's plan beside that of a scenario."""
+    """Render today's plan and that of a scenario."""
     scenario = Scenario.parse(request.query_params)
     customers, today = context.customers, context.customers.decisions
     decisions = plan_scenario(customers, scenario, _decision_context(context))

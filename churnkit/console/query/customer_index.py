@@ -147,7 +147,7 @@ class CustomerIndex:
         personal
             Whether the search includes personal columns.
         subsets
-            Customers that the choices ``changed`` and ``due`` stand for.
+            Customers by choice, for ``changed`` and ``due``.
         """
         customers = self._customers
         mask = customers.mask(query.columns)
@@ -258,6 +258,6 @@ class CustomerIndex:
         import pyarrow.compute as pc
 
         texts = self._texts if personal else self._ids
-        found = pc.match_substring(texts, text.lower())
-        mask: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
+        matches = pc.match_substring(texts, text.lower())
+        mask: NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
         return mask

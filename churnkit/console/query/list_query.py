@@ -125,7 +125,7 @@ class ListQuery:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether filters other than the search text, status and owner are in use."""
+        """True if filters other than the search text, status and owner are in use."""
         return bool(self.columns or self.ranges or set(self.choices) - {"status", "owner"})
 
     def sorted_by(self, sort: str) -> ListQuery:

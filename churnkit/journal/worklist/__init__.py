@@ -1,1 +1,1 @@
-"""Work of people on customers, in tables beside the journal: owners, snoozes, tasks and views."""
+"""Owners, snoozes, tasks, notes and views of customers, in the journal's database."""

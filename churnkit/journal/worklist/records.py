@@ -9,7 +9,7 @@ from datetime import date, datetime
 from churnkit.errors import JournalError
 
 __all__ = [
-    "Change", "CustomerState", "Task", "Verdict", "VersionConflictError", "clean_text",
+    "Change", "CustomerState", "Delivery", "Task", "Verdict", "VersionConflictError", "clean_text",
     "parse_day",
 ]  # fmt: skip
 
@@ -108,6 +108,15 @@ class Verdict:
     verdict: str
     by: str
     why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A push of a customer's action: destination, state in the outbox, and its time."""
+
+    destination: str
+    state: str
     at: datetime
 
 

@@ -109,7 +109,7 @@ class Tasks:
         VersionConflictError
             If someone else has changed the task in the meantime.
         JournalError
-            If there is no such task, or a value is invalid.
+            If the task does not exist, or a value is invalid.
         """
         if fields.get("status", "open") not in TASK_STATUSES:
             raise JournalError(f"status must be one of {', '.join(TASK_STATUSES)}")
@@ -118,7 +118,7 @@ class Tasks:
         with self._database.writing(exclusive=True) as connection:
             row = connection.execute(select(tasks).where(tasks.c.key == key)).mappings().first()
             if row is None:
-                raise JournalError("there is no such task: reload the page")
+                raise JournalError("the task does not exist: reload the page")
             if all(row[name] == value for name, value in fields.items()):
                 return _task(row)
             if row["version"] != version:

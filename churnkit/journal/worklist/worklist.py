@@ -21,13 +21,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, inspect, select, update
 
 from churnkit.core.time import from_microseconds, to_microseconds
 from churnkit.errors import JournalError
 from churnkit.journal.inserts import erased_among
+from churnkit.journal.outbox_schema import outbox
 from churnkit.journal.schema import decisions
-from churnkit.journal.worklist.records import Change, CustomerState, Verdict
+from churnkit.journal.worklist.records import Change, CustomerState, Delivery, Verdict
 from churnkit.journal.worklist.schema import changes, create_worklist, customers
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Worklist:
     Parameters
     ----------
     journal
-        An open journal; the tables are created beside its own.
+        An open journal; the tables are created in its database.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -103,7 +104,7 @@ class Worklist:
         at: datetime,
         form_id: str,
     ) -> ChangeResult:
-        """Set fields of customers that nobody else has changed.
+        """Set fields of customers, except of those that someone else has changed.
 
         Parameters
         ----------
@@ -226,6 +227,16 @@ class Worklist:
             row[0]: Verdict(row[0], row[1], row[2], row[3] or "", from_microseconds(row[4]))
             for row in rows
         }
+
+    def deliveries(self, customer: str) -> list[Delivery]:
+        """Return the pushes of a customer's actions by the outbox, the newest first."""
+        query = select(outbox.c.destination, outbox.c.state, outbox.c.changed_at)
+        query = query.where(outbox.c.customer == customer).order_by(outbox.c.changed_at.desc())
+        with self.database.reading() as connection:
+            if not inspect(connection).has_table(outbox.name):
+                return []
+            rows = connection.execute(query).all()
+        return [Delivery(row[0], row[1], from_microseconds(row[2])) for row in rows]
 
     def last_contacts(self, *, before: datetime) -> dict[str, date]:
         """Return the day of each customer's latest action before a time, by the journal."""
