@@ -208,6 +208,7 @@ def measure(*arguments: str) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.connect", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    sys.stderr.write(f"{' '.join(arguments)}: {measured}\n")
     return measured
 
 

@@ -32,6 +32,9 @@ from .description.provider import Job as Job
 from .description.provider import Provider as Provider
 from .description.provider import Source as Source
 from .description.provider import Stream as Stream
+from .description.table_sources import Files as Files
+from .description.table_sources import Sql as Sql
+from .description.table_sources import TableQuery as TableQuery
 from .http.auth import Basic as Basic
 from .http.auth import Bearer as Bearer
 from .http.auth import ClientCredentials as ClientCredentials

@@ -7,6 +7,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from churnkit.connect.description.table_sources import read_tables
 from churnkit.connect.http.rate_limit import used_share
 from churnkit.connect.ingestion.page_reader import read_fields
 from churnkit.connect.ingestion.pull import open_client
@@ -80,6 +81,11 @@ def check_sources(
         provider = source.provider
         client = open_client(name, source, transport=transport, clock=clock, jitter=jitter)
         try:
+            if not provider.check:
+                for stream in source.streams:
+                    next(read_tables(source, stream.full.path), None)
+                checks.append(AccessCheck(name, provider.name))
+                continue
             response = client.send("GET", provider.check)
             for stream in source.streams:
                 if stream.fields is not None:

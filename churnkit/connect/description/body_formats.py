@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BodyFormat", "parse_body"]
 
-BodyFormat = Literal["json", "jsonl", "csv", "zip"]
+BodyFormat = Literal["json", "jsonl", "csv", "zip", "table"]
 _CSV_FIELD = 1 << 24
 
 
@@ -29,7 +29,7 @@ def parse_body(body: bytes, kind: BodyFormat, name: str) -> Any:
         The complete body.
     kind
         ``"json"``, ``"jsonl"``, ``"csv"``, or ``"zip"`` for a zip archive of JSON lines (gzipped or
-        not), JSON or CSV.
+        not), JSON or CSV. ``"table"`` is read without a body.
     name
         Name of the endpoint, for messages.
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from churnkit.connect.description.columns import RowMapper, split_column
 from churnkit.connect.description.row_paths import value_at
+from churnkit.connect.description.table_sources import column_kinds, read_tables, row_values
 from churnkit.connect.ingestion.page_reader import (
     ExpiredTokenError,
     read_fields,
     read_pages,
     run_job,
 )
-from churnkit.connect.ingestion.templates import template_values
+from churnkit.connect.ingestion.templates import fill, template_values
 from churnkit.connect.ingestion.version_index import VersionIndex, digest
 from churnkit.connect.ingestion.version_log import DELETED, LIVE, SWEPT, Position
 from churnkit.core.time import to_microseconds
@@ -231,6 +232,9 @@ class _Run:
             settings=self._source.settings,
         )
         position = pending.position
+        if endpoint.format == "table":
+            self._read_tables(fill(endpoint.path, values))
+            return
         if endpoint.job is not None:
             values["job"] = run_job(
                 self._client,
@@ -249,6 +253,18 @@ class _Run:
                 self._add(row, is_deleted=is_deleted, newest_first=endpoint.newest_first)
             if len(self._keys) >= _GROUP_ROWS and page.following is not None:
                 self._commit(replace(position, token=page.following))
+
+    def _read_tables(self, text: str) -> None:
+        """Read a table of a database or files; a repeated read leaves stored rows out."""
+        stream = self._stream
+        for table in read_tables(self._source, text):
+            if not self._fields:
+                self._fields = column_kinds(table.schema, stream.key)
+                self._mapper = RowMapper(stream.columns, stream.rest, self._fields, stream.name)
+            for row in row_values(table):
+                self._add(row, is_deleted=False, newest_first=False)
+            if len(self._keys) >= _GROUP_ROWS:
+                self._commit(self._pending().position)
 
     def _add(self, row: Mapping[str, Any], *, is_deleted: bool, newest_first: bool) -> None:
         stream = self._stream

@@ -95,7 +95,11 @@ def write_tables(
         )
     ]
     if not stream.log:
-        keys = [name for name in columns if name in facts and name.endswith("_id")]
+        keys = [
+            name
+            for name in columns
+            if name in facts and (name.endswith("_id") or name in stream.key)
+        ]
         changing = ["id", *(n for n in columns if n not in facts), *keys]
         changing = list(dict.fromkeys(n for n in changing if n in columns))
         written.append(

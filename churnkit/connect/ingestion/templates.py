@@ -42,6 +42,7 @@ def template_values(
     for name, microseconds in (("since", since), ("until", until)):
         time = from_microseconds(microseconds)
         values[name] = f"{time:%Y-%m-%dT%H:%M:%SZ}"
+        values[f"{name}_sql"] = f"{time:%Y-%m-%d %H:%M:%S}"
         values[f"{name}_date"] = f"{time:%Y-%m-%d}"
         values[f"{name}_hour"] = f"{time:%Y%m%dT%H}"
         values[f"{name}_unix"] = str(microseconds // 1_000_000)
