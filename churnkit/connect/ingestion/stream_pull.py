@@ -23,7 +23,7 @@ from churnkit.core.time import to_microseconds
 from churnkit.errors import ConnectError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -359,6 +359,19 @@ def to_table(rows: list[dict[str, Any]], kinds: Mapping[str, str], pending: Pend
         "_state": pa.array([row["_state"] for row in rows], pa.int8()),
         "_seen": pa.array([pending.seen_at] * len(rows), time),
     }
+    by_name = _columns(rows)
     for name, kind in kinds.items():
-        columns[name] = pa.array([row.get(name) for row in rows], types[kind])
+        if by_name is None:
+            values: Sequence[Any] = [row.get(name) for row in rows]
+        else:
+            values = by_name.get(name) or [None] * len(rows)
+        columns[name] = pa.array(values, types[kind])
     return pa.table(columns)
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]] | None:
+    """Return the values by column if all rows have the same columns in the same order."""
+    names = list(rows[0])
+    if any(list(row) != names for row in rows):
+        return None
+    return dict(zip(names, zip(*(row.values() for row in rows), strict=True), strict=True))
