@@ -97,8 +97,8 @@ def share_interval(value: float, replicates: NDArray[np.float64], size: float) -
         The value on the original rows.
     replicates : (resamples,) the value on each resample
     size
-        Number of rows of the rarer class: one more than the degrees of freedom of the standard
-        error; for values of 0 and 1, that of Wilson's interval.
+        Number of rows of the rarer class, which with the number of resamples gives the degrees of
+        freedom of the standard error; for values of 0 and 1, that of Wilson's interval.
 
     Returns
     -------
@@ -110,8 +110,8 @@ def share_interval(value: float, replicates: NDArray[np.float64], size: float) -
 
     Examples
     --------
-    >>> print(share_interval(0.8, np.array([0.7, 0.8, 0.9]), 20))
-    0.800 (0.491 to 0.943)
+    >>> print(share_interval(0.8, np.linspace(0.7, 0.9, 101), 20))
+    0.800 (0.629 to 0.904)
     """
     from scipy.special import stdtrit
 
@@ -120,8 +120,11 @@ def share_interval(value: float, replicates: NDArray[np.float64], size: float) -
         low, high = map(float, wilson_interval(value, size))
         return Interval(value, low, high)
     logit = np.log(inside / (1 - inside))
-    # Few churners leave the standard error itself uncertain.
-    quantile = float(stdtrit(max(size - 1.0, 1.0), (1 + LEVEL) / 2))
-    reach = float(np.exp(quantile * logit.std(ddof=1)))
+    # Few churners and few resamples leave the standard error itself uncertain.
+    freedom = 1.0 / (1.0 / max(size - 1.0, 1.0) + 1.0 / (len(inside) - 1.0))
+    quantile = float(stdtrit(freedom, (1 + LEVEL) / 2))
+    # Resampling m rows understates the variance by a share of about 2 / m (measured, 10 to 100).
+    understated = (size + 1.0) / max(size - 1.0, 1.0)
+    reach = float(np.exp(quantile * logit.std(ddof=1) * np.sqrt(understated)))
     odds = value / (1 - value)
     return Interval(value, odds / reach / (1 + odds / reach), odds * reach / (1 + odds * reach))
