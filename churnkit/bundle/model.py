@@ -168,9 +168,7 @@ class RetentionModel(DecidingModel):
         customers
             A pandas, polars or pyarrow table, or a list of dicts.
         interval
-            Add ``probability_low`` and ``probability_high``: an interval that holds a calibrated
-            probability, wide where few held-out customers had such scores (see
-            `churnkit.models.VennAbers`).
+            Add ``probability_low`` and ``probability_high``, see `churnkit.models.VennAbers`.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What displays share: axes, colors, and the outcomes and probabilities of an estimator."""
+"""Base of the displays: axes, colors, and the outcomes and probabilities of an estimator."""
 
 from __future__ import annotations
 

@@ -83,10 +83,10 @@ class DriftDisplay(Display):
         """
         axes = self._set_axes(ax, title="Drift", x="population stability index", y="")
         axes.set_title("Drift", pad=18)
-        shown = self.columns[:max_columns]
+        columns = self.columns[:max_columns]
         self.bars_ = axes.barh(
-            [column.name for column in shown],
-            [column.psi for column in shown],
+            [column.name for column in columns],
+            [column.psi for column in columns],
             **{"color": MODEL} | kwargs,
         )
         axes.invert_yaxis()

@@ -124,19 +124,19 @@ class ShapDisplay(Display):
             ax, title="Contributions to churn", x="contribution to the log-odds of churn", y=""
         )
         axes.axvline(0.0, color=REFERENCE, linewidth=0.8)
-        shown = self.order[:max_features]
+        features = self.order[:max_features]
         import matplotlib as mpl
 
         colors = mpl.colormaps["coolwarm"].with_extremes(bad=REFERENCE)
         options = {"s": 8, "cmap": colors, "vmin": 0.0, "vmax": 1.0, "linewidths": 0} | kwargs
         self.points_ = []
-        for row, feature in enumerate(shown.tolist()):
+        for row, feature in enumerate(features.tolist()):
             values = self.contributions[:, feature]
             shade = _rank_share(self.X[:, feature])
             self.points_.append(
                 axes.scatter(values, row + _offsets(values), c=shade, plotnonfinite=True, **options)
             )
-        axes.set_yticks(range(len(shown)), [self.names[feature] for feature in shown])
+        axes.set_yticks(range(len(features)), [self.names[feature] for feature in features])
         axes.invert_yaxis()
         if self.points_:
             bar = self.figure_.colorbar(self.points_[0], ax=axes, ticks=[0.0, 1.0])

@@ -27,7 +27,7 @@ __all__ = [
 
 # Text with more distinct numbers than this is a number that was read as text, not a code.
 _MAX_NUMERIC_CODES = 20
-# A text column is an identifier if nearly each of many rows has a value of its own.
+# A text column is an identifier if nearly all of many rows have different values.
 _IDENTIFIER_ROWS, _IDENTIFIER_SHARE = 50, 0.95
 _NUMBER_TEXT = r"^\s*[-+]?[$€£]?\s?[0-9][0-9.,'\s]*([eE][-+]?[0-9]+)?\s?[%$€£]?\s*$"
 _DATE_TEXT = (
@@ -47,7 +47,7 @@ def is_frame(X: Any) -> bool:
     if isinstance(X, (list, tuple)):
         return bool(X) and isinstance(X[0], Mapping)
     kind = type(X)
-    # Of the class: a polars LazyFrame resolves its schema when an instance is asked.
+    # Of the class: the attribute of a polars LazyFrame would resolve its schema.
     return hasattr(kind, "columns") or hasattr(kind, "column_names")
 
 
@@ -181,12 +181,12 @@ class FrameColumn:
         is_dictionary = pa.types.is_dictionary(array.type)
         values = array.dictionary if is_dictionary else array
         if self.is_text:
-            known = pa.array(levels, pa.large_string())
-            codes = _floats(pc.index_in(values.cast(pa.large_string()), known))
+            categories = pa.array(levels, pa.large_string())
+            codes = _floats(pc.index_in(values.cast(pa.large_string()), categories))
         else:
-            numbers, known = _floats(values), np.asarray(levels)
-            at = np.minimum(np.searchsorted(known, numbers), len(known) - 1)
-            codes = np.where(known[at] == numbers, at, np.nan)
+            numbers, ordered = _floats(values), np.asarray(levels)
+            at = np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)
+            codes = np.where(ordered[at] == numbers, at, np.nan)
         if is_dictionary:
             indices = pc.fill_null(array.indices.cast(pa.int64()), len(codes))
             codes = np.append(codes, np.nan)[np.asarray(indices)]

@@ -24,13 +24,13 @@ _CELLS_PER_UNIT, _MAX_LOG_ODDS = 128, 16
 
 
 class VennAbers:
-    """Intervals around calibrated probabilities, from labelled customers outside the training.
+    """Intervals around calibrated probabilities, from labeled customers outside the training.
 
-    For a score, isotonic regression on the labelled customers is fitted twice more: with the new
+    For a score, isotonic regression on the labeled customers is fitted twice more: with the new
     customer as one who stays, and as one who churns. The two fitted values are the ends. If the
     customers are exchangeable, the end that belongs to the actual outcome is a perfectly
-    calibrated probability: among customers for whom it is 0.2, a fifth churn, in samples of any
-    size. The ends move apart where there are few labelled customers.
+    calibrated probability: where it is 0.2, a fifth of the customers churn, in samples of any
+    size. The ends move apart where there are few labeled customers.
 
     Both ends are step functions of the score, which are computed once for all scores.
 
