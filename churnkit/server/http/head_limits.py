@@ -104,6 +104,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._progressed = True
         self._stalled_bytes = 0
+        self._piece_bytes = 0
+        self._in_head = True
         self._is_too_large = False
         self._address = self.client[0] if self.client else ""
         registry, limits = self._registry, self.limits
@@ -126,6 +128,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse data; refuse heads, chunk headers and trailers without an end."""
         self._progressed = False
+        self._piece_bytes = len(data)
         super().data_received(data)
         if self._progressed:
             self._stalled_bytes = 0
@@ -149,20 +152,24 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Start the time of a head."""
         super().on_message_begin()
+        self._in_head = True
         self._registry.wait_for_head(self, self.limits.seconds)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header field; drop those of a trailer."""
-        if self in self._registry.deadlines:
+        if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Check the head, and start the request."""
         self._progressed = True
+        self._in_head = False
         self._registry.deadlines.pop(self, None)
         headers, limits = self.headers, self.limits
         if len(headers) > limits.max_headers or (
-            sum([len(name) + len(value) + 4 for name, value in headers]) + len(self.url)
+            # A small piece holds no large head: the sum is seldom needed.
+            self._stalled_bytes + self._piece_bytes > limits.max_bytes
+            and sum([len(name) + len(value) + 4 for name, value in headers]) + len(self.url)
             > limits.max_bytes
         ):
             self._is_too_large = True
