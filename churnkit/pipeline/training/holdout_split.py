@@ -28,7 +28,8 @@ class Split:
     """Hold out a share of the customers for the test, chosen by a hash of their id.
 
     A customer is in the test in every run, whatever the seed, the order of rows or the other
-    customers. So no champion was trained on customers that a challenger is tested on.
+    customers. So the tested models of a champion and of a challenger were fitted without the
+    customers that both are compared on.
 
     Parameters
     ----------

@@ -314,7 +314,7 @@ def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "seed": recipe.seed,
-        # Marks the customers of a table that the model may have been trained on.
+        # Marks the customers of a table that the tested model was fitted without.
         "split": {"salt": recipe.split.salt, "test": recipe.split.test},
     }
 
