@@ -56,6 +56,7 @@ def aligned_with_header(folder, rows):
 
 
 def workbook_of_two_sheets(folder, rows):
+    pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
     path = folder / "online_retail.xlsx"
     table = pd.DataFrame(
         {

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from churnkit.batch import DecisionPeriod, plan
-from churnkit.batch.jobs.customer_table import read_customers, write_customers
+from churnkit.batch.jobs.customer_table import customer_batches, read_customers, write_customers
 from churnkit.bundle import RetentionModel
+from churnkit.contracts import Column, Contract
+from churnkit.core.io.table_sources import open_source
 from churnkit.decisions import Action, Catalogue, Effect
 from churnkit.errors import ChurnkitError
 from churnkit.journal import Journal
@@ -51,3 +55,40 @@ def test_nothing_is_decided_for_a_file_that_cannot_be(output, said, file, shop_m
         with pytest.raises(ChurnkitError, match=said):
             plan(file, model, output=tmp_path / output, period=period)
         assert journal.decisions().num_rows == 0
+
+
+def test_batches_of_customers_are_read_in_flat_memory(tmp_path):
+    """Three times the rows take the same memory of Arrow."""
+    columns = {"id": "string", "spend": "number", "left": "boolean"}
+    roles = {"id": "entity", "spend": "feature", "left": "label"}
+    contract = Contract(
+        "flat", tuple(Column(name, kind, (roles[name],)) for name, kind in columns.items())
+    )
+    numbers = np.arange(50_000.0)
+    block = pa.table(
+        {
+            "id": pa.array(np.arange(50_000)).cast(pa.string()),
+            "spend": numbers,
+            "left": numbers % 2 == 0,
+            "note": numbers,
+        }
+    )
+    peaks = []
+    for blocks in (4, 12):
+        file = tmp_path / f"{blocks}.parquet"
+        with pq.ParquetWriter(file, block.schema) as writer:
+            for _ in range(blocks):
+                writer.write_table(block)
+        source = open_source(file)
+        pool, before = (
+            pa.proxy_memory_pool(pa.default_memory_pool()),
+            pa.default_memory_pool(),
+        )
+        pa.set_memory_pool(pool)
+        try:
+            batches = customer_batches(source, contract, labeled=True)
+            assert sum(part.num_rows for part in batches) == blocks * 50_000
+        finally:
+            pa.set_memory_pool(before)
+        peaks.append(pool.max_memory())
+    assert peaks[1] < 1.2 * peaks[0]

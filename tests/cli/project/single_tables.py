@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import openpyxl
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -386,6 +385,8 @@ def excel_report(folder: Path) -> Case:
         "Gekündigt am": [pd.Timestamp("2024-02-01") + pd.Timedelta(days=int(n % 60)) if gone else None for n,
         gone in enumerate(b.left)]})
     p = folder / "Auswertung Kündiger.xlsx"
+    import openpyxl
+
     w = openpyxl.Workbook()
     s = w.active
     s.title = "Bestand"
@@ -471,3 +472,6 @@ TABLES: tuple[Callable[[Path], Case], ...] = (
     gym_pt, yyyymm_panel, duplicates, excel_report, bank_complain, airline_loyalty, unlabeled, json_nested,
     telecom_kazakh, newspaper, mobile_panel,
 )
+
+# Tables that need openpyxl.
+WORKBOOKS = (newspaper, telco_extended, ecommerce_excel, excel_report)

@@ -14,7 +14,7 @@ from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
 from churnkit.pipeline.training.dataset import read_training_table
 from churnkit.pipeline.training.row_filters import leave_out_rows
-from tests.cli.project.single_tables import TABLES
+from tests.cli.project.single_tables import TABLES, WORKBOOKS
 
 
 def training_rows(recipe, root):
@@ -31,6 +31,8 @@ def training_rows(recipe, root):
 
 @pytest.mark.parametrize("make", TABLES, ids=lambda make: make.__name__)
 def test_a_table_is_read_right_or_drafted_with_a_question(make, tmp_path):
+    if make in WORKBOOKS:
+        pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
     case = make(tmp_path)
     drafted = create_project(tmp_path / "project", [case.path])
     roles = {column.name: column.role for column in drafted.columns}
