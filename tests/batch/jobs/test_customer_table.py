@@ -59,10 +59,13 @@ def test_nothing_is_decided_for_a_file_that_cannot_be(output, said, file, shop_m
 
 def test_batches_of_customers_are_read_in_flat_memory(tmp_path):
     """Three times the rows take the same memory of Arrow."""
-    columns = {"id": "string", "spend": "number", "left": "boolean"}
-    roles = {"id": "entity", "spend": "feature", "left": "label"}
     contract = Contract(
-        "flat", tuple(Column(name, kind, (roles[name],)) for name, kind in columns.items())
+        "flat",
+        (
+            Column("id", "string", ("entity",)),
+            Column("spend", "number", ("feature",)),
+            Column("left", "boolean", ("label",)),
+        ),
     )
     numbers = np.arange(50_000.0)
     block = pa.table(
