@@ -30,7 +30,7 @@ __all__ = ["FIRST_PULL", "table_names", "write_tables"]
 FIRST_PULL = b"churnkit.first_pull"
 """Key of a table's metadata: time of the first pull, in microseconds since 1970."""
 
-_GROUP_ROWS = 10_000
+_GROUP_ROWS = 5_000
 _INTERNAL = {"_key", "_hash", "_digest", "_state", "_seen"}
 _NEVER = np.iinfo(np.int64).min
 
@@ -221,7 +221,7 @@ def _write(file: Path, tables: Iterator[pa.Table], log: VersionLog) -> tuple[str
     rows = 0
     with (
         atomic_write(file) as path,
-        pq.ParquetWriter(path, schema, compression="zstd") as writer,
+        pq.ParquetWriter(path, schema, compression="snappy") as writer,
     ):
         for table in tables:
             buffer = pa.concat_tables([buffer, table])

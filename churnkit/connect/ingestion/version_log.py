@@ -200,7 +200,7 @@ class VersionLog:
         rows, writer = 0, None
         with atomic_write(self.folder / name) as path:
             for table in batches:
-                writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+                writer = writer or pq.ParquetWriter(path, table.schema, compression="lz4")
                 writer.write_table(table)
                 rows += table.num_rows
             if writer is not None:
@@ -298,4 +298,4 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _write(path: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(table, path, compression="lz4")
