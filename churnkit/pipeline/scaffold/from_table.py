@@ -139,7 +139,10 @@ def _draft_columns(
     if outcome is not None:
         keys[outcome] = draft_label(file.name, profiles[outcome], positive)
         if question:
-            settings = {**keys[outcome].settings, "todo": f"{question}; is it '{outcome}'?"}
+            question = f"{question}; is it '{outcome}'?"
+            if "todo" in keys[outcome].settings:
+                question += f" Then {keys[outcome].settings['todo']}"
+            settings = {**keys[outcome].settings, "todo": question}
             keys[outcome] = DraftColumn(outcome, keys[outcome].type, "label", settings)
     if customer in profiles:
         keys[str(customer)] = DraftColumn(str(customer), "str", "entity", review=review)

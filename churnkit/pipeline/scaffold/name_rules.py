@@ -199,6 +199,8 @@ def make_identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[st
 
     Examples
     --------
+    >>> make_identifiers(["m³", "Mesesª"])
+    {'m³': 'm3', 'Mesesª': 'Mesesa'}
     >>> make_identifiers(["tenure", "Total Charges", "class", "2nd", "Total-Charges"])
     {'tenure': 'tenure', 'Total Charges': 'Total_Charges', 'class': 'class_', '2nd': 'c_2nd', \
 'Total-Charges': 'Total_Charges_2'}
@@ -206,7 +208,10 @@ def make_identifiers(names: Iterable[str], taken: Iterable[str] = ()) -> dict[st
     assigned: dict[str, str] = {}
     used = set(taken)
     for name in names:
-        base = re.sub(r"\W+", "_", name).strip("_") or "column"
+        # Python reads identifiers in this form, in which a superscript is a digit.
+        base = unicodedata.normalize("NFKC", name)
+        base = "".join(c if f"a{c}".isidentifier() else " " for c in base)
+        base = re.sub(r"\W+", "_", base).strip("_") or "column"
         if not base.isidentifier():
             base = f"c_{base}"
         if keyword.iskeyword(base) or base in taken:

@@ -419,10 +419,14 @@ class TestOpenQuestions:
         schema = tmp_path / "project/schemas/customers.py"
         text = schema.read_text()
         todo = next(line for line in text.splitlines(keepends=True) if "todo=" in line)
-        schema.write_text(text.replace(todo, "").replace('positive="2"', 'positive="2"'))
         assert "'1', '2'" in asked
         (tmp_path / "project/.churnkit").mkdir(exist_ok=True)
         shutil.copyfile(migrated_store, tmp_path / "project/.churnkit/mlflow.db")
+        schema.write_text(text.replace(todo, ""))
+        code, _, err = churnkit("train", folder=tmp_path / "project")
+        assert code == REFUSED
+        assert "a text label needs the value for churned" in err
+        schema.write_text(text.replace(todo, 'positive="2",\n'))
         code, _, err = churnkit("train", folder=tmp_path / "project")
         assert code == DONE, err
 

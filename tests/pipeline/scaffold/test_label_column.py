@@ -134,3 +134,13 @@ def test_a_column_of_two_values_is_preferred_to_a_date():
         "churn_flag_value": profile("churn_flag_value", ["0", "1"]),
     }
     assert find_label(columns)[0] == "churn_flag_value"
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("Rezygnacja", ("TAK", "NIE")), ("status", ("A", "I")), ("flag", ("1", "2"))],
+)
+def test_no_value_is_guessed_where_the_direction_is_a_question(name, values):
+    settings = draft_label("t.csv", profile(name, values), None).settings
+    assert "set positive to one of" in settings["todo"]
+    assert "positive" not in settings

@@ -230,7 +230,7 @@ def _draft_pair(
         yes, no = values[numbers.index(max(numbers))], values[numbers.index(min(numbers))]
     elif all(number is not NOT_READABLE for number in numbers):
         if positive is None:
-            return _question(profile, "str", settings | {"positive": values[1]}, _which(values))
+            return _question(profile, "str", settings, _which(values))
         return DraftColumn(profile.name, "str", "label", settings)
     else:
         return None
@@ -287,8 +287,8 @@ def _draft_values(
 def _question(
     profile: ColumnProfile, kind: str, settings: dict[str, Any], question: str
 ) -> DraftColumn:
-    if kind == "str" and not settings.get("positive"):
-        settings = {name: value for name, value in settings.items() if name != "positive"}
+    # A guess would be trained on, inverted or not, as soon as the question is deleted.
+    settings = {name: value for name, value in settings.items() if name != "positive"}
     return DraftColumn(profile.name, kind, "label", {**settings, "todo": question})
 
 
