@@ -43,7 +43,7 @@ TOTALS = re.compile(
 )
 REMARK = re.compile(
     r"\(?[\d,.]+ (?:rows?|records?|lines?|datensätze|zeilen|lignes|filas)\b|copyright|©|\(c\)|"
-    r"generated|exported|created|source\b|report|confidential|end of|erstellt|exporté|exportado",
+    r"generated|export(?:ed|é|ado)?\b|created|source\b|report|confidential|end of|erstellt",
     re.IGNORECASE,
 )
 
@@ -353,7 +353,12 @@ def _with_footer(dialect: Dialect, tail: str) -> Dialect:
         filled = [cell.strip() for cell in cells if cell.strip()]
         if width > 2 and len(cells) < width and len(filled) == 1:
             remarks.append(line.strip())
-        elif len(cells) == width and (not filled or TOTALS.fullmatch(cells[0].strip().rstrip(":"))):
+        elif len(cells) == width and (
+            not filled
+            or TOTALS.fullmatch(cells[0].strip().rstrip(":"))
+            # A spreadsheet fills the line of a remark up with delimiters.
+            or (width > 2 and len(filled) == 1 and REMARK.search(cells[0]))
+        ):
             rows += 1
         else:
             break

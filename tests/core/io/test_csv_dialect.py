@@ -120,6 +120,8 @@ def test_columns_without_a_name_are_not_read(write, text, columns):
         ",,\n,,\n",
         "Summe,36,6\n,,\n",
         "\nExported by the billing system\n",
+        "Summe,36,6\nExport erstellt von: Verwaltung,,\n",
+        "Total,36,6\nStand: Export 2024,,\n",
         "(12 rows)\n",
         '\n"Copyright (c) 2025, all rights reserved"\n',
     ],
