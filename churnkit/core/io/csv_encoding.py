@@ -32,6 +32,8 @@ _MIN_SCRIPT_SHARE = 0.7
 # Letters of other scripts stand next to each other, accented Latin letters rarely.
 _RUNS = re.compile(r"[^\x00-\x7f]{2,}")
 _LONG_RUNS = re.compile(r"[^\x00-\x7f]{3,}")
+# Characters that stand alone between digits: of dates, times and amounts.
+_DATE_CHARACTERS = set("年月日時分秒円元년월일원")
 # Tried where Windows-1252 gives unlikely text: the encoding and the scripts of its letters.
 _LEGACY = (
     ("cp1251", ("CYRILLIC SMALL",)),
@@ -135,7 +137,7 @@ def _legacy_encoding(sample: bytes, *, is_windows_1252: bool) -> tuple[str, bool
             n for c, n in letters.items() if unicodedata.name(c, "").startswith(scripts)
         )
         is_lossless = len(text.encode(encoding)) >= 0.99 * len(sample)
-        others = sum(not c.isascii() for c in text)
+        others = sum(not c.isascii() and c not in _DATE_CHARACTERS for c in text)
         if is_lossless and in_script >= _MIN_SCRIPT_SHARE * max(others, 1):
             return encoding, False
     return western, False

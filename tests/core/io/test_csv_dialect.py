@@ -164,13 +164,16 @@ def test_the_separator_line_of_a_spreadsheet_states_the_delimiter(write):
         ("utf-8-sig", "Straße", "Köln"),
         ("cp1252", "prix “net” €", "Évry"),
         ("cp932", "解約", "東京都の顧客"),
+        ("cp932", "入会日,状態", "2024年1月5日,継続"),
+        ("gb18030", "日期,状态", "2024年1月5日,正常"),
         ("cp1251", "Город", "Новосибирск"),
     ],
 )
 def test_the_encoding_is_detected(write, encoding, header, cell):
     rows = "".join(f"{n},{cell}\n" for n in range(20))
     path = write(f"id,{header}\n{rows}", encoding)
-    assert read(path)[header] == [cell] * 20
+    names, cells = header.split(","), cell.split(",")
+    assert [read(path)[name] for name in names] == [[one] * 20 for one in cells]
 
 
 def test_an_encoding_that_was_chosen_by_frequency_is_not_certain(write):
