@@ -32,6 +32,9 @@ _MIN_SCRIPT_SHARE = 0.7
 # Letters of other scripts stand next to each other, accented Latin letters rarely.
 _RUNS = re.compile(r"[^\x00-\x7f]{2,}")
 _LONG_RUNS = re.compile(r"[^\x00-\x7f]{3,}")
+# Polish letters of Windows-1250 are superscripts and a Spanish sign of Windows-1252, never within words.
+_IN_WORDS = re.compile(r"[^\W\d_][³¹¿][a-zà-ÿ]")
+_MAX_IN_WORDS = 2
 # Characters that stand alone between digits: of dates, times and amounts.
 _DATE_CHARACTERS = set("年月日時分秒円元년월일원")
 # Tried where Windows-1252 gives unlikely text: the encoding and the scripts of its letters.
@@ -128,6 +131,8 @@ def _legacy_encoding(sample: bytes, *, is_windows_1252: bool) -> tuple[str, bool
     characters = Counter(c for c in text if not c.isascii())
     likely = sum(count for c, count in characters.items() if c in _WESTERN)
     in_runs = sum(map(len, _LONG_RUNS.findall(text)))
+    if len(_IN_WORDS.findall(text)) > _MAX_IN_WORDS:
+        return "cp1250", False
     if likely >= _MIN_WESTERN_SHARE * characters.total() and 2 * in_runs <= characters.total():
         return western, True
     for encoding, scripts in _LEGACY:

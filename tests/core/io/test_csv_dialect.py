@@ -166,6 +166,8 @@ def test_the_separator_line_of_a_spreadsheet_states_the_delimiter(write):
         ("cp932", "解約", "東京都の顧客"),
         ("cp932", "入会日,状態", "2024年1月5日,継続"),
         ("gb18030", "日期,状态", "2024年1月5日,正常"),
+        ("cp1250", "Opłata", "Sąsiadująca łódź"),
+        ("cp1252", "Verbrauch m³", "5 m³ ¿qué?"),
         ("cp1251", "Город", "Новосибирск"),
     ],
 )
