@@ -55,8 +55,9 @@ def train(
             f"churnkit models promote {result.version} --model {result.name}",
         )
         raise typer.Exit(1)
+    customers = "CUSTOMERS.csv" if loaded.timeline is None else "FOLDER --as-of YYYY-MM-DD"
     print_next(
-        f"churnkit score CUSTOMERS.csv -o scores.csv --model {result.name}",
+        f"churnkit score {customers} -o scores.csv --model {result.name}",
         f"churnkit serve --model {result.name}",
     )
 
