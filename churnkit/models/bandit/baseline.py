@@ -88,17 +88,22 @@ def baseline_orders(shares: Floats, noise: Floats, start: float) -> NDArray[np.i
     return np.argsort(-scores, axis=1, kind="stable")
 
 
-def required_ratios(draws: int, updates: int, parts: Sequence[OptionPart]) -> Floats:
+def required_ratios(
+    draws: int, updates: int, parts: Sequence[OptionPart], *, forgets: bool = False
+) -> Floats:
     """Return the least ratio of explained to unexplained variance, (draws, k).
 
     The ratios spread evenly from 1 to a bound that falls with the number of updates: the first
     updates learn from another policy's log, and a change of many decisions at once is a risk. For
     an option that was never shown, which has no share of the log to keep, the ratio is 1.
+
+    A bandit that forgets never has much data of an option that it shows rarely, so that the
+    baseline would keep it from following a change. Its ratios fall with the number of updates.
     """
     spread = (_SILVER_RATIO * np.arange(draws)) % 1.0
     known = np.array([part.shown > 0 for part in parts])
     ratios: Floats = 1.0 + _FIRST_CAUTION / max(updates, 1) * spread[:, None] * known
-    return ratios
+    return ratios / max(updates, 1) if forgets else ratios
 
 
 def variance_ratios(

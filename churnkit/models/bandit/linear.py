@@ -417,7 +417,8 @@ class LinearBandit:
         if cached is not None:
             return cached
         parts = [self.options.get(name) or self._empty_part for name in options]
-        required = required_ratios(self.draws, self.version, parts)
+        forgets = self.half_life is not None
+        required = required_ratios(self.draws, self.version, parts, forgets=forgets)
         reliable = np.empty((self.draws, len(parts)), dtype=np.bool_)
         for model, draws in zip(self._models(), self._model_draws(), strict=True):
             reliable[draws] = variance_ratios(model, parts, rows) >= required[draws]
