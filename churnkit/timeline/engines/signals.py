@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["stop_on_signal"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REPEAT_SECONDS = 0.2
 
 
 @contextmanager
@@ -35,12 +36,11 @@ def stop_on_signal(interrupt: Callable[[], None]) -> Iterator[None]:
         yield
         return
     raised: list[BaseException] = []
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    current = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers = {n: handler for n, handler in current.items() if handler is not signal.SIG_IGN}
 
     def handle(number: int, frame: Any) -> None:
         handler = handlers[signal.Signals(number)]
-        if handler is signal.SIG_IGN:
-            return
         try:
             if callable(handler):
                 handler(number, frame)
@@ -55,7 +55,7 @@ def stop_on_signal(interrupt: Callable[[], None]) -> Iterator[None]:
     watcher = threading.Thread(target=_watch, args=(reader, interrupt), daemon=True)
     watcher.start()
     previous_writer = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    for number in _SIGNALS:
+    for number in handlers:
         signal.signal(number, handle)
     try:
         yield
@@ -73,7 +73,18 @@ def stop_on_signal(interrupt: Callable[[], None]) -> Iterator[None]:
 
 
 def _watch(reader: socket.socket, interrupt: Callable[[], None]) -> None:
-    """Interrupt the query at each of the signals, until the other end is closed."""
-    while received := reader.recv(64):
+    """Interrupt the query from the first signal on, until the other end is closed.
+
+    An interruption between two queries, or before one executes, is lost: it is repeated.
+    """
+    while True:
+        try:
+            received = reader.recv(64)
+        except TimeoutError:
+            interrupt()
+            continue
+        if not received:
+            return
         if any(number in received for number in _SIGNALS):
             interrupt()
+            reader.settimeout(_REPEAT_SECONDS)
