@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -25,9 +26,6 @@ QUERIES = {
 }  # fmt: skip
 
 
-@pytest.mark.skipif(
-    sys.version_info >= (3, 13), reason="on Python 3.13 some signals do not end a query: open fault"
-)
 @pytest.mark.parametrize("query", sorted(QUERIES))
 @pytest.mark.parametrize(
     ("number", "expected"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)]
@@ -46,6 +44,49 @@ def test_a_signal_ends_a_query_and_removes_its_folder(tmp_path, query, number, e
     assert process.returncode == expected, error
     assert not list(tmp_path.iterdir())
     assert "RuntimeError" not in error
+
+
+def test_the_exception_of_a_signal_is_raised_where_the_block_ends():
+    from churnkit.timeline.engines.signals import stop_on_signal
+
+    interrupted = threading.Event()
+    reached = []
+    with pytest.raises(SystemExit) as ended, stop_on_signal(interrupted.set):  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupted.wait(10)
+        reached.append("the end of the block")
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert reached
+
+
+def test_a_second_signal_does_not_wait_for_the_query():
+    from churnkit.timeline.engines.signals import stop_on_signal
+
+    def send_twice() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    started = time.monotonic()
+    with pytest.raises(SystemExit), stop_on_signal(lambda: None):
+        send_twice()
+    assert time.monotonic() - started < 5
+
+
+def test_an_interruption_that_comes_too_early_is_repeated():
+    from churnkit.timeline.engines.signals import stop_on_signal
+
+    calls = []
+    third = threading.Event()
+
+    def interrupt():
+        calls.append(None)
+        if len(calls) == 3:
+            third.set()
+
+    with pytest.raises(SystemExit), stop_on_signal(interrupt):  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert third.wait(10)
 
 
 def test_handlers_are_restored():
