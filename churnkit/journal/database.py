@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.engine import Connection, Engine
 
-__all__ = ["Database", "absolute_url"]
+__all__ = ["Database", "absolute_url", "parse_url"]
 
 _WAIT_SECONDS = 60
 _CONNECT_SECONDS = 10
@@ -47,7 +47,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = _parse_url(url)
+        self.url = parse_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._engine = self._connect()
 
@@ -169,7 +169,7 @@ def absolute_url(url: str) -> str:
     >>> absolute_url("sqlite:////data/journal.db")
     'sqlite:////data/journal.db'
     """
-    parsed = _parse_url(url)
+    parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
         return url
     path = str(Path(str(parsed.database)).absolute())
@@ -195,7 +195,19 @@ def _bucket(customer: str) -> int:
     return 1 + zlib.crc32(customer.encode()) % _BUCKETS
 
 
-def _parse_url(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """Parse a SQLAlchemy URL without opening the database.
+
+    Raises
+    ------
+    JournalError
+        If it is no URL of SQLite or PostgreSQL.
+
+    Examples
+    --------
+    >>> parse_url("sqlite:///journal.db").database
+    'journal.db'
+    """
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()

@@ -31,11 +31,10 @@ def journal_identity(url: str) -> str:
     >>> journal_identity("postgresql://a:1@db/j") == journal_identity("postgresql://a:2@db/j")
     True
     """
-    from churnkit.journal.database import Database, absolute_url
+    from churnkit.journal.database import absolute_url, parse_url
 
-    database = Database(absolute_url(url))
-    address = database.url.set(query={}).render_as_string(hide_password=True)
-    database.close()
+    # Parsed alone: opening a SQLite database would create its file.
+    address = parse_url(absolute_url(url)).set(query={}).render_as_string(hide_password=True)
     return hashlib.sha256(address.encode()).hexdigest()
 
 

@@ -66,5 +66,6 @@ def test_a_journal_is_the_same_with_another_password_or_from_another_folder(tmp_
     url = f"sqlite:///{tmp_path}/a.db"
     monkeypatch.chdir(tmp_path)
     assert journal_identity("sqlite:///a.db") == journal_identity(url)
+    assert not list(tmp_path.iterdir())
     with pytest.raises(JournalError):
         journal_identity("mysql://db/a")

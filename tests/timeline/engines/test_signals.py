@@ -50,7 +50,7 @@ def test_the_exception_of_a_signal_is_raised_where_the_block_ends():
     from churnkit.timeline.engines.signals import stop_on_signal
 
     interrupted = threading.Event()
-    reached = []
+    reached: list[str] = []
     with pytest.raises(SystemExit) as ended, stop_on_signal(interrupted.set):  # noqa: PT012
         os.kill(os.getpid(), signal.SIGTERM)
         assert interrupted.wait(10)
@@ -76,7 +76,7 @@ def test_a_second_signal_does_not_wait_for_the_query():
 def test_an_interruption_that_comes_too_early_is_repeated():
     from churnkit.timeline.engines.signals import stop_on_signal
 
-    calls = []
+    calls: list[None] = []
     third = threading.Event()
 
     def interrupt():
