@@ -44,6 +44,9 @@ class Settings:
         The most open connections of one address to a worker; 0 for no limit.
     body_seconds
         Time that a client has to send its body.
+    drain_seconds
+        When the service stops: time that an idle connection has to send one more request, which
+        is answered with ``connection: close``. Under BentoML.
     max_concurrent
         The most requests that run in one worker; further ones get 503.
     keys
@@ -102,6 +105,7 @@ class Settings:
     head_seconds: float = 10.0
     max_connections: int = 512
     body_seconds: float = 10.0
+    drain_seconds: float = 1.0
     max_concurrent: int = 256
     keys: str | None = None
     open: bool = False

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import uvicorn.config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from churnkit.server.http.connection_drain import DrainingProtocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -89,8 +90,8 @@ class _Registry:
             loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
 
 
-class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with `HeadLimits`.
+class LimitedProtocol(DrainingProtocol):
+    """uvicorn's HTTP protocol with `HeadLimits` and a graceful shutdown.
 
     For ``uvicorn --http churnkit.server.http.head_limits:LimitedProtocol``; `BentoMount` installs
     it under BentoML.
@@ -130,7 +131,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._progressed = False
         self._piece_bytes = len(data)
         super().data_received(data)
-        if self._progressed:
+        if self._progressed or self._lingering:
             self._stalled_bytes = 0
             return
         self._stalled_bytes += len(data)
@@ -193,7 +194,7 @@ def install_limits(settings: Settings) -> None:
     Parameters
     ----------
     settings
-        Its limits of heads and connections are used.
+        Its limits of heads and connections are used, and its time to drain.
     """
     LimitedProtocol.limits = HeadLimits(
         settings.max_head_bytes,
@@ -201,5 +202,6 @@ def install_limits(settings: Settings) -> None:
         settings.head_seconds,
         settings.max_connections,
     )
+    LimitedProtocol.drain_seconds = settings.drain_seconds
     protocols: dict[Any, str] = uvicorn.config.HTTP_PROTOCOLS
     protocols["auto"] = f"{__name__}:{LimitedProtocol.__name__}"
