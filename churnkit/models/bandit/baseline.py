@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.models.bandit.batch import OptionPart
     from churnkit.models.bandit.posterior import ModelPosterior
+    from churnkit.models.bandit.sums import OptionPart
 
     Floats = NDArray[np.float64]
 

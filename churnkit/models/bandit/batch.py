@@ -1,4 +1,4 @@
-"""Rewards that a bandit learns from, and their sums for each option."""
+"""Rewards that a bandit learns from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["BanditBatch", "OptionPart"]
+__all__ = ["BanditBatch"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,41 +50,3 @@ class BanditBatch:
         invalid = int(np.count_nonzero(~np.isfinite(self.reward)))
         if invalid:
             raise ModelDataError(f"{invalid} rewards are missing or not finite: drop those rows")
-
-
-@dataclass(frozen=True, eq=False)
-class OptionPart:
-    """Sums for an option's specific part, with ``u = (1, customer)`` and ``s`` the shared row.
-
-    Attributes
-    ----------
-    squares : (p, p) sum of ``u u'``
-    crossed : (p, q) sum of ``u s'``
-    target : (p,) sum of ``u reward``
-    exposure
-        Number of rewards, of all options, since the option was first shown.
-    """
-
-    squares: NDArray[np.float64]
-    crossed: NDArray[np.float64]
-    target: NDArray[np.float64]
-    exposure: float
-
-    @classmethod
-    def empty(cls, width: int, shared: int) -> OptionPart:
-        """Return the sums of an option that was never shown."""
-        return cls(np.zeros((width, width)), np.zeros((width, shared)), np.zeros(width), 0.0)
-
-    @property
-    def shown(self) -> float:
-        """Number of rewards of the option."""
-        return float(self.squares[0, 0])
-
-    def after(self, discount: float, rows: int) -> OptionPart:
-        """Return the sums after further rewards of other options, discounted."""
-        return OptionPart(
-            discount * self.squares,
-            discount * self.crossed,
-            discount * self.target,
-            discount * self.exposure + rows,
-        )

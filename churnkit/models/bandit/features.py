@@ -64,6 +64,11 @@ class BanditFeatures:
         return 1 + self.customer_count - len(self.categories) + indicators
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Number of customer and of option columns, intercepts included."""
+        return self.customer_width, 1 + self.option_count
+
+    @property
     def shared_width(self) -> int:
         """Number of columns of a shared row: customer, option and their products."""
         return self.customer_width * (1 + self.option_count)

@@ -40,8 +40,9 @@ from churnkit.models.bandit.baseline import (
     required_ratios,
     variance_ratios,
 )
-from churnkit.models.bandit.batch import BanditBatch, OptionPart
+from churnkit.models.bandit.batch import BanditBatch
 from churnkit.models.bandit.features import BanditFeatures
+from churnkit.models.bandit.forgetting import supported_share
 from churnkit.models.bandit.posterior import (
     FIXED_SCALE,
     ModelPosterior,
@@ -49,6 +50,7 @@ from churnkit.models.bandit.posterior import (
     regularize,
     solve_posteriors,
 )
+from churnkit.models.bandit.sums import OptionPart, RewardSums
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scorers.serialization import read_integer, read_number
 
@@ -88,15 +90,12 @@ class LinearBandit:
         Number of batches learned from.
     rows
         Number of rewards.
-    weight, reward_squares
-        Discounted number of rewards, and the discounted sum of their squares.
-    squares, target : (q, q), (q,)
-        Sums over the shared rows.
-    options
-        The same sums for each option's specific part.
+    sums
+        Discounted sums of the rewards.
     adaptive
-        Estimate how much options differ from the data, and rank as the log did where the data
-        cannot compare options; see `sample`. If False, the priors hold as they are.
+        Estimate how much options differ from the data, rank as the log did where the data cannot
+        compare options (see `sample`), and with a `half_life` forget faster after a sudden change
+        (see `update`). If False, the priors and the half-life hold as they are.
     """
 
     features: BanditFeatures
@@ -108,11 +107,7 @@ class LinearBandit:
     seed: int
     version: int
     rows: int
-    weight: float
-    reward_squares: float
-    squares: NDArray[np.float64]
-    target: NDArray[np.float64]
-    options: Mapping[str, OptionPart]
+    sums: RewardSums
     adaptive: bool = True
     _cache: dict[Any, Any] = field(default_factory=dict, repr=False)
 
@@ -161,7 +156,6 @@ class LinearBandit:
         if half_life is not None and not half_life >= 1:
             raise ModelDataError(f"half_life must be at least 1 reward or None, got {half_life}")
         features = BanditFeatures.new(customer_features, option_features, categories or {})
-        width = features.shared_width
         return cls(
             features,
             prior,
@@ -172,11 +166,7 @@ class LinearBandit:
             seed,
             0,
             0,
-            0.0,
-            0.0,
-            np.zeros((width, width)),
-            np.zeros(width),
-            {},
+            RewardSums.empty(features.shared_width),
             adaptive,
         )
 
@@ -209,7 +199,8 @@ class LinearBandit:
         """Return the state after a batch; this one does not change.
 
         With a `half_life`, earlier observations are discounted by the number of rewards in the
-        batch first (exponential forgetting).
+        batch first (exponential forgetting). If the bandit is adaptive, they are discounted further
+        where the batch contradicts them (see `forgetting`).
 
         Parameters
         ----------
@@ -230,31 +221,37 @@ class LinearBandit:
             return self
         customers = self.features.customers(batch.customers)
         shared = self.features.shared(customers, self.features.options(batch.option_features))
+        rows = customers, shared, np.asarray(batch.options)
         reward = np.asarray(batch.reward, dtype=np.float64)
-        names = np.asarray(batch.options)
-        count = len(reward)
-        discount = 1.0 if self.half_life is None else 0.5 ** (count / self.half_life)
-        options = {name: part.after(discount, count) for name, part in self.options.items()}
-        for name in np.unique(names).tolist():
-            rows = np.flatnonzero(names == name)
-            design = customers[rows]
-            part = options.get(name) or self._empty_part.after(1.0, count)
-            options[name] = OptionPart(
-                part.squares + design.T @ design,
-                part.crossed + design.T @ shared[rows],
-                part.target + design.T @ reward[rows],
-                part.exposure,
-            )
+        sums = self.sums
+        if self.half_life is not None and self.version:
+            sums = sums.discounted(0.5 ** (len(reward) / self.half_life))
+            if self.adaptive:
+                sums = sums.discounted(self._supported_share(sums, rows, reward))
         return replace(
             self,
             version=self.version + 1,
-            rows=self.rows + count,
-            weight=discount * self.weight + count,
-            reward_squares=discount * self.reward_squares + float(reward @ reward),
-            squares=discount * self.squares + shared.T @ shared,
-            target=discount * self.target + shared.T @ reward,
-            options=options,
+            rows=self.rows + len(reward),
+            sums=sums.plus(*rows, reward),
             _cache={},
+        )
+
+    def _supported_share(
+        self,
+        sums: RewardSums,
+        rows: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.str_]],
+        reward: NDArray[np.float64],
+    ) -> float:
+        customers, shared, names = rows
+        unique, index = np.unique(names, return_inverse=True)
+        parts = [self._option_coefficients(name, drawn=False)[0] for name in unique.tolist()]
+        expected = shared @ self._shared_coefficients(drawn=False)[0]
+        expected += (customers * np.stack(parts)[index]).sum(axis=1)
+        model = max(self._models(), key=lambda model: model.weight)
+        priors = self.option_prior, self.prior
+        precisions = FIXED_SCALE[0].precision(*priors, self.features.shape)
+        return supported_share(
+            sums, rows, reward, expected, precisions=precisions, variance=model.variance
         )
 
     def expected(
@@ -349,8 +346,7 @@ class LinearBandit:
                 self.features,
                 option_scales(personal) if self.adaptive else FIXED_SCALE,
                 priors=(self.option_prior, self.prior),
-                totals=(self.squares, self.target, self.reward_squares, self.weight),
-                options=self.options,
+                rewards=self.sums,
             )
         return models
 
@@ -369,7 +365,7 @@ class LinearBandit:
             return cached
         models = self._models()
         if drawn:
-            random = self._random("").standard_normal((self.draws, len(self.target)))
+            random = self._random("").standard_normal((self.draws, len(self.sums.target)))
             parts = [
                 model.mean
                 + self.exploration_scale
@@ -389,7 +385,7 @@ class LinearBandit:
         cached: NDArray[np.float64] | None = self._cache.get(key)
         if cached is not None:
             return cached
-        part = self.options.get(name) or self._empty_part
+        part = self.sums.options.get(name) or self._empty_part
         random = self._random(name).standard_normal((self.draws if drawn else 0, len(part.target)))
         parts = []
         for model, rows in zip(self._models(), self._model_draws(), strict=True):
@@ -416,7 +412,7 @@ class LinearBandit:
         cached: tuple[NDArray[np.intp], NDArray[np.bool_]] | None = self._cache.get(key)
         if cached is not None:
             return cached
-        parts = [self.options.get(name) or self._empty_part for name in options]
+        parts = [self.sums.options.get(name) or self._empty_part for name in options]
         forgets = self.half_life is not None
         required = required_ratios(self.draws, self.version, parts, forgets=forgets)
         reliable = np.empty((self.draws, len(parts)), dtype=np.bool_)
@@ -441,7 +437,6 @@ class LinearBandit:
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return JSON-able settings and the arrays that together restore the state."""
-        names = sorted(self.options)
         settings = {
             **self.features.to_dict(),
             "prior": self.prior,
@@ -451,24 +446,15 @@ class LinearBandit:
             "seed": self.seed,
             "version": self.version,
             "rows": self.rows,
-            "reward_squares": self.reward_squares,
-            "options": names,
+            "reward_squares": self.sums.reward_squares,
+            "options": sorted(self.sums.options),
         }
         if not self.adaptive:
             settings["adaptive"] = False
         if self.half_life is not None:
-            settings |= {"half_life": self.half_life, "weight": self.weight}
-        # The empty part gives the arrays their shape where no option was shown yet.
-        parts = [*(self.options[name] for name in names), self._empty_part]
-        arrays = {
-            "squares": self.squares,
-            "target": self.target,
-            "own_squares": np.stack([part.squares for part in parts])[:-1],
-            "own_crossed": np.stack([part.crossed for part in parts])[:-1],
-            "own_target": np.stack([part.target for part in parts])[:-1],
-            "own_exposure": np.array([part.exposure for part in parts])[:-1],
-        }
-        return settings, {**arrays, **self.features.to_arrays()}
+            settings |= {"half_life": self.half_life, "weight": self.sums.weight}
+        sums = self.sums.to_arrays(self.features.customer_width)
+        return settings, {**sums, **self.features.to_arrays()}
 
     @classmethod
     def from_arrays(cls, settings: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> LinearBandit:
@@ -480,30 +466,6 @@ class LinearBandit:
             A part is missing, or the parts are inconsistent.
         """
         features = BanditFeatures.from_saved(settings, arrays)
-        names = settings.get("options")
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise BundleError("the saved bandit's options must be a list of names")
-        width, shared, count = features.customer_width, features.shared_width, len(names)
-        shapes = {
-            "squares": (shared, shared),
-            "target": (shared,),
-            "own_squares": (count, width, width),
-            "own_crossed": (count, width, shared),
-            "own_target": (count, width),
-            "own_exposure": (count,),
-        }
-        # States of earlier versions do not have the exposures: all options were there from the start.
-        arrays = {"own_exposure": np.full(count, float(settings.get("rows") or 0)), **arrays}
-        for name, shape in shapes.items():
-            array = arrays.get(name)
-            if array is None or array.shape != shape or array.dtype != np.float64:
-                raise BundleError(
-                    f"the saved bandit's array {name!r} must be float64 of shape {shape}"
-                )
-            if not np.isfinite(array).all():
-                raise BundleError(
-                    f"the saved bandit's array {name!r} has values that are not finite"
-                )
         prior, option_prior, exploration_scale = (
             read_number(settings, name) for name in ("prior", "own_prior", "exploration_scale")
         )
@@ -518,8 +480,7 @@ class LinearBandit:
         adaptive = settings.get("adaptive", True)
         if not isinstance(adaptive, bool):
             raise BundleError("the saved bandit's setting 'adaptive' must be true or false")
-        sums = (arrays[name] for name in ("own_squares", "own_crossed", "own_target"))
-        parts = zip(*sums, arrays["own_exposure"].tolist(), strict=True)
+        sums = RewardSums.from_saved(settings, arrays, features.shape, rows=rows, weight=weight)
         return cls(
             features,
             prior,
@@ -530,10 +491,6 @@ class LinearBandit:
             read_integer(settings, "seed", low=0, high=2**63),
             read_integer(settings, "version", low=0, high=2**63),
             rows,
-            weight,
-            read_number(settings, "reward_squares"),
-            arrays["squares"],
-            arrays["target"],
-            {name: OptionPart(*part) for name, part in zip(names, parts, strict=True)},
+            sums,
             adaptive,
         )

@@ -20,16 +20,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from churnkit.models.bandit.batch import OptionPart
     from churnkit.models.bandit.features import BanditFeatures
+    from churnkit.models.bandit.sums import RewardSums
 
     Floats = NDArray[np.float64]
 
-__all__ = ["FIXED_SCALE", "ModelPosterior", "OptionScale", "option_scales", "solve_posteriors"]
+__all__ = [
+    "FIXED_SCALE",
+    "ModelPosterior",
+    "OptionScale",
+    "log_evidence",
+    "option_scales",
+    "solve_posteriors",
+]
 
 _STEPS = (1.0, 1 / 4, 1 / 16, 1 / 32, 1 / 64, 1 / 256)
 # Relative deviation of customer effects where options differ equally for all customers.
@@ -120,8 +127,7 @@ def solve_posteriors(
     scales: Sequence[OptionScale],
     *,
     priors: tuple[float, float],
-    totals: tuple[Floats, Floats, float, float],
-    options: Mapping[str, OptionPart],
+    rewards: RewardSums,
 ) -> list[ModelPosterior]:
     """Return the posteriors of the scales that the data support, with their weights.
 
@@ -133,18 +139,15 @@ def solve_posteriors(
         Grid of scales.
     priors
         Prior precisions of the option's own and of the shared coefficients.
-    totals
-        Squares (q, q) and target (q,) of the shared rows, sum of squared rewards, and number of
-        rewards.
-    options
-        Sums of each option.
+    rewards
+        Sums of the rewards.
     """
-    shape = (features.customer_width, 1 + features.option_count)
+    shape = features.shape
     own, shared = (
         np.stack(rows)
         for rows in zip(*(scale.precision(*priors, shape) for scale in scales), strict=True)
     )
-    sums = _Sums.of(totals, options)
+    sums = _StackedSums.of(rewards)
     size = max(1, _MAX_NUMBERS // sums.numbers)
     groups = [
         sums.solve(own[start : start + size], shared[start : start + size])
@@ -161,8 +164,25 @@ def solve_posteriors(
     ]
 
 
+def log_evidence(rewards: RewardSums, precisions: tuple[Floats, Floats], variance: float) -> float:
+    """Return the log marginal likelihood of rewards with known noise, less terms of the noise alone.
+
+    Parameters
+    ----------
+    rewards
+        Sums of the rewards.
+    precisions
+        Prior precisions of an option's own (p,) and of the shared coefficients (q,).
+    variance
+        Variance of the noise.
+    """
+    own, shared = precisions
+    _, _, explained, determinants = _StackedSums.of(rewards).factorize(own[None], shared[None])
+    return float(determinants[0] + explained[0] / (2.0 * variance))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sums:
+class _StackedSums:
     """Sums of the shared rows and, stacked, of the options."""
 
     squares: Floats
@@ -173,15 +193,20 @@ class _Sums:
     right: Floats
 
     @classmethod
-    def of(
-        cls, totals: tuple[Floats, Floats, float, float], options: Mapping[str, OptionPart]
-    ) -> _Sums:
+    def of(cls, rewards: RewardSums) -> _StackedSums:
         """Stack the options' sums; the products with the shared rows and the targets together."""
-        parts = options.values()
-        width = len(totals[1])
+        parts = rewards.options.values()
+        width = len(rewards.target)
         own = np.array([part.squares for part in parts])
         right = [np.column_stack([part.crossed, part.target]) for part in parts]
-        return cls(*totals, own, np.array(right) if right else np.empty((0, 1, width + 1)))
+        return cls(
+            rewards.squares,
+            rewards.target,
+            rewards.reward_squares,
+            rewards.weight,
+            own,
+            np.array(right) if right else np.empty((0, 1, width + 1)),
+        )
 
     @property
     def numbers(self) -> int:
@@ -195,6 +220,18 @@ class _Sums:
         ----------
         own : (m, p) prior precisions of the options' own coefficients
         shared : (m, q) prior precisions of the shared coefficients
+        """
+        half, root, explained, evidence = self.factorize(own, shared)
+        # The noise variance has an inverse-gamma prior with mean 1/4, equivalent to two rewards.
+        scale = 0.5 + np.maximum(self.reward_squares - explained, 0.0)
+        evidence = evidence - (1.0 + self.rows / 2.0) * np.log(scale / 2.0)
+        mean = np.linalg.solve(np.swapaxes(root, 1, 2), half)[:, :, 0].astype(np.float64)
+        return mean, root, scale / (2.0 + self.rows), evidence
+
+    def factorize(self, own: Floats, shared: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return half-solved shared means, roots, explained squares and log determinants.
+
+        The log determinants are half of the prior precisions' less half of the posterior's.
         """
         models, width = shared.shape
         precision = self.squares + shared[:, :, None] * np.eye(width)
@@ -215,14 +252,10 @@ class _Sums:
             evidence += 0.5 * len(self.own_squares) * np.log(own).sum(axis=1)
             evidence -= np.log(np.diagonal(own_root, axis1=2, axis2=3)).sum(axis=(1, 2))
         root: Floats = np.linalg.cholesky(regularize(precision)).astype(np.float64)
-        half = np.linalg.solve(root, residual[:, :, None])
+        half = np.asarray(np.linalg.solve(root, residual[:, :, None]), dtype=np.float64)
         explained += (half**2).sum(axis=(1, 2))
         evidence -= np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-        # The noise variance has an inverse-gamma prior with mean 1/4, equivalent to two rewards.
-        scale = 0.5 + np.maximum(self.reward_squares - explained, 0.0)
-        evidence -= (1.0 + self.rows / 2.0) * np.log(scale / 2.0)
-        mean = np.linalg.solve(np.swapaxes(root, 1, 2), half)[:, :, 0].astype(np.float64)
-        return mean, root, scale / (2.0 + self.rows), evidence
+        return half, root, explained, evidence
 
 
 def regularize(matrices: Floats) -> Floats:

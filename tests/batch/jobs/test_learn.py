@@ -208,7 +208,7 @@ def test_many_rows_are_learned_from_in_parts(journal, tmp_path, monkeypatch):
     monkeypatch.setattr("churnkit.batch.jobs.learn._CHUNK_ROWS", 3)
     parts = learn(MODEL, journal, tmp_path / "parts", now=NOW)
     one, other = state_of(whole), state_of(parts)
-    np.testing.assert_allclose(one.squares, other.squares)
+    np.testing.assert_allclose(one.sums.squares, other.sums.squares)
     assert one.rows == other.rows == 7
 
 

@@ -36,7 +36,7 @@ def test_a_saved_bandit_draws_and_learns_on_as_if_it_had_never_been_away(bandit,
 
 def test_a_new_bandit_can_be_saved_too(tmp_path):
     save_bandit(LinearBandit.new(customer_features=1), tmp_path / "state")
-    assert load_bandit(tmp_path / "state").options == {}
+    assert load_bandit(tmp_path / "state").sums.options == {}
 
 
 def test_a_changed_byte_is_refused(bandit, tmp_path):

@@ -46,7 +46,7 @@ def test_the_posterior_mean_is_discounted_ridge_regression(half_life):
     ]
     values = bandit.expected(X, NAMES, NO_FEATURES)
     np.testing.assert_allclose(values, np.column_stack(expected), atol=1e-10)
-    assert bandit.weight == pytest.approx(weight.sum())
+    assert bandit.sums.weight == pytest.approx(weight.sum())
     assert bandit.rows == 150
 
 

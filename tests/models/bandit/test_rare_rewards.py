@@ -74,7 +74,7 @@ def test_the_policy_improves_with_data_and_comes_close_to_the_best_option(seed):
 def test_expected_rewards_are_shrunk_where_the_data_do_not_tell_options_apart():
     bandit = learned(5000, np.full(OPTIONS, RATE))
     expected = bandit.expected(np.eye(4), NAMES, NO_FEATURES)
-    clicks = np.array([part.target[0] / part.shown for part in bandit.options.values()])
+    clicks = np.array([part.target[0] / part.shown for part in bandit.sums.options.values()])
     assert (expected.std(axis=1) < clicks.std() / 5).all()
     assert expected.mean() == pytest.approx(RATE, rel=0.5)
 
@@ -95,12 +95,12 @@ def test_an_option_that_joined_late_keeps_its_share_since_then():
         shown = rng.permutation(names * 500).tolist()
         clicks = (rng.random(1000) < RATE).astype(float)
         bandit = bandit.update(BanditBatch(np.empty((1000, 0)), shown, np.empty((1000, 0)), clicks))
-    assert bandit.options["late"].exposure == 1000
-    assert bandit.options["a"].exposure == 4000
+    assert bandit.sums.options["late"].exposure == 1000
+    assert bandit.sums.options["a"].exposure == 4000
     saved, arrays = bandit.to_arrays()
-    assert LinearBandit.from_arrays(saved, arrays).options["late"].exposure == 1000
+    assert LinearBandit.from_arrays(saved, arrays).sums.options["late"].exposure == 1000
     del arrays["own_exposure"]
-    assert LinearBandit.from_arrays(saved, arrays).options["late"].exposure == 4000
+    assert LinearBandit.from_arrays(saved, arrays).sums.options["late"].exposure == 4000
 
 
 def test_fixed_priors_are_a_setting_that_survives_saving():
