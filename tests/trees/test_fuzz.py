@@ -40,6 +40,26 @@ def test_random_trees_score_and_explain_as_lightgbm_does(fast, seed, sizes):
     np.testing.assert_allclose(trees.contributions(X[:30]), contributions, rtol=0, atol=1e-9)
 
 
+@given(seed=seeds, sizes=st.lists(st.integers(2, 40), min_size=1, max_size=24), data=st.data())
+@calm
+def test_random_trees_score_blocks_and_ranges_of_trees_as_lightgbm_does(fast, seed, sizes, data):
+    """Many trees, so that the nodes of a column need several words of answers."""
+    lightgbm = pytest.importorskip("lightgbm")
+    text, X = random_model(seed, sizes), random_rows(seed, n_rows=300)
+    booster, trees = lightgbm.Booster(model_str=text), compile_booster(text, fast=fast)
+    expected = booster.predict(X, raw_score=True, num_threads=1)
+    np.testing.assert_array_equal(trees.raw_score(X), expected)
+    first = data.draw(st.integers(0, len(sizes) - 1))
+    last = data.draw(st.integers(first + 1, len(sizes)))
+    np.testing.assert_array_equal(
+        trees.predict(X, raw_score=True, start_tree=first, end_tree=last),
+        booster.predict(
+            X, raw_score=True, start_iteration=first, num_iteration=last - first, num_threads=1
+        ),
+    )
+    np.testing.assert_array_equal(trees.leaf_indices(X), booster.predict(X, pred_leaf=True))
+
+
 @given(seed=seeds, size=st.integers(2, 30))
 @calm
 def test_random_multiclass_trees_score_as_lightgbm_does(fast, seed, size):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.trees.layout.binning import NumericInput
+from churnkit.trees.layout.block_program import ANSWER_COLUMNS
 from churnkit.trees.shapley import quadrature
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ class KernelArguments:
     tables
         Tables of the columns, their starts, and flags of columns that equal the code.
     program
-        Kind, column, cut, width, masks, left, right and out of `BlockProgram`.
+        Column, mask, cut, word, left, right and out of `BlockProgram`.
+    words
+        Class columns, sources and starts of words, and answers of `BlockProgram`.
     trees
         Starts of nodes, starts of leaves, and values of leaves.
     traversal
         Input, begin, cut, table, left, right and root of `Traversal`.
     n_columns, n_slots
-        Sizes of the scratch buffers.
+        Sizes of the scratch buffers; columns include those of answers.
     dtype
         Type of columns and slots.
     """
@@ -50,6 +53,7 @@ class KernelArguments:
     inputs: Arrays
     tables: Arrays
     program: Arrays
+    words: Arrays
     trees: Arrays
     traversal: Arrays
     n_columns: int
@@ -106,15 +110,15 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
         ),
         tables=(_flat(tables, dtype), _starts(tables), np.array(is_code, bool)),
         program=(
-            program.kind,
             program.column,
-            program.cut,
-            program.width,
-            program.masks,
+            program.mask.astype(dtype),
+            program.cut.astype(dtype),
+            program.word,
             program.left,
             program.right,
             program.out,
         ),
+        words=(program.class_column, program.word_source, program.word_begin, program.answers),
         trees=(layout.forest.node_offset, layout.forest.leaf_offset, layout.leaf_values),
         traversal=(
             traversal.number,
@@ -125,7 +129,7 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
             traversal.right,
             traversal.root,
         ),
-        n_columns=len(tables),
+        n_columns=len(tables) + ANSWER_COLUMNS * len(program.class_column),
         n_slots=program.n_slots,
         dtype=dtype,
     )

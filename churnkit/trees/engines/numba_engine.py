@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NumbaEngine", "has_numba"]
 
-_BLOCK = 4096
+_CACHE_LINE = 64
+_BLOCK = 2048
 # Blocks are padded to a multiple of this, so that no loop has a slow remainder.
 _STEP = 256
 # Models with thousands of columns use smaller blocks, to limit their memory.
@@ -120,11 +121,12 @@ class NumbaEngine:
         arguments = self._arguments
         size = _block_size(len(rows), len(arguments.features), _BLOCK, _STEP)
         scratch = (
-            np.empty(size, np.uint32),
-            np.zeros((arguments.n_columns + 1) * size, arguments.dtype),
-            np.empty((arguments.n_slots + 4) * size, arguments.dtype),
+            _aligned(size, np.uint32),
+            _aligned(size, np.uint64),
+            _aligned(arguments.n_columns * size, arguments.dtype),
+            _aligned((arguments.n_slots + 4) * size, arguments.dtype),
         )
-        values = np.zeros((len(arguments.features), size))
+        values = _aligned(len(arguments.features) * size, np.float64).reshape(-1, size)
         totals = np.empty((scores.shape[1], size))
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
@@ -135,6 +137,7 @@ class NumbaEngine:
                 arguments.inputs,
                 arguments.tables,
                 arguments.program,
+                arguments.words,
                 (*arguments.trees, first, last),
                 scratch,
                 totals,
@@ -205,6 +208,14 @@ def _block_size(n_rows: int, n_columns: int, maximum: int, step: int) -> int:
     largest = max(1, min(maximum, _MAX_VALUES // max(1, n_columns)) // step)
     needed = max(1, -(-n_rows // step))
     return min(largest, needed) * step
+
+
+def _aligned(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return zeros that start at a cache line, so that no vector spans two."""
+    n_bytes = size * np.dtype(dtype).itemsize
+    memory = np.zeros(n_bytes + _CACHE_LINE, np.uint8)
+    start = -memory.ctypes.data % _CACHE_LINE
+    return memory[start : start + n_bytes].view(dtype)
 
 
 def _copy_columns(rows: npt.NDArray[Any], arguments: KernelArguments, values: Floats) -> None:

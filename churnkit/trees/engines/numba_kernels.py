@@ -20,7 +20,7 @@ import numpy as np
 from numba import njit
 
 from churnkit.trees.layout.binning import ZERO
-from churnkit.trees.layout.block_program import COMPARE, PLANES
+from churnkit.trees.layout.block_program import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,73 +109,53 @@ def _make_columns(values, inputs, tables, codes, columns):
 
 
 @compiled
-def _flag_classes(columns, size, column, masks, begin, width, flags):
-    """Set flags of the rows whose class is in a mask, four planes per pass."""
+def _load_answers(columns, classes, to, answers, begin, size, words):
+    """Look up a word per row, and split it into columns of bytes."""
     for i in range(size):
-        columns[flags + i] = 0
-    for first in range(0, width, 4):
-        # Planes beyond the last repeat it.
-        last = width - 1
-        p, q = first, min(first + 1, last)
-        r, s = min(first + 2, last), min(first + 3, last)
-        mask_p, mask_q, mask_r, mask_s = (
-            masks[begin + p],
-            masks[begin + q],
-            masks[begin + r],
-            masks[begin + s],
-        )
-        a, b = np.uint64(column + p) * size, np.uint64(column + q) * size
-        c, d = np.uint64(column + r) * size, np.uint64(column + s) * size
+        words[i] = answers[begin + columns[classes + i]]
+    for byte in range(np.uint64(ANSWER_COLUMNS)):
+        start, shift = to + byte * size, np.uint64(8) * byte
         for i in range(size):
-            lower = (columns[a + i] & mask_p) | (columns[b + i] & mask_q)
-            upper = (columns[c + i] & mask_r) | (columns[d + i] & mask_s)
-            columns[flags + i] = columns[flags + i] | lower | upper
+            columns[start + i] = (words[i] >> shift) & np.uint64(255)
 
 
 @compiled
-def _blend(columns, read, threshold, slots, a, b, to, size):
-    """Write the right child's output where a column is above the threshold, else the left's."""
-    x, y = slots.dtype.type(~a), slots.dtype.type(~b)
-    from_a, from_b = np.uint64(max(a, 0)) * size, np.uint64(max(b, 0)) * size
-    if a < 0 and b < 0:
-        for i in range(size):
-            slots[to + i] = y if columns[read + i] > threshold else x
-    elif a < 0:
-        for i in range(size):
-            high = slots[from_b + i]
-            slots[to + i] = high if columns[read + i] > threshold else x
-    elif b < 0:
-        for i in range(size):
-            low = slots[from_a + i]
-            slots[to + i] = y if columns[read + i] > threshold else low
-    else:
-        for i in range(size):
-            low, high = slots[from_a + i], slots[from_b + i]
-            slots[to + i] = high if columns[read + i] > threshold else low
+def _run_tree(program, words, first, last, columns, n_tables, size, answer, slots, root):
+    """Write the leaf of each row in one tree to the slot `root`.
 
-
-@compiled
-def _run_tree(program, first, last, columns, size, flags, slots, root):
-    """Write the leaf of each row in one tree to the slot `root`."""
-    kind, column, cut, width, masks, left, right, out = program
-    if first == last:
-        for i in range(size):
-            slots[root * size + i] = 0
+    A node writes the right child's output where its test holds, else the left's.
+    """
+    column, mask, cut, word, left, right, out = program
+    class_column, word_source, word_begin, answers = words
+    loaded, scratch = answer
     for node in range(first, last):
-        read, threshold = np.uint64(column[node]) * size, columns.dtype.type(0)
+        if word[node] >= 0 and loaded[word_source[word[node]]] != word[node]:
+            source = word_source[word[node]]
+            loaded[source] = word[node]
+            classes = np.uint64(class_column[source]) * size
+            to = np.uint64(n_tables + ANSWER_COLUMNS * source) * size
+            begin = np.uint64(word_begin[word[node]])
+            _load_answers(columns, classes, to, answers, begin, size, scratch)
+        read, bits, high = np.uint64(column[node]) * size, mask[node], cut[node]
         to = (root if node == last - 1 else np.uint64(out[node])) * size
-        if kind[node] == COMPARE:
-            threshold = columns.dtype.type(cut[node])
-            _blend(columns, read, threshold, slots, left[node], right[node], to, size)
-            continue
-        if kind[node] == PLANES:
-            _flag_classes(columns, size, column[node], masks, cut[node], width[node], flags)
-        else:
-            begin = np.uint64(cut[node])
+        a, b = left[node], right[node]
+        x, y = slots.dtype.type(~a), slots.dtype.type(~b)
+        from_a, from_b = np.uint64(max(a, 0)) * size, np.uint64(max(b, 0)) * size
+        if a < 0 and b < 0:
             for i in range(size):
-                columns[flags + i] = masks[begin + columns[read + i]]
-        # Flags are zero where a row goes right, so the children are swapped.
-        _blend(columns, flags, threshold, slots, right[node], left[node], to, size)
+                slots[to + i] = y if (columns[read + i] & bits) > high else x
+        elif a < 0:
+            for i in range(size):
+                other = slots[from_b + i]
+                slots[to + i] = other if (columns[read + i] & bits) > high else x
+        elif b < 0:
+            for i in range(size):
+                other = slots[from_a + i]
+                slots[to + i] = y if (columns[read + i] & bits) > high else other
+        else:
+            for i in range(size):
+                low, up = slots[from_a + i], slots[from_b + i]
+                slots[to + i] = up if (columns[read + i] & bits) > high else low
 
 
 @compiled
@@ -199,26 +179,27 @@ def _add_one(slots, size, root, values, start, totals):
 
 
 @compiled
-def score_block(values, inputs, tables, program, trees, scratch, totals):
+def score_block(values, inputs, tables, program, words, trees, scratch, totals):
     """Add the values of a range of trees to the totals of a block of rows.
 
     Parameters
     ----------
     values
         Shape (inputs, size): the columns of the inputs. Changed in place.
-    inputs, tables, program, trees
+    inputs, tables, program, words, trees
         See `churnkit.trees.engines.kernel_arguments.KernelArguments`.
     scratch
-        Codes (size,), columns (columns + 1, size) and slots (slots + 4, size), the latter two flat.
+        Codes (size,), words (size,), columns (columns, size) and slots (slots + 4, size), the
+        latter two flat.
     totals
         Shape (outputs, size).
     """
     node_offset, leaf_offset, leaf_values, first_tree, last_tree = trees
-    codes, columns, slots = scratch
-    size = np.uint64(len(codes))
+    codes, word_scratch, columns, slots = scratch
+    size, n_tables = np.uint64(len(codes)), len(tables[2])
+    answer = np.full(len(words[0]), -1, np.int64), word_scratch
     n_outputs = len(totals)
     _make_columns(values, inputs, tables, codes, columns)
-    flags = np.uint64(len(columns)) - size
     roots = np.uint64(len(slots)) // size - np.uint64(4)
     tree = first_tree
     while tree < last_tree:
@@ -226,7 +207,9 @@ def score_block(values, inputs, tables, program, trees, scratch, totals):
         for step in range(together):
             first, last = node_offset[tree + step], node_offset[tree + step + 1]
             root = roots + np.uint64(step)
-            _run_tree(program, first, last, columns, size, flags, slots, root)
+            if first == last:
+                slots[root * size : (root + np.uint64(1)) * size] = 0
+            _run_tree(program, words, first, last, columns, n_tables, size, answer, slots, root)
         if together == 4:
             start = (
                 np.uint64(leaf_offset[tree]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from churnkit.trees.layout.block_program import COMPARE, PLANES
+from churnkit.trees.layout.block_program import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,21 +24,19 @@ __all__ = ["NUMPY_BLOCK", "Step", "add_values", "leaf_positions", "plan_steps"]
 # Large enough to amortize calls of NumPy, small enough for the caches.
 NUMPY_BLOCK = 65_536
 
-# With more planes, one lookup is cheaper than testing them one by one.
-_MAX_TESTS = 4
-
 
 class Step(NamedTuple):
     """One node as Python numbers, which are faster to read than array elements.
 
-    The decision is one of: compare the column with `cut`, test `planes` (columns and masks), or
-    look up the input's code in `table` (true goes right).
+    A row goes right if the column is above `cut`, or if `mask` is not None, has a bit of it. With
+    a `table`, the column is looked up first: the answers of eight nodes for each class.
     """
 
     column: int
     cut: Any
-    planes: list[tuple[int, Any]]
-    table: Bools | None
+    mask: Any
+    table: Any
+    class_column: int
     left: int
     right: int
     out: int
@@ -46,26 +44,34 @@ class Step(NamedTuple):
 
 def plan_steps(program: BlockProgram) -> list[Step]:
     """Unpack the nodes of a program."""
-    cut_type = program.column_dtype.type
-    fields = (program.kind, program.column, program.cut, program.width)
+    kind = program.column_dtype.type
+    n_tables = len(program.column_table)
+    tables: dict[tuple[int, int], npt.NDArray[Any]] = {}
+    fields = (program.column, program.cut, program.mask, program.word)
     children = (program.left, program.right, program.out)
     steps = []
-    for kind, column, cut, width, *rest in zip(
+    for column, cut, mask, word, *rest in zip(
         *(field.tolist() for field in (*fields, *children)), strict=True
     ):
-        if kind == COMPARE:
-            steps.append(Step(column, cut_type(cut), [], None, *rest))
-            continue
-        masks = program.masks[cut : cut + width]
-        used = np.flatnonzero(masks).tolist()
-        if kind == PLANES and 0 < len(used) <= _MAX_TESTS:
-            planes = [(column + plane, cut_type(masks[plane])) for plane in used]
-            steps.append(Step(column, None, planes, None, *rest))
-            continue
-        if kind == PLANES:
-            masks = np.unpackbits(masks, bitorder="little")
-        steps.append(Step(int(program.column_input[column]), None, [], masks == 0, *rest))
+        source, table = -1, None
+        if word >= 0:
+            source = int(program.class_column[program.word_source[word]])
+            key = word, (column - n_tables) % ANSWER_COLUMNS
+            if key not in tables:
+                tables[key] = _answer_bytes(program, *key)
+            table = tables[key]
+        has_mask = mask < np.iinfo(program.column_dtype).max
+        steps.append(
+            Step(column, kind(cut), kind(mask) if has_mask else None, table, source, *rest)
+        )
     return steps
+
+
+def _answer_bytes(program: BlockProgram, word: int, byte: int) -> npt.NDArray[Any]:
+    """Return one byte of a word of answers for each class."""
+    ends = np.append(program.word_begin, len(program.answers))
+    answers = program.answers[ends[word] : ends[word + 1]]
+    return (answers >> np.uint64(8 * byte) & np.uint64(255)).astype(program.column_dtype)
 
 
 def leaf_positions(
@@ -132,29 +138,32 @@ class _Decisions:
         size = codes.shape[1]
         self.goes_right = np.empty(size, bool)
         self._columns = list(program.columns(codes))
-        self._scratch = np.empty(size, program.column_dtype)
         # With byte columns, flags are collected in the bytes of `goes_right`.
         self._flags = np.empty(size, program.column_dtype)
         if program.column_dtype == np.uint8:
             self._flags = self.goes_right.view(np.uint8)
-        self._codes = codes
-        # Lookups need native integers; each input is converted once, on first use.
-        self._positions: dict[int, npt.NDArray[np.intp]] = {}
+        # Lookups need native integers; each column of classes is converted once, on first use.
+        self._classes: dict[int, npt.NDArray[np.intp]] = {}
+        self._answers: dict[int, tuple[Any, npt.NDArray[Any]]] = {}
 
     def __call__(self, step: Step) -> None:
-        if step.cut is not None:
-            np.greater(self._columns[step.column], step.cut, out=self.goes_right)
-        elif step.table is None:
-            first, mask = step.planes[0]
-            np.bitwise_and(self._columns[first], mask, out=self._flags)
-            for plane, mask in step.planes[1:]:
-                np.bitwise_and(self._columns[plane], mask, out=self._scratch)
-                np.bitwise_or(self._flags, self._scratch, out=self._flags)
-            np.equal(self._flags, 0, out=self.goes_right)
+        column = self._columns[step.column] if step.table is None else self._look_up(step)
+        if step.mask is None:
+            np.greater(column, step.cut, out=self.goes_right)
         else:
-            if step.column not in self._positions:
-                self._positions[step.column] = self._codes[step.column].astype(np.intp)
-            step.table.take(self._positions[step.column], out=self.goes_right, mode="clip")
+            np.bitwise_and(column, step.mask, out=self._flags)
+            np.not_equal(self._flags, 0, out=self.goes_right)
+
+    def _look_up(self, step: Step) -> npt.NDArray[Any]:
+        """Look up the answers of a step, unless an earlier step has."""
+        table, answers = self._answers.get(step.column, (None, np.empty_like(self._flags)))
+        if table is not step.table:
+            if step.class_column not in self._classes:
+                classes = self._columns[step.class_column]
+                self._classes[step.class_column] = classes.astype(np.intp)
+            step.table.take(self._classes[step.class_column], out=answers, mode="clip")
+            self._answers[step.column] = step.table, answers
+        return answers
 
 
 def add_values(

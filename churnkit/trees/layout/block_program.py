@@ -6,9 +6,11 @@ Each node is one pass over a block: ``out = right if code > cut else left``, whe
 instructions.
 
 Missing values need no branch either. A node that sends them left reads a column in which they
-have the smallest code, a node that sends them right one in which they have the largest. A
-categorical node reads planes, byte columns in which a row has the bit of its class set, and tests
-them against a mask.
+have the smallest code, a node that sends them right one in which they have the largest.
+
+A categorical node with few classes reads a column with one bit per class, and tests it against a
+mask. With more classes, the answers of 64 nodes of the same input are one word per class: a block
+looks up one word per row, splits it into eight columns of bytes, and each node tests one bit.
 """
 
 from __future__ import annotations
@@ -24,29 +26,31 @@ from churnkit.trees.forest import (
     MISSING_NAN,
     MISSING_ZERO,
 )
-from churnkit.trees.layout.binning import CategoricalInput, NumericInput
+from churnkit.trees.layout.binning import NumericInput
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from churnkit.trees.forest import Forest
-    from churnkit.trees.layout.binning import Binning, Codes
+    from churnkit.trees.layout.binning import Binning, CategoricalInput, Codes
     from churnkit.trees.layout.topology import Topology
 
     Ints = npt.NDArray[np.int64]
     UnsignedTable = npt.NDArray[np.unsignedinteger]
 
-__all__ = ["COMPARE", "LOOKUP", "PLANES", "BlockProgram", "build_program", "numeric_table"]
+__all__ = ["ANSWER_COLUMNS", "BlockProgram", "build_program", "numeric_table"]
 
-COMPARE, PLANES, LOOKUP = 0, 1, 2
-
-# With more planes, a table of one byte per class is used instead.
-_MAX_PLANES = 8
+# Columns of bytes that hold a word of answers.
+ANSWER_COLUMNS = 8
+# With more classes, the answers of nodes are looked up in words.
+_MAX_CLASSES = 8
 
 
 @dataclass(frozen=True, eq=False)
 class BlockProgram:
     """The nodes of all trees in order of evaluation, children first.
+
+    A node sends a row right if ``column & mask > cut``.
 
     Parameters
     ----------
@@ -56,17 +60,18 @@ class BlockProgram:
         For each column its value for each code of its input.
     column_dtype
         The type of all columns.
-    kind
-        Shape (nodes,): COMPARE a column with a cut, test PLANES against masks, or LOOKUP the class
-        in a table.
-    column
-        Shape (nodes,): the column, the first plane, or (LOOKUP) a column of classes.
-    cut
-        Shape (nodes,): the cut, or the start of the masks or the table in `masks`.
-    width
-        Shape (nodes,): the number of planes or entries.
-    masks
-        Bytes: for PLANES a bit per class that goes left, for LOOKUP a 1 per class.
+    column, mask, cut
+        Shape (nodes,): the test. Columns after those of `column_table` are columns of answers,
+        eight for each element of `class_column`.
+    word
+        Shape (nodes,): the word of answers to which the node's column belongs, otherwise -1.
+    class_column
+        Shape (inputs with words,): a column of classes.
+    word_source, word_begin
+        Shape (words,): the element of `class_column` that selects from a word, and the word's
+        start in `answers`.
+    answers
+        For each word one element per class.
     left, right
         Shape (nodes,): the child's slot, or ``~position`` for a leaf.
     out
@@ -82,11 +87,14 @@ class BlockProgram:
     column_input: Ints
     column_table: tuple[UnsignedTable, ...]
     column_dtype: np.dtype[np.unsignedinteger]
-    kind: Ints
     column: Ints
+    mask: Ints
     cut: Ints
-    width: Ints
-    masks: npt.NDArray[np.uint8]
+    word: Ints
+    class_column: Ints
+    word_source: Ints
+    word_begin: Ints
+    answers: npt.NDArray[np.uint64]
     left: Ints
     right: Ints
     out: Ints
@@ -104,22 +112,28 @@ class BlockProgram:
 
 def build_program(forest: Forest, topology: Topology, binning: Binning) -> BlockProgram:
     """Arrange the nodes of a forest and the columns that they read."""
-    columns = _Columns(binning)
-    kind, column, cut, width = columns.add_nodes(forest)
+    columns = _Columns(binning, rank=np.argsort(topology.order))
+    columns.add_nodes(forest)
     order = topology.order
     left, right = _operands(topology)
     slot = 2 * topology.depth + topology.is_right
     largest = max((int(table.max(initial=0)) for table in columns.tables), default=0)
     dtype = np.dtype(np.min_scalar_type(largest))
+    is_answer = columns.word >= 0
+    columns.column[is_answer] += len(columns.tables)
+    columns.mask[columns.mask < 0] = np.iinfo(dtype).max
     return BlockProgram(
         column_input=np.array(columns.inputs, np.int64),
         column_table=tuple(table.astype(dtype) for table in columns.tables),
         column_dtype=dtype,
-        kind=kind[order],
-        column=column[order],
-        cut=cut[order],
-        width=width[order],
-        masks=np.concatenate([np.empty(0, np.uint8), *columns.masks]),
+        column=columns.column[order],
+        mask=columns.mask[order],
+        cut=columns.cut[order],
+        word=columns.word[order],
+        class_column=np.array(columns.class_columns, np.int64),
+        word_source=np.array(columns.word_source, np.int64),
+        word_begin=np.cumsum([0, *(len(word) for word in columns.answers)])[:-1].astype(np.int64),
+        answers=np.concatenate([np.empty(0, np.uint64), *columns.answers]),
         left=left[order],
         right=right[order],
         out=slot[order],
@@ -147,20 +161,30 @@ def _operands(topology: Topology) -> tuple[Ints, Ints]:
 
 
 class _Columns:
-    """The distinct columns that the nodes of a forest read."""
+    """The distinct columns that the nodes of a forest read, and the nodes' tests.
 
-    def __init__(self, binning: Binning) -> None:
-        self.binning = binning
+    Parameters
+    ----------
+    binning
+        The inputs.
+    rank
+        Shape (nodes,): the position of each node in the order of evaluation.
+    """
+
+    def __init__(self, binning: Binning, rank: Ints) -> None:
+        self.binning, self.rank = binning, rank
         self.inputs: list[int] = []
         self.tables: list[Ints] = []
-        self.masks: list[npt.NDArray[np.uint8]] = []
-        self._n_masks = 0
+        self.class_columns: list[int] = []
+        self.word_source: list[int] = []
+        self.answers: list[npt.NDArray[np.uint64]] = []
+        self.column = np.zeros(len(rank), np.int64)
+        self.mask = np.full(len(rank), -1, np.int64)
+        self.cut = binning.node_cut.copy()
+        self.word = np.full(len(rank), -1, np.int64)
 
-    def add_nodes(self, forest: Forest) -> tuple[Ints, Ints, Ints, Ints]:
-        """Add columns for all nodes; return kind, column, cut and width in the forest's order."""
-        n_nodes = len(forest.feature)
-        kind, column = np.zeros(n_nodes, np.int64), np.zeros(n_nodes, np.int64)
-        cut, width = self.binning.node_cut.copy(), np.zeros(n_nodes, np.int64)
+    def add_nodes(self, forest: Forest) -> None:
+        """Add the columns and tests of all nodes, in the forest's order."""
         by_input = np.argsort(self.binning.node_input, kind="stable")
         bounds = np.searchsorted(
             self.binning.node_input[by_input], np.arange(len(self.binning.inputs) + 1)
@@ -168,17 +192,35 @@ class _Columns:
         for number, source in enumerate(self.binning.inputs):
             nodes = by_input[bounds[number] : bounds[number + 1]]
             if isinstance(source, NumericInput):
-                column[nodes] = self._numeric(number, source, forest.decision[nodes])
+                self.column[nodes] = self._numeric(number, source, forest.decision[nodes])
+                continue
+            if source.n_codes <= _MAX_CLASSES:
+                bits = 1 << np.arange(source.n_codes)
+                self.column[nodes] = self._add(number, bits)
+                self.mask[nodes] = ~source.members[self.cut[nodes]] @ bits
             else:
-                kind[nodes], column[nodes], cut[nodes], width[nodes] = self._categorical(
-                    number, source, cut[nodes]
-                )
-        return kind, column, cut, width
+                self._add_words(number, source, nodes[np.argsort(self.rank[nodes])])
+            self.cut[nodes] = 0
 
     def _add(self, number: int, table: Ints) -> int:
         self.inputs.append(number)
         self.tables.append(table)
         return len(self.tables) - 1
+
+    def _add_words(self, number: int, source: CategoricalInput, nodes: Ints) -> None:
+        """Pack the answers of nodes, in the order of evaluation, to words."""
+        element, place = len(self.class_columns), np.arange(len(nodes))
+        self.class_columns.append(self._add(number, np.arange(source.n_codes)))
+        self.word[nodes] = len(self.answers) + place // 64
+        self.column[nodes] = ANSWER_COLUMNS * element + place % 64 // 8
+        self.mask[nodes] = 1 << place % 8
+        for start in range(0, len(nodes), 64):
+            goes_right = np.zeros((64, source.n_codes), bool)
+            part = nodes[start : start + 64]
+            goes_right[: len(part)] = ~source.members[self.cut[part]]
+            bits = np.packbits(np.ascontiguousarray(goes_right.T), axis=1, bitorder="little")
+            self.answers.append(bits.view("<u8")[:, 0].astype(np.uint64))
+            self.word_source.append(element)
 
     def _numeric(self, number: int, source: NumericInput, decision: npt.NDArray[np.uint8]) -> Ints:
         """Add one column per treatment of missing values among the nodes."""
@@ -192,30 +234,6 @@ class _Columns:
             added.append((table, columns[-1]))
         node_column: Ints = np.array(columns, np.int64)[which.reshape(-1)]
         return node_column
-
-    def _categorical(
-        self, number: int, source: CategoricalInput, row: Ints
-    ) -> tuple[int, int, Ints, int]:
-        """Add the planes of a categorical input, or a lookup table if there are too many classes."""
-        n_sets, n_classes = source.members.shape
-        n_planes = -(-n_classes // 8)
-        if n_planes > _MAX_PLANES:
-            kind, width = LOOKUP, n_classes
-            masks = source.members.astype(np.uint8)
-            first = self._add(number, np.arange(n_classes))
-        else:
-            kind, width = PLANES, n_planes
-            masks = np.packbits(source.members, axis=1, bitorder="little")
-            classes = np.arange(n_classes)
-            planes = [
-                self._add(number, np.where(classes >> 3 == plane, 1 << (classes & 7), 0))
-                for plane in range(n_planes)
-            ]
-            first = planes[0]
-        begin = self._n_masks
-        self.masks.append(masks.reshape(-1))
-        self._n_masks += n_sets * width
-        return kind, first, begin + row * width, width
 
 
 def numeric_table(source: NumericInput, treatment: int) -> Ints:

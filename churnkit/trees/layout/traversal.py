@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.trees.layout.binning import NumericInput
-from churnkit.trees.layout.block_program import COMPARE
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -63,8 +62,8 @@ def build_traversal(
     tables = list(program.column_table)
     column_begin = np.cumsum([0, *(len(table) for table in tables)])
     begin, cut = np.zeros(len(topology.order), np.int64), binning.node_cut.copy()
-    compares = program.kind == COMPARE
-    begin[topology.order[compares]] = column_begin[program.column[compares]]
+    has_column = program.word < 0
+    begin[topology.order[has_column]] = column_begin[program.column[has_column]]
     size = int(column_begin[-1])
     for number, source in enumerate(binning.inputs):
         if not isinstance(source, NumericInput):
