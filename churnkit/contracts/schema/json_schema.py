@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts.parsing.scalars import BLANKS, DATE_PATTERN
+from churnkit.contracts.schema.linear_regex import MAX_TEXT
 
 if TYPE_CHECKING:
     from churnkit.contracts.schema.column import Column
@@ -113,7 +114,7 @@ def _add_checks(schema: dict[str, Any], column: Column) -> None:
             keyword, tighter = _LIMITS[check.rule]
             schema[keyword] = tighter(check.value, schema.get(keyword, check.value))
         elif check.rule == "matches":
-            conditions.append({"pattern": f"^(?:{check.value})"})
+            conditions.append({"pattern": f"^(?:{check.value})", "maxLength": MAX_TEXT})
         else:  # ne, notin
             forbidden = list(check.value) if check.rule == "notin" else [check.value]
             conditions.append({"not": {"enum": forbidden}})

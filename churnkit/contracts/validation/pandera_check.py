@@ -41,7 +41,6 @@ _PANDERA = {
     "ge": pda.Check.greater_than_or_equal_to,
     "lt": pda.Check.less_than,
     "le": pda.Check.less_than_or_equal_to,
-    "matches": pda.Check.str_matches,
 }
 _PANDAS_TYPES = {
     "integer": "float64",
@@ -148,6 +147,9 @@ def _pandera_check(check: Check, column: Column) -> Any:
         return pda.Check.str_length(min_value=check.value, error=str(check))
     if check.rule == "max_length":
         return pda.Check.str_length(max_value=check.value, error=str(check))
+    if check.rule == "matches":
+        # Not pandera's own: a pattern could take exponential time there.
+        return pda.Check(check.holds, element_wise=True, error=str(check))
     value = check.value
     if isinstance(value, tuple):
         # Booleans are stored as 0 and 1, which pandas does not match with True and False.
