@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from churnkit.errors import MissingExtraError
-from churnkit.trees.engines.numba_engine import NumbaEngine, has_numba
+from churnkit.trees.engines.numba_engine import NumbaEngine, are_kernels_loaded, has_numba
 from churnkit.trees.engines.numpy_engine import NumpyEngine
 from churnkit.trees.engines.threads import share_rows
 from churnkit.trees.forest import Forest
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledTrees", "compile_booster"]
 
-# With fewer rows, loading the kernels takes longer than scoring without them.
-_FEW_ROWS = 4_096
+# Seconds of work with NumPy after which the kernels are loaded, which takes half a second, or some
+# seconds where they are not yet compiled; and about what NumPy takes for one node and row.
+_PLAIN_SECONDS = 1.0
+_SCORE_SECONDS, _EXPLAIN_SECONDS = 5e-10, 2e-7
 # Rows per thread below which another thread does not pay.
 _SCORE_UNIT, _EXPLAIN_UNIT = 4096, 512
 
@@ -43,9 +45,10 @@ def compile_booster(booster: lightgbm.Booster | str, *, fast: bool | None = None
         A booster (its best iteration after early stopping, as in ``Booster.predict``), or the
         text of ``model_to_string`` or ``save_model``, which needs no lightgbm.
     fast
-        Score with kernels compiled by numba (extra ``fast``); by default if numba is installed.
-        The results are identical bit for bit. The first call in a process loads the kernels
-        (under a second), the first on a machine compiles them (some seconds).
+        Score with kernels compiled by numba (extra ``fast``), or never; by default if numba is
+        installed, once NumPy has worked for about a second or `CompiledTrees.warm_up` is called.
+        The results are identical bit for bit. Loading the kernels takes half a second in each
+        process, and some seconds of compiling the first time on a machine.
 
     Returns
     -------
@@ -122,6 +125,7 @@ class CompiledTrees:
         self._layout = ForestLayout(forest)
         self._fast = fast
         self._plain = NumpyEngine(self._layout)
+        self._plain_seconds = 0.0
 
     def __repr__(self) -> str:
         return (
@@ -208,7 +212,7 @@ class CompiledTrees:
         first, last = self._range(start_tree, end_tree)
         rows = as_matrix(X, self.n_features)
         scores = np.zeros((len(rows), self.n_outputs))
-        engine = self._engine_for(len(rows))
+        engine = self._engine_for(len(rows), _SCORE_SECONDS)
 
         def work(start: int, stop: int) -> None:
             engine.score(rows[start:stop], first, last, scores[start:stop])
@@ -239,7 +243,7 @@ class CompiledTrees:
         """
         if self.n_outputs != 1:
             raise ValueError("predict_row needs a model with one output: use predict")
-        return self._engine_for(1).score_row(values)
+        return self._engine_for(1, _SCORE_SECONDS).score_row(values)
 
     def leaf_indices(self, X: Any) -> npt.NDArray[np.int32]:
         """Return the leaf of each row in each tree, in LightGBM's numbering.
@@ -289,7 +293,7 @@ class CompiledTrees:
         values = np.zeros((len(rows), self.n_outputs * width))
         expected = self._layout.attribution.expected
 
-        engine = self._engine_for(len(rows))
+        engine = self._engine_for(len(rows), _EXPLAIN_SECONDS)
 
         def work(start: int, stop: int) -> None:
             engine.explain(rows[start:stop], values[start:stop])
@@ -301,8 +305,8 @@ class CompiledTrees:
     def warm_up(self) -> None:
         """Load the compiled kernels, so that no later call waits for them.
 
-        Before this or a first call with many rows, few rows are scored with NumPy: loading numba
-        takes longer than scoring thousands of rows without it. The results are identical.
+        Before this, rows are scored with NumPy until loading the kernels pays off. The results
+        are identical.
         """
         if self.n_outputs == 1:
             self._engine.score_row([0.0] * self.n_features)
@@ -310,10 +314,16 @@ class CompiledTrees:
         row = np.zeros((1, self.n_features))
         self._engine.score(row, 0, self.n_trees, np.zeros((1, self.n_outputs)))
 
-    def _engine_for(self, rows: int) -> NumpyEngine | NumbaEngine:
-        """Choose the engine for a number of rows."""
-        if self._fast is None and rows < _FEW_ROWS and "_engine" not in self.__dict__:
-            return self._plain
+    def _engine_for(self, rows: int, seconds: float) -> NumpyEngine | NumbaEngine:
+        """Choose the engine for a number of rows, with NumPy's seconds for a node and row."""
+        if self._fast is None and "_engine" not in self.__dict__:
+            # A single row never waits for kernels to be loaded.
+            if rows == 1:
+                return self._plain
+            # Lost updates by other threads only delay the kernels.
+            self._plain_seconds += rows * len(self._forest.feature) * seconds
+            if self._plain_seconds < _PLAIN_SECONDS and not are_kernels_loaded():
+                return self._plain
         return self._engine
 
     @cached_property

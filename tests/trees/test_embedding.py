@@ -108,6 +108,28 @@ def test_kernels_load_numba_and_nothing_else_heavy(saved):
     assert "numba" in after
 
 
+PATIENT = """
+import json, sys
+import numpy as np
+import churnkit.trees.compiled as compiled
+trees = compiled.compile_booster(open(sys.argv[1]).read())
+X = np.random.default_rng(0).normal(size=(9000, 8))
+scores, explained, row = trees.raw_score(X), trees.contributions(X[:40]), trees.predict_row(X[0])
+at_first = "numba" in sys.modules
+compiled._PLAIN_SECONDS = 0.0
+row_after = trees.predict_row(X[0])
+alone = "numba" in sys.modules
+same = np.array_equal(trees.raw_score(X), scores) and row == row_after
+same = same and np.array_equal(trees.contributions(X[:40]), explained)
+print(json.dumps([at_first, alone, "numba" in sys.modules, bool(same)]))
+"""
+
+
+def test_first_rows_are_scored_without_kernels_and_the_rest_the_same(saved):
+    pytest.importorskip("numba")
+    assert run(PATIENT, saved) == [False, False, True, True]
+
+
 FORK = """
 import json, os, sys
 import numpy as np

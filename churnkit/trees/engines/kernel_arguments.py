@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     Arrays = tuple[npt.NDArray[Any], ...]
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["KernelArguments", "ShapArguments", "pack_arguments", "pack_shap_arguments"]
+__all__ = [
+    "KernelArguments",
+    "RowArguments",
+    "ShapArguments",
+    "pack_arguments",
+    "pack_row_arguments",
+    "pack_shap_arguments",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +66,24 @@ class KernelArguments:
     n_columns: int
     n_slots: int
     dtype: np.dtype[np.unsignedinteger]
+
+
+@dataclass(frozen=True, eq=False)
+class RowArguments:
+    """Arguments of the kernel that scores single rows by leaf masks.
+
+    Parameters
+    ----------
+    integers
+        The number of inputs and the position of the first leaf in `numbers`; for each input its
+        feature, the first row of its masks, start and end of its thresholds in `numbers`, start
+        and end of its classes in `integers`, and the codes of missing and zero; the classes.
+    numbers
+        Thresholds, and the values of leaves from left to right through all trees.
+    """
+
+    integers: npt.NDArray[np.int32]
+    numbers: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +157,20 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
         n_columns=len(tables) + ANSWER_COLUMNS * len(program.class_column),
         n_slots=program.n_slots,
         dtype=dtype,
+    )
+
+
+def pack_row_arguments(arguments: KernelArguments, first_row: Ints) -> RowArguments:
+    """Pack the arguments for single rows, with the first row of each input's masks."""
+    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = arguments.inputs
+    n_inputs = len(arguments.features)
+    classes = class_at + 2 + 8 * n_inputs
+    ends = [threshold_at[:-1], threshold_at[1:], classes[:-1], classes[1:]]
+    fields = [arguments.features, first_row[:n_inputs], *ends, nan_code, zero_code]
+    head = np.array([n_inputs, len(thresholds)])
+    return RowArguments(
+        np.concatenate([head, np.stack(fields, axis=1).reshape(-1), class_of]).astype(np.int32),
+        np.concatenate([thresholds, arguments.trees[2]]),
     )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import struct
+import sys
+import threading
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.trees.engines.kernel_arguments import pack_arguments, pack_shap_arguments
+from churnkit.trees.engines.kernel_arguments import (
+    pack_arguments,
+    pack_row_arguments,
+    pack_shap_arguments,
+)
 from churnkit.trees.layout.leaf_bitmasks import build_masks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-__all__ = ["NumbaEngine", "has_numba"]
+__all__ = ["NumbaEngine", "are_kernels_loaded", "has_numba"]
 
 _CACHE_LINE = 64
 _BLOCK = 2048
@@ -43,6 +50,11 @@ def has_numba() -> bool:
     return find_spec("numba") is not None
 
 
+def are_kernels_loaded() -> bool:
+    """Return True if this process has loaded the scoring kernels."""
+    return "churnkit.trees.engines.numba_kernels" in sys.modules
+
+
 class NumbaEngine:
     """Engine without state between calls.
 
@@ -61,10 +73,33 @@ class NumbaEngine:
         import_module("numba")
         self._layout = layout
         self._width = layout.forest.n_features
+        self._pack_row = struct.Struct(f"={self._width}d").pack_into
+        # Each thread has a row of its own, as kernels release the GIL.
+        self._scratch = threading.local()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[ForestLayout]]:
+        return type(self), (self._layout,)
 
     @cached_property
     def _arguments(self) -> KernelArguments:
         return pack_arguments(self._layout)
+
+    @cached_property
+    def _score_packed(self) -> Callable[..., float] | None:
+        """The kernel for single rows, or None for models whose masks are too large."""
+        if self._layout.masks is None or not self._arguments.features.size:
+            return None
+        from churnkit.trees.engines.numba_row_kernels import score_by_masks
+
+        return score_by_masks
+
+    @cached_property
+    def _masks(self) -> tuple[npt.NDArray[Any], ...]:
+        masks = self._layout.masks
+        if masks is None:
+            raise ValueError("the masks are too large")
+        row_arguments = pack_row_arguments(self._arguments, masks.first_row)
+        return row_arguments.integers, row_arguments.numbers, masks.words
 
     @cached_property
     def _shap_arguments(self) -> ShapArguments:
@@ -86,33 +121,39 @@ class NumbaEngine:
         ValueError
             If the row has another number of values than the model has features.
         """
+        if self._score_packed is None:
+            return float(self._score_few(self._as_row(values))[0])
+        try:
+            scratch = self._scratch.row
+        except AttributeError:
+            scratch = self._scratch.row = np.empty((1, self._width)), np.empty(1)
+        try:
+            # Several times as fast as np.array.
+            self._pack_row(scratch[0], 0, *values)
+        except struct.error:
+            scratch[0][:] = self._as_row(values)
+        return self._score_packed(scratch[0], *self._masks, scratch[1])
+
+    def _as_row(self, values: Sequence[float]) -> Floats:
         if len(values) != self._width:
             raise ValueError(f"a row must have {self._width} values, got {len(values)}")
-        return float(self._score_few(np.array([values], np.float64))[0])
+        return np.array([values], np.float64)
 
     def _score_few(self, rows: Floats) -> Floats:
-        from churnkit.trees.engines.numba_row_kernels import score_by_masks, score_by_traversal
+        scores = np.empty(len(rows))
+        if self._score_packed is not None:
+            self._score_packed(rows, *self._masks, scores)
+            return scores
+        from churnkit.trees.engines.numba_row_kernels import score_by_traversal
 
-        masks, arguments, scores = self._layout.masks, self._arguments, np.empty(len(rows))
-        if masks is not None and arguments.features.size:
-            score_by_masks(
-                rows,
-                arguments.features,
-                arguments.inputs,
-                masks.words,
-                masks.first_row,
-                self._layout.leaf_values,
-                scores,
-            )
-        else:
-            score_by_traversal(
-                rows,
-                arguments.features,
-                arguments.inputs,
-                arguments.traversal,
-                self._layout.leaf_values,
-                scores,
-            )
+        score_by_traversal(
+            rows,
+            self._arguments.features,
+            self._arguments.inputs,
+            self._arguments.traversal,
+            self._layout.leaf_values,
+            scores,
+        )
         return scores
 
     def _score_blocks(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:
