@@ -282,7 +282,8 @@ class EventChurn(_Outcome):
 class ObservedChurn(_Outcome):
     """The outcome is recorded in a table: customers whose row meets the conditions churned.
 
-    Customers without a row, or with a missing value in a column of the conditions, have no label.
+    Customers without a row, or with a missing value in a column that a condition compares, have no
+    label; ``is known`` and ``is missing`` compare nothing.
 
     Parameters
     ----------

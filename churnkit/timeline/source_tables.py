@@ -179,7 +179,8 @@ class Table:
         ``1,234.5`` and ``1.234,5``, with or without a currency. ``text`` for the customer's id,
         if it is text in some tables and a number in others.
     missing
-        Texts that mark a missing value, in lower case, such as ``n/a``.
+        Texts that mark a missing value, in lower case, such as ``n/a``. Dates as YYYY-MM-DD, such as
+        ``9999-12-31``, also mark one in columns of the type date or time.
 
     Raises
     ------

@@ -38,8 +38,10 @@ def init(
         str | None, typer.Option(help="Column of the churn label. Default: inferred.")
     ] = None,
     positive: Annotated[
-        str | None,
-        typer.Option(help="Value of the label that means churned. Default: inferred."),
+        list[str] | None,
+        typer.Option(
+            help="Value of the label that means churned; repeat it for several. Default: inferred."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the recipe. Default: the file's name.")
@@ -54,7 +56,7 @@ def init(
         source,
         entity=entity,
         label=label,
-        positive=positive,
+        positive=positive or (),
         name=name,
         progress=print_status,
     )

@@ -11,7 +11,7 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["DATE_STYLES", "MONTHS", "detect_date_styles", "normalize_date"]
+__all__ = ["DATE_STYLES", "MONTHS", "detect_date_styles", "is_open_date", "normalize_date"]
 
 _SECONDS: Final = {"epoch seconds": 0, "epoch milliseconds": 3, "epoch microseconds": 6}
 # The order of day, month and year; any of ``-./`` and spaces may separate them.
@@ -48,6 +48,34 @@ _PATTERNS: Final = {
 _YEAR = re.compile(r"([0-9]{4})(?:\.0+)?")
 # The first of the years that two digits stand for.
 _PIVOT = 1969
+_EPOCH = dt.date(1970, 1, 1)
+_DAY_MICROSECONDS = 86_400_000_000
+# Days that programs write for "no date": the first ones of SQL Server, Windows, Excel, Unix and .NET.
+_EMPTY_DAYS: Final = frozenset(
+    (dt.date(*day) - _EPOCH).days
+    for day in (
+        (1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 1),
+        (1900, 1, 2), (1970, 1, 1),
+    )
+)  # fmt: skip
+_FIRST_OPEN_DAY = (dt.date(2099, 1, 1) - _EPOCH).days
+
+
+def is_open_date(microseconds: int) -> bool:
+    """Return True for a date that stands for no date, such as 9999-12-31 or 1900-01-01.
+
+    Parameters
+    ----------
+    microseconds
+        Microseconds since 1970.
+
+    Examples
+    --------
+    >>> [is_open_date(int(read_date(text))) for text in ("2099-12-31", "1970-01-01", "2025-01-31")]
+    [True, True, False]
+    """
+    day = microseconds // _DAY_MICROSECONDS
+    return day >= _FIRST_OPEN_DAY or day in _EMPTY_DAYS
 
 
 def normalize_date(text: str, style: str) -> str | None:

@@ -69,7 +69,8 @@ class Column:
         Treatment of a category outside `levels`: ``"refuse"`` the row, read it as ``"missing"``,
         or as the category ``"other"``, the last of the levels.
     positive
-        For the label: the value that means "churned".
+        For the label: the value that means "churned", or a tuple of such values. None means true
+        or 1, and for a date, or a text that may be missing, any value.
     words
         Display texts of single values; see `churnkit.contracts.feature`.
     written
@@ -132,14 +133,20 @@ class Column:
         _check_spelling(self)
         if self.fill is not None and (self.is_category or not _is_finite(self.fill)):
             raise ContractError(f"column '{self.name}': fill must be a finite number")
-        if hasattr(self.positive, "item"):
-            object.__setattr__(self, "positive", self.positive.item())
+        object.__setattr__(self, "positive", _plain(self.positive))
         _check_positive(self)
 
     @property
     def role(self) -> str:
         """The main role."""
         return self.roles[0]
+
+    @property
+    def positives(self) -> tuple[Any, ...]:
+        """The values that mean "churned"; empty if none are stated."""
+        if self.positive is None:
+            return ()
+        return self.positive if isinstance(self.positive, tuple) else (self.positive,)
 
     @property
     def is_category(self) -> bool:
@@ -265,7 +272,7 @@ class Column:
             "checks": [check.to_dict() for check in self.checks],
             "levels": None if self.levels is None else list(self.levels),
             "unknown": self.unknown,
-            "positive": self.positive,
+            "positive": list(self.positive) if isinstance(self.positive, tuple) else self.positive,
             "words": dict(self.words),
             # Only if set, so that the digests of older contracts do not change.
             **({"written": self.written} if self.written else {}),
@@ -359,17 +366,30 @@ def _check_spelling(column: Column) -> None:
         )
 
 
+def _plain(positive: Any) -> Any:
+    """Return values of NumPy as Python's, and a list as a tuple."""
+    if isinstance(positive, (list, tuple)):
+        return tuple(map(_plain, positive))
+    return positive.item() if hasattr(positive, "item") else positive
+
+
 def _check_positive(column: Column) -> None:
-    positive = column.positive
-    if positive is None:
+    if column.positive is None:
         return
-    if column.type == "string":
-        valid = is_category(positive)
-    elif column.type == "boolean":
-        valid = isinstance(positive, (bool, int, float)) and positive in {0, 1}
-    else:
-        valid = isinstance(positive, (int, float)) and abs(positive) <= _MAX_EXACT_INTEGER
-    if not valid or not all(check.holds(positive) for check in column.checks):
+    values = column.positives
+    valid = bool(values) and all(_is_accepted(column, value) for value in values)
+    if not valid or len(set(values)) != len(values):
         raise ContractError(
-            f"column '{column.name}': positive must be a value that the column accepts"
+            f"column '{column.name}': positive must be a value that the column accepts, or several "
+            "different ones"
         )
+
+
+def _is_accepted(column: Column, value: Any) -> bool:
+    if column.type == "string":
+        is_value = is_category(value)
+    elif column.type == "boolean":
+        is_value = isinstance(value, (bool, int, float)) and value in {0, 1}
+    else:
+        is_value = isinstance(value, (int, float)) and abs(value) <= _MAX_EXACT_INTEGER
+    return is_value and all(check.holds(value) for check in column.checks)

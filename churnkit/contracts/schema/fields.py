@@ -191,15 +191,16 @@ def feature(
 def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> Any:
     """Declare the prediction target; `positive` is the value for churned (default: true).
 
-    All other values mean that the customer stayed. A date that is nullable is a label too: a
-    customer with a date churned, a customer without one stayed.
+    All other values mean that the customer stayed. A label of dates or texts may be nullable, and
+    a blank then means stayed: without `positive`, any date or text means churned.
+    Dates that stand for no date, such as 9999-12-31, count as blanks.
 
     Parameters
     ----------
     title
         Display name; the column's name by default.
     positive
-        The value for churned.
+        The value for churned, or several: ``positive=("Cancelled", "Churned")``.
     **checks
         Arguments of ``pandera.Field``.
 

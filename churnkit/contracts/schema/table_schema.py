@@ -195,7 +195,9 @@ def _check_roles(where: str, column: Column) -> None:
         )
     if column.numbered and column.role != "entity":
         raise ContractError(f"{where} is a {column.role}: only the entity can be numbered")
-    if column.role in {"entity", "label"} and column.nullable and not is_date_label:
+    # A blank date or text of a label means stayed; a blank among 1 and 0 is an unknown outcome.
+    has_blanks = column.role == "label" and column.type in {"datetime", "string"}
+    if column.role in {"entity", "label"} and column.nullable and not has_blanks:
         raise ContractError(
             f"{where} is the {column.role} and cannot be nullable: remove the rows where it is "
             "missing"

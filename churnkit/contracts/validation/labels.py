@@ -8,6 +8,7 @@ import numpy as np
 
 from churnkit.contracts.parsing.arrow_columns import ParsedTable
 from churnkit.contracts.parsing.cell_parsers import compile_cell_parser
+from churnkit.contracts.parsing.date_spelling import is_open_date
 from churnkit.contracts.parsing.scalars import read_date, read_text
 from churnkit.contracts.validation.violations import Finding, Violation
 from churnkit.errors import ContractError, DataError
@@ -27,7 +28,8 @@ def encode_label(
 ) -> tuple[NDArray[np.int8], list[Finding]]:
     """Encode the label as 1 (churned) and 0, with findings for rows that cannot be parsed.
 
-    A label that is a date is 1 where the date is filled.
+    A nullable date or text is 0 where it is blank and, without values for churned, 1 where it is
+    filled; dates that stand for no date count as blanks.
 
     Parameters
     ----------
@@ -68,10 +70,10 @@ def encode_label(
         raise ContractError(
             f"contract '{contract.name}' has no label: declare one column with label()"
         )
-    if column.type == "string" and column.positive is None:
+    if column.type == "string" and column.positive is None and not column.nullable:
         raise ContractError(
             f"column '{column.name}': a text label needs the value for churned, as in "
-            "label(positive='Yes')"
+            "label(positive='Yes'), or nullable=True if any text means churned and a blank stayed"
         )
     name = name or contract.name
     if column.name not in table.column_names:
@@ -103,11 +105,13 @@ def encode_label(
 def _is_positive(column: Column, value: Any, code: Any) -> bool | str:
     """Compare a valid label with the positive value, or return the rule that it violates."""
     if column.type == "datetime":
-        return isinstance(read_date(value), int)
+        date = read_date(value)
+        return isinstance(date, int) and not is_open_date(date)
     if column.type == "string":
-        return bool(read_text(value, lenient=True) == column.positive)
-    if column.positive is not None:
-        return bool(code == float(column.positive))
+        text = read_text(value, lenient=True)
+        return text in column.positives if column.positives else bool(text)
+    if column.positives:
+        return code in map(float, column.positives)
     return bool(code) if code in {0.0, 1.0} else "zero_or_one"
 
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.arrow_columns import number_rows
-from churnkit.contracts.parsing.scalars import NOT_READABLE, is_text, read_boolean
+from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.formats.excel import choose_sheets, describe_sheet
 from churnkit.core.io.formats.signature import kind_of
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.table_sources import open_rows, open_source, read_all
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
@@ -24,12 +23,8 @@ from churnkit.pipeline.scaffold.keys.entity_column import (
     find_row_key,
     numbered_rows,
 )
-from churnkit.pipeline.scaffold.keys.label_column import (
-    describe_label,
-    draft_label,
-    find_label,
-    list_names,
-)
+from churnkit.pipeline.scaffold.keys.label_column import find_label, list_names
+from churnkit.pipeline.scaffold.keys.label_draft import describe_label, draft_label
 from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
 from churnkit.pipeline.training.row_filters import describe_left_out
 
@@ -43,9 +38,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.keys.entity_column import RowKey
 
-__all__ = ["TableDraft", "draft_table", "find_log_entity"]
-
-_MIN_CUSTOMERS = 20
+__all__ = ["TableDraft", "draft_table"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class TableDraft:
 
 
 def draft_table(
-    path: Path, *, entity: str | None, label: str | None, positive: str | None
+    path: Path, *, entity: str | None, label: str | None, positive: Sequence[str]
 ) -> tuple[TableDraft, pa.Table]:
     """Read a table and infer the roles of its columns.
 
@@ -129,7 +122,7 @@ def _draft_columns(
     *,
     entity: str | None,
     label: str | None,
-    positive: str | None,
+    positive: Sequence[str],
 ) -> tuple[DraftColumn, ...]:
     """Draft each column, the customer and the label by their own rules."""
     outcome, question = (label, "") if label else find_label(profiles)
@@ -210,48 +203,16 @@ def _describe_columns(
         if written or unit:
             formats.setdefault(" ".join(filter(None, (unit, written))), []).append(column.name)
     dated: dict[str, list[str]] = {}
+    opened: list[str] = []
     for column in columns:
         dates = detect_dates(profiles[column.name]) if column.name in profiles else None
         if dates is not None and column.role in {"as_of", "ignore", "label"}:
             other = f" or {dates.other}" if dates.other else ""
             dated.setdefault(f"{dates}{other}", []).append(column.name)
+            if dates.open:
+                count = profiles[column.name].rows_with(set(dates.open))
+                opened.append(f"{list_names(dates.open)} of '{column.name}' in {count:,} rows")
     rows += [("numbers", f"{name}: {list_names(names)}") for name, names in formats.items()]
     rows += [("dates", f"{name}: {list_names(names)}") for name, names in dated.items()]
+    rows += [("no date", f"{text}: read as no date") for text in opened]
     return [*rows, ("features", f"{len(by_role.get('feature', ()))} columns")]
-
-
-def _is_outcome(profile: ColumnProfile) -> bool:
-    """Return True for a column that records the outcome, by its name and two values."""
-    rating = name_rules.is_label(profile.name)
-    # The kind of an event has a name that a label may have, and other values.
-    codes = [read_boolean(text, lenient=True) for text in profile.texts[:3]]
-    is_flag = 0 < len(codes) <= 2 and not any(code is NOT_READABLE for code in codes)
-    return rating == 2 or (rating == 1 and is_flag)
-
-
-def find_log_entity(path: Path, entity: str | None) -> str | None:
-    """Return the customer of an event log: repeated customers, times, and no label.
-
-    None for other files; empty if raw tables find the customer by its name. In a file without a
-    header the customer is the first column of repeated values that are no times.
-    """
-    from churnkit.pipeline.scaffold.raw.raw_table import is_event_log
-    from churnkit.pipeline.scaffold.raw.table_keys import is_customer_name
-
-    file = open_rows(open_source(path))
-    table = read_all(file)
-    profiles = {name: profile_column(name, table[name]) for name in table.column_names if name}
-    if any(_is_outcome(profile) for profile in profiles.values()):
-        return None
-    customers = [entity] if entity else [name for name in profiles if is_customer_name(name)]
-    if any(name in profiles and is_event_log(profiles, name) for name in customers):
-        return ""
-    if file.dialect is None or file.dialect.has_header or entity:
-        return None
-    first = next((c for c in profiles.values() if not detect_dates(c)), None)
-    is_log = (
-        first is not None
-        and first.distinct >= _MIN_CUSTOMERS
-        and is_event_log(profiles, first.name)
-    )
-    return first.name if first is not None and is_log else None

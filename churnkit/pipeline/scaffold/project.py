@@ -16,7 +16,7 @@ from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.preconditions import PreconditionError
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.from_table import draft_table, find_log_entity
+from churnkit.pipeline.scaffold.from_table import draft_table
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
     NoFeaturesError,
@@ -25,6 +25,7 @@ from churnkit.pipeline.scaffold.project_files import (
     describe_omissions,
     write_files,
 )
+from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CreatedProject", "create_project"]
 
+_LOG_NOTE = (
+    "{name} is read as an event log, because customers have rows at several times; if a row is a "
+    "customer and a column is the outcome, name that column with --label"
+)
+
 
 def create_project(
     folder: Path,
@@ -52,7 +58,7 @@ def create_project(
     *,
     entity: str | None = None,
     label: str | None = None,
-    positive: str | None = None,
+    positive: Sequence[str] = (),
     name: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> CreatedProject:
@@ -62,6 +68,21 @@ def create_project(
     validated, split and encoded, and columns that the leakage guard finds are left out. Key
     columns and the positive label are inferred if None; what cannot be inferred is a ``todo`` in
     the schema. Several sources, or a folder, make a recipe with a timeline.
+
+    Parameters
+    ----------
+    folder
+        Folder of the project.
+    sources
+        Files, folders or URLs.
+    entity, label
+        Columns of the customer and of the label; inferred if None.
+    positive
+        Values of the label that mean churned; inferred if empty.
+    name
+        Name of the recipe; the file's name if None.
+    progress
+        Function that prints a line.
 
     Raises
     ------
@@ -96,6 +117,7 @@ def create_project(
             positive=positive,
             name=name,
             progress=progress,
+            notes=(_LOG_NOTE.format(name=source.name),),
         )
     return _create_from_table(
         folder,
@@ -115,7 +137,7 @@ def _create_from_table(
     module: str,
     entity: str | None,
     label: str | None,
-    positive: str | None,
+    positive: Sequence[str],
     progress: Callable[[str], None],
 ) -> CreatedProject:
     """Create a project from a table with a row per customer, or per customer and date."""
@@ -176,9 +198,10 @@ def _create_with_timeline(
     *,
     entity: str | None,
     label: str | None,
-    positive: str | None,
+    positive: Sequence[str],
     name: str | None,
     progress: Callable[[str], None],
+    notes: Sequence[str] = (),
 ) -> CreatedProject:
     """Create a project whose recipe has a timeline over raw tables."""
     progress(f"reading {', '.join(tables)}")
@@ -206,7 +229,7 @@ def _create_with_timeline(
 
     progress("checking the files")
     recipe_file = f"training/{module}.py"
-    columns, notes = draft.columns, [*raw.notes, *draft.notes]
+    columns, notes = draft.columns, [*notes, *raw.notes, *draft.notes]
     text = files(columns, folder)[recipe_file]
     if draft.question:
         notes.append(describe_lines(text, recipe_file))

@@ -235,12 +235,14 @@ def _argument(name: str, value: Any) -> Any:
         return Code(_call(value))
     if name == "where":
         conditions = value if isinstance(value, tuple) else (value,)
-        calls = [
-            f"Where({literal(where.column)}, {literal(where.op)}, {literal(where.value)})"
-            for where in conditions
-        ]
+        calls = [_condition(where) for where in conditions]
         return Code(calls[0] if len(calls) == 1 else f"({', '.join(calls)})")
     return value
+
+
+def _condition(where: Any) -> str:
+    parts = [where.column, where.op, *([where.value] if where.values else ())]
+    return f"Where({', '.join(map(literal, parts))})"
 
 
 def _lookup(lookup: Any) -> str:

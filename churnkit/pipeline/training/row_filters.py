@@ -86,7 +86,9 @@ def _select(contract: Contract, table: pa.Table, reason: str) -> NDArray[np.bool
     if reason == "repeated":
         return _first_occurrences(contract, table)
     column = contract.entity if reason == "unnamed" else contract.label
-    if column is None or column.name not in table.column_names or column.type == "datetime":
+    # In a nullable label a blank means stayed.
+    is_complete = column is not None and column.role == "label" and column.nullable
+    if column is None or column.name not in table.column_names or is_complete:
         return np.ones(table.num_rows, dtype=bool)
     return has_text(table[column.name])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ _CLOCK = "[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?"
 IS_TIME = f"^{_DATE}(?:[Tt ]{_CLOCK} ?{_OFFSET}?)?$"
 HAS_OFFSET = f":[0-9.:]+ ?{_OFFSET}$"
 UTC_NAME = " ?([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt])$"
+_ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 TIME_REMEDY = (
     "has texts that are not ISO 8601 times ({count} of {rows} rows): write every time as YYYY-MM-DD "
     "or YYYY-MM-DD HH:MM:SS, in the time zone of the table or with an offset such as +01:00 or Z"
@@ -70,6 +72,20 @@ class Cast:
         return Cast(
             self.value, (*self.faults, (f"year({self.value}) NOT BETWEEN 1 AND 9999", remedy))
         )
+
+    def without_dates(self, missing: Sequence[str]) -> Cast:
+        """Return the cast of a typed time that is NULL on dates that mean missing.
+
+        Parameters
+        ----------
+        missing
+            Texts that mean missing; those that are no dates as YYYY-MM-DD are ignored.
+        """
+        listed = ", ".join(f"'{text}'" for text in missing if _ISO_DATE.fullmatch(text))
+        if not listed:
+            return self
+        day = f"CAST(CAST({self.value} AS DATE) AS VARCHAR(10))"
+        return Cast(f"CASE WHEN {day} IN ({listed}) THEN NULL ELSE {self.value} END", self.faults)
 
 
 def find_source(table: Table, tables: Mapping[str, Any]) -> Any:

@@ -64,12 +64,14 @@ def _try(value: str, text: str, remedy: str) -> Cast:
     return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", remedy),))
 
 
-def _cast_time(name: str, kind: str, zone: str, written: str | None) -> Cast | None:
+def _cast_time(
+    name: str, kind: str, zone: str, written: str | None, missing: Sequence[str]
+) -> Cast | None:
     """Cast to a timestamp in UTC; None if the type has no times."""
     if _is_null_type(kind):
         return Cast(f"CAST({name} AS TIMESTAMP)")
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return Cast(_cast_typed_time(name, kind, zone))
+        return Cast(_cast_typed_time(name, kind, zone)).without_dates(missing)
     is_number = kind in _INTEGERS or kind in _FLOATS or kind.startswith("DECIMAL")
     if not _is_text(kind) and not (is_number and written):
         return None
@@ -178,10 +180,11 @@ def cast_column(
     >>> cast_column('"amount"', "DECIMAL(9,2)", "number", "UTC").value
     'CAST("amount" AS DOUBLE)'
     """
-    if missing and _is_text(kind):
+    is_epoch = declared == "datetime" and written is not None and kind in _INTEGERS
+    if missing and (_is_text(kind) or is_epoch):
         name, kind = f"({_TEXTS.without(missing, f'CAST({name} AS VARCHAR)')})", "VARCHAR"
     if declared == "datetime":
-        cast = _cast_time(name, kind, zone, written)
+        cast = _cast_time(name, kind, zone, written, missing)
         return None if cast is None else cast.with_calendar_years()
     if declared == "entity":
         return _cast_entity(name, kind, trim=trim, as_text=written is not None)

@@ -89,10 +89,15 @@ def cast_column(
     """
     if kind == "void":
         return Cast(f"CAST({name} AS {_SQL_TYPES.get(declared, 'STRING')})")
+    is_epoch = declared == "datetime" and written is not None and kind in _INTEGERS
+    if missing and is_epoch:
+        name, kind = f"CAST({name} AS STRING)", "string"
     if missing and kind == "string":
         name = f"({_TEXTS.without(missing, name)})"
     if declared == "datetime":
         cast = _cast_time(name, kind, zone, written)
+        if cast is not None and kind in {"timestamp", "date", "timestamp_ntz"}:
+            cast = cast.without_dates(missing)
         return None if cast is None else cast.with_calendar_years()
     text = f"nullif(trim({name}), '')"
     if declared in {"entity", "string"}:

@@ -145,6 +145,7 @@ def _select_active_later(
 def _select_observed(table: Table, days: SnapshotDays, label: ObservedChurn) -> exp.Query:
     """Select the recorded outcome of each customer; several rows count as churned if any does."""
     columns = {where.column for where in label.conditions}
+    compared = {where.column for where in label.conditions if where.values}
     rows = select_rows(table, days, columns, as_happened=True).subquery("r")
     churned = coalesce(case_when(where_clause(label.conditions), literal(1)), literal(0))
     return (
@@ -156,7 +157,7 @@ def _select_observed(table: Table, days: SnapshotDays, label: ObservedChurn) -> 
             step_table(step_name("dates"), "d"),
             on=column(DAY, "r").eq(_DATE) if label.dated else exp.true(),
         )
-        .where(*(not_null(column(name)) for name in sorted(columns)))
+        .where(*(not_null(column(name)) for name in sorted(compared)))
         .group_by(column(ENTITY, "r"), column(AS_OF, "d"))
     )
 

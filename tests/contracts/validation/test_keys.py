@@ -43,6 +43,46 @@ def test_every_other_value_of_a_label_means_stayed():
     assert encode_label(Contract.from_schema(Status), table)[0].tolist() == [0, 1, 0]
 
 
+@pytest.mark.parametrize(
+    "date", ["31.12.9999", "31/12/2099", "01.01.1900", "1-1-1970", "31.12.2999 23:59:59"]
+)
+def test_a_date_that_stands_for_no_date_is_no_churn_date(date):
+    table = pa.table({"member": ["a", "b"], "left_on": ["31.01.2024", date]})
+    assert encode_label(Contract.from_schema(Dated), table)[0].tolist() == [1, 0]
+
+
+class Statuses(Schema):
+    member: str = entity()
+    status: str = label(positive=["Churned", "Cancelled"])
+
+
+def test_several_values_of_a_label_mean_churned():
+    contract = Contract.from_schema(Statuses)
+    assert Contract.from_json(contract.to_json()) == contract
+    table = pa.table({"member": ["a", "b", "c"], "status": ["Cancelled", "Churned ", "Stayed"]})
+    assert encode_label(contract, table)[0].tolist() == [1, 1, 0]
+
+
+class Reason(Schema):
+    member: str = entity()
+    reason: str = label(nullable=True, missing=["none"])
+
+
+def test_any_text_of_a_nullable_label_means_churned():
+    contract = Contract.from_schema(Reason)
+    table = pa.table({"member": ["a", "b", "c", "d"], "reason": ["price", None, " ", "None"]})
+    assert encode_label(contract, table)[0].tolist() == [1, 0, 0, 0]
+    assert check_table(contract, table) == ()
+
+
+@pytest.mark.parametrize("positive", [[], ["a", "a"], ["a", ""], [3]])
+def test_values_that_a_label_cannot_have_are_refused(positive):
+    from churnkit.contracts import Column
+
+    with pytest.raises(ContractError, match="positive must be a value"):
+        Column("status", "string", ("label",), positive=positive)
+
+
 class Numbered(Schema):
     row: int = entity(numbered=True)
     visits: int = feature()

@@ -10,8 +10,8 @@ import pyarrow.csv as pcsv
 import pytest
 
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.from_table import find_log_entity
 from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
+from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.timeline import Where

@@ -6,22 +6,27 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import detect_date_styles, normalize_date
+from churnkit.contracts.parsing.date_spelling import (
+    detect_date_styles,
+    is_open_date,
+    normalize_date,
+)
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 from churnkit.pipeline.scaffold.keys.label_names import is_date_word
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
 __all__ = ["DateFormat", "detect_dates"]
 
-_DIGITS = re.compile(r"[0-9]+(?:\.0)?")
+_DIGITS = re.compile(r"-?[0-9]+(?:\.0)?")
 # Seconds of 2000 and 2040; numbers outside are no times of today's data.
 _FIRST_SECOND, _LAST_SECOND = 946_684_800, 2_208_988_800
 _EPOCHS = (("epoch seconds", 1), ("epoch milliseconds", 1_000), ("epoch microseconds", 1_000_000))
 _MIN_EPOCHS = 20
 _EMPTY = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
-_FAR_FUTURE = re.compile(r".*\b(?:9999|2999|2099)\b.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +41,14 @@ class DateFormat:
         Another style that fits every date too, or None.
     empty
         Texts that stand for no date.
-    is_open_ended
-        True if a date such as 9999-12-31 stands for no date.
+    open
+        Dates that stand for no date, such as 9999-12-31 or 1900-01-01.
     """
 
     written: str | None
     other: str | None = None
     empty: tuple[str, ...] = ()
-    is_open_ended: bool = False
+    open: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Name the format."""
@@ -61,7 +66,7 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     'DD/MM/YYYY'
     """
     if profile.kind == "date":
-        return DateFormat(None)
+        return DateFormat(None, open=_open_dates(profile.texts, None))
     empty = tuple(text for text in profile.texts if text in _EMPTY)
     texts = [text for text in profile.texts if text not in empty]
     if profile.kind not in {"text", "number"} or not texts:
@@ -71,23 +76,36 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     return _detect_text(texts, empty) if profile.kind == "text" else None
 
 
+def _open_dates(texts: Iterable[str], style: str | None) -> tuple[str, ...]:
+    """List the dates that stand for no date."""
+    opened = []
+    for text in texts:
+        date = read_date(text if style is None else normalize_date(text, style))
+        if isinstance(date, int) and is_open_date(date):
+            opened.append(text)
+    return tuple(opened)
+
+
 def _detect_text(texts: list[str], empty: tuple[str, ...]) -> DateFormat | None:
-    open_ended = any(map(_FAR_FUTURE.fullmatch, texts))
     if all(read_date(text) is not NOT_READABLE for text in texts):
-        return DateFormat(None, None, empty, open_ended)
+        return DateFormat(None, None, empty, _open_dates(texts, None))
     styles = detect_date_styles(texts)
     if not styles:
         return None
-    return DateFormat(styles[0], styles[1] if len(styles) > 1 else None, empty, open_ended)
+    opened = _open_dates(texts, styles[0])
+    return DateFormat(styles[0], styles[1] if len(styles) > 1 else None, empty, opened)
 
 
 def _detect_digits(name: str, texts: list[str]) -> DateFormat | None:
     """Detect times since 1970, and dates such as 20240131 in columns named as dates."""
-    numbers = [int(float(text)) for text in texts]
     for style, scale in _EPOCHS:
+        opened = _open_dates(texts, style)
+        numbers = [int(float(text)) for text in texts if text not in opened]
         is_time = all(_FIRST_SECOND <= number / scale < _LAST_SECOND for number in numbers)
-        if is_time and (is_date_word(name) or len(texts) >= _MIN_EPOCHS):
-            return DateFormat(style)
+        if numbers and is_time and (is_date_word(name) or len(texts) >= _MIN_EPOCHS):
+            return DateFormat(style, open=opened)
     compact = all(normalize_date(text, "YYYY-MM-DD") for text in texts)
-    in_years = all("1950" <= text[:4] < "2050" for text in texts)
-    return DateFormat("YYYY-MM-DD") if compact and in_years and is_date_word(name) else None
+    opened = _open_dates(texts, "YYYY-MM-DD") if compact else ()
+    in_years = all("1950" <= text[:4] < "2050" for text in texts if text not in opened)
+    is_date = compact and in_years and len(opened) < len(texts) and is_date_word(name)
+    return DateFormat("YYYY-MM-DD", open=opened) if is_date else None

@@ -31,6 +31,8 @@ _CODE = re.compile(r"[A-Za-z]{0,6}[-_]?[0-9][0-9A-Za-z-]*")
 _MIN_UNIQUE = 0.98
 _MIN_HASH_LENGTH = 12
 _MIN_PADDED_LENGTH = 4
+# Share of rows that repeat a customer from which customers have several rows.
+_MIN_REPEATED = 0.02
 _PERIOD_WORDS = {"month", "week", "year", "quarter", "period", "monat", "mois", "mes", "periode"}
 
 
@@ -120,7 +122,7 @@ def compile_keys(columns: Sequence[DraftColumn]) -> Contract:
                 types.get(column.type, "datetime"),  # type: ignore[arg-type]  # a ColumnType
                 (column.role,),
                 positive=column.settings.get("positive"),
-                nullable=column.role not in {"entity", "as_of"} and column.type == "Utc",
+                nullable=column.role == "label" and bool(column.settings.get("nullable")),
                 **_spelling(
                     {name: column.settings[name] for name in spelled if name in column.settings}
                 ),
@@ -143,7 +145,7 @@ def find_row_key(
     """
     usable = ("unnamed", "unlabeled")
     entity = compile_keys(columns).entity
-    dated = _with_dates(columns, profiles)
+    dated = _with_dates(columns, profiles) if _is_repeated(columns, table) else []
     for reasons in (usable,) if entity.numbered else (usable, REASONS):
         for draft, note in ((columns, "one row per customer"), *dated):
             contract = compile_keys(draft)
@@ -161,6 +163,13 @@ def find_row_key(
         for c in columns
     )
     return RowKey(asked, "several rows per customer", kept, counts, is_panel=True)
+
+
+def _is_repeated(columns: tuple[DraftColumn, ...], table: pa.Table) -> bool:
+    """Return True if enough rows repeat a customer that these are no errors of a table."""
+    contract = compile_keys(columns)
+    repeated = duplicate_keys(contract, leave_out_rows(contract, table, REASONS)[0])
+    return bool(repeated) and len(repeated[0].positions) > _MIN_REPEATED * table.num_rows
 
 
 def _unique(columns: tuple[DraftColumn, ...]) -> tuple[DraftColumn, ...]:
@@ -188,7 +197,7 @@ def _with_date(
 ) -> tuple[DraftColumn, ...] | None:
     """Return the columns with a date as as-of date, or None if the column is no date."""
     dates = detect_dates(profile)
-    if dates is None or dates.empty:
+    if dates is None or dates.empty or dates.open:
         return None
     settings = {"written": dates.written} if dates.written else {}
     review = "assumed to be the as-of date of the row"

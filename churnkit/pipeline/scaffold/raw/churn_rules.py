@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.keys.label_column import draft_label
-from churnkit.pipeline.scaffold.keys.label_names import name_rating
+from churnkit.pipeline.scaffold.keys.label_column import list_names
+from churnkit.pipeline.scaffold.keys.label_draft import draft_label
+from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
 from churnkit.pipeline.scaffold.raw.history import measure_events
 from churnkit.timeline import (
     ActiveSubscription,
@@ -25,6 +26,8 @@ from churnkit.timeline import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+    from churnkit.pipeline.scaffold.column_roles import DraftColumn
     from churnkit.pipeline.scaffold.raw.history import History
     from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
 
@@ -102,6 +105,8 @@ class ChurnRule:
         Columns that the conditions read, with their types.
     review
         What to review; empty if the inference is certain.
+    question
+        What must be answered before training; empty if the values for churned are known.
     """
 
     kind: str
@@ -111,6 +116,7 @@ class ChurnRule:
     dated: bool = False
     columns: tuple[tuple[str, str], ...] = ()
     review: str = ""
+    question: str = ""
 
     def label(self, horizon: int, grace: int) -> Any:
         """Return the label with a horizon."""
@@ -168,7 +174,7 @@ def _is_churn_table(table: RawTable) -> bool:
 
 
 def churn_rules(
-    raw: RawTables, histories: Mapping[str, History], *, label: str | None, positive: str | None
+    raw: RawTables, histories: Mapping[str, History], *, label: str | None, positive: Sequence[str]
 ) -> list[ChurnRule]:
     """List the possible meanings of churn, the most explicit first.
 
@@ -233,7 +239,7 @@ def _inactivity(table: RawTable) -> ChurnRule:
     return ChurnRule("inactivity", table.name, reason, where)
 
 
-def _recorded(table: RawTable, label: str | None, positive: str | None) -> list[ChurnRule]:
+def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> list[ChurnRule]:
     """List the labels in a table with one row per customer, or per customer and date."""
     rules = []
     for name, profile in table.profiles.items():
@@ -243,39 +249,62 @@ def _recorded(table: RawTable, label: str | None, positive: str | None) -> list[
         named = rating >= 3 or (rating == 2 and small and not is_kind)
         named = name == label if label is not None else named
         one_row = table.is_unique or (table.happened and len(table.profiles) <= _SMALL_TABLE)
-        if not named or not one_row or table.lookups or profile.distinct < 2:
+        if not named or not one_row or table.lookups or not profile.distinct:
             continue
         try:
             draft = draft_label(table.source, profile, positive)
         except ChurnkitError:
+            if label is not None:
+                raise
             continue
-        if "todo" in draft.settings or draft.type == "Utc":
+        churned = [text for text in profile.texts if value_direction(text) == 1]
+        is_asked = "todo" in draft.settings
+        if draft.type == "Utc" or (is_asked and label is None and len(churned) < 2):
             continue
-        kind, value = _positive(profile, draft)
+        kind, where = _condition(profile, draft, churned)
         is_dated = not table.is_unique
         reason = f"'{name}' of '{table.source}' records it"
         reason += (
             ", at its date" if is_dated else ", without a date: the data are read to their end"
         )
         review = "" if is_dated else f"assumed to be recorded after all other rows, see '{name}'"
-        where = (Where(name, "==", value),)
+        question = f"'{name}' of '{table.source}': {_which(profile)}" if is_asked else ""
+        columns = ((name, kind),)
         rules.append(
-            ChurnRule("recorded", table.name, reason, where, is_dated, ((name, kind),), review)
+            ChurnRule("recorded", table.name, reason, (where,), is_dated, columns, review, question)
         )
     return rules
 
 
-def _positive(profile: Any, draft: Any) -> tuple[str, Any]:
-    """Return the type of the label's column in a timeline, and its value for churned."""
+def _which(profile: ColumnProfile) -> str:
+    return (
+        f"its values are {list_names(sorted(profile.texts))}: change the condition of the label in "
+        "the recipe to those that mean churned, and delete todo; or use churnkit init --positive "
+        "VALUE, once for each"
+    )
+
+
+def _condition(
+    profile: ColumnProfile, draft: DraftColumn, churned: Sequence[str]
+) -> tuple[str, Where]:
+    """Return the type of the label's column in a timeline, and the condition of churned rows."""
     from churnkit.contracts.parsing.scalars import read_boolean
 
-    churned = draft.settings.get("positive", True)
+    name, positive = profile.name, draft.settings.get("positive")
     if profile.kind == "boolean":
-        return "boolean", bool(churned)
+        return "boolean", Where(name, "==", positive is None or bool(positive))
+    values: list[Any] = positive if isinstance(positive, list) else [positive]
     if draft.type == "bool":
-        flag = float(bool(churned))
-        churned = next(text for text in profile.texts if read_boolean(text, lenient=True) == flag)
-    return ("number", float(churned)) if profile.kind == "number" else ("string", str(churned))
+        flag = float(positive is None or bool(positive))
+        values = [text for text in profile.texts if read_boolean(text, lenient=True) == flag]
+    elif positive is None and draft.settings.get("nullable"):
+        return "string", Where(name, "is known")
+    elif positive is None:
+        values = list(churned) or list(profile.texts[:1])
+    numeric = profile.kind == "number"
+    typed = [float(value) if numeric else str(value) for value in values]
+    where = Where(name, "==", typed[0]) if len(typed) == 1 else Where(name, "in", typed)
+    return ("number" if numeric else "string"), where
 
 
 def _events(table: RawTable, raw: RawTables) -> list[ChurnRule]:

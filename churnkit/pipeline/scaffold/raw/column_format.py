@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import MONTHS
+from churnkit.contracts.parsing.date_spelling import MONTHS, is_open_date, normalize_date
 from churnkit.contracts.parsing.number_spelling import currency_of
+from churnkit.contracts.parsing.scalars import read_date
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 from churnkit.timeline.engines.casts import IS_TIME
@@ -44,8 +45,17 @@ _TIME_WORDS = {
     "ts", "time", "timestamp", "date", "datetime", "at", "on", "epoch", "created", "updated", "when",
     "day", "ms", "unix", "start", "started", "end", "ended", "since", "until", "begin", "occurred",
     "happened", "datum", "zeit", "fecha", "data", "moment", "registered", "joined", "signup",
-    "month", "period", "yyyymm", "ym", "yearmonth", "monat", "mois", "mes", "mese", "maand", "periode",
+    "cancelled", "canceled", "closed", "expired", "expires", "terminated", "left", "churned", "lapsed",
+    "stopped", "deactivated", "unsubscribed", "month", "period", "yyyymm", "ym", "yearmonth", "monat", "mois", "mes", "mese", "maand", "periode",
 }  # fmt: skip
+# Texts that may be dates that stand for no date, and the styles in which they are dates.
+_MAYBE_OPEN = re.compile(
+    r"20[5-9]\d|2[1-9]\d\d|9999|1900|1899|1970|1753|1601|0001|^-?\d{10,}|^0(?:\.0)?$"
+)
+_OPEN_STYLES = ("YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY")
+_COMPACT_LENGTH = 8
+# From 2099 to 9999, and 1970 and 1900, in seconds.
+_OPEN_SECONDS, _EMPTY_SECONDS = (4_070_908_800, 253_402_300_800), {0, -2_208_988_800}
 # From 1990 to 2049, in seconds.
 _EPOCH_SECONDS = (6.3e8, 2.5e9)
 _EPOCHS = {"epoch seconds": 1.0, "epoch milliseconds": 1e3, "epoch microseconds": 1e6}
@@ -72,12 +82,15 @@ class ColumnFormat:
         Currency of the numbers, if there is one.
     review
         What to review; empty if the inference is certain.
+    open
+        Values that stand for no date, such as 9999-12-31.
     """
 
     written: str | None = None
     missing: tuple[str, ...] = ()
     unit: str = ""
     review: str = ""
+    open: tuple[str, ...] = ()
 
 
 def time_format(profile: ColumnProfile) -> ColumnFormat | None:
@@ -92,12 +105,43 @@ def time_format(profile: ColumnProfile) -> ColumnFormat | None:
     >>> time_format(profile_column("ts", pa.chunked_array([[1735689600000]]))).written
     'epoch milliseconds'
     """
+    opened = _open_dates(profile)
     if profile.kind == "date":
-        return ColumnFormat()
+        days = {text[:10] for text in opened}
+        review = _describe_open(profile, opened)
+        return ColumnFormat(None, tuple(sorted(days)), "", review, opened)
     texts, missing = _split_markers(profile)
     if profile.kind not in {"text", "number"} or not texts:
         return None
-    return _text_time_format(profile, texts, missing)
+    dates = [text for text in texts if text not in opened]
+    form = _text_time_format(profile, dates or texts, missing)
+    if form is None or not dates or not opened:
+        return form
+    review = "; ".join(filter(None, (form.review, _describe_open(profile, opened))))
+    missing = tuple(sorted({*form.missing, *(text.lower() for text in opened)}))
+    return replace(form, missing=missing, review=review, open=opened)
+
+
+def _open_dates(profile: ColumnProfile) -> tuple[str, ...]:
+    """List the dates that stand for no date, such as 9999-12-31, if there are others."""
+    opened = [text for text in filter(_MAYBE_OPEN.search, profile.texts) if _is_open(text)]
+    return tuple(opened) if len(opened) < profile.distinct else ()
+
+
+def _is_open(text: str) -> bool:
+    if _PLAIN.fullmatch(text) and len(text) != _COMPACT_LENGTH:
+        low, high = _OPEN_SECONDS
+        seconds = [float(text) / factor for factor in _EPOCHS.values()]
+        return any(low <= number <= high or number in _EMPTY_SECONDS for number in seconds)
+    dates = [read_date(date) for date in (text, *(normalize_date(text, s) for s in _OPEN_STYLES))]
+    return any(isinstance(date, int) and is_open_date(date) for date in dates)
+
+
+def _describe_open(profile: ColumnProfile, opened: tuple[str, ...]) -> str:
+    if not opened:
+        return ""
+    rows = profile.rows_with(set(opened))
+    return f"{', '.join(sorted(opened)[:4])} in {rows:,} rows is read as no date"
 
 
 def _text_time_format(

@@ -19,7 +19,7 @@ from churnkit.pipeline.scaffold.raw.table_keys import (
     NoCustomerError,
     find_customers,
 )
-from churnkit.pipeline.scaffold.raw.table_reader import read_raw
+from churnkit.pipeline.scaffold.raw.table_reader import read_raw, without_values
 from churnkit.timeline import Table
 from churnkit.timeline.source_tables import TEXT_FORMAT
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.timeline import Lookup
 
-__all__ = ["RawTable", "RawTables", "is_event_log", "read_raw_tables"]
+__all__ = ["RawTable", "RawTables", "read_raw_tables"]
 
 _CHURN_WORDS = {
     "cancelled", "canceled", "cancel", "cancellation", "expired", "expire", "expires", "expiry",
@@ -172,21 +172,6 @@ class RawTables:
         return {name: raw_table(path) for name, path in self.paths.items()}
 
 
-def is_event_log(profiles: Mapping[str, ColumnProfile], entity: str) -> bool:
-    """Return True for an event log: repeated customers, with times.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> ids = profile_column("customer_id", pa.chunked_array([["a", "a", "b"]]))
-    >>> times = profile_column("at", pa.chunked_array([["2025-01-01", "2025-01-02", "2025-01-03"]]))
-    >>> is_event_log({"customer_id": ids, "at": times}, "customer_id")
-    True
-    """
-    repeated = profiles[entity].distinct < profiles[entity].filled
-    return repeated and any(time_format(profile) for profile in profiles.values())
-
-
 def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTables:
     """Read raw tables and infer their structure.
 
@@ -214,6 +199,11 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         }
         for name, columns in profiles.items()
     }
+    for name, forms in times.items():
+        for column, form in forms.items():
+            if form.open:
+                read[name] = without_values(read[name], column, set(form.open))
+                profiles[name][column] = profile_column(column, read[name][column])
     keys, question = _find_customers(profiles, times, entity)
     notes = [] if entity else [_describe_customer(keys)]
     notes += keys.links

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
+from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.core.io.table_sources import read_table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     import pyarrow as pa
 
-__all__ = ["read_raw"]
+__all__ = ["read_raw", "without_values"]
 
 # Texts that databases and libraries write for missing values; never a category.
 _MARKERS = (
@@ -54,3 +59,24 @@ def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
             column = pc.if_else(is_marker, pa.scalar(None, column.type), column)
             table = table.set_column(position, name, column)
     return table, tuple(sorted(markers))
+
+
+def without_values(table: pa.Table, column: str, texts: Collection[str]) -> pa.Table:
+    """Replace the values of a column with these texts by missing ones.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> without_values(pa.table({"end": ["9999-12-31", "2025-01-31"]}), "end", {"9999-12-31"})["end"].to_pylist()
+    [None, '2025-01-31']
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    array = one_array(table[column])
+    values, index = distinct_values(array)
+    is_listed = np.array(
+        [(to_text(v) or "").strip(BLANKS) in texts if v is not None else False for v in values]
+    )
+    kept = pc.if_else(pa.array(is_listed[index]), pa.scalar(None, array.type), array)
+    return table.set_column(table.column_names.index(column), column, kept)

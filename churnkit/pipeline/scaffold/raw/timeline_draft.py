@@ -80,7 +80,7 @@ class TimelineDraft:
 
 
 def draft_timeline(
-    raw: RawTables, *, label: str | None = None, positive: str | None = None
+    raw: RawTables, *, label: str | None = None, positive: Sequence[str] = ()
 ) -> TimelineDraft:
     """Draft features, dates and a label for raw tables.
 
@@ -118,7 +118,7 @@ def draft_timeline(
         draft = _assemble(
             raw, rule, main, schedule, histories=histories, others=others, notes=notes
         )
-        return _ask(draft, raw.question)
+        return _ask(draft, raw.question or rule.question)
     main = activity if rules[0].kind != "contract" else _named(tables, rules[0].table)
     schedule = short_schedule(histories[main.name])
     draft = _assemble(raw, rules[0], main, schedule, histories=histories, others=(), notes=notes)

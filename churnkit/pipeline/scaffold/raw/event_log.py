@@ -1,0 +1,86 @@
+"""Recognize an event log: a single file in which customers have rows at several times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+
+from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean
+from churnkit.core.io.table_sources import open_rows, open_source, read_all
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.keys.label_column import MAX_VALUES
+from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
+from churnkit.pipeline.scaffold.raw.column_format import time_format
+from churnkit.pipeline.scaffold.raw.table_keys import is_customer_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+
+__all__ = ["find_log_entity"]
+
+_MIN_CUSTOMERS = 20
+# Rows per customer below which repeated customers are errors of a table.
+_MIN_ROWS_PER_CUSTOMER = 1.02
+# Share of further rows of a customer that have another time.
+_MIN_DISTINCT_TIMES = 0.5
+
+
+def find_log_entity(path: Path, entity: str | None) -> str | None:
+    """Return the customer of an event log: customers with rows at several times, and no label.
+
+    None for other files; empty if raw tables find the customer by its name. In a file without a
+    header the customer is the first column of repeated values that are no times. Rows that equal
+    an earlier row in every column do not count.
+    """
+    file = open_rows(open_source(path))
+    table = read_all(file)
+    profiles = {name: profile_column(name, table[name]) for name in table.column_names if name}
+    if any(_is_outcome(profile) for profile in profiles.values()):
+        return None
+    customers = [entity] if entity else [name for name in profiles if is_customer_name(name)]
+    if any(name in profiles and _is_log(table, profiles, name) for name in customers):
+        return ""
+    if file.dialect is None or file.dialect.has_header or entity:
+        return None
+    first = next((c for c in profiles.values() if not detect_dates(c)), None)
+    if first is None or first.distinct < _MIN_CUSTOMERS:
+        return None
+    return first.name if _is_log(table, profiles, first.name) else None
+
+
+def _is_outcome(profile: ColumnProfile) -> bool:
+    """Return True for a column that records the outcome, by its name and its values."""
+    rating = name_rating(profile.name)
+    # The kind of an event has a name that a label may have, and other values.
+    codes = [read_boolean(text, lenient=True) for text in profile.texts[:3]]
+    is_flag = 0 < len(codes) <= 2 and not any(code is NOT_READABLE for code in codes)
+    few = profile.texts if profile.distinct <= MAX_VALUES else ()
+    is_state = {-1, 1} <= {value_direction(text) for text in few}
+    return rating >= 3 or (rating > 0 and (is_flag or is_state))
+
+
+def _is_log(table: pa.Table, profiles: Mapping[str, ColumnProfile], entity: str) -> bool:
+    """Return True if customers have further rows, most of them at another time."""
+    times = [name for name, profile in profiles.items() if time_format(profile) is not None]
+    customers = profiles[entity].distinct
+    if not times or customers == profiles[entity].filled:
+        return False
+    table = table.filter(pc.is_valid(table[entity]))
+    usable = [n for n in table.column_names if n and profiles[n].kind != "other"]
+    rows = _count(table, usable)
+    if rows < _MIN_ROWS_PER_CUSTOMER * customers:
+        return False
+    moments = max(_count(table, [entity, time]) for time in times if time != entity)
+    return moments - customers >= _MIN_DISTINCT_TIMES * (rows - customers)
+
+
+def _count(table: pa.Table, columns: list[str]) -> int:
+    """Count the rows that differ in these columns."""
+    return int(table.select(columns).group_by(columns).aggregate([]).num_rows)

@@ -1,0 +1,211 @@
+"""Labels of several values, with blanks, and from dates that stand for no date, from file to model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from churnkit.contracts.contract import Contract
+from churnkit.contracts.validation.labels import encode_label
+from churnkit.core.io.raw_tables import raw_table
+from churnkit.pipeline.recipe import load_recipe
+from churnkit.pipeline.scaffold import create_project
+from churnkit.pipeline.training.dataset import read_training_table
+from churnkit.timeline import build
+
+ROWS = 400
+RANDOM = np.random.default_rng(3)
+LEFT = RANDOM.random(ROWS) < 0.3
+USAGE = RANDOM.poisson(5.0, ROWS) * np.where(LEFT, 1, 2)
+DAYS = RANDOM.integers(0, 300, ROWS)
+
+
+def table(**columns):
+    ids = [f"C{number:05d}" for number in range(ROWS)]
+    return {"customer_id": ids, "usage": USAGE, **columns}
+
+
+def draft(folder, columns, **options):
+    path = folder / "customers.csv"
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return create_project(folder / "project", [path], **options)
+
+
+def labels(folder, drafted):
+    recipe = load_recipe(folder / "project" / "training" / f"{drafted.recipe}.py")
+    rows = read_training_table(recipe, folder / "project")
+    return encode_label(Contract.from_schema(recipe.schema), rows)[0].astype(bool)
+
+
+def statuses():
+    words = RANDOM.choice(["Churned", "Cancelled"], ROWS), RANDOM.choice(["Joined", "Stayed"], ROWS)
+    return np.where(LEFT, *words)
+
+
+def test_several_values_for_churned_are_asked_for(tmp_path):
+    drafted = draft(tmp_path, table(status=statuses()))
+    (question,) = drafted.questions
+    assert "replace todo by positive=['Cancelled', 'Churned']" in question
+    assert "all others mean stayed: 'Joined', 'Stayed'" in question
+    schema = tmp_path / "project" / "schemas" / "customers.py"
+    text = schema.read_text()
+    assert "positive=" not in text.split("todo=")[0].split("label(")[1]
+    start = text.index("todo=")
+    end = text.index("\n    )", start)
+    schema.write_text(text[:start] + "positive=['Cancelled', 'Churned']," + text[end:])
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+
+
+def test_several_values_for_churned_can_be_stated(tmp_path):
+    drafted = draft(tmp_path, table(status=statuses()), positive=["Churned", "Cancelled"])
+    assert drafted.questions == ()
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+    assert ("'Churned', 'Cancelled' mean churned") in dict(drafted.reading)["label"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("churned", ["yes"]),
+        ("Churn", ["1"]),
+        ("cancelled", ["X", "x"]),
+        ("churn_reason", ["price", "moved", "quality of service"]),
+        ("Kündigungsgrund", ["Preis", "Umzug"]),
+        ("status", ["Churned"]),
+        ("cancel_reason", [f"text {number}" for number in range(60)]),
+    ],
+)
+@pytest.mark.parametrize("blank", ["", "n/a"])
+def test_a_blank_means_stayed_if_only_customers_who_left_have_a_value(
+    name, values, blank, tmp_path
+):
+    column = np.where(LEFT, RANDOM.choice(values, ROWS), blank)
+    drafted = draft(tmp_path, table(**{name: column}))
+    assert drafted.questions == ()
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+    assert "a blank means stayed" in dict(drafted.reading)["label"]
+
+
+def test_a_value_that_only_customers_who_stayed_have_is_asked_for(tmp_path):
+    drafted = draft(tmp_path, table(renewed=np.where(LEFT, "", "yes")))
+    assert "write a word in place of the blanks" in drafted.questions[0]
+
+
+OPEN = [
+    ("%Y-%m-%d", ["9999-12-31"]),
+    ("%d/%m/%Y", ["31/12/9999"]),
+    ("%m/%d/%Y", ["12/31/2099"]),
+    ("%d.%m.%Y", ["01.01.1900"]),
+    ("%Y-%m-%dT%H:%M:%S", ["9999-12-31T23:59:59", "1970-01-01T00:00:00"]),
+    ("%Y-%m-%d", ["2999-12-31", "1753-01-01", "0001-01-01"]),
+]
+
+
+@pytest.mark.parametrize(("style", "opened"), OPEN, ids=[opened[0] for _, opened in OPEN])
+def test_a_date_that_stands_for_no_date_is_no_churn_date(style, opened, tmp_path):
+    dates = (pd.Timestamp("2024-02-03") + pd.to_timedelta(DAYS, unit="D")).strftime(style)
+    column = np.where(LEFT, dates, RANDOM.choice(opened, ROWS))
+    drafted = draft(tmp_path, table(churn_date=column))
+    assert drafted.questions == ()
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+    assert f"in {int((~LEFT).sum()):,} rows: read as no date" in dict(drafted.reading)["no date"]
+
+
+@pytest.mark.parametrize("kind", ["text", "date", "seconds"])
+@pytest.mark.parametrize("opened", ["9999-12-31", "1900-01-01"])
+def test_an_open_end_is_an_active_subscription(kind, opened, tmp_path):
+    start = pd.Timestamp("2022-01-01") + pd.to_timedelta(DAYS, unit="D")
+    end = start + pd.to_timedelta(RANDOM.exponential(300.0, ROWS).astype(int) + 20, unit="D")
+    is_over = np.asarray(end < pd.Timestamp("2024-01-01"))
+    ends = np.where(is_over, end.strftime("%Y-%m-%d"), opened)
+    columns: dict[str, Any] = {
+        "customer_id": np.arange(ROWS),
+        "started": start.strftime("%Y-%m-%d"),
+        "ended": ends,
+    }
+    subscriptions = pa.table({name: pa.array(list(v)) for name, v in columns.items()})
+    if kind != "text":
+        for name in ("started", "ended"):
+            dates = subscriptions[name].cast(pa.date32())
+            if kind == "seconds":
+                dates = dates.cast(pa.timestamp("s")).cast(pa.int64())
+            position = subscriptions.column_names.index(name)
+            subscriptions = subscriptions.set_column(position, name, dates)
+    pq.write_table(subscriptions, tmp_path / "subscriptions.parquet")
+    at = pd.Timestamp("2022-01-01") + pd.to_timedelta(RANDOM.integers(0, 729, 4_000), unit="D")
+    visits = {"customer_id": RANDOM.integers(0, ROWS, 4_000), "visited_at": at}
+    pd.DataFrame(visits).to_csv(tmp_path / "visits.csv", index=False)
+    files = [tmp_path / "subscriptions.parquet", tmp_path / "visits.csv"]
+    drafted = create_project(tmp_path / "project", files)
+    assert any(f"in {int((~is_over).sum()):,} rows is read as no date" in n for n in drafted.notes)
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    data = {file.stem: raw_table(file) for file in files}
+    assert recipe.timeline is not None
+    rows = build(recipe.timeline.at("2024-01-01"), data)
+    assert sorted(map(int, rows["customer_id"].to_pylist())) == np.flatnonzero(~is_over).tolist()
+
+
+def test_an_end_without_the_name_of_a_label_is_asked_for(tmp_path):
+    dates = (pd.Timestamp("2024-02-03") + pd.to_timedelta(DAYS, unit="D")).strftime("%Y-%m-%d")
+    drafted = draft(tmp_path, table(contract_end=np.where(LEFT, dates, "9999-12-31")))
+    assert "a date may mean churned: delete todo if it does" in drafted.questions[0]
+    assert "is it 'contract_end'?" in drafted.questions[0]
+
+
+def test_several_values_for_churned_in_a_raw_table(tmp_path):
+    (tmp_path / "data").mkdir()
+    outcomes = {"customer_id": np.arange(ROWS), "churn_status": statuses()}
+    pd.DataFrame(outcomes).to_csv(tmp_path / "data" / "outcomes.csv", index=False)
+    customer = RANDOM.integers(0, ROWS, 4_000)
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 200, 4_000), unit="D")
+    visits = {"customer_id": customer, "visited_at": at}
+    pd.DataFrame(visits).to_csv(tmp_path / "data" / "visits.csv", index=False)
+    asked = create_project(tmp_path / "asked", [tmp_path / "data"])
+    assert "'Cancelled', 'Churned', 'Joined', 'Stayed'" in asked.questions[0]
+    drafted = create_project(
+        tmp_path / "project",
+        [tmp_path / "data"],
+        label="churn_status",
+        positive=["Churned", "Cancelled"],
+    )
+    assert drafted.questions == ()
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    rows = read_training_table(recipe, tmp_path / "project").to_pandas()
+    assert recipe.timeline is not None
+    expected = LEFT[rows["customer_id"].astype(int)]
+    np.testing.assert_array_equal(rows[recipe.timeline.label_name].astype(bool), expected)
+
+
+@pytest.mark.parametrize("column", ["plan", "status"])
+def test_a_few_repeated_customers_are_no_event_log(column, tmp_path):
+    joined = (pd.Timestamp("2020-01-01") + pd.to_timedelta(DAYS, unit="D")).strftime("%Y-%m-%d")
+    customers = pd.DataFrame(table(joining_date=joined, plan=RANDOM.choice(["a", "b"], ROWS)))
+    if column == "status":
+        customers["status"] = np.where(LEFT, "Cancelled", "Active")
+    repeated = pd.concat([customers, customers.sample(30, random_state=1)])
+    drafted = draft(tmp_path, repeated)
+    roles = {each.name: each.role for each in drafted.columns}
+    assert (roles["customer_id"], roles["joining_date"]) == ("entity", "ignore")
+    assert "left out: 30 rows that duplicate an earlier row" in dict(drafted.reading)["rows"]
+    assert any("label" in question for question in drafted.questions) == (column == "plan")
+
+
+def test_an_event_log_names_the_option_for_a_table(tmp_path):
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 300, 4_000), unit="D")
+    log = {"customer_id": RANDOM.integers(0, ROWS, 4_000), "at": at, "kind": "visit"}
+    drafted = draft(tmp_path, log)
+    assert "name that column with --label" in drafted.notes[0]
+
+
+def test_a_panel_with_a_state_is_no_event_log(tmp_path):
+    months = pd.DataFrame({"month": pd.date_range("2024-01-01", periods=4, freq="MS")})
+    panel = pd.DataFrame(table()).merge(months, how="cross")
+    panel["status"] = np.where(RANDOM.random(len(panel)) < 0.2, "Cancelled", "Active")
+    drafted = draft(tmp_path, panel)
+    roles = {each.name: each.role for each in drafted.columns}
+    assert (roles["month"], roles["status"]) == ("as_of", "label")
