@@ -31,8 +31,10 @@ CODES = {
 }
 # A single legitimate feature rarely predicts churn this well.
 _MAX_AUC = 0.95
-# Significance level for a category that only churned customers have.
+# Significance level for a category, a value or a blank that only customers of one outcome have.
 _ALPHA = 1e-6
+# Share of values that belong to one outcome, and share of an outcome that has them.
+_MIN_AGREEING, _MIN_COVERED = 0.99, 0.9
 _MIN_ROWS = 50
 _MAX_LISTED = 20
 
@@ -267,11 +269,15 @@ def _check_column(
         return [("CK103", "its texts are dates")]
     if _is_identifier(kind, distinct, customers, text=text):
         return [("CK103", f"{distinct:,} values for {customers:,} customers")]
-    if text:
+    one_sided = _find_one_sided_values(column, churned)
+    if text and not one_sided:
         leaks += _find_churn_only_categories(column, churned)
     auc = _feature_auc(column, churned, text=text)
     if auc is not None and max(auc, 1.0 - auc) >= max_auc and _is_significant(auc, churned):
-        leaks.append(("CK101", f"AUC {max(auc, 1.0 - auc):.3f} alone"))
+        figures = filter(None, (f"AUC {max(auc, 1.0 - auc):.3f} alone", one_sided))
+        leaks.append(("CK101", "; ".join(figures)))
+    elif one_sided:
+        leaks.append(("CK104", one_sided))
     return leaks
 
 
@@ -290,6 +296,37 @@ def _is_identifier(kind: pa.DataType, distinct: int, customers: int, *, text: bo
     if text:
         return distinct >= 0.95 * customers
     return bool(pa.types.is_integer(kind) and customers >= 2 * _MIN_ROWS and distinct == customers)
+
+
+def _find_one_sided_values(column: pa.ChunkedArray, churned: NDArray[np.bool_]) -> str:
+    """Describe values, or blanks, that nearly only customers of one outcome have, beyond chance.
+
+    Empty if there are none.
+
+    A value that few churned customers have can be known only after the outcome, such as a fee for
+    cancelling. What only customers who stayed have, and blanks, may have a reason in the business,
+    and count only if nearly all customers of that outcome have them.
+    """
+    blank = np.asarray(pc.is_null(column, nan_is_null=True))
+    if not blank.any() or blank.all() or churned.all() or not churned.any():
+        return ""
+    for rows, noun in ((~blank, "values"), (blank, "blanks")):
+        for outcome, word in ((churned, "churned"), (~churned, "stayed")):
+            total, agreeing = int(rows.sum()), int((rows & outcome).sum())
+            is_late = noun == "values" and word == "churned"
+            covers = is_late or agreeing >= _MIN_COVERED * int(outcome.sum())
+            if not covers or agreeing < _MIN_AGREEING * total:
+                continue
+            if _binomial_tail(agreeing, total, float(outcome.mean())) < _ALPHA:
+                return f"{agreeing:,} of {total:,} {noun} are of customers who {word}"
+    return ""
+
+
+def _binomial_tail(successes: int, trials: int, rate: float) -> float:
+    """Return the probability of at least as many successes."""
+    from scipy.special import bdtrc
+
+    return float(bdtrc(successes - 1, trials, rate))
 
 
 def _find_churn_only_categories(

@@ -188,3 +188,51 @@ def test_the_area_is_that_of_scikit_learn(pairs):
         assert _auc(score, left) == 0.5
     else:
         assert _auc(score, left) == pytest.approx(roc_auc_score(left, score))
+
+
+@pytest.mark.parametrize("kind", ["number", "text", "boolean", "category"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
+@pytest.mark.parametrize("errors", [0, 1])
+def test_a_column_that_is_filled_for_churned_customers_only_is_a_leak(kind, share, errors):
+    random = np.random.default_rng(4)
+    left = random.random(1_000) < 0.3
+    filled = left & (random.random(1_000) < share)
+    filled[np.flatnonzero(~left)[:errors]] = True
+    if errors:
+        filled[np.flatnonzero(left)[:120]] = True
+    values = {
+        "number": random.integers(0, 10, 1_000).tolist(),
+        "text": [f"note {number % 97}" for number in range(1_000)],
+        "boolean": (random.random(1_000) < 0.5).tolist(),
+        "category": random.choice(["low", "high"], 1_000).tolist(),
+    }[kind]
+    column = [v if has else None for v, has in zip(values, filled.tolist(), strict=True)]
+    rows = pa.table({"id": np.arange(1_000), "left": left, "exit_score": column})
+    (leak,) = find_leaks(rows, label="left", entity="id")
+    assert leak.code in {"CK101", "CK104"}
+    total = int(filled.sum())
+    assert f"{total - errors:,} of {total:,} values are of customers who churned" in leak.measured
+
+
+@pytest.mark.parametrize("of_churned", [True, False])
+def test_a_column_that_is_blank_for_one_outcome_only_is_a_leak(of_churned):
+    random = np.random.default_rng(5)
+    left = random.random(1_000) < 0.3
+    blank = (left if of_churned else ~left) & (random.random(1_000) < 0.95)
+    next_bill = [None if no else number % 50 for number, no in enumerate(blank.tolist())]
+    rows = pa.table({"id": np.arange(1_000), "left": left, "next_bill": next_bill})
+    (leak,) = find_leaks(rows, label="left", entity="id")
+    assert "blanks are of customers who" in leak.measured or "values are" in leak.measured
+
+
+def test_blanks_that_do_not_depend_on_the_outcome_are_no_leak():
+    random = np.random.default_rng(6)
+    for _ in range(150):
+        rows = int(random.integers(60, 2_000))
+        left = random.random(rows) < random.uniform(0.02, 0.5)
+        table = {"id": np.arange(rows), "left": left}
+        for name in ("a", "b", "c"):
+            has = random.random(rows) < random.choice([0.01, 0.05, 0.5, 0.95, 0.99])
+            values = random.integers(0, 9, rows)
+            table[name] = pa.array(values, mask=~has)
+        assert find_leaks(pa.table(table), label="left", entity="id") == ()
