@@ -8,7 +8,8 @@ import pytest
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.raw.table_keys import find_customers, is_customer_name
+from churnkit.pipeline.scaffold.raw.key_columns import is_customer_name
+from churnkit.pipeline.scaffold.raw.table_keys import find_customers
 
 RNG = np.random.default_rng(0)
 COUNT = 60
@@ -154,3 +155,79 @@ def test_the_option_chooses_among_several_ids():
 def test_tables_without_an_id_are_refused_with_candidates():
     with pytest.raises(ChurnkitError, match=r"name it with --entity COLUMN; candidates: 'a'"):
         find({"log": {"a": RNG.random(400), "b": RNG.choice(["x", "y"], 400)}})
+
+
+PADDED = [f"{number:06d}" for number in IDS]
+
+
+@pytest.mark.parametrize(
+    ("owner", "written", "told"),
+    [
+        (PADDED, [str(int(each)) for each in MANY], "without leading zeros"),
+        ([f"AB{n}X" for n in IDS], [f"ab{n}x" for n in MANY], "in lower case"),
+        ([f"CUST-{n:05d}" for n in IDS], [str(n) for n in MANY], "without a prefix"),
+        ([f"A{n}-B{n}" for n in IDS], [f"A{n}B{n}" for n in MANY], "without spaces and hyphens"),
+    ],
+)
+@pytest.mark.parametrize("column", ["id", "user_id"])
+def test_ids_that_differ_by_their_spelling_are_told_with_counts(owner, written, told, column):
+    keys = find(
+        {
+            "users": {column: owner, "age": RNG.integers(20, 60, COUNT)},
+            "events": {"user_id": written, "n": MANY[::-1]},
+        }
+    )
+    (sentence,) = keys.differences
+    total = len(set(written))
+    assert f"'user_id' of events has 0 of its {total} values in '{column}' of users" in sentence
+    assert f"{total} {told}: write the ids alike" in sentence
+
+
+def test_whole_numbers_with_a_fraction_are_the_same_ids():
+    keys = find(
+        {"users": {"id": IDS, "age": IDS[::-1]}, "log": {"user_id": [f"{n}.0" for n in MANY]}}
+    )
+    assert (keys.columns, keys.differences) == ({"users": "id", "log": "user_id"}, ())
+
+
+def test_the_customer_is_chosen_among_several_ids_of_people():
+    staff = RNG.choice(IDS[:5], 400).tolist()
+    others = RNG.choice(IDS, 400).tolist()
+    keys = find(
+        {
+            "users": {"id": IDS, "age": RNG.integers(20, 60, COUNT)},
+            "tickets": {"id": range(1, 401), "requester_id": MANY, "assignee_id": staff},
+            "chats": {"user_id": staff, "contact": others, "n": MANY},
+            "payments": {"account_id": MANY, "n": others},
+        }
+    )
+    assert keys.columns == {
+        "users": "id",
+        "tickets": "requester_id",
+        "chats": "contact",
+        "payments": "account_id",
+    }
+    assert "the customer of chats is 'contact', not 'user_id'" in keys.notes
+
+
+def test_people_of_the_business_with_opaque_ids_are_not_customers():
+    ids = {n: f"{n * 7919:08x}-aa" for n in IDS}
+    keys = find(
+        {
+            "users": {"id": ids.values(), "age": RNG.integers(20, 60, COUNT)},
+            "events": {"user_id": [ids[n] for n in MANY], "assignee": [ids[n] for n in MANY[::-1]]},
+        }
+    )
+    assert keys.columns == {"users": "id", "events": "user_id"}
+
+
+def test_customers_without_a_row_in_the_table_of_customers_are_counted():
+    keys = find(
+        {
+            "users": {"user_id": IDS[:40], "age": RNG.integers(20, 60, 40)},
+            "events": {"user_id": MANY, "n": MANY[::-1]},
+        }
+    )
+    absent, total = len(set(MANY) - set(IDS[:40])), len(set(MANY))
+    note = f"{absent} of the {total} customers in 'user_id' of events are not in 'user_id' of users"
+    assert keys.notes == (note,)

@@ -167,6 +167,11 @@ class RawTables:
     notes: tuple[str, ...]
     question: str = ""
 
+    @property
+    def difference(self) -> str:
+        """Keys that differ by their spelling, so that a table is not joined; empty if none do."""
+        return "; ".join(self.keys.differences)
+
     def data(self) -> dict[str, Any]:
         """Return the tables in the form that a timeline reads."""
         return {name: raw_table(path) for name, path in self.paths.items()}
@@ -206,7 +211,7 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
                 profiles[name][column] = profile_column(column, read[name][column])
     keys, question = _find_customers(profiles, times, entity)
     notes = [] if entity else [_describe_customer(keys)]
-    notes += keys.links
+    notes += (*keys.links, *keys.notes)
     as_text = _has_mixed_ids(keys, profiles)
     table_names = name_rules.make_table_names(profiles)
     raw: dict[str, RawTable] = {}

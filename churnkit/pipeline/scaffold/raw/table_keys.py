@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import refuse_unknown_column
+from churnkit.pipeline.scaffold.raw.key_columns import (
+    KeyColumn,
+    is_customer_name,
+    is_other_person,
+    singular,
+)
+from churnkit.pipeline.scaffold.raw.key_spelling import describe_absent, describe_difference
 from churnkit.timeline import Lookup
 
 if TYPE_CHECKING:
@@ -17,94 +23,22 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["CustomerKeys", "KeyColumn", "NoCustomerError", "find_customers", "is_customer_name"]
+__all__ = ["CustomerKeys", "NoCustomerError", "find_customers"]
 
-_SYNONYMS = {
-    "uid": "user", "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "sub": "subscription",
-    "subs": "subscription", "org": "organization", "organisation": "organization", "tx": "transaction",
-    "txn": "transaction", "trans": "transaction", "kunde": "customer", "kunden": "customer", "inv": "invoice",
-}  # fmt: skip
-# Names of customers beyond those of a table with one row per customer.
-_OTHER_CUSTOMERS = {
-    "guest", "passenger", "household", "visitor", "device", "caller", "donor", "student", "learner",
-    "rider", "traveler", "tenant", "organization", "company", "team", "workspace", "shopper", "reader",
-    "viewer", "listener", "patron", "person", "msno", "client", "profile", "card", "party",
-}  # fmt: skip
-# People of the business itself, or other customers.
-_NOT_CUSTOMERS = {
-    "manager", "agent", "rep", "sales", "staff", "employee", "seller", "driver", "referrer", "referred",
-    "referral", "parent", "inviter", "invited", "owner", "assignee", "trainer", "vendor", "supplier",
-    "type", "merchant", "host",
-}  # fmt: skip
-_ID_WORDS = {
-    "id",
-    "ids",
-    "key",
-    "uuid",
-    "guid",
-    "identifier",
-    "nr",
-    "no",
-    "num",
-    "number",
-    "code",
-    "ref",
-}
 _MIN_INCLUDED = 0.9
 _MIN_OVERLAP = 0.3
 _MIN_CUSTOMERS = 20
 _MAX_HOPS = 3
+# Rating of names of which one is named after the other.
+_NAMED = 2
+# A table's ids of customers of which another has this many times more are those of its staff.
+_MIN_WIDTH = 3
 _MAX_TEXT_LENGTH = 64
 _WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
 class NoCustomerError(ChurnkitError):
     """No column of raw tables is recognized as the customer's id."""
-
-
-@dataclass(frozen=True)
-class KeyColumn:
-    """A column that may be a key.
-
-    Parameters
-    ----------
-    table, column
-        Names.
-    values
-        Distinct values; whole numbers without a fraction.
-    rows, filled
-        Number of rows, and of those with a value.
-    """
-
-    table: str
-    column: str
-    values: frozenset[str]
-    rows: int
-    filled: int
-
-    @cached_property
-    def is_unique(self) -> bool:
-        """True if nearly every row has its own value."""
-        return self.filled == len(self.values) and self.filled >= 0.95 * self.rows
-
-    @cached_property
-    def is_opaque(self) -> bool:
-        """True if the values are no small numbers, which other columns share by chance."""
-        limit = 20 * len(self.values) + 1_000
-        return not all(value.isdigit() and int(value) < limit for value in self.values)
-
-    @cached_property
-    def words(self) -> frozenset[str]:
-        """Words of the name that say what the key identifies."""
-        words = {_singular(word) for word in name_rules.split_words(self.column)}
-        words = {word[:-2] if word.endswith("id") and len(word) > 4 else word for word in words}
-        return frozenset({_SYNONYMS.get(word, word) for word in words} - _ID_WORDS)
-
-    @cached_property
-    def table_words(self) -> frozenset[str]:
-        """Words of the table's name, in the singular."""
-        words = (_singular(word) for word in name_rules.split_words(self.table))
-        return frozenset(_SYNONYMS.get(word, word) for word in words)
 
 
 @dataclass(frozen=True)
@@ -123,6 +57,10 @@ class CustomerKeys:
         Columns that could be the customer instead.
     parents
         Keys of each table in other tables, as lookups.
+    notes
+        Other ids of customers in a table, and customers that the table of customers lacks.
+    differences
+        Keys that differ from those of another table by their spelling, one sentence each.
     """
 
     columns: dict[str, str]
@@ -130,33 +68,14 @@ class CustomerKeys:
     links: tuple[str, ...]
     others: tuple[str, ...]
     parents: dict[str, tuple[Lookup, ...]]
+    notes: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The most frequent name of the column."""
         names = list(self.columns.values())
         return max(names, key=names.count)
-
-
-def _singular(word: str) -> str:
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word
-
-
-def is_customer_name(name: str) -> int:
-    """Rate a name as that of a customer's id: 2 certain, 1 possible, 0 unlikely.
-
-    Examples
-    --------
-    >>> [is_customer_name(name) for name in ("user_id", "msno", "account_manager_id", "plan")]
-    [2, 1, 0, 0]
-    """
-    words = {_singular(word) for word in name_rules.split_words(name)}
-    if words & _NOT_CUSTOMERS:
-        return 0
-    if name_rules.is_customer_id(name):
-        return 2
-    words = {word[:-2] if word.endswith("id") and len(word) > 4 else word for word in words}
-    return int(bool({_SYNONYMS.get(word, word) for word in words} & _OTHER_CUSTOMERS))
 
 
 def find_customers(
@@ -225,6 +144,8 @@ def find_customers(
         used,
         tuple(sorted(others - best.names)),
         links.parents(),
+        (*best.notes, *describe_absent(best.columns.values())),
+        links.differences(),
     )
 
 
@@ -250,6 +171,7 @@ class _Reach:
 
     columns: dict[str, KeyColumn]
     paths: dict[str, tuple[str, tuple[Lookup, ...], tuple[str, ...]]]
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> set[str]:
@@ -264,7 +186,7 @@ class _Reach:
         """Rate the names of columns, and of a table that has one row per key."""
         rating = max(is_customer_name(name) for name in self.names)
         owners = [key.table for key in self.columns.values() if key.is_unique]
-        owned = [is_customer_name(_singular(table)) for table in owners]
+        owned = [is_customer_name(singular(table)) for table in owners]
         return max([rating, *owned])
 
     @property
@@ -340,11 +262,16 @@ class _Links:
 
     def reach(self, domain: list[KeyColumn], tables: set[str]) -> _Reach:
         """Find the tables that have the key, or that look it up in at most three others."""
-        columns: dict[str, KeyColumn] = {}
-        for key in domain:
-            chosen = columns.get(key.table)
-            if chosen is None or _precedence(key) > _precedence(chosen):
-                columns[key.table] = key
+        people = [key for key in domain if not is_other_person(key)] or domain
+        by_table: dict[str, list[KeyColumn]] = {}
+        for key in people:
+            by_table.setdefault(key.table, []).append(key)
+        columns = {table: _choose_column(keys) for table, keys in by_table.items()}
+        notes = tuple(
+            f"the customer of {table} is '{chosen.column}', not {', '.join(map(repr, rest))}"
+            for table, chosen in columns.items()
+            if (rest := sorted(k.column for k in domain if k.table == table and k is not chosen))
+        )
         paths: dict[str, tuple[str, tuple[Lookup, ...], tuple[str, ...]]] = {
             table: (key.column, (), ()) for table, key in columns.items()
         }
@@ -359,7 +286,19 @@ class _Links:
                 sentence = f"'{column}' of {table} is '{parent.column}' of {parent.table}"
                 added.setdefault(table, (customer, (lookup, *lookups), (sentence, *sentences)))
             paths |= added
-        return _Reach(columns, paths)
+        return _Reach(columns, paths, notes)
+
+    def differences(self) -> tuple[str, ...]:
+        """Describe keys that differ from those of another table by their spelling."""
+        names = frozenset().union(*(key.table_words for key in self._keys)) if self._keys else ()
+        found: dict[tuple[str, str], str] = {}
+        for key in self._keys:
+            for parent in self._keys:
+                is_key = key.table != parent.table and parent.is_unique and key.words
+                if is_key and _rate_names(key, parent, frozenset(names)) >= _NAMED:
+                    text = describe_difference(key, parent)
+                    found |= {(key.table, key.column): text} if text else {}
+        return tuple(found.values())
 
 
 def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> int:
@@ -372,7 +311,7 @@ def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> in
     named = parent.words | (parent.table_words if _is_own_id(parent) else frozenset())
     if key.words & named:
         return 3
-    customers = is_customer_name(key.column) and is_customer_name(_singular(parent.table))
+    customers = is_customer_name(key.column) and is_customer_name(singular(parent.table))
     if customers and _is_own_id(parent) and not key.words & tables:
         return 2
     return int(key.is_opaque)
@@ -391,6 +330,13 @@ def _have_same_values(first: KeyColumn, second: KeyColumn) -> bool:
         return False
     smaller = min(len(first.values), len(second.values))
     return len(first.values & second.values) >= _MIN_OVERLAP * smaller
+
+
+def _choose_column(keys: list[KeyColumn]) -> KeyColumn:
+    """Choose among a table's ids of customers: by name, unless it has far fewer customers."""
+    most = max(len(key.values) for key in keys)
+    wide = [key for key in keys if _MIN_WIDTH * len(key.values) >= most]
+    return max(wide, key=_precedence)
 
 
 def _precedence(key: KeyColumn) -> tuple[int, bool, int]:

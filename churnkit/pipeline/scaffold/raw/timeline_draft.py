@@ -118,11 +118,11 @@ def draft_timeline(
         draft = _assemble(
             raw, rule, main, schedule, histories=histories, others=others, notes=notes
         )
-        return _ask(draft, raw.question or rule.question)
+        return _ask(draft, raw.question or raw.difference or rule.question)
     main = activity if rules[0].kind != "contract" else _named(tables, rules[0].table)
     schedule = short_schedule(histories[main.name])
     draft = _assemble(raw, rules[0], main, schedule, histories=histories, others=(), notes=notes)
-    return _ask(draft, raw.question or f"{problem}; then run churnkit init again")
+    return _ask(draft, raw.question or raw.difference or f"{problem}; then run churnkit init again")
 
 
 def _draft_without_times(raw: RawTables) -> TimelineDraft:
