@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
@@ -11,7 +10,7 @@ from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_draft import draft_label
 from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
-from churnkit.pipeline.scaffold.raw.history import measure_events
+from churnkit.pipeline.scaffold.raw.churn_events import EVENT_COLUMNS, find_churn_events
 from churnkit.timeline import (
     ActiveSubscription,
     ActiveWithin,
@@ -62,27 +61,7 @@ _CHURN_TABLE = {
     "churns",
     "kündigungen",
 }
-_EVENT_COLUMNS = {
-    "event",
-    "type",
-    "action",
-    "name",
-    "kind",
-    "activity",
-    "page",
-    "category",
-    "ereignis",
-}
-_CHURN_VALUE = re.compile(
-    r"(?:churn(?:ed)?|(?:account|subscription|plan|membership|service)?[ _-]?"
-    r"(?:cancel(?:l?ed|lation)?|closed?|deleted?|terminated?|deactivated?)"
-    r"(?:[ _-](?:confirmation|confirmed|account|subscription|plan|membership|service))?"
-    r"|unsubscribed?|uninstall(?:ed)?|app[ _-]removed?|close[ _-]account|delete[ _-]account)",
-    re.IGNORECASE,
-)
 _SMALL_TABLE = 5
-_MIN_CHURNERS = 10
-_MIN_FINAL = 0.5
 
 
 @dataclass(frozen=True)
@@ -207,7 +186,13 @@ def churn_rules(
         and table.name in histories
     ]
     rules += [_contract(table) for table in _subscriptions(raw.tables)]
-    rules += [rule for table in raw.tables for rule in _events(table, raw)]
+    rules += [
+        ChurnRule(
+            "event", table.name, event.reason, (event.where,), columns=((event.column, "string"),)
+        )
+        for table in raw.tables
+        for event in find_churn_events(table, raw.data())
+    ]
     rules += [rule for rule in recorded if rule not in small]
     activity = activity_table(raw.tables)
     if activity is not None and not activity.is_unique:
@@ -244,7 +229,7 @@ def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> li
     rules = []
     for name, profile in table.profiles.items():
         rating = name_rating(name)
-        is_kind = bool(set(name_rules.split_words(name)) & _EVENT_COLUMNS)
+        is_kind = bool(set(name_rules.split_words(name)) & EVENT_COLUMNS)
         small = len(table.profiles) <= _SMALL_TABLE
         named = rating >= 3 or (rating == 2 and small and not is_kind)
         named = name == label if label is not None else named
@@ -305,35 +290,3 @@ def _condition(
     typed = [float(value) if numeric else str(value) for value in values]
     where = Where(name, "==", typed[0]) if len(typed) == 1 else Where(name, "in", typed)
     return ("number" if numeric else "string"), where
-
-
-def _events(table: RawTable, raw: RawTables) -> list[ChurnRule]:
-    """List events of a log that mark the end of a customer."""
-    rules = []
-    if table.happened is None or table.is_unique:
-        return []
-    for name, profile in table.profiles.items():
-        if profile.kind != "text" or not set(name_rules.split_words(name)) & _EVENT_COLUMNS:
-            continue
-        values = [text for text in profile.texts if _CHURN_VALUE.fullmatch(text)]
-        if not values or profile.distinct > 1_000:
-            continue
-        rule = _event_rule(
-            replace(table, categories={**table.categories, name: ()}), name, values, raw
-        )
-        rules += [rule] if rule else []
-    return rules
-
-
-def _event_rule(table: RawTable, name: str, values: list[str], raw: RawTables) -> ChurnRule | None:
-    """Choose the value after which customers are not seen again."""
-    best: tuple[float, int, str] | None = None
-    for value in values:
-        customers, final = measure_events(table, (Where(name, "==", value),), raw.data())
-        if customers >= _MIN_CHURNERS and final >= _MIN_FINAL:
-            best = max(best or (0.0, 0, ""), (final, customers, value))
-    if best is None:
-        return None
-    reason = f"'{name}' of '{table.source}' is '{best[2]}', mostly the last row of a customer"
-    where = (Where(name, "==", best[2]),)
-    return ChurnRule("event", table.name, reason, where, columns=((name, "string"),))
