@@ -17,8 +17,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from churnkit.bundle.model import RetentionModel
+    from churnkit.contracts.contract import Contract, Purpose
 
-__all__ = ["CustomerInput"]
+__all__ = ["CustomerInput", "name_sheet"]
+
+
+def name_sheet(
+    source: str, contract: Contract, purpose: Purpose = "predict", *, known: str | None = None
+) -> str:
+    """Add the sheet to the name of a workbook, by the columns of a contract.
+
+    Parameters
+    ----------
+    source
+        Any source.
+    contract
+        It names the columns.
+    purpose
+        What the columns are for.
+    known
+        The sheet that the model was trained on.
+
+    Returns
+    -------
+    str
+        ``FILE.xlsx#SHEET`` for a workbook with several sheets, other sources as they are.
+    """
+    from churnkit.core.io.raw_tables import find_sheet, has_sheets
+
+    if not has_sheets(source):
+        return source
+    sheet = find_sheet(
+        source, lambda columns: not contract.missing_columns(purpose, columns), known=known
+    )
+    print_status(f"sheet '{sheet}' of {Path(source).name} is read")
+    return f"{source}#{sheet}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +83,7 @@ class CustomerInput:
         ChurnkitError
             If the arguments contradict each other, or a file does not exist.
         """
-        from churnkit.core.io.raw_tables import find_tables
+        from churnkit.core.io.raw_tables import find_tables, has_sheets
         from churnkit.core.io.table_sources import open_source
 
         tables = tuple(self.tables or ())
@@ -59,7 +92,9 @@ class CustomerInput:
                 raise ChurnkitError("raw tables need a date: add --as-of YYYY-MM-DD")
             if self.customers is None:
                 raise typer.BadParameter("name a file, or raw tables with --as-of and --table.")
-            return open_source(self.customers, sql=self.sql)
+            # The columns of the contract choose the sheet.
+            is_open = self.sql is None and has_sheets(self.customers)
+            return None if is_open else open_source(self.customers, sql=self.sql)
         if self.sql is not None:
             raise ChurnkitError("--sql and --as-of cannot be combined: raw tables are files")
         if self.customers is None:
@@ -76,15 +111,28 @@ class CustomerInput:
     @contextmanager
     def rows(self, opened: Any, model: RetentionModel, *, labeled: bool = False) -> Iterator[Any]:
         """Yield a source with one row per customer; rows built from raw tables are temporary."""
+        from churnkit.core.io.table_sources import open_source
+
         if self.as_of is None:
-            yield opened
+            sheet = model.manifest.lineage.get("sheet") if model.manifest else None
+            purpose: Purpose = "train" if labeled else "predict"
+            yield self.sheet(opened, model.contract, purpose, known=sheet)
             return
         from churnkit.batch import snapshot_file
-        from churnkit.core.io.table_sources import open_source
 
         with snapshot_file(model, opened, as_of=self.as_of, labeled=labeled) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
+
+    def sheet(
+        self, opened: Any, contract: Contract, purpose: Purpose, *, known: str | None = None
+    ) -> Any:
+        """Open the sheet of a workbook with several; any other source is open already."""
+        from churnkit.core.io.table_sources import open_source
+
+        if opened is not None or self.customers is None:
+            return opened
+        return open_source(name_sheet(self.customers, contract, purpose, known=known))
 
     @property
     def name(self) -> str:

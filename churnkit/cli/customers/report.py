@@ -164,6 +164,7 @@ def _load_model(name: str | None, *, required: bool) -> RetentionModel | None:
 def _read_customers(path: Path | None, model: RetentionModel | None) -> object:
     if path is None or model is None:
         return None
+    from churnkit.cli.customer_input import name_sheet
     from churnkit.core.io.table_sources import read_table
 
     contract = model.contract
@@ -173,4 +174,6 @@ def _read_customers(path: Path | None, model: RetentionModel | None) -> object:
         *contract.optional("recommend"),
         *(() if contract.label is None else (contract.label,)),
     ]
-    return read_table(path, columns=sorted({column.name for column in columns}))
+    return read_table(
+        name_sheet(str(path), contract), columns=sorted({column.name for column in columns})
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.customer_input import CustomerInput
+from churnkit.cli.customer_input import CustomerInput, name_sheet
 from churnkit.cli.options import (
     AsJson,
     Customers,
@@ -77,7 +77,9 @@ def monitor(
     contract = loaded.contract
     needed = [*contract.required("predict"), *contract.optional("predict"), contract.label]
     columns = [column.name for column in needed if column is not None]
-    earlier = None if labeled is None else read_all(open_source(labeled), columns=columns)
+    earlier = None
+    if labeled is not None:
+        earlier = read_all(open_source(name_sheet(labeled, contract, "train")), columns=columns)
     with (
         _current_customers(loaded, customers, tables, as_of) as current,
         nullcontext() if journal is None else Journal.open(journal) as opened,
@@ -117,7 +119,7 @@ def _current_customers(
     source = CustomerInput(customers, None, tables, date if is_raw else None)
     opened = source.open()
     if not is_raw:
-        yield customers or ""
+        yield name_sheet(customers or "", model.contract)
         return
     from churnkit.batch import snapshot_file
 

@@ -65,7 +65,7 @@ def validate(
     loaded = None
     if model is not None:
         contract = load_model(model).contract
-        rows = _read(source, opened, load_model(model) if as_of else None, contract)
+        rows = _read(source, opened, load_model(model), contract)
     else:
         from churnkit.contracts import Contract
         from churnkit.pipeline import load_recipe
@@ -113,10 +113,15 @@ def validate(
     print_next("churnkit train" if model is None else f"churnkit score {source} -o scores.csv")
 
 
-def _read(source: CustomerInput, opened: Any, model: Any, contract: Contract) -> pa.Table:
+def _read(
+    source: CustomerInput, opened: Any, model: Any, contract: Contract, *, sheet: str | None = None
+) -> pa.Table:
     from churnkit.contracts.parsing.arrow_columns import number_rows
     from churnkit.core.io.table_sources import read_all
 
+    if model is None:
+        rows = source.sheet(opened, contract, "predict", known=sheet)
+        return number_rows(read_all(rows), contract.entity)
     with source.rows(opened, model) as rows:
         return number_rows(read_all(rows), contract.entity)
 
@@ -125,10 +130,12 @@ def _read_for_recipe(
     source: CustomerInput, opened: Any, recipe: Recipe, contract: Contract
 ) -> pa.Table:
     """Read a training table, or build the customers' rows with the recipe's timeline."""
+    from churnkit.core.io.locations import parse_location
     from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 
     if source.as_of is None:
-        rows = _read(source, opened, None, contract)
+        sheet = None if callable(recipe.data) else parse_location(recipe.data).part
+        rows = _read(source, opened, None, contract, sheet=sheet)
         rows, left_out = leave_out_rows(contract, rows, recipe.leave_out)
         for sentence in describe_left_out(left_out):
             print_status(sentence)

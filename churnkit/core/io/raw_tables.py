@@ -23,11 +23,20 @@ from churnkit.core.io.table_sources import (
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
-__all__ = ["find_several", "find_tables", "is_parquet", "name_table", "raw_table", "split_workbook"]
+__all__ = [
+    "find_several",
+    "find_sheet",
+    "find_tables",
+    "has_sheets",
+    "is_parquet",
+    "name_table",
+    "raw_table",
+    "split_workbook",
+]
 
 _MIN_SHEET_ROWS = 50
 _DATABASES = {"sqlite", "duckdb", "database"}
@@ -143,6 +152,56 @@ def split_workbook(source: Path) -> list[Path]:
     if is_one and [sheet for sheet in names if fnmatchcase(sheet, pattern)] == list(tables):
         return [Path(f"{source}#{pattern}")]
     return [Path(f"{source}#{sheet}") for sheet in tables if not is_one] or [source]
+
+
+def has_sheets(source: str | Path) -> bool:
+    """Return True for a local workbook with several sheets, of which the name states none."""
+    location = parse_location(source)
+    is_workbook = location.is_local and kind_of(location.text) == "excel"
+    if not is_workbook or location.part is not None or not location.path.is_file():
+        return False
+    return len(sheet_names(location.path, name=location.text)) > 1
+
+
+def find_sheet(
+    source: str | Path, has_columns: Callable[[Sequence[str]], bool], *, known: str | None = None
+) -> str:
+    """Choose the sheet of a workbook by its columns.
+
+    Parameters
+    ----------
+    source
+        A workbook with several sheets.
+    has_columns
+        Function of the columns of a sheet.
+    known
+        The sheet that was read earlier; it is preferred if it has the columns.
+
+    Returns
+    -------
+    str
+        Name of the sheet.
+
+    Raises
+    ------
+    ChurnkitError
+        If no sheet has the columns, or several have.
+    """
+    path, name = parse_location(source).path, str(source)
+    names = sheet_names(path, name=name)
+    fitting = [
+        sheet
+        for sheet in names
+        if has_columns(describe_sheet(path, sheet, name=name, limit=2 * _MIN_SHEET_ROWS).columns)
+    ]
+    if known in fitting or len(fitting) == 1:
+        return str(known) if known in fitting else fitting[0]
+    listed = ", ".join(fitting or names)
+    reason = f"{len(fitting)} of them have" if fitting else "none of them has"
+    raise ChurnkitError(
+        f"{name} has {len(names)} sheets, and {reason} the columns that are needed ({listed}): name "
+        f"one as {name}#SHEET"
+    )
 
 
 def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:

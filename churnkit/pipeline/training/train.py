@@ -19,6 +19,7 @@ from churnkit.bundle.parts.evaluation import EvaluationModel
 from churnkit.bundle.parts.ranker import Ranker
 from churnkit.bundle.registry.mlflow import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.registry.quiet import quiet_mlflow
+from churnkit.core.io.locations import parse_location
 from churnkit.core.project import Project, find_project
 from churnkit.core.result import Result
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
@@ -307,6 +308,7 @@ def _initial_ranker(recipe: Recipe, data: TrainingData) -> Ranker | None:
 
 
 def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
+    sheet = None if callable(recipe.data) else parse_location(recipe.data).part
     return {
         "churnkit": __version__,
         "contract": data.contract.digest,
@@ -316,6 +318,7 @@ def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
         "seed": recipe.seed,
         # Marks the customers of a table that the tested model was fitted without.
         "split": {"salt": recipe.split.salt, "test": recipe.split.test},
+        **({"sheet": sheet} if sheet else {}),
     }
 
 
