@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
@@ -18,6 +18,7 @@ from churnkit.insights.metrics.cohorts import (
 )
 from churnkit.insights.metrics.mrr_movements import Movement, Movements, measure_movement, rates
 from churnkit.insights.metrics.orders import Purchases, measure_purchases, prepare_orders
+from churnkit.insights.metrics.revenue_forecast import forecast_figure, forecast_mrr
 from churnkit.insights.metrics.subscriptions import first_start, prepare_subscriptions
 from churnkit.insights.metrics.survival import SurvivalMetrics, measure_survival
 from churnkit.insights.sql_session import open_session
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from churnkit.insights.sql_session import InsightsSession
+    from churnkit.models.value.revenue_forecast import RevenueForecast
 
 __all__ = ["RetentionMetrics", "measure_retention", "retention_metrics"]
 
@@ -48,6 +50,8 @@ class RetentionMetrics(Result):
         Cohorts of subscribers.
     survival
         Survival curves.
+    forecast
+        Monthly revenue of today's customers in the next six months, with 95% intervals.
     activity
         Product usage.
     purchases, order_cohorts
@@ -59,6 +63,8 @@ class RetentionMetrics(Result):
     movements: Movements | None = None
     cohorts: Cohorts | None = None
     survival: SurvivalMetrics | None = None
+    # Its numbers are compared as figures.
+    forecast: RevenueForecast | None = field(default=None, compare=False)
     activity: Activity | None = None
     purchases: Purchases | None = None
     order_cohorts: Cohorts | None = None
@@ -158,11 +164,14 @@ def _subscription_metrics(session: InsightsSession) -> dict[str, Any]:
         cells[month.name] = count_cohorts(session)
     ago = subtract_months(as_of, 12)
     year = measure_movement(session, Month(ago, as_of)) if first < ago else None
+    forecast = forecast_mrr(session, moved)
+    figures = _figures(session, moved, year)
     return {
-        "figures": _figures(session, moved, year),
+        "figures": figures if forecast is None else (*figures, forecast_figure(forecast)),
         "movements": Movements(tuple(moved)),
         "cohorts": build_cohorts(cohort_sizes(session), months, cells),
         "survival": measure_survival(session),
+        "forecast": forecast,
     }
 
 

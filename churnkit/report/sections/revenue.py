@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_percent
 from churnkit.insights.figure import Figure
-from churnkit.insights.metrics.calendar import month_title
+from churnkit.insights.metrics.calendar import add_months, month_title
 from churnkit.report.blocks import (
     Chart,
     Column,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from churnkit.insights.metrics.mrr_movements import Movement
     from churnkit.insights.metrics.orders import Purchases
     from churnkit.insights.metrics.retention import RetentionMetrics
+    from churnkit.models.value.revenue_forecast import RevenueForecast
     from churnkit.report.blocks import Block
     from churnkit.report.gather import ReportData
 
@@ -33,6 +35,7 @@ _LONGEST_SURVIVAL = 37
 _SHOWN = (
     "mrr", "customers", "arpa", "logo_churn_month", "nrr_month", "grr_month", "gross_churn_month",
     "net_churn_month", "quick_ratio_month", "nrr_year", "grr_year", "logo_churn_year", "simple_ltv",
+    "mrr_ahead",
 )  # fmt: skip
 _MONTHLY = "money a month"
 
@@ -65,6 +68,8 @@ def revenue(data: ReportData) -> Section:
         lead = _revenue_lead(retention)
         blocks.append(Figures((*pick_figures(retention, *_SHOWN), *_model_value(data))))
         blocks += [_movements(data, months[-_MOST_MONTHS:]), _churn_rates(months)]
+        if retention.forecast is not None:
+            blocks.append(_forecast(data, retention.forecast, months[-_MOST_MONTHS:]))
     if retention is not None and retention.purchases is not None:
         blocks += _orders(data, retention.purchases, extra=retention.movements is not None)
     if not blocks:
@@ -168,6 +173,35 @@ def _churn_rates(months: tuple[Movement, ...]) -> Chart:
         Column("Gross revenue churn", "share", "y"),
     )
     return Chart("churn_by_month", "Churn rate by month", columns, rows, caption)
+
+
+def _forecast(data: ReportData, forecast: RevenueForecast, months: tuple[Movement, ...]) -> Chart:
+    past = tuple((_month_label(month), month.closing_mrr, None, None, None) for month in months)
+    today = months[-1].closing_mrr
+    label, last, *_ = past[-1]
+    begin = dt.datetime.fromisoformat(f"{months[-1].name}-01")
+    ahead = tuple(
+        (short_month(f"{add_months(begin, number):%Y-%m}"), None, *numbers)
+        for number, numbers in enumerate(
+            zip(forecast.closing, forecast.low, forecast.high, strict=True), start=1
+        )
+    )
+    lost, gained = forecast.churn + forecast.contraction, forecast.expansion
+    return Chart(
+        "revenue_forecast",
+        "Monthly revenue, and forecast for today's customers",
+        (
+            Column("Month", role="x"),
+            Column("Monthly revenue", _MONTHLY, "y"),
+            Column("Forecast, today's customers", _MONTHLY, "y"),
+            *interval_columns(_MONTHLY),
+        ),
+        (*past[:-1], (label, last, today, today, today), *ahead),
+        f"In {len(forecast.closing)} months: {data.money(forecast.closing[-1])} a month "
+        f"({forecast.level:.0%} interval {data.money(forecast.low[-1])} to "
+        f"{data.money(forecast.high[-1])}) without new customers, "
+        f"{data.money(float(lost.sum()))} lost and {data.money(float(gained.sum()))} gained.",
+    )
 
 
 def _orders(data: ReportData, purchases: Purchases, *, extra: bool) -> list[Block]:

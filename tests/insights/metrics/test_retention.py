@@ -308,11 +308,15 @@ def test_every_query_translates_to_spark_sql():
         cohorts,
         mrr_movements,
         orders,
+        revenue_forecast,
         subscriptions,
         survival,
     )
     from churnkit.insights.sql_session import transpile_sql
 
-    for module in (activity, cohorts, mrr_movements, orders, survival, subscriptions):
+    modules = (
+        activity, cohorts, mrr_movements, orders, revenue_forecast, survival, subscriptions,
+    )  # fmt: skip
+    for module in modules:
         for query in module.QUERIES.values():
             assert transpile_sql(query, "spark")
