@@ -19,7 +19,7 @@ COMMON = {
         ab additive aggregation axes bandit base bdw bg binning blend boosters bootstrap bound baseline
         candidate classification classifier cohort compare concordance confidence correction
         coverage curve cv decomposition drift dual embedding ensemble estimate estimation estimator
-        evaluate evaluation exact explain exploration explorer fit fold forest forward gain gamma
+        evaluate evaluation exact explain exploration explorer fit fold forest forgetting forward gain gamma
         gate hazard holdout importance inspection interval kaplan kernel kmeans learn learner
         learning likelihood linear logistic matrix maximum meier meta metric model modeling nbd
         newton nuisance numeric objective optuna outcome overlap params pareto partial performance
