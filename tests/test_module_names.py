@@ -16,17 +16,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 COMMON = {
     "statistics and machine learning": """
-        ab additive aggregation axes bandit base bdw bg binning blend boosters bootstrap bound baseline
+        ab additive aggregation axes bandit base bdw bg binning blend boosters boosting bootstrap bound baseline
         candidate classification classifier cohort compare concordance confidence correction
         coverage curve cv decomposition drift dual embedding ensemble estimate estimation estimator
         evaluate evaluation exact explain exploration explorer fit fold forest forgetting forward gain gamma
-        gate hazard holdout importance inspection interval kaplan kernel kmeans learn learner
+        gate hazard holdout importance inspection interaction interval interventional kaplan kernel kmeans learn learner
         learning likelihood linear logistic matrix maximum meier meta metric model modeling nbd
         newton nuisance numeric objective optuna outcome overlap params pareto partial performance
         policy population posterior power predict prediction primal prior qini quantile ranker ranking ratio
         reward risk sampling sbg score scorecard scored scoring search segmentation selection
         sensitivity sequence shap shapley slice solver special stat subsample sum target test train
-        training treatment tree truth value weight weighted ziln
+        training treatment tree truth value weight weighted xgboost ziln
     """,
     "customers, revenue and retention": """
         activity approval budget bulk capacity churn contact contractual cost customer driver

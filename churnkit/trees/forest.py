@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "CATEGORICAL",
     "DEFAULT_LEFT",
+    "EXACT",
+    "LIGHTGBM",
     "MISSING_NAN",
     "MISSING_NONE",
     "MISSING_ZERO",
@@ -36,7 +38,11 @@ CATEGORICAL = 1
 DEFAULT_LEFT = 2
 MISSING_NONE, MISSING_ZERO, MISSING_NAN = 0, 1, 2
 
-FORMAT = 1
+FORMAT = 2
+
+# How values are read: LightGBM's tiny numbers are zero and categories are truncated; otherwise
+# numbers are compared as they are, and a category is a whole number.
+LIGHTGBM, EXACT = "lightgbm", "exact"
 
 # Limits the size of the lookup tables of categories.
 MAX_CATEGORIES = 2**25
@@ -85,6 +91,10 @@ class Forest:
         Concatenated bit sets of the categories that go left.
     leaf_value, leaf_count
         Shape (leaves,): output and training rows.
+    comparison
+        How values are read: ``"lightgbm"`` takes numbers up to 1e-35 as zero and truncates
+        categories toward zero; ``"exact"`` compares numbers as they are, and takes categories
+        that are not whole numbers as unknown.
     """
 
     feature_names: tuple[str, ...]
@@ -104,6 +114,7 @@ class Forest:
     category_words: npt.NDArray[np.uint32]
     leaf_value: Floats
     leaf_count: Ints
+    comparison: str = LIGHTGBM
 
     @property
     def n_trees(self) -> int:
@@ -117,13 +128,15 @@ class Forest:
 
     def to_arrays(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """Return settings (JSON values) and arrays; `from_arrays` is its inverse."""
-        settings = {
-            "format": FORMAT,
+        settings: dict[str, Any] = {
+            "format": 1 if self.comparison == LIGHTGBM else FORMAT,
             "feature_names": list(self.feature_names),
             "objective": self.objective,
             "n_outputs": self.n_outputs,
             "average_output": self.average_output,
         }
+        if self.comparison != LIGHTGBM:
+            settings["comparison"] = self.comparison
         return settings, {name: getattr(self, name) for name in _DTYPES}
 
     @classmethod
@@ -142,6 +155,7 @@ class Forest:
             objective=settings["objective"],
             n_outputs=settings["n_outputs"],
             average_output=settings["average_output"],
+            comparison=settings.get("comparison", LIGHTGBM),
             **{name: np.ascontiguousarray(arrays[name]) for name in _DTYPES},
         )
         forest.check()
@@ -202,7 +216,10 @@ def _check_settings(settings: dict[str, Any]) -> None:
         raise BundleError(
             f"the trees have format {version}, this version of churnkit reads up to {FORMAT}: upgrade churnkit"
         )
-    _require(version == FORMAT, "format is missing or unknown")
+    _require(version in {1, FORMAT}, "format is missing or unknown")
+    comparison = settings.get("comparison", LIGHTGBM)
+    _require(comparison in {LIGHTGBM, EXACT}, "comparison is unknown")
+    _require(version == FORMAT or comparison == LIGHTGBM, "comparison needs format 2")
     names = settings.get("feature_names")
     _require(
         isinstance(names, list) and all(isinstance(name, str) for name in names),

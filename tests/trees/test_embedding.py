@@ -238,7 +238,7 @@ def test_trees_can_be_pickled_for_process_pools(train, objective, rows):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"format": 2}, "upgrade"),
+        ({"format": 3}, "upgrade"),
         ({"format": "1"}, "format"),
         ({"format": None}, "format"),
         ({"feature_names": "ab"}, "feature_names"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.trees.layout.binning import NumericInput
+from churnkit.trees.layout.binning import CategoricalInput, NumericInput
 from churnkit.trees.layout.block_program import ANSWER_COLUMNS
 from churnkit.trees.shapley import quadrature
 
@@ -38,8 +38,9 @@ class KernelArguments:
     features
         Shape (inputs,): the column of each input.
     inputs
-        Thresholds and their starts, codes of missing and zero, classes and their starts, and
-        the first column of each input.
+        Thresholds and their starts, codes of missing and zero, classes and their starts, the
+        first column of each input, and for all inputs the magnitude up to which numbers are
+        zero, and 1 if categories must be whole numbers.
     tables
         Tables of the columns, their starts, and flags of columns that equal the code.
     program
@@ -75,11 +76,13 @@ class RowArguments:
     Parameters
     ----------
     integers
-        The number of inputs and the position of the first leaf in `numbers`; for each input its
+        The number of inputs, the position of the first leaf in `numbers`, and 1 if categories
+        must be whole numbers; for each input its
         feature, the first row of its masks, start and end of its thresholds in `numbers`, start
         and end of its classes in `integers`, and the codes of missing and zero; the classes.
     numbers
-        Thresholds, and the values of leaves from left to right through all trees.
+        The magnitude up to which numbers are zero, thresholds, and the values of leaves from
+        left to right through all trees.
     """
 
     integers: npt.NDArray[np.int32]
@@ -132,6 +135,7 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
             _flat(classes, np.int32),
             _starts(classes),
             first_column.astype(np.int64),
+            _reading_rules(inputs),
         ),
         tables=(_flat(tables, dtype), _starts(tables), np.array(is_code, bool)),
         program=(
@@ -162,15 +166,15 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
 
 def pack_row_arguments(arguments: KernelArguments, first_row: Ints) -> RowArguments:
     """Pack the arguments for single rows, with the first row of each input's masks."""
-    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = arguments.inputs
+    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _, rules = arguments.inputs
     n_inputs = len(arguments.features)
-    classes = class_at + 2 + 8 * n_inputs
-    ends = [threshold_at[:-1], threshold_at[1:], classes[:-1], classes[1:]]
+    classes = class_at + 3 + 8 * n_inputs
+    ends = [threshold_at[:-1] + 1, threshold_at[1:] + 1, classes[:-1], classes[1:]]
     fields = [arguments.features, first_row[:n_inputs], *ends, nan_code, zero_code]
-    head = np.array([n_inputs, len(thresholds)])
+    head = np.array([n_inputs, len(thresholds) + 1, int(rules[1])])
     return RowArguments(
         np.concatenate([head, np.stack(fields, axis=1).reshape(-1), class_of]).astype(np.int32),
-        np.concatenate([thresholds, arguments.trees[2]]),
+        np.concatenate([rules[:1], thresholds, arguments.trees[2]]),
     )
 
 
@@ -189,6 +193,15 @@ def pack_shap_arguments(layout: ForestLayout) -> ShapArguments:
             np.cumsum([0, *(len(points) for points, _ in rules)]).astype(np.int64),
         ),
     )
+
+
+def _reading_rules(
+    inputs: tuple[NumericInput | CategoricalInput, ...],
+) -> npt.NDArray[np.float64]:
+    """Return the rules by which values are read, the same for all inputs of a forest."""
+    tiny = [source.tiny for source in inputs if isinstance(source, NumericInput)]
+    exact = [source.is_exact for source in inputs if isinstance(source, CategoricalInput)]
+    return np.array([tiny[0] if tiny else -1.0, float(any(exact))])
 
 
 def _flat(parts: list[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

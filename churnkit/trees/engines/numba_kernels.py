@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from churnkit.trees.layout.binning import ZERO
 from churnkit.trees.layout.block_program import ANSWER_COLUMNS
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @compiled
-def _encode_numbers(values, thresholds, nan_code, zero_code, codes):
+def _encode_numbers(values, thresholds, nan_code, zero_code, tiny, codes):
     """Count the thresholds below each value, by branchless binary search."""
     size = len(values)
     for i in range(size):
-        values[i] = 0.0 if abs(values[i]) <= ZERO else values[i]
+        values[i] = 0.0 if abs(values[i]) <= tiny else values[i]
         codes[i] = 0
     remaining = np.uint32(len(thresholds))
     while remaining > 1:
@@ -68,12 +67,13 @@ def _encode_numbers(values, thresholds, nan_code, zero_code, codes):
 
 
 @compiled
-def _encode_categories(values, class_of, codes):
+def _encode_categories(values, class_of, is_exact, codes):
     """Find the class of each value; missing, negative and unknown values have class 0."""
     limit = float(len(class_of))
     for i in range(len(values)):
         is_known = (values[i] > -1.0) & (values[i] < limit)
         category = np.int64(values[i]) if is_known else np.int64(0)
+        is_known &= (np.float64(category) == values[i]) | (not is_exact)
         code = np.uint32(class_of[category])
         codes[i] = code if is_known else np.uint32(0)
 
@@ -81,12 +81,13 @@ def _encode_categories(values, class_of, codes):
 @compiled
 def encode_input(number, values, inputs, codes):
     """Encode a block of one input's values, which are changed in place."""
-    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = inputs
+    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _, rules = inputs
     if class_at[number] < class_at[number + 1]:
-        _encode_categories(values, class_of[class_at[number] : class_at[number + 1]], codes)
+        classes = class_of[class_at[number] : class_at[number + 1]]
+        _encode_categories(values, classes, rules[1] != 0.0, codes)
     else:
         cuts = thresholds[threshold_at[number] : threshold_at[number + 1]]
-        _encode_numbers(values, cuts, nan_code[number], zero_code[number], codes)
+        _encode_numbers(values, cuts, nan_code[number], zero_code[number], rules[0], codes)
 
 
 @compiled

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from churnkit.trees.engines.numba_kernels import compiled
-from churnkit.trees.layout.binning import ZERO
 
 __all__ = ["score_by_masks", "score_by_traversal"]
 
@@ -22,14 +21,17 @@ for _bit in range(64):
 
 
 @compiled
-def _code(value, thresholds, class_of, nan_code, zero_code):
+def _code(value, thresholds, class_of, nan_code, zero_code, tiny, is_exact):
     """Encode one value, as NumericInput and CategoricalInput do."""
     limit = len(class_of)
     if limit:
-        return np.int64(class_of[np.int64(value)]) if -1.0 < value < limit else np.int64(0)
+        is_known = -1.0 < value < limit
+        category = np.int64(value) if is_known else np.int64(0)
+        is_known &= category == value or not is_exact
+        return np.int64(class_of[category]) if is_known else np.int64(0)
     if value != value:  # noqa: PLR0124 - only NaN differs from itself
         return nan_code
-    if abs(value) <= ZERO:
+    if abs(value) <= tiny:
         if zero_code >= 0:
             return zero_code
         value = 0.0
@@ -61,15 +63,18 @@ def score_by_masks(rows, integers, numbers, words, scores):
     n_words = words.shape[1]
     reached = np.empty(n_words, np.uint64)
     first_leaf, total = np.uint64(integers[1]), 0.0
+    tiny, is_exact = numbers[0], integers[2] != 0
     for row in range(len(rows)):
         for number in range(integers[0]):
-            at = 2 + 8 * number
+            at = 3 + 8 * number
             code = _code(
                 rows[row, integers[at]],
                 numbers[integers[at + 2] : integers[at + 3]],
                 integers[integers[at + 4] : integers[at + 5]],
                 np.int64(integers[at + 6]),
                 np.int64(integers[at + 7]),
+                tiny,
+                is_exact,
             )
             mask = integers[at + 1] + code
             if number == 0:
@@ -97,7 +102,7 @@ def score_by_traversal(rows, features, inputs, traversal, leaf_values, scores):
     `rows` and `scores` are those of `score_by_masks`; for the others see
     `churnkit.trees.engines.kernel_arguments.KernelArguments`.
     """
-    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _ = inputs
+    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _, rules = inputs
     number_of, begin, cut, table, left, right, root = traversal
     codes = np.empty(len(features), np.int64)
     for row in range(len(rows)):
@@ -108,6 +113,8 @@ def score_by_traversal(rows, features, inputs, traversal, leaf_values, scores):
                 class_of[class_at[number] : class_at[number + 1]],
                 nan_code[number],
                 zero_code[number],
+                rules[0],
+                rules[1] != 0.0,
             )
         total = 0.0
         for tree in range(len(root)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.trees.layout.binning import ZERO, NumericInput
+from churnkit.trees.layout.binning import NumericInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,23 +38,24 @@ class RowScorer:
         self._words, self._value_at = masks.words, leaf_values
         self._numeric: list[tuple[int, int, list[float], int, int]] = []
         self._categorical: list[tuple[int, int, list[int], float]] = []
+        self._tiny, self._is_exact = -1.0, False
         for source, first in zip(binning.inputs, masks.first_row.tolist(), strict=False):
             if isinstance(source, NumericInput):
-                thresholds = source.thresholds.tolist()
+                self._tiny, thresholds = source.tiny, source.thresholds.tolist()
                 zero = source.zero_code if source.zero_code >= 0 else bisect_left(thresholds, 0.0)
                 self._numeric.append(
                     (source.feature, first, thresholds, first + source.nan_code, first + zero)
                 )
             else:
-                rows = (source.class_of + first).tolist()
+                self._is_exact, rows = source.is_exact, (source.class_of + first).tolist()
                 self._categorical.append((source.feature, first, rows, float(len(rows))))
 
     def leaves(self, values: Sequence[float]) -> Ints:
         """Return the leaves of a row, numbered across all trees."""
-        rows = []
+        rows, tiny = [], self._tiny
         for feature, first, thresholds, nan_row, zero_row in self._numeric:
             value = values[feature]
-            if -ZERO <= value <= ZERO:
+            if -tiny <= value <= tiny:
                 rows.append(zero_row)
             elif value == value:  # noqa: PLR0124 - only NaN differs from itself
                 rows.append(first + bisect_left(thresholds, value))
@@ -62,7 +63,10 @@ class RowScorer:
                 rows.append(nan_row)
         for feature, first, class_rows, limit in self._categorical:
             value = values[feature]
-            rows.append(class_rows[int(value)] if -1.0 < value < limit else first)
+            is_known = -1.0 < value < limit
+            if self._is_exact and is_known and value != int(value):
+                is_known = False
+            rows.append(class_rows[int(value)] if is_known else first)
         if not rows:
             return np.arange(len(self._value_at))
         reached = np.bitwise_and.reduce(self._words.take(rows, axis=0), axis=0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.trees.forest import CATEGORICAL, MISSING_NONE, MISSING_ZERO
+from churnkit.trees.forest import CATEGORICAL, EXACT, MISSING_NONE, MISSING_ZERO
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,6 +49,8 @@ class NumericInput:
         The code of zero if any node treats zero as missing, otherwise -1.
     n_codes
         The largest code plus one.
+    tiny
+        Values up to this magnitude are zero; negative if none are.
     """
 
     feature: int
@@ -56,11 +58,12 @@ class NumericInput:
     nan_code: int
     zero_code: int
     n_codes: int
+    tiny: float
 
     def encode(self, values: Floats, dtype: npt.DTypeLike) -> Codes:
         """Return the code of each value, in the same shape."""
         flushed = values
-        is_zero = np.abs(values) <= ZERO
+        is_zero = np.abs(values) <= self.tiny
         if is_zero.any():
             flushed = np.where(is_zero, 0.0, values)
         codes: Codes = np.searchsorted(self.thresholds, flushed, side="left").astype(dtype)
@@ -82,11 +85,14 @@ class CategoricalInput:
         Shape (largest category + 1,): the class of each category, 0 if it is in no set.
     members
         Shape (sets, classes), boolean: true if the class goes left at nodes with the set.
+    is_exact
+        Values that are not whole numbers have class 0; otherwise they are truncated.
     """
 
     feature: int
     class_of: npt.NDArray[np.int32]
     members: npt.NDArray[np.bool_]
+    is_exact: bool
 
     @property
     def n_codes(self) -> int:
@@ -95,9 +101,11 @@ class CategoricalInput:
 
     def encode(self, values: Floats, dtype: npt.DTypeLike) -> Codes:
         """Return the class of each value; missing, negative and unknown values have class 0."""
-        # Values are truncated toward zero, so those just above -1 are category 0.
+        # LightGBM truncates values toward zero, so those just above -1 are category 0.
         is_known = (values > -1.0) & (values < len(self.class_of))
         category = np.where(is_known, values, 0.0).astype(np.int64)
+        if self.is_exact:
+            is_known &= category == values
         codes: Codes = np.where(is_known, self.class_of[category], 0).astype(dtype)
         return codes
 
@@ -176,7 +184,8 @@ def _numeric_input(forest: Forest, nodes: Ints) -> tuple[NumericInput, Ints]:
     if (missing == MISSING_ZERO).any():
         zero_code, n_codes = n_codes, n_codes + 1
     feature = int(forest.feature[nodes[0]])
-    return NumericInput(feature, thresholds, nan_code, zero_code, n_codes), cut.reshape(-1)
+    tiny = -1.0 if forest.comparison == EXACT else ZERO
+    return NumericInput(feature, thresholds, nan_code, zero_code, n_codes, tiny), cut.reshape(-1)
 
 
 def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, Ints]:
@@ -195,7 +204,8 @@ def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, I
     class_of[present] = kind.reshape(-1)[1:]
     members = np.unpackbits(kinds, axis=1, bitorder="little")[:, : len(sets)].T.astype(bool)
     feature = int(forest.feature[nodes[0]])
-    source = CategoricalInput(feature, class_of, np.ascontiguousarray(members))
+    is_exact = forest.comparison == EXACT
+    source = CategoricalInput(feature, class_of, np.ascontiguousarray(members), is_exact)
     return source, row.reshape(-1)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from churnkit.errors import BundleError
 from churnkit.trees.compiled import CompiledTrees
-from churnkit.trees.forest import DEFAULT_LEFT, MISSING_NAN, Forest, join_arrays
+from churnkit.trees.forest import DEFAULT_LEFT, MISSING_NAN
+from churnkit.trees.parsing.tree_layout import constant_tree, exact_forest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,16 +76,9 @@ def compile_catboost(
             raise BundleError(
                 "the CatBoost model ranks missing values highest: train with nan_mode=Min"
             )
-    start = _Tree.constant(float(np.atleast_1d(bias)[0]))
-    trees = [start, *(_Tree(tree, float(scale)) for tree in document["oblivious_trees"])]
-    forest = Forest(
-        feature_names=tuple(f"Column_{at}" for at in range(n_features)),
-        objective="binary sigmoid:1",
-        n_outputs=1,
-        average_output=False,
-        **join_arrays([tree.arrays() for tree in trees]),
-    )
-    forest.check()
+    start = constant_tree(float(np.atleast_1d(bias)[0]))
+    trees = [_Tree(tree, float(scale)).arrays() for tree in document["oblivious_trees"]]
+    forest = exact_forest([start, *trees], n_features=n_features, objective="binary sigmoid:1")
     return CompiledTrees(forest, fast=fast)
 
 
@@ -139,11 +133,6 @@ class _Tree:
             "leaf_value": self.value,
             "leaf_count": self.count,
         }
-
-    @classmethod
-    def constant(cls, value: float) -> _Tree:
-        """Return a tree of one leaf."""
-        return cls({"splits": [], "leaf_values": [value], "leaf_weights": [1]}, 1.0)
 
 
 def widen_thresholds(thresholds: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.trees.forest import CATEGORICAL, Forest, join_arrays
+from churnkit.trees.forest import CATEGORICAL, LIGHTGBM, Forest, join_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -68,6 +68,7 @@ def parse_text(text: str) -> Forest:
         objective=header.get("objective", ""),
         n_outputs=n_outputs,
         average_output="average_output" in header,
+        comparison=LIGHTGBM,
         **join_arrays(trees),
     )
     forest.check()

@@ -42,9 +42,14 @@ def average_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
     forests = [member._forest for member in members]  # noqa: SLF001
     first = forests[0] if forests else None
     if first is None or any(
-        forest.n_features != first.n_features or forest.n_outputs != 1 for forest in forests
+        forest.n_features != first.n_features
+        or forest.n_outputs != 1
+        or forest.comparison != first.comparison
+        for forest in forests
     ):
-        raise ValueError("average_trees needs models with one output and the same columns")
+        raise ValueError(
+            "average_trees needs models of one library with one output and the same columns"
+        )
     arrays = join_arrays([vars(forest) for forest in forests])
     arrays["leaf_value"] /= len(forests)
     forest = Forest(
@@ -52,6 +57,7 @@ def average_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
         objective="",
         n_outputs=1,
         average_output=False,
+        comparison=first.comparison,
         **arrays,
     )
     forest.check()

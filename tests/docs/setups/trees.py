@@ -1,5 +1,6 @@
 import lightgbm
 import numpy as np
+from sklearn.ensemble import RandomForestClassifier
 
 from churnkit.trees import CompiledTrees
 
@@ -9,4 +10,5 @@ def names(_reader):
     data = lightgbm.Dataset(X, (X[:, 0] > 0).astype(int))
     settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
     booster = lightgbm.train(settings, data, num_boost_round=5)
-    yield {"X": X, "booster": booster, "CompiledTrees": CompiledTrees}
+    forest = RandomForestClassifier(5, random_state=0).fit(X, X[:, 0] > 0)
+    yield {"X": X, "booster": booster, "forest": forest, "CompiledTrees": CompiledTrees}

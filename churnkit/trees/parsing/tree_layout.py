@@ -1,0 +1,131 @@
+"""Arrange trees of other libraries as the arrays of a forest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from churnkit.trees.forest import CATEGORICAL, EXACT, Forest, join_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Arrays = dict[str, npt.NDArray[Any]]
+    Words = npt.NDArray[np.uint32]
+
+__all__ = ["category_words", "constant_tree", "exact_forest", "tree_arrays"]
+
+
+def tree_arrays(
+    *,
+    is_leaf: npt.NDArray[np.bool_],
+    left: npt.NDArray[Any],
+    right: npt.NDArray[Any],
+    feature: npt.NDArray[Any],
+    threshold: npt.NDArray[Any],
+    decision: npt.NDArray[Any],
+    value: npt.NDArray[Any],
+    count: npt.NDArray[Any],
+    sets: Sequence[Words] = (),
+) -> Arrays:
+    """Return the arrays of one tree whose nodes and leaves are numbered together.
+
+    Parameters
+    ----------
+    is_leaf
+        Shape (n,): the leaves among all nodes; parents precede their children.
+    left, right
+        Shape (n,): the children's numbers, ignored for leaves.
+    feature, threshold, decision
+        Shape (n,): as in `Forest`, ignored for leaves.
+    value
+        Shape (n,): the outputs of leaves.
+    count
+        Shape (n,): training rows.
+    sets
+        The words of the sets of the categorical nodes, in order.
+    """
+    inner = ~is_leaf
+    nodes = int(inner.sum())
+    # Nodes and leaves are numbered separately; a leaf is stored as the complement of its number.
+    position = np.where(is_leaf, ~(np.cumsum(is_leaf) - 1), np.cumsum(inner) - 1)
+    categorical = (decision[inner] & CATEGORICAL) > 0
+    category_set = np.full(nodes, -1)
+    category_set[categorical] = np.arange(len(sets))
+    return {
+        "node_offset": np.array([0, nodes]),
+        "leaf_offset": np.array([0, nodes + 1]),
+        "feature": feature[inner],
+        "threshold": np.where(categorical, 0.0, threshold[inner]),
+        "decision": decision[inner],
+        "left": position[left[inner]],
+        "right": position[right[inner]],
+        "node_count": count[inner],
+        "category_set": category_set,
+        "category_offset": np.cumsum([0, *(len(words) for words in sets)]),
+        "category_words": np.concatenate([np.empty(0, np.uint32), *sets]),
+        "leaf_value": value[is_leaf],
+        "leaf_count": count[is_leaf],
+    }
+
+
+def constant_tree(value: float) -> Arrays:
+    """Return the arrays of a tree of one leaf."""
+    none, zero = np.zeros(1), np.zeros(1, np.int64)
+    return tree_arrays(
+        is_leaf=np.ones(1, bool),
+        left=zero,
+        right=zero,
+        feature=zero,
+        threshold=none,
+        decision=zero,
+        value=none + value,
+        count=zero + 1,
+    )
+
+
+def category_words(categories: npt.NDArray[np.int64]) -> Words:
+    """Return a set of categories as bits.
+
+    Examples
+    --------
+    >>> category_words(np.array([1, 33]))
+    array([2, 2], dtype=uint32)
+    """
+    bits = np.zeros((int(categories.max(initial=0)) // 32 + 1) * 32, np.uint8)
+    bits[categories] = 1
+    return np.packbits(bits, bitorder="little").view("<u4").astype(np.uint32)
+
+
+def exact_forest(
+    trees: Sequence[Arrays],
+    *,
+    n_features: int,
+    objective: str,
+    n_outputs: int = 1,
+    average_output: bool = False,
+) -> Forest:
+    """Join trees to a checked forest that compares numbers as they are.
+
+    Parameters
+    ----------
+    trees
+        The arrays of each tree.
+    n_features
+        Number of columns of a row.
+    objective, n_outputs, average_output
+        See `Forest`.
+    """
+    forest = Forest(
+        feature_names=tuple(f"Column_{at}" for at in range(n_features)),
+        objective=objective,
+        n_outputs=n_outputs,
+        average_output=average_output,
+        comparison=EXACT,
+        **join_arrays(trees),
+    )
+    forest.check()
+    return forest
