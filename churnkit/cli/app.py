@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from churnkit.cli.connections import connect, pull, push
+from churnkit.cli.connections import alert, connect, pull, push
 from churnkit.cli.customers import explain, learn, plan, rank, report, score
 from churnkit.cli.modeling import evaluate, models, monitor, train
 from churnkit.cli.operations import console, erase, keys, serve
@@ -25,6 +25,7 @@ _COMMANDS = (
     score.score,
     plan.plan,
     push.push,
+    alert.alert,
     rank.rank,
     learn.learn,
     evaluate.evaluate,

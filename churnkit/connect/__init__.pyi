@@ -1,5 +1,10 @@
 from .access_checks import AccessCheck as AccessCheck
 from .access_checks import check_sources as check_sources
+from .alerts.alerts import Alerts as Alerts
+from .alerts.alerts import select_alerts as select_alerts
+from .alerts.rules import NewRow as NewRow
+from .alerts.rules import RiskRise as RiskRise
+from .alerts.rules import Threshold as Threshold
 from .delivery.destinations.email import Email as Email
 from .delivery.destinations.hubspot import HubSpotRecords as HubSpotRecords
 from .delivery.destinations.salesforce import SalesforceRecords as SalesforceRecords
@@ -64,6 +69,7 @@ from .secrets import Env as Env
 from .secrets import SecretFile as SecretFile
 from .sources import Destinations as Destinations
 from .sources import Sources as Sources
+from .sources import load_alerts as load_alerts
 from .sources import load_destinations as load_destinations
 from .sources import load_hooks as load_hooks
 from .sources import load_sources as load_sources

@@ -5,6 +5,7 @@ from __future__ import annotations
 import runpy
 from typing import TYPE_CHECKING, TypeVar
 
+from churnkit.connect.alerts.alerts import Alerts
 from churnkit.connect.description.provider import Source
 from churnkit.connect.webhooks import Hooks
 from churnkit.core.user_code_errors import format_exception
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
     from churnkit.connect.delivery.messages import Destination
 
-__all__ = ["Destinations", "Sources", "load_destinations", "load_hooks", "load_sources"]
+__all__ = [
+    "Destinations",
+    "Sources",
+    "load_alerts",
+    "load_destinations",
+    "load_hooks",
+    "load_sources",
+]
 
 T = TypeVar("T")
 
@@ -151,6 +159,27 @@ def load_destinations(file: Path) -> Destinations:
     return _load(
         file, Destinations, "destinations = Destinations(crm=HubSpotRecords(key=Env('KEY')))"
     )
+
+
+def load_alerts(file: Path) -> Alerts:
+    """Run a file and return the alerts that it declares.
+
+    Parameters
+    ----------
+    file
+        Path of ``sources.py``.
+
+    Returns
+    -------
+    Alerts
+        The declared alerts.
+
+    Raises
+    ------
+    ConnectError
+        If the file is missing, fails, or does not declare exactly one `Alerts`.
+    """
+    return _load(file, Alerts, "alerts = Alerts(RiskRise(0.2), to='team')")
 
 
 def load_hooks(file: Path) -> Hooks:

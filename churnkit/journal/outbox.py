@@ -105,6 +105,7 @@ class Outbox:
         state: OutboxState,
         *,
         at: date | datetime,
+        is_outcome: bool = True,
     ) -> None:
         """Change the state of decisions in one transaction.
 
@@ -120,6 +121,8 @@ class Outbox:
             New state.
         at
             Time of the call.
+        is_outcome
+            Whether to record such an outcome; False for messages that are no decisions.
         """
         if not reasons:
             return
@@ -131,7 +134,7 @@ class Outbox:
         when = to_microseconds(moment("at", at))
         rows = [{"key": key, "why": why, "time": when} for key, why in reasons.items()]
         outcomes = []
-        if state in {"sent", "undone"}:
+        if is_outcome and state in {"sent", "undone"}:
             for key in reasons:
                 entry = decision_key(state, destination, key, str(when))
                 detail = {"destination": destination}

@@ -14,7 +14,7 @@ from churnkit.errors import ChurnkitError
 if TYPE_CHECKING:
     from churnkit.connect import PushReport
 
-__all__ = ["push"]
+__all__ = ["print_report", "push"]
 
 
 def push(
@@ -87,12 +87,13 @@ def push(
                 dry_run=dry_run,
                 progress=lambda done: print_status(f"{done:,} actions"),
             )
-    _print_report(report, undone=undo is not None, as_json=as_json)
+    print_report(report, "Actions", done="sent" if undo is None else "undone", as_json=as_json)
 
 
-def _print_report(report: PushReport, *, undone: bool, as_json: bool) -> None:
+def print_report(report: PushReport, noun: str, *, done: str, as_json: bool) -> None:
+    """Print the counts of a push."""
     rows = [
-        ("undone" if undone else "sent", report.sent),
+        (done, report.sent),
         ("rejected by the destination", report.failed),
         ("sent by earlier runs", report.before),
         ("perhaps sent by an interrupted run", report.uncertain),
@@ -102,9 +103,9 @@ def _print_report(report: PushReport, *, undone: bool, as_json: bool) -> None:
     ]
     print_result(
         report.to_dict(),
-        f"Actions for {report.destination}",
-        ("Result", "Actions"),
-        [(name, f"{count:,}") for name, count in rows if count or name in {"sent", "undone"}],
+        f"{noun} for {report.destination}",
+        ("Result", noun),
+        [(name, f"{count:,}") for name, count in rows if count or name == done],
         as_json=as_json,
     )
     if not report.repeatable:

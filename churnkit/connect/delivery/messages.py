@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from churnkit.connect.secrets import Secret
 from churnkit.errors import ConnectError
@@ -35,6 +35,8 @@ class Message:
         Time of the decision.
     fields
         Further columns of the plan.
+    kind
+        ``"action"``, or ``"alert"`` for a message that is no decision.
     """
 
     decision: str
@@ -42,6 +44,7 @@ class Message:
     action: str
     decided_at: datetime
     fields: Mapping[str, Any] = field(default_factory=dict)
+    kind: Literal["action", "alert"] = "action"
 
     def value(self, name: str) -> Any:
         """Return a column by name: ``customer``, ``action``, ``decision`` or one of the plan.

@@ -242,7 +242,8 @@ class _Delivery:
         at = self._link.clock.now()
         if state == _SENT:
             self._outbox.mark(self._name, failed, "failed", at=at)
-        self._outbox.mark(self._name, done, state, at=at)
+        is_outcome = all(message.kind == "action" for message in messages)
+        self._outbox.mark(self._name, done, state, at=at, is_outcome=is_outcome)
         self.accepted += len(done)
         self.rejected += len(failed)
         for reason in failed.values():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from churnkit.journal import Journal
 
-__all__ = ["Selection", "select_messages"]
+__all__ = ["Selection", "latest_decisions", "select_messages"]
 
 _GROUP = 5000
 
@@ -87,7 +87,7 @@ def select_messages(
     for start in range(0, plan.num_rows, _GROUP):
         rows = [row for row in plan.slice(start, _GROUP).to_pylist() if row["action"] is not None]
         customers = [str(row[name]) for row in rows]
-        decisions, verdicts = _decisions(journal, customers, period)
+        decisions, verdicts = latest_decisions(journal, customers, period)
         erased = journal.erased(customers)
         for row, key in zip(rows, customers, strict=True):
             decision = decisions.get(key)
@@ -106,7 +106,7 @@ def select_messages(
     return selection
 
 
-def _decisions(
+def latest_decisions(
     journal: Journal, customers: Sequence[str], period: str | None
 ) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
     """Return the latest decision by customer, and the latest verdict by decision."""

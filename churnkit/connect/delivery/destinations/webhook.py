@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SlackMessages", "Webhook"]
 
 _RATE = RatePolicy(10.0, burst=10)
+_EVENTS = {"action": "churnkit.action.decided", "alert": "churnkit.alert"}
 _SLACK_RATE = RatePolicy(1.0)
 
 
@@ -77,14 +78,15 @@ class _Webhooks:
 
     def send(self, messages: Sequence[Message]) -> list[Receipt]:
         """Send a webhook for each action."""
-        return [self._post(message, "churnkit.action.decided") for message in messages]
+        return [self._post(message, _EVENTS[message.kind]) for message in messages]
 
     def undo(self, messages: Sequence[Message]) -> list[Receipt]:
         """Send a webhook that withdraws each action."""
         return [self._post(message, "churnkit.action.undone") for message in messages]
 
     def _post(self, message: Message, kind: str) -> Receipt:
-        identifier = message.decision if kind.endswith("decided") else f"{message.decision}-undone"
+        is_undone = kind.endswith("undone")
+        identifier = f"{message.decision}-undone" if is_undone else message.decision
         event = {
             "specversion": "1.0",
             "id": identifier,

@@ -1,0 +1,1 @@
+"""Alerts: rules on scores and raw tables, and the messages that they send."""
