@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 from churnkit.core.io.csv_dialect import REMARK, TOTALS
 from churnkit.core.io.formats.python_values import to_table
+from churnkit.core.io.formats.signature import check_signature
 from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
 from churnkit.errors import ChurnkitError, MissingExtraError
 
@@ -66,8 +67,9 @@ def sheet_names(path: Path, *, name: str) -> list[str]:
     Raises
     ------
     ChurnkitError
-        If the workbook is damaged, or openpyxl is not installed.
+        If the file is empty, damaged or no workbook, or openpyxl is not installed.
     """
+    check_signature(path, "excel", name=name)
     with _open(path, name) as workbook:
         return [sheet.title for sheet in workbook.worksheets if next(_rows(sheet), None)]
 
