@@ -29,7 +29,7 @@ COMMON = {
         training treatment tree truth value weight weighted xgboost ziln
     """,
     "customers, revenue and retention": """
-        activity approval budget bulk capacity churn contact contractual cost customer driver
+        activity alert approval budget bulk capacity churn contact contractual cost customer driver
         eligibility entity exclusion experiment forecast ground health history insight lifetime movement mrr
         order period person price profit promotion public purchase realized reason recommend
         redaction remaining report retention revenue rfm scenario segment sentiment session slate snapshot
