@@ -14,6 +14,8 @@ from churnkit.trees.engines.numpy_engine import NumpyEngine
 from churnkit.trees.engines.threads import share_rows
 from churnkit.trees.forest import Forest
 from churnkit.trees.input_matrix import as_matrix
+from churnkit.trees.interactions import add_interactions
+from churnkit.trees.interventional import add_interventional
 from churnkit.trees.layout.derived import ForestLayout
 from churnkit.trees.objective import find_transform
 from churnkit.trees.parsing.lightgbm_text import parse_text
@@ -47,8 +49,8 @@ def compile_booster(booster: lightgbm.Booster | str, *, fast: bool | None = None
     fast
         Score with kernels compiled by numba (extra ``fast``), or never; by default if numba is
         installed, once NumPy has worked for about a second or `CompiledTrees.warm_up` is called.
-        The results are identical bit for bit. Loading the kernels takes half a second in each
-        process, and some seconds of compiling the first time on a machine.
+        The results are identical bit for bit. Loading takes half a second, and compiling some
+        seconds the first time on a machine.
 
     Returns
     -------
@@ -98,8 +100,8 @@ def compile_booster(booster: lightgbm.Booster | str, *, fast: bool | None = None
 class CompiledTrees:
     """A LightGBM model as arrays, with predictions equal bit for bit and exact Shapley values.
 
-    Create it with `compile_booster` or `from_arrays`. It is immutable: threads can share it, and
-    it can be created before a fork and used after.
+    Create it with `compile_booster` or `from_arrays`. Threads can share it, and it can be created
+    before a fork and used after.
 
     Parameters
     ----------
@@ -120,7 +122,7 @@ class CompiledTrees:
         self.n_outputs = forest.n_outputs
         """Scores per row: the number of classes of a multiclass model, otherwise 1."""
         self.raw_score_row: Callable[[Sequence[float]], float] = self.predict_row
-        """Alias of `predict_row` for bundles; the method of the engine after `warm_up`."""
+        """Alias of `predict_row`; the method of the engine after `warm_up`."""
         self._transform = find_transform(forest.objective)
         self._layout = ForestLayout(forest)
         self._fast = fast
@@ -263,44 +265,90 @@ class CompiledTrees:
         self._plain.leaves(rows, leaves)
         return leaves
 
-    def contributions(self, X: Any, *, threads: int = 1) -> Floats:
-        """Return exact Shapley values, as ``Booster.predict(pred_contrib=True)``.
+    def contributions(self, X: Any, *, background: Any = None, threads: int = 1) -> Floats:
+        """Return exact Shapley values, by default as ``Booster.predict(pred_contrib=True)``.
 
         Parameters
         ----------
         X
             Rows as in `predict`.
+        background
+            Rows whose values replace those of unknown features, shape (m, features), for
+            interventional Shapley values. By default the training rows of each node do, for
+            path-dependent ones.
         threads
-            Number of threads; it does not change the result.
+            Number of threads without background rows; it does not change the result.
 
         Returns
         -------
         ndarray
             Shape (n, features + 1); the last column is the expected score over the training
-            rows, and each row sums to its raw score. A multiclass model has one such block per
-            class, side by side.
+            or background rows, and each row sums to its raw score. A multiclass model has one
+            such block per class, side by side.
 
         Raises
         ------
         BundleError
-            If the model has no counts of training rows, or uses a column both as a number and as a
-            category.
+            If the model has no counts of training rows, or a column is a number and a category.
         ValueError
-            If X has another number of columns, or `threads` is not positive.
+            If X has another number of columns, there are no background rows, or no threads.
         """
-        rows = as_matrix(X, self.n_features)
+        rows, others = as_matrix(X, self.n_features), self._background(background)
         width = self.n_features + 1
         values = np.zeros((len(rows), self.n_outputs * width))
-        expected = self._layout.attribution.expected
+        if others is None:
+            engine = self._engine_for(len(rows), _EXPLAIN_SECONDS)
 
-        engine = self._engine_for(len(rows), _EXPLAIN_SECONDS)
+            def work(start: int, stop: int) -> None:
+                engine.explain(rows[start:stop], values[start:stop])
 
-        def work(start: int, stop: int) -> None:
-            engine.explain(rows[start:stop], values[start:stop])
-
-        share_rows(work, len(rows), threads, unit=_EXPLAIN_UNIT)
-        values[:, width - 1 :: width] += expected
+            share_rows(work, len(rows), threads, unit=_EXPLAIN_UNIT)
+        else:
+            encode = self._layout.binning.encode
+            add_interventional(self._layout, encode(rows), encode(others), values)
+        values[:, width - 1 :: width] += self._expected(others)
         return values
+
+    def interactions(self, X: Any, *, background: Any = None) -> Floats:
+        """Return exact Shapley interaction values of all pairs of features.
+
+        Parameters
+        ----------
+        X, background
+            Rows as in `contributions`.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, features + 1, features + 1), with the classes second for a multiclass
+            model. Rows of a matrix sum to the contributions; half of what two features add
+            together stands on either side of the diagonal; the last element is the expected score.
+
+        Raises
+        ------
+        BundleError, ValueError
+            As for `contributions`.
+        """
+        rows, others = as_matrix(X, self.n_features), self._background(background)
+        width, encode = self.n_features + 1, self._layout.binning.encode
+        values = np.zeros((len(rows), self.n_outputs, width, width))
+        codes = None if others is None else encode(others)
+        add_interactions(self._layout, encode(rows), codes, values)
+        values[:, :, -1, -1] += self._expected(others)
+        return values[:, 0] if self.n_outputs == 1 else values
+
+    def _background(self, background: Any) -> npt.NDArray[Any] | None:
+        rows = None if background is None else as_matrix(background, self.n_features)
+        if rows is not None and not len(rows):
+            raise ValueError("background must have at least one row")
+        return rows
+
+    def _expected(self, background: npt.NDArray[Any] | None) -> Floats:
+        """Return the mean score of each output over the training or background rows."""
+        if background is None:
+            return self._layout.attribution.expected
+        means: Floats = self.raw_score(background).reshape(len(background), -1).mean(axis=0)
+        return means
 
     def warm_up(self) -> None:
         """Load the compiled kernels, so that no later call waits for them.

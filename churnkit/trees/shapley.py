@@ -38,7 +38,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["Attribution", "build_attribution", "contributions", "leaf_attributions", "quadrature"]
+__all__ = [
+    "Attribution",
+    "build_attribution",
+    "contributions",
+    "leaf_attributions",
+    "passed_links",
+    "quadrature",
+]
 
 # Links times rows per evaluation; limits the memory.
 _PAIRS = 1 << 18
@@ -145,7 +152,7 @@ def contributions(
         if first == last:
             continue
         lengths = np.diff(attribution.link_offset[start : stop + 1])
-        one = _passes(paths, traversal, wide, first, last)
+        one = passed_links(paths, traversal, wide, first, last)
         parts = np.empty((last - first, n_rows))
         for length in np.unique(lengths[lengths > 0]):
             leaves = start + np.flatnonzero(lengths == length)
@@ -162,10 +169,25 @@ def contributions(
         np.add.at(out.reshape(-1), target.reshape(-1), parts.reshape(-1))
 
 
-def _passes(
+def passed_links(
     paths: LeafPaths, traversal: Traversal, codes: Ints, first: int, last: int
 ) -> npt.NDArray[np.bool_]:
-    """Test which links of a range pass each row on, shape (links, n)."""
+    """Test which links of a range pass each row on.
+
+    Parameters
+    ----------
+    paths, traversal
+        The links' steps, and the nodes.
+    codes
+        Shape (inputs, n).
+    first, last
+        The range of links, not empty.
+
+    Returns
+    -------
+    ndarray
+        Shape (links, n).
+    """
     begin = paths.link_start[first]
     end = paths.link_start[last] if last < len(paths.link_start) else len(paths.node)
     node = paths.node[begin:end]
