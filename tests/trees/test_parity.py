@@ -113,6 +113,14 @@ def test_contributions_are_the_same_bits_with_and_without_numba_and_alone(booste
     np.testing.assert_array_equal(together[5:9], fast.contributions(X[5:9]))
 
 
+def test_contributions_of_many_rows_are_the_same_bits(booster, stress, fast):
+    X = stress(booster, n_rows=600)
+    trees, plain = (compile_booster(booster, fast=choice) for choice in (fast, False))
+    together = trees.contributions(X)
+    np.testing.assert_array_equal(plain.contributions(X[:90]), together[:90])
+    np.testing.assert_array_equal(plain.contributions(X), together)
+
+
 def test_saved_arrays_make_the_same_trees(booster, stress):
     trees, X = compile_booster(booster), stress(booster)
     settings, arrays = trees.to_arrays()

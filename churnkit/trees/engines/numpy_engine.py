@@ -15,6 +15,7 @@ from churnkit.trees.engines.numpy_blocks import (
     plan_steps,
 )
 from churnkit.trees.engines.numpy_rows import RowScorer
+from churnkit.trees.engines.numpy_shap import explain_by_patterns
 from churnkit.trees.layout.traversal import traverse
 from churnkit.trees.shapley import contributions
 
@@ -34,6 +35,8 @@ __all__ = ["NumpyEngine"]
 # Up to this many rows, traversal is cheaper than passes over blocks.
 _FEW_ROWS = 64
 _EXPLAIN_BLOCK = 128
+# From this many rows on, tables of patterns are cheaper.
+_PATTERN_ROWS, _PATTERN_BLOCK = 512, 4096
 
 
 class NumpyEngine:
@@ -130,6 +133,10 @@ class NumpyEngine:
     def explain(self, rows: npt.NDArray[Any], out: Floats) -> None:
         """Add contributions, without the expected scores, to zeros of shape (n, columns)."""
         layout = self._layout
+        while layout.masks is not None and len(rows) >= _PATTERN_ROWS:
+            codes = layout.binning.encode(rows[:_PATTERN_BLOCK])
+            explain_by_patterns(layout, layout.masks, codes, out[:_PATTERN_BLOCK])
+            rows, out = rows[_PATTERN_BLOCK:], out[_PATTERN_BLOCK:]
         for start in range(0, len(rows), _EXPLAIN_BLOCK):
             block = slice(start, start + _EXPLAIN_BLOCK)
             codes = layout.binning.encode(rows[block])
