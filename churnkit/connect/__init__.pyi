@@ -5,8 +5,11 @@ from .alerts.alerts import select_alerts as select_alerts
 from .alerts.rules import NewRow as NewRow
 from .alerts.rules import RiskRise as RiskRise
 from .alerts.rules import Threshold as Threshold
+from .delivery.destinations.braze import BrazeUsers as BrazeUsers
 from .delivery.destinations.email import Email as Email
 from .delivery.destinations.hubspot import HubSpotRecords as HubSpotRecords
+from .delivery.destinations.intercom import IntercomContacts as IntercomContacts
+from .delivery.destinations.klaviyo import KlaviyoEvents as KlaviyoEvents
 from .delivery.destinations.salesforce import SalesforceRecords as SalesforceRecords
 from .delivery.destinations.tables import DatabaseTable as DatabaseTable
 from .delivery.destinations.tables import StoreFiles as StoreFiles

@@ -6,6 +6,7 @@ import os
 import shlex
 import stat
 import subprocess
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,12 @@ __all__ = ["Command", "Env", "Secret", "SecretFile"]
 _TIMEOUT_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(ABC):
     """Reference to a secret; the base of `Env`, `SecretFile` and `Command`."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def resolve(self) -> str:
         """Return the secret's value.
 
@@ -28,7 +31,6 @@ class Secret:
         ConnectError
             If there is none.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from churnkit.connect import Alerts, NewRow, RiskRise, Threshold, push, select_alerts
 from churnkit.errors import ConnectError, DataError
 from churnkit.journal import DecisionRecord, Journal
+from tests.connect.servers.asgi import AsgiTransport
 
 NOW = datetime(2026, 11, 4, 12, tzinfo=UTC)  # a Wednesday
 SCORES = pd.DataFrame(
@@ -85,7 +86,7 @@ def test_reasons_of_several_rules_are_one_message(journal):
 def test_held_out_and_erased_customers_get_no_alert(journal):
     journal.record(
         [
-            DecisionRecord("k1", "a", NOW, NOW, "shop", holdout=True, propensity=0.9),
+            DecisionRecord("k1", "a", NOW, NOW, "shop", holdout="global", propensity=0.9),
             DecisionRecord("k2", "b", NOW, NOW, "shop", action="call", propensity=0.9),
         ]
     )
@@ -120,7 +121,7 @@ def test_each_customer_is_told_once_a_period_and_nothing_counts_as_an_outcome(jo
 
     from churnkit.connect import Link
 
-    room, link = Room(), Link(None, clock, Random(0))  # noqa: S311
+    room, link = Room(), Link(AsgiTransport(None, clock), clock, Random(0))  # noqa: S311
     for now in (NOW, NOW + timedelta(days=3)):
         push(select(journal, Threshold(0.2), now=now), "team", room, journal, link=link)
     assert room.texts == ["a", "b", "c"]

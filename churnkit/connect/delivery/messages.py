@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from churnkit.connect.http.client import Client
 from churnkit.connect.secrets import Secret
 from churnkit.errors import ConnectError
 
@@ -105,6 +106,17 @@ class Link:
     transport: Transport
     clock: Clock
     jitter: Random
+
+    def client(self, name: str, base_url: str, **options: Any) -> Client:
+        """Return a client on this connection; options as of `churnkit.connect.http.client.Client`."""
+        return Client(
+            name,
+            base_url,
+            transport=self.transport,
+            clock=self.clock,
+            jitter=self.jitter,
+            **options,
+        )
 
 
 class Sender(Protocol):

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.connect.delivery.messages import Receipt, check_secret
-from churnkit.connect.http.client import Client
 from churnkit.connect.providers.crm.hubspot import HubSpot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from churnkit.connect.delivery.messages import Link, Message
+    from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
 __all__ = ["HubSpotRecords"]
@@ -70,15 +70,12 @@ class HubSpotRecords:
 
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
-        client = Client(
+        client = link.client(
             name,
             self.base_url,
             auth=HubSpot.auth,
             secret=lambda _: self.key.resolve(),
             rate=HubSpot.rate,
-            transport=link.transport,
-            clock=link.clock,
-            jitter=link.jitter,
         )
         return _Records(self, client)
 

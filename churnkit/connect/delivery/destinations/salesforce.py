@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.connect.delivery.messages import Receipt, check_secret
-from churnkit.connect.http.client import Client
 from churnkit.connect.providers.crm.salesforce import VERSION, Salesforce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from churnkit.connect.delivery.messages import Link, Message
+    from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
 __all__ = ["SalesforceRecords"]
@@ -75,15 +75,12 @@ class SalesforceRecords:
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
         secrets = {"client_id": self.client_id, "client_secret": self.client_secret}
-        client = Client(
+        client = link.client(
             name,
             self.base_url,
             auth=Salesforce.auth,
             secret=lambda key: secrets[key].resolve(),
             rate=Salesforce.rate,
-            transport=link.transport,
-            clock=link.clock,
-            jitter=link.jitter,
         )
         return _Records(self, client)
 

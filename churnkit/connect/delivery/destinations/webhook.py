@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from churnkit.connect.delivery.messages import Receipt, check_secret
 from churnkit.connect.delivery.webhook_signatures import sign_webhook
 from churnkit.connect.http.auth import NoAuth
-from churnkit.connect.http.client import Client, StatusError
+from churnkit.connect.http.client import StatusError
 from churnkit.connect.http.rate_limit import RatePolicy
 from churnkit.errors import ConnectError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from churnkit.connect.delivery.messages import Link, Message
+    from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
 __all__ = ["SlackMessages", "Webhook"]
@@ -187,15 +188,12 @@ def fill_text(template: str, message: Message) -> str:
 
 def _client(name: str, url: str, rate: RatePolicy, link: Link) -> tuple[Client, str]:
     parts = urlsplit(url)
-    client = Client(
+    client = link.client(
         name,
         f"{parts.scheme}://{parts.netloc}",
         auth=NoAuth(),
         secret=lambda _: "",
         rate=rate,
-        transport=link.transport,
-        clock=link.clock,
-        jitter=link.jitter,
         hides_paths=True,
     )
     return client, f"{parts.path}{'?' + parts.query if parts.query else ''}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.connect.delivery.destinations.webhook import fill_text
 from churnkit.connect.delivery.messages import Receipt, check_secret
-from churnkit.connect.http.client import Client, StatusError
+from churnkit.connect.http.client import StatusError
 from churnkit.connect.http.rate_limit import RatePolicy
 from churnkit.connect.providers.support.zendesk import Zendesk
 from churnkit.errors import ConnectError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from churnkit.connect.delivery.messages import Link, Message
+    from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
 __all__ = ["ZendeskTickets"]
@@ -73,16 +74,13 @@ class ZendeskTickets:
 
     def open(self, name: str, link: Link) -> _Tickets:
         """Open the destination."""
-        client = Client(
+        client = link.client(
             name,
             self.base_url or Zendesk.base_url.format(subdomain=self.subdomain),
             auth=Zendesk.auth,
             secret=lambda _: self.key.resolve(),
             settings={"email": self.email},
             rate=_RATE,
-            transport=link.transport,
-            clock=link.clock,
-            jitter=link.jitter,
         )
         return _Tickets(name, self, client)
 
