@@ -19,7 +19,7 @@ COMMON = {
         ab additive aggregation axes bandit base bdw bg binning blend boosters boosting bootstrap bound baseline
         candidate classification classifier cohort compare concordance confidence correction
         coverage curve cv decomposition drift dual embedding ensemble estimate estimation estimator
-        evaluate evaluation exact explain exploration explorer fit fold forest forgetting forward gain gamma
+        evaluate evaluation exact explain exploration explorer exponential fit fold forest forgetting forward gain gamma
         gate hazard holdout importance inspection interaction interval interventional kaplan kernel kmeans learn learner
         learning likelihood linear logistic matrix maximum meier meta metric model modeling nbd
         newton nuisance numeric objective optuna outcome overlap params pareto partial performance
@@ -56,7 +56,7 @@ COMMON = {
         openapi option overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem program project pyfunc quiet rank rate reference regex registry
         reload reloader replacement request role route run scaffold scikit section serve server service
-        set setting shadow signal supervisor signing simulate simulation spark spelling split standard svg
+        set setting shadow signal supervisor signing simulate simulation spark spelling split standard statement step svg
         template
         thread timeout topology tracking traversal unit user walk warning watch worker
     """,

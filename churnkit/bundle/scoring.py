@@ -299,6 +299,70 @@ class ScoringModel:
             if not low <= value <= high
         ]
 
+    def to_sql(
+        self,
+        dialect: str = "duckdb",
+        *,
+        table: str = "customers",
+        query: str | None = None,
+        intervals: bool = False,
+    ) -> str:
+        """Write the model as one SQL statement, so that a database scores its own customers.
+
+        It checks and encodes the columns as the contract says, adds the trees and the other
+        members, and calibrates, with the operations of `predict` in the same order: on DuckDB the
+        probabilities are equal to the last bit.
+
+        Parameters
+        ----------
+        dialect
+            ``"duckdb"``, ``"postgres"``, ``"snowflake"``, ``"bigquery"`` or ``"databricks"``.
+        table
+            Name of the table of customers, with a type per column that the first lines state.
+        query
+            A query that returns the customers, instead of `table`.
+        intervals
+            Add ``probability_low`` and ``probability_high``.
+
+        Returns
+        -------
+        str
+            A query with the id, ``churn_probability`` and ``problem``. A row that violates the
+            contract has no probability, and ``problem`` names the rule.
+
+        Raises
+        ------
+        RecipeError
+            If the dialect is unknown, or something cannot be written as SQL exactly: a regular
+            expression, customers without an id, trees deeper than databases accept.
+
+        Examples
+        --------
+        >>> from churnkit.bundle import ModelContents, RetentionModel
+        >>> from churnkit.contracts import Column, Contract
+        >>> from churnkit.models import Calibration
+        >>> from churnkit.models.scorers.additive import LinearScorer
+        >>> visits = Column("visits", "integer", ("feature",))
+        >>> contract = Contract("gym", (Column("id", "string", ("entity",)), visits))
+        >>> scorer = LinearScorer.straight(bias=0.0, coefficients=[-0.5], low=[0], high=[9])
+        >>> model = RetentionModel(ModelContents(contract, scorer, Calibration.identity()))
+        >>> import duckdb
+        >>> with duckdb.connect() as connection:
+        ...     _ = connection.execute("CREATE TABLE gym AS SELECT 'a' AS id, 2 AS visits")
+        ...     connection.execute(model.to_sql(table="gym")).fetchall()
+        [('a', 0.2689414213699951, None)]
+        """
+        from churnkit.bundle.sql.statement import write_statement
+
+        return write_statement(
+            self.contents,
+            dialect,
+            title=f"'{self.name}'" + (f", version {self.version}" if self.version else ""),
+            table=table,
+            query=query,
+            intervals=self.intervals if intervals else None,
+        )
+
     def warm_up(self) -> None:
         """Load compiled kernels now, so that no later call waits for them.
 

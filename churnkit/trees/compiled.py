@@ -136,6 +136,11 @@ class CompiledTrees:
         )
 
     @property
+    def layout(self) -> ForestLayout:
+        """The trees and the arrays derived from them, which engines and exporters read."""
+        return self._layout
+
+    @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns of a row, in order."""
         return self._forest.feature_names

@@ -42,6 +42,16 @@ def score(
         bool, typer.Option("--intervals", help="Add the interval of each probability.")
     ] = False,
     sql: Sql = None,
+    to_sql: Annotated[
+        str | None,
+        typer.Option(
+            "--to-sql",
+            metavar="DIALECT",
+            help="Print the model as one SQL statement instead of scoring: duckdb, postgres, "
+            "snowflake, bigquery or databricks. CUSTOMERS is then the name of a table, or --sql a "
+            "query.",
+        ),
+    ] = None,
     tables: RawTables = None,
     as_of: AsOf = None,
     resume: Annotated[
@@ -58,6 +68,9 @@ def score(
     from churnkit.core.io.locations import STANDARD_STREAM
     from churnkit.core.io.table_sources import read_table
 
+    if to_sql is not None:
+        _print_statement(to_sql, model, table=customers, query=sql, intervals=intervals)
+        return
     source = CustomerInput(customers, sql, tables, as_of)
     opened = source.open()
     target = None if output == STANDARD_STREAM else output
@@ -101,6 +114,17 @@ def score(
     check_invalid(report.rows, report.invalid, max_invalid)
     if target is not None:
         _print_next(source, loaded)
+
+
+def _print_statement(
+    dialect: str, model: str | None, *, table: str | None, query: str | None, intervals: bool
+) -> None:
+    """Print the statement that scores customers inside a database."""
+    statement = load_model(model).to_sql(
+        dialect, table=table or "customers", query=query, intervals=intervals
+    )
+    sys.stdout.write(statement)
+    print_status(f"{len(statement):,} characters of SQL for {dialect} were written")
 
 
 def _print_next(source: CustomerInput, model: RetentionModel) -> None:

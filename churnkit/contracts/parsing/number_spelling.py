@@ -18,6 +18,7 @@ from churnkit.contracts.parsing.scalars import (
 
 __all__ = [
     "CURRENCIES",
+    "MARKER_BLANKS",
     "NUMBER_STYLES",
     "SCALES",
     "NumberText",
@@ -29,7 +30,7 @@ __all__ = [
 
 # Each style is named by an example; its thousands separator and its decimal separator.
 NUMBER_STYLES: Final = {"1.234,5": (".", ","), "1,234.5": (",", ".")}
-_SPACES = BLANKS + "\u00a0\u202f"
+MARKER_BLANKS = BLANKS + "\u00a0\u202f"
 # Thousands separators that no style uses as decimal separator.
 _OTHER_THOUSANDS = "' \u2019\u00a0\u202f"
 _MINUS = "\\-\u2212"  # escaped for character classes
@@ -54,11 +55,11 @@ SCALES: Final = {
 # Removed from numbers of a column without a unit.
 _ANY_SIGN = frozenset({"", "$", "€", "£", "¥", "%"})
 _PARTS = re.compile(
-    rf"(?P<open>\()?[{_SPACES}]*(?P<sign>[+{_MINUS}])?[{_SPACES}]*"
-    rf"(?P<prefix>[^\W\d_][^\d()+{_MINUS}]{{0,6}}?|[^\w\s.,()+'\u2019{_MINUS}])?[{_SPACES}]*"
-    rf"(?P<inner>[+{_MINUS}])?[{_SPACES}]*"
-    rf"(?P<digits>[0-9](?:[0-9.,{_OTHER_THOUSANDS}]*[0-9.,])?|[.,][0-9]+)[{_SPACES}]*"
-    rf"(?P<suffix>[^\d\s.,()+'\u2019{_MINUS}][^\d()+{_MINUS}]{{0,15}}?)?[{_SPACES}]*"
+    rf"(?P<open>\()?[{MARKER_BLANKS}]*(?P<sign>[+{_MINUS}])?[{MARKER_BLANKS}]*"
+    rf"(?P<prefix>[^\W\d_][^\d()+{_MINUS}]{{0,6}}?|[^\w\s.,()+'\u2019{_MINUS}])?[{MARKER_BLANKS}]*"
+    rf"(?P<inner>[+{_MINUS}])?[{MARKER_BLANKS}]*"
+    rf"(?P<digits>[0-9](?:[0-9.,{_OTHER_THOUSANDS}]*[0-9.,])?|[.,][0-9]+)[{MARKER_BLANKS}]*"
+    rf"(?P<suffix>[^\d\s.,()+'\u2019{_MINUS}][^\d()+{_MINUS}]{{0,15}}?)?[{MARKER_BLANKS}]*"
     rf"(?P<close>\))?"
 )
 _PATTERNS = {
@@ -92,7 +93,7 @@ def currency_of(text: str) -> str | None:
     >>> currency_of("R$"), currency_of("usd"), currency_of("GB")
     ('BRL', 'USD', None)
     """
-    return _CURRENCY_OF.get(text.strip(_SPACES).lower())
+    return _CURRENCY_OF.get(text.strip(MARKER_BLANKS).lower())
 
 
 class NumberText(NamedTuple):
@@ -117,14 +118,14 @@ NumberText(negative=True, prefix='', digits='5,00', suffix='€'))
     >>> split_number("C0001x2") is None
     True
     """
-    match = _PARTS.fullmatch(text.strip(_SPACES))
+    match = _PARTS.fullmatch(text.strip(MARKER_BLANKS))
     if match is None or bool(match["open"]) != bool(match["close"]):
         return None
     marks = [mark for mark in (match["open"], match["sign"], match["inner"]) if mark]
     if len(marks) > 1:
         return None
     negative = bool(marks) and marks[0] != "+"
-    prefix, suffix = ((match[part] or "").strip(_SPACES) for part in ("prefix", "suffix"))
+    prefix, suffix = ((match[part] or "").strip(MARKER_BLANKS) for part in ("prefix", "suffix"))
     return NumberText(negative, prefix, match["digits"], suffix)
 
 
@@ -163,7 +164,7 @@ class Spelling:
 
     def normalize(self, text: str) -> str:
         """Rewrite a number or a date in plain notation and a missing-value marker as empty text."""
-        trimmed = text.strip(_SPACES)
+        trimmed = text.strip(MARKER_BLANKS)
         if trimmed.casefold() in self.missing:
             return ""
         if self.written is None:
@@ -201,7 +202,7 @@ class Spelling:
             return 0 if not (parts.prefix and parts.suffix) else None
         for name, scale in SCALES.items():
             rest = parts.suffix.removeprefix(name)
-            if rest != parts.suffix and self._has_unit(rest.strip(_SPACES)):
+            if rest != parts.suffix and self._has_unit(rest.strip(MARKER_BLANKS)):
                 return scale
         return None
 

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NORMAL_95", "expit", "softplus", "softplus_scalar", "wilson_interval"]
+__all__ = ["NORMAL_95", "expit", "softplus", "wilson_interval"]
 
 # The 97.5% quantile of the standard normal distribution: half the width of a 95% interval.
 NORMAL_95 = 1.959963984540054
@@ -25,17 +25,6 @@ def softplus(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     value: NDArray[np.float64] = np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
     return value
-
-
-def softplus_scalar(x: float) -> float:
-    """Return `softplus` of one number, equal to the last bit.
-
-    Examples
-    --------
-    >>> softplus_scalar(1000.0)
-    1000.0
-    """
-    return max(x, 0.0) + float(np.log1p(float(np.exp(-abs(x)))))
 
 
 def expit(x: NDArray[np.float64]) -> NDArray[np.float64]:

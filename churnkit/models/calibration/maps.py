@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.core.stats.special import softplus, softplus_scalar
+from churnkit.core.stats.exponential import exp_minus, exp_minus_scalar, log1p_unit
 from churnkit.errors import BundleError
 from churnkit.models.scorers.serialization import read_array, read_choice
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["METHODS", "Calibration"]
+__all__ = ["METHODS", "PROBABILITY_FLOOR", "Calibration"]
 
 # Ordered by degrees of freedom.
 METHODS = ("identity", "platt", "beta", "isotonic")
 # Probabilities stay this far from 0 and 1, so that the log loss is finite.
-_FLOOR = 1e-12
+PROBABILITY_FLOOR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -123,19 +123,20 @@ class Calibration:
         scores = np.ascontiguousarray(raw, dtype=np.float64)
         logit = self._isotonic(scores) if self.method == "isotonic" else self._parametric(scores)
         # The logistic function without overflow.
-        small = np.exp(-np.abs(logit))
+        small = exp_minus(np.abs(logit))
         probability = np.where(logit >= 0, 1.0, small) / (1.0 + small)
-        bounded: NDArray[np.float64] = np.clip(probability, _FLOOR, 1 - _FLOOR)
+        bounded: NDArray[np.float64] = np.clip(
+            probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR
+        )
         return bounded
 
     def apply_one(self, raw: float) -> float:
         """Return the probability of one customer, equal to `apply` to the last bit."""
         isotonic = self.method == "isotonic"
         logit = self._isotonic_one(raw) if isotonic else self._parametric_one(raw)
-        # numpy's exponential: the C library's differs in the last bit.
-        small = float(np.exp(-abs(logit)))
+        small = exp_minus_scalar(abs(logit))
         probability = (1.0 if logit >= 0 else small) / (1.0 + small)
-        return min(max(probability, _FLOOR), 1 - _FLOOR)
+        return min(max(probability, PROBABILITY_FLOOR), 1 - PROBABILITY_FLOOR)
 
     def mean_slope(self, start: ArrayLike, end: ArrayLike) -> NDArray[np.float64]:
         """Return the mean change of the probability per log-odds on the line from start to end.
@@ -197,7 +198,11 @@ class Calibration:
         a, b, c = (float(slope) for slope in self.slopes)
         if a == b:
             return raw * a + c
-        logit: NDArray[np.float64] = b * softplus(raw) - a * softplus(-raw) + c
+        # log(1 + exp(raw)) without overflow, and the same of -raw.
+        log = log1p_unit(exp_minus(np.abs(raw)))
+        logit: NDArray[np.float64] = (
+            b * (np.maximum(raw, 0.0) + log) - a * (np.maximum(-raw, 0.0) + log) + c
+        )
         return logit
 
     def _isotonic(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -223,7 +228,8 @@ class Calibration:
         a, b, c = self._floats[0]
         if a == b:
             return raw * a + c
-        return b * softplus_scalar(raw) - a * softplus_scalar(-raw) + c
+        log = log1p_unit(exp_minus_scalar(abs(raw)))
+        return float(b * (max(raw, 0.0) + log) - a * (max(-raw, 0.0) + log) + c)
 
     def _isotonic_one(self, raw: float) -> float:
         (below, _, above), knots, logits = self._floats
