@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from churnkit.contracts.parsing.date_spelling import DATE_STYLES, normalize_date
@@ -26,6 +27,7 @@ __all__ = [
     "currency_of",
     "is_parseable",
     "split_number",
+    "unit_factor",
 ]
 
 # Each style is named by an example; its thousands separator and its decimal separator.
@@ -52,6 +54,19 @@ SCALES: Final = {
     "k": 3, "K": 3, "M": 6, "Mio": 6, "Mio.": 6, "mn": 6, "MM": 6, "B": 9, "bn": 9, "Mrd": 9,
     "Mrd.": 9,
 }  # fmt: skip
+# Units of one quantity, in lower case, as multiples of a common one.
+_QUANTITIES: Final = (
+    {"b": 1, "byte": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "pb": 10**15},
+    {"kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40},
+    {"wh": 1, "kwh": 10**3, "mwh": 10**6, "gwh": 10**9},
+    {"w": 1, "kw": 10**3},
+    {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600, "std": 3600},
+    {"day": 1, "d": 1, "tag": 1, "week": 7, "wk": 7},
+    {"month": 1, "mo": 1, "monat": 1, "year": 12, "yr": 12, "jahr": 12},
+    {"mg": 1, "g": 10**3, "kg": 10**6, "t": 10**9},
+    {"mm": 1, "cm": 10, "m": 10**3, "km": 10**6},
+    {"ml": 1, "cl": 10, "l": 10**3},
+)  # fmt: skip
 # Removed from numbers of a column without a unit.
 _ANY_SIGN = frozenset({"", "$", "€", "£", "¥", "%"})
 _PARTS = re.compile(
@@ -94,6 +109,22 @@ def currency_of(text: str) -> str | None:
     ('BRL', 'USD', None)
     """
     return _CURRENCY_OF.get(text.strip(MARKER_BLANKS).lower())
+
+
+def unit_factor(unit: str, other: str) -> Fraction | None:
+    """Return how many of a unit another one is, or None if they measure different things.
+
+    Examples
+    --------
+    >>> unit_factor("MB", "GB"), unit_factor("hours", "min"), unit_factor("kWh", "GB")
+    (Fraction(1000, 1), Fraction(1, 60), None)
+    """
+    names = [text.casefold().rstrip(".") for text in (unit, other)]
+    for quantity in _QUANTITIES:
+        own, its = (quantity.get(name, quantity.get(name.rstrip("s"))) for name in names)
+        if own is not None and its is not None:
+            return Fraction(its, own)
+    return None
 
 
 class NumberText(NamedTuple):
@@ -143,7 +174,8 @@ class Spelling:
     unit
         Unit of the numbers, such as ``"EUR per month"``. Signs and codes of its currency are
         removed, as is the unit itself; without a unit, percent and the most common currency
-        signs are. A number with another unit is left as it is, and so is not readable.
+        signs are. A number with another unit of the same quantity is converted (1 GB is 1,000 MB,
+        1 h is 60 min); one with any other unit is left as it is, and so is not readable.
 
     Examples
     --------
@@ -154,6 +186,8 @@ class Spelling:
     ('1234.50', '12,34')
     >>> [Spelling("1,234.5", unit="USD").normalize(text) for text in ("($5.00)", "1.2k", "€3")]
     ['-5.00', '1200', '€3']
+    >>> [Spelling("1,234.5", unit="MB").normalize(text) for text in ("1.2 GB", "800MB", "3 h")]
+    ['1200', '800', '3 h']
     >>> Spelling("DD/MM/YYYY").normalize("31.12.2024")
     '2024-12-31'
     """
@@ -184,26 +218,29 @@ class Spelling:
 
     def _plain_number(self, text: str) -> str | None:
         parts = split_number(text)
-        scale = None if parts is None else self._scale(parts)
+        factor = None if parts is None else self._factor(parts)
         match = None if parts is None else _PATTERNS[self.written or ""].fullmatch(parts.digits)
-        if parts is None or scale is None or match is None:
+        if parts is None or factor is None or match is None:
             return None
         integer = _NOT_DIGITS.sub("", match["integer"] or "0")
         plain = f"{integer}.{match['fraction']}" if match["fraction"] else integer
-        if scale:
-            plain = f"{Decimal(plain).scaleb(scale).normalize():f}"
+        if factor != 1:
+            number = Decimal(plain) * factor.numerator / factor.denominator
+            plain = f"{number.normalize():f}"
         return f"-{plain}" if parts.negative else plain
 
-    def _scale(self, parts: NumberText) -> int | None:
-        """Return the power of ten that the suffix states, or None for another unit."""
+    def _factor(self, parts: NumberText) -> Fraction | None:
+        """Return the factor that the suffix states, or None for a unit of another quantity."""
         if not self._has_unit(parts.prefix):
             return None
         if self._has_unit(parts.suffix):
-            return 0 if not (parts.prefix and parts.suffix) else None
+            return Fraction(1) if not (parts.prefix and parts.suffix) else None
+        if self.unit is not None and (factor := unit_factor(self.unit, parts.suffix)):
+            return factor
         for name, scale in SCALES.items():
             rest = parts.suffix.removeprefix(name)
             if rest != parts.suffix and self._has_unit(rest.strip(MARKER_BLANKS)):
-                return scale
+                return Fraction(10**scale)
         return None
 
     def _has_unit(self, affix: str) -> bool:

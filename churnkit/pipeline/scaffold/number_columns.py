@@ -13,6 +13,7 @@ from churnkit.contracts.parsing.number_spelling import (
     currency_of,
     is_parseable,
     split_number,
+    unit_factor,
 )
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_number
 
@@ -38,10 +39,6 @@ _MIN_GROUPED = 30
 _SPACES = re.compile("['\u2019 \u00a0\u202f]")
 _GROUPS = re.compile(r"[0-9]{1,3}(?:[.,][0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}")
 _UNIT = re.compile(r"[^\W\d_][^\W\d_/²³ ]*(?:[/ ][^\W\d_]+)*\.?|°[CF]?")
-_UNIT_GROUPS = (
-    {"b", "kb", "mb", "gb", "tb"}, {"s", "sec", "min", "h", "hr", "hour", "hours", "minute", "minutes"},
-    {"day", "week", "month", "year", "days", "weeks", "months", "years"}, {"g", "kg"}, {"m", "km"},
-)  # fmt: skip
 
 
 class UnreadableNumbersError(Exception):
@@ -128,10 +125,11 @@ def read_numbers(
     others = [text for text in profile.texts if text not in parts]
     if not _are_missing(profile, {t for t in others if not _is_plain(t)}, len(parts)):
         return None
-    unit = _find_unit(profile, parts)
+    unit, converted = _find_unit(profile, parts)
     if unit is None:
         return None
     style, review = _choose_style(parts.values(), delimiter, decimal)
+    review = "; ".join(filter(None, (converted, review)))
     is_plain = style == POINT and not unit and all(map(_is_plain, parts))
     spelling = Spelling(None if is_plain else style, (), unit or None)
     return _summarize(profile, spelling, review)
@@ -183,29 +181,38 @@ def _are_missing(profile: ColumnProfile, texts: set[str], numbers: int) -> bool:
     return share >= _MIN_NUMERIC_SHARE and len(unusual) <= min(_MAX_TEXTS, numbers // 2) and short
 
 
-def _find_unit(profile: ColumnProfile, parts: dict[str, NumberText]) -> str | None:
-    """Return the unit that the numbers share, empty without one; None if these are no numbers."""
+def _find_unit(profile: ColumnProfile, parts: dict[str, NumberText]) -> tuple[str | None, str]:
+    """Return the unit that the numbers share, and how others are converted to it.
+
+    The unit is empty if they have none, and None if these are no numbers.
+    """
     counts: Counter[str] = Counter()
     for text, part in parts.items():
         counts[_unit_of(part)] += profile.rows_with({text}) if len(parts) < 50 else 1
     units = {unit for unit in counts if unit}
     if "?" in units:
-        return None
+        return None, ""
     merged = {unit.casefold().rstrip("s"): unit for unit in sorted(units)}
     if len(merged) <= 1:
-        return next(iter(merged.values()), "")
+        return next(iter(merged.values()), ""), ""
     currencies = {unit for unit in units if currency_of(unit) == unit}
     if len(currencies) > 1 and currencies == units:
         raise UnreadableNumbersError(
             f"mixes currencies ({', '.join(sorted(currencies))}): convert the amounts to one, or "
             "move the currency to a column of its own"
         )
-    lower = {unit.casefold() for unit in units}
-    if any(lower <= group for group in _UNIT_GROUPS):
+    first = next(iter(units))
+    factors = {unit: unit_factor(first, unit) for unit in sorted(units)}
+    if None in factors.values():
+        return None, ""
+    if counts[""]:
         raise UnreadableNumbersError(
-            f"mixes units ({', '.join(sorted(units))}): convert the numbers to one unit"
+            f"mixes units ({', '.join(sorted(units))}) with numbers without one: write all numbers "
+            "in one unit"
         )
-    return None
+    smallest = min(factors, key=lambda unit: factors[unit] or 0)
+    others = ", ".join(unit for unit in factors if unit != smallest)
+    return smallest, f"{others} converted to {smallest}"
 
 
 def _unit_of(part: NumberText) -> str:

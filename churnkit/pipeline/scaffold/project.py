@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.core.io.locations import relative_location
 from churnkit.core.io.raw_tables import find_several, name_table, split_workbook
+from churnkit.core.io.table_sources import open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.preconditions import PreconditionError
@@ -92,6 +93,12 @@ def create_project(
     if len(sources) == 1:
         sources = split_workbook(sources[0])
     tables = find_several(sources)
+    if tables is not None and len(tables) > 1:
+        tables, left_out = _without_single_rows(tables)
+        for name_left_out in left_out:
+            progress(f"table '{name_left_out}' is left out: it has at most one row")
+        if len(tables) == 1:
+            sources, tables = list(tables.values()), None
     if tables is not None:
         return _create_with_timeline(
             folder,
@@ -128,6 +135,22 @@ def create_project(
         positive=positive,
         progress=progress,
     )
+
+
+def _without_single_rows(tables: dict[str, Path]) -> tuple[dict[str, Path], list[str]]:
+    """Leave out tables of one row, such as settings, if others remain."""
+    single = [name for name, path in tables.items() if _has_one_row(path)]
+    kept = {name: path for name, path in tables.items() if name not in single}
+    return (kept, single) if kept else (tables, [])
+
+
+def _has_one_row(path: Path) -> bool:
+    rows = 0
+    for batch in open_rows(open_source(path)).batches():
+        rows += batch.num_rows
+        if rows > 1:
+            return False
+    return True
 
 
 def _create_from_table(

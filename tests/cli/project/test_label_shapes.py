@@ -209,3 +209,41 @@ def test_a_panel_with_a_state_is_no_event_log(tmp_path):
     drafted = draft(tmp_path, panel)
     roles = {each.name: each.role for each in drafted.columns}
     assert (roles["month"], roles["status"]) == ("as_of", "label")
+
+
+def write_tables(folder, **tables):
+    folder.mkdir()
+    for name, columns in tables.items():
+        pd.DataFrame(columns).to_csv(folder / f"{name}.csv", index=False)
+    return folder
+
+
+def test_a_table_of_one_row_does_not_make_raw_tables(tmp_path):
+    customers = table(is_active=np.where(LEFT, 0, 1))
+    folder = write_tables(
+        tmp_path / "in", customers=customers, company={"name": ["x"], "city": ["y"]}
+    )
+    drafted = create_project(tmp_path / "project", [folder])
+    assert (drafted.recipe, drafted.questions) == ("customers", ())
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+
+
+def test_states_in_a_table_of_their_own_are_the_label(tmp_path):
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 300, 4_000), unit="D")
+    ids = np.array(table()["customer_id"])
+    states = {"customer_id": ids, "is_active": np.where(LEFT, 0, 1)}
+    visits = {"customer_id": RANDOM.choice(ids, 4_000), "visited_at": at}
+    folder = write_tables(tmp_path / "in", users=table(), states=states, visits=visits)
+    drafted = create_project(tmp_path / "project", [folder])
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    assert recipe.timeline is not None
+    rows = read_training_table(recipe, tmp_path / "project").to_pandas()
+    expected = LEFT[rows["customer_id"].str[1:].astype(int)]
+    np.testing.assert_array_equal(rows[recipe.timeline.label_name].astype(bool), expected)
+
+
+def test_tables_without_times_are_to_be_joined(tmp_path):
+    states = {"customer_id": table()["customer_id"], "is_active": np.where(LEFT, 0, 1)}
+    folder = write_tables(tmp_path / "in", customers=table(), states=states)
+    drafted = create_project(tmp_path / "project", [folder])
+    assert "join them to one file by the customer's id" in drafted.questions[0]

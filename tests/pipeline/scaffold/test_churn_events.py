@@ -64,4 +64,4 @@ def test_the_event_after_which_customers_are_gone_is_the_label(tmp_path, ends, c
 def test_several_events_that_end_customers_are_one_label(tmp_path):
     made = log(tmp_path, ["subscription.deleted", "account_closed"])
     (where,) = made.timeline.label.conditions
-    assert where.to_dict()["value"] == ("account_closed", "subscription.deleted")
+    assert where.to_dict()["value"] == ["account_closed", "subscription.deleted"]

@@ -111,8 +111,7 @@ def test_a_column_without_evidence_is_marked(texts, delimiter):
         (["USD 5", "6 CHF"], r"mixes currencies \(CHF, USD\)"),
         (["1,234.5", "1.234,5"], "mixes decimal commas and decimal points"),
         (["1,5", "2.5"], "mixes decimal commas and decimal points"),
-        (["500 MB", "2 GB"], r"mixes units \(GB, MB\)"),
-        (["3 days", "2 weeks"], "mixes units"),
+        (["500 MB", "2 GB", "700"], r"mixes units \(GB, MB\) with numbers without one"),
     ],
 )
 def test_mixed_currencies_units_and_formats_are_named(texts, message):
@@ -140,3 +139,24 @@ def test_complete_revenue_is_drafted_as_nullable_too():
     draft = draft_column(profile_column("monthly_charges", column))
     assert draft.settings["also"] == ("value",)
     assert draft.settings["nullable"] is True
+
+
+@pytest.mark.parametrize(
+    ("texts", "unit", "lowest", "highest"),
+    [
+        (["500 MB", "1.25 GB", "20 MB"], "MB", 20.0, 1250.0),
+        (["3 days", "2 weeks"], "days", 3.0, 14.0),
+        (["900 Wh", "1.2 kWh", "3 MWh"], "Wh", 900.0, 3e6),
+        (["90 min", "1.5 h"], "min", 90.0, 90.0),
+        (["1,5 kg", "250 g"], "g", 250.0, 1500.0),
+    ],
+)
+def test_units_of_one_quantity_are_converted_to_the_smallest(texts, unit, lowest, highest):
+    numbers = numbers_of(texts)
+    assert (numbers.unit, numbers.lowest, numbers.highest) == (unit, lowest, highest)
+    assert f"converted to {unit}" in numbers.review
+
+
+@pytest.mark.parametrize("texts", [["3 GB", "2 kWh"], ["5 months", "3 days"], ["1 KB", "2 KiB"]])
+def test_units_of_different_quantities_are_no_numbers(texts):
+    assert read_numbers(profile(texts)) is None

@@ -62,6 +62,8 @@ _CHURN_TABLE = {
     "kündigungen",
 }
 _SMALL_TABLE = 5
+# Columns of a table that holds the customers' states: the id, the state, and a date.
+_STATE_TABLE = 3
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,9 @@ def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> li
         rating = name_rating(name)
         is_kind = bool(set(name_rules.split_words(name)) & EVENT_COLUMNS)
         small = len(table.profiles) <= _SMALL_TABLE
-        named = rating >= 3 or (rating == 2 and small and not is_kind)
+        # A state, such as is_active, changes after the row: it counts in a table of its own.
+        is_own = len(table.profiles) <= _STATE_TABLE
+        named = rating >= 3 or (rating > 0 and not is_kind and (is_own or (rating == 2 and small)))
         named = name == label if label is not None else named
         one_row = table.is_unique or (table.happened and len(table.profiles) <= _SMALL_TABLE)
         if not named or not one_row or table.lookups or not profile.distinct:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.date_spelling import MONTHS, is_open_date, normalize_date
-from churnkit.contracts.parsing.number_spelling import currency_of
+from churnkit.contracts.parsing.number_spelling import currency_of, split_number, unit_factor
 from churnkit.contracts.parsing.scalars import read_date
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
@@ -224,6 +224,11 @@ def number_formats(
             )
         elif form is not None:
             formats[name] = replace(form, unit=next(iter(units), ""))
+        elif not is_amount and _has_units(profile):
+            refused[name] = (
+                f"has numbers with units ({', '.join(sorted(units)[:4])}): write plain numbers in one "
+                "unit"
+            )
     if any(form.written == "1.234,5" and not form.review for form in formats.values()):
         for name, form in formats.items():
             pattern = _ONLY_THOUSANDS["1.234,5"]
@@ -233,6 +238,14 @@ def number_formats(
                 review = "dots are read as separators of thousands, as in other columns"
                 formats[name] = replace(form, written="1.234,5", review=review)
     return formats, refused
+
+
+def _has_units(profile: ColumnProfile) -> bool:
+    """Return True if each text is a number with a known unit."""
+    if profile.kind != "text" or not profile.texts:
+        return False
+    numbers = [split_number(text) for text in profile.texts]
+    return all(part is not None and unit_factor(part.suffix, part.suffix) for part in numbers)
 
 
 def _number_format(profile: ColumnProfile) -> ColumnFormat | None:

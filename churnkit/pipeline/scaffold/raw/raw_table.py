@@ -47,6 +47,10 @@ _SUBSCRIPTION_WORDS = {
 _MUTABLE = {"status", "stage"}
 # Placeholders for columns that a draft asks for.
 _MISSING_TIME, _MISSING_CUSTOMER = "date", "customer_id"
+_JOIN = (
+    "all tables have one row per customer: join them to one file by the customer's id and run churnkit "
+    "init on it; or, for a timeline, "
+)
 _MIN_CODES = 10
 _MAX_CATEGORIES = 12
 _MAX_COLUMNS = 6
@@ -244,7 +248,8 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         largest = max(kept, key=lambda table: (not table.lookups, table.rows))
         notes = [note for note in notes if f"table '{largest.source}' is left out" not in note]
         usable = [replace(largest, happened=_MISSING_TIME, is_unique=False)]
-        question = question or _ask_for_times(usable[0])
+        is_single = len(kept) > 1 and all(table.is_unique for table in kept)
+        question = question or (_JOIN if is_single else "") + _ask_for_times(usable[0])
     sources = {source for table in usable for source in table.declaration().sources}
     paths = {name: path for name, path in tables.items() if name in sources}
     return RawTables(tuple(usable), paths, keys, tuple(notes), question)
