@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,9 +22,12 @@ from churnkit.cli.output import print_json, print_next, print_status, print_tabl
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import pyarrow as pa
 
     from churnkit.contracts import Contract
+    from churnkit.contracts.contract import Purpose
     from churnkit.pipeline import Recipe
 
 __all__ = ["validate"]
@@ -57,34 +61,43 @@ def validate(
 
     A recipe's schema requires the label; a model's contract, and rows built with --as-of, do not.
     """
-    from churnkit.contracts.validation.pandera_check import check_table
+    from churnkit.contracts.validation.batch_check import check_batches
     from churnkit.contracts.validation.violations import to_violations
+    from churnkit.core.io.table_sources import concatenate, read_all
 
     source = CustomerInput(table, sql, tables, as_of)
     opened = source.open()
     loaded = None
+    sheet = None
     if model is not None:
-        contract = load_model(model).contract
-        rows = _read(source, opened, load_model(model), contract)
+        known = load_model(model)
+        contract = known.contract
+        sheet = known.manifest.lineage.get("sheet") if known.manifest else None
+        if as_of is not None:
+            with source.rows(opened, known) as snapshot:
+                batches: Iterable[pa.Table] = [read_all(snapshot)]
+        else:
+            batches = _batches(source, opened, contract, sheet)
     else:
         from churnkit.contracts import Contract
         from churnkit.pipeline import load_recipe
 
         loaded = load_recipe(find_recipe(recipe))
         contract = Contract.from_schema(loaded.schema)
-        rows = _read_for_recipe(source, opened, loaded, contract)
+        batches = _batches_for_recipe(source, opened, loaded, contract, is_whole=update)
     if update:
         if loaded is None:
             raise ChurnkitError("--update changes a recipe's schema: leave out --model")
-        _update(loaded, contract, rows, source, write=write, as_json=as_json)
+        _update(loaded, contract, concatenate(list(batches)), source, write=write, as_json=as_json)
         return
-    purpose: Any = "predict" if model is not None or as_of is not None else "train"
-    violations = to_violations(check_table(contract, rows, purpose, name=source.name))
+    purpose: Purpose = "predict" if model is not None or as_of is not None else "train"
+    count, findings = check_batches(contract, batches, purpose, name=source.name)
+    violations = to_violations(findings)
     if as_json:
         print_json(
             {
                 "table": str(table),
-                "rows": rows.num_rows,
+                "rows": count,
                 "valid": not violations,
                 "violations": [violation.to_dict() for violation in violations],
             }
@@ -109,37 +122,61 @@ def validate(
         if loaded is not None and as_of is None:
             print_next(f"churnkit validate {source} --recipe {loaded.name} --update")
         raise typer.Exit(1)
-    print_status(f"{source.name}: {rows.num_rows:,} rows are valid")
+    print_status(f"{source.name}: {count:,} rows are valid")
     print_next("churnkit train" if model is None else f"churnkit score {source} -o scores.csv")
 
 
-def _read(
-    source: CustomerInput, opened: Any, model: Any, contract: Contract, *, sheet: str | None = None
-) -> pa.Table:
+def _batches(
+    source: CustomerInput,
+    opened: Any,
+    contract: Contract,
+    sheet: str | None,
+    *,
+    is_whole: bool = False,
+) -> Iterator[pa.Table]:
+    """Read a table in batches: the columns of the contract, or all of them."""
+    import pyarrow as pa
+
     from churnkit.contracts.parsing.arrow_columns import number_rows
-    from churnkit.core.io.table_sources import read_all
+    from churnkit.core.io.table_sources import open_rows
 
-    if model is None:
-        rows = source.sheet(opened, contract, "predict", known=sheet)
-        return number_rows(read_all(rows), contract.entity)
-    with source.rows(opened, model) as rows:
-        return number_rows(read_all(rows), contract.entity)
+    rows = open_rows(source.sheet(opened, contract, "predict", known=sheet))
+    declared = {column.name for column in contract.columns}
+    names = [name for name in rows.columns if is_whole or name in declared]
+    start = 0
+    yield pa.table({name: pa.array([], pa.string()) for name in names})
+    for batch in rows.batches(names):
+        yield number_rows(batch, contract.entity, first=start)
+        start += batch.num_rows
 
 
-def _read_for_recipe(
-    source: CustomerInput, opened: Any, recipe: Recipe, contract: Contract
-) -> pa.Table:
-    """Read a training table, or build the customers' rows with the recipe's timeline."""
+def _batches_for_recipe(
+    source: CustomerInput, opened: Any, recipe: Recipe, contract: Contract, *, is_whole: bool
+) -> Iterator[pa.Table]:
+    """Read a training table without the rows that training leaves out, or build rows as of a date."""
+    if source.as_of is not None:
+        yield _build_rows(source, opened, recipe)
+        return
     from churnkit.core.io.locations import parse_location
+    from churnkit.core.io.table_sources import concatenate
     from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 
-    if source.as_of is None:
-        sheet = None if callable(recipe.data) else parse_location(recipe.data).part
-        rows = _read(source, opened, None, contract, sheet=sheet)
-        rows, left_out = leave_out_rows(contract, rows, recipe.leave_out)
-        for sentence in describe_left_out(left_out):
-            print_status(sentence)
-        return rows
+    sheet = None if callable(recipe.data) else parse_location(recipe.data).part
+    batches = _batches(source, opened, contract, sheet, is_whole=is_whole)
+    if "repeated" in recipe.leave_out:
+        # Duplicates of rows are found in the whole table.
+        batches = iter([concatenate(list(batches))])
+    total: Counter[str] = Counter()
+    for batch in batches:
+        rows, left_out = leave_out_rows(contract, batch, recipe.leave_out)
+        total.update(left_out)
+        yield rows
+    for sentence in describe_left_out(dict(total)):
+        print_status(sentence)
+
+
+def _build_rows(source: CustomerInput, opened: Any, recipe: Recipe) -> pa.Table:
+    """Build the customers' rows with the recipe's timeline."""
     if recipe.timeline is None:
         raise ChurnkitError(
             f"recipe '{recipe.name}' has no timeline for raw tables: leave out --as-of"
@@ -149,7 +186,7 @@ def _read_for_recipe(
 
     needed = {name for table in recipe.timeline.tables for name in table.sources}
     data = {name: raw_table(path) for name, path in opened.items() if name in needed}
-    return build(recipe.timeline.at(source.as_of), data)
+    return build(recipe.timeline.at(source.as_of or ""), data)
 
 
 def _update(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.schema.column import Column
     from churnkit.contracts.schema.table_schema import TableSchema
 
-__all__ = ["duplicate_keys", "encode_label"]
+__all__ = ["duplicate_keys", "encode_label", "hash_keys", "parse_label", "refuse_constant"]
 
 
 def encode_label(
@@ -65,6 +65,33 @@ def encode_label(
     >>> encode_label(Contract.from_schema(Gym), table)[0]
     array([1, 0], dtype=int8)
     """
+    labels, findings = parse_label(contract, table, name=name)
+    if len(labels) and not findings:
+        refuse_constant(contract, len(labels), int(labels.sum()), name=name)
+    return labels, findings
+
+
+def refuse_constant(contract: TableSchema, rows: int, churned: int, *, name: str = "") -> None:
+    """Refuse a label that all rows share.
+
+    Raises
+    ------
+    DataError
+        If no row churned, or all did.
+    """
+    if contract.label is not None and churned in {0, rows}:
+        raise DataError(
+            name or contract.name, [Violation(contract.label.name, "constant_label", rows)]
+        )
+
+
+def parse_label(
+    contract: TableSchema, table: pa.Table | ParsedTable, *, name: str = ""
+) -> tuple[NDArray[np.int8], list[Finding]]:
+    """Encode the label of a part of a table, which may be the same in all of its rows.
+
+    Parameters, results and errors are those of `encode_label`, but for a constant label.
+    """
     column = contract.label
     if column is None:
         raise ContractError(
@@ -96,10 +123,7 @@ def encode_label(
         for rule, rows in violations.items()
         if rows.size
     ]
-    labels = codes[index]
-    if len(labels) and not findings and (labels.all() or not labels.any()):
-        raise DataError(name, [Violation(column.name, "constant_label", len(labels))])
-    return labels, findings
+    return codes[index], findings
 
 
 def _is_positive(column: Column, value: Any, code: Any) -> bool | str:
@@ -153,6 +177,36 @@ def duplicate_keys(contract: TableSchema, table: pa.Table | ParsedTable) -> list
     if not duplicates.size:
         return []
     return [Finding(contract.entity.name, "unique", duplicates, contract.entity.type)]
+
+
+def hash_keys(contract: TableSchema, table: pa.Table | ParsedTable) -> NDArray[np.uint64]:
+    """Hash the customer (and date) of each row, to find duplicates among parts of a table.
+
+    Equal keys have equal hashes; two of a million different ones are equal with a probability of
+    3e-8.
+
+    Returns
+    -------
+    numpy.ndarray
+        Hashes (n,); 0 for rows without a customer.
+    """
+    from pandas.util import hash_array
+
+    parsed = ParsedTable.wrap(table)
+
+    def hashes(column: Column) -> NDArray[np.uint64]:
+        values, index = parsed.column(column).distinct
+        keys = [_key(column, value) for value in values]
+        texts = np.array(["" if key is None else str(key) for key in keys], dtype=object)
+        hashed = hash_array(texts, categorize=False)
+        hashed[[key is None for key in keys]] = 0
+        return np.asarray(hashed[index], dtype=np.uint64)
+
+    keys = hashes(contract.entity)
+    if contract.as_of is not None and contract.as_of.name in parsed.column_names:
+        mixed = keys * np.uint64(0x9E3779B97F4A7C15) ^ hashes(contract.as_of)
+        keys = np.where(keys == 0, keys, mixed)
+    return keys
 
 
 def _numbered_keys(parsed: ParsedTable, column: Column) -> NDArray[np.int64]:

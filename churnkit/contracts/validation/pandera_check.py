@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.schema.column import Column
     from churnkit.contracts.schema.table_schema import Purpose, TableSchema
 
-__all__ = ["check_table", "pandera_schema"]
+__all__ = ["check_columns", "check_table", "pandera_schema"]
 
 _PANDERA = {
     "isin": pda.Check.isin,
@@ -92,6 +92,32 @@ def check_table(
         raise DataError(name, missing)
     if parsed.num_rows == 0:
         raise DataError(name, [Violation("", "empty", 1)])
+    findings = check_columns(contract, parsed, purpose)
+    if purpose == "train":
+        findings += duplicate_keys(contract, parsed)
+        if contract.label is not None:
+            _, unlabeled = encode_label(contract, parsed, name=name)
+            findings += [finding for finding in unlabeled if finding.rule == "zero_or_one"]
+    return tuple(findings)
+
+
+def check_columns(contract: TableSchema, parsed: ParsedTable, purpose: Purpose) -> list[Finding]:
+    """Check each column of a table, or of a part of one.
+
+    Parameters
+    ----------
+    contract
+        The columns and their checks.
+    parsed
+        n rows.
+    purpose
+        It decides which columns are checked.
+
+    Returns
+    -------
+    list of Finding
+        In the order of the columns.
+    """
     columns = [
         column
         for column in (*contract.required(purpose), *contract.optional(purpose))
@@ -103,13 +129,7 @@ def check_table(
         series[column.name], unreadable = _to_pandas(parsed.column(column), column)
         violations.update(((column.name, int(row)), "type") for row in np.flatnonzero(unreadable))
     violations = {**_failures(columns, pd.DataFrame(series)), **violations}
-    findings = list(_group(violations, columns))
-    if purpose == "train":
-        findings += duplicate_keys(contract, parsed)
-        if contract.label is not None:
-            _, unlabeled = encode_label(contract, parsed, name=name)
-            findings += [finding for finding in unlabeled if finding.rule == "zero_or_one"]
-    return tuple(findings)
+    return list(_group(violations, columns))
 
 
 def pandera_schema(columns: list[Column]) -> Any:
