@@ -37,9 +37,10 @@ MARKER_BLANKS = BLANKS + "\u00a0\u202f"
 _OTHER_THOUSANDS = "' \u2019\u00a0\u202f"
 _MINUS = "\\-\u2212"  # escaped for character classes
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "CLP", "COP", "ARS"})
-# Signs of a currency, in lower case; "$" is the sign of every dollar and of some pesos.
+# Signs of a currency, in lower case; "$" is the sign of every dollar and of some pesos, and Shift JIS
+# has the yen in the place of the backslash.
 CURRENCIES: Final = {
-    "USD": ("us$", "$"), "EUR": ("€", "euro", "euros"), "GBP": ("£",), "JPY": ("¥", "円", "jp¥"),
+    "USD": ("us$", "$"), "EUR": ("€", "euro", "euros"), "GBP": ("£",), "JPY": ("¥", "￥", "円", "jp¥", "\\"),
     "CNY": ("元", "rmb", "cn¥"), "INR": ("₹", "rs", "rs."), "CHF": ("sfr", "sfr.", "fr."),
     "BRL": ("r$",), "KRW": ("₩",), "RUB": ("₽",), "TRY": ("₺", "tl"),
     "PLN": ("zł",), "CZK": ("kč",), "SEK": ("kr", "kr."), "NOK": (), "DKK": (), "ILS": ("₪",),
@@ -68,7 +69,7 @@ _QUANTITIES: Final = (
     {"ml": 1, "cl": 10, "l": 10**3},
 )  # fmt: skip
 # Removed from numbers of a column without a unit.
-_ANY_SIGN = frozenset({"", "$", "€", "£", "¥", "%"})
+_ANY_SIGN = frozenset({"", "$", "€", "£", "¥", "￥", "\\", "%"})
 _PARTS = re.compile(
     rf"(?P<open>\()?[{MARKER_BLANKS}]*(?P<sign>[+{_MINUS}])?[{MARKER_BLANKS}]*"
     rf"(?P<prefix>[^\W\d_][^\d()+{_MINUS}]{{0,6}}?|[^\w\s.,()+'\u2019{_MINUS}])?[{MARKER_BLANKS}]*"

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.contracts.encoding.category_levels import MAX_LEVELS
-from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_date
+from churnkit.contracts.parsing.scalars import (
+    NOT_READABLE,
+    read_boolean,
+    read_date,
+    read_number,
+)
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.number_columns import UnreadableNumbersError, read_numbers
@@ -34,6 +39,9 @@ _MAX_CATEGORIES = 50
 _FREE_TEXT_LENGTH = 40
 _UNIQUE_SHARE = 0.9
 _MAJORITY = 0.95
+# Numbers that programs write for missing values, next to numbers from 0 to 500.
+_CODES = re.compile(r"-9{2,}(?:\.0+)?|9{4,}(?:\.0+)?|-1(?:\.0+)?")
+_MIN_CODED, _MAX_CODED = 3, 500.0
 
 
 @dataclass(frozen=True)
@@ -200,6 +208,9 @@ def _draft_number(profile: ColumnProfile, numbers: Numbers) -> DraftColumn:
     elif numbers.is_integer and numbers.lowest >= 0:
         settings["ge"] = 0
     review = numbers.review
+    code = _missing_code(profile)
+    if code:
+        review = "; ".join(filter(None, (review, code)))
     if numbers.missing:
         review = review or f"{len(numbers.missing)} texts among the numbers are read as missing"
     elif name_rules.is_id(profile.name):
@@ -211,6 +222,18 @@ def _draft_number(profile: ColumnProfile, numbers: Numbers) -> DraftColumn:
     is_measured = "written" in settings or "value" in settings.get("also", ()) or numbers.lowest < 0
     is_integer = numbers.is_integer and not is_measured
     return DraftColumn(profile.name, "int" if is_integer else "float", "feature", settings, review)
+
+
+def _missing_code(profile: ColumnProfile) -> str:
+    """Describe numbers such as -999 that other rows have no number like."""
+    codes = [text for text in profile.texts if _CODES.fullmatch(text)]
+    others = [read_number(text, lenient=True) for text in profile.texts if text not in codes]
+    known = [number for number in others if number == number]  # noqa: PLR0124  (not NaN)
+    rows = profile.rows_with(set(codes))
+    if rows < _MIN_CODED or len(known) < _MIN_CODED or min(known) < 0.0 or max(known) > _MAX_CODED:
+        return ""
+    listed = ", ".join(sorted(codes))
+    return f"{listed} in {rows:,} rows may stand for missing: write a blank in its place if it does"
 
 
 def _counts_rows(numbers: Numbers, rows: int) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.arrow_columns import number_rows
+import numpy as np
+import pyarrow.compute as pc
+
+from churnkit.contracts.parsing.arrow_columns import is_text_type, number_rows
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.formats.excel import choose_sheets, describe_sheet
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.keys.entity_column import RowKey
 
 __all__ = ["TableDraft", "draft_table"]
+
+_MIN_HEADER = 2
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ def draft_table(
     table = read_all(file)
     if not table.num_rows:
         raise ChurnkitError(f"{path} has a header and no rows: name a file with customers")
+    _refuse_repeated_header(path.name, table)
     profiles = {
         name: profile_column(name, table[name])
         for name in table.column_names
@@ -92,6 +98,30 @@ def draft_table(
         *_describe_columns(key.columns, key.kept, profiles),
     )
     return TableDraft(key.columns, tuple(key.left_out), reading), table
+
+
+def _refuse_repeated_header(name: str, table: pa.Table) -> None:
+    """Refuse rows that repeat the header, as files that were appended to each other have."""
+    texts = [
+        column
+        for column in table.column_names
+        if column.strip() and is_text_type(table[column].type)
+    ]
+    if len(texts) < max(_MIN_HEADER, table.num_columns - 1):
+        return
+    repeated = np.ones(table.num_rows, dtype=bool)
+    for column in texts:
+        equal = pc.fill_null(
+            pc.equal(pc.utf8_trim_whitespace(table[column]), column.strip()), False
+        )
+        repeated &= np.asarray(equal)
+        if not repeated.any():
+            return
+    rows = np.flatnonzero(repeated)
+    raise ChurnkitError(
+        f"{name} repeats its header in {len(rows):,} rows, the first of them row {rows[0] + 1:,} below "
+        "the header: remove these rows"
+    )
 
 
 def _refuse_no_header(table: str, profiles: Mapping[str, ColumnProfile]) -> None:

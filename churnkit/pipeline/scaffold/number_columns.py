@@ -120,15 +120,16 @@ def read_numbers(
     if profile.kind != "text":
         return _summarize(profile, Spelling())
     parts = {text: number for text in profile.texts if (number := split_number(text))}
-    if not parts or _has_codes(profile, parts.values()):
-        return None
-    others = [text for text in profile.texts if text not in parts]
-    if not _are_missing(profile, {t for t in others if not _is_plain(t)}, len(parts)):
+    if not parts:
+        # Such as 1.5E+07.
+        return _summarize(profile, Spelling()) if any(map(_is_plain, profile.texts)) else None
+    others = {t for t in profile.texts if t not in parts and not _is_plain(t)}
+    if _has_codes(profile, parts.values()) or not _are_missing(profile, others, len(parts)):
         return None
     unit, converted = _find_unit(profile, parts)
     if unit is None:
         return None
-    style, review = _choose_style(parts.values(), delimiter, decimal)
+    style, review = _style_of_units(parts.values(), delimiter, decimal)
     review = "; ".join(filter(None, (converted, review)))
     is_plain = style == POINT and not unit and all(map(_is_plain, parts))
     spelling = Spelling(None if is_plain else style, (), unit or None)
@@ -251,6 +252,29 @@ def _kind(digits: str) -> str:
     whole, _, fraction = text.partition(last)
     groups = len(fraction) == 3 and 1 <= len(whole) <= 3 and not whole.startswith("0")
     return f"{name}3" if groups else name
+
+
+def _style_of_units(parts: Iterable[NumberText], delimiter: str, decimal: str) -> tuple[str, str]:
+    """Choose the style of a column whose numbers may have several units.
+
+    Small numbers of one unit say nothing about the separators in those of another.
+    """
+    by_unit: dict[str, list[NumberText]] = {}
+    for part in parts:
+        by_unit.setdefault(_unit_of(part).casefold(), []).append(part)
+    chosen = {
+        _choose_style(group, delimiter, decimal)
+        for group in by_unit.values()
+        if any(_kind(part.digits) not in {"small", "large"} for part in group)
+    } or {(POINT, "")}
+    certain = {style for style, review in chosen if not review}
+    if len({style for style, _ in chosen}) > 1 and len(certain) != 1:
+        raise UnreadableNumbersError(
+            "mixes commas and points before three digits: write all numbers in one format"
+        )
+    if certain:
+        return certain.pop(), ""
+    return min(chosen)
 
 
 def _choose_style(parts: Iterable[NumberText], delimiter: str, decimal: str) -> tuple[str, str]:

@@ -94,7 +94,7 @@ def create_project(
         sources = split_workbook(sources[0])
     tables = find_several(sources)
     if tables is not None and len(tables) > 1:
-        tables, left_out = _without_single_rows(tables)
+        tables, left_out = _without_single_rows(tables, {label, entity})
         for name_left_out in left_out:
             progress(f"table '{name_left_out}' is left out: it has at most one row")
         if len(tables) == 1:
@@ -137,16 +137,20 @@ def create_project(
     )
 
 
-def _without_single_rows(tables: dict[str, Path]) -> tuple[dict[str, Path], list[str]]:
-    """Leave out tables of one row, such as settings, if others remain."""
-    single = [name for name, path in tables.items() if _has_one_row(path)]
+def _without_single_rows(
+    tables: dict[str, Path], named: set[str | None]
+) -> tuple[dict[str, Path], list[str]]:
+    """Leave out tables of one row, such as settings, without a named column, if others remain."""
+    single = [name for name, path in tables.items() if _has_one_row(path, named)]
     kept = {name: path for name, path in tables.items() if name not in single}
     return (kept, single) if kept else (tables, [])
 
 
-def _has_one_row(path: Path) -> bool:
-    rows = 0
-    for batch in open_rows(open_source(path)).batches():
+def _has_one_row(path: Path, named: set[str | None]) -> bool:
+    source, rows = open_rows(open_source(path)), 0
+    if named & set(source.columns):
+        return False
+    for batch in source.batches():
         rows += batch.num_rows
         if rows > 1:
             return False

@@ -137,7 +137,7 @@ def test_a_column_of_two_values_is_preferred_to_a_date():
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("Rezygnacja", ("TAK", "NIE")), ("status", ("A", "I")), ("flag", ("1", "2"))],
+    [("Zamkni\u0119cie", ("TAK", "NIE")), ("status", ("A", "I")), ("flag", ("1", "2"))],
 )
 def test_no_value_is_guessed_where_the_direction_is_a_question(name, values):
     settings = draft_label("t.csv", profile(name, values)).settings

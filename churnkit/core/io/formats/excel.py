@@ -7,7 +7,7 @@ import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -18,7 +18,7 @@ from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
 from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["SheetNotes", "choose_sheets", "describe_sheet", "sheet_batches", "sheet_names"]
 
 _MAX_TITLE_ROWS = 20
+# Groups of columns, their names, and the first values.
+_MERGED_ROWS = 3
 # More rows at the end are no footer.
 _MAX_FOOTER_ROWS = 20
 
@@ -102,7 +104,7 @@ def describe_sheet(path: Path, sheet: str, *, name: str, limit: int | None = Non
     """Describe a sheet, or its first rows: its columns, its rows, and the rows that are not read."""
     with _open(path, name) as workbook:
         rows: Iterator[tuple[Any, ...]] = islice(_rows(workbook[sheet]), limit)
-        header, titles = _header(rows, name)
+        header, titles, rows = _header(rows, name)
         total = read = 0
         for row in _without_footer(rows, len(header)):
             total, read = total + row[0], read + (row[1] is not None)
@@ -125,7 +127,7 @@ def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
         worksheet = workbook[sheet]
         _refuse_formulas(path, worksheet, name)
         rows = _rows(worksheet)
-        header, _ = _header(rows, name)
+        header, _, rows = _header(rows, name)
         refuse_duplicates(f"{name}, sheet '{sheet}'", header)
         width = len(header)
         yield to_table(header, [])
@@ -170,21 +172,50 @@ def _without_footer(
     yield len(footer), None
 
 
-def _header(rows: Iterator[tuple[Any, ...]], name: str) -> tuple[list[str], int]:
-    """Return the column names and the number of titles, rows of one cell before a wider row."""
-    first: Sequence[Any] = ()
-    titles = 0
-    for position, row in enumerate(islice(rows, _MAX_TITLE_ROWS)):
-        first = first or row
-        if sum(value is not None for value in row) > 1:
-            first, titles = row, position
-            break
-    if not first:
+def _header(
+    rows: Iterator[tuple[Any, ...]], name: str
+) -> tuple[list[str], int, Iterator[tuple[Any, ...]]]:
+    """Return the column names, the number of rows above them, and the rows below.
+
+    Rows of one cell above a wider row are titles, and so are merged cells above the names.
+    """
+    begin = list(islice(rows, _MAX_TITLE_ROWS + 2))
+    wide = (place for place, row in enumerate(begin) if sum(v is not None for v in row) > 1)
+    titles = next(wide, 0)
+    if not begin:
         raise ChurnkitError(f"{name} has no cells: export it again")
-    return [
+    names = begin[titles]
+    if _is_merged(*begin[titles : titles + 3]):
+        groups, titles = names, titles + 1
+        names = _join_groups(groups, begin[titles])
+    header = [
         f"unnamed_{position + 1}" if value is None else str(value).strip()
-        for position, value in enumerate(first)
-    ], titles
+        for position, value in enumerate(names)
+    ]
+    return header, titles, chain(begin[titles + 1 :], rows)
+
+
+def _is_merged(*rows: tuple[Any, ...]) -> bool:
+    """Return True for groups with blanks between them, names, and values that are no names."""
+    if len(rows) < _MERGED_ROWS:
+        return False
+    groups, names, values = rows
+    is_complete = len(names) >= len(groups) and all(isinstance(v, str) for v in names)
+    has_gaps = any(value is None for value in groups[1:]) or len(names) > len(groups)
+    return is_complete and has_gaps and any(not isinstance(v, (str, type(None))) for v in values)
+
+
+def _join_groups(groups: tuple[Any, ...], names: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the names of columns, with their group where a name is there several times."""
+    texts = [str(name).strip() for name in names]
+    if len(set(texts)) == len(texts):
+        return names
+    current, joined = "", []
+    for position, text in enumerate(texts):
+        group = groups[position] if position < len(groups) else None
+        current = current if group is None else str(group).strip()
+        joined.append(f"{current} {text}" if texts.count(text) > 1 else text)
+    return tuple(joined)
 
 
 def _refuse_formulas(path: Path, worksheet: Any, name: str) -> None:

@@ -29,7 +29,8 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
     Parameters
     ----------
     path
-        UTF-8 or UTF-16 text: ``[{...}, {...}]`` or ``{...}`` one after another.
+        UTF-8 or UTF-16 text: ``[{...}, {...}]``, ``{...}`` one after another, or one object with
+        an array of the rows, such as ``{"data": [{...}, {...}]}``.
     name
         Name of the file in messages.
 
@@ -48,12 +49,35 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
         is_utf16 = probe.read(2) in {b"\xff\xfe", b"\xfe\xff"}
     try:
         with path.open(encoding="utf-16" if is_utf16 else "utf-8-sig") as stream:
-            rows = _Parser(stream, name).objects()
+            rows = _unwrap(_Parser(stream, name).objects(), name)
             yield pa.table({})
             while part := list(islice(rows, BATCH_ROWS)):
                 yield _to_table(part, name)
     except UnicodeError:
         raise ChurnkitError(f"{name} is not UTF-8: export it as UTF-8") from None
+
+
+def _unwrap(rows: Iterator[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+    """Yield the objects in the array of a single object that has one; else the objects themselves.
+
+    Raises
+    ------
+    ChurnkitError
+        If a single object has several arrays of objects.
+    """
+    first = list(islice(rows, 2))
+    arrays = {
+        key: value
+        for key, value in (first[0] if len(first) == 1 else {}).items()
+        if isinstance(value, list) and len(value) > 1 and all(isinstance(v, dict) for v in value)
+    }
+    if len(arrays) > 1:
+        raise ChurnkitError(
+            f"{name} has several arrays of objects ({', '.join(map(repr, arrays))}): write the one with "
+            "the customers to a file of its own"
+        )
+    yield from (next(iter(arrays.values())) if arrays else first)
+    yield from rows
 
 
 def _to_table(rows: list[dict[str, Any]], name: str) -> pa.Table:

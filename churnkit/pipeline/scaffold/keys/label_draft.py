@@ -180,8 +180,9 @@ def _which(values: Sequence[str], churned: Sequence[str] = ()) -> str:
     if len(churned) > 1:
         stayed = [value for value in values if value not in churned]
         return (
-            f"several values may mean churned: replace todo by positive={list(churned)!r}, or by the "
-            f"ones that do; all others mean stayed: {list_names(stayed)}"
+            f"several values may mean churned: set positive to one of {list_names(churned)}, and delete "
+            f"todo; or replace todo by positive={list(churned)!r} if all of them do; all others mean "
+            f"stayed: {list_names(stayed)}"
         )
     more = ", or to several, as in positive=['A', 'B']," if len(values) > 2 else ","
     return (

@@ -17,7 +17,8 @@ _CHURNED = re.compile(
     "churn|attrit|cancel|exit|lost$|leave|left$|lapse|quit$|gone$|inactiv|closed$|terminat|stopped$|"
     "former$|ended$|expired$|drop(?:ped|out)|deactivat|unsubscri|dormant|defect(?:ed|or)|disconnect|"
     "withdr|departed|kündig|kuendig|gekünd|gekuend|abgewander|abwander|storn|inaktiv|verloren|"
-    "ausgetreten|résili|resili|désabonn|desabonn|perdu|inactif|baja$|abandon|inactivo|perdid|evad|"
+    "ausgetreten|rezygn|odesz|odejś|odejsc|zrezygn|odchod|odešel|uppsagd|avslut|opsagt|oppsagt|iptal|"
+    "ayr\u0131l|отток|ушел|ушёл|отказ|résili|resili|désabonn|desabonn|perdu|inactif|baja$|abandon|inactivo|perdid|evad|"
     "evas[aã]o|inativ|saiu$|desist|disdett|cessat|inattiv|opgezegd|vertrokken|inactief|"
     "解約|退会|離脱|流失|해지|이탈"
 )
@@ -31,7 +32,7 @@ _STAYED = re.compile(
 _CHURN_NAMES = re.compile(
     "churn|attrit|cancel|exited$|left$|leavers?$|lapsed$|quit$|defected$|kündig|kuendig|gekünd|"
     "gekuend|abgewander|abwander|résili|resili|désabonn|desabonn|baja$|abandon|evas[aã]o|evadid|"
-    "desistiu|disdett|opgezegd|解約|退会|離脱|流失|해지|이탈"
+    "desistiu|disdett|rezygnac|zrezygn|odszed|uppsagd|opsagt|oppsagt|iptal|отток|opgezegd|解約|退会|離脱|流失|해지|이탈"
 )
 # Names of labels in which 1 conventionally means churned, and of columns that may be one.
 _TARGETS = {"target", "label", "y", "outcome", "class", "event"}
@@ -42,11 +43,11 @@ _STRONG_STAY = re.compile(
 _WEAK = re.compile("activ|aktiv|actif|ativ|attiv|status$|current$|estado$|statut$|stato$|stand$")
 _YES = {
     "y", "yes", "t", "true", "1", "j", "ja", "oui", "o", "si", "sí", "s", "sim", "wahr", "vrai",
-    "vero", "verdadero", "verdadeiro", "on", "はい", "是",
+    "vero", "verdadero", "verdadeiro", "on", "はい", "是", "tak", "ano", "evet", "да", "kyllä", "igen",
 }  # fmt: skip
 _NO = {
     "n", "no", "f", "false", "0", "nein", "non", "não", "nao", "nee", "falsch", "faux", "falso",
-    "off", "いいえ", "否",
+    "off", "いいえ", "否", "nie", "ne", "nej", "nei", "нет", "ei", "nem", "hay\u0131r",
 }  # fmt: skip
 _DATE_WORDS = {
     "date", "day", "time", "timestamp", "at", "on", "datum", "fecha", "data", "since", "seit", "until",

@@ -1,0 +1,146 @@
+"""Files that are written in unusual ways: read right, or refused with the cause."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.recipe import load_recipe
+from churnkit.pipeline.scaffold import create_project
+from tests.cli.project.test_single_tables import training_rows
+
+ROWS = 400
+RANDOM = np.random.default_rng(8)
+LEFT = RANDOM.random(ROWS) < 0.3
+VISITS = RANDOM.poisson(6.0, ROWS) * np.where(LEFT, 1, 2)
+FEE = np.round(RANDOM.gamma(6.0, 11.0, ROWS) + 1_000.0, 2)
+IDS = [f"K{number:05d}" for number in range(ROWS)]
+
+
+def read(folder, path, **options):
+    drafted = create_project(folder / "project", [path], **options)
+    assert drafted.questions == ()
+    recipe = load_recipe(folder / "project" / "training" / f"{drafted.recipe}.py")
+    left, numbers = training_rows(recipe, folder / "project")
+    np.testing.assert_array_equal(left.astype(bool), LEFT)
+    np.testing.assert_allclose(numbers[next(n for n in numbers if "isit" in n)], VISITS)
+    return drafted, numbers
+
+
+def write(folder, encoding="utf-8", **columns):
+    table = {"customer_id": IDS, "visits": VISITS, "churn": np.where(LEFT, 1, 0), **columns}
+    pd.DataFrame(table).to_csv(folder / "file.csv", index=False, encoding=encoding)
+    return folder / "file.csv"
+
+
+@pytest.mark.parametrize(
+    ("name", "yes", "no"),
+    [
+        ("Rezygnacja", "Tak", "Nie"), ("Uppsagd", "Ja", "Nej"), ("Iptal", "Evet", "Hay\u0131r"),
+        ("отток", "да", "нет"),
+    ],
+)  # fmt: skip
+def test_labels_in_further_languages(tmp_path, name, yes, no):
+    table = {"id klienta": IDS, "Visits": VISITS, name: np.where(LEFT, yes, no)}
+    pd.DataFrame(table).to_csv(tmp_path / "file.csv", index=False, sep=";")
+    read(tmp_path, tmp_path / "file.csv", entity="id klienta")
+
+
+def test_the_yen_of_shift_jis_is_no_backslash(tmp_path):
+    table = {
+        "顧客番号": IDS,
+        "月額": [f"\u00a5{x:,.0f}" for x in FEE],
+        "visits": VISITS,
+        "解約": np.where(LEFT, "はい", "いいえ"),
+    }
+    pd.DataFrame(table).to_csv(tmp_path / "file.csv", index=False, encoding="shift_jis")
+    _, numbers = read(tmp_path, tmp_path / "file.csv")
+    np.testing.assert_allclose(numbers["月額"], np.round(FEE))
+
+
+def test_numbers_with_exponents_are_numbers(tmp_path):
+    texts = [f"{x * 1e4:.6E}" for x in FEE]
+    _, numbers = read(tmp_path, write(tmp_path, traffic=texts))
+    np.testing.assert_allclose(numbers["traffic"], [float(text) for text in texts])
+
+
+def test_units_of_one_quantity_are_converted(tmp_path):
+    kilo = RANDOM.integers(200, 5_000, ROWS)
+    traffic = [f"{x / 1000:.3f} GB" if x >= 1000 else f"{x} MB" for x in kilo]
+    energy = [f"{x / 1000} kWh" if x % 2 else f"{x} Wh" for x in kilo]
+    drafted, numbers = read(tmp_path, write(tmp_path, traffic=traffic, energy=energy))
+    np.testing.assert_allclose(numbers["traffic"], kilo)
+    np.testing.assert_allclose(numbers["energy"], kilo)
+    checks = [text for topic, text in drafted.reading if topic == "check"]
+    assert any("GB converted to MB" in text for text in checks)
+
+
+@pytest.mark.parametrize("code", ["-999", "-1", "99999"])
+def test_a_number_that_may_stand_for_missing_is_shown(tmp_path, code):
+    age = [code if n % 11 == 0 else str(20 + n % 50) for n in range(ROWS)]
+    drafted, _ = read(tmp_path, write(tmp_path, age=age))
+    checks = [text for topic, text in drafted.reading if topic == "check"]
+    assert any(f"{code} in 37 rows may stand for missing" in text for text in checks)
+
+
+def test_a_column_that_is_filled_after_the_outcome_is_left_out(tmp_path):
+    has = LEFT & (RANDOM.random(ROWS) < 0.5)
+    score = np.where(has, RANDOM.integers(1, 6, ROWS), np.nan)
+    drafted, numbers = read(tmp_path, write(tmp_path, exit_interview_score=score))
+    assert "exit_interview_score" not in numbers
+    left_out = [text for topic, text in drafted.reading if topic == "left out"]
+    assert any("'exit_interview_score': CK104" in text for text in left_out)
+
+
+def test_rows_that_repeat_the_header_are_refused_with_their_place(tmp_path):
+    path = write(tmp_path)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:201], lines[0], *lines[201:]]) + "\n")
+    with pytest.raises(
+        ChurnkitError, match="repeats its header in 1 rows, the first of them row 201"
+    ):
+        create_project(tmp_path / "project", [path])
+
+
+def nested():
+    return [
+        {"customer": {"id": IDS[n]}, "usage": {"visits": int(VISITS[n])}, "churned": bool(LEFT[n])}
+        for n in range(ROWS)
+    ]
+
+
+def test_the_rows_of_a_json_object_are_in_its_array(tmp_path):
+    text = json.dumps({"meta": {"count": ROWS}, "data": nested()})
+    (tmp_path / "file.json").write_text(text)
+    read(tmp_path, tmp_path / "file.json")
+
+
+def test_a_json_object_with_two_arrays_is_refused(tmp_path):
+    (tmp_path / "file.json").write_text(json.dumps({"customers": nested(), "orders": nested()}))
+    with pytest.raises(
+        ChurnkitError, match="several arrays of objects \\('customers', 'orders'\\)"
+    ):
+        create_project(tmp_path / "project", [tmp_path / "file.json"])
+
+
+@pytest.mark.parametrize(
+    "names", [["ID", "Plan", "Visits", "Fee", "Churned"], ["ID", "Plan", "Visits", "Fee", "ID"]]
+)
+def test_names_below_merged_cells_are_the_header(tmp_path, names):
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.append(["Members 2026"])
+    sheet.append(["Customer", None, "Usage", None, "Churned"])
+    sheet.append(names)
+    for n in range(ROWS):
+        sheet.append([IDS[n], "ab"[n % 2], int(VISITS[n]), float(FEE[n]), bool(LEFT[n])])
+    workbook.save(tmp_path / "file.xlsx")
+    repeated = names.count("ID") > 1
+    options = {"entity": "Customer ID", "label": "Churned ID"} if repeated else {}
+    _, numbers = read(tmp_path, tmp_path / "file.xlsx", **options)
+    np.testing.assert_allclose(numbers["Fee"], FEE)
