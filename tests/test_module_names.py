@@ -29,7 +29,7 @@ COMMON = {
         training treatment tree truth value weight weighted xgboost ziln
     """,
     "customers, revenue and retention": """
-        activity alert approval budget bulk capacity churn contact contractual cost customer driver
+        activity alert approval brand budget bulk capacity churn contact contractual cost customer driver
         eligibility entity exclusion experiment forecast ground health history insight lifetime movement mrr
         order period person price profit promotion public purchase realized reason recommend
         redaction remaining report retention revenue rfm scenario segment sentiment session slate snapshot
@@ -49,7 +49,7 @@ COMMON = {
         access action aggregate allocate allocation and api app argument atomic auth bar bento
         bitmask body build bundle calendar card catboost chart check choice cli commit competing compile compiled
         compiler compression console context control core counter cumulative dask decide deciding decision declaration
-        demo detail diff difference display doctor document draft drain draw engine erase error example
+        demo detail diff difference digest display doctor document draft drain draw engine erase error example
         expression figure find finding floor gather git head html http idempotency incidence information init initial
         input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one

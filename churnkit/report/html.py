@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_interval, format_quantity
 from churnkit.errors import MissingExtraError
+from churnkit.report.brand import Brand
 from churnkit.report.charts.draw import draw
 
 if TYPE_CHECKING:
@@ -25,16 +26,18 @@ _FOLDER = Path(__file__).parent / "_page"
 _SHADES = 9
 
 
-def content_security_policy(style: str, *, forms: str = "'none'", frames: str = "") -> str:
+def content_security_policy(
+    style: str, *, forms: str = "'none'", frames: str = "", images: str = ""
+) -> str:
     """Return a content security policy that allows one inline style sheet and nothing else.
 
     Parameters
     ----------
     style
         The style sheet.
-    forms, frames
-        Sources of ``form-action`` and ``frame-ancestors``; the latter is left out if empty, since
-        a policy in the page itself cannot set it.
+    forms, frames, images
+        Sources of ``form-action``, ``frame-ancestors`` and ``img-src``; the last two are left out
+        if empty. A policy in the page itself cannot set ``frame-ancestors``.
 
     Returns
     -------
@@ -49,6 +52,7 @@ def content_security_policy(style: str, *, forms: str = "'none'", frames: str = 
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     rules = ["default-src 'none'", f"style-src 'sha256-{digest}'", "base-uri 'none'"]
     rules += [f"form-action {forms}"] + ([f"frame-ancestors {frames}"] if frames else [])
+    rules += [f"img-src {images}"] if images else []
     return "; ".join(rules)
 
 
@@ -85,7 +89,14 @@ def jinja_environment(folder: Path, *, extra: str) -> Environment:
     )
 
 
-def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **head: Any) -> str:
+def render(
+    sections: Sequence[Section],
+    *,
+    currency: str,
+    toolbar: str = "",
+    brand: Brand | None = None,
+    **head: Any,
+) -> str:
     """Write sections as one HTML page.
 
     Parameters
@@ -96,6 +107,8 @@ def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **h
         ISO 4217 code of the amounts.
     toolbar
         Escaped markup above the sections, such as the console's filters.
+    brand
+        Name, logo and accent color; churnkit's own if None.
     head
         ``title``, ``as_of`` and ``model`` of the page's head.
 
@@ -110,13 +123,18 @@ def render(sections: Sequence[Section], *, currency: str, toolbar: str = "", **h
     def drawing(chart: Chart) -> Markup:
         return Markup(draw(chart, currency=currency))  # noqa: S704  (escaped where it is drawn)
 
-    style = read_style()
+    brand = brand or Brand()
+    style, logo = read_style() + brand.style(), brand.logo_url()
     return environment.get_template("page.html").render(
         sections=sections,
         missing=[section for section in sections if section.is_missing],
         currency=currency,
         style=Markup(style),  # noqa: S704  (this package's own style sheet)
-        policy=content_security_policy(style, forms="'self'" if toolbar else "'none'"),
+        policy=content_security_policy(
+            style, forms="'self'" if toolbar else "'none'", images="data:" if logo else ""
+        ),
+        brand=brand.name,
+        logo=logo,
         toolbar=toolbar,
         quantity=partial(format_quantity, currency=currency),
         interval=partial(format_interval, currency=currency),

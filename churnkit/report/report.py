@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.atomic_write import write_atomic
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Figures, Section, Table
+from churnkit.report.brand import Brand
 from churnkit.report.gather import ReportData, gather_report_data
 from churnkit.report.sections import actions, customers, model, revenue, summary
 
@@ -57,6 +58,8 @@ class Report:
         Name and digest of the model, if there is one.
     clusters
         Centroids of the behavior segments, for assigning new customers.
+    brand
+        Name, logo and accent color of the page.
     """
 
     title: str
@@ -65,9 +68,12 @@ class Report:
     sections: tuple[Section, ...]
     model: tuple[str, str] | None = None
     clusters: Clusters | None = None
+    brand: Brand = field(default_factory=Brand)
 
     @classmethod
-    def of(cls, data: ReportData, *, title: str = "Retention report") -> Report:
+    def of(
+        cls, data: ReportData, *, title: str = "Retention report", brand: Brand | None = None
+    ) -> Report:
         """Build the sections from gathered data."""
         facts = data.model
         return cls(
@@ -77,6 +83,7 @@ class Report:
             tuple(build(data) for build in _SECTIONS),
             None if facts is None else (facts.name, facts.digest or ""),
             data.scored.clusters[0] if data.scored and data.scored.clusters else None,
+            brand or Brand(),
         )
 
     @property
@@ -122,6 +129,7 @@ class Report:
             self.sections,
             currency=self.currency,
             toolbar=toolbar,
+            brand=self.brand,
             title=self.title,
             as_of=self.as_of,
             model=self.model,
@@ -150,7 +158,11 @@ class Report:
 
 
 def build_report(
-    tables: Mapping[str, Any] | None = None, *, title: str = "Retention report", **settings: Any
+    tables: Mapping[str, Any] | None = None,
+    *,
+    title: str = "Retention report",
+    brand: Brand | None = None,
+    **settings: Any,
 ) -> Report:
     """Build a report from raw tables and a model.
 
@@ -160,6 +172,8 @@ def build_report(
         Raw tables by name; see `churnkit.report.gather_report_data`.
     title
         Title of the page.
+    brand
+        Name, logo and accent color; churnkit's own if None.
     **settings
         As for `churnkit.report.gather_report_data`: ``model``, ``customers``, ``as_of``...
 
@@ -174,7 +188,7 @@ def build_report(
     >>> [section.name for section in report.sections][:3]
     ['headline', 'scorecard', 'revenue']
     """
-    return Report.of(gather_report_data(tables, **settings), title=title)
+    return Report.of(gather_report_data(tables, **settings), title=title, brand=brand)
 
 
 def to_csv(block: Table) -> str:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,7 @@ from churnkit.decisions import ContactLimit, ContactPolicy
 from churnkit.errors import MissingExtraError, RecipeError
 from churnkit.journal import Journal
 from churnkit.report import build_report
-from churnkit.report.blocks import Block, Cards, Chart, Section, Table
+from churnkit.report.blocks import Block, Cards, Chart, Column, Section, Table
 from churnkit.report.gather import ReportData
 from churnkit.report.report import Report
 from churnkit.report.scored_customers import score_customers
@@ -314,3 +314,18 @@ def test_every_chart_names_its_axes_with_units(kind):
     )
     assert ("Amount, %" if kind == "points" else "Amount, EUR a month") in drawn
     assert kind == "bars" or drawn.count(f">{x.title}</text>") == 2
+
+
+@pytest.mark.parametrize("chart_type", ["line", "stack", "bars", "points"])
+def test_a_chart_without_rows_says_so(chart_type):
+    from churnkit.report.charts.draw import draw
+
+    columns = (Column("Month", role="x"), Column("Revenue", "money", "y"))
+    assert "no data" in draw(Chart("a", "A", columns, (), chart_type=chart_type))
+
+
+def test_a_business_of_a_month_has_a_report():
+    rows = [
+        {"customer": "a", "started": datetime(2025, 1, 5, tzinfo=UTC), "ended": None, "mrr": 10.0}
+    ]
+    assert "no data for this chart yet" in build_report({"subscriptions": rows}).html

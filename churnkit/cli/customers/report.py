@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from churnkit.cli.connections.pull import SourcesFile
 from churnkit.cli.options import (
     AsJson,
     Budget,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.model import RetentionModel
     from churnkit.journal import Journal
+    from churnkit.report import Report
 
 __all__ = ["report"]
 
@@ -59,6 +61,17 @@ def report(
     ] = None,
     embeddings: Embeddings = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Retention report",
+    brand: Annotated[str, typer.Option(help="Name above the title.")] = "churnkit",
+    logo: Annotated[
+        Path | None, typer.Option(help="Logo in place of the name: a PNG, JPEG or SVG file.")
+    ] = None,
+    accent: Annotated[str | None, typer.Option(help="Accent color, such as #1b5e9e.")] = None,
+    send: Annotated[
+        str | None,
+        typer.Option(help="Send the summary to this destination, as declared in sources.py."),
+    ] = None,
+    link: Annotated[str, typer.Option(help="Link to the page for {link} in messages.")] = "",
+    sources_file: SourcesFile = None,
     log: Annotated[bool, typer.Option("--log", help="Log the page to MLflow too.")] = False,
     model: ModelName = None,
     as_json: AsJson = False,
@@ -66,7 +79,7 @@ def report(
     """Write an offline HTML report of aggregates: revenue, retention, drivers and actions."""
     from churnkit.core.project import find_project
     from churnkit.insights import load_embedder
-    from churnkit.report import build_report
+    from churnkit.report import Brand, build_report
     from churnkit.report.input_tables import (
         find_customers,
         find_tables,
@@ -76,6 +89,7 @@ def report(
     )
 
     project = find_project()
+    look = Brand(brand, logo, accent)
     tables = parse_tables(table or [])
     columns, targets = parse_columns(column or []), parse_targets(target or [])
     if customers is None and not tables:
@@ -96,6 +110,7 @@ def report(
         page = build_report(
             sources,
             title=title,
+            brand=look,
             model=loaded,
             customers=rows,
             note=note,
@@ -112,6 +127,8 @@ def report(
     print_status(f"the report was written to {written} ({written.stat().st_size / 1000:,.0f} kB)")
     if csv is not None:
         print_status(f"{len(page.write_csv(csv))} CSV files were written to {csv}")
+    if send is not None:
+        _send(page, send, sources_file or project.root / "sources.py", link)
     if log:
         from churnkit.report.mlflow import log_report
 
@@ -134,6 +151,30 @@ def report(
             "them with: churnkit report --table subscriptions=FILE --table surveys=FILE"
         )
     print_next(f"open {output} in a browser")
+
+
+def _send(page: Report, name: str, sources: Path, link: str) -> None:
+    """Send the summary to a destination, outside the outbox: each call sends it."""
+    from random import SystemRandom
+
+    from churnkit.connect import Link, Message, SystemClock, Urllib3Transport, load_destinations
+    from churnkit.report import write_digest
+
+    clock = SystemClock()
+    summary = Message(
+        f"report-{clock.now().isoformat()}",
+        "",
+        "report",
+        clock.now(),
+        {"title": page.title, "summary": write_digest(page), "link": link},
+        kind="report",
+    )
+    destination = load_destinations(sources)[name]
+    sender = destination.open(name, Link(Urllib3Transport(), clock, SystemRandom()))
+    (receipt,) = sender.send([summary])
+    if receipt.reason is not None:
+        raise ChurnkitError(f"{name} rejected the summary of the report: {receipt.reason}")
+    print_status(f"the summary was sent to {name}")
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class Message:
     fields
         Further columns of the plan.
     kind
-        ``"action"``, or ``"alert"`` for a message that is no decision.
+        ``"action"``; ``"alert"`` and ``"report"`` are messages that are no decisions.
     """
 
     decision: str
@@ -45,7 +45,7 @@ class Message:
     action: str
     decided_at: datetime
     fields: Mapping[str, Any] = field(default_factory=dict)
-    kind: Literal["action", "alert"] = "action"
+    kind: Literal["action", "alert", "report"] = "action"
 
     def value(self, name: str) -> Any:
         """Return a column by name: ``customer``, ``action``, ``decision`` or one of the plan.

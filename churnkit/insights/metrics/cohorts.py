@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.insights.figure import ratio
 from churnkit.insights.metrics.calendar import add_months, month_start
 from churnkit.insights.sql_session import transpile_sql
 
@@ -100,6 +101,27 @@ class Cohorts:
     rows: tuple[Cohort, ...]
     formula: str
     revenue_formula: str
+
+    @property
+    def total(self) -> tuple[int, tuple[float | None, ...], tuple[float | None, ...]]:
+        """Customers of all cohorts, and their retention of customers and of revenue by month.
+
+        Each month compares the cohorts that have completed it with their own start.
+        """
+        months = range(max((len(row.customers) for row in self.rows), default=0))
+        customers, revenue = [], []
+        for month in months:
+            rows = [row for row in self.rows if row.customers[month] is not None]
+            customers.append(
+                ratio(sum(row.customers[month] or 0 for row in rows), sum(r.size for r in rows))
+            )
+            revenue.append(
+                ratio(
+                    sum(row.revenue[month] or 0.0 for row in rows),
+                    sum(row.first_revenue for row in rows),
+                )
+            )
+        return sum(row.size for row in self.rows), tuple(customers), tuple(revenue)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as JSON-able data."""

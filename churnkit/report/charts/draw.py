@@ -31,7 +31,7 @@ def draw(chart: Chart, *, currency: str = "") -> str:
     Returns
     -------
     str
-        Legend and SVG elements.
+        Legend and SVG elements; a sentence for a chart without rows.
 
     Examples
     --------
@@ -41,6 +41,8 @@ def draw(chart: Chart, *, currency: str = "") -> str:
     >>> "&lt;b&gt;" in draw(Chart("a", "A", columns, rows, chart_type="bars"))
     True
     """
+    if not chart.rows:
+        return element("p", "There are no data for this chart yet.", class_="need")
     label = escape(f"{chart.title}. {chart.caption} The data are in the table below.")
     kind = _KINDS[chart.chart_type]
     drawn = []

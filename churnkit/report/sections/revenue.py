@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_percent
@@ -300,6 +301,9 @@ def _cohort_table(table: Cohorts, name: str, *, money: bool) -> Table:
         (short_month(row.name), row.size, *share[:width], *([None] * max(width - len(share), 0)))
         for row, share in zip(rows, shares, strict=True)
     )
+    size, *retained = replace(table, rows=rows).total
+    total = retained[money][:width]
+    cells += (("All", size, *total, *([None] * (width - len(total)))),)
     subscribers = name.startswith("cohorts")
     return Table(
         name,
@@ -311,7 +315,8 @@ def _cohort_table(table: Cohorts, name: str, *, money: bool) -> Table:
         ),
         cells,
         f"{(table.revenue_formula if money else table.formula).capitalize()}. Columns: months since "
-        f"the {'start' if subscribers else 'first order'}. Empty cells: month not complete.",
+        f"the {'start' if subscribers else 'first order'}. Empty cells: month not complete. All: cohorts that "
+        "completed the month.",
         heat=tuple(range(2, 2 + width)),
     )
 

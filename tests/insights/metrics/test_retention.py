@@ -294,6 +294,18 @@ def test_a_missing_column_is_named_with_the_remedy():
     assert found["mrr"].value == 1.0
 
 
+def test_the_row_of_all_cohorts_compares_each_month_with_its_own_start(found):
+    rows = found.cohorts.rows
+    size, customers, revenue = found.cohorts.total
+    assert size == sum(row.size for row in rows)
+    for month, (share, kept) in enumerate(zip(customers, revenue, strict=True)):
+        complete = [row for row in rows if row.customers[month] is not None]
+        remaining = sum(row.customers[month] for row in complete)
+        assert share == pytest.approx(remaining / sum(row.size for row in complete))
+        money = sum(row.revenue[month] for row in complete)
+        assert kept == pytest.approx(money / sum(row.first_revenue for row in complete))
+
+
 @pytest.mark.parametrize(
     "settings", [{"paused": "maybe"}, {"margin": 0.0}, {"months": 0}, {"grace_days": -1}]
 )

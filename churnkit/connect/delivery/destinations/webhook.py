@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["SlackMessages", "Webhook"]
 
 _RATE = RatePolicy(10.0, burst=10)
-_EVENTS = {"action": "churnkit.action.decided", "alert": "churnkit.alert"}
+_EVENTS = {
+    "action": "churnkit.action.decided",
+    "alert": "churnkit.alert",
+    "report": "churnkit.report",
+}
 _SLACK_RATE = RatePolicy(1.0)
 
 
