@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import typer
@@ -39,6 +40,7 @@ _COMMANDS = (
 )
 
 
+@cache
 def build_command() -> Any:
     """Build the command group ``churnkit``."""
     app = typer.Typer(

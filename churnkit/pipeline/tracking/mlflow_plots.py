@@ -24,11 +24,18 @@ _RULE = "#d0691a"
 _REFERENCE = "#767676"
 
 
-def _new_axes() -> tuple[Any, Any]:
+def _new_axes(*, fitted: bool = False) -> tuple[Any, Any]:
+    """Return a figure and its axes, with margins fitted to the labels if these may be wide."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
-    return figure, figure.subplots()
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained" if fitted else None)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    if not fitted:
+        # A fitted layout takes as long as the drawing.
+        figure.subplots_adjust(left=0.1, right=0.98, bottom=0.11, top=0.93)
+    return figure, axes
 
 
 def plot_calibration(curve: Mapping[str, Sequence[float]]) -> Any:
@@ -118,7 +125,7 @@ def plot_precision_recall(
 
 def plot_profit(curve: Mapping[str, Sequence[float]]) -> Any:
     """Plot the profit of contacting the customers at highest risk, by model and rule."""
-    figure, axes = _new_axes()
+    figure, axes = _new_axes(fitted=True)
     axes.axhline(0.0, color=_REFERENCE, linestyle="--", label="no action")
     axes.plot(curve["share_of_customers"], curve["rule"], color=_RULE, label="best single rule")
     axes.plot(curve["share_of_customers"], curve["model"], color=_MODEL, label="model")
@@ -133,7 +140,7 @@ def plot_profit(curve: Mapping[str, Sequence[float]]) -> Any:
 
 def plot_drivers(drivers: Sequence[Mapping[str, Any]]) -> Any:
     """Plot the mean absolute contribution of the strongest features, in percentage points."""
-    figure, axes = _new_axes()
+    figure, axes = _new_axes(fitted=True)
     ordered = list(reversed(drivers))
     axes.barh(
         [str(driver["title"] or driver["column"]) for driver in ordered],
