@@ -23,10 +23,12 @@ def test_the_query_parses_back_in_its_dialect(plan, dialect, label):
     labeled = replace(plan, label=label)
     text = to_sql(labeled, dialect)
     parsed = sqlglot.parse_one(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
-    assert isinstance(parsed, exp.Query)
+    assert isinstance(parsed, exp.Select)
     assert [one.alias_or_name for one in parsed.selects] == list(labeled.column_names)
     sources = {table.name for table in parsed.find_all(exp.Table)}
-    assert {table.source for table in plan.tables} <= sources
+    assert {name for name in sources if not name.startswith("ck_")} == {
+        table.source for table in plan.tables
+    }
     assert not list(parsed.find_all(exp.Command))
     # sqlglot writes the epoch of PostgreSQL in either case.
     assert parsed.sql(dialect=dialect, pretty=True).lower() == text.strip().lower()
