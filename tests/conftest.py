@@ -39,6 +39,20 @@ with contextlib.suppress(ImportError):
     settings.load_profile("churnkit")
 
 
+def pytest_configure(config):
+    # pytest-xdist would start with the files of most tests and end with the slow ones.
+    config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Start with the files of slow tests where processes share the files: they end together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        marks = ("slow", "browser", "statistics")
+        slow = {item.path for item in items if any(map(item.get_closest_marker, marks))}
+        items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Folder with the public data sets."""
