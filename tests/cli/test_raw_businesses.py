@@ -6,8 +6,10 @@ and after the date are deleted.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -15,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from churnkit.cli.main import DONE
+from churnkit.cli.main import DONE, run
 from churnkit.core.io.raw_tables import find_tables, raw_table
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import load_recipe, train
@@ -38,11 +40,11 @@ def business(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def drafted(business, tmp_path_factory):
     """The drafted recipe, and what ``churnkit init`` prints."""
-    from churnkit.pipeline.scaffold import create_project
-
     project = tmp_path_factory.mktemp("drafted") / "project"
-    result = create_project(project, [business[1]])
-    return load_recipe(project / "training" / "project.py"), result
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert run(["init", str(project), "--from", str(business[1]), "--json"]) == DONE
+    return load_recipe(project / "training" / "project.py"), json.loads(printed.getvalue())
 
 
 def test_customer_label_and_dates_are_read_right(business, drafted):
@@ -64,9 +66,9 @@ def test_customer_label_and_dates_are_read_right(business, drafted):
     else:
         assert newest + dt.timedelta(days=timeline.label.mature_days) <= last
         assert len(timeline.snapshots.dates) >= 8
-    assert not [note for note in result.notes if "OPEN QUESTION" in note]
-    assert any(f"churn: {chosen.label} of '{chosen.table}'" in note for note in result.notes)
-    assert any(" customers at " in note for note in result.notes)
+    assert not [note for note in result["notes"] if "OPEN QUESTION" in note]
+    assert any(f"churn: {chosen.label} of '{chosen.table}'" in note for note in result["notes"])
+    assert any(" customers at " in note for note in result["notes"])
 
 
 def features(recipe, folder, as_of):
@@ -123,17 +125,14 @@ def test_windows_are_counted_as_in_the_files(business, drafted):
 
 
 def test_a_project_is_trained_and_scored_without_an_edit(
-    business, churnkit, migrated_store, tmp_path, monkeypatch
+    business, drafted, churnkit, migrated_store
 ):
     _, folder = business
-    code, out, err = churnkit("init", "project", "--from", folder, "--json", folder=tmp_path)
-    assert code == DONE, err
-    assert not [one for one in json.loads(out)["columns"] if one["role"] == "ignore"]
-    project = tmp_path / "project"
+    recipe, result = drafted
+    assert not [one for one in result["columns"] if one["role"] == "ignore"]
+    project = recipe.path.parents[1]
     (project / ".churnkit").mkdir()
     shutil.copyfile(migrated_store, project / ".churnkit" / "mlflow.db")
-    monkeypatch.chdir(project)
-    recipe = load_recipe(project / "training" / "project.py")
     trained = train(replace(recipe, model=ChurnClassifier("fast")))
     assert trained.evaluation.churners >= 10
     assert recipe.timeline is not None
