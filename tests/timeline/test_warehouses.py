@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,21 +14,41 @@ from sqlglot import exp
 
 from churnkit.cli.main import run
 from churnkit.contracts.arrow_interop import as_arrow
-from churnkit.timeline import DIALECTS, Count, build, to_sql
+from churnkit.timeline import DIALECTS, Count, InactivityChurn, build, to_sql
 
 UNTIL = "2025-12-31"
 
 
+@pytest.fixture
+def labeled(plan, label):
+    """The plan with each label: once with every feature, else with one, for labels are apart."""
+    features = plan.features if isinstance(label, InactivityChurn) else {"rows": Count("events")}
+    return replace(plan, label=label, features=features)
+
+
+@pytest.fixture(scope="module")
+def built(raw):
+    """Function that builds the rows of a plan, once for each plan."""
+    tables: dict[str, list[dict[str, Any]]] = {}
+
+    def build_once(plan):
+        key = plan.to_json()
+        if key not in tables:
+            tables[key] = build(plan, raw, known_until=UNTIL).to_pylist()
+        return tables[key]
+
+    return build_once
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_query_parses_back_in_its_dialect(plan, dialect, label):
-    labeled = replace(plan, label=label)
+def test_the_query_parses_back_in_its_dialect(labeled, dialect):
     text = to_sql(labeled, dialect)
     parsed = sqlglot.parse_one(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
     assert isinstance(parsed, exp.Select)
     assert [one.alias_or_name for one in parsed.selects] == list(labeled.column_names)
     sources = {table.name for table in parsed.find_all(exp.Table)}
     assert {name for name in sources if not name.startswith("ck_")} == {
-        table.source for table in plan.tables
+        table.source for table in labeled.tables
     }
     assert not list(parsed.find_all(exp.Command))
     # sqlglot writes the epoch of PostgreSQL in either case.
@@ -42,10 +63,9 @@ def test_the_command_line_prints_it(dialect, capsys):
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
-def test_the_query_does_not_depend_on_the_zone_of_the_session(plan, raw, label, zone):
+def test_the_query_does_not_depend_on_the_zone_of_the_session(labeled, raw, built, zone):
     import duckdb
 
-    labeled = replace(plan, label=label)
     with duckdb.connect() as con:
         con.execute(f"SET TimeZone = '{zone}'")
         for name, rows in raw.items():
@@ -54,9 +74,9 @@ def test_the_query_does_not_depend_on_the_zone_of_the_session(plan, raw, label, 
         names = [column[0] for column in cursor.description]
         found = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
     for row in found:
-        row[plan.as_of] = row[plan.as_of].replace(tzinfo=UTC)
-    expected = build(labeled, raw, known_until=UNTIL).to_pylist()
-    assert not _same(sorted(found, key=lambda row: (row["as_of"], row["customer"])), expected)
+        row[labeled.as_of] = row[labeled.as_of].replace(tzinfo=UTC)
+    found.sort(key=lambda row: (row["as_of"], row["customer"]))
+    assert not _same(found, built(labeled))
 
 
 def test_spark_refuses_a_session_in_another_zone(plan):
@@ -130,29 +150,26 @@ def _alike(one, other):
 
 
 @pytest.mark.server
-def test_postgresql_gives_every_feature_bit_for_bit(connection, plan, raw):
-    assert not _same(_asked(connection, plan), build(plan, raw, known_until=UNTIL).to_pylist())
+def test_postgresql_gives_every_feature_bit_for_bit(connection, plan, built):
+    assert not _same(_asked(connection, plan), built(plan))
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
-def test_postgresql_gives_the_same_in_another_zone(connection, plan, raw, label, zone):
+def test_postgresql_gives_the_same_in_another_zone(connection, labeled, built, zone):
     from sqlalchemy import text
 
-    labeled = replace(plan, label=label)
     connection.execute(text(f"SET TIME ZONE '{zone}'"))
     try:
         found = _asked(connection, labeled)
     finally:
         connection.execute(text("SET TIME ZONE 'UTC'"))
-    assert not _same(found, build(labeled, raw, known_until=UNTIL).to_pylist())
+    assert not _same(found, built(labeled))
 
 
 @pytest.mark.server
-def test_postgresql_gives_every_label(connection, plan, raw, label):
-    labeled = replace(plan, label=label, features={"rows": Count("events")})
-    expected = build(labeled, raw, known_until=UNTIL).to_pylist()
-    assert not _same(_asked(connection, labeled), expected)
+def test_postgresql_gives_every_label(connection, labeled, built):
+    assert not _same(_asked(connection, labeled), built(labeled))
 
 
 def _asked(connection, plan):
