@@ -76,7 +76,7 @@ _PARTS = re.compile(
     rf"(?P<inner>[+{_MINUS}])?[{MARKER_BLANKS}]*"
     rf"(?P<digits>[0-9](?:[0-9.,{_OTHER_THOUSANDS}]*[0-9.,])?|[.,][0-9]+)[{MARKER_BLANKS}]*"
     rf"(?P<suffix>[^\d\s.,()+'\u2019{_MINUS}][^\d()+{_MINUS}]{{0,15}}?)?[{MARKER_BLANKS}]*"
-    rf"(?P<close>\))?"
+    rf"(?P<close>\))?(?P<after>[{_MINUS}])?"
 )
 _PATTERNS = {
     style: re.compile(
@@ -140,7 +140,7 @@ class NumberText(NamedTuple):
 def split_number(text: str) -> NumberText | None:
     """Split a written number into its parts; None if it is not one.
 
-    A minus sign may stand before the number or its currency, or be parentheses.
+    A minus sign may stand before the number or its currency, or at the end, or be parentheses.
 
     Examples
     --------
@@ -153,7 +153,8 @@ NumberText(negative=True, prefix='', digits='5,00', suffix='€'))
     match = _PARTS.fullmatch(text.strip(MARKER_BLANKS))
     if match is None or bool(match["open"]) != bool(match["close"]):
         return None
-    marks = [mark for mark in (match["open"], match["sign"], match["inner"]) if mark]
+    signs = (match["open"], match["sign"], match["inner"], match["after"])
+    marks = [mark for mark in signs if mark]
     if len(marks) > 1:
         return None
     negative = bool(marks) and marks[0] != "+"

@@ -312,8 +312,23 @@ def _find_header(rows: list[list[str]], width: int) -> int:
         if len(filled) > max(1, min(2, (width - 1) // 2)):
             is_data = position > 0 and any(map(_DATA_CELL.fullmatch, filled))
             is_header = len(row) == width and len(set(filled)) == len(filled) and not is_data
-            return position if is_header else 0
+            is_group = is_header and _is_group(rows[position : position + 2], rows[position + 2 :])
+            return position + is_group if is_header else 0
     return 0
+
+
+def _is_group(first: list[list[str]], below: list[list[str]]) -> bool:
+    """Return True for a row of merged cells above the names: it has gaps, and the names none."""
+    groups, names = first
+    has_gaps = any(not cell.strip() for cell in groups[1:])
+    is_complete = len(names) == len(groups) and all(cell.strip() for cell in names)
+    if not has_gaps or not is_complete or len(set(names)) < len(names):
+        return False
+    columns = zip(names, *(row for row in below if len(row) == len(names)), strict=True)
+    return any(
+        not _DATA_CELL.fullmatch(name) and cells and all(map(_DATA_CELL.fullmatch, cells))
+        for name, *cells in columns
+    )
 
 
 def _blank_fields_after(header: list[str], rows: list[list[str]]) -> int:

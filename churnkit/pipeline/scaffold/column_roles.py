@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.contracts.encoding.category_levels import MAX_LEVELS
+from churnkit.contracts.parsing.number_spelling import split_number
 from churnkit.contracts.parsing.scalars import (
     NOT_READABLE,
     read_boolean,
@@ -42,6 +43,8 @@ _MAJORITY = 0.95
 # Numbers that programs write for missing values, next to numbers from 0 to 500.
 _CODES = re.compile(r"-9{2,}(?:\.0+)?|9{4,}(?:\.0+)?|-1(?:\.0+)?")
 _MIN_CODED, _MAX_CODED = 3, 500.0
+# More texts next to numbers are parts of codes.
+_MAX_BESIDE = 4
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,15 @@ def _counts_rows(numbers: Numbers, rows: int) -> bool:
     return numbers.lowest in {0.0, 1.0} and numbers.highest <= 1.1 * rows + 1
 
 
+def _texts_beside_numbers(profile: ColumnProfile) -> str:
+    """List the few texts before or after the numbers of a column; empty if it holds no numbers."""
+    numbers = [split_number(text) for text in profile.texts]
+    parts = [number for number in numbers if number is not None]
+    texts = {text for number in parts for text in (number.prefix, number.suffix) if text}
+    is_number = len(parts) > _MAJORITY * profile.distinct and 0 < len(texts) <= _MAX_BESIDE
+    return ", ".join(sorted(texts)) if is_number else ""
+
+
 def _draft_text(profile: ColumnProfile) -> DraftColumn:
     mean_length = float(np.mean([len(text) for text in profile.texts]))
     if profile.distinct >= 0.5 * profile.filled and profile.distinct > _MAX_LISTED:
@@ -249,6 +261,11 @@ def _draft_text(profile: ColumnProfile) -> DraftColumn:
             or _share(profile, re.compile(r".*\S\s+\S+\s+\S.*", re.DOTALL)) > 0.5
         ):
             return ignored(profile.name, "looks like free text")
+        beside = _texts_beside_numbers(profile)
+        if beside:
+            return ignored(
+                profile.name, f"holds numbers with other texts ({beside}): write plain numbers"
+            )
         return ignored(profile.name, "has a different value in nearly every row")
     if profile.distinct > max(_MAX_CATEGORIES, 0.2 * profile.rows) or profile.distinct > MAX_LEVELS:
         return ignored(profile.name, f"has {profile.distinct:,} categories, too many for a model")

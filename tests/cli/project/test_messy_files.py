@@ -144,3 +144,26 @@ def test_names_below_merged_cells_are_the_header(tmp_path, names):
     options = {"entity": "Customer ID", "label": "Churned ID"} if repeated else {}
     _, numbers = read(tmp_path, tmp_path / "file.xlsx", **options)
     np.testing.assert_allclose(numbers["Fee"], FEE)
+
+
+def test_names_below_groups_of_columns_in_a_csv_file_are_the_header(tmp_path):
+    rows = [f"{IDS[n]},{'ab'[n % 2]},{VISITS[n]},{FEE[n]},{int(LEFT[n])}" for n in range(ROWS)]
+    lines = ["Customer,,Usage,,Outcome", "ID,Plan,Visits,Fee,Churned", *rows]
+    (tmp_path / "file.csv").write_text("\n".join(lines) + "\n")
+    drafted, numbers = read(tmp_path, tmp_path / "file.csv")
+    np.testing.assert_allclose(numbers["Fee"], FEE)
+    assert "1 title line above the header skipped" in dict(drafted.reading)["file"]
+
+
+def test_a_minus_sign_at_the_end_is_one(tmp_path):
+    balance = np.round(RANDOM.normal(0.0, 900.0, ROWS), 2)
+    texts = [f"{-x:,.2f}-" if x < 0 else f"{x:,.2f}" for x in balance]
+    _, numbers = read(tmp_path, write(tmp_path, balance=texts))
+    np.testing.assert_allclose(numbers["balance"], balance)
+
+
+def test_numbers_with_texts_of_unknown_meaning_are_named(tmp_path):
+    balance = [f"{x:.2f} {'CR' if n % 2 else 'DR'}" for n, x in enumerate(FEE)]
+    drafted, _ = read(tmp_path, write(tmp_path, balance=balance))
+    left_out = [text for topic, text in drafted.reading if topic == "left out"]
+    assert "'balance': holds numbers with other texts (CR, DR): write plain numbers" in left_out

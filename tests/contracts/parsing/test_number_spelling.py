@@ -43,7 +43,7 @@ def test_numbers_with_a_comma_between_thousands(text, number):
     assert compile_cell_parser(column, lenient=True)(text) == number
 
 
-@pytest.mark.parametrize("text", ["1,2,3", "12,34,5", "1..5", "€", "a,5", "1,5-"])
+@pytest.mark.parametrize("text", ["1,2,3", "12,34,5", "1..5", "€", "a,5", "-1,5-"])
 def test_what_is_no_number_stays_none(text):
     assert compile_cell_parser(Bill_column("amount"), lenient=True)(text) == "type"
 
