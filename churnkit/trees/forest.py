@@ -30,6 +30,7 @@ __all__ = [
     "MISSING_NAN",
     "MISSING_NONE",
     "MISSING_ZERO",
+    "SINGLE",
     "Forest",
     "join_arrays",
 ]
@@ -43,6 +44,7 @@ FORMAT = 2
 # How values are read: LightGBM's tiny numbers are zero and categories are truncated; otherwise
 # numbers are compared as they are, and a category is a whole number.
 LIGHTGBM, EXACT = "lightgbm", "exact"
+DOUBLE, SINGLE = "double", "single"
 
 # Limits the size of the lookup tables of categories.
 MAX_CATEGORIES = 2**25
@@ -94,7 +96,10 @@ class Forest:
     comparison
         How values are read: ``"lightgbm"`` takes numbers up to 1e-35 as zero and truncates
         categories toward zero; ``"exact"`` compares numbers as they are, and takes categories
-        that are not whole numbers as unknown.
+        that are not whole numbers as unknown. With the latter, missing values at a categorical
+        node go to the side of its set if decision bit 1 is set, as at numeric nodes.
+    precision
+        ``"double"`` or ``"single"``: how leaf values are added.
     """
 
     feature_names: tuple[str, ...]
@@ -115,6 +120,7 @@ class Forest:
     leaf_value: Floats
     leaf_count: Ints
     comparison: str = LIGHTGBM
+    precision: str = DOUBLE
 
     @property
     def n_trees(self) -> int:
@@ -137,6 +143,7 @@ class Forest:
         }
         if self.comparison != LIGHTGBM:
             settings["comparison"] = self.comparison
+            settings["precision"] = self.precision
         return settings, {name: getattr(self, name) for name in _DTYPES}
 
     @classmethod
@@ -156,6 +163,7 @@ class Forest:
             n_outputs=settings["n_outputs"],
             average_output=settings["average_output"],
             comparison=settings.get("comparison", LIGHTGBM),
+            precision=settings.get("precision", DOUBLE),
             **{name: np.ascontiguousarray(arrays[name]) for name in _DTYPES},
         )
         forest.check()
@@ -220,6 +228,9 @@ def _check_settings(settings: dict[str, Any]) -> None:
     comparison = settings.get("comparison", LIGHTGBM)
     _require(comparison in {LIGHTGBM, EXACT}, "comparison is unknown")
     _require(version == FORMAT or comparison == LIGHTGBM, "comparison needs format 2")
+    precision = settings.get("precision", DOUBLE)
+    _require(precision in {DOUBLE, SINGLE}, "precision is unknown")
+    _require(comparison == EXACT or precision == DOUBLE, "precision does not fit the comparison")
     names = settings.get("feature_names")
     _require(
         isinstance(names, list) and all(isinstance(name, str) for name in names),

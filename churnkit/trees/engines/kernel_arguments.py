@@ -76,8 +76,8 @@ class RowArguments:
     Parameters
     ----------
     integers
-        The number of inputs, the position of the first leaf in `numbers`, and 1 if categories
-        must be whole numbers; for each input its
+        The number of inputs, the position of the first leaf in `numbers`, 1 if categories must be
+        whole numbers, and 1 if leaf values are added in single precision; for each input its
         feature, the first row of its masks, start and end of its thresholds in `numbers`, start
         and end of its classes in `integers`, and the codes of missing and zero; the classes.
     numbers
@@ -130,7 +130,7 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
         inputs=(
             _flat(thresholds, np.float64),
             _starts(thresholds),
-            np.array([0 if s is None else s.nan_code for s in numeric], np.int64),
+            np.array([source.nan_code for source in inputs], np.int64),
             np.array([-1 if s is None else s.zero_code for s in numeric], np.int64),
             _flat(classes, np.int32),
             _starts(classes),
@@ -148,7 +148,11 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
             program.out,
         ),
         words=(program.class_column, program.word_source, program.word_begin, program.answers),
-        trees=(layout.forest.node_offset, layout.forest.leaf_offset, layout.leaf_values),
+        trees=(
+            layout.forest.node_offset,
+            layout.forest.leaf_offset,
+            layout.leaf_values.astype(layout.score_dtype, copy=False),
+        ),
         traversal=(
             traversal.number,
             traversal.begin,
@@ -167,11 +171,11 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
 def pack_row_arguments(arguments: KernelArguments, first_row: Ints) -> RowArguments:
     """Pack the arguments for single rows, with the first row of each input's masks."""
     thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _, rules = arguments.inputs
-    n_inputs = len(arguments.features)
-    classes = class_at + 3 + 8 * n_inputs
+    n_inputs, is_single = len(arguments.features), arguments.trees[2].dtype == np.float32
+    classes = class_at + 4 + 8 * n_inputs
     ends = [threshold_at[:-1] + 1, threshold_at[1:] + 1, classes[:-1], classes[1:]]
     fields = [arguments.features, first_row[:n_inputs], *ends, nan_code, zero_code]
-    head = np.array([n_inputs, len(thresholds) + 1, int(rules[1])])
+    head = np.array([n_inputs, len(thresholds) + 1, int(rules[1]), int(is_single)])
     return RowArguments(
         np.concatenate([head, np.stack(fields, axis=1).reshape(-1), class_of]).astype(np.int32),
         np.concatenate([rules[:1], thresholds, arguments.trees[2]]),

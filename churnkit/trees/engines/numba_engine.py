@@ -151,7 +151,7 @@ class NumbaEngine:
             self._arguments.features,
             self._arguments.inputs,
             self._arguments.traversal,
-            self._layout.leaf_values,
+            self._arguments.trees[2],
             scores,
         )
         return scores
@@ -168,7 +168,7 @@ class NumbaEngine:
             _aligned((arguments.n_slots + 4) * size, arguments.dtype),
         )
         values = _aligned(len(arguments.features) * size, np.float64).reshape(-1, size)
-        totals = np.empty((scores.shape[1], size))
+        totals = np.empty((scores.shape[1], size), self._layout.score_dtype)
         for start in range(0, len(rows), size):
             block = rows[start : start + size]
             _copy_columns(block, arguments, values)

@@ -67,15 +67,16 @@ def _encode_numbers(values, thresholds, nan_code, zero_code, tiny, codes):
 
 
 @compiled
-def _encode_categories(values, class_of, is_exact, codes):
-    """Find the class of each value; missing, negative and unknown values have class 0."""
+def _encode_categories(values, class_of, is_exact, nan_code, codes):
+    """Find the class of each value; negative and unknown values have class 0."""
     limit = float(len(class_of))
     for i in range(len(values)):
         is_known = (values[i] > -1.0) & (values[i] < limit)
         category = np.int64(values[i]) if is_known else np.int64(0)
         is_known &= (np.float64(category) == values[i]) | (not is_exact)
         code = np.uint32(class_of[category])
-        codes[i] = code if is_known else np.uint32(0)
+        unknown = np.uint32(nan_code) if values[i] != values[i] else np.uint32(0)
+        codes[i] = code if is_known else unknown
 
 
 @compiled
@@ -84,7 +85,7 @@ def encode_input(number, values, inputs, codes):
     thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _, rules = inputs
     if class_at[number] < class_at[number + 1]:
         classes = class_of[class_at[number] : class_at[number + 1]]
-        _encode_categories(values, classes, rules[1] != 0.0, codes)
+        _encode_categories(values, classes, rules[1] != 0.0, nan_code[number], codes)
     else:
         cuts = thresholds[threshold_at[number] : threshold_at[number + 1]]
         _encode_numbers(values, cuts, nan_code[number], zero_code[number], rules[0], codes)

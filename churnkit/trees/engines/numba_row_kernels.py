@@ -25,6 +25,8 @@ def _code(value, thresholds, class_of, nan_code, zero_code, tiny, is_exact):
     """Encode one value, as NumericInput and CategoricalInput do."""
     limit = len(class_of)
     if limit:
+        if value != value:  # noqa: PLR0124 - only NaN differs from itself
+            return nan_code
         is_known = -1.0 < value < limit
         category = np.int64(value) if is_known else np.int64(0)
         is_known &= category == value or not is_exact
@@ -63,10 +65,10 @@ def score_by_masks(rows, integers, numbers, words, scores):
     n_words = words.shape[1]
     reached = np.empty(n_words, np.uint64)
     first_leaf, total = np.uint64(integers[1]), 0.0
-    tiny, is_exact = numbers[0], integers[2] != 0
+    tiny, is_exact, is_single = numbers[0], integers[2] != 0, integers[3] != 0
     for row in range(len(rows)):
         for number in range(integers[0]):
-            at = 3 + 8 * number
+            at = 4 + 8 * number
             code = _code(
                 rows[row, integers[at]],
                 numbers[integers[at + 2] : integers[at + 3]],
@@ -90,6 +92,8 @@ def score_by_masks(rows, integers, numbers, words, scores):
             while open_leaves:
                 lowest = open_leaves & (~open_leaves + np.uint64(1))
                 total += numbers[base + _POSITION[(lowest * _SEQUENCE) >> np.uint64(58)]]
+                if is_single:
+                    total = np.float64(np.float32(total))
                 open_leaves ^= lowest
         scores[row] = total
     return total
@@ -116,7 +120,7 @@ def score_by_traversal(rows, features, inputs, traversal, leaf_values, scores):
                 rules[0],
                 rules[1] != 0.0,
             )
-        total = 0.0
+        total = leaf_values.dtype.type(0.0)
         for tree in range(len(root)):
             node = root[tree]
             while node >= 0:

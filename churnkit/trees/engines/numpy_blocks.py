@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnkit.trees.layout.binning import Codes
     from churnkit.trees.layout.block_program import BlockProgram
 
-    Floats = npt.NDArray[np.float64]
+    Reals = npt.NDArray[np.floating]
     Bools = npt.NDArray[np.bool_]
 
 __all__ = ["NUMPY_BLOCK", "Step", "add_values", "leaf_positions", "plan_steps"]
@@ -166,9 +166,7 @@ class _Decisions:
         return answers
 
 
-def add_values(
-    totals: Floats, positions: npt.NDArray[Any], values: Floats, scratch: Floats
-) -> None:
+def add_values(totals: Reals, positions: npt.NDArray[Any], values: Reals, scratch: Reals) -> None:
     """Add the values of one tree to the totals of a block, without allocation."""
     values.take(positions, out=scratch, mode="clip")
     np.add(totals, scratch, out=totals)

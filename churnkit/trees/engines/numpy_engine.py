@@ -57,13 +57,13 @@ class NumpyEngine:
         return plan_steps(self._layout.program)
 
     @cached_property
+    def _score_values(self) -> npt.NDArray[np.floating]:
+        return self._layout.leaf_values.astype(self._layout.score_dtype, copy=False)
+
+    @cached_property
     def _row_scorer(self) -> RowScorer | None:
         masks = self._layout.masks
-        return (
-            None
-            if masks is None
-            else RowScorer(self._layout.binning, masks, self._layout.leaf_values)
-        )
+        return None if masks is None else RowScorer(self._layout.binning, masks, self._score_values)
 
     def score(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:
         """Write raw scores of a range of trees.
@@ -86,19 +86,20 @@ class NumpyEngine:
             codes = self._layout.binning.encode(rows[block])
             scores[block] = self._totals(codes, first, last).T
 
-    def _totals(self, codes: Codes, first: int, last: int) -> Floats:
+    def _totals(self, codes: Codes, first: int, last: int) -> npt.NDArray[np.floating]:
         layout, n_outputs = self._layout, self._layout.forest.n_outputs
-        totals = np.zeros((n_outputs, codes.shape[1]))
+        totals = np.zeros((n_outputs, codes.shape[1]), layout.score_dtype)
+        values = self._score_values
         # Added in LightGBM's order of trees, so that sums are equal bit for bit.
         if codes.shape[1] <= _FEW_ROWS:
             for tree, leaf in enumerate(traverse(layout.traversal, codes)[first:last], start=first):
-                totals[tree % n_outputs] += layout.leaf_values[leaf]
+                totals[tree % n_outputs] += values[leaf]
             return totals
-        scratch = np.empty(codes.shape[1])
+        scratch = np.empty(codes.shape[1], layout.score_dtype)
         positions = leaf_positions(layout.program, self._steps, codes, first, last)
         for tree, position in enumerate(positions, start=first):
             begin, end = layout.forest.leaf_offset[tree : tree + 2]
-            add_values(totals[tree % n_outputs], position, layout.leaf_values[begin:end], scratch)
+            add_values(totals[tree % n_outputs], position, values[begin:end], scratch)
         return totals
 
     def score_row(self, values: Sequence[float]) -> float:

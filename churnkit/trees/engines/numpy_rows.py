@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from churnkit.trees.layout.binning import Binning
     from churnkit.trees.layout.leaf_bitmasks import LeafMasks
 
-    Floats = npt.NDArray[np.float64]
+    Reals = npt.NDArray[np.floating]
     Ints = npt.NDArray[np.int64]
 
 __all__ = ["RowScorer"]
@@ -34,10 +34,11 @@ class RowScorer:
         Shape (leaves,): values from left to right through all trees.
     """
 
-    def __init__(self, binning: Binning, masks: LeafMasks, leaf_values: Floats) -> None:
+    def __init__(self, binning: Binning, masks: LeafMasks, leaf_values: Reals) -> None:
         self._words, self._value_at = masks.words, leaf_values
         self._numeric: list[tuple[int, int, list[float], int, int]] = []
         self._categorical: list[tuple[int, int, list[int], float]] = []
+        self._nan_rows: dict[int, int] = {}
         self._tiny, self._is_exact = -1.0, False
         for source, first in zip(binning.inputs, masks.first_row.tolist(), strict=False):
             if isinstance(source, NumericInput):
@@ -49,6 +50,8 @@ class RowScorer:
             else:
                 self._is_exact, rows = source.is_exact, (source.class_of + first).tolist()
                 self._categorical.append((source.feature, first, rows, float(len(rows))))
+                if source.nan_code:
+                    self._nan_rows[source.feature] = first + source.nan_code
 
     def leaves(self, values: Sequence[float]) -> Ints:
         """Return the leaves of a row, numbered across all trees."""
@@ -66,7 +69,12 @@ class RowScorer:
             is_known = -1.0 < value < limit
             if self._is_exact and is_known and value != int(value):
                 is_known = False
-            rows.append(class_rows[int(value)] if is_known else first)
+            if is_known:
+                rows.append(class_rows[int(value)])
+            elif value == value or not self._nan_rows:  # noqa: PLR0124 - only NaN differs
+                rows.append(first)
+            else:
+                rows.append(self._nan_rows.get(feature, first))
         if not rows:
             return np.arange(len(self._value_at))
         reached = np.bitwise_and.reduce(self._words.take(rows, axis=0), axis=0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.trees.forest import CATEGORICAL, EXACT, MISSING_NONE, MISSING_ZERO
+from churnkit.trees.forest import CATEGORICAL, DEFAULT_LEFT, EXACT, MISSING_NONE, MISSING_ZERO
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -82,9 +82,11 @@ class CategoricalInput:
     feature
         The column's position.
     class_of
-        Shape (largest category + 1,): the class of each category, 0 if it is in no set.
+        Shape (largest category + 1,), not empty: the class of each category, 0 if it is in no set.
     members
         Shape (sets, classes), boolean: true if the class goes left at nodes with the set.
+    nan_code
+        The class of missing values, 0 if no node distinguishes them from unknown ones.
     is_exact
         Values that are not whole numbers have class 0; otherwise they are truncated.
     """
@@ -92,6 +94,7 @@ class CategoricalInput:
     feature: int
     class_of: npt.NDArray[np.int32]
     members: npt.NDArray[np.bool_]
+    nan_code: int
     is_exact: bool
 
     @property
@@ -107,6 +110,8 @@ class CategoricalInput:
         if self.is_exact:
             is_known &= category == values
         codes: Codes = np.where(is_known, self.class_of[category], 0).astype(dtype)
+        if self.nan_code:
+            codes[np.isnan(values)] = self.nan_code
         return codes
 
 
@@ -189,8 +194,14 @@ def _numeric_input(forest: Forest, nodes: Ints) -> tuple[NumericInput, Ints]:
 
 
 def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, Ints]:
-    sets, row = np.unique(forest.category_set[nodes], return_inverse=True)
-    categories = [_categories(forest, number) for number in sets]
+    is_exact = forest.comparison == EXACT
+    takes_missing = (forest.decision[nodes] & DEFAULT_LEFT) > 0 if is_exact else 0
+    sets, row = np.unique(2 * forest.category_set[nodes] + takes_missing, return_inverse=True)
+    categories = [_categories(forest, number // 2) for number in sets]
+    # Missing values count as one more category, after all others.
+    missing = max((int(members.max(initial=0)) for members in categories), default=0) + 1
+    for number in np.flatnonzero(sets % 2):
+        categories[number] = np.append(categories[number], missing)
     present, index = np.unique(np.concatenate(categories), return_inverse=True)
     owner = np.repeat(np.arange(len(sets)), [len(members) for members in categories])
     # The signature of a category has one bit per set; equal signatures are one class.
@@ -200,12 +211,13 @@ def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, I
     # The empty signature sorts first; it is added in case no category has it.
     with_none = np.concatenate([np.zeros((1, signature.shape[1]), np.uint8), signature])
     kinds, kind = np.unique(with_none, axis=0, return_inverse=True)
-    class_of = np.zeros(int(present.max(initial=-1)) + 1, np.int32)
+    class_of = np.zeros(missing + 1, np.int32)
     class_of[present] = kind.reshape(-1)[1:]
+    nan_code, class_of = int(class_of[missing]), class_of[:missing]
     members = np.unpackbits(kinds, axis=1, bitorder="little")[:, : len(sets)].T.astype(bool)
     feature = int(forest.feature[nodes[0]])
-    is_exact = forest.comparison == EXACT
-    source = CategoricalInput(feature, class_of, np.ascontiguousarray(members), is_exact)
+    members = np.ascontiguousarray(members)
+    source = CategoricalInput(feature, class_of, members, nan_code, is_exact)
     return source, row.reshape(-1)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.trees.forest import SINGLE
 from churnkit.trees.layout.binning import build_binning
 from churnkit.trees.layout.block_program import build_program
 from churnkit.trees.layout.leaf_bitmasks import build_masks
@@ -49,6 +50,8 @@ class ForestLayout:
         The positions of nodes, the codes of values, the evaluation of blocks.
     leaf_values
         Shape (leaves,): the values of the leaves from left to right, tree by tree.
+    score_dtype
+        The type in which leaf values are added.
     """
 
     def __init__(self, forest: Forest) -> None:
@@ -58,6 +61,7 @@ class ForestLayout:
         self.program = build_program(forest, self.topology, self.binning)
         leaf_base = np.repeat(forest.leaf_offset[:-1], np.diff(forest.leaf_offset))
         self.leaf_values: Floats = forest.leaf_value[leaf_base + self.topology.leaf_number]
+        self.score_dtype = np.dtype(np.float32 if forest.precision == SINGLE else np.float64)
 
     @cached_property
     def paths(self) -> LeafPaths:

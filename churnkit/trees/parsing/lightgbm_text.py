@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.trees.forest import CATEGORICAL, LIGHTGBM, Forest, join_arrays
+from churnkit.trees.forest import CATEGORICAL, DOUBLE, LIGHTGBM, Forest, join_arrays
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -69,6 +69,7 @@ def parse_text(text: str) -> Forest:
         n_outputs=n_outputs,
         average_output="average_output" in header,
         comparison=LIGHTGBM,
+        precision=DOUBLE,
         **join_arrays(trees),
     )
     forest.check()

@@ -44,7 +44,7 @@ def average_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
     if first is None or any(
         forest.n_features != first.n_features
         or forest.n_outputs != 1
-        or forest.comparison != first.comparison
+        or (forest.comparison, forest.precision) != (first.comparison, first.precision)
         for forest in forests
     ):
         raise ValueError(
@@ -58,6 +58,7 @@ def average_trees(members: Sequence[CompiledTrees]) -> CompiledTrees:
         n_outputs=1,
         average_output=False,
         comparison=first.comparison,
+        precision=first.precision,
         **arrays,
     )
     forest.check()

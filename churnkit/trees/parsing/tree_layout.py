@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.trees.forest import CATEGORICAL, EXACT, Forest, join_arrays
+from churnkit.trees.forest import CATEGORICAL, DOUBLE, EXACT, Forest, join_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +107,7 @@ def exact_forest(
     objective: str,
     n_outputs: int = 1,
     average_output: bool = False,
+    precision: str = DOUBLE,
 ) -> Forest:
     """Join trees to a checked forest that compares numbers as they are.
 
@@ -116,7 +117,7 @@ def exact_forest(
         The arrays of each tree.
     n_features
         Number of columns of a row.
-    objective, n_outputs, average_output
+    objective, n_outputs, average_output, precision
         See `Forest`.
     """
     forest = Forest(
@@ -125,6 +126,7 @@ def exact_forest(
         n_outputs=n_outputs,
         average_output=average_output,
         comparison=EXACT,
+        precision=precision,
         **join_arrays(trees),
     )
     forest.check()

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import lightgbm
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
@@ -10,5 +13,8 @@ def names(_reader):
     data = lightgbm.Dataset(X, (X[:, 0] > 0).astype(int))
     settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
     booster = lightgbm.train(settings, data, num_boost_round=5)
+    stored = Path(__file__).parents[2] / "trees" / "parsing" / "xgboost_models.json"
+    case = json.loads(stored.read_text(encoding="utf-8"))["binary:logistic"][0]
     forest = RandomForestClassifier(5, random_state=0).fit(X, X[:, 0] > 0)
-    yield {"X": X, "booster": booster, "forest": forest, "CompiledTrees": CompiledTrees}
+    names = {"X": X, "booster": booster, "forest": forest, "CompiledTrees": CompiledTrees}
+    yield {**names, "document": case["model"], "rows": np.array(case["rows"], float)}
