@@ -105,6 +105,33 @@ def onnx_scorer(path: str, X: Any) -> Callable[[], Any]:
     return lambda: session.run(None, {"rows": narrow})
 
 
+def lignum_scorer(path: str, X: Any) -> Callable[[], Any]:
+    """Load by pylignum, which reads the model's trees."""
+    import lignum
+
+    model = lignum.load(path)
+    return lambda: model.predict(X, raw_score=True, n_jobs=1)
+
+
+def compiled_lignum_scorer(path: str, X: Any) -> Callable[[], Any]:
+    """Compile by pylignum to machine code with the compiler of this machine."""
+    import lignum
+
+    model = lignum.load(path)
+    model.compile(jobs=1)
+    return lambda: model.predict(X, raw_score=True, n_jobs=1)
+
+
+def woodelf_scorer(path: str, X: Any) -> Callable[[], Any]:
+    """Explain by woodelf.WoodelfExplainer, by the training rows of each node."""
+    import pandas as pd
+    from woodelf import WoodelfExplainer
+
+    explainer = WoodelfExplainer(lightgbm.Booster(model_file=path))
+    frame = pd.DataFrame(X, columns=[f"Column_{at}" for at in range(X.shape[1])])
+    return lambda: explainer.shap_values(frame)
+
+
 def shap_scorer(path: str, X: Any) -> Callable[[], Any]:
     """Explain by shap.TreeExplainer."""
     import shap
@@ -118,7 +145,10 @@ PEERS: dict[str, tuple[str, Callable[[str, Any], Callable[[], Any]], bool]] = {
     "lleaves": ("lleaves", lleaves_scorer, False),
     "treelite, compiled by tl2cgen": ("tl2cgen", treelite_scorer, False),
     "onnxruntime (float32)": ("onnxruntime", onnx_scorer, False),
+    "pylignum": ("pylignum", lignum_scorer, False),
+    "pylignum, compiled": ("pylignum", compiled_lignum_scorer, False),
     "shap.TreeExplainer": ("shap", shap_scorer, True),
+    "woodelf": ("woodelf-explainer", woodelf_scorer, True),
 }
 
 

@@ -2,7 +2,8 @@
 
 Run ``python -m benchmarks.trees``; no data are needed. Peers that are not installed here are
 left out; ``--peer-python PYTHON`` (more than once) also asks other environments for theirs, such
-as ``pip install lightgbm lleaves 'llvmlite<0.44'`` or ``treelite tl2cgen onnxruntime shap``.
+as ``pip install lightgbm lleaves 'llvmlite<0.44'`` or ``treelite tl2cgen onnxruntime
+onnxmltools pylignum shap woodelf-explainer``.
 CPU time, one thread, in turns; each ratio is the median of its turns.
 """
 
@@ -36,6 +37,15 @@ MANY = 1_000_000
 SAMPLE = 30_000
 EXPLAINED = 8_192
 CARDINALITIES = (3, 6, 12, 24, 48)
+WIDE = (5, 12, 40, 120, 200)
+# Name -> levels of each category, trees, leaves.
+WIDTHS = {
+    f"300 trees of 31 leaves, categories of {', '.join(map(str, WIDE))} levels": (WIDE, 300, 31),
+    f"400 trees of 12 leaves, categories of {', '.join(map(str, WIDE))} levels": (WIDE, 400, 12),
+    "300 trees of 31 leaves, categories of 5, 12, 40 levels": (WIDE[:3], 300, 31),
+    "1,000 trees of 63 leaves, categories of 5, 12, 40 levels": (WIDE[:3], 1000, 63),
+}
+BACKGROUND = 100
 
 FRESH = """
 import sys, time
@@ -45,33 +55,37 @@ from churnkit.trees import compile_booster
 trees = compile_booster(open(sys.argv[1]).read())
 ready = time.perf_counter() - wall
 trees.predict(numpy.zeros((5000, 30)))
-print(ready, time.perf_counter() - wall, time.process_time() - cpu)
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+start = time.process_time()
+trees.warm_up()
+print(ready, wall, cpu, time.process_time() - start)
 """
 
 
-def make_rows(n_rows: int, seed: int) -> Any:
-    """Draw 25 numbers, ten of them sometimes missing, and 5 categories."""
+def make_rows(n_rows: int, seed: int, levels: tuple[int, ...] = CARDINALITIES) -> Any:
+    """Draw 30 columns, ten of them sometimes missing, the last ones categories."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 30))
-    for position, size in enumerate(CARDINALITIES, start=25):
+    for position, size in enumerate(levels, start=30 - len(levels)):
         X[:, position] = rng.integers(0, size, n_rows)
     X[:, :10][rng.random((n_rows, 10)) < 0.1] = np.nan
     return X
 
 
-def train() -> Any:
-    """Train 300 trees of 31 leaves on 20,000 rows."""
-    X, rng = make_rows(20_000, 0), np.random.default_rng(7)
+def train(levels: tuple[int, ...] = CARDINALITIES, trees: int = 300, leaves: int = 31) -> Any:
+    """Train on 20,000 rows."""
+    X, rng = make_rows(20_000, 0, levels), np.random.default_rng(7)
+    categorical = list(range(30 - len(levels), 30))
     known = np.nan_to_num(X)
     score = known[:, :25] @ rng.normal(size=25) * 0.4 + np.abs(known[:, 0])
     score += np.sin(2 * known[:, 3]) * known[:, 11] + 0.5 * known[:, 12] * known[:, 13]
-    for position in range(25, 30):
-        score += 0.5 * rng.normal(size=48)[X[:, position].astype(int)]
+    for position in categorical:
+        score += 0.5 * rng.normal(size=max(levels))[X[:, position].astype(int)]
     labels = score + rng.logistic(size=len(X)) > 0
-    settings = {"objective": "binary", "num_leaves": 31, "learning_rate": 0.05, "seed": 1}
+    settings = {"objective": "binary", "num_leaves": leaves, "learning_rate": 0.05, "seed": 1}
     calm = {"verbose": -1, "num_threads": 1, "deterministic": True, "min_data_per_group": 20}
-    data = lightgbm.Dataset(X, labels.astype(float), categorical_feature=list(range(25, 30)))
-    return lightgbm.train({**settings, **calm}, data, 300)
+    data = lightgbm.Dataset(X, labels.astype(float), categorical_feature=categorical)
+    return lightgbm.train({**settings, **calm}, data, trees)
 
 
 def in_turns(works: dict[str, tuple[Callable[[], Any], int]]) -> dict[str, dict[str, float]]:
@@ -118,6 +132,17 @@ def scoring(booster: Any, fast: CompiledTrees, plain: CompiledTrees, X: Any) -> 
     )
 
 
+def widths(n_rows: int) -> dict[str, Any]:
+    """Score models with categories of other widths, and with more and larger trees."""
+    figures = {}
+    for name, (levels, trees, leaves) in WIDTHS.items():
+        booster = train(levels, trees, leaves)
+        text, X = booster.model_to_string(), make_rows(n_rows, 5, levels)
+        fast, plain = compile_booster(text, fast=True), compile_booster(text, fast=False)
+        figures[name] = scoring(booster, fast, plain, X)
+    return figures
+
+
 def explaining(booster: Any, fast: CompiledTrees, plain: CompiledTrees, X: Any) -> Any:
     """Explain rows; first hold that contributions agree and sum up."""
     few, part = X[:400], X[:EXPLAINED]
@@ -131,7 +156,12 @@ def explaining(booster: Any, fast: CompiledTrees, plain: CompiledTrees, X: Any) 
                 len(few),
             ),
             "churnkit with numba": (lambda: fast.contributions(part), len(part)),
-            "churnkit, numpy alone": (lambda: plain.contributions(few), len(few)),
+            "churnkit, numpy alone": (lambda: plain.contributions(part), len(part)),
+            f"churnkit, interventional, {BACKGROUND} background rows": (
+                lambda: fast.contributions(few, background=X[:BACKGROUND]),
+                len(few),
+            ),
+            "churnkit, interactions of all pairs": (lambda: fast.interactions(X[:100]), 100),
         }
     )
     gap = float(np.abs(found - expected).max())
@@ -190,6 +220,7 @@ def starting(path: str, text: str) -> dict[str, float]:
     tracemalloc.stop()
     fresh = [_fresh(path) for _ in range(TURNS)]
     with tempfile.TemporaryDirectory() as empty:
+        # Without the kernels that the package's folder may hold.
         never = _fresh(path, NUMBA_CACHE_DIR=empty)
     least = [min(part) for part in zip(*fresh, strict=True)]
     return {
@@ -200,7 +231,10 @@ def starting(path: str, text: str) -> dict[str, float]:
         "fresh_ready_wall_seconds": least[0],
         "fresh_first_score_wall_seconds": least[1],
         "fresh_first_score_cpu_seconds": least[2],
+        "first_ever_score_wall_seconds": never[1],
         "first_ever_score_cpu_seconds": never[2],
+        "load_kernels_cpu_seconds": least[3],
+        "compile_kernels_cpu_seconds": never[3],
     }
 
 
@@ -238,6 +272,18 @@ def _table(title: str, figures: Any, unit: Callable[[Any], str], more: Any = Non
         cell = f"{peer['rows_a_cpu_second']:,.0f}" if "failed" not in peer else "cannot convert it"
         ratio = f"{peer['against_lightgbm']:.2f}" if "failed" not in peer else ""
         lines.append(f"| {name} {peer['version']} | {cell} | {ratio} |")
+    return [*lines, ""]
+
+
+def _width_table(models: dict[str, Any]) -> list[str]:
+    names = ("churnkit with numba", "churnkit, numpy alone")
+    lines = [f"| rows a CPU-second (against LightGBM) | {' | '.join(names)} |", "|---|---:|---:|"]
+    for model, figures in models.items():
+        cells = (
+            f"{figures[name]['items_a_cpu_second']:,.0f} ({figures[name]['against_lightgbm']:.1f})"
+            for name in names
+        )
+        lines.append(f"| {model} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
@@ -279,6 +325,7 @@ def describe(results: dict[str, Any]) -> str:
         ),
         "",
         *_table("one row | microseconds", results["single_rows"], micros),
+        *_width_table(results["widths"]),
         "| starting (wall clock: least of the turns) | |",
         "|---|---:|",
         f"| compile the model's text, CPU ms | {start['compile_cpu_seconds'] * 1e3:.0f} |",
@@ -288,13 +335,19 @@ def describe(results: dict[str, Any]) -> str:
             f"{start['fresh_ready_wall_seconds'] * 1e3:.0f} |"
         ),
         (
-            f"| fresh process, first score with warm caches, ms | "
+            f"| fresh process, first score, ms | "
             f"{start['fresh_first_score_wall_seconds'] * 1e3:.0f} "
             f"(CPU {start['fresh_first_score_cpu_seconds'] * 1e3:.0f}) |"
         ),
         (
-            f"| first score ever, kernels compiled, CPU s | "
-            f"{start['first_ever_score_cpu_seconds']:.1f} |"
+            f"| fresh installation, first score, ms | "
+            f"{start['first_ever_score_wall_seconds'] * 1e3:.0f} "
+            f"(CPU {start['first_ever_score_cpu_seconds'] * 1e3:.0f}) |"
+        ),
+        f"| load the kernels, CPU s | {start['load_kernels_cpu_seconds']:.2f} |",
+        (
+            f"| compile the kernels, once per installation, CPU s | "
+            f"{start['compile_kernels_cpu_seconds']:.1f} |"
         ),
         f"| memory held after scoring and explaining, MB | {start['memory_bytes'] / 1e6:.1f} |",
         f"| two threads against one, by the wall clock | {results['two_threads']:.2f} |",
@@ -330,6 +383,7 @@ def main() -> None:
             "single_rows": single_rows(booster, fast, plain, X),
             "two_threads": threads(fast, X),
             "starting": starting(path, text),
+            "widths": widths(options.rows // 4),
             "peers": peers(options.peer_python, path, X),
         }
     section = describe(results)
