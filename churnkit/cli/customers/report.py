@@ -133,23 +133,7 @@ def report(
         from churnkit.report.mlflow import log_report
 
         print_status(f"logged to MLflow as run {log_report(page, project)}")
-    print_result(
-        page.summary,
-        f"{page.title}{f', as of {page.as_of}' if page.as_of else ''}",
-        ("Section", "Finding"),
-        [
-            (section.title, section.lead or "see the page")
-            for section in page.sections
-            if not section.is_missing
-        ],
-        as_json=as_json,
-    )
-    missing = [section.title for section in page.sections if section.is_missing]
-    if missing and not as_json:
-        print_status(
-            f"sections without data: {', '.join(missing)}; the page lists the tables they need. Add "
-            "them with: churnkit report --table subscriptions=FILE --table surveys=FILE"
-        )
+    _print_sections(page, as_json=as_json)
     print_next(f"open {output} in a browser")
 
 
@@ -175,6 +159,26 @@ def _send(page: Report, name: str, sources: Path, link: str) -> None:
     if receipt.reason is not None:
         raise ChurnkitError(f"{name} rejected the summary of the report: {receipt.reason}")
     print_status(f"the summary was sent to {name}")
+
+
+def _print_sections(page: Report, *, as_json: bool) -> None:
+    print_result(
+        page.summary,
+        f"{page.title}{f', as of {page.as_of}' if page.as_of else ''}",
+        ("Section", "Finding"),
+        [
+            (section.title, section.lead or "see the page")
+            for section in page.sections
+            if not section.is_missing
+        ],
+        as_json=as_json,
+    )
+    missing = [section.title for section in page.sections if section.is_missing]
+    if missing and not as_json:
+        print_status(
+            f"sections without data: {', '.join(missing)}; the page lists the tables they need. Add "
+            "them with: churnkit report --table subscriptions=FILE --table surveys=FILE"
+        )
 
 
 @contextmanager
