@@ -74,6 +74,36 @@ def test_files_are_read_again_and_vanished_rows_are_deleted(tmp_path, run_pull, 
     assert [r["id"] for r in rows(tmp_path, "visits") if r["deleted_at"]] == ["2"]
 
 
+def test_columns_of_loaders_are_no_versions_and_their_marks_delete(tmp_path, run_pull, clock):
+    file = tmp_path / "contacts.parquet"
+    source = Files(
+        contacts=TableQuery(str(file), key=("id",)),
+        raw=TableQuery(str(file), key=("_airbyte_raw_id",)),
+    )
+    for synced, deleted in (("1", [False, False, None]), ("2", [False, True, None])):
+        contacts = {
+            "id": [1, 2, 3],
+            "plan": ["a", "b", "c"],
+            "_fivetran_deleted": deleted,
+            "_fivetran_synced": [synced] * 3,
+            "_airbyte_raw_id": ["x", "y", "z"],
+            "_sdc_deleted_at": [None, None, "2026-11-01"],
+        }
+        pq.write_table(pa.table(contacts), file)
+        report = run_pull(source, None, clock)
+        clock.at += timedelta(days=1)
+    # Only the deletion is new in the second run.
+    assert [(s["new"], s["deleted"]) for s in report.streams] == [(1, 1), (1, 1)]
+    table = rows(tmp_path, "contacts")
+    assert {r["id"]: r["deleted_at"] is not None for r in table} == {
+        "1": False,
+        "2": True,
+        "3": True,
+    }
+    assert not [name for name in table[0] if name.startswith(("_fivetran", "_airbyte", "_sdc"))]
+    assert {r["_airbyte_raw_id"] for r in rows(tmp_path, "raw")} == {"x", "y", "z"}
+
+
 def test_a_missing_table_is_named_and_the_url_is_not(tmp_path, run_pull, clock, monkeypatch):
     file = tmp_path / "canary.sqlite"
     write(file, "CREATE TABLE other (id INTEGER)")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.connect.description.provider import Endpoint, Family, Provider, Source, Stream
 from churnkit.connect.http.auth import HeaderKey
 from churnkit.connect.secrets import Secret
+from churnkit.core.loader_columns import is_loader_column
 from churnkit.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ def read_tables(source: Source, text: str) -> Iterator[pa.Table]:
 def column_kinds(schema: pa.Schema, key: tuple[str, ...]) -> dict[str, str]:
     """Return the kind of each column; whole numbers that identify records are text.
 
+    Columns that a loader added are left out.
+
     Examples
     --------
     >>> import pyarrow as pa
@@ -193,6 +196,8 @@ def column_kinds(schema: pa.Schema, key: tuple[str, ...]) -> dict[str, str]:
 
     kinds = {}
     for column in schema:
+        if is_loader_column(column.name):
+            continue
         kind = column.type
         if pa.types.is_boolean(kind):
             name = "flag"

@@ -19,6 +19,7 @@ from churnkit.connect.ingestion.page_reader import (
 from churnkit.connect.ingestion.templates import fill, template_values
 from churnkit.connect.ingestion.version_index import VersionIndex, digest
 from churnkit.connect.ingestion.version_log import DELETED, LIVE, SWEPT, Position
+from churnkit.core.loader_columns import is_loader_column, marks_deletion
 from churnkit.core.time import to_microseconds
 from churnkit.errors import ConnectError, DataError
 
@@ -257,12 +258,17 @@ class _Run:
     def _read_tables(self, text: str) -> None:
         """Read a table of a database or files; a repeated read leaves stored rows out."""
         stream = self._stream
+        named = {*stream.key, *(split_column(spec)[0] for spec in stream.columns.values())}
+        named |= {name for name in (stream.happened, stream.ended) if name is not None}
         for table in read_tables(self._source, text):
             if not self._fields:
                 self._fields = column_kinds(table.schema, stream.key)
                 self._mapper = RowMapper(stream.columns, stream.rest, self._fields, stream.name)
             for row in row_values(table):
-                self._add(row, is_deleted=False, newest_first=False)
+                # A new sync of the same record is no new version.
+                added = {n for n in row if is_loader_column(n)} - named
+                values = {n: value for n, value in row.items() if n not in added}
+                self._add(values, is_deleted=marks_deletion(row), newest_first=False)
             if len(self._keys) >= _GROUP_ROWS:
                 self._commit(self._pending().position)
 

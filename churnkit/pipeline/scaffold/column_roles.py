@@ -16,6 +16,7 @@ from churnkit.contracts.parsing.scalars import (
     read_date,
     read_number,
 )
+from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.number_columns import UnreadableNumbersError, read_numbers
@@ -124,6 +125,8 @@ def draft_column(profile: ColumnProfile, *, delimiter: str = ",", decimal: str =
 
 
 def _draft_unusable(profile: ColumnProfile) -> DraftColumn | None:
+    if is_loader_column(profile.name):
+        return ignored(profile.name, "was added by the program that loaded the table")
     if profile.kind == "other":
         return ignored(profile.name, "holds lists, bytes or other values that models do not read")
     if not profile.texts:
