@@ -154,6 +154,24 @@ def test_a_model_scores_after_a_fork_as_before(saved):
     assert run(FORK, saved) == ["1", True]
 
 
+STAMPS = """
+import json, sys
+from churnkit.trees.engines.numba_kernels import score_block
+from churnkit.trees.engines.numba_row_kernels import score_by_masks
+from churnkit.trees.engines.numba_shap_kernels import explain_block
+kernels = (score_block, score_by_masks, explain_block)
+stamps = {str(kernel._cache._cache_file._source_stamp) for kernel in kernels}
+print(json.dumps(sorted(stamps)))
+"""
+
+
+def test_machine_code_is_kept_only_while_no_kernel_file_changes():
+    """A kernel contains functions of other files, so one digest of all files is its stamp."""
+    pytest.importorskip("numba")
+    (stamp,) = run(STAMPS)
+    assert len(stamp) == 64
+
+
 READ_ONLY = """
 import json, sys
 import numba.core.caching as caching

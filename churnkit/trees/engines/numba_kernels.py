@@ -14,6 +14,10 @@ that no loop has a slow remainder.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,17 +32,25 @@ __all__ = ["compiled", "encode_input", "score_block"]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function, and cache the machine code on disk if a cache folder is writable.
-
-    numba recompiles a function when its own file changes, but not when a file changes whose
-    constants or functions it uses: after editing one kernel file, touch the others.
-    """
+    """Compile a function, and cache the machine code on disk if a cache folder is writable."""
     try:
         kernel: Callable[..., Any] = njit(nogil=True, cache=True, error_model="numpy")(function)
     except RuntimeError:
         # Neither the package's folder nor the user's cache folder is writable.
         kernel = njit(nogil=True, error_model="numpy")(function)
+    # numba would recompile a function only when its own file changes, but it contains functions of
+    # the other files too.
+    with suppress(AttributeError, OSError):
+        kernel._cache._cache_file._source_stamp = _kernel_digest()  # type: ignore[attr-defined] # noqa: SLF001
     return kernel
+
+
+@cache
+def _kernel_digest() -> str:
+    """Return a digest of all kernels and of what they import."""
+    folder = Path(__file__).parent
+    files = [*sorted(folder.glob("numba_*kernels.py")), folder.parent / "layout/block_program.py"]
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @compiled

@@ -2,11 +2,7 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 # ruff: noqa: ANN001, ANN201, ANN202, PLR0917
 
-"""Kernels for exact Shapley values, compiled by numba; see `churnkit.trees.shapley`.
-
-They include `encode_input`: after a change of how values are encoded, change this file too, since
-numba keeps machine code until the file itself changes.
-"""
+"""Kernels for exact Shapley values, compiled by numba; see `churnkit.trees.shapley`."""
 
 from __future__ import annotations
 

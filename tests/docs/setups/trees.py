@@ -13,6 +13,7 @@ def names(_reader):
     data = lightgbm.Dataset(X, (X[:, 0] > 0).astype(int))
     settings = {"objective": "binary", "verbose": -1, "num_threads": 1}
     booster = lightgbm.train(settings, data, num_boost_round=5)
+    booster.save_model("model.txt")
     stored = Path(__file__).parents[2] / "trees" / "parsing" / "xgboost_models.json"
     case = json.loads(stored.read_text(encoding="utf-8"))["binary:logistic"][0]
     forest = RandomForestClassifier(5, random_state=0).fit(X, X[:, 0] > 0)
