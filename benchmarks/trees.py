@@ -32,10 +32,10 @@ from churnkit.trees import CompiledTrees, compile_booster
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TURNS = 5
+TURNS = 3
 MANY = 1_000_000
 SAMPLE = 30_000
-EXPLAINED = 8_192
+EXPLAINED = 4_096
 CARDINALITIES = (3, 6, 12, 24, 48)
 WIDE = (5, 12, 40, 120, 200)
 # Name -> levels of each category, trees, leaves.
