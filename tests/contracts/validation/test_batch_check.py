@@ -81,3 +81,20 @@ def test_what_is_wrong_with_the_whole_table_is_refused(table, rule):
         check_batches(CONTRACT, batches)
     with pytest.raises(DataError, match=rule):
         check_table(CONTRACT, table)
+
+
+def test_batches_are_not_kept():
+    table = members(0, rows=20_000, faults=0.0)
+    places = pa.array(np.arange(table.num_rows))
+    before = pa.total_allocated_bytes()
+    table.take(places)
+    allocated = []
+
+    def batches():
+        for _ in range(12):
+            allocated.append(pa.total_allocated_bytes() - before)
+            yield table.take(places)
+
+    rows, _ = check_batches(CONTRACT, batches(), "predict")
+    assert rows == 12 * table.num_rows
+    assert max(allocated) < 3 * table.nbytes
