@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.publish import machine, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FORMATS = ("csv", "parquet")
 CUSTOMERS = 20_000
@@ -76,9 +78,10 @@ def measure(arguments: list[str], folder: Path) -> dict[str, Any]:
     }
 
 
-def measure_file(project: Path, rows: int, form: str, commands: dict[str, list[str]]) -> Any:
-    """Run each command on a file."""
-    results = {}
+def measure_file(
+    project: Path, rows: int, form: str, commands: dict[str, list[str]], results: dict[str, Any]
+) -> Iterator[str]:
+    """Run each command on a file, and yield its name when its figures are in the results."""
     with tempfile.TemporaryDirectory(dir=project) as name:
         folder = Path(name)
         subprocess.run([sys.executable, "-c", TABLES, str(folder), str(rows)], check=True)
@@ -87,19 +90,20 @@ def measure_file(project: Path, rows: int, form: str, commands: dict[str, list[s
             words = [word.format(file=file, out=folder) for word in pattern]
             results[command] = measure(words, project)
             print(f"{rows:,} rows, {form}: {command}: {results[command]}", flush=True)
-    return results
+            yield command
 
 
 def section(results: dict[str, Any]) -> str:
     """Format the figures as Markdown."""
-    runs = results["runs"]
+    runs, trained = results["runs"], results["train_mb"]
+    training = f"`train` on {CUSTOMERS:,} customers takes {trained:.0f}. " if trained else ""
     columns = [(rows, form) for rows in runs for form in runs[rows]]
     titles = " | ".join(f"{int(rows):,} rows, {form}" for rows, form in columns)
     lines = [
         "## Peak memory of the commands\n",
         (
             f"MB of the whole process; an interpreter with the package takes {results['base_mb']:.0f}. "
-            f"`train` on {CUSTOMERS:,} simulated customers takes {results['train_mb']:.0f}. "
+            f"{training}"
             "In parentheses: seconds of CPU.\n"
         ),
         f"| command | {titles} |",
@@ -123,27 +127,34 @@ def main() -> None:
     """Measure, and write after each file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 4_000_000])
+    parser.add_argument("--project", type=Path, help="a trained demo project, to save training")
     parser.add_argument("--only", nargs="+", choices=list(COMMANDS), default=list(COMMANDS))
     options = parser.parse_args()
     commands = {name: COMMANDS[name] for name in options.only}
     with tempfile.TemporaryDirectory() as name:
-        project = Path(name)
-        subprocess.run([sys.executable, "-c", PROJECT, str(project)], check=True)
-        trained = measure(["train", "demo"], project)
-        if trained["code"]:
-            raise RuntimeError((project / "output.txt").read_text(encoding="utf-8"))
+        project = options.project or Path(name)
+        trained = None if options.project else train(project)
         runs: dict[str, Any] = {}
         results = {
             **machine("numpy", "pyarrow", "duckdb"),
-            "page_bytes": resource.getpagesize(),
             "base_mb": measure(["doctor"], project)["peak_mb"],
-            "train_mb": trained["peak_mb"],
+            "train_mb": None if trained is None else trained["peak_mb"],
             "runs": runs,
         }
         for rows in options.rows:
             for form in FORMATS:
-                runs.setdefault(str(rows), {})[form] = measure_file(project, rows, form, commands)
-                publish("memory", results, section(results))
+                measured = runs.setdefault(str(rows), {}).setdefault(form, {})
+                for _ in measure_file(project, rows, form, commands, measured):
+                    publish("memory", results, section(results))
+
+
+def train(project: Path) -> dict[str, Any]:
+    """Create the project of the demo, and train its model."""
+    subprocess.run([sys.executable, "-c", PROJECT, str(project)], check=True)
+    trained = measure(["train", "demo"], project)
+    if trained["code"]:
+        raise RuntimeError((project / "output.txt").read_text(encoding="utf-8"))
+    return trained
 
 
 if __name__ == "__main__":

@@ -247,3 +247,11 @@ def test_tables_without_times_are_to_be_joined(tmp_path):
     folder = write_tables(tmp_path / "in", customers=table(), states=states)
     drafted = create_project(tmp_path / "project", [folder])
     assert "join them to one file by the customer's id" in drafted.questions[0]
+
+
+def test_lines_of_orders_are_an_event_log(tmp_path):
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 300, 900), unit="D")
+    orders = pd.DataFrame({"customer_id": RANDOM.integers(0, ROWS, 900), "order_date": at})
+    lines = orders.loc[orders.index.repeat(12)].assign(article=lambda each: range(len(each)))
+    drafted = draft(tmp_path, lines)
+    assert "is read as an event log" in drafted.notes[0]

@@ -26,18 +26,15 @@ if TYPE_CHECKING:
 __all__ = ["find_log_entity"]
 
 _MIN_CUSTOMERS = 20
-# Rows per customer below which repeated customers are errors of a table.
-_MIN_ROWS_PER_CUSTOMER = 1.02
-# Share of further rows of a customer that have another time.
-_MIN_DISTINCT_TIMES = 0.5
+# Share of customers with several times below which these are errors of a table.
+_MIN_RETURNING = 0.02
 
 
 def find_log_entity(path: Path, entity: str | None) -> str | None:
     """Return the customer of an event log: customers with rows at several times, and no label.
 
     None for other files; empty if raw tables find the customer by its name. In a file without a
-    header the customer is the first column of repeated values that are no times. Rows that equal
-    an earlier row in every column do not count.
+    header the customer is the first column of repeated values that are no times.
     """
     file = open_rows(open_source(path))
     table = read_all(file)
@@ -67,20 +64,21 @@ def _is_outcome(profile: ColumnProfile) -> bool:
 
 
 def _is_log(table: pa.Table, profiles: Mapping[str, ColumnProfile], entity: str) -> bool:
-    """Return True if customers have further rows, most of them at another time."""
+    """Return True if enough customers have rows at several times.
+
+    Rows that equal an earlier row, and the lines of one order, add no time.
+    """
     times = [name for name, profile in profiles.items() if time_format(profile) is not None]
     customers = profiles[entity].distinct
-    if not times or customers == profiles[entity].filled:
+    if customers == profiles[entity].filled:
         return False
     table = table.filter(pc.is_valid(table[entity]))
-    usable = [n for n in table.column_names if n and profiles[n].kind != "other"]
-    rows = _count(table, usable)
-    if rows < _MIN_ROWS_PER_CUSTOMER * customers:
-        return False
-    moments = max(_count(table, [entity, time]) for time in times if time != entity)
-    return moments - customers >= _MIN_DISTINCT_TIMES * (rows - customers)
+    several = max((_count_returning(table, entity, t) for t in times if t != entity), default=0)
+    return several > _MIN_RETURNING * customers
 
 
-def _count(table: pa.Table, columns: list[str]) -> int:
-    """Count the rows that differ in these columns."""
-    return int(table.select(columns).group_by(columns).aggregate([]).num_rows)
+def _count_returning(table: pa.Table, entity: str, time: str) -> int:
+    """Count the customers with rows at several times."""
+    moments = table.select([entity, time]).group_by([entity, time]).aggregate([])
+    counts = moments.group_by(entity).aggregate([(time, "count")])[f"{time}_count"]
+    return int(pc.sum(pc.greater(counts, 1)).as_py() or 0)
