@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,24 +26,41 @@ _MAX_DEPTH = 12
 _COUNTS_PER_ROW = 1_000
 
 
+# CatBoost's loss -> LightGBM's objective with the same transformation.
+_OBJECTIVES = {
+    **dict.fromkeys(("Logloss", "CrossEntropy"), "binary sigmoid:1"),
+    **dict.fromkeys(("RMSE", "MAE", "Quantile", "Huber", "YetiRank", "QueryRMSE"), "regression"),
+    **dict.fromkeys(("Poisson", "Tweedie"), "poisson"),
+}
+
+
 def compile_catboost(
-    document: Mapping[str, Any], *, n_features: int, fast: bool | None = None
+    model: Any, *, n_features: int | None = None, fast: bool | None = None
 ) -> CompiledTrees:
-    """Compile a model that CatBoost saved with ``save_model(path, format="json")``.
+    """Compile a CatBoost model of numeric columns.
+
+    The raw scores are the same bits as CatBoost's ``prediction_type="RawFormulaVal"``.
 
     Parameters
     ----------
-    document
-        The content of the file: a model with one output and numeric features only.
+    model
+        A fitted ``CatBoostClassifier``, ``CatBoostRegressor`` or ``CatBoost``, or the parsed
+        content of a file of ``save_model(path, format="json")``, which needs no catboost.
     n_features
-        Number of columns of a row.
+        Number of columns of a row; by default those that CatBoost was trained on.
     fast
         As for `compile_booster`.
+
+    Returns
+    -------
+    CompiledTrees
+        A model with the same predictions.
 
     Raises
     ------
     BundleError
-        If the model uses categories, or has trees that are not oblivious.
+        If the model uses categories, has several outputs or another loss, or its trees are not
+        oblivious.
 
     Notes
     -----
@@ -65,6 +85,7 @@ def compile_catboost(
     >>> compile_catboost(model, n_features=1).raw_score([[2.0], [5.0]])
     array([ 1.75, -0.25])
     """
+    document = _document(model)
     scale, bias = document["scale_and_bias"]
     if "oblivious_trees" not in document or len(np.atleast_1d(bias)) != 1:
         raise BundleError(
@@ -76,10 +97,43 @@ def compile_catboost(
             raise BundleError(
                 "the CatBoost model ranks missing values highest: train with nan_mode=Min"
             )
-    start = constant_tree(float(np.atleast_1d(bias)[0]))
+    if n_features is None:
+        columns = document["features_info"]["float_features"]
+        n_features = 1 + max((column["flat_feature_index"] for column in columns), default=-1)
+    # CatBoost adds the bias last.
     trees = [_Tree(tree, float(scale)).arrays() for tree in document["oblivious_trees"]]
-    forest = exact_forest([start, *trees], n_features=n_features, objective="binary sigmoid:1")
+    forest = exact_forest(
+        [*trees, constant_tree(float(np.atleast_1d(bias)[0]))],
+        n_features=n_features,
+        objective=_objective(document),
+    )
     return CompiledTrees(forest, fast=fast)
+
+
+def _document(model: Any) -> Mapping[str, Any]:
+    """Return the JSON document of a model."""
+    if not hasattr(model, "save_model"):
+        document: Mapping[str, Any] = model
+        return document
+    if model.get_cat_feature_indices():
+        raise BundleError("the CatBoost model uses categories: train it with numbers only")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.json"
+        model.save_model(str(path), format="json")
+        document = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+def _objective(document: Mapping[str, Any]) -> str:
+    """Return the objective of a document, which is that of a classifier if it has no loss."""
+    params = document.get("model_info", {}).get("params", {})
+    params = json.loads(params) if isinstance(params, str) else params
+    loss = str(params.get("loss_function", {}).get("type", "Logloss"))
+    if loss not in _OBJECTIVES:
+        raise BundleError(
+            f"the loss {loss[:40]!r} is not supported: train with one of {', '.join(_OBJECTIVES)}"
+        )
+    return _OBJECTIVES[loss]
 
 
 class _Tree:
