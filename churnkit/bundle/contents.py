@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.bundle.format.limits import check_catalogue, check_contract, check_golden_rows
 from churnkit.bundle.format.npy import read_array, write_array
 from churnkit.bundle.parts.evaluation import EvaluationModel, read_evaluation, write_evaluation
 from churnkit.bundle.parts.ranker import Ranker, read_ranker, write_ranker
@@ -194,18 +195,25 @@ def _optional_arrays(contents: ModelContents) -> dict[str, dict[str, NDArray[Any
     return groups
 
 
-def from_files(files: Mapping[str, bytes]) -> ModelContents:
+def from_files(files: Mapping[str, bytes], *, require_golden: bool = True) -> ModelContents:
     """Restore the contents from files whose digests are verified.
+
+    Parameters
+    ----------
+    files
+        Contents by file name.
+    require_golden
+        Refuse a bundle without golden rows.
 
     Raises
     ------
     BundleError
-        If a file is missing or does not fit the others, or the golden rows do not score as
-        they did when the bundle was saved.
+        If a file is missing, exceeds a limit, or does not fit the others, or the golden rows do
+        not score as they did when the bundle was saved.
     """
     try:
         contents, golden = _restore(files)
-        _check_golden(contents, golden)
+        _check_golden(contents, golden, required=require_golden)
     except BundleError:
         raise
     except KeyError as error:
@@ -233,6 +241,7 @@ def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArr
         if not (file in _DOCUMENTS or _ARRAY.fullmatch(file) or _TEXT.fullmatch(file)):
             raise BundleError(f"unknown file {file}: upgrade churnkit or retrain")
     contract = Contract.from_json(files["contract.json"].decode())
+    check_contract(contract)
     scorer = _document(files, "scorer.json")
     card = _document(files, "card.json")
     if scorer is None or card is None:
@@ -240,6 +249,7 @@ def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArr
         raise BundleError(f"the bundle lacks '{missing}': retrain")
     groups = _arrays(files)
     features, golden = len(contract.features), groups["golden"]
+    check_golden_rows(len(golden.get("rows", ())))
     catalogue = _catalogue(files)
     contents = ModelContents(
         contract=contract,
@@ -261,6 +271,8 @@ def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArr
         ),
         intervals=VennAbers.from_arrays(groups["intervals"]) if groups["intervals"] else None,
     )
+    if contents.ranker is not None:
+        check_catalogue(contents.ranker.ranking.rules)
     if catalogue is not None and catalogue.survival and contents.hazard is None:
         raise BundleError("the catalogue counts value by survival, without a hazard model: retrain")
     return contents, golden
@@ -270,7 +282,9 @@ def _scores(contents: ModelContents, rows: NDArray[np.float64]) -> NDArray[np.fl
     return contents.calibration.apply(contents.scorer.raw_score(rows))
 
 
-def _check_golden(contents: ModelContents, golden: Mapping[str, NDArray[Any]]) -> None:
+def _check_golden(
+    contents: ModelContents, golden: Mapping[str, NDArray[Any]], *, required: bool
+) -> None:
     """Score the golden rows again: another machine may compute differently."""
     scorer, features = contents.scorer, len(contents.contract.features)
     if scorer.n_features != features:
@@ -278,7 +292,12 @@ def _check_golden(contents: ModelContents, golden: Mapping[str, NDArray[Any]]) -
             f"the scorer reads {scorer.n_features} columns, the contract encodes {features}: "
             "retrain"
         )
-    if contents.golden is None:
+    if contents.golden is None or not len(contents.golden):
+        if required:
+            raise BundleError(
+                "it has no golden rows, so that its scores cannot be checked: retrain, or load it "
+                "with require_golden=False"
+            )
         return
     shape = (len(golden["probability"]), features)
     if contents.golden.shape != shape or contents.golden.dtype != np.float64:
@@ -337,7 +356,9 @@ def _catalogue(files: Mapping[str, bytes]) -> Catalogue | None:
         return None
     from churnkit.decisions import Catalogue
 
-    return Catalogue.from_dict(json.loads(files["catalogue.json"]))
+    catalogue = Catalogue.from_dict(json.loads(files["catalogue.json"]))
+    check_catalogue(catalogue)
+    return catalogue
 
 
 def _arrays(files: Mapping[str, bytes]) -> dict[str, dict[str, NDArray[Any]]]:

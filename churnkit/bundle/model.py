@@ -54,6 +54,7 @@ class RetentionModel(DecidingModel):
         *,
         signer: str | os.PathLike[str] | None = None,
         registered_version: str | None = None,
+        require_golden: bool = True,
     ) -> Self:
         """Load a bundle folder.
 
@@ -65,6 +66,8 @@ class RetentionModel(DecidingModel):
             File with the public key that must have signed the bundle; None accepts any bundle.
         registered_version
             Version in the registry that the folder holds, if any.
+        require_golden
+            Refuse a bundle without golden rows, whose scores cannot be checked.
 
         Returns
         -------
@@ -73,8 +76,9 @@ class RetentionModel(DecidingModel):
         Raises
         ------
         BundleError
-            If a byte differs from what was saved, the format is newer, or the signature is
-            missing or another key's.
+            If a byte differs from what was saved, the format is newer, the signature is missing
+            or another key's, a limit of `churnkit.bundle.format.limits` is exceeded, or there
+            are no golden rows.
         """
         manifest, files = read_folder(path)
         try:
@@ -82,7 +86,8 @@ class RetentionModel(DecidingModel):
                 from churnkit.bundle.format.signing import verify
 
                 verify(manifest, signer)
-            return cls(from_files(files), manifest, registered_version)
+            contents = from_files(files, require_golden=require_golden)
+            return cls(contents, manifest, registered_version)
         except BundleError as error:
             raise BundleError(f"{path}: {error}") from error
 

@@ -27,6 +27,7 @@ def load(
     *,
     project: Project | None = None,
     signer: str | os.PathLike[str] | None = None,
+    require_golden: bool = True,
 ) -> RetentionModel:
     """Load a trained model.
 
@@ -40,6 +41,8 @@ def load(
         Whose registry is used; found from the working folder if None.
     signer
         File with the public key that must have signed the bundle; None accepts any bundle.
+    require_golden
+        Refuse a bundle without golden rows, whose scores cannot be checked.
 
     Returns
     -------
@@ -51,24 +54,26 @@ def load(
     ModelNotFoundError
         If the model does not exist.
     BundleError
-        If the files were changed after they were saved, are of a newer format, or are not
-        signed by the signer.
+        If the files were changed after they were saved, are of a newer format, are not signed
+        by the signer, exceed a limit, or have no golden rows.
     """
     if source is None or (isinstance(source, str) and source.startswith("models:/")):
-        return _load_registered(source, project, signer)
-    if isinstance(source, str) and source.startswith(_BENTO):
-        return _load_bento(source.removeprefix(_BENTO), signer)
-    folder = Path(source)
-    if not folder.exists():
-        raise ModelNotFoundError(
-            f"there is no bundle at {folder}; for a registered model write models:/NAME@champion"
-        )
-    return RetentionModel.load(folder, signer=signer)
+        folder, version = _registered_folder(source, project)
+    elif isinstance(source, str) and source.startswith(_BENTO):
+        folder, version = _bento_folder(source.removeprefix(_BENTO)), None
+    else:
+        folder, version = Path(source), None
+        if not folder.exists():
+            raise ModelNotFoundError(
+                f"there is no bundle at {folder}; for a registered model write "
+                "models:/NAME@champion"
+            )
+    return RetentionModel.load(
+        folder, signer=signer, registered_version=version, require_golden=require_golden
+    )
 
 
-def _load_registered(
-    source: str | None, project: Project | None, signer: str | os.PathLike[str] | None
-) -> RetentionModel:
+def _registered_folder(source: str | None, project: Project | None) -> tuple[Path, str]:
     from churnkit.bundle.registry.mlflow import CHAMPION, Registry
 
     registry = Registry(project)
@@ -83,12 +88,10 @@ def _load_registered(
             )
         name, version = match["name"], match["alias"] or match["version"] or CHAMPION
     registered = registry.version(name, version)
-    return RetentionModel.load(
-        registry.bundle(registered), signer=signer, registered_version=registered.version
-    )
+    return registry.bundle(registered), registered.version
 
 
-def _load_bento(tag: str, signer: str | os.PathLike[str] | None) -> RetentionModel:
+def _bento_folder(tag: str) -> Path:
     try:
         import bentoml
     except ImportError as error:
@@ -103,4 +106,4 @@ def _load_bento(tag: str, signer: str | os.PathLike[str] | None) -> RetentionMod
         raise ModelNotFoundError(
             f"'{tag}' is not a model of BentoML's store: write bento:NAME or bento:NAME:VERSION"
         ) from error
-    return RetentionModel.load(stored.path_of("bundle"), signer=signer)
+    return Path(stored.path_of("bundle"))

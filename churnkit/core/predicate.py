@@ -52,6 +52,10 @@ class Where(Settings):
     value: Any = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.column, str):
+            raise RecipeError(
+                f"a condition is on a column: give its name, not {type(self.column).__name__}"
+            )
         where = f"column '{self.column}': '{self.op}'"
         if self.op not in _OPERATORS:
             raise RecipeError(f"{where} is not an operator; use one of: {', '.join(_OPERATORS)}")
@@ -65,8 +69,7 @@ class Where(Settings):
         elif self.op in _UNARY and self.value is not None:
             raise RecipeError(f"{where} takes no value")
         for value in self.values:
-            finite = not isinstance(value, float) or math.isfinite(value)
-            if not isinstance(value, (str, bool, int, float)) or not finite:
+            if not isinstance(value, (str, bool, int, float)) or not _is_finite(value):
                 raise RecipeError(
                     f"{where} compares with text, true or false, or a finite number, "
                     f"not with {type(value).__name__}"
@@ -82,6 +85,13 @@ class Where(Settings):
     def __str__(self) -> str:
         text = f"{self.column} {self.op}"
         return text if self.op in _UNARY else f"{text} {self.value!r}"
+
+
+def _is_finite(value: str | float) -> bool:
+    try:
+        return isinstance(value, str) or math.isfinite(value)
+    except OverflowError:  # an integer beyond doubles
+        return False
 
 
 def as_conditions(where: Any) -> tuple[Where, ...]:

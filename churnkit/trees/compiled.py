@@ -17,6 +17,8 @@ from churnkit.trees.input_matrix import as_matrix
 from churnkit.trees.interactions import add_interactions
 from churnkit.trees.interventional import add_interventional
 from churnkit.trees.layout.derived import ForestLayout
+from churnkit.trees.layout.topology import count_levels
+from churnkit.trees.limits import check_limits
 from churnkit.trees.objective import find_transform
 from churnkit.trees.parsing.lightgbm_text import parse_text
 
@@ -151,6 +153,11 @@ class CompiledTrees:
         return self._forest.n_trees
 
     @property
+    def path_steps(self) -> int:
+        """Sum of the lengths of the paths to all leaves."""
+        return count_levels(self._forest, self._forest.n_trees + len(self._forest.feature))[1]
+
+    @property
     def objective(self) -> str:
         """The objective with its settings in LightGBM's notation; empty for a custom one."""
         return self._forest.objective
@@ -179,9 +186,12 @@ class CompiledTrees:
         Raises
         ------
         BundleError
-            If anything is missing, has another type or shape, or an index is out of range.
+            If anything is missing, has another type or shape, an index is out of range, or the
+            trees exceed a limit of `churnkit.trees.limits`.
         """
-        return cls(Forest.from_arrays(settings, arrays), fast=fast)
+        forest = Forest.from_arrays(settings, arrays)
+        check_limits(forest)
+        return cls(forest, fast=fast)
 
     def predict(
         self,

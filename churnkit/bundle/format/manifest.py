@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.bundle.format.limits import check_sizes
 from churnkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -175,6 +176,10 @@ def _read(folder: Path) -> tuple[Manifest, dict[str, bytes]]:
             f"{folder} contains {unlisted[0]}, which its manifest does not list: remove it, or "
             "retrain"
         )
+    try:
+        check_sizes(manifest.files)
+    except BundleError as error:
+        raise BundleError(f"{folder}: {error}") from None
     missing = sorted(set(manifest.files) - present)
     if missing:
         raise BundleError(f"{folder}: {missing[0]} is missing; fetch the bundle again, or retrain")
@@ -262,6 +267,7 @@ def _is_entry(entry: Any) -> bool:
     return (
         isinstance(entry, dict)
         and type(entry.get("size")) is int
+        and entry["size"] >= 0
         and isinstance(entry.get("sha256"), str)
         and _SHA256.fullmatch(entry["sha256"]) is not None
     )

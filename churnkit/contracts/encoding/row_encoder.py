@@ -64,7 +64,8 @@ class RowEncoder:
     ) -> None:
         self.contract = contract
         encoded = contract.encoded(purpose)
-        checked = [column for column in contract.required(purpose) if column not in encoded]
+        names = {column.name for column in encoded}
+        checked = [column for column in contract.required(purpose) if column.name not in names]
         optional = contract.optional(purpose)
         self._entity = contract.entity.name
         self._numbered = contract.entity.numbered

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.contracts.parsing.scalars import BLANKS, is_text
@@ -66,6 +66,7 @@ class Check:
 
     rule: str
     value: Any
+    _members: frozenset[Any] = field(init=False, repr=False, compare=False, default=frozenset())
 
     def __post_init__(self) -> None:
         if not isinstance(self.rule, str) or self.rule not in _TESTS:
@@ -75,6 +76,7 @@ class Check:
             if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
                 raise ContractError(f"the check '{self.rule}' needs a list of values")
             value = tuple(dict.fromkeys(_plain(self.rule, item) for item in value))
+            object.__setattr__(self, "_members", frozenset(value))
         else:
             value = _plain(self.rule, value)
         object.__setattr__(self, "value", value)
@@ -92,7 +94,7 @@ class Check:
 
     def holds(self, value: Any) -> bool:
         """Return True if a non-missing value passes."""
-        return _TESTS[self.rule](value, self.value)
+        return _TESTS[self.rule](value, self._members if self.rule in _SETS else self.value)
 
     def fitted(self, column: str, kind: str) -> Check:
         """Return the check with its value converted for a column of this type.

@@ -146,11 +146,11 @@ class TableSchema:
 
         The same request body then serves a prediction and a recommendation.
         """
-        read = (*self.required(purpose), *self.optional(purpose))
+        read = {column.name for column in (*self.required(purpose), *self.optional(purpose))}
         return tuple(
             column
             for column in self.columns
-            if column.has_role(*_DECISION_ROLES) and column not in read
+            if column.has_role(*_DECISION_ROLES) and column.name not in read
         )
 
     def missing_columns(self, purpose: Purpose, names: Iterable[str]) -> list[Violation]:

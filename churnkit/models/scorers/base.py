@@ -98,6 +98,8 @@ def load_scorer(kind: str, settings: dict[str, Any], arrays: dict[str, NDArray[A
         )
     module, name = _KINDS[kind]
     scorer: Scorer = getattr(import_module(module), name).from_arrays(settings, arrays)
+    if getattr(scorer, "n_outputs", 1) != 1:
+        raise BundleError("the saved model has several outputs: a bundle's model has one")
     return scorer
 
 

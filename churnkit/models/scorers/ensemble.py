@@ -9,6 +9,7 @@ import numpy as np
 from churnkit.errors import BundleError
 from churnkit.models.scorers.base import load_nested_scorer
 from churnkit.models.scorers.serialization import read_array, read_integer
+from churnkit.trees.limits import MAX_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,4 +119,9 @@ class EnsembleScorer:
         ]
         if any(member.n_features != width for member in members):
             raise BundleError("the members of the saved ensemble read different columns")
+        if sum(getattr(member, "path_steps", 0) for member in members) > MAX_STEPS:
+            raise BundleError(
+                f"the trees of the saved ensemble have more than {MAX_STEPS:,} steps on the paths "
+                "to their leaves: train with fewer or smaller trees"
+            )
         return cls(members, weights)

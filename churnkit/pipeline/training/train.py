@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.diff import has_other_actions, new_requirements
@@ -38,7 +40,6 @@ from churnkit.pipeline.training.uplift import fit_experiment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from churnkit.bundle.format.manifest import Manifest
@@ -245,8 +246,10 @@ def _bundle_parts(
         seed=recipe.seed,
         categorical=data.contract.categorical_features,
     )
-    if len(golden):
-        fitted.refuse_disparity(golden)
+    if not len(golden):
+        # Every mixture is a customer's row: the row of missing values is nobody's.
+        golden = np.full((1, data.full.X.shape[1]), np.nan)
+    fitted.refuse_disparity(golden)
     lifetime = None
     if recipe.lifetime is not None:
         lifetime = fit_lifetime(recipe.lifetime, data, seed=recipe.seed)
@@ -260,7 +263,7 @@ def _bundle_parts(
         ranker=_initial_ranker(recipe, data),
         timeline=recipe.timeline,
         card=card if uplift is None else {**card, "uplift": uplift.card},
-        golden=golden if len(golden) else None,
+        golden=golden,
         texts=fitted.texts(),
         ranges=training_ranges(data.full.X, categorical=data.contract.categorical_features),
         hazard=None if lifetime is None else lifetime.scorer,

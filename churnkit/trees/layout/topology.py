@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
 
-__all__ = ["Topology", "find_topology"]
+__all__ = ["Topology", "count_levels", "find_topology"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +104,21 @@ def find_topology(forest: Forest) -> Topology:
         leaf_is_right=leaf_is_right,
         leaf_number=leaf_number,
     )
+
+
+def count_levels(forest: Forest, most: int) -> tuple[int, int]:
+    """Return the number of levels of the deepest tree, and the lengths of all paths to leaves.
+
+    Stops after `most` levels; the first number is then larger.
+    """
+    nodes = np.diff(forest.node_offset)
+    children = [_global_child(side, forest, nodes) for side in (forest.left, forest.right)]
+    level, depth, steps = forest.node_offset[:-1][nodes > 0], 0, 0
+    while len(level) and depth <= most:
+        below = np.concatenate([child[level] for child in children])
+        level, depth = below[below >= 0], depth + 1
+        steps += depth * (len(below) - len(level))
+    return depth, steps
 
 
 def _global_child(child: npt.NDArray[np.int32], forest: Forest, nodes: Ints) -> Ints:
