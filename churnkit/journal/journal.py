@@ -22,7 +22,7 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from churnkit.core.time import to_microseconds
+from churnkit.core.time import from_microseconds, to_microseconds
 from churnkit.errors import JournalError
 from churnkit.journal.database import Database
 from churnkit.journal.entry_keys import moment
@@ -32,7 +32,7 @@ from churnkit.journal.inserts import (
     write_decisions,
     write_outcomes,
 )
-from churnkit.journal.queries import read_entries, read_history, used_capacity
+from churnkit.journal.queries import read_entries, read_history, read_kinds, used_capacity
 from churnkit.journal.records import DecisionRecord, OutcomeRecord, WriteResult
 from churnkit.journal.schema import decisions, migrate, outcomes
 
@@ -206,6 +206,8 @@ class Journal:
         policy: str | None = None,
         period: str | None = None,
         customers: Collection[str] | None = None,
+        verdict: str | None = None,
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
         """Return decisions and verdicts as an Arrow table, by time.
 
@@ -213,8 +215,10 @@ class Journal:
         ----------
         since, until
             Half-open range of decision times.
-        policy, period, customers
-            Filters; None for all.
+        policy, period, customers, verdict
+            Filters; None for all. Decisions have the verdict ``"decide"``.
+        columns
+            The columns to return; None for all.
 
         Returns
         -------
@@ -227,8 +231,10 @@ class Journal:
             conditions.append(decisions.c.policy == policy)
         if period is not None:
             conditions.append(decisions.c.period == period)
+        if verdict is not None:
+            conditions.append(decisions.c.verdict == verdict)
         with self._database.reading() as connection:
-            return read_entries(connection, decisions, conditions)
+            return read_entries(connection, decisions, conditions, names=columns)
 
     def outcomes(
         self,
@@ -237,6 +243,7 @@ class Journal:
         until: date | datetime | None = None,
         kind: str | None = None,
         customers: Collection[str] | None = None,
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
         """Return outcomes as an Arrow table, by time; the customer is always set.
 
@@ -246,6 +253,8 @@ class Journal:
             Half-open range of observation times.
         kind, customers
             Filters; None for all.
+        columns
+            The columns to return; None for all.
 
         Returns
         -------
@@ -256,7 +265,13 @@ class Journal:
         if kind is not None:
             conditions.append(outcomes.c.kind == kind)
         with self._database.reading() as connection:
-            return read_entries(connection, outcomes, conditions)
+            return read_entries(connection, outcomes, conditions, names=columns)
+
+    def outcome_kinds(self) -> dict[str, datetime]:
+        """Return the kinds of outcomes with the time of the latest of each."""
+        with self._database.reading() as connection:
+            kinds = read_kinds(connection)
+        return {kind: from_microseconds(latest) for kind, latest in kinds.items()}
 
     def contacts(self, customers: Collection[str], since: date | datetime) -> pa.Table:
         """Return contacts and outcomes of some customers, for contact rules, in one query.

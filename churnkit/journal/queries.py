@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from churnkit.journal.database import Database
 
-__all__ = ["read_entries", "read_history", "select_contacts", "select_history", "used_capacity"]
+__all__ = [
+    "read_entries",
+    "read_history",
+    "read_kinds",
+    "select_contacts",
+    "select_history",
+    "used_capacity",
+]
+
+_BATCH_ROWS = 50_000
 
 
 def _is_contact() -> ColumnElement[bool]:
@@ -94,19 +103,41 @@ def read_history(
 
 
 def read_entries(
-    connection: Connection, table: Table, conditions: Sequence[ColumnElement[bool]]
+    connection: Connection,
+    table: Table,
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    names: Collection[str] | None = None,
 ) -> pa.Table:
-    """Return decisions or outcomes, by time and key."""
-    columns = [column for column in table.columns if column.name != "digest"]
+    """Return decisions or outcomes, by time and key, in batches; `names` selects columns."""
+    import pyarrow as pa
+
+    columns = [
+        column
+        for column in table.columns
+        if column.name != "digest" and (names is None or column.name in names)
+    ]
     time = table.c["decided_at" if table is decisions else "observed_at"]
     query = select(*columns).where(*conditions).order_by(time, table.c.key)
-    return _to_arrow(
-        [column.name for column in columns],
-        connection.execute(query).all(),
-        times={column.name for column in columns if isinstance(column.type, BigInteger)},
-        numbers={column.name for column in columns if isinstance(column.type, Float)},
-        flags={column.name for column in columns if isinstance(column.type, Boolean)},
-    )
+    # A cursor of the server, where there is one: the rows are not all in memory at once.
+    result = connection.execute(query.execution_options(stream_results=True))
+
+    def to_arrow(rows: Sequence[Any]) -> pa.Table:
+        return _to_arrow(
+            [column.name for column in columns],
+            rows,
+            times={column.name for column in columns if isinstance(column.type, BigInteger)},
+            numbers={column.name for column in columns if isinstance(column.type, Float)},
+            flags={column.name for column in columns if isinstance(column.type, Boolean)},
+        )
+
+    return pa.concat_tables([to_arrow([]), *map(to_arrow, result.partitions(_BATCH_ROWS))])
+
+
+def read_kinds(connection: Connection) -> dict[str, int]:
+    """Return the time of the latest outcome of each kind, in microseconds."""
+    query = select(outcomes.c.kind, func.max(outcomes.c.observed_at)).group_by(outcomes.c.kind)
+    return {kind: int(latest) for kind, latest in connection.execute(query)}
 
 
 def used_capacity(connection: Connection, policy: str, period: str) -> dict[str, tuple[int, float]]:

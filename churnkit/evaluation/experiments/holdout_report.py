@@ -154,7 +154,15 @@ def experiment_report(
     global_holdout = inside.get(_GLOBAL, np.zeros(len(counted), dtype=bool))
     values = None
     if covariate is not None:
-        values = np.array([covariate.get(customer, np.nan) for customer in counted.customer])
+        values = np.fromiter(
+            (
+                covariate.get(customer, np.nan)
+                for chunk in counted.customer.chunks
+                for customer in chunk.to_pylist()
+            ),
+            dtype=np.float64,
+            count=len(counted),
+        )
     readouts: dict[str, ExperimentReadout] = {}
     unread: dict[str, str] = {}
     for name, held in inside.items():
@@ -176,12 +184,17 @@ def experiment_report(
 
 
 def _names(counted: Outcomes) -> list[str]:
-    names = {name for held in counted.holdout for name in _split(held)}
+    names = {name for held in counted.holdout.unique().to_pylist() for name in _split(held)}
     return sorted(names, key=lambda name: (name != _GLOBAL, name))
 
 
 def _inside(counted: Outcomes, name: str) -> NDArray[np.bool_]:
-    return np.array([name in _split(held) for held in counted.holdout], dtype=bool)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = [held for held in counted.holdout.unique().to_pylist() if name in _split(held)]
+    held = pc.is_in(counted.holdout, value_set=pa.array(kinds, pa.string()))
+    return np.asarray(held.to_numpy(), dtype=bool)
 
 
 def _split(held: str | None) -> list[str]:

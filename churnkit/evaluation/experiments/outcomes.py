@@ -1,4 +1,8 @@
-"""Outcomes within a horizon after decisions, from the journal's tables."""
+"""Outcomes within a horizon after decisions, from the journal's tables.
+
+A journal has millions of rows: columns stay Arrow and numpy arrays, and outcomes are joined to
+decisions in blocks.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from churnkit.evaluation.validation import EvaluationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     import pyarrow as pa
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcomes", "outcomes_after", "outcomes_of_decisions"]
 
 _DAY = 86_400_000_000
+# Pairs of an outcome and a decision of its customer that are compared at once.
+_MAX_PAIRS = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,22 +33,22 @@ class Outcomes:
 
     Attributes
     ----------
-    customer
+    customer : (n,) texts
         Identifiers of the customers.
     value : (n,) sum of the outcome's values within the horizon; 0 if there is none
-    holdout
+    holdout : (n,) texts
         Holdouts of each customer, as the journal writes them.
     immature
         Number of customers decided on less than a horizon ago; they are excluded.
     """
 
-    customer: tuple[str, ...]
+    customer: pa.ChunkedArray
     value: NDArray[np.float64]
-    holdout: tuple[str | None, ...]
+    holdout: pa.ChunkedArray
     immature: int
 
     def __len__(self) -> int:
-        return len(self.customer)
+        return len(self.value)
 
 
 def outcomes_after(
@@ -75,20 +82,16 @@ def outcomes_after(
         There is no decision, or no outcome of this kind.
     """
     decided = _decided(decisions)
-    customers = decided["customer"].to_pylist()
     at = _micros(decided["decided_at"])
-    holdouts = decided["holdout"].to_pylist()
-    first: dict[str, int] = {}
-    for row, customer in enumerate(customers):  # the journal returns decisions by time
-        first.setdefault(customer, row)
-    rows = np.fromiter(first.values(), dtype=np.intp, count=len(first))
+    codes, count = _codes(decided["customer"])
+    rows = np.empty(count, dtype=np.intp)
+    # The journal returns decisions by time, so the last write of a code is its first decision.
+    rows[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
     horizon = round(horizon_days * _DAY)
     mature = rows[at[rows] + horizon <= _end(outcomes, at, until)]
-    names = [customers[row] for row in mature]
-    value = _sum_values(outcomes, kind, names, at[mature], horizon)
-    return Outcomes(
-        tuple(names), value, tuple(holdouts[row] for row in mature), len(rows) - len(mature)
-    )
+    chosen = decided.select(["customer", "holdout"]).take(mature)
+    value = _sum_values(outcomes, kind, chosen["customer"], at[mature], horizon)
+    return Outcomes(chosen["customer"], value, chosen["holdout"], count - len(mature))
 
 
 def outcomes_of_decisions(
@@ -116,9 +119,8 @@ def outcomes_of_decisions(
     horizon = round(horizon_days * _DAY)
     mature = np.flatnonzero(at + horizon <= _end(outcomes, at, until))
     chosen = decided.take(mature)
-    keys = chosen["key"].to_pylist()
     value = _sum_values(
-        outcomes, kind, chosen["customer"].to_pylist(), at[mature], horizon, decision=keys
+        outcomes, kind, chosen["customer"], at[mature], horizon, decision=chosen["key"]
     )
     return chosen, value
 
@@ -126,7 +128,9 @@ def outcomes_of_decisions(
 def _decided(decisions: pa.Table) -> Any:
     import pyarrow.compute as pc
 
-    decided = decisions.filter(pc.equal(decisions["verdict"], "decide"))
+    decided = decisions
+    if "verdict" in decisions.column_names:
+        decided = decisions.filter(pc.equal(decisions["verdict"], "decide"))
     if not decided.num_rows:
         raise EvaluationError(
             "the journal has no decisions: log decisions with Journal.record before evaluating them"
@@ -148,15 +152,32 @@ def _end(outcomes: pa.Table, at: NDArray[np.int64], until: datetime | None) -> i
     return int(at.max())
 
 
+def _codes(texts: Any) -> tuple[NDArray[np.int64], int]:
+    """Number texts by their first appearance; return the numbers and how many there are."""
+    import pyarrow.compute as pc
+
+    distinct = pc.unique(texts)
+    return _positions(texts, distinct), len(distinct)
+
+
+def _positions(texts: Any, among: Any) -> NDArray[np.int64]:
+    """Return the position of each text among others, -1 if it is not one of them."""
+    import pyarrow.compute as pc
+
+    found = pc.fill_null(pc.index_in(texts, value_set=among), -1)
+    return np.asarray(found.to_numpy(), dtype=np.int64)
+
+
 def _sum_values(
     outcomes: pa.Table,
     kind: str,
-    customers: list[str],
+    customers: Any,
     at: NDArray[np.int64],
     horizon: int,
     *,
-    decision: list[str] | None = None,
+    decision: Any = None,
 ) -> NDArray[np.float64]:
+    """Sum the outcomes of each row; those of a row are added in the order of the table."""
     import pyarrow.compute as pc
 
     of_kind = outcomes.filter(pc.equal(outcomes["kind"], kind))
@@ -165,24 +186,51 @@ def _sum_values(
         raise EvaluationError(
             f"the journal has no outcome '{kind}'; it has: {', '.join(kinds) or 'none'}"
         )
-    rows_of: dict[str, list[int]] = {}
-    for row, customer in enumerate(customers):
-        rows_of.setdefault(customer, []).append(row)
-    row_of_key = {} if decision is None else {key: row for row, key in enumerate(decision)}
-    total = np.zeros(len(customers))
-    observations = zip(
-        of_kind["customer"].to_pylist(),
-        of_kind["decision"].to_pylist(),
-        of_kind["value"].to_pylist(),
-        _micros(of_kind["observed_at"]).tolist(),
-        strict=True,
-    )
-    for customer, key, value, observed_at in observations:
-        if decision is not None and key is not None:
-            rows = [row_of_key[key]] if key in row_of_key else []
-        else:
-            rows = rows_of.get(customer, [])
-        for row in rows:
-            if at[row] <= observed_at < at[row] + horizon:
-                total[row] += value
+    value = np.asarray(of_kind["value"].to_numpy(), dtype=np.float64)
+    observed_at = _micros(of_kind["observed_at"])
+    candidates, start, count = _candidates(of_kind, customers, decision)
+    total = np.zeros(len(at))
+    for block in _blocks(count):
+        pair = np.repeat(np.arange(block.start, block.stop), count[block])
+        within = np.arange(len(pair)) - np.repeat(
+            np.cumsum(count[block]) - count[block], count[block]
+        )
+        row = candidates[start[pair] + within]
+        inside = (at[row] <= observed_at[pair]) & (observed_at[pair] < at[row] + horizon)
+        np.add.at(total, row[inside], value[pair[inside]])
     return total
+
+
+def _candidates(
+    outcomes: pa.Table, customers: Any, decision: Any
+) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows by customer, and for each outcome the range in it of the rows it may count for."""
+    import pyarrow.compute as pc
+
+    distinct = pc.unique(customers)
+    codes = _positions(customers, distinct)
+    rows = np.argsort(codes, kind="stable")
+    size = np.bincount(codes, minlength=len(distinct))
+    # The last range, for a customer without a row, is empty.
+    first, size = np.append(np.cumsum(size) - size, 0), np.append(size, 0)
+    code = _positions(outcomes["customer"], distinct)
+    start, count = first[code], size[code]
+    if decision is not None:
+        named = np.asarray(pc.is_valid(outcomes["decision"]).to_numpy(), dtype=bool)
+        own = _positions(outcomes["decision"].filter(named), pc.unique(decision))
+        # An outcome that names a decision counts for that one only: a range of one row.
+        start[named] = len(rows) + np.maximum(own, 0)
+        count[named] = own >= 0
+        rows = np.append(rows, np.arange(len(codes)))
+    return rows, start, count
+
+
+def _blocks(count: NDArray[np.int64]) -> Iterator[slice]:
+    """Yield slices of outcomes with a bounded number of pairs, at least one outcome each."""
+    ends = np.cumsum(count)
+    start = 0
+    while start < len(count):
+        before = ends[start - 1] if start else 0
+        stop = int(np.searchsorted(ends, before + _MAX_PAIRS, side="right"))
+        yield slice(start, max(stop, start + 1))
+        start = max(stop, start + 1)

@@ -72,16 +72,26 @@ def count_overrides(decisions: pa.Table) -> tuple[ActionOverrides, ...]:
     >>> count_overrides(pa.Table.from_pylist(rows))[0].rejected
     1
     """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     if not set(_COLUMNS) <= set(decisions.column_names):
         return ()
-    rows = decisions.select(_COLUMNS).to_pylist()
-    decided = (row for row in rows if row["verdict"] == "decide")
-    action_of = {row["key"]: row["action"] for row in decided if row["action"]}
-    latest = {row["about"]: row for row in rows if row["verdict"] != "decide"}
+    is_decision = pc.equal(decisions["verdict"], "decide")
+    reviewed = decisions.filter(pc.invert(is_decision)).select(_COLUMNS).to_pylist()
+    if not reviewed:
+        return ()
+    decided = decisions.select(["key", "action"]).filter(is_decision)
+    decided = decided.filter(pc.fill_null(pc.not_equal(decided["action"], ""), False))
+    recommended = Counter(
+        {item["values"]: item["counts"] for item in pc.value_counts(decided["action"]).to_pylist()}
+    )
+    latest = {row["about"]: row for row in reviewed}
+    about = decided.filter(pc.is_in(decided["key"], value_set=pa.array(latest, pa.string())))
+    action_of = dict(zip(about["key"].to_pylist(), about["action"].to_pylist(), strict=True))
     reviews = {key: row for key, row in latest.items() if key in action_of}
     if not reviews:
         return ()
-    recommended = Counter(action_of.values())
     overrides = []
     for action in sorted(recommended):
         verdicts = [row for key, row in reviews.items() if action_of[key] == action]

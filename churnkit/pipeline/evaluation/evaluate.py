@@ -54,6 +54,9 @@ __all__ = [
 LOWER_IS_BETTER = frozenset({"churned", "refused", "unsubscribed", "complained"})
 """Kinds of outcomes that a good policy lowers."""
 _MIN_DECISIONS = 100
+_REVIEWS = ("approve", "reject", "snooze")
+_OUTCOME_COLUMNS = ("decision", "customer", "kind", "value", "observed_at")
+_DECISION_COLUMNS = ("key", "customer", "decided_at", "action", "propensity", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,17 +263,32 @@ def evaluate_experiment(
     EvaluationError
         If the journal lacks decisions, outcomes or a holdout.
     """
+    columns: tuple[str, ...] = ("customer", "decided_at", "holdout", "verdict")
+    # Reviews are few: the columns that match them with decisions are read only if there are any.
+    verdicts = (journal.decisions(verdict=name, columns=("key",)) for name in _REVIEWS)
+    if any(table.num_rows for table in verdicts):
+        columns = (*columns, "key", "action", "about", "why")
+    outcomes, until = _read_outcomes(journal, query)
     return experiment_report(
-        journal.decisions(since=query.since, policy=query.policy),
-        journal.outcomes(),
+        journal.decisions(since=query.since, policy=query.policy, columns=columns),
+        outcomes,
         kind=query.outcome,
         horizon_days=query.horizon_days,
-        until=query.until,
+        until=until,
         shares=shares,
         covariate=covariate,
         lower_is_better=query.lower_is_better,
         level=query.level,
     )
+
+
+def _read_outcomes(journal: Journal, query: JournalQuery) -> tuple[pa.Table, datetime | None]:
+    """Return the outcomes of the kind in question, and the time up to which they are complete."""
+    kinds = journal.outcome_kinds()
+    # Without any of the kind, the others are named.
+    kind = query.outcome if query.outcome in kinds else None
+    outcomes = journal.outcomes(kind=kind, columns=_OUTCOME_COLUMNS)
+    return outcomes, query.until or max(kinds.values(), default=None)
 
 
 def read_covariate(source: str) -> dict[str, float]:
@@ -335,14 +353,17 @@ def evaluate_policy(
     """
     import pyarrow.compute as pc
 
-    decisions = journal.decisions(since=query.since, policy=query.policy)
-    total = decisions.filter(pc.equal(decisions["verdict"], "decide")).num_rows
+    decisions = journal.decisions(
+        since=query.since, policy=query.policy, verdict="decide", columns=_DECISION_COLUMNS
+    )
+    total = decisions.num_rows
+    outcomes, until = _read_outcomes(journal, query)
     mature, value = outcomes_of_decisions(
         decisions,
-        journal.outcomes(),
+        outcomes,
         kind=query.outcome,
         horizon_days=query.horizon_days,
-        until=query.until,
+        until=until,
     )
     immature = total - mature.num_rows
     logged = np.asarray(
