@@ -30,15 +30,18 @@ __all__ = [
 _BATCH_ROWS = 50_000
 
 
+_AGAINST = ("reject", "snooze")
+
+
+def _has_action() -> ColumnElement[bool]:
+    return decisions.c.action.is_not(None) & (decisions.c.verdict == "decide")
+
+
 def _is_contact() -> ColumnElement[bool]:
     """Return the condition that a decision has an action that was not rejected or snoozed."""
     verdict = decisions.alias("verdict")
-    against = (verdict.c.about == decisions.c.key) & verdict.c.verdict.in_(("reject", "snooze"))
-    return (
-        decisions.c.action.is_not(None)
-        & (decisions.c.verdict == "decide")
-        & ~exists(select(literal(1)).select_from(verdict).where(against))
-    )
+    against = (verdict.c.about == decisions.c.key) & verdict.c.verdict.in_(_AGAINST)
+    return _has_action() & ~exists(select(literal(1)).select_from(verdict).where(against))
 
 
 def select_contacts(
@@ -142,9 +145,19 @@ def read_kinds(connection: Connection) -> dict[str, int]:
 
 def used_capacity(connection: Connection, policy: str, period: str) -> dict[str, tuple[int, float]]:
     """Return the number of customers and the cost of each action in a period."""
+    verdict = decisions.alias("verdict")
+    # Read once, where a condition on each decision would be looked up for each.
+    against = select(verdict.c.about).where(
+        verdict.c.about.is_not(None), verdict.c.verdict.in_(_AGAINST)
+    )
     query = (
         select(decisions.c.action, func.count(), func.sum(decisions.c.cost))
-        .where(decisions.c.policy == policy, decisions.c.period == period, _is_contact())
+        .where(
+            decisions.c.policy == policy,
+            decisions.c.period == period,
+            _has_action(),
+            decisions.c.key.not_in(against),
+        )
         .group_by(decisions.c.action)
         .order_by(decisions.c.action)
     )

@@ -76,7 +76,14 @@ decisions = Table(
     Column("detail", Text),
     Index("churnkit_decisions_customer", "customer", "decided_at"),
     Index("churnkit_decisions_time", "decided_at"),
-    Index("churnkit_decisions_about", "about"),
+    # Partial: almost all decisions have no `about`, and with their statistics SQLite would scan
+    # the table for each decision.
+    Index(
+        "churnkit_decisions_about",
+        "about",
+        sqlite_where=text("about IS NOT NULL"),
+        postgresql_where=text("about IS NOT NULL"),
+    ),
     Index("churnkit_decisions_period", "policy", "period"),
 )
 
@@ -105,7 +112,13 @@ erasures = Table(
     Column("outcomes", BigInteger, nullable=False),
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = ()
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "DROP INDEX IF EXISTS churnkit_decisions_about",
+        """CREATE INDEX churnkit_decisions_about ON churnkit_decisions (about)
+        WHERE about IS NOT NULL""",
+    ),
+)
 """Statements from version 1 to 2, from 2 to 3, and so on; never changed once released."""
 
 

@@ -13,7 +13,8 @@ from churnkit.decisions import ContactLimit
 from churnkit.errors import JournalError, MissingExtraError
 from churnkit.journal import DecisionRecord, Journal, OutcomeRecord, decision_key
 from churnkit.journal.database import Database
-from churnkit.journal.schema import migrate
+from churnkit.journal.queries import select_contacts
+from churnkit.journal.schema import MIGRATIONS, migrate
 
 DAY = date(2026, 11, 1)
 
@@ -291,13 +292,35 @@ def test_a_newer_journal_is_refused_and_an_older_one_is_brought_forward(journal_
     database = journal._database
     step = ("ALTER TABLE churnkit_outcomes ADD COLUMN source TEXT",)
     with database.defining() as connection:
-        migrate(connection, (step,))
+        migrate(connection, (*MIGRATIONS, step))
     with database.defining() as connection:
-        migrate(connection, (step,))
+        migrate(connection, (*MIGRATIONS, step))
         assert connection.execute(text("SELECT source FROM churnkit_outcomes")).all() == []
     journal.close()
-    with pytest.raises(JournalError, match=r"version 2, newer than 1.*upgrade churnkit"):
+    with pytest.raises(JournalError, match=r"version 3, newer than 2.*upgrade churnkit"):
         Journal.open(journal_url)
+
+
+def test_verdicts_are_found_by_an_index_of_their_own_also_in_a_journal_of_version_1(tmp_path):
+    url = f"sqlite:///{tmp_path / 'j.db'}"
+    with Journal.open(url) as journal:
+        journal.record([call(f"k{i}", f"C{i}") for i in range(300)])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX churnkit_decisions_about"))
+        connection.execute(
+            text("CREATE INDEX churnkit_decisions_about ON churnkit_decisions (about)")
+        )
+        connection.execute(text("UPDATE churnkit_journal SET value = '1' WHERE name = 'version'"))
+    with Journal.open(url) as journal, engine.begin() as connection:
+        # With statistics SQLite knows that almost every decision is about none.
+        connection.execute(text("ANALYZE"))
+        query = select_contacts(journal._database, ["C1"], since=0)
+        sql = query.compile(engine, compile_kwargs={"literal_binds": True})
+        plan = " ".join(str(row) for row in connection.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
+    engine.dispose()
+    assert "churnkit_decisions_about" in plan
+    assert "SCAN verdict" not in plan
 
 
 def test_a_journal_without_its_version_is_refused(tmp_path):
