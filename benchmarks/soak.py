@@ -1,8 +1,10 @@
 """Soak test: the service under load while versions change and workers are killed.
 
 Run ``python -m benchmarks.soak --minutes 30``. Everything runs on loopback and is stopped at the
-end. No reply may be wrong, the only server error may be 503 with Retry-After, every answered
-recommendation must be in the journal, and memory must not grow.
+end. Meanwhile the journal is locked by another program, and slow clients, floods and garbage arrive
+(`benchmarks.soak_faults`). No reply may be wrong, the only server error may be 503 with Retry-After,
+every answered recommendation must be in the journal, memory must not grow, and no line of the log
+may have a customer's id.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import psutil  # type: ignore[import-untyped]
 from benchmarks.predict import Customers
 from benchmarks.publish import machine, publish
 from benchmarks.serve import ACTIONS
+from benchmarks.soak_faults import cause_faults
 from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Contract, feature
 from churnkit.contracts.encoding.table_encoder import TableEncoder
@@ -246,7 +249,7 @@ async def measure_memory(server: Server, scenario: Scenario, until: float) -> No
 
 
 async def run(
-    server: Server, scenario: Scenario, *, seconds: float, change: float, kill: float
+    server: Server, scenario: Scenario, *, seconds: float, change: float, kill: float, fault: float
 ) -> None:
     until = time.monotonic() + seconds
     await asyncio.gather(
@@ -254,10 +257,13 @@ async def run(
         change_versions(scenario, change, until),
         kill_workers(server, scenario, kill, until),
         measure_memory(server, scenario, until),
+        cause_faults(server, scenario.folder / "journal.db", scenario.seen, fault, until),
     )
 
 
-def soak(folder: Path, *, seconds: float, change: float, kill: float) -> dict[str, Any]:
+def soak(
+    folder: Path, *, seconds: float, change: float, kill: float, fault: float = 7.0
+) -> dict[str, Any]:
     """Put the service under load and return the observations.
 
     Parameters
@@ -266,8 +272,8 @@ def soak(folder: Path, *, seconds: float, change: float, kill: float) -> dict[st
         For all files.
     seconds
         Duration.
-    change, kill
-        Seconds between two versions, and between two killed workers.
+    change, kill, fault
+        Seconds between two versions, between two killed workers, and between two other faults.
     """
     scenario = make_scenario(folder)
     tag = pack(scenario.bundles[0], name="soak", serving=SERVING)
@@ -280,7 +286,7 @@ def soak(folder: Path, *, seconds: float, change: float, kill: float) -> dict[st
         "CHURNKIT_SPOOL": str(folder / "spool"),
     }
     with serve(tag, timeout_seconds=120, settings=settings, log=folder / "log") as server:
-        asyncio.run(run(server, scenario, seconds=seconds, change=change, kill=kill))
+        asyncio.run(run(server, scenario, seconds=seconds, change=change, kill=kill, fault=fault))
         metrics = httpx.get(f"{server.url}/metrics", timeout=30).text
         # The next worker writes the decisions of a killed one.
         time.sleep(2.0)
@@ -296,7 +302,13 @@ def soak(folder: Path, *, seconds: float, change: float, kill: float) -> dict[st
         "swapped": _count(metrics, "swapped"),
         "refused_versions": _count(metrics, "refused"),
         "growth_mb": _growth(scenario),
+        "customers_in_log": _customers_in_log(scenario),
     }
+
+
+def _customers_in_log(scenario: Scenario) -> int:
+    log = (scenario.folder / "log").read_text(encoding="utf-8", errors="replace")
+    return sum(str(row["customer_id"]) in log for row in scenario.rows)
 
 
 def _not_spooled(folder: Path, missing: set[str]) -> set[str]:
@@ -339,6 +351,7 @@ def main() -> None:
     publish("soak", {**machine("bentoml", "uvicorn"), **seen}, section(seen))
     assert not seen["wrong"], seen["wrong"]
     assert not seen["lost"], seen["lost"]
+    assert not seen["customers_in_log"], seen["customers_in_log"]
 
 
 def section(seen: dict[str, Any]) -> str:
@@ -352,7 +365,8 @@ def section(seen: dict[str, Any]) -> str:
                 f"bodies damaged. {answers}. Wrong answers: {sum(seen['wrong'].values())}. "
                 f"Recommendations: {seen['recommendations']:,}, missing in the "
                 f"journal: {seen['lost']}. A worker grew by {seen['growth_mb']:.1f} MB at most from "
-                "the first half of its life to the second."
+                "the first half of its life to the second. "
+                f"Customers whose id is in the log: {seen['customers_in_log']}."
             ),
         ]
     )
