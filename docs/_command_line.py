@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 _HEAD = """# Command line
 
 Every command prints data to standard output and progress to standard error. `--json` prints JSON where
-a command has results. Exit codes: 0 done, 1 rejected or failed with a message, 2 an internal error.
+a command has results.
+
+| Exit code | Meaning |
+|---|---|
+| 0 | Done |
+| 1 | Refused or failed, with a message: bad input, a failed gate, an unreachable database |
+| 2 | Internal error of churnkit: please report it |
+| 3 | Alarm of `churnkit monitor`: the command worked, and its findings call for a person |
+| 130, 143 | Interrupted, terminated by a signal |
 """
 
 

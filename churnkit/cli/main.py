@@ -1,4 +1,8 @@
-"""Run a command and exit with 0 (done), 1 (refused or failed, with a message) or 2 (internal error)."""
+"""Run a command and exit with its code.
+
+0 is done, 1 refused or failed with a message, 2 an internal error, 3 an alarm: the command worked, and
+what it found calls for a person.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +15,14 @@ from typing import Any, NoReturn
 
 from churnkit.errors import ChurnkitError
 
-__all__ = ["DONE", "FAULT", "REFUSED", "main", "run"]
+__all__ = ["ALARM", "DONE", "FAULT", "REFUSED", "main", "run"]
 
-DONE, REFUSED, FAULT = 0, 1, 2
+DONE, REFUSED, FAULT, ALARM = 0, 1, 2, 3
 _INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 refused or failed, 2 internal error."""
+    """Run the command line and exit: 0 done, 1 refused or failed, 2 internal error, 3 alarm."""
     # Raising SystemExit lets a command remove its unfinished output; the signal alone would not.
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))

@@ -93,7 +93,7 @@ def test_a_profile_contains_no_customers_value(shop_model, trained_shop):
 class TestCommand:
     """``churnkit monitor``."""
 
-    def test_quiet_customers_end_with_0_and_faulty_ones_with_1(
+    def test_quiet_customers_end_with_0_and_an_alarm_with_3(
         self, shop_copy, rows_of_shop, to_csv, tmp_path, monkeypatch, capsys
     ):
         monkeypatch.chdir(shop_copy.root)
@@ -103,7 +103,7 @@ class TestCommand:
         )
         assert run(["monitor", str(good), "--labeled", str(good), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["alarm"] is False
-        assert run(["monitor", str(bad)]) == 1
+        assert run(["monitor", str(bad)]) == 3
         said = capsys.readouterr()
         assert "CK201" in said.out
         assert "churnkit train shop" in said.err
@@ -115,7 +115,7 @@ class TestCommand:
         bad = to_csv(
             tmp_path / "bad.csv", [{**row, "mrr": row["mrr"] * 100} for row in rows_of_shop(400)]
         )
-        assert run(["monitor", str(bad), "--retrain", "--json"]) == 1
+        assert run(["monitor", str(bad), "--retrain", "--json"]) == 3
         retrained = json.loads(capsys.readouterr().out)["retrained"]
         # The recipe's table has not changed, and so neither has the model.
         assert retrained["unchanged"] is True

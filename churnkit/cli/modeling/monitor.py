@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churnkit.cli.customer_input import CustomerInput, name_sheet
+from churnkit.cli.main import ALARM
 from churnkit.cli.options import (
     AsJson,
     Customers,
@@ -101,7 +102,7 @@ def monitor(
     if report.alarm:
         if retrained is None:
             print_next(f"churnkit train {loaded.name}")
-        raise typer.Exit(1)
+        raise typer.Exit(ALARM)
     if customers is not None and not tables:
         print_next(f"churnkit score {quote(customers)} -o scores.csv --model {loaded.name}")
 
