@@ -48,12 +48,12 @@ COMMON = {
     "programs and services": """
         access action aggregate allocate allocation and api app argument atomic auth bar bento
         bitmask body build bundle calendar card catboost chart check choice cli commit competing compile compiled
-        compiler compression console context control core counter cumulative dask decide deciding decision declaration
+        compiler compression console context control core counter cross cumulative dask decide deciding decision declaration
         demo detail diff difference digest display doctor document draft drain draw engine erase error example
         expression figure find finding floor gather git head html http idempotency incidence information init initial
         input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
-        openapi option overrides pack page pandera part pass path pipeline plan planning plot
+        openapi option origin overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem program project pyfunc quiet rank rate reference regex registry
         reload reloader replacement request role route run scaffold scikit section serve server service
         set setting shadow signal supervisor signing simulate simulation spark spelling split standard statement step svg

@@ -17,6 +17,7 @@ from churnkit.server.decision_log.spool_folder import (
     journal_identity,
     prepare_spool,
 )
+from churnkit.server.http.cross_origin import CrossOriginRoute, parse_origins
 from churnkit.server.http.idempotency import IdempotentReplies
 from churnkit.server.http.problem_details import Problem
 from churnkit.server.http.route import BodyTimeout, Handler, Reply, Request, Route, Router
@@ -47,6 +48,7 @@ from churnkit.server.supervisor import Supervisor
 if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
     from churnkit.core.project import Project
+    from churnkit.server.http.route import AsgiApp
     from churnkit.server.reload.model_sources import ModelSource
 
 __all__ = ["App", "create_app"]
@@ -120,7 +122,10 @@ class App(Router):
         self._project = project
         self._started = False
         timeout = BodyTimeout(settings.body_seconds)
-        super().__init__(self._build_routes(timeout), Route(_OTHER, self._refuse, metrics, timeout))
+        routes: dict[tuple[str, str], AsgiApp] = {**self._build_routes(timeout)}
+        metrics.start({path for _, path in routes})
+        fallback = Route(_OTHER, self._refuse, metrics, timeout)
+        super().__init__(_allow_origins(routes, fallback, settings.cors), fallback)
 
     def _build_routes(self, timeout: BodyTimeout) -> dict[tuple[str, str], Route]:
         state, access = self.state, self.access
@@ -234,3 +239,18 @@ class App(Router):
         if methods:
             raise Problem(405, "method", f"use {methods}", headers={"allow": methods})
         raise Problem(404, "path", "see /openapi.json for the paths of this service")
+
+
+def _allow_origins(
+    routes: dict[tuple[str, str], AsgiApp], fallback: Route, setting: str | None
+) -> dict[tuple[str, str], AsgiApp]:
+    """Let pages of some other origins call the routes; without any, return them unchanged."""
+    origins = parse_origins(setting)
+    if not origins:
+        return routes
+    allowed: dict[tuple[str, str], AsgiApp] = {}
+    for (method, path), route in routes.items():
+        method_allowed = "GET" if method == "HEAD" else method
+        for key, answer in (((method, path), route), (("OPTIONS", path), None)):
+            allowed[key] = CrossOriginRoute(answer, origins, refuse=fallback, method=method_allowed)
+    return allowed

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
+from churnkit.server.settings_file import read_settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,10 +17,20 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "unknown_settings"]
 
 _PREFIX = "CHURNKIT_"
+_CONFIG = "CHURNKIT_CONFIG"
 _PATHS = ("keys", "follow", "signer", "shadow", "prices", "bandit", "journal", "spool", "hooks")
 # Variables of other commands.
 _OTHER = {
-    *("CSV_DELIMITER", "CSV_ENCODING", "DATA_DIR", "DEBUG", "EMBEDDINGS", "MEMBERS_SALT", "MODEL"),
+    *(
+        "CONFIG",
+        "CSV_DELIMITER",
+        "CSV_ENCODING",
+        "DATA_DIR",
+        "DEBUG",
+        "EMBEDDINGS",
+        "MEMBERS_SALT",
+        "MODEL",
+    ),
     *("PYMC_PYTHON", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
 }
 SPOOL_SYNC = ("always", "second", "never")
@@ -29,7 +40,8 @@ SPOOL_SYNC = ("always", "second", "never")
 class Settings:
     """The settings of one application.
 
-    Each can be set in the environment: ``max_rows`` as ``CHURNKIT_MAX_ROWS``.
+    Each can be set in the environment, ``max_rows`` as ``CHURNKIT_MAX_ROWS``, or in the TOML file that
+    ``CHURNKIT_CONFIG`` names, as ``max_rows``.
 
     Parameters
     ----------
@@ -53,6 +65,9 @@ class Settings:
         File of API keys; without one, only this machine is answered.
     open
         Answer other machines without keys: only behind a gateway that authenticates.
+    cors
+        Exact origins whose pages browsers may let call the service, such as
+        ``https://crm.example.org``, separated by commas; None for none.
     rate, burst
         Requests per second, and at once, for a key without own limits.
     follow
@@ -109,6 +124,7 @@ class Settings:
     max_concurrent: int = 256
     keys: str | None = None
     open: bool = False
+    cors: str | None = None
     rate: float = 100.0
     burst: float = 200.0
     follow: str | None = None
@@ -151,7 +167,9 @@ class Settings:
     def from_environment(
         cls, environment: Mapping[str, str] | None = None, **defaults: Any
     ) -> Settings:
-        """Read the settings from environment variables.
+        """Read the settings from environment variables, and from the file ``CHURNKIT_CONFIG``.
+
+        A variable overrides the file.
 
         Parameters
         ----------
@@ -167,15 +185,26 @@ class Settings:
         Raises
         ------
         ChurnkitError
-            If a variable does not have its setting's type.
+            If a variable does not have its setting's type, or the file of settings cannot be
+            read.
         """
-        variables = os.environ if environment is None else environment
+        variables = _with_file(os.environ if environment is None else environment)
         settings: dict[str, Any] = {}
         for setting in fields(cls):
             text = variables.get(_PREFIX + setting.name.upper(), "")
             if text:
                 settings[setting.name] = _parse(setting.name, text, type(setting.default))
         return cls(**{**defaults, **settings})
+
+
+def _with_file(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables, with those that the file of settings adds."""
+    variables = {name: text for name, text in environment.items() if text}
+    config = variables.get(_CONFIG)
+    if config is None:
+        return variables
+    settings = read_settings_file(config, paths=_PATHS)
+    return {_PREFIX + name.upper(): text for name, text in settings.items()} | variables
 
 
 def _absolute(setting: str, text: str) -> str:
@@ -188,7 +217,7 @@ def _absolute(setting: str, text: str) -> str:
 
 
 def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return environment variables with the prefix ``CHURNKIT_`` that nothing reads.
+    """Return settings of the environment and of the file ``CHURNKIT_CONFIG`` that nothing reads.
 
     Parameters
     ----------
@@ -205,7 +234,7 @@ def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, 
     >>> unknown_settings({"CHURNKIT_MAX_ROW": "50", "CHURNKIT_KEYS": "k"})
     {'CHURNKIT_MAX_ROW': 'CHURNKIT_MAX_ROWS'}
     """
-    variables = os.environ if environment is None else environment
+    variables = _with_file(os.environ if environment is None else environment)
     known = {setting.name.upper() for setting in fields(Settings)} | _OTHER
     names = [n.removeprefix(_PREFIX) for n in sorted(variables) if n.startswith(_PREFIX)]
     similar = {n: get_close_matches(n, sorted(known), n=1, cutoff=0.7) for n in names}

@@ -84,3 +84,35 @@ def test_every_setting_is_on_the_page_with_its_default():
             assert text == default, name
         else:
             assert float(text) == float(default), name
+
+
+def test_a_file_has_the_settings_and_the_environment_wins(tmp_path):
+    (tmp_path / "service.toml").write_text(
+        'max_rows = 50\nopen = true\nbody_seconds = 2.5\nkeys = "keys.json"\n'
+        'journal = "sqlite:///journal.db"\nfollow = "models:/telco@champion"\nmax_row = 1\n'
+    )
+    environment = {"CHURNKIT_CONFIG": str(tmp_path / "service.toml"), "CHURNKIT_OPEN": "0"}
+    settings = Settings.from_environment(environment)
+    assert (settings.max_rows, settings.open, settings.body_seconds) == (50, False, 2.5)
+    assert settings.keys == str(tmp_path / "keys.json")
+    assert settings.journal == f"sqlite:///{tmp_path / 'journal.db'}"
+    assert settings.follow == "models:/telco@champion"
+    assert unknown_settings(environment) == {"CHURNKIT_MAX_ROW": "CHURNKIT_MAX_ROWS"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"max_rows = ", "not TOML"),
+        (b"\xff", "not TOML"),
+        (b"[limits]\nmax_rows = 5", "limits must be a text, a number"),
+        (b'max_rows = "many"', "CHURNKIT_MAX_ROWS must be a whole number"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_with_its_place(tmp_path, content, message):
+    file = tmp_path / "service.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ChurnkitError, match=message):
+        Settings.from_environment({"CHURNKIT_CONFIG": str(file)})

@@ -31,6 +31,12 @@ def serve(
             "connect.",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="TOML file of settings; environment variables win."
+        ),
+    ] = None,
     prices: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="File of shadow prices, from churnkit plan --prices."),
@@ -45,13 +51,20 @@ def serve(
     from churnkit.server import Settings, pack
     from churnkit.server import serve as start_service
     from churnkit.server.auth.access_control import refuse_public_host
+    from churnkit.server.settings import unknown_settings
 
     environment = {
         name: str(path.absolute())
-        for name, path in (("CHURNKIT_KEYS", keys), ("CHURNKIT_PRICES", prices))
+        for name, path in (
+            ("CHURNKIT_KEYS", keys),
+            ("CHURNKIT_PRICES", prices),
+            ("CHURNKIT_CONFIG", config),
+        )
         if path is not None
     }
     settings = Settings.from_environment({**os.environ, **environment})
+    for unknown, similar in unknown_settings({**os.environ, **environment}).items():
+        print_status(f"WARNING: {unknown} is no setting{f': use {similar}' if similar else ''}")
     refuse_public_host(host, keys=settings.keys, is_open=settings.open)
     loaded = load_model(model)
     if loaded.contents.ranker is not None and settings.bandit is None:

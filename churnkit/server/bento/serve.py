@@ -117,6 +117,9 @@ def serve(
     refuse_public_host(host, keys=parsed.keys, is_open=parsed.open)
     # The service runs in another working folder.
     variables |= parsed.absolute_paths()
+    config = variables.get("CHURNKIT_CONFIG") or os.environ.get("CHURNKIT_CONFIG")
+    if config:
+        variables["CHURNKIT_CONFIG"] = str(Path(config).absolute())
     with contextlib.ExitStack() as stack:
         stack.enter_context(_termination_as_exit())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="churnkit-serve-")))

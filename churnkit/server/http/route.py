@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JSON_TYPE",
     "TEXT_TYPE",
+    "AsgiApp",
     "BodyTimeout",
     "Handler",
     "Receive",
@@ -60,6 +61,7 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - an event, not an error
@@ -339,7 +341,7 @@ class Route:
 class Router:
     """An ASGI application that dispatches requests to routes by method and path."""
 
-    def __init__(self, routes: Mapping[tuple[str, str], Route], fallback: Route) -> None:
+    def __init__(self, routes: Mapping[tuple[str, str], AsgiApp], fallback: Route) -> None:
         self._routes = routes
         self._fallback = fallback
 

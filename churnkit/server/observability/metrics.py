@@ -21,8 +21,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from churnkit.server.observability.process_metrics import measure_process
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["BUCKETS", "METRICS", "METRICS_TYPE", "Metrics", "MultiprocessCounters"]
 
@@ -68,7 +70,17 @@ METRICS: Final = {
     "churnkit_journal_waiting": _Metric("Decisions that wait for the journal", (), "gauge"),
     "churnkit_task_failures": _Metric("Failures of background tasks, restarted", ("task",)),
     "churnkit_task_running": _Metric("1 while a background task runs", ("task",), "gauge"),
+    "churnkit_process_cpu_seconds": _Metric("Processor time of the workers"),
+    "churnkit_process_resident_bytes": _Metric("Memory of the workers", (), "gauge"),
+    "churnkit_process_open_files": _Metric("Open files of the workers", (), "gauge"),
 }
+
+
+_FROM_START: Final = (
+    *(("churnkit_reloads", (outcome,)) for outcome in ("swapped", "refused", "unreachable")),
+    *(("churnkit_refusals", (rule,)) for rule in ("not-json", "busy", "key", "rate")),
+    ("churnkit_journal_failures", ()),
+)
 
 
 @dataclass(slots=True)
@@ -124,6 +136,7 @@ class MultiprocessCounters:
 
     def flush(self, *, ended: bool = False) -> None:
         """Write the counts for the other processes; without gauges if this process has ended."""
+        measure_process(self)
         if self._folder is None:
             return
         # Checked each time: a forked process counts under its own name.
@@ -141,9 +154,9 @@ class MultiprocessCounters:
 
     def total(self) -> dict[Key, Series]:
         """Return the sums over all processes; gauges over those that run."""
+        self.flush()
         if self._folder is None:
             return dict(self._series)
-        self.flush()
         totals: dict[Key, Series] = {}
         for file in sorted(self._folder.glob("churnkit-*.json")):
             for key, series in _read(file):
@@ -180,6 +193,18 @@ class Metrics:
         self._rows: dict[str, Series] = {}
         self._bins = [self.series("churnkit_scores", bin_) for bin_ in _BINS]
         self._flushing = False
+
+    def start(self, paths: Iterable[str]) -> None:
+        """Let the counts of an application exist from the start, at zero.
+
+        A rate over a counter that appears with its first event misses that event.
+        """
+        for path in paths:
+            self.series("churnkit_requests", path, "200")
+            self.series("churnkit_request_seconds", path)
+            self.series("churnkit_rows_refused", path)
+        for name, labels in _FROM_START:
+            self.series(name, *labels)
 
     def answered(self, path: str, status: int, *, seconds: float, rows: int = 0) -> None:
         """Count a reply, its time, and the customers that it scored."""
