@@ -12,6 +12,8 @@ import psutil  # type: ignore[import-untyped]
 import pyarrow.parquet as pq
 import pytest
 
+from churnkit.cli.main import run
+
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 pytest.importorskip("bentoml", reason="the extra 'serve' is not installed")
 
@@ -103,36 +105,24 @@ def test_no_process_is_left_behind(first):
     assert survivors() == []
 
 
-def test_a_report_follows_with_no_further_input(first, home):
-    done = subprocess.run(
-        [sys.executable, "-c", "from churnkit.cli import main; main()", "report"],
-        cwd=home / "churnkit-demo",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "without data" not in done.stderr
+def test_a_report_follows_with_no_further_input(first, home, monkeypatch, capsys):
+    monkeypatch.chdir(home / "churnkit-demo")
+    code, err = run(["report"]), capsys.readouterr().err
+    assert code == 0, err
+    assert "without data" not in err
     page = (home / "churnkit-demo" / "report.html").read_text()
     assert len(page) < 3_000_000
     assert "Acquired via marketplace, Starter plan" in page
 
 
-def test_the_report_and_the_plan_state_the_same_figures(first, home):
+def test_the_report_and_the_plan_state_the_same_figures(first, home, monkeypatch, capsys):
+    monkeypatch.chdir(home / "churnkit-demo")
+
     def printed(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-c", "from churnkit.cli import main; main()", *arguments, "--json"],
-            cwd=home / "churnkit-demo",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        capsys.readouterr()
+        code, (out, err) = run([*arguments, "--json"]), capsys.readouterr()
+        assert code == 0, err
+        return json.loads(out)
 
     planned = printed("plan", "customers.parquet", "--budget", "20000")
     assert planned["horizons"] == {
