@@ -120,7 +120,7 @@ def music_streaming(folder):
 def wide_telecom(folder):
     b = Business(6)
     columns = {"CustomerID": np.arange(3000002, 3000002 + b.rows), "Churn": b.outcome("Yes", "No")}
-    columns |= {f"Usage{n}": np.round(b.random.normal(50, 20, b.rows), 2) for n in range(90)}
+    columns |= {f"Usage{n}": np.round(b.random.normal(50, 20, b.rows), 2) for n in range(32)}
     columns |= {f"Flag{n}": b.choice("Yes", "No") for n in range(20)}
     columns |= {"MonthsInService": b.tenure, "CustomerCareCalls": b.visits, "CreditRating": b.plans("1-Highest", "2-High", "3-Good")}  # fmt: skip
     columns |= {"MonthlyRevenue": np.where(b.random.random(b.rows) < 0.02, np.nan, b.fee)}
