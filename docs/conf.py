@@ -1,5 +1,6 @@
 """The documentation site: ``python -m sphinx -W docs OUT`` builds it, without a network."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,8 +16,25 @@ author = "churnkit's maintainers"
 copyright = "churnkit's maintainers, Apache-2.0"  # noqa: A001 - the name that Sphinx reads
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-exclude_patterns = ["_build", "openapi"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "openapi", "examples"]
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    # The figures need the public data; without them the pages have the code alone.
+    "plot_gallery": "CHURNKIT_DATA_DIR" in os.environ,
+    "abort_on_example_error": True,
+}
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 # Pages link to files of the repository that the site does not hold.
