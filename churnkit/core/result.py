@@ -13,7 +13,7 @@ __all__ = ["Result", "to_jsonable"]
 
 
 class Result:
-    """Mixin for dataclasses: `to_dict` from the fields, and the frame as HTML in notebooks.
+    """Mixin for dataclasses: `to_dict`, `to_frame` and the frame as HTML in notebooks.
 
     Examples
     --------
@@ -24,6 +24,10 @@ class Result:
     ...     columns: tuple[str, ...]
     >>> Counts(2, ("plan", "mrr")).to_dict()
     {'rows': 2, 'columns': ['plan', 'mrr']}
+    >>> Counts(2, ("plan", "mrr")).to_frame()
+          name        value
+    0     rows            2
+    1  columns  [plan, mrr]
     """
 
     __slots__ = ()
@@ -35,11 +39,20 @@ class Result:
             for field in fields(self)  # type: ignore[arg-type]  # subclasses are dataclasses
         }
 
-    def _repr_html_(self) -> str | None:
-        to_frame = getattr(self, "to_frame", None)
-        if to_frame is None:
-            return None
-        return str(to_frame().to_html(index=False, float_format="{:.4g}".format))
+    def to_frame(self) -> Any:
+        """Return the fields as a pandas frame: columns if all have as many values, else rows."""
+        import pandas as pd
+
+        columns = getattr(self, "to_columns", self.to_dict)()
+        sizes = {len(value) if isinstance(value, _COLUMNS) else -1 for value in columns.values()}
+        if (len(sizes) == 1 and -1 not in sizes) or hasattr(self, "to_columns"):
+            return pd.DataFrame(columns)
+        return pd.DataFrame({"name": list(columns), "value": list(columns.values())})
+
+    def _repr_html_(self) -> str:
+        # pandas escapes texts, and cuts long ones.
+        html = self.to_frame().to_html(index=False, float_format="{:.4g}".format, max_rows=20)
+        return str(html)
 
 
 def to_jsonable(value: Any) -> Any:
@@ -66,6 +79,7 @@ def to_jsonable(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
+_COLUMNS = (list, tuple)
 _CONVERSIONS: dict[type, Callable[[Any], Any]] = {
     date: date.isoformat,
     Enum: lambda value: value.value,

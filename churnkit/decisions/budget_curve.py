@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.decisions.allocation.allocate import Allocator
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.decide_table import total_gain
@@ -28,7 +29,7 @@ __all__ = ["WhatIf", "what_if"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WhatIf:
+class WhatIf(Result):
     """Value of the plan for a range of budgets.
 
     Parameters

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions import reason_codes
 from churnkit.decisions.allocation.allocate import allocate
@@ -41,7 +42,7 @@ _REACH = 1.6448536269514722
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Decisions:
+class Decisions(Result):
     """One action or none for each customer, with its gain and the reason.
 
     Parameters

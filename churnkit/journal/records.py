@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
+from churnkit.core.result import Result
 from churnkit.core.time import to_microseconds
 from churnkit.errors import JournalError
 from churnkit.journal.entry_keys import body_digest, moment
@@ -204,7 +205,7 @@ class OutcomeRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteResult:
+class WriteResult(Result):
     """Counts of written entries.
 
     Parameters

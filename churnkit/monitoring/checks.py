@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.result import Result
 from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
 from churnkit.evaluation.drift.profile import Profile, holm_adjust
@@ -32,7 +33,7 @@ _UNSEEN_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class MonitorReport:
+class MonitorReport(Result):
     """Result of `monitor`.
 
     Parameters

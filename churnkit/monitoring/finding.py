@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from churnkit.core.result import Result
+
 __all__ = ["Finding"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Result):
     """One finding.
 
     Parameters

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churnkit.core.result import Result
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.timeline.source_tables import did_you_mean
 
@@ -40,7 +41,7 @@ _MAX_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Leak:
+class Leak(Result):
     """One finding about one feature.
 
     Parameters

@@ -13,6 +13,7 @@ from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import decide_period
 from churnkit.bundle.entity_ids import entities
 from churnkit.bundle.parts.horizons import Horizons, find_horizons, revenue_at_risk
+from churnkit.core.result import Result
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions.allocation.plan import write_prices
 from churnkit.decisions.plan_summary import plan_tree
@@ -47,7 +48,7 @@ _ORDER = (
 
 
 @dataclass(frozen=True, slots=True)
-class PlanReport:
+class PlanReport(Result):
     """Totals of a plan.
 
     Parameters

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.decisions.allocation.allocate import (
     check_budget,
     check_limits,
@@ -44,7 +45,7 @@ Batches = Callable[[], Iterable[tuple[Any, Any]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BatchPlan:
+class BatchPlan(Result):
     """One action or none for each customer of many batches.
 
     Parameters

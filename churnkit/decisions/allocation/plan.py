@@ -169,7 +169,7 @@ class StreamingPlan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class Plan(Result):
     """One action or none for each customer.
 
     Parameters

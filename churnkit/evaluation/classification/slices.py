@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.bootstrap import LEVEL
 from churnkit.evaluation.validation import EvaluationError, check_outcome, check_probability
@@ -36,7 +37,7 @@ _Bounds = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Result):
     """Measures of one level of a column.
 
     Parameters

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.gamma_interval import event_mean_interval
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.experiments.confidence_sequence import sequential_interval
@@ -48,7 +49,7 @@ _PLANNED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class SampleRatio:
+class SampleRatio(Result):
     """Sample-ratio check: observed against designed share of treated customers.
 
     Parameters

@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.result import Result
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -16,7 +18,7 @@ _COLUMNS = ("key", "action", "verdict", "about", "why")
 
 
 @dataclass(frozen=True, slots=True)
-class ActionOverrides:
+class ActionOverrides(Result):
     """Counts of people's verdicts on an action's recommendations.
 
     Parameters

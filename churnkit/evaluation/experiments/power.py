@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.evaluation.experiments.ab_test import agresti_caffo_limits
 from churnkit.evaluation.validation import EvaluationError
 
@@ -15,7 +16,7 @@ __all__ = ["ExperimentPlan", "detectable_effect", "plan_experiment"]
 
 
 @dataclass(frozen=True, slots=True)
-class ExperimentPlan:
+class ExperimentPlan(Result):
     """Result of `plan_experiment`.
 
     Parameters

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ _CERTAIN = 1 - 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(Result):
     """Overlap of the logged decisions with those of the policy.
 
     Parameters

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.evaluation.validation import EvaluationError, refuse
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _NO_AREA = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UpliftCurve:
+class UpliftCurve(Result):
     """Outcomes gained by treating the customers with the highest predicted effects.
 
     Parameters

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.validation import EvaluationError, refuse
 
@@ -117,7 +118,7 @@ def paired_value(
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Result):
     """A rank-weighted average effect: above zero if customers ranked higher gain more.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.newton_logistic import Block, newton_logistic
 from churnkit.core.stats.special import softplus
 from churnkit.models.calibration.maps import METHODS, Calibration
@@ -25,7 +26,7 @@ _MAX_ISOTONIC_POINTS = 2_000
 
 
 @dataclass(frozen=True)
-class CalibrationResult:
+class CalibrationResult(Result):
     """Result of `calibrate`.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.evaluation import paired_value
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _PLANS = {
 
 
 @dataclass(frozen=True, slots=True)
-class UpliftVerdict:
+class UpliftVerdict(Result):
     """Gain of a policy on customers that it was not learned from.
 
     Parameters
