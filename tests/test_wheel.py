@@ -98,3 +98,27 @@ def test_an_installed_wheel_finds_its_templates_and_copies_them(wheel, tmp_path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "site" / "churnkit"), "demo"]
+
+
+def test_two_builds_are_equal_byte_for_byte(tmp_path):
+    """From clones in other folders, with other times of files and another working umask."""
+    wheels = []
+    for number, moment in enumerate((1_000_000_000, 1_700_000_000)):
+        source = tmp_path / f"clone-{number}"
+        for name in tracked():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, source / name)
+            os.utime(source / name, (moment, moment))
+        target = tmp_path / f"dist-{number}"
+        done = subprocess.run(
+            [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(target), "."],
+            cwd=source,
+            capture_output=True,
+            text=True,
+            check=False,
+            umask=(0o022, 0o077)[number],
+        )
+        assert done.returncode == 0, done.stderr[-1_000:]
+        [built] = target.glob("*.whl")
+        wheels.append((built.name, built.read_bytes()))
+    assert wheels[0] == wheels[1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,17 @@ from churnkit.bundle.format.manifest import SIGNATURE, Manifest, read_folder
 from churnkit.errors import BundleError, ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
 __all__ = ["SIGNING_KEY", "make_keys", "sign", "verify"]
 
 SIGNING_KEY = "CHURNKIT_SIGNING_KEY"
 # Signed too, so that a signature made for another purpose is not valid for a bundle.
 _PURPOSE = b"churnkit bundle\n"
+_PEM = re.compile(rb"-----BEGIN [A-Z ]+-----.*?-----END [A-Z ]+-----", re.DOTALL)
 
 
 def make_keys(private: str | os.PathLike[str], public: str | os.PathLike[str]) -> None:
@@ -85,7 +90,8 @@ def verify(manifest: Manifest, signer: str | os.PathLike[str]) -> None:
     manifest
         Of the bundle.
     signer
-        File with the public key.
+        File with the public key; with several keys one after the other, any of them may have
+        signed, so that a key can be replaced.
 
     Raises
     ------
@@ -94,22 +100,30 @@ def verify(manifest: Manifest, signer: str | os.PathLike[str]) -> None:
     ChurnkitError
         If the key cannot be read.
     """
-    key = _key(signer, private=False)
-    from cryptography.exceptions import InvalidSignature
-
+    keys = _public_keys(signer)
     if manifest.signature is None:
         raise BundleError(
             "the bundle is not signed, and a signature is required: churnkit models sign"
         )
     try:
-        key.verify(
-            base64.b64decode(manifest.signature.strip(), validate=True), _signed_bytes(manifest)
-        )
-    except (InvalidSignature, binascii.Error, ValueError):
+        signature = base64.b64decode(manifest.signature.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        signature = b""
+    if not any(_is_signed(key, signature, manifest) for key in keys):
         raise BundleError(
             f"the bundle's signature does not match {Path(signer).name}: it was signed with another "
             "key, or changed afterwards"
-        ) from None
+        )
+
+
+def _is_signed(key: Ed25519PublicKey, signature: bytes, manifest: Manifest) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(signature, _signed_bytes(manifest))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _signed_bytes(manifest: Manifest) -> bytes:
@@ -124,11 +138,25 @@ def _require_cryptography() -> None:
 
 
 def _private(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
-    key: Ed25519PrivateKey = _key(path, private=True)
+    key: Ed25519PrivateKey = _parse_key(path, _read_key_file(path), private=True)
     return key
 
 
-def _key(path: str | os.PathLike[str], *, private: bool) -> Any:
+def _public_keys(path: str | os.PathLike[str]) -> list[Ed25519PublicKey]:
+    """Read the keys of a file, one after the other."""
+    text = _read_key_file(path)
+    blocks = _PEM.findall(text) or [text]
+    return [_parse_key(path, block, private=False) for block in blocks]
+
+
+def _read_key_file(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ChurnkitError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _parse_key(path: str | os.PathLike[str], text: bytes, *, private: bool) -> Any:
     _require_cryptography()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -136,14 +164,11 @@ def _key(path: str | os.PathLike[str], *, private: bool) -> Any:
 
     kind = "private" if private else "public"
     try:
-        text = Path(path).read_bytes()
         key: Any = (
             serialization.load_pem_private_key(text, password=None)
             if private
             else serialization.load_pem_public_key(text)
         )
-    except OSError as error:
-        raise ChurnkitError(f"{path} cannot be read: {error.strerror or error}") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise ChurnkitError(f"{path} is not a {kind} PEM key without a password") from error
     expected = ed25519.Ed25519PrivateKey if private else ed25519.Ed25519PublicKey

@@ -82,3 +82,27 @@ def test_a_file_that_is_no_key_is_told(folder, keys, tmp_path):
     for key in (private, tmp_path / "text", tmp_path / "nowhere"):
         with pytest.raises(ChurnkitError, match=r"key|read"):
             load(folder, signer=key)
+
+
+def test_a_key_is_replaced_while_services_run(folder, bundle, keys, tmp_path):
+    old, public = keys
+    sign(folder, old)
+    make_keys(tmp_path / "new.key", tmp_path / "new.pub")
+    # Both keys are accepted until every version in use is signed with the new one.
+    public.write_bytes(public.read_bytes() + (tmp_path / "new.pub").read_bytes())
+    load(folder, signer=public)
+    sign(folder, tmp_path / "new.key")
+    load(folder, signer=public)
+    public.write_bytes((tmp_path / "new.pub").read_bytes())
+    load(folder, signer=public)
+    sign(folder, old)
+    with pytest.raises(BundleError, match="another key"):
+        load(folder, signer=public)
+
+
+def test_one_bad_key_of_several_is_refused(folder, keys):
+    private, public = keys
+    sign(folder, private)
+    public.write_bytes(public.read_bytes() + public.read_bytes().replace(b"MCow", b"XXXX"))
+    with pytest.raises(ChurnkitError, match="not a public PEM key"):
+        load(folder, signer=public)
