@@ -9,21 +9,20 @@ import numpy as np
 from churnkit.displays.display import (
     MODEL,
     REFERENCE,
-    Display,
+    CurveDisplay,
     estimator_name,
     outcome_and_probability,
 )
-from churnkit.evaluation import calibration_curve
+from churnkit.evaluation import CalibrationCurve, calibration_curve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from churnkit.evaluation import CalibrationCurve
 
 __all__ = ["CalibrationDisplay"]
 
 
-class CalibrationDisplay(Display):
+class CalibrationDisplay(CurveDisplay[CalibrationCurve]):
     """Churn rates by predicted probability, with 95% intervals.
 
     Parameters
@@ -48,10 +47,6 @@ class CalibrationDisplay(Display):
     """
 
     line_: Any
-
-    def __init__(self, curve: CalibrationCurve, *, name: str | None = None) -> None:
-        self.curve = curve
-        self.name = name
 
     @classmethod
     def from_estimator(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -11,7 +11,17 @@ from churnkit.errors import MissingExtraError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BAND", "MODEL", "REFERENCE", "Display", "estimator_name", "outcome_and_probability"]
+__all__ = [
+    "BAND",
+    "MODEL",
+    "REFERENCE",
+    "CurveDisplay",
+    "Display",
+    "estimator_name",
+    "outcome_and_probability",
+]
+
+Curve = TypeVar("Curve")
 
 MODEL = "#1f5fa8"
 REFERENCE = "#767676"
@@ -31,6 +41,10 @@ class Display:
     ax_: Any
     figure_: Any
 
+    def __repr__(self) -> str:
+        # Without an address, which would change each time in a notebook.
+        return f"{type(self).__name__}()"
+
     def _set_axes(self, ax: Any, *, title: str, x: str, y: str) -> Any:
         """Return the axes, new ones if None, with title and labels."""
         if ax is None:
@@ -42,6 +56,25 @@ class Display:
         ax.set(title=title, xlabel=x, ylabel=y)
         self.ax_, self.figure_ = ax, ax.figure
         return ax
+
+
+class CurveDisplay(Display, Generic[Curve]):
+    """Base of the displays of one curve.
+
+    Parameters
+    ----------
+    curve
+        The computed points.
+    name
+        Label in the legend.
+    """
+
+    def __init__(self, curve: Curve, *, name: str | None = None) -> None:
+        self.curve = curve
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(name={self.name!r})"
 
 
 def outcome_and_probability(

@@ -9,22 +9,21 @@ import numpy as np
 from churnkit.displays.display import (
     MODEL,
     REFERENCE,
-    Display,
+    CurveDisplay,
     estimator_name,
     outcome_and_probability,
 )
 from churnkit.errors import ChurnkitError
-from churnkit.evaluation import lift_curve
+from churnkit.evaluation import LiftCurve, lift_curve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from churnkit.evaluation import LiftCurve
 
 __all__ = ["GainsDisplay"]
 
 
-class GainsDisplay(Display):
+class GainsDisplay(CurveDisplay[LiftCurve]):
     """Share of churners, or lift, by the share of customers contacted, highest risk first.
 
     Parameters
@@ -49,10 +48,6 @@ class GainsDisplay(Display):
     """
 
     line_: Any
-
-    def __init__(self, curve: LiftCurve, *, name: str | None = None) -> None:
-        self.curve = curve
-        self.name = name
 
     @classmethod
     def from_estimator(

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any, Self
 from churnkit.displays.display import (
     MODEL,
     REFERENCE,
-    Display,
+    CurveDisplay,
     estimator_name,
     outcome_and_probability,
 )
-from churnkit.evaluation import profit_curve
+from churnkit.evaluation import ProfitCurve, profit_curve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from churnkit.evaluation import CustomerCosts, ProfitCurve
+    from churnkit.evaluation import CustomerCosts
 
 __all__ = ["ProfitDisplay"]
 
 
-class ProfitDisplay(Display):
+class ProfitDisplay(CurveDisplay[ProfitCurve]):
     """Profit by the share of customers contacted, with its maximum.
 
     Parameters
@@ -48,10 +48,6 @@ class ProfitDisplay(Display):
 
     line_: Any
     maximum_: Any
-
-    def __init__(self, curve: ProfitCurve, *, name: str | None = None) -> None:
-        self.curve = curve
-        self.name = name
 
     @classmethod
     def from_estimator(

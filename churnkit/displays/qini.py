@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.displays.display import MODEL, REFERENCE, Display, estimator_name
-from churnkit.evaluation import qini_curve
+from churnkit.displays.display import MODEL, REFERENCE, CurveDisplay, estimator_name
+from churnkit.evaluation import UpliftCurve, qini_curve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from churnkit.evaluation import UpliftCurve
 
 __all__ = ["QiniDisplay"]
 
 
-class QiniDisplay(Display):
+class QiniDisplay(CurveDisplay[UpliftCurve]):
     """Outcomes gained by the number of customers treated, highest predicted effects first.
 
     Parameters
@@ -42,10 +41,6 @@ class QiniDisplay(Display):
     """
 
     line_: Any
-
-    def __init__(self, curve: UpliftCurve, *, name: str | None = None) -> None:
-        self.curve = curve
-        self.name = name
 
     @classmethod
     def from_estimator(
