@@ -55,12 +55,22 @@ def _kernel_digest() -> str:
 
 @compiled
 def _encode_numbers(values, thresholds, nan_code, zero_code, tiny, codes):
-    """Count the thresholds below each value, by branchless binary search."""
-    size = len(values)
+    """Count the thresholds below each value, by comparisons and branchless binary search.
+
+    Comparing with every 16th part costs less than four steps of the search, which look up.
+    """
+    size, n_cuts = len(values), len(thresholds)
     for i in range(size):
         values[i] = 0.0 if abs(values[i]) <= tiny else values[i]
         codes[i] = 0
-    remaining = np.uint32(len(thresholds))
+    part = (n_cuts + 15) // 16
+    for end in range(part, n_cuts + 1, max(part, 1)):
+        cut = thresholds[end - 1]
+        for i in range(size):
+            codes[i] += np.uint32(cut < values[i])
+    remaining, last = np.uint32(part), np.uint32(n_cuts - part)
+    for i in range(size):
+        codes[i] = min(codes[i] * remaining, last)
     while remaining > 1:
         half = remaining // np.uint32(2)
         for i in range(size):
