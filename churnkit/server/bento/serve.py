@@ -21,10 +21,11 @@ import psutil  # type: ignore[import-untyped]
 from churnkit.errors import ChurnkitError
 from churnkit.server.auth.access_control import refuse_public_host
 from churnkit.server.bento.pack import quiet_environment
+from churnkit.server.observability.log_stream import stream_log
 from churnkit.server.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
 __all__ = ["Server", "serve"]
@@ -80,6 +81,7 @@ def serve(
     timeout_seconds: float = 180.0,
     log: str | os.PathLike[str] | None = None,
     settings: Mapping[str, str] | None = None,
+    echo: Callable[[str], None] | None = None,
 ) -> Iterator[Server]:
     """Serve a Bento while the block runs.
 
@@ -100,6 +102,8 @@ def serve(
     settings
         Environment variables of the service, such as ``CHURNKIT_KEYS``; they override those of
         this process.
+    echo
+        Called with each line of the output, from another thread; None for no calls.
 
     Yields
     ------
@@ -125,6 +129,8 @@ def serve(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="churnkit-serve-")))
         log_file = Path(log) if log is not None else folder / "service.log"
         stream = stack.enter_context(log_file.open("ab"))
+        if echo is not None:
+            stack.enter_context(stream_log(log_file, echo))
         attempts = 1 if port is not None else _ATTEMPTS
         for attempt in range(1, attempts + 1):
             chosen_port = port if port is not None else _free_port(host)
