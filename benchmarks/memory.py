@@ -9,6 +9,7 @@ shows what an interpreter with the package takes.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.publish import machine, publish
+from benchmarks.publish import HERE, machine, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,13 +129,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 4_000_000])
     parser.add_argument("--project", type=Path, help="a trained demo project, to save training")
+    parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--add", action="store_true", help="keep the figures of earlier runs")
     parser.add_argument("--only", nargs="+", choices=list(COMMANDS), default=list(COMMANDS))
     options = parser.parse_args()
     commands = {name: COMMANDS[name] for name in options.only}
     with tempfile.TemporaryDirectory() as name:
         project = options.project or Path(name)
         trained = None if options.project else train(project)
+        stored = HERE / "results" / "memory.json"
         runs: dict[str, Any] = {}
+        if options.add and stored.exists():
+            runs = json.loads(stored.read_text(encoding="utf-8"))["runs"]
         results = {
             **machine("numpy", "pyarrow", "duckdb"),
             "base_mb": measure(["doctor"], project)["peak_mb"],
@@ -142,7 +148,7 @@ def main() -> None:
             "runs": runs,
         }
         for rows in options.rows:
-            for form in FORMATS:
+            for form in options.formats:
                 measured = runs.setdefault(str(rows), {}).setdefault(form, {})
                 for _ in measure_file(project, rows, form, commands, measured):
                     publish("memory", results, section(results))
