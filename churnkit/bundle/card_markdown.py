@@ -106,7 +106,9 @@ def _data(card: Mapping[str, Any]) -> list[str]:
     period = data.get("period")
     dates = f"{period['first']} to {period['last']}" if period else "no date in the table"
     tested = f"{card['train_rows']:,} for training, {card['test_rows']:,} held out"
-    if "registered_rows" in card:
+    if card.get("test_folds", 1) > 1:
+        tested = f"all in the registered model; all tested, in {card['test_folds']} folds"
+    elif "registered_rows" in card:
         tested = f"all in the registered model; test: {tested}"
     facts = {
         "rows": f"{data['rows']:,} ({tested})",
@@ -137,7 +139,12 @@ def _metrics(card: Mapping[str, Any]) -> list[str]:
         f"Measured on {evaluation['rows']:,} held-out customers with "
         f"{evaluation['churners']:,} churners; 95% intervals."
     )
-    if "registered_rows" in card:
+    if card.get("test_folds", 1) > 1:
+        sample += (
+            f" Each customer was scored by one of {card['test_folds']} models that were fitted "
+            "without it; the registered one has the same settings and was fitted on all rows."
+        )
+    elif "registered_rows" in card:
         sample += (
             " The measured model was fitted without them; the registered one has the same settings "
             "and was fitted on all rows."

@@ -17,14 +17,8 @@ from churnkit.models.errors import ModelDataError
 from churnkit.models.folds import fold_numbers, forward_folds, make_folds
 from churnkit.models.frame_encoder import categorical_positions
 from churnkit.models.scorers.ensemble import EnsembleScorer
-from churnkit.models.selection.candidates import (
-    EvaluatedCandidate,
-    blend,
-    calibrate_held_out,
-    candidate_table,
-    is_promising,
-    score_candidate,
-)
+from churnkit.models.selection.blend import choices_by_fold, evaluate_candidates
+from churnkit.models.selection.candidates import candidate_table, is_promising, score_candidate
 from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.models.selection.optuna_search import search
 from churnkit.models.selection.presets import SELECTION_ROWS, profile_candidates
@@ -43,8 +37,6 @@ if TYPE_CHECKING:
     from churnkit.models.training_rows import TrainingRows
 
 __all__ = ["ChurnClassifier"]
-
-_BLEND = "blend"
 
 
 class ChurnClassifier(BinaryModel):
@@ -205,11 +197,12 @@ class ChurnClassifier(BinaryModel):
         )
         progress(str(cost))
         scored = self._score_candidates(candidates, rows, folds, progress, cost)
-        entries = self._entries(scored, rows, number)
+        entries = evaluate_candidates(scored, rows, number, ensemble=self.ensemble)
         winner = min(entries, key=lambda entry: entry.log_loss)
         self.winner_ = winner.name
         self.candidates_ = candidate_table(entries, winner)
         self._sample_calibration = winner.calibrated.calibration
+        self._by_fold = choices_by_fold(winner, scored)
         self.calibration_ = self._sample_calibration.shifted(shift)
         held_out = winner.calibrated.probability
         if shift:
@@ -230,23 +223,46 @@ class ChurnClassifier(BinaryModel):
         return self
 
     def refit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        fold: int | None = None,
     ) -> ChurnClassifier:
         """Fit the winner to other rows; see `BinaryModel.refit`.
 
         The copy has no `held_out_probability_`, since no row was held out.
+
+        Raises
+        ------
+        ModelDataError
+            `fit` had no such fold, or the rows cannot be trained on.
         """
         check_is_fitted(self)
+        if fold is not None and fold not in self._by_fold:
+            raise ModelDataError(
+                f"fold {fold} was not held out: use one of {sorted(self._by_fold)}"
+            )
         other = ChurnClassifier(**self.get_params(deep=False))
         for name, value in vars(self).items():
             if name != "held_out_probability_":
                 setattr(other, name, value)
         rows = other._training_rows(X, y, sample_weight)
-        members = {
-            name: member.refit(rows.matrix, rows.outcome, rows.weight)
-            for name, member in self.members_.items()
-        }
-        other._set_members(members, self._weights)
+        weights = self._weights
+        if fold is None:
+            members = {
+                name: member.refit(rows.matrix, rows.outcome, rows.weight)
+                for name, member in self.members_.items()
+            }
+        else:
+            choice = self._by_fold[fold]
+            weights, other._sample_calibration = choice.weights, choice.calibration
+            members = {
+                name: clone(estimator).fit(rows.matrix, rows.outcome, rows.weight)
+                for name, estimator in choice.estimators.items()
+            }
+        other._set_members(members, weights)
         other.calibration_ = self._sample_calibration.shifted(other._prior_shift(rows))
         return other
 
@@ -349,24 +365,6 @@ class ChurnClassifier(BinaryModel):
                 "no candidate is left: pass at least one that supports monotone_constraints"
             )
         return candidates
-
-    def _entries(
-        self, scored: list[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
-    ) -> list[EvaluatedCandidate]:
-        entries = [
-            EvaluatedCandidate.evaluate(
-                candidate.name, weights, candidate.calibrated, candidate.cpu_seconds, rows, number
-            )
-            for candidate, weights in zip(scored, np.eye(len(scored)), strict=True)
-        ]
-        if self.ensemble and len(scored) > 1:
-            weights, raw = blend(scored, rows, number)
-            calibrated = calibrate_held_out(raw, rows, number)
-            cpu_seconds = sum(candidate.cpu_seconds for candidate in scored)
-            entries.append(
-                EvaluatedCandidate.evaluate(_BLEND, weights, calibrated, cpu_seconds, rows, number)
-            )
-        return entries
 
     def _set_members(self, members: dict[str, BinaryModel], weights: NDArray[np.float64]) -> None:
         """Set the fitted members and their weighted sum as the scorer."""

@@ -332,16 +332,20 @@ class TestIntervals:
         with pytest.raises(RecipeError, match="has no intervals"):
             model.predict(customers, interval=True)
 
-    def test_training_takes_them_from_the_test_customers(self, trained_shop, shop_model):
+    def test_training_takes_them_from_customers_scored_by_models_without_them(
+        self, trained_shop, shop_model
+    ):
         from churnkit.pipeline import load_recipe
         from churnkit.pipeline.training.dataset import prepare, read_training_table
+        from churnkit.pipeline.training.fit import fit
 
         project = trained_shop[0]
         recipe = load_recipe(project.root / "training" / "shop.py")
-        test = prepare(recipe, read_training_table(recipe, project.root)).test
-        # By the model that was tested, since the shipped one has seen these customers.
-        probability = shop_model.contents.evaluation.probabilities(test.X)
-        expected = VennAbers.fit(probability, test.y, sample_weight=test.weight)
+        data = prepare(recipe, read_training_table(recipe, project.root))
+        probability = fit(recipe, data).probability
+        first = shop_model.contents.evaluation.probabilities(data.test.X)
+        np.testing.assert_array_equal(probability[data.folds == 0], first)
+        expected = VennAbers.fit(probability, data.full.y)
         np.testing.assert_allclose(
             shop_model.contents.intervals.ends(probability), expected.ends(probability), atol=1e-12
         )

@@ -268,3 +268,52 @@ def test_a_refit_to_other_shares_corrects_to_the_same_population(customers):
     kept = np.flatnonzero((churned == 1) | (np.arange(len(X)) % 2 == 0))
     rates = [m.predict_proba(X)[:, 1].mean() for m in (model, model.refit(X[kept], churned[kept]))]
     assert rates[1] == pytest.approx(rates[0], rel=0.05)
+
+
+@pytest.fixture(scope="module")
+def fold_table():
+    """Customers, and pairs of row numbers that hold each of three folds out."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 12))
+    logit = 0.5 * X[:, :8].sum(axis=1) + 1.5 * np.abs(X[:, 1])
+    churned = (logit + 1.5 * rng.normal(size=600) > 1).astype(int)
+    fold = rng.integers(0, 3, 600)
+    return X, churned, [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(3)]
+
+
+class TestRefitWithoutAFold:
+    """A model for the customers of one fold, of which it knows nothing."""
+
+    CANDIDATES = (("smooth", LogisticModel(C=0.01)), ("straight", LogisticModel(C=0.3, n_knots=0)))
+
+    def test_it_gives_the_held_out_probabilities(self, fold_table):
+        X, churned, pairs = fold_table
+        model = ChurnClassifier(candidates=self.CANDIDATES, cv=pairs).fit(X, churned)
+        assert model.winner_ == "blend"
+        for number, (train, test) in enumerate(pairs):
+            other = model.refit(X[train], churned[train], fold=number)
+            np.testing.assert_allclose(
+                other.predict_proba(X[test])[:, 1], model.held_out_probability_[test], rtol=1e-9
+            )
+
+    def test_its_scores_do_not_depend_on_the_outcomes_of_the_fold(self, fold_table):
+        X, churned, pairs = fold_table
+        train, test = pairs[1]
+        changed = churned.copy()
+        changed[test] = np.random.default_rng(0).permutation(changed[test])
+        scores = [
+            ChurnClassifier(candidates=self.CANDIDATES[1:], cv=pairs)
+            .fit(X, outcome)
+            .refit(X[train], outcome[train], fold=1)
+            .decision_function(X[test])
+            for outcome in (churned, changed)
+        ]
+        np.testing.assert_array_equal(scores[0], scores[1])
+
+    def test_a_fold_that_was_not_held_out_is_refused(self, fold_table):
+        X, churned, pairs = fold_table
+        model = ChurnClassifier(candidates=self.CANDIDATES, cv=pairs).fit(X, churned)
+        with pytest.raises(
+            ModelDataError, match=r"fold 3 was not held out: use one of \[0, 1, 2\]"
+        ):
+            model.refit(X, churned, fold=3)

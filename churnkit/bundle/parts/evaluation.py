@@ -1,4 +1,4 @@
-"""The tested model in a bundle: fitted without the test customers, for comparisons on them."""
+"""A tested model: fitted without the test customers, for metrics and comparisons on them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from churnkit.models.scorers.base import Scorer
 
-__all__ = ["EvaluationModel", "read_evaluation", "write_evaluation"]
+__all__ = ["DOCUMENT", "EvaluationModel", "read_evaluation", "write_evaluation"]
 
-_FILE = "evaluation.json"
+DOCUMENT = "evaluation.json"
 _CALIBRATION = "calibration_"
 _TOLERANCE = 1e-12
 
@@ -73,13 +73,13 @@ def read_evaluation(
     BundleError
         If it does not fit the contract, or the golden scores differ from those stored.
     """
-    if _FILE not in files:
+    if DOCUMENT not in files:
         if arrays:
-            raise BundleError(f"the bundle lacks {_FILE}: retrain")
+            raise BundleError(f"the bundle lacks {DOCUMENT}: retrain")
         return None
-    document = json.loads(files[_FILE])
+    document = json.loads(files[DOCUMENT])
     if not isinstance(document, dict):
-        raise BundleError(f"{_FILE} is not a JSON object: retrain")
+        raise BundleError(f"{DOCUMENT} is not a JSON object: retrain")
     own = {n: a for n, a in arrays.items() if not n.startswith(_CALIBRATION)}
     calibration = {
         n.removeprefix(_CALIBRATION): a for n, a in arrays.items() if n.startswith(_CALIBRATION)

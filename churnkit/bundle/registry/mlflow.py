@@ -265,35 +265,34 @@ class Registry:
     def members(self, version: Version, salt: bytes) -> NDArray[np.uint64] | None:
         """Return the salted hashes of a version's training customers.
 
-        Parameters
-        ----------
-        version
-            The version.
-        salt
-            The salt to look customers up with.
-
-        Returns
-        -------
-        numpy.ndarray or None
-            Sorted hashes; None if there are none, or they have another salt.
+        Sorted; None if there are none, or they have another salt than `salt`.
         """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            tags = self.client.get_run(version.run_id).data.tags
+        except MlflowException:
+            return None
+        if tags.get(SALT_TAG, salt_fingerprint(salt)) != salt_fingerprint(salt):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            file = self.artifact(version, MEMBERS_ARTIFACT, folder=Path(folder))
+            return None if file is None else read_members(file)
+
+    def artifact(self, version: Version, path: str, *, folder: Path) -> Path | None:
+        """Return a file or folder logged with a version's run, downloaded to `folder`; or None."""
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        if version.run_id is None:
-            return None
         try:
-            tags = self.client.get_run(version.run_id).data.tags
-            if tags.get(SALT_TAG, salt_fingerprint(salt)) != salt_fingerprint(salt):
-                return None
-            with tempfile.TemporaryDirectory() as folder:
-                file = mlflow.artifacts.download_artifacts(
+            return Path(
+                mlflow.artifacts.download_artifacts(
                     run_id=version.run_id,
-                    artifact_path=MEMBERS_ARTIFACT,
+                    artifact_path=path,
                     tracking_uri=self.uri,
-                    dst_path=folder,
+                    dst_path=str(folder),
                 )
-                return read_members(Path(file))
+            )
         except (MlflowException, OSError):
             return None
 

@@ -37,11 +37,14 @@ class CalibrationResult(Result):
         Probabilities of the chosen method, each from a map fitted without the row's fold.
     log_losses
         Cross-fitted log loss of each method.
+    by_fold
+        The chosen map by fold, fitted without the fold's rows.
     """
 
     calibration: Calibration
     probability: NDArray[np.float64]
     log_losses: Mapping[str, float]
+    by_fold: Mapping[int, Calibration]
 
 
 def calibrate(
@@ -86,9 +89,10 @@ def calibrate(
     scores, outcome = np.asarray(raw, dtype=np.float64), np.asarray(y, dtype=np.float64)
     weight = np.ones(len(scores)) if sample_weight is None else np.asarray(sample_weight, float)
     folds = np.asarray(fold)
-    held_out = {
-        method: _cross_fit(scores, outcome, weight, folds, method=method) for method in methods
-    }
+    held_out: dict[str, NDArray[np.float64]] = {}
+    maps: dict[str, dict[int, Calibration]] = {}
+    for method in methods:
+        held_out[method], maps[method] = _cross_fit(scores, outcome, weight, folds, method=method)
     losses = {method: row_log_losses(outcome, held_out[method]) for method in methods}
     means = {method: float(np.average(losses[method], weights=weight)) for method in methods}
     best = min(methods, key=lambda method: means[method])
@@ -101,6 +105,7 @@ def calibrate(
         calibration=fit_calibration(scores, outcome, method=chosen, sample_weight=weight),
         probability=held_out[chosen],
         log_losses=means,
+        by_fold=maps[chosen],
     )
 
 
@@ -170,15 +175,16 @@ def _cross_fit(
     fold: NDArray[np.int_],
     *,
     method: str,
-) -> NDArray[np.float64]:
-    probability = np.empty(len(scores))
-    for number in np.unique(fold):
+) -> tuple[NDArray[np.float64], dict[int, Calibration]]:
+    """Return probabilities, each from a map fitted without the row's fold, and the maps."""
+    probability, maps = np.empty(len(scores)), {}
+    for number in np.unique(fold).tolist():
         test = fold == number
-        fitted = fit_calibration(
+        maps[number] = fit_calibration(
             scores[~test], outcome[~test], method=method, sample_weight=weight[~test]
         )
-        probability[test] = fitted.apply(scores[test])
-    return probability
+        probability[test] = maps[number].apply(scores[test])
+    return probability, maps
 
 
 def _standard_error(differences: NDArray[np.float64], weight: NDArray[np.float64]) -> float:

@@ -51,7 +51,12 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
     frame_encoder_: FrameEncoder | None
 
     def refit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        fold: int | None = None,  # noqa: ARG002 - a single estimator learns nothing from a fold
     ) -> BinaryModel:
         """Fit the chosen settings to other rows, such as all rows after a test.
 
@@ -62,6 +67,9 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         X : (n, f) encoded matrix, missing as NaN
         y : (n,) labels of the same two classes
         sample_weight : (n,) weights of the rows
+        fold
+            Number of a fold of `fit` that the rows leave out. Weights and calibration of
+            `ChurnClassifier` are then those fitted to the outcomes of the other folds.
 
         Returns
         -------

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 import numpy as np
 from sklearn.base import clone
 
-from churnkit.core.stats.special import softplus
 from churnkit.models.calibration.fit import CalibrationResult, calibrate, row_log_losses
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.folds import average_held_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -29,15 +28,12 @@ __all__ = [
     "CandidateTable",
     "EvaluatedCandidate",
     "ScoredCandidate",
-    "blend",
     "calibrate_held_out",
     "candidate_table",
     "is_promising",
     "score_candidate",
 ]
 
-# A member with less weight is dropped: it costs time to score.
-_MIN_WEIGHT = 0.02
 # A candidate whose first fold has a higher loss than this multiple of the best one's is left out.
 _PILOT_LOSS = 1.02
 
@@ -229,76 +225,16 @@ def calibrate_held_out(
     )
 
 
-def blend(
-    candidates: Sequence[ScoredCandidate], rows: TrainingRows, number: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the weights of the candidates' log-odds whose sum has the lowest log loss.
-
-    The weights are nonnegative and sum to one, and the loss is convex in them, so the optimum
-    is unique. A member with a weight below 0.02 is dropped.
-
-    Parameters
-    ----------
-    candidates
-        All candidates with their held-out scores.
-    rows
-        Checked training rows.
-    number : (n,) number of the fold that holds each row out, -1 for none
-
-    Returns
-    -------
-    weights : (m,) of the candidates, from all rows; they sum to one
-    raw : (n,) the blend's log-odds, each row's with weights found without its fold
-    """
-    scores = np.stack([candidate.raw for candidate in candidates])
-    held_out = number >= 0
-    raw = np.full(len(number), np.nan)
-    for fold in np.unique(number[held_out]):
-        test, train = number == fold, held_out & (number != fold)
-        raw[test] = _convex_weights(scores[:, train], rows, train) @ scores[:, test]
-    return _convex_weights(scores[:, held_out], rows, held_out), raw
-
-
-def _convex_weights(
-    scores: NDArray[np.float64], rows: TrainingRows, chosen: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    from scipy.optimize import minimize
-
-    outcome, weight = rows.outcome[chosen], rows.weight[chosen]
-    share = weight / weight.sum()
-
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        raw = weights @ scores
-        log_partition = softplus(raw)
-        residual = share * (np.exp(raw - log_partition) - outcome)
-        return float(share @ (log_partition - outcome * raw)), scores @ residual
-
-    members = len(scores)
-    result = minimize(
-        loss,
-        np.full(members, 1 / members),
-        jac=True,
-        method="SLSQP",
-        bounds=[(0.0, 1.0)] * members,
-        constraints={
-            "type": "eq",
-            "fun": lambda weights: weights.sum() - 1,
-            "jac": lambda _: np.ones(members),
-        },
-        options={"ftol": 1e-10},
-    )
-    weights: NDArray[np.float64] = np.where(result.x < _MIN_WEIGHT, 0.0, result.x)
-    # Rounded, so that the model does not depend on the last bits of the solver.
-    weights = np.round(weights / weights.sum(), 4)
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
-
-
 @dataclass(frozen=True)
 class EvaluatedCandidate:
-    """A candidate or the blend: weights on the candidates, and the held-out loss."""
+    """A candidate or the blend: weights on the candidates, and the held-out loss.
+
+    `weights_by_fold` are the weights that were found without a fold's rows.
+    """
 
     name: str
     weights: NDArray[np.float64]
+    weights_by_fold: Mapping[int, NDArray[np.float64]]
     calibrated: CalibrationResult
     log_loss: float
     spread: float
@@ -309,6 +245,7 @@ class EvaluatedCandidate:
         cls,
         name: str,
         weights: NDArray[np.float64],
+        weights_by_fold: Mapping[int, NDArray[np.float64]],
         calibrated: CalibrationResult,
         cpu_seconds: float,
         rows: TrainingRows,
@@ -320,7 +257,7 @@ class EvaluatedCandidate:
         share = rows.weight[held_out] / rows.weight[held_out].sum()
         mean = float(share @ losses)
         spread = float(np.sqrt(share**2 @ (losses - mean) ** 2))
-        return cls(name, weights, calibrated, mean, spread, cpu_seconds)
+        return cls(name, weights, weights_by_fold, calibrated, mean, spread, cpu_seconds)
 
 
 def candidate_table(

@@ -51,15 +51,16 @@ def build_card(
     RecipeError
         If the recipe slices by a column that cannot be used.
     """
-    curve = calibration_curve(data.test.y, fitted.probability, sample_weight=data.test.weight)
+    curve = calibration_curve(data.tested.y, fitted.probability, sample_weight=data.tested.weight)
     groups = {} if recipe.population_rate is not None else slice_customers(data, recipe.slices)
-    slices = slice_metrics(data.test.y, fitted.probability, groups)
+    slices = slice_metrics(data.tested.y, fitted.probability, groups)
     period = _period(data)
     card: dict[str, Any] = {
         "format": CARD_FORMAT,
         "evaluation": fitted.evaluation.to_dict(),
         "train_rows": len(data.train.y),
-        "test_rows": len(data.test.y),
+        "test_rows": len(data.tested.y),
+        "test_folds": 1 if data.folds is None else len(fitted.fold_models),
         "registered_rows": len(data.full.y),
         "churn_rate": recipe.population_rate or float(data.full.y.mean()),
         "winner": fitted.winner,
@@ -102,7 +103,7 @@ def _period(data: TrainingData) -> dict[str, str] | None:
     if data.contract.as_of is None:
         return None
     train, test = (
-        _date_range(part.table[data.contract.as_of.name]) for part in (data.train, data.test)
+        _date_range(part.table[data.contract.as_of.name]) for part in (data.train, data.tested)
     )
     return {
         "first": min(train[0], test[0]),
@@ -123,7 +124,7 @@ def _sampling_limits(recipe: Recipe, data: TrainingData) -> list[str]:
     if recipe.population_rate is None:
         return []
     sentence = (
-        f"The churn rate is {data.test.y.mean():.1%} in the table and "
+        f"The churn rate is {data.tested.y.mean():.1%} in the table and "
         f"{recipe.population_rate:.1%} among all customers: metrics are weighted to all "
         "customers; slices and profit, which count customers, are not reported."
     )
@@ -136,7 +137,7 @@ def _limits(
     curve: CalibrationCurve,
     slices: Slices,
 ) -> list[str]:
-    churners = int(data.test.y.sum())
+    churners = int(data.tested.y.sum())
     limits = [_NOT_CAUSAL]
     if churners < _ADVISED_CHURNERS:
         limits.append(

@@ -52,7 +52,7 @@ def ranking_curves(
             "share_of_customers": share,
             **{
                 name: lift_curve(
-                    data.test.y, order, sample_weight=data.test.weight, points=_POINTS
+                    data.tested.y, order, sample_weight=data.tested.weight, points=_POINTS
                 ).share_of_churners.tolist()
                 for name, order in orders.items()
             },
@@ -73,7 +73,7 @@ def ranking_curves(
 def _profit(
     data: TrainingData, order: NDArray[np.float64], costs: CustomerCosts, share: list[float]
 ) -> list[float]:
-    curve = profit_curve(data.test.y, order, costs)
+    curve = profit_curve(data.tested.y, order, costs)
     at = np.interp([0.0, *share], curve.share_of_customers, curve.profit)
     return [round(float(number), 4) for number in at]
 
@@ -91,7 +91,7 @@ def _costs(
         return None
     from churnkit.contracts.encoding.table_encoder import TableEncoder
 
-    encoded = TableEncoder(data.contract, "recommend").encode(data.test.table, name=recipe.name)
+    encoded = TableEncoder(data.contract, "recommend").encode(data.tested.table, name=recipe.name)
     catalogue = recipe.catalogue
     compiled = compile_catalogue(catalogue, data.contract.encoded("recommend"))
     survival_weights = None

@@ -63,18 +63,18 @@ def slice_customers(data: TrainingData, names: Sequence[str] | None) -> dict[str
     return {
         column.title: _slices(data, column)
         for column in slice_columns(data.contract, names)
-        if column.has_role("feature") or column.name in data.test.table.column_names
+        if column.has_role("feature") or column.name in data.tested.table.column_names
     }
 
 
 def _slices(data: TrainingData, column: Column) -> list[str | None]:
     if column.has_role("feature"):
         index = data.contract.feature_names.index(column.name)
-        codes = data.test.X[:, index]
+        codes = data.tested.X[:, index]
         if column.is_category or column.type == "boolean":
             return [_level_name(column.decode(code)) for code in codes.tolist()]
         return _quartiles(codes, data.train.X[:, index])
-    test, train = (part.table[column.name] for part in (data.test, data.train))
+    test, train = (part.table[column.name] for part in (data.tested, data.train))
     if column.type in {"number", "integer"}:
         return _quartiles(_to_numbers(test), _to_numbers(train))
     texts = ((to_text(value) or "").strip(BLANKS) for value in test.to_pylist())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
+from churnkit.bundle.fold_models import FOLD_MODELS_ARTIFACT
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import (
     MEMBERS_ARTIFACT,
@@ -67,6 +68,7 @@ class Run:
     manifest: Manifest
     folder: Path
     card: Mapping[str, Any]
+    fold_models: Path
 
 
 def log_run(run: Run, registry: Registry) -> tuple[str, str]:
@@ -92,6 +94,8 @@ def log_run(run: Run, registry: Registry) -> tuple[str, str]:
                 _log_candidates(run, registry, experiment, active.info.run_id)
                 _log_trials(run, experiment)
                 _log_members(run, registry)
+                if run.fold_models.exists():
+                    mlflow.log_artifacts(str(run.fold_models), FOLD_MODELS_ARTIFACT)
                 version = _log_bundle(run)
         finally:
             mlflow.set_tracking_uri(previous_uri)
@@ -161,7 +165,7 @@ def _log_metadata(run: Run) -> None:
             "seed": run.recipe.seed,
             "winner": run.fitted.winner,
             "train_rows": len(run.data.train.y),
-            "test_rows": len(run.data.test.y),
+            "test_rows": len(run.data.tested.y),
             "registered_rows": len(run.data.full.y),
             "test_share": run.recipe.split.test,
             **{
@@ -213,7 +217,7 @@ def _log_datasets(run: Run, registry: Registry, run_id: str) -> None:
         DatasetInput(_dataset(run, part, suffix), [InputTag("mlflow.data.context", context)])
         for part, suffix, context in (
             (run.data.full, "", "training"),
-            (run.data.test, " test", "testing"),
+            (run.data.tested, " test", "testing"),
         )
     ]
     registry.client.log_inputs(run_id, datasets=inputs)
@@ -254,7 +258,7 @@ def _log_members(run: Run, registry: Registry) -> None:
 def _log_plots(run: Run) -> None:
     import mlflow
 
-    card, test = run.card, run.data.test
+    card, test = run.card, run.data.tested
     orders = {"model": run.fitted.probability, "best single rule": run.fitted.rule}
     figures = {
         "calibration": plots.plot_calibration(card["calibration"]),

@@ -25,6 +25,7 @@ from churnkit.core.io.table_sources import read_table
 from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
+from churnkit.pipeline.training.holdout_folds import number_folds
 from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 from churnkit.timeline import build, repeat_weights
 from churnkit.timeline.data_coverage import first_timestamps, longest_windows
@@ -87,7 +88,7 @@ class TrainingData:
     contract
         Contract with the categories of all customers.
     train, test
-        Customers on either side of the recipe's split, for the verdict.
+        Customers on either side of the recipe's split.
     full
         All rows, for the model that is registered; includes rows that are on neither side.
     digest
@@ -96,6 +97,11 @@ class TrainingData:
         Waived findings of the leakage guard, one sentence each.
     left_out
         Numbers of rows left out, one sentence per reason.
+    folds
+        Number of the test fold of each row of `full`, shape (n,), where 0 is `test`; None if only
+        `test` is held out.
+    cross_tested
+        All rows with the weights of a test; None if only `test` is held out.
     """
 
     contract: Contract
@@ -105,6 +111,13 @@ class TrainingData:
     digest: str
     waived: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    folds: NDArray[np.intp] | None = None
+    cross_tested: Part | None = None
+
+    @property
+    def tested(self) -> Part:
+        """Rows of the verdict: all, each scored by a model without its fold, or `test`."""
+        return self.test if self.cross_tested is None else self.cross_tested
 
 
 def customer_ids(table: pa.Table, entity: str) -> list[str]:
@@ -201,9 +214,18 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     waived = refuse_leaking_features(
         contract, customers[is_train].tolist(), train.X, train.y, waive=recipe.waive
     )
-    digest = _digest(contract, table)
-    left_out_rows = describe_left_out(left_out)
-    return TrainingData(contract, train, test, full, digest, waived, left_out_rows)
+    folds = number_folds(recipe, contract, table, ids)
+    return TrainingData(
+        contract,
+        train,
+        test,
+        full,
+        _digest(contract, table),
+        waived,
+        describe_left_out(left_out),
+        folds,
+        None if folds is None else _weight_to_population(full, recipe),
+    )
 
 
 def _learn_fills(contract: Contract, features: NDArray[np.float64]) -> Contract:

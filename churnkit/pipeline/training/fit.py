@@ -1,7 +1,7 @@
-"""Fit a recipe's model and the baseline rule, and evaluate both on the test customers.
+"""Fit a recipe's model and the baseline rule, and evaluate both on customers they have not seen.
 
-The evaluated model is fitted without the test customers. The registered one has the same settings
-and is fitted on all rows.
+The registered model is fitted on all rows. It is evaluated by models of the same settings: one per
+test fold, fitted without the customers of that fold.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.bundle.parts.evaluation import EvaluationModel
 from churnkit.errors import BundleError, RecipeError
 from churnkit.evaluation import evaluate
 from churnkit.pipeline.training.fit_params import fit_arguments, monotone_signs, store_trials
@@ -38,13 +39,16 @@ class Fitted:
     model
         Estimator fitted on all rows, with `scorer_` and `calibration_`.
     tested
-        Estimator of the same settings, fitted without the test customers.
+        Estimator of the same settings, fitted without the customers of the first test fold.
     probability, rule
-        Predictions of the tested model and of the baseline rule for the test customers, shape (n,).
+        Predictions of model and baseline rule for the rows of the verdict, shape (n,), each by an
+        estimator that was fitted without the customer.
     rule_says
         Description of the rule.
     evaluation
-        Metrics of the tested model and of the rule on the test customers.
+        Metrics of `probability` and `rule`.
+    fold_models
+        Estimators fitted without each test fold, in order; `tested` alone if one is held out.
     """
 
     model: Any
@@ -53,11 +57,20 @@ class Fitted:
     rule: NDArray[np.float64]
     rule_says: str
     evaluation: Evaluation
+    fold_models: tuple[Any, ...] = ()
 
     @property
     def winner(self) -> str:
         """Name of the selected candidate; the estimator's class if there was one only."""
         return str(getattr(self.model, "winner_", type(self.model).__name__))
+
+    def by_fold(self, data: TrainingData) -> dict[int, EvaluationModel]:
+        """Return scorer and calibration of `fold_models`, by the number of the fold left out."""
+        numbers = [0] if data.folds is None else np.unique(data.folds).tolist()
+        return {
+            number: EvaluationModel(model.scorer_, model.calibration_)
+            for number, model in zip(numbers, self.fold_models, strict=True)
+        }
 
     def refuse_disparity(self, rows: NDArray[np.float64]) -> None:
         """Verify that compiled trees score rows (g, f) exactly as LightGBM does.
@@ -115,18 +128,64 @@ def fit(
     ModelDataError
         If the model refuses the rows.
     """
-    tested = _configure_model(recipe, data)
+    model = _configure_model(recipe, data)
     if store is not None:
-        store_trials(tested, store)
-    tested.fit(data.train.X, data.train.y, **fit_arguments(tested, data, progress=progress))
-    rule, rule_says = _fit_rule(recipe, data)
-    probability = tested.predict_proba(data.test.X)[:, 1]
+        store_trials(model, store)
+    model, fold_models = _fit_models(model, data, progress)
+    probability, rule, rule_says = _score_unseen(recipe, data, fold_models)
     evaluation = evaluate(
-        data.test.y, probability, baseline=rule, sample_weight=data.test.weight, seed=recipe.seed
+        data.tested.y,
+        probability,
+        baseline=rule,
+        sample_weight=data.tested.weight,
+        seed=recipe.seed,
     )
-    progress(f"fitting the registered model on all {data.full.customer_count:,} customers")
-    model = tested.refit(data.full.X, data.full.y, data.full.weight)
-    return Fitted(model, tested, probability, rule, rule_says, evaluation)
+    return Fitted(model, fold_models[0], probability, rule, rule_says, evaluation, fold_models)
+
+
+def _fit_models(
+    model: Any, data: TrainingData, progress: Callable[[str], None]
+) -> tuple[Any, tuple[Any, ...]]:
+    """Return the model fitted on all rows, and one without the customers of each test fold."""
+    full, arguments = data.full, fit_arguments(model, data, progress=progress)
+    if data.folds is None:
+        model.fit(data.train.X, data.train.y, **arguments)
+        progress(f"fitting the registered model on all {full.customer_count:,} customers")
+        return model.refit(full.X, full.y, full.weight), (model,)
+    own_folds = {
+        name: value for name, value in model.get_params(deep=False).items() if name == "cv"
+    }
+    pairs = [
+        (np.flatnonzero(data.folds != number), np.flatnonzero(data.folds == number))
+        for number in np.unique(data.folds)
+    ]
+    # Settings are compared on the folds of the test, so that weights and calibration can leave
+    # out the fold that is tested.
+    model.set_params(**dict.fromkeys(own_folds, pairs))
+    model.fit(full.X, full.y, **arguments)
+    model.set_params(**own_folds)
+    fold_models = []
+    for number, (train, _) in enumerate(pairs):
+        progress(f"testing on fold {number + 1} of {len(pairs)}: fitting on the other customers")
+        weight = None if full.weight is None else full.weight[train]
+        fold_models.append(model.refit(full.X[train], full.y[train], weight, fold=number))
+    return model, tuple(fold_models)
+
+
+def _score_unseen(
+    recipe: Recipe, data: TrainingData, fold_models: tuple[Any, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Return the probabilities of model and rule, by fits without the customer, and the rule."""
+    if data.folds is None:
+        rule, says = _fit_rule(recipe, data, data.train.X, data.train.y)
+        return fold_models[0].predict_proba(data.test.X)[:, 1], rule(data.test.X), says
+    X, y = data.full.X, data.full.y
+    probability, by_rule = np.empty(len(y)), np.empty(len(y))
+    for number, model in zip(np.unique(data.folds), fold_models, strict=True):
+        unseen = data.folds == number
+        probability[unseen] = model.predict_proba(X[unseen])[:, 1]
+        by_rule[unseen] = _fit_rule(recipe, data, X[~unseen], y[~unseen])[0](X[unseen])
+    return probability, by_rule, _fit_rule(recipe, data, X, y)[1]
 
 
 def _configure_model(recipe: Recipe, data: TrainingData) -> Any:
@@ -158,20 +217,27 @@ def _configure_model(recipe: Recipe, data: TrainingData) -> Any:
     return model.set_params(**{name: value for name, value in settings.items() if name in accepted})
 
 
-def _fit_rule(recipe: Recipe, data: TrainingData) -> tuple[NDArray[np.float64], str]:
+def _fit_rule(
+    recipe: Recipe, data: TrainingData, X: NDArray[np.float64], y: NDArray[np.int8]
+) -> tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]], str]:
+    """Return the baseline rule's probabilities as a function of rows, and its description."""
     from churnkit.models import Calibration, SingleFeatureRule
     from churnkit.models.calibration.prior_correction import log_odds, prior_shift
 
     rule = SingleFeatureRule(
         categorical_features=data.contract.categorical_features, seed=recipe.seed
-    ).fit(data.train.X, data.train.y)
+    ).fit(X, y)
     columns = data.contract.features
     says = rule.describe(
         [column.title for column in columns],
         levels={i: column.levels for i, column in enumerate(columns) if column.levels},
     )
-    probability = rule.predict_proba(data.test.X)[:, 1]
-    shift = prior_shift(recipe.population_rate, float(data.train.y.mean()))
-    if shift:
-        probability = Calibration.identity().shifted(shift).apply(log_odds(probability))
-    return probability, says
+    shift = prior_shift(recipe.population_rate, float(y.mean()))
+
+    def predict(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        probability: NDArray[np.float64] = rule.predict_proba(rows)[:, 1]
+        if shift:
+            probability = Calibration.identity().shifted(shift).apply(log_odds(probability))
+        return probability
+
+    return predict, says

@@ -66,7 +66,7 @@ def fit_arguments(
     three dates: the times, so that candidates are compared forward in time.
     """
     arguments: dict[str, Any] = {"progress": progress}
-    train = data.train
+    train = data.train if data.folds is None else data.full
     if train.weight is not None:
         arguments |= {"sample_weight": train.weight, "groups": train.customers}
     as_of = data.contract.as_of

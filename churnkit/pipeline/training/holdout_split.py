@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Split"]
 
 _BUCKETS = 2**32
+_MAX_FOLDS = 10
 # With fewer churners in the test a model is hardly distinguishable from the baseline.
 _TEST_CHURNERS = 50
 _TRAIN_CHURNERS_PER_TEST_CHURNER = 3
@@ -27,14 +29,17 @@ _TRAIN_CHURNERS_PER_TEST_CHURNER = 3
 class Split:
     """Hold out a share of the customers for the test, chosen by a hash of their id.
 
-    A customer is in the test in every run, whatever the seed, the order of rows or the other
+    A customer is in the same fold in every run, whatever the seed, the order of rows or the other
     customers. So the tested models of a champion and of a challenger were fitted without the
     customers that both are compared on.
+
+    Without dates each fold is held out once, so that every customer is tested. The first fold is
+    the share `test`. Where the test is forward in time, only the first fold is held out.
 
     Parameters
     ----------
     test
-        Share of customers held out, above 0 and below 1.
+        Share of customers held out at a time, above 0 and below 1.
     salt
         Key of the hash. Change it together with the model's name: another salt holds out other
         customers, which an earlier champion was trained on.
@@ -68,17 +73,38 @@ class Split:
 
     def is_test(self, customers: Sequence[Any]) -> NDArray[np.bool_]:
         """Return a mask of the customers that are held out, shape (n,)."""
-        limit = int(self.test * _BUCKETS)
+        return self._buckets(customers) < self._limit
+
+    def folds(self, customers: Sequence[Any]) -> NDArray[np.intp]:
+        """Return the number of each customer's fold, shape (n,), ascending from 0.
+
+        Fold 0 is `is_test`; the other customers are divided evenly into folds of about its size,
+        at least one and at most nine.
+
+        Examples
+        --------
+        >>> Split(test=0.25).folds(["a", "b", "c", "d", "e", "f"])
+        array([1, 0, 2, 3, 2, 0])
+        """
+        bucket, limit = self._buckets(customers), self._limit
+        others = min(_MAX_FOLDS, math.ceil(1 / self.test)) - 1
+        place = 1 + (bucket - limit) * others // max(_BUCKETS - limit, 1)
+        return np.where(bucket < limit, 0, place).astype(np.intp)
+
+    @property
+    def _limit(self) -> int:
+        return int(self.test * _BUCKETS)
+
+    def _buckets(self, customers: Sequence[Any]) -> NDArray[np.int64]:
         key = self.salt.encode()[:64]
         return np.array(
             [
                 int.from_bytes(
                     hashlib.blake2b(str(customer).encode(), digest_size=4, key=key).digest(), "big"
                 )
-                < limit
                 for customer in customers
             ],
-            dtype=bool,
+            dtype=np.int64,
         )
 
     def sides(

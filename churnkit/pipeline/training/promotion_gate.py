@@ -85,7 +85,8 @@ class PromotionGate:
         y
             Outcomes of the test customers, shape (n,).
         probability, baseline, champion
-            Predictions of the model, the rule and the champion, shape (n,).
+            Predictions of the model, the rule and the champion, shape (n,). The champion's are
+            NaN for customers that it was trained on; they are not compared.
         rule
             Description of the rule.
         seed
@@ -103,8 +104,15 @@ class PromotionGate:
         """
 
         def compare_with(other: NDArray[Any]) -> Comparison:
+            rows = ~np.isnan(other)
+            weight = None if sample_weight is None else sample_weight[rows]
             return compare(
-                y, probability, other, metric=self.metric, sample_weight=sample_weight, seed=seed
+                y[rows],
+                probability[rows],
+                other[rows],
+                metric=self.metric,
+                sample_weight=weight,
+                seed=seed,
             )
 
         with_rule = compare_with(baseline)
@@ -115,11 +123,19 @@ class PromotionGate:
             with_champion = compare_with(champion)
             beats_champion = with_champion.verdict == "better"
             reason = str(with_champion)
-            if other_actions and np.array_equal(probability, champion):
+            if other_actions and _is_same(probability, champion):
                 beats_champion, reason = True, "the same scores, with other actions"
+            compared = int((~np.isnan(champion)).sum())
+            if compared < len(y):
+                reason += f", on the {compared:,} of {len(y):,} rows that it was not trained on"
             says.append(f"{_verdict(beats_champion)} against the champion: {reason}")
             passed = passed and beats_champion
         return GateResult(passed, with_rule, with_champion, tuple(says))
+
+
+def _is_same(probability: NDArray[Any], champion: NDArray[Any]) -> bool:
+    rows = ~np.isnan(champion)
+    return np.array_equal(probability[rows], champion[rows])
 
 
 def _verdict(passed: bool) -> str:  # noqa: FBT001 - the only argument

@@ -15,6 +15,7 @@ import numpy as np
 from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.diff import has_other_actions, new_requirements
+from churnkit.bundle.fold_models import FOLD_MODELS_ARTIFACT, write_fold_models
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.parts.evaluation import EvaluationModel
@@ -24,7 +25,7 @@ from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.core.io.locations import parse_location
 from churnkit.core.project import Project, find_project
 from churnkit.core.result import Result
-from churnkit.errors import BundleError, DataError, ModelNotFoundError
+from churnkit.errors import DataError
 from churnkit.evaluation.drift.profile import Profile
 from churnkit.models.calibration.venn_abers import VennAbers
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
@@ -32,6 +33,7 @@ from churnkit.pipeline.checks.draft import refuse_open_questions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.feature_ranges import training_ranges
 from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
+from churnkit.pipeline.training.champion import load_champion, score_champion
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.survival import fit_lifetime
@@ -40,10 +42,7 @@ from churnkit.pipeline.training.uplift import fit_experiment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from churnkit.bundle.format.manifest import Manifest
-    from churnkit.bundle.registry.mlflow import Version
     from churnkit.evaluation import Evaluation
     from churnkit.insights.segmentation.kmeans import Clusters
     from churnkit.pipeline.recipe import Recipe
@@ -111,10 +110,11 @@ def train(
 ) -> TrainingResult:
     """Train a recipe's model, evaluate it, and promote it if it passes its gate.
 
-    The model is fitted on the training customers and evaluated on the held-out ones. The
-    registered model has the same settings and is fitted on all customers; its bundle also holds
-    the evaluated one, which later versions are compared with. The run is logged to MLflow; the version gets
-    the alias ``challenger``, and ``champion`` if it passes.
+    The registered model is fitted on all customers. It is evaluated by models of the same
+    settings, each fitted without the customers that it is tested on: without dates one for each
+    fold of customers, so that all are tested; with dates one on earlier dates. The bundle also
+    holds the first of them, which later versions are compared with. The run is logged to MLflow;
+    the version gets the alias ``challenger``, and ``champion`` if it passes.
 
     Parameters
     ----------
@@ -150,8 +150,8 @@ def train(
         registry = Registry(project)
     check_tracking(registry, recipe.name)
     progress(
-        f"fitting on {data.train.customer_count:,} customers, testing on "
-        f"{data.test.customer_count:,}"
+        f"fitting on {data.full.customer_count:,} customers, testing on "
+        f"{data.tested.customer_count:,}"
     )
     fitted = fit(recipe, data, store=project.store, progress=progress)
     if recipe.uplift is not None:
@@ -160,31 +160,35 @@ def train(
     progress("writing the model card")
     parts = _bundle_parts(recipe, data, fitted, uplift)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "bundle"
-        manifest = RetentionModel(parts).save(
-            folder, name=recipe.name, lineage=_lineage(recipe, data)
-        )
+        folder, fold_models = Path(temporary) / "bundle", Path(temporary) / FOLD_MODELS_ARTIFACT
+        lineage = _lineage(recipe, data)
+        if data.folds is not None:
+            lineage["fold_models"] = write_fold_models(
+                fold_models, fitted.by_fold(data), name=recipe.name, golden=parts.golden
+            )
+        manifest = RetentionModel(parts).save(folder, name=recipe.name, lineage=lineage)
         if SIGNING_KEY in os.environ:
             sign(folder, os.environ[SIGNING_KEY])
-        champion, problem = _load_champion(registry, recipe.name)
-        if champion is not None and champion[0].digest == manifest.digest:
-            return _result(data, fitted, manifest, champion[0].version, unchanged=True)
+        champion, problem = load_champion(registry, recipe.name)
+        if champion is not None and champion.version.digest == manifest.digest:
+            return _result(data, fitted, manifest, champion.version.version, unchanged=True)
         progress("comparing with the baseline rule and the champion")
-        scores, score_problem = _score_champion(champion, data)
+        scores, score_problem = score_champion(champion, data)
         problem = problem or score_problem
         gate = recipe.gate.judge(
-            data.test.y,
+            data.tested.y,
             fitted.probability,
             fitted.rule,
             scores,
             rule=fitted.rule_says,
-            sample_weight=data.test.weight,
+            sample_weight=data.tested.weight,
             seed=recipe.seed,
-            other_actions=champion is not None and has_other_actions(parts, champion[1].contents),
+            other_actions=champion is not None
+            and has_other_actions(parts, champion.model.contents),
         )
         progress("logging the run and registering the version")
         run_id, version = log_run(
-            Run(recipe, data, fitted, gate, manifest, folder, parts.card), registry
+            Run(recipe, data, fitted, gate, manifest, folder, parts.card, fold_models), registry
         )
     promoted = gate.passed and (problem is None or replace_champion)
     # Last, so that a run that fails earlier leaves the champion as it was.
@@ -204,7 +208,7 @@ def train(
             *data.waived,
             *(() if uplift is None else (f"past treatments: {uplift.card['verdict']}",)),
             *(() if problem is None else (problem,)),
-            *(() if champion is None else _restart_note(data, champion[1])),
+            *(() if champion is None else _restart_note(data, champion.model)),
         ),
     )
 
@@ -233,7 +237,7 @@ def _result(
         winner=fitted.winner,
         run_id=run_id,
         warnings=warnings,
-        test_customers=data.test.customer_count,
+        test_customers=data.tested.customer_count,
     )
 
 
@@ -276,7 +280,9 @@ def _bundle_parts(
         clusters=_clusters(recipe, data),
         uplift=effects,
         evaluation=EvaluationModel(fitted.tested.scorer_, fitted.tested.calibration_),
-        intervals=VennAbers.fit(fitted.probability, data.test.y, sample_weight=data.test.weight),
+        intervals=VennAbers.fit(
+            fitted.probability, data.tested.y, sample_weight=data.tested.weight
+        ),
     )
 
 
@@ -325,42 +331,6 @@ def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
     }
 
 
-def _load_champion(
-    registry: Registry, name: str
-) -> tuple[tuple[Version, RetentionModel] | None, str | None]:
-    try:
-        with quiet_mlflow():
-            version = registry.version(name, CHAMPION)
-    except ModelNotFoundError:
-        return None, None
-    try:
-        with quiet_mlflow():
-            return (version, RetentionModel.load(registry.bundle(version))), None
-    except (BundleError, ModelNotFoundError) as error:
-        return None, _challenger_note(
-            f"champion version {version.version} cannot be loaded: {error}"
-        )
-
-
-def _score_champion(
-    champion: tuple[Version, RetentionModel] | None, data: TrainingData
-) -> tuple[NDArray[np.float64] | None, str | None]:
-    """Score the test customers with the champion's tested model and its contract."""
-    if champion is None:
-        return None, None
-    version, model = champion
-    try:
-        encoded = model.encode(data.test.table)
-    except DataError as error:
-        return None, _challenger_note(f"champion version {version.version} lacks a column: {error}")
-    if not encoded.valid.all():
-        invalid = int((~encoded.valid).sum())
-        return None, _challenger_note(
-            f"champion version {version.version} refuses {invalid:,} of the test rows"
-        )
-    return model.tested().probabilities(encoded), None
-
-
 def _restart_note(data: TrainingData, champion: RetentionModel) -> tuple[str, ...]:
     """Return a warning if running services cannot replace the champion by this model."""
     columns = new_requirements(data.contract, champion.contract)
@@ -371,7 +341,3 @@ def _restart_note(data: TrainingData, champion: RetentionModel) -> tuple[str, ..
         f"clients must send {names}, which the champion does not require: running services refuse"
     )
     return (f"{note} this version until they are restarted",)
-
-
-def _challenger_note(problem: str) -> str:
-    return f"{problem}. The new model is a challenger; promote it with --replace-champion"

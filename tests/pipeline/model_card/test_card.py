@@ -83,7 +83,7 @@ def test_slices_are_those_that_the_recipe_names(trained):
     assert set(groups) == {"Plan", "May be called", "Customer for"}
     assert set(groups["Plan"]) == {"basic", "plus", "pro"}
     assert len(set(groups["Customer for"])) == 4
-    assert {len(levels) for levels in groups.values()} == {len(data.test.y)}
+    assert {len(levels) for levels in groups.values()} == {len(data.tested.y)}
 
 
 @pytest.mark.parametrize("name", ["email", "customer_id", "hair"])

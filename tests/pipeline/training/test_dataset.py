@@ -24,6 +24,24 @@ def test_about_the_declared_share_is_held_out():
     assert share == pytest.approx(0.2, abs=0.012)  # four standard errors
 
 
+@pytest.mark.parametrize(("share", "count"), [(0.2, 5), (0.25, 4), (0.4, 3), (0.5, 2), (0.02, 10)])
+def test_the_first_fold_is_the_test_and_the_others_are_about_as_large(share, count):
+    split, customers = Split(test=share), [f"c{index}" for index in range(20_000)]
+    folds = split.folds(customers)
+    np.testing.assert_array_equal(folds == 0, split.is_test(customers))
+    sizes = np.bincount(folds) / len(folds)
+    expected = np.array([share, *[(1 - share) / (count - 1)] * (count - 1)])
+    np.testing.assert_allclose(sizes, expected, atol=0.012)  # four standard errors
+
+
+@given(ids, ids)
+@settings(max_examples=50, deadline=None)
+def test_a_customers_fold_does_not_depend_on_the_others(some, others):
+    split = Split(test=0.3)
+    alone = [int(split.folds([customer])[0]) for customer in some]
+    assert split.folds([*others, *some])[len(others) :].tolist() == alone
+
+
 def test_a_number_and_its_text_are_one_customer():
     split = Split()
     assert split.is_test(range(50)).tolist() == split.is_test(list(map(str, range(50)))).tolist()

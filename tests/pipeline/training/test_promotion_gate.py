@@ -26,3 +26,17 @@ def test_new_offers_pass_only_with_the_scores_of_the_champion(champion, other_ac
 def test_new_offers_do_not_carry_a_model_over_the_rule():
     result = PromotionGate().judge(LEFT, RULE, RULE, RULE, rule="half", seed=0, other_actions=True)
     assert not result.passed
+
+
+def test_customers_that_the_champion_was_trained_on_are_not_compared():
+    # It gives all unseen customers the same risk, and knows the outcomes of the others.
+    champion = np.where(np.arange(400) < 200, 0.5, LEFT * 0.98 + 0.01)
+    assert not PromotionGate().judge(LEFT, RISK, RULE, champion, rule="half", seed=0).passed
+    unseen = np.where(np.arange(400) < 200, champion, np.nan)
+    result = PromotionGate().judge(LEFT, RISK, RULE, unseen, rule="half", seed=0)
+    assert result.passed
+    assert result.says[1].endswith("on the 200 of 400 rows that it was not trained on")
+    expected = PromotionGate().judge(
+        LEFT[:200], RISK[:200], RULE[:200], champion[:200], rule="half", seed=0
+    )
+    assert result.champion == expected.champion

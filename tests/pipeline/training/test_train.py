@@ -62,8 +62,8 @@ class TestRecord:
         assert run.data.params["recipe"] == "shop"
         assert run.data.params["seed"] == "0"
         assert run.data.params["model.profile"] == "fast"
-        rows = int(run.data.params["train_rows"]) + int(run.data.params["test_rows"])
-        assert rows == 500
+        rows = [int(run.data.params[f"{kind}_rows"]) for kind in ("train", "test", "registered")]
+        assert rows[0] < rows[1] == rows[2] == 500
 
     def test_each_metric_has_its_interval_and_the_rules_beside_it(self, run, trained_shop):
         metrics = run.data.metrics
@@ -122,8 +122,9 @@ class TestRecord:
                 [run.info.experiment_id], f"tags.mlflow.parentRunId = '{run.info.run_id}'"
             )
         assert len(children) >= 3
-        best = min(children, key=lambda child: child.data.metrics["log_loss"])
-        assert best.data.tags["churnkit.winner"] == "true"
+        (best,) = (child for child in children if child.data.tags["churnkit.winner"] == "true")
+        losses = [child.data.metrics["log_loss"] for child in children]
+        assert best.data.metrics["log_loss"] == min(losses)
         assert best.info.run_name == f"candidate {run.data.params['winner']}"
         assert all(child.info.status == "FINISHED" for child in children)
         weights = [child.data.metrics["weight"] for child in children]
@@ -403,7 +404,7 @@ def test_the_loaded_champion_scores_as_the_fitted_model_did(recipe_of, trained_s
     scored = shop_model.predict(data.test.table)["churn_probability"].to_numpy()
     np.testing.assert_array_equal(scored, fitted.model.predict_proba(data.test.X)[:, 1])
     tested = shop_model.tested().predict(data.test.table)["churn_probability"].to_numpy()
-    np.testing.assert_array_equal(tested, fitted.probability)
+    np.testing.assert_array_equal(tested, fitted.probability[data.folds == 0])
     assert np.abs(tested - scored).max() > 1e-4
 
 
@@ -429,20 +430,46 @@ def test_the_registered_model_is_fitted_on_all_customers_and_the_tested_one_with
 def test_a_champion_is_compared_by_the_model_that_has_not_seen_the_test_customers(
     recipe_of, shop_model, trained_shop
 ):
+    from churnkit.pipeline.training.champion import Champion, score_champion
     from churnkit.pipeline.training.dataset import prepare, read_training_table
-    from churnkit.pipeline.training.train import _score_champion
 
     project, _ = trained_shop
     recipe = recipe_of(project)
     data = prepare(recipe, read_training_table(recipe, project.root))
-    scores, problem = _score_champion((versions_of(project)[0], shop_model), data)
+    version, first = versions_of(project)[0], data.folds == 0
+    scores, problem = score_champion(Champion(version, shop_model), data)
     assert problem is None
+    assert scores is not None
     encoded = shop_model.encode(data.test.table)
-    np.testing.assert_array_equal(scores, shop_model.tested().probabilities(encoded))
+    np.testing.assert_array_equal(scores[first], shop_model.tested().probabilities(encoded))
+    assert np.isnan(scores[~first]).all()
     # A bundle of an earlier version holds one model, which was fitted without these customers.
     earlier = RetentionModel(replace(shop_model.contents, evaluation=None))
-    scores, _ = _score_champion((versions_of(project)[0], earlier), data)
-    np.testing.assert_array_equal(scores, earlier.probabilities(encoded))
+    scores, _ = score_champion(Champion(version, earlier), data)
+    assert scores is not None
+    np.testing.assert_array_equal(scores[first], earlier.probabilities(encoded))
+
+
+def test_a_champion_is_compared_on_all_customers_by_its_models_of_other_folds(
+    recipe_of, shop_model, trained_shop
+):
+    from churnkit.pipeline.training.champion import load_champion, score_champion
+    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.fit import fit
+
+    project, result = trained_shop
+    recipe = recipe_of(project)
+    data = prepare(recipe, read_training_table(recipe, project.root))
+    champion, problem = load_champion(Registry(project), "shop")
+    assert problem is None
+    assert champion is not None
+    assert champion.model.digest == result.digest
+    scores, problem = score_champion(champion, data)
+    assert problem is None
+    assert scores is not None
+    # The same recipe and table: the champion's scores are those of its own test.
+    np.testing.assert_array_equal(scores, fit(recipe, data).probability)
+    assert result.evaluation.rows == result.test_customers == len(scores) == 500
 
 
 def test_the_result_is_json(trained_shop):
@@ -452,7 +479,8 @@ def test_the_result_is_json(trained_shop):
 
 def test_the_bundle_can_be_loaded_from_its_folder_alone(trained_shop, shop_model):
     project, result = trained_shop
-    (manifest,) = project.store.rglob("manifest.json")
+    (manifest,) = project.store.rglob("bundle/manifest.json")
     model = RetentionModel.load(Path(manifest).parent)
     assert model.digest == result.digest
-    assert model.card["train_rows"] + model.card["test_rows"] == 500
+    assert model.card["test_rows"] == model.card["registered_rows"] == 500
+    assert model.card["test_folds"] == 5

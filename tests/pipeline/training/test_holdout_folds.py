@@ -1,0 +1,107 @@
+"""Each customer is tested by a model that was fitted without it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.model_selection import StratifiedKFold
+
+from churnkit.contracts import Contract, Schema, as_of, entity, feature, label
+from churnkit.evaluation import evaluate
+from churnkit.models import ChurnClassifier, LogisticModel, SingleFeatureRule, Tuning
+from churnkit.pipeline import Recipe
+from churnkit.pipeline.training import holdout_folds
+from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.fit import fit
+from churnkit.pipeline.training.holdout_folds import number_folds
+
+CUSTOMERS = 400
+IDS = [f"c{number}" for number in range(CUSTOMERS)]
+
+
+class Gym(Schema):
+    member_id: str = entity()
+    visits: float = feature()
+    fee: float = feature()
+    left: bool = label()
+
+
+class Dated(Gym):
+    day: dt.datetime = as_of()
+
+
+def gym(days: int = 1, *, flipped: int | None = None) -> pa.Table:
+    """Draw members; the outcomes of one fold can be replaced by their opposite."""
+    rng = np.random.default_rng(0)
+    visits, fee = rng.poisson(5, CUSTOMERS).astype(float), rng.normal(30, 9, CUSTOMERS)
+    left = rng.random(CUSTOMERS) < 1 / (1 + np.exp(visits - 4))
+    if flipped is not None:
+        left ^= Recipe(schema=Gym, data="gym.csv").split.folds(IDS) == flipped
+    starts = [dt.datetime(2025, 1 + number % days, 1, tzinfo=dt.UTC) for number in range(CUSTOMERS)]
+    return pa.table({"member_id": IDS, "visits": visits, "fee": fee, "left": left, "day": starts})
+
+
+RECIPE = Recipe(schema=Gym, data="gym.csv", name="gym", model=LogisticModel(C=1.0))
+
+
+def test_each_row_is_scored_by_a_fit_to_the_other_folds():
+    data = prepare(RECIPE, gym())
+    fitted = fit(RECIPE, data)
+    assert len(data.tested.y) == len(fitted.probability) == CUSTOMERS
+    for fold in range(5):
+        train, test = data.folds != fold, data.folds == fold
+        X, y = data.full.X, data.full.y
+        model = LogisticModel(C=1.0).fit(X[train], y[train])
+        np.testing.assert_array_equal(fitted.probability[test], model.predict_proba(X[test])[:, 1])
+        rule = SingleFeatureRule().fit(X[train], y[train])
+        np.testing.assert_array_equal(fitted.rule[test], rule.predict_proba(X[test])[:, 1])
+    whole = LogisticModel(C=1.0).fit(data.full.X, data.full.y)
+    np.testing.assert_array_equal(
+        fitted.model.predict_proba(data.full.X), whole.predict_proba(data.full.X)
+    )
+    assert fitted.evaluation.rows == CUSTOMERS
+
+
+def test_the_interval_is_less_than_half_as_wide_as_that_of_one_fold():
+    data = prepare(RECIPE, gym())
+    fitted, first = fit(RECIPE, data), data.folds == 0
+    # Five times the customers: the width falls by about the square root of five.
+    alone = evaluate(data.full.y[first], fitted.probability[first], seed=0).metrics["auc"]
+    crossed = fitted.evaluation.metrics["auc"]
+    assert crossed.high - crossed.low < 0.5 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize(
+    ("changes", "days", "is_crossed"),
+    [
+        ({}, 1, True),
+        ({"model": None}, 1, True),
+        ({"schema": Dated}, 2, True),
+        ({"schema": Dated}, 3, False),
+        ({"model": ChurnClassifier(tuning=Tuning(trials=2))}, 1, False),
+        ({"model": LogisticModel(cv=StratifiedKFold(3))}, 1, False),
+    ],
+)
+def test_one_fold_is_held_out_where_time_or_the_model_require_it(changes, days, is_crossed):
+    recipe = replace(RECIPE, **changes)
+    contract = Contract.from_schema(recipe.schema)
+    folds = number_folds(recipe, contract, gym(days), IDS)
+    assert (folds is not None) == is_crossed
+
+
+def test_one_fold_of_a_large_table_is_enough(monkeypatch):
+    monkeypatch.setattr(holdout_folds, "_MAX_ROWS", CUSTOMERS - 1)
+    data = prepare(RECIPE, gym())
+    assert data.folds is None
+    fitted = fit(RECIPE, data)
+    assert fitted.evaluation.rows == len(data.test.y) == len(fitted.probability)
+    assert len(fitted.fold_models) == 1
+
+
+def test_the_folds_of_the_model_are_given_back():
+    model = fit(replace(RECIPE, model=LogisticModel(cv=3)), prepare(RECIPE, gym())).model
+    assert model.get_params()["cv"] == 3
