@@ -126,7 +126,11 @@ def test_each_profile_names_candidates_that_know_their_categories(profile):
 def test_the_balanced_profile_runs_from_end_to_end(customers):
     X, churned, _ = customers(600)
     model = ChurnClassifier(seed=0, categorical_features=(2,), cv=3).fit(X, churned)
-    assert len(model.candidates_.results) == 5
+    entrants = {name for name, _ in model._candidates(X)}
+    assert {"logistic", "trees, close", "trees, deep", "extra trees"} <= entrants
+    # The extra trees, whose pilot is behind here, are left out; the blend takes part.
+    names = {result.candidate for result in model.candidates_.results}
+    assert names == entrants - {"extra trees"} | {"blend"}
 
 
 def test_an_unknown_profile_is_refused(customers):

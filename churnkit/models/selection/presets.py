@@ -75,6 +75,8 @@ def profile_candidates(profile: str, *, rows: int, seed: int) -> list[tuple[str,
     ]
     if profile == "accurate":
         candidates += _more_trees(rate, rows, seed)
+    if catboost_available():
+        candidates += _oblivious_trees(profile, rate, seed)
     if rows <= _MAX_SINGLE_ROWS:
         candidates.append(("extra trees", ExtraTrees(seed=seed + 6)))
     return candidates
@@ -107,8 +109,19 @@ def _trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryModel]]:
         target_encoding_threshold=_TREE_LEVELS,
         seed=seed + 2,
     )
+    # Weak penalties win where churn follows few columns closely; their trees must be small.
+    close = LightGBMTrees(
+        learning_rate=rate,
+        num_leaves=8 if rows < 2 * _FEW_ROWS else 31,
+        min_child_samples=5,
+        l2=1.0,
+        feature_fraction=0.5,
+        target_encoding_threshold=_TREE_LEVELS,
+        seed=seed + 7,
+    )
     return [
         ("trees, shallow", shallow),
+        ("trees, close", close),
         ("trees, deep", deep),
         ("trees, random thresholds", random),
     ]
@@ -129,10 +142,14 @@ def _more_trees(rate: float, rows: int, seed: int) -> list[tuple[str, BinaryMode
         target_encoding_threshold=_SHALLOW_LEVELS,
         seed=seed + 4,
     )
-    candidates: list[tuple[str, BinaryModel]] = [
-        ("trees, medium", medium),
-        ("trees, small and random", random),
-    ]
-    if catboost_available():
-        candidates.append(("trees, oblivious", CatBoostTrees(learning_rate=rate, seed=seed + 5)))
+    return [("trees, medium", medium), ("trees, small and random", random)]
+
+
+def _oblivious_trees(profile: str, rate: float, seed: int) -> list[tuple[str, BinaryModel]]:
+    """Return CatBoost's trees, which need fewer rounds than LightGBM's at twice the rate."""
+    small = CatBoostTrees(learning_rate=min(0.1, 2 * rate), depth=4, seed=seed + 8)
+    candidates: list[tuple[str, BinaryModel]] = [("trees, oblivious", small)]
+    if profile == "accurate":
+        large = CatBoostTrees(learning_rate=min(0.1, 2 * rate), seed=seed + 5)
+        candidates.append(("trees, large and oblivious", large))
     return candidates

@@ -110,12 +110,14 @@ def test_churn_only_falls_where_it_may_only_fall(customers):
     assert (np.diff(model.decision_function(rows)) <= 1e-12).all()
 
 
-def test_it_takes_part_in_the_accurate_profile_and_only_there():
+def test_it_takes_part_in_the_profiles_that_may_take_time():
     names = {
         profile: [name for name, _ in profile_candidates(profile, rows=5000, seed=0)]
         for profile in ("fast", "balanced", "accurate")
     }
-    assert [profile for profile in names if "trees, oblivious" in names[profile]] == ["accurate"]
+    assert "trees, oblivious" not in names["fast"]
+    assert "trees, oblivious" in names["balanced"]
+    assert {"trees, oblivious", "trees, large and oblivious"} <= set(names["accurate"])
 
 
 def test_without_catboost_it_says_what_to_install(customers, monkeypatch):
@@ -123,8 +125,10 @@ def test_without_catboost_it_says_what_to_install(customers, monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install '?catboost"):
         CatBoostTrees(rounds=5).fit(X, churned)
-    names = [name for name, _ in profile_candidates("accurate", rows=5000, seed=0)]
-    assert "trees, oblivious" not in names
+    for profile in ("balanced", "accurate"):
+        names = [name for name, _ in profile_candidates(profile, rows=5000, seed=0)]
+        assert "trees, deep" in names
+        assert not [name for name in names if "oblivious" in name]
 
 
 def test_a_contest_that_it_wins_saves_it(customers):
