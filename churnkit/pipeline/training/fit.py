@@ -15,6 +15,7 @@ import numpy as np
 from churnkit.bundle.parts.evaluation import EvaluationModel
 from churnkit.errors import BundleError, RecipeError
 from churnkit.evaluation import evaluate
+from churnkit.evaluation.classification.fit_interval import evaluate_refit
 from churnkit.pipeline.training.fit_params import fit_arguments, monotone_signs, store_trials
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ def fit(
         sample_weight=data.tested.weight,
         seed=recipe.seed,
     )
+    if data.folds is not None:
+        evaluation = evaluate_refit(evaluation)
     return Fitted(model, fold_models[0], probability, rule, rule_says, evaluation, fold_models)
 
 

@@ -10,11 +10,14 @@ import numpy as np
 from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 from churnkit.evaluation import METRICS, Comparison, compare
+from churnkit.evaluation.classification.fit_interval import compare_refits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["GateResult", "PromotionGate"]
+
+_LOG_LOSS = "log_loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class PromotionGate:
 
     Against both, the whole paired interval of the gain must be positive (see
     `churnkit.evaluation.compare`): a model that is ahead of the champion by chance alone is not
-    promoted.
+    promoted. With the log loss it must beat the overall churn rate in the same way.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ class PromotionGate:
         If the metric is unknown.
     """
 
-    metric: str = "log_loss"
+    metric: str = _LOG_LOSS
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -77,6 +80,7 @@ class PromotionGate:
         seed: int,
         sample_weight: NDArray[Any] | None = None,
         other_actions: bool = False,
+        cross_fitted: bool = False,
     ) -> GateResult:
         """Compare a model with the baseline rule and the champion.
 
@@ -96,6 +100,9 @@ class PromotionGate:
         other_actions
             Whether the actions differ from the champion's. A model with the champion's scores
             then passes: its actions were checked on their own.
+        cross_fitted
+            Whether each row was predicted by a model fitted to other folds; intervals are then
+            those of a refit, see `evaluate_refit`.
 
         Returns
         -------
@@ -106,7 +113,7 @@ class PromotionGate:
         def compare_with(other: NDArray[Any]) -> Comparison:
             rows = ~np.isnan(other)
             weight = None if sample_weight is None else sample_weight[rows]
-            return compare(
+            compared = compare(
                 y[rows],
                 probability[rows],
                 other[rows],
@@ -114,6 +121,9 @@ class PromotionGate:
                 sample_weight=weight,
                 seed=seed,
             )
+            if not cross_fitted:
+                return compared
+            return compare_refits(compared, rows=int(rows.sum()), churners=int(y[rows].sum()))
 
         with_rule = compare_with(baseline)
         passed = with_rule.verdict == "better"
@@ -130,6 +140,12 @@ class PromotionGate:
                 reason += f", on the {compared:,} of {len(y):,} rows that it was not trained on"
             says.append(f"{_verdict(beats_champion)} against the champion: {reason}")
             passed = passed and beats_champion
+        if self.metric == _LOG_LOSS:
+            # A rule may be worse than no rule, in tables of noise.
+            with_rate = compare_with(np.full(len(y), np.average(y, weights=sample_weight)))
+            if with_rate.verdict != "better":
+                says.append(f"FAILED against the overall churn rate: {with_rate}")
+                passed = False
         return GateResult(passed, with_rule, with_champion, tuple(says))
 
 

@@ -183,6 +183,7 @@ def train(
             rule=fitted.rule_says,
             sample_weight=data.tested.weight,
             seed=recipe.seed,
+            cross_fitted=data.folds is not None,
             other_actions=champion is not None
             and has_other_actions(parts, champion.model.contents),
         )

@@ -40,3 +40,12 @@ def test_customers_that_the_champion_was_trained_on_are_not_compared():
         LEFT[:200], RISK[:200], RULE[:200], champion[:200], rule="half", seed=0
     )
     assert result.champion == expected.champion
+
+
+def test_a_model_must_beat_the_overall_churn_rate_as_well_as_the_rule():
+    rate = np.full(400, LEFT.mean())
+    worse_than_none = np.clip(rate + 0.9 * (RNG.random(400) - 0.5), 0.01, 0.99)
+    result = PromotionGate().judge(LEFT, rate, worse_than_none, None, rule="noise", seed=0)
+    assert result.baseline.verdict == "better"
+    assert not result.passed
+    assert result.says[-1].startswith("FAILED against the overall churn rate")
