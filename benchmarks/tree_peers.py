@@ -171,7 +171,11 @@ def measure(path: str, X: Any) -> dict[str, Any]:
             spent = cpu_seconds(prepare(path, rows))
         except Exception as failure:  # noqa: BLE001 - a peer that cannot do it is a result too
             reason = str(failure).strip().splitlines() or [type(failure).__name__]
-            results[name] = {"version": version, "failed": reason[0][:160]}
+            results[name] = {
+                "version": version,
+                "explains": explains,
+                "failed": reason[0][:160],
+            }
             continue
         results[name] = {
             "version": version,

@@ -374,7 +374,8 @@ def main() -> None:
         path = str(Path(folder) / "model.txt")
         Path(path).write_text(text, encoding="utf-8")
         results = {
-            "command": "python -m benchmarks.trees",
+            "command": "python -m benchmarks.trees"
+            + (f" --rows {options.rows}" if options.rows != MANY else ""),
             "machine": machine("lightgbm", "numba", "numpy"),
             "rows": options.rows,
             "load": os.getloadavg()[0],
