@@ -1,6 +1,7 @@
 """Outcomes are joined to decisions as a plain loop over both joins them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -69,14 +70,14 @@ def loop(rows, outcomes, *, by_key):
 def test_sums_are_those_of_a_loop_to_the_last_bit_whatever_the_blocks(seed, pairs, monkeypatch):
     monkeypatch.setattr(module, "_MAX_PAIRS", pairs)
     decisions, outcomes = tables(seed)
-    settings = {"kind": "spend", "horizon_days": 30}
+    settings: dict[str, Any] = {"kind": "spend", "horizon_days": 30}
     end = max(outcomes["observed_at"].to_pylist())
     mature, value = outcomes_of_decisions(decisions, outcomes, **settings)
     rows = [row for row in decisions.to_pylist() if row["decided_at"] + HORIZON <= end]
     assert mature["key"].to_pylist() == [row["key"] for row in rows]
     assert value.tolist() == loop(rows, outcomes, by_key=True)
 
-    first = {}
+    first: dict[str, Any] = {}
     for row in decisions.to_pylist():
         first.setdefault(row["customer"], row)
     rows = [row for row in first.values() if row["decided_at"] + HORIZON <= end]
@@ -89,7 +90,7 @@ def test_sums_are_those_of_a_loop_to_the_last_bit_whatever_the_blocks(seed, pair
 
 def test_tables_in_several_batches_give_the_same_sums():
     decisions, outcomes = tables(5)
-    settings = {"kind": "spend", "horizon_days": 30}
+    settings: dict[str, Any] = {"kind": "spend", "horizon_days": 30}
     parts = [pa.concat_tables([t.slice(0, 99), t.slice(99)]) for t in (decisions, outcomes)]
     whole = outcomes_of_decisions(decisions, outcomes, **settings)[1]
     assert outcomes_of_decisions(*parts, **settings)[1].tolist() == whole.tolist()

@@ -92,6 +92,7 @@ def test_the_figure_and_the_months_of_a_business():
     lost = [row for month in range(1, 10) for row in rows(3, end=TODAY - dt.timedelta(30 * month))]
     metrics = retention_metrics({"subscriptions": rows(100) + lost}, as_of=TODAY)
     forecast = metrics.forecast
+    assert forecast is not None
     assert forecast.opening[0] == pytest.approx(1000.0, rel=0.02)
     assert len(forecast.closing) == 6
     figure = metrics["mrr_ahead"]
