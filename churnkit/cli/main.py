@@ -1,8 +1,4 @@
-"""Run a command and exit with its code.
-
-0 is done, 1 refused or failed with a message, 2 an internal error, 3 an alarm: the command worked, and
-what it found calls for a person.
-"""
+"""Run a command and exit with its code, one of `exit_codes`."""
 
 from __future__ import annotations
 
@@ -13,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from churnkit.cli.exit_codes import ALARM, DONE, FAULT, REFUSED
 from churnkit.errors import ChurnkitError
 
 __all__ = ["ALARM", "DONE", "FAULT", "REFUSED", "main", "run"]
 
-DONE, REFUSED, FAULT, ALARM = 0, 1, 2, 3
 _INTERRUPTED = 130
 
 

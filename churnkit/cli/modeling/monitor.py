@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from churnkit.cli.customer_input import CustomerInput, name_sheet
-from churnkit.cli.main import ALARM
+from churnkit.cli.exit_codes import ALARM
 from churnkit.cli.options import (
     AsJson,
     Customers,

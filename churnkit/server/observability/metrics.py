@@ -136,7 +136,8 @@ class MultiprocessCounters:
 
     def flush(self, *, ended: bool = False) -> None:
         """Write the counts for the other processes; without gauges if this process has ended."""
-        measure_process(self)
+        for name, value in measure_process().items():
+            self.series(name, ()).value = value
         if self._folder is None:
             return
         # Checked each time: a forked process counts under its own name.

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import psutil  # type: ignore[import-untyped]
-
-if TYPE_CHECKING:
-    from churnkit.server.observability.metrics import MultiprocessCounters
 
 __all__ = ["measure_process"]
 
 
-def measure_process(counters: MultiprocessCounters) -> None:
-    """Set the metrics of this process."""
+def measure_process() -> dict[str, float]:
+    """Return the metrics of this process by name."""
     process = psutil.Process()
     with process.oneshot():
         times = process.cpu_times()
-        counters.series("churnkit_process_cpu_seconds", ()).value = times.user + times.system
-        counters.series("churnkit_process_resident_bytes", ()).value = process.memory_info().rss
         # Windows has no file descriptors.
         files = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
-        counters.series("churnkit_process_open_files", ()).value = files
+        return {
+            "churnkit_process_cpu_seconds": times.user + times.system,
+            "churnkit_process_resident_bytes": process.memory_info().rss,
+            "churnkit_process_open_files": files,
+        }
