@@ -38,7 +38,7 @@ COMMON = {
     "data and files": """
         ahead arrow as batch block cache cast category cell checkpoint code column contents csv
         data database dataset date delete derived dialect download duckdb encode encoded encoder encoding
-        entry event excel export extra feature field file filter folder form format frame from id index insert io
+        entry event excel exit export extra feature field file filter folder form format frame from id index insert io
         json key label lakehouse layout leaf level line list loader location log logged member merge migration npy number
         numpy of off operation output object open parquet python parser parsing predicate profile query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
