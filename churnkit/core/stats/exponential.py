@@ -8,7 +8,6 @@ polynomials take arrays, numbers and SQL expressions.
 
 from __future__ import annotations
 
-import math
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,9 +21,9 @@ __all__ = [
     "LN2_HIGH",
     "LN2_LOW",
     "ROOTS_OF_TWO",
+    "STEPS_OF_TWO",
     "STEPS_PER_UNIT",
     "exp_minus",
-    "exp_minus_scalar",
     "exp_polynomial",
     "log1p_polynomial",
     "log1p_unit",
@@ -33,14 +32,15 @@ __all__ = [
 # Beyond this, exp(-x) is 4e-18 or less: one plus it is one.
 EXP_LIMIT: Final = 40.0
 # An exponent is the nearest multiple of ln 2 / 32 and a rest, of which six powers suffice.
-_STEPS: Final = 32
-STEPS_PER_UNIT: Final = _STEPS * 1.4426950408889634
+STEPS_OF_TWO: Final = 32
+STEPS_PER_UNIT: Final = STEPS_OF_TWO * 1.4426950408889634
 # The first has 21 trailing zero bits, so that its product with a small integer is exact.
-LN2_HIGH: Final = 0.6931471803691238 / _STEPS
-LN2_LOW: Final = 1.9082149292705877e-10 / _STEPS
+LN2_HIGH: Final = 0.6931471803691238 / STEPS_OF_TWO
+LN2_LOW: Final = 1.9082149292705877e-10 / STEPS_OF_TWO
 # Correctly rounded, unlike the powers of the C library.
 ROOTS_OF_TWO: Final = tuple(
-    float(Context(prec=40).power(Decimal(2), Decimal(step) / _STEPS)) for step in range(_STEPS)
+    float(Context(prec=40).power(Decimal(2), Decimal(step) / STEPS_OF_TWO))
+    for step in range(STEPS_OF_TWO)
 )
 # Of 2 artanh(s) = log((1 + s) / (1 - s)): the next term is below 3e-18 of it up to a third.
 _LOG_TERMS: Final = tuple(2.0 / power for power in range(33, 0, -2))
@@ -51,6 +51,7 @@ def exp_polynomial(x: Any) -> Any:
 
     Examples
     --------
+    >>> import math
     >>> exp_polynomial(0.0078125) == math.exp(0.0078125)
     True
     """
@@ -66,6 +67,7 @@ def log1p_polynomial(s: Any, squared: Any) -> Any:
 
     Examples
     --------
+    >>> import math
     >>> abs(log1p_polynomial(1 / 3, (1 / 3) * (1 / 3)) - math.log(2.0)) < 2e-16
     True
     """
@@ -88,27 +90,9 @@ def exp_minus(x: NDArray[np.float64]) -> NDArray[np.float64]:
     rest = (exponent - step * LN2_HIGH) - step * LN2_LOW
     with np.errstate(invalid="ignore"):  # the step of NaN; its rest stays NaN
         whole = step.astype(np.int32)
-    roots = _ROOTS.take(whole & (_STEPS - 1))
+    roots = _ROOTS.take(whole & (STEPS_OF_TWO - 1))
     scaled: NDArray[np.float64] = np.ldexp(exp_polynomial(rest) * roots, whole >> _BITS)
     return scaled
-
-
-def exp_minus_scalar(x: float) -> float:
-    """Return `exp_minus` of one number, equal to the last bit.
-
-    Examples
-    --------
-    >>> exp_minus_scalar(0.0)
-    1.0
-    """
-    exponent = -min(x, EXP_LIMIT)
-    if exponent != exponent:  # noqa: PLR0124 - only NaN differs from itself
-        return exponent
-    step = math.floor(exponent * STEPS_PER_UNIT + 0.5)
-    rest = (exponent - step * LN2_HIGH) - step * LN2_LOW
-    root = ROOTS_OF_TWO[step & (_STEPS - 1)]
-    value: float = exp_polynomial(rest)
-    return math.ldexp(value * root, step >> _BITS)
 
 
 def log1p_unit(t: Any) -> Any:
@@ -116,6 +100,7 @@ def log1p_unit(t: Any) -> Any:
 
     Examples
     --------
+    >>> import math
     >>> abs(log1p_unit(0.5) - math.log1p(0.5)) < 2e-16
     True
     """
@@ -123,5 +108,5 @@ def log1p_unit(t: Any) -> Any:
     return log1p_polynomial(s, s * s)
 
 
-_BITS: Final = _STEPS.bit_length() - 1
+_BITS: Final = STEPS_OF_TWO.bit_length() - 1
 _ROOTS: Final = np.array(ROOTS_OF_TWO)

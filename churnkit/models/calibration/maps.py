@@ -5,6 +5,7 @@ A map imports numpy alone; `churnkit.models.calibration.fit` fits them.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.core.stats.exponential import exp_minus, exp_minus_scalar, log1p_unit
+from churnkit.core.stats.exponential import (
+    EXP_LIMIT,
+    LN2_HIGH,
+    LN2_LOW,
+    ROOTS_OF_TWO,
+    STEPS_OF_TWO,
+    STEPS_PER_UNIT,
+    exp_minus,
+    log1p_unit,
+)
 from churnkit.errors import BundleError
 from churnkit.models.scorers.serialization import read_array, read_choice
 
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["METHODS", "PROBABILITY_FLOOR", "Calibration"]
+__all__ = ["METHODS", "PROBABILITY_FLOOR", "Calibration", "exp_minus_scalar"]
 
 # Ordered by degrees of freedom.
 METHODS = ("identity", "platt", "beta", "isotonic")
@@ -241,3 +251,23 @@ class Calibration:
         rise = (logits[right] - logits[left]) * ((inside - knots[left]) / width)
         logit = min(logits[left] + rise, logits[right])
         return logit + (min(raw - knots[0], 0.0) * below + max(raw - knots[-1], 0.0) * above)
+
+
+def exp_minus_scalar(x: float) -> float:
+    """Return `churnkit.core.stats.exponential.exp_minus` of one number, equal to the last bit.
+
+    Written out here, since each row passes through it.
+
+    Examples
+    --------
+    >>> exp_minus_scalar(0.0)
+    1.0
+    """
+    exponent = -min(x, EXP_LIMIT)
+    if exponent != exponent:  # noqa: PLR0124 - only NaN differs from itself
+        return exponent
+    step = math.floor(exponent * STEPS_PER_UNIT + 0.5)
+    rest = (exponent - step * LN2_HIGH) - step * LN2_LOW
+    series = rest * (1 / 720) + (1 / 120)
+    value = ((((series * rest + (1 / 24)) * rest + (1 / 6)) * rest + 0.5) * rest + 1.0) * rest + 1.0
+    return math.ldexp(value * ROOTS_OF_TWO[step % STEPS_OF_TWO], step // STEPS_OF_TWO)

@@ -14,9 +14,9 @@ from churnkit.core.stats.exponential import (
     LN2_LOW,
     ROOTS_OF_TWO,
     exp_minus,
-    exp_minus_scalar,
     log1p_unit,
 )
+from churnkit.models.calibration.maps import exp_minus_scalar
 
 
 def test_the_exponential_is_within_two_units_of_the_last_bit():
