@@ -471,7 +471,7 @@ class TestContent:
         ("content", "name", "message"),
         [
             (b"<!DOCTYPE html><html>", "c.csv", "is a web page or XML, not CSV"),
-            (gzip.compress(b"id\n1\n"), "c.csv", "is compressed: add .gz to its name"),
+            (gzip.compress(b"id\n1\n", mtime=0), "c.csv", "is compressed: add .gz to its name"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "c.xlsx", "the old .xls format"),
             (
                 b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"),
