@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
 import pytest
 
 from churnkit.contracts import Column, Contract
@@ -221,8 +223,8 @@ def test_rare_types_of_ids_can_be_encoded_and_written(kind, tmp_path):
     assert not encoded.findings
     entity = pa.chunked_array(encoded.entity)
     assert entity.to_pylist() == expected
-    pa.csv.write_csv(pa.table({"id": entity}), tmp_path / "ids.csv")
-    pa.parquet.write_table(pa.table({"id": entity}), tmp_path / "ids.parquet")
+    pcsv.write_csv(pa.table({"id": entity}), tmp_path / "ids.csv")
+    pq.write_table(pa.table({"id": entity}), tmp_path / "ids.parquet")
     assert as_arrow(pa.table({"id": ids}))["id"].to_pylist() == expected
 
 
