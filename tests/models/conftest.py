@@ -1,6 +1,7 @@
 """Customers with a known chance to leave."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 
@@ -22,3 +23,18 @@ def customers():
         return X, churned, chance
 
     return draw
+
+
+@pytest.fixture(scope="module")
+def text_customers():
+    """A frame with a column of text, and who churned."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "plan": rng.choice(["basic", "pro"], 400),
+            "months": rng.integers(0, 60, 400).astype(float),
+            "spend": rng.normal(50, 10, 400),
+        }
+    )
+    risk = 1 / (1 + np.exp(0.08 * frame["months"] - 1.5))
+    return frame, (rng.random(400) < risk).to_numpy()

@@ -143,11 +143,12 @@ def _batches(
     rows = open_rows(source.sheet(opened, contract, "predict", known=sheet))
     declared = {column.name for column in contract.columns}
     names = [name for name in rows.columns if is_whole or name in declared]
-    start = 0
-    yield pa.table({name: pa.array([], pa.string()) for name in names})
+    start, is_empty = 0, True
     for batch in rows.batches(names):
         yield number_rows(batch, contract.entity, first=start)
-        start += batch.num_rows
+        start, is_empty = start + batch.num_rows, False
+    if is_empty:
+        yield pa.table({name: pa.array([], pa.string()) for name in names})
 
 
 def _batches_for_recipe(

@@ -7,12 +7,9 @@ import gzip
 import io
 import json
 import zipfile
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from churnkit.errors import ConnectError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["BodyFormat", "parse_body"]
 
@@ -56,7 +53,7 @@ def parse_body(body: bytes, kind: BodyFormat, name: str) -> Any:
         if kind == "jsonl":
             return _lines(body)
         if kind == "csv":
-            return list(_table(body))
+            return _table(body)
         return _archive(body)
     except (ValueError, OSError, csv.Error, zipfile.BadZipFile, EOFError, RuntimeError):
         raise ConnectError(
@@ -68,14 +65,17 @@ def _lines(body: bytes) -> list[Any]:
     return [json.loads(line) for line in body.splitlines() if line.strip()]
 
 
-def _table(body: bytes) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(_CSV_FIELD)
-    reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-    header = next(reader, None)
-    for cells in reader:
-        if header is None or len(cells) != len(header):
-            raise ValueError
-        yield {key: cell or None for key, cell in zip(header, cells, strict=True)}
+def _table(body: bytes) -> list[dict[str, Any]]:
+    # The limit belongs to the process: other readers rely on the one before.
+    before = csv.field_size_limit(_CSV_FIELD)
+    try:
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        header, *rows = list(reader) or [[]]
+    finally:
+        csv.field_size_limit(before)
+    if any(len(cells) != len(header) for cells in rows):
+        raise ValueError
+    return [{key: cell or None for key, cell in zip(header, cells, strict=True)} for cells in rows]
 
 
 def _archive(body: bytes) -> list[Any]:
