@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from churnkit.connect.delivery.destinations.record_fields import FieldSender, SetsFields
 from churnkit.connect.delivery.messages import Receipt, check_secret
 from churnkit.connect.http.auth import HeaderKey
 from churnkit.connect.http.rate_limit import RatePolicy
@@ -26,7 +27,7 @@ _RATE = RatePolicy(
 
 
 @dataclass(frozen=True, slots=True)
-class BrazeUsers:
+class BrazeUsers(SetsFields):
     """Custom attributes of Braze users, by their external id.
 
     Parameters
@@ -58,16 +59,6 @@ class BrazeUsers:
     def __post_init__(self) -> None:
         check_secret("BrazeUsers", "key", self.key)
 
-    @property
-    def repeatable(self) -> bool:
-        """Attributes are set: a repeated request changes nothing."""
-        return True
-
-    @property
-    def undoable(self) -> bool:
-        """Attributes can be removed."""
-        return True
-
     def open(self, name: str, link: Link) -> _Users:
         """Open the destination."""
         client = link.client(
@@ -80,29 +71,18 @@ class BrazeUsers:
         return _Users(self, client)
 
 
-class _Users:
+class _Users(FieldSender):
     def __init__(self, destination: BrazeUsers, client: Client) -> None:
-        self._destination, self._client = destination, client
+        super().__init__(client, destination.attributes)
+        self._destination = destination
 
-    def send(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Set the attributes of a batch."""
-        columns = self._destination.attributes.items()
-        return self._track(
-            messages, [{name: m.value(column) for name, column in columns} for m in messages]
-        )
-
-    def undo(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Remove the attributes of a batch."""
-        removed: dict[str, Any] = dict.fromkeys(self._destination.attributes)
-        return self._track(messages, [removed for _ in messages])
-
-    def _track(
-        self, messages: Sequence[Message], attributes: list[dict[str, Any]]
+    def _write(
+        self, messages: Sequence[Message], values: Sequence[Mapping[str, Any]]
     ) -> list[Receipt]:
         existing = not self._destination.create
         users = [
-            {"external_id": message.customer, "_update_existing_only": existing, **values}
-            for message, values in zip(messages, attributes, strict=True)
+            {"external_id": message.customer, "_update_existing_only": existing, **row}
+            for message, row in zip(messages, values, strict=True)
         ]
         response = self._client.send("POST", "/users/track", json_body={"attributes": users})
         # Users without an entry in the list of errors were accepted.

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from churnkit.connect.delivery.destinations.record_fields import FieldSender, SetsFields
 from churnkit.connect.delivery.messages import Receipt, check_secret
 from churnkit.connect.providers.crm.hubspot import HubSpot
 
@@ -22,7 +23,7 @@ _PARTIAL = 207
 
 
 @dataclass(frozen=True, slots=True)
-class HubSpotRecords:
+class HubSpotRecords(SetsFields):
     """Properties of HubSpot records.
 
     Parameters
@@ -58,16 +59,6 @@ class HubSpotRecords:
     def __post_init__(self) -> None:
         check_secret("HubSpotRecords", "key", self.key)
 
-    @property
-    def repeatable(self) -> bool:
-        """Upserts by id: a repeated one changes nothing."""
-        return True
-
-    @property
-    def undoable(self) -> bool:
-        """Properties can be cleared."""
-        return True
-
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
         client = link.client(
@@ -80,33 +71,22 @@ class HubSpotRecords:
         return _Records(self, client)
 
 
-class _Records:
+class _Records(FieldSender):
     def __init__(self, destination: HubSpotRecords, client: Client) -> None:
-        self._destination, self._client = destination, client
-
-    def send(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Write the properties of a batch."""
-        columns = self._destination.properties.items()
-        return self._write(
-            messages,
-            [
-                {name: _text(message.value(column)) for name, column in columns}
-                for message in messages
-            ],
-        )
-
-    def undo(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Clear the properties of a batch."""
-        cleared = dict.fromkeys(self._destination.properties, "")
-        return self._write(messages, [cleared for _ in messages])
+        super().__init__(client, destination.properties)
+        self._destination = destination
 
     def _write(
-        self, messages: Sequence[Message], properties: list[dict[str, str]]
+        self, messages: Sequence[Message], values: Sequence[Mapping[str, Any]]
     ) -> list[Receipt]:
         settings = self._destination
         inputs = [
-            {"id": m.customer, "idProperty": settings.id_property, "properties": values}
-            for m, values in zip(messages, properties, strict=True)
+            {
+                "id": m.customer,
+                "idProperty": settings.id_property,
+                "properties": {name: "" if v is None else str(v) for name, v in row.items()},
+            }
+            for m, row in zip(messages, values, strict=True)
         ]
         path = f"/crm/v3/objects/{settings.object}/batch/upsert"
         response = self._client.send("POST", path, json_body={"inputs": inputs})
@@ -125,7 +105,3 @@ def _reasons(body: Any) -> dict[str, str]:
             for value in values if isinstance(values, list) else [values]:
                 reasons[str(value)] = str(error.get("category") or "REJECTED")[:100]
     return reasons
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from churnkit.connect.delivery.destinations.record_fields import FieldSender, SetsFields
 from churnkit.connect.delivery.messages import Receipt, check_secret
 from churnkit.connect.http.client import StatusError
 from churnkit.connect.providers.support.intercom import Intercom
@@ -14,14 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from churnkit.connect.delivery.messages import Link, Message
-    from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
 __all__ = ["IntercomContacts"]
 
 
 @dataclass(frozen=True, slots=True)
-class IntercomContacts:
+class IntercomContacts(SetsFields):
     """Custom attributes of Intercom contacts, by their external id.
 
     Parameters
@@ -50,16 +50,6 @@ class IntercomContacts:
     def __post_init__(self) -> None:
         check_secret("IntercomContacts", "key", self.key)
 
-    @property
-    def repeatable(self) -> bool:
-        """Attributes are set: a repeated request changes nothing."""
-        return True
-
-    @property
-    def undoable(self) -> bool:
-        """Attributes can be cleared."""
-        return True
-
     def open(self, name: str, link: Link) -> _Contacts:
         """Open the destination."""
         client = link.client(
@@ -70,27 +60,16 @@ class IntercomContacts:
             rate=Intercom.rate,
             headers=Intercom.headers,
         )
-        return _Contacts(self, client)
+        return _Contacts(client, self.attributes)
 
 
-class _Contacts:
-    def __init__(self, destination: IntercomContacts, client: Client) -> None:
-        self._destination, self._client = destination, client
+class _Contacts(FieldSender):
+    def _write(
+        self, messages: Sequence[Message], values: Sequence[Mapping[str, Any]]
+    ) -> list[Receipt]:
+        return [self._update(message, row) for message, row in zip(messages, values, strict=True)]
 
-    def send(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Set the attributes of each contact."""
-        columns = self._destination.attributes.items()
-        return [
-            self._write(message, {name: message.value(column) for name, column in columns})
-            for message in messages
-        ]
-
-    def undo(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Clear the attributes of each contact."""
-        cleared: dict[str, Any] = dict.fromkeys(self._destination.attributes)
-        return [self._write(message, cleared) for message in messages]
-
-    def _write(self, message: Message, attributes: dict[str, Any]) -> Receipt:
+    def _update(self, message: Message, attributes: Mapping[str, Any]) -> Receipt:
         query = {"field": "external_id", "operator": "=", "value": message.customer}
         response = self._client.send("POST", "/contacts/search", json_body={"query": query})
         contacts = json.loads(response.body).get("data") or []
@@ -98,7 +77,7 @@ class _Contacts:
             return Receipt(message.decision, "several_contacts" if contacts else "not_found")
         path = f"/contacts/{contacts[0]['id']}"
         try:
-            self._client.send("PUT", path, json_body={"custom_attributes": attributes})
+            self._client.send("PUT", path, json_body={"custom_attributes": dict(attributes)})
         except StatusError as error:
             if error.status in {401, 403}:
                 raise

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from churnkit.connect.delivery.destinations.record_fields import FieldSender, SetsFields
 from churnkit.connect.delivery.messages import Receipt, check_secret
 from churnkit.connect.providers.crm.salesforce import VERSION, Salesforce
 
@@ -23,7 +24,7 @@ _LOCKED = "UNABLE_TO_LOCK_ROW"
 
 
 @dataclass(frozen=True, slots=True)
-class SalesforceRecords:
+class SalesforceRecords(SetsFields):
     """Fields of Salesforce records.
 
     Parameters
@@ -62,16 +63,6 @@ class SalesforceRecords:
         check_secret("SalesforceRecords", "client_id", self.client_id)
         check_secret("SalesforceRecords", "client_secret", self.client_secret)
 
-    @property
-    def repeatable(self) -> bool:
-        """Upserts by id: a repeated one changes nothing."""
-        return True
-
-    @property
-    def undoable(self) -> bool:
-        """Fields can be cleared."""
-        return True
-
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
         secrets = {"client_id": self.client_id, "client_secret": self.client_secret}
@@ -85,31 +76,20 @@ class SalesforceRecords:
         return _Records(self, client)
 
 
-class _Records:
+class _Records(FieldSender):
     def __init__(self, destination: SalesforceRecords, client: Client) -> None:
-        self._destination, self._client = destination, client
-
-    def send(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Write the fields of a batch."""
-        columns = self._destination.fields.items()
-        return self._write(
-            {m.decision: {name: m.value(column) for name, column in columns} for m in messages},
-            messages,
-        )
-
-    def undo(self, messages: Sequence[Message]) -> list[Receipt]:
-        """Clear the fields of a batch."""
-        cleared = dict.fromkeys(self._destination.fields)
-        return self._write({m.decision: cleared for m in messages}, messages)
+        super().__init__(client, destination.fields)
+        self._destination = destination
 
     def _write(
-        self, values: Mapping[str, Mapping[str, Any]], messages: Sequence[Message]
+        self, messages: Sequence[Message], values: Sequence[Mapping[str, Any]]
     ) -> list[Receipt]:
         """Write a batch; rows that another program has locked are repeated."""
         receipts: dict[str, Receipt] = {}
+        by_decision = {m.decision: row for m, row in zip(messages, values, strict=True)}
         left = list(messages)
         for attempt in range(_ATTEMPTS):
-            results = self._request(values, left)
+            results = self._request(by_decision, left)
             for message, reason in zip(left, results, strict=True):
                 receipts[message.decision] = Receipt(message.decision, reason)
             left = [m for m, reason in zip(left, results, strict=True) if reason == _LOCKED]
