@@ -83,6 +83,12 @@ def test_reasons_of_several_rules_are_one_message(journal):
     assert message.fields["link"] == "https://console.example.com/c"
 
 
+def test_the_id_in_a_link_is_quoted(journal):
+    scores = SCORES.assign(customer_id=["a/b?c", "{0}", "c", "d"])
+    links = [m.fields["link"] for m in select(journal, Threshold(0.5), scores=scores).messages]
+    assert links == ["https://console.example.com/a%2Fb%3Fc", "https://console.example.com/%7B0%7D"]
+
+
 def test_held_out_and_erased_customers_get_no_alert(journal):
     journal.record(
         [
@@ -152,6 +158,7 @@ def test_each_customer_is_told_once_a_period_and_nothing_counts_as_an_outcome(jo
             {},
             "column 'customer_id' is not a number in 4 rows",
         ),
+        (RiskRise(0.2), {"scores": SCORES.assign(customer_id=None)}, "4 rows have no customer"),
         (RiskRise(0.2), {"earlier": pd.concat([EARLIER, EARLIER])}, "3 rows repeat a customer"),
     ],
 )

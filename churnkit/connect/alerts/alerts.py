@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from churnkit.connect.delivery.messages import Message
 from churnkit.connect.delivery.selection import Selection, latest_decisions
@@ -145,7 +146,7 @@ def select_alerts(
             row = given.scores.loc[key].to_dict() if key in given.scores.index else {}
             fields = {str(column): value for column, value in row.items()}
             fields["reason"] = "; ".join(reason for _, reason in reasons[key])
-            fields["link"] = alerts.link.format(customer=key)
+            fields["link"] = alerts.link.replace("{customer}", quote(key, safe=""))
             decision = decision_key("alert", alerts.to, period.isoformat(), key)
             selection.messages.append(
                 Message(decision, key, reasons[key][0][0], now, fields, kind="alert")
@@ -156,6 +157,9 @@ def select_alerts(
 def _by_customer(frame: pd.DataFrame, name: str, origin: str) -> pd.DataFrame:
     if name not in frame.columns:
         raise DataError(origin, f"there is no column '{name}': pass the column with --customer")
+    missing = int(frame[name].isna().sum())
+    if missing:
+        raise DataError(origin, f"{missing:,} rows have no customer: leave them out")
     indexed = frame.set_index(frame[name].astype("string").astype(object))
     repeated = int(indexed.index.duplicated().sum())
     if repeated:
