@@ -16,7 +16,7 @@ SETTINGS = {"CHURNKIT_" + setting.name.upper() for setting in fields(Settings)}
 
 @pytest.fixture(scope="module")
 def documents():
-    text = (ROOT / "deploy" / "kubernetes.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "serving" / "kubernetes.yaml").read_text(encoding="utf-8")
     return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
@@ -67,7 +67,7 @@ def test_the_unit_starts_a_command_that_exists_and_gives_it_time():
 
     from churnkit.cli.operations.serve import serve
 
-    unit = (ROOT / "deploy" / "churnkit.service").read_text(encoding="utf-8")
+    unit = (ROOT / "serving" / "churnkit.service").read_text(encoding="utf-8")
     command = re.search(r"ExecStart=(.*)", unit)
     assert command
     words = command[1].split()

@@ -33,7 +33,10 @@ __all__ = [
     "write_files",
 ]
 
-_SERVING = ("Containerfile", "README.md", "bentofile.yaml", "grafana.json", "service.py")
+_SERVING = (
+    "Containerfile", "README.md", "bentofile.yaml", "churnkit.service", "grafana.json",
+    "kubernetes.yaml", "service.py",
+)  # fmt: skip
 _MAX_LEAKAGE_CHECKS = 10
 
 
