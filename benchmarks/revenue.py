@@ -2,8 +2,8 @@
 
 Run ``python -m benchmarks.revenue``. In each business a hazard model learns from a snapshot 15
 months before the end and the nine months after it; the revenue of the next six months is forecast
-and compared with the revenue that the customers brought. So is the forecast of the report, which
-needs the subscriptions alone.
+and compared with the revenue that the customers brought. So are the forecast of the report, which
+needs the subscriptions alone, and the rule that each month keeps the mean share of the last twelve.
 """
 
 from __future__ import annotations
@@ -88,6 +88,20 @@ def forecast_by_tenure(business: Simulation) -> RevenueForecast:
     return expected
 
 
+def by_mean_retention(business: Simulation) -> NDArray[np.float64]:
+    """Return the revenue if each month keeps the mean net share of the last twelve."""
+    subscriptions = business.tables["subscriptions"].to_pandas()
+    today = month(pd.Timestamp(business.end, tz="UTC"), AHEAD)
+    subscriptions = subscriptions[subscriptions["started_at"] < today]
+    kept = []
+    for back in range(HISTORY, 0, -1):
+        opening = recurring_revenue(subscriptions, month(today, back))
+        closing = recurring_revenue(subscriptions, month(today, back - 1)).reindex(opening.index)
+        kept.append(closing.sum() / opening.sum())
+    powers = np.mean(kept) ** np.arange(1, AHEAD + 1)
+    return np.asarray(recurring_revenue(subscriptions, today).sum() * powers)
+
+
 def forecast_by_model(business: Simulation) -> tuple[RevenueForecast, NDArray[np.float64]]:
     """Return the forecast of a hazard model for the last months, and the revenue that came."""
     subscriptions = business.tables["subscriptions"].to_pandas()
@@ -137,13 +151,14 @@ def accuracy(
 
 def run() -> dict[str, Any]:
     """Return the accuracy of both forecasts."""
-    by_model, by_tenure, came = [], [], []
+    by_model, by_tenure, by_rule, came = [], [], [], []
     before = time.process_time()
     for seed in range(FIRST_SEED, FIRST_SEED + BUSINESSES):
         business = simulate(customers=CUSTOMERS, months=MONTHS, seed=seed)
         expected, seen = forecast_by_model(business)
         by_model.append(expected)
         by_tenure.append(forecast_by_tenure(business))
+        by_rule.append(by_mean_retention(business) / seen - 1.0)
         came.append(seen)
     return {
         **machine("numpy", "lightgbm"),
@@ -151,6 +166,10 @@ def run() -> dict[str, Any]:
         "level": by_model[0].level,
         "hazard model": accuracy(by_model, came),
         "tenure alone": accuracy(by_tenure, came),
+        "mean retention": {
+            "bias": np.mean(by_rule, axis=0).tolist(),
+            "rmse": np.sqrt(np.mean(np.square(by_rule), axis=0)).tolist(),
+        },
         "cpu_s": time.process_time() - before,
     }
 
@@ -180,6 +199,11 @@ def section(results: dict[str, Any]) -> str:
             lines.append(
                 f"| {method} | {number} | {share:.1%} | {bias:+.2%} | {rmse:.2%} | {half:.2%} |"
             )
+    rule = results["mean retention"]
+    for number, (bias, rmse) in enumerate(zip(rule["bias"], rule["rmse"], strict=True), start=1):
+        lines.append(
+            f"| mean retention of the last twelve months | {number} | | {bias:+.2%} | {rmse:.2%} | |"
+        )
     return "\n".join(lines)
 
 
