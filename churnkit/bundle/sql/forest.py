@@ -13,8 +13,10 @@ import numpy as np
 
 from churnkit.bundle.sql.dialect import number
 from churnkit.bundle.sql.expression import Operand, branch, search
+from churnkit.bundle.sql.steps import TERMS_PER_STEP
 from churnkit.errors import RecipeError
-from churnkit.trees.layout.binning import ZERO, NumericInput
+from churnkit.trees.forest import SINGLE
+from churnkit.trees.layout.binning import NumericInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_forest"]
 
-# DuckDB accepts expressions of a depth up to 1,000; a tree adds one, and its own depth.
-_TREES_PER_STEP: Final = 50
+# DuckDB accepts expressions of a depth up to 1,000; a term of a chain adds one, and its own depth.
 _MAX_DEPTH: Final = 900
 _MISSING, _ZERO_CODE = -1, -2
 
@@ -47,52 +48,61 @@ def add_forest(
     Raises
     ------
     RecipeError
-        If the model has several outputs, or its trees are too deep.
+        If the model has several outputs, its trees are too deep, or it adds in single precision.
     """
     layout = trees.layout
     deepest = int(layout.topology.depth.max(initial=0))
-    if trees.n_outputs != 1 or deepest + _TREES_PER_STEP > _MAX_DEPTH:
+    if layout.forest.precision == SINGLE:
+        raise RecipeError(
+            "trees whose scores are added in single precision, such as XGBoost's, cannot be written "
+            "as SQL exactly: score the model with churnkit score"
+        )
+    if trees.n_outputs != 1 or deepest + TERMS_PER_STEP > _MAX_DEPTH:
         raise RecipeError(
             f"trees with {trees.n_outputs} outputs and a depth of {deepest:,} cannot be written "
-            f"as SQL: it takes one output and a depth of at most {_MAX_DEPTH - _TREES_PER_STEP:,}"
+            f"as SQL: it takes one output and a depth of at most {_MAX_DEPTH - TERMS_PER_STEP:,}"
         )
     steps.close()
     codes = [
         steps.add("k", _code(source, features[source.feature], dialect))
         for source in layout.binning.inputs
     ]
-    texts = _tree_texts(layout, codes, dialect)
-    total = dialect.double(0.0)
-    for start in range(0, len(texts), _TREES_PER_STEP):
-        steps.close()
-        total = steps.add("s", "\n+ ".join([total, *texts[start : start + _TREES_PER_STEP]]))
-    return total if texts else steps.add("s", total)
+    return steps.add_chain(
+        "s", [dialect.double(0.0), *_tree_texts(layout, codes, dialect)], operator="\n+ "
+    )
 
 
 def _code(source: NumericInput | CategoricalInput, name: str, dialect: SqlDialect) -> str:
     """Return a column's code; for a number -1 if missing, -2 for a zero that counts as missing."""
     if not isinstance(source, NumericInput):
-        classes = source.class_of.tolist()
-        whens = "".join(
-            f" WHEN {category} THEN {kind}" for category, kind in enumerate(classes) if kind
-        )
-        # Truncated towards zero; a number just above -1 is category 0.
-        inside = f"{name} > -1 AND {name} < {len(classes)}"
-        category = f"CASE WHEN {name} < 0 THEN 0 ELSE FLOOR({name}) END"
-        return (
-            f"CASE WHEN {inside} THEN CASE {category}{whens} ELSE 0 END ELSE 0 END"
-            if whens
-            else "0"
-        )
+        return _category_code(source, name)
     thresholds = source.thresholds.tolist()
     counts = [Operand(str(count)) for count in range(len(thresholds) + 1)]
     code = search(dialect, name, thresholds, counts, below="<=").text
     at_zero = int(np.searchsorted(source.thresholds, 0.0))
     zero = _ZERO_CODE if source.zero_code >= 0 else at_zero
     missing = _MISSING if source.nan_code > len(thresholds) else source.nan_code
-    close = ((source.thresholds >= -ZERO) & (source.thresholds <= ZERO)).any()
-    is_zero = f" WHEN ABS({name}) <= {number(ZERO)} THEN {zero}" if close or zero < 0 else ""
+    close = (np.abs(source.thresholds) <= source.tiny).any()
+    is_zero = f" WHEN ABS({name}) <= {number(source.tiny)} THEN {zero}" if close or zero < 0 else ""
     return f"CASE WHEN {name} IS NULL THEN {missing}{is_zero} ELSE {code} END"
+
+
+def _category_code(source: CategoricalInput, name: str) -> str:
+    """Return the class of a category; 0 if it is in no set of the model."""
+    classes = source.class_of.tolist()
+    whens = "".join(
+        f" WHEN {category} THEN {kind}" for category, kind in enumerate(classes) if kind
+    )
+    missing = f" WHEN {name} IS NULL THEN {source.nan_code}" if source.nan_code else ""
+    if not whens and not missing:
+        return "0"
+    inside = f"{name} > -1 AND {name} < {len(classes)}"
+    if source.is_exact:
+        inside += f" AND {name} = FLOOR({name})"
+    # Truncated towards zero; a number just above -1 is category 0.
+    category = f"CASE WHEN {name} < 0 THEN 0 ELSE FLOOR({name}) END"
+    known = f"CASE {category}{whens} ELSE 0 END" if whens else "0"
+    return f"CASE{missing} WHEN {inside} THEN {known} ELSE 0 END"
 
 
 def _tree_texts(layout: ForestLayout, codes: Sequence[str], dialect: SqlDialect) -> list[str]:

@@ -51,12 +51,11 @@ def add_scorer(scorer: Scorer, features: Sequence[str], steps: Steps, dialect: S
         encoded = _add_encoding(scorer.encoding, features, steps, dialect)
         return add_scorer(scorer.inner, encoded, steps, dialect)
     if isinstance(scorer, LinearScorer):
-        steps.close()
         terms = [
             _effect(effect, name, dialect)
             for effect, name in zip(scorer.columns, features, strict=True)
         ]
-        return steps.add("s", "\n+ ".join([dialect.double(scorer.bias), *terms]))
+        return steps.add_chain("s", [dialect.double(scorer.bias), *terms], operator="\n+ ")
     if isinstance(scorer, CompiledTrees):
         return add_forest(scorer, features, steps, dialect)
     raise RecipeError(

@@ -85,9 +85,8 @@ def _add_problems(
         add_problem(column, values[column.name], steps, dialect)
         for column in (*contract.features, contract.entity)
     ]
-    steps.close()
     present = [problem for problem in problems if problem is not None]
-    return steps.add("q", " || ".join(present)) if present else None
+    return steps.add_chain("q", present, operator=" || ") if present else None
 
 
 def _header(contract: Contract, title: str, dialect: SqlDialect) -> str:

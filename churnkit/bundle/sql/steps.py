@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from churnkit.bundle.sql.dialect import SqlDialect
 
-__all__ = ["Steps"]
+__all__ = ["TERMS_PER_STEP", "Steps"]
+
+# Longer chains of operations would be too deep for a database.
+TERMS_PER_STEP = 50
 
 _NAMES = re.compile(r"\b[a-z]+_\d+\b")
 
@@ -43,6 +48,25 @@ class Steps:
         name = f"{prefix}_{self._count}"
         self._open[name] = expression
         return name
+
+    def add_chain(self, prefix: str, terms: Sequence[str], *, operator: str) -> str:
+        """Add terms joined from left to right, in as many steps as needed; return the column.
+
+        Parameters
+        ----------
+        prefix
+            Prefix of the columns.
+        terms
+            At least one.
+        operator
+            Operator between two terms, such as ``" + "``.
+        """
+        total, rest = terms[0], terms[1:]
+        for start in range(0, max(len(rest), 1), TERMS_PER_STEP):
+            self.close()
+            part = rest[start : start + TERMS_PER_STEP]
+            total = self.add(prefix, operator.join([total, *part]))
+        return total
 
     def close(self) -> None:
         """Start the next step, which can read all columns so far."""
