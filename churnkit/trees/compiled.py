@@ -214,7 +214,9 @@ class CompiledTrees:
         threads
             Number of threads; it does not change the result.
         start_tree, end_tree
-            Range of trees (half-open, complete boosting rounds of a multiclass model).
+            Range of trees (half-open, complete boosting rounds of a multiclass model). The start
+            score of scikit-learn's and XGBoost's boosters is a tree of its own before the others,
+            one per output, and CatBoost's bias is one after them.
 
         Returns
         -------

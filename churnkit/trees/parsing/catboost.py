@@ -92,6 +92,11 @@ def compile_catboost(
             "the CatBoost model has trees that are not oblivious, or several outputs: train it "
             "with grow_policy='SymmetricTree' and loss_function='Logloss'"
         )
+    for kind in ("categorical_features", "text_features", "embedding_features"):
+        if document["features_info"].get(kind):
+            raise BundleError(
+                f"the CatBoost model reads {kind.replace('_', ' ')}: train it with numbers only"
+            )
     for column in document["features_info"]["float_features"]:
         if column["nan_value_treatment"] == "AsTrue":
             raise BundleError(

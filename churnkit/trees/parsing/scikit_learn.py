@@ -156,6 +156,8 @@ def _parse_gradient_boosting(model: Any) -> Forest:
         "DummyRegressor",
     }:
         raise BundleError("the booster starts from another model: train it with init=None")
+    if getattr(model.init_, "strategy", "") in {"stratified", "uniform"}:
+        raise BundleError("the booster starts from random scores: train it with init=None")
     start = np.zeros(n_outputs)
     if model.init_ != "zero":
         # The first score is the same for all rows.

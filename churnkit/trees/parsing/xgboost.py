@@ -139,6 +139,11 @@ def compile_xgboost(model: Any, *, fast: bool | None = None) -> CompiledTrees:
 def _document(model: Any) -> Mapping[str, Any]:
     """Return the JSON document of a model."""
     if hasattr(model, "get_booster"):
+        missing = getattr(model, "missing", None)
+        if missing is not None and missing == missing:  # noqa: PLR0124 - only NaN differs
+            raise BundleError(
+                "the XGBoost model reads a number as missing: train it with missing=nan"
+            )
         booster = model.get_booster()
         best = booster.attr("best_iteration")
         model = booster if best is None else booster[: int(best) + 1]

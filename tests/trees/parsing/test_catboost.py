@@ -63,6 +63,17 @@ def test_random_models_score_the_same_bits(fast):
         np.testing.assert_allclose(trees.predict(rows), predicted, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", ["categorical", "text", "embedding"])
+def test_a_model_that_also_read_other_columns_is_refused(kind):
+    document = {
+        "oblivious_trees": [],
+        "scale_and_bias": [1, [0.0]],
+        "features_info": {"float_features": [], f"{kind}_features": [{"flat_feature_index": 0}]},
+    }
+    with pytest.raises(BundleError, match=f"{kind} features"):
+        compile_catboost(document)
+
+
 def test_models_that_cannot_be_compiled_are_refused():
     rng = np.random.default_rng(0)
     X, score = _data(rng)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn import ensemble, tree
+from sklearn import dummy, ensemble, tree
 from sklearn.linear_model import LogisticRegression
 
 from churnkit.errors import BundleError
@@ -176,6 +176,10 @@ def test_models_that_cannot_be_compiled_are_refused():
     other = ensemble.GradientBoostingClassifier(init=tree.DecisionTreeClassifier(), n_estimators=2)
     with pytest.raises(BundleError, match="init=None"):
         compile_sklearn(other.fit(X, y))
+    start = dummy.DummyClassifier(strategy="stratified")
+    by_chance = ensemble.GradientBoostingClassifier(init=start, n_estimators=2)
+    with pytest.raises(BundleError, match="random scores"):
+        compile_sklearn(by_chance.fit(X, y))
     X[:, 2] -= 5.5
     negative = ensemble.HistGradientBoostingClassifier(categorical_features=[2], max_iter=2)
     with pytest.raises(BundleError, match="whole numbers"):

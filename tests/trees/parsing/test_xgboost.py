@@ -124,6 +124,17 @@ def test_what_is_no_model_is_refused(content):
         compile_xgboost(content)
 
 
+def test_a_number_that_stands_for_missing_is_refused(stored):
+    class Wrapper:
+        missing = -999.0
+
+        def get_booster(self):
+            raise AssertionError
+
+    with pytest.raises(BundleError, match="a number as missing"):
+        compile_xgboost(Wrapper())
+
+
 def train(seed, *, rounds=8, depth=5, n_rows=400):
     """Train a random model; return it with rows on its thresholds, margins and predictions."""
     import xgboost
