@@ -76,12 +76,16 @@ def _load_fold_models(
         folder = registry.artifact(version, FOLD_MODELS_ARTIFACT, folder=Path(temporary))
         if folder is None:
             return {}
-        return read_fold_models(
-            folder,
-            digest=digest,
-            features=len(model.contract.features),
-            golden=model.contents.golden,
-        )
+        try:
+            return read_fold_models(
+                folder,
+                digest=digest,
+                features=len(model.contract.features),
+                golden=model.contents.golden,
+            )
+        except BundleError:
+            # The bundle itself has the model of the first fold.
+            return {}
 
 
 def score_champion(

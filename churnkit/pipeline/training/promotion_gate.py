@@ -110,8 +110,7 @@ class PromotionGate:
             The verdict.
         """
 
-        def compare_with(other: NDArray[Any]) -> Comparison:
-            rows = ~np.isnan(other)
+        def compare_with(other: NDArray[Any], rows: NDArray[np.bool_]) -> Comparison:
             weight = None if sample_weight is None else sample_weight[rows]
             compared = compare(
                 y[rows],
@@ -125,24 +124,33 @@ class PromotionGate:
                 return compared
             return compare_refits(compared, rows=int(rows.sum()), churners=int(y[rows].sum()))
 
-        with_rule = compare_with(baseline)
+        everybody = np.ones(len(y), dtype=np.bool_)
+        with_rule = compare_with(baseline, everybody)
         passed = with_rule.verdict == "better"
         says = [f"{_verdict(passed)} against the baseline rule ({rule}): {with_rule}"]
         with_champion = None
-        if champion is not None:
-            with_champion = compare_with(champion)
+        unseen = everybody if champion is None else ~np.isnan(champion)
+        if champion is not None and np.unique(y[unseen]).size < 2:
+            says.append(
+                f"FAILED against the champion: the {int(unseen.sum()):,} rows that it was not trained "
+                "on do not have both outcomes"
+            )
+            passed = False
+        elif champion is not None:
+            with_champion = compare_with(champion, unseen)
             beats_champion = with_champion.verdict == "better"
             reason = str(with_champion)
             if other_actions and _is_same(probability, champion):
                 beats_champion, reason = True, "the same scores, with other actions"
-            compared = int((~np.isnan(champion)).sum())
+            compared = int(unseen.sum())
             if compared < len(y):
                 reason += f", on the {compared:,} of {len(y):,} rows that it was not trained on"
             says.append(f"{_verdict(beats_champion)} against the champion: {reason}")
             passed = passed and beats_champion
         if self.metric == _LOG_LOSS:
             # A rule may be worse than no rule, in tables of noise.
-            with_rate = compare_with(np.full(len(y), np.average(y, weights=sample_weight)))
+            rate = np.full(len(y), np.average(y, weights=sample_weight))
+            with_rate = compare_with(rate, everybody)
             if with_rate.verdict != "better":
                 says.append(f"FAILED against the overall churn rate: {with_rate}")
                 passed = False

@@ -49,3 +49,13 @@ def test_a_model_must_beat_the_overall_churn_rate_as_well_as_the_rule():
     assert result.baseline.verdict == "better"
     assert not result.passed
     assert result.says[-1].startswith("FAILED against the overall churn rate")
+
+
+def test_a_champion_that_saw_all_churners_fails_the_gate_in_words():
+    y = np.array([0, 1] * 60)
+    probability, rule = np.where(y == 1, 0.8, 0.2), np.full(120, 0.5)
+    for champion in (np.where(y == 1, np.nan, 0.2), np.full(120, np.nan)):
+        result = PromotionGate().judge(y, probability, rule, champion, rule="none", seed=0)
+        assert not result.passed
+        assert result.champion is None
+        assert "do not have both outcomes" in " ".join(result.says)
