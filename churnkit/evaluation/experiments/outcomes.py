@@ -217,7 +217,11 @@ def _candidates(
     start, count = first[code], size[code]
     if decision is not None:
         named = np.asarray(pc.is_valid(outcomes["decision"]).to_numpy(), dtype=bool)
-        own = _positions(outcomes["decision"].filter(named), pc.unique(decision))
+        keys = pc.unique(decision)
+        own = _positions(outcomes["decision"].filter(named), keys)
+        # The row of a key is the first one, should a key repeat.
+        _, first_row = np.unique(_positions(decision, keys), return_index=True)
+        own = np.where(own >= 0, np.append(first_row, -1)[own], -1)
         # An outcome that names a decision counts for that one only: a range of one row.
         start[named] = len(rows) + np.maximum(own, 0)
         count[named] = own >= 0

@@ -94,3 +94,27 @@ def test_tables_in_several_batches_give_the_same_sums():
     parts = [pa.concat_tables([t.slice(0, 99), t.slice(99)]) for t in (decisions, outcomes)]
     whole = outcomes_of_decisions(decisions, outcomes, **settings)[1]
     assert outcomes_of_decisions(*parts, **settings)[1].tolist() == whole.tolist()
+
+
+def test_an_outcome_counts_for_the_first_row_of_a_repeated_key():
+    decisions = pa.table(
+        {
+            "key": ["k1", "k1", "k2"],
+            "customer": ["a", "a", "b"],
+            "decided_at": pa.array([START] * 3, TIME),
+            "verdict": ["decide"] * 3,
+            "holdout": pa.array([None] * 3, pa.string()),
+        }
+    )
+    days = [START + timedelta(days=1), START + timedelta(days=60)]
+    outcomes = pa.table(
+        {
+            "customer": ["b", "z"],
+            "decision": ["k2", None],
+            "kind": ["spend"] * 2,
+            "value": [5.0, 1.0],
+            "observed_at": pa.array(days, TIME),
+        }
+    )
+    _, value = outcomes_of_decisions(decisions, outcomes, kind="spend", horizon_days=30)
+    assert value.tolist() == [0.0, 0.0, 5.0]
