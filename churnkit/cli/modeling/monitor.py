@@ -68,7 +68,7 @@ def monitor(
 ) -> None:
     """Check data and predictions for drift, stale or broken rows, and wrong forecasts.
 
-    Exit code 1 on an alarm.
+    Exit code 3 on an alarm.
     """
     from churnkit.core.io.table_sources import open_rows, open_source, read_all
     from churnkit.journal import Journal

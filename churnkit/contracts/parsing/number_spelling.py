@@ -55,6 +55,7 @@ SCALES: Final = {
     "k": 3, "K": 3, "M": 6, "Mio": 6, "Mio.": 6, "mn": 6, "MM": 6, "B": 9, "bn": 9, "Mrd": 9,
     "Mrd.": 9,
 }  # fmt: skip
+_LONGEST_SIGN: Final = 2
 # Units of one quantity, in lower case, as multiples of a common one.
 _QUANTITIES: Final = (
     {"b": 1, "byte": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "pb": 10**15},
@@ -122,10 +123,15 @@ def unit_factor(unit: str, other: str) -> Fraction | None:
     """
     names = [text.casefold().rstrip(".") for text in (unit, other)]
     for quantity in _QUANTITIES:
-        own, its = (quantity.get(name, quantity.get(name.rstrip("s"))) for name in names)
+        own, its = (quantity.get(name, quantity.get(_singular(name))) for name in names)
         if own is not None and its is not None:
             return Fraction(its, own)
     return None
+
+
+def _singular(name: str) -> str:
+    """Return a word without its plural; "ms" is no plural of "m"."""
+    return name.rstrip("s") if len(name) > _LONGEST_SIGN else name
 
 
 class NumberText(NamedTuple):
@@ -233,7 +239,7 @@ class Spelling:
 
     def _factor(self, parts: NumberText) -> Fraction | None:
         """Return the factor that the suffix states, or None for a unit of another quantity."""
-        if not self._has_unit(parts.prefix):
+        if not self._has_unit(parts.prefix) or self._is_ambiguous(parts.suffix):
             return None
         if self._has_unit(parts.suffix):
             return Fraction(1) if not (parts.prefix and parts.suffix) else None
@@ -245,11 +251,23 @@ class Spelling:
                 return Fraction(10**scale)
         return None
 
+    def _is_ambiguous(self, suffix: str) -> bool:
+        """Return True for a capital that may be a unit or a scale: "2M" in metres, "3B" in bytes."""
+        is_scale = suffix in SCALES and suffix.isupper() and suffix != self.unit
+        return (
+            is_scale
+            and self.unit is not None
+            and (
+                suffix.casefold() == self.unit.casefold()
+                or unit_factor(self.unit, suffix) is not None
+            )
+        )
+
     def _has_unit(self, affix: str) -> bool:
         """Return True if a text next to a number is nothing, or the unit of the column."""
         if self.unit is None:
             return affix in _ANY_SIGN
-        if not affix or affix.casefold().rstrip("s") == self.unit.casefold().rstrip("s"):
+        if not affix or _singular(affix.casefold()) == _singular(self.unit.casefold()):
             return True
         code, own = currency_of(affix), self.unit.split(" ")[0]
         is_dollar = affix == "$" and own in _DOLLARS

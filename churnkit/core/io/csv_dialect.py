@@ -16,7 +16,19 @@ from churnkit.errors import ChurnkitError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ALIGNED", "REMARK", "TOTALS", "Dialect", "detect_dialect", "state_dialect"]
+__all__ = [
+    "ALIGNED",
+    "LEAST_GAPS",
+    "REMARK",
+    "TOTALS",
+    "Dialect",
+    "detect_dialect",
+    "state_dialect",
+]
+
+# A row of merged cells above the names leaves at least so many cells blank; an unnamed column is one.
+LEAST_GAPS = 2
+
 
 # Delimiter of columns that are aligned with one or more spaces.
 ALIGNED = " "
@@ -318,14 +330,19 @@ def _find_header(rows: list[list[str]], width: int) -> int:
 
 
 def _is_group(first: list[list[str]], below: list[list[str]]) -> bool:
-    """Return True for a row of merged cells above the names: it has gaps, and the names none."""
+    """Return True for a row of merged cells above the names: it has gaps, and the names none.
+
+    A first row of values may look like names where its numbers are texts such as "none"; but its
+    values recur below.
+    """
     groups, names = first
-    has_gaps = any(not cell.strip() for cell in groups[1:])
+    gaps = sum(not cell.strip() for cell in groups[1:])
     is_complete = len(names) == len(groups) and all(cell.strip() for cell in names)
-    if not has_gaps or not is_complete or len(set(names)) < len(names):
+    if gaps < LEAST_GAPS or not is_complete or len(set(names)) < len(names):
         return False
-    columns = zip(names, *(row for row in below if len(row) == len(names)), strict=True)
-    return any(
+    columns = list(zip(names, *(row for row in below if len(row) == len(names)), strict=True))
+    recurs = any(name in cells for name, *cells in columns)
+    return not recurs and any(
         not _DATA_CELL.fullmatch(name) and cells and all(map(_DATA_CELL.fullmatch, cells))
         for name, *cells in columns
     )

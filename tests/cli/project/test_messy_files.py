@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
@@ -19,6 +20,7 @@ LEFT = RANDOM.random(ROWS) < 0.3
 VISITS = RANDOM.poisson(6.0, ROWS) * np.where(LEFT, 1, 2)
 FEE = np.round(RANDOM.gamma(6.0, 11.0, ROWS) + 1_000.0, 2)
 IDS = [f"K{number:05d}" for number in range(ROWS)]
+RANDOM_REASONS = np.array(["Price", "Competitor", "Service"])[np.arange(ROWS) % 3]
 
 
 def read(folder, path, **options):
@@ -167,3 +169,55 @@ def test_numbers_with_texts_of_unknown_meaning_are_named(tmp_path):
     drafted, _ = read(tmp_path, write(tmp_path, balance=balance))
     left_out = [text for topic, text in drafted.reading if topic == "left out"]
     assert "'balance': holds numbers with other texts (CR, DR): write plain numbers" in left_out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"id": "a", "mrr": 3, "orders": [{"id": "x", "mrr": 1}, {"id": "y", "mrr": 2}]}]',
+        '{"id": "a", "mrr": 3, "orders": [{"id": "x", "mrr": 1}, {"id": "y", "mrr": 2}]}',
+    ],
+)
+def test_a_customer_with_orders_is_one_customer(tmp_path, text):
+    (tmp_path / "file.json").write_text(text)
+    table = read_table(tmp_path / "file.json")
+    assert table.column_names == ["id", "mrr", "orders"]
+    assert table["id"].to_pylist() == ["a"]
+
+
+def test_a_wrapped_array_of_one_row_is_unwrapped(tmp_path):
+    (tmp_path / "file.json").write_text('{"count": 1, "data": [{"id": "a", "mrr": 3}]}')
+    assert read_table(tmp_path / "file.json").to_pylist() == [{"id": "a", "mrr": 3}]
+
+
+def test_an_unnamed_column_is_no_merged_header(tmp_path):
+    rows = [f"C{n},{('gold', 'silver')[n % 2]},{n},{('yes', 'no')[n % 2]}" for n in range(2, 40)]
+    text = "\n".join(["customer_id,,visits,churn", "C1,gold,none,yes", *rows])
+    (tmp_path / "file.csv").write_text(text)
+    table = read_table(tmp_path / "file.csv")
+    assert {"customer_id", "visits", "churn"} <= set(table.column_names)
+    assert table.num_rows == 39
+
+
+def test_a_remark_beside_a_sheet_is_no_merged_header(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    book = openpyxl.Workbook()
+    book.active.append(["id", "plan", "visits"])
+    book.active.append(["C1", "gold", "unknown", "call back"])
+    for number in range(2, 12):
+        book.active.append([f"C{number}", ("gold", "silver")[number % 2], number])
+    book.save(tmp_path / "file.xlsx")
+    # The first customer became the names of the columns.
+    with pytest.raises(ChurnkitError, match="a row has 4 cells where the header has 3"):
+        read_table(tmp_path / "file.xlsx")
+
+
+@pytest.mark.parametrize("name", ["Churn Category", "churn_type"])
+@pytest.mark.parametrize("stayed", ["Not churned", "Stayed", "No"])
+def test_reasons_beside_a_word_for_stayed_are_asked_for(tmp_path, name, stayed):
+    reasons = np.where(LEFT, RANDOM_REASONS, stayed).astype(object)
+    reasons[::40] = ""
+    table = {"customer_id": IDS, "visits": VISITS, name: reasons}
+    pd.DataFrame(table).to_csv(tmp_path / "file.csv", index=False)
+    drafted = create_project(tmp_path / "project", [tmp_path / "file.csv"])
+    assert drafted.questions

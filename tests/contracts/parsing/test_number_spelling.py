@@ -158,6 +158,7 @@ def test_money_and_units_are_read_with_the_columns_own_unit(text, unit, style, n
     [
         ("€5", "USD"), ("5 h", "GB"), ("$5 €", "USD"), ("(5", "USD"), ("(-5)", "USD"), ("--5", None),
         ("12%", "share"), ("1,23,4", None), ("1'234,567", None), ("5x", None), ("C12", None),
+        ("1.2M", "km"), ("3B", "MB"), ("2M", "m"), ("5 ms", "m"),
     ],
 )  # fmt: skip
 def test_another_unit_or_grouping_is_refused(text, unit):

@@ -57,6 +57,15 @@ def test_other_columns_are_no_times(name, texts):
     assert time_format(profile(name, texts)) is None
 
 
+def test_a_date_of_the_seventies_in_milliseconds_is_no_open_date():
+    years = [170_812_800_000, 200_000_000_000, *(800_000_000_000 + n * 10**9 for n in range(40))]
+    form = time_format(profile("birth_ts", [str(number) for number in years]))
+    assert form is None or form.open == ()
+    far = time_format(profile("end_ts", [*map(str, years[2:]), "253402214400000"]))
+    assert far is not None
+    assert far.open == ("253402214400000",)
+
+
 def test_an_ambiguous_order_of_day_and_month_is_marked():
     form = time_format(profile("at", ["01/02/2024", "03/04/2024"]))
     assert form is not None

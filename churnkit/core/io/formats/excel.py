@@ -11,7 +11,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from churnkit.core.io.csv_dialect import REMARK, TOTALS
+from churnkit.core.io.csv_dialect import LEAST_GAPS, REMARK, TOTALS
 from churnkit.core.io.formats.python_values import to_table
 from churnkit.core.io.formats.signature import check_signature
 from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
@@ -185,7 +185,7 @@ def _header(
     if not begin:
         raise ChurnkitError(f"{name} has no cells: export it again")
     names = begin[titles]
-    if _is_merged(*begin[titles : titles + 3]):
+    if _is_merged(*begin[titles:]):
         groups, titles = names, titles + 1
         names = _join_groups(groups, begin[titles])
     header = [
@@ -196,13 +196,24 @@ def _header(
 
 
 def _is_merged(*rows: tuple[Any, ...]) -> bool:
-    """Return True for groups with blanks between them, names, and values that are no names."""
+    """Return True for groups with blanks between them, names, and values that are no names.
+
+    A first row of values may look like names where its numbers are texts such as "unknown"; but its
+    values recur below.
+    """
     if len(rows) < _MERGED_ROWS:
         return False
-    groups, names, values = rows
+    groups, names, values, *more = rows
     is_complete = len(names) >= len(groups) and all(isinstance(v, str) for v in names)
-    has_gaps = any(value is None for value in groups[1:]) or len(names) > len(groups)
-    return is_complete and has_gaps and any(not isinstance(v, (str, type(None))) for v in values)
+    gaps = sum(value is None for value in groups[1:]) + len(names) - len(groups)
+    if not is_complete or gaps < LEAST_GAPS:
+        return False
+    recurs = any(
+        place < len(row) and row[place] == name
+        for place, name in enumerate(names)
+        for row in (values, *more)
+    )
+    return not recurs and any(not isinstance(v, (str, type(None))) for v in values)
 
 
 def _join_groups(groups: tuple[Any, ...], names: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 __all__ = ["json_batches"]
 
+_PROBE = 4096
+_WRAPPERS = {
+    "accounts", "customers", "data", "members", "records", "results", "rows", "subscribers", "users",
+}  # fmt: skip
+
 _CHUNK_CHARACTERS = 1 << 18
 _MAX_OBJECT_CHARACTERS = 64 << 20
 _SEPARATORS = " \t\r\n,"
@@ -49,7 +54,10 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
         is_utf16 = probe.read(2) in {b"\xff\xfe", b"\xfe\xff"}
     try:
         with path.open(encoding="utf-16" if is_utf16 else "utf-8-sig") as stream:
-            rows = _unwrap(_Parser(stream, name).objects(), name)
+            is_bare = stream.read(_PROBE).lstrip()[:1] == "{"
+            stream.seek(0)
+            objects = _Parser(stream, name).objects()
+            rows = _unwrap(objects, name) if is_bare else objects
             yield pa.table({})
             while part := list(islice(rows, BATCH_ROWS)):
                 yield _to_table(part, name)
@@ -58,7 +66,10 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
 
 
 def _unwrap(rows: Iterator[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects in the array of a single object that has one; else the objects themselves.
+    """Yield the objects in the array that a single object wraps; else the objects themselves.
+
+    An object wraps an array if the array has the name of one that does, such as ``data``, or if the
+    object has no values of its own: a customer with orders is a customer.
 
     Raises
     ------
@@ -69,8 +80,10 @@ def _unwrap(rows: Iterator[dict[str, Any]], name: str) -> Iterator[dict[str, Any
     arrays = {
         key: value
         for key, value in (first[0] if len(first) == 1 else {}).items()
-        if isinstance(value, list) and len(value) > 1 and all(isinstance(v, dict) for v in value)
+        if isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
     }
+    if first and any(not isinstance(value, (dict, list)) for value in first[0].values()):
+        arrays = {key: value for key, value in arrays.items() if key.casefold() in _WRAPPERS}
     if len(arrays) > 1:
         raise ChurnkitError(
             f"{name} has several arrays of objects ({', '.join(map(repr, arrays))}): write the one with "

@@ -135,10 +135,16 @@ def _shape(column: ColumnProfile) -> int:
 
 
 def is_reason(column: ColumnProfile) -> bool:
-    """Return True for reasons that only churned customers have, by the name and the blanks."""
+    """Return True for reasons that only churned customers have, by the name and the blanks.
+
+    A value that means stayed, such as "Not churned", is no reason.
+    """
     words = set(name_rules.split_words(column.name))
     is_named = words & _REASON_WORDS or any(word.endswith(_REASON_ENDS) for word in words)
-    has_values = bool(label_values(column)) and _has_blanks(column)
+    values = label_values(column)
+    has_values = bool(values) and _has_blanks(column)
+    if any(value_direction(value) == -1 or yes_or_no(value) is False for value in values):
+        return False
     return bool(is_named) and name_rating(column.name) == 4 and has_values
 
 

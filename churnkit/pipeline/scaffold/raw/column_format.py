@@ -15,7 +15,7 @@ from churnkit.timeline.engines.casts import IS_TIME
 from churnkit.timeline.engines.text_formats import number_patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
@@ -124,15 +124,27 @@ def time_format(profile: ColumnProfile) -> ColumnFormat | None:
 
 def _open_dates(profile: ColumnProfile) -> tuple[str, ...]:
     """List the dates that stand for no date, such as 9999-12-31, if there are others."""
-    opened = [text for text in filter(_MAYBE_OPEN.search, profile.texts) if _is_open(text)]
+    scale = _usual_scale(profile.texts)
+    opened = [text for text in filter(_MAYBE_OPEN.search, profile.texts) if _is_open(text, scale)]
     return tuple(opened) if len(opened) < profile.distinct else ()
 
 
-def _is_open(text: str) -> bool:
+def _usual_scale(texts: Iterable[str]) -> float | None:
+    """Return the scale in which the most numbers are times of these decades; None for no numbers."""
+    low, high = _EPOCH_SECONDS
+    numbers = [float(text) for text in texts if _PLAIN.fullmatch(text)]
+    counts = {
+        scale: sum(low <= number / scale < high for number in numbers) for scale in _EPOCHS.values()
+    }
+    scale = max(counts, key=counts.__getitem__)
+    return scale if counts[scale] else None
+
+
+def _is_open(text: str, scale: float | None) -> bool:
     if _PLAIN.fullmatch(text) and len(text) != _COMPACT_LENGTH:
         low, high = _OPEN_SECONDS
-        seconds = [float(text) / factor for factor in _EPOCHS.values()]
-        return any(low <= number <= high or number in _EMPTY_SECONDS for number in seconds)
+        seconds = None if scale is None else float(text) / scale
+        return seconds is not None and (low <= seconds <= high or seconds in _EMPTY_SECONDS)
     dates = [read_date(date) for date in (text, *(normalize_date(text, s) for s in _OPEN_STYLES))]
     return any(isinstance(date, int) and is_open_date(date) for date in dates)
 
