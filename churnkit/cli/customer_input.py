@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.contract import Contract, Purpose
 
-__all__ = ["CustomerInput", "name_sheet"]
+__all__ = ["CustomerInput", "name_sheet", "trained_sheet"]
 
 
 def name_sheet(
@@ -52,6 +52,12 @@ def name_sheet(
     )
     print_status(f"sheet '{sheet}' of {Path(source).name} is read")
     return f"{source}#{sheet}"
+
+
+def trained_sheet(model: RetentionModel) -> str | None:
+    """Return the sheet of the workbook that a model was trained on, if it was one."""
+    sheet: str | None = model.manifest.lineage.get("sheet") if model.manifest else None
+    return sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,7 @@ class CustomerInput:
         from churnkit.core.io.table_sources import open_source
 
         if self.as_of is None:
-            sheet = model.manifest.lineage.get("sheet") if model.manifest else None
+            sheet = trained_sheet(model)
             purpose: Purpose = "train" if labeled else "predict"
             yield self.sheet(opened, model.contract, purpose, known=sheet)
             return

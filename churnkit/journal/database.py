@@ -156,8 +156,8 @@ class Database:
             ) from None
 
 
-def absolute_url(url: str) -> str:
-    """Return a journal's URL with the path of a SQLite file made absolute.
+def absolute_url(url: str, folder: str | Path = "") -> str:
+    """Return a journal's URL with the path of a SQLite file made absolute, from a folder if given.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def absolute_url(url: str) -> str:
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
         return url
-    path = str(Path(str(parsed.database)).absolute())
+    path = str(Path(folder, str(parsed.database)).absolute())
     return parsed.set(database=path).render_as_string(hide_password=False)
 
 

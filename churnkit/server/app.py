@@ -17,8 +17,9 @@ from churnkit.server.decision_log.spool_folder import (
     journal_identity,
     prepare_spool,
 )
-from churnkit.server.http.cross_origin import CrossOriginRoute, parse_origins
+from churnkit.server.http.cross_origin import CrossOriginRoute
 from churnkit.server.http.idempotency import IdempotentReplies
+from churnkit.server.http.origins import parse_origins
 from churnkit.server.http.problem_details import Problem
 from churnkit.server.http.route import BodyTimeout, Handler, Reply, Request, Route, Router
 from churnkit.server.loaded_model import LoadedModel

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
+from churnkit.server.http.origins import parse_origins
 from churnkit.server.settings_file import read_settings_file
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ class Settings:
                 f"CHURNKIT_SPOOL_SYNC must be {', '.join(SPOOL_SYNC[:-1])} or {SPOOL_SYNC[-1]}, "
                 f"got {self.spool_sync!r}"
             )
+        # A service that is packed first would fail in its workers only.
+        parse_origins(self.cors)
 
     def absolute_paths(self) -> dict[str, str]:
         """Return the environment variables of all paths, made absolute.
@@ -204,7 +207,18 @@ def _with_file(environment: Mapping[str, str]) -> dict[str, str]:
     if config is None:
         return variables
     settings = read_settings_file(config, paths=_PATHS)
-    return {_PREFIX + name.upper(): text for name, text in settings.items()} | variables
+    names = {setting.name for setting in fields(Settings)}
+    in_file = {_PREFIX + name.upper(): text for name, text in settings.items() if name in names}
+    return in_file | variables
+
+
+def _names_in_file(environment: Mapping[str, str]) -> list[str]:
+    """Return the names in the file of settings that are none, as variables if they are lower case."""
+    config = environment.get(_CONFIG)
+    if not config:
+        return []
+    names = set(read_settings_file(config, paths=_PATHS)) - {f.name for f in fields(Settings)}
+    return sorted(_PREFIX + name.upper() if name.islower() else name for name in names)
 
 
 def _absolute(setting: str, text: str) -> str:
@@ -234,15 +248,16 @@ def unknown_settings(environment: Mapping[str, str] | None = None) -> dict[str, 
     >>> unknown_settings({"CHURNKIT_MAX_ROW": "50", "CHURNKIT_KEYS": "k"})
     {'CHURNKIT_MAX_ROW': 'CHURNKIT_MAX_ROWS'}
     """
-    variables = _with_file(os.environ if environment is None else environment)
+    variables = os.environ if environment is None else environment
     known = {setting.name.upper() for setting in fields(Settings)} | _OTHER
-    names = [n.removeprefix(_PREFIX) for n in sorted(variables) if n.startswith(_PREFIX)]
-    similar = {n: get_close_matches(n, sorted(known), n=1, cutoff=0.7) for n in names}
-    return {
-        _PREFIX + name: _PREFIX + matches[0] if matches else ""
-        for name, matches in similar.items()
-        if name not in known
-    }
+    names = [name for name, text in variables.items() if name.startswith(_PREFIX) and text]
+    unknown = [name for name in names if name.removeprefix(_PREFIX) not in known]
+    similar = {}
+    for name in sorted({*unknown, *_names_in_file(variables)}):
+        short = name.upper().removeprefix(_PREFIX)
+        matches = get_close_matches(short, sorted(known - {short}), n=1, cutoff=0.7)
+        similar[name] = _PREFIX + matches[0] if matches else ""
+    return similar
 
 
 def _parse(name: str, text: str, kind: type[Any]) -> Any:

@@ -37,8 +37,8 @@ def read_settings_file(path: str, *, paths: Collection[str]) -> dict[str, str]:
     """
     file = Path(path).absolute()
     try:
-        with file.open("rb") as stream:
-            document = tomllib.load(stream)
+        # Some editors begin a file with a byte order mark.
+        document = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ChurnkitError(f"the settings in {file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
@@ -49,14 +49,16 @@ def read_settings_file(path: str, *, paths: Collection[str]) -> dict[str, str]:
         text = settings.get(name, "")
         if text and "://" not in text and not text.startswith(("models:", "bento:")):
             settings[name] = str(file.parent / text)
-        elif text.startswith("sqlite:///") and not text.startswith("sqlite:////"):
-            settings[name] = f"sqlite:///{file.parent / text.removeprefix('sqlite:///')}"
+        elif name == "journal" and text:
+            from churnkit.journal.database import absolute_url
+
+            settings[name] = absolute_url(text, file.parent)
     return settings
 
 
 def _text(file: Path, name: str, value: Any) -> str:
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return "true" if value else "false"
     if isinstance(value, str | int | float):
         return str(value)
     raise ChurnkitError(f"{file}: {name} must be a text, a number, true or false")

@@ -106,6 +106,7 @@ def test_a_file_has_the_settings_and_the_environment_wins(tmp_path):
         (b"max_rows = ", "not TOML"),
         (b"\xff", "not TOML"),
         (b"[limits]\nmax_rows = 5", "limits must be a text, a number"),
+        (b"max_rows = true", "CHURNKIT_MAX_ROWS must be a whole number"),
         (b'max_rows = "many"', "CHURNKIT_MAX_ROWS must be a whole number"),
         (None, "cannot be read"),
     ],
@@ -116,3 +117,24 @@ def test_a_file_that_cannot_be_read_is_refused_with_its_place(tmp_path, content,
         file.write_bytes(content)
     with pytest.raises(ChurnkitError, match=message):
         Settings.from_environment({"CHURNKIT_CONFIG": str(file)})
+
+
+def test_a_file_with_the_mark_of_an_editor_and_a_driver_in_its_url_is_read(tmp_path):
+    file = tmp_path / "service.toml"
+    file.write_bytes(b'\xef\xbb\xbfmax_rows = 7\njournal = "sqlite+pysqlite:///j.db"\n')
+    settings = Settings.from_environment({"CHURNKIT_CONFIG": str(file)})
+    assert settings.max_rows == 7
+    assert settings.journal == f"sqlite+pysqlite:///{tmp_path / 'j.db'}"
+
+
+def test_names_that_no_setting_of_the_file_has_are_named(tmp_path):
+    file = tmp_path / "service.toml"
+    file.write_text('model = "telco"\nKEYS = "keys.json"\nmax_rows = 3\n')
+    environment = {"CHURNKIT_CONFIG": str(file)}
+    assert Settings.from_environment(environment).keys is None
+    assert set(unknown_settings(environment)) == {"CHURNKIT_MODEL", "KEYS"}
+
+
+def test_origins_are_checked_before_a_service_is_packed():
+    with pytest.raises(ChurnkitError, match="exact origins"):
+        Settings.from_environment({"CHURNKIT_CORS": "*"})

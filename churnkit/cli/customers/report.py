@@ -209,7 +209,7 @@ def _load_model(name: str | None, *, required: bool) -> RetentionModel | None:
 def _read_customers(path: Path | None, model: RetentionModel | None) -> object:
     if path is None or model is None:
         return None
-    from churnkit.cli.customer_input import name_sheet
+    from churnkit.cli.customer_input import name_sheet, trained_sheet
     from churnkit.core.io.table_sources import read_table
 
     contract = model.contract
@@ -219,6 +219,5 @@ def _read_customers(path: Path | None, model: RetentionModel | None) -> object:
         *contract.optional("recommend"),
         *(() if contract.label is None else (contract.label,)),
     ]
-    return read_table(
-        name_sheet(str(path), contract), columns=sorted({column.name for column in columns})
-    )
+    source = name_sheet(str(path), contract, known=trained_sheet(model))
+    return read_table(source, columns=sorted({column.name for column in columns}))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.customer_input import CustomerInput, name_sheet
+from churnkit.cli.customer_input import CustomerInput, name_sheet, trained_sheet
 from churnkit.cli.exit_codes import ALARM
 from churnkit.cli.options import (
     AsJson,
@@ -80,7 +80,8 @@ def monitor(
     columns = [column.name for column in needed if column is not None]
     earlier = None
     if labeled is not None:
-        earlier = read_all(open_source(name_sheet(labeled, contract, "train")), columns=columns)
+        sheet = name_sheet(labeled, contract, "train", known=trained_sheet(loaded))
+        earlier = read_all(open_source(sheet), columns=columns)
     with (
         _current_customers(loaded, customers, tables, as_of) as current,
         nullcontext() if journal is None else Journal.open(journal) as opened,
@@ -120,7 +121,7 @@ def _current_customers(
     source = CustomerInput(customers, None, tables, date if is_raw else None)
     opened = source.open()
     if not is_raw:
-        yield name_sheet(customers or "", model.contract)
+        yield name_sheet(customers or "", model.contract, known=trained_sheet(model))
         return
     from churnkit.batch import snapshot_file
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.customer_input import CustomerInput
+from churnkit.cli.customer_input import CustomerInput, trained_sheet
 from churnkit.cli.options import (
     AsJson,
     AsOf,
@@ -72,7 +72,7 @@ def validate(
     if model is not None:
         known = load_model(model)
         contract = known.contract
-        sheet = known.manifest.lineage.get("sheet") if known.manifest else None
+        sheet = trained_sheet(known)
         if as_of is not None:
             with source.rows(opened, known) as snapshot:
                 batches: Iterable[pa.Table] = [read_all(snapshot)]

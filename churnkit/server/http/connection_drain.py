@@ -44,7 +44,8 @@ class DrainingProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Start a request; while the server stops, it is the last of its connection."""
         super().on_headers_complete()
-        if self._draining:
+        # An upgrade to a websocket starts no request.
+        if self._draining and self.cycle is not None:
             self._announce_end()
 
     def shutdown(self) -> None:

@@ -6,46 +6,19 @@ sites (Fetch Standard, section "CORS protocol").
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
-
-from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from churnkit.server.http.route import AsgiApp, Message, Receive, Scope, Send
 
-__all__ = ["CrossOriginRoute", "parse_origins"]
+__all__ = ["CrossOriginRoute"]
 
-_ORIGIN: Final = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _EXPOSED: Final = b"x-model-version, retry-after, idempotent-replayed, traceparent"
 _PREFLIGHT: Final = (
     (b"access-control-allow-headers", b"authorization, content-type, idempotency-key, traceparent"),
     (b"access-control-max-age", b"600"),
     (b"content-length", b"0"),
 )
-
-
-def parse_origins(setting: str | None) -> frozenset[bytes]:
-    """Return the origins of the setting ``cors``.
-
-    Raises
-    ------
-    ChurnkitError
-        If one is not exact: a wildcard, a path, a name without its scheme.
-
-    Examples
-    --------
-    >>> sorted(parse_origins("https://crm.example.org, http://localhost:8080"))
-    [b'http://localhost:8080', b'https://crm.example.org']
-    """
-    origins = [part.strip() for part in (setting or "").split(",") if part.strip()]
-    for origin in origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ChurnkitError(
-                "CHURNKIT_CORS must list exact origins in lower case, such as "
-                f"https://crm.example.org, got {origin!r}"
-            )
-    return frozenset(origin.encode() for origin in origins)
 
 
 class CrossOriginRoute:

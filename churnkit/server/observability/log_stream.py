@@ -66,6 +66,8 @@ def stream_log(file: Path, write: Callable[[str], None]) -> Iterator[None]:
                         write(part.rstrip("\r\n"))
                         part = ""
                 if is_last:
+                    if part:  # the last line of a process that crashed
+                        write(part)
                     return
                 ended.wait(_LOOK_SECONDS)
 

@@ -21,6 +21,16 @@ def test_lines_are_passed_on_whole_and_in_order(tmp_path):
     assert lines == ["first", "second", "third", "\u00e9"]
 
 
+def test_the_last_line_of_a_crash_is_passed_on(tmp_path):
+    file = tmp_path / "log"
+    file.write_text("")
+    lines: list[str] = []
+    with stream_log(file, lines.append):
+        time.sleep(0.1)
+        file.write_text("one\nfatal: no newline")
+    assert lines == ["one", "fatal: no newline"]
+
+
 @pytest.mark.parametrize(
     "line", ["", "plain", "12", "[1]", '"text"', "{", "\x1b[32mgreen\x1b[0m", "[" * 100_000]
 )
