@@ -6,11 +6,17 @@ from .alerts.rules import NewRow as NewRow
 from .alerts.rules import RiskRise as RiskRise
 from .alerts.rules import Threshold as Threshold
 from .delivery.destinations.braze import BrazeUsers as BrazeUsers
+from .delivery.destinations.crm.hubspot import HubSpotRecords as HubSpotRecords
+from .delivery.destinations.crm.hubspot_lists import HubSpotLists as HubSpotLists
+from .delivery.destinations.crm.hubspot_tasks import HubSpotTasks as HubSpotTasks
+from .delivery.destinations.crm.salesforce import SalesforceRecords as SalesforceRecords
+from .delivery.destinations.crm.salesforce_decisions import (
+    SalesforceCampaignMembers as SalesforceCampaignMembers,
+)
+from .delivery.destinations.crm.salesforce_decisions import SalesforceTasks as SalesforceTasks
 from .delivery.destinations.email import Email as Email
-from .delivery.destinations.hubspot import HubSpotRecords as HubSpotRecords
 from .delivery.destinations.intercom import IntercomContacts as IntercomContacts
 from .delivery.destinations.klaviyo import KlaviyoEvents as KlaviyoEvents
-from .delivery.destinations.salesforce import SalesforceRecords as SalesforceRecords
 from .delivery.destinations.tables import DatabaseTable as DatabaseTable
 from .delivery.destinations.tables import StoreFiles as StoreFiles
 from .delivery.destinations.webhook import SlackMessages as SlackMessages

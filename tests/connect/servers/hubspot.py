@@ -19,6 +19,8 @@ class HubSpotServer(ProviderServer):
         self.objects: dict[str, dict[str, Any]] = {"contacts": {}, "companies": {}, "deals": {}}
         self.types: dict[str, dict[str, str]] = {name: {} for name in self.objects}
         self.upserts = 0
+        self.members: dict[str, list[str]] = {}
+        self.tasks: list[dict[str, Any]] = []
         self.wall = 10_000
         self.refuse_ids: set[str] = set()
 
@@ -39,23 +41,47 @@ class HubSpotServer(ProviderServer):
         self.objects[kind][key]["archived"] = self.clock.now()
 
     def handle(self, method, path, query, headers, body):
-        parts = path.strip("/").split("/")
-        if parts[:3] == ["crm", "v3", "properties"] and method == "GET":
-            types = {**self.types[parts[3]], "createdate": "datetime", "hs_object_id": "string"}
-            return {"results": [{"name": n, "type": t} for n, t in types.items()]}
-        if parts[:3] != ["crm", "v3", "objects"]:
+        _, _, area, kind, *rest = *path.strip("/").split("/"), ""
+        sent = json.loads(body) if body else {}
+        verb = "/".join(filter(None, rest))
+        if area == "objects" and kind == "tasks":
+            verb = "task"
+        routes = {
+            ("properties", "GET", ""): lambda: self.properties(kind),
+            ("lists", "PUT", "memberships/add"): lambda: self.change_members(kind, "add", sent),
+            ("lists", "PUT", "memberships/remove"): lambda: self.change_members(
+                kind, "remove", sent
+            ),
+            ("objects", "POST", "task"): lambda: self.create_task(sent),
+            ("objects", "GET", ""): lambda: self.list_objects(kind, query),
+            ("objects", "POST", "search"): lambda: self.search(kind, sent),
+            ("objects", "POST", "batch/read"): lambda: self.read(kind, sent),
+            ("objects", "POST", "batch/upsert"): lambda: self.upsert(
+                kind, sent["inputs"], create=True
+            ),
+            ("objects", "POST", "batch/update"): lambda: self.upsert(
+                kind, sent["inputs"], create=False
+            ),
+            ("objects", "POST", "gdpr-delete"): lambda: self.forget(kind, sent["objectId"]),
+        }
+        if (area, method, verb) not in routes:
             raise Refused(404, {"category": "OBJECT_NOT_FOUND"})
-        kind = parts[3]
-        if len(parts) == 4 and method == "GET":
-            return self.list_objects(kind, query)
-        if parts[4:] == ["search"] and method == "POST":
-            return self.search(kind, json.loads(body))
-        if parts[4:] == ["batch", "upsert"] and method == "POST":
-            return self.upsert(kind, json.loads(body)["inputs"])
-        if parts[4:] == ["gdpr-delete"] and method == "POST":
-            self.objects[kind].pop(json.loads(body)["objectId"], None)
-            return 204, {}, b""
-        raise Refused(405, {"category": "METHOD_NOT_ALLOWED"})
+        return routes[area, method, verb]()
+
+    def forget(self, kind: str, key: str) -> Any:
+        self.objects[kind].pop(key, None)
+        return 204, {}, b""
+
+    def properties(self, kind: str) -> Any:
+        types = {**self.types[kind], "createdate": "datetime", "hs_object_id": "string"}
+        shown = {
+            "label": "",
+            "groupName": "",
+            "fieldType": "text",
+            "description": "",
+            "options": [],
+        }
+        return {"results": [{"name": name, "type": t, **shown} for name, t in types.items()]}
 
     def list_objects(self, kind: str, query: dict[str, str]) -> Any:
         history = [name for name in query.get("propertiesWithHistory", "").split(",") if name]
@@ -96,7 +122,10 @@ class HubSpotServer(ProviderServer):
             rendered["archivedAt"] = iso(record["archived"])
         if history:
             rendered["propertiesWithHistory"] = {
-                name: [{"timestamp": t, "value": v} for t, v in record["history"].get(name, [])]
+                name: [
+                    {"timestamp": t, "value": v, "sourceType": "CRM_UI"}
+                    for t, v in record["history"].get(name, [])
+                ]
                 for name in history
             }
         return rendered
@@ -131,34 +160,85 @@ class HubSpotServer(ProviderServer):
             raise Refused(400, {"category": "VALIDATION_ERROR"})
         return bool(value >= bound if operator == "GTE" else value > bound)
 
-    def upsert(self, kind: str, inputs: list[Any]) -> Any:
+    def find(self, kind: str, name: str, key: str) -> str | None:
+        for record, stored in self.objects[kind].items():
+            if (record if name == "hs_object_id" else stored["properties"].get(name)) == key:
+                return record
+        return None
+
+    def upsert(self, kind: str, inputs: list[Any], *, create: bool) -> Any:
         if not 0 < len(inputs) <= 100:
             raise Refused(400, {"category": "VALIDATION_ERROR"})
         self.upserts += 1
         results, errors = [], []
         for item in inputs:
             key, name = item["id"], item.get("idProperty", "hs_object_id")
-            match = next(
-                (
-                    i
-                    for i, r in self.objects[kind].items()
-                    if (i if name == "hs_object_id" else r["properties"].get(name)) == key
-                ),
-                None,
-            )
-            if key in self.refuse_ids or match is None:
-                errors.append(
-                    {
-                        "status": "error",
-                        "category": "OBJECT_NOT_FOUND",
-                        "message": f"no object for {key}",
-                        "context": {"ids": [key]},
-                    }
-                )
+            match = self.find(kind, name, key)
+            new = match is None and create
+            if key in self.refuse_ids or (match is None and not create):
+                errors.append(missing(key))
                 continue
+            if match is None:
+                match = str(max(map(int, self.objects[kind]), default=0) + 1)
+                self.put(kind, match, **{name: key})
             self.put(kind, match, **item["properties"])
-            results.append({"id": match, "new": False, "properties": {name: key}})
-        answer = {"status": "COMPLETE", "results": results}
+            results.append({**self.render(kind, match, [name], []), "new": new})
+        return self.batch_answer(results, errors)
+
+    def read(self, kind: str, body: Any) -> Any:
+        if not 0 < len(body["inputs"]) <= 100:
+            raise Refused(400, {"category": "VALIDATION_ERROR"})
+        results, errors = [], []
+        for item in body["inputs"]:
+            match = self.find(kind, body.get("idProperty", "hs_object_id"), item["id"])
+            if match is None:
+                errors.append(missing(item["id"]))
+            else:
+                results.append(self.render(kind, match, body["properties"], []))
+        return self.batch_answer(results, errors)
+
+    def batch_answer(self, results: list[Any], errors: list[Any]) -> Any:
+        now = iso(self.clock.now())
+        answer = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
         if errors:
             return 207, {}, {**answer, "numErrors": len(errors), "errors": errors}
         return answer
+
+    def change_members(self, number: str, verb: str, ids: list[str]) -> Any:
+        if number not in self.members:
+            raise Refused(404, {"category": "OBJECT_NOT_FOUND"})
+        members = self.members[number]
+        found = [key for key in ids if key in self.objects["contacts"]]
+        changed = [key for key in found if (key in members) == (verb == "remove")]
+        if verb == "add":
+            members += changed
+        else:
+            self.members[number] = [key for key in members if key not in changed]
+        return {
+            "recordIdsMissing": [key for key in ids if key not in found],
+            "recordIdsRemoved": changed if verb == "remove" else [],
+            "recordsIdsAdded": changed if verb == "add" else [],
+        }
+
+    def create_task(self, body: Any) -> Any:
+        (association,) = body["associations"]
+        (kind,) = association["types"]
+        if kind != {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 204}:
+            raise Refused(400, {"category": "VALIDATION_ERROR"})
+        if association["to"]["id"] not in self.objects["contacts"]:
+            raise Refused(404, {"category": "OBJECT_NOT_FOUND"})
+        if body["properties"].get("hubspot_owner_id") == "unknown":
+            raise Refused(400, {"category": "INVALID_OWNER_ID"})
+        self.tasks.append({**body["properties"], "to": association["to"]["id"]})
+        return {"id": str(len(self.tasks)), "properties": body["properties"]}
+
+
+def missing(key: str) -> dict[str, Any]:
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "message": f"no object for {key}",
+        "context": {"ids": [key]},
+        "errors": [],
+        "links": {},
+    }

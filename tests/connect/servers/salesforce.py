@@ -23,7 +23,9 @@ class SalesforceServer(ProviderServer):
 
     def __init__(self, clock: Any, faults: Any = None) -> None:
         super().__init__(clock, faults)
-        self.records: dict[str, dict[str, Any]] = {"Account": {}, "Contact": {}}
+        self.records: dict[str, dict[str, Any]] = {
+            kind: {} for kind in ("Account", "Contact", "Task", "CampaignMember")
+        }
         self.types: dict[str, dict[str, str]] = {
             kind: {**STANDARD, "BillingAddress": "address"} for kind in self.records
         }
@@ -34,6 +36,7 @@ class SalesforceServer(ProviderServer):
         self.used = 0
         self.page = 70
         self.locked: dict[str, int] = {}
+        self.duplicates: set[str] = set()
 
     def put(self, kind: str, key: str, at: datetime | None = None, **values: Any) -> None:
         now = at or self.clock.now()
@@ -122,19 +125,39 @@ class SalesforceServer(ProviderServer):
             rows.sort(key=lambda row: (row[match[5]], row["Id"]))
         return names, rows
 
+    def find(self, kind: str, external: str, key: str) -> str | None:
+        return next((i for i, r in self.records[kind].items() if r.get(external) == key), None)
+
+    def relate(self, record: dict[str, Any]) -> str | None:
+        """Return the error code of a record whose relations do not exist."""
+        for name, value in record.items():
+            if name == "attributes" or not isinstance(value, dict):
+                continue
+            kind = value.get("attributes", {}).get("type", name)
+            ((field, key),) = ((f, k) for f, k in value.items() if f != "attributes")
+            if self.find(kind, field, key) is None:
+                return "INVALID_FIELD"
+        return None
+
     def upsert(self, kind: str, external: str, body: Any) -> Any:
         if len(body["records"]) > 200 or body["allOrNone"]:
             raise Refused(400, [{"errorCode": "LIMIT_EXCEEDED", "message": "200"}])
         results = []
         for record in body["records"]:
             key = record[external]
-            match = next((i for i, r in self.records[kind].items() if r.get(external) == key), None)
-            code = "NOT_FOUND" if match is None else None
+            match = self.find(kind, external, key)
+            code = self.relate(record)
+            if match is None and kind in {"Task", "CampaignMember"}:
+                match = f"00T{len(self.records[kind])}"
+            elif match is None:
+                code = "NOT_FOUND"
             if self.locked.get(key, 0) > 0:
                 self.locked[key] -= 1
                 code = "UNABLE_TO_LOCK_ROW"
+            if key in self.duplicates:
+                code = "DUPLICATE_VALUE"
             if code is None and match is not None:
-                values = {k: v for k, v in record.items() if k not in {"attributes", external}}
+                values = {k: v for k, v in record.items() if k != "attributes"}
                 self.put(kind, match, **values)
             errors = [] if code is None else [{"statusCode": code, "message": f"for {key}"}]
             results.append({"id": match, "success": code is None, "errors": errors})

@@ -38,6 +38,7 @@ def _changes(kind: str, modified: str) -> Endpoint:
             "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
             "properties": "{fields_list}",
             "limit": 200,
+            "after": "0",
         },
     )
 

@@ -1,4 +1,4 @@
-"""HubSpot: actions as properties of contacts or companies, in batches of upserts."""
+"""HubSpot: actions as properties of contacts or companies, in batches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
-__all__ = ["HubSpotRecords"]
+__all__ = ["HubSpotRecords", "open_hubspot", "record_ids"]
 
 _PARTIAL = 207
+_OWN_ID = "hs_object_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class HubSpotRecords(SetsFields):
         Type of the objects.
     base_url
         URL of the interface.
+    create
+        Whether HubSpot creates a record for a customer that it does not have; otherwise the action
+        is rejected.
     batch
         Records per request, at most 100.
 
@@ -54,6 +58,7 @@ class HubSpotRecords(SetsFields):
     properties: Mapping[str, str] = field(default_factory=lambda: {"churnkit_action": "action"})
     object: str = "contacts"
     base_url: str = HubSpot.base_url
+    create: bool = True
     batch: int = 100
 
     def __post_init__(self) -> None:
@@ -61,14 +66,51 @@ class HubSpotRecords(SetsFields):
 
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
-        client = link.client(
-            name,
-            self.base_url,
-            auth=HubSpot.auth,
-            secret=lambda _: self.key.resolve(),
-            rate=HubSpot.rate,
-        )
-        return _Records(self, client)
+        return _Records(self, open_hubspot(name, link, self.base_url, self.key))
+
+
+def open_hubspot(name: str, link: Link, base_url: str, key: Secret) -> Client:
+    """Return a client of HubSpot's interface."""
+    return link.client(
+        name, base_url, auth=HubSpot.auth, secret=lambda _: key.resolve(), rate=HubSpot.rate
+    )
+
+
+def record_ids(
+    client: Client, kind: str, id_property: str, customers: Sequence[str]
+) -> dict[str, str]:
+    """Return HubSpot's own id of each customer's record; customers without a record are left out.
+
+    Parameters
+    ----------
+    client
+        Client of HubSpot's interface.
+    kind
+        Type of the objects.
+    id_property
+        Unique property that holds the customer's id.
+    customers
+        At most 100 customers' ids.
+
+    Returns
+    -------
+    dict
+        Record id by customer.
+    """
+    if id_property == _OWN_ID:
+        return {customer: customer for customer in customers}
+    body = {
+        "idProperty": id_property,
+        "inputs": [{"id": customer} for customer in dict.fromkeys(customers)],
+        "properties": [id_property],
+        "propertiesWithHistory": [],
+    }
+    path = f"/crm/v3/objects/{kind}/batch/read"
+    response = client.send("POST", path, json_body=body)
+    return {
+        str(row["properties"][id_property]): str(row["id"])
+        for row in json.loads(response.body)["results"]
+    }
 
 
 class _Records(FieldSender):
@@ -88,7 +130,8 @@ class _Records(FieldSender):
             }
             for m, row in zip(messages, values, strict=True)
         ]
-        path = f"/crm/v3/objects/{settings.object}/batch/upsert"
+        verb = "upsert" if settings.create else "update"
+        path = f"/crm/v3/objects/{settings.object}/batch/{verb}"
         response = self._client.send("POST", path, json_body={"inputs": inputs})
         reasons: dict[str, str] = {}
         if response.status == _PARTIAL:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
-__all__ = ["SalesforceRecords"]
+__all__ = ["SalesforceRecords", "open_salesforce", "upsert_records"]
 
 _ATTEMPTS = 4
 _LOCKED = "UNABLE_TO_LOCK_ROW"
@@ -66,14 +66,7 @@ class SalesforceRecords(SetsFields):
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
         secrets = {"client_id": self.client_id, "client_secret": self.client_secret}
-        client = link.client(
-            name,
-            self.base_url,
-            auth=Salesforce.auth,
-            secret=lambda key: secrets[key].resolve(),
-            rate=Salesforce.rate,
-        )
-        return _Records(self, client)
+        return _Records(self, open_salesforce(name, link, self.base_url, secrets))
 
 
 class _Records(FieldSender):
@@ -84,38 +77,57 @@ class _Records(FieldSender):
     def _write(
         self, messages: Sequence[Message], values: Sequence[Mapping[str, Any]]
     ) -> list[Receipt]:
-        """Write a batch; rows that another program has locked are repeated."""
-        receipts: dict[str, Receipt] = {}
-        by_decision = {m.decision: row for m, row in zip(messages, values, strict=True)}
-        left = list(messages)
-        for attempt in range(_ATTEMPTS):
-            results = self._request(by_decision, left)
-            for message, reason in zip(left, results, strict=True):
-                receipts[message.decision] = Receipt(message.decision, reason)
-            left = [m for m, reason in zip(left, results, strict=True) if reason == _LOCKED]
-            if not left:
-                break
-            self._client.clock.sleep(2.0**attempt)
-        return [receipts[message.decision] for message in messages]
-
-    def _request(
-        self, values: Mapping[str, Mapping[str, Any]], messages: Sequence[Message]
-    ) -> list[str | None]:
         settings = self._destination
         records = [
-            {
-                "attributes": {"type": settings.object},
-                settings.id_field: message.customer,
-                **values[message.decision],
-            }
-            for message in messages
+            {settings.id_field: m.customer, **row} for m, row in zip(messages, values, strict=True)
         ]
-        response = self._client.send(
-            "PATCH",
-            f"/services/data/{VERSION}/composite/sobjects/{settings.object}/{settings.id_field}",
-            json_body={"allOrNone": False, "records": records},
-        )
-        return [_reason(result) for result in json.loads(response.body)]
+        reasons = upsert_records(self._client, settings.object, settings.id_field, records)
+        return [Receipt(m.decision, why) for m, why in zip(messages, reasons, strict=True)]
+
+
+def open_salesforce(name: str, link: Link, base_url: str, secrets: Mapping[str, Secret]) -> Client:
+    """Return a client of an organization's interface."""
+    return link.client(
+        name,
+        base_url,
+        auth=Salesforce.auth,
+        secret=lambda key: secrets[key].resolve(),
+        rate=Salesforce.rate,
+    )
+
+
+def upsert_records(
+    client: Client, kind: str, id_field: str, records: Sequence[Mapping[str, Any]]
+) -> list[str | None]:
+    """Upsert records by an external id; rows that another program has locked are repeated.
+
+    Parameters
+    ----------
+    client
+        Client of the organization's interface.
+    kind, id_field
+        Type of the records, and the external id field.
+    records
+        At most 200 records with their external id.
+
+    Returns
+    -------
+    list
+        Error code of each record; None if it was written.
+    """
+    path = f"/services/data/{VERSION}/composite/sobjects/{kind}/{id_field}"
+    reasons: list[str | None] = [_LOCKED] * len(records)
+    for attempt in range(_ATTEMPTS):
+        left = [place for place, reason in enumerate(reasons) if reason == _LOCKED]
+        if not left:
+            break
+        if attempt:
+            client.clock.sleep(2.0 ** (attempt - 1))
+        body = [{"attributes": {"type": kind}, **records[place]} for place in left]
+        response = client.send("PATCH", path, json_body={"allOrNone": False, "records": body})
+        for place, result in zip(left, json.loads(response.body), strict=True):
+            reasons[place] = _reason(result)
+    return reasons
 
 
 def _reason(result: Any) -> str | None:
