@@ -10,7 +10,7 @@ import typer
 from churnkit.cli.connections import alert, connect, pull, push
 from churnkit.cli.customers import explain, learn, plan, rank, report, score
 from churnkit.cli.modeling import evaluate, models, monitor, train
-from churnkit.cli.operations import console, erase, keys, serve
+from churnkit.cli.operations import console, erase, journal, keys, serve
 from churnkit.cli.project import demo, doctor, features, init, validate
 
 __all__ = ["build_command"]
@@ -79,5 +79,6 @@ def build_command() -> Any:
         app.command(function.__name__)(function)
     app.add_typer(models.models, name="models")
     app.add_typer(keys.keys, name="keys")
+    app.add_typer(journal.journal, name="journal")
     app.add_typer(connect.connect, name="connect")
     return typer.main.get_command(app)

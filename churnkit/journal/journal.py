@@ -22,6 +22,8 @@ import os
 from itertools import islice
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from sqlalchemy import select
+
 from churnkit.core.time import from_microseconds, to_microseconds
 from churnkit.errors import JournalError
 from churnkit.journal.database import Database
@@ -32,6 +34,7 @@ from churnkit.journal.inserts import (
     write_decisions,
     write_outcomes,
 )
+from churnkit.journal.prune import PruneResult, Retention, prune_entries
 from churnkit.journal.queries import read_entries, read_history, read_kinds, used_capacity
 from churnkit.journal.records import DecisionRecord, OutcomeRecord, WriteResult
 from churnkit.journal.schema import decisions, migrate, outcomes
@@ -337,6 +340,32 @@ class Journal:
             until the reader ends and this is called again.
         """
         return self._database.truncate_log(seconds)
+
+    def policies(self) -> list[str]:
+        """Return the names of the policies that have decisions, in order."""
+        query = select(decisions.c.policy).distinct().order_by(decisions.c.policy)
+        with self._database.reading() as connection:
+            return list(connection.scalars(query))
+
+    def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneResult:
+        """Delete old entries that nothing needs any more.
+
+        Parameters
+        ----------
+        retention
+            What to keep, see `Retention.from_days`.
+        dry_run
+            Only count.
+
+        Returns
+        -------
+        PruneResult
+            Numbers of deleted rows, of rows that are kept by reason, and of what is left.
+        """
+        result = prune_entries(self._database, retention, dry_run=dry_run)
+        if not dry_run:
+            self._database.truncate_log(_TRUNCATE_SECONDS)
+        return result
 
     def erased(self, customers: Collection[str]) -> set[str]:
         """Return those of some customers that were erased; entries for them are refused."""
