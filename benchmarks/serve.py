@@ -1,27 +1,39 @@
 """Compare the endpoint with bare Starlette, FastAPI, BentoML with pandas, and MLflow.
 
 Run ``python -m benchmarks.serve`` (``apt-get install wrk``; the extras ``train`` and ``serve``;
-FastAPI comes with MLflow). One worker each, on loopback, one after the other in turns of some
-seconds. CPU time is that of the server's processes, without the load generator.
+FastAPI comes with MLflow; granian and hypercorn are measured if they are installed). One worker
+each, on loopback, one after the other in turns of some seconds. CPU time is that of the server's
+processes, without the load generator. A server of another project that does not start is named in
+the results and left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from benchmarks.predict import Customers, pandas_pipeline
 from benchmarks.publish import machine, publish
-from benchmarks.serve_load import Running, ask, free_port, running
+from benchmarks.serve_commands import (
+    BARE,
+    BENTO,
+    DIRECT,
+    GRANIAN,
+    HYPERCORN,
+    RECOMMEND,
+    SERVED,
+    start,
+)
+from benchmarks.serve_load import Running, ask, require_wrk
 from benchmarks.serve_peers import CONSTANT, MLFLOW, MODEL, mlflow_body, one_body
 from churnkit.bundle import ModelContents, RetentionModel
 from churnkit.contracts import Contract, feature
@@ -30,16 +42,10 @@ from churnkit.datasets import simulate
 from churnkit.decisions import Action, Catalogue, Effect, Where
 from churnkit.models import Calibration, LightGBMTrees
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-TURNS = 3
+TURNS = 5
 SECONDS = 2
-CONNECTIONS = (1, 16)
+CONNECTIONS = (1, 4, 16)
 MANY = 1_000
-BARE, DIRECT, BENTO = "bare Starlette, a constant", "churnkit, uvicorn", "churnkit, bentoml serve"
-RECOMMEND = "churnkit, uvicorn, recommend"
-FASTAPI, PANDAS, SERVED = "FastAPI with pandas", "BentoML with pandas", "mlflow models serve"
 ACTIONS = Catalogue(
     (
         Action("call", "A call", 20.0, Effect(0.1, 0.2, 0.3), (Where("seats", ">=", 5),)),
@@ -96,77 +102,29 @@ def prepare(folder: Path) -> tuple[Any, Any]:
     return trees.booster_, np.ascontiguousarray(X[:MANY])
 
 
-def uvicorn(factory: str, port: int) -> list[str]:
-    quiet = ["--log-level", "warning", "--no-access-log"]
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"benchmarks.serve_peers:{factory}"]
-    return [*command, "--host", "127.0.0.1", "--port", str(port), *quiet]
-
-
-def bentoml(service: str, port: int) -> list[str]:
-    command = [sys.executable, "-m", "bentoml", "serve", service]
-    return [*command, "--host", "127.0.0.1", "--port", str(port)]
-
-
-def start(stack: contextlib.ExitStack, folder: Path) -> dict[str, Running]:
-    """Start all servers."""
-    service = str(Path(__file__).parent.parent / "serving" / "service.py")
-    commands: dict[str, Callable[[int], list[str]]] = {
-        BARE: lambda port: uvicorn("bare", port),
-        DIRECT: lambda port: uvicorn("churnkit", port),
-        BENTO: lambda port: bentoml(f"{service}:Retention", port),
-        FASTAPI: lambda port: uvicorn("fastapi", port),
-        PANDAS: lambda port: bentoml("benchmarks.serve_bento:PandasPipeline", port),
-        SERVED: lambda port: [
-            *(sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"),
-            *("-m", str(folder / MLFLOW), "--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", "1"),
-        ],
-    }
-    settings = {
-        "SERVE_FILES": str(folder),
-        "CHURNKIT_MODEL": str(folder / MODEL),
-        "BENTOML_HOME": str(folder / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-        "OMP_NUM_THREADS": "1",
-    }
-    servers = {}
-    for number, (name, command) in enumerate(commands.items()):
-        port = free_port()
-        servers[name] = stack.enter_context(
-            running(
-                command(port),
-                port=port,
-                path="/invocations" if name == SERVED else "/v1/predict",
-                log=folder / f"server-{number}.log",
-                settings=settings,
-            )
-        )
-    direct = servers[DIRECT]
-    servers[RECOMMEND] = Running(direct.url.replace("predict", "recommend"), direct.process)
-    return servers
-
-
-def measure(servers: dict[str, Running], folder: Path) -> dict[str, Any]:
+def measure(
+    servers: dict[str, Running], folder: Path, *, turns: int, seconds: int
+) -> dict[str, Any]:
     """Load each server in turns; return the median of each figure."""
     figures: dict[str, dict[int, list[dict[str, Any]]]] = {
         name: {connections: [] for connections in CONNECTIONS} for name in servers
     }
-    for turn in range(TURNS + 1):
+    for turn in range(turns + 1):
         for name, server in servers.items():
             body = folder / ("mlflow.json" if name == SERVED else "one.json")
             for connections in CONNECTIONS:
                 # The first turn warms up.
-                seconds = SECONDS if turn else 1
-                measured = ask(server, body, connections=connections, seconds=seconds)
+                measured = ask(
+                    server, body, connections=connections, seconds=seconds if turn else 1
+                )
                 if turn:
                     figures[name][connections].append(measured)
     return {
         name: {
             str(connections): {
-                figure: statistics.median(turn[figure] for turn in turns) for figure in turns[0]
+                figure: statistics.median(turn[figure] for turn in taken) for figure in taken[0]
             }
-            for connections, turns in of.items()
+            for connections, taken in of.items()
         }
         for name, of in figures.items()
     }
@@ -186,38 +144,60 @@ def many(server: Running, booster: Any, rows: Any, folder: Path) -> dict[str, fl
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="of each turn")
+    options = parser.parse_args()
+    require_wrk()
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
         booster, rows = prepare(folder)
-        servers = start(stack, folder)
-        figures = measure(servers, folder)
+        servers, missing = start(stack, folder)
+        figures = measure(servers, folder, turns=options.turns, seconds=options.seconds)
         thousand = many(servers[DIRECT], booster, rows, folder)
     results = {
         **machine("bentoml", "uvicorn", "starlette", "fastapi", "mlflow", "lightgbm"),
-        "seconds": SECONDS,
-        "turns": TURNS,
+        "seconds": options.seconds,
+        "turns": options.turns,
         "one_row": figures,
+        "not_measured": missing,
         "thousand_rows_cpu_seconds": thousand,
         "against": against(figures, thousand),
     }
+    print(json.dumps(results["against"], indent=1))
     publish("serve", results, section(results))
 
 
 def against(figures: dict[str, Any], thousand: dict[str, float]) -> dict[str, float]:
-    """Return the ratios that have targets, at one connection."""
+    """Return the ratios that have targets: CPU at one connection, throughput and p99 at four."""
 
     def cpu(name: str) -> float:
         return float(figures[name]["1"]["cpu_microseconds"])
 
-    return {
+    def throughput(name: str, connections: str = "4") -> float:
+        return float(figures[name][connections]["requests_a_second"])
+
+    at_four = {name: of["4"] for name, of in figures.items()}
+    ratios = {
         "uvicorn_to_bare": cpu(DIRECT) / cpu(BARE),
         "bentoml_to_bare": cpu(BENTO) / cpu(BARE),
         "recommend_to_predict": cpu(RECOMMEND) / cpu(DIRECT),
-        "mlflow_to_bentoml": cpu(SERVED) / cpu(BENTO),
-        "mlflow_to_bentoml_throughput": figures[BENTO]["1"]["requests_a_second"]
-        / figures[SERVED]["1"]["requests_a_second"],
+        "uvicorn_to_bare_throughput_at_4": throughput(DIRECT) / throughput(BARE),
+        "bentoml_to_bare_throughput_at_4": throughput(BENTO) / throughput(BARE),
+        **{
+            f"{short}_p99_to_p50_at_4": at_four[name]["p99_microseconds"]
+            / at_four[name]["p50_microseconds"]
+            for short, name in (("bare", BARE), ("uvicorn", DIRECT), ("bentoml", BENTO))
+        },
         "thousand_rows_to_booster": thousand[DIRECT] / thousand["Booster.predict"],
     }
+    for short, name in (("granian", GRANIAN), ("hypercorn", HYPERCORN)):
+        if name in figures:
+            ratios[f"{short}_to_uvicorn_throughput_at_4"] = throughput(name) / throughput(DIRECT)
+    if SERVED in figures:
+        ratios["mlflow_to_bentoml"] = cpu(SERVED) / cpu(BENTO)
+        ratios["mlflow_to_bentoml_throughput"] = throughput(BENTO, "1") / throughput(SERVED, "1")
+    return ratios
 
 
 def section(results: dict[str, Any]) -> str:
@@ -235,32 +215,52 @@ def section(results: dict[str, Any]) -> str:
         "",
         (
             "| server | CPU per request, us | ratio to bare | requests/s | p50 / p99, us | "
-            "at 16 connections: CPU, us | p50 / p99, us |"
+            "at 4 connections: requests/s | p50 / p99, us | "
+            "at 16 connections: requests/s | p50 / p99, us |"
         ),
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, of in figures.items():
-        one, more = of["1"], of["16"]
-        lines.append(
-            f"| {name} | {one['cpu_microseconds']:,.0f} | {one['cpu_microseconds'] / bare:.2f} "
-            f"| {one['requests_a_second']:,.0f} "
-            f"| {one['p50_microseconds']:,.0f} / {one['p99_microseconds']:,.0f} "
-            f"| {more['cpu_microseconds']:,.0f} "
-            f"| {more['p50_microseconds']:,.0f} / {more['p99_microseconds']:,.0f} |"
+        cpu = of["1"]["cpu_microseconds"]
+        loads = " | ".join(
+            f"{of[str(connections)]['requests_a_second']:,.0f} "
+            f"| {of[str(connections)]['p50_microseconds']:,.0f} / "
+            f"{of[str(connections)]['p99_microseconds']:,.0f}"
+            for connections in CONNECTIONS
         )
-    thousand = results["thousand_rows_cpu_seconds"]
-    lines += [
-        "",
-        (
-            f"`/v1/recommend` takes {ratio['recommend_to_predict']:.2f} times `/v1/predict`. A body "
-            f"of {MANY:,} customers takes {1e3 * thousand[DIRECT]:.1f} ms of CPU, from JSON to "
-            f"JSON; Booster.predict of the same rows, encoded before, "
-            f"{1e3 * thousand['Booster.predict']:.1f} ms: {ratio['thousand_rows_to_booster']:.2f} "
-            f"times. MLflow's server takes {ratio['mlflow_to_bentoml']:.0f} times the CPU of "
-            "`bentoml serve` with churnkit."
-        ),
-    ]
+        lines.append(f"| {name} | {cpu:,.0f} | {cpu / bare:.2f} | {loads} |")
+    lines += ["", comparison(ratio, results["thousand_rows_cpu_seconds"])]
+    if results["not_measured"]:
+        lines += ["", f"Not started, and so not measured: {', '.join(results['not_measured'])}."]
     return "\n".join(lines)
+
+
+def comparison(ratio: dict[str, float], thousand: dict[str, float]) -> str:
+    """Put the ratios in sentences."""
+    text = (
+        f"At 4 connections, churnkit answers {ratio['uvicorn_to_bare_throughput_at_4']:.2f} times "
+        f"the requests of bare Starlette under uvicorn, "
+        f"{ratio['bentoml_to_bare_throughput_at_4']:.2f} times under `bentoml serve`; its p99 is "
+        f"{ratio['uvicorn_p99_to_p50_at_4']:.1f} and {ratio['bentoml_p99_to_p50_at_4']:.1f} times "
+        f"its p50 (bare Starlette: {ratio['bare_p99_to_p50_at_4']:.1f}). "
+        f"`/v1/recommend` takes {ratio['recommend_to_predict']:.2f} times `/v1/predict`. A body "
+        f"of {MANY:,} customers takes {1e3 * thousand[DIRECT]:.1f} ms of CPU, from JSON to "
+        f"JSON; Booster.predict of the same rows, encoded before, "
+        f"{1e3 * thousand['Booster.predict']:.1f} ms: {ratio['thousand_rows_to_booster']:.2f} times."
+    )
+    others = [
+        f"{short} {ratio[f'{short}_to_uvicorn_throughput_at_4']:.2f} times"
+        for short in ("granian", "hypercorn")
+        if f"{short}_to_uvicorn_throughput_at_4" in ratio
+    ]
+    if others:
+        text += f" Throughput at 4 connections, relative to uvicorn: {', '.join(others)}."
+    if "mlflow_to_bentoml" in ratio:
+        text += (
+            f" MLflow's server takes {ratio['mlflow_to_bentoml']:.0f} times the CPU of "
+            "`bentoml serve` with churnkit."
+        )
+    return text
 
 
 if __name__ == "__main__":
