@@ -28,6 +28,9 @@ __all__ = [
     "pack_shap_arguments",
 ]
 
+# The length of the head of `RowArguments.integers`, and of the record of an input.
+_HEAD = _RECORD = 8
+
 
 @dataclass(frozen=True, eq=False)
 class KernelArguments:
@@ -71,22 +74,30 @@ class KernelArguments:
 
 @dataclass(frozen=True, eq=False)
 class RowArguments:
-    """Arguments of the kernel that scores single rows by leaf masks.
+    """Arguments of the kernels that score single rows.
 
     Parameters
     ----------
     integers
         The number of inputs, the position of the first leaf in `numbers`, 1 if categories must be
-        whole numbers, and 1 if leaf values are added in single precision; for each input its
-        feature, the first row of its masks, start and end of its thresholds in `numbers`, start
-        and end of its classes in `integers`, and the codes of missing and zero; the classes.
+        whole numbers, 1 if leaf values are added in single precision, words of a mask, trees, and
+        the position of the trees' first leaves in `integers`. Then for each input its feature, the
+        first row of its masks, the start and levels of its search tree in `numbers` (of a
+        category the start and number of its classes in `integers`), the codes of missing and zero,
+        and 1 if it is a category. Then the classes, and the first leaf of each tree.
     numbers
-        The magnitude up to which numbers are zero, thresholds, and the values of leaves from
-        left to right through all trees.
+        The magnitude up to which numbers are zero, the thresholds of each input as a search tree,
+        and the values of leaves from left to right through all trees.
+    words
+        Flat masks of `churnkit.trees.layout.leaf_bitmasks.LeafMasks`; empty without masks.
+    scratch_size
+        Words of scratch memory: a mask, a word of zeros, and the masks of the inputs.
     """
 
     integers: npt.NDArray[np.int32]
     numbers: npt.NDArray[np.float64]
+    words: npt.NDArray[np.uint64]
+    scratch_size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,18 +179,50 @@ def pack_arguments(layout: ForestLayout) -> KernelArguments:
     )
 
 
-def pack_row_arguments(arguments: KernelArguments, first_row: Ints) -> RowArguments:
-    """Pack the arguments for single rows, with the first row of each input's masks."""
-    thresholds, threshold_at, nan_code, zero_code, class_of, class_at, _, rules = arguments.inputs
-    n_inputs, is_single = len(arguments.features), arguments.trees[2].dtype == np.float32
-    classes = class_at + 4 + 8 * n_inputs
-    ends = [threshold_at[:-1] + 1, threshold_at[1:] + 1, classes[:-1], classes[1:]]
-    fields = [arguments.features, first_row[:n_inputs], *ends, nan_code, zero_code]
-    head = np.array([n_inputs, len(thresholds) + 1, int(rules[1]), int(is_single)])
+def pack_row_arguments(layout: ForestLayout) -> RowArguments:
+    """Pack the arguments for single rows, with masks where the layout has them."""
+    inputs, masks = layout.binning.inputs, layout.masks
+    n_words = 0 if masks is None else masks.words.shape[1]
+    classes_at = _HEAD + _RECORD * len(inputs)
+    records: list[int] = []
+    classes: list[int] = []
+    numbers = [_reading_rules(inputs)[0]]
+    row = 0
+    for source in inputs:
+        if isinstance(source, NumericInput):
+            place, size, is_category = len(numbers), len(source.thresholds).bit_length(), 0
+            numbers += _search_tree(source.thresholds).tolist()
+        else:
+            place, size, is_category = classes_at + len(classes), len(source.class_of), 1
+            classes += source.class_of.tolist()
+        zero_code = source.zero_code if isinstance(source, NumericInput) else -1
+        records += [source.feature, row, place, size, source.nan_code, zero_code, is_category, 0]
+        row += source.n_codes
+    rules = int(_reading_rules(inputs)[1]), int(layout.score_dtype == np.float32)
+    starts_at = classes_at + len(classes)
+    head = [len(inputs), len(numbers), *rules, n_words, layout.forest.n_trees, starts_at, 0]
+    leaf_starts = layout.forest.leaf_offset[:-1].tolist()
     return RowArguments(
-        np.concatenate([head, np.stack(fields, axis=1).reshape(-1), class_of]).astype(np.int32),
-        np.concatenate([rules[:1], thresholds, arguments.trees[2]]),
+        np.array([*head, *records, *classes, *leaf_starts], np.int32),
+        np.concatenate([numbers, layout.leaf_values]),
+        np.empty(0, np.uint64) if masks is None else masks.words.reshape(-1),
+        scratch_size=n_words + 1 + len(inputs) + 5,
     )
+
+
+def _search_tree(thresholds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Arrange ascending thresholds as a complete search tree, level by level from the root.
+
+    Examples
+    --------
+    >>> _search_tree(np.array([1.0, 2.0, 3.0, 4.0]))
+    array([ 4.,  2., inf,  1.,  3., inf, inf])
+    """
+    levels = len(thresholds).bit_length()
+    full = np.full(2**levels - 1, np.inf)
+    full[: len(thresholds)] = thresholds
+    steps = [2 ** (levels - level) for level in range(levels)]
+    return np.concatenate([np.empty(0), *(full[step // 2 - 1 :: step] for step in steps)])
 
 
 def pack_shap_arguments(layout: ForestLayout) -> ShapArguments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import sys
 import threading
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from churnkit.trees.engines.kernel_arguments import KernelArguments, ShapArguments
+    from churnkit.trees.engines.kernel_arguments import (
+        KernelArguments,
+        RowArguments,
+        ShapArguments,
+    )
     from churnkit.trees.layout.derived import ForestLayout
 
     Floats = npt.NDArray[np.float64]
@@ -74,8 +79,8 @@ class NumbaEngine:
         self._layout = layout
         self._width = layout.forest.n_features
         self._pack_row = struct.Struct(f"={self._width}d").pack_into
-        # Each thread has a row of its own, as kernels release the GIL.
-        self._scratch = threading.local()
+        # Each thread has memory of its own, as kernels release the GIL.
+        self._memory = threading.local()
 
     def __reduce__(self) -> tuple[type[Self], tuple[ForestLayout]]:
         return type(self), (self._layout,)
@@ -85,21 +90,28 @@ class NumbaEngine:
         return pack_arguments(self._layout)
 
     @cached_property
-    def _score_packed(self) -> Callable[..., float] | None:
-        """The kernel for single rows, or None for models whose masks are too large."""
-        if self._layout.masks is None or not self._arguments.features.size:
-            return None
-        from churnkit.trees.engines.numba_row_kernels import score_by_masks
-
-        return score_by_masks
+    def _row_arguments(self) -> RowArguments:
+        return pack_row_arguments(self._layout)
 
     @cached_property
-    def _masks(self) -> tuple[npt.NDArray[Any], ...]:
-        masks = self._layout.masks
-        if masks is None:
-            raise ValueError("the masks are too large")
-        row_arguments = pack_row_arguments(self._arguments, masks.first_row)
-        return row_arguments.integers, row_arguments.numbers, masks.words
+    def _score_packed(self) -> Callable[[int], float] | None:
+        """The kernel for single rows, or None for models whose masks are too large."""
+        if self._layout.masks is None or not self._layout.binning.inputs:
+            return None
+        from churnkit.trees.engines.numba_row_kernels import packed_row_function
+
+        # Unlike CFUNCTYPE, this keeps the GIL: releasing it costs more than it gains here.
+        prototype = ctypes.PYFUNCTYPE(ctypes.c_double, ctypes.c_void_p)
+        return prototype(packed_row_function().address)
+
+    def _thread_memory(self) -> tuple[Floats, int]:
+        """Allocate a thread's row, and return it with the address that `_score_packed` takes."""
+        arguments, memory = self._row_arguments, self._memory
+        memory.parts = np.zeros(self._width), np.empty(arguments.scratch_size, np.uint64)
+        parts = arguments.integers, arguments.numbers, arguments.words, *memory.parts
+        memory.addresses = np.array([part.ctypes.data for part in parts], np.uint64)
+        memory.call = memory.parts[0], memory.addresses.ctypes.data
+        return memory.parts[0], memory.addresses.ctypes.data
 
     @cached_property
     def _shap_arguments(self) -> ShapArguments:
@@ -121,18 +133,19 @@ class NumbaEngine:
         ValueError
             If the row has another number of values than the model has features.
         """
-        if self._score_packed is None:
+        score_packed = self._score_packed
+        if score_packed is None:
             return float(self._score_few(self._as_row(values))[0])
         try:
-            scratch = self._scratch.row
+            row, address = self._memory.call
         except AttributeError:
-            scratch = self._scratch.row = np.empty((1, self._width)), np.empty(1)
+            row, address = self._thread_memory()
         try:
             # Several times as fast as np.array.
-            self._pack_row(scratch[0], 0, *values)
+            self._pack_row(row, 0, *values)
         except struct.error:
-            scratch[0][:] = self._as_row(values)
-        return self._score_packed(scratch[0], *self._masks, scratch[1])
+            row[:] = self._as_row(values)[0]
+        return score_packed(address)
 
     def _as_row(self, values: Sequence[float]) -> Floats:
         if len(values) != self._width:
@@ -140,20 +153,22 @@ class NumbaEngine:
         return np.array([values], np.float64)
 
     def _score_few(self, rows: Floats) -> Floats:
-        scores = np.empty(len(rows))
-        if self._score_packed is not None:
-            self._score_packed(rows, *self._masks, scores)
-            return scores
-        from churnkit.trees.engines.numba_row_kernels import score_by_traversal
+        from churnkit.trees.engines.numba_row_kernels import score_by_masks, score_by_traversal
 
-        score_by_traversal(
-            rows,
-            self._arguments.features,
-            self._arguments.inputs,
-            self._arguments.traversal,
-            self._arguments.trees[2],
-            scores,
-        )
+        scores, packed = np.empty(len(rows)), self._row_arguments
+        if len(packed.words):
+            scratch = np.empty(packed.scratch_size, np.uint64)
+            score_by_masks(rows, packed.integers, packed.numbers, packed.words, scratch, scores)
+        else:
+            arguments = self._arguments
+            score_by_traversal(
+                rows,
+                packed.integers,
+                packed.numbers,
+                arguments.traversal,
+                arguments.trees[2],
+                scores,
+            )
         return scores
 
     def _score_blocks(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:

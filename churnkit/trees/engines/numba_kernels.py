@@ -28,21 +28,27 @@ from churnkit.trees.layout.block_program import ANSWER_COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["compiled", "encode_input", "score_block"]
+__all__ = ["compiled", "encode_input", "inlined", "score_block"]
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any], *, inline: bool = False) -> Callable[..., Any]:
     """Compile a function, and cache the machine code on disk if a cache folder is writable."""
+    settings = {"nogil": True, "error_model": "numpy", "forceinline": inline}
     try:
-        kernel: Callable[..., Any] = njit(nogil=True, cache=True, error_model="numpy")(function)
+        kernel: Callable[..., Any] = njit(cache=True, **settings)(function)
     except RuntimeError:
         # Neither the package's folder nor the user's cache folder is writable.
-        kernel = njit(nogil=True, error_model="numpy")(function)
+        kernel = njit(**settings)(function)
     # numba would recompile a function only when its own file changes, but it contains functions of
     # the other files too.
     with suppress(AttributeError, OSError):
         kernel._cache._cache_file._source_stamp = _kernel_digest()  # type: ignore[attr-defined] # noqa: SLF001
     return kernel
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function into its callers, where a call would take too long."""
+    return compiled(function, inline=True)
 
 
 @cache
