@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 def plan_steps(program: BlockProgram) -> list[Step]:
     """Unpack the nodes of a program."""
-    kind = program.column_dtype.type
+    kind, no_mask = program.column_dtype.type, np.iinfo(program.column_dtype).max
     n_tables = len(program.column_table)
     tables: dict[tuple[int, int], npt.NDArray[Any]] = {}
     fields = (program.column, program.cut, program.mask, program.word)
@@ -60,7 +60,7 @@ def plan_steps(program: BlockProgram) -> list[Step]:
             if key not in tables:
                 tables[key] = _answer_bytes(program, *key)
             table = tables[key]
-        has_mask = mask < np.iinfo(program.column_dtype).max
+        has_mask = mask < no_mask
         steps.append(
             Step(column, kind(cut), kind(mask) if has_mask else None, table, source, *rest)
         )
@@ -109,7 +109,8 @@ def leaf_positions(
             decide(step)
             left, right = step.left, step.right
             # Positions ascend from left to right: where a row goes right, the right child's is
-            # larger; where it goes left, zero is never above the left child's.
+            # larger; where it goes left, zero is never above the left child's. A position is
+            # written to an array, since NumPy has vector instructions for that alone.
             if right < 0 and left < 0:
                 out = free.pop()
                 # NumPy 1 would otherwise add in the narrowest type that fits.
@@ -117,10 +118,12 @@ def leaf_positions(
             elif left < 0:
                 out = held[right]
                 np.multiply(as_number, out, out=out)
-                np.maximum(out, position_type(~left), out=out)
+                moved.fill(~left)
+                np.maximum(out, moved, out=out)
             else:
-                out = held[left]
-                high: Any = held[right] if right >= 0 else position_type(~right)
+                out, high = held[left], held[right] if right >= 0 else moved
+                if right < 0:
+                    moved.fill(~right)
                 np.multiply(as_number, high, out=moved)
                 np.maximum(out, moved, out=out)
                 if right >= 0:
@@ -166,7 +169,15 @@ class _Decisions:
         return answers
 
 
-def add_values(totals: Reals, positions: npt.NDArray[Any], values: Reals, scratch: Reals) -> None:
+def add_values(
+    totals: Reals,
+    positions: npt.NDArray[Any],
+    values: Reals,
+    scratch: tuple[npt.NDArray[np.intp], Reals],
+) -> None:
     """Add the values of one tree to the totals of a block, without allocation."""
-    values.take(positions, out=scratch, mode="clip")
-    np.add(totals, scratch, out=totals)
+    wide, reached = scratch
+    # Native integers, which `take` would otherwise make piece by piece.
+    np.copyto(wide, positions)
+    values.take(wide, out=reached, mode="clip")
+    np.add(totals, reached, out=totals)

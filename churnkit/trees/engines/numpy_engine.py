@@ -95,7 +95,8 @@ class NumpyEngine:
             for tree, leaf in enumerate(traverse(layout.traversal, codes)[first:last], start=first):
                 totals[tree % n_outputs] += values[leaf]
             return totals
-        scratch = np.empty(codes.shape[1], layout.score_dtype)
+        size = codes.shape[1]
+        scratch = np.empty(size, np.intp), np.empty(size, layout.score_dtype)
         positions = leaf_positions(layout.program, self._steps, codes, first, last)
         for tree, position in enumerate(positions, start=first):
             begin, end = layout.forest.leaf_offset[tree : tree + 2]
