@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from churnkit._extras import pip_command
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -80,6 +78,9 @@ class MissingExtraError(ChurnkitError):
     """
 
     def __init__(self, extra: str, package: str) -> None:
+        # It reads the metadata of packages, whose import takes as long as all of this package's.
+        from churnkit._extras import pip_command
+
         super().__init__(
             f"{package} is not installed or cannot be imported (extra '{extra}'). Install it "
             f"with: {pip_command(extra, package=package)}"

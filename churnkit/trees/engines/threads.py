@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,9 @@ def share_rows(work: Callable[[int, int], None], n_rows: int, threads: int, *, u
     if threads <= 1:
         work(0, n_rows)
         return
+    # Most calls use one thread, and need not wait for this import.
+    from concurrent.futures import ThreadPoolExecutor
+
     edges = [min(n_rows, units * part // threads * unit) for part in range(threads + 1)]
     with ThreadPoolExecutor(threads) as pool:
         for finished in [pool.submit(work, *edge) for edge in pairwise(edges)]:

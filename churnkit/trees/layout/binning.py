@@ -197,13 +197,13 @@ def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, I
     is_exact = forest.comparison == EXACT
     takes_missing = (forest.decision[nodes] & DEFAULT_LEFT) > 0 if is_exact else 0
     sets, row = np.unique(2 * forest.category_set[nodes] + takes_missing, return_inverse=True)
-    categories = [_categories(forest, number // 2) for number in sets]
+    owner, categories = _members(forest, sets // 2)
     # Missing values count as one more category, after all others.
-    missing = max((int(members.max(initial=0)) for members in categories), default=0) + 1
-    for number in np.flatnonzero(sets % 2):
-        categories[number] = np.append(categories[number], missing)
-    present, index = np.unique(np.concatenate(categories), return_inverse=True)
-    owner = np.repeat(np.arange(len(sets)), [len(members) for members in categories])
+    missing = int(categories.max(initial=0)) + 1
+    with_missing = np.flatnonzero(sets % 2)
+    owner = np.concatenate([owner, with_missing])
+    categories = np.concatenate([categories, np.full(len(with_missing), missing)])
+    present, index = np.unique(categories, return_inverse=True)
     # The signature of a category has one bit per set; equal signatures are one class.
     signature = np.zeros((len(present), len(sets) // 8 + 1), np.uint8)
     bit = np.left_shift(1, owner & 7).astype(np.uint8)
@@ -221,8 +221,16 @@ def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, I
     return source, row.reshape(-1)
 
 
-def _categories(forest: Forest, number: int) -> Ints:
-    """List the categories of one set."""
-    start, stop = forest.category_offset[number : number + 2]
-    words = forest.category_words[start:stop].astype("<u4")
-    return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
+def _members(forest: Forest, sets: Ints) -> tuple[Ints, Ints]:
+    """List the categories of sets: for each its position in `sets`, and the category."""
+    starts, ends = forest.category_offset[sets], forest.category_offset[sets + 1]
+    lengths = ends - starts
+    owner = np.repeat(np.arange(len(sets)), lengths)
+    word = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    words = forest.category_words[starts[owner] + word]
+    # Only these are unpacked: each has a category, so that the bits cannot exhaust the memory.
+    used = np.flatnonzero(words)
+    bytes_of_used = words[used].astype("<u4").view(np.uint8)
+    bit = np.flatnonzero(np.unpackbits(bytes_of_used, bitorder="little"))
+    at = used[bit // 32]
+    return owner[at], 32 * word[at] + bit % 32

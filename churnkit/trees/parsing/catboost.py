@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -122,6 +121,8 @@ def _document(model: Any) -> Mapping[str, Any]:
         return document
     if model.get_cat_feature_indices():
         raise BundleError("the CatBoost model uses categories: train it with numbers only")
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         model.save_model(str(path), format="json")
