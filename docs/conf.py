@@ -10,6 +10,7 @@ from churnkit import __version__
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _command_line import write_reference
+from _providers import write_pages
 
 project = "churnkit"
 author = "churnkit's maintainers"
@@ -79,4 +80,11 @@ def setup(app: Any) -> None:
     app.connect("autodoc-skip-member", _skip)
     # Before napoleon, which runs at the default priority of 500.
     app.connect("autodoc-process-docstring", _format_shapes, priority=400)
-    app.connect("builder-inited", lambda app: write_reference(Path(app.srcdir) / "reference"))
+    app.connect("builder-inited", _write_references)
+
+
+def _write_references(app: Any) -> None:
+    """Write the pages that are made from the code."""
+    folder = Path(app.srcdir) / "reference"
+    write_reference(folder)
+    write_pages(folder / "providers")

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from churnkit.connect.description.table_sources import read_tables
+from churnkit.connect.http.client import StatusError
 from churnkit.connect.http.rate_limit import used_share
 from churnkit.connect.ingestion.page_reader import read_fields
 from churnkit.connect.ingestion.pull import open_client
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from random import Random
 
-    from churnkit.connect.description.provider import Source
+    from churnkit.connect.description.provider import Provider, Source
     from churnkit.connect.http.clock import Clock
     from churnkit.connect.http.transport import Response, Transport
 
@@ -91,7 +92,7 @@ def check_sources(
                 if stream.fields is not None:
                     read_fields(client, stream.fields)
         except ChurnkitError as error:
-            checks.append(AccessCheck(name, provider.name, problem=str(error)))
+            checks.append(AccessCheck(name, provider.name, problem=_problem(error, provider)))
             continue
         seconds = _clock_seconds(response, clock)
         problem = None
@@ -100,6 +101,11 @@ def check_sources(
         used = used_share(response.headers, provider.rate)
         checks.append(AccessCheck(name, provider.name, seconds, used, problem))
     return checks
+
+
+def _problem(error: ChurnkitError, provider: Provider) -> str:
+    refused = isinstance(error, StatusError) and error.status in {401, 403}
+    return f"{error}; needed: {provider.access}" if refused and provider.access else str(error)
 
 
 def _clock_seconds(response: Response, clock: Clock) -> float | None:

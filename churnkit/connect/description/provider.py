@@ -218,6 +218,9 @@ class Provider:
         Path of a cheap request that shows the access.
     expired
         Error codes that mean an expired page token; 400, 404, 410 and 422 always do.
+    access
+        What the secrets are and what they must allow, for the documentation and for
+        `churnkit connect check`.
 
     Examples
     --------
@@ -235,6 +238,7 @@ class Provider:
     settings: tuple[str, ...] = ()
     check: str = ""
     expired: tuple[str, ...] = ()
+    access: str = ""
 
     def __call__(
         self,

@@ -20,6 +20,7 @@ def _export(start: str) -> Endpoint:
 
 Amplitude = Provider(
     name="amplitude",
+    access="the API key and the secret key of the project",
     base_url="https://amplitude.com",
     auth=Basic(user="{key}", password="{secret}", secrets=("key", "secret")),  # noqa: S106 - names
     settings=("first_hour",),

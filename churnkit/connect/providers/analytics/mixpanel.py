@@ -19,6 +19,7 @@ def _export(start: str) -> Endpoint:
 
 Mixpanel = Provider(
     name="mixpanel",
+    access="the name and the secret of a service account that may export the project",
     base_url="https://data.mixpanel.com",
     auth=Basic(user="{user}", password="{key}"),  # noqa: S106 - the name of the secret
     settings=("user", "project", "first_date"),

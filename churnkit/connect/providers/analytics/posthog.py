@@ -25,6 +25,7 @@ _EVENTS = Endpoint(
 
 PostHog = Provider(
     name="posthog",
+    access="a personal API key with the scopes query:read and user:read",
     base_url="https://us.posthog.com",
     auth=Bearer(),
     settings=("project",),

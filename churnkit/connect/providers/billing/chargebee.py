@@ -39,6 +39,7 @@ def _stream(
 
 Chargebee = Provider(
     name="chargebee",
+    access="a read-only API key of the site",
     base_url="https://{site}.chargebee.com",
     auth=Basic(user="{key}"),
     settings=("site",),

@@ -10,7 +10,6 @@ from churnkit.connect.http.auth import Bearer
 from churnkit.connect.http.rate_limit import RatePolicy
 
 __all__ = ["Stripe"]
-
 _PAGES = LastRow("id", more="has_more")
 
 
@@ -41,6 +40,7 @@ def _stream(
 
 Stripe = Provider(
     name="stripe",
+    access="a restricted key that may read these streams and events",
     base_url="https://api.stripe.com",
     auth=Bearer(),
     rate=RatePolicy(20.0, burst=20),

@@ -69,6 +69,8 @@ def _records(kind: str, modified: str, **columns: str) -> Stream:
 
 HubSpot = Provider(
     name="hubspot",
+    access="the token of a private app that may read contacts, companies and deals "
+    "(crm.objects.*.read and crm.schemas.*.read)",
     base_url="https://api.hubapi.com",
     auth=Bearer(),
     rate=RatePolicy(

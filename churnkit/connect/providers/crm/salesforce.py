@@ -93,6 +93,8 @@ def _history(name: str, kind: str, parent: str) -> Stream:
 
 Salesforce = Provider(
     name="salesforce",
+    access="a connected app with the client credentials flow, whose user has the API and "
+    "may read accounts, contacts and opportunities",
     base_url="https://{domain}.my.salesforce.com",
     auth=ClientCredentials("/services/oauth2/token"),
     settings=("domain",),

@@ -45,6 +45,7 @@ def _stream(
 
 Intercom = Provider(
     name="intercom",
+    access="the access token of an app that may read users and conversations",
     base_url="https://api.intercom.io",
     auth=Bearer(),
     headers={"Intercom-Version": "2.14"},

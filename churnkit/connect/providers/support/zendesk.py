@@ -42,6 +42,8 @@ def _stream(
 
 Zendesk = Provider(
     name="zendesk",
+    access="an API token, and the address of an administrator: incremental exports are for "
+    "administrators",
     base_url="https://{subdomain}.zendesk.com",
     auth=Basic(user="{email}/token", password="{key}"),  # noqa: S106 - the name of the secret
     settings=("subdomain", "email"),

@@ -14,6 +14,7 @@ _PAGES = Offset(size=100, first=1)
 
 Delighted = Provider(
     name="delighted",
+    access="the API key of the account",
     base_url="https://api.delighted.com",
     auth=Basic(user="{key}"),
     rate=RatePolicy(2.0, burst=5),

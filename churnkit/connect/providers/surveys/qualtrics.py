@@ -31,6 +31,7 @@ def _export(**body: str) -> Endpoint:
 
 Qualtrics = Provider(
     name="qualtrics",
+    access="the API token of a user who may use the API and see the survey",
     base_url="https://{datacenter}.qualtrics.com",
     auth=HeaderKey("X-API-TOKEN", ""),
     settings=("datacenter", "survey"),

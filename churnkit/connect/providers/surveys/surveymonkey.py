@@ -14,6 +14,7 @@ _PAGES = Offset(size=100, first=1)
 
 SurveyMonkey = Provider(
     name="surveymonkey",
+    access="the access token of an app with the scopes View Surveys and View Response Details",
     base_url="https://api.surveymonkey.com",
     auth=Bearer(),
     settings=("survey",),

@@ -11,6 +11,7 @@ __all__ = ["Trustpilot"]
 
 Trustpilot = Provider(
     name="trustpilot",
+    access="the API key of an application",
     base_url="https://api.trustpilot.com",
     auth=HeaderKey("apikey", ""),
     settings=("business_unit",),

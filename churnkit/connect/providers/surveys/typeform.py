@@ -13,6 +13,7 @@ _PARAMS = {"page_size": "1000", "sort": "submitted_at,desc", "before": "{token}"
 
 Typeform = Provider(
     name="typeform",
+    access="a personal token with the scopes accounts:read and responses:read",
     base_url="https://api.typeform.com",
     auth=Bearer(),
     settings=("form",),
