@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.contents import ModelContents
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts import Contract
+    from churnkit.contracts.schema.table_schema import Purpose
 
 __all__ = ["ModelDifference", "difference", "has_other_actions", "new_requirements"]
 
@@ -72,8 +73,10 @@ def difference(before: RetentionModel, after: RetentionModel) -> ModelDifference
     return ModelDifference(before.digest, after.digest, changes, *_scores(before, after))
 
 
-def new_requirements(contract: Contract, running: Contract) -> list[str]:
-    """Return the columns that a contract requires for predictions and another one does not.
+def new_requirements(
+    contract: Contract, running: Contract, *, recommends: bool = False
+) -> list[str]:
+    """Return the columns that a contract requires of clients and another one does not.
 
     Services that run the other one refuse a model with such columns until they are restarted.
 
@@ -83,11 +86,15 @@ def new_requirements(contract: Contract, running: Contract) -> list[str]:
         Of the newer model.
     running
         Of the model in service.
+    recommends
+        Whether the model in service recommends actions, which takes further columns.
     """
-    required = {column.name for column in running.required("predict")}
-    return sorted(
-        column.name for column in contract.required("predict") if column.name not in required
-    )
+    purposes: tuple[Purpose, ...] = ("predict", "recommend") if recommends else ("predict",)
+    new: set[str] = set()
+    for purpose in purposes:
+        required = {column.name for column in running.required(purpose)}
+        new |= {column.name for column in contract.required(purpose)} - required
+    return sorted(new)
 
 
 def has_other_actions(contents: ModelContents, other: ModelContents) -> bool:

@@ -32,7 +32,7 @@ _OTHER = {
         "MEMBERS_SALT",
         "MODEL",
     ),
-    *("PYMC_PYTHON", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
+    *("PYMC_PYTHON", "SERVICE_KEY", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
 }
 SPOOL_SYNC = ("always", "second", "never")
 

@@ -82,24 +82,41 @@ def show_card(
 def promote(
     version: Annotated[str, typer.Argument(help="A version number, or challenger.")],
     model: RegisteredName = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="URL of a running service that must be able to load the version, such as "
+            "http://127.0.0.1:3000; its API key is read from CHURNKIT_SERVICE_KEY. Repeatable."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a version the champion; running services load it within seconds.
 
-    The bundle is loaded and verified first.
+    The bundle is loaded and verified first. With --service nothing is promoted unless the service
+    can load it.
     """
     from churnkit.bundle import RetentionModel
     from churnkit.bundle.diff import new_requirements
+    from churnkit.cli.modeling.service_check import check_service
 
     with open_registry() as registry:
         chosen = registry.version(model or registry.only_model(), version)
         promoted = RetentionModel.load(registry.bundle(chosen))
+        # Printed later: MLflow's messages are suppressed here, and these would be too.
+        notes = [check_service(url, promoted) for url in service or ()]
         columns: list[str] = []
         with suppress(ModelNotFoundError, BundleError):
             running = RetentionModel.load(registry.bundle(registry.version(chosen.name)))
-            columns = new_requirements(promoted.contract, running.contract)
+            columns = new_requirements(
+                promoted.contract,
+                running.contract,
+                recommends=running.contents.rules is not None,
+            )
         registry.promote(chosen.name, chosen.version)
         champion = registry.version(chosen.name)
+    for note in notes:
+        print_status(note)
     if columns:
         print_status(
             f"clients must send {', '.join(columns[:5])}, which the champion before did not "

@@ -11,7 +11,15 @@ from churnkit.errors import ConnectError, MissingExtraError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Request", "Response", "Transport", "TransportError", "Urllib3Transport", "check_url"]
+__all__ = [
+    "Request",
+    "Response",
+    "Transport",
+    "TransportError",
+    "Urllib3Transport",
+    "check_url",
+    "is_encrypted",
+]
 
 _CONNECT_SECONDS, _READ_SECONDS = 10.0, 120.0
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -119,6 +127,12 @@ class Urllib3Transport:
         return Response(int(answer.status), headers, answer.data)
 
 
+def is_encrypted(url: str) -> bool:
+    """Return whether a URL is https, or of this machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
 def check_url(url: str) -> str:
     """Return a base URL without a final slash.
 
@@ -135,7 +149,6 @@ def check_url(url: str) -> str:
     Traceback (most recent call last):
     churnkit.errors.ConnectError: base_url is not https: secrets would be sent unencrypted
     """
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+    if is_encrypted(url):
         return url.rstrip("/")
     raise ConnectError("base_url is not https: secrets would be sent unencrypted")

@@ -334,7 +334,8 @@ def _lineage(recipe: Recipe, data: TrainingData) -> dict[str, Any]:
 
 def _restart_note(data: TrainingData, champion: RetentionModel) -> tuple[str, ...]:
     """Return a warning if running services cannot replace the champion by this model."""
-    columns = new_requirements(data.contract, champion.contract)
+    recommends = champion.contents.rules is not None
+    columns = new_requirements(data.contract, champion.contract, recommends=recommends)
     if not columns:
         return ()
     names = ", ".join(columns[:5])

@@ -197,6 +197,7 @@ _SHARED: Final[Schema] = {
             "contract": _object({"name": TEXT, "digest": TEXT}),
             "columns": _array(_COLUMN),
             "actions": _array(_ACTION),
+            "reload": _object({"follows": _BOOLEAN, "signed": _BOOLEAN}),
         }
     ),
     "Problem": _object(

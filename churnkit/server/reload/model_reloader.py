@@ -98,7 +98,8 @@ def validate_replacement(model: RetentionModel, running: RetentionModel) -> None
     BundleError
         With what to do.
     """
-    new = new_requirements(model.contract, running.contract)
+    recommends = running.contents.rules is not None
+    new = new_requirements(model.contract, running.contract, recommends=recommends)
     if new or model.contract.entity.name != running.contract.entity.name:
         raise BundleError(
             f"it requires {new[:5]}, which the running version does not: restart "

@@ -76,7 +76,14 @@ class DescriptionHandler:
 
 def model_handler(state: ServiceState) -> Handler:
     """Return the handler of ``/v1/model``."""
-    return DescriptionHandler(state, lambda loaded: _json(describe_model(loaded.model)))
+    settings = state.settings
+    reload = {
+        "follows": bool(settings.follow and settings.poll_seconds),
+        "signed": settings.signer is not None,
+    }
+    return DescriptionHandler(
+        state, lambda loaded: _json({**describe_model(loaded.model), "reload": reload})
+    )
 
 
 def openapi_handler(state: ServiceState) -> Handler:
