@@ -189,6 +189,11 @@ def against(figures: dict[str, Any], thousand: dict[str, float]) -> dict[str, fl
             / at_four[name]["p50_microseconds"]
             for short, name in (("bare", BARE), ("uvicorn", DIRECT), ("bentoml", BENTO))
         },
+        # CPU time is less sensitive to what else runs than throughput is.
+        "uvicorn_to_bare_cpu_at_4": at_four[DIRECT]["cpu_microseconds"]
+        / at_four[BARE]["cpu_microseconds"],
+        "bentoml_to_bare_cpu_at_4": at_four[BENTO]["cpu_microseconds"]
+        / at_four[BARE]["cpu_microseconds"],
         "thousand_rows_to_booster": thousand[DIRECT] / thousand["Booster.predict"],
     }
     for short, name in (("granian", GRANIAN), ("hypercorn", HYPERCORN)):
@@ -240,7 +245,9 @@ def comparison(ratio: dict[str, float], thousand: dict[str, float]) -> str:
     text = (
         f"At 4 connections, churnkit answers {ratio['uvicorn_to_bare_throughput_at_4']:.2f} times "
         f"the requests of bare Starlette under uvicorn, "
-        f"{ratio['bentoml_to_bare_throughput_at_4']:.2f} times under `bentoml serve`; its p99 is "
+        f"{ratio['bentoml_to_bare_throughput_at_4']:.2f} times under `bentoml serve` (CPU per request "
+        f"{ratio['uvicorn_to_bare_cpu_at_4']:.2f} and {ratio['bentoml_to_bare_cpu_at_4']:.2f} "
+        "times); its p99 is "
         f"{ratio['uvicorn_p99_to_p50_at_4']:.1f} and {ratio['bentoml_p99_to_p50_at_4']:.1f} times "
         f"its p50 (bare Starlette: {ratio['bare_p99_to_p50_at_4']:.1f}). "
         f"`/v1/recommend` takes {ratio['recommend_to_predict']:.2f} times `/v1/predict`. A body "

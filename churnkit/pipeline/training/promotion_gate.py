@@ -15,6 +15,8 @@ from churnkit.evaluation.classification.fit_interval import compare_refits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from churnkit.pipeline.training.actions_gate import ActionsVerdict
+
 __all__ = ["GateResult", "PromotionGate"]
 
 _LOG_LOSS = "log_loss"
@@ -34,12 +36,15 @@ class GateResult(Result):
         Comparison with the champion; None if there is none that can score the table.
     says
         The verdict, one sentence per comparison.
+    actions
+        Verdict on actions that differ from the champion's under the same scores; None otherwise.
     """
 
     passed: bool
     baseline: Comparison
     champion: Comparison | None
     says: tuple[str, ...]
+    actions: ActionsVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ class PromotionGate:
 
     Against both, the whole paired interval of the gain must be positive (see
     `churnkit.evaluation.compare`): a model that is ahead of the champion by chance alone is not
-    promoted. With the log loss it must beat the overall churn rate in the same way.
+    promoted. With the log loss it must beat the overall churn rate in the same way. A model with
+    the champion's scores and other actions is judged by its actions in place of the champion.
 
     Parameters
     ----------
@@ -79,7 +85,7 @@ class PromotionGate:
         rule: str,
         seed: int,
         sample_weight: NDArray[Any] | None = None,
-        other_actions: bool = False,
+        actions: ActionsVerdict | None = None,
         cross_fitted: bool = False,
     ) -> GateResult:
         """Compare a model with the baseline rule and the champion.
@@ -97,9 +103,9 @@ class PromotionGate:
             Seed of the resamples.
         sample_weight
             Weight of each customer, shape (n,).
-        other_actions
-            Whether the actions differ from the champion's. A model with the champion's scores
-            then passes: its actions were checked on their own.
+        actions
+            Verdict on actions that differ from the champion's, see `judge_actions`; None if they
+            are the same. It decides for a model with the champion's scores.
         cross_fitted
             Whether each row was predicted by a model fitted to other folds; intervals are then
             those of a refit, see `evaluate_refit`.
@@ -128,7 +134,7 @@ class PromotionGate:
         with_rule = compare_with(baseline, everybody)
         passed = with_rule.verdict == "better"
         says = [f"{_verdict(passed)} against the baseline rule ({rule}): {with_rule}"]
-        with_champion = None
+        with_champion, decisive = None, None
         unseen = everybody if champion is None else ~np.isnan(champion)
         if champion is not None and np.unique(y[unseen]).size < 2:
             says.append(
@@ -140,13 +146,15 @@ class PromotionGate:
             with_champion = compare_with(champion, unseen)
             beats_champion = with_champion.verdict == "better"
             reason = str(with_champion)
-            if other_actions and _is_same(probability, champion):
-                beats_champion, reason = True, "the same scores, with other actions"
+            if actions is not None and _is_same(probability, champion):
+                decisive = actions
+                beats_champion, reason = actions.passed, "the same scores, with other actions"
             compared = int(unseen.sum())
             if compared < len(y):
                 reason += f", on the {compared:,} of {len(y):,} rows that it was not trained on"
             says.append(f"{_verdict(beats_champion)} against the champion: {reason}")
             passed = passed and beats_champion
+            says += [] if decisive is None else [decisive.says]
         if self.metric == _LOG_LOSS:
             # A rule may be worse than no rule, in tables of noise.
             rate = np.full(len(y), np.average(y, weights=sample_weight))
@@ -154,7 +162,7 @@ class PromotionGate:
             if with_rate.verdict != "better":
                 says.append(f"FAILED against the overall churn rate: {with_rate}")
                 passed = False
-        return GateResult(passed, with_rule, with_champion, tuple(says))
+        return GateResult(passed, with_rule, with_champion, tuple(says), decisive)
 
 
 def _is_same(probability: NDArray[Any], champion: NDArray[Any]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
-from churnkit.bundle.diff import has_other_actions, new_requirements
+from churnkit.bundle.diff import new_requirements
 from churnkit.bundle.fold_models import FOLD_MODELS_ARTIFACT, write_fold_models
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
@@ -33,6 +33,7 @@ from churnkit.pipeline.checks.draft import refuse_open_questions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.feature_ranges import training_ranges
 from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
+from churnkit.pipeline.training.actions_gate import judge_actions
 from churnkit.pipeline.training.champion import load_champion, score_champion
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
@@ -184,8 +185,9 @@ def train(
             sample_weight=data.tested.weight,
             seed=recipe.seed,
             cross_fitted=data.folds is not None,
-            other_actions=champion is not None
-            and has_other_actions(parts, champion.model.contents),
+            actions=judge_actions(
+                parts, None if champion is None else champion.model, data.tested.table
+            ),
         )
         progress("logging the run and registering the version")
         run_id, version = log_run(

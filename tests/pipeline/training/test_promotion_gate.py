@@ -3,28 +3,49 @@
 import numpy as np
 import pytest
 
+from churnkit.pipeline.training.actions_gate import ActionsVerdict
 from churnkit.pipeline.training.promotion_gate import PromotionGate
 
 RNG = np.random.default_rng(5)
 RISK = RNG.random(400)
 LEFT = (RNG.random(400) < RISK).astype(float)
 RULE = np.full(400, 0.5)
+OFFERS, BAD_OFFERS = (
+    ActionsVerdict(
+        passed=passed,
+        customers=400,
+        added=("offer",),
+        removed=(),
+        changed=(),
+        unreachable=() if passed else ("offer",),
+        treated=5,
+        champion_treated=4,
+        says="the actions",
+    )
+    for passed in (True, False)
+)
 
 
 @pytest.mark.parametrize(
-    ("champion", "other_actions", "passed"),
-    [(RISK, True, True), (RISK, False, False), (np.clip(RISK + 1e-9, 0, 1), True, False)],
+    ("champion", "actions", "passed"),
+    [
+        (RISK, OFFERS, True),
+        (RISK, BAD_OFFERS, False),
+        (RISK, None, False),
+        (np.clip(RISK + 1e-9, 0, 1), OFFERS, False),
+    ],
 )
-def test_new_offers_pass_only_with_the_scores_of_the_champion(champion, other_actions, passed):
-    result = PromotionGate().judge(
-        LEFT, RISK, RULE, champion, rule="half", seed=0, other_actions=other_actions
-    )
+def test_new_offers_pass_only_with_the_scores_of_the_champion(champion, actions, passed):
+    result = PromotionGate().judge(LEFT, RISK, RULE, champion, rule="half", seed=0, actions=actions)
     assert result.passed == passed
-    assert ("other actions" in result.says[1]) == passed
+    is_decisive = champion is RISK and actions is not None
+    assert ("other actions" in result.says[1]) == is_decisive
+    assert result.actions is (actions if is_decisive else None)
+    assert (result.says[-1] == "the actions") == is_decisive
 
 
 def test_new_offers_do_not_carry_a_model_over_the_rule():
-    result = PromotionGate().judge(LEFT, RULE, RULE, RULE, rule="half", seed=0, other_actions=True)
+    result = PromotionGate().judge(LEFT, RULE, RULE, RULE, rule="half", seed=0, actions=OFFERS)
     assert not result.passed
 
 
