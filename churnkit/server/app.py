@@ -23,6 +23,7 @@ from churnkit.server.http.origins import parse_origins
 from churnkit.server.http.problem_details import Problem
 from churnkit.server.http.route import BodyTimeout, Handler, Reply, Request, Route, Router
 from churnkit.server.loaded_model import LoadedModel
+from churnkit.server.observability.clock_watch import watch_clock
 from churnkit.server.observability.json_logs import configure_logging
 from churnkit.server.observability.metrics import Metrics
 from churnkit.server.reload.bandit_state import BanditReloader
@@ -189,6 +190,7 @@ class App(Router):
         # second. What exists now stays, so that collections need not visit it again.
         gc.collect()
         gc.freeze()
+        self.metrics.count("churnkit_worker_starts")
         if settings.journal:
             await self._start_recorder(settings.journal)
         elif self.metrics.shared_folder is not None:
@@ -220,6 +222,7 @@ class App(Router):
         with contextlib.suppress(Problem, TimeoutError):
             await asyncio.wait_for(recorder.open(), _JOURNAL_SECONDS)
         self.supervisor.start("journal", recorder.run)
+        self.supervisor.start("clock", lambda: watch_clock(self.metrics))
         if settings.spool_sync == "second":
             self.supervisor.start("spool-sync", recorder.sync)
 

@@ -39,7 +39,7 @@ class BentoMount:
     def __init__(self, app: App) -> None:
         self.app = app
         self._is_direct = not app.settings.direct
-        install_limits(app.settings)
+        install_limits(app.settings, app.metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that BentoML passes on."""

@@ -30,6 +30,7 @@ _BATCH: Final = 1_000
 _PAUSE_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 1.0
 _SYNC_SECONDS: Final = 1.0
+_SLOW_SECONDS: Final = 2.0
 
 
 class Recorder:
@@ -62,6 +63,7 @@ class Recorder:
         self._next_attempt = 0.0
         self._opening = asyncio.Lock()
         self._waiting: deque[DecisionRecord] = deque()
+        self._is_full = False
         self._filled = asyncio.Event()
         self._write_lock = asyncio.Lock()
         for kind in ("decision", "outcome", "rejected", "erased"):
@@ -120,8 +122,15 @@ class Recorder:
             if self._sync_always:
                 await asyncio.to_thread(self._log.sync)
         except OSError as error:
-            _LOG.error("decisions cannot be stored: %s", error.strerror)
-            raise unreachable_journal() from None
+            self._metrics.count("churnkit_spool_failures")
+            if not self._is_full:
+                # Once: the next line would go to the same disk.
+                self._is_full = True
+                _LOG.error("decisions are refused, they cannot be stored: %s", error.strerror)
+            raise _full_spool() from None
+        if self._is_full:
+            self._is_full = False
+            _LOG.info("decisions can be stored again")
 
     async def record_now(
         self, records: Sequence[DecisionRecord], limits: Sequence[ContactLimit]
@@ -237,6 +246,7 @@ class Recorder:
 
     async def _write(self, records: list[DecisionRecord]) -> bool:
         """Write records; return False if the journal cannot be reached."""
+        start = time.monotonic()
         try:
             journal = await self.open()
             recorded = await asyncio.to_thread(journal.record, records)
@@ -251,6 +261,11 @@ class Recorder:
             if len(records) > 1:
                 return all([await self._write([record]) for record in records])
             return await self._refuse(records[0], error)
+        seconds = time.monotonic() - start
+        if seconds > _SLOW_SECONDS:
+            _LOG.warning(
+                "a write to the journal took %.1f s; %s decisions wait", seconds, len(self._waiting)
+            )
         self._metrics.show("churnkit_journal_reachable", value=1.0)
         self._metrics.count("churnkit_journal_records", "decision", by=recorded.written)
         return True
@@ -287,6 +302,15 @@ def _is_away(error: JournalError) -> bool:
         return False
     is_entry = isinstance(cause, StatementError) and not isinstance(cause, DBAPIError)
     return isinstance(cause, SQLAlchemyError) and not is_entry
+
+
+def _full_spool() -> Problem:
+    return Problem(
+        503,
+        "spool-full",
+        "the decision cannot be stored, and none is made without that: try again",
+        headers={"retry-after": "5"},
+    )
 
 
 def unreachable_journal() -> Problem:

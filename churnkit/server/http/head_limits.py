@@ -19,6 +19,7 @@ from churnkit.server.http.connection_drain import DrainingProtocol
 if TYPE_CHECKING:
     import asyncio
 
+    from churnkit.server.observability.metrics import Metrics
     from churnkit.server.settings import Settings
 
 __all__ = ["HeadLimits", "LimitedProtocol", "install_limits"]
@@ -26,6 +27,13 @@ __all__ = ["HeadLimits", "LimitedProtocol", "install_limits"]
 _LOG = logging.getLogger("churnkit.server")
 _SWEEP_SECONDS: Final = 0.5
 _LOG_SECONDS: Final = 10.0
+_REASONS: Final = {
+    "time": "a request head is incomplete after its time",
+    "size": "a request head is too large",
+    "number": "a client has too many",
+    "invalid": "a request is not valid HTTP",
+}
+_UVICORN_INVALID: Final = "Invalid HTTP request received."
 _TOO_LARGE: Final = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
@@ -72,18 +80,21 @@ class _Registry:
             self._sweeping = True
             loop.call_later(_SWEEP_SECONDS, self._sweep, loop)
 
-    def log(self, reason: str, loop: asyncio.AbstractEventLoop) -> None:
-        """Log that a connection was closed, a few times a minute."""
+    def log(self, reason: str, protocol: LimitedProtocol) -> None:
+        """Count a closed connection, and log the reason a few times a minute."""
+        if protocol.metrics is not None:
+            protocol.metrics.count("churnkit_connections_closed", reason)
+        loop = protocol.loop
         if loop.time() - self._logged >= _LOG_SECONDS:
             self._logged = loop.time()
-            _LOG.warning("connections are closed: %s", reason)
+            _LOG.warning("connections are closed: %s", _REASONS[reason])
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         for protocol, deadline in list(self.deadlines.items()):
             if deadline < now:
                 del self.deadlines[protocol]
-                self.log("a request head is incomplete after its time", loop)
+                self.log("time", protocol)
                 protocol.transport.abort()
         self._sweeping = bool(self.deadlines)
         if self._sweeping:
@@ -98,6 +109,7 @@ class LimitedProtocol(DrainingProtocol):
     """
 
     limits: ClassVar[HeadLimits] = HeadLimits()
+    metrics: ClassVar[Metrics | None] = None
     _registry: ClassVar[_Registry] = _Registry()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -112,7 +124,7 @@ class LimitedProtocol(DrainingProtocol):
         registry, limits = self._registry, self.limits
         registry.connections[self._address] += 1
         if 0 < limits.max_connections < registry.connections[self._address]:
-            registry.log("a client has too many", self.loop)
+            registry.log("number", self)
             transport.abort()
             return
         registry.wait_for_head(self, limits.seconds)
@@ -142,9 +154,10 @@ class LimitedProtocol(DrainingProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse a request and close the connection."""
         if not self._is_too_large:
+            self._registry.log("invalid", self)
             super().send_400_response(msg)
             return
-        self._registry.log("a request head is too large", self.loop)
+        self._registry.log("size", self)
         cycle = self.cycle
         if cycle is None or not cycle.response_started or cycle.response_complete:
             self.transport.write(_TOO_LARGE)
@@ -188,13 +201,23 @@ class LimitedProtocol(DrainingProtocol):
         super().on_message_complete()
 
 
-def install_limits(settings: Settings) -> None:
+def _is_logged(record: logging.LogRecord) -> bool:
+    """Return False for uvicorn's line per invalid request, which would fill a disk.
+
+    They are counted, and logged a few times a minute.
+    """
+    return record.msg != _UVICORN_INVALID
+
+
+def install_limits(settings: Settings, metrics: Metrics | None = None) -> None:
     """Let uvicorn servers of this process use `LimitedProtocol`, as BentoML starts them.
 
     Parameters
     ----------
     settings
         Its limits of heads and connections are used, and its time to drain.
+    metrics
+        Counts the connections that the limits close; None for no counts.
     """
     LimitedProtocol.limits = HeadLimits(
         settings.max_head_bytes,
@@ -202,6 +225,8 @@ def install_limits(settings: Settings) -> None:
         settings.head_seconds,
         settings.max_connections,
     )
+    LimitedProtocol.metrics = metrics
     LimitedProtocol.drain_seconds = settings.drain_seconds
+    logging.getLogger("uvicorn.error").addFilter(_is_logged)
     protocols: dict[Any, str] = uvicorn.config.HTTP_PROTOCOLS
     protocols["auto"] = f"{__name__}:{LimitedProtocol.__name__}"

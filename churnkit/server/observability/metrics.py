@@ -9,6 +9,7 @@ those of the application, rules and columns those of the contract.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from bisect import bisect_left
@@ -68,6 +69,10 @@ METRICS: Final = {
     "churnkit_journal_failures": _Metric("Failed writes to the journal, tried again"),
     "churnkit_journal_reachable": _Metric("1 if the journal can be reached", (), "gauge"),
     "churnkit_journal_waiting": _Metric("Decisions that wait for the journal", (), "gauge"),
+    "churnkit_spool_failures": _Metric("Requests refused because the spool's disk is full"),
+    "churnkit_clock_jumps": _Metric("Jumps of the system clock, per worker"),
+    "churnkit_connections_closed": _Metric("Connections closed by the limits", ("reason",)),
+    "churnkit_worker_starts": _Metric("Starts of workers"),
     "churnkit_task_failures": _Metric("Failures of background tasks, restarted", ("task",)),
     "churnkit_task_running": _Metric("1 while a background task runs", ("task",), "gauge"),
     "churnkit_process_cpu_seconds": _Metric("Processor time of the workers"),
@@ -80,6 +85,13 @@ _FROM_START: Final = (
     *(("churnkit_reloads", (outcome,)) for outcome in ("swapped", "refused", "unreachable")),
     *(("churnkit_refusals", (rule,)) for rule in ("not-json", "busy", "key", "rate")),
     ("churnkit_journal_failures", ()),
+    ("churnkit_spool_failures", ()),
+    ("churnkit_clock_jumps", ()),
+    ("churnkit_worker_starts", ()),
+    *(
+        ("churnkit_connections_closed", (reason,))
+        for reason in ("time", "size", "number", "invalid")
+    ),
 )
 
 
@@ -150,8 +162,11 @@ class MultiprocessCounters:
             if not (ended and METRICS[name].type == "gauge")
         ]
         temporary = self._file.with_suffix(".new")
-        temporary.write_text(json.dumps({"pid": self._pid, "series": series}), encoding="utf-8")
-        temporary.replace(self._file)
+        text = json.dumps({"pid": self._pid, "series": series})
+        # On a full disk the other processes read the counts before.
+        with contextlib.suppress(OSError):
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self._file)
 
     def total(self) -> dict[Key, Series]:
         """Return the sums over all processes; gauges over those that run."""
@@ -245,10 +260,14 @@ class Metrics:
     def count(self, name: str, *labels: str, by: float = 1) -> None:
         """Add to one of `METRICS`."""
         self._counters.series(name, labels).value += by
+        if not self._flushing:
+            self._schedule_flush()
 
     def show(self, name: str, *labels: str, value: float) -> None:
         """Set a gauge of this process."""
         self._counters.series(name, labels).value = value
+        if not self._flushing:
+            self._schedule_flush()
 
     def forget(self, name: str) -> None:
         """Drop every series of a gauge."""

@@ -280,6 +280,28 @@ def test_a_full_disk_refuses_a_recommendation_instead_of_losing_it(live, url, me
     assert len(keys(url)) == 1
 
 
+def test_a_full_disk_is_counted_for_each_request_and_logged_once(live, member, monkeypatch, caplog):
+    def full(self, records):
+        raise OSError(28, "No space left on device")
+
+    body = {"customers": [member(1, decide=True)]}
+
+    async def questions(client):
+        with monkeypatch.context() as patch:
+            patch.setattr(WriteAheadLog, "add", full)
+            refused = [await client.post("/v1/recommend", json=body) for _ in range(3)]
+        await client.post("/v1/recommend", json=body)
+        return refused, (await client.get("/metrics")).text
+
+    with caplog.at_level("INFO"):
+        refused, metrics = live(questions)
+    assert {answer.status_code for answer in refused} == {503}
+    assert "cannot be stored" in refused[0].json()["detail"]
+    assert "churnkit_spool_failures_total 3.0" in metrics
+    assert sum("decisions are refused" in line for line in caplog.messages) == 1
+    assert sum("can be stored again" in line for line in caplog.messages) == 1
+
+
 @pytest.mark.parametrize("policy", ["always", "second", "never"])
 def test_the_sync_policy_decides_when_the_disk_has_a_decision(live, member, monkeypatch, policy):
     synced: list[int] = []

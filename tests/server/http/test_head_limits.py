@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 
 import pytest
@@ -9,7 +10,8 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from churnkit.server import BentoMount, create_app
-from churnkit.server.http.head_limits import HeadLimits, LimitedProtocol
+from churnkit.server.http.head_limits import HeadLimits, LimitedProtocol, _is_logged
+from churnkit.server.observability.metrics import Metrics
 
 GET = b"GET /livez HTTP/1.1\r\nhost: localhost\r\n"
 POST = b"POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
@@ -200,3 +202,25 @@ def test_bentoml_s_server_uses_the_limits(model, monkeypatch):
     config.load()
     assert config.http_protocol_class is LimitedProtocol
     assert LimitedProtocol.limits.max_headers == 7
+
+
+def test_closed_connections_are_counted_by_reason_and_logged_a_few_times(
+    connect, monkeypatch, caplog
+):
+    metrics = Metrics()
+    monkeypatch.setattr(LimitedProtocol, "metrics", metrics)
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "filters", [_is_logged])
+
+    async def work(connection):
+        for head in [b"\x00\xff garbage\r\n\r\n"] * 5 + [GET + b"x: " + b"y" * 20_000]:
+            reader, writer = await connection()
+            writer.write(head)
+            assert await answer(reader) in {400, 431}
+
+    with caplog.at_level("WARNING"):
+        connect(work)
+    counted = metrics.exposition().decode()
+    assert 'churnkit_connections_closed_total{reason="invalid"} 5.0' in counted
+    assert 'churnkit_connections_closed_total{reason="size"} 1.0' in counted
+    assert sum("connections are closed" in line for line in caplog.messages) == 1
+    assert not any("Invalid HTTP request" in line for line in caplog.messages)

@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -85,3 +86,31 @@ def test_worker_processes_add_up_and_a_dead_one_s_gauges_are_gone(tmp_path):
     counts = read_counts(one.exposition().decode())
     assert counts["churnkit_model", "abc", "gym"] == 1
     assert counts["churnkit_rows_scored_total", "/v1/predict"] == 4
+
+
+def test_counts_of_background_tasks_reach_other_workers_without_a_request(tmp_path, monkeypatch):
+    monkeypatch.setattr("churnkit.server.observability.metrics._FLUSH_SECONDS", 0.01)
+    worker, other = Metrics(tmp_path), Metrics(tmp_path)
+
+    async def run():
+        worker.count("churnkit_journal_failures")
+        worker.show("churnkit_journal_waiting", value=3.0)
+        await asyncio.sleep(0.1)
+
+    asyncio.run(run())
+    counts = read_counts(other.exposition().decode())
+    assert counts["churnkit_journal_failures_total",] == 1
+    assert counts["churnkit_journal_waiting",] == 3
+
+
+def test_a_full_disk_keeps_the_metrics_readable(tmp_path, monkeypatch):
+    metrics = Metrics(tmp_path)
+    metrics.count("churnkit_spool_failures")
+    metrics.exposition()
+
+    def full(*_arguments, **_settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    metrics.count("churnkit_spool_failures")
+    assert read_counts(metrics.exposition().decode())["churnkit_spool_failures_total",] == 1
