@@ -34,8 +34,9 @@ __all__ = ["CompiledRanking", "RankingDecision", "RewardModel", "compile_ranking
 
 # Categorical features with more levels are skipped: each level would need a coefficient.
 _MAX_LEVELS = 50
-# Customers ranked at once; bounds the memory of the draws.
+# Customers ranked at once, and customers times options; they bound the memory of the draws.
 _CHUNK_ROWS = 1_000
+_CHUNK_VALUES = 32_000
 
 
 class RewardModel(ValueModel, Protocol):
@@ -378,8 +379,9 @@ def eligible_chunks(
     patterns, groups = np.unique(allowed, axis=0, return_inverse=True)
     for group, pattern in enumerate(patterns):
         rows, eligible = np.flatnonzero(groups.ravel() == group), np.flatnonzero(pattern).tolist()
-        for start in range(0, len(rows) if eligible else 0, _CHUNK_ROWS):
-            chunk = rows[start : start + _CHUNK_ROWS]
+        size = max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, len(eligible))))
+        for start in range(0, len(rows) if eligible else 0, size):
+            chunk = rows[start : start + size]
             yield Chunk(chunk, eligible, cost[chunk][:, eligible])
 
 

@@ -159,13 +159,32 @@ def rank_by_orders(values: Floats, orders: NDArray[np.intp], reliable: NDArray[n
     """
     if reliable.all():
         return values
-    ranks = np.empty_like(orders)
-    np.put_along_axis(ranks, orders, np.arange(orders.shape[1])[None, :], axis=1)
-    kept = ~np.take_along_axis(reliable, orders[:, :1], axis=1)
-    # Sorting keys: the rank in the baseline, or the value after all reliable options.
-    span = float(values.max() - values.min()) + 1.0
-    keys = -values + span * ~reliable[:, None, :]
-    keys[kept[:, 0]] = ranks[kept[:, 0], None, :]
     exchanged = np.empty_like(values)
-    np.put_along_axis(exchanged, np.argsort(keys, axis=2), -np.sort(-values, axis=2), axis=2)
+    ranks = np.argsort(orders, axis=1)
+    for draw, order in enumerate(orders):
+        if not reliable[draw, order[0]]:
+            # The baseline decides the whole order.
+            np.take(
+                -np.sort(-values[draw], axis=1),
+                ranks[draw],
+                axis=1,
+                out=exchanged[draw],
+                mode="clip",
+            )
+        elif reliable[draw].all():
+            exchanged[draw] = values[draw]
+        else:
+            exchanged[draw] = _reliable_first(values[draw], reliable[draw])
+    return exchanged
+
+
+def _reliable_first(values: Floats, reliable: NDArray[np.bool_]) -> Floats:
+    """Exchange the values of one draw, (n, k), so that reliable options have the largest ones."""
+    by_value = np.argsort(-values, axis=1, kind="stable")
+    largest = np.take_along_axis(values, by_value, axis=1)
+    # Reliable options by value, then the others by value.
+    is_last = ~reliable[by_value]
+    by_value = np.take_along_axis(by_value, np.argsort(is_last, axis=1, kind="stable"), axis=1)
+    exchanged = np.empty_like(values)
+    np.put_along_axis(exchanged, by_value, largest, axis=1)
     return exchanged
