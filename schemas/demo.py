@@ -4,7 +4,7 @@ from typing import Annotated
 
 import pandas as pd
 
-from churnkit.contracts import Schema, as_of, context, entity, feature, label, pii
+from churnkit.contracts import Schema, account, as_of, context, entity, feature, label, parent, pii
 
 Utc = Annotated[pd.DatetimeTZDtype, "us", "UTC"]
 
@@ -14,6 +14,8 @@ class Demo(Schema):
 
     customer_id: str = entity("Customer")
     email: str = pii("E-mail")
+    company: str = account("Company")
+    company_group: str = parent("Group", nullable=True)
     as_of: Utc = as_of("Known on", coerce=True)
     region: str = feature(
         "Region", phrase="Region {value}", isin=["East", "North", "South", "West"]

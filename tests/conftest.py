@@ -116,12 +116,14 @@ def spark():
 
 SHOP_SCHEMA = '''"""A small shop's customers."""
 
-from churnkit.contracts import Schema, context, entity, feature, label, pii
+from churnkit.contracts import Schema, account, context, entity, feature, label, parent, pii
 
 
 class Shop(Schema):
     customer_id: str = entity("Customer")
     email: str = pii("E-mail")
+    company: str = account("Company", nullable=True)
+    holding: str = parent("Holding", nullable=True)
     plan: str = feature("Plan", phrase="{value} plan", isin=["basic", "plus", "pro"])
     city: str = feature("City", nullable=True)
     tenure_months: int = feature("Customer for", unit="months", ge=0)
@@ -131,7 +133,7 @@ class Shop(Schema):
 '''
 SHOP_RECIPE = '''"""Who leaves the shop."""
 
-from churnkit.decisions import Action, Catalogue, Effect, Where
+from churnkit.decisions import Action, Catalogue, Effect, Step, Where
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import Recipe
 from schemas.shop import Shop
@@ -141,7 +143,12 @@ recipe = Recipe(
     data="customers.csv",
     model=ChurnClassifier(profile="fast"),
     actions=Catalogue(
-        (Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),)),)
+        (
+            Action(
+                "call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),),
+                steps=(Step(0, "Write an e-mail"), Step(5, "Call", "no_answer")),
+            ),
+        )
     ),
 )
 '''

@@ -1,7 +1,7 @@
 """Churn of a simulated business: the recipe of ``churnkit demo``."""
 
 from churnkit.datasets import simulate
-from churnkit.decisions import Action, Catalogue, Effect, Where
+from churnkit.decisions import Action, Catalogue, Effect, Step, Where
 from churnkit.pipeline import Recipe
 from schemas.demo import Demo
 
@@ -18,6 +18,10 @@ actions = Catalogue(
             eligible=(CONSENT, Where("open_tickets", ">=", 1)),
             channel="phone",
             capacity=400,
+            steps=(
+                Step(0, "Call about the open ticket"),
+                Step(7, "Check that the ticket is solved"),
+            ),
         ),
         Action(
             "annual_contract",
@@ -26,6 +30,11 @@ actions = Catalogue(
             effect=Effect(0.10, 0.30, 0.45),
             eligible=(CONSENT, Where("contract", "==", "Month-to-month")),
             channel="email",
+            steps=(
+                Step(0, "Send the offer by e-mail"),
+                Step(5, "Call about the offer", condition="no_answer"),
+                Step(30, "Check that the contract has changed"),
+            ),
         ),
         Action(
             "training",

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, quote
 
 from churnkit.console.auth import FORM_COOKIE, NAME_COOKIE, SESSION_COOKIE, SessionAuth, Visitor
 from churnkit.console.pages import forms
+from churnkit.console.pages.account_page import show_account, show_accounts
 from churnkit.console.pages.bulk_form import apply_to_many
 from churnkit.console.pages.context import PageContext, customer_link
 from churnkit.console.pages.customer_page import show_customer
@@ -17,6 +18,7 @@ from churnkit.console.pages.list_page import export_csv, show_list
 from churnkit.console.pages.report_page import ReportPages
 from churnkit.console.pages.scenario_page import export_plan, show_what_if
 from churnkit.console.pages.task_page import show_changes, show_tasks
+from churnkit.console.pages.team_page import assign_team, show_teams
 from churnkit.console.query.customer_index import CustomerIndex
 from churnkit.console.templates import Pages
 from churnkit.errors import ChurnkitError, MissingExtraError
@@ -46,7 +48,7 @@ _INVALID_FORM: Final = "The form has expired or comes from another site. Reload 
 # Fields that people type, shown again if a form is refused.
 _TYPED: Final = {
     "why": "Reason", "note": "Note", "title": "Task", "owner": "Owner", "due": "Due",
-    "until": "Snooze until",
+    "until": "Snooze until", "person": "Person", "team": "Team",
 }  # fmt: skip
 
 
@@ -165,7 +167,10 @@ class ConsoleApp:
             Route("/sign-in", self._sign_in, methods=["POST"]),
             page("/", show_list),
             Route("/report", self._authenticated(self._reports.show)),
+            page("/accounts", show_accounts),
+            page("/accounts/{role}/{name:path}", show_account),
             page("/tasks", show_tasks),
+            page("/teams", show_teams),
             page("/what-if", show_what_if),
             page("/what-if.csv", export_plan),
             page("/changes", show_changes),
@@ -177,6 +182,7 @@ class ConsoleApp:
             form("/notes", forms.add_note),
             form("/tasks/add", forms.add_task),
             form("/tasks/change", forms.change_task),
+            form("/teams", assign_team, "manager"),
             form("/views", forms.save_view, "viewer"),
             Route("/bulk", self._bulk, methods=["POST"]),
         ]

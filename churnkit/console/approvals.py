@@ -59,6 +59,10 @@ class Approvals:
         self._lock = threading.Lock()
         self.period = planning_period(customers.day)
 
+    def key(self, customer: str) -> str:
+        """Return the key of a customer's decision, which is that of a plan of this period."""
+        return decision_key(self._customers.model.name, self.period, customer)
+
     def record(
         self, customer: str, verdict: str, *, by: str, why: str, form_id: str, at: datetime
     ) -> bool:
@@ -202,7 +206,7 @@ class Approvals:
         [record] = RecordBuilder(model).records(
             decision,
             customer,
-            key=decision_key(model.name, self.period, customer),
+            key=self.key(customer),
             as_of=self._customers.day,
             decided_at=at,
             period=self.period,

@@ -15,10 +15,11 @@ from churnkit.bundle.parts.horizons import (
     find_horizons,
     revenue_at_risk,
 )
+from churnkit.console.query.account_groups import AccountGroups
+from churnkit.console.recorded_decisions import take_over_decisions
 from churnkit.console.risk_parts import split_risk
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions.decide_table import total_gain
-from churnkit.decisions.reason_codes import REASONS
 from churnkit.decisions.response import find_responses
 from churnkit.errors import RecipeError
 from churnkit.insights.health.decomposition import decompose_health, explain_health
@@ -42,13 +43,6 @@ __all__ = ["CustomerList", "Filter", "planning_period", "read_customer_list"]
 _MOST_FILTERS: Final = 4
 _MOST_LEVELS: Final = 12
 _REFERENCE_ROWS: Final = 5_000
-# Numeric fields of decisions, and their columns in the journal.
-_JOURNAL_COLUMNS: Final = {
-    "expected_gain": "expected_gain",
-    "low": "gain_low",
-    "high": "gain_high",
-    "cost": "cost",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +207,40 @@ class CustomerList:
             if column.has_role("pii") and column.name in self.table.column_names
         }
 
+    @cached_property
+    def accounts(self) -> AccountGroups | None:
+        """Customers by account; None if the contract has no account column."""
+        return self._group_by("account")
+
+    @cached_property
+    def parents(self) -> AccountGroups | None:
+        """Customers by the parent of their account; None without such a column."""
+        return self._group_by("parent") if self.accounts is not None else None
+
+    def groups(self, role: str) -> AccountGroups | None:
+        """Return the customers by ``"account"`` or ``"parent"``; None without such a column."""
+        return {"account": self.accounts, "parent": self.parents}.get(role)
+
+    def _group_by(self, role: str) -> AccountGroups | None:
+        for column in self.model.contract.columns:
+            if column.has_role(role) and column.name in self.table.column_names:
+                return AccountGroups(
+                    column.title, self.table[column.name], self.encoded.valid, self._group_figures
+                )
+        return None
+
+    @cached_property
+    def _group_figures(self) -> Mapping[str, NDArray[Any]]:
+        decisions = self.decisions
+        return {
+            "risk": self.probability,
+            "at_risk": self.at_risk,
+            "action": decisions.action,
+            "gain": decisions.expected_gain,
+            "cost": decisions.cost,
+            **({} if self.value is None else {"value": self.value}),
+        }
+
     def risk_parts(self, rows: NDArray[np.int64], *, top: int) -> list[RiskParts]:
         """Return how the features of some rows raise or lower their churn risk."""
         if not len(rows):
@@ -319,7 +347,7 @@ def read_customer_list(
     customers = tuple(entities(encoded))
     if journal is not None:
         rows = journal.decisions(policy=model.name, period=planning_period(day)).to_pylist()
-        decisions = _take_over(decisions, customers, rows)
+        decisions = take_over_decisions(decisions, customers, rows)
         gains, _ = model.action_gains(probability, encoded.matrix)
         responses = find_responses(probability, gains, model.catalogue, decisions.action)
         decisions = _with_totals(replace(decisions, responses=responses), gains)
@@ -357,29 +385,3 @@ def _with_totals(decisions: Decisions, gains: Gains) -> Decisions:
     return replace(
         decisions, total_gain=total(action), action_gains=tuple(total(part) for part in by_action)
     )
-
-
-def _take_over(
-    decisions: Decisions, customers: tuple[str, ...], rows: list[dict[str, Any]]
-) -> Decisions:
-    """Replace decisions by those recorded in the journal."""
-    recorded = {row["customer"]: row for row in rows if row["verdict"] == "decide"}
-    numbers = {name: number for number, name in enumerate(decisions.names)}
-    codes = {reason: code for code, reason in enumerate(REASONS)}
-    arrays = {
-        name: getattr(decisions, name).copy()
-        for name in (*_JOURNAL_COLUMNS, "action", "propensity", "explored", "reason_code")
-    }
-    for at, customer in enumerate(customers):
-        row = recorded.get(customer)
-        # Actions that are no longer in the catalogue have no label, so they are not taken over.
-        if row is None or (row["action"] is not None and row["action"] not in numbers):
-            continue
-        for name, column in _JOURNAL_COLUMNS.items():
-            arrays[name][at] = row[column] or 0.0
-        arrays["action"][at] = numbers.get(row["action"], -1)
-        arrays["reason_code"][at] = codes.get(row["reason"], arrays["reason_code"][at])
-        if row["propensity"] is not None:
-            arrays["propensity"][at] = row["propensity"]
-        arrays["explored"][at] = bool(row["explored"])
-    return replace(decisions, **arrays)

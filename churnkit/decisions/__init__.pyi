@@ -20,6 +20,7 @@ from .catalogue.effect import Effect as Effect
 from .catalogue.exploration import Exploration as Exploration
 from .catalogue.limits import Capacity as Capacity
 from .catalogue.limits import Floor as Floor
+from .catalogue.step import Step as Step
 from .decide_row import Decision as Decision
 from .decide_row import decide_one as decide_one
 from .decide_table import Decisions as Decisions

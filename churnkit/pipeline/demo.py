@@ -96,7 +96,7 @@ def run_demo(
     for name, raw in business.tables.items():
         (project.root / "tables").mkdir(exist_ok=True)
         pq.write_table(raw, project.root / "tables" / f"{name}.parquet")
-    pq.write_table(business.snapshot(business.end, horizon_days=None), today)
+    pq.write_table(_with_accounts(business.snapshot(business.end, horizon_days=None)), today)
     progress("training: validation, candidates, calibration, evaluation, gate")
     recipe = load_recipe(project.root / "training" / "demo.py")
     result = train(recipe, project=project, progress=lambda step: progress(f"  {step}"))
@@ -125,6 +125,19 @@ def run_demo(
         to_save=_top_customers(planned, model, today),
         budget=budget,
         seconds=time.perf_counter() - start,
+    )
+
+
+def _with_accounts(customers: pa.Table) -> pa.Table:
+    """Add the company of each customer, and the group of every second company."""
+    import pyarrow as pa
+
+    numbers = [int(name.lstrip("C")) for name in customers["customer_id"].to_pylist()]
+    companies = [number * 7919 % 4_001 for number in numbers]
+    groups = [f"Group {number // 8:03d}" if number % 2 else None for number in companies]
+    names = pa.array([f"Company {number:04d}" for number in companies])
+    return customers.append_column("company", names).append_column(
+        "company_group", pa.array(groups, pa.string())
     )
 
 

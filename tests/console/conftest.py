@@ -28,6 +28,18 @@ def work_list(shop_model, rows_of_shop):
     return read_customer_list(shop_model, pa.Table.from_pylist(rows), day=DAY)
 
 
+@pytest.fixture(scope="session")
+def account_list(shop_model, rows_of_shop):
+    """As `work_list`, with accounts and their parents."""
+    from churnkit.console import read_customer_list
+
+    rows = rows_of_shop(60, seed=5)
+    for number, row in enumerate(rows):
+        row["company"] = ("Acme", "Bolt & Co", "<script>a</script>", "=Calc", None, " ")[number % 6]
+        row["holding"] = ("North", "North", None, "South / <b>", None, None)[number % 6]
+    return read_customer_list(shop_model, pa.Table.from_pylist(rows), day=DAY)
+
+
 @pytest.fixture
 def work(shop_model, work_list, tmp_path):
     """Function that opens a browser on a console, and its journal; all share one database."""
@@ -40,10 +52,10 @@ def work(shop_model, work_list, tmp_path):
 
     opened = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
 
-    def open_browser(keys=None, key=None, clock=lambda: NOW):
+    def open_browser(keys=None, key=None, clock=lambda: NOW, customers=work_list):
         console = ConsoleApp(
-            work_list,
-            Approvals(opened, work_list),
+            customers,
+            Approvals(opened, customers),
             History(shop_model, {}, DAY),
             auth=SessionAuth(keys),
             clock=clock,
@@ -88,6 +100,8 @@ def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
 
     folder = tmp_path_factory.mktemp("console")
     rows = rows_of_shop(300, seed=7)
+    for number, row in enumerate(rows):
+        row |= {"company": f"Company {number % 40}", "holding": f"Group {number % 40 // 4}"}
     rows[0] |= {"city": "<script>alert(1)</script>", "customer_id": "=cmd|'x'"}
     to_csv(folder / "customers.csv", rows)
     tables = []

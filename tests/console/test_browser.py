@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
 import pytest
 
 from churnkit.journal import Journal
@@ -70,3 +73,39 @@ def test_a_decision_by_keyboard_is_recorded_once_and_shown(visit, console):
     assert sorted(row["verdict"] for row in rows) == ["decide", "reject"]
     assert "1 dismissed" in visit().content()
     assert "Dismissed" in visit("?status=reject").locator("tbody").inner_text()
+
+
+PAGES = ("accounts", "accounts/account/Company%200", "accounts/parent/Group%200", "teams", "tasks")
+
+
+@pytest.fixture(scope="module")
+def busy(console):
+    """The console with an owner in a team, and the playbook of an approved action."""
+    import httpx
+
+    address, _ = console
+    with httpx.Client(base_url=address, follow_redirects=True, timeout=60) as client:
+
+        def send(path, action, **fields):
+            page = client.get(path).text
+            (form,) = re.findall(rf'<form[^>]* action="{action}".*?</form>', page, re.DOTALL)[:1]
+            hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)
+            data = {name: unescape(value) for name, value in hidden} | fields
+            client.post(action, data=data).raise_for_status()
+
+        some = {"apply_to": "first", "count": "2", "by": "ann", "why": "agreed"}
+        send("/?sort=cost", "/bulk", **some, owner="Bo Berg", button="assign")
+        send("/?sort=cost", "/bulk", **some, button="approve")
+        send("/teams", "/teams", by="ann", person="Bo Berg", team="East")
+
+
+@pytest.mark.parametrize("width", [390, 768, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accounts_teams_and_tasks_are_accessible_and_not_cut(
+    busy, visit, faults_of, axe, width, scheme
+):
+    for path in PAGES:
+        page = visit(path, width, bypass_csp=True, color_scheme=scheme)
+        assert page.noted == [], path
+        assert faults_of(page) == [], path
+        assert axe(page) == [], path

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
-from churnkit.console.pages.forms import check_snooze, read_text, releases_action
+from churnkit.console.pages.forms import check_snooze, read_text, read_version, releases_action
+from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -70,14 +71,16 @@ def apply_to_many(
         until = check_snooze(context, form)
         outcome = _change(context, visitor, form, customers, snoozed_until=until.isoformat())
         if releases_action(context, until):
+            by = context.person(visitor, form)
             context.approvals.record_many(
                 customers,
                 "snooze",
-                by=context.person(visitor, form),
+                by=by,
                 why=read_text(form, "why") or f"snoozed until {until}",
                 form_id=form["form_id"],
                 at=context.clock(),
             )
+            follow_verdicts(context, customers, by=by, form_id=form["form_id"])
         return outcome
     if button == "reopen":
         return _change(context, visitor, form, customers, snoozed_until=None)
@@ -125,19 +128,23 @@ def _approve(
     why = read_text(form, "why")
     if not why:
         raise ChurnkitError("a reason is required; it is kept in the journal")
+    by = context.person(visitor, form)
     result = context.approvals.record_many(
         customers,
         "approve",
-        by=context.person(visitor, form),
+        by=by,
         why=why,
         form_id=form["form_id"],
         at=context.clock(),
         budget=budget,
     )
+    started = follow_verdicts(context, customers, by=by, form_id=form["form_id"])
     amount = context.pages.money(result.cost)
     count = len(result.recorded)
     limit = "" if budget is None else f", within a budget of {context.pages.money(budget)}"
     summary = f"{_number(count, 'action')} approved at a total cost of {amount}{limit}."
+    if started:
+        summary += f" {_number(started, 'playbook')} started."
     return BulkOutcome(summary, result.skipped, form.get("query", ""), approved=count > 0)
 
 
@@ -148,8 +155,7 @@ def _change(
     customers: list[str],
     **fields: str | None,
 ) -> BulkOutcome:
-    seen = form.get("seen", "")
-    version = int(seen) if seen.isdecimal() and len(seen) < 16 else 0
+    version = read_version(form, "seen")
     result = context.worklist.change(
         dict.fromkeys(customers, version),
         fields,

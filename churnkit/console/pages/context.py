@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from churnkit.console.auth import FORM_COOKIE
-from churnkit.console.query.list_query import ListQuery
+from churnkit.console.query.list_query import ALL, ListQuery
+from churnkit.journal.worklist.playbooks import Playbooks
 from churnkit.journal.worklist.records import clean_text
 from churnkit.journal.worklist.tasks import Tasks
+from churnkit.journal.worklist.teams import Teams
 from churnkit.journal.worklist.views import RiskChanges, Views, Visits
 
 if TYPE_CHECKING:
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from churnkit.journal.worklist.records import Verdict
     from churnkit.journal.worklist.worklist import Worklist
 
-__all__ = ["STATUS_LABELS", "PageContext", "Selection", "customer_link", "next_monday"]
+__all__ = [
+    "STATUS_LABELS", "PageContext", "Selection", "account_link", "customer_link", "next_monday",
+]  # fmt: skip
 
 STATUS_LABELS: Final = {
     "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
@@ -94,6 +98,33 @@ class PageContext:
         return Tasks(self.worklist)
 
     @cached_property
+    def playbooks(self) -> Playbooks:
+        """Runs of playbooks."""
+        return Playbooks(self.worklist)
+
+    @cached_property
+    def teams(self) -> Teams:
+        """Teams of owners."""
+        return Teams(self.worklist)
+
+    def team_names(self) -> list[str]:
+        """Return the names of all teams with a member, sorted."""
+        return sorted({part.team for part in self.teams.members().values()} - {""})
+
+    def team_of(self, person: str) -> str:
+        """Return the team of a person; empty for none."""
+        membership = self.teams.members().get(person)
+        return "" if membership is None else membership.team
+
+    def team_members(self, team: str, visitor: Visitor) -> list[str] | None:
+        """Return the owners in a team, where "me" is the visitor's; None for all owners."""
+        if team == ALL:
+            return None
+        name = self.team_of(visitor.name) if team == "me" else team
+        members = self.teams.members().values()
+        return [part.person for part in members if part.team == name and name]
+
+    @cached_property
     def views(self) -> Views:
         """Saved views."""
         return Views(self.worklist)
@@ -135,7 +166,12 @@ class PageContext:
             moment = since or self.clock() - timedelta(days=30)
             subsets["changed"] = self.risk_changes.since(moment)
         rows = self.index.select(
-            query, statuses, today=self.today, personal=visitor.may("agent"), subsets=subsets
+            query,
+            statuses,
+            today=self.today,
+            personal=visitor.may("agent"),
+            subsets=subsets,
+            owners=self.team_members(query.choice("team"), visitor),
         )
         return Selection(query, rows, statuses, verdicts)
 
@@ -160,6 +196,8 @@ class PageContext:
             horizons=self.customers.horizons,
             effect_unit=self.customers.effect_unit,
             statuses=STATUS_LABELS,
+            has_team=bool(visitor.name and self.team_of(visitor.name)),
+            has_accounts=self.customers.accounts is not None,
             path=request.url.path,
             **values,
         )
@@ -182,6 +220,11 @@ class PageContext:
 def customer_link(customer: str) -> str:
     """Return the address of a customer's page."""
     return f"/customers/{quote(customer, safe='')}"
+
+
+def account_link(role: str, name: str) -> str:
+    """Return the address of the page of an account, or of a parent."""
+    return f"/accounts/{role}/{quote(name, safe='')}"
 
 
 def next_monday(day: date) -> date:

@@ -36,19 +36,23 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
         return context.pages.error(404, "Customer not found.")
     selection = context.select({}, visitor)
     (line,) = customer_lines(context, [row], selection, visitor, top=_REASONS)
-    risk = context.history.risk(customer)
+    risk, tasks = context.history.risk(customer), context.tasks.list(customer=customer)
+    action = int(customers.decisions.action[row])
     return context.page(
         request,
         "customer.html",
         visitor=visitor,
         title=customer,
         line=line,
+        account_title=customers.accounts.title if customers.accounts else "",
         responses=RESPONSES,
         health=customers.health(row).top(_COMPONENTS).rounded(),
         verdict=selection.verdicts.get(customer),
         state=context.worklist.state(customer),
         owners=context.index.owners,
-        tasks=context.tasks.list(customer=customer),
+        tasks=tasks,
+        awaiting=context.playbooks.awaiting_answer([task.key for task in tasks]),
+        steps=customers.model.catalogue.actions[action].steps if action >= 0 else (),
         today=context.today,
         monday=next_monday(context.today),
         notes=[describe_change(change) for change in context.worklist.history(customer)],
@@ -61,7 +65,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
 
 def describe_change(change: Change) -> dict[str, Any]:
     """Describe a change in words."""
-    labels = {"owner": "Owner", "snoozed_until": "Snoozed until", "task": "Task"}
+    labels = {"owner": "Owner", "snoozed_until": "Snoozed until", "task": "Task", "team": "Team"}
     if change.field == "note":
         text = change.after or ""
     elif change.before:

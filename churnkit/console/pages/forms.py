@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from churnkit.console.pages.context import customer_link
+from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.console.query.list_query import ListQuery
 from churnkit.errors import ChurnkitError
 from churnkit.journal.worklist.records import VersionConflictError, clean_text, parse_day
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_note", "add_task", "assign_owner", "change_task", "check_snooze", "decide",
-    "releases_action", "save_view", "snooze",
+    "read_text", "read_version", "releases_action", "save_view", "snooze",
 ]  # fmt: skip
 
-_LONGEST: Final = {"title": 200, "note": 2_000, "why": 500, "owner": 60, "view": 60, "query": 2_000}
+_LONGEST: Final = {
+    "title": 200,
+    "note": 2_000,
+    "why": 500,
+    "owner": 60,
+    "team": 60,
+    "view": 60,
+    "query": 2_000,
+}
 
 Form = dict[str, str]
 
@@ -31,14 +40,16 @@ Form = dict[str, str]
 def decide(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Record a verdict on a customer's action; return the address of the next page."""
     customer = _customer(context, form)
+    by = form.get("by", "").strip() if not visitor.has_key else visitor.name
     context.approvals.record(
         customer,
         form.get("verdict", ""),
-        by=form.get("by", "") if not visitor.has_key else visitor.name,
+        by=by,
         why=clean_text(form.get("why", ""), name="reason", most=_LONGEST["why"]),
         form_id=form["form_id"],
         at=context.clock(),
     )
+    follow_verdicts(context, [customer], by=by[:60], form_id=form["form_id"])
     return customer_link(customer)
 
 
@@ -56,14 +67,16 @@ def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
         context, visitor, form, snoozed_until=None if until is None else until.isoformat()
     )
     if until is not None and releases_action(context, until):
+        by = context.person(visitor, form)
         context.approvals.record_many(
             [customer],
             "snooze",
-            by=context.person(visitor, form),
+            by=by,
             why=read_text(form, "why") or f"snoozed until {until}",
             form_id=form["form_id"],
             at=context.clock(),
         )
+        follow_verdicts(context, [customer], by=by, form_id=form["form_id"])
     return address
 
 
@@ -123,15 +136,14 @@ def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
         fields["due"] = parse_day(form["due"], name="due date")
     if form.get("status") in TASK_STATUSES:
         fields["status"] = form["status"]
-    version = form.get("version", "")
-    task = context.tasks.change(
-        form.get("task", ""),
-        int(version) if version.isdecimal() and len(version) < 16 else 0,
-        by=context.person(visitor, form),
-        at=context.clock(),
-        form_id=form["form_id"],
-        **fields,
-    )
+    version, key = read_version(form), form.get("task", "")
+    stamp: Any = {
+        "by": context.person(visitor, form), "at": context.clock(), "form_id": form["form_id"]
+    }  # fmt: skip
+    if form.get("status") == "answered":
+        task = context.playbooks.answered(key, version, **stamp)
+    else:
+        task = context.tasks.change(key, version, **stamp, **fields)
     return "/tasks" if form.get("next") == "tasks" else customer_link(task.customer)
 
 
@@ -156,6 +168,12 @@ def read_text(form: Mapping[str, str], name: str) -> str:
     return clean_text(form.get(name, ""), name=name, most=_LONGEST[name])
 
 
+def read_version(form: Mapping[str, str], name: str = "version") -> int:
+    """Return the version of the row that a form has shown; 0 for none."""
+    version = form.get(name, "")
+    return int(version) if version.isdecimal() and len(version) < 16 else 0
+
+
 def _customer(context: PageContext, form: Mapping[str, str]) -> str:
     customer = form.get("customer", "")
     if customer not in context.customers.rows:
@@ -165,9 +183,9 @@ def _customer(context: PageContext, form: Mapping[str, str]) -> str:
 
 def _change(context: PageContext, visitor: Visitor, form: Form, **fields: str | None) -> str:
     """Change the state of a customer unless someone else has changed it."""
-    customer, version = _customer(context, form), form.get("version", "")
+    customer = _customer(context, form)
     result = context.worklist.change(
-        {customer: int(version) if version.isdecimal() and len(version) < 16 else 0},
+        {customer: read_version(form)},
         fields,
         by=context.person(visitor, form),
         at=context.clock(),

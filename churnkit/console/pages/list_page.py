@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from churnkit.console.pages.context import customer_link, next_monday
+from churnkit.console.pages.context import account_link, customer_link, next_monday
 from churnkit.console.query.customer_index import STATUSES
 from churnkit.console.query.list_query import CONTACT_AGES, SORTS
 from churnkit.decisions.response import RESPONSES
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from churnkit.console.auth import Visitor
     from churnkit.console.pages.context import PageContext, Selection
 
-__all__ = ["customer_lines", "export_csv", "show_list"]
+__all__ = ["customer_lines", "export_csv", "show_list", "team_options"]
 
 _PAGE_ROWS: Final = 25
 _CSV_COLUMNS: Final = (
@@ -57,11 +57,18 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         selected=query.columns,
         query=query,
         sorts=_sort_labels(context),
-        personal=list(customers.personal),
+        searched=_searched_columns(context, visitor),
+        group_titles={
+            role: groups.title
+            for role in ("account", "parent")
+            if (groups := customers.groups(role)) is not None
+        },
         action_options=[*customers.titles.items(), ("", "None")],
         response_options=[(name, name.capitalize()) for name in RESPONSES],
         owner_options=_owner_options(context, visitor),
         owners=context.index.owners,
+        team_options=team_options(context, visitor),
+        members=context.teams.members(),
         monday=next_monday(context.today),
         contact_ages=CONTACT_AGES,
         count=count,
@@ -72,6 +79,14 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         news=_news(context, visitor, last),
         last_visit=last,
     )
+
+
+def _searched_columns(context: PageContext, visitor: Visitor) -> list[str]:
+    """Return the titles of the columns that a search covers."""
+    customers = context.customers
+    personal = [title.lower() for title in customers.personal] if visitor.may("agent") else []
+    accounts = [] if customers.accounts is None else [customers.accounts.title.lower()]
+    return ["id", *accounts, *personal]
 
 
 def _sort_labels(context: PageContext) -> dict[str, str]:
@@ -91,6 +106,12 @@ def _sort_labels(context: PageContext) -> dict[str, str]:
 def _owner_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
     names = [(name, name) for name in context.index.owners]
     return [*([("me", "Me")] if visitor.name else []), ("", "None"), *names]
+
+
+def team_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
+    """Return the teams to filter by, the visitor's own first."""
+    mine = [("me", "My team")] if visitor.name and context.team_of(visitor.name) else []
+    return [*mine, *((name, name) for name in context.team_names())]
 
 
 def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list[tuple[str, str]]:
@@ -144,6 +165,7 @@ def customer_lines(
                 "personal": {
                     title: str(values[row].as_py() or "") for title, values in personal.items()
                 },
+                **_account(context, row),
                 "why": customers.decisions.reason[row] if len(rows) == 1 else "",
                 "risk_parts": risk,
                 "status": STATUSES[selection.statuses[row]],
@@ -155,6 +177,16 @@ def customer_lines(
     return lines
 
 
+def _account(context: PageContext, row: int) -> dict[str, str]:
+    accounts, parents = context.customers.accounts, context.customers.parents
+    name = "" if accounts is None else accounts.name(row)
+    return {
+        "account": name,
+        "account_link": account_link("account", name),
+        "parent": "" if parents is None else parents.name(row),
+    }
+
+
 def export_csv(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Write all customers that match the query as CSV, in its order."""
     from starlette.responses import Response
@@ -162,11 +194,13 @@ def export_csv(context: PageContext, request: Request, visitor: Visitor) -> Resp
     selection = context.select(request.query_params, visitor)
     lines = []
     titles = tuple(context.customers.personal) if visitor.may("agent") else ()
+    roles = [role for role in ("account", "parent") if context.customers.groups(role)]
     for line in customer_lines(context, selection.rows.tolist(), selection, visitor):
         line["reasons"] = line["risk_parts"].summary
         cells = [line[name] for name in _CSV_COLUMNS]
-        lines.append((cells[0], *line["personal"].values(), *cells[1:]))
-    columns = (_CSV_COLUMNS[0], *titles, *_CSV_COLUMNS[1:])
+        groups = [line[name] for name in roles]
+        lines.append((cells[0], *line["personal"].values(), *groups, *cells[1:]))
+    columns = (_CSV_COLUMNS[0], *titles, *roles, *_CSV_COLUMNS[1:])
     table = Table("customers", "", tuple(map(Column, columns)), tuple(lines))
     headers = context.pages.headers() | {
         "content-disposition": "attachment; filename=customers.csv"

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 from churnkit.console.pages.context import customer_link
 from churnkit.console.pages.customer_page import describe_change
+from churnkit.console.pages.list_page import team_options
+from churnkit.console.playbook_tasks import list_playbooks
+from churnkit.console.query.list_query import ALL
+from churnkit.journal.worklist.tasks import TASK_STATUSES
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +29,8 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
     chosen = visitor.name if owner == "me" else owner
     tasks = context.tasks.list(
         owner=None if owner == "*" else chosen,
-        status="done" if status == "done" else "open",
+        status=status if status in TASK_STATUSES else "open",
+        owners=context.team_members(params.get("team", ALL), visitor),
         due=due,
     )
     every = context.tasks.list(status="open")
@@ -36,8 +41,12 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
         visitor=visitor,
         title="Tasks",
         tasks=[(task, customer_link(task.customer)) for task in tasks],
+        awaiting=context.playbooks.awaiting_answer([task.key for task in tasks]),
+        playbooks=list_playbooks(context),
         owners=sorted({task.owner for task in every if task.owner} | set(context.index.owners)),
         owner=owner,
+        team=params.get("team", ALL),
+        team_options=team_options(context, visitor),
         status=status,
         due=params.get("due", "*"),
         today=context.today,

@@ -69,7 +69,7 @@ class CustomerIndex:
         """Compute orders and texts, so that no visitor waits for them."""
         for sort in ("at_risk", "risk", "value", "gain", "cost", "contact", "customer", "action"):
             self._order(sort)
-        _ = self._ids, self._texts
+        _ = self._ids, self._names_of_accounts, self._texts
 
     def refresh(self) -> None:
         """Read the changes of the worklist since the last call."""
@@ -133,6 +133,7 @@ class CustomerIndex:
         today: date,
         personal: bool,
         subsets: Mapping[str, Collection[str]],
+        owners: Collection[str] | None = None,
     ) -> NDArray[np.int64]:
         """Return the rows that match a query, in its order.
 
@@ -148,6 +149,8 @@ class CustomerIndex:
             Whether the search includes personal columns.
         subsets
             Customers by choice, for ``changed`` and ``due``.
+        owners
+            Owners whose customers are selected, such as those of a team; None for all.
         """
         customers = self._customers
         mask = customers.mask(query.columns)
@@ -157,10 +160,11 @@ class CustomerIndex:
                 mask &= (column >= low) & (column <= high)
         if query.choice("status") in STATUSES:
             mask &= statuses == STATUSES.index(query.choice("status"))
-        if query.choice("owner") != ALL:
-            owner = query.choice("owner")
-            mask &= self._owner == (self._names.index(owner) if owner in self._names else -1)
-        mask &= self._mask_of_decisions(query)
+        mask &= self._mask_of_owners(query.choice("owner"), owners) & self._mask_of_decisions(query)
+        for role in ("account", "parent"):
+            groups = customers.groups(role)
+            if groups is not None and query.choice(role) != ALL:
+                mask &= groups.mask(query.choice(role))
         if query.choice("contact") != ALL:
             mask &= self._mask_of_contacts(query.choice("contact"), today)
         for name, members in subsets.items():
@@ -173,6 +177,15 @@ class CustomerIndex:
         order = self._order(query.sort)
         rows = order[mask[order]]
         return rows if query.descending else rows[::-1]
+
+    def _mask_of_owners(self, owner: str, owners: Collection[str] | None) -> NDArray[np.bool_]:
+        mask = np.ones(len(self._owner), np.bool_)
+        if owner != ALL:
+            mask &= self._owner == (self._names.index(owner) if owner in self._names else -1)
+        if owners is not None:
+            names = set(owners)
+            mask &= np.isin(self._owner, [i for i, name in enumerate(self._names) if name in names])
+        return mask
 
     def _mask_of_decisions(self, query: ListQuery) -> NDArray[np.bool_]:
         decisions = self._customers.decisions
@@ -243,21 +256,43 @@ class CustomerIndex:
         return pc.utf8_lower(pa.array(self._customers.customers, pa.large_string()))
 
     @cached_property
-    def _texts(self) -> pa.Array:
-        """Ids and personal texts in one column, so that a search is one pass."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+    def _names_of_accounts(self) -> pa.Array:
+        """Ids and accounts in one column, so that a search is one pass."""
+        accounts = self._customers.accounts
+        if accounts is None:
+            return self._ids
+        names = np.array([*accounts.names, ""], dtype=object)
+        return _join(self._ids, [_lower_texts(names[accounts.codes])])
 
-        columns = [self._ids]
-        for values in self._customers.personal.values():
-            texts = values.cast(pa.large_string()).fill_null("")
-            columns.append(pc.utf8_lower(texts.combine_chunks()))
-        return pc.binary_join_element_wise(*columns, pa.scalar("\n", pa.large_string()))
+    @cached_property
+    def _texts(self) -> pa.Array:
+        """Ids, accounts and personal texts in one column."""
+        columns = [_lower_texts(values) for values in self._customers.personal.values()]
+        return _join(self._names_of_accounts, columns)
 
     def _search(self, text: str, *, personal: bool) -> NDArray[np.bool_]:
         import pyarrow.compute as pc
 
-        texts = self._texts if personal else self._ids
+        texts = self._texts if personal else self._names_of_accounts
         matches = pc.match_substring(texts, text.lower())
         mask: NDArray[np.bool_] = matches.to_numpy(zero_copy_only=False)
         return mask
+
+
+def _join(first: pa.Array, others: list[pa.Array]) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(first, *others, pa.scalar("\n", pa.large_string()))
+
+
+def _lower_texts(values: Any) -> pa.Array:
+    """Return a column as texts in lower case; missing values are empty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(values, np.ndarray):
+        texts = pa.array(values, pa.large_string())
+    else:
+        texts = values.cast(pa.large_string()).fill_null("").combine_chunks()
+    return pc.utf8_lower(texts)

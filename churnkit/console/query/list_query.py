@@ -31,7 +31,10 @@ CONTACT_AGES: Final = {
     "30": "More than 30 days ago", "90": "More than 90 days ago", "never": "Never",
 }  # fmt: skip
 _MOST_CHARACTERS: Final = 100
-_CHOICES: Final = ("action", "response", "status", "owner", "contact", "changed", "due")
+_CHOICES: Final = (
+    *("action", "response", "status", "owner", "team", "contact", "changed", "due"),
+    *("account", "parent"),
+)
 # Texts are sorted from the first letter, numbers from the largest.
 _ASCENDING: Final = frozenset({"customer", "owner", "action", "contact"})
 
@@ -45,8 +48,8 @@ class ListQuery:
     text
         Part of an id, name or other personal text.
     choices
-        Selected value by name: ``action``, ``response``, ``status``, ``owner``, ``contact``,
-        ``changed``, ``due``; a name that is absent selects all.
+        Selected value by name: ``action``, ``response``, ``status``, ``owner``, ``team``,
+        ``contact``, ``changed``, ``due``, ``account``, ``parent``; a name that is absent selects all.
     columns
         Selected value by column of the customers' table.
     ranges

@@ -30,6 +30,8 @@ Role = Literal[
     "treatment",  # the action that was taken
     "propensity",  # the probability of that action
     "cost",  # the cost of an action for this customer, in money
+    "account",  # the company or household of the customer, in the console
+    "parent",  # the group that the account belongs to
     "context",  # input of decisions but not of the model: consent, channel, region
     "pii",  # personal data: never read, stored or logged
     "ignore",  # declared but unused

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "METADATA_KEY",
     "Schema",
+    "account",
     "as_of",
     "context",
     "cost",
@@ -30,6 +31,7 @@ __all__ = [
     "feature",
     "ignore",
     "label",
+    "parent",
     "pii",
     "propensity",
     "treatment",
@@ -310,6 +312,50 @@ def context(title: str | None = None, **checks: Any) -> Any:
         The field with its role.
     """
     return _field("context", title=title, **checks)
+
+
+def account(title: str | None = None, **checks: Any) -> Any:
+    """Declare the company or household of the customer: the console shows its users together.
+
+    Neither models nor decisions read it.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+
+    Examples
+    --------
+    >>> class Users(Schema):
+    ...     user_id: str = entity()
+    ...     company: str = account("Company", nullable=True)
+    """
+    return _field("account", title=title, **checks)
+
+
+def parent(title: str | None = None, **checks: Any) -> Any:
+    """Declare the group that the customer's account belongs to, such as a parent company.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role.
+    """
+    return _field("parent", title=title, **checks)
 
 
 def pii(title: str | None = None, **checks: Any) -> Any:

@@ -187,6 +187,8 @@ def _check_roles(where: str, column: Column) -> None:
             f"{where} is a date and cannot be a {column.role}: derive a duration from it (days "
             "since), or declare it with ignore()"
         )
+    if column.has_role("account", "parent") and column.type not in {"string", "integer"}:
+        raise ContractError(f"{where} is the {column.role} and must be text or an integer")
     is_date_label = column.type == "datetime" and column.role == "label"
     if is_date_label and not column.nullable:
         raise ContractError(
@@ -216,7 +218,7 @@ def _check_keys(contract: str, columns: Sequence[Column]) -> None:
             f"contract '{contract}': the entity '{entities[0].name}' has type "
             f"'{entities[0].type}', but a customer's id must be text or an integer"
         )
-    for role in ("as_of", "label"):
+    for role in ("as_of", "label", "account", "parent"):
         names = [column.name for column in columns if column.has_role(role)]
         if len(names) > 1:
             raise ContractError(

@@ -18,6 +18,7 @@ from churnkit.core.parsing import (
 )
 from churnkit.core.predicate import Where
 from churnkit.decisions.catalogue.effect import Effect
+from churnkit.decisions.catalogue.step import Step, check_steps
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Action(Settings):
         Share of customers who never get the action, so that its effect can be measured.
     features
         Numeric features of the action: a `Ranking` generalizes from similar options to new ones.
+    steps
+        Playbook: the tasks that the console adds when the action is approved.
 
     Raises
     ------
@@ -104,6 +107,7 @@ class Action(Settings):
     levers: tuple[str, ...] = ()
     holdout: float = 0.0
     features: tuple[float, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -128,6 +132,7 @@ class Action(Settings):
             check_name(f"{label}: levers: each", lever)
         features = [check_number(f"{label}: features: each", value) for value in self.features]
         object.__setattr__(self, "features", tuple(features))
+        object.__setattr__(self, "steps", check_steps(label, self.steps))
 
     def _check_money(self, label: str) -> None:
         for name in ("cost", "cost_taken"):
@@ -202,6 +207,8 @@ class Action(Settings):
         parts["effect"] = None if effect is None else Effect.from_dict(effect)
         for name in ("levers", "features"):
             parts[name] = tuple(check_list(f"action: {name}", parts[name]))
+        steps = check_list("action: steps", parts["steps"])
+        parts["steps"] = tuple(Step.from_dict(step) for step in steps)
         for name in RULES:
             rules = check_list(f"action: {name}", parts[name])
             parts[name] = tuple(Where.from_dict(rule) for rule in rules)

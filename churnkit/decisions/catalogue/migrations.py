@@ -9,7 +9,7 @@ from churnkit.errors import RecipeError
 
 __all__ = ["CATALOGUE_FORMAT", "migrate"]
 
-CATALOGUE_FORMAT = 3
+CATALOGUE_FORMAT = 4
 
 
 def migrate(data: Any) -> dict[str, Any]:
@@ -29,13 +29,17 @@ def migrate(data: Any) -> dict[str, Any]:
             "supported: upgrade churnkit"
         )
     parts = {key: part for key, part in data.items() if key != "format"}
-    for step in (_from_1, _from_2)[version - 1 :]:
+    for step in (_from_1, _from_2, _from_3)[version - 1 :]:
         parts = step(parts)
     return parts
 
 
 def _from_2(parts: dict[str, Any]) -> dict[str, Any]:
     return {"survival": False, "discount": 0.0, **_add_to_actions(parts, {"features": []})}
+
+
+def _from_3(parts: dict[str, Any]) -> dict[str, Any]:
+    return _add_to_actions(parts, {"steps": []})
 
 
 def _add_to_actions(parts: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,9 @@ class Ranking(Settings):
         fields = {key: part for key, part in data.items() if key != "format"}
         parts = check_fields(cls, {**dict.fromkeys(_LATER_FIELDS), **fields})
         options = check_list("ranking: options", parts["options"])
-        parts["options"] = tuple(Action.from_dict(option) for option in options)
+        # Rankings of earlier versions have options without steps.
+        options = [{"steps": [], **o} if isinstance(o, dict) else o for o in options]
+        parts["options"] = tuple(map(Action.from_dict, options))
         parts["columns"] = tuple(check_list("ranking: columns", parts["columns"]))
         parts["contact"] = ContactPolicy.from_dict(parts["contact"])
         return cls(**parts)

@@ -60,7 +60,7 @@ class Task:
     due
         Day; None without one.
     status
-        ``"open"`` or ``"done"``.
+        ``"open"``, ``"done"``, or ``"skipped"``: a step of a playbook that is not needed.
     version
         Number of changes, for detecting concurrent ones.
     changed_by
@@ -87,7 +87,8 @@ class Change:
     customer, at, by
         Customer, time and person.
     field
-        ``"owner"``, ``"snoozed_until"``, ``"note"`` or ``"task"``.
+        ``"owner"``, ``"snoozed_until"``, ``"note"``, ``"task"``, or ``"team"``, which has no
+        customer.
     before, after
         Values as text; None for none.
     """

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Column,
     Float,
     Index,
+    Integer,
     MetaData,
     String,
     Table,
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
-    "changes", "create_worklist", "customers", "delete_customer", "risks", "tasks", "views",
-    "visits",
+    "changes", "create_worklist", "customers", "delete_customer", "risks", "steps", "tasks",
+    "teams", "views", "visits",
 ]  # fmt: skip
 
 _METADATA = MetaData()
@@ -61,6 +62,20 @@ tasks = Table(
     Index("churnkit_worklist_tasks_status", "status", "due"),
 )
 
+# Steps of playbooks: the tasks that an approved decision has added.
+steps = Table(
+    "churnkit_worklist_steps",
+    _METADATA,
+    Column("task", String(64), primary_key=True),
+    Column("customer", String(200), nullable=False),
+    Column("decision", String(64), nullable=False),
+    Column("action", String(200), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("needs_no_answer", Integer, nullable=False),
+    Index("churnkit_worklist_steps_decision", "decision"),
+    Index("churnkit_worklist_steps_customer", "customer"),
+)
+
 changes = Table(
     "churnkit_worklist_changes",
     _METADATA,
@@ -73,6 +88,16 @@ changes = Table(
     Column("after", Text),
     Index("churnkit_worklist_changes_customer", "customer", "at"),
     Index("churnkit_worklist_changes_time", "at"),
+)
+
+teams = Table(
+    "churnkit_worklist_teams",
+    _METADATA,
+    Column("person", String(60), primary_key=True),
+    Column("team", String(60), nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("changed_by", String(60), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
 )
 
 views = Table(
@@ -100,7 +125,7 @@ risks = Table(
     Column("changed_at", BigInteger, nullable=False),
 )
 
-_WITH_CUSTOMER = (customers, tasks, changes, risks)
+_WITH_CUSTOMER = (customers, tasks, steps, changes, risks)
 
 
 def create_worklist(connection: Connection) -> None:

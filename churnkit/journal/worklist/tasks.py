@@ -14,13 +14,16 @@ from churnkit.journal.worklist.schema import tasks
 from churnkit.journal.worklist.worklist import entry_key, log_changes, refuse_erased
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
+
+    from sqlalchemy.engine import Connection
 
     from churnkit.journal.worklist.worklist import Worklist
 
-__all__ = ["TASK_STATUSES", "Tasks"]
+__all__ = ["TASK_STATUSES", "Tasks", "read_task", "write_task"]
 
-TASK_STATUSES = ("open", "done")
+TASK_STATUSES = ("open", "done", "skipped")
 
 
 class Tasks:
@@ -111,37 +114,21 @@ class Tasks:
         JournalError
             If the task does not exist, or a value is invalid.
         """
-        if fields.get("status", "open") not in TASK_STATUSES:
-            raise JournalError(f"status must be one of {', '.join(TASK_STATUSES)}")
-        if "due" in fields and fields["due"] is not None:
-            fields["due"] = fields["due"].isoformat()
         with self._database.writing(exclusive=True) as connection:
-            row = connection.execute(select(tasks).where(tasks.c.key == key)).mappings().first()
-            if row is None:
-                raise JournalError("the task does not exist: reload the page")
-            if all(row[name] == value for name, value in fields.items()):
-                return _task(row)
-            if row["version"] != version:
-                raise VersionConflictError(
-                    f"{row['changed_by']} has changed this task since the page was loaded"
-                )
-            stamp = {"version": version + 1, "changed_by": by, "changed_at": to_microseconds(at)}
-            connection.execute(update(tasks).where(tasks.c.key == key).values(**fields, **stamp))
-            entry = (row["customer"], "task", _text(row), _text({**row, **fields}))
-            log_changes(connection, [entry], by=by, at=at, form_id=form_id)
-            return _task({**row, **fields, **stamp})
+            return write_task(connection, key, version, fields, by=by, at=at, form_id=form_id)
 
     def task(self, key: str) -> Task | None:
         """Return a task; None if there is none with this id."""
         with self._database.reading() as connection:
             rows = connection.execute(select(tasks).where(tasks.c.key == key)).mappings()
-            return next(map(_task, rows), None)
+            return next(map(read_task, rows), None)
 
     def list(
         self,
         *,
         customer: str | None = None,
         owner: str | None = None,
+        owners: Collection[str] | None = None,
         status: str | None = None,
         due: date | None = None,
         most: int = 500,
@@ -152,6 +139,8 @@ class Tasks:
         ----------
         customer, owner, status
             Filters; None for all.
+        owners
+            Names of owners, such as those of a team; None for all.
         due
             Latest due date; None for all, those without a due date included.
         most
@@ -161,15 +150,17 @@ class Tasks:
         for column, value in ((tasks.c.customer, customer), (tasks.c.owner, owner)):
             if value is not None:
                 query = query.where(column == value)
+        if owners is not None:
+            query = query.where(self._database.is_in(tasks.c.owner, owners))
         if status is not None:
             query = query.where(tasks.c.status == status)
         if due is not None:
             query = query.where(tasks.c.due <= due.isoformat())
-        # Tasks without a due date come last, on every database.
-        order = (tasks.c.status.desc(), func.coalesce(tasks.c.due, "9999"), tasks.c.created_at)
+        # Open tasks come first, those without a due date last, on every database.
+        order = (tasks.c.status != "open", func.coalesce(tasks.c.due, "9999"), tasks.c.created_at)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(*order, tasks.c.key).limit(most)).mappings()
-            return [_task(row) for row in rows]
+            return [read_task(row) for row in rows]
 
     def due_customers(self, day: date) -> dict[str, date]:
         """Return the earliest due date of each customer's open tasks that are due by a day."""
@@ -182,6 +173,37 @@ class Tasks:
             return {name: date.fromisoformat(due) for name, due in connection.execute(query)}
 
 
+def write_task(
+    connection: Connection,
+    key: str,
+    version: int,
+    fields: dict[str, Any],
+    *,
+    by: str,
+    at: datetime,
+    form_id: str,
+) -> Task:
+    """Change fields of a task within a transaction; see `Tasks.change`."""
+    if fields.get("status", "open") not in TASK_STATUSES:
+        raise JournalError(f"status must be one of {', '.join(TASK_STATUSES)}")
+    if fields.get("due") is not None:
+        fields = fields | {"due": fields["due"].isoformat()}
+    row = connection.execute(select(tasks).where(tasks.c.key == key)).mappings().first()
+    if row is None:
+        raise JournalError("the task does not exist: reload the page")
+    if all(row[name] == value for name, value in fields.items()):
+        return read_task(row)
+    if row["version"] != version:
+        raise VersionConflictError(
+            f"{row['changed_by']} has changed this task since the page was loaded"
+        )
+    stamp = {"version": version + 1, "changed_by": by, "changed_at": to_microseconds(at)}
+    connection.execute(update(tasks).where(tasks.c.key == key).values(**fields, **stamp))
+    entry = (row["customer"], "task", _text(row), _text({**row, **fields}))
+    log_changes(connection, [entry], by=by, at=at, form_id=form_id)
+    return read_task({**row, **fields, **stamp})
+
+
 def _text(row: Any) -> str:
     """Describe a task in the change log."""
     parts = [row["title"], row["status"]]
@@ -190,7 +212,8 @@ def _text(row: Any) -> str:
     return "; ".join([*parts, *([row["note"]] if row["note"] else [])])
 
 
-def _task(row: Any) -> Task:
+def read_task(row: Any) -> Task:
+    """Return the task of a row of the database."""
     return Task(
         row["key"], row["customer"], row["title"], row["note"], row["owner"],
         date.fromisoformat(row["due"]) if row["due"] else None, row["status"], row["version"],

@@ -21,6 +21,7 @@ from churnkit.decisions import (
     Effect,
     Exploration,
     Floor,
+    Step,
     Suppression,
     Where,
 )
@@ -157,7 +158,7 @@ def test_a_set_of_values_has_one_order():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 4}, "newer than 3"),
+        ({"format": 5}, "newer than 4"),
         ({"format": None}, "'format' is missing"),
         ({"format": True}, "'format' is missing"),
         ({"colour": "red"}, "unknown field colour"),
@@ -212,6 +213,31 @@ def test_a_catalogue_of_the_first_format_is_read_as_it_was_meant():
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
+        ((-1, "Call"), "day must be a whole number"),
+        ((366, "Call"), "from 0 to 365"),
+        ((None, "Call"), "from 0 to 365"),
+        ((0, " "), "title must be text"),
+        ((0, "x" * 201), "at most 200 characters"),
+        ((0, "Call", "maybe"), "condition must be one of always, no_answer"),
+    ],
+)
+def test_parts_of_a_step_that_make_no_sense_are_refused(parts, said):
+    with pytest.raises(RecipeError, match=said):
+        Step(*parts)
+
+
+def test_a_playbook_is_stored_with_its_action_and_older_catalogues_have_none():
+    steps = (Step(0, "Write"), Step(5, "Call", "no_answer"))
+    catalogue = Catalogue((replace(CALL, steps=steps),))
+    stored = json.loads(json.dumps(catalogue.to_dict()))
+    assert Catalogue.from_dict(stored) == catalogue
+    del stored["actions"][0]["steps"]
+    assert Catalogue.from_dict({**stored, "format": 3}) == Catalogue((CALL,))
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
         ({"cost_taken": -1.0}, "cost_taken must be zero or more"),
         ({"take_rate": 1.5}, "take_rate must be a share"),
         ({"benefit_periods": 0}, "benefit_periods must be above zero"),
@@ -221,6 +247,10 @@ def test_a_catalogue_of_the_first_format_is_read_as_it_was_meant():
         ({"valid_from": datetime(2026, 1, 1)}, "valid_from must be a date"),  # noqa: DTZ001
         ({"valid_from": date(2026, 2, 1), "valid_until": date(2026, 2, 1)}, "before valid_until"),
         ({"levers": "fee"}, "levers must be a tuple"),
+        ({"steps": ("Write",)}, "steps must be a tuple of Step"),
+        ({"steps": (Step(5, "Call"), Step(0, "Write"))}, "in the order of their days"),
+        ({"steps": (Step(0, "Call", "no_answer"),)}, "first step cannot depend on an answer"),
+        ({"steps": (Step(0, "Call"),) * 21}, "steps must be at most 20, got 21"),
         ({"holdout": -0.1}, "holdout must be a share"),
     ],
 )

@@ -1,0 +1,86 @@
+"""Start the playbooks of approved actions, and stop those of dismissed or snoozed ones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from churnkit.journal.worklist.playbooks import PlannedStep, PlaybookRun
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+
+    from churnkit.console.pages.context import PageContext
+    from churnkit.decisions import Action
+
+__all__ = ["follow_verdicts", "list_playbooks"]
+
+
+def follow_verdicts(
+    context: PageContext, customers: Sequence[str], *, by: str, form_id: str
+) -> int:
+    """Start or stop the playbooks of some customers, as the latest verdicts say.
+
+    A playbook is started once for each decision, so that a form sent again adds nothing.
+
+    Returns
+    -------
+    int
+        Number of playbooks started.
+    """
+    verdicts = context.worklist.verdicts(context.customers.model.name, context.approvals.period)
+    latest = {name: verdicts[name].verdict for name in customers if name in verdicts}
+    runs = [_plan(context, name, by) for name, verdict in latest.items() if verdict == "approve"]
+    started = context.playbooks.start([run for run in runs if run.steps], by=by, at=context.clock())
+    for name, verdict in latest.items():
+        if verdict != "approve":
+            context.playbooks.stop(
+                context.approvals.key(name), by=by, at=context.clock(), form_id=form_id
+            )
+    return started
+
+
+def _plan(context: PageContext, customer: str, by: str) -> PlaybookRun:
+    row = context.customers.rows[customer]
+    code = int(context.customers.decisions.action[row])
+    action = None if code < 0 else context.customers.model.catalogue.actions[code]
+    return PlaybookRun(
+        customer,
+        "" if action is None else action.name,
+        context.approvals.key(customer),
+        context.index.owner(row) or by,
+        () if action is None else _steps(action, context.today),
+    )
+
+
+def _steps(action: Action, day: date) -> tuple[PlannedStep, ...]:
+    count = len(action.steps)
+    return tuple(
+        PlannedStep(
+            step.title,
+            f"{action.title}: step {number} of {count}"
+            + (", if the customer has not answered" if step.condition == "no_answer" else ""),
+            day + timedelta(days=step.day),
+            needs_no_answer=step.condition == "no_answer",
+        )
+        for number, step in enumerate(action.steps, start=1)
+    )
+
+
+def list_playbooks(context: PageContext) -> list[dict[str, Any]]:
+    """Return the steps of each action with a playbook, and the number of their tasks."""
+    counts = {
+        (part.action, part.number): part for part in context.playbooks.progress(context.today)
+    }
+    return [
+        {
+            "title": action.title,
+            "steps": [
+                {"step": step, "counts": counts.get((action.name, number))}
+                for number, step in enumerate(action.steps, start=1)
+            ],
+        }
+        for action in context.customers.model.catalogue.actions
+        if action.steps
+    ]
