@@ -53,7 +53,7 @@ COMMON = {
         expression figure find finding floor gather git head html http idempotency incidence information init initial
         input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
-        openapi option origin overrides pack page pandera part pass path pipeline plan planning plot
+        openapi openid option origin overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem process program project pyfunc quiet rank rate reference regex registry
         reload reloader replacement request role route run scaffold scikit section serve server service
         set setting shadow signal supervisor signing simulate simulation spark spelling split standard statement step svg

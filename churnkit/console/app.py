@@ -8,7 +8,7 @@ from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
 
-from churnkit.console.auth import FORM_COOKIE, NAME_COOKIE, SESSION_COOKIE, SessionAuth, Visitor
+from churnkit.console.auth import NAME_COOKIE, SessionAuth, Visitor
 from churnkit.console.pages import forms
 from churnkit.console.pages.account_page import show_account, show_accounts
 from churnkit.console.pages.bulk_form import apply_to_many
@@ -17,6 +17,7 @@ from churnkit.console.pages.customer_page import show_customer
 from churnkit.console.pages.list_page import export_csv, show_list
 from churnkit.console.pages.report_page import ReportPages
 from churnkit.console.pages.scenario_page import export_plan, show_what_if
+from churnkit.console.pages.sign_in_page import SignInPages
 from churnkit.console.pages.task_page import show_changes, show_tasks
 from churnkit.console.pages.team_page import assign_team, show_teams
 from churnkit.console.query.customer_index import CustomerIndex
@@ -108,6 +109,7 @@ class ConsoleApp:
             Pages(currency=customers.horizons.currency),
         )
         self._reports = ReportPages(self._context, embed)
+        self._sign_ins = SignInPages(self._context)
         self._auth, self._pages = auth, self._context.pages
 
     def warm(self) -> None:
@@ -165,6 +167,9 @@ class ConsoleApp:
             Route("/livez", livez),
             Route("/favicon.ico", lambda _request: Response(status_code=204)),
             Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-in/openid", self._sign_ins.begin_openid),
+            Route("/sign-in/openid/answer", self._sign_ins.finish_openid),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
             page("/", show_list),
             Route("/report", self._authenticated(self._reports.show)),
             page("/accounts", show_accounts),
@@ -193,7 +198,7 @@ class ConsoleApp:
         def handle(request: Request) -> Response:
             visitor = self._auth.visitor(request)
             if visitor is None:
-                return self._refuse(request)
+                return self._sign_ins.ask(request)
             try:
                 return page(request, visitor)
             except ChurnkitError as error:
@@ -201,30 +206,17 @@ class ConsoleApp:
 
         return handle
 
-    def _refuse(self, request: Request) -> Response:
-        if not self._auth.requires_key:
-            return self._pages.error(
-                403, "Without API keys the console accepts requests from this machine only."
-            )
-        token = self._auth.form_token(request)
-        response = self._pages.page("sign_in.html", 401, token=token, title="Sign in")
-        self._context.set_cookie(response, request, FORM_COOKIE, token)
-        return response
-
     async def _sign_in(self, request: Request) -> Response:
-        from starlette.responses import RedirectResponse
-
         form = (await _read_form(request)).fields
         if not self._auth.is_valid_form(request, form.get("token", "")):
             return self._pages.error(403, _INVALID_FORM)
-        cookie = self._auth.sign_in(form.get("key", ""))
-        if cookie is None:
-            return self._pages.error(
-                403, "Unknown API key, or a key without the scope 'recommend'."
-            )
-        response = RedirectResponse("/", 303)
-        self._context.set_cookie(response, request, SESSION_COOKIE, cookie)
-        return response
+        return self._sign_ins.with_key(request, form.get("key", ""))
+
+    async def _sign_out(self, request: Request) -> Response:
+        form = (await _read_form(request)).fields
+        if not self._auth.is_valid_form(request, form.get("token", "")):
+            return self._pages.error(403, _INVALID_FORM)
+        return self._sign_ins.sign_out(request)
 
     async def _checked(
         self, request: Request, role: str
@@ -232,12 +224,12 @@ class ConsoleApp:
         """Read a form; the last part is the refusal of one that is not allowed."""
         visitor = self._auth.visitor(request)
         if visitor is None:
-            return None, _Form({}, ()), self._refuse(request)
+            return None, _Form({}, ()), self._sign_ins.ask(request)
         form = await _read_form(request)
         if not self._auth.is_valid_form(request, form.fields.get("token", "")):
             return visitor, form, self._pages.error(403, _INVALID_FORM)
         if not visitor.may(role):
-            message = f"This needs the role {role}; your API key has the role {visitor.role}."
+            message = f"This needs the role {role}; you have the role {visitor.role}."
             return visitor, form, self._pages.error(403, message)
         if not form.fields.get("form_id"):
             return visitor, form, self._pages.error(400, _INVALID_FORM)
@@ -249,7 +241,7 @@ class ConsoleApp:
 
             visitor, form, refusal = await self._checked(request, role)
             if refusal is not None or visitor is None:
-                return refusal or self._refuse(request)
+                return refusal or self._sign_ins.ask(request)
             return await run_in_threadpool(self._handle, handle, request, visitor, form.fields)
 
         return post
@@ -295,7 +287,7 @@ class ConsoleApp:
 
         visitor, form, refusal = await self._checked(request, "manager")
         if refusal is not None or visitor is None:
-            return refusal or self._refuse(request)
+            return refusal or self._sign_ins.ask(request)
         return await run_in_threadpool(
             self._apply_to_many, request, visitor, form.fields, form.customers
         )

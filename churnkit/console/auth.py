@@ -9,21 +9,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from churnkit.console.roles import ROLES
 from churnkit.server.auth.access_control import is_loopback
 from churnkit.server.auth.api_keys import KeyRing
 
 if TYPE_CHECKING:
     import os
+    from typing import Literal
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-__all__ = ["FORM_COOKIE", "NAME_COOKIE", "ROLES", "SESSION_COOKIE", "SessionAuth", "Visitor"]
+    from churnkit.console.openid.identity import Identity
+    from churnkit.console.openid.sign_in import SignIns
 
-ROLES: Final = ("viewer", "agent", "manager", "admin")
-"""Roles, each with the rights of those before it."""
+__all__ = [
+    "FORM_COOKIE", "NAME_COOKIE", "OPENID_COOKIE", "SESSION_COOKIE", "SessionAuth",
+    "Visitor",
+]  # fmt: skip
 
 FORM_COOKIE: Final = "churnkit_form"
+OPENID_COOKIE: Final = "churnkit_openid"
 NAME_COOKIE: Final = "churnkit_name"
 SESSION_COOKIE: Final = "churnkit_session"
 _MOST_SESSIONS: Final = 1_000
@@ -44,7 +50,7 @@ class Visitor:
         ``"viewer"`` reads without personal data, ``"agent"`` works on customers, ``"manager"``
         works on many at once, ``"admin"`` also reads the change log.
     has_key
-        Whether the name comes from a key.
+        Whether the name comes from a key or an OpenID provider.
     """
 
     name: str
@@ -62,22 +68,34 @@ class SessionAuth:
     Parameters
     ----------
     keys
-        File of API keys, as for the service; None allows requests from this machine only.
+        File of API keys, as for the service.
+    sign_ins
+        Sign-in by OpenID Connect; None for none. Without keys and OpenID Connect only requests
+        from this machine are allowed.
     """
 
-    def __init__(self, keys: str | os.PathLike[str] | None) -> None:
+    def __init__(
+        self, keys: str | os.PathLike[str] | None, *, sign_ins: SignIns | None = None
+    ) -> None:
         self._ring = None if keys is None else KeyRing(keys)
-        # API key by the digest of the cookie, so that a leak of this table opens no session.
-        self._sessions: dict[str, str] = {}
+        self.sign_ins = sign_ins
+        # API key or identity by the digest of the cookie, so that a leak of this table opens no
+        # session.
+        self._sessions: dict[str, str | Identity] = {}
 
     @property
-    def requires_key(self) -> bool:
-        """Whether visitors sign in with a key."""
+    def requires_sign_in(self) -> bool:
+        """Whether visitors sign in, with a key or at an OpenID provider."""
+        return self._ring is not None or self.sign_ins is not None
+
+    @property
+    def takes_keys(self) -> bool:
+        """Whether visitors can sign in with a key."""
         return self._ring is not None
 
     def visitor(self, request: Request) -> Visitor | None:
         """Return the user of a request; None if not authenticated."""
-        if self._ring is None:
+        if not self.requires_sign_in:
             # The host name is checked too, against DNS rebinding.
             host = request.url.hostname or ""
             is_local = request.client is None or is_loopback(request.client.host)
@@ -86,17 +104,27 @@ class SessionAuth:
             name = unquote(request.cookies.get(NAME_COOKIE, ""))[:_LONGEST_NAME]
             return Visitor(name, "admin", has_key=False)
         cookie = request.cookies.get(SESSION_COOKIE, "")
-        return self._key_holder(self._sessions.get(_digest(cookie), ""))
+        session = self._sessions.get(_digest(cookie), "")
+        if isinstance(session, str):
+            return self._key_holder(session)
+        is_current = self.sign_ins is not None and session.until > self.sign_ins.now()
+        return Visitor(session.name, session.role) if is_current else None
 
     def sign_in(self, key: str) -> str | None:
         """Begin a session and return its cookie; None for an invalid key."""
-        if self._key_holder(key) is None:
-            return None
+        return None if self._key_holder(key) is None else self.begin_session(key)
+
+    def begin_session(self, holder: str | Identity) -> str:
+        """Begin a session of a valid key or of an identity, and return its cookie."""
         cookie = secrets.token_urlsafe(32)
         while len(self._sessions) >= _MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        self._sessions[_digest(cookie)] = key
+        self._sessions[_digest(cookie)] = holder
         return cookie
+
+    def end_session(self, request: Request) -> None:
+        """End the session of a request."""
+        self._sessions.pop(_digest(request.cookies.get(SESSION_COOKIE, "")), None)
 
     def _key_holder(self, key: str) -> Visitor | None:
         # Checked on each request, so that revoking a key ends its sessions.
@@ -121,8 +149,12 @@ class SessionAuth:
 
     @staticmethod
     def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> None:
-        """Set a cookie that scripts cannot read and other sites do not send."""
-        response.set_cookie(name, value, httponly=True, samesite="strict", secure=secure)
+        """Set a cookie that scripts cannot read and other sites do not send.
+
+        That of a sign-in in progress also comes along when the provider sends the browser back.
+        """
+        site: Literal["lax", "strict"] = "lax" if name == OPENID_COOKIE else "strict"
+        response.set_cookie(name, value, httponly=True, samesite=site, secure=secure)
 
 
 def _digest(cookie: str) -> str:

@@ -52,12 +52,12 @@ def work(shop_model, work_list, tmp_path):
 
     opened = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
 
-    def open_browser(keys=None, key=None, clock=lambda: NOW, customers=work_list):
+    def open_browser(keys=None, key=None, clock=lambda: NOW, customers=work_list, sign_ins=None):
         console = ConsoleApp(
             customers,
             Approvals(opened, customers),
             History(shop_model, {}, DAY),
-            auth=SessionAuth(keys),
+            auth=SessionAuth(keys, sign_ins=sign_ins),
             clock=clock,
         )
         browser = testclient.TestClient(

@@ -14,6 +14,7 @@ from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
     from churnkit.console import CustomerList
+    from churnkit.console.openid.sign_in import SignIns
 
 __all__ = ["console"]
 
@@ -30,6 +31,10 @@ def console(
     keys: Annotated[
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="File of keys, from churnkit keys add."),
+    ] = None,
+    oidc: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="TOML file of an OpenID Connect client."),
     ] = None,
     owner: Annotated[
         str | None,
@@ -50,7 +55,9 @@ def console(
     from churnkit.server.auth.access_control import refuse_public_host
 
     embed = None if embeddings is None else load_embedder(embeddings)
-    refuse_public_host(host, keys=str(keys) if keys else None, is_open=False)
+    guard = keys or oidc
+    refuse_public_host(host, keys=str(guard) if guard else None, is_open=False)
+    sign_ins = None if oidc is None else _open_sign_ins(oidc)
     root = find_project().root
     tables = parse_tables(table or []) or ({} if customers else find_tables(root))
     loaded = load_model(model)
@@ -64,7 +71,7 @@ def console(
             scored,
             Approvals(opened, scored),
             History(loaded, tables, as_of),
-            auth=SessionAuth(keys),
+            auth=SessionAuth(keys, sign_ins=sign_ins),
             clock=lambda: datetime.now(UTC),
             embed=embed,
             owners=_read_owners(scored, owner),
@@ -73,6 +80,17 @@ def console(
         print_status("building the report")
         console_app.warm()
         _serve(app, host, port)
+
+
+def _open_sign_ins(path: Path) -> SignIns:
+    import time
+
+    from churnkit.console.openid.provider import OpenIDProvider
+    from churnkit.console.openid.settings import read_openid_settings
+    from churnkit.console.openid.sign_in import SignIns
+
+    provider = OpenIDProvider(read_openid_settings(path), clock=time.time)
+    return SignIns(provider, clock=time.time)
 
 
 def _as_of(tables: dict[str, Path], today: date) -> date:

@@ -1,0 +1,24 @@
+"""A visitor whom an OpenID provider has signed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A visitor.
+
+    Parameters
+    ----------
+    name, role
+        Name and role, from the claims of the provider.
+    until
+        End of the session, in seconds since 1970.
+    """
+
+    name: str
+    role: str
+    until: float

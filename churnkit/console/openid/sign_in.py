@@ -1,0 +1,113 @@
+"""Sign-ins in progress at the provider, and the visitors that they end with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from churnkit.console.openid.identity import Identity
+from churnkit.errors import ChurnkitError
+from churnkit.journal.worklist.records import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from churnkit.console.openid.provider import OpenIDProvider
+
+__all__ = ["SignIns"]
+
+_PENDING_SECONDS: Final = 600
+_MOST_PENDING: Final = 10_000
+_LONGEST_NAME: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    verifier: str
+    nonce: str
+    until: float
+
+
+class SignIns:
+    """Authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0; RFC 7636).
+
+    Parameters
+    ----------
+    provider
+        The provider.
+    clock
+        Function that returns the current time in seconds since 1970.
+    """
+
+    def __init__(self, provider: OpenIDProvider, *, clock: Callable[[], float]) -> None:
+        self._provider, self._clock = provider, clock
+        self._lock = threading.Lock()
+        self._pending: dict[str, _Pending] = {}
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970."""
+        return self._clock()
+
+    def begin(self) -> tuple[str, str]:
+        """Return the provider's address for a new sign-in, and the state for its cookie.
+
+        Raises
+        ------
+        ChurnkitError
+            If the provider does not answer.
+        """
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        digest = hashlib.sha256(verifier.encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        address = self._provider.authorization_url(state=state, nonce=nonce, challenge=challenge)
+        now = self._clock()
+        with self._lock:
+            current = {key: one for key, one in self._pending.items() if one.until > now}
+            while len(current) >= _MOST_PENDING:
+                del current[next(iter(current))]
+            current[state] = _Pending(verifier, nonce, now + _PENDING_SECONDS)
+            self._pending = current
+        return address, state
+
+    def finish(self, *, code: str, state: str, cookie: str) -> Identity:
+        """Return the visitor of an answer by the provider; each state is accepted once.
+
+        Parameters
+        ----------
+        code, state
+            Parameters of the answer; an empty code if the provider has refused the sign-in.
+        cookie
+            State in the cookie of the browser that began the sign-in.
+
+        Raises
+        ------
+        ChurnkitError
+            If the answer belongs to no sign-in of this browser, the token is not valid, or the
+            claims give no role.
+        """
+        is_same = bool(state) and hmac.compare_digest(state.encode(), cookie.encode())
+        with self._lock:
+            pending = self._pending.pop(state, None) if is_same else None
+        now = self._clock()
+        if pending is None or pending.until <= now:
+            raise ChurnkitError("The sign-in has expired or was begun elsewhere. Sign in again.")
+        if not code:
+            raise ChurnkitError("The sign-in provider has refused the sign-in.")
+        claims = self._provider.claims(code, verifier=pending.verifier, nonce=pending.nonce)
+        settings = self._provider.settings
+        role, name = settings.role(claims), claims.get(settings.name_claim)
+        if role is None:
+            raise ChurnkitError(
+                f"Your account has no role for this console in the claim {settings.roles_claim}."
+            )
+        if settings.name_claim == "email" and claims.get("email_verified") is False:
+            raise ChurnkitError("The e-mail address of your account is not verified.")
+        if not isinstance(name, str) or not clean_text(name, name="name", most=1_000):
+            raise ChurnkitError(f"Your account has no name in the claim {settings.name_claim}.")
+        shown = clean_text(name, name="name", most=1_000)[:_LONGEST_NAME]
+        return Identity(shown, role, now + 3_600.0 * settings.session_hours)

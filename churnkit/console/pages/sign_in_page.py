@@ -1,0 +1,113 @@
+"""Sign-in with an API key or at an OpenID provider, and sign-out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from churnkit.console.auth import FORM_COOKIE, OPENID_COOKIE, SESSION_COOKIE
+from churnkit.errors import ChurnkitError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from churnkit.console.pages.context import PageContext
+
+__all__ = ["SignInPages"]
+
+
+class SignInPages:
+    """Pages that begin and end sessions.
+
+    Parameters
+    ----------
+    context
+        Parts of the console.
+    """
+
+    def __init__(self, context: PageContext) -> None:
+        self._context, self._auth, self._pages = context, context.auth, context.pages
+
+    def ask(self, request: Request) -> Response:
+        """Ask for a sign-in, or refuse the request where there is none."""
+        auth = self._auth
+        if not auth.requires_sign_in:
+            return self._pages.error(
+                403, "Without API keys the console accepts requests from this machine only."
+            )
+        token = auth.form_token(request)
+        response = self._pages.page(
+            "sign_in.html",
+            401,
+            token=token,
+            title="Sign in",
+            takes_keys=auth.takes_keys,
+            has_openid=auth.sign_ins is not None,
+        )
+        self._context.set_cookie(response, request, FORM_COOKIE, token)
+        return response
+
+    def with_key(self, request: Request, key: str) -> Response:
+        """Begin a session of an API key."""
+        from starlette.responses import RedirectResponse
+
+        cookie = self._auth.sign_in(key)
+        if cookie is None:
+            return self._pages.error(
+                403, "Unknown API key, or a key without the scope 'recommend'."
+            )
+        response = RedirectResponse("/", 303)
+        self._context.set_cookie(response, request, SESSION_COOKIE, cookie)
+        return response
+
+    def begin_openid(self, request: Request) -> Response:
+        """Send the visitor to the OpenID provider."""
+        from starlette.responses import RedirectResponse
+
+        if self._auth.sign_ins is None:
+            return self._pages.error(404, "Page not found.")
+        try:
+            address, state = self._auth.sign_ins.begin()
+        except ChurnkitError as error:
+            return self._pages.error(502, _sentence(error))
+        response = RedirectResponse(address, 303, headers=self._pages.headers())
+        self._context.set_cookie(response, request, OPENID_COOKIE, state)
+        return response
+
+    def finish_openid(self, request: Request) -> Response:
+        """Begin the session of a visitor whom the provider has sent back."""
+        if self._auth.sign_ins is None:
+            return self._pages.error(404, "Page not found.")
+        params = request.query_params
+        try:
+            identity = self._auth.sign_ins.finish(
+                code="" if "error" in params else params.get("code", ""),
+                state=params.get("state", ""),
+                cookie=request.cookies.get(OPENID_COOKIE, ""),
+            )
+        except ChurnkitError as error:
+            response = self._pages.error(403, _sentence(error))
+            response.delete_cookie(OPENID_COOKIE)
+            return response
+        # A redirect would still belong to the provider's navigation, on which browsers do not send
+        # strict cookies; the page begins a navigation of this site.
+        response = self._pages.page("signed_in.html", title="Signed in", name=identity.name)
+        response.delete_cookie(OPENID_COOKIE)
+        self._context.set_cookie(
+            response, request, SESSION_COOKIE, self._auth.begin_session(identity)
+        )
+        return response
+
+    def sign_out(self, request: Request) -> Response:
+        """End the session of the visitor."""
+        from starlette.responses import RedirectResponse
+
+        self._auth.end_session(request)
+        response = RedirectResponse("/", 303)
+        response.delete_cookie(SESSION_COOKIE)
+        return response
+
+
+def _sentence(error: ChurnkitError) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
