@@ -15,8 +15,8 @@ from churnkit.bundle.parts.horizons import (
     find_horizons,
     revenue_at_risk,
 )
-from churnkit.console.query.account_groups import AccountGroups
-from churnkit.console.recorded_decisions import take_over_decisions
+from churnkit.console.journal_decisions import take_over_decisions
+from churnkit.console.query.accounts import AccountGroups
 from churnkit.console.risk_parts import split_risk
 from churnkit.core.stats.interval import Interval
 from churnkit.decisions.decide_table import total_gain

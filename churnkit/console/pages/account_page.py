@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from churnkit.console.pages.context import account_link
 from churnkit.console.pages.list_page import customer_lines
-from churnkit.console.query.account_groups import GROUP_SORTS
+from churnkit.console.query.accounts import GROUP_SORTS
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from churnkit.console.auth import Visitor
     from churnkit.console.pages.context import PageContext
-    from churnkit.console.query.account_groups import AccountFigures
+    from churnkit.console.query.accounts import AccountFigures
 
 __all__ = ["show_account", "show_accounts"]
 
