@@ -51,12 +51,12 @@ COMMON = {
         compiler compression console context control core counter cross cumulative dask decide deciding decision declaration
         demo detail diff difference digest display doctor document draft drain draw engine erase error example
         expression figure find finding floor gather git head html http idempotency identity incidence information init initial
-        input interop job lazy ledger lightgbm limit loaded lock main manifest map markdown
+        input interop job lazy ledger lightgbm limit loaded lock login main manifest map markdown
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
         openapi openid option origin overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem process program project pyfunc quiet rank rate reference regex registry
         reload reloader replacement request role route run scaffold scikit section serve server service
-        set setting shadow sign signal supervisor signing simulate simulation spark spelling split standard statement step svg
+        set setting shadow signal supervisor signing simulate simulation spark spelling split standard statement step svg
         team template
         thread timeout topology tracking traversal unit user walk warning watch worker
     """,

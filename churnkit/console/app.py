@@ -15,9 +15,9 @@ from churnkit.console.pages.bulk_form import apply_to_many
 from churnkit.console.pages.context import PageContext, customer_link
 from churnkit.console.pages.customer_page import show_customer
 from churnkit.console.pages.list_page import export_csv, show_list
+from churnkit.console.pages.login_page import SignInPages
 from churnkit.console.pages.report_page import ReportPages
 from churnkit.console.pages.scenario_page import export_plan, show_what_if
-from churnkit.console.pages.sign_in_page import SignInPages
 from churnkit.console.pages.task_page import show_changes, show_tasks
 from churnkit.console.pages.team_page import assign_team, show_teams
 from churnkit.console.query.customer_index import CustomerIndex

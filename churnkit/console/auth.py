@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from churnkit.console.openid.identity import Identity
-    from churnkit.console.openid.sign_in import SignIns
+    from churnkit.console.openid.login import SignIns
 
 __all__ = [
     "FORM_COOKIE", "NAME_COOKIE", "OPENID_COOKIE", "SESSION_COOKIE", "SessionAuth",

@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from churnkit.console.openid.login import SignIns
 from churnkit.console.openid.provider import OpenIDProvider
 from churnkit.console.openid.settings import OpenIDSettings, read_openid_settings
-from churnkit.console.openid.sign_in import SignIns
 from churnkit.errors import ChurnkitError
 
 joserfc = pytest.importorskip("joserfc", reason="the extra 'oidc' is not installed")

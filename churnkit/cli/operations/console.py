@@ -14,7 +14,7 @@ from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
     from churnkit.console import CustomerList
-    from churnkit.console.openid.sign_in import SignIns
+    from churnkit.console.openid.login import SignIns
 
 __all__ = ["console"]
 
@@ -85,9 +85,9 @@ def console(
 def _open_sign_ins(path: Path) -> SignIns:
     import time
 
+    from churnkit.console.openid.login import SignIns
     from churnkit.console.openid.provider import OpenIDProvider
     from churnkit.console.openid.settings import read_openid_settings
-    from churnkit.console.openid.sign_in import SignIns
 
     provider = OpenIDProvider(read_openid_settings(path), clock=time.time)
     return SignIns(provider, clock=time.time)
