@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from churnkit.decisions.eligibility.exclusions import assigned_holdouts
+from churnkit.decisions.ranking.bitmask import pack_options
 from churnkit.decisions.ranking.compiled import RankingDecision
 from churnkit.journal.records import DecisionRecord
 
@@ -156,7 +157,7 @@ def slate_fields(
     """
     shared = {
         "propensity": 1.0,
-        "eligible": ranked.eligible,
+        "eligible": pack_options(ranked.eligible, compiled.ranking.names),
         "cost": 0.0,
         "explored": False,
         "reason": ranked.reason,

@@ -31,6 +31,7 @@ from .eligibility.context import History as History
 from .gain import Gains as Gains
 from .gain import expected_gain as expected_gain
 from .measured_effects import MeasuredEffects as MeasuredEffects
+from .ranking.bitmask import unpack_options as unpack_options
 from .ranking.compiled import CompiledRanking as CompiledRanking
 from .ranking.compiled import RankingDecision as RankingDecision
 from .ranking.compiled import compile_ranking as compile_ranking

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -27,6 +28,8 @@ from churnkit.server.routes.customers import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from churnkit.decisions import ShadowPrices
     from churnkit.journal import DecisionRecord
     from churnkit.models.bandit.linear import LinearBandit
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["RecommendBody", "RecommendHandler", "rank_options", "recommend_rows"]
 
 _CAPPED: Final = "a contact limit was reached meanwhile"
+# Customers times options of one step: some hundredths of a second.
+_RANKED_VALUES: Final = 16_000
 _MONEY: Final = ("expected_gain", "gain_low", "gain_high", "cost")
 
 
@@ -87,7 +92,9 @@ class RecommendHandler(CustomerHandler[RecommendBody]):
         headers = {}
         if loaded.ranks:
             bandit = self.state.bandit.current(loaded.model)
-            answer = rank_options(loaded, body, ids, bandit=bandit, context=context)
+            answer = await _run_steps(
+                _rank_steps(loaded, body, ids, bandit=bandit, context=context)
+            )
             headers["churnkit-bandit"] = str(bandit.version)
         else:
             prices = None
@@ -194,23 +201,57 @@ def rank_options(
     Problem
         422 if the body has a budget.
     """
+    steps = _rank_steps(loaded, body, ids, bandit=bandit, context=context)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+
+async def _run_steps(steps: Generator[None, None, Answer]) -> Answer:
+    """Run a computation in steps, so that other requests are answered in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+        await asyncio.sleep(0)
+
+
+def _rank_steps(
+    loaded: LoadedModel,
+    body: RecommendBody,
+    ids: str,
+    *,
+    bandit: LinearBandit,
+    context: DecisionContext | None = None,
+) -> Generator[None, None, Answer]:
+    """Rank as `rank_options`, a few customers per step."""
     if body.budget is not UNSET:
         remedy = "leave it out: this model ranks options and weighs no costs"
         raise shape_problem("budget", "unknown_field", remedy)
     answer, (encoded, _) = answer_table(loaded, body, ids, "recommend")
     rows = [row for row, record in enumerate(answer.rows) if "problem" not in record]
-    slates = loaded.model.rank_table(
-        encoded.matrix[rows],
-        keys=[answer.rows[row]["prediction_id"] for row in rows],
-        bandit=bandit,
-        context=None
-        if context is None
-        else replace(context, customers=[context.customers[row] for row in rows]),
-    )
     ranked: list[RankingDecision | None] = [None] * len(answer.rows)
-    for row, slate in zip(rows, slates, strict=True):
-        ranked[row] = slate
-        answer.rows[row].update(_ranked_fields(answer.rows[row]["prediction_id"], slate))
+    size = max(1, _RANKED_VALUES // len(loaded.model.contents.actions))
+    for start in range(0, len(rows), size):
+        if start:
+            yield
+        part = rows[start : start + size]
+        slates = loaded.model.rank_table(
+            encoded.matrix[part],
+            keys=[answer.rows[row]["prediction_id"] for row in part],
+            bandit=bandit,
+            context=None
+            if context is None
+            else replace(context, customers=[context.customers[row] for row in part]),
+        )
+        for row, slate in zip(part, slates, strict=True):
+            ranked[row] = slate
+            answer.rows[row].update(_ranked_fields(answer.rows[row]["prediction_id"], slate))
     return msgspec.structs.replace(answer, decisions=ranked, state=bandit.version)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import jsonschema
 import numpy as np
 import pytest
@@ -275,3 +277,28 @@ def test_a_damaged_state_is_told_and_the_one_before_stays(ask, ranks, member, tm
             answer = ask("/v1/recommend", body, to=app)
             assert answer.headers["churnkit-bandit"] == "0"
     assert caplog.text.count("the earlier bandit state stays in use") == 1
+
+
+def test_other_requests_are_answered_while_options_are_ranked(ranks, member, monkeypatch):
+    monkeypatch.setattr("churnkit.server.routes.recommend._RANKED_VALUES", 1)
+    app = create_app(ranks, max_rows=50)
+    body = {"customers": [member(place, decide=True) for place in range(40)]}
+    ended = []
+
+    async def ask(path, body):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.request("GET" if body is None else "POST", path, json=body)
+        ended.append(path)
+        return answer
+
+    async def run():
+        first = asyncio.create_task(ask("/v1/recommend", body))
+        await asyncio.sleep(0)
+        await asyncio.gather(*(ask("/livez", None) for _ in range(3)))
+        return await first
+
+    answer = asyncio.run(run())
+    assert ended == ["/livez"] * 3 + ["/v1/recommend"]
+    assert len(answer.json()["predictions"]) == 40
+    assert all(row["options"] for row in answer.json()["predictions"])
