@@ -42,7 +42,7 @@ COMMON = {
         json key label lakehouse layout leaf level line list loader location log logged member merge migration npy number
         numpy of off operation output object open parquet python parser parsing predicate profile prune query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
-        streaming summary table time timeline total transform uri validate validation version view violation
+        streaming summary table time timeline total transform ubjson uri validate validation version view violation
         window write writer
     """,
     "programs and services": """

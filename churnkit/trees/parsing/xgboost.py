@@ -17,6 +17,7 @@ from churnkit.trees.parsing.tree_layout import (
     exact_forest,
     tree_arrays,
 )
+from churnkit.trees.parsing.ubjson import is_ubjson, read_ubjson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,8 +78,8 @@ def compile_xgboost(model: Any, *, fast: bool | None = None) -> CompiledTrees:
     ----------
     model
         A ``Booster``, a fitted ``XGBClassifier``, ``XGBRegressor`` or ``XGBRanker`` (up to its
-        best iteration after early stopping), or the content of a file that ``save_model`` wrote
-        as ``.json``: its text, or the parsed document. The latter need no xgboost.
+        best iteration after early stopping), or the content of a file that ``save_model`` wrote:
+        the bytes of ``.ubj`` or ``.json``, or the parsed JSON. The latter need no xgboost.
     fast
         As for `compile_booster`.
 
@@ -137,7 +138,7 @@ def compile_xgboost(model: Any, *, fast: bool | None = None) -> CompiledTrees:
 
 
 def _document(model: Any) -> Mapping[str, Any]:
-    """Return the JSON document of a model."""
+    """Return the document of a model."""
     if hasattr(model, "get_booster"):
         missing = getattr(model, "missing", None)
         if missing is not None and missing == missing:  # noqa: PLR0124 - only NaN differs
@@ -149,6 +150,8 @@ def _document(model: Any) -> Mapping[str, Any]:
         model = booster if best is None else booster[: int(best) + 1]
     if hasattr(model, "save_raw"):
         model = bytes(model.save_raw("json"))
+    if isinstance(model, bytes) and is_ubjson(model):
+        model = read_ubjson(model)
     if isinstance(model, str | bytes):
         try:
             model = json.loads(model)
@@ -157,7 +160,7 @@ def _document(model: Any) -> Mapping[str, Any]:
                 "not an XGBoost model in JSON: write it with save_model('model.json')"
             ) from error
     if not isinstance(model, dict):
-        raise BundleError("compile_xgboost needs a Booster, or the content of a JSON file")
+        raise BundleError("compile_xgboost needs a Booster, or the content of a model's file")
     return model
 
 

@@ -2,20 +2,26 @@
 
 `xgboost_models.json` has small models of XGBoost 3.2 with rows and margins. Where xgboost is
 installed, random models are compared too; run this file as a script to write the models again.
+`xgboost_model.ubj` is one of them in XGBoost's binary form.
 """
 
 import copy
 import json
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from churnkit.errors import BundleError
 from churnkit.trees import CompiledTrees, compile_xgboost
 
 STORED = Path(__file__).with_name("xgboost_models.json")
+# The model of this seed, with categories.
+BINARY, BINARY_SEED = Path(__file__).with_name("xgboost_model.ubj"), 7
 OBJECTIVES = {
     "binary:logistic": {},
     "reg:squarederror": {},
@@ -77,6 +83,37 @@ def test_text_and_bytes_of_a_document_are_read(stored):
     expected = compile_xgboost(model).raw_score(rows)
     for content in (text, text.encode()):
         np.testing.assert_array_equal(compile_xgboost(content).raw_score(rows), expected)
+
+
+def test_a_binary_file_scores_the_same_bits(stored, fast):
+    case = stored["binary:logistic"][1]
+    rows, margin = np.array(case["rows"], float), np.array(case["margin"])
+    _equal(BINARY.read_bytes(), rows, margin, fast)
+
+
+@pytest.mark.parametrize("share", [0.0001, 0.01, 0.3, 0.7, 0.9999])
+def test_a_torn_binary_file_is_refused_by_name(share):
+    content = BINARY.read_bytes()
+    with pytest.raises(BundleError, match=r"UBJSON is damaged.*ends after") as refusal:
+        compile_xgboost(content[: max(2, int(share * len(content)))])
+    assert "model.ubj" in str(refusal.value)
+
+
+def test_a_binary_file_with_more_after_its_end_is_refused():
+    with pytest.raises(BundleError, match="3 bytes after its end"):
+        compile_xgboost(BINARY.read_bytes() + b"abc")
+
+
+@given(at=st.floats(0, 1), put=st.binary(max_size=4), cut=st.integers(0, 9))
+@settings(deadline=None, max_examples=150)
+def test_a_damaged_binary_file_is_refused_or_still_makes_trees(at, put, cut):
+    content = BINARY.read_bytes()
+    place = int(at * len(content))
+    try:
+        trees = compile_xgboost(content[:place] + put + content[place + cut :], fast=False)
+    except BundleError:
+        return
+    assert len(trees.raw_score(np.zeros((2, trees.n_features)))) == 2
 
 
 def _tree(document):
@@ -160,21 +197,21 @@ def train(seed, *, rounds=8, depth=5, n_rows=400):
     data = xgboost.DMatrix(X, np.asarray(targets.get(objective, score > 2), float), **matrix)
     if objective == "rank:ndcg":
         data.set_group([30] * 10)
-    settings = {
+    parameters = {
         "objective": objective,
         "max_depth": depth,
         "nthread": 1,
         "seed": seed,
         "gamma": seed % 2,
     }
-    settings |= {"max_cat_to_onehot": [1, 4, 30][seed % 3], **OBJECTIVES[objective]}
+    parameters |= {"max_cat_to_onehot": [1, 4, 30][seed % 3], **OBJECTIVES[objective]}
     if not has_categories and seed % 2:
-        settings["tree_method"] = "exact"
+        parameters["tree_method"] = "exact"
     if seed % 5 == 0:
-        settings |= {"grow_policy": "lossguide", "max_leaves": 12, "tree_method": "hist"}
+        parameters |= {"grow_policy": "lossguide", "max_leaves": 12, "tree_method": "hist"}
     if seed % 11 == 0:
-        settings |= {"num_parallel_tree": 3, "subsample": 0.7}
-    model = xgboost.train(settings, data, rounds)
+        parameters |= {"num_parallel_tree": 3, "subsample": 0.7}
+    model = xgboost.train(parameters, data, rounds)
     document = json.loads(bytes(model.save_raw("json")))
     trees = document["learner"]["gradient_booster"]["model"]["trees"]
     cuts = np.array([cut for tree in trees for cut in tree["split_conditions"]])
@@ -194,10 +231,12 @@ def train(seed, *, rounds=8, depth=5, n_rows=400):
 
 if find_spec("xgboost") is not None:
 
-    @pytest.mark.parametrize("seed", range(28))
+    @pytest.mark.parametrize("seed", range(int(os.environ.get("CHURNKIT_FUZZ_MODELS", "28"))))
     def test_random_models_score_the_same_bits(seed, fast):
         _, model, rows, margin, _ = train(seed)
         _equal(model, rows, margin, fast)
+        binary = compile_xgboost(bytes(model.save_raw("ubj")), fast=fast)
+        np.testing.assert_array_equal(binary.raw_score(rows), margin)
 
 
 def _store():
@@ -207,6 +246,8 @@ def _store():
     for seed in range(14):
         objective, model, rows, margin, data = train(seed, rounds=2, depth=3, n_rows=16)
         document = json.loads(bytes(model.save_raw("json")))
+        if seed == BINARY_SEED:
+            BINARY.write_bytes(bytes(model.save_raw("ubj")))
         for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
             for key in unread:
                 del tree[key]
