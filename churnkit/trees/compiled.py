@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import lightgbm
     import numpy.typing as npt
 
+    from churnkit.trees.input_matrix import Rows
+
     Floats = npt.NDArray[np.float64]
 
 __all__ = ["CompiledTrees", "compile_booster"]
@@ -262,7 +264,10 @@ class CompiledTrees:
         """
         if self.n_outputs != 1:
             raise ValueError("predict_row needs a model with one output: use predict")
-        return self._engine_for(1, _SCORE_SECONDS).score_row(values)
+        engine: NumpyEngine | NumbaEngine | None = self.__dict__.get("_engine")
+        if engine is None:
+            engine = self._engine_for(1, _SCORE_SECONDS)
+        return engine.score_row(values)
 
     def leaf_indices(self, X: Any) -> npt.NDArray[np.int32]:
         """Return the leaf of each row in each tree, in LightGBM's numbering.
@@ -354,13 +359,13 @@ class CompiledTrees:
         values[:, :, -1, -1] += self._expected(others)
         return values[:, 0] if self.n_outputs == 1 else values
 
-    def _background(self, background: Any) -> npt.NDArray[Any] | None:
+    def _background(self, background: Any) -> Rows | None:
         rows = None if background is None else as_matrix(background, self.n_features)
         if rows is not None and not len(rows):
             raise ValueError("background must have at least one row")
         return rows
 
-    def _expected(self, background: npt.NDArray[Any] | None) -> Floats:
+    def _expected(self, background: Rows | None) -> Floats:
         """Return the mean score of each output over the training or background rows."""
         if background is None:
             return self._layout.attribution.expected

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from churnkit.trees import compile_booster
+from churnkit.trees.input_matrix import as_matrix
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,59 @@ def test_arrow_tables_score_with_nulls_as_missing(trees, rows, scores):
     table = arrow.Table.from_batches([batch.slice(0, 600), batch.slice(600)])
     np.testing.assert_array_equal(trees.raw_score(table), scores)
     np.testing.assert_array_equal(trees.contributions(table)[:5], trees.contributions(rows[:5]))
+
+
+@pytest.mark.parametrize("fast", [pytest.param(True, id="numba"), pytest.param(False, id="numpy")])
+def test_arrow_columns_of_any_numeric_type_score_alike(train, rows, fast):
+    arrow = pytest.importorskip("pyarrow")
+    if fast:
+        pytest.importorskip("numba")
+    trees = compile_booster(train("binary"), fast=fast)
+    whole = np.nan_to_num(rows.round())
+    types = [arrow.float32(), arrow.int64(), arrow.float64(), arrow.int8(), arrow.bool_()]
+    types += [arrow.uint16(), arrow.decimal128(9, 2), arrow.null()]
+    whole[:, 4], whole[:, 7] = whole[:, 4] > 0, np.nan
+    columns = [
+        arrow.nulls(len(rows)) if kind == arrow.null() else arrow.array(column).cast(kind)
+        for kind, column in zip(types, whole.T, strict=True)
+    ]
+    table = arrow.Table.from_arrays(columns, list(trees.feature_names))
+    np.testing.assert_array_equal(trees.raw_score(table), trees.raw_score(whole))
+    few = table.slice(7, 20)
+    np.testing.assert_array_equal(trees.raw_score(few), trees.raw_score(whole[7:27]))
+    np.testing.assert_array_equal(trees.contributions(few), trees.contributions(whole[7:27]))
+    np.testing.assert_array_equal(trees.leaf_indices(few), trees.leaf_indices(whole[7:27]))
+    np.testing.assert_array_equal(
+        trees.contributions(few, background=table.slice(0, 9)),
+        trees.contributions(whole[7:27], background=whole[:9]),
+    )
+    np.testing.assert_array_equal(trees.interactions(few), trees.interactions(whole[7:27]))
+
+
+def test_arrow_tables_without_rows_give_no_scores(trees):
+    arrow = pytest.importorskip("pyarrow")
+    table = arrow.table({name: arrow.array([], arrow.float64()) for name in trees.feature_names})
+    assert trees.predict(table).shape == (0,)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "int32"])
+def test_arrow_columns_without_nulls_are_read_where_they_lie(kind):
+    arrow = pytest.importorskip("pyarrow")
+    columns = [arrow.array(np.arange(50).astype(kind)) for _ in range(3)]
+    table = arrow.Table.from_arrays(columns, ["a", "b", "c"])
+    part = as_matrix(table, 3)[10:40][5:9]
+    for number, column in enumerate(columns):
+        assert (
+            part[:, number].ctypes.data
+            == column.buffers()[1].address + 15 * np.dtype(kind).itemsize
+        )
+    assert part.tolist() == [[value] * 3 for value in range(15, 19)]
+
+
+def test_arrow_tables_with_another_number_of_columns_are_refused(trees):
+    arrow = pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match=r"shape \(n, 8\), got \(2, 1\)"):
+        trees.predict(arrow.table({"a": [1.0, 2.0]}))
 
 
 def test_arrow_columns_that_are_no_numbers_are_refused_by_name(trees, rows):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         RowArguments,
         ShapArguments,
     )
+    from churnkit.trees.input_matrix import Rows
     from churnkit.trees.layout.derived import ForestLayout
 
     Floats = npt.NDArray[np.float64]
@@ -104,20 +105,23 @@ class NumbaEngine:
         prototype = ctypes.PYFUNCTYPE(ctypes.c_double, ctypes.c_void_p)
         return prototype(packed_row_function().address)
 
-    def _thread_memory(self) -> tuple[Floats, int]:
-        """Allocate a thread's row, and return it with the address that `_score_packed` takes."""
-        arguments, memory = self._row_arguments, self._memory
-        memory.parts = np.zeros(self._width), np.empty(arguments.scratch_size, np.uint64)
-        parts = arguments.integers, arguments.numbers, arguments.words, *memory.parts
-        memory.addresses = np.array([part.ctypes.data for part in parts], np.uint64)
-        memory.call = memory.parts[0], memory.addresses.ctypes.data
-        return memory.parts[0], memory.addresses.ctypes.data
+    def _thread_memory(
+        self, score_packed: Callable[[int], float]
+    ) -> tuple[Floats, int, Callable[[int], float]]:
+        """Allocate a thread's memory: return its row, the address to call with, and the kernel."""
+        packed, memory = self._row_arguments, self._memory
+        row, scratch = np.zeros(self._width), np.empty(packed.scratch_size, np.uint64)
+        parts = packed.integers, packed.numbers, packed.words, row, scratch
+        addresses = np.array([part.ctypes.data for part in parts], np.uint64)
+        memory.kept = parts, addresses
+        memory.call = row, addresses.ctypes.data, score_packed
+        return row, addresses.ctypes.data, score_packed
 
     @cached_property
     def _shap_arguments(self) -> ShapArguments:
         return pack_shap_arguments(self._layout)
 
-    def score(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:
+    def score(self, rows: Rows, first: int, last: int, scores: Floats) -> None:
         """Write raw scores, shape (n, outputs), of a range of trees."""
         all_trees = first == 0 and last == self._layout.forest.n_trees
         if all_trees and len(rows) <= _FEW_ROWS and scores.shape[1] == 1:
@@ -133,19 +137,19 @@ class NumbaEngine:
         ValueError
             If the row has another number of values than the model has features.
         """
-        score_packed = self._score_packed
-        if score_packed is None:
-            return float(self._score_few(self._as_row(values))[0])
         try:
-            row, address = self._memory.call
+            row, address, score_packed = self._memory.call
         except AttributeError:
-            row, address = self._thread_memory()
+            if self._score_packed is None:
+                return float(self._score_few(self._as_row(values))[0])
+            row, address, score_packed = self._thread_memory(self._score_packed)
         try:
             # Several times as fast as np.array.
             self._pack_row(row, 0, *values)
         except struct.error:
             row[:] = self._as_row(values)[0]
-        return score_packed(address)
+        score: float = score_packed(address)
+        return score
 
     def _as_row(self, values: Sequence[float]) -> Floats:
         if len(values) != self._width:
@@ -171,7 +175,7 @@ class NumbaEngine:
             )
         return scores
 
-    def _score_blocks(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:
+    def _score_blocks(self, rows: Rows, first: int, last: int, scores: Floats) -> None:
         from churnkit.trees.engines.numba_kernels import score_block
 
         arguments = self._arguments
@@ -200,7 +204,7 @@ class NumbaEngine:
             )
             scores[start : start + size] = totals[:, : len(block)].T
 
-    def explain(self, rows: npt.NDArray[Any], out: Floats) -> None:
+    def explain(self, rows: Rows, out: Floats) -> None:
         """Add contributions, without the expected scores, to zeros of shape (n, columns)."""
         if len(rows) <= _FEW_EXPLAINED:
             self._explain_few(rows, out)
@@ -213,7 +217,7 @@ class NumbaEngine:
                 masks = build_masks(layout.binning, layout.forest, layout.paths, start, stop)
             self._explain_blocks(rows, out, (masks.words, masks.first_row, start))
 
-    def _explain_few(self, rows: npt.NDArray[Any], out: Floats) -> None:
+    def _explain_few(self, rows: Rows, out: Floats) -> None:
         from churnkit.trees.engines.numba_shap_kernels import explain_rows
 
         arguments, shap_arguments = self._arguments, self._shap_arguments
@@ -232,7 +236,7 @@ class NumbaEngine:
 
     def _explain_blocks(
         self,
-        rows: npt.NDArray[Any],
+        rows: Rows,
         out: Floats,
         masks: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], int],
     ) -> None:
@@ -274,7 +278,7 @@ def _aligned(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return memory[start : start + n_bytes].view(dtype)
 
 
-def _copy_columns(rows: npt.NDArray[Any], arguments: KernelArguments, values: Floats) -> None:
+def _copy_columns(rows: Rows, arguments: KernelArguments, values: Floats) -> None:
     """Copy the columns of the inputs, as float64, to a padded block."""
     for number, feature in enumerate(arguments.features.tolist()):
         values[number, : len(rows)] = rows[:, feature]

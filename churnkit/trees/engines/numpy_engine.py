@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from churnkit.trees.input_matrix import Rows
     from churnkit.trees.layout.binning import Codes
     from churnkit.trees.layout.derived import ForestLayout
 
@@ -65,7 +66,7 @@ class NumpyEngine:
         masks = self._layout.masks
         return None if masks is None else RowScorer(self._layout.binning, masks, self._score_values)
 
-    def score(self, rows: npt.NDArray[Any], first: int, last: int, scores: Floats) -> None:
+    def score(self, rows: Rows, first: int, last: int, scores: Floats) -> None:
         """Write raw scores of a range of trees.
 
         Parameters
@@ -119,7 +120,7 @@ class NumpyEngine:
         n_trees = self._layout.forest.n_trees
         return float(self._totals(codes, 0, n_trees)[0, 0])
 
-    def leaves(self, rows: npt.NDArray[Any], out: npt.NDArray[np.int32]) -> None:
+    def leaves(self, rows: Rows, out: npt.NDArray[np.int32]) -> None:
         """Write the leaf of each row in each tree, shape (n, trees)."""
         layout = self._layout
         for start in range(0, len(rows), NUMPY_BLOCK):
@@ -132,7 +133,7 @@ class NumpyEngine:
                 ]
                 out[block, tree] = leaf_number[position]
 
-    def explain(self, rows: npt.NDArray[Any], out: Floats) -> None:
+    def explain(self, rows: Rows, out: Floats) -> None:
         """Add contributions, without the expected scores, to zeros of shape (n, columns)."""
         layout = self._layout
         while layout.masks is not None and len(rows) >= _PATTERN_ROWS:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from churnkit.trees.forest import Forest
+    from churnkit.trees.input_matrix import Rows
 
     Floats = npt.NDArray[np.float64]
     Ints = npt.NDArray[np.int64]
@@ -137,7 +138,7 @@ class Binning:
     node_cut: Ints
     dtype: np.dtype[np.unsignedinteger]
 
-    def encode(self, rows: npt.NDArray[np.floating]) -> Codes:
+    def encode(self, rows: Rows) -> Codes:
         """Encode a block of rows.
 
         Parameters
