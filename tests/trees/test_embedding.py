@@ -194,6 +194,47 @@ def test_kernels_work_where_no_cache_can_be_written(saved):
     assert run(READ_ONLY, saved) is True
 
 
+PROCESSORS = """
+import json, sys
+from hashlib import sha256
+import numpy as np
+from churnkit.trees import compile_booster
+trees = compile_booster(open(sys.argv[1]).read(), fast=sys.argv[2] == "numba")
+X = np.random.default_rng(0).normal(size=(3000, 8)) * 9
+X[::7] = np.nan
+rows = [trees.predict_row(row) for row in X[:50].tolist()]
+parts = [trees.raw_score(X), np.array(rows), trees.contributions(X[:100])]
+print(json.dumps([sha256(part.tobytes()).hexdigest() for part in parts]))
+"""
+
+
+def test_kernels_for_the_oldest_processor_give_the_same_bits(saved, tmp_path):
+    """Without AVX: numba compiles for the processor that it runs on."""
+    pytest.importorskip("numba")
+    own = run(PROCESSORS, saved, "numba")
+    other = {
+        "numba_cpu_name": "generic",
+        "numba_cpu_features": "",
+        "numba_cache_dir": str(tmp_path),
+    }
+    assert run(PROCESSORS, saved, "numba", **other) == own
+    assert run(PROCESSORS, saved, "numpy") == own
+
+
+def test_numpy_without_vector_instructions_gives_the_same_bits(saved):
+    from numpy.lib import introspect
+
+    loops = introspect.opt_func_info(func_name="add|multiply|maximum|greater").values()
+    versions = {
+        word for kinds in loops for kind in kinds.values() for word in kind["available"].split()
+    }
+    dispatched = sorted(word for word in versions if not word.startswith("baseline"))
+    if not dispatched:
+        pytest.skip("this NumPy has one version of its loops")
+    own = run(PROCESSORS, saved, "numpy")
+    assert run(PROCESSORS, saved, "numpy", npy_disable_cpu_features=" ".join(dispatched)) == own
+
+
 def test_asking_for_kernels_without_numba_names_the_extra(train, monkeypatch):
     monkeypatch.setattr("churnkit.trees.compiled.has_numba", lambda: False)
     with pytest.raises(MissingExtraError, match=r"pip install '?numba"):

@@ -1,4 +1,7 @@
+"""Random models. CHURNKIT_FUZZ_MODELS sets how many each test compares, here and in `parsing`."""
+
 import contextlib
+import os
 import runpy
 from pathlib import Path
 
@@ -16,7 +19,9 @@ random_model, random_rows = _made["random_model"], _made["random_rows"]
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.lists(st.integers(2, 40), min_size=1, max_size=6)
 calm = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None,
+    max_examples=int(os.environ.get("CHURNKIT_FUZZ_MODELS", "40")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

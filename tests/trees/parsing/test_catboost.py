@@ -1,5 +1,7 @@
 """CatBoost's trees of numbers as arrays: the same bits as CatBoost's own raw scores."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from churnkit.errors import BundleError
 from churnkit.trees import CompiledTrees, compile_catboost
 
 catboost = pytest.importorskip("catboost")
-MODELS = 8
+MODELS = int(os.environ.get("CHURNKIT_FUZZ_MODELS", "8"))
 TINY = [0.0, -0.0, 1e-45, -1e-45, 1e-40, 1e-36, 1e-35, 1e-30, 1.0]
 
 

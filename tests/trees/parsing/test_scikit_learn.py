@@ -1,5 +1,6 @@
 """Trees of scikit-learn as arrays: its scores, bit for bit, on values where evaluators differ."""
 
+import os
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ from churnkit.errors import BundleError
 from churnkit.trees import CompiledTrees, compile_booster, compile_sklearn
 from churnkit.trees.parsing.merge_boosters import average_trees
 
-MODELS = 12
+MODELS = int(os.environ.get("CHURNKIT_FUZZ_MODELS", "12"))
 TINY = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1e-40, 1e-36, -1e-36, 1e-35, 1e-30, 1.0]
 FORESTS = {
     "random forest": ensemble.RandomForestClassifier,
