@@ -22,29 +22,20 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lightgbm
 import numpy as np
 
 from benchmarks.publish import machine, publish
-from benchmarks.tree_peers import cpu_seconds, single_row_fast
+from benchmarks.tree_models import SIZES, make_rows, train
+from benchmarks.tree_peers import TURNS, cpu_seconds, single_row_fast
+from benchmarks.tree_tables import describe
 from churnkit.trees import CompiledTrees, compile_booster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TURNS = 3
 MANY = 1_000_000
-SAMPLE = 30_000
+SAMPLE, SIZE_SAMPLE = 30_000, 5_000
 EXPLAINED = 4_096
-CARDINALITIES = (3, 6, 12, 24, 48)
-WIDE = (5, 12, 40, 120, 200)
-# Name -> levels of each category, trees, leaves.
-WIDTHS = {
-    f"300 trees of 31 leaves, categories of {', '.join(map(str, WIDE))} levels": (WIDE, 300, 31),
-    f"400 trees of 12 leaves, categories of {', '.join(map(str, WIDE))} levels": (WIDE, 400, 12),
-    "300 trees of 31 leaves, categories of 5, 12, 40 levels": (WIDE[:3], 300, 31),
-    "1,000 trees of 63 leaves, categories of 5, 12, 40 levels": (WIDE[:3], 1000, 63),
-}
 BACKGROUND = 100
 
 FRESH = """
@@ -60,32 +51,6 @@ start = time.process_time()
 trees.warm_up()
 print(ready, wall, cpu, time.process_time() - start)
 """
-
-
-def make_rows(n_rows: int, seed: int, levels: tuple[int, ...] = CARDINALITIES) -> Any:
-    """Draw 30 columns, ten of them sometimes missing, the last ones categories."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n_rows, 30))
-    for position, size in enumerate(levels, start=30 - len(levels)):
-        X[:, position] = rng.integers(0, size, n_rows)
-    X[:, :10][rng.random((n_rows, 10)) < 0.1] = np.nan
-    return X
-
-
-def train(levels: tuple[int, ...] = CARDINALITIES, trees: int = 300, leaves: int = 31) -> Any:
-    """Train on 20,000 rows."""
-    X, rng = make_rows(20_000, 0, levels), np.random.default_rng(7)
-    categorical = list(range(30 - len(levels), 30))
-    known = np.nan_to_num(X)
-    score = known[:, :25] @ rng.normal(size=25) * 0.4 + np.abs(known[:, 0])
-    score += np.sin(2 * known[:, 3]) * known[:, 11] + 0.5 * known[:, 12] * known[:, 13]
-    for position in categorical:
-        score += 0.5 * rng.normal(size=max(levels))[X[:, position].astype(int)]
-    labels = score + rng.logistic(size=len(X)) > 0
-    settings = {"objective": "binary", "num_leaves": leaves, "learning_rate": 0.05, "seed": 1}
-    calm = {"verbose": -1, "num_threads": 1, "deterministic": True, "min_data_per_group": 20}
-    data = lightgbm.Dataset(X, labels.astype(float), categorical_feature=categorical)
-    return lightgbm.train({**settings, **calm}, data, trees)
 
 
 def in_turns(works: dict[str, tuple[Callable[[], Any], int]]) -> dict[str, dict[str, float]]:
@@ -114,32 +79,40 @@ def in_turns(works: dict[str, tuple[Callable[[], Any], int]]) -> dict[str, dict[
     }
 
 
-def scoring(booster: Any, fast: CompiledTrees, plain: CompiledTrees, X: Any) -> Any:
+def scoring(
+    booster: Any, fast: CompiledTrees, plain: CompiledTrees, X: Any, n_sample: int = SAMPLE
+) -> Any:
     """Score many rows; first hold that all scores are the same bits."""
-    expected = booster.predict(X[:SAMPLE], raw_score=True, num_threads=1)
-    np.testing.assert_array_equal(fast.raw_score(X[:SAMPLE]), expected)
-    np.testing.assert_array_equal(plain.raw_score(X[:SAMPLE]), expected)
-    fifth = X[: len(X) // 5]
+    sample, part = X[:n_sample], X[: max(len(X) // 5, 20_000)]
+    expected = booster.predict(sample, raw_score=True, num_threads=1)
+    np.testing.assert_array_equal(fast.raw_score(sample), expected)
+    np.testing.assert_array_equal(plain.raw_score(sample), expected)
     return in_turns(
         {
             "Booster.predict": (
-                lambda: booster.predict(X[:SAMPLE], raw_score=True, num_threads=1),
-                SAMPLE,
+                lambda: booster.predict(sample, raw_score=True, num_threads=1),
+                len(sample),
             ),
             "churnkit with numba": (lambda: fast.raw_score(X), len(X)),
-            "churnkit, numpy alone": (lambda: plain.raw_score(fifth), len(fifth)),
+            "churnkit, numpy alone": (lambda: plain.raw_score(part), len(part)),
         }
     )
 
 
-def widths(n_rows: int) -> dict[str, Any]:
-    """Score models with categories of other widths, and with more and larger trees."""
+def sizes(n_rows: int, pythons: list[str]) -> dict[str, Any]:
+    """Score models of several sizes, with the peers that need no compiler."""
     figures = {}
-    for name, (levels, trees, leaves) in WIDTHS.items():
-        booster = train(levels, trees, leaves)
-        text, X = booster.model_to_string(), make_rows(n_rows, 5, levels)
+    for size in SIZES:
+        booster, X = train(size), make_rows(n_rows, 5, size)
+        text = booster.model_to_string()
         fast, plain = compile_booster(text, fast=True), compile_booster(text, fast=False)
-        figures[name] = scoring(booster, fast, plain, X)
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as model:
+            model.write(text)
+            model.flush()
+            figures[str(size)] = {
+                "scoring": scoring(booster, fast, plain, X, SIZE_SAMPLE),
+                "peers": peers(pythons, model.name, X[:SIZE_SAMPLE], "scores"),
+            }
     return figures
 
 
@@ -191,18 +164,45 @@ def single_rows(booster: Any, fast: CompiledTrees, plain: CompiledTrees, X: Any)
     )
 
 
-def threads(trees: CompiledTrees, X: Any) -> float:
-    """Return how much faster two threads are than one, by the wall clock.
+def threads(trees: CompiledTrees, X: Any) -> dict[str, dict[str, float]]:
+    """Compare two threads with one, in the time of the wall clock and of the processor.
 
     The least of the turns counts: other work on the machine only ever adds to it.
     """
-    walls: dict[int, list[float]] = {1: [], 2: []}
-    for _ in range(2 * TURNS):
-        for count, spent in walls.items():
-            start = time.perf_counter()
-            trees.raw_score(X, threads=count)
-            spent.append(time.perf_counter() - start)
-    return min(walls[1]) / min(walls[2])
+    part = X[: 4 * EXPLAINED]
+    works: dict[str, Callable[[int], Any]] = {
+        "scores": lambda count: trees.raw_score(X, threads=count),
+        "explanations": lambda count: trees.contributions(part, threads=count),
+    }
+    figures = {}
+    for name, work in works.items():
+        walls: dict[int, list[float]] = {1: [], 2: []}
+        spent: dict[int, list[float]] = {1: [], 2: []}
+        for _ in range(2 * TURNS):
+            for count in (1, 2):
+                wall, cpu = time.perf_counter(), time.process_time()
+                work(count)
+                spent[count].append(time.process_time() - cpu)
+                walls[count].append(time.perf_counter() - wall)
+        figures[name] = {
+            "faster_by_wall": min(walls[1]) / min(walls[2]),
+            "cpu_against_one": min(spent[2]) / min(spent[1]),
+            "faster_on_two_idle_cores": 2 * min(spent[1]) / min(spent[2]),
+        }
+    return figures
+
+
+def arrow_memory(trees: CompiledTrees, X: Any) -> dict[str, float]:
+    """Measure the memory that scoring a table of Arrow takes, beside its scores."""
+    import pyarrow as pa
+
+    columns = [pa.array(column) for column in np.nan_to_num(X).T]
+    table = pa.Table.from_arrays(columns, list(trees.feature_names))
+    tracemalloc.start()
+    scores = trees.raw_score(table)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return {"table_bytes": table.nbytes, "peak_bytes_beside_scores": peak - scores.nbytes}
 
 
 def starting(path: str, text: str) -> dict[str, float]:
@@ -249,116 +249,19 @@ def _fresh(path: str, **environment: str) -> list[float]:
     return [float(word) for word in done.stdout.split()]
 
 
-def peers(pythons: list[str], path: str, X: Any) -> dict[str, Any]:
-    """Ask each environment for the peers that it has."""
+def peers(pythons: list[str], path: str, X: Any, kinds: str) -> dict[str, Any]:
+    """Ask each environment for the peers of some kinds that it has."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows.npy"
         np.save(rows, X[:SAMPLE])
         for python in [sys.executable, *pythons]:
-            script = Path(__file__).with_name("tree_peers.py")
+            script = str(Path(__file__).with_name("tree_peers.py"))
             done = subprocess.run(
-                [python, str(script), path, str(rows)], capture_output=True, text=True, check=True
+                [python, script, path, str(rows), kinds], capture_output=True, text=True, check=True
             )
             found |= json.loads(done.stdout.strip().splitlines()[-1])
     return found
-
-
-def _table(title: str, figures: Any, unit: Callable[[Any], str], more: Any = None) -> list[str]:
-    lines = [f"| {title} | against LightGBM |", "|---|---:|---:|"]
-    for name, figure in figures.items():
-        lines.append(f"| {name} | {unit(figure)} | {figure['against_lightgbm']:.2f} |")
-    for name, peer in (more or {}).items():
-        cell = f"{peer['rows_a_cpu_second']:,.0f}" if "failed" not in peer else "cannot convert it"
-        ratio = f"{peer['against_lightgbm']:.2f}" if "failed" not in peer else ""
-        lines.append(f"| {name} {peer['version']} | {cell} | {ratio} |")
-    return [*lines, ""]
-
-
-def _width_table(models: dict[str, Any]) -> list[str]:
-    names = ("churnkit with numba", "churnkit, numpy alone")
-    lines = [f"| rows a CPU-second (against LightGBM) | {' | '.join(names)} |", "|---|---:|---:|"]
-    for model, figures in models.items():
-        cells = (
-            f"{figures[name]['items_a_cpu_second']:,.0f} ({figures[name]['against_lightgbm']:.1f})"
-            for name in names
-        )
-        lines.append(f"| {model} | {' | '.join(cells)} |")
-    return [*lines, ""]
-
-
-def describe(results: dict[str, Any]) -> str:
-    """Write the figures as Markdown."""
-    start, others = results["starting"], results["peers"]
-    scorers = {name: peer for name, peer in others.items() if not peer.get("explains")}
-    explainers = {name: peer for name, peer in others.items() if peer.get("explains")}
-    packages = results["machine"]["packages"]
-    versions = ", ".join(f"{name} {version}" for name, version in packages.items())
-
-    def rate(figure: Any) -> str:
-        return f"{figure['items_a_cpu_second']:,.0f}"
-
-    def micros(figure: Any) -> str:
-        return f"{figure['seconds_an_item'] * 1e6:,.1f}"
-
-    lines = [
-        "## Compiled trees",
-        "",
-        (
-            f"`{results['command']}`: 300 trees of 31 leaves, 30 columns (5 categorical, 10 with "
-            f"missing values), float64, CPU time of one thread, medians of {TURNS} turns, on "
-            f"{results['machine']['processor']}; Python {results['machine']['python']}, {versions}. "
-            "Raw scores are the same bits as LightGBM's, with numba and without. Peers from other "
-            "environments are held against `Booster.predict` in their own process."
-        ),
-        "",
-        *_table("many rows | rows a CPU-second", results["scoring"], rate, scorers),
-        *_table(
-            "contributions | rows a CPU-second",
-            results["explaining"]["figures"],
-            rate,
-            explainers,
-        ),
-        (
-            f"Largest difference of a contribution from LightGBM's: "
-            f"{results['explaining']['largest_difference']:.1e}."
-        ),
-        "",
-        *_table("one row | microseconds", results["single_rows"], micros),
-        *_width_table(results["widths"]),
-        "| starting (wall clock: least of the turns) | |",
-        "|---|---:|",
-        f"| compile the model's text, CPU ms | {start['compile_cpu_seconds'] * 1e3:.0f} |",
-        f"| load saved arrays, CPU ms | {start['load_arrays_cpu_seconds'] * 1e3:.0f} |",
-        (
-            f"| fresh process, model ready after `import numpy`, ms | "
-            f"{start['fresh_ready_wall_seconds'] * 1e3:.0f} |"
-        ),
-        (
-            f"| fresh process, first score, ms | "
-            f"{start['fresh_first_score_wall_seconds'] * 1e3:.0f} "
-            f"(CPU {start['fresh_first_score_cpu_seconds'] * 1e3:.0f}) |"
-        ),
-        (
-            f"| fresh installation, first score, ms | "
-            f"{start['first_ever_score_wall_seconds'] * 1e3:.0f} "
-            f"(CPU {start['first_ever_score_cpu_seconds'] * 1e3:.0f}) |"
-        ),
-        f"| load the kernels, CPU s | {start['load_kernels_cpu_seconds']:.2f} |",
-        (
-            f"| compile the kernels, once per installation, CPU s | "
-            f"{start['compile_kernels_cpu_seconds']:.1f} |"
-        ),
-        f"| memory held after scoring and explaining, MB | {start['memory_bytes'] / 1e6:.1f} |",
-        f"| two threads against one, by the wall clock | {results['two_threads']:.2f} |",
-        "",
-        (
-            f"Load of the machine at the start, this run included: {results['load']:.1f} on "
-            f"{results['machine']['cores']} cores; wall clock figures suffer from more than 1."
-        ),
-    ]
-    failed = [f"- {name}: {peer['failed']}" for name, peer in others.items() if "failed" in peer]
-    return "\n".join([*lines, *([""] if failed else []), *failed])
 
 
 def main() -> None:
@@ -366,6 +269,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer-python", action="append", default=[], metavar="PYTHON")
     parser.add_argument("--rows", type=int, default=MANY)
+    parser.add_argument(
+        "--peer-kinds",
+        default="scores,compiles,explains",
+        help="leave out 'compiles' where compilers take too long",
+    )
     options = parser.parse_args()
     booster = train()
     text, X = booster.model_to_string(), make_rows(options.rows, 5)
@@ -382,10 +290,11 @@ def main() -> None:
             "scoring": scoring(booster, fast, plain, X),
             "explaining": explaining(booster, fast, plain, X),
             "single_rows": single_rows(booster, fast, plain, X),
-            "two_threads": threads(fast, X),
+            "threads": threads(fast, X),
+            "arrow": arrow_memory(fast, X),
             "starting": starting(path, text),
-            "widths": widths(options.rows // 4),
-            "peers": peers(options.peer_python, path, X),
+            "sizes": sizes(options.rows // 4, options.peer_python),
+            "peers": peers(options.peer_python, path, X, options.peer_kinds),
         }
     section = describe(results)
     publish("trees", results, section)
