@@ -40,7 +40,7 @@ COMMON = {
         data database dataset date delete derived dialect download duckdb encode encoded encoder encoding
         entry event excel exit export extra feature field file filter folder form format frame from id index insert io
         json key label lakehouse layout leaf level line list loader location log logged member merge migration npy number
-        numpy of off operation output object open parquet python parser parsing predicate profile prune query range raw reader
+        numpy of off operation output object open parquet python parser parsing pdf predicate profile prune query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
         streaming summary table time timeline total transform ubjson uri validate validation version view violation
         window write writer

@@ -136,7 +136,17 @@ class Report:
         )
 
     def write(self, path: str | Path) -> Path:
-        """Write the page atomically and return its path."""
+        """Write the page atomically and return its path; a path ending in ``.pdf`` gives a PDF.
+
+        Raises
+        ------
+        ChurnkitError
+            If a PDF is requested and no browser is installed to print it.
+        """
+        if Path(path).suffix.lower() == ".pdf":
+            from churnkit.report.pdf import write_pdf
+
+            return write_pdf(self.html, path)
         return _write(Path(path), self.html)
 
     def write_csv(self, folder: str | Path) -> list[Path]:

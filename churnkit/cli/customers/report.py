@@ -34,9 +34,9 @@ __all__ = ["report"]
 
 def report(
     customers: CustomerFile = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="HTML file to write.")] = Path(
-        "report.html"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="HTML or PDF file to write.")
+    ] = Path("report.html"),
     table: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,6 +88,10 @@ def report(
         parse_targets,
     )
 
+    if output.suffix.lower() == ".pdf":
+        from churnkit.report.pdf import find_browser
+
+        find_browser()  # before minutes of work
     project = find_project()
     look = Brand(brand, logo, accent)
     tables = parse_tables(table or [])
@@ -134,7 +138,7 @@ def report(
 
         print_status(f"logged to MLflow as run {log_report(page, project)}")
     _print_sections(page, as_json=as_json)
-    print_next(f"open {output} in a browser")
+    print_next(f"open {output}" + ("" if output.suffix.lower() == ".pdf" else " in a browser"))
 
 
 def _send(page: Report, name: str, sources: Path, link: str) -> None:
