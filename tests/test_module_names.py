@@ -30,7 +30,7 @@ COMMON = {
     """,
     "customers, revenue and retention": """
         activity alert approval brand budget bulk capacity churn contact contractual cost customer driver
-        eligibility entity exclusion experiment forecast ground health history insight lifetime movement mrr
+        eligibility entity exclusion experiment forecast ground health history insight journey lifetime movement mrr
         order period person price profit promotion public purchase realized reason recommend
         redaction remaining report retention revenue rfm scenario segment sentiment session slate snapshot
         subscription survey survival task tenure text ticket tokenize topic varying voice worklist

@@ -91,6 +91,11 @@ LAYOUTS = {
                 Part("subscription", "string", ("subscription_id", "subscription", "contract_id")),
                 Part("status", "string", ("status",)),
                 Part("plan", "string", ("plan", "product", "tier")),
+                Part(
+                    "reason",
+                    "string",
+                    ("churn_reason", "cancellation_reason", "cancel_reason", "end_reason"),
+                ),
             ),
             ended="ended",
         ),

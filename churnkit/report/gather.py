@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from churnkit.bundle.parts.horizons import Horizons, find_horizons
 from churnkit.bundle.parts.uplift import effect_sources
 from churnkit.core.number_format import format_money
+from churnkit.insights.metrics.churn_reasons import ChurnReasons, measure_churn_reasons
+from churnkit.insights.metrics.journeys import Journeys, measure_journeys
 from churnkit.insights.metrics.retention import RetentionMetrics, measure_retention
 from churnkit.insights.metrics.settings import RetentionSettings
 from churnkit.insights.metrics.surveys import Satisfaction, measure_satisfaction
@@ -61,7 +63,7 @@ class ReportData:
         Horizons of the churn probability, the at-risk revenue and the expected gain.
     measured, assumed
         Actions whose effects an experiment measured, and those whose effects are assumed.
-    retention, satisfaction, themes, topics, uses, buyers, effects
+    retention, satisfaction, themes, topics, uses, buyers, effects, journeys, reasons
         Results of `churnkit.insights` on the raw tables.
     scored, model
         Summary of the scored customers, and facts about the model.
@@ -84,6 +86,8 @@ class ReportData:
     uses: tuple[RiskRatio, ...] = ()
     buyers: tuple[BuyerSegment, ...] = ()
     effects: tuple[MeasuredEffect, ...] = ()
+    journeys: Journeys | None = None
+    reasons: ChurnReasons | None = None
     scored: ScoredCustomers | None = None
     model: ModelFacts | None = None
     scorecard: Scorecard | None = None
@@ -213,6 +217,10 @@ def _table_metrics(
     if retention.movements is not None:
         data["topics"] = ticket_risk_ratios(session)
         data["uses"] = usage_risk_ratios(session)
+        data["reasons"] = measure_churn_reasons(session)
+        if session.has("events"):
+            progress("events: journeys of new customers and before churn")
+            data["journeys"] = measure_journeys(session)
     if retention.purchases is not None and session.has("orders"):
         data["buyers"] = measure_rfm(session)
     if session.has("treatments"):

@@ -13,7 +13,7 @@ from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Figures, Section, Table
 from churnkit.report.brand import Brand
 from churnkit.report.gather import ReportData, gather_report_data
-from churnkit.report.sections import actions, customers, model, revenue, summary
+from churnkit.report.sections import actions, customers, journeys, model, revenue, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,7 @@ _SECTIONS = (
     revenue.revenue,
     revenue.cohorts,
     revenue.survival,
+    journeys.journeys,
     model.model,
     model.drivers,
     customers.segments,

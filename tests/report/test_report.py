@@ -24,7 +24,7 @@ from churnkit.report.gather import ReportData
 from churnkit.report.report import Report
 from churnkit.report.scored_customers import score_customers
 
-SECTIONS = ["headline", "scorecard", "revenue", "cohorts", "survival", "model", "drivers", "segments", "voice", "actions", "experiments", "health"]  # fmt: skip
+SECTIONS = ["headline", "scorecard", "revenue", "cohorts", "survival", "journeys", "model", "drivers", "segments", "voice", "actions", "experiments", "health"]  # fmt: skip
 MOST_BYTES = 3_000_000
 
 

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from churnkit.insights.sql_session import InsightsSession
 
-__all__ = ["QUERIES", "RiskRatio", "count_churned_after", "exposure_risk_ratios", "risk_ratio"]
+__all__ = [
+    "QUERIES",
+    "RiskRatio",
+    "count_churned_after",
+    "exposure_risk_ratios",
+    "prepare_active",
+    "risk_ratio",
+    "set_horizon",
+]
 
 # The last event of each customer who was active then and whose horizon has ended.
 _LEFT_AFTER = """
@@ -154,6 +162,12 @@ def set_horizon(session: InsightsSession) -> None:
     )
 
 
+def prepare_active(session: InsightsSession) -> None:
+    """Create ``ck_active``: customers at the end of ``ck_span``, and who churned in the horizon."""
+    set_horizon(session)
+    session.run(transpile_sql(_ACTIVE))
+
+
 def count_churned_after(
     session: InsightsSession, begin: dt.datetime, until: dt.datetime
 ) -> dict[str, tuple[int, int]]:
@@ -201,9 +215,8 @@ def exposure_risk_ratios(
     tuple of RiskRatio
         The highest first.
     """
-    set_horizon(session)
     session.set_span(begin, until)
-    session.run(transpile_sql(_ACTIVE))
+    prepare_active(session)
     customers, left = session.row("SELECT count(*), coalesce(sum(has_left), 0) FROM ck_active")
     days = session.settings.horizon_days
     formula = (

@@ -19,6 +19,7 @@ from churnkit.report.blocks import (
     Text,
     interval_columns,
 )
+from churnkit.report.sections.churn_reasons import reason_blocks
 
 if TYPE_CHECKING:
     from churnkit.insights.metrics.cohorts import Cohorts
@@ -363,6 +364,7 @@ def survival(data: ReportData) -> Section:
                 _compare_plans(plans),
             )
         )
+    blocks += reason_blocks(data.reasons)
     return Section("survival", title, tuple(blocks), lead)
 
 

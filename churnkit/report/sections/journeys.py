@@ -1,0 +1,81 @@
+"""Section: journeys of customers."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from churnkit.core.number_format import format_estimate, format_percent
+from churnkit.report.blocks import Chart, Column, Missing, Section, interval_columns
+from churnkit.report.sections.customers import ratio_chart
+
+if TYPE_CHECKING:
+    from churnkit.insights.metrics.journeys import FunnelStep, Journeys
+    from churnkit.report.blocks import Block
+    from churnkit.report.gather import ReportData
+
+__all__ = ["journeys"]
+
+
+def journeys(data: ReportData) -> Section:
+    """Build the funnel of new customers and the paths before churn."""
+    title, found = "Journeys", data.journeys
+    if found is None:
+        need = (
+            "Provide events (--table events=FILE: customer, date, kind) and subscriptions, with a "
+            "history of several months."
+        )
+        return Section("journeys", title, (Missing(need),))
+    blocks: list[Block] = []
+    lead = ""
+    if found.funnel:
+        lead = _funnel_lead(found.funnel)
+        blocks.append(_funnel(found))
+    if found.paths:
+        first = found.paths[0]
+        ratio = format_estimate(first.value or 0.0, first.low or 0.0, first.high or 0.0, ".2f")
+        blocks.append(
+            ratio_chart(
+                "paths",
+                "Relative churn rate by path",
+                found.paths,
+                f"The last different events of the {found.path_days} days before, in order; the most "
+                f"frequent paths. Customers with the path \N{LEFT DOUBLE QUOTATION MARK}{first.name}"
+                f"\N{RIGHT DOUBLE QUOTATION MARK} churned at {ratio} times the rate of all others. "
+                "An association, not necessarily a cause.",
+                of="Path",
+            )
+        )
+    return Section("journeys", title, tuple(blocks), lead)
+
+
+def _funnel_lead(funnel: tuple[FunnelStep, ...]) -> str:
+    losses = [(before.share - step.share, step.name) for before, step in itertools.pairwise(funnel)]
+    lost, name = max(losses)
+    return (
+        f"{format_percent(funnel[-1].share, 1)} of new customers take all steps to regular use; the "
+        f"largest loss, of {format_percent(lost, 1)}, is at "
+        f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}."
+    )
+
+
+def _funnel(found: Journeys) -> Chart:
+    return Chart(
+        "funnel",
+        "From joining to regular use",
+        (
+            Column("Step", role="x"),
+            Column("Share of new customers", "share", "y"),
+            *interval_columns("share"),
+            Column("Customers", "customers"),
+            Column("Churn rate", "share"),
+        ),
+        tuple(
+            (step.name, step.share, step.low, step.high, step.customers, step.rate)
+            for step in found.funnel
+        ),
+        "Customers who took a step and all steps before it, among those who joined in the 12 months "
+        f"before the last {found.churn_days} days. Churn rate: within {found.churn_days} days of "
+        "joining.",
+        chart_type="bars",
+    )
