@@ -53,8 +53,8 @@ def _funnel_lead(funnel: tuple[FunnelStep, ...]) -> str:
     losses = [(before.share - step.share, step.name) for before, step in itertools.pairwise(funnel)]
     lost, name = max(losses)
     return (
-        f"{format_percent(funnel[-1].share, 1)} of new customers take all steps to regular use; the "
-        f"largest loss, of {format_percent(lost, 1)}, is at "
+        f"{format_percent(funnel[-1].share, 1)} of new customers take all steps to regular use. Most, "
+        f"{format_percent(lost, 1)}, are lost at "
         f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}."
     )
 
