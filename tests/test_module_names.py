@@ -25,7 +25,7 @@ COMMON = {
         newton nuisance numeric objective optuna outcome overlap params pareto partial performance
         policy population posterior power predict prediction primal prior qini quantile ranker ranking ratio
         reward risk sampling sbg score scorecard scored scoring search segmentation selection
-        sensitivity sequence shap shapley slice solver special stat subsample sum target test train
+        roc sensitivity sequence shap shapley slice solver special stat subsample sum target test toc train
         training treatment tree truth value weight weighted xgboost ziln
     """,
     "customers, revenue and retention": """

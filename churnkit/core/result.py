@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date
 from enum import Enum
+from importlib import import_module
 from pathlib import PurePath
-from typing import Any
+from typing import Any, ClassVar
 
-__all__ = ["Result", "to_jsonable"]
+__all__ = ["PlottableResult", "Result", "to_jsonable"]
 
 
 class Result:
@@ -50,9 +51,51 @@ class Result:
         return pd.DataFrame({"name": list(columns), "value": list(columns.values())})
 
     def _repr_html_(self) -> str:
-        # pandas escapes texts, and cuts long ones.
-        html = self.to_frame().to_html(index=False, float_format="{:.4g}".format, max_rows=20)
-        return str(html)
+        frame = self.to_frame()
+        # pandas escapes texts, and cuts long ones. An index without a name only counts rows.
+        named = frame.index.name is not None
+        return str(frame.to_html(index=named, float_format=_format_float, max_rows=20))
+
+
+class PlottableResult(Result):
+    """Mixin for results that `churnkit.displays` can draw.
+
+    Examples
+    --------
+    >>> from churnkit.evaluation import lift_curve
+    >>> lift_curve([1, 0], [0.8, 0.2]).plot(kind="lift")  # doctest: +SKIP
+    GainsDisplay(name=None)
+    """
+
+    __slots__ = ()
+    _display: ClassVar[str]
+    """Name of the display in `churnkit.displays`."""
+    display_title: ClassVar[str] = ""
+    """Title of the axes, where one display draws different numbers."""
+
+    def plot(self, *, ax: Any = None, **kwargs: Any) -> Any:
+        """Draw the result with matplotlib (extra ``plot``).
+
+        Parameters
+        ----------
+        ax
+            Axes to draw on; new ones if not given.
+        **kwargs
+            For the display's `plot`.
+
+        Returns
+        -------
+        Display
+            The display of `churnkit.displays`, with ``ax_`` and ``figure_``.
+        """
+        # By name, as displays import the packages of the results.
+        display = getattr(import_module("churnkit.displays"), self._display)
+        return display.from_result(self, ax=ax, **kwargs)
+
+
+def _format_float(number: float) -> str:
+    """Format four digits, and large numbers without a fraction or an exponent."""
+    return f"{number:,.0f}" if 1e3 <= abs(number) < 1e15 else f"{number:.4g}"
 
 
 def to_jsonable(value: Any) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult
 from churnkit.decisions.allocation.allocate import Allocator
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
 from churnkit.decisions.decide_table import total_gain
@@ -29,7 +29,7 @@ __all__ = ["WhatIf", "what_if"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WhatIf(Result):
+class WhatIf(PlottableResult):
     """Value of the plan for a range of budgets.
 
     Parameters
@@ -51,6 +51,8 @@ class WhatIf(Result):
     shadow_price : (b,)
         Gain for one more unit of budget.
     """
+
+    _display: ClassVar[str] = "BudgetDisplay"
 
     budget: NDArray[np.float64]
     value: NDArray[np.float64]

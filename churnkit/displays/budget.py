@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from churnkit.displays.display import BAND, MODEL, REFERENCE, Display
-
-if TYPE_CHECKING:
-    from churnkit.decisions import WhatIf
+from churnkit.decisions import WhatIf
+from churnkit.displays.display import BAND, MODEL, REFERENCE, ResultDisplay
 
 __all__ = ["BudgetDisplay"]
 
 
-class BudgetDisplay(Display):
+class BudgetDisplay(ResultDisplay[WhatIf]):
     """Expected gain of the plan by budget, with its 90% interval and the bound of any plan.
 
     Parameters
     ----------
-    curve
+    result
         From `churnkit.decisions.what_if`.
-    currency
-        Unit in the labels.
 
     Attributes
     ----------
@@ -36,45 +32,22 @@ class BudgetDisplay(Display):
     >>> ends = np.array([0.0, 35.0])
     >>> zero = np.zeros(2)
     >>> curve = WhatIf(np.array([0.0, 10.0]), ends, ends, ends, zero, ends, np.array([0, 1]), zero)
-    >>> BudgetDisplay(curve).curve.value
+    >>> BudgetDisplay(curve).result.value
     array([ 0., 35.])
     """
 
     line_: Any
     bound_: Any
 
-    def __init__(self, curve: WhatIf, *, currency: str = "") -> None:
-        self.curve = curve
-        self.currency = currency
-
-    @classmethod
-    def from_result(
-        cls, curve: WhatIf, *, currency: str = "", ax: Any = None, **kwargs: Any
-    ) -> Self:
-        """Draw a budget curve.
-
-        Parameters
-        ----------
-        curve
-            From `churnkit.decisions.what_if`.
-        currency
-            Unit in the labels.
-        ax, **kwargs
-            As in `plot`.
-
-        Returns
-        -------
-        BudgetDisplay
-        """
-        return cls(curve, currency=currency).plot(ax=ax, **kwargs)
-
-    def plot(self, *, ax: Any = None, **kwargs: Any) -> Self:
+    def plot(self, *, ax: Any = None, currency: str = "", **kwargs: Any) -> Self:
         """Draw the curve.
 
         Parameters
         ----------
         ax
             Axes to draw on; new ones if not given.
+        currency
+            Unit in the labels.
         **kwargs
             For ``Axes.plot``.
 
@@ -82,24 +55,15 @@ class BudgetDisplay(Display):
         -------
         The display.
         """
-        unit = f", {self.currency}" if self.currency else ""
+        unit = f", {currency}" if currency else ""
         axes = self._set_axes(
             ax, title="Budget curve", x=f"budget{unit}", y=f"expected gain of the plan{unit}"
         )
-        curve = self.curve
-        (self.line_,) = axes.plot(
-            curve.budget,
-            curve.value,
-            **{"color": MODEL, "marker": "o", "label": "plan, 90% interval"} | kwargs,
-        )
-        axes.fill_between(
-            curve.budget,
-            curve.low,
-            curve.high,
-            color=self.line_.get_color(),
-            alpha=BAND,
-            linewidth=0,
-        )
+        curve = self.result
+        options = {"color": MODEL, "marker": "o", "label": "plan, 90% interval"} | kwargs
+        (self.line_,) = axes.plot(curve.budget, curve.value, **options)
+        color = self.line_.get_color()
+        axes.fill_between(curve.budget, curve.low, curve.high, color=color, alpha=BAND, linewidth=0)
         (self.bound_,) = axes.plot(
             curve.budget, curve.bound, color=REFERENCE, linestyle="--", label="bound of any plan"
         )

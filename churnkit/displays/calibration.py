@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.displays.display import (
-    MODEL,
-    REFERENCE,
-    CurveDisplay,
-    estimator_name,
-    outcome_and_probability,
-)
+from churnkit.displays.display import MODEL, REFERENCE, ClassifierDisplay
 from churnkit.evaluation import CalibrationCurve, calibration_curve
 
 if TYPE_CHECKING:
@@ -22,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["CalibrationDisplay"]
 
 
-class CalibrationDisplay(CurveDisplay[CalibrationCurve]):
+class CalibrationDisplay(ClassifierDisplay[CalibrationCurve]):
     """Churn rates by predicted probability, with 95% intervals.
 
     Parameters
     ----------
-    curve
+    result
         From `churnkit.evaluation.calibration_curve`.
     name
         Label in the legend.
@@ -42,58 +36,11 @@ class CalibrationDisplay(CurveDisplay[CalibrationCurve]):
     Examples
     --------
     >>> curve = calibration_curve([0, 0, 1, 1], [0.25, 0.25, 0.75, 0.75], bins=2)
-    >>> CalibrationDisplay(curve, name="telco").curve.churn_rate
+    >>> CalibrationDisplay(curve, name="telco").result.churn_rate
     array([0., 1.])
     """
 
     line_: Any
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        bins: int = 10,
-        sample_weight: ArrayLike | None = None,
-        name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Compute and draw the calibration of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator
-            Classifier of two classes with `predict_proba`.
-        X
-            Customers that it was not fitted on.
-        y : (n,)
-            Their outcomes, in the estimator's classes.
-        bins, sample_weight
-            As in `churnkit.evaluation.calibration_curve`.
-        name
-            Label in the legend; the class of the estimator if not given.
-        ax
-            Axes to draw on; new ones if not given.
-        **kwargs
-            For ``Axes.errorbar``.
-
-        Returns
-        -------
-        CalibrationDisplay
-        """
-        outcome, probability = outcome_and_probability(estimator, X, y)
-        return cls.from_predictions(
-            outcome,
-            probability,
-            bins=bins,
-            sample_weight=sample_weight,
-            name=estimator_name(estimator, name),
-            ax=ax,
-            **kwargs,
-        )
 
     @classmethod
     def from_predictions(
@@ -149,16 +96,20 @@ class CalibrationDisplay(CurveDisplay[CalibrationCurve]):
             x="predicted churn probability",
             y="churn rate",
         )
-        curve = self.curve
+        curve = self.result
         top = float(max(curve.predicted_probability.max(), curve.high.max())) * 1.05
         axes.plot([0, top], [0, top], color=REFERENCE, linestyle="--", label="perfect calibration")
         below = np.maximum(curve.churn_rate - curve.low, 0.0)
         above = np.maximum(curve.high - curve.churn_rate, 0.0)
+        options = {
+            "color": MODEL,
+            "marker": "o",
+            "capsize": 3,
+            "label": name or self.name or "model",
+        }
+        options |= kwargs
         self.line_ = axes.errorbar(
-            curve.predicted_probability,
-            curve.churn_rate,
-            yerr=[below, above],
-            **{"color": MODEL, "marker": "o", "capsize": 3, "label": name or self.name} | kwargs,
+            curve.predicted_probability, curve.churn_rate, yerr=[below, above], **options
         )
         axes.legend()
         return self

@@ -1,29 +1,37 @@
-"""Base of the displays: axes, colors, and the outcomes and probabilities of an estimator."""
+"""Bases of the displays: axes, colors, and the outcomes and probabilities of an estimator."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 
-from churnkit.errors import MissingExtraError
+from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "BAND",
     "MODEL",
+    "NEGATIVE",
+    "POSITIVE",
     "REFERENCE",
+    "ClassifierDisplay",
     "CurveDisplay",
     "Display",
+    "ResultDisplay",
+    "check_kind",
     "estimator_name",
-    "outcome_and_probability",
 ]
 
-Curve = TypeVar("Curve")
+R = TypeVar("R")
 
 MODEL = "#1f5fa8"
+POSITIVE = "#2e7d4f"
+NEGATIVE = "#b3261e"
 REFERENCE = "#767676"
 BAND = 0.2
 """Opacity of intervals."""
@@ -58,26 +66,137 @@ class Display:
         return ax
 
 
-class CurveDisplay(Display, Generic[Curve]):
+class ResultDisplay(Display, Generic[R]):
+    """Base of the displays of one result.
+
+    Parameters
+    ----------
+    result
+        The computed numbers.
+    """
+
+    def __init__(self, result: R) -> None:
+        self.result = result
+
+    @classmethod
+    def from_result(cls, result: R, *, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw a result, as the result's own `plot` does.
+
+        Parameters
+        ----------
+        result
+            The computed numbers.
+        ax, **kwargs
+            As in `plot`.
+
+        Returns
+        -------
+        The display.
+        """
+        return cls(result).plot(ax=ax, **kwargs)
+
+    def plot(self, *, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the result.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw on; new ones if not given.
+        **kwargs
+            For the axes.
+
+        Returns
+        -------
+        The display.
+        """
+        raise NotImplementedError
+
+
+class CurveDisplay(ResultDisplay[R]):
     """Base of the displays of one curve.
 
     Parameters
     ----------
-    curve
+    result
         The computed points.
     name
         Label in the legend.
     """
 
-    def __init__(self, curve: Curve, *, name: str | None = None) -> None:
-        self.curve = curve
+    def __init__(self, result: R, *, name: str | None = None) -> None:
+        super().__init__(result)
         self.name = name
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r})"
 
 
-def outcome_and_probability(
+class ClassifierDisplay(CurveDisplay[R]):
+    """Base of the displays of a classifier's probabilities against outcomes."""
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *args: Any,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Compute and draw the curve of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator
+            Classifier of two classes with `predict_proba`.
+        X
+            Customers that it was not fitted on.
+        y : (n,)
+            Their outcomes, in the estimator's classes.
+        *args, **kwargs
+            As in `from_predictions`.
+        name
+            Label in the legend; the class of the estimator if not given.
+        ax
+            Axes to draw on; new ones if not given.
+
+        Returns
+        -------
+        The display.
+        """
+        outcome, probability = _outcome_and_probability(estimator, X, y)
+        name = estimator_name(estimator, name)
+        return cls.from_predictions(outcome, probability, *args, name=name, ax=ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y: ArrayLike,
+        probability: ArrayLike,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Self:
+        """Compute and draw the curve of probabilities.
+
+        Parameters
+        ----------
+        y : (n,)
+            Outcomes, 1 for churned.
+        probability : (n,)
+            Predicted probabilities of churn.
+        *args, **kwargs
+            Settings of the curve, and as in `plot`.
+
+        Returns
+        -------
+        The display.
+        """
+        raise NotImplementedError
+
+
+def _outcome_and_probability(
     estimator: Any, X: Any, y: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return outcomes, 1 for the second of the estimator's classes, and its probabilities."""
@@ -90,3 +209,16 @@ def outcome_and_probability(
 def estimator_name(estimator: Any, name: str | None) -> str:
     """Return the label of an estimator: its class, unless a name is given."""
     return type(estimator).__name__ if name is None else name
+
+
+def check_kind(kind: str, kinds: Collection[str]) -> str:
+    """Return the kind of a plot.
+
+    Raises
+    ------
+    ChurnkitError
+        The kind is unknown.
+    """
+    if kind not in kinds:
+        raise ChurnkitError(f"kind must be {' or '.join(map(repr, kinds))}, got {kind!r}")
+    return kind

@@ -47,6 +47,23 @@ class DriftDisplay(Display):
         self.columns = sorted(columns, key=lambda column: -column.psi)
 
     @classmethod
+    def from_result(cls, result: Any, *, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the drift of a monitoring report, as the report's own `plot` does.
+
+        Parameters
+        ----------
+        result
+            From `churnkit.monitoring.monitor`.
+        ax, **kwargs
+            As in `plot`.
+
+        Returns
+        -------
+        DriftDisplay
+        """
+        return cls(result.drift).plot(ax=ax, **kwargs)
+
+    @classmethod
     def from_profile(cls, profile: Profile, X: Any, *, ax: Any = None, **kwargs: Any) -> Self:
         """Compare a table with the training data, and draw the drift.
 

@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.displays.display import (
-    MODEL,
-    REFERENCE,
-    CurveDisplay,
-    estimator_name,
-    outcome_and_probability,
-)
-from churnkit.errors import ChurnkitError
+from churnkit.displays.display import MODEL, REFERENCE, ClassifierDisplay, check_kind
 from churnkit.evaluation import LiftCurve, lift_curve
 
 if TYPE_CHECKING:
@@ -23,12 +16,12 @@ if TYPE_CHECKING:
 __all__ = ["GainsDisplay"]
 
 
-class GainsDisplay(CurveDisplay[LiftCurve]):
+class GainsDisplay(ClassifierDisplay[LiftCurve]):
     """Share of churners, or lift, by the share of customers contacted, highest risk first.
 
     Parameters
     ----------
-    curve
+    result
         From `churnkit.evaluation.lift_curve`.
     name
         Label in the legend.
@@ -43,56 +36,11 @@ class GainsDisplay(CurveDisplay[LiftCurve]):
     Examples
     --------
     >>> curve = lift_curve([1, 0, 0, 0], [0.9, 0.1, 0.1, 0.1], points=4)
-    >>> GainsDisplay(curve).curve.share_of_churners
+    >>> GainsDisplay(curve).result.share_of_churners
     array([1., 1., 1., 1.])
     """
 
     line_: Any
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        *,
-        kind: str = "gains",
-        sample_weight: ArrayLike | None = None,
-        name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Compute and draw the gains of a fitted classifier.
-
-        Parameters
-        ----------
-        estimator
-            Classifier of two classes with `predict_proba`.
-        X
-            Customers that it was not fitted on.
-        y : (n,)
-            Their outcomes, in the estimator's classes.
-        sample_weight : (n,)
-            Weights of the rows.
-        name
-            Label in the legend; the class of the estimator if not given.
-        kind, ax, **kwargs
-            As in `plot`.
-
-        Returns
-        -------
-        GainsDisplay
-        """
-        outcome, probability = outcome_and_probability(estimator, X, y)
-        return cls.from_predictions(
-            outcome,
-            probability,
-            kind=kind,
-            sample_weight=sample_weight,
-            name=estimator_name(estimator, name),
-            ax=ax,
-            **kwargs,
-        )
 
     @classmethod
     def from_predictions(
@@ -151,9 +99,8 @@ class GainsDisplay(CurveDisplay[LiftCurve]):
         ChurnkitError
             The kind is unknown.
         """
-        if kind not in {"gains", "lift"}:
-            raise ChurnkitError(f"kind must be 'gains' or 'lift', got {kind!r}")
-        share, curve = self.curve.share_of_customers, self.curve
+        check_kind(kind, ("gains", "lift"))
+        share, curve = self.result.share_of_customers, self.result
         axes = self._set_axes(
             ax,
             title="Cumulative gains" if kind == "gains" else "Lift",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
-from churnkit.displays.display import MODEL, REFERENCE, Display
+from churnkit.displays.display import REFERENCE
+from churnkit.displays.intervals import IntervalDisplay
 
 if TYPE_CHECKING:
     from churnkit.evaluation import PolicyEvaluation
@@ -14,12 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["OffPolicyDisplay"]
 
 
-class OffPolicyDisplay(Display):
+class OffPolicyDisplay(IntervalDisplay):
     """Value of a policy by estimator, against that of the policy that logged the decisions.
 
     Parameters
     ----------
-    evaluation
+    result
         From `churnkit.evaluation.evaluate_policy`.
 
     Attributes
@@ -35,22 +34,21 @@ class OffPolicyDisplay(Display):
     >>> from churnkit.evaluation import PolicyLog, evaluate_policy
     >>> log = PolicyLog.from_columns([0, 1] * 500, np.full(1000, 0.5), [0.0, 1.0] * 500)
     >>> result = evaluate_policy(log, [0.0, 1.0], reward_model="mean")
-    >>> OffPolicyDisplay(result).evaluation["snips"].value
+    >>> OffPolicyDisplay(result).result["snips"].value
     1.0
     """
 
-    points_: Any
-
-    def __init__(self, evaluation: PolicyEvaluation) -> None:
-        self.evaluation = evaluation
+    def __init__(self, result: PolicyEvaluation) -> None:
+        super().__init__(result.estimates, title="Off-policy estimates")
+        self.result = result
 
     @classmethod
-    def from_result(cls, evaluation: PolicyEvaluation, *, ax: Any = None, **kwargs: Any) -> Self:
-        """Draw the estimates of a policy's value.
+    def from_result(cls, result: PolicyEvaluation, *, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw the estimates of a policy's value, as the result's own `plot` does.
 
         Parameters
         ----------
-        evaluation
+        result
             From `churnkit.evaluation.evaluate_policy`.
         ax, **kwargs
             As in `plot`.
@@ -59,7 +57,7 @@ class OffPolicyDisplay(Display):
         -------
         OffPolicyDisplay
         """
-        return cls(evaluation).plot(ax=ax, **kwargs)
+        return cls(result).plot(ax=ax, **kwargs)
 
     def plot(self, *, ax: Any = None, **kwargs: Any) -> Self:
         """Draw the estimates.
@@ -75,29 +73,13 @@ class OffPolicyDisplay(Display):
         -------
         The display.
         """
-        result = self.evaluation
-        axes = self._set_axes(
-            ax,
-            title="Off-policy estimates",
-            x=f"value per decision, {result.level:.0%} interval",
-            y="",
-        )
-        names = list(result.estimates)
-        value, low, high = (
-            np.array([getattr(result.estimates[name], part) for name in names])
-            for part in ("value", "low", "high")
-        )
-        rows = np.arange(len(names))[::-1]
-        logged = result.on_policy
+        super().plot(ax=ax, **{"label": "policy"} | kwargs)
+        self.ax_.set_xlabel(f"value per decision, {self.result.level:.0%} interval")
+        self.ax_.legend()
+        return self
+
+    def _draw_reference(self, axes: Any) -> None:
+        """Draw what the estimates are compared with: the logging policy's value."""
+        logged = self.result.on_policy
         axes.axvspan(logged.low, logged.high, color=REFERENCE, alpha=0.15, linewidth=0)
         axes.axvline(logged.value, color=REFERENCE, linestyle="--", label="logging policy")
-        below, above = np.maximum(value - low, 0.0), np.maximum(high - value, 0.0)
-        self.points_ = axes.errorbar(
-            value,
-            rows,
-            xerr=[below, above],
-            **{"color": MODEL, "fmt": "o", "capsize": 3, "label": "policy"} | kwargs,
-        )
-        axes.set_yticks(rows, names)
-        axes.legend()
-        return self

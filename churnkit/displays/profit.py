@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from churnkit.displays.display import (
-    MODEL,
-    REFERENCE,
-    CurveDisplay,
-    estimator_name,
-    outcome_and_probability,
-)
+from churnkit.displays.display import MODEL, REFERENCE, ClassifierDisplay
 from churnkit.evaluation import ProfitCurve, profit_curve
 
 if TYPE_CHECKING:
@@ -21,12 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["ProfitDisplay"]
 
 
-class ProfitDisplay(CurveDisplay[ProfitCurve]):
+class ProfitDisplay(ClassifierDisplay[ProfitCurve]):
     """Profit by the share of customers contacted, with its maximum.
 
     Parameters
     ----------
-    curve
+    result
         From `churnkit.evaluation.profit_curve`.
     name
         Label in the legend.
@@ -42,49 +36,12 @@ class ProfitDisplay(CurveDisplay[ProfitCurve]):
     --------
     >>> from churnkit.evaluation import CustomerCosts
     >>> curve = profit_curve([1, 0, 1, 0], [0.9, 0.6, 0.5, 0.1], CustomerCosts(2.0, 10.0))
-    >>> ProfitDisplay(curve).curve.best.fraction
+    >>> ProfitDisplay(curve).result.best.fraction
     0.75
     """
 
     line_: Any
     maximum_: Any
-
-    @classmethod
-    def from_estimator(
-        cls,
-        estimator: Any,
-        X: Any,
-        y: ArrayLike,
-        costs: CustomerCosts,
-        *,
-        name: str | None = None,
-        ax: Any = None,
-        **kwargs: Any,
-    ) -> Self:
-        """Compute and draw the profit of a fitted classifier's ranking.
-
-        Parameters
-        ----------
-        estimator
-            Classifier of two classes with `predict_proba`.
-        X
-            Customers that it was not fitted on.
-        y : (n,)
-            Their outcomes, in the estimator's classes.
-        costs
-            Costs of these customers.
-        name
-            Label in the legend; the class of the estimator if not given.
-        ax, **kwargs
-            As in `plot`.
-
-        Returns
-        -------
-        ProfitDisplay
-        """
-        outcome, probability = outcome_and_probability(estimator, X, y)
-        name = estimator_name(estimator, name)
-        return cls.from_predictions(outcome, probability, costs, name=name, ax=ax, **kwargs)
 
     @classmethod
     def from_predictions(
@@ -140,11 +97,11 @@ class ProfitDisplay(CurveDisplay[ProfitCurve]):
         )
         axes.axhline(0.0, color=REFERENCE, linestyle="--", label="no action")
         (self.line_,) = axes.plot(
-            self.curve.share_of_customers,
-            self.curve.profit,
+            self.result.share_of_customers,
+            self.result.profit,
             **{"color": MODEL, "label": name or self.name or "model"} | kwargs,
         )
-        best = self.curve.best
+        best = self.result.best
         self.maximum_ = axes.scatter(
             [best.fraction],
             [float(best)],

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.displays.display import MODEL, REFERENCE, CurveDisplay, estimator_name
-from churnkit.evaluation import UpliftCurve, qini_curve
+from churnkit.displays.display import MODEL, REFERENCE, CurveDisplay, check_kind, estimator_name
+from churnkit.evaluation import UpliftCurve, qini_curve, uplift_curve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["QiniDisplay"]
 
+_TITLES = {"qini": "Qini curve", "uplift": "Uplift curve"}
+
 
 class QiniDisplay(CurveDisplay[UpliftCurve]):
     """Outcomes gained by the number of customers treated, highest predicted effects first.
 
     Parameters
     ----------
-    curve
+    result
         From `churnkit.evaluation.qini_curve`.
     name
         Label in the legend.
@@ -36,7 +38,7 @@ class QiniDisplay(CurveDisplay[UpliftCurve]):
     Examples
     --------
     >>> curve = qini_curve([1, 0, 1, 0], [0.4, 0.3, 0.2, 0.1], [1, 0, 0, 1])
-    >>> QiniDisplay(curve).curve.area
+    >>> QiniDisplay(curve).result.area
     2.5
     """
 
@@ -93,6 +95,7 @@ class QiniDisplay(CurveDisplay[UpliftCurve]):
         uplift: ArrayLike,
         treatment: ArrayLike,
         *,
+        kind: str = "qini",
         name: str | None = None,
         ax: Any = None,
         **kwargs: Any,
@@ -107,6 +110,8 @@ class QiniDisplay(CurveDisplay[UpliftCurve]):
             Predicted effects.
         treatment : (n,)
             1 for treated, 0 for control.
+        kind
+            ``"qini"``, or ``"uplift"`` for `churnkit.evaluation.uplift_curve`.
         name, ax, **kwargs
             As in `plot`.
 
@@ -114,15 +119,21 @@ class QiniDisplay(CurveDisplay[UpliftCurve]):
         -------
         QiniDisplay
         """
-        return cls(qini_curve(y, uplift, treatment), name=name).plot(ax=ax, **kwargs)
+        compute = qini_curve if check_kind(kind, _TITLES) == "qini" else uplift_curve
+        curve = compute(y, uplift, treatment)
+        return cls(curve, name=name).plot(kind=kind, ax=ax, **kwargs)
 
-    def plot(self, *, ax: Any = None, name: str | None = None, **kwargs: Any) -> Self:
+    def plot(
+        self, *, ax: Any = None, kind: str = "qini", name: str | None = None, **kwargs: Any
+    ) -> Self:
         """Draw the curve.
 
         Parameters
         ----------
         ax
             Axes to draw on; new ones if not given.
+        kind
+            ``"qini"`` or ``"uplift"``, for the title.
         name
             Label in the legend.
         **kwargs
@@ -131,14 +142,19 @@ class QiniDisplay(CurveDisplay[UpliftCurve]):
         Returns
         -------
         The display.
+
+        Raises
+        ------
+        ChurnkitError
+            The kind is unknown.
         """
         axes = self._set_axes(
             ax,
-            title="Qini curve",
+            title=_TITLES[check_kind(kind, _TITLES)],
             x="customers treated, highest predicted effects first",
             y="outcomes gained",
         )
-        customers, gain = self.curve.customers, self.curve.gain
+        customers, gain = self.result.customers, self.result.gain
         axes.plot(
             [0, customers[-1]],
             [0.0, gain[-1]],

@@ -57,6 +57,23 @@ class SurvivalDisplay(Display):
         self.predicted = dict(predicted or {})
 
     @classmethod
+    def from_result(cls, result: SurvivalCurve, *, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw one curve, as the curve's own `plot` does.
+
+        Parameters
+        ----------
+        result
+            From `churnkit.evaluation.kaplan_meier`.
+        ax, **kwargs
+            As in `plot`.
+
+        Returns
+        -------
+        SurvivalDisplay
+        """
+        return cls({"observed": result}).plot(ax=ax, **kwargs)
+
+    @classmethod
     def from_estimator(
         cls,
         estimator: Any,

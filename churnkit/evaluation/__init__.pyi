@@ -4,8 +4,10 @@ from .classification.compare import Comparison as Comparison
 from .classification.compare import compare as compare
 from .classification.curves import CalibrationCurve as CalibrationCurve
 from .classification.curves import LiftCurve as LiftCurve
+from .classification.curves import ThresholdCurve as ThresholdCurve
 from .classification.curves import calibration_curve as calibration_curve
 from .classification.curves import lift_curve as lift_curve
+from .classification.curves import threshold_curve as threshold_curve
 from .classification.evaluate import Evaluation as Evaluation
 from .classification.evaluate import evaluate as evaluate
 from .classification.learning_curves import Sufficiency as Sufficiency

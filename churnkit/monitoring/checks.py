@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult
 from churnkit.core.time import from_microseconds
 from churnkit.errors import RecipeError
 from churnkit.evaluation.drift.profile import Profile, holm_adjust
@@ -33,7 +33,7 @@ _UNSEEN_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class MonitorReport(Result):
+class MonitorReport(PlottableResult):
     """Result of `monitor`.
 
     Parameters
@@ -53,6 +53,8 @@ class MonitorReport(Result):
     left_out
         Number of labeled customers excluded because an action may have changed their label.
     """
+
+    _display: ClassVar[str] = "DriftDisplay"
 
     model: str
     rows: int

@@ -6,12 +6,12 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from churnkit.core.io.atomic_write import write_atomic
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult, Result
 from churnkit.decisions.allocation.streaming_passes import best_actions
 from churnkit.errors import RecipeError
 
@@ -42,7 +42,7 @@ def _empty() -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ShadowPrices(Result):
+class ShadowPrices(PlottableResult):
     """Marginal gain of one more unit of each limit, in money.
 
     Parameters
@@ -61,6 +61,8 @@ class ShadowPrices(Result):
     >>> ShadowPrices(0.5, np.zeros(1)).to_dict()
     {'budget': 0.5, 'capacity': [0.0], 'shared': [], 'floors': []}
     """
+
+    _display: ClassVar[str] = "ShadowPriceDisplay"
 
     budget: float
     capacity: NDArray[np.float64]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.gamma_interval import event_mean_interval
 from churnkit.evaluation.classification.bootstrap import percentile_interval, resampled_counts
 from churnkit.evaluation.classification.metrics import METRICS, find_metric
@@ -23,7 +24,7 @@ __all__ = ["Comparison", "compare"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Result):
     """Result of `compare`; prints as the verdict.
 
     Parameters
@@ -75,9 +76,6 @@ class Comparison:
         gain = {"gain": self.gain.value, "gain_low": self.gain.low, "gain_high": self.gain.high}
         row = {"metric": self.metric, "new": self.new, "old": self.old, **gain}
         return pd.DataFrame([{**row, "verdict": self.verdict}])
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
 def compare(

@@ -3,43 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.core.stats.special import wilson_interval
 from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
 from churnkit.evaluation.validation import EvaluationError, check_weight
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["CalibrationCurve", "LiftCurve", "calibration_curve", "lift_curve"]
-
-
-class _Columns:
-    """Base of results that are tables: each field is a column."""
-
-    __slots__ = ()
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return each column as a list of numbers."""
-        names: tuple[str, ...] = tuple(self.__dataclass_fields__)  # type: ignore[attr-defined]
-        return {name: getattr(self, name).tolist() for name in names}
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row per point."""
-        import pandas as pd
-
-        return pd.DataFrame(self.to_dict())
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
+__all__ = [
+    "CalibrationCurve",
+    "LiftCurve",
+    "ThresholdCurve",
+    "calibration_curve",
+    "lift_curve",
+    "threshold_curve",
+]
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationCurve(_Columns):
+class CalibrationCurve(PlottableResult):
     """Predicted probability and churn rate per bin.
 
     Parameters
@@ -52,6 +39,8 @@ class CalibrationCurve(_Columns):
         Weight of each bin.
     """
 
+    _display: ClassVar[str] = "CalibrationDisplay"
+
     predicted_probability: NDArray[np.float64]
     churn_rate: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -60,7 +49,7 @@ class CalibrationCurve(_Columns):
 
 
 @dataclass(frozen=True, slots=True)
-class LiftCurve(_Columns):
+class LiftCurve(PlottableResult):
     """Share of churners reached by contacting the top of the ranking.
 
     Parameters
@@ -73,9 +62,40 @@ class LiftCurve(_Columns):
         Share of churners over share of customers.
     """
 
+    _display: ClassVar[str] = "GainsDisplay"
+
     share_of_customers: NDArray[np.float64]
     share_of_churners: NDArray[np.float64]
     lift: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdCurve(PlottableResult):
+    """Rates of flagging all customers at or above each threshold, from none to all.
+
+    Parameters
+    ----------
+    threshold : (k,)
+        Distinct probabilities, descending, after infinity.
+    recall : (k,)
+        Share of the churners that is flagged (true positive rate).
+    false_positive_rate : (k,)
+        Share of the other customers that is flagged.
+    precision : (k,)
+        Share of churners among the flagged; 1 where no one is.
+    """
+
+    _display: ClassVar[str] = "RocDisplay"
+
+    threshold: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    false_positive_rate: NDArray[np.float64]
+    precision: NDArray[np.float64]
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve."""
+        return float(np.trapezoid(self.recall, self.false_positive_rate))
 
 
 def calibration_curve(
@@ -167,6 +187,52 @@ def lift_curve(
     share = np.arange(1, points + 1) / points
     reached = np.interp(share * customers[-1], customers, churners) / churners[-1]
     return LiftCurve(share, reached, reached / share)
+
+
+def threshold_curve(
+    y: ArrayLike, probability: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> ThresholdCurve:
+    """Compute recall, false positive rate and precision at every threshold.
+
+    Parameters
+    ----------
+    y : (n,)
+        Outcomes, 1 for churned.
+    probability : (n,)
+        Predicted probabilities of churn.
+    sample_weight : (n,)
+        Weights of the rows.
+
+    Returns
+    -------
+    ThresholdCurve
+        One value per distinct probability, highest first.
+
+    Raises
+    ------
+    EvaluationError
+        Outcomes or probabilities are invalid, or only one class occurs.
+
+    Examples
+    --------
+    >>> curve = threshold_curve([1, 0, 1, 0], [0.9, 0.6, 0.5, 0.1])
+    >>> curve.recall, curve.auc
+    (array([0. , 0.5, 0.5, 1. , 1. ]), 0.75)
+    """
+    groups = _grouped(y, probability, 1, sample_weight)
+    present = groups.total > 0
+    total, churned = groups.total[present][::-1], groups.churned[present][::-1]
+    flagged, found = (np.append(0.0, np.cumsum(part)) for part in (total, churned))
+    churners, others = found[-1], flagged[-1] - found[-1]
+    if not churners or not others:
+        raise EvaluationError("only one class occurs: a threshold curve needs both")
+    precision = np.append(1.0, found[1:] / flagged[1:])
+    return ThresholdCurve(
+        np.append(np.inf, groups.probability[present][::-1]),
+        found / churners,
+        (flagged - found) / others,
+        precision,
+    )
 
 
 def _grouped(y: Any, probability: Any, parts: int, weight: Any) -> ScoreGroups:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.evaluation.classification.bootstrap import (
     LEVEL,
     percentile_interval,
@@ -32,7 +33,7 @@ __all__ = ["Evaluation", "evaluate"]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Result):
     """Result of `evaluate`.
 
     Parameters
@@ -95,9 +96,6 @@ class Evaluation:
         frame = pd.DataFrame.from_dict(rows, orient="index")
         frame.index.name = "metric"
         return frame
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format="{:.4f}".format))
 
 
 def evaluate(

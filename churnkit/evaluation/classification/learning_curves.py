@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.evaluation.classification.compare import compare
 from churnkit.evaluation.classification.metrics import METRICS, find_metric
 from churnkit.evaluation.classification.repeated_cv import corrected_interval, repeated_folds
@@ -36,7 +37,7 @@ _MIN_PER_CLASS = 10
 
 
 @dataclass(frozen=True)
-class Sufficiency:
+class Sufficiency(Result):
     """Metric of a model by the amount of data it was trained on.
 
     Parameters
@@ -117,9 +118,6 @@ class Sufficiency:
                 "gain_high": [None if gain is None else gain.high for gain in gains],
             }
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
 def learning_curve(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult, Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.bootstrap import LEVEL
 from churnkit.evaluation.validation import EvaluationError, check_outcome, check_probability
@@ -72,7 +72,7 @@ class Slice(Result):
 
 
 @dataclass(frozen=True)
-class Slices:
+class Slices(PlottableResult):
     """Result of `slice_metrics`.
 
     Parameters
@@ -88,6 +88,9 @@ class Slices:
     level
         Confidence level of the intervals.
     """
+
+    _display: ClassVar[str] = "IntervalDisplay"
+    display_title: ClassVar[str] = "Predicted minus actual churn"
 
     slices: tuple[Slice, ...]
     comparisons: int
@@ -105,6 +108,15 @@ class Slices:
             if gap is not None and (gap.low > 0 or gap.high < 0)
         ]
         return tuple(sentence for _, sentence in sorted(sentences, reverse=True))
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """Predicted minus actual churn of each level."""
+        measured = {
+            f"{part.column}: {part.level}": part.measures.get("overprediction")
+            for part in self.slices
+        }
+        return {name: value for name, value in measured.items() if value is not None}
 
     @property
     def verdict(self) -> str:
@@ -147,9 +159,6 @@ class Slices:
                 for name, value in part.measures.items()
             ]
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
 def slice_metrics(

@@ -14,11 +14,11 @@ Examples
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult, Result
 from churnkit.core.stats.gamma_interval import event_mean_interval
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.experiments.confidence_sequence import sequential_interval
@@ -71,7 +71,7 @@ class SampleRatio(Result):
 
 
 @dataclass(frozen=True)
-class ExperimentReadout:
+class ExperimentReadout(PlottableResult):
     """Result of `read_experiment`.
 
     Parameters
@@ -100,6 +100,9 @@ class ExperimentReadout:
         Standard deviation of the outcome within an arm, for `plan_experiment`.
     """
 
+    _display: ClassVar[str] = "IntervalDisplay"
+    display_title: ClassVar[str] = "Effect"
+
     treated: int
     control: int
     treated_mean: Interval
@@ -126,6 +129,12 @@ class ExperimentReadout:
         if self.best.low > 0:
             return "works"
         return "harms" if self.best.high < 0 else "cannot tell"
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """The effect as estimated, adjusted for covariates, and valid at any time."""
+        names = ("effect", "adjusted", "always_valid")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
@@ -159,10 +168,7 @@ class ExperimentReadout:
         rows = {name: getattr(self, name) for name in _ESTIMATES if getattr(self, name) is not None}
         return pd.DataFrame.from_dict(
             {name: estimate.to_dict() for name, estimate in rows.items()}, orient="index"
-        )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format="{:.5f}".format))
+        ).rename_axis("estimate")
 
 
 _ESTIMATES = ("treated_mean", "control_mean", "effect", "relative", "adjusted", "always_valid")

@@ -8,10 +8,11 @@ policy (intention to treat), which the policy's choice of customers cannot bias.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.evaluation.experiments.ab_test import ExperimentReadout, read_experiment
 from churnkit.evaluation.experiments.outcomes import Outcomes, outcomes_after
 from churnkit.evaluation.experiments.overrides import ActionOverrides, count_overrides
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from churnkit.core.stats.interval import Interval
+
 __all__ = ["ExperimentReport", "experiment_report"]
 
 _GLOBAL = "global"
 
 
 @dataclass(frozen=True)
-class ExperimentReport:
+class ExperimentReport(PlottableResult):
     """Result of `experiment_report`.
 
     Parameters
@@ -50,12 +53,20 @@ class ExperimentReport:
         Verdicts of people on the recommendations, by action; empty if there are none.
     """
 
+    _display: ClassVar[str] = "IntervalDisplay"
+    display_title: ClassVar[str] = "Effect by holdout"
+
     readouts: Mapping[str, ExperimentReadout]
     unread: Mapping[str, str]
     customers: int
     immature: int
     outcome: str
     overrides: tuple[ActionOverrides, ...] = ()
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """The effect by holdout."""
+        return {name: readout.best for name, readout in self.readouts.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
@@ -87,9 +98,6 @@ class ExperimentReport:
             ],
             columns=["holdout", "treated", "control", "effect", "low", "high", "verdict"],
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.5f}".format))
 
 
 def experiment_report(

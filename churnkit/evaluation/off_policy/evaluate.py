@@ -14,10 +14,11 @@ Examples
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.evaluation.off_policy.estimators import ESTIMATORS, estimator_rows, on_policy_rows
 from churnkit.evaluation.off_policy.intervals import IntervalKind, ValueIntervals
 from churnkit.evaluation.off_policy.log import PolicyLog, check_policy
@@ -37,7 +38,7 @@ __all__ = ["PolicyEvaluation", "evaluate_policy"]
 
 
 @dataclass(frozen=True)
-class PolicyEvaluation:
+class PolicyEvaluation(PlottableResult):
     """Result of `evaluate_policy`.
 
     Parameters
@@ -58,6 +59,8 @@ class PolicyEvaluation:
     level, interval
         Confidence level and method of the intervals.
     """
+
+    _display: ClassVar[str] = "OffPolicyDisplay"
 
     estimates: Mapping[str, Interval]
     on_policy: Interval
@@ -95,9 +98,6 @@ class PolicyEvaluation:
         ]
         frame = pd.DataFrame(rows)
         return frame if self.positions else frame.drop(columns="position")
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.5f}".format))
 
 
 def evaluate_policy(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from churnkit.core.result import PlottableResult
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.off_policy.estimators import ESTIMATORS, estimator_rows, on_policy_rows
 from churnkit.evaluation.off_policy.evaluate import evaluate_policy
@@ -26,7 +27,7 @@ _MIN_EFFECTIVE_ROWS = 30.0
 
 
 @dataclass(frozen=True)
-class Replacement:
+class Replacement(PlottableResult):
     """Result of `may_replace`; prints as the verdict.
 
     Parameters
@@ -45,6 +46,9 @@ class Replacement:
     reasons
         Reasons for the verdict, one sentence each.
     """
+
+    _display: ClassVar[str] = "IntervalDisplay"
+    display_title: ClassVar[str] = "Value per decision"
 
     gain: Interval
     new: PolicyEvaluation
@@ -70,6 +74,11 @@ class Replacement:
         }[self.verdict]
         return "; ".join([f"{answer}: {values}", *self.reasons])
 
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """The value of the new policy, that of the running one, and the gain."""
+        return {"new": self.new[self.estimator], "old": self.old, "gain": self.gain}
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON-able values."""
         return {
@@ -86,13 +95,9 @@ class Replacement:
         """Return a pandas frame: the new policy, the running one, and the gain."""
         import pandas as pd
 
-        rows = {"new": self.new[self.estimator], "old": self.old, "gain": self.gain}
         return pd.DataFrame.from_dict(
-            {name: value.to_dict() for name, value in rows.items()}, orient="index"
-        )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format="{:.5f}".format))
+            {name: value.to_dict() for name, value in self.intervals.items()}, orient="index"
+        ).rename_axis("policy")
 
 
 def may_replace(

@@ -7,10 +7,11 @@ together. Only the order counts, so scores of any kind can be compared.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
 from churnkit.evaluation.validation import (
     EvaluationError,
@@ -20,7 +21,6 @@ from churnkit.evaluation.validation import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.evaluation.profit.cost_matrix import CustomerCosts
@@ -73,7 +73,7 @@ class MaximumProfit(float):
 
 
 @dataclass(frozen=True, slots=True)
-class ProfitCurve:
+class ProfitCurve(PlottableResult):
     """Profit of contacting the top of the ranking, relative to contacting no one.
 
     Parameters
@@ -84,6 +84,8 @@ class ProfitCurve:
         Profit per customer of the whole table, in money.
     """
 
+    _display: ClassVar[str] = "ProfitDisplay"
+
     share_of_customers: NDArray[np.float64]
     profit: NDArray[np.float64]
 
@@ -92,22 +94,6 @@ class ProfitCurve:
         """The highest point; of equals the one that contacts fewest."""
         at = int(np.argmax(self.profit))
         return MaximumProfit(float(self.profit[at]), fraction=float(self.share_of_customers[at]))
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return each column as a list of numbers."""
-        return {
-            "share_of_customers": self.share_of_customers.tolist(),
-            "profit": self.profit.tolist(),
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return a pandas frame, one row per point."""
-        import pandas as pd
-
-        return pd.DataFrame(self.to_dict())
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
 def profit_curve(y: ArrayLike, probability: ArrayLike, costs: CustomerCosts) -> ProfitCurve:

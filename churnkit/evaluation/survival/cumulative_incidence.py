@@ -8,10 +8,11 @@ customers who left for another cause as if they could still leave for this one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.core.stats.special import NORMAL_95
 from churnkit.evaluation.survival.kaplan_meier import check_follow_up, kaplan_meier
 from churnkit.evaluation.validation import EvaluationError
@@ -26,7 +27,7 @@ __all__ = ["CumulativeIncidence", "cumulative_incidence", "encode_causes"]
 
 
 @dataclass(frozen=True, slots=True)
-class CumulativeIncidence:
+class CumulativeIncidence(PlottableResult):
     """Share of customers that has left for each cause, as step functions of time.
 
     Parameters
@@ -50,6 +51,8 @@ class CumulativeIncidence:
     follow_up
         The last time of observation; the shares are unknown after it.
     """
+
+    _display: ClassVar[str] = "CumulativeIncidenceDisplay"
 
     causes: tuple[str, ...]
     time: NDArray[np.float64]
@@ -100,9 +103,6 @@ class CumulativeIncidence:
                 "events": self.events.ravel(),
             }
         )
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
 def cumulative_incidence(

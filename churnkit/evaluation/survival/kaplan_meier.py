@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.core.stats.special import NORMAL_95
 from churnkit.evaluation.validation import EvaluationError, check_vector, refuse
 
@@ -21,7 +22,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivalCurve:
+class SurvivalCurve(PlottableResult):
     """A step function: `survival[i]` holds from `time[i]` until before `time[i + 1]`.
 
     Parameters
@@ -43,6 +44,8 @@ class SurvivalCurve:
     follow_up
         The last time of observation; the curve is unknown after it.
     """
+
+    _display: ClassVar[str] = "SurvivalDisplay"
 
     time: NDArray[np.float64]
     survival: NDArray[np.float64]
@@ -95,9 +98,6 @@ class SurvivalCurve:
         import pandas as pd
 
         return pd.DataFrame({name: getattr(self, name) for name in _COLUMNS})
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
     def _step(
         self, values: NDArray[np.float64], times: ArrayLike, before: float

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.special import wilson_interval
 from churnkit.evaluation.survival.kaplan_meier import (
     SurvivalCurve,
@@ -35,7 +36,7 @@ _COLUMNS = ("horizon", "bin", "predicted_probability", "churn_rate", "low", "hig
 
 
 @dataclass(frozen=True, slots=True)
-class SurvivalCalibration:
+class SurvivalCalibration(Result):
     """Predicted and observed churn by horizon and bin of the predictions.
 
     Parameters
@@ -83,9 +84,6 @@ class SurvivalCalibration:
         import pandas as pd
 
         return pd.DataFrame({name: getattr(self, name) for name in _COLUMNS})
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(index=False, float_format="{:.4f}".format))
 
 
 def survival_brier(

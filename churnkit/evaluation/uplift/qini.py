@@ -9,11 +9,11 @@ control and to outcomes 0 and 1, where 1 is desired; the doubly robust measures 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult
 from churnkit.evaluation.validation import EvaluationError, refuse
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _NO_AREA = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class UpliftCurve(Result):
+class UpliftCurve(PlottableResult):
     """Outcomes gained by treating the customers with the highest predicted effects.
 
     Parameters
@@ -38,6 +38,8 @@ class UpliftCurve(Result):
         Outcomes gained.
     """
 
+    _display: ClassVar[str] = "QiniDisplay"
+
     customers: NDArray[np.int64]
     gain: NDArray[np.float64]
 
@@ -46,10 +48,6 @@ class UpliftCurve(Result):
         """Area between the curve and the straight line to its end."""
         total = np.trapezoid(self.gain, self.customers)
         return float(total - self.customers[-1] * self.gain[-1] / 2.0)
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """Return both columns as lists."""
-        return {"customers": self.customers.tolist(), "gain": self.gain.tolist()}
 
 
 def uplift_curve(y: ArrayLike, uplift: ArrayLike, treatment: ArrayLike) -> UpliftCurve:

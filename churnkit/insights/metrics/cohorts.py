@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from churnkit.core.result import PlottableResult
 from churnkit.insights.figure import ratio
 from churnkit.insights.metrics.calendar import add_months, month_start
 from churnkit.insights.sql_session import transpile_sql
@@ -85,7 +86,7 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
-class Cohorts:
+class Cohorts(PlottableResult):
     """A table of cohorts, the earliest first.
 
     Parameters
@@ -97,6 +98,8 @@ class Cohorts:
     revenue_formula
         Definition of revenue retention.
     """
+
+    _display: ClassVar[str] = "CohortDisplay"
 
     rows: tuple[Cohort, ...]
     formula: str
@@ -148,7 +151,7 @@ class Cohorts:
 
         return pd.DataFrame(
             [row.retention() for row in self.rows], index=[row.name for row in self.rows]
-        )
+        ).rename_axis("cohort")
 
 
 def _shares(numbers: tuple[Any, ...], first: float) -> tuple[float | None, ...]:

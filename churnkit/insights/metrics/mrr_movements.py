@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult
 from churnkit.insights.figure import Figure, ratio, results_to_frame, share
 from churnkit.insights.sql_session import transpile_sql
 
@@ -69,12 +69,14 @@ QUERIES = {"state": _STATE, "sums": _SUMS}
 
 
 @dataclass(frozen=True, slots=True)
-class Movement(Result):
+class Movement(PlottableResult):
     """Customers and monthly revenue at the start and end of an interval, and the movements.
 
     ``opening + new + reactivation + expansion - contraction - churn == closing``, for customers
     (joined, returned, left) as for revenue.
     """
+
+    _display: ClassVar[str] = "MovementsDisplay"
 
     name: str
     complete: bool
@@ -95,8 +97,10 @@ class Movement(Result):
 
 
 @dataclass(frozen=True, slots=True)
-class Movements(Result):
+class Movements(PlottableResult):
     """Movements by calendar month, the earliest first."""
+
+    _display: ClassVar[str] = "MovementsDisplay"
 
     months: tuple[Movement, ...]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.purchase_history import check_column
 from churnkit.models.value.rfm_summary import day_number, read_purchase_days
@@ -33,7 +34,7 @@ class Decile:
 
 
 @dataclass(frozen=True)
-class HoldoutFigures:
+class HoldoutFigures(Result):
     """Accuracy of forecasts against outcomes.
 
     Parameters
@@ -74,12 +75,9 @@ class HoldoutFigures:
         """Return all figures as JSON-able data."""
         return asdict(self) | {"deciles": [asdict(decile) for decile in self.deciles]}
 
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html())
-
 
 @dataclass(frozen=True)
-class RollingHoldout:
+class RollingHoldout(Result):
     """Figures of several models at several dates.
 
     Parameters
@@ -111,9 +109,6 @@ class RollingHoldout:
             for model, dates in self.figures.items()
         }
         return {"horizon_days": self.horizon_days, "figures": figures}
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html())
 
 
 def holdout_figures(actual: ArrayLike, predicted: ArrayLike) -> HoldoutFigures:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from churnkit.core.result import PlottableResult
 from churnkit.core.stats.interval import Interval
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.gamma_gamma import read_spending
@@ -25,7 +26,7 @@ _BLOCK_ROWS = 1 << 14
 
 
 @dataclass(frozen=True)
-class LifetimeValue:
+class LifetimeValue(PlottableResult):
     """Expected future value of each customer.
 
     Parameters
@@ -44,6 +45,8 @@ class LifetimeValue:
     level
         Confidence level.
     """
+
+    _display: ClassVar[str] = "LifetimeValueDisplay"
 
     value: NDArray[np.float64]
     low: NDArray[np.float64]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
-from churnkit.core.result import Result
+from churnkit.core.result import PlottableResult
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.purchase_history import check_rows
 
@@ -25,7 +25,7 @@ _FACTORS = np.exp(np.linspace(-3.0, 3.0, 61))
 
 
 @dataclass(frozen=True, slots=True)
-class RevenueForecast(Result):
+class RevenueForecast(PlottableResult):
     """Expected movements of monthly recurring revenue, and an interval of the total.
 
     ``opening - churn - contraction + expansion == closing`` in each month; all are means over the
@@ -40,6 +40,8 @@ class RevenueForecast(Result):
     level
         Probability of each interval, pointwise.
     """
+
+    _display: ClassVar[str] = "RevenueForecastDisplay"
 
     opening: NDArray[np.float64]
     churn: NDArray[np.float64]
@@ -57,9 +59,6 @@ class RevenueForecast(Result):
         names = ("opening", "churn", "contraction", "expansion", "closing", "low", "high")
         columns = {name: getattr(self, name) for name in names}
         return pd.DataFrame(columns, index=pd.RangeIndex(1, len(self.closing) + 1, name="month"))
-
-    def _repr_html_(self) -> str:
-        return str(self.to_frame().to_html(float_format="{:,.0f}".format))
 
 
 def forecast_revenue(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.purchase_history import check_rows
 
@@ -22,7 +23,7 @@ _DAY_MICROSECONDS = 86_400_000_000
 
 
 @dataclass(frozen=True)
-class PurchaseSummary:
+class PurchaseSummary(Result):
     """Input of the purchase models, one row per customer.
 
     Parameters
