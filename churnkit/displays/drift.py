@@ -107,13 +107,13 @@ class DriftDisplay(Display):
             **{"color": MODEL} | kwargs,
         )
         axes.invert_yaxis()
-        for limit, label in ((_NOTICEABLE, "noticeable"), (_LARGE, "large")):
+        for limit, label, side in ((_NOTICEABLE, "noticeable", "right"), (_LARGE, "large", "left")):
             axes.axvline(limit, color=REFERENCE, linestyle="--")
             axes.annotate(
                 label,
                 (limit, 1.0),
                 xycoords=("data", "axes fraction"),
-                ha="center",
+                ha=side,
                 va="bottom",
                 fontsize="small",
             )

@@ -28,6 +28,10 @@ from .classification.repeated_cv import corrected_interval as corrected_interval
 from .classification.slices import Slice as Slice
 from .classification.slices import Slices as Slices
 from .classification.slices import slice_metrics as slice_metrics
+from .drift.performance_estimation import PerformanceEstimate as PerformanceEstimate
+from .drift.performance_estimation import estimate_performance as estimate_performance
+from .drift.profile import ColumnDrift as ColumnDrift
+from .drift.profile import Profile as Profile
 from .experiments.ab_test import ExperimentReadout as ExperimentReadout
 from .experiments.ab_test import SampleRatio as SampleRatio
 from .experiments.ab_test import read_experiment as read_experiment

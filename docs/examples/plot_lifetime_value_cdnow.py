@@ -41,20 +41,6 @@ worth = lifetime_value(
     buying, spending, base.frequency, base.recency, base.T, base.monetary,
     rate=0.002, horizon=52, margin=0.3,
 )  # fmt: skip
-value = worth.to_frame()["value"].sort_values(ascending=False)
-share = value.cumsum() / value.sum()
-
-import matplotlib.pyplot as plt
-
-figure, ax = plt.subplots(layout="constrained")
-ax.plot([100 * place / len(share) for place in range(1, len(share) + 1)], 100 * share)
-tenth = share.iloc[len(share) // 10 - 1]
-ax.set(
-    title=f"A tenth of the customers has {tenth:.0%} of the value",
-    xlabel="customers, from the most valuable (%)",
-    ylabel="value of the next year (%)",
-    xlim=(0, 100),
-    ylim=(0, 100),
-)
-ax.grid(alpha=0.3)
-plt.show()
+display = worth.plot()
+tenth = display.share_of_value[len(worth.value) // 10]
+print(f"a tenth of the customers has {tenth:.0%} of the value")

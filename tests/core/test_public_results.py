@@ -28,7 +28,7 @@ DECLARATIONS = {
 INPUTS = {
     "BanditBatch", "Calibration", "CompiledCatalogue", "CompiledRanking", "Contract", "CustomerCosts",
     "DecisionContext", "DecisionPeriod", "DecisionRecord", "Event", "Gains", "History", "InsightsSession",
-    "LinearBandit", "MeasuredEffects", "Metric", "ModelContents", "Option", "OutcomeRecord", "PolicyLog", "Query",
+    "LinearBandit", "MeasuredEffects", "Metric", "ModelContents", "Option", "OutcomeRecord", "PolicyLog", "Profile", "Query",
     "RankingDecision", "Decision", "Rewards", "ThresholdRule", "Tuning", "Version",
 }  # fmt: skip
 

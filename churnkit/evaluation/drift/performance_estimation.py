@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.metrics import auc
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
@@ -35,7 +37,7 @@ _TINY = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
-class PerformanceEstimate:
+class PerformanceEstimate(Result):
     """Expected metrics, each with the range that chance in the labels allows."""
 
     rows: int
@@ -49,6 +51,13 @@ class PerformanceEstimate:
             name: getattr(self, name).to_dict() for name in ("churn_rate", "auc", "log_loss")
         }
         return {"rows": self.rows, **metrics}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas frame, one row per metric."""
+        import pandas as pd
+
+        metrics = {name: value for name, value in self.to_dict().items() if name != "rows"}
+        return pd.DataFrame.from_dict(metrics, orient="index").rename_axis("metric")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ Examples
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from churnkit.core.result import Result
 from churnkit.errors import BundleError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ _HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnDrift:
+class ColumnDrift(Result):
     """Drift of one column.
 
     Attributes
@@ -85,10 +86,6 @@ class ColumnDrift:
     missing_before: float
     missing_now: float
     level: Level
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-able values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
