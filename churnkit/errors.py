@@ -108,7 +108,9 @@ class DataError(ChurnkitError):
 
     def __init__(self, table: str, violations: str | Iterable[_Violation]) -> None:
         self.table = table
-        self.violations = (violations,) if isinstance(violations, str) else tuple(violations)
+        self.violations: tuple[str] | tuple[_Violation, ...] = (
+            (violations,) if isinstance(violations, str) else tuple(violations)
+        )
         lines = [f"  - {violation}" for violation in self.violations[:20]]
         if len(self.violations) > len(lines):
             lines.append(f"  - and {len(self.violations) - len(lines)} more rules")

@@ -57,7 +57,7 @@ class Approvals:
         self.journal = journal
         self._customers = customers
         self._lock = threading.Lock()
-        self.period = planning_period(customers.day)
+        self.period: str = planning_period(customers.day)
 
     def key(self, customer: str) -> str:
         """Return the key of a customer's decision, which is that of a plan of this period."""

@@ -44,7 +44,7 @@ class DriftDisplay(Display):
     bars_: Any
 
     def __init__(self, columns: Sequence[ColumnDrift]) -> None:
-        self.columns = sorted(columns, key=lambda column: -column.psi)
+        self.columns: list[ColumnDrift] = sorted(columns, key=lambda column: -column.psi)
 
     @classmethod
     def from_result(cls, result: Any, *, ax: Any = None, **kwargs: Any) -> Self:

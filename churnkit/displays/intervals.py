@@ -48,7 +48,7 @@ class IntervalDisplay(Display):
     points_: Any
 
     def __init__(self, intervals: Mapping[str, Interval], *, title: str = "") -> None:
-        self.intervals = dict(intervals)
+        self.intervals: dict[str, Interval] = dict(intervals)
         self.title = title
 
     @classmethod

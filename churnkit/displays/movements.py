@@ -53,7 +53,7 @@ class MovementsDisplay(ResultDisplay[Movements | Movement]):
             for name in names
         }
         first, last = (complete[0], complete[-1]) if complete else (None, None)
-        self.amounts = {
+        self.amounts: dict[str, float] = {
             "opening": 0.0 if first is None else first.opening_mrr,
             **total,
             "closing": 0.0 if last is None else last.closing_mrr,

@@ -59,10 +59,10 @@ class ShapDisplay(Display):
     def __init__(
         self, contributions: ArrayLike, X: ArrayLike, names: Sequence[str], *, base: float = 0.0
     ) -> None:
-        self.contributions = np.asarray(contributions, dtype=np.float64)
+        self.contributions: NDArray[np.float64] = np.asarray(contributions, dtype=np.float64)
         self.X = np.asarray(X, dtype=np.float64)
-        self.names = [str(name) for name in names]
-        self.base = float(base)
+        self.names: list[str] = [str(name) for name in names]
+        self.base: float = float(base)
         shape = self.contributions.shape
         if shape != self.X.shape or shape[1:] != (len(self.names),):
             raise ChurnkitError(

@@ -53,8 +53,10 @@ class SurvivalDisplay(Display):
         *,
         predicted: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]] | None = None,
     ) -> None:
-        self.curves = dict(curves)
-        self.predicted = dict(predicted or {})
+        self.curves: dict[str, SurvivalCurve] = dict(curves)
+        self.predicted: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = dict(
+            predicted or {}
+        )
 
     @classmethod
     def from_result(cls, result: SurvivalCurve, *, ax: Any = None, **kwargs: Any) -> Self:

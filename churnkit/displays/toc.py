@@ -10,7 +10,7 @@ from churnkit.displays.display import MODEL, REFERENCE, Display
 from churnkit.evaluation import toc_curve
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["TocDisplay"]
 
@@ -41,7 +41,7 @@ class TocDisplay(Display):
     line_: Any
 
     def __init__(self, difference: ArrayLike, *, name: str | None = None) -> None:
-        self.difference = np.asarray(difference, dtype=np.float64)
+        self.difference: NDArray[np.float64] = np.asarray(difference, dtype=np.float64)
         self.name = name
 
     @classmethod

@@ -47,8 +47,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = parse_url(url)
-        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.url: URL = parse_url(url)
+        self.is_sqlite: bool = self.url.get_backend_name() == "sqlite"
         self._engine = self._connect()
 
     def __repr__(self) -> str:

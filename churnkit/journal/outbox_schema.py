@@ -8,7 +8,7 @@ __all__ = ["OUTBOX_METADATA", "outbox"]
 
 OUTBOX_METADATA = MetaData()
 
-outbox = Table(
+outbox: Table = Table(
     "churnkit_outbox",
     OUTBOX_METADATA,
     Column("decision", String(200), primary_key=True),

@@ -36,14 +36,14 @@ __all__ = ["MIGRATIONS", "decisions", "erasures", "migrate", "outcomes", "settin
 
 _METADATA = MetaData()
 
-settings = Table(
+settings: Table = Table(
     "churnkit_journal",
     _METADATA,
     Column("name", String(40), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
-decisions = Table(
+decisions: Table = Table(
     "churnkit_decisions",
     _METADATA,
     Column("key", String(200), primary_key=True),
@@ -87,7 +87,7 @@ decisions = Table(
     Index("churnkit_decisions_period", "policy", "period"),
 )
 
-outcomes = Table(
+outcomes: Table = Table(
     "churnkit_outcomes",
     _METADATA,
     Column("key", String(200), primary_key=True),
@@ -103,7 +103,7 @@ outcomes = Table(
     Index("churnkit_outcomes_decision", "decision"),
 )
 
-erasures = Table(
+erasures: Table = Table(
     "churnkit_erasures",
     _METADATA,
     Column("tombstone", String(64), primary_key=True),

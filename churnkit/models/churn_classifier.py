@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from churnkit.models.folds import Fold
     from churnkit.models.scorers.base import Scorer
-    from churnkit.models.selection.candidates import ScoredCandidate
+    from churnkit.models.selection.candidates import CandidateTable, ScoredCandidate
     from churnkit.models.selection.cost_estimate import CostEstimate
     from churnkit.models.selection.optuna_search import Trial, Tuning
     from churnkit.models.training_rows import TrainingRows
@@ -199,15 +199,15 @@ class ChurnClassifier(BinaryModel):
         scored = self._score_candidates(candidates, rows, folds, progress, cost)
         entries = evaluate_candidates(scored, rows, number, ensemble=self.ensemble)
         winner = min(entries, key=lambda entry: entry.log_loss)
-        self.winner_ = winner.name
-        self.candidates_ = candidate_table(entries, winner)
+        self.winner_: str = winner.name
+        self.candidates_: CandidateTable = candidate_table(entries, winner)
         self._sample_calibration = winner.calibrated.calibration
         self._by_fold = choices_by_fold(winner, scored)
-        self.calibration_ = self._sample_calibration.shifted(shift)
+        self.calibration_: Calibration = self._sample_calibration.shifted(shift)
         held_out = winner.calibrated.probability
         if shift:
             held_out = Calibration.identity().shifted(shift).apply(log_odds(held_out))
-        self.held_out_probability_ = np.full(len(all_rows.matrix), np.nan)
+        self.held_out_probability_: NDArray[np.float64] = np.full(len(all_rows.matrix), np.nan)
         self.held_out_probability_[index[number >= 0]] = held_out
         progress(f"fitting {winner.name} on all {len(all_rows.matrix):,} rows")
         chosen = np.flatnonzero(winner.weights)
@@ -286,7 +286,7 @@ class ChurnClassifier(BinaryModel):
         """Score the candidates on held-out rows until all are scored or the user interrupts."""
         number = fold_numbers(folds, len(rows.matrix))
         scored: list[ScoredCandidate] = []
-        self.interrupted_ = False
+        self.interrupted_: bool = False
         self.trials_: tuple[Trial, ...] = ()
         try:
             for name, estimator in self._with_tuned(candidates, rows, folds, progress):
@@ -368,6 +368,7 @@ class ChurnClassifier(BinaryModel):
 
     def _set_members(self, members: dict[str, BinaryModel], weights: NDArray[np.float64]) -> None:
         """Set the fitted members and their weighted sum as the scorer."""
-        self.members_, self._weights = members, weights
+        self.members_: dict[str, BinaryModel] = members
+        self._weights = weights
         scorers: list[Scorer] = [member.scorer_ for member in members.values()]
-        self.scorer_ = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights)
+        self.scorer_: Scorer = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights)

@@ -133,7 +133,7 @@ class FrameColumn:
     def __init__(self, name: str, array: pa.Array, *, is_period: bool = False) -> None:
         self.name = name
         self.array = array
-        self.kind = "date" if is_period else _kind(array.type)
+        self.kind: str = "date" if is_period else _kind(array.type)
 
     @classmethod
     def of(cls, values: NDArray[np.float64], name: object = "") -> Self:

@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.models.errors import ModelDataError, redact_values
@@ -17,6 +16,7 @@ from churnkit.models.frame_columns import (
     is_numeric_frame,
     refuse_columns,
 )
+from churnkit.models.scikit_base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +104,9 @@ class FrameEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not is_frame(X):
             matrix = self._validated(X, reset=True)
             positions = categorical_positions(self.categorical_features, matrix.shape[1])
-            self.categories_ = {at: FrameColumn.of(matrix[:, at]).levels() for at in positions}
+            self.categories_: dict[int, tuple[Any, ...]] = {
+                at: FrameColumn.of(matrix[:, at]).levels() for at in positions
+            }
         else:
             self._learn(*frame_columns(X))
         return self
@@ -190,7 +192,7 @@ class FrameEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return matrix
 
 
-def encode_input(estimator: BaseEstimator, X: Any, *, reset: bool) -> Any:
+def encode_input(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return X as `validate_data` of scikit-learn reads it: frames as pandas frames of floats.
 
     Sets `frame_encoder_` of the estimator when fitting: the encoder, or None for a matrix and for
@@ -321,7 +323,7 @@ def _kind_problem(column: FrameColumn, levels: tuple[Any, ...] | None) -> str | 
     return None
 
 
-def _encode_matrix(estimator: BaseEstimator, encoder: FrameEncoder, X: Any) -> Any:
+def _encode_matrix(estimator: Any, encoder: FrameEncoder, X: Any) -> Any:
     """Encode an array of objects by position; an array of numbers has no categories to encode."""
     if not encoder.categories_:
         return X
@@ -342,7 +344,7 @@ def _encode_matrix(estimator: BaseEstimator, encoder: FrameEncoder, X: Any) -> A
     return encoder._encode(columns)  # noqa: SLF001 - by position, as checked above
 
 
-def _check_names(estimator: BaseEstimator, labels: Sequence[Any]) -> None:
+def _check_names(estimator: Any, labels: Sequence[Any]) -> None:
     try:
         validate_data(estimator, _empty_frame(labels), reset=False, skip_check_array=True)
     except ValueError as error:

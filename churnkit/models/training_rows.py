@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from sklearn.base import BaseEstimator
+
+    from churnkit.models.scikit_base import BaseEstimator
 
 __all__ = [
     "TrainingRows",

@@ -70,8 +70,8 @@ class BatchTotals:
     """
 
     def __init__(self, model: RetentionModel, profile: Profile) -> None:
-        self.rows = 0
-        self.valid = 0
+        self.rows: int = 0
+        self.valid: int = 0
         self.violations: dict[tuple[str, str], int] = {}
         self.unseen: dict[str, int] = {}
         self.newest: int | None = None

@@ -109,10 +109,11 @@ class App(Router):
         self, model: RetentionModel, settings: Settings, project: Project | None = None
     ) -> None:
         self.settings = settings
-        self.metrics = metrics = Metrics()
-        self.access = AccessControl(settings)
-        self.supervisor = Supervisor(metrics)
-        self.state = ServiceState(
+        metrics = Metrics()
+        self.metrics: Metrics = metrics
+        self.access: AccessControl = AccessControl(settings)
+        self.supervisor: Supervisor = Supervisor(metrics)
+        self.state: ServiceState = ServiceState(
             settings,
             metrics,
             LoadedModel(model, metrics),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from churnkit.bundle import RetentionModel
+    from churnkit.decisions import ContactLimit
     from churnkit.server.observability.metrics import Metrics
 
 __all__ = ["LoadedModel", "model_identity"]
@@ -27,19 +28,21 @@ class LoadedModel:
         model.warm_up()
         self.model = model
         self.metrics = metrics
-        self.record_builder = RecordBuilder(model)
-        self.monitor = InputMonitor(model, metrics)
-        self.entity = model.contract.entity.name
-        self.version = model.version or ""
+        self.record_builder: RecordBuilder = RecordBuilder(model)
+        self.monitor: InputMonitor = InputMonitor(model, metrics)
+        self.entity: str = model.contract.entity.name
+        self.version: str = model.version or ""
         self.registered_version = model.registered_version
-        self.identity_json = msgspec.Raw(msgspec.json.encode(model_identity(model)))
+        self.identity_json: msgspec.Raw = msgspec.Raw(msgspec.json.encode(model_identity(model)))
         contents = model.contents
-        self.ranks = contents.ranker is not None
-        self.recommends = self.ranks or contents.catalogue is not None
-        self.needs_context = model.needs_context
+        self.ranks: bool = contents.ranker is not None
+        self.recommends: bool = self.ranks or contents.catalogue is not None
+        self.needs_context: bool = model.needs_context
         contact = None if contents.rules is None else contents.rules.contact
-        self.contact_days = 0.0 if contact is None else contact.days
-        self.contact_limits = () if contact is None else tuple(contact.limits)
+        self.contact_days: float = 0.0 if contact is None else contact.days
+        self.contact_limits: tuple[ContactLimit, ...] = (
+            () if contact is None else tuple(contact.limits)
+        )
 
     @property
     def registered_version(self) -> str | None:

@@ -90,7 +90,7 @@ class LeakageError(ChurnkitError):
     """
 
     def __init__(self, leaks: Sequence[Leak]) -> None:
-        self.leaks = tuple(leaks)
+        self.leaks: tuple[Leak, ...] = tuple(leaks)
         first = self.leaks[0]
         title = f"{len(self.leaks)} findings of leakage:"
         remedy = (

@@ -121,9 +121,9 @@ class CompiledTrees:
         if fast and not has_numba():
             raise MissingExtraError("fast", "numba")
         self._forest = forest
-        self.n_features = forest.n_features
+        self.n_features: int = forest.n_features
         """Number of columns of a row."""
-        self.n_outputs = forest.n_outputs
+        self.n_outputs: int = forest.n_outputs
         """Scores per row: the number of classes of a multiclass model, otherwise 1."""
         self.raw_score_row: Callable[[Sequence[float]], float] = self.predict_row
         """Alias of `predict_row`; the method of the engine after `warm_up`."""

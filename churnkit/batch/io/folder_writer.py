@@ -90,7 +90,7 @@ class FolderWriter(Writer):
     """
 
     def __init__(self, output: OutputTarget, schema: pa.Schema) -> None:
-        self.target = Path(output.location.text)
+        self.target: Path = Path(output.location.text)
         check_folder(self.target)
         self._staged = self.target.with_name(f".{self.target.name}-{secrets.token_hex(6)}")
         try:

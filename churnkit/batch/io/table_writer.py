@@ -84,7 +84,7 @@ class TableWriter(Writer):
     """
 
     def __init__(self, path: str | Path, schema: pa.Schema) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._rows = 0
         self._format = parse_output(self.path).format
         self._staged: StagedFile | None = None

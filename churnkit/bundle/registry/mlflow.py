@@ -94,12 +94,12 @@ class Registry:
             import mlflow
         except ImportError as error:
             raise MissingExtraError("train", "mlflow") from error
-        self.project = project or find_project()
+        self.project: Project = project or find_project()
         # A tracking URI that the embedding program has set takes precedence.
-        self.uri = (
+        self.uri: str = (
             mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else self.project.tracking_uri
         )
-        self.registry_uri = _chosen_registry() or self.uri
+        self.registry_uri: str = _chosen_registry() or self.uri
         self._missing_store = self._default_database()
 
     @cached_property

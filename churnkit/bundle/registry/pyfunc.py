@@ -18,7 +18,7 @@ class BundleModel(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the bundle; its digests are verified."""
-        self.model = RetentionModel.load(context.artifacts["bundle"])
+        self.model: RetentionModel = RetentionModel.load(context.artifacts["bundle"])
 
     # With this type hint MLflow passes any input through; the contract is the signature.
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> Any:  # noqa: ARG002

@@ -13,7 +13,7 @@ from churnkit.errors import ConnectError
 
 __all__ = ["connect"]
 
-connect = typer.Typer(help="Check sources.", no_args_is_help=True)
+connect: typer.Typer = typer.Typer(help="Check sources.", no_args_is_help=True)
 
 
 @connect.callback()

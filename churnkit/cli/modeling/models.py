@@ -25,7 +25,7 @@ RegisteredName = Annotated[
 ]
 _CARD_HELP = "a registered name (its champion), models:/NAME@ALIAS, or a bundle folder."
 
-models = typer.Typer(help="List, compare, promote and sign registered models.")
+models: typer.Typer = typer.Typer(help="List, compare, promote and sign registered models.")
 
 
 @models.callback(invoke_without_command=True)

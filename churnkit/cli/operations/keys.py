@@ -18,7 +18,9 @@ KeyFile = Annotated[
 ]
 _DEFAULT_FILE = Path("keys.json")
 
-keys = typer.Typer(help="Add, list and remove API keys of the service.", no_args_is_help=True)
+keys: typer.Typer = typer.Typer(
+    help="Add, list and remove API keys of the service.", no_args_is_help=True
+)
 
 
 @keys.command()

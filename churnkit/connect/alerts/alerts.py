@@ -68,7 +68,10 @@ class Alerts:
             raise ConnectError("Alerts: two rules have one name; set name= of one of them")
         if not period_days > 0:
             raise ConnectError(f"Alerts: period_days must be positive, got {period_days}")
-        self.rules, self.to, self.period_days, self.link = rules, to, period_days, link
+        self.rules: tuple[AlertRule, ...] = rules
+        self.to: str = to
+        self.period_days: float = period_days
+        self.link: str = link
 
     def period(self, now: datetime) -> datetime:
         """Return the start of the period of a time."""

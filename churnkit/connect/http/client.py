@@ -99,9 +99,9 @@ class Client:
         hides_paths: bool = False,
     ) -> None:
         self.provider = provider
-        self.base_url = check_url(base_url)
+        self.base_url: str = check_url(base_url)
         self.clock = clock
-        self.requests = 0
+        self.requests: int = 0
         self._auth = auth
         self._session = Session(secret, self.base_url, settings=dict(settings or {}))
         self._bucket = TokenBucket(rate, clock)

@@ -71,7 +71,7 @@ class TokenBucket:
 
     def __init__(self, policy: RatePolicy, clock: Clock) -> None:
         self.policy = policy
-        self.rate = float(policy.per_second)
+        self.rate: float = float(policy.per_second)
         self._clock = clock
         self._tokens = float(policy.burst)
         self._at = clock.now()

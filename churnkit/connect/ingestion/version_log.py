@@ -117,8 +117,8 @@ class VersionLog:
         self.kinds: dict[str, str] = {}
         self.first_seen: int | None = None
         self.since: int | None = None
-        self.runs = 0
-        self.is_built = False
+        self.runs: int = 0
+        self.is_built: bool = False
         self.pending: Pending | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._load()

@@ -60,7 +60,7 @@ class CustomerIndex:
         for name, owner in owners.items():
             if name in customers.rows and owner:
                 self._owner[customers.rows[name]] = self._code(owner)
-        self.contacts = np.zeros(count, np.int32)
+        self.contacts: NDArray[np.int32] = np.zeros(count, np.int32)
         for name, day in contacts.items():
             if name in customers.rows:
                 self.contacts[customers.rows[name]] = day.toordinal()

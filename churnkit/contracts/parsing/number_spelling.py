@@ -39,7 +39,7 @@ _MINUS = "\\-\u2212"  # escaped for character classes
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN", "CLP", "COP", "ARS"})
 # Signs of a currency, in lower case; "$" is the sign of every dollar and of some pesos, and Shift JIS
 # has the yen in the place of the backslash.
-CURRENCIES: Final = {
+CURRENCIES: Final[dict[str, tuple[str, ...]]] = {
     "USD": ("us$", "$"), "EUR": ("€", "euro", "euros"), "GBP": ("£",), "JPY": ("¥", "￥", "円", "jp¥", "\\"),
     "CNY": ("元", "rmb", "cn¥"), "INR": ("₹", "rs", "rs."), "CHF": ("sfr", "sfr.", "fr."),
     "BRL": ("r$",), "KRW": ("₩",), "RUB": ("₽",), "TRY": ("₺", "tl"),

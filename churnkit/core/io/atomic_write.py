@@ -75,9 +75,9 @@ class StagedFile:
 
     def __init__(self, target: str | os.PathLike[str], *, mode: int = _DEFAULT_MODE) -> None:
         refuse_url(target)
-        self.target = Path(target)
+        self.target: Path = Path(target)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.path = self.target.with_name(f".{self.target.name}-{secrets.token_hex(6)}")
+        self.path: Path = self.target.with_name(f".{self.target.name}-{secrets.token_hex(6)}")
         os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
 
     def sync(self) -> None:

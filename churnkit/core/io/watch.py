@@ -36,7 +36,7 @@ class FileWatch:
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self._seconds = seconds
         self._stamp = self._read_stamp()
         self._next = time.monotonic() + seconds

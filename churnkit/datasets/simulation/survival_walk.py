@@ -54,7 +54,8 @@ class SurvivalWalk:
     ) -> None:
         if action is not None and action not in ACTIONS:
             raise ChurnkitError(f"unknown action '{action}'; available: {', '.join(ACTIONS)}")
-        self.rows, self.now = rows, moment
+        self.rows: NDArray[np.int64] = rows
+        self.now: int = moment
         self._first_month = self._month = history.month_of(moment)
         self._origin = history.edges[0].astype("datetime64[us]").astype("datetime64[M]")
         self._traits = population.log_odds[rows]

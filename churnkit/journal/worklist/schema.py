@@ -30,7 +30,7 @@ __all__ = [
 
 _METADATA = MetaData()
 
-customers = Table(
+customers: Table = Table(
     "churnkit_worklist_customers",
     _METADATA,
     Column("customer", String(200), primary_key=True),
@@ -43,7 +43,7 @@ customers = Table(
     Index("churnkit_worklist_customers_version", "version"),
 )
 
-tasks = Table(
+tasks: Table = Table(
     "churnkit_worklist_tasks",
     _METADATA,
     Column("key", String(64), primary_key=True),
@@ -63,7 +63,7 @@ tasks = Table(
 )
 
 # Steps of playbooks: the tasks that an approved decision has added.
-steps = Table(
+steps: Table = Table(
     "churnkit_worklist_steps",
     _METADATA,
     Column("task", String(64), primary_key=True),
@@ -76,7 +76,7 @@ steps = Table(
     Index("churnkit_worklist_steps_customer", "customer"),
 )
 
-changes = Table(
+changes: Table = Table(
     "churnkit_worklist_changes",
     _METADATA,
     Column("key", String(64), primary_key=True),
@@ -90,7 +90,7 @@ changes = Table(
     Index("churnkit_worklist_changes_time", "at"),
 )
 
-teams = Table(
+teams: Table = Table(
     "churnkit_worklist_teams",
     _METADATA,
     Column("person", String(60), primary_key=True),
@@ -100,7 +100,7 @@ teams = Table(
     Column("changed_at", BigInteger, nullable=False),
 )
 
-views = Table(
+views: Table = Table(
     "churnkit_worklist_views",
     _METADATA,
     Column("by", String(60), primary_key=True),
@@ -108,7 +108,7 @@ views = Table(
     Column("query", Text, nullable=False),
 )
 
-visits = Table(
+visits: Table = Table(
     "churnkit_worklist_visits",
     _METADATA,
     Column("by", String(60), primary_key=True),
@@ -116,7 +116,7 @@ visits = Table(
     Column("previous", BigInteger, nullable=False),
 )
 
-risks = Table(
+risks: Table = Table(
     "churnkit_worklist_risks",
     _METADATA,
     Column("customer", String(200), primary_key=True),

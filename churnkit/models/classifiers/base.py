@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -14,6 +14,7 @@ from churnkit.models.calibration.maps import Calibration
 from churnkit.models.errors import ModelDataError, redact_values
 from churnkit.models.folds import make_folds
 from churnkit.models.frame_columns import array_of_series
+from churnkit.models.scikit_base import BaseEstimator, ClassifierMixin
 from churnkit.models.scorers.base import load_scorer
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
 from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
@@ -89,10 +90,10 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         True
         """
         check_is_fitted(self)
-        fitted: BinaryModel = clone(self).set_params(**self._selected_settings())
+        fitted: Any = clone(self).set_params(**self._selected_settings())
         fitted.fit(X, y, sample_weight)
-        fitted.set_params(**self.get_params(deep=False))
-        return fitted
+        model: Self = fitted.set_params(**self.get_params(deep=False))
+        return model
 
     def _selected_settings(self) -> dict[str, Any]:
         """Return the settings that `fit` selected."""
@@ -289,10 +290,10 @@ class BoostedTreesModel(TargetEncodedModel):
         matrix = cross_encode(rows, encoded, seed=self.seed) if encoded else rows.matrix
         self.rounds_ = rounds
         trees = self._fit_trees(matrix, rows, encoded, rounds)
-        self.scorer_ = (
+        self.scorer_: Scorer = (
             TargetEncodedScorer(TargetEncoding.fit(rows, encoded), trees) if encoded else trees
         )
-        self.calibration_ = Calibration.identity()
+        self.calibration_: Calibration = Calibration.identity()
         return self
 
     @abstractmethod

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from churnkit.models.folds import Fold
+    from churnkit.models.scorers.base import Scorer
     from churnkit.models.training_rows import TrainingRows
     from churnkit.trees import CompiledTrees
 
@@ -139,10 +140,10 @@ class ExtraTrees(TargetEncodedModel):
         encoded = self._target_encoded(rows)
         matrix = cross_encode(rows, encoded, seed=self.seed) if encoded else rows.matrix
         trees = _compile(self._grow(matrix, rows, self.n_trees), matrix, scale)
-        self.scorer_ = (
+        self.scorer_: Scorer = (
             TargetEncodedScorer(TargetEncoding.fit(rows, encoded), trees) if encoded else trees
         )
-        self.calibration_ = Calibration.identity()
+        self.calibration_: Calibration = Calibration.identity()
         return self
 
     def cross_fit(

@@ -194,7 +194,7 @@ class LightGBMTrees(BoostedTreesModel):
         else:
             dataset = self._dataset(matrix, rows, encoded)
             self.booster_ = lightgbm.train(params, dataset, num_boost_round=rounds)
-        self.rounds_ = self.booster_.num_trees()
+        self.rounds_: int = self.booster_.num_trees()
         return compile_booster(self.booster_)
 
     def _native_categories(self, rows: TrainingRows, encoded: tuple[int, ...]) -> list[int]:

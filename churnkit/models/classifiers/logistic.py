@@ -153,9 +153,9 @@ class LogisticModel(BinaryModel):
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        self.n_iter_ = max(1, fitted.steps)
-        self.scorer_ = design.scorer(fitted.coefficients)
-        self.calibration_ = Calibration.identity()
+        self.n_iter_: int = max(1, fitted.steps)
+        self.scorer_: Scorer = design.scorer(fitted.coefficients)
+        self.calibration_: Calibration = Calibration.identity()
         return self
 
     def _selected_settings(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.models.scorers.base import Scorer
     from churnkit.models.training_rows import TrainingRows
 
 __all__ = ["RateTable", "SingleFeatureRule"]
@@ -149,15 +150,15 @@ class SingleFeatureRule(BinaryModel):
             self._held_out_loss(splits, column, is_category=column in categories)
             for column in range(rows.matrix.shape[1])
         ]
-        self.feature_ = int(np.argmin(losses))
-        self.log_loss_ = losses[self.feature_]
+        self.feature_: int = int(np.argmin(losses))
+        self.log_loss_: float = losses[self.feature_]
         is_category = self.feature_ in categories
-        self.table_ = self._fit_table(rows, self.feature_, is_category=is_category)
+        self.table_: RateTable = self._fit_table(rows, self.feature_, is_category=is_category)
         overall = float(rows.weight @ rows.outcome / rows.weight.sum())
         columns = [ColumnEffect.of_number([0.0], [0.0], missing=0.0)] * rows.matrix.shape[1]
         columns[self.feature_] = self.table_.effect(overall)
-        self.scorer_ = LinearScorer(float(np.log(overall / (1 - overall))), columns)
-        self.calibration_ = Calibration.identity()
+        self.scorer_: Scorer = LinearScorer(float(np.log(overall / (1 - overall))), columns)
+        self.calibration_: Calibration = Calibration.identity()
         return self
 
     def describe(

@@ -128,8 +128,8 @@ class LinearScorer:
     kind: ClassVar[str] = "linear"
 
     def __init__(self, bias: float, columns: Sequence[ColumnEffect]) -> None:
-        self.bias = float(bias)
-        self.columns = tuple(columns)
+        self.bias: float = float(bias)
+        self.columns: tuple[ColumnEffect, ...] = tuple(columns)
         # Python floats: indexing an array for a single value would dominate the time of a row.
         self._rows = [
             (

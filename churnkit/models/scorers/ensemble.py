@@ -45,8 +45,8 @@ class EnsembleScorer:
     kind: ClassVar[str] = "ensemble"
 
     def __init__(self, members: Sequence[Scorer], weights: ArrayLike) -> None:
-        self.members = tuple(members)
-        self.weights = np.asarray(weights, dtype=np.float64)
+        self.members: tuple[Scorer, ...] = tuple(members)
+        self.weights: NDArray[np.float64] = np.asarray(weights, dtype=np.float64)
         self._row_weights = self.weights.tolist()
 
     @property

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.survival.hazard_model import HazardModel
 from churnkit.models.survival.person_period import period_units
 from churnkit.models.training_rows import check_features

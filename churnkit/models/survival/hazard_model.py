@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, expand_periods
 from churnkit.models.survival.scorer import HazardScorer
 from churnkit.models.survival.time_varying import TimeVaryingColumns
@@ -397,10 +397,10 @@ class HazardModel(BaseEstimator):
         )
         dataset.set_init_score(self.baseline_[rows.period] + rows.predict(additive))
         self.booster_: lightgbm.Booster = lightgbm.train(params, dataset, num_boost_round=rounds)
-        self.rounds_ = self.booster_.num_trees()
-        self.max_follow_up_ = float(follow_up.exit.max()) * self.width
-        self.person_periods_ = len(person_periods.row)
-        self.sampling_fraction_ = person_periods.sampling_fraction
+        self.rounds_: int = self.booster_.num_trees()
+        self.max_follow_up_: float = float(follow_up.exit.max()) * self.width
+        self.person_periods_: int = len(person_periods.row)
+        self.sampling_fraction_: float = person_periods.sampling_fraction
         self.scorer_ = HazardScorer(
             average_trees([compile_booster(additive), compile_booster(self.booster_)]),
             baseline,

@@ -76,13 +76,13 @@ class PersonPeriodRows(lightgbm.Sequence):
         first: NDArray[np.int64],
     ) -> None:
         self.matrix = matrix
-        self.row = person_periods.row
-        self.period = np.minimum(person_periods.period, last)
+        self.row: NDArray[np.int64] = person_periods.row
+        self.period: NDArray[np.int64] = np.minimum(person_periods.period, last)
         self.time_varying = time_varying
-        self.elapsed = person_periods.period
+        self.elapsed: NDArray[np.signedinteger[Any]] = person_periods.period
         if time_varying:
             self.elapsed = person_periods.period - first[person_periods.row]
-        self.batch_size = max(1, 2_000_000 // (matrix.shape[1] + 1))
+        self.batch_size: int = max(1, 2_000_000 // (matrix.shape[1] + 1))
 
     def take(self, rows: NDArray[np.intp]) -> PersonPeriodRows:
         """Return a selection of the rows."""

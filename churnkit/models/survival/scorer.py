@@ -68,7 +68,7 @@ class HazardScorer:
         self.slope = slope
         self.width = width
         self.horizon = horizon
-        self.time_varying = time_varying or TimeVaryingColumns()
+        self.time_varying: TimeVaryingColumns = time_varying or TimeVaryingColumns()
 
     @property
     def n_features(self) -> int:

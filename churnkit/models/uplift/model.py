@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.evaluation import Interval, paired_value, rank_average_effect
 from churnkit.evaluation.uplift.sensitivity import Sensitivity, sensitivity_of
 from churnkit.models.errors import ModelDataError
+from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.training_rows import categorical_columns, check_features
 from churnkit.models.uplift.blend.model import fit_blend
 from churnkit.models.uplift.blend.scorer import BlendScorer, scorer_from_arrays
@@ -178,17 +178,19 @@ class UpliftModel(BaseEstimator):
             matrix, y, treatment, propensity, value=value, cost=cost, groups=groups, risk=risk
         )
         settings = self._settings(rows)
-        self.n_arms_ = rows.arms
+        self.n_arms_: int = rows.arms
         if self.learner == "auto":
             blend = fit_blend(rows, settings, folds=self.folds, floor=self.clip)
             self.scorer_, nuisance = blend.scorer, blend.nuisance
-            self.learner_, self.policy_ = "blend", blend.policy
+            self.learner_: str = "blend"
+            self.policy_: str = blend.policy
             self.contest_: dict[str, Interval] = blend.values
-            self.held_out_effects_, tried = blend.held_out, len(blend.values) - 1
+            self.held_out_effects_: NDArray[np.float64] = blend.held_out
+            tried = len(blend.values) - 1
         else:
             nuisance, tried = self._fit_alone(rows, settings), 1
-        self.clipped_share_ = nuisance.clipped_share
-        self.scores_ = nuisance.scores
+        self.clipped_share_: float = nuisance.clipped_share
+        self.scores_: NDArray[np.float64] = nuisance.scores
         self.average_effects_: tuple[Interval, ...] = tuple(
             paired_value(nuisance.scores, arm, 0, groups=rows.group) for arm in range(1, rows.arms)
         )
@@ -353,7 +355,8 @@ class UpliftModel(BaseEstimator):
             curves=curves,
             spread=spread,
         )
-        self.learner_, self.policy_ = self.learner, "blend"
+        self.learner_ = self.learner
+        self.policy_ = "blend"
         self.contest_ = {}
         self.held_out_effects_ = _calibrated(halves, curves)
         return nuisance

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
 from churnkit.models.value.purchase_history import (
     PurchaseHistories,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from churnkit.errors import BundleError
@@ -13,6 +12,7 @@ from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.errors import ModelDataError, redact_values
 from churnkit.models.frame_columns import array_of_series
 from churnkit.models.frame_encoder import encode_input
+from churnkit.models.scikit_base import BaseEstimator, RegressorMixin
 from churnkit.models.scorers.serialization import read_integer, read_number
 from churnkit.models.training_rows import categorical_columns, check_features
 from churnkit.models.value.purchase_history import check_rows
@@ -139,10 +139,10 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         self.spends_: CompiledTrees = compile_booster(trees.booster_)
         logs = np.log(spend[has_spend])
         held_out = self._fit_amount(matrix[has_spend], logs)
-        self.sigma_ = float(np.sqrt(np.mean((logs - held_out) ** 2)))
+        self.sigma_: float = float(np.sqrt(np.mean((logs - held_out) ** 2)))
         # Matching totals instead of the log-normal formula, which is biased for other tails.
         highest = held_out.max()
-        self.log_factor_ = float(
+        self.log_factor_: float = float(
             np.log(spend[has_spend].sum()) - np.log(np.exp(held_out - highest).sum()) - highest
         )
         return self

@@ -53,8 +53,8 @@ class Problem(Exception):  # noqa: N818 - the RFC's term
         self.status = status
         self.kind = kind
         self.detail = detail
-        self.violations = [dict(violation) for violation in violations]
-        self.headers = dict(headers or {})
+        self.violations: list[dict[str, Any]] = [dict(violation) for violation in violations]
+        self.headers: dict[str, str] = dict(headers or {})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the problem as JSON-able data."""

@@ -128,10 +128,10 @@ class Request:
     __slots__ = ("__dict__", "_receive", "_timeout", "client_key", "headers", "is_read", "scope")
 
     def __init__(self, scope: Scope, receive: Receive, timeout: BodyTimeout) -> None:
-        self.scope = scope
+        self.scope: Scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.client_key = ""
-        self.is_read = False
+        self.client_key: str = ""
+        self.is_read: bool = False
         self._receive = receive
         self._timeout = timeout
 

@@ -201,7 +201,7 @@ class Metrics:
 
     def __init__(self, folder: str | os.PathLike[str] | None = None) -> None:
         shared = folder or os.environ.get(_SHARED_FOLDER)
-        self.shared_folder = Path(shared) if shared else None
+        self.shared_folder: Path | None = Path(shared) if shared else None
         self._counters = MultiprocessCounters(self.shared_folder)
         self._registry = CollectorRegistry()
         self._registry.register(_CounterCollector(self._counters))

@@ -33,7 +33,7 @@ class RegistryMirror:
         self._folder = folder
         self._copies: list[Path] = []
         self._failed = ("", 0)
-        self.link = folder / "current"
+        self.link: Path = folder / "current"
 
     def look(self) -> bool:
         """Look once; return whether the link points at another version now.

@@ -257,7 +257,9 @@ class RowChecks:
         self.timestamp = f"CAST('{ALWAYS}' AS TIMESTAMP)"
         if table.happened:
             self.timestamp = casts[table.happened].value
-        self.is_event = f"{casts[table.entity].value} IS NOT NULL AND {self.timestamp} IS NOT NULL"
+        self.is_event: str = (
+            f"{casts[table.entity].value} IS NOT NULL AND {self.timestamp} IS NOT NULL"
+        )
         if table.available:
             available = casts[table.available].value
             remedy = (
@@ -267,7 +269,7 @@ class RowChecks:
             faults.append((table.available, f"{self.is_event} AND {available} IS NULL", remedy))
             self.timestamp = f"greatest({self.timestamp}, {available})"
         self._faults = [(name, remedy) for name, _, remedy in faults]
-        self.conditions = [condition for _, condition, _ in faults]
+        self.conditions: list[str] = [condition for _, condition, _ in faults]
 
     def raise_faults(self, rows: int, counts: Sequence[int], duplicate_keys: int) -> None:
         """Raise an error if any row is invalid.

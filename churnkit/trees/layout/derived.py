@@ -6,7 +6,7 @@ Two threads may compute the same array at once, with the same result.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from churnkit.trees.forest import Forest
+    from churnkit.trees.layout.binning import Binning
+    from churnkit.trees.layout.block_program import BlockProgram
     from churnkit.trees.layout.leaf_bitmasks import LeafMasks
     from churnkit.trees.layout.leaf_paths import LeafPaths
+    from churnkit.trees.layout.topology import Topology
     from churnkit.trees.layout.traversal import Traversal
     from churnkit.trees.shapley import Attribution
 
@@ -56,12 +59,14 @@ class ForestLayout:
 
     def __init__(self, forest: Forest) -> None:
         self.forest = forest
-        self.topology = find_topology(forest)
-        self.binning = build_binning(forest)
-        self.program = build_program(forest, self.topology, self.binning)
+        self.topology: Topology = find_topology(forest)
+        self.binning: Binning = build_binning(forest)
+        self.program: BlockProgram = build_program(forest, self.topology, self.binning)
         leaf_base = np.repeat(forest.leaf_offset[:-1], np.diff(forest.leaf_offset))
         self.leaf_values: Floats = forest.leaf_value[leaf_base + self.topology.leaf_number]
-        self.score_dtype = np.dtype(np.float32 if forest.precision == SINGLE else np.float64)
+        self.score_dtype: np.dtype[np.floating[Any]] = np.dtype(
+            np.float32 if forest.precision == SINGLE else np.float64
+        )
 
     @cached_property
     def paths(self) -> LeafPaths:

@@ -18,7 +18,7 @@ def _export(start: str) -> Endpoint:
     )
 
 
-Amplitude = Provider(
+Amplitude: Provider = Provider(
     name="amplitude",
     access="the API key and the secret key of the project",
     base_url="https://amplitude.com",

@@ -17,7 +17,7 @@ def _export(start: str) -> Endpoint:
     )
 
 
-Mixpanel = Provider(
+Mixpanel: Provider = Provider(
     name="mixpanel",
     access="the name and the secret of a service account that may export the project",
     base_url="https://data.mixpanel.com",

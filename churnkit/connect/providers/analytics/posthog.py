@@ -23,7 +23,7 @@ _EVENTS = Endpoint(
     names=("uuid", "event", "distinct_id", "timestamp", "created_at"),
 )
 
-PostHog = Provider(
+PostHog: Provider = Provider(
     name="posthog",
     access="a personal API key with the scopes query:read and user:read",
     base_url="https://us.posthog.com",

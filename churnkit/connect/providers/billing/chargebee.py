@@ -37,7 +37,7 @@ def _stream(
     )
 
 
-Chargebee = Provider(
+Chargebee: Provider = Provider(
     name="chargebee",
     access="a read-only API key of the site",
     base_url="https://{site}.chargebee.com",

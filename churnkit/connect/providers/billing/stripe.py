@@ -38,7 +38,7 @@ def _stream(
     )
 
 
-Stripe = Provider(
+Stripe: Provider = Provider(
     name="stripe",
     access="a restricted key that may read these streams and events",
     base_url="https://api.stripe.com",

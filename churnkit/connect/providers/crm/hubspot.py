@@ -67,7 +67,7 @@ def _records(kind: str, modified: str, **columns: str) -> Stream:
     )
 
 
-HubSpot = Provider(
+HubSpot: Provider = Provider(
     name="hubspot",
     access="the token of a private app that may read contacts, companies and deals "
     "(crm.objects.*.read and crm.schemas.*.read)",

@@ -91,7 +91,7 @@ def _history(name: str, kind: str, parent: str) -> Stream:
     )
 
 
-Salesforce = Provider(
+Salesforce: Provider = Provider(
     name="salesforce",
     access="a connected app with the client credentials flow, whose user has the API and "
     "may read accounts, contacts and opportunities",

@@ -43,7 +43,7 @@ def _stream(
     )
 
 
-Intercom = Provider(
+Intercom: Provider = Provider(
     name="intercom",
     access="the access token of an app that may read users and conversations",
     base_url="https://api.intercom.io",

@@ -40,7 +40,7 @@ def _stream(
     )
 
 
-Zendesk = Provider(
+Zendesk: Provider = Provider(
     name="zendesk",
     access="an API token, and the address of an administrator: incremental exports are for "
     "administrators",

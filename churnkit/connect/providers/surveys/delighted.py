@@ -12,7 +12,7 @@ __all__ = ["Delighted"]
 _PARAMS = {"per_page": "100", "page": "{token}", "order": "asc:updated_at"}
 _PAGES = Offset(size=100, first=1)
 
-Delighted = Provider(
+Delighted: Provider = Provider(
     name="delighted",
     access="the API key of the account",
     base_url="https://api.delighted.com",

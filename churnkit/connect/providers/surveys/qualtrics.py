@@ -29,7 +29,7 @@ def _export(**body: str) -> Endpoint:
     )
 
 
-Qualtrics = Provider(
+Qualtrics: Provider = Provider(
     name="qualtrics",
     access="the API token of a user who may use the API and see the survey",
     base_url="https://{datacenter}.qualtrics.com",

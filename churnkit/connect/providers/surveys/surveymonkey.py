@@ -12,7 +12,7 @@ __all__ = ["SurveyMonkey"]
 _PARAMS = {"per_page": "100", "page": "{token}", "sort_by": "date_modified", "sort_order": "ASC"}
 _PAGES = Offset(size=100, first=1)
 
-SurveyMonkey = Provider(
+SurveyMonkey: Provider = Provider(
     name="surveymonkey",
     access="the access token of an app with the scopes View Surveys and View Response Details",
     base_url="https://api.surveymonkey.com",

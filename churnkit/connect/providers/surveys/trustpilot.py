@@ -9,7 +9,7 @@ from churnkit.connect.http.rate_limit import RatePolicy
 
 __all__ = ["Trustpilot"]
 
-Trustpilot = Provider(
+Trustpilot: Provider = Provider(
     name="trustpilot",
     access="the API key of an application",
     base_url="https://api.trustpilot.com",

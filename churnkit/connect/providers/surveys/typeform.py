@@ -11,7 +11,7 @@ __all__ = ["Typeform"]
 
 _PARAMS = {"page_size": "1000", "sort": "submitted_at,desc", "before": "{token}"}
 
-Typeform = Provider(
+Typeform: Provider = Provider(
     name="typeform",
     access="a personal token with the scopes accounts:read and responses:read",
     base_url="https://api.typeform.com",

@@ -114,7 +114,7 @@ class BlendScorer:
         self.offset = offset
         self.link: Link = link
         self.n_features = n_features
-        self.trees = dict(trees)
+        self.trees: dict[str, tuple[CompiledTrees, ...]] = dict(trees)
         self.baseline = baseline
         self.spread_trees = spread
         self.bounds = bounds

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from scipy.special import digamma
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.value.contractual.tenures import Tenures, cohort_tenures, read_tenures
 from churnkit.models.value.gamma_differences import digamma_difference, log_gamma_difference
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
