@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.uplift.effect_transforms import Way, outputs_of, raw_effects, with_arm
+from churnkit.models.uplift.estimator_learner import distill_effects
 from churnkit.models.uplift.nuisance import boosted
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ class Halves:
 
 
 def fit_halves(
-    learner: str, rows: ExperimentRows, nuisance: Nuisance, settings: Settings, *, pairs: int
+    learner: Any, rows: ExperimentRows, nuisance: Nuisance, settings: Settings, *, pairs: int
 ) -> Halves:
     """Fit a learner on `pairs` pairs of halves of the customers."""
     from churnkit.trees import compile_booster
     from churnkit.trees.parsing.merge_boosters import average_trees
 
-    way, actions = WAYS[learner], rows.arms - 1
+    way, actions = WAYS[learner] if isinstance(learner, str) else "effect", rows.arms - 1
     if way == "average":
         return Halves(way, (), np.zeros((len(rows), actions)))
     outputs: NDArray[np.float64] | None = None
@@ -120,12 +121,14 @@ def _halves(rows: ExperimentRows, pairs: int, seed: int) -> list[NDArray[np.bool
 
 
 def _fit(
-    learner: str,
+    learner: Any,
     rows: ExperimentRows,
     nuisance: Nuisance,
     settings: Settings,
     half: NDArray[np.bool_],
 ) -> list[lightgbm.Booster]:
+    if not isinstance(learner, str):
+        return distill_effects(learner, rows, settings, half)
     if WAYS[learner] == "effect":
         return [
             _effect(learner, rows, nuisance, settings, half=half, arm=arm)

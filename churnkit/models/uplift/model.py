@@ -16,6 +16,7 @@ from churnkit.models.training_rows import categorical_columns, check_features
 from churnkit.models.uplift.blend.model import fit_blend
 from churnkit.models.uplift.blend.scorer import BlendScorer, scorer_from_arrays
 from churnkit.models.uplift.calibration import Calibrating, fit_curve, fit_spread
+from churnkit.models.uplift.estimator_learner import is_estimator_learner
 from churnkit.models.uplift.meta_learners import LEARNERS, Halves, fit_halves, rough_variance
 from churnkit.models.uplift.nuisance import Nuisance, Settings, fit_nuisance
 from churnkit.models.uplift.policy_test import UpliftVerdict, judge
@@ -44,7 +45,8 @@ class UpliftModel(BaseEstimator):
         ``"auto"``: a blend of one constant effect, one relative to the risk, and the S-, T-, X-,
         DR- and R-learners, shrunk where the data say little. Or one learner alone: ``"dr"``,
         ``"r"``, ``"x"``, ``"t"``, ``"s"``; ``"response"``, for effects that depend on how likely
-        the outcome is anyway; ``"average"``, one effect for all.
+        the outcome is anyway; ``"average"``, one effect for all. Or an unfitted estimator of
+        econml (``LinearDML``, ``CausalForestDML``, ...) or causalml (``BaseXRegressor``, ...).
     calibration
         Of a learner alone: ``"isotonic"`` or ``"linear"``.
     rounds, num_leaves
@@ -67,7 +69,7 @@ class UpliftModel(BaseEstimator):
     ----------
     scorer_ : BlendScorer or UpliftScorer
     learner_ : str
-        ``"blend"``, or the learner that was named.
+        ``"blend"``, or the learner that was named; of an estimator its class.
     policy_ : str
         ``"none"``, ``"constant"``, ``"relative"`` or ``"blend"``: the policy that was chosen by its
         value on customers that it was not learned from; the model's effects are those of the policy.
@@ -114,7 +116,7 @@ class UpliftModel(BaseEstimator):
 
     def __init__(
         self,
-        learner: str = "auto",
+        learner: Any = "auto",
         *,
         calibration: Calibrating = "isotonic",
         rounds: int = 60,
@@ -179,7 +181,7 @@ class UpliftModel(BaseEstimator):
         )
         settings = self._settings(rows)
         self.n_arms_: int = rows.arms
-        if self.learner == "auto":
+        if isinstance(self.learner, str) and self.learner == "auto":
             blend = fit_blend(rows, settings, folds=self.folds, floor=self.clip)
             self.scorer_, nuisance = blend.scorer, blend.nuisance
             self.learner_: str = "blend"
@@ -316,9 +318,12 @@ class UpliftModel(BaseEstimator):
         return tags
 
     def _check_settings(self) -> None:
-        if self.learner not in {"auto", *LEARNERS}:
+        if not is_estimator_learner(self.learner) and self.learner not in ("auto", *LEARNERS):
             known = ", ".join(("auto", *LEARNERS))
-            raise ModelDataError(f"learner {self.learner!r} is unknown: use one of {known}")
+            raise ModelDataError(
+                f"learner {self.learner!r} is unknown: use one of {known}, or an unfitted estimator "
+                "of econml or causalml"
+            )
         if self.calibration not in {"isotonic", "linear"}:
             raise ModelDataError("calibration must be 'isotonic' or 'linear'")
         if self.folds < 2 or self.pairs < 1 or not 0.0 < self.clip < 0.5:
@@ -355,7 +360,8 @@ class UpliftModel(BaseEstimator):
             curves=curves,
             spread=spread,
         )
-        self.learner_ = self.learner
+        named = isinstance(self.learner, str)
+        self.learner_ = self.learner if named else type(self.learner).__name__
         self.policy_ = "blend"
         self.contest_ = {}
         self.held_out_effects_ = _calibrated(halves, curves)

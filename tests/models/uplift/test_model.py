@@ -55,6 +55,62 @@ def test_every_learner_finds_whom_the_action_helps(learner):
     assert found.mean(axis=0) == pytest.approx(effect.mean(axis=0), abs=0.05)
 
 
+class EconmlLike:
+    """Effects of the first action where x0 is high, as econml's estimators give them."""
+
+    def fit(self, Y, T, *, X):
+        self.effect_ = [Y[arm == T].mean() - Y[T == 0].mean() for arm in (1, 2)]
+        return self
+
+    def effect(self, X, T0, T1):
+        return self.effect_[T1 - 1] * np.where(X[:, 0] > 0, 2.0, 0.0)[:, None]
+
+
+class CausalmlLike:
+    """The same as causalml's estimators give them: one column for each sorted group."""
+
+    control_name = "control"
+
+    def fit(self, X, treatment, y):
+        names = sorted(set(treatment) - {"control"})
+        self.effect_ = [
+            y[treatment == name].mean() - y[treatment == "control"].mean() for name in names
+        ]
+
+    def predict(self, X):
+        return np.where(X[:, :1] > 0, 2.0, 0.0) * self.effect_
+
+
+class BrokenLearner(EconmlLike):
+    def effect(self, X, T0, T1):
+        return np.full(len(X), np.nan)
+
+
+@pytest.mark.parametrize("learner", [EconmlLike(), CausalmlLike()], ids=["econml", "causalml"])
+def test_an_estimator_of_another_library_is_a_learner_and_is_saved_as_trees(learner):
+    X, y, arm, chance, _ = experiment()
+    model = UpliftModel(learner, pairs=1, folds=2).fit(X, y, treatment=arm, propensity=chance)
+    assert model.learner_ == type(learner).__name__
+    assert not hasattr(learner, "effect_")
+    again, _, _, _, effect = experiment(1)
+    found = model.predict(again)
+    assert np.corrcoef(found[:, 0], effect[:, 0])[0, 1] > 0.9
+    saved = scorer_from_arrays(*model.scorer_.to_arrays())
+    np.testing.assert_array_equal(saved.interval(again, level=0.5)[1], found)
+
+
+def test_a_learner_that_fails_is_named_without_values():
+    X, y, arm, chance, _ = experiment(n=500)
+    with pytest.raises(ModelDataError, match="BrokenLearner must return one finite effect"):
+        UpliftModel(BrokenLearner()).fit(X, y, treatment=arm, propensity=chance)
+    broken = EconmlLike()
+    broken.effect = lambda X: X
+    with pytest.raises(ModelDataError, match=r"EconmlLike failed on \d+ rows: TypeError"):
+        UpliftModel(broken).fit(X, y, treatment=arm, propensity=chance)
+    with pytest.raises(ModelDataError, match="unknown: use one of auto"):
+        UpliftModel("forest").fit(X, y, treatment=arm, propensity=chance)
+
+
 def test_money_is_an_outcome_too_and_chances_can_be_estimated():
     X, y, arm, _, effect = experiment(binary=False)
     model = UpliftModel("dr", pairs=2).fit(X, y, treatment=arm)
