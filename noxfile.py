@@ -101,11 +101,22 @@ def tests_spark(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST_PYTHON)
+def tests_feast(session: nox.Session) -> None:
+    """Run the tests with Feast, which requires pandas 2 and older clients than the other extras."""
+    session.install("-e", ".", "feast>=0.60", "pytest")
+    session.run(
+        "python", "-m", "pytest", "-q", "tests/timeline/test_feast.py", *session.posargs,
+        env=ENVIRONMENT,
+    )  # fmt: skip
+
+
+@nox.session(python=OLDEST_PYTHON)
 def statistics(session: nox.Session) -> None:
     """Measure the error rates of all intervals and verdicts, with ten times the usual runs."""
     session.install("-e", ".[all,test,test-peers]")
     session.run(
         "python", "-m", "pytest", "-q", "-n", "2", "tests/statistics", "tests/models/test_peers.py",
+        "tests/models/uplift/test_peer_learners.py",
         *session.posargs,
         env={**ENVIRONMENT, "CHURNKIT_STATISTICS_SCALE": "10"},
     )  # fmt: skip

@@ -32,6 +32,8 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    # A display is shown as its figure.
+    "ignore_repr_types": r"churnkit\.displays",
     # The figures need the public data; without them the pages have the code alone.
     "plot_gallery": "CHURNKIT_DATA_DIR" in os.environ,
     "abort_on_example_error": True,

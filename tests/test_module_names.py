@@ -46,7 +46,7 @@ COMMON = {
         window write writer
     """,
     "programs and services": """
-        access action aggregate allocate allocation and api app argument atomic auth bar bento
+        access action aggregate allocate allocation and api app argument atomic auth autologging bar bento
         bitmask body build bundle calendar card catboost chart check choice cli commit competing compile compiled
         compiler compression console context control core counter cross cumulative dask decide deciding decision declaration
         demo detail diff difference digest display doctor document draft drain draw engine erase error example

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from churnkit.core.autologging import without_autologging
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.calibration.prior_correction import log_odds, prior_shift
 from churnkit.models.classifiers.base import BinaryModel
@@ -141,6 +142,7 @@ class ChurnClassifier(BinaryModel):
         self.num_threads = num_threads
         self.engine = engine
 
+    @without_autologging()
     def fit(
         self,
         X: ArrayLike,

@@ -23,7 +23,7 @@ from churnkit.timeline import (
     Tenure,
     Timeline,
     Where,
-)  # fmt: skip
+)
 
 log = churnkit.datasets.load("online_retail").to_pandas()
 log = log[log["StockCode"].str.match(r"\d{5}") & (log["UnitPrice"] > 0) & log["CustomerID"].notna()]

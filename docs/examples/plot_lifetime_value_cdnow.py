@@ -38,9 +38,16 @@ figures.to_frame()
 # it lies in few customers.
 spending = GammaGamma().fit(base.frequency, base.monetary)
 worth = lifetime_value(
-    buying, spending, base.frequency, base.recency, base.T, base.monetary,
-    rate=0.002, horizon=52, margin=0.3,
-)  # fmt: skip
+    buying,
+    spending,
+    base.frequency,
+    base.recency,
+    base.T,
+    base.monetary,
+    rate=0.002,
+    horizon=52,
+    margin=0.3,
+)
 display = worth.plot()
 tenth = display.share_of_value[len(worth.value) // 10]
 print(f"a tenth of the customers has {tenth:.0%} of the value")

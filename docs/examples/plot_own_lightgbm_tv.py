@@ -28,9 +28,10 @@ booster = lightgbm.train(
 # The compiled trees give the same scores, without LightGBM.
 trees = churnkit.trees.compile_booster(booster)
 test = X[~train]
-print("same bits:", np.array_equal(
-    trees.predict(test, raw_score=True), booster.predict(test, raw_score=True)
-))  # fmt: skip
+print(
+    "same bits:",
+    np.array_equal(trees.predict(test, raw_score=True), booster.predict(test, raw_score=True)),
+)
 
 # %%
 # Are its probabilities right?
@@ -43,9 +44,11 @@ curve.plot(name="my model")
 # costs. A wrong offer costs 50 to 100 dollars, a lost customer about a thousand.
 customers = table[~train]
 costs = churnkit.evaluation.CustomerCosts(
-    false_positive=customers["C_FP"], false_negative=customers["C_FN"],
-    true_positive=customers["C_TP"], true_negative=customers["C_TN"],
-)  # fmt: skip
+    false_positive=customers["C_FP"],
+    false_negative=customers["C_FN"],
+    true_positive=customers["C_TP"],
+    true_negative=customers["C_TN"],
+)
 profit = churnkit.evaluation.profit_curve(left[~train], probability, costs)
 profit.plot(name="my model")
 

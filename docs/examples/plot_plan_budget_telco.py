@@ -30,26 +30,36 @@ risk = model.predict_proba(customers)[:, 1]
 catalogue = Catalogue(
     actions=(
         Action(
-            "contract", "A credit for a one-year contract", cost=25.0,
-            effect=Effect(0.10, 0.25, 0.40), channel="phone", capacity=150,
+            "contract",
+            "A credit for a one-year contract",
+            cost=25.0,
+            effect=Effect(0.10, 0.25, 0.40),
+            channel="phone",
+            capacity=150,
             eligible=(Where("Contract", "==", "Month-to-month"),),
         ),
         Action(
-            "support", "Free tech support", cost=12.0, effect=Effect(0.03, 0.08, 0.15),
+            "support",
+            "Free tech support",
+            cost=12.0,
+            effect=Effect(0.03, 0.08, 0.15),
             eligible=(Where("TechSupport", "==", "No"),),
         ),
         Action(
-            "autopay", "A credit for automatic payment", cost=5.0, effect=Effect(0.01, 0.03, 0.06),
+            "autopay",
+            "A credit for automatic payment",
+            cost=5.0,
+            effect=Effect(0.01, 0.03, 0.06),
             eligible=(Where("PaymentMethod", "in", ("Electronic check", "Mailed check")),),
         ),
     ),
     periods=24,
     margin=0.5,
-)  # fmt: skip
+)
 
 # %%
 # The catalogue reads columns of the customers: texts as positions in the list of their levels. (A
-# project's schema declares them once, and `model.recommend` does all of this page.)
+# project's schema declares them once, and ``model.recommend`` does all of this page.)
 texts = ("Contract", "TechSupport", "PaymentMethod")
 levels = {name: tuple(sorted(customers[name].unique())) for name in texts}
 columns = [Column(name, "string", ("feature",), levels=levels[name]) for name in texts]

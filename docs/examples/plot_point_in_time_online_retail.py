@@ -23,7 +23,7 @@ from churnkit.timeline import (
     Tenure,
     Timeline,
     Where,
-)  # fmt: skip
+)
 
 log = churnkit.datasets.load("online_retail").to_pandas()
 log = log[log["StockCode"].str.match(r"\d{5}") & (log["UnitPrice"] > 0) & log["CustomerID"].notna()]
@@ -42,7 +42,10 @@ bought = Where("Quantity", ">", 0)
 timeline = Timeline(
     tables=(
         Table(
-            "lines", "CustomerID", happened="InvoiceDate", time_zone="Europe/London",
+            "lines",
+            "CustomerID",
+            happened="InvoiceDate",
+            time_zone="Europe/London",
             columns={"Quantity": "integer", "amount": "number"},
         ),
     ),
@@ -57,7 +60,7 @@ timeline = Timeline(
     snapshots=Snapshots(every="1 month", start="2011-03-02", end="2011-09-02"),
     eligible=ActiveWithin("lines", days=180, where=bought),
     label=InactivityChurn("lines", horizon_days=90, where=bought),
-)  # fmt: skip
+)
 table = churnkit.timeline.build(timeline, {"lines": log}).to_pandas()
 table.groupby("as_of")["churned"].agg(["size", "mean"]).round(3)
 
@@ -86,7 +89,7 @@ for name, score in {
     print(f"AUC, {name}: {churnkit.evaluation.auc(outcome, score):.3f}")
 
 # %%
-# `find_leaks` reports such columns in tables that were made elsewhere.
+# ``find_leaks`` reports such columns in tables that were made elsewhere.
 for leak in churnkit.timeline.find_leaks(
     leaking, label="churned", entity="CustomerID", as_of="as_of"
 ):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from churnkit.core.autologging import without_autologging
 from churnkit.evaluation.off_policy.linear_reward import fit_linear
 from churnkit.evaluation.validation import EvaluationError
 
@@ -65,6 +66,7 @@ class Rewards:
     losses: dict[str, float]
 
 
+@without_autologging()
 def cross_fitted_rewards(
     log: PolicyLog,
     *,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.autologging import without_autologging
 from churnkit.core.result import Result
 from churnkit.errors import DataError
 from churnkit.insights.segmentation.segments import Segment, summarize_segment
@@ -168,6 +169,7 @@ def assign_segments(base: CustomerBase, clusters: Clusters) -> tuple[Segment, ..
     return tuple(sorted(segments, key=lambda segment: -segment.customers))
 
 
+@without_autologging()
 def fit_clusters(
     columns: Sequence[Column], matrix: NDArray[np.float64], *, seed: int = 0
 ) -> Clusters:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.autologging import without_autologging
 from churnkit.core.result import Result
 from churnkit.errors import DataError
 from churnkit.insights.figure import results_to_frame
@@ -108,6 +109,7 @@ class Themes(Result):
         return results_to_frame(self.themes)
 
 
+@without_autologging()
 def find_themes(
     texts: Sequence[str],
     *,

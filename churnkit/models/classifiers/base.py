@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from churnkit.core.autologging import without_autologging
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.errors import ModelDataError, redact_values
 from churnkit.models.folds import make_folds
@@ -260,6 +261,7 @@ class BoostedTreesModel(TargetEncodedModel):
     monotone_constraints: tuple[int, ...] | None
     rounds_: int
 
+    @without_autologging()
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the trees.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import clone
 
+from churnkit.core.autologging import without_autologging
 from churnkit.models.calibration.fit import fit_calibration
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.classifiers.base import TargetEncodedModel
@@ -113,6 +114,7 @@ class ExtraTrees(TargetEncodedModel):
         self.num_threads = num_threads
         self.seed = seed
 
+    @without_autologging()
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the trees.
 

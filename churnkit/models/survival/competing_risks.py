@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from churnkit.core.autologging import without_autologging
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.survival.hazard_model import HazardModel
@@ -77,6 +78,7 @@ class CompetingRisksModel(BaseEstimator):
     def __init__(self, hazard: HazardModel | None = None) -> None:
         self.hazard = hazard
 
+    @without_autologging()
     def fit(
         self,
         X: Any,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from churnkit.core.autologging import without_autologging
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, expand_periods
@@ -152,6 +153,7 @@ class HazardModel(BaseEstimator):
         self.num_threads = num_threads
         self.seed = seed
 
+    @without_autologging()
     def fit(
         self,
         X: ArrayLike,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from churnkit.core.autologging import without_autologging
 from churnkit.evaluation import Interval, paired_value, rank_average_effect
 from churnkit.evaluation.uplift.sensitivity import Sensitivity, sensitivity_of
 from churnkit.models.errors import ModelDataError
@@ -139,6 +140,7 @@ class UpliftModel(BaseEstimator):
         self.num_threads = num_threads
         self.seed = seed
 
+    @without_autologging()
     def fit(
         self,
         X: Any,

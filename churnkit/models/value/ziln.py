@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from churnkit.core.autologging import without_autologging
 from churnkit.errors import BundleError
 from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.errors import ModelDataError, redact_values
@@ -105,6 +106,7 @@ class ZeroInflatedLognormalValue(RegressorMixin, BaseEstimator):
         self.num_threads = num_threads
         self.seed = seed
 
+    @without_autologging()
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit both parts.
 

@@ -12,6 +12,13 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from churnkit.models import UpliftModel
 from churnkit.models.uplift.scorer import UpliftScorer
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of the other libraries
+    reason = "the extra 'test-peers' is not installed"
+    dml = pytest.importorskip("econml.dml", reason=reason)
+    metalearners = pytest.importorskip("econml.metalearners", reason=reason)
+    meta = pytest.importorskip("causalml.inference.meta", reason=reason)
+
 N = 3000
 
 
@@ -43,36 +50,20 @@ def fit_and_compare(learner):
 
 @pytest.mark.parametrize("name", ["LinearDML", "CausalForestDML", "XLearner"])
 def test_an_estimator_of_econml_is_a_learner(name):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        econml = pytest.importorskip("econml", reason="the extra 'test-peers' is not installed")
-        from econml.dml import CausalForestDML, LinearDML
-        from econml.metalearners import XLearner
-    assert econml.__version__
-    fit_and_compare(
-        {
-            "LinearDML": lambda: LinearDML(
-                model_y=LinearRegression(), model_t=LogisticRegression(), discrete_treatment=True,
-                random_state=0,
-            ),
-            "CausalForestDML": lambda: CausalForestDML(
-                model_y=LinearRegression(), model_t=LogisticRegression(), discrete_treatment=True,
-                n_estimators=48, random_state=0, n_jobs=1,
-            ),
-            "XLearner": lambda: XLearner(
-                models=GradientBoostingRegressor(n_estimators=20, random_state=0),
-                propensity_model=LogisticRegression(),
-            ),
-        }[name]()
-    )  # fmt: skip
+    models = {"model_y": LinearRegression(), "model_t": LogisticRegression()}
+    settings = {**models, "discrete_treatment": True, "random_state": 0}
+    trees = GradientBoostingRegressor(n_estimators=20, random_state=0)
+    learners = {
+        "LinearDML": lambda: dml.LinearDML(**settings),
+        "CausalForestDML": lambda: dml.CausalForestDML(**settings, n_estimators=48, n_jobs=1),
+        "XLearner": lambda: metalearners.XLearner(
+            models=trees, propensity_model=LogisticRegression()
+        ),
+    }
+    fit_and_compare(learners[name]())
 
 
 @pytest.mark.parametrize("name", ["BaseXRegressor", "BaseTRegressor", "BaseSRegressor"])
 def test_an_estimator_of_causalml_is_a_learner(name):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        meta = pytest.importorskip(
-            "causalml.inference.meta", reason="the extra 'test-peers' is not installed"
-        )
     trees = GradientBoostingRegressor(n_estimators=60, random_state=0)
     fit_and_compare(getattr(meta, name)(learner=trees, control_name="control"))
