@@ -118,8 +118,8 @@ class SurvivalDisplay(Display):
         duration: ArrayLike,
         event: ArrayLike,
         *,
-        group: ArrayLike | None = None,
         entry: ArrayLike | None = None,
+        group: ArrayLike | None = None,
         ax: Any = None,
     ) -> Self:
         """Compute and draw observed survival, one curve for each group.

@@ -38,7 +38,15 @@ _TINY = 1e-15
 
 @dataclass(frozen=True, slots=True)
 class PerformanceEstimate(Result):
-    """Expected metrics, each with the range that chance in the labels allows."""
+    """Expected metrics, each with the range that chance in the labels allows.
+
+    Parameters
+    ----------
+    rows
+        Number of customers.
+    churn_rate, auc, log_loss
+        Expected metric and its range.
+    """
 
     rows: int
     churn_rate: Interval
@@ -104,7 +112,8 @@ def estimate_performance(
 
     Parameters
     ----------
-    probability : (n,) calibrated probabilities
+    probability : (n,)
+        Calibrated probabilities.
     seed
         Seed of the simulated labels behind the ranges.
     level
@@ -113,6 +122,7 @@ def estimate_performance(
     Returns
     -------
     PerformanceEstimate
+        Expected churn rate, AUC and log loss.
 
     Examples
     --------

@@ -59,7 +59,7 @@ _HALF = 0.5
 class ColumnDrift(Result):
     """Drift of one column.
 
-    Attributes
+    Parameters
     ----------
     name
         The column's name.
@@ -176,7 +176,24 @@ class Profile:
         names: Sequence[str],
         categorical: Collection[int] = (),
     ) -> Profile:
-        """Profile encoded rows, (n, f), and probabilities, (m,)."""
+        """Count encoded rows and probabilities.
+
+        Parameters
+        ----------
+        X : (n, f)
+            Encoded rows of the training data.
+        probability : (m,)
+            Probabilities of rows that the model was not trained on.
+        names : (f,)
+            Names of the columns.
+        categorical
+            Positions of the columns with codes of categories.
+
+        Returns
+        -------
+        Profile
+            Counts of each column and of the score.
+        """
         columns = tuple(
             ColumnProfile.fit(name, X[:, position], categorical=position in categorical)
             for position, name in enumerate(names)
@@ -184,7 +201,18 @@ class Profile:
         return cls(columns, ColumnProfile.fit("churn_probability", probability, categorical=False))
 
     def compare(self, X: NDArray[np.float64]) -> tuple[ColumnDrift, ...]:
-        """Measure the drift of each column of encoded rows, (n, f), in order."""
+        """Measure the drift of each column.
+
+        Parameters
+        ----------
+        X : (n, f)
+            Encoded rows.
+
+        Returns
+        -------
+        tuple of ColumnDrift
+            One for each column, in order.
+        """
         return tuple(column.compare(X[:, at]) for at, column in enumerate(self.columns))
 
     def to_dict(self) -> dict[str, Any]:
