@@ -29,7 +29,7 @@ INPUTS = {
     "BanditBatch", "Calibration", "CompiledCatalogue", "CompiledRanking", "Contract", "CustomerCosts",
     "DecisionContext", "DecisionPeriod", "DecisionRecord", "Event", "Gains", "History", "InsightsSession",
     "LinearBandit", "MeasuredEffects", "Metric", "ModelContents", "Option", "OutcomeRecord", "PolicyLog", "Profile", "Query",
-    "RankingDecision", "Decision", "Rewards", "ThresholdRule", "Tuning", "Version",
+    "RankingDecision", "Decision", "Retention", "Rewards", "ThresholdRule", "Tuning", "Version",
 }  # fmt: skip
 
 

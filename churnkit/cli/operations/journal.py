@@ -18,7 +18,7 @@ __all__ = ["journal"]
 
 _DATE = ["%Y-%m-%d"]
 
-journal = typer.Typer(
+journal: typer.Typer = typer.Typer(
     help="Delete old decisions and outcomes from the journal.", no_args_is_help=True
 )
 
