@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["DateFormat", "detect_dates"]
+__all__ = ["DateFormat", "detect_dates", "open_dates"]
 
 _DIGITS = re.compile(r"-?[0-9]+(?:\.0)?")
 # Seconds of 2000 and 2040; numbers outside are no times of today's data.
@@ -66,7 +66,7 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     'DD/MM/YYYY'
     """
     if profile.kind == "date":
-        return DateFormat(None, open=_open_dates(profile.texts, None))
+        return DateFormat(None, open=open_dates(profile.texts, None))
     empty = tuple(text for text in profile.texts if text in _EMPTY)
     texts = [text for text in profile.texts if text not in empty]
     if profile.kind not in {"text", "number"} or not texts:
@@ -76,36 +76,42 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     return _detect_text(texts, empty) if profile.kind == "text" else None
 
 
-def _open_dates(texts: Iterable[str], style: str | None) -> tuple[str, ...]:
-    """List the dates that stand for no date."""
-    opened = []
-    for text in texts:
+def open_dates(texts: Iterable[str], *styles: str | None) -> tuple[str, ...]:
+    """List the texts that stand for no date in one of the styles; None is ISO 8601.
+
+    Examples
+    --------
+    >>> open_dates(["31.12.9999", "31.12.2024"], "DD/MM/YYYY"), open_dates(["1900-01-01"], None)
+    (('31.12.9999',), ('1900-01-01',))
+    """
+
+    def is_open(text: str, style: str | None) -> bool:
         date = read_date(text if style is None else normalize_date(text, style))
-        if isinstance(date, int) and is_open_date(date):
-            opened.append(text)
-    return tuple(opened)
+        return isinstance(date, int) and is_open_date(date)
+
+    return tuple(text for text in texts if any(is_open(text, style) for style in styles))
 
 
 def _detect_text(texts: list[str], empty: tuple[str, ...]) -> DateFormat | None:
     if all(read_date(text) is not NOT_READABLE for text in texts):
-        return DateFormat(None, None, empty, _open_dates(texts, None))
+        return DateFormat(None, None, empty, open_dates(texts, None))
     styles = detect_date_styles(texts)
     if not styles:
         return None
-    opened = _open_dates(texts, styles[0])
+    opened = open_dates(texts, styles[0])
     return DateFormat(styles[0], styles[1] if len(styles) > 1 else None, empty, opened)
 
 
 def _detect_digits(name: str, texts: list[str]) -> DateFormat | None:
     """Detect times since 1970, and dates such as 20240131 in columns named as dates."""
     for style, scale in _EPOCHS:
-        opened = _open_dates(texts, style)
+        opened = open_dates(texts, style)
         numbers = [int(float(text)) for text in texts if text not in opened]
         is_time = all(_FIRST_SECOND <= number / scale < _LAST_SECOND for number in numbers)
         if numbers and is_time and (is_date_word(name) or len(texts) >= _MIN_EPOCHS):
             return DateFormat(style, open=opened)
     compact = all(normalize_date(text, "YYYY-MM-DD") for text in texts)
-    opened = _open_dates(texts, "YYYY-MM-DD") if compact else ()
+    opened = open_dates(texts, "YYYY-MM-DD") if compact else ()
     in_years = all("1950" <= text[:4] < "2050" for text in texts if text not in opened)
     is_date = compact and in_years and len(opened) < len(texts) and is_date_word(name)
     return DateFormat("YYYY-MM-DD", open=opened) if is_date else None

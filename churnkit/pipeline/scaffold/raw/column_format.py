@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import MONTHS, is_open_date, normalize_date
+from churnkit.contracts.parsing.date_spelling import MONTHS
 from churnkit.contracts.parsing.number_spelling import currency_of, split_number, unit_factor
-from churnkit.contracts.parsing.scalars import read_date
 from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.keys.date_columns import open_dates
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 from churnkit.timeline.engines.casts import IS_TIME
 from churnkit.timeline.engines.text_formats import number_patterns
@@ -54,8 +54,6 @@ _MAYBE_OPEN = re.compile(
 )
 _OPEN_STYLES = ("YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY")
 _COMPACT_LENGTH = 8
-# From 2099 to 9999, and 1970 and 1900, in seconds.
-_OPEN_SECONDS, _EMPTY_SECONDS = (4_070_908_800, 253_402_300_800), {0, -2_208_988_800}
 # From 1990 to 2049, in seconds.
 _EPOCH_SECONDS = (6.3e8, 2.5e9)
 _EPOCHS = {"epoch seconds": 1.0, "epoch milliseconds": 1e3, "epoch microseconds": 1e6}
@@ -124,29 +122,25 @@ def time_format(profile: ColumnProfile) -> ColumnFormat | None:
 
 def _open_dates(profile: ColumnProfile) -> tuple[str, ...]:
     """List the dates that stand for no date, such as 9999-12-31, if there are others."""
-    scale = _usual_scale(profile.texts)
-    opened = [text for text in filter(_MAYBE_OPEN.search, profile.texts) if _is_open(text, scale)]
-    return tuple(opened) if len(opened) < profile.distinct else ()
+    texts = list(filter(_MAYBE_OPEN.search, profile.texts))
+    numbers = [text for text in texts if _PLAIN.fullmatch(text) and len(text) != _COMPACT_LENGTH]
+    opened = open_dates(sorted(set(texts).difference(numbers)), None, *_OPEN_STYLES)
+    style = _usual_epoch(profile.texts)
+    if style is not None:
+        opened += tuple(text for text in numbers if open_dates([f"{float(text):.0f}"], style))
+    return opened if len(opened) < profile.distinct else ()
 
 
-def _usual_scale(texts: Iterable[str]) -> float | None:
-    """Return the scale in which the most numbers are times of these decades; None for no numbers."""
+def _usual_epoch(texts: Iterable[str]) -> str | None:
+    """Return the epoch in which the most numbers are times of these decades; None for no numbers."""
     low, high = _EPOCH_SECONDS
     numbers = [float(text) for text in texts if _PLAIN.fullmatch(text)]
     counts = {
-        scale: sum(low <= number / scale < high for number in numbers) for scale in _EPOCHS.values()
+        style: sum(low <= number / scale < high for number in numbers)
+        for style, scale in _EPOCHS.items()
     }
-    scale = max(counts, key=counts.__getitem__)
-    return scale if counts[scale] else None
-
-
-def _is_open(text: str, scale: float | None) -> bool:
-    if _PLAIN.fullmatch(text) and len(text) != _COMPACT_LENGTH:
-        low, high = _OPEN_SECONDS
-        seconds = None if scale is None else float(text) / scale
-        return seconds is not None and (low <= seconds <= high or seconds in _EMPTY_SECONDS)
-    dates = [read_date(date) for date in (text, *(normalize_date(text, s) for s in _OPEN_STYLES))]
-    return any(isinstance(date, int) and is_open_date(date) for date in dates)
+    style = max(counts, key=counts.__getitem__)
+    return style if counts[style] else None
 
 
 def _describe_open(profile: ColumnProfile, opened: tuple[str, ...]) -> str:
