@@ -23,6 +23,27 @@ def churnkit(capsys, monkeypatch):
     return churnkit
 
 
+@pytest.fixture(autouse=True)
+def _without_plots():
+    """Train without plots, which take a third of the time and which tests of the pipeline draw."""
+    from churnkit.pipeline.tracking import mlflow_run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlflow_run, "_log_plots", lambda _: None)
+        yield
+
+
+@pytest.fixture
+def fast_profile(monkeypatch):
+    """Compare the candidates of the profile "fast" where a drafted recipe states no model."""
+    from churnkit.models import churn_classifier
+
+    choose = churn_classifier.profile_candidates
+    monkeypatch.setattr(
+        churn_classifier, "profile_candidates", lambda _, **settings: choose("fast", **settings)
+    )
+
+
 @pytest.fixture
 def customers(tmp_path, rows_of_shop, to_csv):
     return to_csv(tmp_path / "new.csv", rows_of_shop(30, seed=21))

@@ -61,6 +61,7 @@ def orders(folder, count=400):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fast_profile")
 def test_a_folder_of_raw_tables_is_trained_and_scored_without_edits(churnkit, tmp_path, raw, ready):
     code, out, err = churnkit("init", "project", "--from", raw, "--json", folder=tmp_path)
     assert code == DONE, err
@@ -85,6 +86,7 @@ def test_a_folder_of_raw_tables_is_trained_and_scored_without_edits(churnkit, tm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fast_profile")
 def test_an_event_log_becomes_an_inactivity_model(churnkit, tmp_path, ready):
     log = orders(tmp_path)
     code, out, err = churnkit("init", "project", "--from", log, "--json", folder=tmp_path)

@@ -165,6 +165,7 @@ MESSY = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", MESSY, ids=lambda make: make.__name__)
+@pytest.mark.usefixtures("fast_profile")
 def test_a_messy_file_is_trained_and_scored_without_edits(churnkit, tmp_path, migrated_store, make):
     table = make(tmp_path)
     code, out, err = churnkit("init", "project", "--from", table, "--json", folder=tmp_path)
@@ -207,6 +208,7 @@ def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path):
 
 @pytest.mark.data
 @pytest.mark.slow
+@pytest.mark.usefixtures("fast_profile")
 def test_telco_is_trained_without_edits(churnkit, tmp_path, data_dir, migrated_store):
     table = next((data_dir / "telco").glob("*.csv"))
     code, out, err = churnkit(
@@ -413,6 +415,7 @@ class TestOpenQuestions:
         asked = question(["customer_id", "snapshot", "use", "churn"], rows)
         assert "the dates fit 'DD/MM/YYYY' and 'MM/DD/YYYY'" in asked
 
+    @pytest.mark.usefixtures("fast_profile")
     def test_an_answered_question_is_trained(self, churnkit, tmp_path, question, migrated_store):
         rows = [[r["id"], r["months"], r["plan"], 1 + r["left"]] for r in business()]
         asked = question(["customer_id", "months", "plan", "churn"], rows)
