@@ -37,7 +37,7 @@ class Life:
         return [int(day) for day in days if rng.random() < min(1.0, (self.end - day + 5) / 60)]
 
 
-def lives(rng: np.random.Generator, customers: int = 500) -> list[Life]:
+def lives(rng: np.random.Generator, customers: int = 300) -> list[Life]:
     """Draw customers; those with little activity leave earlier."""
     drawn = []
     for number in range(customers):
@@ -103,7 +103,7 @@ def retail(folder: Path, rng: np.random.Generator) -> None:
     """Invoice lines with returns; American dates, ids with a fraction, lines without a customer."""
     rows = []
     invoice = 536_365
-    for one in lives(rng, 400):
+    for one in lives(rng, 260):
         for day in one.active_days(rng):
             invoice += 1
             at = moment(day, rng)
@@ -162,7 +162,7 @@ def grocery(folder: Path, rng: np.random.Generator) -> None:
     """Orders and their products; orders have a date, products only the order."""
     orders: list[dict[str, Any]] = []
     products: list[dict[str, Any]] = []
-    for one in lives(rng, 400):
+    for one in lives(rng, 260):
         for number, day in enumerate(one.active_days(rng), start=1):
             order = len(orders) + 1
             orders.append(
@@ -258,7 +258,7 @@ def app(folder: Path, rng: np.random.Generator) -> None:
 def gym(folder: Path, rng: np.random.Generator) -> None:
     """Visits and memberships of a German gym: semicolons, dd.mm.yyyy, decimal commas."""
     visits, memberships = [], []
-    for one in lives(rng, 400):
+    for one in lives(rng, 260):
         key = f"M{one.number:05d}"
         begin, end = (
             START + dt.timedelta(days=one.begin),
@@ -331,12 +331,14 @@ class Business:
         form = self.times[table][1]
         if form == "ms":
             return dt.datetime.fromtimestamp(int(text) / 1000, dt.UTC).replace(tzinfo=None)
+        if form == ISO:
+            return dt.datetime.fromisoformat(text)
         for pattern in (form, form.split(" ")[0]):
             try:
                 return dt.datetime.strptime(text, pattern)  # noqa: DTZ007
             except ValueError:
                 continue
-        return dt.datetime.fromisoformat(text)
+        raise ValueError(text)
 
 
 ISO = "%Y-%m-%d %H:%M:%S"
