@@ -148,7 +148,8 @@ def _batches(
         yield number_rows(batch, contract.entity, first=start)
         start, is_empty = start + batch.num_rows, False
     if is_empty:
-        yield pa.table({name: pa.array([], pa.string()) for name in names})
+        empty = pa.table({name: pa.array([], pa.string()) for name in names})
+        yield number_rows(empty, contract.entity)
 
 
 def _batches_for_recipe(

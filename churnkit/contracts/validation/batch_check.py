@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.contracts.parsing.arrow_columns import ParsedTable, number_rows
+from churnkit.contracts.parsing.arrow_columns import ParsedTable
 from churnkit.contracts.validation.labels import hash_keys, parse_label, refuse_constant
 from churnkit.contracts.validation.pandera_check import check_columns
 from churnkit.contracts.validation.violations import Finding, Violation
@@ -39,7 +39,7 @@ def check_batches(
     contract
         The columns and their checks.
     batches
-        Parts of the table in order.
+        Parts of the table in order; with row numbers if they stand for customer ids.
     purpose
         It decides which columns are required.
     name
@@ -74,14 +74,12 @@ def check_batches(
     rows = churned = 0
     is_labeled = True
     for batch in batches:
-        missing = contract.missing_columns(
-            purpose, number_rows(batch, contract.entity).column_names if batch.num_columns else ()
-        )
+        missing = contract.missing_columns(purpose, batch.column_names)
         if missing and batch.num_columns:
             raise DataError(name, missing)
         if not batch.num_rows:
             continue
-        parsed = ParsedTable(number_rows(batch, contract.entity, first=rows))
+        parsed = ParsedTable(batch)
         findings = check_columns(contract, parsed, purpose)
         if is_training:
             keys.append(hash_keys(contract, parsed))
