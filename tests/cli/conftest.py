@@ -36,11 +36,11 @@ def _without_plots():
 @pytest.fixture
 def fast_profile(monkeypatch):
     """Compare the candidates of the profile "fast" where a drafted recipe states no model."""
-    from churnkit.models import churn_classifier
+    from churnkit.models.selection.presets import profile_candidates
 
-    choose = churn_classifier.profile_candidates
     monkeypatch.setattr(
-        churn_classifier, "profile_candidates", lambda _, **settings: choose("fast", **settings)
+        "churnkit.models.churn_classifier.profile_candidates",
+        lambda _, **settings: profile_candidates("fast", **settings),
     )
 
 
