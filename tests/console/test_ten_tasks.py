@@ -135,6 +135,7 @@ def test_approve_the_first_twenty_under_a_budget(task, console):
     work.fill("Budget, optional", "60")
     work.click("button", "Approve")
     work.expect("12 actions approved at a total cost of €60, within a budget of €60.")
+    work.expect("churnkit push --approved")
     with Journal.open(console[1]) as journal:
         rows = journal.decisions().to_pylist()
     assert sum(row["why"] == "calls of this week" for row in rows) == 12

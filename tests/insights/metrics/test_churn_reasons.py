@@ -81,4 +81,7 @@ def test_the_report_escapes_reasons_and_shows_their_chart():
     assert "<script>" not in report.html
     assert "Customers who left, by reason and months since joining" in report.html
     section = next(part for part in report.sections if part.name == "survival")
-    assert [block.name for block in section.blocks[-2:]] == ["churn_reasons", "reasons"]
+    assert [getattr(block, "name", "") for block in section.blocks[-2:]] == [
+        "churn_reasons",
+        "reasons",
+    ]

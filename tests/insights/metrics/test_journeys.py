@@ -88,6 +88,7 @@ def test_paths_are_counted_as_a_slow_recount_does():
             "SELECT c.customer, s.began, s.left_at FROM ck_spells AS s "
             "JOIN ck_customers AS c ON c.customer_key = s.customer_key"
         )
+    assert found is not None
     until = as_of.replace(tzinfo=None) - timedelta(days=horizon)
     begin = until - timedelta(days=60)
     steps: dict[str, list[tuple[datetime, str]]] = {}
