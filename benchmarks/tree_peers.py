@@ -131,7 +131,8 @@ def compiled_lignum_scorer(path: str) -> Scorer:
     import lignum
 
     model = lignum.load(path)
-    model.compile(jobs=1)
+    # A folder of its own, since compiled models are cached.
+    model.compile(jobs=1, work_dir=tempfile.mkdtemp())
     return lambda X: model.predict(X, raw_score=True, n_jobs=1)
 
 
