@@ -64,7 +64,7 @@ class PlottableResult(Result):
     --------
     >>> from churnkit.evaluation import lift_curve
     >>> lift_curve([1, 0], [0.8, 0.2]).plot(kind="lift")  # doctest: +SKIP
-    GainsDisplay(name=None)
+    GainsDisplay()
     """
 
     __slots__ = ()

@@ -128,7 +128,7 @@ class CurveDisplay(ResultDisplay[R]):
         self.name = name
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self.name!r})"
+        return f"{type(self).__name__}({'' if self.name is None else f'name={self.name!r}'})"
 
 
 class ClassifierDisplay(CurveDisplay[R]):

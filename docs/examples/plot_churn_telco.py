@@ -40,7 +40,7 @@ churnkit.displays.GainsDisplay.from_estimator(model, X_test, y_test)
 # (see the example on whom to mail).
 cost = 25.0
 gain = 0.25 * probability * X_test["MonthlyCharges"].to_numpy() * 24 * 0.5 - cost
-plan = churnkit.decisions.allocate(gain[:, None], [cost], budget=10_000)
+plan = churnkit.decisions.allocate(gain, cost, budget=10_000)
 called = plan.action >= 0
 print(f"{called.sum()} calls for ${plan.cost:,.0f}: ${plan.value:,.0f} expected")
 print(f"no other list within the budget gains {plan.gap:.2%} more")
@@ -50,7 +50,7 @@ print(f"no other list within the budget gains {plan.gap:.2%} more")
 import matplotlib.pyplot as plt
 
 budgets = range(0, 40_001, 2_000)
-plans = [churnkit.decisions.allocate(gain[:, None], [cost], budget=budget) for budget in budgets]
+plans = [churnkit.decisions.allocate(gain, cost, budget=budget) for budget in budgets]
 figure, ax = plt.subplots(layout="constrained")
 ax.plot([part.cost for part in plans], [part.value for part in plans], marker=".")
 ax.set(title="Expected gain by budget", xlabel="spent on calls ($)", ylabel="expected gain ($)")

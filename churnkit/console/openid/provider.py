@@ -59,7 +59,8 @@ class OpenIDProvider:
             import joserfc  # noqa: F401
         except ImportError:
             raise MissingExtraError("oidc", "joserfc") from None
-        self.settings, self._clock = settings, clock
+        self.settings: OpenIDSettings = settings
+        self._clock = clock
         self._transport = transport or Urllib3Transport()
         self._lock = threading.Lock()
         self._document: Mapping[str, Any] | None = None

@@ -65,10 +65,11 @@ def allocate(
     Parameters
     ----------
     gain
-        (n, m) expected gain net of cost, in money. Actions with NaN, ``-inf`` or a gain of zero
+        (n, m) expected gain net of cost, in money, or (n,) for one action. Actions with NaN, ``-inf`` or a gain of zero
         or less are never assigned.
     cost
-        (n, m), or (m,) if an action costs the same for everyone, in money, non-negative.
+        (n, m), or (m,) if an action costs the same for everyone, in money, non-negative; of one
+        action (n,) or a number.
         Actions with unknown (NaN) or infinite cost are never assigned.
     budget
         Maximum total cost, in money; None for no limit.
@@ -115,15 +116,19 @@ def allocate(
     (array([ 0,  1, -1]), 75.0, 0.0)
 
     """
+    gain, cost = np.asarray(gain, dtype=np.float64), np.asarray(cost, dtype=np.float64)
+    if gain.ndim == 1:
+        # One action: a column of gains, and one cost or a column of costs.
+        gain, cost = gain[:, None], np.atleast_1d(cost) if cost.size == 1 else cost[:, None]
 
     def allocate_gains(gains: Floats) -> Plan:
-        rows = cost if np.ndim(cost) == 1 else cost[: len(gains)]
+        rows = cost if cost.ndim < 2 else cost[: len(gains)]
         allocator = Allocator(gains, rows, capacity=capacity, shared=shared, budget=budget)
         return allocator.plan(budget)
 
     if floors is None or not floors[1].any():
         return allocate_gains(gain)
-    return reach_floors(allocate_gains, np.asarray(gain, dtype=np.float64), *floors)
+    return reach_floors(allocate_gains, gain, *floors)
 
 
 class Allocator:

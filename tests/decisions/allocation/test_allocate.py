@@ -319,7 +319,7 @@ def test_one_table_serves_any_number_of_budgets():
 @pytest.mark.parametrize(
     ("gain", "cost", "said"),
     [
-        (np.zeros(3), np.zeros(3), "1 dimensions; the shape must be .customers, actions"),
+        (np.zeros((3, 1, 1)), np.zeros(3), "3 dimensions; the shape must be .customers, actions"),
         (np.zeros((3, 2)), np.zeros((2, 2)), "cost .*\n.*shape"),
         (np.full((3, 2), np.inf), np.zeros(2), "6 of 6 are infinite"),
         (np.zeros((3, 2)), np.array([1.0, -2.0]), "1 of 2 are negative"),
@@ -371,3 +371,13 @@ def test_putting_only_the_least_firm_rows_in_order_changes_no_value(monkeypatch,
     check_feasible(plan, gain, cost, budget / 4, capacity)
     assert plan.bound == whole.bound
     assert plan.value == pytest.approx(whole.value, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "cost", [2.0, [2.0], [2.0, 2.0, 2.0]], ids=["number", "action", "customers"]
+)
+def test_one_action_takes_a_column_of_gains_and_a_number_as_cost(cost):
+    gain = np.array([5.0, 3.0, -1.0])
+    plan = allocate(gain, cost, budget=2.0)
+    assert plan.action.tolist() == [0, -1, -1]
+    assert plan.value == allocate(gain[:, None], np.array([2.0]), budget=2.0).value == 5.0
