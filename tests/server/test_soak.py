@@ -10,7 +10,7 @@ def test_no_answer_is_wrong_or_lost_while_versions_change_and_workers_die(
 ):
     from benchmarks.soak import soak
 
-    seen = soak(tmp_path, seconds=15.0, change=1.5, kill=6.0)
+    seen = soak(tmp_path, seconds=20.0, change=2.0, kill=8.0)
     assert seen["wrong"] == {}
     assert seen["lost"] == 0
     assert seen["recommendations"] > 0
