@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from random import Random
 
@@ -27,6 +28,7 @@ from tests.connect.servers.faults import START, Faults
 from tests.connect.servers.hubspot import HubSpotServer
 from tests.connect.servers.salesforce import SalesforceServer
 
+RUNS = int(os.environ.get("CHURNKIT_CONNECT_RUNS", "3"))
 CUSTOMERS = [f"c{i}" for i in range(40)]
 ACTIONS = ["call", "email"] * 20
 OWNERS = ["7", None] * 20
@@ -77,7 +79,7 @@ def salesforce(clock, faults=None):
     return server
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(RUNS))
 def test_customers_are_members_of_the_list_of_their_action_once(journal, clock, seed):
     server = hubspot(clock, Faults(seed, rate=0.2))
     report = send(journal, LISTS, server, clock)
@@ -128,7 +130,7 @@ def test_interrupted_tasks_are_told_and_never_sent_again_unasked(journal, clock,
     assert states.get("sent", 0) <= len(created) <= states.get("sent", 0) + states.get("sending", 0)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(RUNS))
 def test_salesforce_has_one_task_per_decision(journal, clock, seed):
     server = salesforce(clock, Faults(seed, rate=0.2))
     server.locked = {"key-c5": 2}

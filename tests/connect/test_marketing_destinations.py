@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from random import Random
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from tests.connect.servers.asgi import AsgiTransport
 from tests.connect.servers.faults import START, Faults
 from tests.connect.servers.marketing import BrazeServer, IntercomServer, KlaviyoServer
 
+RUNS = int(os.environ.get("CHURNKIT_CONNECT_RUNS", "3"))
 CUSTOMERS = [f"c{i}" for i in range(90)]
 COUNT = len(CUSTOMERS)
 KEY = Env("PROVIDER_KEY")
@@ -88,7 +90,7 @@ def arrived(server):
 
 
 @pytest.mark.parametrize("name", ["braze", "klaviyo", "intercom"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(RUNS))
 def test_each_action_arrives_once_through_faults(journal, clock, name, seed):
     destination, server = pairs(clock, Faults(seed, rate=0.2))[name]
     report = send(journal, name, destination, server, clock)

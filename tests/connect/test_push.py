@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from tests.connect.servers.zendesk import ZendeskServer
 if TYPE_CHECKING:
     from churnkit.journal.records import Verdict
 
+RUNS = int(os.environ.get("CHURNKIT_CONNECT_RUNS", "6"))
 HOOK_SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 CRM = HubSpotRecords(key=Env("PROVIDER_KEY"), batch=10)
 
@@ -134,7 +136,7 @@ def test_rows_that_the_destination_rejects_have_reasons_and_are_sent_again(journ
     assert Outbox(journal).counts("crm") == {"sent": 60}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(RUNS))
 def test_faults_and_kills_leave_each_action_sent_once(journal, clock, seed, monkeypatch):
     plan = decide(journal)
     server = hubspot(clock, faults=Faults(seed, rate=0.3))

@@ -119,9 +119,8 @@ def push(
     again = [key for key, state in states.items() if state in {"failed", _UNDONE}]
     if destination.repeatable or resume:
         again, uncertain = again + uncertain, []
-    fresh = [key for key in messages if key not in states]
-    pending = {key for key, state in states.items() if state == "pending"}
-    queue = [key for key in messages if key in {*fresh, *again, *pending}]
+    waiting = {key for key, state in states.items() if state == "pending"}.union(again)
+    queue = [key for key in messages if key not in states or key in waiting]
     chosen = queue if limit is None else queue[:limit]
     run = _Delivery(name, journal, outbox, link)
     if not dry_run:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamCounts", "pull_stream"]
 
-_GROUP_ROWS = 2000
+_GROUP_ROWS = 1500
 _MOST_RESTARTS = 3
 _MICROSECONDS_A_MINUTE = 60_000_000
 _MINUTES_A_DAY = 1440.0
