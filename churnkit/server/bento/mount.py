@@ -8,6 +8,7 @@ hundred milliseconds. The application has its own limits and timeouts, so its pa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,8 @@ AsgiApp = Callable[["Scope", "Receive", "Send"], Awaitable[None]]
 class BentoMount:
     """The application as BentoML mounts it.
 
-    It installs limits on request heads and connections in BentoML's server, which has none.
+    It installs limits on request heads and connections in BentoML's server, which has none, and
+    lets BentoML's supervisor keep its pace when the system clock jumps.
     With the first request it moves ahead of BentoML's middleware for its own paths; all other
     paths go through BentoML. The setting ``direct`` turns that off, for example to let BentoML
     trace the requests.
@@ -40,6 +42,7 @@ class BentoMount:
         self.app = app
         self._is_direct = not app.settings.direct
         install_limits(app.settings, app.metrics)
+        _use_monotonic_clock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that BentoML passes on."""
@@ -51,6 +54,21 @@ class BentoMount:
             if getattr(outer, "middleware_stack", None) is not None:
                 outer.middleware_stack = _DirectPaths(self.app, outer.middleware_stack)
         await self.app(scope, receive, send)
+
+
+def _use_monotonic_clock() -> None:
+    """Let BentoML's supervisor measure time by a clock that does not jump.
+
+    It looks for dead workers at times of the system clock. After that was set back, it would look
+    again only when the earlier time has come: dead workers would stay away for as long.
+    """
+    from tornado.ioloop import IOLoop
+
+    IOLoop.time = _monotonic  # type: ignore[assignment,method-assign]
+
+
+def _monotonic(_loop: Any) -> float:
+    return time.monotonic()
 
 
 class _DirectPaths:

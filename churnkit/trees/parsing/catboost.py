@@ -11,12 +11,19 @@ import numpy as np
 from churnkit.errors import BundleError
 from churnkit.trees.compiled import CompiledTrees
 from churnkit.trees.forest import DEFAULT_LEFT, MISSING_NAN
-from churnkit.trees.parsing.tree_layout import constant_tree, exact_forest
+from churnkit.trees.parsing.tree_layout import (
+    MALFORMED,
+    check_count,
+    constant_tree,
+    exact_forest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import numpy.typing as npt
+
+    from churnkit.trees.forest import Forest
 
 __all__ = ["compile_catboost", "widen_thresholds"]
 
@@ -85,6 +92,15 @@ def compile_catboost(
     array([ 1.75, -0.25])
     """
     document = _document(model)
+    try:
+        return CompiledTrees(_parse(document, n_features), fast=fast)
+    except MALFORMED as error:
+        raise BundleError(
+            "not a valid CatBoost model: write it again with save_model(path, format='json')"
+        ) from error
+
+
+def _parse(document: Mapping[str, Any], n_features: int | None) -> Forest:
     scale, bias = document["scale_and_bias"]
     if "oblivious_trees" not in document or len(np.atleast_1d(bias)) != 1:
         raise BundleError(
@@ -106,12 +122,11 @@ def compile_catboost(
         n_features = 1 + max((column["flat_feature_index"] for column in columns), default=-1)
     # CatBoost adds the bias last.
     trees = [_Tree(tree, float(scale)).arrays() for tree in document["oblivious_trees"]]
-    forest = exact_forest(
+    return exact_forest(
         [*trees, constant_tree(float(np.atleast_1d(bias)[0]))],
-        n_features=n_features,
+        n_features=check_count("flat_feature_index", n_features),
         objective=_objective(document),
     )
-    return CompiledTrees(forest, fast=fast)
 
 
 def _document(model: Any) -> Mapping[str, Any]:

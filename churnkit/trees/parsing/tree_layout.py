@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.errors import BundleError
 from churnkit.trees.forest import CATEGORICAL, DOUBLE, EXACT, Forest, join_arrays
 
 if TYPE_CHECKING:
@@ -16,7 +17,40 @@ if TYPE_CHECKING:
     Arrays = dict[str, npt.NDArray[Any]]
     Words = npt.NDArray[np.uint32]
 
-__all__ = ["category_words", "constant_tree", "exact_forest", "tree_arrays"]
+__all__ = [
+    "MALFORMED",
+    "category_words",
+    "check_count",
+    "constant_tree",
+    "exact_forest",
+    "tree_arrays",
+]
+
+MALFORMED = (
+    *(KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError),
+    RecursionError,
+)
+"""Errors that reading a malformed document raises."""
+# Of columns, or of outputs. Each takes memory, and no model of customers has nearly as many.
+_MOST = 100_000
+
+
+def check_count(name: str, count: int) -> int:
+    """Return a number of columns or outputs.
+
+    Raises
+    ------
+    BundleError
+        If it is negative or too large.
+
+    Examples
+    --------
+    >>> check_count("num_feature", 12)
+    12
+    """
+    if not 0 <= count <= _MOST:
+        raise BundleError(f"the model's {name} must be at most {_MOST:,}")
+    return count
 
 
 def tree_arrays(

@@ -12,7 +12,9 @@ from churnkit.trees.compiled import CompiledTrees
 from churnkit.trees.forest import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, SINGLE
 from churnkit.trees.parsing.catboost import widen_thresholds
 from churnkit.trees.parsing.tree_layout import (
+    MALFORMED,
     category_words,
+    check_count,
     constant_tree,
     exact_forest,
     tree_arrays,
@@ -131,7 +133,7 @@ def compile_xgboost(model: Any, *, fast: bool | None = None) -> CompiledTrees:
         if name != "gbtree":
             raise BundleError(f"the booster {str(name)[:40]!r} is not supported: train a gbtree")
         return CompiledTrees(_parse(learner), fast=fast)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    except MALFORMED as error:
         raise BundleError(
             "not a valid XGBoost model: write it again with save_model('model.json')"
         ) from error
@@ -155,7 +157,7 @@ def _document(model: Any) -> Mapping[str, Any]:
     if isinstance(model, str | bytes):
         try:
             model = json.loads(model)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BundleError(
                 "not an XGBoost model in JSON: write it with save_model('model.json')"
             ) from error
@@ -167,7 +169,7 @@ def _document(model: Any) -> Mapping[str, Any]:
 def _parse(learner: Mapping[str, Any]) -> Any:
     settings, model = learner["learner_model_param"], learner["gradient_booster"]["model"]
     objective, to_score = _objective(learner["objective"]["name"])
-    n_outputs = max(1, int(settings["num_class"]))
+    n_outputs = check_count("num_class", max(1, int(settings["num_class"])))
     if objective == "multiclass":
         objective = f"multiclass num_class:{n_outputs}"
     scores = np.atleast_1d(np.array(json.loads(str(settings["base_score"])), np.float32))
@@ -179,7 +181,7 @@ def _parse(learner: Mapping[str, Any]) -> Any:
         raise BundleError("the XGBoost model has classes with different numbers of trees")
     return exact_forest(
         [tree for together in zip(*groups, strict=True) for tree in together],
-        n_features=int(settings["num_feature"]),
+        n_features=check_count("num_feature", int(settings["num_feature"])),
         objective=objective,
         n_outputs=n_outputs,
         precision=SINGLE,

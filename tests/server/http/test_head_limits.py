@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import logging
 import time
+from typing import Any
 
 import pytest
 import uvicorn
+from tornado.ioloop import IOLoop
 from uvicorn.server import ServerState
 
 from churnkit.server import BentoMount, create_app
@@ -202,6 +204,14 @@ def test_bentoml_s_server_uses_the_limits(model, monkeypatch):
     config.load()
     assert config.http_protocol_class is LimitedProtocol
     assert LimitedProtocol.limits.max_headers == 7
+
+
+def test_the_supervisor_keeps_its_pace_when_the_system_clock_jumps(model, monkeypatch):
+    BentoMount(create_app(model))
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    loop: Any = None
+    clock = IOLoop.time(loop)
+    assert abs(clock - time.monotonic()) < 60.0
 
 
 def test_closed_connections_are_counted_by_reason_and_logged_a_few_times(
