@@ -137,6 +137,16 @@ def statistics(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST_PYTHON)
+def fuzz(session: nox.Session) -> None:
+    """Read changed inputs with every parser, a minute each."""
+    session.install("-e", ".[all,accurate,test]")
+    session.run(
+        "python", "-m", "pytest", "-q", "tests/security", *session.posargs,
+        env={**ENVIRONMENT, "CHURNKIT_FUZZ_SECONDS": "60"},
+    )  # fmt: skip
+
+
+@nox.session(python=OLDEST_PYTHON)
 def coverage(session: nox.Session) -> None:
     """Measure which lines and branches the tests reach."""
     session.install("-e", ".[all,test]")

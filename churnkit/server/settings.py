@@ -32,7 +32,7 @@ _OTHER = {
         "MEMBERS_SALT",
         "MODEL",
     ),
-    *("PYMC_PYTHON", "SERVICE_KEY", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
+    *("PYMC_PYTHON", "FUZZ_SECONDS", "SERVICE_KEY", "SIGNING_KEY", "STATISTICS_SCALE", "TEST_ALL"),
 }
 SPOOL_SYNC = ("always", "second", "never")
 

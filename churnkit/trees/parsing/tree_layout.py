@@ -31,11 +31,11 @@ MALFORMED = (
     RecursionError,
 )
 """Errors that reading a malformed document raises."""
-# Of columns, or of outputs. Each takes memory, and no model of customers has nearly as many.
-_MOST = 100_000
+# Each column or output takes memory, and no model of customers has nearly as many.
+_MOST_COLUMNS = 100_000
 
 
-def check_count(name: str, count: int) -> int:
+def check_count(name: str, count: int, most: int = _MOST_COLUMNS) -> int:
     """Return a number of columns or outputs.
 
     Raises
@@ -48,8 +48,8 @@ def check_count(name: str, count: int) -> int:
     >>> check_count("num_feature", 12)
     12
     """
-    if not 0 <= count <= _MOST:
-        raise BundleError(f"the model's {name} must be at most {_MOST:,}")
+    if not 0 <= count <= most:
+        raise BundleError(f"the model's {name} must be from 0 to {most:,}")
     return count
 
 

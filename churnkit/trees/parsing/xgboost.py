@@ -34,6 +34,7 @@ __all__ = ["compile_xgboost"]
 
 # XGBoost takes larger categories as unknown.
 _MAX_CATEGORY = 2**24
+_MAX_OUTPUTS = 1_000
 # Sums of second derivatives are stored as integer counts, this many per unit.
 _COUNTS_PER_WEIGHT = 1_000_000
 
@@ -169,7 +170,7 @@ def _document(model: Any) -> Mapping[str, Any]:
 def _parse(learner: Mapping[str, Any]) -> Any:
     settings, model = learner["learner_model_param"], learner["gradient_booster"]["model"]
     objective, to_score = _objective(learner["objective"]["name"])
-    n_outputs = check_count("num_class", max(1, int(settings["num_class"])))
+    n_outputs = check_count("num_class", max(1, int(settings["num_class"])), _MAX_OUTPUTS)
     if objective == "multiclass":
         objective = f"multiclass num_class:{n_outputs}"
     scores = np.atleast_1d(np.array(json.loads(str(settings["base_score"])), np.float32))
