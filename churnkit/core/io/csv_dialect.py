@@ -5,20 +5,17 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.csv_encoding import open_text, scan_text
+from churnkit.core.io.csv_layout import ALIGNED, DESCRIPTIONS, first_rows, layout_of
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "ALIGNED",
-    "LEAST_GAPS",
     "REMARK",
     "TOTALS",
     "Dialect",
@@ -26,12 +23,6 @@ __all__ = [
     "state_dialect",
 ]
 
-# A row of merged cells above the names leaves at least so many cells blank; an unnamed column is one.
-LEAST_GAPS = 2
-
-
-# Delimiter of columns that are aligned with one or more spaces.
-ALIGNED = " "
 # In order of preference where several fit equally well: a comma may also be a decimal sign.
 _DELIMITERS = ";\t|,"
 _DELIMITER_NAMES = {
@@ -42,12 +33,7 @@ _DELIMITER_NAMES = {
     " ": "spaces",
 }
 _ENCODING_NAMES = {"utf8": "UTF-8", "cp1252": "Windows-1252", "latin-1": "Latin-1"}
-_SAMPLE_ROWS = 50
-_MAX_TITLE_LINES = 20
-# Fewer rows do not show which line is the header.
-_MIN_ROWS_BELOW_TITLE = 4
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<delimiter>.)"?', re.IGNORECASE)
-_DATA_CELL = re.compile(r"[-+]?[\d.,:/\s%-]*\d[\d.,:/\s%-]*")
 TOTALS = re.compile(
     r"(?:(?:grand|sub|overall)[ -]?)?totals?|sum|summe|gesamt(?:summe)?|insgesamt|total general|"
     r"total général|totale|totaal|somme|suma|soma|合計|итого",
@@ -92,6 +78,8 @@ class Dialect:
         False if nothing follows the header.
     has_header
         False if the first row is data; then columns are named by their position.
+    has_descriptions
+        True if the row below the header describes the columns, and is not read.
     """
 
     encoding: str
@@ -107,6 +95,7 @@ class Dialect:
     has_rows: bool = True
     is_stated: bool = False
     has_header: bool = True
+    has_descriptions: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -115,6 +104,7 @@ class Dialect:
             (self.encoding, self.delimiter, self.skip_lines) == ("utf8", ",", 0)
             and self.fields == self.columns
             and self.has_header
+            and not self.has_descriptions
             and not self.footer_rows
             and not self.footer_lines
         )
@@ -125,7 +115,7 @@ class Dialect:
             "encoding": self.encoding,
             "column_names": list(self.fields),
             "skip_rows": self.skip_lines,
-            "skip_rows_after_names": int(self.has_header),
+            "skip_rows_after_names": self.has_header + self.has_descriptions,
         }
 
     def __str__(self) -> str:
@@ -139,38 +129,6 @@ class Dialect:
         encoding = _ENCODING_NAMES.get(self.encoding, self.encoding.upper())
         delimiter = _DELIMITER_NAMES.get(self.delimiter, f"'{self.delimiter}'")
         return f"{encoding}, delimited by {delimiter}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Rows of the sample as one delimiter splits them, and the position of the header."""
-
-    rows: list[list[str]]
-    lines: list[int]
-    header: int
-    width: int
-
-    def score(self) -> tuple[bool, float, bool, int]:
-        """Rate a delimiter: several fields, as many in each row as in the header, and many."""
-        below = self.rows[self.header :]
-        if not below:
-            return False, 0.0, False, 0
-        share = sum(len(row) == self.width for row in below) / len(below)
-        return self.width > 1, share, self.header == 0, self.width
-
-    def is_aligned(self) -> bool:
-        """Return True if every row has as many fields as the header, with a column of numbers."""
-        below = self.rows[self.header + 1 :]
-        if len(below) < _MIN_ROWS_BELOW_TITLE or self.score()[:2] != (True, 1.0):
-            return False
-        return any(all(map(_DATA_CELL.fullmatch, cells)) for cells in zip(*below, strict=True))
-
-    def has_header(self) -> bool:
-        """Return False if the first row has nothing but numbers and dates, as the rows below."""
-        first, below = self.rows[self.header], self.rows[self.header + 1 :]
-        if self.width < 2 or len(below) < _MIN_ROWS_BELOW_TITLE:
-            return True
-        return not all(map(_DATA_CELL.fullmatch, first)) or _counts_up(first)
 
 
 # Delimiter and encoding of all files of this process, where they are stated.
@@ -232,17 +190,17 @@ def detect_dialect(
     chosen = delimiter or stated
     skip = 1 if stated else 0
     layouts = {
-        each: _layout(*_first_rows(file, encoding, each, skip))
+        each: layout_of(*first_rows(file, encoding, each, skip))
         for each in ([chosen] if chosen else _DELIMITERS)
     }
     best = max(layouts, key=lambda each: layouts[each].score())
     if chosen is None and not layouts[best].score()[0]:
-        layouts[ALIGNED] = _layout(*_first_rows(file, encoding, ALIGNED, skip))
+        layouts[ALIGNED] = layout_of(*first_rows(file, encoding, ALIGNED, skip))
         best = ALIGNED if layouts[ALIGNED].is_aligned() else ","
     layout = layouts[best]
     if not layout.rows:
         # The header itself may be the error.
-        _first_rows(file, encoding, best, skip, strict=True)
+        first_rows(file, encoding, best, skip, strict=True)
         return Dialect(encoding, best, (), scan.odd_quotes, is_certain=scan.is_certain)
     has_header = layout.has_header()
     header = layout.rows[layout.header]
@@ -261,42 +219,9 @@ def detect_dialect(
         is_stated=bool(delimiter or stated_encoding),
         has_rows=len(layout.rows) > layout.header + 1,
         has_header=has_header,
+        has_descriptions=has_header and layout.has_descriptions(),
     )
     return _describe(_with_footer(dialect, scan.tail), layout.header)
-
-
-def _first_rows(
-    file: Path, encoding: str, delimiter: str, skip: int, *, strict: bool = False
-) -> tuple[list[list[str]], list[int]]:
-    """Return the first rows that are not blank, and the number of lines above each."""
-    rows, lines = [], []
-    with open_text(file, encoding, errors="replace") as stream:
-        for _ in range(skip):
-            stream.readline()
-        sample = _SAMPLE_ROWS + 2 * _MAX_TITLE_LINES
-        if delimiter == ALIGNED:
-            split = [(number, line.split()) for number, line in enumerate(islice(stream, sample))]
-            return [row for _, row in split if row], [skip + number for number, row in split if row]
-        reader = csv.reader(stream, delimiter=delimiter)
-        try:
-            above = skip
-            for row in islice(reader, sample):
-                if row:
-                    rows.append(row)
-                    lines.append(above)
-                above = skip + reader.line_num
-        except csv.Error:
-            if strict:
-                raise
-    return rows, lines
-
-
-def _counts_up(cells: list[str]) -> bool:
-    """Return True for integers in equal steps, such as years, which are names of columns."""
-    if not all(cell.strip().isdecimal() for cell in cells):
-        return False
-    numbers = [int(cell) for cell in cells]
-    return len({after - before for before, after in pairwise(numbers)}) == 1
 
 
 def _separator_line(file: Path, encoding: str) -> str | None:
@@ -304,48 +229,6 @@ def _separator_line(file: Path, encoding: str) -> str | None:
     with open_text(file, encoding, errors="replace") as stream:
         match = _SEPARATOR_LINE.fullmatch(stream.readline(16).strip("\r\n"))
     return match["delimiter"] if match else None
-
-
-def _layout(rows: list[list[str]], lines: list[int]) -> _Layout:
-    if not rows:
-        return _Layout([], [], 0, 0)
-    widths = Counter(len(row) for row in rows[1:] or rows)
-    usual = max(widths, key=lambda width: (widths[width], width))
-    header = _find_header(rows, usual)
-    return _Layout(rows, lines, header, len(rows[header]))
-
-
-def _find_header(rows: list[list[str]], width: int) -> int:
-    """Return the position of the header: the first row that is no title."""
-    last = min(_MAX_TITLE_LINES, len(rows) - _MIN_ROWS_BELOW_TITLE)
-    for position in range(max(last, 0)):
-        row = rows[position]
-        filled = [cell for cell in row if cell.strip()]
-        if len(filled) > max(1, min(2, (width - 1) // 2)):
-            is_data = position > 0 and any(map(_DATA_CELL.fullmatch, filled))
-            is_header = len(row) == width and len(set(filled)) == len(filled) and not is_data
-            is_group = is_header and _is_group(rows[position : position + 2], rows[position + 2 :])
-            return position + is_group if is_header else 0
-    return 0
-
-
-def _is_group(first: list[list[str]], below: list[list[str]]) -> bool:
-    """Return True for a row of merged cells above the names: it has gaps, and the names none.
-
-    A first row of values may look like names where its numbers are texts such as "none"; but its
-    values recur below.
-    """
-    groups, names = first
-    gaps = sum(not cell.strip() for cell in groups[1:])
-    is_complete = len(names) == len(groups) and all(cell.strip() for cell in names)
-    if gaps < LEAST_GAPS or not is_complete or len(set(names)) < len(names):
-        return False
-    columns = list(zip(names, *(row for row in below if len(row) == len(names)), strict=True))
-    recurs = any(name in cells for name, *cells in columns)
-    return not recurs and any(
-        not _DATA_CELL.fullmatch(name) and cells and all(map(_DATA_CELL.fullmatch, cells))
-        for name, *cells in columns
-    )
 
 
 def _blank_fields_after(header: list[str], rows: list[list[str]]) -> int:
@@ -416,6 +299,8 @@ def _describe(dialect: Dialect, titles: int) -> Dialect:
         notes.append("no header: the columns are named by their position")
     if titles:
         notes.append(f"{titles} title {_plural(titles, 'line')} above the header skipped")
+    if dialect.has_descriptions:
+        notes.append(DESCRIPTIONS)
     unnamed = [
         str(position)
         for position, name in enumerate(dialect.fields, 1)

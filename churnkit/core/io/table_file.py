@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from churnkit.core.io.csv_dialect import ALIGNED, Dialect, detect_dialect
+from churnkit.core.io.csv_dialect import Dialect, detect_dialect
 from churnkit.core.io.csv_encoding import open_text
+from churnkit.core.io.csv_layout import ALIGNED
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _aligned_batches(
     width = len(dialect.fields)
     schema = pa.schema([(name, pa.string()) for name in dialect.fields])
     with open_text(path, dialect.encoding) as lines:
-        for _ in range(dialect.skip_lines + dialect.has_header):
+        for _ in range(dialect.skip_lines + dialect.has_header + dialect.has_descriptions):
             lines.readline()
         while block := list(islice(lines, BATCH_ROWS)):
             rows = [line.split() for line in block if line.strip() not in dialect.footer_lines]

@@ -239,3 +239,46 @@ def test_a_file_without_a_header_has_columns_named_by_their_position(write, deli
 
 def test_years_are_a_header(write):
     assert open_table(write("2019,2020,2021\n" + "5,6,7\n" * 9)).columns == ("2019", "2020", "2021")
+
+
+TYPED = [["C1", "a", "3", "4.5", "1"], ["C2", "b", "5", "2.5", ""], ["C3", "a", "1", "9", "2"],
+        ["C4", "b", "2", "8", "4"], ["C5", "a", "7", "1", "3"]]  # fmt: skip
+TYPED_HEADER = ["id", "plan", "months", "fee", "tickets"]
+
+
+def text_of(*rows):
+    return "".join(f"{';'.join(row)}\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        [
+            "Customer's id",
+            "Plan of the contract",
+            "Months since it began",
+            "Fee",
+            "Tickets, 90 days",
+        ],
+        ["", "", "months", "EUR", "count"],
+        ["text", "text", "integer", "decimal", "whole number"],
+    ],
+)
+def test_descriptions_and_units_below_the_header_are_not_read(write, below):
+    path = write(text_of(TYPED_HEADER, below, *TYPED))
+    assert detect_dialect(path).notes == ("descriptions of the columns below the header skipped",)
+    assert [list(row.values()) for row in read_table(path).to_pylist()] == TYPED
+    assert open_table(path).dataset().to_table().num_rows == len(TYPED)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ["C0", "a", "n/a", "n/a", "n/a"],  # the values of a customer that are missing
+        ["C0", "a", "none", "unknown", "missing"],  # its plan recurs
+        ["C0", "c", "unknown", "free", "1"],  # a number
+        ["C0", "c", "unknown", "free", ""],  # two texts above numbers
+    ],
+)
+def test_a_first_customer_without_numbers_is_read(write, first):
+    assert read_table(write(text_of(TYPED_HEADER, first, *TYPED))).num_rows == len(TYPED) + 1

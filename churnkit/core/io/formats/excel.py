@@ -11,7 +11,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from churnkit.core.io.csv_dialect import LEAST_GAPS, REMARK, TOTALS
+from churnkit.core.io.csv_dialect import REMARK, TOTALS
+from churnkit.core.io.csv_layout import DESCRIPTIONS, LEAST_GAPS, is_description
 from churnkit.core.io.formats.python_values import to_table
 from churnkit.core.io.formats.signature import check_signature
 from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
@@ -44,12 +45,15 @@ class SheetNotes:
         Number of rows below the header.
     titles, footer
         Number of rows above the header and at the end that are not read.
+    has_descriptions
+        True if the row below the header describes the columns, and is not read.
     """
 
     columns: tuple[str, ...]
     rows: int
     titles: int
     footer: int
+    has_descriptions: bool = False
 
     def sentences(self) -> list[str]:
         """Describe the rows that are not read."""
@@ -60,7 +64,11 @@ class SheetNotes:
             f"{self.footer} {'row' if self.footer == 1 else 'rows'} at the end not read: totals or "
             "remarks"
         )
-        return [*([title] if self.titles else []), *([footer] if self.footer else [])]
+        return [
+            *([title] if self.titles else []),
+            *([DESCRIPTIONS] if self.has_descriptions else []),
+            *([footer] if self.footer else []),
+        ]
 
 
 def sheet_names(path: Path, *, name: str) -> list[str]:
@@ -104,11 +112,11 @@ def describe_sheet(path: Path, sheet: str, *, name: str, limit: int | None = Non
     """Describe a sheet, or its first rows: its columns, its rows, and the rows that are not read."""
     with _open(path, name) as workbook:
         rows: Iterator[tuple[Any, ...]] = islice(_rows(workbook[sheet]), limit)
-        header, titles, rows = _header(rows, name)
+        header, titles, described, rows = _header(rows, name)
         total = read = 0
         for row in _without_footer(rows, len(header)):
             total, read = total + row[0], read + (row[1] is not None)
-        return SheetNotes(tuple(header), read, titles, total - read)
+        return SheetNotes(tuple(header), read, titles, total - read, described)
 
 
 def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
@@ -127,7 +135,7 @@ def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
         worksheet = workbook[sheet]
         _refuse_formulas(path, worksheet, name)
         rows = _rows(worksheet)
-        header, _, rows = _header(rows, name)
+        header, _, _, rows = _header(rows, name)
         refuse_duplicates(f"{name}, sheet '{sheet}'", header)
         width = len(header)
         yield to_table(header, [])
@@ -174,8 +182,8 @@ def _without_footer(
 
 def _header(
     rows: Iterator[tuple[Any, ...]], name: str
-) -> tuple[list[str], int, Iterator[tuple[Any, ...]]]:
-    """Return the column names, the number of rows above them, and the rows below.
+) -> tuple[list[str], int, bool, Iterator[tuple[Any, ...]]]:
+    """Return the column names, the number of rows above them, if descriptions follow, and the rows.
 
     Rows of one cell above a wider row are titles, and so are merged cells above the names.
     """
@@ -192,7 +200,18 @@ def _header(
         f"unnamed_{position + 1}" if value is None else str(value).strip()
         for position, value in enumerate(names)
     ]
-    return header, titles, chain(begin[titles + 1 :], rows)
+    below = begin[titles + 1 :]
+    described = len(below) > _MERGED_ROWS and is_description(*_texts(below, len(header)))
+    return header, titles, described, chain(below[described:], rows)
+
+
+def _texts(rows: list[tuple[Any, ...]], width: int) -> tuple[list[str], list[list[str]]]:
+    """Return the cells of the first row and of the others as text, blank where a row is short."""
+    first, *others = (
+        ["" if value is None else str(value) for value in row[:width]] + [""] * (width - len(row))
+        for row in rows
+    )
+    return first, others
 
 
 def _is_merged(*rows: tuple[Any, ...]) -> bool:

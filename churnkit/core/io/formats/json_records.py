@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from churnkit.core.io.formats.json_layouts import unwrap_rows
 from churnkit.core.io.formats.python_values import to_arrow
 from churnkit.core.io.table_file import BATCH_ROWS
 from churnkit.errors import ChurnkitError
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["json_batches"]
 
 _PROBE = 4096
-_WRAPPERS = {
-    "accounts", "customers", "data", "members", "records", "results", "rows", "subscribers", "users",
-}  # fmt: skip
-
 _CHUNK_CHARACTERS = 1 << 18
 _MAX_OBJECT_CHARACTERS = 64 << 20
+# More keys are ids or dates rather than columns.
+_MAX_COLUMNS = 10_000
 _SEPARATORS = " \t\r\n,"
 
 
@@ -34,8 +33,8 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
     Parameters
     ----------
     path
-        UTF-8 or UTF-16 text: ``[{...}, {...}]``, ``{...}`` one after another, or one object with
-        an array of the rows, such as ``{"data": [{...}, {...}]}``.
+        UTF-8 or UTF-16 text: ``[{...}, {...}]``, ``{...}`` one after another, or one object that
+        holds the rows; see `unwrap_rows`.
     name
         Name of the file in messages.
 
@@ -57,7 +56,7 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
             is_bare = stream.read(_PROBE).lstrip()[:1] == "{"
             stream.seek(0)
             objects = _Parser(stream, name).objects()
-            rows = _unwrap(objects, name) if is_bare else objects
+            rows = unwrap_rows(objects, name) if is_bare else objects
             yield pa.table({})
             while part := list(islice(rows, BATCH_ROWS)):
                 yield _to_table(part, name)
@@ -65,38 +64,15 @@ def json_batches(path: Path, *, name: str) -> Iterator[pa.Table]:
         raise ChurnkitError(f"{name} is not UTF-8: export it as UTF-8") from None
 
 
-def _unwrap(rows: Iterator[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects in the array that a single object wraps; else the objects themselves.
-
-    An object wraps an array if the array has the name of one that does, such as ``data``, or if the
-    object has no values of its own: a customer with orders is a customer.
-
-    Raises
-    ------
-    ChurnkitError
-        If a single object has several arrays of objects.
-    """
-    first = list(islice(rows, 2))
-    arrays = {
-        key: value
-        for key, value in (first[0] if len(first) == 1 else {}).items()
-        if isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
-    }
-    if first and any(not isinstance(value, (dict, list)) for value in first[0].values()):
-        arrays = {key: value for key, value in arrays.items() if key.casefold() in _WRAPPERS}
-    if len(arrays) > 1:
-        raise ChurnkitError(
-            f"{name} has several arrays of objects ({', '.join(map(repr, arrays))}): write the one with "
-            "the customers to a file of its own"
-        )
-    yield from (next(iter(arrays.values())) if arrays else first)
-    yield from rows
-
-
 def _to_table(rows: list[dict[str, Any]], name: str) -> pa.Table:
     if any(isinstance(value, (dict, list)) for row in rows for value in row.values()):
         rows = [_unique(list(_flatten(row)), name) for row in rows]
     keys = list(dict.fromkeys(key for row in rows for key in row))
+    if len(keys) > _MAX_COLUMNS:
+        raise ChurnkitError(
+            f"{name} has objects with {len(keys):,} keys, more than the {_MAX_COLUMNS:,} columns of a "
+            "table: write an array of objects, or one object a line"
+        )
     return pa.table({key: to_arrow([row.get(key) for row in rows]) for key in keys})
 
 
