@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["DATE_STYLES", "MONTHS", "detect_date_styles", "is_open_date", "normalize_date"]
 
@@ -155,7 +155,8 @@ def _from_epoch(text: str, digits: int) -> str | None:
 def detect_date_styles(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the styles in which every text is an existing date, except years and epochs.
 
-    Two styles are returned only if they disagree about a date: no day is above 12.
+    Two styles are returned only if they disagree about a date: no day is above 12. Months, whose
+    dates are first days of a month over two years at least, are no days of January.
 
     Examples
     --------
@@ -175,4 +176,12 @@ def detect_date_styles(texts: Iterable[str]) -> tuple[str, ...]:
             dates.append(date)
         if listed and len(dates) == len(listed) and dates not in results.values():
             results[style] = dates
-    return tuple(results)
+    months = [style for style, dates in results.items() if _are_months(dates)]
+    return tuple(months if len(months) == 1 else results)
+
+
+def _are_months(dates: Sequence[str]) -> bool:
+    """Return True for first days of several months in several years, as YYYY-MM-DD."""
+    distinct = {date[:10] for date in dates}
+    several = len({date[:4] for date in distinct}) > 1 and len({d[5:7] for d in distinct}) > 1
+    return several and all(date[8:] == "01" for date in distinct)

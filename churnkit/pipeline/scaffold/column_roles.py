@@ -19,6 +19,7 @@ from churnkit.contracts.parsing.scalars import (
 from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.keys.label_names import is_prediction
 from churnkit.pipeline.scaffold.number_columns import UnreadableNumbersError, read_numbers
 
 if TYPE_CHECKING:
@@ -127,6 +128,8 @@ def draft_column(profile: ColumnProfile, *, delimiter: str = ",", decimal: str =
 def _draft_unusable(profile: ColumnProfile) -> DraftColumn | None:
     if is_loader_column(profile.name):
         return ignored(profile.name, "was added by the program that loaded the table")
+    if is_prediction(profile.name):
+        return ignored(profile.name, "looks like another model's prediction of churn")
     if profile.kind == "other":
         return ignored(profile.name, "holds lists, bytes or other values that models do not read")
     if not profile.texts:

@@ -23,6 +23,7 @@ from churnkit.pipeline.scaffold.keys.entity_column import (
     ROW,
     compile_keys,
     find_entity,
+    find_panel_entity,
     find_row_key,
     numbered_rows,
 )
@@ -89,7 +90,7 @@ def draft_table(
     for option, name in (("--entity", entity), ("--label", label)):
         if name is not None and not (option == "--entity" and name == ROW):
             refuse_unknown_column(path.name, profiles, option, name)
-    columns = _draft_columns(file, profiles, entity=entity, label=label, positive=positive)
+    columns = _draft_columns(file, profiles, table, entity=entity, label=label, positive=positive)
     table = number_rows(table, compile_keys(columns).entity)
     key = find_row_key(columns, table, profiles)
     reading = (
@@ -149,6 +150,7 @@ def _reads_as_number(profile: ColumnProfile) -> bool:
 def _draft_columns(
     file: Source,
     profiles: Mapping[str, ColumnProfile],
+    table: pa.Table,
     *,
     entity: str | None,
     label: str | None,
@@ -158,6 +160,8 @@ def _draft_columns(
     outcome, question = (label, "") if label else find_label(profiles)
     others = {name: profile for name, profile in profiles.items() if name != outcome}
     customer, review = (entity, "") if entity else find_entity(others)
+    if customer is None and (customer := find_panel_entity(others, table)):
+        review = "assumed to be the customer's id: a date tells its rows apart"
     keys: dict[str, DraftColumn] = {}
     if outcome is not None:
         keys[outcome] = draft_label(file.name, profiles[outcome], positive)

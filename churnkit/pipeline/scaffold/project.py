@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
+    from churnkit.pipeline.scaffold.raw.raw_table import RawTables
+    from churnkit.pipeline.scaffold.raw.timeline_draft import TimelineDraft
 
 __all__ = ["CreatedProject", "create_project"]
 
@@ -233,12 +235,66 @@ def _create_with_timeline(
     """Create a project whose recipe has a timeline over raw tables."""
     progress(f"reading {', '.join(tables)}")
     raw = read_raw_tables(tables, entity=entity)
-    draft = draft_timeline(raw, label=label, positive=positive)
-    timeline = draft.timeline
     module = name_rules.make_module_name(name or folder.resolve().name)
+    progress("checking the files")
+    draft = draft_timeline(raw, label=label, positive=positive)
+    checked = first = _check_timeline(raw, draft, folder, module)
+    while checked.problem and (below := draft.shorter_than) is not None:
+        try:
+            draft = draft_timeline(raw, label=label, positive=positive, below=below)
+            checked = _check_timeline(raw, draft, folder, module)
+        except ChurnkitError:  # such as nobody who churns within so few days
+            break
+    if checked.problem:
+        checked = first
+    elif checked is not first:
+        reason = f"a longer horizon leaves too few customers for training: {first.problem}"
+        checked = replace(checked, notes=(*checked.notes, reason))
+    example = os.path.relpath(next(iter(raw.paths.values())).resolve().parent, folder.resolve())
+    readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
+    written, kept = write_files(folder, checked.files | common_files(readme))
+    told = (*notes, *raw.notes, *checked.notes)
+    if checked.problem:
+        lines = describe_lines(checked.files[f"training/{module}.py"], f"training/{module}.py")
+        told = (*told, f"training will be refused: {checked.problem}", lines)
+    return CreatedProject(
+        folder, module, checked.columns, written, kept, told, questions=checked.questions
+    )
+
+
+@dataclass(frozen=True)
+class _CheckedTimeline:
+    """A draft with a timeline that was tried on its tables.
+
+    Parameters
+    ----------
+    columns
+        Columns without those that leak.
+    files
+        Texts of its files by name.
+    notes
+        What was chosen and found, one sentence each.
+    questions
+        Open questions, with the lines of their files.
+    problem
+        Why training would refuse it; empty if it would not.
+    """
+
+    columns: tuple[DraftColumn, ...]
+    files: dict[str, str]
+    notes: tuple[str, ...]
+    questions: tuple[str, ...]
+    problem: str = ""
+
+
+def _check_timeline(
+    raw: RawTables, draft: TimelineDraft, folder: Path, module: str
+) -> _CheckedTimeline:
+    """Build the rows of a draft and prepare them as training does."""
+    recipe_file = f"training/{module}.py"
     schema = name_rules.make_class_name(module)
     description = "Snapshots of the recipe's timeline: one row per customer and date."
-    sources = {source for table in timeline.tables for source in table.sources}
+    sources = {source for table in draft.timeline.tables for source in table.sources}
 
     def files(columns: Sequence[DraftColumn], base: Path) -> dict[str, str]:
         paths = {
@@ -247,19 +303,17 @@ def _create_with_timeline(
             if source in sources
         }
         recipe = timeline_recipe_text(
-            timeline, module, schema, files=paths, alternatives=draft.alternatives
+            draft.timeline, module, schema, files=paths, alternatives=draft.alternatives
         )
         return {
             f"schemas/{module}.py": schema_text(schema, columns, description=description),
-            f"training/{module}.py": recipe,
+            recipe_file: recipe,
         }
 
-    progress("checking the files")
-    recipe_file = f"training/{module}.py"
-    columns, notes = draft.columns, [*notes, *raw.notes, *draft.notes]
-    text = files(columns, folder)[recipe_file]
+    columns, notes, problem = draft.columns, [*draft.notes], ""
     if draft.question:
-        notes.append(describe_lines(text, recipe_file))
+        notes.append(describe_lines(files(columns, folder)[recipe_file], recipe_file))
+    questions: tuple[str, ...] = ()
     try:
         with tempfile.TemporaryDirectory() as temporary_name:
             temporary = Path(temporary_name)
@@ -268,14 +322,11 @@ def _create_with_timeline(
             questions = find_open_questions(recipe)
             table = None if questions else read_training_table(recipe, temporary)
         if table is not None:
-            notes.append(describe_snapshots(timeline, table))
+            notes.append(describe_snapshots(draft.timeline, table))
             columns, left_out = check_files(
                 columns, table, lambda checked: files(checked, folder), recipe_file
             )
             notes += left_out
     except PreconditionError as error:
-        notes += [f"training will be refused: {error}", describe_lines(text, recipe_file)]
-    example = os.path.relpath(next(iter(raw.paths.values())).resolve().parent, folder.resolve())
-    readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
-    written, kept = write_files(folder, files(columns, folder) | common_files(readme))
-    return CreatedProject(folder, module, columns, written, kept, tuple(notes), questions=questions)
+        problem = str(error)
+    return _CheckedTimeline(columns, files(columns, folder), tuple(notes), questions, problem)

@@ -221,3 +221,45 @@ def test_reasons_beside_a_word_for_stayed_are_asked_for(tmp_path, name, stayed):
     pd.DataFrame(table).to_csv(tmp_path / "file.csv", index=False)
     drafted = create_project(tmp_path / "project", [tmp_path / "file.csv"])
     assert drafted.questions
+
+
+def test_codes_of_ten_digits_are_no_times(tmp_path):
+    numbers = [9_000_000_000 + 13_577 * n for n in range(ROWS - 3)] + [
+        1_600_000_000 + n for n in range(3)
+    ]
+    path = write(tmp_path, msisdn_code=numbers)
+    drafted, _ = read(tmp_path, path, entity="customer_id")
+    column = next(c for c in drafted.columns if c.name == "msisdn_code")
+    assert "dates" not in column.review
+
+
+def test_a_workbook_with_units_below_its_header(tmp_path):
+    rows = [
+        ["customer_id", "visits", "fee", "tickets", "churn"],
+        ["", "per month", "EUR", "count", "yes or no"],
+    ]
+    rows += [
+        [i, int(v), f, 2, "Yes" if c else "No"]
+        for i, v, f, c in zip(IDS, VISITS, FEE, LEFT, strict=True)
+    ]
+    pd.DataFrame(rows).to_excel(tmp_path / "file.xlsx", index=False, header=False)
+    drafted, numbers = read(tmp_path, tmp_path / "file.xlsx")
+    assert "descriptions of the columns below the header skipped" in dict(drafted.reading)["file"]
+    np.testing.assert_allclose(numbers["fee"], FEE)
+
+
+def test_an_id_that_repeats_at_other_dates_is_a_panel(tmp_path):
+    drivers = [f"{n % 100}" for n in range(ROWS)]
+    months = [f"{1 + (n // 100) % 12:02d}-01-{2023 + n // 300}" for n in range(ROWS)]
+    table = {
+        "MMM-YY": months,
+        "Driver_ID": drivers,
+        "visits": VISITS,
+        "churn": np.where(LEFT, 1, 0),
+    }
+    pd.DataFrame(table).to_csv(tmp_path / "file.csv")
+    drafted, _ = read(tmp_path, tmp_path / "file.csv")
+    roles = {column.name: column.role for column in drafted.columns}
+    assert (roles["Driver_ID"], roles["MMM-YY"]) == ("entity", "as_of")
+    as_of = next(column for column in drafted.columns if column.role == "as_of")
+    assert as_of.settings == {"written": "MM/DD/YYYY"}

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_roles import draft_column
 from churnkit.pipeline.scaffold.keys.label_column import find_label
 from churnkit.pipeline.scaffold.keys.label_draft import draft_label
 
@@ -143,3 +144,51 @@ def test_no_value_is_guessed_where_the_direction_is_a_question(name, values):
     settings = draft_label("t.csv", profile(name, values)).settings
     assert "set positive to one of" in settings["todo"]
     assert "positive" not in settings
+
+
+@pytest.mark.parametrize(
+    "name", ["predicted_churn", "Churn Score", "churn_probability", "attrition_risk"]
+)
+def test_another_models_prediction_is_neither_label_nor_feature(name):
+    scores = profile(name, ["0.25", "0.75", "0.5", "0.125"])
+    flags = profile(name, ["0", "1", "1", "0"])
+    churn = profile("left_us_churned", ["0", "1", "0", "0"])
+    assert find_label({name: flags, "left_us_churned": churn}) == ("left_us_churned", "")
+    for prediction in (scores, flags):
+        column = draft_column(prediction)
+        assert (column.role, column.review) == (
+            "ignore",
+            "looks like another model's prediction of churn",
+        )
+
+
+def test_a_prediction_is_the_label_of_a_table_without_another():
+    assert find_label({"churn_risk": profile("churn_risk", ["0", "1"])})[0] == "churn_risk"
+
+
+@pytest.mark.parametrize("name", ["credit_score", "risk_class", "lead score", "health_score"])
+def test_other_scores_are_features(name):
+    assert draft_column(profile(name, ["1", "2", "3", "5"])).role == "feature"
+
+
+def test_a_state_of_work_is_no_label():
+    work = profile("EmploymentStatus", ["Employed", "Medical Leave", "Retired", "Disabled"])
+    wed = profile("Marital Status", ["Single", "Married", "Separated"])
+    other = profile("status", ["Working", "On leave", "Retired", "Sick leave"])
+    name, question = find_label({c.name: c for c in (work, wed, other)})
+    assert name not in {"EmploymentStatus", "status"}
+    assert "no column has the name of a churn label" in question
+
+
+@pytest.mark.parametrize("name", ["LastWorkingDate", "last_working_day", "termination_date"])
+def test_a_last_day_that_some_lack_is_asked_for(name):
+    days = profile(name, ["2024-01-31", "2024-03-02", "", ""])
+    label, question = find_label({name: days, "gender": profile("gender", ["f", "m", "f", "m"])})
+    assert label == name
+    assert "a date may mean churned: delete todo if it does" in question
+
+
+@pytest.mark.parametrize("marker", ["No", "Active", "-", "still active", "present", "Nein"])
+def test_a_text_in_place_of_a_churn_date_means_stayed(marker):
+    column = draft_label("t.csv", profile("churn_date", ["2024-01-31", "2024-03-02", marker]), ())
+    assert (column.type, column.settings) == ("Utc", {"nullable": True, "missing": [marker]})

@@ -273,3 +273,78 @@ def test_one_log_with_kinds_of_events_is_a_log(tmp_path, customer):
         tmp_path / "panel.csv",
     )
     assert find_log_entity(tmp_path / "panel.csv", None) is None
+
+
+@pytest.mark.parametrize("marker", ["No", "Active", "present", "still active"])
+def test_a_text_in_place_of_an_end_is_no_date(marker):
+    form = time_format(profile("EndDate", ["2024-01-31", marker, "2024-03-01"]))
+    assert form is not None
+    assert form.missing == (marker.lower(),)
+    assert f"'{marker}' is read as no date" in form.review
+
+
+def test_first_days_of_months_over_two_years_are_months():
+    for form, first in (("%d-%m-%Y", "DD/MM/YYYY"), ("%m-%d-%Y", "MM/DD/YYYY")):
+        months = [dt.date(year, month, 1) for year in (2019, 2020) for month in range(1, 13)]
+        read = time_format(profile("month", [f"{day:{form}}" for day in months]))
+        assert (read.written, read.review) == (first, "")
+
+
+def _spans(folder, *, begin, end, first_end=None):
+    """Write customers with a begin and an end from `first_end` on, or "No" in its place."""
+    rng = np.random.default_rng(3)
+    count = 1_500
+    starts = rng.integers(0, begin, count)
+    ends = starts + 20 + rng.exponential(600.0, count).astype(int)
+    kept = ends >= (first_end or 0)
+    dates = [
+        (START + dt.timedelta(days=int(s)), START + dt.timedelta(days=int(e)) if e < end else None)
+        for s, e in zip(starts[kept], ends[kept], strict=True)
+    ]
+    table = pa.table(
+        {
+            "customerID": [f"{n:04d}-ABC" for n in range(len(dates))],
+            "BeginDate": [day.isoformat() for day, _ in dates],
+            "EndDate": ["No" if day is None else f"{day} 00:00:00" for _, day in dates],
+            "Type": rng.choice(["a", "b"], len(dates)).tolist(),
+        }
+    )
+    pcsv.write_csv(table, folder / "contract.csv")
+    other = pa.table(
+        {"customerID": table["customerID"], "gender": rng.choice(["f", "m"], len(dates)).tolist()}
+    )
+    pcsv.write_csv(other, folder / "personal.csv")
+    return {"contract": folder / "contract.csv", "personal": folder / "personal.csv"}, table
+
+
+def test_dates_begin_where_ends_are_recorded(tmp_path):
+    files, _ = _spans(tmp_path, begin=1_300, end=1_400, first_end=1_280)
+    draft = draft_timeline(read_raw_tables(files, entity=None))
+    first = draft.timeline.snapshots.timestamps[0].date()
+    horizon = draft.timeline.label.horizon_days
+    assert first + dt.timedelta(days=horizon) > START + dt.timedelta(days=1_280)
+    assert draft.timeline.label.table == "contract"
+
+
+def test_subscriptions_with_an_end_only_begin_with_their_customers(tmp_path):
+    rng = np.random.default_rng(5)
+    ids = [f"U{n:04d}" for n in range(900)]
+    begin = rng.integers(0, 700, 900)
+    lives = rng.exponential(500.0, 900).astype(int) + 10
+    ends = [
+        (START + dt.timedelta(days=int(b + life))).isoformat() if b + life < 700 else ""
+        for b, life in zip(begin, lives, strict=True)
+    ]
+    joined = [(START + dt.timedelta(days=int(b))).isoformat() for b in begin]
+    pcsv.write_csv(pa.table({"customer_id": ids, "join_date": joined}), tmp_path / "customers.csv")
+    pcsv.write_csv(
+        pa.table(
+            {"sub_id": [f"S{n}" for n in range(900)], "customer_id": ids, "cancel_date": ends}
+        ),
+        tmp_path / "subscriptions.csv",
+    )
+    files = {name: tmp_path / f"{name}.csv" for name in ("customers", "subscriptions")}
+    draft = draft_timeline(read_raw_tables(files, entity=None))
+    table = next(t for t in draft.timeline.tables if t.name == "subscriptions")
+    assert (table.happened, table.ended) == ("join_date", "cancel_date")
+    assert draft.timeline.label.table == "subscriptions"

@@ -231,3 +231,48 @@ def test_customers_without_a_row_in_the_table_of_customers_are_counted():
     absent, total = len(set(MANY) - set(IDS[:40])), len(set(MANY))
     note = f"{absent} of the {total} customers in 'user_id' of events are not in 'user_id' of users"
     assert keys.notes == (note,)
+
+
+def test_an_id_is_the_customer_before_a_name_of_as_many():
+    names = [f"Firm {n}" for n in IDS]
+    orders = RNG.choice(len(IDS), 300)
+    tables = {
+        "customers": {"CustomerID": IDS, "CompanyName": names, "Customer": names},
+        "orders": {
+            "OrderID": range(5_000, 5_300),
+            "CustomerID": [IDS[n] for n in orders],
+            "Customer": [names[n] for n in orders],
+            "day": range(300),
+        },
+        "notes": {"Customer": names, "text": names[::-1]},
+    }
+    keys = find(tables, times={"day"})
+    assert keys.columns["orders"] == "CustomerID"
+    assert "Customer" in keys.others
+
+
+def test_postal_codes_are_no_keys_of_row_numbers():
+    tables = {
+        "transactions": {
+            "transaction_id": range(1, 5_001),
+            "customer_id": RNG.choice(IDS, 5_000),
+            "day": range(5_000),
+        },
+        "prospects": {
+            "name": [f"N {n}" for n in range(60)],
+            "postcode": RNG.choice(range(2_000, 4_900), 60),
+        },
+    }
+    assert "prospects" not in find(tables, times={"day"}).columns
+
+
+def test_numbers_of_customers_are_no_ids_in_another_spelling():
+    tables = {
+        "subscriptions": {"customer_id": [f"CUST-{n:04d}" for n in IDS], "day": IDS},
+        "months": {
+            "month": [f"m{n}" for n in range(40)],
+            "new_customers": range(1, 41),
+            "total_active_customers": range(5, 45),
+        },
+    }
+    assert find(tables, times={"day"}).differences == ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.date_spelling import (
@@ -12,7 +12,7 @@ from churnkit.contracts.parsing.date_spelling import (
     normalize_date,
 )
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
-from churnkit.pipeline.scaffold.keys.label_names import is_date_word
+from churnkit.pipeline.scaffold.keys.label_names import is_date_word, means_no_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,8 @@ _DIGITS = re.compile(r"-?[0-9]+(?:\.0)?")
 _FIRST_SECOND, _LAST_SECOND = 946_684_800, 2_208_988_800
 _EPOCHS = (("epoch seconds", 1), ("epoch milliseconds", 1_000), ("epoch microseconds", 1_000_000))
 _MIN_EPOCHS = 20
+# More texts are no dates, and more numbers beyond the year 2099 are codes such as telephone numbers.
+_MAX_OPEN = 5
 _EMPTY = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 
 
@@ -67,12 +69,15 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     """
     if profile.kind == "date":
         return DateFormat(None, open=open_dates(profile.texts, None))
-    empty = tuple(text for text in profile.texts if text in _EMPTY)
+    empty = tuple(text for text in profile.texts if text in _EMPTY or means_no_end(text))
+    if len(empty) > _MAX_OPEN:
+        return None
     texts = [text for text in profile.texts if text not in empty]
     if profile.kind not in {"text", "number"} or not texts:
         return None
     if all(map(_DIGITS.fullmatch, texts)):
-        return _detect_digits(profile.name, texts)
+        form = _detect_digits(profile.name, texts)
+        return form and replace(form, empty=empty)
     return _detect_text(texts, empty) if profile.kind == "text" else None
 
 
@@ -104,11 +109,13 @@ def _detect_text(texts: list[str], empty: tuple[str, ...]) -> DateFormat | None:
 
 def _detect_digits(name: str, texts: list[str]) -> DateFormat | None:
     """Detect times since 1970, and dates such as 20240131 in columns named as dates."""
+    numbers = {text: int(float(text)) for text in texts}
     for style, scale in _EPOCHS:
+        others = {t for t, n in numbers.items() if not _FIRST_SECOND <= n / scale < _LAST_SECOND}
+        if len(others) > _MAX_OPEN or len(others) == len(texts):
+            continue
         opened = open_dates(texts, style)
-        numbers = [int(float(text)) for text in texts if text not in opened]
-        is_time = all(_FIRST_SECOND <= number / scale < _LAST_SECOND for number in numbers)
-        if numbers and is_time and (is_date_word(name) or len(texts) >= _MIN_EPOCHS):
+        if others <= set(opened) and (is_date_word(name) or len(texts) >= _MIN_EPOCHS):
             return DateFormat(style, open=opened)
     compact = all(normalize_date(text, "YYYY-MM-DD") for text in texts)
     opened = open_dates(texts, "YYYY-MM-DD") if compact else ()

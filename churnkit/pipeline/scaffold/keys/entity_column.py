@@ -23,13 +23,23 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["ROW", "RowKey", "compile_keys", "find_entity", "find_row_key", "numbered_rows"]
+__all__ = [
+    "ROW",
+    "RowKey",
+    "compile_keys",
+    "find_entity",
+    "find_panel_entity",
+    "find_row_key",
+    "numbered_rows",
+]
 
 # Name of the entity of a table without an id.
 ROW = "row"
 _CODE = re.compile(r"[A-Za-z]{0,6}[-_]?[0-9][0-9A-Za-z-]*")
 _MIN_UNIQUE = 0.98
 _MIN_HASH_LENGTH = 12
+# A panel has some entities, and several rows of many of them.
+_MIN_ENTITIES, _MAX_DISTINCT = 20, 0.7
 _MIN_PADDED_LENGTH = 4
 # Share of rows that repeat a customer from which customers have several rows.
 _MIN_REPEATED = 0.02
@@ -66,6 +76,33 @@ def find_entity(columns: Mapping[str, ColumnProfile]) -> tuple[str | None, str]:
     if codes:
         return codes[0].name, "assumed to be the customer's id: it differs in every row"
     return None, "the table has no customer id: rows are numbered from 0"
+
+
+def find_panel_entity(columns: Mapping[str, ColumnProfile], table: pa.Table) -> str | None:
+    """Find an id that repeats, but never at the same date: rows are an entity at a date.
+
+    Parameters
+    ----------
+    columns
+        Profiles of the columns.
+    table
+        All rows.
+
+    Returns
+    -------
+    str or None
+        The first column with the name of an id for which a column of dates tells its rows apart.
+    """
+    complete = [column for column in columns.values() if not column.missing]
+    dates = [column.name for column in complete if detect_dates(column) is not None]
+    for column in complete:
+        repeats = _MIN_ENTITIES <= column.distinct <= _MAX_DISTINCT * column.rows
+        if not name_rules.is_id(column.name) or not repeats or column.name in dates:
+            continue
+        for date in dates:
+            if table.group_by([column.name, date]).aggregate([]).num_rows == table.num_rows:
+                return column.name
+    return None
 
 
 def _holds_codes(column: ColumnProfile) -> bool:

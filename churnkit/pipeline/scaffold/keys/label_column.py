@@ -9,6 +9,7 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.label_names import (
+    is_prediction,
     name_direction,
     name_rating,
     value_direction,
@@ -35,11 +36,14 @@ MAX_VALUES = 12
 _MAX_STATES = 4
 # Shapes of two values of which neither is known to mean churned or stayed, and of reasons.
 _UNKNOWN, _REASONS = 4, 5
+# Rating of names and values with a word for churn.
+_CHURN = 4
 _YEAR = re.compile(r"(?:(?:19|20)[0-9]{2}|9999)(?:\.0+)?")
 _END_WORDS = {
     "end", "ended", "ends", "until", "closed", "expired", "terminated", "termination", "left", "leaving",
     "exit", "departure", "ende", "bis", "austritt", "fin", "fecha_fin", "baja",
 }  # fmt: skip
+_LAST_DAYS = ({"last", "working"}, {"last", "day"}, {"last", "workday"})
 _REASON_WORDS = {
     "reason", "reasons", "cause", "comment", "motive", "type", "category", "grund", "gründe", "motif",
     "raison", "motivo", "causa", "reden", "理由",
@@ -77,6 +81,8 @@ def find_label(columns: Mapping[str, ColumnProfile]) -> tuple[str | None, str]:
     """
     shapes = {name: _shape(column) for name, column in columns.items() if name.strip()}
     rated = {n: rating for n, shape in shapes.items() if shape and (rating := name_rating(n))}
+    # Another model's prediction is the label only of a table without another one.
+    rated = {n: rating for n, rating in rated.items() if not is_prediction(n)} or rated
     candidates = {n: rating for n, rating in rated.items() if shapes[n] < _UNKNOWN} or rated
     if candidates:
         names = [n for n, rating in candidates.items() if rating == max(candidates.values())]
@@ -109,7 +115,7 @@ def _has_churn_value(column: ColumnProfile) -> bool:
     values = label_values(column)
     is_label = 2 <= len(values) <= _MAX_STATES and not detect_dates(column)
     churned = [value for value in values if value_direction(value) == 1]
-    is_churned = any(name_rating(value) == 4 for value in churned)
+    is_churned = any(name_rating(value) == _CHURN for value in churned)
     return is_label and is_churned and len(churned) < len(values)
 
 
@@ -121,14 +127,21 @@ def _shape(column: ColumnProfile) -> int:
     """
     values = label_values(column)
     if detect_dates(column) is not None or holds_years(column):
-        return 3 if name_rating(column.name) == 4 else 0
+        return 3 if name_rating(column.name) == _CHURN else 0
     if len(values) == 2 and (not column.missing or any(map(_is_clear, values))):
         return 1
     if is_reason(column):
         return _REASONS
     # Whether blanks mean churned or stayed can be a question.
     is_mark = len(values) == 1 and _has_blanks(column) and name_rating(column.name) >= _NAMED
-    several = 2 < len(values) <= MAX_VALUES and any(value_direction(v) == 1 for v in values)
+    directions = {value_direction(value) for value in values}
+    # Of a state alone, such as "on leave", no value must mean churned.
+    is_clear = (
+        name_rating(column.name) > 1
+        or -1 in directions
+        or any(value_direction(value) == 1 and name_rating(value) == _CHURN for value in values)
+    )
+    several = 2 < len(values) <= MAX_VALUES and 1 in directions and is_clear
     if means_churned(column) or is_mark or several:
         return 2
     return _UNKNOWN if len(values) == 2 else 0
@@ -145,7 +158,7 @@ def is_reason(column: ColumnProfile) -> bool:
     has_values = bool(values) and _has_blanks(column)
     if any(value_direction(value) == -1 or yes_or_no(value) is False for value in values):
         return False
-    return bool(is_named) and name_rating(column.name) == 4 and has_values
+    return bool(is_named) and name_rating(column.name) == _CHURN and has_values
 
 
 def means_churned(column: ColumnProfile) -> bool:
@@ -156,7 +169,7 @@ def means_churned(column: ColumnProfile) -> bool:
     value = values.pop()
     direction = value_direction(value)
     is_no = yes_or_no(value) is False or read_number(value, lenient=True) == 0.0
-    is_named = name_rating(column.name) == 4 and name_direction(column.name) == 1
+    is_named = name_rating(column.name) == _CHURN and name_direction(column.name) == 1
     return direction == 1 or (is_named and not is_no and not direction)
 
 
@@ -175,7 +188,8 @@ def _is_clear(value: str) -> bool:
 
 def _is_end(column: ColumnProfile) -> bool:
     """Return True for dates of an end that some rows lack."""
-    is_named = bool(set(name_rules.split_words(column.name)) & _END_WORDS)
+    words = set(name_rules.split_words(column.name))
+    is_named = bool(words & _END_WORDS) or any(pair <= words for pair in _LAST_DAYS)
     dates = detect_dates(column) if is_named else None
     return dates is not None and bool(column.missing or dates.empty or dates.open)
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_date_word", "name_direction", "name_rating", "value_direction", "yes_or_no"]
+__all__ = [
+    "is_date_word",
+    "is_prediction",
+    "means_no_end",
+    "name_direction",
+    "name_rating",
+    "value_direction",
+    "yes_or_no",
+]
 
 _WORDS = re.compile(r"[a-z0-9\u00c0-\u9fff\uac00-\ud7af]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -41,6 +49,30 @@ _STRONG_STAY = re.compile(
     "継続|留存"
 )
 _WEAK = re.compile("activ|aktiv|actif|ativ|attiv|status$|current$|estado$|statut$|stato$|stand$")
+# Words of the output of another model, and of states that are no customer's.
+_PREDICTION = {
+    "score", "scores", "probability", "probabilities", "prob", "proba", "propensity", "predicted", "prediction",
+    "pred", "likelihood", "risk", "classifier", "forecast", "wahrscheinlichkeit", "probabilidad",
+    "probabilidade", "probabilité", "prognose",
+}  # fmt: skip
+_OTHER_STATES = {
+    "marital", "married", "employment", "job", "work", "civil", "family", "education", "housing", "home",
+    "residence", "residency", "smoking", "health",
+}  # fmt: skip
+_NO_END = {
+    "present",
+    "current",
+    "ongoing",
+    "open",
+    "none",
+    "now",
+    "heute",
+    "offen",
+    "laufend",
+    "-",
+    "--",
+    "—",
+}
 _YES = {
     "y", "yes", "t", "true", "1", "j", "ja", "oui", "o", "si", "sí", "s", "sim", "wahr", "vrai",
     "vero", "verdadero", "verdadeiro", "on", "はい", "是", "tak", "ano", "evet", "да", "kyllä", "igen",
@@ -115,7 +147,34 @@ def name_rating(name: str) -> int:
         return 3
     if set(words) & _TARGETS:
         return 2
+    if set(words) & _OTHER_STATES:
+        return 0
     return int(any(_WEAK.match(word) or _CHURNED.match(word) for word in words))
+
+
+def is_prediction(name: str) -> bool:
+    """Return True for the name of another model's prediction of churn.
+
+    Examples
+    --------
+    >>> is_prediction("Churn Score"), is_prediction("predicted_churn"), is_prediction("credit_score")
+    (True, True, False)
+    """
+    return name_rating(name) == 4 and bool(set(_words(name)) & _PREDICTION)
+
+
+def means_no_end(text: str) -> bool:
+    """Return True for a text that stands for no date of an end.
+
+    Examples
+    --------
+    >>> means_no_end("No"), means_no_end("still active"), means_no_end("0"), means_no_end("unknown")
+    (True, True, False, False)
+    """
+    if any(map(str.isdigit, text)):
+        return False
+    is_no = yes_or_no(text) is False or value_direction(text) == -1
+    return is_no or text.strip().casefold() in _NO_END
 
 
 def yes_or_no(text: str) -> bool | None:

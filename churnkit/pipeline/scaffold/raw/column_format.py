@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import MONTHS
+from churnkit.contracts.parsing.date_spelling import MONTHS, detect_date_styles
 from churnkit.contracts.parsing.number_spelling import currency_of, split_number, unit_factor
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import open_dates
+from churnkit.pipeline.scaffold.keys.label_column import list_names
+from churnkit.pipeline.scaffold.keys.label_names import means_no_end
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 from churnkit.timeline.engines.casts import IS_TIME
 from churnkit.timeline.engines.text_formats import number_patterns
@@ -109,10 +111,19 @@ def time_format(profile: ColumnProfile) -> ColumnFormat | None:
         review = _describe_open(profile, opened)
         return ColumnFormat(None, tuple(sorted(days)), "", review, opened)
     texts, missing = _split_markers(profile)
-    if profile.kind not in {"text", "number"} or not texts:
+    ends = [text for text in texts if means_no_end(text)]
+    if profile.kind not in {"text", "number"} or len(ends) == len(texts):
         return None
+    if ends:
+        texts = [text for text in texts if text not in ends]
+        missing = tuple(sorted({*missing, *(text.lower() for text in ends)}))
     dates = [text for text in texts if text not in opened]
     form = _text_time_format(profile, dates or texts, missing)
+    if form is not None and ends:
+        review = (
+            f"{list_names(ends)} is read as no date, and as missing in all columns of the table"
+        )
+        form = replace(form, review="; ".join(filter(None, (form.review, review))))
     if form is None or not dates or not opened:
         return form
     review = "; ".join(filter(None, (form.review, _describe_open(profile, opened))))
@@ -193,6 +204,9 @@ def _day_and_month(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat |
         return None
     if day_first or month_first:
         return ColumnFormat("DD/MM/YYYY" if day_first else "MM/DD/YYYY", missing)
+    styles = detect_date_styles(texts)
+    if len(styles) == 1:
+        return ColumnFormat(styles[0], missing)
     written = "MM/DD/YYYY" if {match[2] for match in parts} == {"/"} else "DD/MM/YYYY"
     return ColumnFormat(written, missing, "", f"assumed to be {written}: no day is after the 12th")
 

@@ -39,6 +39,8 @@ class History:
         90th percentile of the days between two days of a customer; None without such days.
     length_days
         Median days from the start of a row to its end; None without ends.
+    first_end
+        Time of the first end of a row; None without ends.
     """
 
     first: dt.datetime
@@ -46,6 +48,7 @@ class History:
     customers: int
     gap_days: int | None
     length_days: float | None
+    first_end: dt.datetime | None = None
 
     @property
     def days(self) -> int:
@@ -105,13 +108,16 @@ def _history(con: Any, table: RawTable) -> History | None:
         "(PARTITION BY who ORDER BY day), day) AS gap FROM (SELECT DISTINCT who, "
         f"CAST(moment AS DATE) AS day FROM {rows})) WHERE gap IS NOT NULL"
     ).fetchone() or (None,)
-    length = None
+    length = end = None
     if table.ended is not None:
-        (length,) = con.execute(
-            f"SELECT median(epoch_us({quote(table.ended)}) - epoch_us({happened})) / 864e8 FROM {view} "  # noqa: S608
-            f"WHERE {quote(table.ended)} IS NOT NULL"
-        ).fetchone() or (None,)
-    return History(from_microseconds(first), from_microseconds(last), customers, gap, length)
+        length, end = con.execute(
+            f"SELECT median(epoch_us({quote(table.ended)}) - epoch_us({happened})) / 864e8, "  # noqa: S608
+            f"epoch_us(min({quote(table.ended)})) FROM {view} WHERE {quote(table.ended)} IS NOT NULL"
+        ).fetchone() or (None, None)
+    first_end = None if end is None else from_microseconds(end)
+    return History(
+        from_microseconds(first), from_microseconds(last), customers, gap, length, first_end
+    )
 
 
 def measure_events(

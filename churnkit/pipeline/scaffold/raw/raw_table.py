@@ -230,7 +230,7 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         notes += reasons
         markers = tuple(sorted({*table.missing, *read_with_markers[name][1]}))
         table = replace(table, name=table_names[name], missing=markers)
-        table = _with_time_of_parent(table, keys, raw)
+        table = _with_begin_of_customer(_with_time_of_parent(table, keys, raw), keys, raw)
         if as_text:
             table = replace(table, formats=table.formats | {table.entity: TEXT_FORMAT})
         raw[name] = table
@@ -415,6 +415,34 @@ def _with_time_of_parent(
             formats[name] = parent.formats[name]
         missing = tuple(sorted({*table.missing, *parent.missing}))
         return replace(table, happened=name, lookups=lookups, formats=formats, missing=missing)
+    return table
+
+
+def _with_begin_of_customer(
+    table: RawTable, keys: CustomerKeys, others: Mapping[str, RawTable]
+) -> RawTable:
+    """Take the begin of rows that have an end only, one for each customer, from the customers.
+
+    Rows without that end, such as active subscriptions, have no time of their own.
+    """
+    ended = table.happened
+    if ended is None or table.ended or not table.is_unique or not table.profiles[ended].missing:
+        return table
+    if not set(name_rules.split_words(ended)) & _CHURN_WORDS:
+        return table
+    for lookup in keys.parents.get(table.source, ()):
+        parent = others.get(lookup.source)
+        if parent is None or not parent.is_unique or lookup.key != table.entity:
+            continue
+        if parent.happened is None or parent.ended or parent.happened in table.profiles:
+            continue
+        formats, name = dict(table.formats), parent.happened
+        if name in parent.formats:
+            formats[name] = parent.formats[name]
+        missing = tuple(sorted({*table.missing, *parent.missing}))
+        return replace(
+            table, happened=name, ended=ended, lookups=(lookup,), formats=formats, missing=missing
+        )
     return table
 
 

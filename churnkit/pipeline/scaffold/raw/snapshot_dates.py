@@ -71,7 +71,12 @@ def _near(windows: Sequence[int], target: float) -> int:
 
 
 def choose_schedule(
-    rule: ChurnRule, main: History, last: dt.datetime, others: Iterable[History] = ()
+    rule: ChurnRule,
+    main: History,
+    last: dt.datetime,
+    others: Iterable[History] = (),
+    *,
+    below: int | None = None,
 ) -> Schedule:
     """Choose the horizon and the dates.
 
@@ -91,18 +96,20 @@ def choose_schedule(
         Last time of the data.
     others
         Histories of other tables with features over time.
+    below
+        Days than which the horizon must be shorter; None for any.
 
     Raises
     ------
     ChurnkitError
         If the tables cover too few days.
     """
-    longest = _schedule_from(rule, main, main.first, last)
+    longest = _schedule_from(rule, main, main.first, last, below)
     for first in sorted(
         {other.first for other in others if other.first > main.first}, reverse=True
     ):
         try:
-            schedule = _schedule_from(rule, main, first, last)
+            schedule = _schedule_from(rule, main, first, last, below)
         except ChurnkitError:
             continue
         enough = min(_MIN_DATES, len(longest.snapshots.dates))
@@ -112,13 +119,22 @@ def choose_schedule(
 
 
 def _schedule_from(
-    rule: ChurnRule, main: History, first: dt.datetime, last: dt.datetime
+    rule: ChurnRule,
+    main: History,
+    first: dt.datetime,
+    last: dt.datetime,
+    below: int | None,
 ) -> Schedule:
     """Choose the horizon and the dates for the history from a time on."""
     for horizon, reason in _horizons(rule, main):
+        if below is not None and horizon >= below:
+            continue
         grace = _grace(horizon) if rule.kind == "contract" else 0
         maturity = (horizon + grace) * _DAY
         start = _midnight(first) + (max(horizon // 2, 7) + 1) * _DAY
+        if rule.kind == "contract" and main.first_end is not None:
+            # Where ends were not recorded before, nobody can be seen to churn.
+            start = max(start, _midnight(main.first_end) - (horizon - 1) * _DAY)
         end = _midnight(last) - maturity
         usable = end - maturity - start
         step = _step(horizon, usable.days) * _DAY

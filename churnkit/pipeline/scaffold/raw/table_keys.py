@@ -19,7 +19,7 @@ from churnkit.pipeline.scaffold.raw.key_spelling import describe_absent, describ
 from churnkit.timeline import Lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
@@ -29,6 +29,8 @@ _MIN_INCLUDED = 0.9
 _MIN_OVERLAP = 0.3
 _MIN_CUSTOMERS = 20
 _MAX_HOPS = 3
+# Share of customers by which an id and a name may differ.
+_MAX_DIFFERENCE = 0.1
 # Rating of names of which one is named after the other.
 _NAMED = 2
 # A table's ids of customers of which another has this many times more are those of its staff.
@@ -130,11 +132,11 @@ def find_customers(
             "no column is recognized as the customer's id in all tables: name it with --entity "
             f"COLUMN; candidates: {', '.join(map(repr, names))}"
         )
-    best = ranked[0]
+    best = _prefer_id(ranked, times) if entity is None else ranked[0]
     others = {
         name
-        for reach in ranked[1:]
-        if reach.rating and reach.customers >= _MIN_CUSTOMERS
+        for reach in ranked
+        if reach is not best and reach.rating and reach.customers >= _MIN_CUSTOMERS
         for name in reach.names
     }
     used = tuple(sorted({text for path in best.paths.values() for text in path[2]}))
@@ -203,6 +205,20 @@ class _Reach:
         many = self.customers >= _MIN_CUSTOMERS
         direct = len(self.columns)
         return (many, self.rating, dated, len(self.paths), -self.customers, direct)
+
+
+def _prefer_id(ranked: Sequence[_Reach], times: Mapping[str, set[str]]) -> _Reach:
+    """Choose the first set of keys, or an id of as many customers where that is their name."""
+    best = ranked[0]
+    if any(map(name_rules.is_id, best.names)):
+        return best
+    dated = {table for table in best.paths if times[table]}
+    for reach in ranked[1:]:
+        is_named = reach.rating >= best.rating and any(map(name_rules.is_id, reach.names))
+        is_equal = abs(reach.customers - best.customers) <= _MAX_DIFFERENCE * best.customers
+        if is_named and is_equal and dated <= reach.paths.keys():
+            return reach
+    return best
 
 
 class _Links:
@@ -295,6 +311,8 @@ class _Links:
         for key in self._keys:
             for parent in self._keys:
                 is_key = key.table != parent.table and parent.is_unique and key.words
+                # Not a number of customers, such as new_customers.
+                is_key = is_key and (name_rules.is_id(key.column) or is_customer_name(key.column))
                 if is_key and _rate_names(key, parent, frozenset(names)) >= _NAMED:
                     text = describe_difference(key, parent)
                     found |= {(key.table, key.column): text} if text else {}
@@ -314,7 +332,8 @@ def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> in
     customers = is_customer_name(key.column) and is_customer_name(singular(parent.table))
     if customers and _is_own_id(parent) and not key.words & tables:
         return 2
-    return int(key.is_opaque)
+    # Row numbers of the other table contain other columns' numbers, such as postal codes, by chance.
+    return int(key.is_opaque and parent.is_opaque)
 
 
 def _is_own_id(key: KeyColumn) -> bool:

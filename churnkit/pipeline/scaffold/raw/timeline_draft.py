@@ -18,9 +18,11 @@ from churnkit.pipeline.scaffold.raw.snapshot_dates import (
     short_schedule,
 )
 from churnkit.timeline import (
+    ContractualChurn,
     Count,
     Current,
     DistinctDays,
+    EventChurn,
     Last,
     Mean,
     OpenCount,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["TimelineDraft", "draft_timeline"]
 
 _MAX_COUNTED_LEVELS = 4
+# The shortest horizon of a draft, in days.
+_SHORTEST = 7
 _PLACEHOLDER_DATES = ("2025-01-31", "2025-02-28")
 _NEVER_MISSING = ("Count", "Sum", "DistinctDays", "OpenCount")
 _TYPES = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}
@@ -74,17 +78,38 @@ class TimelineDraft:
     question: str = ""
 
     @property
+    def shorter_than(self) -> int | None:
+        """Days of the horizon, if a shorter one means the same: not for inactivity."""
+        label = self.timeline.label
+        if self.question or not isinstance(label, (ContractualChurn, EventChurn)):
+            return None
+        return label.horizon_days if label.horizon_days > _SHORTEST else None
+
+    @property
     def has_one_date(self) -> bool:
         """True if all rows have the same date, so that no earlier date can be trained on."""
         return len(self.timeline.snapshots.dates) == 1
 
 
 def draft_timeline(
-    raw: RawTables, *, label: str | None = None, positive: Sequence[str] = ()
+    raw: RawTables,
+    *,
+    label: str | None = None,
+    positive: Sequence[str] = (),
+    below: int | None = None,
 ) -> TimelineDraft:
     """Draft features, dates and a label for raw tables.
 
     Tables that cover too few days are drafted with a question.
+
+    Parameters
+    ----------
+    raw
+        The tables.
+    label, positive
+        Column of recorded outcomes, and its values that mean churned; inferred by default.
+    below
+        Days than which the horizon must be shorter; None for any.
 
     Raises
     ------
@@ -110,7 +135,7 @@ def draft_timeline(
     for position, rule in enumerate(rules):
         main = activity if rule.kind != "contract" else _named(tables, rule.table)
         try:
-            schedule = _schedule(rule, raw, main, histories, data)
+            schedule = _schedule(rule, raw, main, histories, data, below=below)
         except ChurnkitError as error:
             problem = problem or str(error)
             continue
@@ -218,6 +243,8 @@ def _schedule(
     main: RawTable,
     histories: Mapping[str, History],
     data: Mapping[str, Any],
+    *,
+    below: int | None,
 ) -> Schedule:
     history = histories[main.name]
     if rule.kind == "recorded":
@@ -228,9 +255,9 @@ def _schedule(
         return recorded_schedule(rule, history, dates)
     others = [histories[t.name] for t in raw.tables if t.name in histories and not t.is_unique]
     if rule.kind != "contract":
-        return choose_schedule(rule, history, history.last, others)
+        return choose_schedule(rule, history, history.last, others, below=below)
     last = max(each.last for each in histories.values())
-    schedule = choose_schedule(rule, history, last, others)
+    schedule = choose_schedule(rule, history, last, others, below=below)
     # The data end with the tables that the timeline reads.
     read = [
         table.name
@@ -238,7 +265,7 @@ def _schedule(
         if table.name == rule.table or _features(table, schedule.windows(histories.get(table.name)))
     ]
     last = max(histories[name].last for name in read if name in histories)
-    return choose_schedule(rule, history, last, others)
+    return choose_schedule(rule, history, last, others, below=below)
 
 
 def _named(tables: Sequence[RawTable], name: str) -> RawTable:
