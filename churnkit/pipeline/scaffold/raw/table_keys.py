@@ -312,8 +312,8 @@ class _Links:
             for parent in self._keys:
                 is_key = key.table != parent.table and parent.is_unique and key.words
                 # Not a number of customers, such as new_customers.
-                is_key = is_key and (name_rules.is_id(key.column) or is_customer_name(key.column))
-                if is_key and _rate_names(key, parent, frozenset(names)) >= _NAMED:
+                is_named = name_rules.is_id(key.column) or is_customer_name(key.column)
+                if is_key and is_named and _rate_names(key, parent, frozenset(names)) >= _NAMED:
                     text = describe_difference(key, parent)
                     found |= {(key.table, key.column): text} if text else {}
         return tuple(found.values())
