@@ -47,6 +47,9 @@ _BISECTIONS = 24
 # Radius of a box in standard errors of its sample.
 _STANDARD_ERRORS = 4.0
 _LARGE_GAP = 1e-5
+# A plan that is not proven to be as good is compared with that of all customers in memory, if
+# their gains are at most so many numbers (64 MB, and as much for costs).
+_CERTIFIED_GAP, _MOST_IN_MEMORY = 1e-4, 2**23
 # Radius of exact prices in typical gains: four times the perturbation that breaks ties.
 _NEARLY_ALIKE = 4e-6
 # Relative margin for the rounding error of a bound.
@@ -177,7 +180,12 @@ class _Search:
     def run(self) -> StreamingPlan:
         """Return the plan, starting from the first sample."""
         plan = self._narrow()
-        return plan if plan.gap <= _LARGE_GAP else self._widen(plan)
+        if plan.gap > _LARGE_GAP:
+            plan = self._widen(plan)
+        cells = self._survey.feasible * self._limits.uses.shape[1]
+        if plan.gap > _CERTIFIED_GAP and cells <= _MOST_IN_MEMORY:
+            plan = self._replan_in_memory(plan)
+        return plan
 
     def _narrow(self) -> StreamingPlan:
         """Return the plan of the smallest box that is known to hold the prices."""
@@ -241,6 +249,16 @@ class _Search:
             return plan
         wider = self._build_plan(box, result, plan.prices, open_rows)
         return max(plan, wider, key=lambda each: each.value)
+
+    def _replan_in_memory(self, plan: StreamingPlan) -> StreamingPlan:
+        """Plan all customers as `allocate` does; return the better plan.
+
+        Where few customers have most of the gain, the bound of the linear relaxation proves little.
+        """
+        survey = self._run_pass(SurveyPass(self._limits, self._survey.feasible))
+        whole = _plan_in_memory(self._limits, self._live, survey, survey.sample.in_order())
+        better = max(plan, whole, key=lambda each: each.value)
+        return replace(better, bound=max(better.value, min(plan.bound, whole.bound)))
 
     def _search(self, near: AllocationProblem, prices: Floats, radius: Floats) -> Floats:
         fence = (prices, 3.0 * radius)

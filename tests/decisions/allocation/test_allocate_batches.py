@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
@@ -349,3 +349,45 @@ def test_a_search_that_ends_early_still_fills_its_limits(monkeypatch):
     plan = allocate_batches(split(gain, cost, []), sample=16_384, **limits)
     check(plan, gain, cost, **limits)
     assert plan.value >= allocate(gain, cost, **limits).value * 0.99
+
+
+@pytest.mark.usefixtures("any_sample")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(0, 2**32 - 1),
+    st.integers(30, 300),
+    st.sampled_from(["few levels", "log-normal 1", "log-normal 8", "all magnitudes", "one giant"]),
+    st.integers(1, 40),
+)
+def test_the_value_is_always_within_a_ten_thousandth_of_that_of_allocate(seed, n, form, sample):
+    rng = np.random.default_rng(seed)
+    gain = {
+        "few levels": lambda: rng.choice([-1.0, 1.0, 2.0, 3.0], (n, 3)),
+        "log-normal 1": lambda: rng.lognormal(0, 1, (n, 3)) - 1.0,
+        "log-normal 8": lambda: rng.lognormal(0, 8, (n, 3)),
+        "all magnitudes": lambda: 10.0 ** rng.uniform(-300, 290, (n, 3)),
+        "one giant": lambda: rng.random((n, 3)) + 1e6 * (np.arange(n) == n // 2)[:, None],
+    }[form]()
+    cost = rng.choice([1.0, 2.0, 5.0], (n, 3)) * rng.choice([1.0, rng.random() + 0.5])
+    limits: dict[str, Any] = {
+        "budget": float(rng.uniform(0.5, 1.5 * n)),
+        "capacity": [None, int(rng.integers(0, n)), int(rng.integers(0, 5))],
+    }
+    plan = allocate_batches(split(gain, cost, [n // 3]), sample=sample, **limits)
+    check(plan, gain, cost, **limits)
+    assert plan.value >= allocate(gain, cost, **limits).value * (1.0 - 1e-4)
+
+
+@pytest.mark.usefixtures("any_sample")
+def test_a_plan_that_is_not_certified_is_compared_with_that_of_all_customers_in_memory(monkeypatch):
+    rng = np.random.default_rng(12)
+    gain, cost = rng.lognormal(0, 8, (2_000, 2)), rng.uniform(50.0, 100.0, (2_000, 2))
+    plan = allocate_batches(split(gain, cost, [9]), budget=250.0, sample=50)
+    check(plan, gain, cost, budget=250.0)
+    assert plan.value == pytest.approx(allocate(gain, cost, budget=250.0).value, rel=1e-12)
+    # With more numbers than fit, the gap says what is certified.
+    monkeypatch.setattr(streaming_solver, "_MOST_IN_MEMORY", 3_999)
+    beyond = allocate_batches(split(gain, cost, [9]), budget=250.0, sample=50)
+    check(beyond, gain, cost, budget=250.0)
+    assert beyond.gap > 1e-4
+    assert beyond.value >= (1.0 - beyond.gap) * allocate(gain, cost, budget=250.0).value
