@@ -216,6 +216,8 @@ class UpliftModel(BaseEstimator):
                 nuisance.effects[:, at],
                 self.held_out_effects_[:, at],
                 groups=rows.group,
+                # Pairs of halves have no folds in common.
+                fold=nuisance.fold if self.learner == "auto" else np.zeros_like(nuisance.fold),
                 seed=self.seed,
                 level=1.0 - 0.05 / (rows.arms - 1),
             )

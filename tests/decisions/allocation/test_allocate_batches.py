@@ -352,7 +352,9 @@ def test_a_search_that_ends_early_still_fills_its_limits(monkeypatch):
 
 
 @pytest.mark.usefixtures("any_sample")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(30, 300),

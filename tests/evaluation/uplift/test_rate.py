@@ -66,6 +66,26 @@ def test_the_rate_finds_effects_that_differ_and_none_where_they_do_not():
     assert np.mean(level) <= 0.1
 
 
+@pytest.mark.parametrize("target", ["autoc", "qini"])
+def test_the_rate_is_the_weighted_mean_of_the_curve_also_with_ties(target):
+    rng = np.random.default_rng(2)
+    effect, priority = rng.normal(size=90), rng.integers(0, 12, 90)
+    share = np.arange(1, 91) / 90 if target == "qini" else np.ones(90)
+    expected = (toc_curve(effect, priority) * share).mean()
+    rate = rank_average_effect(effect, priority, target=target, resamples=5)
+    assert rate.estimate.value == pytest.approx(expected)
+
+
+def test_cross_fitted_priorities_are_ranked_within_folds_by_a_wider_interval():
+    rng = np.random.default_rng(4)
+    effect, priority, fold = rng.normal(size=300), rng.normal(size=300), np.arange(300) % 3
+    within = rank_average_effect(effect, priority + 100 * fold, fold=fold).estimate
+    parts = [rank_average_effect(effect[fold == k], priority[fold == k]).estimate for k in range(3)]
+    assert within.value == pytest.approx(np.mean([part.value for part in parts]))
+    alone = np.sqrt(sum((part.high - part.low) ** 2 for part in parts)) / 3
+    assert within.high - within.low == pytest.approx(np.sqrt(2) * alone, rel=0.1)
+
+
 def test_customers_of_equal_priority_share_the_mean_of_their_effects():
     assert toc_curve([4.0, 0.0, -1.0], [1, 1, 0]).tolist() == [1.0, 1.0, 0.0]
     assert rank_average_effect([4.0, 0.0, -1.0], [1, 1, 1], resamples=5).estimate.value == 0.0
