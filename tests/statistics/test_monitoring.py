@@ -40,6 +40,42 @@ def test_drift_is_large_in_columns_of_few_values(draw, change):
     assert drift.p_value < 1e-4
 
 
+@pytest.mark.parametrize("value", [1e-4, -0.5, 5.0, 1080.0, 1.7e9, 0.0])
+@pytest.mark.parametrize("share", [3e-6, 1e-3, 1.0])
+def test_a_column_of_one_value_that_moves_by_more_than_rounding_has_drifted(value, share):
+    profile = ColumnProfile.fit("x", np.full(4000, value), categorical=False)
+    for sign in (-1.0, 1.0):
+        drift = profile.compare(np.full(2000, value + sign * share * (abs(value) or 1.0)))
+        assert drift.level == "large"
+        assert drift.p_value < 1e-4
+
+
+@pytest.mark.parametrize("value", [1e-4, 0.1, 5.0, 1080.3, 1.7e9, 0.0])
+def test_a_column_of_one_value_has_not_drifted_by_rounding(value):
+    profile = ColumnProfile.fit("x", np.full(4000, value), categorical=False)
+    rounded = [float(np.float32(value)), value * (1 + 1e-9), value + 1e-9 * abs(value)]
+    assert {profile.compare(np.full(2000, each)).level for each in rounded} == {"none"}
+
+
+def test_infinite_values_count_as_missing():
+    rng = np.random.default_rng(0)
+    profile = ColumnProfile.fit("x", rng.normal(size=4000), categorical=False)
+    values = rng.normal(size=2000)
+    values[:300], values[300:600] = np.inf, -np.inf
+    drift = profile.compare(values)
+    assert (drift.level, drift.missing_now) == ("large", 0.3)
+
+
+@pytest.mark.parametrize(("seen", "new"), [([0.0], 1.0), ([0.0, 1.0, 3.0], 2.0), ([1.0, 2.0], 0.0)])
+def test_a_category_that_training_did_not_have_is_drift(seen, new):
+    rng = np.random.default_rng(0)
+    profile = ColumnProfile.fit("x", rng.choice(seen, 4000), categorical=True)
+    values = np.where(rng.random(2000) < 0.4, new, rng.choice(seen, 2000))
+    drift = profile.compare(values)
+    assert drift.level == "large"
+    assert profile.compare(rng.choice(seen, 2000)).level == "none"
+
+
 @pytest.mark.parametrize("draw", [refunds, months, epoch_seconds, constant])
 def test_stable_columns_are_rarely_significant(rate_within, draw):
     def alarm(rng):

@@ -51,6 +51,8 @@ _SOME, _LARGE = 0.1, 0.25
 _RATIO, _MIN_RATIO_ROWS = 3.0, 20
 # Increase of the share of missing values that is always large.
 _MISSING = 0.1
+# Relative change of a column of one value that is rounding.
+_ROUNDING = 1e-6
 # Half a row is added to each bin, since the logarithm of an empty one is infinite.
 _HALF = 0.5
 
@@ -97,7 +99,7 @@ class ColumnProfile:
     name
         The column's name.
     edges
-        Upper bounds of all bins but the last; for categories the midpoints between codes.
+        Upper bounds of all bins but the last; for categories half a code off each code.
     counts
         Rows in each bin; the last count is that of missing values.
     """
@@ -108,11 +110,16 @@ class ColumnProfile:
 
     @classmethod
     def fit(cls, name: str, values: NDArray[np.float64], *, categorical: bool) -> ColumnProfile:
-        """Profile a column, (n,); missing as NaN."""
+        """Profile a column, (n,); missing as NaN, infinite values count as missing.
+
+        A column of one value has drifted if it moves by more than a millionth of it (a millionth if
+        the value is 0); less is rounding, as of numbers stored with 32 bits.
+        """
         present = values[~np.isnan(values)]
         if categorical:
             codes = np.unique(present)
-            edges = (codes[:-1] + codes[1:]) / 2.0
+            # A code between or above those of training has a bin of its own.
+            edges = np.unique(np.concatenate([codes - 0.5, codes + 0.5]))
         else:
             edges = _numeric_edges(present)
         counts = _count(values, edges)
@@ -270,7 +277,7 @@ def holm_adjust(p_values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _count(values: NDArray[np.float64], edges: Any) -> NDArray[np.intp]:
-    missing = np.isnan(values)
+    missing = ~np.isfinite(values)
     bins = np.searchsorted(np.asarray(edges, dtype=np.float64), values[~missing], side="left")
     counts = np.bincount(bins, minlength=len(edges) + 1)
     return np.append(counts, missing.sum())
@@ -324,6 +331,8 @@ def _numeric_edges(present: NDArray[np.float64]) -> NDArray[np.float64]:
     for at in frequent:
         value = float(values[at])
         default = max(abs(value), 1.0) / 50
+        if len(values) == 1:
+            default = 2.0 * _ROUNDING * (abs(value) or 1.0)
         gaps = (
             value - float(values[at - 1]) if at > 0 else default,
             float(values[at + 1]) - value if at + 1 < len(values) else default,
