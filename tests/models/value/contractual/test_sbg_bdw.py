@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import hyp2f1
+from scipy.special import gammaincc, gammaln, hyp2f1
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value import BetaDiscreteWeibull, ShiftedBetaGeometric
@@ -113,6 +113,39 @@ def test_the_residual_lifetime_is_the_closed_form_also_where_its_tail_is_heavy(m
 def test_the_residual_lifetime_of_bdw_agrees_with_mpmath(parameters, expected):
     lifetime = at(BetaDiscreteWeibull, *parameters).expected_residual_lifetime([0, 7])
     np.testing.assert_allclose(lifetime, expected, rtol=1e-10)
+
+
+def residual_of_a_mixture(alpha, beta, c, tenure):
+    """Return the expected renewals by integrating over customers instead of periods.
+
+    A customer's rate q = -log(1 - p), with p ~ beta(alpha, beta), is constant: survival is
+    exp(-q t^c), whose sum over periods has a tail by the incomplete gamma function (Euler-Maclaurin).
+    """
+    log_q = np.arange(-45.0 / min(alpha - 1 / c, 1.0) - 20.0, 9.0, 0.05)
+    q = np.exp(log_q)
+    # Density of log q among those who stayed until now.
+    log_density = (alpha - 1) * np.log(-np.expm1(-q)) - beta * q + log_q - q * tenure**c
+    log_density -= log_density.max()
+    ages, last = (tenure + np.arange(1.0, 401.0)) ** c - tenure**c, tenure + 400.0
+    near = np.exp(-q[:, None] * ages).sum(axis=1)
+    edge, slope = np.exp(-q * ages[-1]), q * c * last ** (c - 1)
+    near += -edge / 2 + edge * slope / 12
+    with np.errstate(divide="ignore"):
+        log_tail = np.log(gammaincc(1 / c, q * last**c)) + gammaln(1 + 1 / c) - log_q / c
+    weight = np.exp(log_density)
+    tail = np.exp(log_density + log_tail + q * tenure**c)
+    return float((weight @ near + tail.sum()) / weight.sum())
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_residual_lifetime_of_bdw_is_that_of_the_mixture_of_customers(seed):
+    rng = np.random.default_rng(seed)
+    c, excess = float(np.exp(rng.uniform(-1.2, 1.1))), float(np.exp(rng.uniform(-1.5, 2.5)))
+    alpha, beta = (1 + excess) / c, float(np.exp(rng.uniform(-2.0, 8.0)))
+    tenure = float(rng.integers(0, 40))
+    lifetime = at(BetaDiscreteWeibull, alpha, beta, c).expected_residual_lifetime([tenure])[0]
+    expected = residual_of_a_mixture(alpha, beta, c, tenure)
+    assert lifetime == pytest.approx(expected, rel=1e-8)
 
 
 def test_a_steep_weibull_law_keeps_its_power_beyond_the_range_of_floats():
