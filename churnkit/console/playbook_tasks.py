@@ -33,11 +33,8 @@ def follow_verdicts(
     latest = {name: verdicts[name].verdict for name in customers if name in verdicts}
     runs = [_plan(context, name, by) for name, verdict in latest.items() if verdict == "approve"]
     started = context.playbooks.start([run for run in runs if run.steps], by=by, at=context.clock())
-    for name, verdict in latest.items():
-        if verdict != "approve":
-            context.playbooks.stop(
-                context.approvals.key(name), by=by, at=context.clock(), form_id=form_id
-            )
+    ended = [context.approvals.key(n) for n, verdict in latest.items() if verdict != "approve"]
+    context.playbooks.stop(ended, by=by, at=context.clock(), form_id=form_id)
     return started
 
 

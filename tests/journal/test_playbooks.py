@@ -74,7 +74,8 @@ def test_a_stopped_playbook_skips_its_open_steps_and_is_not_started_again(workli
     playbooks.start([run()], by="ann", at=NOW)
     first, *_ = Tasks(worklist).list(customer="c1")
     Tasks(worklist).change(first.key, 1, by="bo", at=NOW, form_id="f2", status="done")
-    assert playbooks.stop("d1", **BY_ANN) == 2
+    assert playbooks.stop([], **BY_ANN) == 0
+    assert playbooks.stop(["d1", "other"], **BY_ANN) == 2
     assert playbooks.start([run()], by="ann", at=NOW) == 0
     assert sorted(statuses(worklist).values()) == ["done", "skipped", "skipped"]
 

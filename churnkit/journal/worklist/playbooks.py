@@ -153,14 +153,21 @@ class Playbooks:
             )
             step = connection.execute(select(steps).where(steps.c.task == key)).mappings().first()
             if step is not None:
-                later = (steps.c.number > step["number"]) & (steps.c.needs_no_answer == 1)
-                _skip(connection, step["decision"], later, by=by, at=at, form_id=form_id)
+                later = (
+                    (steps.c.decision == step["decision"])
+                    & (steps.c.number > step["number"])
+                    & (steps.c.needs_no_answer == 1)
+                )
+                _skip(connection, later, by=by, at=at, form_id=form_id)
         return task
 
-    def stop(self, decision: str, *, by: str, at: datetime, form_id: str) -> int:
-        """Skip the open steps of an action that was dismissed or snoozed; return their number."""
+    def stop(self, decisions: Collection[str], *, by: str, at: datetime, form_id: str) -> int:
+        """Skip the open steps of actions that were dismissed or snoozed; return their number."""
+        if not decisions:
+            return 0
+        selected = self._database.is_in(steps.c.decision, list(decisions))
         with self._database.writing(exclusive=True) as connection:
-            return _skip(connection, decision, steps.c.number > 0, by=by, at=at, form_id=form_id)
+            return _skip(connection, selected, by=by, at=at, form_id=form_id)
 
     def awaiting_answer(self, keys: Collection[str]) -> set[str]:
         """Return which tasks have later open steps that an answer would skip."""
@@ -222,13 +229,12 @@ def _insert(connection: Connection, run: PlaybookRun, *, by: str, at: datetime) 
         log_changes(connection, [entry], by=by, at=at, form_id=key)
 
 
-def _skip(
-    connection: Connection, decision: str, selected: Any, *, by: str, at: datetime, form_id: str
-) -> int:
+def _skip(connection: Connection, selected: Any, *, by: str, at: datetime, form_id: str) -> int:
+    """Skip the open tasks of the selected steps."""
     query = (
         select(tasks)
         .join(steps, steps.c.task == tasks.c.key)
-        .where(steps.c.decision == decision, tasks.c.status == "open", selected)
+        .where(tasks.c.status == "open", selected)
     )
     rows = [read_task(row) for row in connection.execute(query).mappings().all()]
     for task in rows:
