@@ -6,6 +6,7 @@ import json
 import time
 import urllib.request
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.training.train import TrainingResult, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from churnkit.bundle.model import RetentionModel
@@ -93,7 +94,7 @@ def run_demo(
     progress(f"simulating {customers:,} customers over two years")
     today = project.root / "customers.parquet"
     business = simulate(customers=customers, seed=_SEED)
-    for name, raw in business.tables.items():
+    for name, raw in _with_reasons(business.tables).items():
         (project.root / "tables").mkdir(exist_ok=True)
         pq.write_table(raw, project.root / "tables" / f"{name}.parquet")
     pq.write_table(_with_accounts(business.snapshot(business.end, horizon_days=None)), today)
@@ -128,10 +129,36 @@ def run_demo(
     )
 
 
+def _with_reasons(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """Add why customers left, by what preceded it: tickets, no onboarding, a small plan."""
+    rows = tables["subscriptions"].select(
+        ["customer_id", "plan", "seats", "ended_at", "end_reason"]
+    )
+    tickets: dict[str, list[Any]] = {}
+    for row in tables["tickets"].select(["customer_id", "opened_at"]).to_pylist():
+        tickets.setdefault(row["customer_id"], []).append(row["opened_at"])
+    people = tables["customers"].select(["customer_id", "onboarded"]).to_pylist()
+    onboarded = {row["customer_id"]: row["onboarded"] for row in people}
+
+    def reason(row: Mapping[str, Any]) -> str | None:
+        if row["end_reason"] != "cancelled":
+            return None
+        end = row["ended_at"]
+        if any(end - timedelta(days=90) <= at < end for at in tickets.get(row["customer_id"], ())):
+            return "Support"
+        if not onboarded[row["customer_id"]]:
+            return "Never got started"
+        if row["plan"] == "Starter":
+            return "Price"
+        return "Switched to a competitor" if row["seats"] % 2 else "No longer needed"
+
+    reasons = pa.array(map(reason, rows.to_pylist()), pa.string())
+    subscriptions = tables["subscriptions"].append_column("churn_reason", reasons)
+    return {**tables, "subscriptions": subscriptions}
+
+
 def _with_accounts(customers: pa.Table) -> pa.Table:
     """Add the company of each customer, and the group of every second company."""
-    import pyarrow as pa
-
     numbers = [int(name.lstrip("C")) for name in customers["customer_id"].to_pylist()]
     companies = [number * 7919 % 4_001 for number in numbers]
     groups = [f"Group {number // 8:03d}" if number % 2 else None for number in companies]

@@ -19,6 +19,7 @@ __all__ = ["ChurnReason", "ChurnReasons", "measure_churn_reasons"]
 
 _MOST_REASONS: Final = 6
 _FEWEST: Final = 5
+_FEWEST_REASONS: Final = 2
 _UNKNOWN: Final = "Not recorded"
 _OTHER: Final = "Other"
 
@@ -95,13 +96,14 @@ def measure_churn_reasons(session: InsightsSession) -> ChurnReasons | None:
     Returns
     -------
     ChurnReasons or None
-        None if no reason is recorded for five customers or more.
+        None if fewer than two reasons are recorded, or none of five customers or more.
     """
     if not session.has("subscriptions", "reason"):
         return None
     rows = session.rows(transpile_sql(_FOLLOW_UP))
     names = _group(rows)
-    if not set(names.values()) - {_UNKNOWN, _OTHER}:
+    recorded = set(names.values()) - {_UNKNOWN}
+    if len(recorded) < _FEWEST_REASONS or recorded == {_OTHER}:
         return None
     days, entry, weight = (np.array([row[i] for row in rows], np.float64) for i in (0, 2, 3))
     curves = cumulative_incidence(

@@ -68,6 +68,8 @@ def test_without_a_recorded_reason_there_is_no_result():
     assert measure(rows)[0] is None
     plain = [{k: v for k, v in row.items() if k != "churn_reason"} for row in ROWS]
     assert measure(plain)[0] is None
+    one = [row | {"churn_reason": row["churn_reason"] and "cancelled"} for row in ROWS]
+    assert measure(one)[0] is None
     few = [subscription(n, 2.5, f"reason {n}") for n in range(4)]
     assert measure([*few, *rows[5:]])[0] is None
 
