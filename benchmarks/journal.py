@@ -1,13 +1,14 @@
 """Evaluation of a large journal: time and memory of experiments, policies and capacities.
 
-Run ``python -m benchmarks.journal [ROWS ...]``; ``CHURNKIT_BENCHMARK_POSTGRES`` names a database that
-is measured too. Decisions and outcomes are made up, each decision of another customer, half of
+Run ``python -m benchmarks.journal [ROWS ...]``. PostgreSQL is measured too where it is installed, on a
+server of its own; ``CHURNKIT_BENCHMARK_POSTGRES`` names another one. Decisions and outcomes are made up, each decision of another customer, half of
 them with an outcome. Each figure comes from a process of its own: CPU seconds of that process
 (PostgreSQL's own work not included), and how far its memory rises.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -22,6 +23,7 @@ import numpy as np
 from sqlalchemy import create_engine, insert, text
 
 from benchmarks.publish import machine, publish
+from benchmarks.soak_machine import PostgreSQL
 from churnkit.journal import Journal
 from churnkit.journal.schema import decisions, outcomes
 
@@ -138,10 +140,15 @@ def main(arguments: list[str]) -> None:
     counts = [int(argument) for argument in arguments] or list(ROWS)
     figures: dict[str, dict[str, Any]] = {}
     for rows in counts:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             urls = {"SQLite": f"sqlite:///{Path(folder) / 'journal.db'}"}
             if os.environ.get("CHURNKIT_BENCHMARK_POSTGRES"):
                 urls["PostgreSQL"] = os.environ["CHURNKIT_BENCHMARK_POSTGRES"]
+            elif PostgreSQL.is_installed():
+                # PostgreSQL's own user passes through it.
+                Path(folder).chmod(0o755)
+                server = PostgreSQL(Path(folder) / "postgres").running()
+                urls["PostgreSQL"] = stack.enter_context(server).url
             for database, url in urls.items():
                 fill(url, rows)
                 for task in ("experiment", "policy", "used"):
