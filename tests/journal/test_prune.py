@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from churnkit.errors import JournalError
 from churnkit.journal import DecisionRecord, Journal, Outbox, OutcomeRecord, Retention
@@ -177,7 +178,7 @@ def test_groups_and_an_interruption_between_them_leave_what_a_single_call_leaves
     dry = journal.prune(chosen, dry_run=True)
     monkeypatch.setattr(prune_module, "_GROUP", 7)
     calls = []
-    real = prune_module.delete
+    real = delete
 
     def fails_once(table):
         calls.append(table)
