@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.model import RetentionModel
 
-__all__ = ["DemoResult", "run_demo"]
+__all__ = ["DemoResult", "add_accounts", "run_demo"]
 
 _CUSTOMERS = 20_000
 _SEED = 0
@@ -97,7 +97,7 @@ def run_demo(
     for name, raw in _with_reasons(business.tables).items():
         (project.root / "tables").mkdir(exist_ok=True)
         pq.write_table(raw, project.root / "tables" / f"{name}.parquet")
-    pq.write_table(_with_accounts(business.snapshot(business.end, horizon_days=None)), today)
+    pq.write_table(add_accounts(business.snapshot(business.end, horizon_days=None)), today)
     progress("training: validation, candidates, calibration, evaluation, gate")
     recipe = load_recipe(project.root / "training" / "demo.py")
     result = train(recipe, project=project, progress=lambda step: progress(f"  {step}"))
@@ -157,15 +157,15 @@ def _with_reasons(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return {**tables, "subscriptions": subscriptions}
 
 
-def _with_accounts(customers: pa.Table) -> pa.Table:
+def add_accounts(customers: pa.Table) -> pa.Table:
     """Add the company of each customer, and the group of every second company."""
     numbers = [int(name.lstrip("C")) for name in customers["customer_id"].to_pylist()]
     companies = [number * 7919 % 4_001 for number in numbers]
     groups = [f"Group {number // 8:03d}" if number % 2 else None for number in companies]
     names = pa.array([f"Company {number:04d}" for number in companies])
-    return customers.append_column("company", names).append_column(
-        "company_group", pa.array(groups, pa.string())
-    )
+    place = customers.column_names.index("email") + 1
+    grouped = customers.add_column(place, "company_group", pa.array(groups, pa.string()))
+    return grouped.add_column(place, "company", names)
 
 
 def _create_project(folder: Path) -> Project:

@@ -12,6 +12,7 @@ import pytest
 
 from churnkit.contracts import Contract
 from churnkit.datasets import load, simulate
+from churnkit.pipeline.demo import add_accounts
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 FAMILIES = ("customers", "subscriptions", "events", "tickets", "surveys", "treatments")
@@ -30,7 +31,7 @@ def schema_of(name):
 def frames():
     business = simulate(1500, 16, seed=8)
     frames = {name: table.to_pandas() for name, table in business.tables.items()}
-    return {**frames, "demo": business.snapshot().to_pandas()}
+    return {**frames, "demo": add_accounts(business.snapshot()).to_pandas()}
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, "demo"])
