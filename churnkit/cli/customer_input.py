@@ -89,7 +89,12 @@ class CustomerInput:
         ChurnkitError
             If the arguments contradict each other, or a file does not exist.
         """
-        from churnkit.core.io.raw_tables import find_tables, has_sheets
+        from churnkit.core.io.raw_tables import (
+            find_several,
+            find_tables,
+            has_sheets,
+            split_workbook,
+        )
         from churnkit.core.io.table_sources import open_source
 
         tables = tuple(self.tables or ())
@@ -108,9 +113,12 @@ class CustomerInput:
                 raise ChurnkitError("--as-of needs raw tables: name a folder, or --table NAME=FILE")
             return find_tables(None, tables)
         if not Path(self.customers).is_dir():
+            several = find_several(split_workbook(Path(self.customers)))
+            if several is not None:
+                return several | (find_tables(None, tables) if tables else {})
             raise ChurnkitError(
-                f"{self.customers} is not a folder: with --as-of name a folder of raw tables, or "
-                "each table with --table NAME=FILE"
+                f"{self.customers} is not a folder: with --as-of name a folder of raw tables, a "
+                "database file or a workbook of them, or each table with --table NAME=FILE"
             )
         return find_tables(Path(self.customers), tables)
 

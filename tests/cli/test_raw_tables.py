@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import duckdb
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
@@ -99,6 +100,19 @@ def test_named_tables_are_scored_however_they_are_written(
             file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
         named += ["--table", f"{name}={file}"]
     code, out, err = churnkit("score", *named, "--as-of", TODAY, folder=project)
+    assert code == DONE, err
+    assert scores(out) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_database_file_has_the_raw_tables_of_a_folder(
+    churnkit, project, tables, tmp_path, expected
+):
+    file = tmp_path / "crm.duckdb"
+    with duckdb.connect(str(file)) as con:
+        for name, table in tables.items():
+            con.register("rows", table)
+            con.table("rows").create(name)
+    code, out, err = churnkit("score", file, "--as-of", TODAY, folder=project)
     assert code == DONE, err
     assert scores(out) == pytest.approx(expected, abs=1e-12)
 
