@@ -39,6 +39,8 @@ class ColumnMatrix:
     def __getitem__(self, key: slice | tuple[slice, int]) -> Any:
         rows, column = key if isinstance(key, tuple) else (key, None)
         span = self._span[rows]
+        if span.step != 1:
+            raise IndexError("rows are selected by slices without a step")
         if column is None:
             return ColumnMatrix(self._columns, span)
         return self._columns[column][span.start : span.stop]

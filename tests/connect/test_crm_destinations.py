@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -33,7 +34,12 @@ CUSTOMERS = [f"c{i}" for i in range(40)]
 ACTIONS = ["call", "email"] * 20
 OWNERS = ["7", None] * 20
 KEY = Env("PROVIDER_KEY")
-ORG = {"base_url": "https://acme.my.salesforce.com", "client_id": KEY, "client_secret": KEY}
+ORG: dict[str, Any] = {
+    "base_url": "https://acme.my.salesforce.com",
+    "client_id": KEY,
+    "client_secret": KEY,
+}
+WRITTEN: Any = "text"
 LISTS = HubSpotLists(key=KEY, lists={"call": "11", "email": "12"}, batch=15)
 TASKS = HubSpotTasks(key=KEY, subject="{action} {customer}", owner="owner", kind="CALL")
 VISITS = SalesforceTasks(**ORG, subject="{action} {customer}", owner="owner", days=2, batch=15)
@@ -171,11 +177,11 @@ def test_hubspot_creates_missing_records_unless_asked_not_to(
     ("declare", "message"),
     [
         (lambda: HubSpotLists(key=KEY, lists={}), "lists="),
-        (lambda: HubSpotTasks(key="text"), "secret"),
+        (lambda: HubSpotTasks(key=WRITTEN), "secret"),
         (lambda: HubSpotTasks(key=KEY, object="tickets"), "object"),
         (lambda: HubSpotTasks(key=KEY, kind="VISIT"), "kind"),
         (lambda: SalesforceCampaignMembers(**ORG), "campaigns="),
-        (lambda: SalesforceTasks(**{**ORG, "client_secret": "text"}), "secret"),
+        (lambda: SalesforceTasks(**{**ORG, "client_secret": WRITTEN}), "secret"),
     ],
 )
 def test_incomplete_declarations_are_refused(declare, message):

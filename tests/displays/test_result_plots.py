@@ -76,7 +76,7 @@ RESULTS = {
     "ExperimentReport": lambda: ExperimentReport({"global": READOUT}, {}, N, 0, "stayed"),
     "Slices": lambda: slice_metrics(LEFT, RISK, {"plan": np.where(ARM, "a", "b")}),
     "WhatIf": lambda: WhatIf(BUDGET, BUDGET, BUDGET, BUDGET, BUDGET, BUDGET, BUDGET, BUDGET),
-    "ShadowPrices": lambda: allocate(VALUE[:, None], [9.0], budget=500).shadow_prices,
+    "ShadowPrices": lambda: allocate(VALUE[:, None], 9.0, budget=500).shadow_prices,
     "LifetimeValue": lambda: LifetimeValue(
         VALUE, VALUE, VALUE, VALUE, VALUE, Interval(VALUE.sum(), 0, 1), 0.95
     ),
@@ -202,7 +202,7 @@ def test_effects_by_group_are_the_differences_of_means():
 
 
 def test_shadow_prices_are_named_by_actions():
-    prices = allocate(VALUE[:, None], [0.0], capacity=[10]).shadow_prices
+    prices = allocate(VALUE[:, None], 0.0, capacity=[10]).shadow_prices
     display = prices.plot(actions=["call"])
     labels = [label.get_text() for label in display.ax_.get_yticklabels()]
     assert labels == ["budget, per unit of money", "capacity of call"]

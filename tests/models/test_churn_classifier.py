@@ -1,5 +1,7 @@
 """The contest: honest, deterministic, and plain about what it cannot do."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -118,7 +120,8 @@ def test_each_profile_names_candidates_that_know_their_categories(profile):
         np.zeros((5000, 3))
     )
     assert len(entrants) >= 2
-    for _, estimator in entrants:
+    named: list[tuple[str, Any]] = list(entrants)
+    for _, estimator in named:
         assert estimator.categorical_features == (2,)
     assert {each.num_threads for _, each in entrants if isinstance(each, LightGBMTrees)} == {2}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,7 +154,8 @@ def test_other_estimators_on_a_frame_are_those_on_the_encoded_matrix():
 def test_a_candidate_names_its_own_categories():
     candidates = [("logistic", LogisticModel(C=1.0, categorical_features=["plan"]))]
     model = ChurnClassifier(candidates=candidates, cv=2).fit(pandas_frame(), CHURNED)
-    assert model.members_["logistic"].categorical_features == (0,)
+    member: Any = model.members_["logistic"]
+    assert member.categorical_features == (0,)
 
 
 @pytest.mark.parametrize(
@@ -322,7 +324,7 @@ def test_a_pipeline_passes_frames_and_their_names_on():
 
 def test_the_output_of_the_encoder_has_the_container_that_was_set():
     encoder = FrameEncoder().set_output(transform="pandas").fit(pandas_frame())
-    encoded = encoder.transform(pandas_frame())
+    encoded: Any = encoder.transform(pandas_frame())
     assert encoded.columns.tolist() == encoder.get_feature_names_out().tolist()
     parts = make_column_transformer((FrameEncoder(), ["plan", "fee"])).fit(pandas_frame())
     assert parts.get_feature_names_out().tolist() == ["frameencoder__plan", "frameencoder__fee"]

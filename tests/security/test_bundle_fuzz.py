@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def trained(request, contract, tmp_path_factory):
     trees = LightGBMTrees(categorical_features=(0,), num_leaves=6, max_rounds=15)
     if request.param == "blend":
         both = [("logistic", logistic), ("trees", trees)]
-        model = ChurnClassifier(candidates=both, cv=2, categorical_features=(0,))
+        model: Any = ChurnClassifier(candidates=both, cv=2, categorical_features=(0,))
     else:
         model = {"logistic": logistic, "trees": trees}[request.param]
     model.fit(X, y)

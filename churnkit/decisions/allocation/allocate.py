@@ -28,7 +28,7 @@ from churnkit.errors import DataError, RecipeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from churnkit.decisions.allocation.problem import Floats, Ints
 
@@ -52,8 +52,8 @@ __all__ = [
 
 
 def allocate(
-    gain: Floats,
-    cost: Floats,
+    gain: ArrayLike,
+    cost: ArrayLike,
     *,
     budget: float | None = None,
     capacity: Sequence[float | None] | NDArray[Any] | None = None,
@@ -65,8 +65,8 @@ def allocate(
     Parameters
     ----------
     gain
-        (n, m) expected gain net of cost, in money, or (n,) for one action. Actions with NaN, ``-inf`` or a gain of zero
-        or less are never assigned.
+        (n, m) expected gain net of cost, in money, or (n,) for one action. Actions with NaN,
+        ``-inf`` or a gain of zero or less are never assigned.
     cost
         (n, m), or (m,) if an action costs the same for everyone, in money, non-negative; of one
         action (n,) or a number.
@@ -116,19 +116,30 @@ def allocate(
     (array([ 0,  1, -1]), 75.0, 0.0)
 
     """
-    gain, cost = np.asarray(gain, dtype=np.float64), np.asarray(cost, dtype=np.float64)
-    if gain.ndim == 1:
+    gains, costs = _numbers("gain", gain), _numbers("cost", cost)
+    if gains.ndim == 1:
         # One action: a column of gains, and one cost or a column of costs.
-        gain, cost = gain[:, None], np.atleast_1d(cost) if cost.size == 1 else cost[:, None]
+        gains = gains[:, None]
+        if costs.size == 1:
+            costs = costs.reshape(1)
+        elif costs.ndim == 1:
+            costs = costs[:, None]
 
     def allocate_gains(gains: Floats) -> Plan:
-        rows = cost if cost.ndim < 2 else cost[: len(gains)]
+        rows = costs if costs.ndim < 2 else costs[: len(gains)]
         allocator = Allocator(gains, rows, capacity=capacity, shared=shared, budget=budget)
         return allocator.plan(budget)
 
     if floors is None or not floors[1].any():
-        return allocate_gains(gain)
-    return reach_floors(allocate_gains, gain, *floors)
+        return allocate_gains(gains)
+    return reach_floors(allocate_gains, gains, *floors)
+
+
+def _numbers(name: str, values: ArrayLike) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(name, ["not an array of numbers; pass numbers, (n, m)"]) from None
 
 
 class Allocator:

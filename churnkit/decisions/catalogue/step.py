@@ -80,7 +80,11 @@ def check_steps(label: str, steps: Any) -> tuple[Step, ...]:
     >>> len(check_steps("action 'call'", [Step(0, "Write"), Step(5, "Call", "no_answer")]))
     2
     """
-    if not isinstance(steps, Sequence) or not all(isinstance(step, Step) for step in steps):
+    if (
+        isinstance(steps, str)
+        or not isinstance(steps, Sequence)
+        or not all(isinstance(step, Step) for step in steps)
+    ):
         raise RecipeError(f"{label}: steps must be a tuple of Step(day, title)")
     if len(steps) > _MOST_STEPS:
         raise RecipeError(f"{label}: steps must be at most {_MOST_STEPS}, got {len(steps)}")

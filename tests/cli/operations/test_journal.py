@@ -57,6 +57,7 @@ def test_the_longest_contact_window_of_the_registered_models_is_kept(
     def with_limit(*arguments, **settings):
         model = real(*arguments, **settings)
         assert model.contents.catalogue is not None
+        assert model.contents.catalogue is not None
         catalogue = replace(
             model.contents.catalogue, contact=ContactPolicy((ContactLimit(1, days=300),))
         )

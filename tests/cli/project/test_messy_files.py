@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -234,7 +235,7 @@ def test_codes_of_ten_digits_are_no_times(tmp_path):
 
 
 def test_a_workbook_with_units_below_its_header(tmp_path):
-    rows = [
+    rows: list[list[Any]] = [
         ["customer_id", "visits", "fee", "tickets", "churn"],
         ["", "per month", "EUR", "count", "yes or no"],
     ]

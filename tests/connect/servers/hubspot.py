@@ -41,9 +41,9 @@ class HubSpotServer(ProviderServer):
         self.objects[kind][key]["archived"] = self.clock.now()
 
     def handle(self, method, path, query, headers, body):
-        _, _, area, kind, *rest = *path.strip("/").split("/"), ""
-        sent = json.loads(body) if body else {}
-        verb = "/".join(filter(None, rest))
+        parts: list[str] = path.strip("/").split("/")
+        area, kind, verb = parts[2], parts[3], "/".join(parts[4:])
+        sent: Any = json.loads(body) if body else {}
         if area == "objects" and kind == "tasks":
             verb = "task"
         routes = {

@@ -381,3 +381,15 @@ def test_one_action_takes_a_column_of_gains_and_a_number_as_cost(cost):
     plan = allocate(gain, cost, budget=2.0)
     assert plan.action.tolist() == [0, -1, -1]
     assert plan.value == allocate(gain[:, None], np.array([2.0]), budget=2.0).value == 5.0
+
+
+@pytest.mark.parametrize("cost", [2.0, [2.0], [2.0, 2.0, 2.0], [[2.0], [2.0], [2.0]]])
+def test_one_action_takes_a_cost_in_any_shape(cost):
+    plan = allocate([5.0, 1.0, -1.0], cost, budget=2.0)
+    assert plan.action.tolist() == [0, -1, -1]
+
+
+def test_what_is_not_a_number_is_refused_without_its_value():
+    with pytest.raises(DataError, match="gain") as caught:
+        allocate(["secret"], 1.0)
+    assert "secret" not in str(caught.value)

@@ -92,7 +92,8 @@ def test_a_contest_is_held_here_and_its_winner_fitted_there(cluster, customers):
     local = ChurnClassifier(**settings).fit(X, churned)
     spread = ChurnClassifier(**settings, engine="dask").fit(X, churned)
     assert spread.candidates_.results[0].log_loss == local.candidates_.results[0].log_loss
-    here, there = local.members_["trees"], spread.members_["trees"]
+    here: Any = local.members_["trees"]
+    there: Any = spread.members_["trees"]
     assert (here.engine, there.engine) == ("local", "dask")
     assert here.rounds_ == there.rounds_
     one, other = (model.predict_proba(fresh)[:, 1] for model in (local, spread))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def test_a_learner_that_fails_is_named_without_values():
     X, y, arm, chance, _ = experiment(n=500)
     with pytest.raises(ModelDataError, match="BrokenLearner must return one finite effect"):
         UpliftModel(BrokenLearner()).fit(X, y, treatment=arm, propensity=chance)
-    broken = EconmlLike()
+    broken: Any = EconmlLike()
     broken.effect = lambda X: X
     with pytest.raises(ModelDataError, match=r"EconmlLike failed on \d+ rows: TypeError"):
         UpliftModel(broken).fit(X, y, treatment=arm, propensity=chance)

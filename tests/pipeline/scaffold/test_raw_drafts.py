@@ -287,6 +287,7 @@ def test_first_days_of_months_over_two_years_are_months():
     for form, first in (("%d-%m-%Y", "DD/MM/YYYY"), ("%m-%d-%Y", "MM/DD/YYYY")):
         months = [dt.date(year, month, 1) for year in (2019, 2020) for month in range(1, 13)]
         read = time_format(profile("month", [f"{day:{form}}" for day in months]))
+        assert read is not None
         assert (read.written, read.review) == (first, "")
 
 
@@ -321,6 +322,7 @@ def test_dates_begin_where_ends_are_recorded(tmp_path):
     files, _ = _spans(tmp_path, begin=1_300, end=1_400, first_end=1_280)
     draft = draft_timeline(read_raw_tables(files, entity=None))
     first = draft.timeline.snapshots.timestamps[0].date()
+    assert draft.timeline.label is not None
     horizon = draft.timeline.label.horizon_days
     assert first + dt.timedelta(days=horizon) > START + dt.timedelta(days=1_280)
     assert draft.timeline.label.table == "contract"
@@ -347,4 +349,5 @@ def test_subscriptions_with_an_end_only_begin_with_their_customers(tmp_path):
     draft = draft_timeline(read_raw_tables(files, entity=None))
     table = next(t for t in draft.timeline.tables if t.name == "subscriptions")
     assert (table.happened, table.ended) == ("join_date", "cancel_date")
+    assert draft.timeline.label is not None
     assert draft.timeline.label.table == "subscriptions"
