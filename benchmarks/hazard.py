@@ -185,7 +185,7 @@ def share(parts: list[dict[str, Any]], name: str) -> float:
 
 
 def section(results: dict[str, Any]) -> str:
-    overall, months = results["overall"], results["months"]
+    overall, first = results["overall"], results["months"]["1"]
     lines = [
         "## Survival",
         "",
@@ -218,7 +218,7 @@ def section(results: dict[str, Any]) -> str:
             "The intervals are those of the churned share (Kaplan-Meier) in a tenth of the "
             "predictions. The true probabilities depend on unobserved states of the customers, so "
             "no model reaches a correlation of one. Means of tenths are over seeds, with standard "
-            f"errors. In the lowest tenth {months['1']['lowest_tenth_probability']:.2%} churn in the "
+            f"errors. In the lowest tenth {first['lowest_tenth_probability']:.2%} churn in the "
             "first month, about one customer of it in the table that is fitted, so its hazard is "
             "mostly that of similar customers with higher ones."
         ),
