@@ -59,6 +59,11 @@ def unpack_options(packed: Sequence[str], options: Sequence[str]) -> tuple[str, 
     options
         All options of the ranking of the decision's model, in its order.
 
+    Returns
+    -------
+    tuple of str
+        The names, in the ranking's order.
+
     Raises
     ------
     DataError
