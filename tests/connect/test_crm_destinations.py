@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -25,7 +26,7 @@ from churnkit.connect import (
 from churnkit.errors import ConnectError
 from churnkit.journal import DecisionRecord, Journal, Outbox
 from tests.connect.servers.asgi import AsgiTransport
-from tests.connect.servers.faults import START, Faults
+from tests.connect.servers.faults import START, Faults, Refused
 from tests.connect.servers.hubspot import HubSpotServer
 from tests.connect.servers.salesforce import SalesforceServer
 
@@ -187,3 +188,26 @@ def test_hubspot_creates_missing_records_unless_asked_not_to(
 def test_incomplete_declarations_are_refused(declare, message):
     with pytest.raises(ConnectError, match=message):
         declare()
+
+
+@pytest.mark.parametrize("destination", [TASKS, replace(TASKS, batch=3)])
+@pytest.mark.parametrize("status", [504, 403])
+def test_a_task_that_may_exist_is_not_created_again_unasked(journal, clock, destination, status):
+    server = hubspot(clock)
+    create = server.create_task
+
+    def fails_at_the_second(body):
+        answer = create(body)
+        if len(server.tasks) == 2:
+            if status == 403:
+                server.tasks.pop()
+            server.create_task = create
+            raise Refused(status, {"category": "FAILED"})
+        return answer
+
+    server.create_task = fails_at_the_second
+    with pytest.raises(ConnectError):
+        send(journal, destination, server, clock)
+    report = send(journal, destination, server, clock)
+    assert set(Counter(task["to"] for task in server.tasks).values()) == {1}
+    assert report.sent + report.uncertain >= 38

@@ -122,7 +122,7 @@ def push(
     waiting = {key for key, state in states.items() if state == "pending"}.union(again)
     queue = [key for key in messages if key not in states or key in waiting]
     chosen = queue if limit is None else queue[:limit]
-    run = _Delivery(name, journal, outbox, link)
+    run = _Delivery(name, outbox, link, repeatable=destination.repeatable)
     if not dry_run:
         # Opened first: a missing secret leaves the outbox as it is.
         sender = destination.open(name, link)
@@ -191,7 +191,7 @@ def undo(
         if row["key"] in sent
     ]
     chosen = messages if limit is None else messages[:limit]
-    run = _Delivery(name, journal, outbox, link)
+    run = _Delivery(name, outbox, link, repeatable=destination.repeatable)
     if not dry_run:
         sender = destination.open(name, link)
         for start in range(0, len(chosen), destination.batch):
@@ -210,8 +210,9 @@ def undo(
 class _Delivery:
     """Batches of one run, and their counts."""
 
-    def __init__(self, name: str, journal: Journal, outbox: Outbox, link: Link) -> None:
-        self._name, self._journal, self._outbox, self._link = name, journal, outbox, link
+    def __init__(self, name: str, outbox: Outbox, link: Link, *, repeatable: bool) -> None:
+        self._name, self._outbox, self._link = name, outbox, link
+        self._repeatable = repeatable
         self.accepted = self.rejected = 0
         self.reasons: dict[str, int] = {}
 
@@ -231,10 +232,12 @@ class _Delivery:
         try:
             receipts = send(messages)
         except StatusError:
-            # The destination answered: nothing of this request was carried out.
-            self._outbox.mark(
-                self._name, {m.decision: None for m in messages}, _BEFORE[state], at=now
-            )
+            # The destination answered: nothing of this request was carried out. Messages of a
+            # destination that is not repeatable are requests of their own: others may be.
+            if self._repeatable or len(messages) == 1:
+                self._outbox.mark(
+                    self._name, {m.decision: None for m in messages}, _BEFORE[state], at=now
+                )
             raise
         done = {r.decision: None for r in receipts if r.reason is None}
         failed = {r.decision: r.reason for r in receipts if r.reason is not None}

@@ -160,12 +160,14 @@ class Client:
         refreshed = False
         for attempt in range(_ATTEMPTS):
             response = self._attempt(request)
+            # A server or a gateway that fails may have done the work.
+            is_uncertain = response is None or response.status in _TRANSIENT
+            if is_uncertain and not repeatable:
+                raise ConnectError(
+                    f"{self.provider}: no complete response to {label}, which cannot be sent "
+                    "twice without risk: check its effect at the provider"
+                )
             if response is None:
-                if not repeatable:
-                    raise ConnectError(
-                        f"{self.provider}: no complete response to {label}, which cannot be sent "
-                        "twice without risk: check its effect at the provider"
-                    )
                 self._wait(attempt, None)
                 continue
             if response.status < 300:
@@ -180,7 +182,7 @@ class Client:
             if response.status == 429 or code in self._bucket.policy.limited:
                 self._bucket.decrease()
                 self._wait(attempt, response)
-            elif response.status in _TRANSIENT and repeatable:
+            elif response.status in _TRANSIENT:
                 self._wait(attempt, response)
             else:
                 raise StatusError(self.provider, label, response.status, code)
