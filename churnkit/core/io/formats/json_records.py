@@ -145,7 +145,7 @@ class _Parser:
     def _malformed(self, reason: str) -> ChurnkitError:
         return ChurnkitError(
             f"{self._name} cannot be read as JSON after {self._count:,} objects: {reason}; write "
-            "an array of objects, or one object a line"
+            "an array of objects, one object a line, or one object of columns"
         )
 
 
