@@ -42,10 +42,17 @@ def distill_effects(
     Raises
     ------
     ModelDataError
-        The estimator fails, or its effects are not finite or not one column for each action.
+        The estimator fails, its effects are not finite or not one column for each action, or it
+        takes the numbers of several actions for doses of one.
     """
     estimator, actions = deepcopy(learner), rows.arms - 1
     name = type(estimator).__name__
+    # The default of econml's DML estimators: action 2 would have twice the effect of action 1.
+    if actions > 1 and not getattr(estimator, "discrete_treatment", True):
+        raise ModelDataError(
+            f"learner {name} would read {actions} actions as doses of one treatment: construct it "
+            "with discrete_treatment=True"
+        )
     try:
         if callable(getattr(estimator, "effect", None)):
             effects = _econml_effects(estimator, rows, half)

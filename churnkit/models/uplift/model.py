@@ -48,6 +48,8 @@ class UpliftModel(BaseEstimator):
         ``"r"``, ``"x"``, ``"t"``, ``"s"``; ``"response"``, for effects that depend on how likely
         the outcome is anyway; ``"average"``, one effect for all. Or an unfitted estimator of
         econml (``LinearDML``, ``CausalForestDML``, ...) or causalml (``BaseXRegressor``, ...).
+        With several actions, those of econml that have ``discrete_treatment`` need it to be True,
+        which is not their default.
     calibration
         Of a learner alone: ``"isotonic"`` or ``"linear"``.
     rounds, num_leaves
