@@ -1,12 +1,14 @@
 """Eligible options in the journal: names, or a bitmask over the ranking's options where they are many.
 
-A thousand names would take 14 kB in each row of the journal; their bitmask takes 200 bytes.
+A thousand names would take 14 kB in each row of the journal; their bitmask takes 200 bytes. It has
+the number of the ranking's options and a digest of their names, so that it is not read with others.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,6 +23,7 @@ __all__ = ["pack_options", "unpack_options"]
 _PREFIX: Final = "bitmask:"
 # Fewer names are short enough, and can be read by a person.
 _MOST_NAMES: Final = 50
+_DIGEST_LENGTH: Final = 8
 
 
 def pack_options(names: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
@@ -40,13 +43,13 @@ def pack_options(names: Sequence[str], options: Sequence[str]) -> tuple[str, ...
     >>> every = [f"option-{number}" for number in range(1_000)]
     >>> [packed] = pack_options(every[:900], every)
     >>> len(packed), unpack_options([packed], every) == tuple(every[:900])
-    (176, True)
+    (190, True)
     """
     if len(names) <= _MOST_NAMES:
         return tuple(names)
     chosen = set(names)
     bits = np.packbits([option in chosen for option in options])
-    return (_PREFIX + base64.b64encode(bits.tobytes()).decode("ascii"),)
+    return (_head(options) + base64.b64encode(bits.tobytes()).decode("ascii"),)
 
 
 def unpack_options(packed: Sequence[str], options: Sequence[str]) -> tuple[str, ...]:
@@ -71,15 +74,24 @@ def unpack_options(packed: Sequence[str], options: Sequence[str]) -> tuple[str, 
     """
     if len(packed) != 1 or not packed[0].startswith(_PREFIX):
         return tuple(packed)
+    head = _head(options)
     try:
-        content = base64.b64decode(packed[0].removeprefix(_PREFIX), validate=True)
+        content = base64.b64decode(packed[0].removeprefix(head), validate=True)
     except binascii.Error:
         content = b""
     bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8))
-    if len(content) != -(-len(options) // 8) or bits[len(options) :].any():
+    is_of_options = packed[0].startswith(head) and len(content) == -(-len(options) // 8)
+    if not is_of_options or bits[len(options) :].any():
         raise DataError(
-            "eligible", [f"the bitmask is not over {len(options)} options: pass those of its model"]
+            "eligible",
+            [f"the bitmask is not over these {len(options)} options: pass those of its model"],
         )
     return tuple(
         option for option, bit in zip(options, bits[: len(options)].tolist(), strict=True) if bit
     )
+
+
+def _head(options: Sequence[str]) -> str:
+    """Return the start of a bitmask over these options: their number and a digest of the names."""
+    digest = hashlib.sha256("\0".join(options).encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{_PREFIX}{len(options)}:{digest}:"

@@ -115,7 +115,25 @@ def test_packed_options_are_read_back(count, seed):
     assert unpack_options(pack_options(names, options), options) == tuple(names)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda names: [*names[:-1], "renamed"],
+        lambda names: [*names[1:], names[0]],
+        # As many bytes of bits.
+        lambda names: [*names, "added"],
+        lambda names: names[:-1],
+    ],
+)
+def test_a_bitmask_is_not_read_with_options_that_changed_since(change):
+    names = [f"o{number}" for number in range(60)]
+    packed = pack_options(names[:52], names)
+    assert unpack_options(packed, names) == tuple(names[:52])
+    with pytest.raises(DataError, match="its model"):
+        unpack_options(packed, change(names))
+
+
 @pytest.mark.parametrize("packed", ["bitmask:", "bitmask:!", "bitmask:AAAA", "bitmask:" + "/" * 80])
-def test_a_bitmask_of_other_options_is_refused(packed):
+def test_a_damaged_bitmask_is_refused(packed):
     with pytest.raises(DataError, match="its model"):
         unpack_options([packed], [f"o{number}" for number in range(60)])
