@@ -185,26 +185,29 @@ def pack_row_arguments(layout: ForestLayout) -> RowArguments:
     n_words = 0 if masks is None else masks.words.shape[1]
     classes_at = _HEAD + _RECORD * len(inputs)
     records: list[int] = []
-    classes: list[int] = []
-    numbers = [_reading_rules(inputs)[0]]
-    row = 0
+    # Arrays throughout: the classes of a wide category are millions of numbers.
+    classes: list[npt.NDArray[np.int32]] = []
+    numbers = [_reading_rules(inputs)[:1]]
+    row, n_numbers, n_classes = 0, 1, 0
     for source in inputs:
         if isinstance(source, NumericInput):
-            place, size, is_category = len(numbers), len(source.thresholds).bit_length(), 0
-            numbers += _search_tree(source.thresholds).tolist()
+            place, size, is_category = n_numbers, len(source.thresholds).bit_length(), 0
+            numbers.append(_search_tree(source.thresholds))
+            n_numbers += len(numbers[-1])
         else:
-            place, size, is_category = classes_at + len(classes), len(source.class_of), 1
-            classes += source.class_of.tolist()
+            place, size, is_category = classes_at + n_classes, len(source.class_of), 1
+            classes.append(source.class_of)
+            n_classes += size
         zero_code = source.zero_code if isinstance(source, NumericInput) else -1
         records += [source.feature, row, place, size, source.nan_code, zero_code, is_category, 0]
         row += source.n_codes
     rules = int(_reading_rules(inputs)[1]), int(layout.score_dtype == np.float32)
-    starts_at = classes_at + len(classes)
-    head = [len(inputs), len(numbers), *rules, n_words, layout.forest.n_trees, starts_at, 0]
-    leaf_starts = layout.forest.leaf_offset[:-1].tolist()
+    starts_at = classes_at + n_classes
+    head = [len(inputs), n_numbers, *rules, n_words, layout.forest.n_trees, starts_at, 0]
+    leaf_starts = layout.forest.leaf_offset[:-1].astype(np.int32)
     return RowArguments(
-        np.array([*head, *records, *classes, *leaf_starts], np.int32),
-        np.concatenate([numbers, layout.leaf_values]),
+        np.concatenate([np.array([*head, *records], np.int32), *classes, leaf_starts]),
+        np.concatenate([*numbers, layout.leaf_values]),
         np.empty(0, np.uint64) if masks is None else masks.words.reshape(-1),
         scratch_size=n_words + 1 + len(inputs) + 5,
     )
