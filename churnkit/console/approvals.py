@@ -12,7 +12,7 @@ from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, decision_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from churnkit.console.customer_list import CustomerList
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["VERDICTS", "Approvals", "BulkResult"]
 
 VERDICTS: Final = ("approve", "reject", "snooze")
+_CAPPED: Final = "a contact limit is reached"
+_OTHER_DECISION: Final = "the journal has another decision: restart the console to show it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,21 @@ class Approvals:
         """Return the key of a customer's decision, which is that of a plan of this period."""
         return decision_key(self._customers.model.name, self.period, customer)
 
+    def recorded_actions(self, customers: Collection[str]) -> dict[str, str]:
+        """Return the journal's action of each customer with one, if no limit has removed it."""
+        if not customers:
+            return {}
+        rows = self.journal.decisions(
+            customers=customers,
+            verdict="decide",
+            columns=["key", "customer", "action", "capped"],
+        ).to_pylist()
+        return {
+            row["customer"]: row["action"]
+            for row in rows
+            if row["key"] == self.key(row["customer"]) and row["action"] and not row["capped"]
+        }
+
     def record(
         self, customer: str, verdict: str, *, by: str, why: str, form_id: str, at: datetime
     ) -> bool:
@@ -89,7 +106,8 @@ class Approvals:
         Raises
         ------
         ChurnkitError
-            If the name or reason is empty, or the verdict is unknown.
+            If the name or reason is empty, or the verdict is unknown; for an approval, also if a
+            contact limit has removed the action, or the journal has another decision.
         """
         by, why = by.strip(), why.strip()
         if verdict not in VERDICTS:
@@ -98,14 +116,16 @@ class Approvals:
             raise ChurnkitError("name and reason are required; both are kept in the journal")
         # Reads and writes of this console do not interleave.
         with self._lock:
-            keys = {row["key"] for row in self.journal.decisions(customers=[customer]).to_pylist()}
+            rows = self.journal.decisions(customers=[customer]).to_pylist()
+            recorded = {row["key"]: row for row in rows}
             decision = self._decision(customer, at)
-            key = decision_key("console", decision.key, form_id)
-            if key in keys:
+            if decision_key("console", decision.key, form_id) in recorded:
                 return False
-            if decision.key not in keys:
-                limits = self._customers.model.catalogue.contact.limits
-                self.journal.record([decision], limits=limits)
+            reason = _conflict(decision, recorded.get(decision.key))
+            if decision.key not in recorded and self._record_new([decision]):
+                reason = _CAPPED
+            if verdict == "approve" and reason is not None:
+                raise ChurnkitError(f"not approved: {reason}")
             self.journal.record(
                 [self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)]
             )
@@ -157,11 +177,9 @@ class Approvals:
                     cost += decision.cost
                 else:
                     skipped[reason] = skipped.get(reason, 0) + 1
-            limits = self._customers.model.catalogue.contact.limits
-            new = [decision for decision in chosen if decision.key not in decided]
-            capped = set(self.journal.record(new, limits=limits).capped) if new else set()
+            capped = self._record_new([part for part in chosen if part.key not in decided])
             if capped:
-                skipped["a contact limit is reached"] = len(capped)
+                skipped[_CAPPED] = skipped.get(_CAPPED, 0) + len(capped)
             chosen = [decision for decision in chosen if decision.key not in capped]
             self.journal.record(
                 self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)
@@ -172,6 +190,11 @@ class Approvals:
             sum(decision.cost for decision in chosen),
             skipped,
         )
+
+    def _record_new(self, new: Sequence[DecisionRecord]) -> set[str]:
+        """Record decisions; return the keys of those whose action a contact limit has removed."""
+        limits = self._customers.model.catalogue.contact.limits
+        return set(self.journal.record(new, limits=limits).capped)
 
     def _verdict(
         self,
@@ -223,9 +246,18 @@ def _refusal(
     """Return why a verdict cannot be recorded; None if it can."""
     if decision.action is None:
         return "no action is planned"
-    if recorded is not None and recorded["capped"]:
-        return "a contact limit is reached"
+    conflict = _conflict(decision, recorded)
+    # A snooze gives up the recorded action, whichever it is.
+    if conflict is not None and (verdict == "approve" or conflict == _CAPPED):
+        return conflict
     earlier = latest.get(decision.key)
     if earlier in {"reject", "snooze"}:
         return "the action is dismissed or snoozed"
     return "the action is approved already" if earlier == verdict else None
+
+
+def _conflict(decision: DecisionRecord, recorded: Mapping[str, Any] | None) -> str | None:
+    """Return how the journal's decision differs from the one on display; None if it does not."""
+    if recorded is None or recorded["action"] == decision.action:
+        return None
+    return _CAPPED if recorded["capped"] else _OTHER_DECISION

@@ -22,7 +22,9 @@ def follow_verdicts(
 ) -> int:
     """Start or stop the playbooks of some customers, as the latest verdicts say.
 
-    A playbook is started once for each decision, so that a form sent again adds nothing.
+    A playbook is started once for each decision, so that a form sent again adds nothing; and only
+    if the journal has its action, which a holdout or a contact limit may have removed since the
+    list was read.
 
     Returns
     -------
@@ -31,8 +33,11 @@ def follow_verdicts(
     """
     verdicts = context.worklist.verdicts(context.customers.model.name, context.approvals.period)
     latest = {name: verdicts[name].verdict for name in customers if name in verdicts}
-    runs = [_plan(context, name, by) for name, verdict in latest.items() if verdict == "approve"]
-    started = context.playbooks.start([run for run in runs if run.steps], by=by, at=context.clock())
+    approved = [name for name, verdict in latest.items() if verdict == "approve"]
+    actions = context.approvals.recorded_actions(approved)
+    runs = [_plan(context, name, by) for name in approved]
+    runs = [run for run in runs if run.steps and actions.get(run.customer) == run.action]
+    started = context.playbooks.start(runs, by=by, at=context.clock())
     ended = [context.approvals.key(n) for n, verdict in latest.items() if verdict != "approve"]
     context.playbooks.stop(ended, by=by, at=context.clock(), form_id=form_id)
     return started

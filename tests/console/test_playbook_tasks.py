@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
+from churnkit.console.approvals import Approvals
 from churnkit.console.pages.context import customer_link
+from churnkit.decisions import ContactLimit, ContactPolicy
+from churnkit.journal import DecisionRecord
 from churnkit.journal.worklist.tasks import Tasks
 from churnkit.journal.worklist.worklist import Worklist
 
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
+
+
+NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
 
 
 def with_action(customers):
@@ -90,3 +97,61 @@ def test_a_bulk_approval_starts_each_playbook_once(work, work_list, send_form):
     assert "3 playbooks started" in send_form(browser, "/", "/bulk", **fields).text
     assert "playbook" not in send_form(browser, "/", "/bulk", **fields).text
     assert len(Tasks(Worklist(journal)).list()) == 6
+
+
+def approve(browser, send_form, customers, *, in_bulk):
+    if in_bulk:
+        fields = {"customer": customers, "button": "approve"}
+        return send_form(browser, "/", "/bulk", by="ann", why="agreed", **fields)
+    (customer,) = customers
+    path = customer_link(customer)
+    return send_form(browser, path, "/verdicts", by="ann", why="agreed", verdict="approve")
+
+
+@pytest.mark.parametrize("in_bulk", [False, True])
+def test_a_customer_held_out_by_a_plan_since_the_start_is_not_approved(
+    work, work_list, send_form, in_bulk
+):
+    browser, journal = work()
+    customer, name = with_action(work_list)[0], work_list.model.name
+    key = Approvals(journal, work_list).key(customer)
+    held = DecisionRecord(
+        key, customer, NOW, NOW, name, model=name, period="2026-11", holdout="global"
+    )
+    journal.record([held])
+    answer = approve(browser, send_form, [customer], in_bulk=in_bulk)
+    assert "the journal has another decision: restart the console" in answer.text
+    assert answer.status_code == (200 if in_bulk else 400)
+    assert len(journal.decisions()) == 1
+    assert Tasks(Worklist(journal)).list() == []
+
+
+@pytest.mark.parametrize("in_bulk", [False, True])
+def test_a_customer_over_the_contact_limit_is_not_approved(
+    work, work_list, send_form, monkeypatch, in_bulk
+):
+    limited = replace(
+        work_list.model.catalogue, contact=ContactPolicy(limits=(ContactLimit(1, days=30),))
+    )
+    monkeypatch.setattr(type(work_list.model), "catalogue", limited)
+    browser, journal = work()
+    customer = with_action(work_list)[0]
+    journal.record([DecisionRecord("k1", customer, NOW, NOW, "other", action="mail")])
+    for _ in range(2):  # the second time, the journal has the decision without its action
+        answer = approve(browser, send_form, [customer], in_bulk=in_bulk)
+        assert "a contact limit is reached" in answer.text
+        assert answer.status_code == (200 if in_bulk else 400)
+    assert {row["verdict"] for row in journal.decisions().to_pylist()} == {"decide"}
+    assert Tasks(Worklist(journal)).list() == []
+
+
+def test_a_playbook_starts_only_for_the_action_in_the_journal(work, work_list, send_form):
+    browser, journal = work()
+    customer, name = with_action(work_list)[0], work_list.model.name
+    key = Approvals(journal, work_list).key(customer)
+    shared = {"customer": customer, "as_of": NOW, "decided_at": NOW, "policy": name}
+    shared |= {"model": name, "period": "2026-11"}
+    journal.record([DecisionRecord(key, holdout="global", **shared)])
+    journal.record([DecisionRecord("v1", verdict="approve", about=key, by="bo", **shared)])
+    assert "playbook" not in approve(browser, send_form, [customer], in_bulk=True).text
+    assert Tasks(Worklist(journal)).list() == []
