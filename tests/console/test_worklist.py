@@ -249,6 +249,24 @@ def test_a_bulk_change_leaves_out_customers_changed_in_the_meantime(work, work_l
     assert Worklist(journal).state(work_list.customers[5]).owner == "ann"
 
 
+def test_a_bulk_snooze_keeps_the_actions_of_customers_changed_in_the_meantime(
+    work, work_list, send_form
+):
+    (first, journal), (second, _) = work(), work()
+    stale = hidden_fields(second.get("/").text, "/bulk")
+    changed, free = with_action(work_list)[:2]
+    path = customer_link(changed)
+    send_form(first, path, "/verdicts", by="ann", why="agreed", verdict="approve")
+    send_form(first, path, "/owner", by="ann", owner="ann")
+    fields = {"by": "bo", "until": "2026-12-07", "button": "snooze", "customer": [changed, free]}
+    answer = second.post("/bulk", data=stale | fields)
+    assert "1 left out: changed by someone else in the meantime" in answer.text
+    rows = journal.decisions(verdict="snooze").to_pylist()
+    assert [row["customer"] for row in rows] == [free]
+    tasks = Tasks(Worklist(journal)).list(customer=changed)
+    assert [task.status for task in tasks] == ["open", "open"]
+
+
 def test_a_saved_view_leads_to_its_list_and_keeps_only_known_parameters(work, send_form):
     browser, _ = work()
     send_form(browser, "/?sort=risk&f.plan=pro", "/views", view="Pro by risk")

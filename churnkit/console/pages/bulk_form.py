@@ -68,24 +68,12 @@ def apply_to_many(
     if button == "approve":
         return _approve(context, visitor, form, customers)
     if button == "snooze":
-        until = check_snooze(context, form)
-        outcome = _change(context, visitor, form, customers, snoozed_until=until.isoformat())
-        if releases_action(context, until):
-            by = context.person(visitor, form)
-            context.approvals.record_many(
-                customers,
-                "snooze",
-                by=by,
-                why=read_text(form, "why") or f"snoozed until {until}",
-                form_id=form["form_id"],
-                at=context.clock(),
-            )
-            follow_verdicts(context, customers, by=by, form_id=form["form_id"])
-        return outcome
+        return _snooze(context, visitor, form, customers)
     if button == "reopen":
-        return _change(context, visitor, form, customers, snoozed_until=None)
+        return _change(context, visitor, form, customers, snoozed_until=None)[0]
     if button == "assign":
-        return _change(context, visitor, form, customers, owner=read_text(form, "owner") or None)
+        owner = read_text(form, "owner") or None
+        return _change(context, visitor, form, customers, owner=owner)[0]
     raise ChurnkitError("unknown button: reload the page")
 
 
@@ -148,13 +136,33 @@ def _approve(
     return BulkOutcome(summary, result.skipped, form.get("query", ""), approved=count > 0)
 
 
+def _snooze(
+    context: PageContext, visitor: Visitor, form: dict[str, str], customers: list[str]
+) -> BulkOutcome:
+    until = check_snooze(context, form)
+    outcome, snoozed = _change(context, visitor, form, customers, snoozed_until=until.isoformat())
+    if releases_action(context, until):
+        by = context.person(visitor, form)
+        context.approvals.record_many(
+            snoozed,
+            "snooze",
+            by=by,
+            why=read_text(form, "why") or f"snoozed until {until}",
+            form_id=form["form_id"],
+            at=context.clock(),
+        )
+        follow_verdicts(context, snoozed, by=by, form_id=form["form_id"])
+    return outcome
+
+
 def _change(
     context: PageContext,
     visitor: Visitor,
     form: Mapping[str, str],
     customers: list[str],
     **fields: str | None,
-) -> BulkOutcome:
+) -> tuple[BulkOutcome, list[str]]:
+    """Set a field; return the result, and the customers that have the value now."""
     version = read_version(form, "seen")
     result = context.worklist.change(
         dict.fromkeys(customers, version),
@@ -170,11 +178,13 @@ def _change(
         "owner": f"assigned to {value}" if value else "without an owner now",
         "snoozed_until": f"snoozed until {value}" if value else "reopened",
     }
-    return BulkOutcome(
+    outcome = BulkOutcome(
         f"{_number(len(result.changed), 'customer')} {texts[field]}.",
         {reason: count for reason, count in reasons.items() if count},
         form.get("query", ""),
     )
+    conflicts = set(result.conflicts)
+    return outcome, [customer for customer in customers if customer not in conflicts]
 
 
 def _number(count: int, noun: str) -> str:
