@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from churnkit.journal import DecisionRecord
 from churnkit.journal.worklist.playbooks import PlannedStep, PlaybookRun, Playbooks, StepCounts
 from churnkit.journal.worklist.records import VersionConflictError
 from churnkit.journal.worklist.tasks import Tasks
@@ -42,6 +43,21 @@ def test_a_playbook_adds_its_tasks_once_for_a_decision(worklist):
     assert found == [(step.title, "bo", step.due, step.note) for step in STEPS]
     assert {change.by for change in worklist.history("c1")} == {"ann"}
     assert len(worklist.history("c1")) == 3
+
+
+@pytest.mark.parametrize("verdict", ["reject", "snooze"])
+def test_a_playbook_dismissed_before_it_starts_is_left_out(worklist, journal, verdict):
+    # The verdict is recorded after the caller has read the approval, and before the start.
+    journal.record(
+        [
+            DecisionRecord("d1", "c1", NOW, NOW, "shop", action="call"),
+            DecisionRecord("v1", "c1", NOW, NOW, "shop", verdict="approve", about="d1", by="ann"),
+            DecisionRecord("v2", "c1", NOW, NOW, "shop", verdict=verdict, about="d1", by="bo"),
+        ]
+    )
+    assert Playbooks(worklist).start([run(), run("c2", "d2")], by="ann", at=NOW) == 1
+    assert statuses(worklist) == {}
+    assert len(statuses(worklist, "c2")) == 3
 
 
 def test_an_answer_skips_only_the_later_steps_that_need_none(worklist):

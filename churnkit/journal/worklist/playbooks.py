@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select
 
 from churnkit.core.time import to_microseconds
+from churnkit.journal.schema import decisions
 from churnkit.journal.worklist.schema import steps, tasks
 from churnkit.journal.worklist.tasks import read_task, write_task
 from churnkit.journal.worklist.worklist import entry_key, log_changes, refuse_erased
@@ -92,7 +93,7 @@ class Playbooks:
         self._database = worklist.database
 
     def start(self, runs: Sequence[PlaybookRun], *, by: str, at: datetime) -> int:
-        """Add the tasks of approved actions, except of those that have been started before.
+        """Add the tasks of approved actions, each once, except of those dismissed or snoozed since.
 
         Parameters
         ----------
@@ -115,12 +116,16 @@ class Playbooks:
             return 0
         with self._database.writing(exclusive=True) as connection:
             refuse_erased(self._database, connection, {run.customer for run in runs})
-            decisions = [run.decision for run in runs]
-            query = select(steps.c.decision).where(
-                self._database.is_in(steps.c.decision, decisions)
+            keys = [run.decision for run in runs]
+            is_started = self._database.is_in(steps.c.decision, keys)
+            left_out = set(connection.scalars(select(steps.c.decision).where(is_started)))
+            # Read here, as a dismissal may be recorded after the caller has read the verdicts.
+            query = select(decisions.c.about).where(
+                self._database.is_in(decisions.c.about, keys),
+                decisions.c.verdict.in_(("reject", "snooze")),
             )
-            started = set(connection.scalars(query))
-            new = [run for run in runs if run.decision not in started]
+            left_out |= set(connection.scalars(query))
+            new = [run for run in runs if run.decision not in left_out]
             for run in new:
                 _insert(connection, run, by=by, at=at)
         return len(new)
