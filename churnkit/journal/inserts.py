@@ -52,9 +52,10 @@ def write_decisions(
 
 def write_outcomes(database: Database, connection: Connection, rows: Sequence[Row]) -> int:
     """Write outcomes; return the number of new ones."""
-    _fill_in_customers(database, connection, rows)
-    _refuse_erased(database, connection, [row["customer"] for row in rows])
+    # Outcomes that are sent again may name a decision that was deleted since: check new ones only.
     new, _ = _split_new(database, connection, outcomes, "outcome", rows)
+    _fill_in_customers(database, connection, new)
+    _refuse_erased(database, connection, [row["customer"] for row in new])
     if new:
         connection.execute(insert(outcomes), new)
     return len(new)

@@ -2,7 +2,8 @@
 
 A decision is kept while its outcome is open, a contact limit may count it, its period goes on, an
 experiment with a holdout runs, a delivery is not finished, or an outcome or a review of it is
-recent. Reviews, outcomes and deliveries are deleted with their decision.
+recent. Reviews and deliveries are deleted with their decision. Outcomes are deleted separately, as
+those of one policy's decisions also count for other policies' decisions for the customer.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def prune_entries(database: Database, retention: Retention, *, dry_run: bool) ->
             deleted = rules.count_deletable(connection)
     if not dry_run:
         deleted = _delete_decisions(database, rules)
-        deleted["outcomes"] += _delete_outcomes(database, rules)
+        deleted["outcomes"] = _delete_outcomes(database, rules)
     with database.reading() as connection:
         left = {
             table: connection.scalar(select(func.count()).select_from(table)) or 0
@@ -265,8 +266,8 @@ class _Rules:
 
 
 def _delete_decisions(database: Database, rules: _Rules) -> dict[str, int]:
-    """Delete decisions with their reviews, outcomes and deliveries."""
-    deleted = dict.fromkeys(("decisions", "reviews", "outcomes", "deliveries"), 0)
+    """Delete decisions with their reviews and deliveries."""
+    deleted = dict.fromkeys(("decisions", "reviews", "deliveries"), 0)
     after: tuple[int, str] | None = None
     while True:
         query = select(decisions.c.decided_at, decisions.c.key).where(rules.is_deletable(decisions))
@@ -280,7 +281,6 @@ def _delete_decisions(database: Database, rules: _Rules) -> dict[str, int]:
             after = rows[-1].decided_at, rows[-1].key
             keys = [row.key for row in rows]
             of_decisions = {
-                "outcomes": (outcomes, outcomes.c.decision),
                 "reviews": (decisions, decisions.c.about),
                 "decisions": (decisions, decisions.c.key),
             }
@@ -292,7 +292,7 @@ def _delete_decisions(database: Database, rules: _Rules) -> dict[str, int]:
 
 
 def _delete_outcomes(database: Database, rules: _Rules) -> int:
-    """Delete old outcomes that follow no decision any more."""
+    """Delete old outcomes that follow no decision for their customer any more."""
     count = 0
     after: tuple[int, str] | None = None
     spent = rules.is_spent(outcomes, only_deleted=False)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import delete
 
 from churnkit.errors import JournalError
+from churnkit.evaluation.experiments.outcomes import outcomes_after
 from churnkit.journal import DecisionRecord, Journal, Outbox, OutcomeRecord, Retention
 from churnkit.journal import prune as prune_module
 
@@ -129,6 +130,35 @@ def test_outcomes_of_customers_in_a_running_experiment_are_kept(journal):
     result = journal.prune(retention())
     assert outcome_keys(journal) == {"after"}
     assert result.outcomes == 1
+
+
+def test_an_outcome_of_a_deleted_decision_is_kept_for_another_policys_decision(journal):
+    held = {"holdout": "global", "action": None, "channel": None}
+    journal.record(
+        [
+            decided("shop", 150, customer="c"),
+            decided("web", 160, customer="c", policy="web"),
+            decided("running", 3, policy="web", **held),
+        ]
+    )
+    outcome = OutcomeRecord("o", "revenue", 9.0, ago(140), decision="shop")
+    journal.record_outcomes([outcome])
+
+    def value():
+        """Revenue of the customer in the experiment of the policy "web"."""
+        entries = journal.decisions(policy="web"), journal.outcomes()
+        measured = outcomes_after(*entries, kind="revenue", horizon_days=30, until=NOW)
+        return measured.customer.to_pylist(), measured.value.tolist()
+
+    before = value()
+    assert before == (["c"], [9.0])
+    dry = journal.prune(retention(), dry_run=True)
+    done = journal.prune(retention())
+    assert {**dry.to_dict(), "dry_run": False} == done.to_dict()
+    assert (done.decisions, done.outcomes) == (1, 0)
+    assert keys(journal) == {"web", "running"}
+    assert value() == before
+    assert journal.record_outcomes([outcome]).duplicates == 1
 
 
 @pytest.mark.parametrize(
