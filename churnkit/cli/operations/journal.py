@@ -106,10 +106,11 @@ def _contact_days(policies: list[str]) -> float:
                 "--contact-days"
             )
         for name in policies:
-            versions = [version for version in registry.versions(name) if version.aliases]
-            for version in versions:
-                catalogue = RetentionModel.load(registry.bundle(version)).contents.catalogue
-                days = max(days, 0.0 if catalogue is None else catalogue.contact.days)
+            versions = registry.versions(name)
+            # Without an alias, any version may be in use.
+            for version in [version for version in versions if version.aliases] or versions:
+                rules = RetentionModel.load(registry.bundle(version)).contents.rules
+                days = max(days, 0.0 if rules is None else rules.contact.days)
     return days
 
 

@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from churnkit.bundle import RetentionModel
+from churnkit.bundle import Registry, RetentionModel
+from churnkit.bundle.parts.ranker import Ranker
 from churnkit.cli.main import DONE, REFUSED
-from churnkit.decisions import ContactLimit
+from churnkit.decisions import Action, ContactLimit, Ranking
 from churnkit.decisions.catalogue.contact_policy import ContactPolicy
+from churnkit.decisions.ranking.compiled import compile_ranking
 from churnkit.journal import DecisionRecord, Journal
+from churnkit.models import LinearBandit
 
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 
@@ -49,28 +52,46 @@ def test_a_dry_run_lists_what_the_command_deletes(churnkit, url, shop_copy):
     assert "idcanary" not in out + err
 
 
+def with_catalogue(contents, contact):
+    """Return a model's contents with contact rules in its catalogue."""
+    assert contents.catalogue is not None
+    return replace(contents, catalogue=replace(contents.catalogue, contact=contact))
+
+
+def with_ranking(contents, contact):
+    """Return a model's contents with a ranking, which has contact rules, and no catalogue."""
+    ranking = Ranking((Action("news", "News"),), outcome="clicked", contact=contact)
+    compiled = compile_ranking(ranking, contents.contract.encoded("recommend"))
+    bandit = LinearBandit.new(
+        customer_features=len(compiled.indices), categories=compiled.categories
+    )
+    return replace(contents, catalogue=None, ranker=Ranker(ranking, bandit))
+
+
+@pytest.mark.parametrize("change", [with_catalogue, with_ranking])
+@pytest.mark.parametrize("has_alias", [True, False])
 def test_the_longest_contact_window_of_the_registered_models_is_kept(
-    churnkit, url, shop_copy, monkeypatch
+    churnkit, url, shop_copy, monkeypatch, change, has_alias
 ):
-    real = RetentionModel.load
+    real, real_versions = RetentionModel.load, Registry.versions
 
     def with_limit(*arguments, **settings):
-        model = real(*arguments, **settings)
-        assert model.contents.catalogue is not None
-        assert model.contents.catalogue is not None
-        catalogue = replace(
-            model.contents.catalogue, contact=ContactPolicy((ContactLimit(1, days=300),))
-        )
-        return RetentionModel(replace(model.contents, catalogue=catalogue))
+        contact = ContactPolicy((ContactLimit(1, days=300),))
+        return RetentionModel(change(real(*arguments, **settings).contents, contact))
+
+    def without_alias(registry, name):
+        return [replace(version, aliases=()) for version in real_versions(registry, name)]
 
     monkeypatch.setattr(RetentionModel, "load", with_limit)
-    code, out, _ = churnkit(
+    if not has_alias:
+        monkeypatch.setattr(Registry, "versions", without_alias)
+    code, out, err = churnkit(
         *("journal", "prune", "--keep-days", "100", "--journal", url), folder=shop_copy.root
     )
     assert code == DONE
     assert keys(url) == ["k200", "k10"]
     assert "contact limits" in out
-    assert "2 decisions and reviews" in _
+    assert "2 decisions and reviews" in err
 
 
 def test_policies_without_a_registered_model_need_their_contact_window(churnkit, url, tmp_path):
