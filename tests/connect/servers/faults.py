@@ -46,9 +46,10 @@ class Faults:
         self.rate = rate
         self.kinds = kinds or ("429", "429-after", "429-date", "500", "torn", "dropped")
         self.repeat_borders = False
-        self.count = 0
+        self.count = self.draws = 0
 
     def draw(self) -> str | None:
+        self.draws += 1
         if not self.rate or self._random.random() >= self.rate:
             return None
         self.count += 1
