@@ -11,7 +11,14 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["DATE_STYLES", "MONTHS", "detect_date_styles", "is_open_date", "normalize_date"]
+__all__ = [
+    "DATE_STYLES",
+    "MONTHS",
+    "are_months",
+    "detect_date_styles",
+    "is_open_date",
+    "normalize_date",
+]
 
 _SECONDS: Final = {"epoch seconds": 0, "epoch milliseconds": 3, "epoch microseconds": 6}
 # The order of day, month and year; any of ``-./`` and spaces may separate them.
@@ -58,6 +65,8 @@ _EMPTY_DAYS: Final = frozenset(
         (1900, 1, 2), (1970, 1, 1),
     )
 )  # fmt: skip
+# Fewer first days of months may as well be days of January.
+_MIN_FIRST_DAYS, _MIN_MONTHS, _MIN_YEARS = 12, 6, 2
 _FIRST_OPEN_DAY = (dt.date(2099, 1, 1) - _EPOCH).days
 
 
@@ -155,8 +164,8 @@ def _from_epoch(text: str, digits: int) -> str | None:
 def detect_date_styles(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the styles in which every text is an existing date, except years and epochs.
 
-    Two styles are returned only if they disagree about a date: no day is above 12. Months, whose
-    dates are first days of a month over two years at least, are no days of January.
+    Two styles are returned only if they disagree about a date: no day is above 12. The first is the
+    one in which the dates are months; see `are_months`.
 
     Examples
     --------
@@ -176,12 +185,31 @@ def detect_date_styles(texts: Iterable[str]) -> tuple[str, ...]:
             dates.append(date)
         if listed and len(dates) == len(listed) and dates not in results.values():
             results[style] = dates
-    months = [style for style, dates in results.items() if _are_months(dates)]
-    return tuple(months if len(months) == 1 else results)
+    return tuple(sorted(results, key=lambda style: not _are_months(results[style])))
+
+
+def are_months(texts: Iterable[str], style: str) -> bool:
+    """Return True for twelve first days of six months in two years at least, read in a style.
+
+    In the other order of day and month they would all be days of January; that the dates are months
+    is an assumption to state.
+
+    Examples
+    --------
+    >>> months = [f"01/{month:02d}/{year}" for year in (2024, 2025) for month in range(1, 13)]
+    >>> are_months(months, "DD/MM/YYYY"), are_months(months, "MM/DD/YYYY")
+    (True, False)
+    >>> are_months(["01/02/2024", "01/05/2025"], "DD/MM/YYYY")
+    False
+    """
+    return _are_months([normalize_date(text, style) or "" for text in texts])
 
 
 def _are_months(dates: Sequence[str]) -> bool:
-    """Return True for first days of several months in several years, as YYYY-MM-DD."""
     distinct = {date[:10] for date in dates}
-    several = len({date[:4] for date in distinct}) > 1 and len({d[5:7] for d in distinct}) > 1
-    return several and all(date[8:] == "01" for date in distinct)
+    return (
+        len(distinct) >= _MIN_FIRST_DAYS
+        and len({date[5:7] for date in distinct}) >= _MIN_MONTHS
+        and len({date[:4] for date in distinct}) >= _MIN_YEARS
+        and all(date[8:] == "01" for date in distinct)
+    )

@@ -241,7 +241,9 @@ def _describe_columns(
     for column in columns:
         dates = detect_dates(profiles[column.name]) if column.name in profiles else None
         if dates is not None and column.role in {"as_of", "ignore", "label"}:
-            other = f" or {dates.other}" if dates.other else ""
+            other = (
+                f" or {dates.other}" if dates.other else f", {dates.review}" * bool(dates.review)
+            )
             dated.setdefault(f"{dates}{other}", []).append(column.name)
             if dates.open:
                 count = profiles[column.name].rows_with(set(dates.open))

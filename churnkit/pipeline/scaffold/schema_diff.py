@@ -15,6 +15,7 @@ import numpy as np
 
 from churnkit.contracts import Contract
 from churnkit.contracts.parsing.arrow_columns import ParsedTable
+from churnkit.contracts.parsing.date_spelling import detect_date_styles
 from churnkit.contracts.parsing.scalars import read_text
 from churnkit.core.io.atomic_write import atomic_write
 from churnkit.core.result import Result
@@ -22,6 +23,7 @@ from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.code_format import literal
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.keys.date_columns import months_review
 from churnkit.pipeline.scaffold.raw.column_format import time_format
 
 if TYPE_CHECKING:
@@ -209,6 +211,10 @@ def _date_changes(column: Column, parsed: ParsedTable) -> list[SchemaChange]:
         return [SchemaChange(column.name, "date_format", message)]
     if form.written == column.written or profile.kind == "date":
         return []
+    texts = [text for text in profile.texts if text.lower() not in form.missing]
+    styles = detect_date_styles(texts)
+    if {form.written, column.written} <= set(styles) and not months_review(texts, styles):
+        return []  # no day is after the 12th: the dates may be as the schema reads them
     message = f"has dates as {form.written or 'ISO 8601'}, the schema reads {column.written or 'ISO 8601'}"
     return [SchemaChange(column.name, "date_format", message, {"written": form.written})]
 

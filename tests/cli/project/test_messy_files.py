@@ -250,8 +250,8 @@ def test_a_workbook_with_units_below_its_header(tmp_path):
 
 
 def test_an_id_that_repeats_at_other_dates_is_a_panel(tmp_path):
-    drivers = [f"{n % 100}" for n in range(ROWS)]
-    months = [f"{1 + (n // 100) % 12:02d}-01-{2023 + n // 300}" for n in range(ROWS)]
+    drivers = [f"{n % 25}" for n in range(ROWS)]
+    months = [f"{1 + (n // 25) % 12:02d}-01-{2023 + n // 300}" for n in range(ROWS)]
     table = {
         "MMM-YY": months,
         "Driver_ID": drivers,
@@ -264,3 +264,4 @@ def test_an_id_that_repeats_at_other_dates_is_a_panel(tmp_path):
     assert (roles["Driver_ID"], roles["MMM-YY"]) == ("entity", "as_of")
     as_of = next(column for column in drafted.columns if column.role == "as_of")
     assert as_of.settings == {"written": "MM/DD/YYYY"}
+    assert "assumed to be MM/DD/YYYY: all would be days of January otherwise" in as_of.review

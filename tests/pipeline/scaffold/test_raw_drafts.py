@@ -10,6 +10,7 @@ import pyarrow.csv as pcsv
 import pytest
 
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
@@ -288,7 +289,26 @@ def test_first_days_of_months_over_two_years_are_months():
         months = [dt.date(year, month, 1) for year in (2019, 2020) for month in range(1, 13)]
         read = time_format(profile("month", [f"{day:{form}}" for day in months]))
         assert read is not None
-        assert (read.written, read.review) == (first, "")
+        assert read.written == first
+        assert read.review == f"assumed to be {first}: all would be days of January otherwise"
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        [(2024, 1, 2), (2025, 1, 5)],
+        [(2024, 1, day) for day in range(1, 13)],
+        [(year, 1, day) for year in (2024, 2025) for day in range(1, 6)],
+    ],
+)
+def test_a_few_days_of_january_in_the_american_order_are_no_months(days):
+    texts = [f"{month:02d}/{day:02d}/{year}" for year, month, day in days]
+    read = time_format(profile("at", texts))
+    assert read is not None
+    assert "no day is after the 12th" in read.review
+    dates = detect_dates(profile("at", texts))
+    assert dates is not None
+    assert {dates.written, dates.other} == {"DD/MM/YYYY", "MM/DD/YYYY"}
 
 
 def _spans(folder, *, begin, end, first_end=None):

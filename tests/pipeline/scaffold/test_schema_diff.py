@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt  # noqa: TC003 - a schema reads its annotations
+
 import pyarrow as pa
 import pytest
 
-from churnkit.contracts import Contract, Schema, context, entity, feature, label
+from churnkit.contracts import Contract, Schema, as_of, context, entity, feature, label
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.schema_diff import find_changes, widen_source
 
@@ -84,6 +86,22 @@ def test_another_unit_is_named_and_not_accepted(factor):
     found = changes(export(fee=fees), export())
     assert [(change.kind, change.settings) for change in found] == [("unit", {})]
     assert f"median {factor:g} times" in found[0].message
+
+
+@pytest.mark.parametrize("written", ["DD/MM/YYYY", "MM/DD/YYYY"])
+@pytest.mark.parametrize(
+    ("days", "kinds"),
+    [(["01/02/2024", "01/05/2025"], []), (["2024-02-01", "2025-05-01"], ["date_format"])],
+)
+def test_dates_without_a_day_after_the_12th_are_as_the_schema_reads_them(written, days, kinds):
+    class Dated(Schema):
+        member: str = entity()
+        day: dt.datetime = as_of(written=written, coerce=True)
+        visits: int = feature()
+
+    table = pa.table({"member": ["1", "2"], "day": days, "visits": ["1", "2"]})
+    found = find_changes(Contract.from_schema(Dated), table, None)
+    assert [change.kind for change in found] == kinds
 
 
 def test_an_unchanged_export_has_no_changes():

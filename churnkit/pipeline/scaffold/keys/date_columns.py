@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.date_spelling import (
+    are_months,
     detect_date_styles,
     is_open_date,
     normalize_date,
@@ -15,11 +16,11 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 from churnkit.pipeline.scaffold.keys.label_names import is_date_word, means_no_end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["DateFormat", "detect_dates", "open_dates"]
+__all__ = ["DateFormat", "detect_dates", "months_review", "open_dates"]
 
 _DIGITS = re.compile(r"-?[0-9]+(?:\.0)?")
 # Seconds of 2000 and 2040; numbers outside are no times of today's data.
@@ -45,12 +46,15 @@ class DateFormat:
         Texts that stand for no date.
     open
         Dates that stand for no date, such as 9999-12-31 or 1900-01-01.
+    review
+        Assumption about the order of day and month, to state in the draft.
     """
 
     written: str | None
     other: str | None = None
     empty: tuple[str, ...] = ()
     open: tuple[str, ...] = ()
+    review: str = ""
 
     def __str__(self) -> str:
         """Name the format."""
@@ -104,7 +108,23 @@ def _detect_text(texts: list[str], empty: tuple[str, ...]) -> DateFormat | None:
     if not styles:
         return None
     opened = open_dates(texts, styles[0])
-    return DateFormat(styles[0], styles[1] if len(styles) > 1 else None, empty, opened)
+    review = months_review(texts, styles)
+    other = styles[1] if len(styles) > 1 and not review else None
+    return DateFormat(styles[0], other, empty, opened, review)
+
+
+def months_review(texts: Iterable[str], styles: Sequence[str]) -> str:
+    """Describe the assumption that dates are months, if their style follows from it; else empty.
+
+    Examples
+    --------
+    >>> months = [f"01/{month:02d}/{year}" for year in (2024, 2025) for month in range(1, 13)]
+    >>> months_review(months, ("DD/MM/YYYY", "MM/DD/YYYY"))
+    'assumed to be DD/MM/YYYY: all would be days of January otherwise'
+    """
+    if len(styles) < 2 or not are_months(texts, styles[0]):
+        return ""
+    return f"assumed to be {styles[0]}: all would be days of January otherwise"
 
 
 def _detect_digits(name: str, texts: list[str]) -> DateFormat | None:

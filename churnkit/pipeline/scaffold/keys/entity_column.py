@@ -237,7 +237,7 @@ def _with_date(
     if dates is None or dates.empty or dates.open:
         return None
     settings = {"written": dates.written} if dates.written else {}
-    review = "assumed to be the as-of date of the row"
+    review = "; ".join(filter(None, ("assumed to be the as-of date of the row", dates.review)))
     if dates.other:
         settings["todo"] = (
             f"the dates fit '{dates.written}' and '{dates.other}': set written to the right one, "

@@ -111,6 +111,8 @@ def _draft_date_label(profile: ColumnProfile) -> DraftColumn:
         )
     stayed = " or ".join(["a blank", *(dates.open if dates else ())])
     review = f"a date means churned, {stayed} means stayed"
+    if dates is not None and dates.review:
+        review += f"; {dates.review}"
     return DraftColumn(profile.name, "Utc", "label", settings, review)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from churnkit.contracts.parsing.date_spelling import MONTHS, detect_date_styles
 from churnkit.contracts.parsing.number_spelling import currency_of, split_number, unit_factor
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.keys.date_columns import open_dates
+from churnkit.pipeline.scaffold.keys.date_columns import months_review, open_dates
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_names import means_no_end
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
@@ -205,8 +205,9 @@ def _day_and_month(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat |
     if day_first or month_first:
         return ColumnFormat("DD/MM/YYYY" if day_first else "MM/DD/YYYY", missing)
     styles = detect_date_styles(texts)
-    if len(styles) == 1:
-        return ColumnFormat(styles[0], missing)
+    review = months_review(texts, styles)
+    if len(styles) == 1 or review:
+        return ColumnFormat(styles[0], missing, "", review)
     written = "MM/DD/YYYY" if {match[2] for match in parts} == {"/"} else "DD/MM/YYYY"
     return ColumnFormat(written, missing, "", f"assumed to be {written}: no day is after the 12th")
 
