@@ -34,6 +34,7 @@ __all__ = ["PruneResult", "Retention", "prune_entries"]
 # Entries per transaction, so that other writers wait for a moment only.
 _GROUP = 5000
 _UNFINISHED = ("pending", "sending")
+_MAX_DAYS = 36_500.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class Retention:
         Raises
         ------
         JournalError
-            If a length is negative, or `before` is after `now`.
+            If a length is not from 0 to 36,500 days, or `before` is after `now`.
 
         Examples
         --------
@@ -84,8 +85,10 @@ class Retention:
         at, limit = to_microseconds(moment("now", now)), to_microseconds(moment("before", before))
         if limit > at:
             raise JournalError("prune: before must not be in the future")
-        if not (outcome_days >= 0.0 and contact_days >= 0.0):
-            raise JournalError("prune: outcome_days and contact_days must be zero or more")
+        if not all(0.0 <= days <= _MAX_DAYS for days in (outcome_days, contact_days)):
+            raise JournalError(
+                f"prune: outcome_days and contact_days must be from 0 to {_MAX_DAYS:,.0f}"
+            )
         start = (
             None
             if experiments_since is None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["journal"]
 
 _DATE = ["%Y-%m-%d"]
+_MAX_DAYS = 36_500.0
 
 journal: typer.Typer = typer.Typer(
     help="Delete old decisions and outcomes from the journal.", no_args_is_help=True
@@ -36,16 +37,19 @@ def prune(
     ] = None,
     keep_days: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Delete entries older than this number of days."),
+        typer.Option(min=0.0, max=_MAX_DAYS, help="Delete entries older than this number of days."),
     ] = None,
     outcome_days: Annotated[
         float,
-        typer.Option(min=0.0, help="Days after a decision in which an outcome counts."),
+        typer.Option(
+            min=0.0, max=_MAX_DAYS, help="Days after a decision in which an outcome counts."
+        ),
     ] = 90.0,
     contact_days: Annotated[
         float | None,
         typer.Option(
             min=0.0,
+            max=_MAX_DAYS,
             help="Longest window of contact limits, cool-downs and suppressions. Default: that of the "
             "registered models.",
         ),

@@ -113,3 +113,20 @@ def test_a_date_is_required_once_and_not_in_the_future(churnkit, url, options):
     assert code == REFUSED
     assert "before" in err
     assert len(keys(url)) == 3
+
+
+@pytest.mark.parametrize("option", ["--keep-days", "--outcome-days", "--contact-days"])
+def test_a_length_over_a_century_is_refused(churnkit, url, option):
+    others = [] if option == "--keep-days" else ["--keep-days", "5"]
+    code, _, err = churnkit("journal", "prune", option, "1e12", *others, "--journal", url)
+    assert code == REFUSED
+    assert option in err
+    assert "Traceback" not in err
+    assert len(keys(url)) == 3
+
+
+def test_the_longest_lengths_delete_nothing(churnkit, url):
+    lengths = ("--keep-days", "36500", "--outcome-days", "36500", "--contact-days", "36500")
+    code, _, _ = churnkit("journal", "prune", *lengths, "--journal", url)
+    assert code == DONE
+    assert len(keys(url)) == 3
