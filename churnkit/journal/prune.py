@@ -1,7 +1,7 @@
 """Delete journal entries that are older than a date and that nothing needs any more.
 
-A decision is kept while its outcome is open, a contact limit may count it, its period goes on, an
-experiment with a holdout runs, a delivery is not finished, or an outcome or a review of it is
+A decision is kept while its outcome is open, a contact limit may count it, its period goes on or is
+the policy's latest, an experiment with a holdout runs, a delivery is not finished, or an outcome or a review of it is
 recent. Reviews and deliveries are deleted with their decision. Outcomes are deleted separately, as
 those of one policy's decisions also count for other policies' decisions for the customer.
 """
@@ -140,7 +140,7 @@ def prune_entries(database: Database, retention: Retention, *, dry_run: bool) ->
     """Delete old entries in groups; an interrupted call can be repeated."""
     with database.reading() as connection:
         has_outbox = inspect(connection).has_table(outbox.name)
-        rules = _Rules(retention, has_outbox=has_outbox)
+        rules = _Rules(retention, _latest_periods(connection), has_outbox=has_outbox)
         kept = rules.count_kept(connection)
         if dry_run:
             deleted = rules.count_deletable(connection)
@@ -170,8 +170,11 @@ def prune_entries(database: Database, retention: Retention, *, dry_run: bool) ->
 class _Rules:
     """Conditions on decisions and outcomes that may be deleted."""
 
-    def __init__(self, retention: Retention, *, has_outbox: bool) -> None:
+    def __init__(
+        self, retention: Retention, latest_periods: list[tuple[str, str]], *, has_outbox: bool
+    ) -> None:
         self.retention = retention
+        self.latest_periods = latest_periods
         self.has_outbox = has_outbox
 
     def reasons(self, decided: FromClause) -> dict[str, ColumnElement[bool]]:
@@ -192,7 +195,10 @@ class _Rules:
         reasons = {
             "open outcomes": column.decided_at >= self.retention.outcomes_since,
             "contact limits": column.decided_at >= self.retention.contacts_since,
-            "unfinished periods": tuple_(column.policy, column.period).in_(periods.distinct()),
+            "unfinished periods": or_(
+                tuple_(column.policy, column.period).in_(periods.distinct()),
+                tuple_(column.policy, column.period).in_(self.latest_periods),
+            ),
             "running experiments": (
                 experiment if start is None else and_(experiment, column.decided_at >= start)
             ),
@@ -266,6 +272,30 @@ class _Rules:
                 else 0
             ),
         }
+
+
+def _latest_periods(connection: Connection) -> list[tuple[str, str]]:
+    """Return each policy with the period of its latest decision that has one.
+
+    A long period can go on without a decision after the date.
+    """
+    has_period = and_(decisions.c.verdict == "decide", decisions.c.period.is_not(None))
+    latest = (
+        select(decisions.c.policy, func.max(decisions.c.decided_at).label("at"))
+        .where(has_period)
+        .group_by(decisions.c.policy)
+        .subquery()
+    )
+    query = (
+        select(decisions.c.policy, decisions.c.period)
+        .join(
+            latest,
+            and_(latest.c.policy == decisions.c.policy, latest.c.at == decisions.c.decided_at),
+        )
+        .where(has_period)
+        .distinct()
+    )
+    return [(row.policy, row.period) for row in connection.execute(query)]
 
 
 def _delete_decisions(database: Database, rules: _Rules) -> dict[str, int]:

@@ -92,13 +92,33 @@ def test_a_period_that_goes_on_is_kept_as_a_whole_so_that_no_capacity_is_spent_t
             decided("new", 5, period="2026"),
             decided("other", 150, period="2026-07"),
             decided("elsewhere", 150, period="2026", policy="web"),
+            decided("later", 149, period="2027", policy="web"),
         ]
     )
     used = journal.used("shop", "2026")
     result = journal.prune(retention())
-    assert keys(journal) == {"old", "new"}
+    assert keys(journal) == {"old", "new", "later"}
     assert journal.used("shop", "2026") == used
-    assert result.kept == {"unfinished periods": 1}
+    assert result.kept == {"unfinished periods": 2}
+
+
+def test_the_latest_period_of_a_policy_is_kept_without_recent_decisions(journal):
+    journal.record(
+        [
+            decided("first", 190, period="2026-H1"),
+            decided("second", 180, period="2026-H2"),
+            decided("last", 150, period="2026-H2"),
+            decided("none", 5),
+            decided("web", 170, period="2026-H1", policy="web"),
+        ]
+    )
+    used = journal.used("shop", "2026-H2")
+    dry = journal.prune(retention(), dry_run=True)
+    result = journal.prune(retention())
+    assert dry.decisions == result.decisions == 1
+    assert keys(journal) == {"second", "last", "none", "web"}
+    assert journal.used("shop", "2026-H2") == used
+    assert result.kept == {"unfinished periods": 3}
 
 
 def test_a_running_experiment_is_kept_with_its_treated_customers_until_its_start_is_stated(journal):
