@@ -120,10 +120,10 @@ def allocate(
     if gains.ndim == 1:
         # One action: a column of gains, and one cost or a column of costs.
         gains = gains[:, None]
-        if costs.size == 1:
-            costs = costs.reshape(1)
-        elif costs.ndim == 1:
+        if costs.ndim == 1:
             costs = costs[:, None]
+    if gains.ndim == 2 and gains.shape[1] == 1 and costs.size == 1:
+        costs = costs.reshape(1)
 
     def allocate_gains(gains: Floats) -> Plan:
         rows = costs if costs.ndim < 2 else costs[: len(gains)]

@@ -389,6 +389,12 @@ def test_one_action_takes_a_cost_in_any_shape(cost):
     assert plan.action.tolist() == [0, -1, -1]
 
 
+@pytest.mark.parametrize("cost", [2.0, [2.0], [[2.0], [2.0], [2.0]]])
+def test_a_matrix_of_one_action_takes_a_number_as_cost(cost):
+    plan = allocate([[5.0], [1.0], [-1.0]], cost, budget=2.0)
+    assert (plan.action.tolist(), plan.cost) == ([0, -1, -1], 2.0)
+
+
 def test_what_is_not_a_number_is_refused_without_its_value():
     with pytest.raises(DataError, match="gain") as caught:
         allocate(["secret"], 1.0)
