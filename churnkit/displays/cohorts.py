@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from churnkit.displays.display import ResultDisplay
+from churnkit.errors import ChurnkitError
 from churnkit.insights.metrics.cohorts import Cohorts
 
 __all__ = ["CohortDisplay"]
@@ -54,8 +55,18 @@ class CohortDisplay(ResultDisplay[Cohorts]):
         Returns
         -------
         The display.
+
+        Raises
+        ------
+        ChurnkitError
+            There are no cohorts.
         """
         rows = self.result.rows
+        if not rows:
+            raise ChurnkitError(
+                "there are no cohorts to draw: they need a month that ended before as_of, with "
+                "customers who joined in it"
+            )
         shares = [row.revenue_retention() if revenue else row.retention() for row in rows]
         cells = np.array(shares, dtype=np.float64).reshape(len(rows), -1)
         title = "Revenue retention by cohort" if revenue else "Customer retention by cohort"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from churnkit.contracts.parsing.scalars import is_missing
 from churnkit.displays.display import MODEL, REFERENCE, Display
 from churnkit.errors import ChurnkitError
 from churnkit.evaluation import paired_value
@@ -13,11 +14,13 @@ from churnkit.evaluation import paired_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from churnkit.core.stats.interval import Interval
 
 __all__ = ["IntervalDisplay"]
+
+_ALL = "all customers"
 
 
 class IntervalDisplay(Display):
@@ -86,7 +89,7 @@ class IntervalDisplay(Display):
             Scores of the effect: a column of `churnkit.evaluation.doubly_robust_scores` minus
             that of control.
         group : (n,)
-            Group of each customer, known before the treatment.
+            Group of each customer, known before the treatment: all texts, or all numbers.
         level
             Confidence level of each interval.
         ax, **kwargs
@@ -99,7 +102,8 @@ class IntervalDisplay(Display):
         Raises
         ------
         ChurnkitError
-            The arguments differ in their number of rows.
+            The arguments differ in their number of rows, have none, or a group is missing, mixed
+            of texts and numbers, or named as the row of all customers.
         """
         scores, labels = np.asarray(effect, dtype=np.float64), np.asarray(group)
         if scores.shape != labels.shape:
@@ -108,8 +112,8 @@ class IntervalDisplay(Display):
                 f"{labels.shape}"
             )
         against_none = np.column_stack([np.zeros(len(scores)), scores])
-        rows = {"all": np.ones(len(labels), dtype=bool)}
-        rows |= {str(label): labels == label for label in np.unique(labels)}
+        rows = {_ALL: np.ones(len(labels), dtype=bool)}
+        rows |= {str(label): labels == label for label in _distinct_groups(labels)}
         found = {
             label: paired_value(against_none[chosen], 1, level=level)
             for label, chosen in rows.items()
@@ -129,7 +133,14 @@ class IntervalDisplay(Display):
         Returns
         -------
         The display.
+
+        Raises
+        ------
+        ChurnkitError
+            There are no estimates.
         """
+        if not self.intervals:
+            raise ChurnkitError("there are no estimates to draw: intervals is empty")
         axes = self._set_axes(ax, title=self.title, x="estimate and interval", y="")
         self._draw_reference(axes)
         value, low, high = (
@@ -147,3 +158,22 @@ class IntervalDisplay(Display):
     def _draw_reference(self, axes: Any) -> None:
         """Draw what the estimates are compared with: zero."""
         axes.axvline(0.0, color=REFERENCE, linestyle="--")
+
+
+def _distinct_groups(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return the groups in order, each of which can be drawn as a row of its own."""
+    missing = sum(map(is_missing, labels.tolist()))
+    if missing:
+        raise ChurnkitError(
+            f"group is missing in {missing} of {len(labels)} rows: leave these customers out, or "
+            "give them a group of their own"
+        )
+    if not len(labels):
+        raise ChurnkitError("there are no customers to draw: pass at least one row")
+    try:
+        groups: NDArray[Any] = np.unique(labels)
+    except TypeError:
+        raise ChurnkitError("group has texts and numbers: make all of them texts") from None
+    if _ALL in groups.astype(str):
+        raise ChurnkitError(f"the name {_ALL!r} is that of the row of all: rename this group")
+    return groups

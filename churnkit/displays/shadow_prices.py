@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from churnkit.decisions import ShadowPrices
 from churnkit.displays.display import MODEL, ResultDisplay
+from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,31 +56,39 @@ class ShadowPriceDisplay(ResultDisplay[ShadowPrices]):
         ax
             Axes to draw on; new ones if not given.
         actions, limits, floors
-            Names of the actions, shared capacities and floors; numbers if not given.
+            Names of all actions, shared capacities and floors; numbers if not given.
         **kwargs
             For ``Axes.barh``.
 
         Returns
         -------
         The display.
+
+        Raises
+        ------
+        ChurnkitError
+            There are more or fewer names than prices.
         """
         prices = self.result
         groups = (
-            ("capacity of", actions, prices.capacity),
-            ("capacity of", limits, prices.shared),
-            ("floor of", floors, prices.floors),
+            ("capacity of", "actions", actions, prices.capacity),
+            ("shared capacity of", "limits", limits, prices.shared),
+            ("floor of", "floors", floors, prices.floors),
         )
-        amounts = {"budget, per unit of money": prices.budget}
-        for title, names, values in groups:
-            labels = names or [str(number) for number in range(len(values))]
-            amounts |= {
-                f"{title} {label}": float(value)
-                for label, value in zip(labels, values, strict=True)
-            }
+        labels, amounts = ["budget, per unit of money"], [prices.budget]
+        for title, argument, names, values in groups:
+            if names is not None and len(names) != len(values):
+                raise ChurnkitError(
+                    f"{argument} must name each of {len(values)} prices, got {len(names)} names"
+                )
+            labels += [f"{title} {name}" for name in names or range(len(values))]
+            amounts += values.tolist()
         axes = self._set_axes(ax, title="Shadow prices", x="gain of one more unit", y="")
         options = {"color": MODEL} | kwargs
-        self.bars_ = axes.barh(list(amounts), list(amounts.values()), **options)
-        axes.bar_label(self.bars_, [f"{price:,.2f}" for price in amounts.values()], padding=3)
+        # By position, as bars of the same label would be drawn over each other.
+        self.bars_ = axes.barh(range(len(amounts)), amounts, **options)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.bar_label(self.bars_, [f"{price:,.2f}" for price in amounts], padding=3)
         axes.invert_yaxis()
         axes.margins(x=0.15)
         return self

@@ -46,7 +46,7 @@ class ShapDisplay(Display):
     Raises
     ------
     ChurnkitError
-        The arguments differ in their number of rows or features.
+        The arguments differ in their number of rows or features, or there are no customers.
 
     Examples
     --------
@@ -69,6 +69,8 @@ class ShapDisplay(Display):
                 f"contributions, X and names must agree, got {shape}, {self.X.shape} and "
                 f"{len(self.names)} names"
             )
+        if not shape[0]:
+            raise ChurnkitError("there are no customers to draw: X must have at least one row")
         self.order: NDArray[np.intp] = np.argsort(
             -np.abs(self.contributions).mean(axis=0), kind="stable"
         )

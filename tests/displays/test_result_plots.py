@@ -189,14 +189,14 @@ def test_effects_by_group_are_the_differences_of_means():
     score = np.where(treated, outcome, -outcome) * 2  # of equal arms, without a model
     plan = np.where(np.arange(N) % 3 == 0, "pro", "free")
     display = displays.IntervalDisplay.from_scores(score, plan)
-    assert list(display.intervals) == ["all", "free", "pro"]
-    for label, rows in {"all": plan != "", "pro": plan == "pro"}.items():
+    assert list(display.intervals) == ["all customers", "free", "pro"]
+    for label, rows in {"all customers": plan != "", "pro": plan == "pro"}.items():
         found, mean = display.intervals[label], score[rows].mean()
         half = 1.959964 * score[rows].std() / np.sqrt(rows.sum())
         assert found.value == pytest.approx(mean)
         assert (found.low, found.high) == pytest.approx((mean - half, mean + half))
     points = display.points_.lines[0]
-    assert points.get_xdata()[0] == display.intervals["all"].value
+    assert points.get_xdata()[0] == display.intervals["all customers"].value
     with pytest.raises(ChurnkitError, match="one row per customer"):
         displays.IntervalDisplay.from_scores(score, plan[1:])
 
