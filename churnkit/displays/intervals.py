@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from churnkit.contracts.parsing.scalars import is_missing
 from churnkit.displays.display import MODEL, REFERENCE, Display
 from churnkit.errors import ChurnkitError
 from churnkit.evaluation import paired_value
+from churnkit.evaluation.validation import check_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from churnkit.core.stats.interval import Interval
 
@@ -111,9 +111,14 @@ class IntervalDisplay(Display):
                 f"effect and group must have one row per customer, got {scores.shape} and "
                 f"{labels.shape}"
             )
+        if not len(labels):
+            raise ChurnkitError("there are no customers to draw: pass at least one row")
+        groups, _ = check_groups(labels)
+        if _ALL in groups.astype(str):
+            raise ChurnkitError(f"the name {_ALL!r} is that of the row of all: rename this group")
         against_none = np.column_stack([np.zeros(len(scores)), scores])
         rows = {_ALL: np.ones(len(labels), dtype=bool)}
-        rows |= {str(label): labels == label for label in _distinct_groups(labels)}
+        rows |= {str(label): labels == label for label in groups}
         found = {
             label: paired_value(against_none[chosen], 1, level=level)
             for label, chosen in rows.items()
@@ -158,22 +163,3 @@ class IntervalDisplay(Display):
     def _draw_reference(self, axes: Any) -> None:
         """Draw what the estimates are compared with: zero."""
         axes.axvline(0.0, color=REFERENCE, linestyle="--")
-
-
-def _distinct_groups(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return the groups in order, each of which can be drawn as a row of its own."""
-    missing = sum(map(is_missing, labels.tolist()))
-    if missing:
-        raise ChurnkitError(
-            f"group is missing in {missing} of {len(labels)} rows: leave these customers out, or "
-            "give them a group of their own"
-        )
-    if not len(labels):
-        raise ChurnkitError("there are no customers to draw: pass at least one row")
-    try:
-        groups: NDArray[Any] = np.unique(labels)
-    except TypeError:
-        raise ChurnkitError("group has texts and numbers: make all of them texts") from None
-    if _ALL in groups.astype(str):
-        raise ChurnkitError(f"the name {_ALL!r} is that of the row of all: rename this group")
-    return groups

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.contracts.parsing.scalars import is_missing
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EvaluationError",
+    "check_groups",
     "check_outcome",
     "check_probability",
     "check_vector",
@@ -74,6 +76,37 @@ def check_vector(
                 f"{name} is missing or not finite in {missing} rows: drop those rows"
             )
     return vector
+
+
+def check_groups(group: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return the names of groups in order, and the position of each row's group among them, (n,).
+
+    Parameters
+    ----------
+    group : (n,) texts or numbers
+
+    Raises
+    ------
+    EvaluationError
+        A group is missing, or texts and numbers are mixed.
+
+    Examples
+    --------
+    >>> check_groups(["pro", "free", "pro"])
+    (array(['free', 'pro'], dtype='<U4'), array([1, 0, 1]))
+    """
+    groups = np.asarray(group)
+    missing = sum(map(is_missing, groups.tolist()))
+    if missing:
+        raise EvaluationError(
+            f"group is missing in {missing} of {len(groups)} rows: leave these rows out, or give "
+            "them a group of their own"
+        )
+    try:
+        names, positions = np.unique(groups, return_inverse=True)
+    except TypeError:
+        raise EvaluationError("group has texts and numbers: make all of them texts") from None
+    return names, positions
 
 
 def check_outcome(y: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.core.result import PlottableResult
 from churnkit.core.stats.special import NORMAL_95
-from churnkit.evaluation.validation import EvaluationError, check_vector, refuse
+from churnkit.evaluation.validation import EvaluationError, check_groups, check_vector, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,7 +193,7 @@ def kaplan_meier_by(
     Parameters
     ----------
     group : (n,)
-        The group of each customer.
+        The group of each customer: all texts, or all numbers.
     duration, event, entry, sample_weight, interval
         As `kaplan_meier`.
 
@@ -201,6 +201,11 @@ def kaplan_meier_by(
     -------
     dict
         Group to curve.
+
+    Raises
+    ------
+    EvaluationError
+        As `kaplan_meier`; or there is not one group for each row, or one is missing.
 
     Examples
     --------
@@ -212,7 +217,7 @@ def kaplan_meier_by(
     ends, churned, begins, weight = check_follow_up(duration, event, entry, sample_weight)
     if groups.shape != ends.shape:
         raise EvaluationError(f"{groups.size} groups for {len(ends)} rows: pass one per row")
-    names, number = np.unique(groups, return_inverse=True)
+    names, number = check_groups(groups)
     return {
         name: kaplan_meier(
             ends[number == at],

@@ -95,6 +95,20 @@ def test_a_group_has_the_curve_that_it_has_alone(monthly):
     assert curves["annual"].to_dict() == alone.to_dict()
 
 
+@pytest.mark.parametrize(
+    ("group", "message"),
+    [
+        (["a", None, "b"], "missing in 1 of 3"),
+        ([np.nan, 2.0, np.nan], "missing in 2 of 3"),
+        (np.array(["secret", 1, "b"], object), "texts and numbers"),
+    ],
+)
+def test_groups_that_are_missing_or_mixed_are_refused_without_their_names(group, message):
+    with pytest.raises(EvaluationError, match=message) as caught:
+        kaplan_meier_by(np.asarray(group), [1, 2, 3], [1, 1, 0])
+    assert "secret" not in str(caught.value)
+
+
 def test_a_weight_is_so_many_customers(monthly):
     duration, event, _, _ = monthly
     counts = np.random.default_rng(0).integers(0, 3, 60)
