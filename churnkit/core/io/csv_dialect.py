@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.csv_encoding import open_text, scan_text
-from churnkit.core.io.csv_layout import ALIGNED, DESCRIPTIONS, first_rows, layout_of
+from churnkit.core.io.csv_layout import ALIGNED, Layout, describe_skipped, first_rows, layout_of
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -78,8 +78,9 @@ class Dialect:
         False if nothing follows the header.
     has_header
         False if the first row is data; then columns are named by their position.
-    has_descriptions
-        True if the row below the header describes the columns, and is not read.
+    described_lines
+        Number of lines from the header to the end of a row that describes the columns and is not
+        read; 0 if there is none.
     """
 
     encoding: str
@@ -95,7 +96,7 @@ class Dialect:
     has_rows: bool = True
     is_stated: bool = False
     has_header: bool = True
-    has_descriptions: bool = False
+    described_lines: int = 0
 
     @property
     def is_plain(self) -> bool:
@@ -104,7 +105,7 @@ class Dialect:
             (self.encoding, self.delimiter, self.skip_lines) == ("utf8", ",", 0)
             and self.fields == self.columns
             and self.has_header
-            and not self.has_descriptions
+            and not self.described_lines
             and not self.footer_rows
             and not self.footer_lines
         )
@@ -114,8 +115,8 @@ class Dialect:
         return {
             "encoding": self.encoding,
             "column_names": list(self.fields),
-            "skip_rows": self.skip_lines,
-            "skip_rows_after_names": self.has_header + self.has_descriptions,
+            "skip_rows": self.skip_lines + self.described_lines,
+            "skip_rows_after_names": int(self.has_header and not self.described_lines),
         }
 
     def __str__(self) -> str:
@@ -219,9 +220,9 @@ def detect_dialect(
         is_stated=bool(delimiter or stated_encoding),
         has_rows=len(layout.rows) > layout.header + 1,
         has_header=has_header,
-        has_descriptions=has_header and layout.has_descriptions(),
+        described_lines=layout.described_lines() if has_header else 0,
     )
-    return _describe(_with_footer(dialect, scan.tail), layout.header)
+    return _describe(_with_footer(dialect, scan.tail), layout)
 
 
 def _separator_line(file: Path, encoding: str) -> str | None:
@@ -292,15 +293,15 @@ def _closed_lines(lines: list[str]) -> list[str]:
     return closed
 
 
-def _describe(dialect: Dialect, titles: int) -> Dialect:
+def _describe(dialect: Dialect, layout: Layout) -> Dialect:
     """Add the sentences about what is not read."""
-    notes = []
+    notes, titles = [], layout.header
     if not dialect.has_header:
         notes.append("no header: the columns are named by their position")
     if titles:
         notes.append(f"{titles} title {_plural(titles, 'line')} above the header skipped")
-    if dialect.has_descriptions:
-        notes.append(DESCRIPTIONS)
+    if dialect.described_lines:
+        notes.append(describe_skipped("line", layout.lines[layout.header + 1] + 1))
     unnamed = [
         str(position)
         for position, name in enumerate(dialect.fields, 1)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALIGNED",
-    "DESCRIPTIONS",
     "LEAST_GAPS",
     "Layout",
+    "describe_skipped",
     "first_rows",
     "is_description",
     "layout_of",
@@ -29,7 +29,6 @@ __all__ = [
 LEAST_GAPS = 2
 # Delimiter of columns that are aligned with one or more spaces.
 ALIGNED = " "
-DESCRIPTIONS = "descriptions of the columns below the header skipped"
 
 _SAMPLE_ROWS = 50
 _MAX_TITLE_LINES = 20
@@ -37,6 +36,14 @@ _MAX_TITLE_LINES = 20
 _MIN_ROWS_BELOW_TITLE = 4
 # Fewer texts above numbers may be a customer's missing values.
 _MIN_DESCRIBED = 3
+# Texts of missing values, and errors of spreadsheets.
+_MARKER = re.compile(
+    r"#[\w/].*|[-\u2013\u2014?.*]+|"
+    r"[(<\[]?(?:n\.?/?a\.?|nan|none|null|nil|nat|unknown|missing|empty|blank|undefined)[)>\]]?",
+    re.IGNORECASE,
+)
+# Parts of ids by which customers differ.
+_VARIABLE = re.compile(r"\S+@\S+|[0-9a-fA-F-]{16,}|\d+")
 _DATA_CELL = re.compile(r"[-+]?[\d.,:/\s%-]*\d[\d.,:/\s%-]*")
 
 
@@ -74,7 +81,8 @@ class Layout:
         below = self.rows[self.header + 1 :]
         if len(below) < _MIN_ROWS_BELOW_TITLE or self.score()[:2] != (True, 1.0):
             return False
-        return any(all(map(_DATA_CELL.fullmatch, cells)) for cells in zip(*below, strict=True))
+        values = below[bool(self.described_lines()) :]
+        return any(all(map(_DATA_CELL.fullmatch, cells)) for cells in zip(*values, strict=True))
 
     def has_header(self) -> bool:
         """Return False if the first row has nothing but numbers and dates, as the rows below."""
@@ -83,10 +91,18 @@ class Layout:
             return True
         return not all(map(_DATA_CELL.fullmatch, first)) or _counts_up(first)
 
-    def has_descriptions(self) -> bool:
-        """Return True if the first row below the header describes the columns; see `is_description`."""
-        below = [row for row in self.rows[self.header + 1 :] if len(row) == self.width]
-        return len(below) > _MIN_ROWS_BELOW_TITLE and is_description(below[0], below[1:])
+    def described_lines(self) -> int:
+        """Count the lines from the header to the end of a row of descriptions; 0 if there is none.
+
+        Only the first row below the header may describe the columns; see `is_description`.
+        """
+        first, *others = self.rows[self.header + 1 :] or [[]]
+        below = [row for row in others if len(row) == self.width]
+        if len(first) != self.width or len(below) < _MIN_ROWS_BELOW_TITLE:
+            return 0
+        if not is_description(first, below):
+            return 0
+        return self.lines[self.header + 2] - self.lines[self.header]
 
 
 def first_rows(
@@ -170,7 +186,8 @@ def is_description(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool
     """Return True for a row of descriptions or units above the values.
 
     It has different texts where all rows below have numbers, in three columns at least, and no
-    number or date. A customer's own texts recur in other rows: none of its cells does.
+    number or date. A customer's own texts recur in other rows: none of its cells does. Nor has one
+    the form of the ids below. Texts of missing values and errors of spreadsheets describe nothing.
 
     Examples
     --------
@@ -178,6 +195,8 @@ def is_description(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool
     >>> is_description(["id", "plan", "months", "EUR", "tickets"], rows)
     True
     >>> is_description(["C4", "a", "unknown", "unknown", "unknown"], rows)
+    False
+    >>> is_description(["C5", "c", "#DIV/0!", "n/a", "null"], rows)
     False
     """
     filled = [cell.strip() for cell in first if cell.strip()]
@@ -188,7 +207,28 @@ def is_description(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool
         for cell, *values in zip(first, *below, strict=True)
         if cell.strip()
     ]
-    if any(cell in values for cell, values in columns):
+    if any(cell in values or _has_form(cell, values) for cell, values in columns):
         return False
-    above = {cell for cell, values in columns if values and all(map(_DATA_CELL.fullmatch, values))}
+    above = {
+        cell
+        for cell, values in columns
+        if values and all(map(_DATA_CELL.fullmatch, values)) and not _MARKER.fullmatch(cell)
+    }
     return len(above) >= _MIN_DESCRIBED
+
+
+def _has_form(cell: str, values: Sequence[str]) -> bool:
+    """Return True for a text such as C0001 above texts such as C0002."""
+    form, count = _VARIABLE.subn("0", cell)
+    return count > 0 and any(_VARIABLE.sub("0", value) == form for value in values)
+
+
+def describe_skipped(noun: str, number: int) -> str:
+    """Describe a row of descriptions that is not read, by its line or row from 1 on.
+
+    Examples
+    --------
+    >>> describe_skipped("line", 2)
+    'descriptions of the columns below the header skipped (line 2)'
+    """
+    return f"descriptions of the columns below the header skipped ({noun} {number:,})"

@@ -194,7 +194,7 @@ def _aligned_batches(
     width = len(dialect.fields)
     schema = pa.schema([(name, pa.string()) for name in dialect.fields])
     with open_text(path, dialect.encoding) as lines:
-        for _ in range(dialect.skip_lines + dialect.has_header + dialect.has_descriptions):
+        for _ in range(dialect.skip_lines + (dialect.described_lines or dialect.has_header)):
             lines.readline()
         while block := list(islice(lines, BATCH_ROWS)):
             rows = [line.split() for line in block if line.strip() not in dialect.footer_lines]

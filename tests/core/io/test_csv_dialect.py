@@ -266,7 +266,9 @@ def text_of(*rows):
 )
 def test_descriptions_and_units_below_the_header_are_not_read(write, below):
     path = write(text_of(TYPED_HEADER, below, *TYPED))
-    assert detect_dialect(path).notes == ("descriptions of the columns below the header skipped",)
+    assert detect_dialect(path).notes == (
+        "descriptions of the columns below the header skipped (line 2)",
+    )
     assert [list(row.values()) for row in read_table(path).to_pylist()] == TYPED
     assert open_table(path).dataset().to_table().num_rows == len(TYPED)
 
@@ -278,7 +280,58 @@ def test_descriptions_and_units_below_the_header_are_not_read(write, below):
         ["C0", "a", "none", "unknown", "missing"],  # its plan recurs
         ["C0", "c", "unknown", "free", "1"],  # a number
         ["C0", "c", "unknown", "free", ""],  # two texts above numbers
+        ["C0", "c", "error", "free", "trial"],  # an id as the ids below
+        ["alice", "c", "#N/A", "#DIV/0!", "#REF!"],
+        ["alice", "c", "unknown", "n/a", "none"],
+        ["alice", "c", "NaN", "-", "null"],
     ],
 )
 def test_a_first_customer_without_numbers_is_read(write, first):
     assert read_table(write(text_of(TYPED_HEADER, first, *TYPED))).num_rows == len(TYPED) + 1
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [f"{n:08x}-29b0-41d4-a716-4466554400{n:02x}" for n in range(1_000, 1_006)],
+        [f"{name}@example.org" for name in ("ann", "bob", "carla", "dan", "eve", "fay")],
+    ],
+)
+def test_a_first_customer_with_an_id_of_letters_is_read(write, ids):
+    others = [[key, *row[1:]] for key, row in zip(ids[1:], TYPED, strict=True)]
+    first = [ids[0], "c", "error", "free", "trial"]
+    assert read_table(write(text_of(TYPED_HEADER, first, *others))).num_rows == len(TYPED) + 1
+
+
+UNITS = ["", "", "months", "EUR", "count"]
+
+
+@pytest.mark.parametrize("blank", ["\n", "\n\n", "\r\n"])
+@pytest.mark.parametrize("after", ["", "\n"])
+@pytest.mark.parametrize("title", ["", "Customers of 2026\n\n"])
+def test_blank_lines_around_descriptions_are_no_rows(write, blank, after, title):
+    above = title + text_of(TYPED_HEADER) + blank
+    path = write(above + text_of(UNITS) + after + text_of(*TYPED))
+    notes = detect_dialect(path).notes
+    assert notes[-1].endswith(f"skipped (line {above.count(chr(10)) + 1})")
+    assert [list(row.values()) for row in read_table(path).to_pylist()] == TYPED
+    assert open_table(path).dataset().to_table().num_rows == len(TYPED)
+
+
+def test_descriptions_of_several_lines_are_not_read(write):
+    below = ["Id", "Plan", '"Months\nsince it began"', "Fee", "Tickets"]
+    path = write(text_of(TYPED_HEADER, below, *TYPED))
+    assert [list(row.values()) for row in read_table(path).to_pylist()] == TYPED
+
+
+@pytest.mark.parametrize("first", [["C0", "a", "1"], ["C0", "a", "1", "2", "3", "4"]])
+def test_a_ragged_row_above_descriptions_is_refused(write, first):
+    with pytest.raises(ChurnkitError, match=rf"{len(first)}"):
+        read_table(write(text_of(TYPED_HEADER, first, UNITS, *TYPED)))
+
+
+def test_descriptions_of_aligned_columns_are_not_read_after_a_blank_line(write):
+    rows = [[f"{n}", f"{n + 2}", f"{n % 3}"] for n in range(1, 9)]
+    lines = ["months  fee  tickets", "", "count   EUR  number", *("   ".join(row) for row in rows)]
+    path = write("\n".join(lines))
+    assert [list(row.values()) for row in read_table(path).to_pylist()] == rows

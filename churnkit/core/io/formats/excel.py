@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from churnkit.core.io.csv_dialect import REMARK, TOTALS
-from churnkit.core.io.csv_layout import DESCRIPTIONS, LEAST_GAPS, is_description
+from churnkit.core.io.csv_layout import LEAST_GAPS, describe_skipped, is_description
 from churnkit.core.io.formats.python_values import to_table
 from churnkit.core.io.formats.signature import check_signature
 from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
@@ -45,15 +45,16 @@ class SheetNotes:
         Number of rows below the header.
     titles, footer
         Number of rows above the header and at the end that are not read.
-    has_descriptions
-        True if the row below the header describes the columns, and is not read.
+    described
+        Number of the row below the header that describes the columns and is not read; 0 if there is
+        none.
     """
 
     columns: tuple[str, ...]
     rows: int
     titles: int
     footer: int
-    has_descriptions: bool = False
+    described: int = 0
 
     def sentences(self) -> list[str]:
         """Describe the rows that are not read."""
@@ -66,7 +67,7 @@ class SheetNotes:
         )
         return [
             *([title] if self.titles else []),
-            *([DESCRIPTIONS] if self.has_descriptions else []),
+            *([describe_skipped("row", self.described)] if self.described else []),
             *([footer] if self.footer else []),
         ]
 
@@ -111,8 +112,7 @@ def choose_sheets(path: Path, part: str | None, *, name: str) -> list[str]:
 def describe_sheet(path: Path, sheet: str, *, name: str, limit: int | None = None) -> SheetNotes:
     """Describe a sheet, or its first rows: its columns, its rows, and the rows that are not read."""
     with _open(path, name) as workbook:
-        rows: Iterator[tuple[Any, ...]] = islice(_rows(workbook[sheet]), limit)
-        header, titles, described, rows = _header(rows, name)
+        header, titles, described, rows = _header(islice(_rows(workbook[sheet]), limit), name)
         total = read = 0
         for row in _without_footer(rows, len(header)):
             total, read = total + row[0], read + (row[1] is not None)
@@ -134,8 +134,7 @@ def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
     with _open(path, name) as workbook:
         worksheet = workbook[sheet]
         _refuse_formulas(path, worksheet, name)
-        rows = _rows(worksheet)
-        header, _, _, rows = _header(rows, name)
+        header, _, _, rows = _header(_rows(worksheet), name)
         refuse_duplicates(f"{name}, sheet '{sheet}'", header)
         width = len(header)
         yield to_table(header, [])
@@ -150,16 +149,16 @@ def sheet_batches(path: Path, sheet: str, *, name: str) -> Iterator[pa.Table]:
             yield to_table(header, [row + (None,) * (width - len(row)) for row in part])
 
 
-def _rows(worksheet: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield rows without the empty cells at their ends."""
+def _rows(worksheet: Any) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Yield the number of each row that is not blank, and the row without the empty cells at its end."""
     # Some programs write wrong dimensions, by which rows would be cut.
     worksheet.reset_dimensions()
-    for row in worksheet.iter_rows(values_only=True):
+    for number, row in enumerate(worksheet.iter_rows(values_only=True), 1):
         values = tuple(value if value != "" else None for value in row)
         while values and values[-1] is None:
             values = values[:-1]
         if values:
-            yield values
+            yield number, values
 
 
 def _without_footer(
@@ -181,13 +180,14 @@ def _without_footer(
 
 
 def _header(
-    rows: Iterator[tuple[Any, ...]], name: str
-) -> tuple[list[str], int, bool, Iterator[tuple[Any, ...]]]:
-    """Return the column names, the number of rows above them, if descriptions follow, and the rows.
+    numbered: Iterator[tuple[int, tuple[Any, ...]]], name: str
+) -> tuple[list[str], int, int, Iterator[tuple[Any, ...]]]:
+    """Return the column names, the number of rows above them, the row of descriptions, and the rows.
 
     Rows of one cell above a wider row are titles, and so are merged cells above the names.
     """
-    begin = list(islice(rows, _MAX_TITLE_ROWS + 2))
+    first = list(islice(numbered, _MAX_TITLE_ROWS + 2))
+    begin = [row for _, row in first]
     wide = (place for place, row in enumerate(begin) if sum(v is not None for v in row) > 1)
     titles = next(wide, 0)
     if not begin:
@@ -201,8 +201,10 @@ def _header(
         for position, value in enumerate(names)
     ]
     below = begin[titles + 1 :]
-    described = len(below) > _MERGED_ROWS and is_description(*_texts(below, len(header)))
-    return header, titles, described, chain(below[described:], rows)
+    rows = (row for _, row in numbered)
+    if len(below) <= _MERGED_ROWS or not is_description(*_texts(below, len(header))):
+        return header, titles, 0, chain(below, rows)
+    return header, titles, first[titles + 1][0], chain(below[1:], rows)
 
 
 def _texts(rows: list[tuple[Any, ...]], width: int) -> tuple[list[str], list[list[str]]]:
