@@ -213,13 +213,21 @@ def test_the_role_comes_from_the_claim_and_nobody_is_let_in_without(
         {"iat": int(NOW) + 3_600},
         {"email": ""},
         {"email": 7},
+        {"email": f"{'k' * 60}@example.org"},
         {"email_verified": False},
+        {"email_verified": "false"},
+        {"email_verified": 1},
     ],
 )
 def test_a_token_that_is_not_for_this_sign_in_is_refused(browser, provider, changed):
     provider.changed = changed
     assert sign_in(browser, provider).status_code == 403
     assert browser.get("/").status_code == 401
+
+
+def test_an_address_verified_in_words_is_accepted(browser, provider):
+    provider.changed = {"email_verified": "true"}
+    assert sign_in(browser, provider).status_code == 200
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS512"])
@@ -317,6 +325,7 @@ def test_settings_are_read_with_the_secret_from_the_environment(tmp_path, monkey
         ('client_id = "console"', "", "client_id is missing"),
         ("https://id", "http://id", "issuer must be an https URL"),
         ('"agent"', '"owner"', "roles must map"),
+        ('"agent"', '["agent"]', "roles must map"),
         ("roles_claim", 'session_hours = "8"\nroles_claim', "session_hours must be"),
         ("roles_claim", 'scopes = "email"\nroles_claim', "scopes must contain openid"),
         ("issuer =", "issuer", "not a readable TOML file"),
@@ -327,3 +336,19 @@ def test_settings_that_cannot_work_are_refused(tmp_path, before, after, message)
     path.write_text(TOML.replace(before, after, 1))
     with pytest.raises(ChurnkitError, match=message):
         read_openid_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({"https://acme.example/roles": ["success"]}, "agent"),
+        ({"https://acme": {"example/roles": "heads"}}, "manager"),
+        ({"https://acme.example/roles": [], "https://acme": {"example/roles": "heads"}}, None),
+    ],
+)
+def test_a_claim_with_the_whole_name_counts_before_nested_claims(claims, role):
+    settings = OpenIDSettings(
+        "https://id.example.org", "console", "https://churn.example.org",
+        {"success": "agent", "heads": "manager"}, roles_claim="https://acme.example/roles",
+    )  # fmt: skip
+    assert settings.role(claims) == role

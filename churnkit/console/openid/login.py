@@ -105,9 +105,17 @@ class SignIns:
             raise ChurnkitError(
                 f"Your account has no role for this console in the claim {settings.roles_claim}."
             )
-        if settings.name_claim == "email" and claims.get("email_verified") is False:
+        # Some providers send the flag as text.
+        verified = claims.get("email_verified", True)
+        if settings.name_claim == "email" and not (verified is True or verified == "true"):
             raise ChurnkitError("The e-mail address of your account is not verified.")
-        if not isinstance(name, str) or not clean_text(name, name="name", most=1_000):
+        shown = clean_text(name, name="name", most=1_000) if isinstance(name, str) else ""
+        if not shown:
             raise ChurnkitError(f"Your account has no name in the claim {settings.name_claim}.")
-        shown = clean_text(name, name="name", most=1_000)[:_LONGEST_NAME]
+        # Cut names could be those of two people.
+        if len(shown) > _LONGEST_NAME:
+            raise ChurnkitError(
+                f"The name of your account in the claim {settings.name_claim} has more than "
+                f"{_LONGEST_NAME} characters."
+            )
         return Identity(shown, role, now + 3_600.0 * settings.session_hours)

@@ -37,7 +37,8 @@ class OpenIDSettings:
     roles
         Role of the console by value of the claim; a visitor has the highest of them.
     roles_claim
-        Claim with the visitor's groups or roles; dots lead into nested claims.
+        Claim with the visitor's groups or roles. If no claim has this name as a whole, such as
+        ``https://example.com/roles``, dots lead into nested claims.
     name_claim
         Claim with the name that changes are recorded under.
     scopes
@@ -77,7 +78,12 @@ class OpenIDSettings:
         if "openid" not in self.scopes.split():
             raise ChurnkitError("OpenID settings: scopes must contain openid")
         roles = self.roles
-        if not isinstance(roles, Mapping) or not roles or not set(roles.values()) <= set(ROLES):
+        # Compared with a tuple, as values of a file may be lists, which cannot be hashed.
+        if (
+            not isinstance(roles, Mapping)
+            or not roles
+            or any(r not in ROLES for r in roles.values())
+        ):
             raise ChurnkitError(
                 f"OpenID settings: roles must map values of the claim to {', '.join(ROLES)}"
             )
@@ -104,7 +110,8 @@ class OpenIDSettings:
         'manager'
         """
         value: Any = claims
-        for part in self.roles_claim.split("."):
+        is_whole = self.roles_claim in claims
+        for part in [self.roles_claim] if is_whole else self.roles_claim.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
         values = value if isinstance(value, list) else [value]
         roles = [
