@@ -109,8 +109,8 @@ class ConsoleApp:
             Pages(currency=customers.horizons.currency),
         )
         self._reports = ReportPages(self._context, embed)
-        self._sign_ins = SignInPages(self._context)
         self._auth, self._pages = auth, self._context.pages
+        self._sign_ins = SignInPages(auth, self._pages)
 
     def warm(self) -> None:
         """Compute the report, orders and past risk, so that the first visitor does not wait."""
@@ -280,7 +280,7 @@ class ConsoleApp:
     ) -> None:
         name = form.get("by", "").strip()[:60]
         if name and not visitor.has_key:
-            self._context.set_cookie(response, request, NAME_COOKIE, quote(name))
+            self._auth.set_cookie(response, request, NAME_COOKIE, quote(name))
 
     async def _bulk(self, request: Request) -> Response:
         from starlette.concurrency import run_in_threadpool

@@ -139,21 +139,28 @@ class SessionAuth:
         """Return the token that forms and the form cookie carry."""
         return request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(32)
 
-    @staticmethod
-    def is_valid_form(request: Request, token: str) -> bool:
+    def is_valid_form(self, request: Request, token: str) -> bool:
         """Return whether a form was created by this console for this browser."""
         cookie = request.cookies.get(FORM_COOKIE, "")
         origin = request.headers.get("origin")
-        same_origin = origin in {None, f"{request.url.scheme}://{request.url.netloc}"}
+        same_origin = origin is None or origin in self._origins(request)
         return bool(cookie) and same_origin and hmac.compare_digest(cookie.encode(), token.encode())
 
-    @staticmethod
-    def set_cookie(response: Response, name: str, value: str, *, secure: bool) -> None:
+    def _origins(self, request: Request) -> set[str]:
+        """Return the origin of a request, and that of the OpenID settings.
+
+        A gateway with TLS on another machine passes visitors' requests on without encryption.
+        """
+        origins = {f"{request.url.scheme}://{request.url.netloc}"}
+        return origins if self.sign_ins is None else origins | {self.sign_ins.origin}
+
+    def set_cookie(self, response: Response, request: Request, name: str, value: str) -> None:
         """Set a cookie that scripts cannot read and other sites do not send.
 
-        That of a sign-in in progress also comes along when the provider sends the browser back.
+        It is for encrypted connections only if the visitors come by such. That of a sign-in in progress also comes along when the provider sends the browser back.
         """
         site: Literal["lax", "strict"] = "lax" if name == OPENID_COOKIE else "strict"
+        secure = any(origin.startswith("https:") for origin in self._origins(request))
         response.set_cookie(name, value, httponly=True, samesite=site, secure=secure)
 
 

@@ -298,6 +298,35 @@ def test_a_discovery_document_of_another_issuer_is_refused(provider, clock):
         OpenIDProvider(settings, clock=clock).authorization_url(state="", nonce="", challenge="")
 
 
+@pytest.mark.parametrize(
+    ("origin", "is_accepted"),
+    [
+        ("https://churn.example.org", True),
+        (CONSOLE, True),
+        ("https://other.example.org", False),
+        ("http://churn.example.org", False),
+    ],
+)
+def test_forms_and_cookies_are_those_of_the_url_behind_a_gateway_with_tls(
+    work, provider, clock, origin, is_accepted
+):
+    settings = OpenIDSettings(
+        provider.issuer, "console", "https://churn.example.org:443/", {"a": "agent"}
+    )
+    browser, _ = work(sign_ins=SignIns(OpenIDProvider(settings, clock=clock), clock=clock))
+    page = browser.get("/")  # the gateway passes it on without encryption
+    (cookie,) = page.headers.get_list("set-cookie")
+    assert "; Secure" in cookie
+    pair = cookie.partition(";")[0]
+    answer = browser.post(
+        "/sign-in",
+        data={"token": pair.partition("=")[2], "key": "x"},
+        headers={"Origin": origin, "Cookie": pair},
+    )
+    assert ("Unknown API key" in answer.text) == is_accepted
+    assert ("comes from another site" in answer.text) != is_accepted
+
+
 TOML = """
 issuer = "https://id.example.org"
 client_id = "console"

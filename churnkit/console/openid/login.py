@@ -49,6 +49,11 @@ class SignIns:
         self._lock = threading.Lock()
         self._pending: dict[str, _Pending] = {}
 
+    @property
+    def origin(self) -> str:
+        """Origin of the console for its visitors."""
+        return self._provider.settings.origin
+
     def now(self) -> float:
         """Return the time in seconds since 1970."""
         return self._clock()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from churnkit.connect.http.transport import check_url
 from churnkit.console.roles import ROLES
@@ -96,6 +97,20 @@ class OpenIDSettings:
     def redirect_uri(self) -> str:
         """Address to which the provider sends visitors back."""
         return f"{self.url}/sign-in/openid/answer"
+
+    @property
+    def origin(self) -> str:
+        """Origin of the console's pages, as browsers write it.
+
+        Examples
+        --------
+        >>> OpenIDSettings("https://id.example.com", "console", "https://Churn.example.com:443/c",
+        ...                {"success": "agent"}).origin
+        'https://churn.example.com'
+        """
+        url = urlsplit(self.url)
+        default = {"https": ":443", "http": ":80"}.get(url.scheme, "")
+        return f"{url.scheme}://{url.netloc.lower().removesuffix(default)}"
 
     def role(self, claims: Mapping[str, Any]) -> str | None:
         """Return the highest role that the claims give; None for none.

@@ -201,12 +201,8 @@ class PageContext:
             path=request.url.path,
             **values,
         )
-        self.set_cookie(response, request, FORM_COOKIE, token)
+        self.auth.set_cookie(response, request, FORM_COOKIE, token)
         return response
-
-    def set_cookie(self, response: Response, request: Request, name: str, value: str) -> None:
-        """Set a cookie, for encrypted connections only where the page came by one."""
-        self.auth.set_cookie(response, name, value, secure=request.url.scheme == "https")
 
     @staticmethod
     def person(visitor: Visitor, form: Mapping[str, str]) -> str:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from churnkit.console.pages.context import PageContext
+    from churnkit.console.auth import SessionAuth
+    from churnkit.console.templates import Pages
 
 __all__ = ["SignInPages"]
 
@@ -21,12 +22,12 @@ class SignInPages:
 
     Parameters
     ----------
-    context
-        Parts of the console.
+    auth, pages
+        Authentication, and templates.
     """
 
-    def __init__(self, context: PageContext) -> None:
-        self._context, self._auth, self._pages = context, context.auth, context.pages
+    def __init__(self, auth: SessionAuth, pages: Pages) -> None:
+        self._auth, self._pages = auth, pages
 
     def ask(self, request: Request) -> Response:
         """Ask for a sign-in, or refuse the request where there is none."""
@@ -44,7 +45,7 @@ class SignInPages:
             takes_keys=auth.takes_keys,
             has_openid=auth.sign_ins is not None,
         )
-        self._context.set_cookie(response, request, FORM_COOKIE, token)
+        self._auth.set_cookie(response, request, FORM_COOKIE, token)
         return response
 
     def with_key(self, request: Request, key: str) -> Response:
@@ -57,7 +58,7 @@ class SignInPages:
                 403, "Unknown API key, or a key without the scope 'recommend'."
             )
         response = RedirectResponse("/", 303)
-        self._context.set_cookie(response, request, SESSION_COOKIE, cookie)
+        self._auth.set_cookie(response, request, SESSION_COOKIE, cookie)
         return response
 
     def begin_openid(self, request: Request) -> Response:
@@ -71,7 +72,7 @@ class SignInPages:
         except ChurnkitError as error:
             return self._pages.error(502, _sentence(error))
         response = RedirectResponse(address, 303, headers=self._pages.headers())
-        self._context.set_cookie(response, request, OPENID_COOKIE, state)
+        self._auth.set_cookie(response, request, OPENID_COOKIE, state)
         return response
 
     def finish_openid(self, request: Request) -> Response:
@@ -93,9 +94,7 @@ class SignInPages:
         # strict cookies; the page begins a navigation of this site.
         response = self._pages.page("signed_in.html", title="Signed in", name=identity.name)
         response.delete_cookie(OPENID_COOKIE)
-        self._context.set_cookie(
-            response, request, SESSION_COOKIE, self._auth.begin_session(identity)
-        )
+        self._auth.set_cookie(response, request, SESSION_COOKIE, self._auth.begin_session(identity))
         return response
 
     def sign_out(self, request: Request) -> Response:
