@@ -252,6 +252,31 @@ def test_an_answer_counts_once_and_only_in_the_browser_that_began(
     assert provider.token_requests == []
 
 
+def test_many_begun_sign_ins_neither_end_others_nor_are_kept(browser, provider, sign_ins):
+    query = provider.authorize(begin(browser))
+    states = {sign_ins.begin()[1] for _ in range(11_000)}
+    assert len(states) == 11_000
+    assert not sign_ins._finished
+    assert browser.get("/sign-in/openid/answer", params=query).status_code == 200
+
+
+def test_a_state_of_another_process_or_with_a_later_end_is_refused(sign_ins, provider, clock):
+    _, state = sign_ins.begin()
+    text, until, signature = state.split(".")
+    other = SignIns(OpenIDProvider(sign_ins._provider.settings, clock=clock), clock=clock)
+    later = f"{text}.{int(until) + 60}.{signature}"
+    for forged in (other.begin()[1], later, f"{text}.{until}.", "ä.1.x", ".", ""):
+        with pytest.raises(ChurnkitError, match="begun elsewhere"):
+            sign_ins.finish(code="", state=forged, cookie=forged)
+    with pytest.raises(ChurnkitError, match="has refused"):
+        sign_ins.finish(code="", state=state, cookie=state)
+    clock.now += 601
+    _, state = sign_ins.begin()
+    with pytest.raises(ChurnkitError, match="has refused"):
+        sign_ins.finish(code="", state=state, cookie=state)
+    assert list(sign_ins._finished) == [state]
+
+
 def test_the_first_answer_ends_the_sign_in(browser, provider):
     query = provider.authorize(begin(browser))
     assert browser.get("/sign-in/openid/answer", params=query).status_code == 200

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import secrets
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from churnkit.console.openid.identity import Identity
@@ -22,19 +21,15 @@ if TYPE_CHECKING:
 __all__ = ["SignIns"]
 
 _PENDING_SECONDS: Final = 600
-_MOST_PENDING: Final = 10_000
+_MOST_FINISHED: Final = 10_000
 _LONGEST_NAME: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    verifier: str
-    nonce: str
-    until: float
 
 
 class SignIns:
     """Authorization code flow with PKCE, state and nonce (OpenID Connect Core 1.0; RFC 7636).
+
+    The state has its end and a signature, and nonce and verifier are derived from it, so that
+    nothing is kept for sign-ins that are begun: anyone can begin any number.
 
     Parameters
     ----------
@@ -47,7 +42,9 @@ class SignIns:
     def __init__(self, provider: OpenIDProvider, *, clock: Callable[[], float]) -> None:
         self._provider, self._clock = provider, clock
         self._lock = threading.Lock()
-        self._pending: dict[str, _Pending] = {}
+        self._secret = secrets.token_bytes(32)
+        # End of each state that was answered, the earliest first.
+        self._finished: dict[str, float] = {}
 
     @property
     def origin(self) -> str:
@@ -66,17 +63,12 @@ class SignIns:
         ChurnkitError
             If the provider does not answer.
         """
-        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        digest = hashlib.sha256(verifier.encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        address = self._provider.authorization_url(state=state, nonce=nonce, challenge=challenge)
-        now = self._clock()
-        with self._lock:
-            current = {key: one for key, one in self._pending.items() if one.until > now}
-            while len(current) >= _MOST_PENDING:
-                del current[next(iter(current))]
-            current[state] = _Pending(verifier, nonce, now + _PENDING_SECONDS)
-            self._pending = current
+        part = f"{secrets.token_urlsafe(32)}.{int(self._clock()) + _PENDING_SECONDS}"
+        state = f"{part}.{self._derive('state', part)}"
+        challenge = _base64(hashlib.sha256(self._derive("verifier", state).encode()).digest())
+        address = self._provider.authorization_url(
+            state=state, nonce=self._derive("nonce", state), challenge=challenge
+        )
         return address, state
 
     def finish(self, *, code: str, state: str, cookie: str) -> Identity:
@@ -96,14 +88,14 @@ class SignIns:
             claims give no role.
         """
         is_same = bool(state) and hmac.compare_digest(state.encode(), cookie.encode())
-        with self._lock:
-            pending = self._pending.pop(state, None) if is_same else None
         now = self._clock()
-        if pending is None or pending.until <= now:
+        if not is_same or not self._take(state, now):
             raise ChurnkitError("The sign-in has expired or was begun elsewhere. Sign in again.")
         if not code:
             raise ChurnkitError("The sign-in provider has refused the sign-in.")
-        claims = self._provider.claims(code, verifier=pending.verifier, nonce=pending.nonce)
+        claims = self._provider.claims(
+            code, verifier=self._derive("verifier", state), nonce=self._derive("nonce", state)
+        )
         settings = self._provider.settings
         role, name = settings.role(claims), claims.get(settings.name_claim)
         if role is None:
@@ -124,3 +116,28 @@ class SignIns:
                 f"{_LONGEST_NAME} characters."
             )
         return Identity(shown, role, now + 3_600.0 * settings.session_hours)
+
+    def _take(self, state: str, now: float) -> bool:
+        """Return whether a state is of this console, current, and answered for the first time."""
+        part, _, signature = state.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._derive("state", part).encode()):
+            return False
+        until = int(part.rpartition(".")[2])
+        with self._lock:
+            while self._finished and next(iter(self._finished.values())) <= now:
+                del self._finished[next(iter(self._finished))]
+            if until <= now or state in self._finished:
+                return False
+            # The provider accepts a code once, so forgetting the earliest ones is safe.
+            if len(self._finished) >= _MOST_FINISHED:
+                del self._finished[next(iter(self._finished))]
+            self._finished[state] = until
+        return True
+
+    def _derive(self, use: str, text: str) -> str:
+        """Return a secret text of a use, which only this process can compute."""
+        return _base64(hmac.digest(self._secret, f"{use} {text}".encode(), "sha256"))
+
+
+def _base64(digest: bytes) -> str:
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
