@@ -7,6 +7,7 @@ import json
 import pandas as pd
 import pytest
 
+from churnkit.core.io.formats import json_records
 from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 
@@ -133,3 +134,11 @@ def test_an_object_of_thousands_of_other_keys_is_refused(tmp_path):
         ChurnkitError, match=r"objects with 10,001 keys, more than the 10,000 columns"
     ):
         read(tmp_path, text)
+
+
+def test_an_object_beyond_the_limit_is_named_as_such(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_records, "_MAX_OBJECT_CHARACTERS", 1 << 20)
+    monkeypatch.setattr(json_records, "_CHUNK_CHARACTERS", 1 << 19)
+    columns = {"id": {f"{n}": "x" * 200 for n in range(10_000)}, "visits": {"0": 1}}
+    with pytest.raises(ChurnkitError, match=r"an object exceeds 1 MB; write an array of objects"):
+        read(tmp_path, json.dumps(columns))

@@ -135,7 +135,10 @@ class _Parser:
             try:
                 value, self._position = self._decoder.raw_decode(self._buffer, self._position)
             except json.JSONDecodeError:
-                if len(self._buffer) - self._position > _MAX_OBJECT_CHARACTERS or not self._read():
+                if len(self._buffer) - self._position > _MAX_OBJECT_CHARACTERS:
+                    limit = f"{_MAX_OBJECT_CHARACTERS >> 20} MB"
+                    raise self._malformed(f"it is damaged, or an object exceeds {limit}") from None
+                if not self._read():
                     raise self._malformed("it is damaged or incomplete") from None
             except RecursionError:
                 raise self._malformed("it is nested too deeply") from None
