@@ -1,9 +1,10 @@
 """Delete journal entries that are older than a date and that nothing needs any more.
 
 A decision is kept while its outcome is open, a contact limit may count it, its period goes on or is
-the policy's latest, an experiment with a holdout runs, a delivery is not finished, or an outcome or a review of it is
-recent. Reviews and deliveries are deleted with their decision. Outcomes are deleted separately, as
-those of one policy's decisions also count for other policies' decisions for the customer.
+the policy's latest, an experiment with a holdout runs, a delivery is not finished, or an outcome or
+a review of it is recent. Reviews and deliveries are deleted with their decision. Outcomes are
+deleted separately, as those of one policy's decisions also count for other policies' decisions for
+the customer.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ __all__ = [
     "MISSING_ZERO",
     "SINGLE",
     "Forest",
+    "check_words",
     "join_arrays",
 ]
 
@@ -48,6 +49,8 @@ DOUBLE, SINGLE = "double", "single"
 
 # Limits the size of the lookup tables of categories.
 MAX_CATEGORIES = 2**25
+# Limits the memory of all sets of categories, 32 categories a word.
+_MAX_WORDS = 2**22
 
 # The exact dtype of each stored array.
 _DTYPES: dict[str, type[np.generic]] = {
@@ -299,7 +302,27 @@ def _check_nodes(forest: Forest) -> None:
         _require((getattr(forest, name) >= 0).all(), f"{name} is negative")
 
 
+def check_words(count: int) -> None:
+    """Check the number of words of all sets of categories of a model.
+
+    Raises
+    ------
+    BundleError
+        If there are more than the limit.
+
+    Examples
+    --------
+    >>> check_words(2**22)
+    """
+    if count > _MAX_WORDS:
+        raise BundleError(
+            f"the trees' sets of categories take more than {_MAX_WORDS:,} words of 32 categories: "
+            "number the categories from 0 without gaps, or train with fewer trees or categories"
+        )
+
+
 def _check_categories(forest: Forest) -> None:
+    check_words(len(forest.category_words))
     sets = forest.category_set
     categorical = (forest.decision & CATEGORICAL) > 0
     _require((np.diff(forest.category_offset) > 0).all(), "a set of categories has no words")

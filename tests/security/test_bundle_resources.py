@@ -191,10 +191,11 @@ def score(folder, row=ROW):
         (chains(0, 0), {"outputs": 10**9}, "outputs"),
         (chains(3, 2), {"outputs": 3}, "several outputs"),
         (categories(1, 2**20 + 1), {}, "category above"),
-        (categories(400, 20_000), {}, "sets of categories"),
+        (categories(400, 2_000), {}, "categories times sets"),
+        (categories(420, 10_000, largest=True), {}, "words of 32 categories"),
         (chains(60, 499), {"members": 10}, "steps"),
     ],
-    ids=["deep", "wide", "many", "outputs", "classes", "category", "sets", "ensemble"],
+    ids=["deep", "wide", "many", "outputs", "classes", "category", "sets", "words", "ensemble"],
 )
 def test_trees_that_would_unfold_are_refused(own, arrays, settings, limit):
     with_trees(own, arrays, **settings)

@@ -225,13 +225,14 @@ def _categorical_input(forest: Forest, nodes: Ints) -> tuple[CategoricalInput, I
 def _members(forest: Forest, sets: Ints) -> tuple[Ints, Ints]:
     """List the categories of sets: for each its position in `sets`, and the category."""
     starts, ends = forest.category_offset[sets], forest.category_offset[sets + 1]
-    lengths = ends - starts
+    # Only words with a category are listed and unpacked: sets can be long and almost empty.
+    used = np.flatnonzero(forest.category_words)
+    first = np.searchsorted(used, starts)
+    lengths = np.searchsorted(used, ends) - first
     owner = np.repeat(np.arange(len(sets)), lengths)
-    word = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    words = forest.category_words[starts[owner] + word]
-    # Only these are unpacked: each has a category, so that the bits cannot exhaust the memory.
-    used = np.flatnonzero(words)
-    bytes_of_used = words[used].astype("<u4").view(np.uint8)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    word = used[first[owner] + within]
+    bytes_of_used = forest.category_words[word].astype("<u4").view(np.uint8)
     bit = np.flatnonzero(np.unpackbits(bytes_of_used, bitorder="little"))
-    at = used[bit // 32]
-    return owner[at], 32 * word[at] + bit % 32
+    at = bit // 32
+    return owner[at], 32 * (word - starts[owner])[at] + bit % 32

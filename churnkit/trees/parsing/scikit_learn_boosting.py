@@ -9,7 +9,7 @@ import numpy as np
 from churnkit.errors import BundleError
 from churnkit.trees.forest import CATEGORICAL, DEFAULT_LEFT, MAX_CATEGORIES, MISSING_NAN
 from churnkit.trees.parsing.tree_layout import (
-    category_words,
+    CategorySets,
     constant_tree,
     exact_forest,
     tree_arrays,
@@ -63,8 +63,9 @@ def parse_hist_gradient_boosting(model: Any) -> Forest:
     n_outputs = model.n_trees_per_iteration_
     first = np.asarray(model._baseline_prediction, np.float64).reshape(-1)  # noqa: SLF001
     trees = [constant_tree(float(score)) for score in first]
+    packed = CategorySets()
     for rounds in model._predictors:  # noqa: SLF001
-        trees += [_arrays(tree, columns) for tree in rounds]
+        trees += [_arrays(tree, columns, packed) for tree in rounds]
     return exact_forest(
         trees,
         n_features=model.n_features_in_,
@@ -120,7 +121,7 @@ def _whole_numbers(categories: npt.NDArray[Any]) -> Ints:
     return numbers.astype(np.int64)
 
 
-def _arrays(tree: Any, columns: _Columns) -> Arrays:
+def _arrays(tree: Any, columns: _Columns, packed: CategorySets) -> Arrays:
     """Return the arrays of one tree."""
     nodes = tree.nodes
     is_leaf, categorical = nodes["is_leaf"].astype(bool), nodes["is_categorical"].astype(bool)
@@ -137,16 +138,15 @@ def _arrays(tree: Any, columns: _Columns) -> Arrays:
         value=nodes["value"],
         count=nodes["count"],
         sets=[
-            _category_words(tree, nodes[at], columns)
+            packed.pack(_left_categories(tree, nodes[at], columns))
             for at in np.flatnonzero(categorical & ~is_leaf)
         ],
     )
 
 
-def _category_words(tree: Any, node: Any, columns: _Columns) -> npt.NDArray[np.uint32]:
-    """Return the bits of the categories that go to the side of known ones only."""
+def _left_categories(tree: Any, node: Any, columns: _Columns) -> Ints:
+    """Return the categories that go to the side of known ones only."""
     categories = columns.categories[int(node["feature_idx"])]
     words = np.ascontiguousarray(tree.raw_left_cat_bitsets[int(node["bitset_idx"])]).astype("<u4")
     goes_left = np.unpackbits(words.view(np.uint8), bitorder="little")[: len(categories)] > 0
-    chosen = categories[~goes_left if node["missing_go_to_left"] else goes_left]
-    return category_words(chosen)
+    return categories[~goes_left if node["missing_go_to_left"] else goes_left]

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import BundleError
-from churnkit.trees.forest import CATEGORICAL, DOUBLE, EXACT, Forest, join_arrays
+from churnkit.trees.forest import (
+    CATEGORICAL,
+    DOUBLE,
+    EXACT,
+    Forest,
+    check_words,
+    join_arrays,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MALFORMED",
-    "category_words",
+    "CategorySets",
     "check_count",
     "constant_tree",
     "exact_forest",
@@ -121,17 +128,32 @@ def constant_tree(value: float) -> Arrays:
     )
 
 
-def category_words(categories: npt.NDArray[np.int64]) -> Words:
-    """Return a set of categories as bits.
+class CategorySets:
+    """Sets of categories of one model as bits, up to the size that a forest may have.
 
     Examples
     --------
-    >>> category_words(np.array([1, 33]))
+    >>> CategorySets().pack(np.array([1, 33]))
     array([2, 2], dtype=uint32)
     """
-    bits = np.zeros((int(categories.max(initial=0)) // 32 + 1) * 32, np.uint8)
-    bits[categories] = 1
-    return np.packbits(bits, bitorder="little").view("<u4").astype(np.uint32)
+
+    def __init__(self) -> None:
+        self._words = 0
+
+    def pack(self, categories: npt.NDArray[np.int64]) -> Words:
+        """Return a set as bits.
+
+        Raises
+        ------
+        BundleError
+            If all sets together are too large; a short list with one large category is enough.
+        """
+        words = int(categories.max(initial=0)) // 32 + 1
+        self._words += words
+        check_words(self._words)
+        bits = np.zeros(words * 32, np.uint8)
+        bits[categories] = 1
+        return np.packbits(bits, bitorder="little").view("<u4").astype(np.uint32)
 
 
 def exact_forest(

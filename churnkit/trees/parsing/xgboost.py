@@ -13,7 +13,7 @@ from churnkit.trees.forest import CATEGORICAL, DEFAULT_LEFT, MISSING_NAN, SINGLE
 from churnkit.trees.parsing.catboost import widen_thresholds
 from churnkit.trees.parsing.tree_layout import (
     MALFORMED,
-    category_words,
+    CategorySets,
     check_count,
     constant_tree,
     exact_forest,
@@ -175,9 +175,10 @@ def _parse(learner: Mapping[str, Any]) -> Any:
         objective = f"multiclass num_class:{n_outputs}"
     scores = np.atleast_1d(np.array(json.loads(str(settings["base_score"])), np.float32))
     start = np.broadcast_to(to_score(scores), (n_outputs,))
+    packed = CategorySets()
     groups: list[list[Arrays]] = [[constant_tree(float(score))] for score in start]
     for output, tree in zip(model["tree_info"], model["trees"], strict=True):
-        groups[output].append(_arrays(tree))
+        groups[output].append(_arrays(tree, packed))
     if len({len(group) for group in groups}) > 1:
         raise BundleError("the XGBoost model has classes with different numbers of trees")
     return exact_forest(
@@ -198,7 +199,7 @@ def _objective(name: str) -> tuple[str, Callable[[Singles], Singles]]:
     return _OBJECTIVES[name]
 
 
-def _arrays(tree: Mapping[str, Any]) -> Arrays:
+def _arrays(tree: Mapping[str, Any], packed: CategorySets) -> Arrays:
     """Return the arrays of one tree.
 
     XGBoost sends numbers below the threshold left, and categories of the set right. Sets go left
@@ -228,7 +229,7 @@ def _arrays(tree: Mapping[str, Any]) -> Arrays:
         decision=np.where(categorical, as_set, numeric),
         value=condition.astype(np.float64),
         count=_counts(np.array(tree["sum_hessian"], np.float64)[order], is_leaf, first, second),
-        sets=[category_words(sets[node]) for node in order[categorical].tolist()],
+        sets=[packed.pack(sets[node]) for node in order[categorical].tolist()],
     )
 
 

@@ -8,6 +8,7 @@ installed, random models are compared too; run this file as a script to write th
 import copy
 import json
 import os
+import tracemalloc
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -153,6 +154,54 @@ def test_models_that_do_not_fit_are_refused(stored, change, reason):
     change(document)
     with pytest.raises(BundleError, match=reason):
         compile_xgboost(document)
+
+
+def _with_sets(document, count, largest):
+    """Return a model of one tree, a chain of nodes with two categories each."""
+    document = copy.deepcopy(document)
+    model = document["learner"]["gradient_booster"]["model"]
+    nodes, leaf = range(count), [-1] * (count + 1)
+    model["tree_info"], model["trees"] = [0], [_tree(document)]
+    model["trees"][0].update(
+        left_children=[*range(count, 2 * count), *leaf],
+        right_children=[*range(1, count), 2 * count, *leaf],
+        split_indices=[4] * count + [0] * (count + 1),
+        split_type=[1] * count + [0] * (count + 1),
+        split_conditions=[1.0] * count + list(range(count + 1)),
+        default_left=[0] * (2 * count + 1),
+        sum_hessian=[1.0] * (2 * count + 1),
+        categories=[category for node in nodes for category in (node, largest)],
+        categories_nodes=list(nodes),
+        categories_segments=[2 * node for node in nodes],
+        categories_sizes=[2] * count,
+    )
+    return document
+
+
+def test_a_short_document_with_gigabytes_of_categories_is_refused_before_they_are_built(stored):
+    document = _with_sets(stored["binary:logistic"][1]["model"], 300, 2**24 - 1)
+    assert len(json.dumps(document)) < 40_000
+    tracemalloc.start()
+    with pytest.raises(BundleError, match="words of 32 categories"):
+        compile_xgboost(document, fast=False)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+
+
+def test_long_sets_of_few_categories_are_compiled_in_the_memory_of_their_words(stored):
+    count, words = 400, 10_000
+    document = _with_sets(stored["binary:logistic"][1]["model"], count, 32 * words - 1)
+    tracemalloc.start()
+    trees = compile_xgboost(document, fast=False)
+    rows = np.zeros((3, trees.n_features))
+    rows[:, 4] = [0, 32 * words - 1, 399]
+    scores = trees.raw_score(rows)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # A node sends its two categories to the next node, others to the leaf of its own number.
+    np.testing.assert_allclose(scores - scores[2], [1, count, 0], rtol=1e-4)
+    assert peak < 6 * 4 * count * words
 
 
 @pytest.mark.parametrize("content", ["", "{", b"\x00\x01", 3, None, [], "[1]", "{}"])
