@@ -98,7 +98,7 @@ class Contract(TableSchema):
         version = data.get("format")
         if version != CONTRACT_FORMAT or isinstance(version, bool):
             raise ContractError(
-                f"the contract has format {version!r}, this version of churnkit reads format "
+                f"the contract has format {version!r:.40}, this version of churnkit reads format "
                 f"{CONTRACT_FORMAT}: upgrade churnkit"
             )
         try:

@@ -222,7 +222,7 @@ class Timeline:
         version = stored.pop("format", None)
         if version != TIMELINE_FORMAT or isinstance(version, bool):
             raise RecipeError(
-                f"the timeline has format {version!r}, this version of churnkit reads format "
+                f"the timeline has format {version!r:.40}, this version of churnkit reads format "
                 f"{TIMELINE_FORMAT}: upgrade churnkit"
             )
         try:

@@ -104,6 +104,12 @@ def test_a_newer_format_asks_for_an_upgrade():
         Contract.from_json(newer)
 
 
+def test_a_format_of_any_length_is_quoted_in_part():
+    with pytest.raises(ContractError, match="upgrade churnkit") as refusal:
+        Contract.from_dict({"format": "9" * 5_000})
+    assert len(str(refusal.value)) < 200
+
+
 JUNK: list[Any] = [
     None, True, 0, -1, 1.5, float("nan"), float("inf"), 10**400, "", "a", " a ", "\x00", "\ud800",
     [], [1], ["a", "a"], [None], [[]], {}, {"rule": "ge"}, {"rule": [], "value": 0}, "(", "(?i)a",

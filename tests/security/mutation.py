@@ -6,6 +6,7 @@ failed. `CHURNKIT_FUZZ_SECONDS` is the time per parser; by default a test tries 
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
@@ -29,7 +30,8 @@ LEAVES = st.one_of(
     st.sampled_from(
         ["", "NaN", "inf", "1e999", "\x00", "\ud800", "9" * 5_000, [], {}, [[]], [None]]
     ),
-)
+    # A later change may write into a list or dict, which must not be that of other examples.
+).map(copy.deepcopy)
 
 
 def seeds(name):
@@ -86,11 +88,11 @@ def changed_document(draw, name):
         elif kind == 2:
             del parent[key]
         elif kind == 3 and isinstance(parent, list):
-            parent.insert(key, parent[key])
+            parent.insert(key, copy.deepcopy(parent[key]))
         elif isinstance(parent, dict):
-            parent[draw(st.text(max_size=5))] = parent[key]
+            parent[draw(st.text(max_size=5))] = copy.deepcopy(parent[key])
         else:
-            parent[key] = [parent[key]] * draw(st.integers(0, 3))
+            parent[key] = [copy.deepcopy(parent[key]) for _ in range(draw(st.integers(0, 3)))]
     return document
 
 

@@ -139,13 +139,15 @@ def test_a_plan_with_everything_survives_json(plan, label, eligible):
         "{}",
         '{"format": 2}',
         '{"format": true}',
+        '{"format": "' + "9" * 5_000 + '"}',
         '{"format": 1, "features": {}}',
         "{" * 9999,
     ],
 )
 def test_text_that_is_no_plan_is_refused(text):
-    with pytest.raises(RecipeError):
+    with pytest.raises(RecipeError) as refusal:
         Timeline.from_json(text)
+    assert len(str(refusal.value)) < 300
 
 
 def test_a_date_for_scoring_drops_the_label(plan, label):

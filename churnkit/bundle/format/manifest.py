@@ -233,7 +233,7 @@ def _read_manifest(folder: Path) -> Manifest:
     version = data.get("format")
     if version != BUNDLE_FORMAT or isinstance(version, bool):
         raise BundleError(
-            f"{folder}: {MANIFEST} has format {version!r}, this version of churnkit reads "
+            f"{folder}: {MANIFEST} has format {version!r:.40}, this version of churnkit reads "
             f"{BUNDLE_FORMAT}: upgrade churnkit"
         )
     name, lineage, files = (data.get(key) for key in ("name", "lineage", "files"))

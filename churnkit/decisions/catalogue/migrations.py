@@ -25,7 +25,7 @@ def migrate(data: Any) -> dict[str, Any]:
         raise RecipeError("catalogue: 'format' is missing; store catalogues with to_dict()")
     if version > CATALOGUE_FORMAT:
         raise RecipeError(
-            f"catalogue: format {version} is newer than {CATALOGUE_FORMAT}, the newest "
+            f"catalogue: format {version!r:.40} is newer than {CATALOGUE_FORMAT}, the newest "
             "supported: upgrade churnkit"
         )
     parts = {key: part for key, part in data.items() if key != "format"}

@@ -167,7 +167,7 @@ class Ranking(Settings):
         version = data.get("format") if hasattr(data, "get") else None
         if isinstance(version, bool) or version != RANKING_FORMAT:
             raise RecipeError(
-                f"ranking: format {version!r} is not supported, only {RANKING_FORMAT}: upgrade "
+                f"ranking: format {version!r:.40} is not supported, only {RANKING_FORMAT}: upgrade "
                 "churnkit"
             )
         fields = {key: part for key, part in data.items() if key != "format"}

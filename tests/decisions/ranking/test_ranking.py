@@ -93,10 +93,14 @@ def test_what_makes_no_sense_is_refused_when_it_is_declared(change, said):
         Ranking(**{**given, **change})
 
 
-@pytest.mark.parametrize("foreign", [None, 3, {}, {"format": 2}, {"format": True}, {"format": 1}])
+@pytest.mark.parametrize(
+    "foreign",
+    [None, 3, {}, {"format": 2}, {"format": True}, {"format": 1}, {"format": "9" * 5_000}],
+)
 def test_foreign_json_is_refused(foreign):
-    with pytest.raises(RecipeError):
+    with pytest.raises(RecipeError) as refusal:
         Ranking.from_dict(foreign)
+    assert len(str(refusal.value)) < 300
 
 
 def test_a_catalogue_needs_effects_and_says_what_to_do():
