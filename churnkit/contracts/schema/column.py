@@ -115,13 +115,16 @@ class Column:
                 f"column '{self.name}': unknown type '{self.type}'; use one of: "
                 f"{', '.join(COLUMN_TYPES)}"
             )
+        allowed = f"use one of: {', '.join(ROLES)}"
         if not self.roles:
-            raise ContractError(f"column '{self.name}' has no role; use one of: {', '.join(ROLES)}")
-        unknown = [str(role) for role in self.roles if role not in ROLES]
+            raise ContractError(f"column '{self.name}' has no role; {allowed}")
+        unknown = ", ".join(str(role) for role in self.roles if role not in ROLES)
         if unknown:
+            raise ContractError(f"column '{self.name}': unknown role '{unknown}'; {allowed}")
+        if self.has_role("pii") and self.has_role("account", "parent"):
             raise ContractError(
-                f"column '{self.name}': unknown role '{', '.join(unknown)}'; use one of: "
-                f"{', '.join(ROLES)}"
+                f"column '{self.name}': accounts and parents are shown to all users of the console; "
+                "declare it as pii, or as account or parent, not both"
             )
         if self.unknown not in _UNKNOWN:
             raise ContractError(

@@ -36,6 +36,12 @@ def test_a_check_holds_as_its_rule_says(check, passes, fails):
     assert Check(**check.to_dict()) == check
 
 
+@pytest.mark.parametrize("roles", [("account", "pii"), ("pii", "parent")])
+def test_personal_data_cannot_be_an_account_which_all_users_see(roles):
+    with pytest.raises(ContractError, match="column 'household': accounts and parents are shown"):
+        Column("household", "string", roles)
+
+
 def test_a_long_list_is_shown_by_its_beginning():
     assert str(Check("isin", range(10))) == "isin(0, 1, 2, 3, 4, 5, 6, 7, and 2 more)"
 
