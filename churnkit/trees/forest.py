@@ -50,7 +50,7 @@ DOUBLE, SINGLE = "double", "single"
 # Limits the size of the lookup tables of categories.
 MAX_CATEGORIES = 2**25
 # Limits the memory of all sets of categories, 32 categories a word.
-_MAX_WORDS = 2**22
+_MAX_WORDS = 2**24
 
 # The exact dtype of each stored array.
 _DTYPES: dict[str, type[np.generic]] = {
@@ -312,7 +312,7 @@ def check_words(count: int) -> None:
 
     Examples
     --------
-    >>> check_words(2**22)
+    >>> check_words(2**24)
     """
     if count > _MAX_WORDS:
         raise BundleError(
