@@ -192,7 +192,7 @@ def score(folder, row=ROW):
         (chains(3, 2), {"outputs": 3}, "several outputs"),
         (categories(1, 2**20 + 1), {}, "category above"),
         (categories(400, 2_000), {}, "categories times sets"),
-        (categories(420, 10_000, largest=True), {}, "words of 32 categories"),
+        (categories(170, 100_000, largest=True), {}, "words of 32 categories"),
         (chains(60, 499), {"members": 10}, "steps"),
     ],
     ids=["deep", "wide", "many", "outputs", "classes", "category", "sets", "words", "ensemble"],
@@ -205,8 +205,13 @@ def test_trees_that_would_unfold_are_refused(own, arrays, settings, limit):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arrays",
-    [chains(159, 499), chains(100_000, 1), categories(499, 1_200)],
-    ids=["deep", "many", "sets"],
+    [
+        chains(159, 499),
+        chains(100_000, 1),
+        categories(499, 1_200),
+        categories(160, 100_000, largest=True),
+    ],
+    ids=["deep", "many", "sets", "words"],
 )
 def test_trees_at_the_limits_are_scored_within_the_stated_bounds(own, arrays):
     with_trees(own, arrays)
