@@ -351,6 +351,7 @@ def test_a_search_that_ends_early_still_fills_its_limits(monkeypatch):
     assert plan.value >= allocate(gain, cost, **limits).value * 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_sample")
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

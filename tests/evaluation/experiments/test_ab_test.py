@@ -47,6 +47,7 @@ def test_relative_effects_are_covered():
     assert 0.92 <= covered(shares, 0.5, of="relative") <= 0.98
 
 
+@pytest.mark.slow
 def test_effects_on_money_are_covered_with_and_without_cuped():
     assert 0.92 <= covered(money, 10.0) <= 0.98
     assert 0.92 <= covered(money, 10.0, of="adjusted") <= 0.98

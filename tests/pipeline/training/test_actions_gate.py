@@ -10,8 +10,11 @@ pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 # MLflow's own imports warn of other packages' deprecations.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-CALL = '(Action("call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),)),)'
-OFFER = 'Action("offer", "An offer", 2.0, Effect(0.2, 0.3, 0.4), (Where("plan", "==", "plus"),))'
+CALL = """"call", "A call", 5.0, Effect(0.1, 0.2, 0.3), (Where("may_call", "==", True),),"""
+# The text of an action and the beginning of the next one.
+OFFER_FIRST = (
+    '"offer", "An offer", 2.0, Effect(0.2, 0.3, 0.4), (Where("plan", "==", "plus"),)), Action('
+)
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def train_with(shop_copy):
 
 
 def test_a_new_offer_is_promoted_with_the_scores_of_the_champion(train_with):
-    result = train_with(f"({CALL[1:-2]}, {OFFER})")
+    result = train_with(f"{OFFER_FIRST}{CALL}")
     verdict = result.gate.actions
     assert result.promoted
     assert (verdict.added, verdict.removed, verdict.changed) == (("offer",), (), ())
@@ -56,7 +59,7 @@ def test_offers_that_reach_nobody_are_not_promoted(train_with, actions, reason):
 
 
 def test_other_limits_are_changed_actions_too(train_with):
-    result = train_with(CALL.replace("),)),)", "),), capacity=50),)"))
+    result = train_with(f"{CALL} capacity=50,")
     assert result.promoted
     assert result.gate.actions.changed == ("call",)
     assert result.gate.actions.treated == result.gate.actions.champion_treated
