@@ -379,7 +379,7 @@ BUSINESSES = {
         {"visits": ("checkin", "%d.%m.%Y %H:%M", ""), "memberships": ("start_date", "%d.%m.%Y", "end_date")},
     ),
     "telecom": Business(
-        telecom, "caller", "ObservedChurn", "customers", "cdr",
+        telecom, "customer_id", "ObservedChurn", "customers", "cdr",
         {"cdr": ("call_start", ISO, ""), "customers": ("activated_on", ISO, "")},
     ),
 }  # fmt: skip

@@ -112,11 +112,16 @@ def test_windows_are_counted_as_in_the_files(business, drafted):
         if name[len(table.name) + 1 : -1].isdigit()
     )
     column = chosen.times[chosen.activity][0]
+    own, customers = table.entity, {}
+    if table.lookups:
+        (lookup,) = table.lookups
+        own = lookup.key
+        customers = {row[lookup.to]: row[table.entity] for row in read(folder, lookup.source)}
     expected: dict[str, int] = {}
     for row in read(folder, chosen.activity):
         age = as_of - chosen.moment(chosen.activity, row[column])
-        if dt.timedelta(0) < age <= dt.timedelta(days=days) and row[table.entity]:
-            customer = row[table.entity].removesuffix(".0")
+        if dt.timedelta(0) < age <= dt.timedelta(days=days) and row[own]:
+            customer = customers.get(row[own], row[own]).removesuffix(".0")
             expected[customer] = expected.get(customer, 0) + 1
     rows = features(recipe, folder, as_of.isoformat()).to_pylist()
     assert len(rows) > 50
@@ -150,3 +155,20 @@ def test_a_project_is_trained_and_scored_without_an_edit(
     scored = list(csv.DictReader(out.splitlines()))
     assert len(scored) > 50
     assert all(0.0 < float(row["churn_probability"]) < 1.0 for row in scored)
+
+
+def test_keys_of_other_tables_are_no_features(business, drafted):
+    """A phone number by which calls find their customer is a name, not a number."""
+    recipe, _ = drafted
+    keys = {
+        (lookup.source, lookup.to or lookup.key)
+        for table in recipe.timeline.tables
+        for lookup in table.lookups
+    }
+    sources = {table.name: table.source for table in recipe.timeline.tables}
+    used = {
+        (sources[feature.table], feature.column)
+        for feature in recipe.timeline.features.values()
+        if getattr(feature, "column", None)
+    }
+    assert not keys & used

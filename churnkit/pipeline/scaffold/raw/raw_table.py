@@ -333,7 +333,14 @@ def _raw_table(
     filled_later = filled_at_times(table, columns, {*times} - {happened, available})
     entity, lookups = keys.columns[name], keys.lookups[name]
     links = {lookup.key for lookup in keys.parents.get(name, ())}
-    usable = _usable_columns(columns, {entity, *times, *filled_later, *links})
+    # Keys by which other tables find their customers: names of rows, such as phone numbers.
+    found_by = {
+        lookup.to or lookup.key
+        for lookups_of in (*keys.lookups.values(), *keys.parents.values())
+        for lookup in lookups_of
+        if lookup.source == name
+    }
+    usable = _usable_columns(columns, {entity, *times, *filled_later, *links, *found_by})
     numbers, refused = number_formats(usable)
     numbers = dict(list(numbers.items())[:_MAX_COLUMNS])
     categories = {
