@@ -109,7 +109,11 @@ class CalibrationDisplay(ClassifierDisplay[CalibrationCurve]):
         }
         options |= kwargs
         self.line_ = axes.errorbar(
-            curve.predicted_probability, curve.churn_rate, yerr=[below, above], **options
+            # Lists: older versions of matplotlib warn of arrays of one value.
+            curve.predicted_probability,
+            curve.churn_rate,
+            yerr=[np.asarray(below).tolist(), np.asarray(above).tolist()],
+            **options,
         )
         axes.legend()
         return self

@@ -155,7 +155,9 @@ class IntervalDisplay(Display):
         rows = np.arange(len(value))[::-1]
         below, above = np.maximum(value - low, 0.0), np.maximum(high - value, 0.0)
         options = {"color": MODEL, "fmt": "o", "capsize": 3} | kwargs
-        self.points_ = axes.errorbar(value, rows, xerr=[below, above], **options)
+        # Lists: older versions of matplotlib warn of arrays of one value.
+        errors = [below.tolist(), above.tolist()]
+        self.points_ = axes.errorbar(value, rows, xerr=errors, **options)
         axes.set_yticks(rows, list(self.intervals))
         axes.set_ylim(-0.5, len(value) - 0.5)
         return self
