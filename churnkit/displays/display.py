@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -66,7 +67,7 @@ class Display:
         return ax
 
 
-class ResultDisplay(Display, Generic[R]):
+class ResultDisplay(Display, ABC, Generic[R]):
     """Base of the displays of one result.
 
     Parameters
@@ -95,6 +96,7 @@ class ResultDisplay(Display, Generic[R]):
         """
         return cls(result).plot(ax=ax, **kwargs)
 
+    @abstractmethod
     def plot(self, *, ax: Any = None, **kwargs: Any) -> Self:
         """Draw the result.
 
@@ -109,7 +111,6 @@ class ResultDisplay(Display, Generic[R]):
         -------
         The display.
         """
-        raise NotImplementedError
 
 
 class CurveDisplay(ResultDisplay[R]):
@@ -171,6 +172,7 @@ class ClassifierDisplay(CurveDisplay[R]):
         return cls.from_predictions(outcome, probability, *args, name=name, ax=ax, **kwargs)
 
     @classmethod
+    @abstractmethod
     def from_predictions(
         cls,
         y: ArrayLike,
@@ -193,7 +195,6 @@ class ClassifierDisplay(CurveDisplay[R]):
         -------
         The display.
         """
-        raise NotImplementedError
 
 
 def _outcome_and_probability(

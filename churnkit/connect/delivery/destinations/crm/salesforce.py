@@ -17,14 +17,46 @@ if TYPE_CHECKING:
     from churnkit.connect.http.client import Client
     from churnkit.connect.secrets import Secret
 
-__all__ = ["SalesforceRecords", "open_salesforce", "upsert_records"]
+__all__ = ["SalesforceOrganization", "SalesforceRecords", "upsert_records"]
 
 _ATTEMPTS = 4
 _LOCKED = "UNABLE_TO_LOCK_ROW"
 
 
 @dataclass(frozen=True, slots=True)
-class SalesforceRecords(SetsFields):
+class SalesforceOrganization:
+    """Access to an organization, which its destinations share.
+
+    Parameters
+    ----------
+    base_url
+        URL of the organization: ``https://NAME.my.salesforce.com``.
+    client_id, client_secret
+        Secrets of a connected app with the client credentials flow.
+    """
+
+    base_url: str
+    client_id: Secret
+    client_secret: Secret
+
+    def __post_init__(self) -> None:
+        check_secret(type(self).__name__, "client_id", self.client_id)
+        check_secret(type(self).__name__, "client_secret", self.client_secret)
+
+    def client(self, name: str, link: Link) -> Client:
+        """Return a client of the organization's interface."""
+        secrets = {"client_id": self.client_id, "client_secret": self.client_secret}
+        return link.client(
+            name,
+            self.base_url,
+            auth=Salesforce.auth,
+            secret=lambda key: secrets[key].resolve(),
+            rate=Salesforce.rate,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SalesforceRecords(SalesforceOrganization, SetsFields):
     """Fields of Salesforce records.
 
     Parameters
@@ -51,22 +83,14 @@ class SalesforceRecords(SetsFields):
     200
     """
 
-    base_url: str
-    client_id: Secret
-    client_secret: Secret
     id_field: str = "Churnkit_Id__c"
     fields: Mapping[str, str] = field(default_factory=lambda: {"Churnkit_Action__c": "action"})
     object: str = "Account"
     batch: int = 200
 
-    def __post_init__(self) -> None:
-        check_secret("SalesforceRecords", "client_id", self.client_id)
-        check_secret("SalesforceRecords", "client_secret", self.client_secret)
-
     def open(self, name: str, link: Link) -> _Records:
         """Open the destination."""
-        secrets = {"client_id": self.client_id, "client_secret": self.client_secret}
-        return _Records(self, open_salesforce(name, link, self.base_url, secrets))
+        return _Records(self, self.client(name, link))
 
 
 class _Records(FieldSender):
@@ -83,17 +107,6 @@ class _Records(FieldSender):
         ]
         reasons = upsert_records(self._client, settings.object, settings.id_field, records)
         return [Receipt(m.decision, why) for m, why in zip(messages, reasons, strict=True)]
-
-
-def open_salesforce(name: str, link: Link, base_url: str, secrets: Mapping[str, Secret]) -> Client:
-    """Return a client of an organization's interface."""
-    return link.client(
-        name,
-        base_url,
-        auth=Salesforce.auth,
-        secret=lambda key: secrets[key].resolve(),
-        rate=Salesforce.rate,
-    )
 
 
 def upsert_records(

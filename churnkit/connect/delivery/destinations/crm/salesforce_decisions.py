@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from churnkit.connect.delivery.destinations.crm.salesforce import open_salesforce, upsert_records
+from churnkit.connect.delivery.destinations.crm.salesforce import (
+    SalesforceOrganization,
+    upsert_records,
+)
 from churnkit.connect.delivery.destinations.webhook import fill_text
-from churnkit.connect.delivery.messages import Receipt, check_secret
+from churnkit.connect.delivery.messages import Receipt
 from churnkit.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
 
     from churnkit.connect.delivery.messages import Link, Message
     from churnkit.connect.http.client import Client
-    from churnkit.connect.secrets import Secret
 
 __all__ = ["SalesforceCampaignMembers", "SalesforceTasks"]
 
@@ -25,15 +27,7 @@ _DUPLICATE = "DUPLICATE_VALUE"
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
-    base_url: str
-    client_id: Secret
-    client_secret: Secret
-
-    def __post_init__(self) -> None:
-        check_secret(type(self).__name__, "client_id", self.client_id)
-        check_secret(type(self).__name__, "client_secret", self.client_secret)
-
+class _Work(SalesforceOrganization):
     @property
     def repeatable(self) -> bool:
         """The external id is the key of the decision, so that a second one changes nothing."""
@@ -43,10 +37,6 @@ class _Work:
     def undoable(self) -> bool:
         """What people have begun stays."""
         return False
-
-    def _client(self, name: str, link: Link) -> Client:
-        secrets = {"client_id": self.client_id, "client_secret": self.client_secret}
-        return open_salesforce(name, link, self.base_url, secrets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +85,7 @@ class SalesforceTasks(_Work):
 
     def open(self, name: str, link: Link) -> _Upserts:
         """Open the destination."""
-        return _Upserts(name, self._client(name, link), "Task", self.id_field, self._record)
+        return _Upserts(name, self.client(name, link), "Task", self.id_field, self._record)
 
     def _record(self, message: Message) -> dict[str, Any]:
         relation = "Who" if self.object in {"Contact", "Lead"} else "What"
@@ -151,7 +141,7 @@ class SalesforceCampaignMembers(_Work):
     batch: int = 200
 
     def __post_init__(self) -> None:
-        _Work.__post_init__(self)
+        SalesforceOrganization.__post_init__(self)
         if not self.campaigns:
             raise ConnectError(
                 "SalesforceCampaignMembers: pass campaigns={'ACTION': 'CAMPAIGN ID'}"
@@ -161,7 +151,7 @@ class SalesforceCampaignMembers(_Work):
 
     def open(self, name: str, link: Link) -> _Upserts:
         """Open the destination."""
-        client = self._client(name, link)
+        client = self.client(name, link)
         return _Upserts(name, client, "CampaignMember", self.id_field, self._record)
 
     def _record(self, message: Message) -> dict[str, Any] | None:
