@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final
 from churnkit.core.result import Result
 from churnkit.core.stats.special import wilson_interval
 from churnkit.insights.figure import ratio
-from churnkit.insights.metrics.risk_ratio import RiskRatio, prepare_active, risk_ratio, set_horizon
+from churnkit.insights.metrics.risk_ratio import (
+    FEWEST_CUSTOMERS,
+    RiskRatio,
+    prepare_active,
+    risk_ratio,
+    set_horizon,
+)
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -117,7 +123,8 @@ class Journeys(Result):
     churn_days
         Days after joining within which the funnel counts churn.
     paths
-        Churn of customers with each path, compared with all others; the highest ratio first.
+        Churn of customers with each path, compared with all others; the highest ratio first. The
+        intervals hold for all paths together.
     path_days
         Days of a path, before the date from which churn is counted.
     """
@@ -222,6 +229,7 @@ def _measure_paths(session: InsightsSession) -> tuple[RiskRatio, ...]:
         f"{_PATH_DAYS} days before / churn rate of all others"
     )
     common = sorted(rows, key=lambda row: (-row[3], str(row[:3])))[:_MOST_PATHS]
+    common = [row for row in common if row[3] >= FEWEST_CUSTOMERS]
     ratios = [
         risk_ratio(
             " \N{RIGHTWARDS ARROW} ".join(str(part) for part in row[:3] if part is not None)
@@ -231,9 +239,9 @@ def _measure_paths(session: InsightsSession) -> tuple[RiskRatio, ...]:
             int(customers - row[3]),
             int(left - row[4]),
             formula=formula,
+            comparisons=len(common),
         )
         for row in common
-        if row[3] >= _FEWEST
     ]
     ratios = [each for each in ratios if each.value is not None]
     return tuple(sorted(ratios, key=lambda each: (-(each.value or 0.0), each.name)))

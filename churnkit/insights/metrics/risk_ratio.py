@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
-from churnkit.core.stats.special import NORMAL_95
 from churnkit.insights.figure import ratio
 from churnkit.insights.sql_session import transpile_sql
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from churnkit.insights.sql_session import InsightsSession
 
 __all__ = [
+    "FEWEST_CUSTOMERS",
     "QUERIES",
     "RiskRatio",
     "count_churned_after",
@@ -65,6 +66,8 @@ FROM seen JOIN ck_active AS t ON t.customer_key = seen.customer_key
 GROUP BY seen.part ORDER BY seen.part
 """
 
+FEWEST_CUSTOMERS = 5
+"""Customers of the smallest group that is compared with the others."""
 QUERIES = {"count_churned_after": _LEFT_AFTER, "active": _ACTIVE, "exposed": _EXPOSED}
 
 
@@ -81,7 +84,8 @@ class RiskRatio(Result):
     other_customers, other_left
         The same for the others.
     value, low, high
-        Ratio of the churn rates and its 95% interval (Katz); None if a group is empty.
+        Ratio of the churn rates and its 95% interval (Katz), which holds for all groups of a
+        comparison together; None if a group is empty.
     formula
         Definition of the ratio.
     """
@@ -112,7 +116,14 @@ class RiskRatio(Result):
 
 
 def risk_ratio(
-    name: str, customers: int, left: int, other_customers: int, other_left: int, *, formula: str
+    name: str,
+    customers: int,
+    left: int,
+    other_customers: int,
+    other_left: int,
+    *,
+    formula: str,
+    comparisons: int = 1,
 ) -> RiskRatio:
     """Compute the ratio of two churn rates.
 
@@ -126,11 +137,14 @@ def risk_ratio(
         Customers and churned customers of the group and of the others.
     formula
         Definition of the ratio.
+    comparisons
+        Number of groups among which the highest ratio is looked for: the intervals of all of them
+        hold together with 95% (Bonferroni), or the highest of many would differ by chance.
 
     Returns
     -------
     RiskRatio
-        The ratio with its 95% interval.
+        The ratio with its interval.
 
     References
     ----------
@@ -147,7 +161,8 @@ def risk_ratio(
         few = 0.5 if not (left and other_left) else 0.0
         a, n, b, m = left + few, customers + few, other_left + few, other_customers + few
         value = (a / n) / (b / m)
-        half = NORMAL_95 * math.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0))
+        quantile = NormalDist().inv_cdf(1.0 - 0.025 / max(comparisons, 1))
+        half = quantile * math.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0))
         low, high = value * math.exp(-half), value * math.exp(half)
     return RiskRatio(
         name, customers, left, other_customers, other_left, value, low, high, formula
@@ -223,6 +238,7 @@ def exposure_risk_ratios(
         f"churn rate within {days} days of customers with {event} in the {(until - begin).days} days "
         "before / churn rate of the others"
     )
+    groups = session.rows(transpile_sql(_EXPOSED))
     ratios = [
         risk_ratio(
             str(part),
@@ -231,7 +247,8 @@ def exposure_risk_ratios(
             int(customers) - int(count),
             int(left) - int(gone),
             formula=formula,
+            comparisons=sum(int(row[1]) >= FEWEST_CUSTOMERS for row in groups),
         )
-        for part, count, gone in session.rows(transpile_sql(_EXPOSED))
+        for part, count, gone in groups
     ]
     return tuple(sorted(ratios, key=lambda ratio: (-(ratio.value or 0.0), ratio.name)))

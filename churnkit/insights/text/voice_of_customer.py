@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.errors import DataError
-from churnkit.insights.metrics.risk_ratio import RiskRatio, exposure_risk_ratios, set_horizon
+from churnkit.insights.metrics.risk_ratio import (
+    FEWEST_CUSTOMERS,
+    RiskRatio,
+    exposure_risk_ratios,
+    set_horizon,
+)
 from churnkit.insights.sql_session import transpile_sql
 from churnkit.insights.text.topics import Themes, find_themes
 
@@ -147,4 +152,4 @@ def _risk_ratios(
         f"GROUP BY w.customer_key, x.{part}"
     )
     ratios = exposure_risk_ratios(session, begin, until, event=event)
-    return tuple(r for r in ratios if r.value is not None and r.customers >= 5)[:12]
+    return tuple(r for r in ratios if r.value is not None and r.customers >= FEWEST_CUSTOMERS)[:12]

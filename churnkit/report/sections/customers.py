@@ -182,6 +182,17 @@ def ratio_chart(
     )
 
 
+def describe_highest(group: str, ratio: RiskRatio) -> str:
+    """Name the group with the highest ratio of several, unless chance explains it."""
+    if ratio.value is None or ratio.low is None or ratio.high is None or ratio.low <= 1.0:
+        return "No group churns more than the others beyond what chance explains."
+    value = format_estimate(ratio.value, ratio.low, ratio.high, ".2f")
+    return (
+        f"{group} churned at {value} times the rate of all others; the intervals hold for all "
+        "groups together."
+    )
+
+
 def _churn_by_response(data: ReportData, satisfaction: Satisfaction) -> Chart:
     return ratio_chart(
         "satisfaction_and_churn",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from churnkit.core.number_format import format_estimate, format_percent
+from churnkit.core.number_format import format_percent
 from churnkit.report.blocks import Chart, Column, Missing, Section, interval_columns
-from churnkit.report.sections.customers import ratio_chart
+from churnkit.report.sections.customers import describe_highest, ratio_chart
 
 if TYPE_CHECKING:
     from churnkit.insights.metrics.journeys import FunnelStep, Journeys
@@ -33,16 +33,15 @@ def journeys(data: ReportData) -> Section:
         blocks.append(_funnel(found))
     if found.paths:
         first = found.paths[0]
-        ratio = format_estimate(first.value or 0.0, first.low or 0.0, first.high or 0.0, ".2f")
+        quoted = f"\N{LEFT DOUBLE QUOTATION MARK}{first.name}\N{RIGHT DOUBLE QUOTATION MARK}"
+        highest = describe_highest(f"Customers with the path {quoted}", first)
         blocks.append(
             ratio_chart(
                 "paths",
                 "Relative churn rate by path",
                 found.paths,
                 f"The last different events of the {found.path_days} days before, in order; the most "
-                f"frequent paths. Customers with the path \N{LEFT DOUBLE QUOTATION MARK}{first.name}"
-                f"\N{RIGHT DOUBLE QUOTATION MARK} churned at {ratio} times the rate of all others. "
-                "An association, not necessarily a cause.",
+                f"frequent paths. {highest} An association, not necessarily a cause.",
                 of="Path",
             )
         )

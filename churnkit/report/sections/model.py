@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_estimate, format_interval, format_percent
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
-from churnkit.report.sections.customers import ratio_chart
+from churnkit.report.sections.customers import describe_highest, ratio_chart
 from churnkit.report.sections.model_summary import found_customers, group_table, limit_sentences
 
 if TYPE_CHECKING:
@@ -307,9 +307,8 @@ def _usage(ratios: tuple[RiskRatio, ...]) -> Chart:
 
 
 def _ratio_caption(group: str, first: RiskRatio) -> str:
-    ratio = format_estimate(first.value or 0.0, first.low or 0.0, first.high or 0.0, ".2f")
     formula = f"{first.formula[:1].upper()}{first.formula[1:]}"
-    return f"{group} churned at {ratio} times the rate of others. {formula}."
+    return f"{describe_highest(group, first)} {formula}."
 
 
 def health(data: ReportData) -> Section:
