@@ -19,6 +19,7 @@ GRANIAN, HYPERCORN = "churnkit, granian", "churnkit, hypercorn"
 FASTAPI, PANDAS, SERVED = "FastAPI with pandas", "BentoML with pandas", "mlflow models serve"
 REQUIRED = {BARE, DIRECT, BENTO}
 PEERS = "benchmarks.serve_peers"
+LIMITED = "churnkit.server.http.head_limits:LimitedProtocol"
 SERVICE = Path(__file__).parent.parent / "serving" / "service.py"
 
 
@@ -74,7 +75,7 @@ def commands(folder: Path, port: int) -> dict[str, list[str]]:
 
     found = {
         BARE: uvicorn("bare"),
-        DIRECT: uvicorn("churnkit"),
+        DIRECT: [*uvicorn("churnkit"), "--http", LIMITED],
         BENTO: [*module, "bentoml", "serve", f"{SERVICE}:Retention", *address],
         GRANIAN: [
             *(*module, "granian", "--interface", "asgi", "--factory", "--no-ws"),

@@ -55,7 +55,7 @@ COMMON = {
         measured mirror mlflow monitor monitoring mount multiprocess name numba observability one
         openapi openid option origin overrides pack page pandera part pass path pipeline plan planning plot
         precondition preset problem process program project pyfunc quiet rank rate reference regex registry
-        reload reloader replacement request role route run scaffold scikit section serve server service
+        reload reloader replacement request response role route run scaffold scikit section serve server service
         set setting shadow signal supervisor signing simulate simulation spark spelling split standard statement step svg
         team template
         thread timeout topology tracking traversal unit user walk warning watch worker

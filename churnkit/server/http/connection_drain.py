@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from churnkit.server.http.response_transport import ResponseTransport
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -35,6 +37,7 @@ class DrainingProtocol(HttpToolsProtocol):
         self._draining = False
         self._lingering = False
         self._last_cycle: Any = None
+        self._responses = ResponseTransport(transport, self.loop)
 
     def data_received(self, data: bytes) -> None:
         """Parse data; drop what arrives after the last reply."""
@@ -45,8 +48,10 @@ class DrainingProtocol(HttpToolsProtocol):
         """Start a request; while the server stops, it is the last of its connection."""
         super().on_headers_complete()
         # An upgrade to a websocket starts no request.
-        if self._draining and self.cycle is not None:
-            self._announce_end()
+        if self.cycle is not None:
+            self.cycle.transport = self._responses  # type: ignore[assignment]  # what it uses
+            if self._draining:
+                self._announce_end()
 
     def shutdown(self) -> None:
         """Let the connection end after its current or next request, or after some idle time."""
@@ -62,6 +67,7 @@ class DrainingProtocol(HttpToolsProtocol):
             return
         self._lingering = True
         self.pipeline.clear()
+        self._responses.flush()
         if not self.transport.can_write_eof():  # TLS
             self.transport.close()
             return
@@ -81,22 +87,5 @@ class DrainingProtocol(HttpToolsProtocol):
         if earlier is not None and earlier is not newest and not earlier.response_started:
             earlier.keep_alive = True
         newest.keep_alive = False
-        newest.transport = _LingeringTransport(self)  # type: ignore[assignment]  # what it uses
+        self._responses.on_close = self.linger
         self._last_cycle = newest
-
-
-class _LingeringTransport:
-    """The transport of the last request: lingers where it would close."""
-
-    def __init__(self, protocol: DrainingProtocol) -> None:
-        self._protocol = protocol
-        self._transport = protocol.transport
-
-    def write(self, content: bytes) -> None:
-        self._transport.write(content)
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        self._protocol.linger()

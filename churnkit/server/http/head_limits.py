@@ -121,6 +121,8 @@ class LimitedProtocol(DrainingProtocol):
         self._in_head = True
         self._is_too_large = False
         self._address = self.client[0] if self.client else ""
+        # uvicorn formats a line for each request, also where the logger drops it.
+        self.access_log = self.access_log and self.access_logger.isEnabledFor(logging.INFO)
         registry, limits = self._registry, self.limits
         registry.connections[self._address] += 1
         if 0 < limits.max_connections < registry.connections[self._address]:
@@ -153,6 +155,7 @@ class LimitedProtocol(DrainingProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request and close the connection."""
+        self._responses.flush()
         if not self._is_too_large:
             self._registry.log("invalid", self)
             super().send_400_response(msg)
