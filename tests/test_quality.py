@@ -1,9 +1,13 @@
-"""Rules for imports: no cycles, no POSIX, no heavy libraries. `nox -s lint types` checks the rest."""
+"""Rules for imports: no cycles, no POSIX, no heavy libraries; and for workflows: pinned actions.
+
+`nox -s lint types` checks the rest.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -168,3 +172,12 @@ def test_packages_are_attributes_of_churnkit_at_runtime_and_for_type_checkers():
     assert churnkit.models.value.BGNBD.__name__ == "BGNBD"
     assert churnkit.decisions.allocate.__name__ == "allocate"
     assert {"load", "models", "evaluation"} <= set(dir(churnkit))
+
+
+def test_workflows_pin_actions_to_a_commit():
+    files = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    used = [line for file in files for line in re.findall(r"uses: *(.+)", file.read_text())]
+    assert used
+    assert [
+        line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)
+    ] == []
