@@ -45,9 +45,9 @@ LEFT_TO_NEWEST = (
 
 
 def run_pytest(session: nox.Session, *options: str) -> None:
-    """Run pytest in two processes with the options of the session and of the command line."""
+    """Run pytest in parallel with the options of the session and of the command line."""
     session.run(
-        "python", "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", *options,
+        "python", "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", *options,
         *session.posargs, env=ENVIRONMENT,
     )  # fmt: skip
 
