@@ -47,6 +47,7 @@ def plan_budgets(
     features = matrix[:, : len(model.contract.features)]
     effects = model.treatment_effects(features, probabilities)
     weights = model.survival_weights(features)
+    share = model.preventable_share(features)
 
     def curve(budgets: Sequence[float]) -> WhatIf:
         return what_if(
@@ -56,6 +57,7 @@ def plan_budgets(
             budgets,
             treatment_effects=effects,
             survival_weights=weights,
+            preventable_share=share,
             context=context,
         )
 

@@ -64,6 +64,7 @@ def render_card(card: Mapping[str, Any], manifest: Manifest | None = None) -> st
         _section("Groups", _slices(card)),
         _section("Drivers", _drivers(card)),
         _section("Survival", _lifetime(card)),
+        _section("Causes of churn", _causes(card)),
         _section("Learning curve", _learning(card)),
         _section("Environment", _lineage(manifest)),
     ]
@@ -238,6 +239,30 @@ def _lifetime(card: Mapping[str, Any]) -> list[str]:
         f"observed up to {lifetime['observed_to']:g}. By tenth of the predictions:"
     )
     return [sample, "", *_table(("within", "predicted", "churned"), rows)]
+
+
+def _causes(card: Mapping[str, Any]) -> list[str]:
+    causes = card.get("causes")
+    if not causes:
+        return []
+    rows = [
+        (
+            row["cause"],
+            f"{row['churned']:,}",
+            f"{row['predicted']:.1%}",
+            format_estimate(row["observed"], row["low"], row["high"], ".1%")
+            if row["high"] is not None
+            else "0.0%",
+        )
+        for row in causes["causes"]
+    ]
+    sample = (
+        f"Cumulative incidence of each cause within the outcome window, on {causes['customers']:,} "
+        f"held-out customers of whom {causes['churned']:,} churned; 95% intervals. An action "
+        "against some causes acts on their share of the churn risk only."
+    )
+    head = ("cause", "churned, all customers", "predicted", "observed")
+    return [sample, "", *_table(head, rows)]
 
 
 def _learning(card: Mapping[str, Any]) -> list[str]:

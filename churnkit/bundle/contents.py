@@ -11,6 +11,7 @@ import numpy as np
 
 from churnkit.bundle.format.limits import check_catalogue, check_contract, check_golden_rows
 from churnkit.bundle.format.npy import read_array, write_array
+from churnkit.bundle.parts.causes import read_causes, refuse_unknown_causes, write_causes
 from churnkit.bundle.parts.evaluation import EvaluationModel, read_evaluation, write_evaluation
 from churnkit.bundle.parts.ranker import Ranker, read_ranker, write_ranker
 from churnkit.bundle.parts.survival import read_hazard, write_hazard
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions import Action, Catalogue
     from churnkit.insights.segmentation.kmeans import Clusters
+    from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
     from churnkit.models.survival.scorer import HazardScorer
     from churnkit.timeline import Timeline
 
@@ -35,6 +37,7 @@ __all__ = ["ModelContents", "from_files", "to_files"]
 
 _GROUPS = (
     "scorer", "calibration", "intervals", "golden", "hazard", "ranges", "uplift", "bandit", "evaluation",
+    "causes",
 )  # fmt: skip
 _ARRAY = re.compile(rf"({'|'.join(_GROUPS)})/([a-z0-9_.]+)\.npy", re.ASCII)
 _TEXT = re.compile(r"trees/([a-z0-9_]+)\.txt", re.ASCII)
@@ -51,6 +54,7 @@ _DOCUMENTS = {
     "ranking.json",
     "bandit.json",
     "evaluation.json",
+    "causes.json",
 }
 _GOLDEN_TOLERANCE = 1e-12
 
@@ -97,6 +101,8 @@ class ModelContents:
         bundles.
     intervals
         Intervals of the probabilities, from held-out customers; None in older bundles.
+    causes
+        Hazards of the causes of churn within the outcome window, if the schema has a cause.
     """
 
     contract: Contract
@@ -115,6 +121,7 @@ class ModelContents:
     ranker: Ranker | None = None
     evaluation: EvaluationModel | None = None
     intervals: VennAbers | None = None
+    causes: CompetingRisksScorer | None = None
 
     @property
     def rules(self) -> Catalogue | None:
@@ -174,6 +181,8 @@ def _add_further_models(
         )
     if contents.hazard is not None:
         documents["hazard.json"], groups["hazard"] = write_hazard(contents.hazard, golden)
+    if contents.causes is not None:
+        documents["causes.json"], groups["causes"] = write_causes(contents.causes, golden)
     if contents.uplift is not None:
         documents["uplift.json"], groups["uplift"] = write_effects(contents.uplift)
     if contents.ranker is not None:
@@ -270,11 +279,13 @@ def _restore(files: Mapping[str, bytes]) -> tuple[ModelContents, dict[str, NDArr
             files, groups["evaluation"], features=features, golden=golden.get("rows")
         ),
         intervals=VennAbers.from_arrays(groups["intervals"]) if groups["intervals"] else None,
+        causes=read_causes(files, groups["causes"], features=features, golden=golden.get("rows")),
     )
     if contents.ranker is not None:
         check_catalogue(contents.ranker.ranking.rules)
     if catalogue is not None and catalogue.survival and contents.hazard is None:
         raise BundleError("the catalogue counts value by survival, without a hazard model: retrain")
+    refuse_unknown_causes(catalogue, contents.causes)
     return contents, golden
 
 

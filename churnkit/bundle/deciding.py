@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from churnkit.bundle.parts.causes import cause_shares
 from churnkit.bundle.parts.ranker import Ranker, refuse_unfit
 from churnkit.bundle.scoring import ScoringModel
 from churnkit.decisions.catalogue.compiled import compile_catalogue
+from churnkit.decisions.competing_risks import preventable_shares
 from churnkit.decisions.decide_row import decide_one
 from churnkit.decisions.eligibility.context import context_requirements
 from churnkit.decisions.ranking.compiled import compile_ranking
@@ -76,11 +78,13 @@ class DecidingModel(ScoringModel):
         RecipeError
             If the model has no catalogue, or `context` is needed.
         """
-        effects, weights = None, None
+        effects, weights, share = None, None, None
         if self._reads_features:
             features = np.array([values[: self._n_features]])
-            effects = self.treatment_effects(features, np.array([probability]))
-            weights = self._weight_lists(features)[0]
+            table = self.preventable_share(features)
+            effects = self._measured_effects(features, np.array([probability]), table)
+            weights = _as_lists(self.survival_weights(features), 1)[0]
+            share = _as_lists(table, 1)[0]
         return decide_one(
             probability,
             values,
@@ -89,6 +93,7 @@ class DecidingModel(ScoringModel):
             prices=prices,
             treatment_effects=effects,
             survival_weights=weights,
+            preventable_share=share,
             context=context,
         )
 
@@ -119,17 +124,22 @@ class DecidingModel(ScoringModel):
             In the customers' order.
         """
         features = matrix[:, : self._n_features]
-        weights = self._weight_lists(features)
+        weights = _as_lists(self.survival_weights(features), len(features))
+        table = self.preventable_share(features)
+        shares = _as_lists(table, len(features))
         return [
             decide_one(
                 probability,
                 matrix[row].tolist(),
                 self.compiled_catalogue,
                 prices=prices,
-                treatment_effects=self.treatment_effects(
-                    features[row : row + 1], probabilities[row : row + 1]
+                treatment_effects=self._measured_effects(
+                    features[row : row + 1],
+                    probabilities[row : row + 1],
+                    None if table is None else table[row : row + 1],
                 ),
                 survival_weights=weights[row],
+                preventable_share=shares[row],
                 context=None
                 if context is None
                 else replace(context, customers=[context.customers[row]]),
@@ -334,10 +344,22 @@ class DecidingModel(ScoringModel):
         probabilities
             (n,) churn probabilities; NaN for customers who were not scored.
         """
-        uplift, catalogue = self.contents.uplift, self.contents.catalogue
-        if uplift is None or catalogue is None:
+        return self._measured_effects(features, probabilities, self.preventable_share(features))
+
+    def preventable_share(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Return the share of each customer's churn risk that each action can prevent, (n, m).
+
+        None where all actions of the catalogue act on all causes of churn.
+
+        Parameters
+        ----------
+        features
+            (n, f) encoded.
+        """
+        causes, catalogue = self.contents.causes, self.contents.catalogue
+        if causes is None or catalogue is None or not _acts_on_causes(catalogue):
             return None
-        return uplift.treatment_effects(catalogue, features, probabilities)
+        return preventable_shares(catalogue, causes.causes, cause_shares(causes, features))
 
     def survival_weights(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Return the expected number of paying periods with each action, (n, m).
@@ -425,17 +447,36 @@ class DecidingModel(ScoringModel):
         self, matrix: NDArray[np.float64], probabilities: NDArray[np.float64]
     ) -> dict[str, Any]:
         features = matrix[:, : self._n_features]
+        share = self.preventable_share(features)
         return {
-            "treatment_effects": self.treatment_effects(features, probabilities),
+            "treatment_effects": self._measured_effects(features, probabilities, share),
             "survival_weights": self.survival_weights(features),
+            "preventable_share": share,
         }
+
+    def _measured_effects(
+        self,
+        features: NDArray[np.float64],
+        probabilities: NDArray[np.float64],
+        share: NDArray[np.float64] | None,
+    ) -> MeasuredEffects | None:
+        uplift, catalogue = self.contents.uplift, self.contents.catalogue
+        if uplift is None or catalogue is None:
+            return None
+        return uplift.treatment_effects(catalogue, features, probabilities, share)
 
     @cached_property
     def _reads_features(self) -> bool:
         """True if decisions read the features, not only the churn probability."""
         catalogue = self.contents.catalogue
-        return self.contents.uplift is not None or (catalogue is not None and catalogue.survival)
+        return self.contents.uplift is not None or (
+            catalogue is not None and (catalogue.survival or _acts_on_causes(catalogue))
+        )
 
-    def _weight_lists(self, features: NDArray[np.float64]) -> Sequence[list[float] | None]:
-        weights = self.survival_weights(features)
-        return [None] * len(features) if weights is None else weights.tolist()
+
+def _acts_on_causes(catalogue: Catalogue) -> bool:
+    return any(action.prevents for action in catalogue.actions)
+
+
+def _as_lists(table: NDArray[np.float64] | None, rows: int) -> Sequence[list[float] | None]:
+    return [None] * rows if table is None else table.tolist()

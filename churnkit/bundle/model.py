@@ -325,6 +325,32 @@ class RetentionModel(DecidingModel):
         ]
         return self.tabulate(customers, encoded, {"segment": segments})
 
+    def causes(self, customers: Any) -> Any:
+        """Return each customer's probability of leaving for each cause of churn.
+
+        Parameters
+        ----------
+        customers
+            As in `predict`.
+
+        Returns
+        -------
+        As `predict`, with a column for each cause, such as ``churn_probability_voluntary``: the
+        cumulative incidences within the outcome window, which sum to ``churn_probability``.
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        RecipeError
+            If the model was trained without causes.
+        """
+        from churnkit.bundle.parts.causes import cause_columns
+
+        encoded, probabilities = self.score_table(customers)
+        columns = cause_columns(self.contents.causes, self.name, encoded, probabilities)
+        return self.tabulate(customers, encoded, {"churn_probability": probabilities, **columns})
+
     def survival(self, customers: Any, times: Sequence[float]) -> Any:
         """Return each customer's probability of staying beyond each time.
 

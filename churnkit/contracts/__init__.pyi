@@ -5,6 +5,7 @@ from .schema.column import Column as Column
 from .schema.fields import Schema as Schema
 from .schema.fields import account as account
 from .schema.fields import as_of as as_of
+from .schema.fields import cause as cause
 from .schema.fields import context as context
 from .schema.fields import cost as cost
 from .schema.fields import entity as entity

@@ -86,6 +86,7 @@ def what_if(
     decision_bound: ActOn = "low",
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: NDArray[np.float64] | None = None,
+    preventable_share: NDArray[np.float64] | None = None,
     context: DecisionContext | None = None,
 ) -> WhatIf:
     """Compute the plan's value for a range of budgets.
@@ -96,7 +97,7 @@ def what_if(
         As in `decide`.
     budgets : (b,)
         Budgets in money, in any order.
-    decision_bound, treatment_effects, survival_weights, context
+    decision_bound, treatment_effects, survival_weights, preventable_share, context
         As in `decide`, without exploration.
 
     Returns
@@ -123,6 +124,7 @@ def what_if(
         treatment_effects=treatment_effects,
         barred=barred,
         survival_weights=survival_weights,
+        preventable_share=preventable_share,
     )
     ascending = sorted(float(budget) for budget in budgets)
     room = RemainingCapacity.from_catalogue(catalogue.catalogue)

@@ -14,6 +14,7 @@ import numpy as np
 
 from churnkit.decisions import reason_codes
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
+from churnkit.decisions.competing_risks import refuse_without_shares
 from churnkit.decisions.eligibility.context import check_context
 from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, row_exclusions
 from churnkit.decisions.exploration.explorer import Explorer
@@ -102,6 +103,7 @@ def decide_one(
     prices: ShadowPrices | None = None,
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: Sequence[float] | None = None,
+    preventable_share: Sequence[float] | None = None,
     context: DecisionContext | None = None,
 ) -> Decision:
     """Decide for one customer.
@@ -127,6 +129,8 @@ def decide_one(
         Measured effects of the tried actions, one row.
     survival_weights
         (m,) expected periods of the customer per action, as in `expected_gain`.
+    preventable_share
+        (m,) share of the churn risk that each action can prevent, as in `expected_gain`.
     context
         The customer and the day, as in `decide`.
 
@@ -160,6 +164,7 @@ def decide_one(
         return _none(reason_codes.UNSCORED)
     barred = row_exclusions(catalogue, row, context)
     refuse_without_survival(declared, given=survival_weights is not None)
+    refuse_without_shares(declared, given=preventable_share is not None)
     options = _options(
         float(churn_probability),
         row,
@@ -167,6 +172,7 @@ def decide_one(
         barred,
         treatment_effects=treatment_effects,
         survival_weights=survival_weights,
+        preventable_share=preventable_share,
     )
     money = math.inf if budget is None else float(budget)
     closed = [_is_closed(declared, j) for j in range(len(declared.actions))]
@@ -285,6 +291,7 @@ def _options(
     *,
     treatment_effects: MeasuredEffects | None,
     survival_weights: Sequence[float] | None,
+    preventable_share: Sequence[float] | None,
 ) -> list[_Option]:
     """Return the eligible actions of one customer, with the arithmetic of `expected_gain`."""
     declared = catalogue.catalogue
@@ -304,7 +311,10 @@ def _options(
         else:
             prior = action.prior
             low, expected, high, bound = prior.low, prior.expected, prior.high, prior.low
-            stake = churn_probability * retained
+            risk = churn_probability
+            if preventable_share is not None:
+                risk = churn_probability * preventable_share[j]
+            stake = risk * retained
         gain = stake * expected - cost
         if math.isfinite(gain):
             lowest, highest = stake * low - cost, stake * high - cost

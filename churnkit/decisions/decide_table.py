@@ -166,6 +166,7 @@ def decide(
     decision_bound: ActOn = "low",
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: NDArray[np.float64] | None = None,
+    preventable_share: NDArray[np.float64] | None = None,
     context: DecisionContext | None = None,
     used: Mapping[str, tuple[int, float]] | None = None,
 ) -> Decisions:
@@ -188,6 +189,8 @@ def decide(
         Measured effects of the tried actions; they replace the catalogue's.
     survival_weights
         (n, m) expected periods per action, as in `expected_gain`.
+    preventable_share
+        (n, m) share of the churn risk that each action can prevent, as in `expected_gain`.
     context
         The customers and the day; needed where the catalogue has holdouts, exploration, dates
         or contact rules.
@@ -234,6 +237,7 @@ def decide(
         treatment_effects=treatment_effects,
         barred=barred,
         survival_weights=survival_weights,
+        preventable_share=preventable_share,
     )
     offered = gains.offered(decision_bound)
     room = RemainingCapacity.from_catalogue(declared, budget, used)

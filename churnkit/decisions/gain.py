@@ -2,7 +2,8 @@
 
     gain = churn_probability x effect x value x periods x margin - cost
 
-The interval of the effect is the interval of the gain; the churn probability and the value are
+For an action against some causes of churn only, the churn probability is that of leaving for one of
+these causes (`churnkit.decisions.competing_risks`). The interval of the effect is the interval of the gain; the churn probability and the value are
 taken as known. Effects measured by an experiment are effects on staying or on revenue and need no
 churn probability:
 
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from churnkit.decisions.competing_risks import check_preventable
 from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, table_exclusions
 from churnkit.errors import DataError, RecipeError
 
@@ -63,6 +65,8 @@ class Gains:
         Gain that must be above zero for an action to go out; `low` if None.
     effects
         Measured effects that the gains come from; None if all are the catalogue's.
+    preventable_share : (n, m)
+        Share of the churn risk that each action can prevent; None for all of it.
     """
 
     expected: NDArray[np.float64]
@@ -73,6 +77,7 @@ class Gains:
     stake: NDArray[np.float64] | None = None
     bound: NDArray[np.float64] | None = None
     effects: MeasuredEffects | None = None
+    preventable_share: NDArray[np.float64] | None = None
 
     def pays(self, decision_bound: ActOn = "low") -> NDArray[np.bool_]:
         """Return True where an eligible action's gain, or its lower bound, is above zero: (n, m)."""
@@ -134,6 +139,7 @@ def expected_gain(
     eligible: NDArray[np.bool_] | None = None,
     treatment_effects: MeasuredEffects | None = None,
     survival_weights: NDArray[np.float64] | None = None,
+    preventable_share: NDArray[np.float64] | None = None,
 ) -> Gains:
     """Compute the gain of every action of a catalogue for every customer.
 
@@ -157,6 +163,9 @@ def expected_gain(
     survival_weights
         (n, m) expected periods of a retained customer per action; required if the catalogue
         counts by survival. Default: the catalogue's periods.
+    preventable_share
+        (n, m) share of the churn risk that each action can prevent, 0 to 1; required if an action
+        prevents some causes of churn only.
 
     Returns
     -------
@@ -168,8 +177,9 @@ def expected_gain(
     DataError
         If a churn probability is outside 0 to 1, or the shapes do not fit.
     RecipeError
-        If an action's cost is a column and no `cost` is given, or survival is to be counted
-        and no `survival_weights` are given.
+        If an action's cost is a column and no `cost` is given, survival is to be counted and no
+        `survival_weights` are given, or an action prevents some causes only and no
+        `preventable_share` is given.
 
     Examples
     --------
@@ -190,7 +200,9 @@ def expected_gain(
     with np.errstate(over="ignore", invalid="ignore"):
         retained = np.where((money > 0.0) | np.isnan(money), money, 0.0)
         worth = retained[:, None] * _periods_times_margin(catalogue, survival_weights, shape)
-        stake = probability[:, None] * worth
+        share = check_preventable(catalogue, preventable_share, shape)
+        risk = probability[:, None] if share is None else probability[:, None] * share
+        stake = risk * worth
         bounds = [
             stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
             for bound in ("low", "expected", "high", "low")
@@ -209,7 +221,15 @@ def expected_gain(
         stake[:, positions] = measured_stake
     low, expected, high, deciding = bounds
     return Gains(
-        expected, low, high, cost, allowed & computable, stake, deciding, treatment_effects
+        expected,
+        low,
+        high,
+        cost,
+        allowed & computable,
+        stake,
+        deciding,
+        treatment_effects,
+        share,
     )
 
 
@@ -221,6 +241,7 @@ def catalogue_gain(
     treatment_effects: MeasuredEffects | None = None,
     barred: NDArray[np.int8] | None = None,
     survival_weights: NDArray[np.float64] | None = None,
+    preventable_share: NDArray[np.float64] | None = None,
 ) -> Gains:
     """Compute the gains for customers encoded for ``"recommend"``, with rules, costs and value.
 
@@ -235,6 +256,7 @@ def catalogue_gain(
         eligible=codes == NOT_EXCLUDED,
         treatment_effects=treatment_effects,
         survival_weights=survival_weights,
+        preventable_share=preventable_share,
     )
 
 

@@ -167,7 +167,10 @@ def _effects(
 ) -> tuple[NDArray[np.float64], ...]:
     """Return the low, expected and high effect of each customer's option, (n,) each."""
     prior = np.array([[a.prior.low, a.prior.expected, a.prior.high] for a in catalogue.actions])
-    bounds = churn_probability[:, None] * prior[option]
+    risk = churn_probability
+    if gains.preventable_share is not None:
+        risk = risk * gains.preventable_share[np.arange(len(option)), option]
+    bounds = risk[:, None] * prior[option]
     effects = gains.effects
     if effects is not None:
         for column, place in enumerate(effects.places):

@@ -20,6 +20,7 @@ from .scorers.base import load_scorer as load_scorer
 from .scorers.ensemble import EnsembleScorer as EnsembleScorer
 from .selection.optuna_search import Tuning as Tuning
 from .survival.competing_risks import CompetingRisksModel as CompetingRisksModel
+from .survival.competing_risks_scorer import CompetingRisksScorer as CompetingRisksScorer
 from .survival.hazard_model import HazardModel as HazardModel
 from .survival.scorer import HazardScorer as HazardScorer
 from .uplift.model import UpliftModel as UpliftModel

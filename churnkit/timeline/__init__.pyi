@@ -24,6 +24,7 @@ from .forward_split import ForwardSplit as ForwardSplit
 from .forward_split import repeat_weights as repeat_weights
 from .labels import ActiveSubscription as ActiveSubscription
 from .labels import ActiveWithin as ActiveWithin
+from .labels import Cause as Cause
 from .labels import ChurnEvents as ChurnEvents
 from .labels import ContractualChurn as ContractualChurn
 from .labels import EventChurn as EventChurn

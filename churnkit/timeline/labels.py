@@ -6,6 +6,7 @@ count when they happened, whenever they became known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import check_days
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
+    "OTHER_CAUSE",
     "ActiveSubscription",
     "ActiveWithin",
+    "Cause",
     "ChurnEvents",
     "ContractualChurn",
     "Eligibility",
@@ -27,9 +30,65 @@ __all__ = [
     "Label",
     "ObservedChurn",
     "RevenueContraction",
+    "label_cause",
     "rule_from_dict",
     "rule_to_dict",
 ]
+
+
+OTHER_CAUSE = "other"
+"""The cause of recorded reasons that no group of a `Cause` lists."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The recorded reason of churn, and the causes that reasons belong to.
+
+    Parameters
+    ----------
+    column
+        Column of the label's table with the reason, of type string.
+    groups
+        Reasons of each cause: ``{"involuntary": ("card expired", "fraud")}``. Other reasons
+        count as ``"other"``. Without groups each reason is a cause.
+
+    Raises
+    ------
+    RecipeError
+        If a name is empty, or a reason belongs to two causes.
+
+    Examples
+    --------
+    >>> Cause("end_reason", {"involuntary": ["card expired"], "voluntary": ["price"]}).groups
+    (('involuntary', ('card expired',)), ('voluntary', ('price',)))
+    """
+
+    column: str
+    groups: Mapping[str, Sequence[str]] | tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column, str) or not self.column:
+            raise RecipeError("cause: column must be the name of a column")
+        pairs = self.groups.items() if isinstance(self.groups, Mapping) else self.groups
+        groups = tuple((name, _reasons(name, reasons)) for name, reasons in pairs)
+        object.__setattr__(self, "groups", groups)
+        seen: set[str] = set()
+        for name, reasons in groups:
+            repeated = seen.intersection(reasons)
+            if repeated:
+                raise RecipeError(
+                    f"cause '{name}': the reason '{min(repeated)}' is listed for two causes"
+                )
+            seen.update(reasons)
+
+
+def _reasons(name: Any, reasons: Any) -> tuple[str, ...]:
+    if not isinstance(name, str) or not name.strip():
+        raise RecipeError("cause: groups must have names")
+    listed = (reasons,) if isinstance(reasons, str) else tuple(reasons)
+    if not listed or not all(isinstance(one, str) and one.strip() for one in listed):
+        raise RecipeError(f"cause '{name}': list its reasons, each a text")
+    return listed
 
 
 @dataclass(frozen=True)
@@ -158,7 +217,22 @@ class _Outcome:
 
 
 @dataclass(frozen=True)
-class ContractualChurn(_Outcome):
+class _RecordedOutcome(_Outcome):
+    _: KW_ONLY
+    cause: Cause | str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.cause, str):
+            object.__setattr__(self, "cause", Cause(self.cause))
+        if self.cause is not None and not isinstance(self.cause, Cause):
+            raise RecipeError(
+                f"{type(self).__name__}: cause must be a column or Cause(column, groups)"
+            )
+
+
+@dataclass(frozen=True)
+class ContractualChurn(_RecordedOutcome):
     """The last subscription ends in the outcome window and none follows in the grace period.
 
     Customers who leave between `as_of` and the window have no label: they can no longer be
@@ -176,6 +250,9 @@ class ContractualChurn(_Outcome):
         Condition or conditions on the rows.
     grace_days
         Days after an end in which a new subscription counts as a continuation.
+    cause
+        Column with the reason of the end, or a `Cause` that groups reasons. Of several ends in the
+        window the first counts.
 
     Examples
     --------
@@ -257,7 +334,7 @@ class RevenueContraction(_Outcome):
 
 
 @dataclass(frozen=True)
-class EventChurn(_Outcome):
+class EventChurn(_RecordedOutcome):
     """A row happens in the outcome window, such as a cancellation.
 
     Parameters
@@ -270,6 +347,9 @@ class EventChurn(_Outcome):
         Days from `as_of` to the outcome window.
     where
         Condition or conditions on the rows.
+    cause
+        Column with the reason, or a `Cause` that groups reasons. Of several rows in the window
+        the first day's counts.
 
     Examples
     --------
@@ -279,7 +359,7 @@ class EventChurn(_Outcome):
 
 
 @dataclass(frozen=True)
-class ObservedChurn(_Outcome):
+class ObservedChurn(_RecordedOutcome):
     """The outcome is recorded in a table: customers whose row meets the conditions churned.
 
     Customers without a row, or with a missing value in a column that a condition compares, have no
@@ -298,6 +378,8 @@ class ObservedChurn(_Outcome):
     dated
         True if the rows have the `as_of` to which the outcome refers as their time. Otherwise
         the outcome refers to every date of the timeline.
+    cause
+        Column with the reason, or a `Cause` that groups reasons.
 
     Examples
     --------
@@ -325,9 +407,19 @@ _KINDS: dict[str, Any] = {
 }  # fmt: skip
 
 
+def label_cause(label: Any) -> Cause | None:
+    """Return the cause of a label; None if it has none."""
+    cause: Cause | None = getattr(label, "cause", None)
+    return cause
+
+
 def rule_to_dict(rule: Eligibility | Label) -> dict[str, Any]:
     """Return an eligibility or a label as JSON-serializable data."""
     stored = asdict(rule)
+    # Omitted if unset, so that timelines of earlier versions keep their text.
+    cause = stored.pop("cause", None) and label_cause(rule)
+    if cause:
+        stored["cause"] = {"column": cause.column, "groups": dict(cause.groups)}
     stored["where"] = [condition.to_dict() for condition in rule.conditions]
     unless = stored.pop("unless", None) and getattr(rule, "unless", None)
     if unless:
@@ -343,6 +435,8 @@ def rule_from_dict(data: Mapping[str, Any]) -> Any:
     if kind is None:
         raise RecipeError(f"unknown kind of label; use one of: {', '.join(_KINDS)}")
     stored["where"] = _conditions(stored["where"])
+    if stored.get("cause"):
+        stored["cause"] = Cause(stored["cause"]["column"], stored["cause"]["groups"])
     if stored.get("unless"):
         unless = stored["unless"]
         stored["unless"] = ChurnEvents(unless["table"], where=_conditions(unless["where"]))

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import Feature, Ratio, base_features, feature_from_dict
-from churnkit.timeline.labels import ActiveWithin, Eligibility, Label, rule_from_dict, rule_to_dict
+from churnkit.timeline.labels import (
+    ActiveWithin,
+    Eligibility,
+    Label,
+    label_cause,
+    rule_from_dict,
+    rule_to_dict,
+)
 from churnkit.timeline.snapshots import Snapshots
 from churnkit.timeline.source_tables import Table
 from churnkit.timeline.validation import (
@@ -49,6 +56,8 @@ class Timeline:
         Name of the date column in the result.
     label_name
         Name of the label column in the result.
+    cause_name
+        Name of the column with the cause of churn in the result, if the label has a `cause`.
 
     Raises
     ------
@@ -82,6 +91,7 @@ class Timeline:
     entity: str = ""
     as_of: str = "as_of"
     label_name: str = "churned"
+    cause_name: str = "cause"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", tuple(self.tables))
@@ -112,6 +122,7 @@ class Timeline:
         parts = [part for part in self._parts if part.table == table.name]
         used = {getattr(part, "column", None) for part in parts}
         used |= {condition.column for part in parts for condition in part.conditions}
+        used |= {cause.column for cause in map(label_cause, parts) if cause}
         return tuple(column.name for column in table.raw_columns if column.name in used)
 
     @property
@@ -125,7 +136,8 @@ class Timeline:
     def column_names(self) -> tuple[str, ...]:
         """The columns of the result, in order."""
         label = (self.label_name,) if self.label else ()
-        return (self.entity, self.as_of, *self.features, *label)
+        cause = (self.cause_name,) if label_cause(self.label) else ()
+        return (self.entity, self.as_of, *self.features, *label, *cause)
 
     @property
     def column_types(self) -> dict[str, str]:
@@ -146,7 +158,8 @@ class Timeline:
         types |= {
             name: feature_type(self.tables, feature) for name, feature in self.features.items()
         }
-        return types | ({self.label_name: "boolean"} if self.label else {})
+        types |= {self.label_name: "boolean"} if self.label else {}
+        return types | ({self.cause_name: "string"} if label_cause(self.label) else {})
 
     @property
     def feature_tables(self) -> dict[str, str]:
@@ -203,6 +216,7 @@ class Timeline:
             "entity": self.entity,
             "as_of": self.as_of,
             "label_name": self.label_name,
+            **({} if self.cause_name == "cause" else {"cause_name": self.cause_name}),
         }
 
     def to_json(self) -> str:

@@ -24,6 +24,7 @@ from churnkit.timeline.labels import (
     InactivityChurn,
     ObservedChurn,
     RevenueContraction,
+    label_cause,
 )
 from churnkit.timeline.snapshots import Snapshots
 from churnkit.timeline.source_tables import RESERVED, Table, did_you_mean
@@ -134,6 +135,24 @@ def check_references(
         if isinstance(label, RevenueContraction):
             table = find_table(tables, label.table)
             _check_column("label", table, label.column, CurrentSum.column_types)
+        _check_cause(tables, label)
+
+
+def _check_cause(tables: Sequence[Table], label: Any) -> None:
+    cause = label_cause(label)
+    if cause is None:
+        return
+    # A reason that is known only once the row has ended is no leak in a label.
+    table = find_table(tables, label.table)
+    try:
+        kind = table[cause.column].type
+    except RecipeError as error:
+        raise RecipeError(f"label: cause: {error}") from None
+    if kind != "string":
+        raise RecipeError(
+            f"label: cause: table '{table.name}': column '{cause.column}' has type {kind}; choose a "
+            "column of type string"
+        )
 
 
 def _check_feature(where: str, tables: Sequence[Table], feature: Feature) -> None:

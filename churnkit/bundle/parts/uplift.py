@@ -62,7 +62,11 @@ class ActionEffects:
         return cls(model.scorer_, tuple(actions), outcome, level)
 
     def treatment_effects(
-        self, catalogue: Catalogue, features: NDArray[np.float64], risk: NDArray[np.float64]
+        self,
+        catalogue: Catalogue,
+        features: NDArray[np.float64],
+        risk: NDArray[np.float64],
+        preventable_share: NDArray[np.float64] | None = None,
     ) -> MeasuredEffects:
         """Estimate the effects for customers, within what each customer's risk allows.
 
@@ -74,6 +78,8 @@ class ActionEffects:
             (n, f) encoded.
         risk
             (n,) churn probability; NaN for a customer who was not scored.
+        preventable_share
+            (n, m) share of the risk that each action of the catalogue can prevent; None for all.
         """
         matrix = np.ascontiguousarray(features)
         columns = [at for at, name in enumerate(self.actions) if name is not None]
@@ -94,11 +100,15 @@ class ActionEffects:
                 *self.scorer.interval(matrix, level=_SHOWN),
                 self.scorer.interval(matrix, level=self.level)[0],
             )
+        parts = tuple(part[:, columns] for part in parts)
         if self.outcome == "staying":
-            # An action cannot prevent more churn than there is, nor drive more away than stay.
+            # An action cannot prevent more churn than there is for the causes that it acts on, nor
+            # drive more away than stay.
             least, most = (risk - 1.0)[:, None], risk[:, None]
+            if preventable_share is not None:
+                most = most * preventable_share[:, list(places)]
             parts = tuple(np.clip(part, least, most) for part in parts)
-        low, expected, high, bound = (part[:, columns] for part in parts)
+        low, expected, high, bound = parts
         return MeasuredEffects(places, self.outcome, low, expected, high, bound, shared)
 
 

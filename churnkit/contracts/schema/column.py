@@ -26,6 +26,7 @@ Role = Literal[
     "as_of",  # the date of the row
     "feature",  # model input
     "label",  # prediction target
+    "cause",  # why the customer churned, read in training only
     "value",  # the customer's value per period, in money
     "treatment",  # the action that was taken
     "propensity",  # the probability of that action

@@ -25,6 +25,7 @@ __all__ = [
     "Schema",
     "account",
     "as_of",
+    "cause",
     "context",
     "cost",
     "entity",
@@ -218,6 +219,35 @@ def label(title: str | None = None, *, positive: Any = None, **checks: Any) -> A
     ...     status: str = label(positive="Left", isin=["Joined", "Left", "Stayed"])
     """
     return _field("label", title=title, positive=positive, **checks)
+
+
+def cause(title: str | None = None, **checks: Any) -> Any:
+    """Declare the cause of churn: text such as ``"voluntary"``, blank for customers who stayed.
+
+    Training reads it to estimate for which cause each customer is likely to leave, so that an
+    action can be limited to the causes that it prevents. It is no input of the model. A customer
+    who churned without a recorded cause counts as ``"unknown"``.
+
+    Parameters
+    ----------
+    title
+        Display name; the column's name by default.
+    **checks
+        Arguments of ``pandera.Field``, such as ``isin``.
+
+    Returns
+    -------
+    pandera.Field
+        The field with its role; it is nullable.
+
+    Examples
+    --------
+    >>> class Gym(Schema):
+    ...     member_id: str = entity()
+    ...     left: bool = label()
+    ...     reason: str = cause(isin=["voluntary", "payment failed"])
+    """
+    return _field("cause", title=title, **{"nullable": True, **checks})
 
 
 def value(title: str | None = None, *, unit: str | None = None, **checks: Any) -> Any:

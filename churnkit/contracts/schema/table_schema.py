@@ -30,7 +30,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
 _OPTIONAL: dict[str, tuple[str, ...]] = {
     "predict": ("as_of",),
     "recommend": ("as_of",),
-    "train": (),
+    "train": ("cause",),
 }
 
 
@@ -106,6 +106,11 @@ class TableSchema:
     def label(self) -> Column | None:
         """The prediction target, if any."""
         return self._first("label")
+
+    @cached_property
+    def cause(self) -> Column | None:
+        """The cause of churn, if any."""
+        return self._first("cause")
 
     @cached_property
     def value(self) -> Column | None:
@@ -189,6 +194,11 @@ def _check_roles(where: str, column: Column) -> None:
         )
     if column.has_role("account", "parent") and column.type not in {"string", "integer"}:
         raise ContractError(f"{where} is the {column.role} and must be text or an integer")
+    if column.role == "cause" and not (column.type == "string" and column.nullable):
+        raise ContractError(
+            f"{where} is the cause of churn and must be text and nullable=True: it is blank for "
+            "customers who stayed"
+        )
     is_date_label = column.type == "datetime" and column.role == "label"
     if is_date_label and not column.nullable:
         raise ContractError(
@@ -218,7 +228,7 @@ def _check_keys(contract: str, columns: Sequence[Column]) -> None:
             f"contract '{contract}': the entity '{entities[0].name}' has type "
             f"'{entities[0].type}', but a customer's id must be text or an integer"
         )
-    for role in ("as_of", "label", "account", "parent"):
+    for role in ("as_of", "label", "cause", "account", "parent"):
         names = [column.name for column in columns if column.has_role(role)]
         if len(names) > 1:
             raise ContractError(

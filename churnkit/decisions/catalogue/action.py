@@ -74,6 +74,9 @@ class Action(Settings):
         Numeric features of the action: a `Ranking` generalizes from similar options to new ones.
     steps
         Playbook: the tasks that the console adds when the action is approved.
+    prevents
+        Causes of churn that the action can prevent, such as ``("voluntary",)``; all if empty.
+        The effect is then a share of the churn for these causes.
 
     Raises
     ------
@@ -108,6 +111,7 @@ class Action(Settings):
     holdout: float = 0.0
     features: tuple[float, ...] = ()
     steps: tuple[Step, ...] = ()
+    prevents: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.strip():
@@ -124,12 +128,8 @@ class Action(Settings):
         check_count(f"{label}: capacity", self.capacity)
         object.__setattr__(self, "holdout", check_share(f"{label}: holdout", self.holdout))
         self._check_dates(label)
-        levers: Any = self.levers
-        if isinstance(levers, str):
-            raise RecipeError(f"{label}: levers must be a tuple of column names")
-        object.__setattr__(self, "levers", tuple(levers))
-        for lever in self.levers:
-            check_name(f"{label}: levers: each", lever)
+        self._check_names(label, "levers", "column names")
+        self._check_names(label, "prevents", "causes of churn")
         features = [check_number(f"{label}: features: each", value) for value in self.features]
         object.__setattr__(self, "features", tuple(features))
         object.__setattr__(self, "steps", check_steps(label, self.steps))
@@ -154,6 +154,14 @@ class Action(Settings):
             object.__setattr__(self, name, rules)
             if not all(isinstance(rule, Where) for rule in rules):
                 raise RecipeError(f"{label}: {name} must be a tuple of Where(column, op, value)")
+
+    def _check_names(self, label: str, field: str, noun: str) -> None:
+        names: Any = getattr(self, field)
+        if isinstance(names, str):
+            raise RecipeError(f"{label}: {field} must be a tuple of {noun}")
+        object.__setattr__(self, field, tuple(names))
+        for name in getattr(self, field):
+            check_name(f"{label}: {field}: each", name)
 
     def _check_dates(self, label: str) -> None:
         for name in ("valid_from", "valid_until"):
@@ -205,7 +213,7 @@ class Action(Settings):
         parts = check_fields(cls, data)
         effect = parts["effect"]
         parts["effect"] = None if effect is None else Effect.from_dict(effect)
-        for name in ("levers", "features"):
+        for name in ("levers", "features", "prevents"):
             parts[name] = tuple(check_list(f"action: {name}", parts[name]))
         steps = check_list("action: steps", parts["steps"])
         parts["steps"] = tuple(Step.from_dict(step) for step in steps)

@@ -9,7 +9,7 @@ from churnkit.errors import RecipeError
 
 __all__ = ["CATALOGUE_FORMAT", "migrate"]
 
-CATALOGUE_FORMAT = 4
+CATALOGUE_FORMAT = 5
 
 
 def migrate(data: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def migrate(data: Any) -> dict[str, Any]:
             "supported: upgrade churnkit"
         )
     parts = {key: part for key, part in data.items() if key != "format"}
-    for step in (_from_1, _from_2, _from_3)[version - 1 :]:
+    for step in (_from_1, _from_2, _from_3, _from_4)[version - 1 :]:
         parts = step(parts)
     return parts
 
@@ -40,6 +40,10 @@ def _from_2(parts: dict[str, Any]) -> dict[str, Any]:
 
 def _from_3(parts: dict[str, Any]) -> dict[str, Any]:
     return _add_to_actions(parts, {"steps": []})
+
+
+def _from_4(parts: dict[str, Any]) -> dict[str, Any]:
+    return _add_to_actions(parts, {"prevents": []})
 
 
 def _add_to_actions(parts: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,12 @@ class Ranking(Settings):
         object.__setattr__(self, "options", tuple(self.options))
         if not self.options or not all(isinstance(option, Action) for option in self.options):
             raise RecipeError("ranking: options must contain at least one Action")
+        limited = [option.name for option in self.options if option.prevents]
+        if limited:
+            raise RecipeError(
+                f"ranking: option '{limited[0]}' has prevents, which only a Catalogue reads: a "
+                "ranking learns from outcomes, not from causes of churn"
+            )
         if len({len(option.features) for option in self.options}) > 1:
             raise RecipeError("ranking: all options must have the same number of features")
         if not isinstance(self.outcome, str) or not self.outcome.strip():

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from churnkit.core.autologging import without_autologging
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
+from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
 from churnkit.models.survival.hazard_model import HazardModel
 from churnkit.models.survival.person_period import period_units
 from churnkit.models.training_rows import check_features
@@ -20,12 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.survival.scorer import HazardBlock
-
 __all__ = ["CompetingRisksModel"]
 
-# Largest hazard of all causes together in one period.
-_MAX_HAZARD = 1.0 - 1e-12
+# With fewer customers, trees of a cause cannot be told from chance.
+_FEWEST = 25
 
 
 class CompetingRisksModel(BaseEstimator):
@@ -46,6 +45,8 @@ class CompetingRisksModel(BaseEstimator):
         Names of the causes, sorted.
     models_ : tuple of HazardModel
         The model of each cause.
+    scorer_ : CompetingRisksScorer
+        The fitted model, as stored in a bundle; needs numpy alone.
     n_features_in_ : int
 
     Notes
@@ -54,6 +55,8 @@ class CompetingRisksModel(BaseEstimator):
     active at the period's start (Prentice et al. 1978, Biometrics 34). Within a period the causes
     keep their shares of the total hazard. A customer who leaves for another cause counts as at
     risk for the whole of that period, as in the likelihood of a multinomial outcome per period.
+    A cause for which fewer than 25 customers left has additive effects alone, unless `rounds` are
+    set.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class CompetingRisksModel(BaseEstimator):
         *,
         entry: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        customer: ArrayLike | None = None,
     ) -> Self:
         """Fit a hazard for each cause from one row per customer.
 
@@ -97,6 +101,7 @@ class CompetingRisksModel(BaseEstimator):
         cause : (n,) name of the cause; None, NaN or an empty text for active customers
         entry : (n,) time at which the observation of the customer began; 0 if not given
         sample_weight : (n,) weights of the rows
+        customer : (n,) ids, if customers have several rows, such as one per date
 
         Returns
         -------
@@ -120,18 +125,31 @@ class CompetingRisksModel(BaseEstimator):
             raise ModelDataError(
                 f"{len(number)} values of cause for {len(matrix)} rows: pass one per row"
             )
+        horizon = template.horizon
+        if horizon is None and len(number):
+            horizon = float(np.asarray(duration, dtype=np.float64).max())
         models = []
         for index, name in enumerate(causes):
             own = number == index
             ends = _full_periods(duration, (number >= 0) & ~own, template.width)
-            model: HazardModel = clone(template)
+            model: HazardModel = clone(template).set_params(horizon=horizon)
+            if template.rounds is None and int(own.sum()) < _FEWEST:
+                model.set_params(rounds=1)
             try:
-                model.fit(matrix, ends, own, entry=entry, sample_weight=sample_weight)
+                model.fit(
+                    matrix, ends, own, entry=entry, sample_weight=sample_weight, customer=customer
+                )
             except ModelDataError as error:
                 raise ModelDataError(f"cause '{name}': {error}") from error
             models.append(model)
         self.causes_, self.models_ = causes, tuple(models)
         return self
+
+    @property
+    def scorer_(self) -> CompetingRisksScorer:
+        """The fitted hazards of all causes."""
+        check_is_fitted(self, "models_")
+        return CompetingRisksScorer(self.causes_, [model.scorer_ for model in self.models_])
 
     def predict_incidence(
         self, X: Any, times: ArrayLike, *, age: ArrayLike | None = None
@@ -154,8 +172,8 @@ class CompetingRisksModel(BaseEstimator):
         ModelDataError
             Shapes differ, or a time is negative, missing or too large.
         """
-        incidence, _ = self._predict(X, times, age)
-        return incidence
+        check_is_fitted(self)
+        return self.scorer_.incidence(check_features(self, X, reset=False), times, age=age)
 
     def predict_survival(
         self, X: Any, times: ArrayLike, *, age: ArrayLike | None = None
@@ -171,35 +189,15 @@ class CompetingRisksModel(BaseEstimator):
         -------
         (n, t)
         """
-        _, survival = self._predict(X, times, age)
-        return survival
+        check_is_fitted(self)
+        return self.scorer_.survival(check_features(self, X, reset=False), times, age=age)
 
     def predict(self, X: Any) -> NDArray[np.str_]:
         """Return the most probable cause of churn within the models' horizon, (n,)."""
-        horizon = self.models_[0].scorer_.horizon if hasattr(self, "models_") else 0.0
-        incidence = self.predict_incidence(X, [horizon])[:, 0]
+        check_is_fitted(self)
+        incidence = self.predict_incidence(X, [self.scorer_.horizon])[:, 0]
         causes: NDArray[np.str_] = np.array(self.causes_)[incidence.argmax(axis=1)]
         return causes
-
-    def _predict(
-        self, X: Any, times: ArrayLike, age: ArrayLike | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        check_is_fitted(self)
-        matrix = check_features(self, X, reset=False)
-        ahead = self.models_[0].scorer_.to_periods(times, "times")
-        incidence = np.zeros((len(matrix), len(ahead), len(self.causes_)))
-        survival = np.ones(incidence.shape[:2])
-        longest = float(ahead.max(initial=0.0))
-        blocks = [model.scorer_.blocks(matrix, age, longest) for model in self.models_]
-        for parts in zip(*blocks, strict=True):
-            block, share = _combine(parts)
-            for column, end in enumerate(ahead.tolist()):
-                hazard = block.hazard * block.period_shares(end)
-                edges = np.cumsum(np.pad(hazard, ((0, 0), (1, 0))), axis=1)
-                left = np.exp(-edges[:, :-1]) * -np.expm1(-hazard)
-                incidence[block.rows, column] = np.einsum("np,npk->nk", left, share)
-                survival[block.rows, column] = np.exp(-edges[:, -1])
-        return incidence, survival
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -216,12 +214,3 @@ def _full_periods(
     if ends.shape == other_cause.shape:
         ends[other_cause] = np.ceil(period_units(ends[other_cause], width)) * width
     return ends
-
-
-def _combine(parts: Sequence[HazardBlock]) -> tuple[HazardBlock, NDArray[np.float64]]:
-    """Return a block of the total cumulative hazard, and each cause's share of each period."""
-    hazards = np.stack([-np.expm1(-part.hazard) for part in parts], axis=2)
-    total = hazards.sum(axis=2)
-    share = hazards / np.where(total > 0, total, 1.0)[:, :, None]
-    cumulative = -np.log1p(-np.minimum(total, _MAX_HAZARD))
-    return parts[0]._replace(hazard=cumulative), share

@@ -13,7 +13,7 @@ from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, expand_periods
 from churnkit.models.survival.scorer import HazardScorer
 from churnkit.models.survival.time_varying import TimeVaryingColumns
-from churnkit.models.survival.validation import check_follow_up, check_intervals
+from churnkit.models.survival.validation import check_follow_up, check_intervals, number_customers
 from churnkit.models.training_rows import categorical_columns, check_features
 
 if TYPE_CHECKING:
@@ -162,8 +162,9 @@ class HazardModel(BaseEstimator):
         *,
         entry: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        customer: ArrayLike | None = None,
     ) -> Self:
-        """Fit from one row per customer.
+        """Fit from one row per customer, or per customer and date.
 
         Parameters
         ----------
@@ -173,6 +174,8 @@ class HazardModel(BaseEstimator):
             not given. Include active customers: without them survival is underestimated.
         entry : (n,) time at which the observation of the customer began; 0 if not given
         sample_weight : (n,) weights of the rows
+        customer : (n,) ids, if customers have several rows, each with a time of its own: early
+            stopping then keeps a customer's rows in one fold
 
         Returns
         -------
@@ -187,7 +190,7 @@ class HazardModel(BaseEstimator):
         follow_up = check_follow_up(
             duration, event, entry, sample_weight, rows=len(matrix), width=self._check_width()
         )
-        return self._fit(matrix, follow_up, np.arange(len(matrix)))
+        return self._fit(matrix, follow_up, number_customers(customer, len(matrix)))
 
     def fit_intervals(
         self,

@@ -13,7 +13,7 @@ from churnkit.models.training_rows import check_weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_follow_up", "check_intervals"]
+__all__ = ["check_follow_up", "check_intervals", "number_customers"]
 
 # Intervals may overlap by this share of a period, from rounding of times.
 _ROUNDING = 1e-6
@@ -82,12 +82,7 @@ def check_intervals(customer: Any, follow_up: FollowUp) -> NDArray[np.int64]:
     >>> check_intervals(["ann", "ann"], follow_up)
     array([0, 0])
     """
-    names = np.asarray(customer)
-    if names.shape != follow_up.exit.shape:
-        raise ModelDataError(
-            f"{names.size} customers for {len(follow_up.exit)} rows: pass one per row"
-        )
-    _, number = np.unique(names, return_inverse=True)
+    number = number_customers(customer, len(follow_up.exit))
     order = np.lexsort((follow_up.entry, number))
     same = number[order][1:] == number[order][:-1]
     overlap = same & (follow_up.entry[order][1:] < follow_up.exit[order][:-1] - _ROUNDING)
@@ -95,6 +90,28 @@ def check_intervals(customer: Any, follow_up: FollowUp) -> NDArray[np.int64]:
     _check_rows(
         same & follow_up.churned[order][:-1], "rows follow their customer's churn: drop them"
     )
+    return number
+
+
+def number_customers(customer: Any, rows: int) -> NDArray[np.int64]:
+    """Return the number 0, 1, ... of each row's customer, (rows,); None for one row each.
+
+    Raises
+    ------
+    ModelDataError
+        The number of customers differs from that of the rows.
+
+    Examples
+    --------
+    >>> number_customers(["ann", "bob", "ann"], 3)
+    array([0, 1, 0])
+    """
+    if customer is None:
+        return np.arange(rows, dtype=np.int64)
+    names = np.asarray(customer)
+    if names.shape != (rows,):
+        raise ModelDataError(f"{names.size} customers for {rows} rows: pass one per row")
+    _, number = np.unique(names, return_inverse=True)
     return np.asarray(number.reshape(-1), dtype=np.int64)
 
 

@@ -21,7 +21,8 @@ def refuse_invalid_actions(recipe: Recipe, contract: Contract) -> None:
     Raises
     ------
     RecipeError
-        If a rule names a missing column, or value depends on survival without a lifetime.
+        If a rule names a missing column, value depends on survival without a lifetime, or an
+        action prevents causes that the schema does not declare.
     """
     columns = contract.encoded("recommend")
     if recipe.ranking is not None:
@@ -33,4 +34,10 @@ def refuse_invalid_actions(recipe: Recipe, contract: Contract) -> None:
         raise RecipeError(
             "the catalogue has survival=True, which needs a hazard model: add "
             "lifetime=Lifetime(...) to the recipe, or set survival=False"
+        )
+    limited = [action.name for action in recipe.catalogue.actions if action.prevents]
+    if limited and contract.cause is None:
+        raise RecipeError(
+            f"action '{limited[0]}' prevents some causes of churn only, but the schema has no cause: "
+            "declare its column with cause(), or remove prevents"
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.parts.uplift import ActionEffects
     from churnkit.evaluation import CalibrationCurve, Slices
     from churnkit.pipeline.recipe import Recipe
+    from churnkit.pipeline.training.competing_risks import FittedCauses
     from churnkit.pipeline.training.dataset import TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.survival import FittedLifetime
@@ -40,6 +41,8 @@ def build_card(
     fitted: Fitted,
     lifetime: FittedLifetime | None = None,
     effects: ActionEffects | None = None,
+    *,
+    causes: FittedCauses | None = None,
 ) -> dict[str, Any]:
     """Build a model card as JSON-compatible data.
 
@@ -81,12 +84,14 @@ def build_card(
             "features": len(data.contract.features),
         },
         "calibration": curve.to_dict(),
-        **ranking_curves(recipe, data, fitted, lifetime, effects),
+        **ranking_curves(recipe, data, fitted, lifetime, effects, causes=causes),
         "slices": slices.to_dict(),
         "drivers": feature_effects(data.contract, fitted.model, data.test.X, data.full.X),
     }
     if lifetime is not None:
         card["lifetime"] = lifetime.card
+    if causes is not None:
+        card["causes"] = causes.card
     if recipe.learning_curve:
         card["learning"] = learning_curve(
             fitted.tested,

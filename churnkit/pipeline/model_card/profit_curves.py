@@ -8,6 +8,7 @@ import numpy as np
 
 from churnkit.decisions import MeasuredEffects, expected_gain
 from churnkit.decisions.catalogue.compiled import compile_catalogue
+from churnkit.decisions.competing_risks import preventable_shares
 from churnkit.decisions.eligibility.exclusions import eligible_actions
 from churnkit.evaluation import CustomerCosts, lift_curve, profit_curve
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.parts.uplift import ActionEffects
     from churnkit.pipeline.recipe import Recipe
+    from churnkit.pipeline.training.competing_risks import FittedCauses
     from churnkit.pipeline.training.dataset import TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.survival import FittedLifetime
@@ -32,6 +34,8 @@ def ranking_curves(
     fitted: Fitted,
     lifetime: FittedLifetime | None = None,
     effects: ActionEffects | None = None,
+    *,
+    causes: FittedCauses | None = None,
 ) -> dict[str, Any]:
     """Compute the share of churners found, and the profit, by the share of customers contacted.
 
@@ -61,7 +65,7 @@ def ranking_curves(
     # A profit counts customers, so it needs rows drawn from the population as they are.
     costs = None
     if recipe.population_rate is None:
-        costs = _costs(recipe, data, lifetime, effects, fitted.probability)
+        costs = _costs(recipe, data, lifetime, effects, fitted.probability, causes=causes)
     if costs is not None:
         curves["profit"] = {
             "share_of_customers": [0.0, *share],
@@ -84,6 +88,8 @@ def _costs(
     lifetime: FittedLifetime | None,
     effects: ActionEffects | None,
     probability: NDArray[np.float64],
+    *,
+    causes: FittedCauses | None,
 ) -> CustomerCosts | None:
     """Return each test customer's cost and benefit of the best eligible action."""
     value = data.contract.value
@@ -99,9 +105,13 @@ def _costs(
         survival_weights = lifetime.scorer.survival_weights(
             encoded.features, catalogue.horizons, rate=catalogue.rate
         )
+    share = None
+    if causes is not None:
+        scorer = causes.scorer
+        share = preventable_shares(catalogue, scorer.causes, scorer.cause_shares(encoded.features))
     measured = None
     if effects is not None:
-        measured = effects.treatment_effects(catalogue, encoded.features, probability)
+        measured = effects.treatment_effects(catalogue, encoded.features, probability, share)
         if measured.outcome == "staying":
             measured = _among_churners(measured, probability)
     gains = expected_gain(
@@ -112,6 +122,7 @@ def _costs(
         eligible=eligible_actions(compiled, encoded.matrix),
         treatment_effects=measured,
         survival_weights=survival_weights,
+        preventable_share=share,
     )
     offered = np.where(gains.eligible, gains.expected, -np.inf)
     best = offered.argmax(axis=1)

@@ -296,7 +296,11 @@ def _weight_to_population(test: Part, recipe: Recipe) -> Part:
 def _digest(contract: Contract, table: pa.Table) -> str:
     """Digest the columns that training reads, in the contract's order."""
     total = hashlib.sha256()
-    for column in contract.required("train"):
+    cause = contract.cause
+    read = (*contract.required("train"), *(() if cause is None else (cause,)))
+    for column in read:
+        if column.name not in table.column_names:
+            continue
         array = table[column.name].combine_chunks()
         stream = pa.BufferOutputStream()
         batch = pa.table({column.name: array})

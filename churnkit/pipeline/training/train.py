@@ -35,6 +35,7 @@ from churnkit.pipeline.model_card.feature_ranges import training_ranges
 from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
 from churnkit.pipeline.training.actions_gate import judge_actions
 from churnkit.pipeline.training.champion import load_champion, score_champion
+from churnkit.pipeline.training.competing_risks import fit_causes
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.survival import fit_lifetime
@@ -260,8 +261,9 @@ def _bundle_parts(
     lifetime = None
     if recipe.lifetime is not None:
         lifetime = fit_lifetime(recipe.lifetime, data, seed=recipe.seed)
+    causes = fit_causes(recipe, data, fitted)
     effects = None if uplift is None else uplift.actions
-    card = build_card(recipe, data, fitted, lifetime, effects)
+    card = build_card(recipe, data, fitted, lifetime, effects, causes=causes)
     return ModelContents(
         contract=data.contract,
         scorer=fitted.model.scorer_,
@@ -286,6 +288,7 @@ def _bundle_parts(
         intervals=VennAbers.fit(
             fitted.probability, data.tested.y, sample_weight=data.tested.weight
         ),
+        causes=None if causes is None else causes.scorer,
     )
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import Feature, Last, Ratio, base_features
-from churnkit.timeline.labels import ActiveSubscription, ActiveWithin
+from churnkit.timeline.labels import ActiveSubscription, ActiveWithin, label_cause
 from churnkit.timeline.sql.as_of_state import VALUE, ActiveState, LastValue, sql_type
 from churnkit.timeline.sql.expressions import (
     AS_OF,
@@ -27,6 +27,8 @@ from churnkit.timeline.sql.expressions import (
 )
 from churnkit.timeline.sql.label_query import (
     activity,
+    cause_steps,
+    cause_value,
     label_value,
     last_days,
     outcome_steps,
@@ -267,14 +269,20 @@ class _Compiler:
         if timeline.label is not None:
             table = timeline.table(timeline.label.table)
             steps += outcome_steps(table, self.days, timeline.label)
-        return CompiledTimeline(tuple(steps), self._result())
+            steps += cause_steps(table, self.days, timeline.label)
+        return CompiledTimeline(tuple(steps), self._result({name for name, _ in steps}))
 
-    def _result(self) -> exp.Query:
+    def _result(self, names: set[str]) -> exp.Query:
         timeline = self.timeline
         values = [aliased(self._value(one), name) for name, one in timeline.features.items()]
         if timeline.label is not None:
             self._join(step_name("outcome"), "o")
             values.append(aliased(label_value(timeline.label), timeline.label_name))
+            cause = label_cause(timeline.label)
+            if cause is not None:
+                if step_name("cause") in names:
+                    self._join(step_name("cause"), "c")
+                values.append(aliased(cause_value(timeline.label, cause), timeline.cause_name))
         date = exp.Case(this=column(AS_OF, "p"))
         for number in self.days.numbers:
             text = self.days.timestamp(number).strftime("%Y-%m-%d %H:%M:%S")

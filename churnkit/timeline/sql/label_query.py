@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from churnkit.timeline.labels import (
+    OTHER_CAUSE,
     ActiveSubscription,
     ActiveWithin,
+    Cause,
     ContractualChurn,
     EventChurn,
     InactivityChurn,
     Label,
     ObservedChurn,
     RevenueContraction,
+    label_cause,
 )
 from churnkit.timeline.sql.expressions import (
     AS_OF,
@@ -48,9 +51,19 @@ from churnkit.timeline.sql.source_rows import (
 if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
 
-__all__ = ["activity", "label_value", "last_days", "outcome_steps", "select_population"]
+__all__ = [
+    "activity",
+    "cause_steps",
+    "cause_value",
+    "label_value",
+    "last_days",
+    "outcome_steps",
+    "select_population",
+]
 
 _DATE = column(AS_OF, "d")
+# The reason of churn in the steps of an outcome.
+_REASON = "ck_reason"
 
 
 def activity(eligible: ActiveWithin) -> WindowAggregate:
@@ -111,6 +124,61 @@ def label_value(label: Label) -> exp.Expr:
     return case_when(before > literal(0), lost)
 
 
+def cause_steps(table: Table, days: SnapshotDays, label: Label) -> list[tuple[str, exp.Query]]:
+    """Return the steps of the reasons per customer and date, after those of the outcomes.
+
+    The last one is ``ck_cause``; there are none without a cause, or if ``ck_outcome`` has it.
+    """
+    cause = label_cause(label)
+    if cause is None or not isinstance(label, ContractualChurn | EventChurn):
+        return []
+    if isinstance(label, ContractualChurn):
+        return [(step_name("cause"), _select_first_reason(label, step_name("ends"), END_DAY))]
+    columns = {cause.column, *(where.column for where in label.conditions)}
+    rows = select_rows(table, days, columns, as_happened=True).subquery("r")
+    events = exp.select(column(ENTITY), column(DAY), aliased(column(cause.column), _REASON))
+    events = events.from_(rows)
+    condition = where_clause(label.conditions)
+    return [
+        (step_name("churn_events"), events if condition is None else events.where(condition)),
+        (step_name("cause"), _select_first_reason(label, step_name("churn_events"), DAY)),
+    ]
+
+
+def cause_value(label: Label, cause: Cause) -> exp.Expr:
+    """Compute the cause from the reason in ``ck_outcome`` as ``o`` or ``ck_cause`` as ``c``."""
+    source = "o" if isinstance(label, ObservedChurn) else "c"
+    trimmed = exp.Trim(this=column(_REASON, source))
+    reason = exp.Nullif(this=trimmed, expression=literal(""))
+    value: exp.Expr = reason
+    if cause.groups:
+        grouped = exp.Case().when(is_null(reason.copy()), exp.cast(exp.Null(), "text"))
+        for name, reasons in dict(cause.groups).items():
+            listed = [literal(one.strip()) for one in reasons]
+            grouped = grouped.when(exp.In(this=reason.copy(), expressions=listed), literal(name))
+        value = grouped.else_(literal(OTHER_CAUSE))
+    return case_when(label_value(label), value)
+
+
+def _select_first_reason(label: ContractualChurn | EventChurn, events: str, day: str) -> exp.Query:
+    """Select the reason of the first event in the window; the largest text of one day's."""
+    in_window = all_of(
+        column(day, "e") >= _days_after(label.gap_days),
+        column(day, "e") < _days_after(label.gap_days + label.horizon_days),
+    )
+    keys = (column(ENTITY, "e"), column(AS_OF, "d"))
+    first = exp.select(*keys, aliased(exp.Min(this=column(day, "e")), "first_day"))
+    first = first.from_(step_table(events, "e"))
+    first = first.join(step_table(step_name("dates"), "d"), on=in_window).group_by(*keys)
+    same = all_of(
+        column(ENTITY, "e").eq(column(ENTITY, "f")), column(day, "e").eq(column("first_day", "f"))
+    )
+    own = (column(ENTITY, "f"), column(AS_OF, "f"))
+    query = exp.select(*own, aliased(exp.Max(this=column(_REASON, "e")), _REASON))
+    query = query.from_(exp.alias_(first.subquery(), "f", table=True))
+    return query.join(step_table(events, "e"), on=same).group_by(*own)
+
+
 def _days_after(count: int) -> exp.Expr:
     return _DATE + literal(count) if count else _DATE.copy()
 
@@ -144,13 +212,22 @@ def _select_active_later(
 
 def _select_observed(table: Table, days: SnapshotDays, label: ObservedChurn) -> exp.Query:
     """Select the recorded outcome of each customer; several rows count as churned if any does."""
-    columns = {where.column for where in label.conditions}
+    cause = label_cause(label)
+    columns = {where.column for where in label.conditions} | ({cause.column} if cause else set())
     compared = {where.column for where in label.conditions if where.values}
     rows = select_rows(table, days, columns, as_happened=True).subquery("r")
-    churned = coalesce(case_when(where_clause(label.conditions), literal(1)), literal(0))
+    is_churned = where_clause(label.conditions)
+    churned = coalesce(case_when(is_churned, literal(1)), literal(0))
+    reasons = []
+    if cause:
+        reason = case_when(where_clause(label.conditions), column(cause.column, "r"))
+        reasons.append(aliased(exp.Max(this=reason), _REASON))
     return (
         exp.select(
-            column(ENTITY, "r"), column(AS_OF, "d"), aliased(exp.Max(this=churned), "churned")
+            column(ENTITY, "r"),
+            column(AS_OF, "d"),
+            aliased(exp.Max(this=churned), "churned"),
+            *reasons,
         )
         .from_(rows)
         .join(
@@ -164,7 +241,8 @@ def _select_observed(table: Table, days: SnapshotDays, label: ObservedChurn) -> 
 
 def _select_ends(table: Table, days: SnapshotDays, label: ContractualChurn) -> exp.Query:
     """Select the ends after which no row is active or starts within the grace period."""
-    columns = {where.column for where in label.conditions}
+    cause = label_cause(label)
+    columns = {where.column for where in label.conditions} | ({cause.column} if cause else set())
     condition = where_clause(label.conditions)
 
     def spells(alias: str) -> exp.Subquery:
@@ -192,7 +270,8 @@ def _select_ends(table: Table, days: SnapshotDays, label: ContractualChurn) -> e
         column(END_DAY, "e") < literal(last),
         exp.not_(exp.Exists(this=followed)),
     )
-    ends = exp.select(column(ENTITY, "e"), column(END_DAY, "e")).distinct()
+    reasons = [aliased(column(cause.column, "e"), _REASON)] if cause else []
+    ends = exp.select(column(ENTITY, "e"), column(END_DAY, "e"), *reasons).distinct()
     return ends.from_(spells("e")).where(bounds)
 
 
