@@ -1,5 +1,3 @@
-from .bg_nbd import BGNBD as BGNBD
-from .bg_nbd import MBGNBD as MBGNBD
 from .contractual.sbg_bdw import BetaDiscreteWeibull as BetaDiscreteWeibull
 from .contractual.sbg_bdw import ShiftedBetaGeometric as ShiftedBetaGeometric
 from .contractual.value import contractual_value as contractual_value
@@ -10,7 +8,10 @@ from .holdout import holdout_figures as holdout_figures
 from .holdout import rolling_holdout as rolling_holdout
 from .lifetime import LifetimeValue as LifetimeValue
 from .lifetime import lifetime_value as lifetime_value
-from .pareto_nbd import ParetoNBD as ParetoNBD
+from .purchase.bg_nbd import BGNBD as BGNBD
+from .purchase.bg_nbd import MBGNBD as MBGNBD
+from .purchase.pareto_nbd import ParetoNBD as ParetoNBD
+from .purchase.purchase_time import NextPurchase as NextPurchase
 from .revenue_forecast import RevenueForecast as RevenueForecast
 from .revenue_forecast import forecast_revenue as forecast_revenue
 from .rfm_summary import PurchaseSummary as PurchaseSummary

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
-from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column, check_rows
+from churnkit.models.value.purchase.purchase_history import MIN_CUSTOMERS, check_column, check_rows
 from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.core.result import Result
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import check_column
+from churnkit.models.value.purchase.purchase_history import check_column
 from churnkit.models.value.rfm_summary import day_number, read_purchase_days
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.value.base import PurchaseModel
+    from churnkit.models.value.purchase.base import PurchaseModel
 
 __all__ = ["Decile", "HoldoutFigures", "RollingHoldout", "holdout_figures", "rolling_holdout"]
 

@@ -11,14 +11,18 @@ from churnkit.core.result import PlottableResult
 from churnkit.core.stats.interval import Interval
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.gamma_gamma import read_spending
-from churnkit.models.value.purchase_history import PurchaseHistories, check_column, read_histories
+from churnkit.models.value.purchase.purchase_history import (
+    PurchaseHistories,
+    check_column,
+    read_histories,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from churnkit.models.value.base import PurchaseModel
     from churnkit.models.value.gamma_gamma import GammaGamma
+    from churnkit.models.value.purchase.base import PurchaseModel
 
 __all__ = ["LifetimeValue", "lifetime_value"]
 

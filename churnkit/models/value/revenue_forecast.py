@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.core.result import PlottableResult
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import check_rows
+from churnkit.models.value.purchase.purchase_history import check_rows
 
 if TYPE_CHECKING:
     import pandas as pd

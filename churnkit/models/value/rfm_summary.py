@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.core.result import Result
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import check_rows
+from churnkit.models.value.purchase.purchase_history import check_rows
 
 if TYPE_CHECKING:
     from datetime import date
@@ -131,6 +131,21 @@ class PurchaseDays:
         inside = (self.day >= start) & (self.day < start + horizon_days)
         counts = np.bincount(self.code[inside], minlength=len(self.customer))
         return counts[np.unique(self.code[self.day < start])].astype(np.float64)
+
+    def time_to_purchase(self, as_of: date | str, *, unit_days: float = 7.0) -> NDArray[np.float64]:
+        """Return the time from the day before `as_of` to the next purchase; inf without one.
+
+        Returns
+        -------
+        (n,) for the customers of ``summary(as_of)``, in its order.
+        """
+        start = day_number(as_of)
+        # The log is sorted by customer and day, so the first row from `as_of` on is the next one.
+        ahead = self.day >= start
+        code, row = np.unique(self.code[ahead], return_index=True)
+        time = np.full(len(self.customer), np.inf)
+        time[code] = (self.day[ahead][row] - (start - 1)) / unit_days
+        return time[np.unique(self.code[~ahead])]
 
 
 def summarize(

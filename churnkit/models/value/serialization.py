@@ -23,11 +23,11 @@ __all__ = ["ParameterMixin", "value_model_from_dict"]
 
 _FORMAT = 1
 _MODULES = {
-    "BGNBD": "bg_nbd",
+    "BGNBD": "purchase.bg_nbd",
     "BetaDiscreteWeibull": "contractual.sbg_bdw",
     "GammaGamma": "gamma_gamma",
-    "MBGNBD": "bg_nbd",
-    "ParetoNBD": "pareto_nbd",
+    "MBGNBD": "purchase.bg_nbd",
+    "ParetoNBD": "purchase.pareto_nbd",
     "ShiftedBetaGeometric": "contractual.sbg_bdw",
 }
 

@@ -16,7 +16,7 @@ from churnkit.models.frame_encoder import encode_input
 from churnkit.models.scikit_base import BaseEstimator, RegressorMixin
 from churnkit.models.scorers.serialization import read_integer, read_number
 from churnkit.models.training_rows import categorical_columns, check_features
-from churnkit.models.value.purchase_history import check_rows
+from churnkit.models.value.purchase.purchase_history import check_rows
 from churnkit.trees import CompiledTrees, compile_booster
 
 if TYPE_CHECKING:

@@ -12,13 +12,16 @@ def history_of(moments, end):
 
 @pytest.fixture(scope="session")
 def draw_buyers():
-    """Draw histories whose customers leave after a purchase, or at any moment."""
+    """Draw histories whose customers leave after a purchase, or at any moment.
 
-    def draw(process, size, *, seed, end=40.0, **at):
+    With `follow`, a fourth row is the time from the end to the next purchase, inf without one.
+    """
+
+    def draw(process, size, *, seed, end=40.0, follow=0.0, **at):
         rng = np.random.default_rng(seed)
         rates = rng.gamma(at["r"], 1 / at["alpha"], size)
         ends = rng.uniform(end / 2, end, size)
-        rows = np.empty((size, 3))
+        rows = np.full((size, 4), np.inf)
         for place in range(size):
             moments = np.cumsum(rng.exponential(1 / rates[place], 400))
             if process == "pareto":
@@ -30,8 +33,11 @@ def draw_buyers():
                 # With "mbg" the first coin falls at time zero, before any repeat purchase.
                 last = int(np.argmax(chances)) if chances.any() else 401
                 moments = moments[: last + 1] if process == "bg" else moments[:last]
-            rows[place] = (*history_of(moments, ends[place]), ends[place])
-        return rows.T
+            rows[place, :3] = (*history_of(moments, ends[place]), ends[place])
+            later = moments[moments >= ends[place]] - ends[place]
+            if len(later) and later[0] <= follow:
+                rows[place, 3] = later[0]
+        return rows.T if follow else rows[:, :3].T
 
     return draw
 

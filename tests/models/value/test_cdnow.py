@@ -100,6 +100,18 @@ def test_the_sample_is_forecast_as_well_as_published(cdnow, sample):
     assert errors[ParetoNBD] < errors[BGNBD]
 
 
+@pytest.mark.parametrize("model", [BGNBD, MBGNBD, ParetoNBD])
+def test_intervals_of_the_next_purchase_contain_those_of_the_held_out_weeks(cdnow, model):
+    days = _days(cdnow)
+    summary, after = days.summary("1997-10-01"), days.time_to_purchase("1997-10-01")
+    bought = after <= 39.0
+    np.testing.assert_array_equal(bought, days.purchases_after("1997-10-01", 273) > 0)
+    history = (summary.frequency, summary.recency, summary.T)
+    times = model().fit(*history).next_purchase(*history, horizon=39.0, level=0.9)
+    inside = ((times.low <= after) & (after - 1 / 7 < times.high))[bought]
+    assert inside.mean() == pytest.approx(0.9, abs=0.02)
+
+
 def _days(cdnow):
     from churnkit.models.value.rfm_summary import read_purchase_days
 

@@ -14,7 +14,7 @@ from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.value.contractual.tenures import Tenures, cohort_tenures, read_tenures
 from churnkit.models.value.gamma_differences import digamma_difference, log_gamma_difference
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
-from churnkit.models.value.purchase_history import check_column, check_rows
+from churnkit.models.value.purchase.purchase_history import check_column, check_rows
 from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.value.purchase_history import MIN_CUSTOMERS, check_column, check_rows
+from churnkit.models.value.purchase.purchase_history import MIN_CUSTOMERS, check_column, check_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -12,12 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
-from churnkit.models.value.purchase_history import (
+from churnkit.models.value.purchase.purchase_history import (
     PurchaseHistories,
     aggregate_histories,
     check_column,
     read_histories,
 )
+from churnkit.models.value.purchase.purchase_time import NextPurchase
 from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
@@ -155,6 +156,86 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
 
         return _in_blocks(expected, histories, ahead)
 
+    def purchase_probability(
+        self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+    ) -> NDArray[np.float64]:
+        """Return the probability that each customer buys in the next `t` after `T`.
+
+        Parameters
+        ----------
+        t : (n,) or number, in the unit of `T`
+        frequency, recency, T : (n,) as for `fit`
+
+        Returns
+        -------
+        (n,)
+        """
+        check_is_fitted(self)
+        parameters = self._estimate()
+        histories = read_histories(frequency, recency, T)
+        ahead = check_column(t, "t", size=len(histories.T))
+
+        def probability(block: PurchaseHistories, time: NDArray[np.float64]) -> NDArray[np.float64]:
+            # The purchase of a living customer does not depend on recency.
+            first, inverse = _distinct_rows(block.frequency, block.T, time)
+            bought = self._purchase_by(parameters, _select(block, first), time[first])
+            return self._alive(parameters, block) * bought[inverse]
+
+        return _in_blocks(probability, histories, ahead)
+
+    def next_purchase(
+        self,
+        frequency: ArrayLike,
+        recency: ArrayLike,
+        T: ArrayLike,
+        *,
+        horizon: float | None = None,
+        level: float = 0.9,
+    ) -> NextPurchase:
+        """Return the time of each customer's next purchase after `T`, with an interval.
+
+        Parameters
+        ----------
+        frequency, recency, T : (n,) as for `fit`
+        horizon
+            Length of the period after `T` that counts; unlimited if not given.
+        level
+            Probability of the interval, given a purchase within the horizon.
+
+        Returns
+        -------
+        NextPurchase
+            The probability of a purchase, and quantiles of its time in the unit of `T`.
+
+        Raises
+        ------
+        ModelDataError
+            A column is invalid, `horizon` is not positive, or `level` is not between 0 and 1.
+
+        Notes
+        -----
+        The interval is that of a single customer's time under the fitted parameters. Without a
+        horizon its upper end can lie centuries ahead for customers who bought once: their purchase
+        rate may be close to zero.
+        """
+        check_is_fitted(self)
+        if horizon is not None and not 0 < horizon < np.inf:
+            raise ModelDataError("horizon must be a positive time")
+        if not 0 < level < 1:
+            raise ModelDataError(f"level must be between 0 and 1, got {level}")
+        parameters = self._estimate()
+        histories = read_histories(frequency, recency, T)
+        end = np.inf if horizon is None else float(horizon)
+        first, inverse = _distinct_rows(histories.frequency, histories.T)
+        distinct = _select(histories, first)
+        bought = self._purchase_by(parameters, distinct, np.full(len(distinct.T), end))
+        low, median, high = (
+            np.minimum(self._purchase_quantile(parameters, distinct, share, end), end)[inverse]
+            for share in ((1 - level) / 2, 0.5, (1 + level) / 2)
+        )
+        alive = _in_blocks(lambda block, _: self._alive(parameters, block), histories, histories.T)
+        return NextPurchase(alive * bought[inverse], median, low, high, level, horizon)
+
     def discounted_expected_purchases(
         self,
         frequency: ArrayLike,
@@ -218,11 +299,8 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
 
         def discounted(block: PurchaseHistories, _: NDArray[np.float64]) -> NDArray[np.float64]:
             # The purchases of a living customer depend on frequency and T: integrate each pair once.
-            _, first, inverse = np.unique(
-                block.frequency + 1j * block.T, return_index=True, return_inverse=True
-            )
-            distinct = PurchaseHistories(*(column[first] for column in block))
-            purchases = self._discounted_alive(parameters, distinct, rate, end)
+            first, inverse = _distinct_rows(block.frequency, block.T)
+            purchases = self._discounted_alive(parameters, _select(block, first), rate, end)
             return self._alive(parameters, block) * purchases[inverse]
 
         return _in_blocks(discounted, histories, histories.T)
@@ -270,10 +348,43 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         """Return the expected purchases in `ahead` (n,) of customers who are alive at T."""
 
     @abstractmethod
+    def _purchase_by(
+        self,
+        parameters: NDArray[np.float64],
+        histories: PurchaseHistories,
+        ahead: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return P(a purchase in `ahead`) (n,) of customers who are alive at T; inf for ever."""
+
+    @abstractmethod
+    def _purchase_quantile(
+        self,
+        parameters: NDArray[np.float64],
+        histories: PurchaseHistories,
+        share: float,
+        end: float,
+    ) -> NDArray[np.float64]:
+        """Return the times (n,) by which `share` of the purchases by `end` have come."""
+
+    @abstractmethod
     def _purchases_new(
         self, parameters: NDArray[np.float64], ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Return the expected purchases of new customers in `ahead` (m,)."""
+
+
+def _distinct_rows(
+    *columns: NDArray[np.float64],
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the first row of each combination of values, and the combination of each row (n,)."""
+    index: NDArray[Any] = columns[0]
+    for column in columns[1:]:
+        _, first, index = np.unique(index + 1j * column, return_index=True, return_inverse=True)
+    return first, index
+
+
+def _select(histories: PurchaseHistories, rows: Any) -> PurchaseHistories:
+    return PurchaseHistories(*(column[rows] for column in histories))
 
 
 def _in_blocks(
@@ -285,6 +396,5 @@ def _in_blocks(
     result = np.empty(len(histories.T))
     for start in range(0, len(result), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
-        block = PurchaseHistories(*(column[rows] for column in histories))
-        result[rows] = function(block, ahead[rows])
+        result[rows] = function(_select(histories, rows), ahead[rows])
     return result

@@ -9,9 +9,9 @@ from scipy.special import betaln, gammaln, hyperu
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value import BGNBD, MBGNBD, ParetoNBD
-from churnkit.models.value.bg_nbd import _integrate_purchases, _purchases_alive_at
-from churnkit.models.value.pareto_nbd import _time_alive
-from churnkit.models.value.purchase_history import read_histories
+from churnkit.models.value.purchase.bg_nbd import _integrate_purchases, _purchases_alive_at
+from churnkit.models.value.purchase.pareto_nbd import _time_alive
+from churnkit.models.value.purchase.purchase_history import read_histories
 
 AT = {
     BGNBD: {"r": 0.6, "alpha": 4.0, "a": 0.9, "b": 2.5},
@@ -244,7 +244,7 @@ def test_the_order_of_customers_does_not_matter(model, buyers):
 def test_customers_in_blocks_are_scored_as_alone(buyers, monkeypatch):
     model = BGNBD().fit(*buyers)
     whole = model.conditional_expected_purchases(10.0, *buyers)
-    monkeypatch.setattr("churnkit.models.value.base._BLOCK_ROWS", 97)
+    monkeypatch.setattr("churnkit.models.value.purchase.base._BLOCK_ROWS", 97)
     np.testing.assert_array_equal(model.conditional_expected_purchases(10.0, *buyers), whole)
 
 

@@ -6,7 +6,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value import BGNBD, MBGNBD, ParetoNBD
-from churnkit.models.value.purchase_history import aggregate_histories, read_histories
+from churnkit.models.value.purchase.purchase_history import aggregate_histories, read_histories
 
 MANY = 12
 

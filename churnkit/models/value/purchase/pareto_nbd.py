@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy.special import digamma, expit, exprel, gammaln
+from scipy.special import betaln, digamma, expit, exprel, gammaln
 
-from churnkit.models.value.base import PurchaseModel
+from churnkit.models.value.purchase.base import PurchaseModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.value.purchase_history import PurchaseHistories
+    from churnkit.models.value.purchase.purchase_history import PurchaseHistories
 
 __all__ = ["ParetoNBD"]
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _UNIT_NODES, _UNIT_WEIGHTS = (_NODES + 1) / 2, _WEIGHTS / 2
+_INTEGRATED_ROWS = 1024
+_NEWTON_STEPS = 100
 
 
 class ParetoNBD(PurchaseModel):
@@ -103,6 +105,36 @@ class ParetoNBD(PurchaseModel):
         expected: NDArray[np.float64] = rate * _time_alive(s, beta + histories.T, ahead)
         return expected
 
+    def _purchase_by(
+        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        r, alpha, s, beta = at
+        shape, time, scale = r + histories.frequency, alpha + histories.T, beta + histories.T
+        ever = _purchase_first(shape, s, np.log(scale / time))
+        after, _ = _log_purchase_after(shape, s, time / scale, np.log1p(ahead / time))
+        return np.clip(ever - np.exp(after), 0.0, 1.0)
+
+    def _purchase_quantile(
+        self, at: NDArray[np.float64], histories: PurchaseHistories, share: float, end: float
+    ) -> NDArray[np.float64]:
+        r, alpha, s, beta = at
+        shape, time, scale = r + histories.frequency, alpha + histories.T, beta + histories.T
+        ever = _purchase_first(shape, s, np.log(scale / time))
+        by_end = self._purchase_by(at, histories, np.full(len(time), end))
+        target = np.log(ever - share * by_end)
+        # The logarithm of the probability is concave or convex in log(1 + t / time), so that
+        # Newton's steps from either side converge.
+        growth = np.zeros(len(time))
+        for _ in range(_NEWTON_STEPS):
+            after, earlier = _log_purchase_after(shape, s, time / scale, growth)
+            step = (after - target) * earlier / shape
+            growth = np.maximum(growth + step, 0.0)
+            if (np.abs(step) <= 1e-13 * (1 + growth)).all():
+                break
+        with np.errstate(over="ignore"):  # at a low rate the time exceeds all numbers
+            quantile: NDArray[np.float64] = time * np.expm1(growth)
+        return quantile
+
     def _purchases_new(
         self, at: NDArray[np.float64], ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
@@ -118,6 +150,52 @@ def _time_alive(
     log_growth = np.log1p(ahead / scale)
     time: NDArray[np.float64] = scale * log_growth * exprel((1 - s) * log_growth)
     return time
+
+
+def _log_purchase_after(
+    shape: NDArray[np.float64],
+    s: float,
+    ratio: NDArray[np.float64],
+    growth: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return log P(next purchase after t), and P(a purchase before leaving) of who waited till t.
+
+    Both rates are gamma distributed, with shapes `shape` and `s` and with the `ratio` of their
+    scales; growth is ``log(1 + t / scale)`` of the purchases. All arrays are (n,).
+    """
+    ratio_change = np.log1p((1 - ratio) * np.expm1(-growth))
+    earlier = _purchase_first(shape, s, ratio_change - np.log(ratio))
+    after = np.log(earlier) - shape * growth - s * (growth + ratio_change)
+    return after, earlier
+
+
+def _purchase_first(
+    shape: NDArray[np.float64], s: float, log_odds: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return P(a purchase comes before leaving) (n,), with rates of gamma shapes `shape` and `s`.
+
+    It is the mean of ``expit(z + log_odds)`` over the log-odds z of a beta distribution. The
+    trapezoidal rule converges faster than any power of its step; where the density falls slowly,
+    to the right, the remainder is a geometric series.
+    """
+    result = np.empty(len(shape))
+    for start in range(0, len(shape), _INTEGRATED_ROWS):
+        rows = slice(start, start + _INTEGRATED_ROWS)
+        k, shift = shape[rows], log_odds[rows]
+        mode, width = np.log(k / s), np.sqrt(1 / k + 1 / s)
+        # The density is below e ** -40 of its peak, or exponential, at ten widths from the mode and
+        # 40 units of its decay.
+        left, right = np.minimum(mode, -shift), np.maximum(mode, -shift)
+        low = np.minimum(left, 0.0) - 10 * width - 40 / (k + 1)
+        high = np.maximum(right, 0.0) + 10 * width + min(40 / s, 40.0)
+        count = int(np.ceil(((high - low) / np.minimum(0.3, 0.6 * width)).max()))
+        step = (high - low) / count
+        z = low[:, None] + step[:, None] * np.arange(count + 1)
+        log_density = k[:, None] * z - (k + s)[:, None] * np.logaddexp(0.0, z)
+        terms = np.exp(log_density - betaln(k, s)[:, None]) * expit(z + shift[:, None])
+        total = terms[:, :-1].sum(axis=1) + terms[:, -1] / -np.expm1(-s * step)
+        result[rows] = total * step
+    return result
 
 
 def _leaving_times(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
 
-from churnkit.models.value.base import PurchaseModel
+from churnkit.models.value.purchase.base import PurchaseModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from churnkit.models.value.purchase_history import PurchaseHistories
+    from churnkit.models.value.purchase.purchase_history import PurchaseHistories
 
 __all__ = ["BGNBD", "MBGNBD"]
 
@@ -82,6 +82,23 @@ class _BetaGeometricNBD(PurchaseModel):
         r, alpha, a, b = at
         stays = b + histories.frequency + self._first_counts
         return _purchases_alive_at(r + histories.frequency, alpha + histories.T, a, stays, ahead)
+
+    def _purchase_by(
+        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        # Nobody leaves before the next purchase, so its time is a gamma mixture of exponentials.
+        shape, time = at[0] + histories.frequency, at[1] + histories.T
+        bought: NDArray[np.float64] = -np.expm1(-shape * np.log1p(ahead / time))
+        return bought
+
+    def _purchase_quantile(
+        self, at: NDArray[np.float64], histories: PurchaseHistories, share: float, end: float
+    ) -> NDArray[np.float64]:
+        shape, time = at[0] + histories.frequency, at[1] + histories.T
+        bought = share * self._purchase_by(at, histories, np.full(len(time), end))
+        with np.errstate(over="ignore"):  # at a low rate the time exceeds all numbers
+            quantile: NDArray[np.float64] = time * np.expm1(-np.log1p(-bought) / shape)
+        return quantile
 
     def _purchases_new(
         self, at: NDArray[np.float64], ahead: NDArray[np.float64]

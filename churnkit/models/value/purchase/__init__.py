@@ -1,0 +1,1 @@
+"""Purchase models for customers without a contract."""
