@@ -100,6 +100,11 @@ class TestTrain:
         assert json.loads(out)["promoted"] is False
         assert "NOT promoted" in err
         assert "next: churnkit models promote" in err
+        version = "--model models:/shop/1"
+        assert f"next: churnkit score CUSTOMERS.csv -o scores.csv {version}" in err
+        code, _, err = churnkit("score", "customers.csv", folder=project.root)
+        assert code == REFUSED
+        assert f"To use version 1 as it is, add {version}" in err
 
     def test_a_broken_table_lists_its_rules_and_no_value(
         self, churnkit, make_shop, tmp_path, rows_of_shop

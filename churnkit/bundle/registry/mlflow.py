@@ -213,9 +213,12 @@ class Registry:
         if alias.isdecimal():
             numbers = ", ".join(version.version for version in self.versions(name))
             return f"model '{name}' has no version {alias}: choose one of {numbers}"
+        reason = "no version has passed its promotion gate, or the alias was removed"
+        latest = next((version.version for version in self.versions(name)), "VERSION")
         return (
-            f"model '{name}' has no '{alias}': no version has passed its promotion gate, or the "
-            f"alias was removed; name a version as models:/{name}/VERSION, see churnkit models"
+            f"model '{name}' has no '{alias}': {reason}. To use version {latest} as it is, add "
+            f"--model models:/{name}/{latest}; to make it the champion, churnkit models promote "
+            f"{latest} --model {name}; to get a better one, change its recipe and train again"
         )
 
     def versions(self, name: str) -> list[Version]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,9 +12,14 @@ from churnkit.cli.options import AsJson, RecipeName, find_recipe
 from churnkit.cli.output import print_next, print_result, print_status
 
 if TYPE_CHECKING:
-    from churnkit.pipeline import TrainingResult
+    from churnkit.pipeline import Recipe, TrainingResult
 
 __all__ = ["train"]
+
+_IMPROVE = (
+    "for a better model give the recipe more customers, a longer history or further columns, or "
+    "another label; or use this version as it is:"
+)
 
 
 def train(
@@ -49,17 +55,34 @@ def train(
         as_json=as_json,
     )
     _print_verdict(result)
+    score = f"churnkit score {_describe_customers(loaded)} -o scores.csv --model"
     if not result.promoted and not result.unchanged:
-        print_next(
-            f"churnkit models diff {result.version} --model {result.name}",
-            f"churnkit models promote {result.version} --model {result.name}",
-        )
+        _print_refusal(result, score)
         raise typer.Exit(1)
-    customers = "CUSTOMERS.csv" if loaded.timeline is None else "FOLDER --as-of YYYY-MM-DD"
-    print_next(
-        f"churnkit score {customers} -o scores.csv --model {result.name}",
-        f"churnkit serve --model {result.name}",
-    )
+    print_next(f"{score} {result.name}", f"churnkit serve --model {result.name}")
+
+
+def _print_refusal(result: TrainingResult, score: str) -> None:
+    """Print what can be done with a version that the gate refuses."""
+    promote = f"churnkit models promote {result.version} --model {result.name}"
+    if result.gate is not None and result.gate.champion is not None:
+        print_next(f"churnkit models diff {result.version} --model {result.name}", promote)
+        return
+    print_status(_IMPROVE)
+    print_next(f"{score} models:/{result.name}/{result.version}", promote)
+
+
+def _describe_customers(recipe: Recipe) -> str:
+    """Describe the rows to score as arguments: for a timeline, at a date whose data are known."""
+    from churnkit.timeline.labels import ObservedChurn
+
+    timeline = recipe.timeline
+    if timeline is None:
+        return "CUSTOMERS.csv"
+    known = timeline.snapshots.timestamps[-1]
+    if timeline.label is not None and not isinstance(timeline.label, ObservedChurn):
+        known += timedelta(days=timeline.label.mature_days)
+    return f"FOLDER --as-of {known:%Y-%m-%d}"
 
 
 def _describe_test(result: TrainingResult) -> str:

@@ -10,6 +10,7 @@ from churnkit.core.io.formats.compression import decompress
 from churnkit.core.io.formats.excel import choose_sheets, sheet_batches
 from churnkit.core.io.formats.json_records import json_batches
 from churnkit.core.io.formats.signature import (
+    OLD_WORKBOOK,
     READABLE,
     check_signature,
     kind_of,
@@ -102,9 +103,10 @@ def open_file(
     check_exists(path)
     kind = kind_of(path.name)
     if kind is None:
-        raise ChurnkitError(
-            f"{path if original is None else original.label}: a table is a {READABLE} file"
-        )
+        label = path if original is None else original.label
+        if path.suffix.lower() == ".xls":
+            raise ChurnkitError(f"{label} {OLD_WORKBOOK}")
+        raise ChurnkitError(f"{label}: a table is a {READABLE} file")
     source = original or Original.local(path)
     _, compression = split_compression(path.name)
     if compression is not None and (kind, compression) != ("csv", "gzip"):

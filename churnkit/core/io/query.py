@@ -125,26 +125,47 @@ def _file_kind(url: str) -> str:
         return "duckdb" if stream.read(12)[8:] == b"DUCK" else "sqlite"
 
 
-def database_tables(path: Path, *, name: str) -> list[str]:
-    """List the tables and views of a DuckDB or SQLite file.
+def database_tables(path: Path, *, name: str, with_views: bool = True) -> list[str]:
+    """List the tables of a DuckDB or SQLite file, and its views.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Name of the file, for messages.
+    with_views
+        False for tables only.
+
+    Returns
+    -------
+    list of str
+        Names in order.
 
     Raises
     ------
     ChurnkitError
         If the file cannot be read.
     """
+    kinds = {"table", "view"} if with_views else {"table"}
     if _file_kind(str(path)) == "duckdb":
         sql = (
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' "
-            "ORDER BY table_name"
+            "SELECT table_name, if(table_type = 'VIEW', 'view', 'table') "
+            "FROM information_schema.tables WHERE table_schema = 'main' ORDER BY table_name"
         )
-        return [row["table_name"] for part in _query_duckdb(path, sql) for row in part.to_pylist()]
-    sql = (
-        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
-        "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-    )
-    with _sqlite_errors(name), closing(_connect_sqlite(path)) as connection:
-        return [row[0] for row in connection.execute(sql)]
+        rows = [
+            row
+            for part in _query_duckdb(path, sql)
+            for row in zip(*part.to_pydict().values(), strict=True)
+        ]
+    else:
+        sql = (
+            "SELECT name, type FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+            "ORDER BY name"
+        )
+        with _sqlite_errors(name), closing(_connect_sqlite(path)) as connection:
+            rows = list(connection.execute(sql))
+    return [table for table, kind in rows if kind in kinds]
 
 
 def choose_table(path: Path, part: str | None, *, name: str) -> Query:
@@ -159,8 +180,8 @@ def choose_table(path: Path, part: str | None, *, name: str) -> Query:
     listed = ", ".join(names)
     if part is None and len(names) > 1:
         raise ChurnkitError(
-            f"{name} has {len(names)} tables ({listed}): name one as {name}#TABLE, or add --sql "
-            "'SELECT ...'"
+            f"{name} has {len(names)} tables ({listed}): name one as {name}#TABLE, add --sql "
+            "'SELECT ...', or --as-of YYYY-MM-DD for raw tables"
         )
     if not names:
         raise ChurnkitError(f"{name} has no table: export it again, or correct the name")
@@ -192,7 +213,17 @@ def _query_duckdb(path: Path, query: str) -> Iterator[pa.Table]:
 
 def _connect_sqlite(path: Path) -> sqlite3.Connection:
     # Opened for reading, so that a wrong name creates no database.
-    return sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)
+    connection.text_factory = _decode
+    return connection
+
+
+def _decode(text: bytes) -> str:
+    """Decode a text of SQLite: UTF-8, else Windows-1252, which programs store without a check."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("cp1252", errors="replace")
 
 
 def _query_sqlite(path: Path, query: str) -> Iterator[pa.Table]:
@@ -212,8 +243,7 @@ def _sqlite_errors(name: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        text = str(error).partition(":")[0]
-        reason = "it has text that is not UTF-8" if "decode" in text else text
+        reason = str(error).partition(":")[0]
         raise ChurnkitError(
             f"{name}: the query failed: {reason}; check the query, and that the file is a complete "
             "SQLite database"

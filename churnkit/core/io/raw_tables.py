@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.formats.excel import describe_sheet, sheet_names
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg
-from churnkit.core.io.formats.signature import READABLE, kind_of, split_compression, table_stem
+from churnkit.core.io.formats.signature import (
+    OLD_WORKBOOK,
+    READABLE,
+    kind_of,
+    split_compression,
+    table_stem,
+)
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.query import database_tables
 from churnkit.core.io.table_file import TableFile
@@ -48,8 +54,8 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
     Parameters
     ----------
     folder
-        Each readable file in it is a table, each folder of such files, and each table of a database
-        file. A database file in its place has its tables.
+        Each readable file in it is a table, each folder of such files, each table of a database
+        file, and each sheet of a workbook. A database file in its place has its tables.
     named
         ``"events=log.parquet"``; these take precedence over the folder's.
 
@@ -96,8 +102,14 @@ def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith((".", "_")):
             continue
+        if path.is_file() and path.suffix.lower() == ".xls":
+            raise ChurnkitError(f"{path} {OLD_WORKBOOK}, or move it out of the folder")
         if path.is_file() and kind_of(path.name) in _DATABASES:
             yield from _database_tables(path)
+        elif path.is_file() and kind_of(path.name) == "excel":
+            sheets = split_workbook(path)
+            names = [table_stem(path.name)] if len(sheets) == 1 else map(name_table, sheets)
+            yield from zip(names, sheets, strict=True)
         elif kind_of(path.name) is not None if path.is_file() else _is_table_folder(path):
             yield table_stem(path.name), path
 
@@ -243,7 +255,12 @@ def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:
 
 
 def _database_tables(path: Path) -> Iterator[tuple[str, Path]]:
-    for name in database_tables(path, name=str(path)):
+    """List the tables of a database file; its views only if it has no two tables.
+
+    Views repeat rows of tables, and some cannot be queried outside of their server.
+    """
+    names = database_tables(path, name=str(path), with_views=False)
+    for name in names if len(names) > 1 else database_tables(path, name=str(path)):
         yield name, Path(f"{path}#{name}")
 
 

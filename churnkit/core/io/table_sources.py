@@ -315,6 +315,12 @@ def _join(name: str, opened: Sequence[Source], folders: Sequence[Sequence[str]])
     first = files[0]
     for file in files[1:]:
         missing = [column for column in first.columns if column not in file.columns]
+        if len(missing) > len(first.columns) / 2:
+            raise ChurnkitError(
+                f"{name} has different tables, such as {first.name} and {file.name}: name the file "
+                "with one row per customer, or add --as-of YYYY-MM-DD to build customers' rows from "
+                "raw tables"
+            )
         if missing:
             raise DataError(
                 file.name,

@@ -7,14 +7,13 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.locations import relative_location
 from churnkit.core.io.raw_tables import find_several, name_table, split_workbook
 from churnkit.core.io.table_sources import open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
-from churnkit.pipeline.checks.preconditions import PreconditionError
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.from_table import draft_table
@@ -55,6 +54,10 @@ _LOG_NOTE = (
 )
 
 
+# Earlier ends of the data that are tried.
+_MAX_EARLIER_ENDS = 3
+
+
 def create_project(
     folder: Path,
     sources: Sequence[Path],
@@ -92,8 +95,7 @@ def create_project(
     ChurnkitError
         If a table cannot be read, or has no column for a model.
     """
-    if len(sources) == 1:
-        sources = split_workbook(sources[0])
+    sources = [part for source in sources for part in split_workbook(source)]
     tables = find_several(sources)
     if tables is not None and len(tables) > 1:
         tables, left_out = _without_single_rows(tables, {label, entity})
@@ -237,19 +239,14 @@ def _create_with_timeline(
     raw = read_raw_tables(tables, entity=entity)
     module = name_rules.make_module_name(name or folder.resolve().name)
     progress("checking the files")
-    draft = draft_timeline(raw, label=label, positive=positive)
-    checked = first = _check_timeline(raw, draft, folder, module)
-    while checked.problem and (below := draft.shorter_than) is not None:
-        try:
-            draft = draft_timeline(raw, label=label, positive=positive, below=below)
-            checked = _check_timeline(raw, draft, folder, module)
-        except ChurnkitError:  # such as nobody who churns within so few days
-            break
+
+    def check(**limits: Any) -> tuple[TimelineDraft, _CheckedTimeline]:
+        drafted = draft_timeline(raw, label=label, positive=positive, **limits)
+        return drafted, _check_timeline(raw, drafted, folder, module)
+
+    draft, checked = check()
     if checked.problem:
-        checked = first
-    elif checked is not first:
-        reason = f"a longer horizon leaves too few customers for training: {first.problem}"
-        checked = replace(checked, notes=(*checked.notes, reason))
+        checked = _find_trainable(draft, checked, check)
     example = os.path.relpath(next(iter(raw.paths.values())).resolve().parent, folder.resolve())
     readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
     written, kept = write_files(folder, checked.files | common_files(readme))
@@ -260,6 +257,35 @@ def _create_with_timeline(
     return CreatedProject(
         folder, module, checked.columns, written, kept, told, questions=checked.questions
     )
+
+
+def _find_trainable(
+    draft: TimelineDraft,
+    first: _CheckedTimeline,
+    check: Callable[..., tuple[TimelineDraft, _CheckedTimeline]],
+) -> _CheckedTimeline:
+    """Try shorter horizons, and earlier ends of the data, for a draft that training would refuse."""
+    shorter = draft
+    while (below := shorter.shorter_than) is not None:
+        try:
+            shorter, checked = check(below=below)
+        except ChurnkitError:  # such as nobody who churns within so few days
+            break
+        if not checked.problem:
+            reason = f"a longer horizon leaves too few customers for training: {first.problem}"
+            return replace(checked, notes=(*checked.notes, reason))
+    for end in draft.ends[-2 : -_MAX_EARLIER_ENDS - 2 : -1]:
+        try:
+            _, checked = check(until=end)
+        except ChurnkitError:
+            continue
+        if not checked.problem:
+            reason = (
+                f"the data are taken to end at {end:%Y-%m-%d}, as a table does: later rows are "
+                f"planned ones, or leave too few churners for training: {first.problem}"
+            )
+            return replace(checked, notes=(*checked.notes, reason))
+    return first
 
 
 @dataclass(frozen=True)
@@ -327,6 +353,8 @@ def _check_timeline(
                 columns, table, lambda checked: files(checked, folder), recipe_file
             )
             notes += left_out
-    except PreconditionError as error:
+    except NoFeaturesError:
+        raise
+    except ChurnkitError as error:  # such as too few customers, or nobody who churned
         problem = str(error)
     return _CheckedTimeline(columns, files(columns, folder), tuple(notes), questions, problem)

@@ -371,3 +371,50 @@ def test_subscriptions_with_an_end_only_begin_with_their_customers(tmp_path):
     assert (table.happened, table.ended) == ("join_date", "cancel_date")
     assert draft.timeline.label is not None
     assert draft.timeline.label.table == "subscriptions"
+
+
+def _terms(**columns):
+    """Accounts with terms that all end, half of which left, and visits."""
+    ends = [(START + dt.timedelta(days=365 + n)).isoformat() for n in range(120)]
+    accounts = people(ends, name="contract_end", contract_start=[str(START)] * 120, **columns)
+    return {"visits": activity(400), "accounts": accounts}
+
+
+def test_a_date_of_churn_ends_a_customer_before_the_end_of_a_term(tmp_path):
+    left = ["" if n % 2 else str(START + dt.timedelta(days=150 + n)) for n in range(120)]
+    made = draft(tmp_path, _terms(churned_date=pa.array(left)))
+    table = next(t for t in made.timeline.tables if t.name == "accounts")
+    assert (type(made.timeline.label).__name__, table.ended) == ("ContractualChurn", "churned_date")
+
+
+@pytest.mark.parametrize("values", [["True", "False"], ["1", "0"], ["Yes", "No"]])
+def test_ends_of_terms_are_no_churn_where_the_outcome_is_recorded(tmp_path, values):
+    made = draft(tmp_path, _terms(churned=values * 60, plan=["a", "b", "b", "a"] * 30))
+    assert (type(made.timeline.label).__name__, made.timeline.label.table) == (
+        "ObservedChurn",
+        "accounts",
+    )
+    (where,) = made.timeline.label.conditions
+    assert where.column == "churned"
+
+
+def test_the_data_can_be_taken_to_end_before_planned_rows(tmp_path):
+    visits = activity(400)
+    planned = [("c000", START + dt.timedelta(days=600 + n)) for n in range(5)]
+    bookings = pa.table(
+        {"customer_id": [row[0] for row in planned], "booked_for": [row[1] for row in planned]}
+    )
+    ends = ["" if n % 2 else str(START + dt.timedelta(days=150 + n)) for n in range(120)]
+    accounts = people([str(START)] * 120, name="signed_up", churned_on=pa.array(ends))
+    tables = {"visits": visits, "accounts": accounts, "bookings": bookings}
+    last = draft(tmp_path, tables)
+    assert [end.date() for end in last.ends[-2:]] == [
+        START + dt.timedelta(days=399),
+        START + dt.timedelta(days=604),
+    ]
+    made = draft(tmp_path, tables, until=last.ends[-2])
+    known = made.timeline.snapshots.timestamps[-1] + dt.timedelta(
+        days=made.timeline.label.mature_days
+    )
+    assert known <= last.ends[-2]
+    assert last.ends[-1] not in made.ends

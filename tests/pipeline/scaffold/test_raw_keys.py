@@ -276,3 +276,37 @@ def test_numbers_of_customers_are_no_ids_in_another_spelling():
         },
     }
     assert find(tables, times={"day"}).differences == ()
+
+
+def test_names_of_ids_may_differ_by_case_and_separators():
+    tables = {
+        "ratings": {"user_id": MANY, "item": MANY[::-1]},
+        "tags": {"userId": MANY[:50], "tag": [f"t{n}" for n in range(50)]},
+    }
+    assert find(tables).columns == {"ratings": "user_id", "tags": "userId"}
+
+
+def test_a_kind_of_customer_is_no_customer():
+    tables = {
+        "teams": {
+            "team_id": [f"T{n:02d}" for n in IDS],
+            "team_activity": [f"sport {n % 25}" for n in IDS],
+        },
+        "events": {"event_id": range(1, 401), "team_id": [f"T{n:02d}" for n in MANY]},
+    }
+    keys = find(tables)
+    assert (keys.columns, keys.others) == ({"teams": "team_id", "events": "team_id"}, ())
+
+
+def test_serial_numbers_of_orders_and_lines_are_no_ids_in_another_spelling():
+    orders = [f"O{n:06d}" for n in range(400)]
+    tables = {
+        "orders": {"order_id": orders, "customer_id": [f"C{n:05d}" for n in MANY]},
+        "order_items": {
+            "order_item_id": [f"OI{n:06d}" for n in range(800)],
+            "order_id": [orders[n // 2] for n in range(800)],
+        },
+    }
+    keys = find(tables)
+    assert keys.differences == ()
+    assert path(keys, "order_items") == [("orders", "order_id", "order_id")]

@@ -11,6 +11,7 @@ from churnkit.errors import ChurnkitError
 __all__ = [
     "FORMATS",
     "KINDS",
+    "OLD_WORKBOOK",
     "READABLE",
     "Kind",
     "check_signature",
@@ -47,6 +48,7 @@ KINDS: dict[str, Kind] = {
 }
 """Format of each suffix; a ``.db`` file is of either database."""
 
+OLD_WORKBOOK = "is a workbook in the old .xls format: save it as .xlsx"
 READABLE = ".csv, .tsv, .parquet, .feather, .json, .jsonl, .xlsx, .sqlite or .duckdb"
 """Common suffixes, for messages."""
 
@@ -225,4 +227,4 @@ def _describe_ole(path: Path) -> str:
     with path.open("rb") as stream:
         if _PROTECTED in stream.read(_MAX_OLE_BYTES):
             return "is protected with a password: save a copy without one"
-    return "is a workbook in the old .xls format: save it as .xlsx"
+    return OLD_WORKBOOK

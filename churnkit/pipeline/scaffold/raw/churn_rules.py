@@ -62,6 +62,8 @@ _CHURN_TABLE = {
     "kündigungen",
 }
 _SMALL_TABLE = 5
+# Share by which more rows have an end than customers churned, where ends are those of terms.
+_MAX_MORE_ENDS = 1.1
 # Columns of a table that holds the customers' states: the id, the state, and a date.
 _STATE_TABLE = 3
 
@@ -187,7 +189,11 @@ def churn_rules(
         and table.ended is None
         and table.name in histories
     ]
-    rules += [_contract(table) for table in _subscriptions(raw.tables)]
+    rules += [
+        _contract(table)
+        for table in _subscriptions(raw.tables)
+        if not _has_planned_ends(table, [rule for rule in recorded if rule.table == table.name])
+    ]
     rules += [
         ChurnRule(
             "event", table.name, event.reason, (event.where,), columns=((event.column, "string"),)
@@ -210,7 +216,33 @@ def recorded_tables(raw: RawTables, rules: list[ChurnRule]) -> list[tuple[ChurnR
 
 def _subscriptions(tables: Sequence[RawTable]) -> list[RawTable]:
     found = [table for table in tables if table.is_subscription]
-    return sorted(found, key=lambda table: (not table.is_unique, table.rows), reverse=True)
+
+    def rank(table: RawTable) -> tuple[bool, bool, int]:
+        is_open = table.ended in table.profiles and table.profiles[table.ended].missing > 0
+        return is_open, not table.is_unique, table.rows
+
+    # Tables whose rows all have an end may hold terms, which are renewed.
+    return sorted(found, key=rank, reverse=True)
+
+
+def _has_planned_ends(table: RawTable, recorded: Sequence[ChurnRule]) -> bool:
+    """Return True for ends of terms: more customers have one than the table records as churned."""
+    if table.ended is None or not table.is_unique:
+        return False
+    ends = table.profiles[table.ended].filled
+    churned = [_count_churned(table, rule) for rule in recorded if not rule.question]
+    return bool(churned) and ends > _MAX_MORE_ENDS * max(churned)
+
+
+def _count_churned(table: RawTable, rule: ChurnRule) -> int:
+    """Count the rows that meet the condition of a recorded outcome."""
+    (where,) = rule.where
+    profile = table.profiles[where.column]
+    if where.op == "is known":
+        return profile.filled
+    values = {str(value).casefold().removesuffix(".0") for value in where.values}
+    churned = {text for text in profile.texts if text.casefold().removesuffix(".0") in values}
+    return profile.rows_with(churned)
 
 
 def _contract(table: RawTable) -> ChurnRule:

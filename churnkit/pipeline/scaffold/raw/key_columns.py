@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +27,10 @@ _NOT_CUSTOMERS = {
     "manager", "agent", "rep", "sales", "staff", "employee", "seller", "driver", "referrer", "referred",
     "referral", "parent", "inviter", "invited", "owner", "assignee", "trainer", "vendor", "supplier",
     "type", "merchant", "host",
+}  # fmt: skip
+# Last words of a name of which an earlier word may name the customer: company_name, not team_activity.
+_IDENTIFYING = {
+    "name", "hash", "hashed", "serial", "token", "email", "phone", "login", "username", "handle", "index",
 }  # fmt: skip
 _ID_WORDS = {
     "id",
@@ -77,9 +82,12 @@ class KeyColumn:
     @cached_property
     def words(self) -> frozenset[str]:
         """Words of the name that say what the key identifies."""
-        words = {singular(word) for word in name_rules.split_words(self.column)}
-        words = {word[:-2] if word.endswith("id") and len(word) > 4 else word for word in words}
-        return frozenset({_SYNONYMS.get(word, word) for word in words} - _ID_WORDS)
+        return frozenset(map(_without_id, name_rules.split_words(self.column))) - _ID_WORDS
+
+    @cached_property
+    def plain_name(self) -> str:
+        """The name in lower case without separators: equal for user_id, userId and USER ID."""
+        return re.sub(r"[\W_]", "", self.column.casefold())
 
     @cached_property
     def table_words(self) -> frozenset[str]:
@@ -100,14 +108,27 @@ def is_customer_name(name: str) -> int:
     --------
     >>> [is_customer_name(name) for name in ("user_id", "msno", "account_manager_id", "plan")]
     [2, 1, 0, 0]
+    >>> [is_customer_name(name) for name in ("team_id", "team_name", "team_activity", "card_type")]
+    [1, 1, 0, 0]
     """
     words = {singular(word) for word in name_rules.split_words(name)}
     if words & _NOT_CUSTOMERS:
         return 0
     if name_rules.is_customer_id(name):
         return 2
-    words = {word[:-2] if word.endswith("id") and len(word) > 4 else word for word in words}
-    return int(bool({_SYNONYMS.get(word, word) for word in words} & _OTHER_CUSTOMERS))
+    named = [
+        word for word in map(_without_id, name_rules.split_words(name)) if word not in _ID_WORDS
+    ]
+    while len(named) > 1 and (named[-1] in _IDENTIFYING or named[-1].isdigit()):
+        named.pop()
+    return int(bool(named) and named[-1] in _OTHER_CUSTOMERS)
+
+
+def _without_id(word: str) -> str:
+    """Return a word of a key's name in the singular, spelled out and without id at its end."""
+    word = singular(word)
+    word = word[:-2] if word.endswith("id") and len(word) > 4 else word
+    return _SYNONYMS.get(word, word)
 
 
 def is_other_person(key: KeyColumn) -> bool:

@@ -43,7 +43,9 @@ def time_columns(
     own = [time for time in times if not words(time) & _OTHER_TIMES] or [
         time for time in times if not words(time) & {"birth", "dob", "born", "birthday"}
     ]
-    ended = next((time for time in own if words(time) & _END_WORDS), None)
+    # Ends that every row has are planned ones, if others are filled in when a row ends.
+    ends = [time for time in own if words(time) & _END_WORDS]
+    ended = next((time for time in ends if columns[time].missing), next(iter(ends), None))
     if ended is None and any({"valid", "to"} <= words(time) for time in own):
         ended = next(time for time in own if {"valid", "to"} <= words(time))
     rest = [time for time in own if time != ended]

@@ -147,7 +147,7 @@ def find_customers(
         tuple(sorted(others - best.names)),
         links.parents(),
         (*best.notes, *describe_absent(best.columns.values())),
-        links.differences(),
+        links.differences(best),
     )
 
 
@@ -304,16 +304,28 @@ class _Links:
             paths |= added
         return _Reach(columns, paths, notes)
 
-    def differences(self) -> tuple[str, ...]:
-        """Describe keys that differ from those of another table by their spelling."""
+    def differences(self, customers: _Reach) -> tuple[str, ...]:
+        """Describe keys that differ from those of another table by their spelling.
+
+        Only keys that lead to the customers: serial numbers of orders and of their lines are alike
+        without their prefix, too.
+        """
+        ids = set(customers.columns.values())
         names = frozenset().union(*(key.table_words for key in self._keys)) if self._keys else ()
         found: dict[tuple[str, str], str] = {}
         for key in self._keys:
             for parent in self._keys:
                 is_key = key.table != parent.table and parent.is_unique and key.words
+                is_reached = [each.table in customers.paths for each in (key, parent)]
+                leads = len(set(is_reached)) == 2 or bool({key, parent} & ids)
                 # Not a number of customers, such as new_customers.
                 is_named = name_rules.is_id(key.column) or is_customer_name(key.column)
-                if is_key and is_named and _rate_names(key, parent, frozenset(names)) >= _NAMED:
+                if (
+                    is_key
+                    and leads
+                    and is_named
+                    and _rate_names(key, parent, frozenset(names)) >= _NAMED
+                ):
                     text = describe_difference(key, parent)
                     found |= {(key.table, key.column): text} if text else {}
         return tuple(found.values())
@@ -324,7 +336,7 @@ def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> in
 
     A customer by another name than that of the parent's table counts only if no table has it.
     """
-    if key.column.lower() == parent.column.lower() and key.words:
+    if key.plain_name == parent.plain_name and key.words:
         return 5 if key.words & parent.table_words else 4
     named = parent.words | (parent.table_words if _is_own_id(parent) else frozenset())
     if key.words & named:
@@ -343,7 +355,7 @@ def _is_own_id(key: KeyColumn) -> bool:
 
 def _have_same_values(first: KeyColumn, second: KeyColumn) -> bool:
     """Return True for keys of the same name in two tables that share values."""
-    if first.table == second.table or first.column.lower() != second.column.lower():
+    if first.table == second.table or first.plain_name != second.plain_name:
         return False
     if not (first.words or first.is_opaque):
         return False

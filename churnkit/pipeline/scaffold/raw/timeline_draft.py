@@ -69,6 +69,8 @@ class TimelineDraft:
         Other meanings of churn, as Python of a label with its reason.
     question
         What must be answered before training; it is the ``todo`` of the label's column.
+    ends
+        Times of the tables' last rows, in order.
     """
 
     timeline: Timeline
@@ -76,6 +78,7 @@ class TimelineDraft:
     notes: tuple[str, ...]
     alternatives: tuple[tuple[Any, str], ...]
     question: str = ""
+    ends: tuple[dt.datetime, ...] = ()
 
     @property
     def shorter_than(self) -> int | None:
@@ -97,6 +100,7 @@ def draft_timeline(
     label: str | None = None,
     positive: Sequence[str] = (),
     below: int | None = None,
+    until: dt.datetime | None = None,
 ) -> TimelineDraft:
     """Draft features, dates and a label for raw tables.
 
@@ -110,6 +114,8 @@ def draft_timeline(
         Column of recorded outcomes, and its values that mean churned; inferred by default.
     below
         Days than which the horizon must be shorter; None for any.
+    until
+        Time at which the data end, where later rows are planned ones; None for their last row.
 
     Raises
     ------
@@ -121,6 +127,11 @@ def draft_timeline(
         return _draft_without_times(raw)
     data = raw.data()
     histories, refused = measure(raw.tables, data)
+    ends = tuple(sorted({history.last for history in histories.values()}))
+    if until is not None:
+        histories = {
+            name: replace(each, last=min(each.last, until)) for name, each in histories.items()
+        }
     notes = [f"table '{name}' is left out: {reason}" for name, reason in refused.items()]
     tables = [_without_short_ends(t, histories) for t in raw.tables if t.name not in refused]
     raw = _with_tables(raw, tables)
@@ -143,6 +154,7 @@ def draft_timeline(
         draft = _assemble(
             raw, rule, main, schedule, histories=histories, others=others, notes=notes
         )
+        draft = replace(draft, ends=tuple(end for end in ends if until is None or end < until))
         return _ask(draft, raw.question or raw.difference or rule.question)
     main = activity if rules[0].kind != "contract" else _named(tables, rules[0].table)
     schedule = short_schedule(histories[main.name])
