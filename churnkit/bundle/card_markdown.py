@@ -238,7 +238,15 @@ def _lifetime(card: Mapping[str, Any]) -> list[str]:
         f"{lifetime['left']:,} observed churns; concordance {lifetime['concordance']:.3f}; "
         f"observed up to {lifetime['observed_to']:g}. By tenth of the predictions:"
     )
-    return [sample, "", *_table(("within", "predicted", "churned"), rows)]
+    lines = [sample, "", *_table(("within", "predicted", "churned"), rows)]
+    causes = [
+        (cause, f"{horizon:g}", f"{predicted:.1%}", format_estimate(rate, low, high, ".1%"))
+        for cause, horizon, predicted, rate, low, high in lifetime.get("causes", ())
+    ]
+    if causes:
+        lines += ["", "Cumulative incidence by cause, against the Aalen-Johansen estimate:", ""]
+        lines += _table(("cause", "within", "predicted", "churned"), causes)
+    return lines
 
 
 def _causes(card: Mapping[str, Any]) -> list[str]:

@@ -86,7 +86,7 @@ class ModelContents:
         (f, 2) training range of each encoded column, for out-of-range warnings; infinite for
         categories.
     hazard
-        The hazard model, if the recipe declares durations.
+        The hazard model, if the recipe declares durations; of each cause, if it declares causes.
     profile
         Distribution of the training customers in bins, for drift: the data of a
         `churnkit.evaluation.drift.profile.Profile`; None in older bundles.
@@ -114,7 +114,7 @@ class ModelContents:
     texts: Mapping[str, str] = field(default_factory=dict)
     timeline: Timeline | None = None
     ranges: NDArray[np.float64] | None = None
-    hazard: HazardScorer | None = None
+    hazard: HazardScorer | CompetingRisksScorer | None = None
     profile: Mapping[str, Any] | None = None
     clusters: Clusters | None = None
     uplift: ActionEffects | None = None

@@ -378,6 +378,32 @@ class RetentionModel(DecidingModel):
         columns = survival_columns(self.contents.hazard, self.name, encoded, times)
         return self.tabulate(customers, encoded, columns)
 
+    def incidence(self, customers: Any, times: Sequence[float]) -> Any:
+        """Return each customer's probability of having left for each cause by each time.
+
+        Parameters
+        ----------
+        customers, times
+            As in `survival`.
+
+        Returns
+        -------
+        As `predict`, with columns such as ``incidence_voluntary_3``; for each time they and the
+        survival sum to 1.
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        RecipeError
+            If the model was trained without a hazard model of causes.
+        """
+        from churnkit.bundle.parts.survival import incidence_columns
+
+        encoded = self.encode(customers)
+        columns = incidence_columns(self.contents.hazard, self.name, encoded, times)
+        return self.tabulate(customers, encoded, columns)
+
     def lifetime(self, customers: Any, *, horizon: float | None = None) -> Any:
         """Return each customer's expected time until churn or the horizon.
 

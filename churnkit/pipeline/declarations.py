@@ -88,9 +88,14 @@ class Lifetime:
         Unfitted `HazardModel`; its seed and categories are set from the recipe.
     horizons
         Times at which the model card reports calibration. Default: the horizon of `lifetime`.
+    cause
+        Text column with the cause of the churn at `duration`; each cause then has a hazard of its
+        own, and `RetentionModel.incidence` answers for any horizon. Churn without a cause counts
+        as ``"unknown"``. It must not be a feature.
     """
 
     duration: str
     event: str
     model: Any = None
     horizons: tuple[float, ...] = ()
+    cause: str | None = None

@@ -15,16 +15,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.contracts.encoding.encoded import Encoded
+    from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
     from churnkit.models.survival.scorer import HazardScorer
 
-__all__ = ["lifetime_columns", "read_hazard", "survival_columns", "write_hazard"]
+    Hazard = HazardScorer | CompetingRisksScorer
+
+__all__ = [
+    "incidence_columns",
+    "lifetime_columns",
+    "read_hazard",
+    "survival_columns",
+    "write_hazard",
+]
 
 _FILE = "hazard.json"
 _TOLERANCE = 1e-12
 
 
 def write_hazard(
-    hazard: HazardScorer, golden: NDArray[np.float64] | None
+    hazard: Hazard, golden: NDArray[np.float64] | None
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Return a hazard model's settings, and its arrays with the scores of the golden rows."""
     settings, arrays = hazard.to_arrays()
@@ -39,7 +48,7 @@ def read_hazard(
     *,
     features: int,
     golden: NDArray[np.float64] | None,
-) -> HazardScorer | None:
+) -> Hazard | None:
     """Restore the hazard model of a bundle, if any, and score the golden rows again.
 
     Raises
@@ -51,12 +60,14 @@ def read_hazard(
         if arrays:
             raise BundleError(f"the bundle lacks {_FILE}: retrain")
         return None
+    from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
     from churnkit.models.survival.scorer import HazardScorer
 
     settings = json.loads(files[_FILE])
     if not isinstance(settings, dict):
         raise BundleError(f"{_FILE} is not a JSON object: retrain")
-    hazard = HazardScorer.from_arrays(settings, arrays)
+    kind = CompetingRisksScorer if "causes" in settings else HazardScorer
+    hazard = kind.from_arrays(settings, arrays)
     if hazard.n_features != features:
         raise BundleError(
             f"the hazard model reads {hazard.n_features} columns, the contract encodes {features}: "
@@ -74,8 +85,34 @@ def read_hazard(
     return hazard
 
 
+def incidence_columns(
+    hazard: Hazard | None, name: str, encoded: Encoded, times: Sequence[float]
+) -> dict[str, NDArray[np.float64]]:
+    """Return ``incidence_voluntary_3``, ...: the probability of having left for a cause.
+
+    Raises
+    ------
+    RecipeError
+        If the model was trained without a hazard model, or without causes.
+    """
+    from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
+
+    known = _require(hazard, name)
+    if not isinstance(known, CompetingRisksScorer):
+        raise RecipeError(
+            f"model '{name}' has a hazard of any cause: add cause= to lifetime=Lifetime(...) in the "
+            "recipe and retrain"
+        )
+    incidence = known.incidence(_valid_rows(encoded), list(times))
+    return {
+        f"incidence_{cause}_{time:g}": _fill(encoded, incidence[:, [column], position])[:, 0]
+        for position, cause in enumerate(known.causes)
+        for column, time in enumerate(times)
+    }
+
+
 def survival_columns(
-    hazard: HazardScorer | None, name: str, encoded: Encoded, times: Sequence[float]
+    hazard: Hazard | None, name: str, encoded: Encoded, times: Sequence[float]
 ) -> dict[str, NDArray[np.float64]]:
     """Return ``survival_1``, ``survival_3``, ...: the probability of staying beyond each time."""
     survival = _fill(encoded, _require(hazard, name).survival(_valid_rows(encoded), list(times)))
@@ -83,14 +120,14 @@ def survival_columns(
 
 
 def lifetime_columns(
-    hazard: HazardScorer | None, name: str, encoded: Encoded, horizon: float | None
+    hazard: Hazard | None, name: str, encoded: Encoded, horizon: float | None
 ) -> dict[str, NDArray[np.float64]]:
     """Return ``expected_lifetime``: the time until churn or the horizon."""
     lifetimes = _require(hazard, name).lifetime(_valid_rows(encoded), horizon=horizon)
     return {"expected_lifetime": _fill(encoded, lifetimes[:, None])[:, 0]}
 
 
-def _require(hazard: HazardScorer | None, name: str) -> HazardScorer:
+def _require(hazard: Hazard | None, name: str) -> Hazard:
     if hazard is None:
         raise RecipeError(
             f"model '{name}' was trained without a hazard model: add lifetime=Lifetime(...) to the "

@@ -15,6 +15,9 @@ from churnkit.errors import RecipeError
 from churnkit.timeline.labels import OTHER_CAUSE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from churnkit.contracts.schema.column import Column
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.training.dataset import Part, TrainingData
     from churnkit.pipeline.training.fit import Fitted
 
-__all__ = ["UNKNOWN_CAUSE", "FittedCauses", "fit_causes"]
+__all__ = ["UNKNOWN_CAUSE", "FittedCauses", "fit_causes", "frequent_causes", "texts_of_causes"]
 
 UNKNOWN_CAUSE = "unknown"
 """The cause of customers who churned without a recorded one."""
@@ -82,6 +85,11 @@ def fit_causes(recipe: Recipe, data: TrainingData, fitted: Fitted) -> FittedCaus
     if column is None:
         return None
     names = _cause_names(column, data)
+    if not names - {OTHER_CAUSE, UNKNOWN_CAUSE}:
+        raise RecipeError(
+            f"column '{column.name}': no cause has {_FEWEST} training customers who churned: let more "
+            "reasons count as one cause, or declare the column with ignore()"
+        )
     catalogue = recipe.catalogue
     if catalogue is not None:
         _refuse_rare(catalogue, names, _count(column, data.train))
@@ -163,10 +171,27 @@ def _cause_names(column: Column, data: TrainingData) -> set[str]:
             f"column '{column.name}': blank for all {int(data.train.y.sum()):,} training customers "
             "who churned: fill in the causes, or declare the column with ignore()"
         )
+    return frequent_causes(counts, _count(column, data.full))
+
+
+def frequent_causes(counts: Mapping[str, int], everything: Collection[str]) -> set[str]:
+    """Return the most frequent causes of enough customers, and ``"other"`` if that leaves some.
+
+    Parameters
+    ----------
+    counts
+        Training customers who churned by cause.
+    everything
+        Causes of all customers.
+
+    Examples
+    --------
+    >>> sorted(frequent_causes({"price": 80, "moved": 3}, ["price", "moved"]))
+    ['other', 'price']
+    """
     frequent = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_MOST]
     names = {name for name, count in frequent if count >= _FEWEST}
-    everything = set(_count(column, data.full))
-    return names if everything <= names else names | {OTHER_CAUSE}
+    return names if set(everything) <= names else names | {OTHER_CAUSE}
 
 
 def _refuse_rare(catalogue: Catalogue, names: set[str], counts: Counter[str]) -> None:
@@ -191,10 +216,21 @@ def _read_causes(column: Column, part: Part, names: set[str] | None = None) -> N
 
     With `names`, a cause that is not among them is the other one.
     """
-    values, index = ParsedTable(part.table).column(column, keep=False).distinct
+    causes = texts_of_causes(part.table, column, names)
+    causes[part.y == 0] = None
+    return causes
+
+
+def texts_of_causes(
+    table: pa.Table, column: Column, names: set[str] | None = None
+) -> NDArray[np.object_]:
+    """Return the recorded cause of each row, (n,), ``"unknown"`` if it is blank.
+
+    With `names`, a cause that is not among them is the other one.
+    """
+    values, index = ParsedTable(table).column(column, keep=False).distinct
     texts = [read_text(value, lenient=True) or UNKNOWN_CAUSE for value in values]
     if names is not None:
         texts = [text if text in names else OTHER_CAUSE for text in texts]
     causes: NDArray[np.object_] = np.array(texts, dtype=object)[index]
-    causes[part.y == 0] = None
     return causes

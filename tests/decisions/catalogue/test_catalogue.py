@@ -158,7 +158,7 @@ def test_a_set_of_values_has_one_order():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"format": 5}, "newer than 4"),
+        ({"format": 6}, "newer than 5"),
         ({"format": None}, "'format' is missing"),
         ({"format": True}, "'format' is missing"),
         ({"colour": "red"}, "unknown field colour"),

@@ -207,3 +207,49 @@ def test_the_card_s_profit_counts_by_survival(trained):
         for actions in (SURVIVING, whole)
     ]
     assert max(cards[0]) < max(cards[1])
+
+
+@pytest.fixture(scope="module")
+def by_cause(trained):
+    recipe, data = trained
+    rng = np.random.default_rng(1)
+    cause = pa.array(rng.choice(["cancelled", "payment", ""], data.full.table.num_rows))
+    full = replace(data.full, table=data.full.table.append_column("why", cause))
+    ids = full.table["customer_id"].to_pylist()
+    place = {customer: number for number, customer in enumerate(ids)}
+
+    def part(old):
+        rows = [place[customer] for customer in old.table["customer_id"].to_pylist()]
+        return replace(old, table=full.table.take(rows))
+
+    return recipe, replace(data, full=full, train=part(data.train), test=part(data.test))
+
+
+def test_a_lifetime_with_causes_has_incidences_that_sum_right(saved, by_cause, tmp_path):
+    lifetime = fit_lifetime(replace(LIFETIME, cause="why"), by_cause[1], seed=0)
+    contents = replace(
+        saved[0].contents, hazard=lifetime.scorer, card={"lifetime": lifetime.card}, catalogue=None
+    )
+    RetentionModel(contents).save(tmp_path / "causes")
+    model = RetentionModel.load(tmp_path / "causes")
+    table = by_cause[1].test.table.drop_columns(["churned"])
+    incidence, survival = model.incidence(table, [3, 6]), model.survival(table, [3, 6])
+    names = [f"incidence_{cause}_6" for cause in ("cancelled", "payment", "unknown")]
+    total = sum(incidence[name].to_numpy() for name in names)
+    assert total + survival["survival_6"].to_numpy() == pytest.approx(1.0)
+    # A hazard of any cause gives the same survival up to its own regularization.
+    whole = saved[1].scorer.survival(by_cause[1].test.X, [6.0])[:, 0]
+    assert survival["survival_6"].to_numpy().mean() == pytest.approx(whole.mean(), abs=0.03)
+    card = lifetime.card["causes"]
+    assert {row[0] for row in card} == {"cancelled", "payment", "unknown"}
+    assert all(low <= observed <= high for _, _, _, observed, low, high in card)
+    assert "Cumulative incidence by cause" in model.card_markdown()
+    periods = model.contents.hazard.survival_weights(by_cause[1].test.X, [12.0])
+    assert ((periods > 1) & (periods < 12)).all()
+
+
+def test_a_hazard_of_any_cause_has_no_incidences(saved, trained):
+    with pytest.raises(RecipeError, match="add cause= to lifetime"):
+        saved[0].incidence(trained[1].test.table.drop_columns(["churned"]), [3])
+    with pytest.raises(RecipeError, match="'plan' has the role feature"):
+        fit_lifetime(replace(LIFETIME, cause="plan"), trained[1], seed=0)
