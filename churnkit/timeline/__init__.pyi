@@ -11,7 +11,6 @@ from .aggregations import Max as Max
 from .aggregations import Mean as Mean
 from .aggregations import Min as Min
 from .aggregations import OpenCount as OpenCount
-from .aggregations import Ratio as Ratio
 from .aggregations import Recency as Recency
 from .aggregations import Share as Share
 from .aggregations import Sum as Sum
@@ -20,6 +19,8 @@ from .aggregations import Trend as Trend
 from .build_snapshots import build as build
 from .build_snapshots import build_to as build_to
 from .engines.spark import to_spark as to_spark
+from .feature_parts import Ratio as Ratio
+from .feature_parts import Related as Related
 from .forward_split import ForwardSplit as ForwardSplit
 from .forward_split import repeat_weights as repeat_weights
 from .labels import ActiveSubscription as ActiveSubscription

@@ -13,7 +13,7 @@ from churnkit.core.predicate import Where, as_conditions
 from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
 __all__ = [
     "Count",
@@ -27,15 +27,13 @@ __all__ = [
     "Mean",
     "Min",
     "OpenCount",
-    "Ratio",
     "Recency",
     "Share",
     "Sum",
     "Tenure",
     "Trend",
-    "base_features",
+    "Windowed",
     "check_days",
-    "feature_from_dict",
 ]
 
 # The longest window in days.
@@ -97,7 +95,9 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class _Windowed(Feature):
+class Windowed(Feature):
+    """Base class of features of the rows in a window."""
+
     table: str
     _: KW_ONLY
     window_days: int | None = None
@@ -112,14 +112,14 @@ class _Windowed(Feature):
 
 
 @dataclass(frozen=True)
-class _ColumnWindow(_Windowed):
+class _ColumnWindow(Windowed):
     column_types: ClassVar[tuple[str, ...]] = _NUMBERS
 
     column: str
 
 
 @dataclass(frozen=True)
-class Count(_Windowed):
+class Count(Windowed):
     """Number of rows in the window.
 
     Parameters
@@ -145,7 +145,7 @@ class Count(_Windowed):
 
 
 @dataclass(frozen=True)
-class DistinctDays(_Windowed):
+class DistinctDays(Windowed):
     """Number of days with a row in the window; days are counted back from `as_of`.
 
     Parameters
@@ -166,7 +166,7 @@ class DistinctDays(_Windowed):
 
 
 @dataclass(frozen=True)
-class Recency(_Windowed):
+class Recency(Windowed):
     """Full days since the last row in the window: less than w if and only if one is in the last w.
 
     Missing if the window has no row.
@@ -189,7 +189,7 @@ class Recency(_Windowed):
 
 
 @dataclass(frozen=True)
-class Tenure(_Windowed):
+class Tenure(Windowed):
     """Full days since the first row in the window; missing if there is none.
 
     Parameters
@@ -363,7 +363,7 @@ class Share(_ColumnWindow):
 
 
 @dataclass(frozen=True)
-class Trend(_Windowed):
+class Trend(Windowed):
     """Daily rate in the last `window_days` divided by the rate in the longer `against_days`.
 
     The rate is of rows, or of a column's sum: 1 is constant, 0 has stopped. Missing if the longer
@@ -403,35 +403,6 @@ class Trend(_Windowed):
         super().__post_init__()
         check_days("Trend", "window_days", self.window_days, minimum=1)
         check_days("Trend", "against_days", self.against_days, minimum=self.window_days + 1)
-
-
-@dataclass(frozen=True)
-class Ratio(Feature):
-    """One feature divided by another; missing if either is missing or the second is 0.
-
-    Parameters
-    ----------
-    over
-        The numerator.
-    under
-        The denominator.
-    title
-        Display name for reasons and reports.
-
-    Examples
-    --------
-    >>> week, month = Count("events", window_days=7), Count("events", window_days=30)
-    >>> Ratio(week, month).over.window_days
-    7
-    """
-
-    over: Feature
-    under: Feature
-
-    def __post_init__(self) -> None:
-        for part in (self.over, self.under):
-            if not isinstance(part, Feature) or isinstance(part, Ratio):
-                raise RecipeError("Ratio: over and under must be features other than Ratio")
 
 
 @dataclass(frozen=True)
@@ -538,52 +509,3 @@ class OpenCount(Feature):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "where", as_conditions(self.where))
-
-
-_KINDS: dict[str, type[Feature]] = {
-    kind.__name__: kind
-    for kind in (
-        Count, Current, CurrentSum, DaysSince, DistinctDays, Last, Max, Mean, Min, OpenCount,
-        Ratio, Recency, Share, Sum, Tenure, Trend,
-    )
-}  # fmt: skip
-
-
-def feature_from_dict(data: Mapping[str, Any]) -> Feature:
-    """Create a feature from the result of `to_dict`.
-
-    Raises
-    ------
-    RecipeError
-        If the kind is unknown.
-
-    Examples
-    --------
-    >>> feature_from_dict(Count("events", window_days=7).to_dict())
-    Count(title='', table='events', window_days=7, lag_days=0, where=())
-    """
-    stored = dict(data)
-    kind = _KINDS.get(str(stored.pop("kind", "")))
-    if kind is None:
-        raise RecipeError(f"unknown kind of feature; use one of: {', '.join(_KINDS)}")
-    for part in ("over", "under"):
-        if part in stored:
-            stored[part] = feature_from_dict(stored[part])
-    if "where" in stored:
-        stored["where"] = tuple(Where.from_dict(condition) for condition in stored["where"])
-    return kind(**stored)
-
-
-def base_features(features: Iterable[Feature]) -> list[Any]:
-    """List features with every ratio replaced by its two parts.
-
-    Examples
-    --------
-    >>> visits, orders = Count("visits"), Count("orders")
-    >>> [feature.table for feature in base_features([Ratio(orders, visits)])]
-    ['orders', 'visits']
-    """
-    flat: list[Any] = []
-    for feature in features:
-        flat += (feature.over, feature.under) if isinstance(feature, Ratio) else (feature,)
-    return flat

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.time import from_microseconds
 from churnkit.errors import DataError
-from churnkit.timeline.aggregations import base_features
 from churnkit.timeline.engines.duckdb_sources import open_table
+from churnkit.timeline.feature_parts import read_parts
 from churnkit.timeline.labels import ObservedChurn
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def longest_windows(timeline: Timeline) -> dict[str, tuple[str, int]]:
     """
     longest: dict[str, tuple[str, int]] = {}
     for name, feature in timeline.features.items():
-        for base in base_features([feature]):
+        for base in read_parts([feature]):
             widths: Iterable[int] = (
                 getattr(base, field, None) or 0 for field in ("window_days", "against_days")
             )

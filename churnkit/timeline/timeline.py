@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import Feature, Ratio, base_features, feature_from_dict
+from churnkit.timeline.feature_parts import (
+    Ratio,
+    Related,
+    base_features,
+    feature_from_dict,
+    read_parts,
+)
 from churnkit.timeline.labels import (
     ActiveWithin,
     Eligibility,
@@ -28,6 +34,8 @@ from churnkit.timeline.validation import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from churnkit.timeline.aggregations import Feature
 
 __all__ = ["TIMELINE_FORMAT", "Timeline"]
 
@@ -126,11 +134,22 @@ class Timeline:
         return tuple(column.name for column in table.raw_columns if column.name in used)
 
     @property
+    def key_types(self) -> dict[str, str]:
+        """Type of the key by table, for tables whose entity is the key of a related feature."""
+        return {
+            inner.table: self.table(base.table)[base.key].type
+            for base in base_features(self.features.values())
+            if isinstance(base, Related)
+            for inner in base_features([base.feature])
+            if self.table(inner.table).entity == base.key
+        }
+
+    @property
     def _parts(self) -> list[Any]:
         rules: list[Any] = [self.eligible, *([self.label] if self.label else [])]
         if isinstance(self.eligible, ActiveWithin) and self.eligible.unless:
             rules.append(self.eligible.unless)
-        return [*base_features(self.features.values()), *rules]
+        return [*read_parts(self.features.values()), *rules]
 
     @property
     def column_names(self) -> tuple[str, ...]:

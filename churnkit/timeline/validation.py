@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 from churnkit.core.predicate import Where
 from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import (
+    Count,
     Current,
     CurrentSum,
     DaysSince,
     Feature,
     Last,
+    Mean,
     OpenCount,
-    Ratio,
     Share,
+    Sum,
+    Trend,
 )
+from churnkit.timeline.feature_parts import Ratio, Related, base_features
 from churnkit.timeline.labels import (
     ActiveSubscription,
     ActiveWithin,
@@ -38,6 +42,9 @@ __all__ = ["check_duplicates", "check_parts", "check_references", "feature_type"
 
 _ORDERED = ("<", "<=", ">", ">=")
 _MAX_DISPLAYED = 12
+# Features of a key from which those of one customer can be subtracted.
+_ADDITIVE = (Count, Sum, Mean, Share, Trend)
+_ADDITIVE_NAMES = ", ".join(kind.__name__ for kind in _ADDITIVE)
 
 
 def find_table(tables: Sequence[Table], name: str) -> Table:
@@ -174,8 +181,26 @@ def _check_feature(where: str, tables: Sequence[Table], feature: Feature) -> Non
                 f"{where}: table '{table.name}': column '{column.name}' is the end of the row, "
                 "which is not known while the row is active"
             )
+        if isinstance(feature, Related):
+            _check_related(where, tables, feature, column)
         if isinstance(feature, Share):
             _check_condition(where, table, Where(base.column, "==", feature.value))
+
+
+def _check_related(where: str, tables: Sequence[Table], feature: Related, key: RawColumn) -> None:
+    """Check the feature of a key and the tables that it reads."""
+    _check_feature(where, tables, feature.feature)
+    for base in base_features([feature.feature]):
+        table = find_table(tables, base.table)
+        if table.entity == key.name:
+            continue
+        if not isinstance(base, _ADDITIVE):
+            raise RecipeError(
+                f"{where}: {type(base).__name__} of table '{table.name}' cannot leave out the "
+                f"customer's own rows; use {_ADDITIVE_NAMES}, or a table whose entity is "
+                f"'{key.name}'"
+            )
+        _check_column(f"{where}: related to table '{feature.table}'", table, key.name, (key.type,))
 
 
 def _check_time(where: str, tables: Sequence[Table], part: Any) -> None:

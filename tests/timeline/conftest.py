@@ -33,6 +33,7 @@ from churnkit.timeline import (
     OpenCount,
     Ratio,
     Recency,
+    Related,
     RevenueContraction,
     Share,
     Snapshots,
@@ -105,6 +106,26 @@ FEATURES = {
     "open": OpenCount("contracts"),
     "open_basic": OpenCount("contracts", where=Where("plan", "==", "basic")),
     "contracts_ever": Count("contracts"),
+    "spend_of_kinds": Related("events", "kind", Sum("events", "amount", window_days=30)),
+    "mean_of_kind": Related(
+        "events",
+        "kind",
+        Mean("events", "amount", where=Where("mobile", "==", True)),
+        window_days=30,
+        lag_days=1,
+        combine="last",
+    ),
+    "mobile_of_kinds": Related(
+        "events", "kind", Share("events", "mobile", True, window_days=14), combine="max"
+    ),
+    "fee_of_seats": Related("contracts", "seats", Mean("contracts", "fee"), combine="last"),
+    "rate_of_plans": Related(
+        "contracts",
+        "plan",
+        Ratio(Count("contracts", window_days=90, where=Where("seats", ">", 2)), Count("contracts")),
+        where=Where("fee", ">=", 2),
+        combine="min",
+    ),
     "last_event_kind": Current("events", "kind", where=Where("amount", "is known")),
 }
 LABELS = {
@@ -327,6 +348,30 @@ def feature_value(plan, feature, rows, as_of):  # noqa: C901, PLR0911  (one defi
     return None if found_value is None else float(found_value)
 
 
+def related_value(plan, feature, customer, rows, as_of):
+    """Value of the keys in a customer's rows, each from the rows of all others with the key."""
+    own = [row for row in rows[feature.table] if row["customer"] == customer]
+    linked = [row for row in in_window(feature, own, as_of) if row[feature.key] is not None]
+    keys = [row[feature.key] for row in linked]
+    if feature.combine == "last" and linked:
+        keys = [latest(linked, feature.key)]
+    values = []
+    for key in keys:
+        others = {
+            name: [
+                row for row in each if row["customer"] != customer and row.get(feature.key) == key
+            ]
+            for name, each in rows.items()
+        }
+        values.append(feature_value(plan, feature.feature, others, as_of))
+    values = [float(value) for value in values if value is not None]
+    if not values:
+        return None
+    if feature.combine in {"min", "max"}:
+        return min(values) if feature.combine == "min" else max(values)
+    return sum(values) / len(values)
+
+
 def replace_window(trend, days):
     settings = {"window_days": days, "lag_days": trend.lag_days, "where": trend.where}
     if trend.column is None:
@@ -425,7 +470,10 @@ def reference(plan, raw):
                 continue
             found = {plan.entity: customer, plan.as_of: as_of}
             for name, feature in plan.features.items():
-                found[name] = feature_value(plan, feature, mine, as_of)
+                if isinstance(feature, Related):
+                    found[name] = related_value(plan, feature, customer, rows, as_of)
+                else:
+                    found[name] = feature_value(plan, feature, mine, as_of)
             if plan.label:
                 found[plan.label_name] = label_value(plan, mine, as_of)
             result.append(found)

@@ -299,7 +299,7 @@ class RowChecks:
 
 
 def check_entity_types(timeline: Timeline, types: Mapping[str, str]) -> None:
-    """Check that customers have ids of one type in all tables.
+    """Check that customers have ids of one type in all tables, and keys that of their table.
 
     Parameters
     ----------
@@ -315,9 +315,17 @@ def check_entity_types(timeline: Timeline, types: Mapping[str, str]) -> None:
     """
     kinds = {name: "text" if _is_text(kind) else "integers" for name, kind in types.items()}
     eligible = timeline.eligible.table
+    keys = timeline.key_types
     for name, kind in kinds.items():
-        if kind != kinds[eligible]:
-            table = timeline.table(name)
+        table = timeline.table(name)
+        if name in keys:
+            if kind != ("text" if keys[name] == "string" else "integers"):
+                raise DataError(
+                    table.source,
+                    f"column '{table.entity}' has {kind}, but related features read keys of type "
+                    f"{keys[name]}; declare the type of these, or convert one of them",
+                )
+        elif kind != kinds[eligible]:
             raise DataError(
                 table.source,
                 f"column '{table.entity}' has {kind}, but customers in table '{eligible}' have "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from churnkit.timeline.aggregations import Current, CurrentSum, DaysSince, Last, OpenCount
+from churnkit.timeline.aggregations import Current, CurrentSum, DaysSince, OpenCount, Windowed
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     DAY,
@@ -181,7 +181,7 @@ class LastValue:
     days: SnapshotDays
     column: str
     where: tuple[Where, ...]
-    number: int
+    number: int | str
 
     @property
     def step(self) -> str:
@@ -223,7 +223,7 @@ class LastValue:
         query = exp.select(*names).from_(ordered.subquery("o"))
         return query.where(column(NEXT_DAY) > column(DAY))
 
-    def matches(self, feature: Last, alias: str, as_of: exp.Expr) -> exp.Expr:
+    def matches(self, feature: Windowed, alias: str, as_of: exp.Expr) -> exp.Expr:
         """Test that a customer's range contains the end of a feature's window."""
         end = as_of - literal(feature.lag_days) if feature.lag_days else as_of
         day = column(DAY, alias)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import Feature, Last, Ratio, base_features
+from churnkit.timeline.aggregations import Feature, Last
+from churnkit.timeline.feature_parts import Ratio, Related, base_features
 from churnkit.timeline.labels import ActiveSubscription, ActiveWithin, label_cause
 from churnkit.timeline.sql.as_of_state import VALUE, ActiveState, LastValue, sql_type
 from churnkit.timeline.sql.expressions import (
@@ -41,6 +42,7 @@ from churnkit.timeline.sql.partial_aggregates import (
     feature_value,
     window_aggregates,
 )
+from churnkit.timeline.sql.related_values import RelatedValues
 from churnkit.timeline.sql.source_rows import select_dates, step_table
 from churnkit.timeline.sql.window_aggregates import WindowQuery
 
@@ -224,8 +226,11 @@ class _Compiler:
         self.last_values: dict[tuple[Any, ...], LastValue] = {}
         self.joins: dict[str, tuple[exp.Table, exp.Expr | None]] = {}
         features = list(dict.fromkeys(base_features(timeline.features.values())))
+        related = [one for one in features if isinstance(one, Related)]
+        self.related = RelatedValues(timeline, self.days, related)
+        own = [one for one in features if not isinstance(one, Related)]
         for table in timeline.tables:
-            self._add_table(table, [one for one in features if one.table == table.name])
+            self._add_table(table, [one for one in own if one.table == table.name])
 
     def _add_table(self, table: Any, features: list[Any]) -> None:
         aggregates = [one for feature in features for one in self._aggregates(feature)]
@@ -266,6 +271,7 @@ class _Compiler:
         for state in self.states.values():
             steps += state.steps()
         steps += [(value.step, value.query()) for value in self.last_values.values()]
+        steps += self.related.steps()
         if timeline.label is not None:
             table = timeline.table(timeline.label.table)
             steps += outcome_steps(table, self.days, timeline.label)
@@ -344,6 +350,8 @@ class _Compiler:
             return divide(over, under)
         if isinstance(feature, Last):
             return self._last_value(feature)
+        if isinstance(feature, Related):
+            return column(VALUE, self._alias(self.related.step(feature)))
         base: Any = feature
         as_of = column(AS_OF, "p")
         aggregates = self._aggregates(feature)

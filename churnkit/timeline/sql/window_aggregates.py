@@ -7,11 +7,12 @@ computed from the short rollup and the source rows are read once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from churnkit.timeline.source_tables import RESERVED
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     DAY,
@@ -21,6 +22,7 @@ from churnkit.timeline.sql.expressions import (
     all_of,
     column,
     literal,
+    not_null,
     step_name,
     union_all,
 )
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from churnkit.timeline.source_tables import Table
     from churnkit.timeline.sql.partial_aggregates import PartialAggregate, WindowAggregate
 
-__all__ = ["WindowQuery"]
+__all__ = ["WindowQuery", "key_windows"]
 
 _INTERVAL = "ck_interval"
 
@@ -49,11 +51,20 @@ class WindowQuery:
         The snapshot dates.
     aggregates
         Distinct window aggregates; either all or none of them count days.
+    name
+        Prefix of its steps, by default the name of the table.
+    by
+        Further columns of the groups.
+    present
+        Columns without which a row is ignored, in addition to those of the groups.
     """
 
     table: Table
     days: SnapshotDays
     aggregates: tuple[WindowAggregate, ...]
+    name: str = ""
+    by: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
 
     @classmethod
     def group(
@@ -95,7 +106,12 @@ class WindowQuery:
 
     @property
     def _prefix(self) -> tuple[str, ...]:
-        return (self.table.name, "days") if self._by_day else (self.table.name,)
+        name = self.name or self.table.name
+        return (name, "days") if self._by_day else (name,)
+
+    @property
+    def _groups(self) -> list[exp.Expr]:
+        return [column(name) for name in (ENTITY, *self.by)]
 
     @property
     def _partials(self) -> tuple[PartialAggregate, ...]:
@@ -118,15 +134,17 @@ class WindowQuery:
     def _select_rows(self) -> exp.Select:
         columns = {one.column for one in self._partials if one.column}
         columns |= {where.column for one in self._partials for where in one.where}
+        columns |= {*self.by, *self.present}
         edges = self._edges
         query = exp.select("*").from_(select_rows(self.table, self.days, columns).subquery("s"))
         first = column(DAY) >= literal(edges[0]) if self._is_bounded else None
-        return query.where(all_of(first, column(DAY) < literal(edges[-1])))
+        present = [not_null(column(name)) for name in (*self.by, *self.present)]
+        return query.where(all_of(first, column(DAY) < literal(edges[-1]), *present))
 
     def _select_days(self) -> exp.Query:
         counts = [aliased(one.over_rows(), self._partial_name(one)) for one in self._partials]
-        query = exp.select(column(ENTITY), column(DAY), *counts)
-        return query.from_(self._select_rows().subquery("r")).group_by(column(ENTITY), column(DAY))
+        query = exp.select(*self._groups, column(DAY), *counts)
+        return query.from_(self._select_rows().subquery("r")).group_by(*self._groups, column(DAY))
 
     def _select_rollup(self, source: exp.Expr) -> exp.Query:
         interval = interval_start(self._edges)
@@ -135,8 +153,8 @@ class WindowQuery:
             aliased(one.over_days(name) if self._by_day else one.over_rows(), name)
             for one, name in names.items()
         ]
-        query = exp.select(column(ENTITY), aliased(interval, _INTERVAL), *partials)
-        return query.from_(source).group_by(column(ENTITY), interval.copy())
+        query = exp.select(*self._groups, aliased(interval, _INTERVAL), *partials)
+        return query.from_(source).group_by(*self._groups, interval.copy())
 
     def _select_date(self, date: int, rollup: str) -> exp.Query:
         """Compute all windows of one date."""
@@ -162,11 +180,47 @@ class WindowQuery:
             for one, (start, end) in zip(self.aggregates, bounds, strict=True)
         ]
         return (
-            exp.select(column(ENTITY), aliased(literal(date), AS_OF), *values)
+            exp.select(*self._groups, aliased(literal(date), AS_OF), *values)
             .from_(step_table(rollup, "r"))
             .where(all_of(_from(first), _before(last)))
-            .group_by(column(ENTITY))
+            .group_by(*self._groups)
         )
+
+
+def key_windows(
+    table: Table,
+    days: SnapshotDays,
+    aggregates: Iterable[WindowAggregate],
+    *,
+    key: str,
+    by_customer: bool,
+    number: int,
+) -> list[WindowQuery]:
+    """Group a table's aggregates by a key, or by customer and key.
+
+    Parameters
+    ----------
+    table
+        The source table.
+    days
+        The snapshot dates.
+    aggregates
+        Window aggregates.
+    key
+        Column of the key; rows without one, or without a customer, are ignored.
+    by_customer
+        Group by customer and key.
+    number
+        Number of the steps.
+    """
+    # No table can have this name, as names that start with RESERVED are refused.
+    name = f"{RESERVED}{number}"
+    queries = WindowQuery.group(table, days, aggregates)
+    if by_customer:
+        return [replace(query, name=name, by=(key,)) for query in queries]
+    present = () if key == table.entity else (table.entity,)
+    keyed = replace(table, entity=key)
+    return [replace(query, table=keyed, name=name, present=present) for query in queries]
 
 
 def _from(day: int | None) -> exp.Expr | None:

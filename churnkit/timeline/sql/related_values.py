@@ -1,0 +1,208 @@
+"""Related features: those of the products, accounts or other keys in a customer's rows.
+
+Rows are rolled up twice: by key, and by pair of customer and key. The feature of a key at a date is
+that of its rolled-up rows minus those of the customer itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from churnkit.timeline.feature_parts import Ratio, Related, base_features
+from churnkit.timeline.sql.as_of_state import VALUE, LastValue
+from churnkit.timeline.sql.expressions import (
+    AS_OF,
+    ENTITY,
+    SnapshotDays,
+    aliased,
+    all_of,
+    as_double,
+    case_when,
+    coalesce,
+    column,
+    literal,
+    not_null,
+    step_name,
+)
+from churnkit.timeline.sql.partial_aggregates import (
+    PartialAggregate,
+    WindowAggregate,
+    divide,
+    feature_value,
+    window_aggregates,
+)
+from churnkit.timeline.sql.source_rows import step_table
+from churnkit.timeline.sql.window_aggregates import WindowQuery, key_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from churnkit.timeline.aggregations import Feature
+    from churnkit.timeline.timeline import Timeline
+
+__all__ = ["RelatedValues"]
+
+_KEY, _ROWS = "ck_key", "ck_rows"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rollup:
+    """Aggregates of one table by key, or by customer and key."""
+
+    table: str
+    key: str
+    by_customer: bool
+
+
+class RelatedValues:
+    """The steps of a timeline's related features.
+
+    Parameters
+    ----------
+    timeline
+        The timeline.
+    days
+        The snapshot dates.
+    features
+        Distinct related features of the timeline.
+    """
+
+    def __init__(self, timeline: Timeline, days: SnapshotDays, features: Iterable[Related]) -> None:
+        self.timeline = timeline
+        self.days = days
+        self.features = tuple(features)
+        needed: dict[_Rollup, list[WindowAggregate]] = {}
+        for feature in self.features:
+            if feature.combine != "last":
+                links = _Rollup(feature.table, feature.key, by_customer=True)
+                needed.setdefault(links, []).append(_link_count(feature))
+            for base in base_features([feature.feature]):
+                for rollup in self._rollups(base, feature.key):
+                    needed.setdefault(rollup, []).extend(window_aggregates(base))
+        self.windows: dict[tuple[_Rollup, WindowAggregate], WindowQuery] = {}
+        for number, (rollup, aggregates) in enumerate(needed.items()):
+            table = timeline.table(rollup.table)
+            queries = key_windows(
+                table, days, aggregates, key=rollup.key, by_customer=rollup.by_customer,
+                number=number,
+            )  # fmt: skip
+            for query in queries:
+                self.windows |= {(rollup, one): query for one in query.aggregates}
+
+    def steps(self) -> list[tuple[str, exp.Query]]:
+        """Return the steps: rollups and windows, latest keys, and the value of each feature."""
+        steps: list[tuple[str, exp.Query]] = []
+        for query in dict.fromkeys(self.windows.values()):
+            steps += query.steps()
+        for feature in self.features:
+            if feature.combine == "last":
+                last = self._last(feature)
+                steps.append((last.step, last.query()))
+            steps.append((self.step(feature), self._select_value(feature)))
+        return steps
+
+    def step(self, feature: Related) -> str:
+        """Return the step with the value of a feature by customer and date."""
+        return step_name("ck_related", str(self.features.index(feature)))
+
+    def _rollups(self, base: Any, key: str) -> tuple[_Rollup, ...]:
+        """List the rollups of a feature of a key: of all rows, and of the customer's own."""
+        everyone = _Rollup(base.table, key, by_customer=False)
+        if self.timeline.table(base.table).entity == key:
+            return (everyone,)
+        return everyone, _Rollup(base.table, key, by_customer=True)
+
+    def _last(self, feature: Related) -> LastValue:
+        table = self.timeline.table(feature.table)
+        number = f"key{self.features.index(feature)}"
+        return LastValue(table, self.days, feature.key, feature.conditions, number)
+
+    def _select_links(self, feature: Related) -> exp.Select:
+        """Select customers, dates and keys, with the number of rows in the window."""
+        if feature.combine == "last":
+            last = self._last(feature)
+            names = (column(ENTITY, "r"), column(AS_OF, "d"), aliased(column(VALUE, "r"), _KEY))
+            return (
+                exp.select(*names, aliased(as_double(literal(1)), _ROWS))
+                .from_(step_table(step_name("dates"), "d"))
+                .join(
+                    step_table(last.step, "r"),
+                    on=last.matches(feature, "r", column(AS_OF, "d")),
+                )
+            )
+        count = _link_count(feature)
+        query = self.windows[_Rollup(feature.table, feature.key, by_customer=True), count]
+        rows = column(query.column_name(count))
+        names = (column(ENTITY), column(AS_OF), aliased(column(feature.key), _KEY))
+        return (
+            exp.select(*names, aliased(rows, _ROWS))
+            .from_(step_table(query.step, "w"))
+            .where(rows.copy() > literal(0))
+        )
+
+    def _select_value(self, feature: Related) -> exp.Query:
+        joins: dict[str, tuple[str, exp.Expr | None]] = {}
+        value = as_double(self._value(feature.feature, feature.key, joins))
+        values = exp.select(
+            column(ENTITY, "l"), column(AS_OF, "l"), column(_ROWS, "l"), aliased(value, VALUE)
+        ).from_(self._select_links(feature).subquery("l"))
+        for alias, (step, on) in joins.items():
+            values = values.join(step_table(step, alias), on=on, join_type="left")
+        query = exp.select(column(ENTITY), column(AS_OF), aliased(_combine(feature), VALUE))
+        return query.from_(values.subquery("v")).group_by(column(ENTITY), column(AS_OF))
+
+    def _value(
+        self, feature: Feature, key: str, joins: dict[str, tuple[str, exp.Expr | None]]
+    ) -> exp.Expr:
+        if isinstance(feature, Ratio):
+            parts = (feature.over, feature.under)
+            over, under = (as_double(self._value(part, key, joins)) for part in parts)
+            return divide(over, under)
+        values = []
+        for aggregate in window_aggregates(feature):
+            total, *own = (
+                self._column(rollup, aggregate, joins) for rollup in self._rollups(feature, key)
+            )
+            for customer in own:
+                zero = as_double(literal(0))
+                total = exp.paren(exp.Sub(this=total, expression=coalesce(customer, zero)))
+            values.append(total)
+        return feature_value(feature, values, column(AS_OF, "l"))
+
+    def _column(
+        self,
+        rollup: _Rollup,
+        aggregate: WindowAggregate,
+        joins: dict[str, tuple[str, exp.Expr | None]],
+    ) -> exp.Expr:
+        """Return the column of an aggregate, joining its step on first use."""
+        query = self.windows[rollup, aggregate]
+        known = [alias for alias, (step, _) in joins.items() if step == query.step]
+        alias = known[0] if known else f"j{len(joins)}"
+        owner = ENTITY if not rollup.by_customer else rollup.key
+        on = all_of(
+            column(owner, alias).eq(column(_KEY, "l")),
+            column(AS_OF, alias).eq(column(AS_OF, "l")),
+            column(ENTITY, alias).eq(column(ENTITY, "l")) if rollup.by_customer else None,
+        )
+        joins[alias] = (query.step, on)
+        return column(query.column_name(aggregate), alias)
+
+
+def _link_count(feature: Related) -> WindowAggregate:
+    count = PartialAggregate("count", feature.conditions)
+    return WindowAggregate(count, feature.window_days, feature.lag_days)
+
+
+def _combine(feature: Related) -> exp.Expr:
+    """Combine the values of a customer's keys; the window of ``"last"`` has one."""
+    value = column(VALUE)
+    if feature.combine == "min":
+        return exp.Min(this=value)
+    if feature.combine in {"max", "last"}:
+        return exp.Max(this=value)
+    rows = case_when(not_null(value), column(_ROWS))
+    return divide(exp.Sum(this=value * column(_ROWS)), exp.Sum(this=rows))
