@@ -24,6 +24,7 @@ __all__ = [
     "Customers",
     "Day",
     "Embeddings",
+    "LocaleCode",
     "MaxInvalid",
     "ModelName",
     "OptionalJournal",
@@ -108,6 +109,14 @@ Embeddings = Annotated[
     typer.Option(
         envvar="CHURNKIT_EMBEDDINGS",
         help="Folder of a sentence embedding model, for topics by meaning (extra embeddings).",
+    ),
+]
+LocaleCode = Annotated[
+    str | None,
+    typer.Option(
+        "--locale",
+        envvar="CHURNKIT_LOCALE",
+        help="Language and number format, such as de or de_CH. Default: English.",
     ),
 ]
 MaxInvalid = Annotated[

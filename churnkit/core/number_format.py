@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from churnkit.core.translation import _, active_locale, localize_number, mark_text
+
 __all__ = [
     "CURRENCY_SIGNS", "SHARE", "currency_sign", "format_compact", "format_estimate", "format_interval",
     "format_money", "format_number", "format_percent", "format_quantity",
@@ -14,7 +16,11 @@ __all__ = [
 SHARE = "share"
 # Sign of a currency by its ISO 4217 code.
 CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹"}
-_SCALES = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+_SCALES = (
+    (1e9, mark_text("{number}B")),
+    (1e6, mark_text("{number}M")),
+    (1e3, mark_text("{number}k")),
+)
 
 
 def format_number(value: float) -> str:
@@ -42,12 +48,12 @@ def format_number(value: float) -> str:
     """
     size = abs(value)
     if not math.isfinite(value) or size >= 1000 or value == int(value):
-        return f"{value + 0.0:,.0f}"  # the sum turns -0 into 0
+        return localize_number(f"{value + 0.0:,.0f}")  # the sum turns -0 into 0
     if round(value, 2) == value:
-        return _strip_zeros(f"{value:.2f}")
+        return localize_number(_strip_zeros(f"{value:.2f}"))
     digits = 3 if size >= 1 else 2
     decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
-    return _strip_zeros(f"{value:.{decimals}f}")
+    return localize_number(_strip_zeros(f"{value:.{decimals}f}"))
 
 
 def format_compact(value: float) -> str:
@@ -70,10 +76,10 @@ def format_compact(value: float) -> str:
     >>> format_compact(4.25), format_compact(-0.5)
     ('4.25', '-0.5')
     """
-    for scale, letter in _SCALES:
+    for scale, pattern in _SCALES:
         # A number that rounds up to the next scale is shown in that scale.
         if abs(value) >= scale * 0.9995:
-            return f"{_three_digits(value / scale)}{letter}"
+            return _(pattern, number=_three_digits(value / scale))
     return _three_digits(value)
 
 
@@ -99,8 +105,9 @@ def format_percent(share: float, decimals: int | None = None) -> str:
     """
     percent = 100.0 * share
     if decimals is not None:
-        return f"{percent:.{decimals}f}%"
-    return f"{_strip_zeros(f'{percent:.{0 if abs(percent) >= 10 else 1}f}')}%"
+        return localize_number(f"{percent:.{decimals}f}%")
+    text = f"{percent:.{0 if abs(percent) >= 10 else 1}f}"
+    return localize_number(f"{_strip_zeros(text)}%")
 
 
 def currency_sign(currency: str) -> str:
@@ -157,8 +164,10 @@ def format_money(
         text = format_compact(size)
     else:
         has_cents = cents and size < 1000 and round(size, 2) % 1
-        text = f"{size:,.2f}" if has_cents else f"{size:,.0f}"
-    return f"{'-' if amount < 0 else ''}{currency_sign(currency)}{text}"
+        text = localize_number(f"{size:,.2f}" if has_cents else f"{size:,.0f}")
+    sign = currency_sign(currency)
+    text = active_locale().money.format(sign=sign, amount=text).strip()
+    return f"{active_locale().minus if amount < 0 else ''}{text}"
 
 
 def format_quantity(
@@ -203,17 +212,23 @@ def format_quantity(
     number = float(value)
     if unit in {"share", "percent"}:
         return format_percent(number, 1 if unit == "share" else 0)
-    if unit in {"months", "days"}:
-        return f"{_three_digits(number)} {unit}"
     if unit in {"money", "money a month"}:
         return format_money(number, currency, compact=compact, cents=cents)
+    if unit in _DURATIONS:
+        return _(_DURATIONS[unit], number=_three_digits(number))
     if unit in _SPECS:
-        return format(number, _SPECS[unit]) + _SUFFIXES.get(unit, "")
-    return format_compact(number) if compact or abs(number) < 1000 else f"{number:,.0f}"
+        text = localize_number(format(number, _SPECS[unit]))
+        return _(_SUFFIXES.get(unit, "{number}"), number=text)
+    is_short = compact or abs(number) < 1000
+    return format_compact(number) if is_short else localize_number(f"{number:,.0f}")
 
 
 _SPECS = {"points": "+.1f", "score": ".3f", "times": ".2f"}
-_SUFFIXES = {"points": " points", "times": "\N{MULTIPLICATION SIGN}"}
+_SUFFIXES = {
+    "points": mark_text("{number} points"),
+    "times": mark_text("{number}\N{MULTIPLICATION SIGN}"),
+}
+_DURATIONS = {"months": mark_text("{number} months"), "days": mark_text("{number} days")}
 
 
 def format_interval(low: Any, high: Any, unit: str = "count", *, currency: str = "") -> str:
@@ -237,9 +252,10 @@ def format_interval(low: Any, high: Any, unit: str = "count", *, currency: str =
     ('1.8% to 2.3%', '+14.1 to +18.4 points')
     """
     first = format_quantity(low, unit, currency=currency)
-    for word in (" points", " months", " days"):
-        first = first.removesuffix(word)
-    return f"{first} to {format_quantity(high, unit, currency=currency)}"
+    word = _SUFFIXES.get(unit, "") if unit == "points" else _DURATIONS.get(unit, "")
+    if word:
+        first = first.removesuffix(_(word, number=""))
+    return _("{low} to {high}", low=first, high=format_quantity(high, unit, currency=currency))
 
 
 def format_estimate(value: float, low: float, high: float, spec: str = ".3f") -> str:
@@ -262,7 +278,8 @@ def format_estimate(value: float, low: float, high: float, spec: str = ".3f") ->
     >>> format_estimate(0.8471, 0.8366, 0.8569), format_estimate(0.21, 0.2, 0.22, ".1%")
     ('0.847 (0.837 to 0.857)', '21.0% (20.0% to 22.0%)')
     """
-    return f"{value:{spec}} ({low:{spec}} to {high:{spec}})"
+    number, first, last = (localize_number(format(n, spec)) for n in (value, low, high))
+    return _("{value} ({low} to {high})", value=number, low=first, high=last)
 
 
 def _strip_zeros(text: str) -> str:
@@ -271,4 +288,5 @@ def _strip_zeros(text: str) -> str:
 
 def _three_digits(value: float) -> str:
     size = abs(value)
-    return _strip_zeros(f"{value:.{0 if size >= 100 else 1 if size >= 10 else 2}f}")
+    decimals = 0 if size >= 100 else 1 if size >= 10 else 2
+    return localize_number(_strip_zeros(f"{value:.{decimals}f}"))

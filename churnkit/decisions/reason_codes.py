@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.core.translation import mark_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,24 +35,24 @@ __all__ = [
 ]
 
 REASONS = (
-    "only action that pays",
-    "highest expected gain",
-    "best use of budget and capacity",
-    "not eligible for any action",
-    "no action pays",
-    "budget spent elsewhere",
-    "capacity full",
-    "not scored",
-    "no action applies now",
-    "no action is suitable",
-    "no action is valid on this day",
-    "no consent",
-    "contact limit reached",
-    "left alone after an outcome",
-    "refused too often",
-    "held out",
-    "chosen by chance",
-    "ranked by what was learned",
+    mark_text("only action that pays"),
+    mark_text("highest expected gain"),
+    mark_text("best use of budget and capacity"),
+    mark_text("not eligible for any action"),
+    mark_text("no action pays"),
+    mark_text("budget spent elsewhere"),
+    mark_text("capacity full"),
+    mark_text("not scored"),
+    mark_text("no action applies now"),
+    mark_text("no action is suitable"),
+    mark_text("no action is valid on this day"),
+    mark_text("no consent"),
+    mark_text("contact limit reached"),
+    mark_text("left alone after an outcome"),
+    mark_text("refused too often"),
+    mark_text("held out"),
+    mark_text("chosen by chance"),
+    mark_text("ranked by what was learned"),
 )
 """Texts of the reason codes, by code: reasons for an action (first three and last two) or none."""
 (

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.translation import mark_text
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
@@ -28,14 +30,16 @@ __all__ = [
 ]
 
 RESPONSES = {
-    "may be retained": "an action pays",
-    "may react badly": "even the upper bound of the effect is below zero",
-    "stays anyway": "churn risk below 5%, and no action pays",
-    "would leave anyway": (
+    mark_text("may be retained"): mark_text("an action pays"),
+    mark_text("may react badly"): mark_text("even the upper bound of the effect is below zero"),
+    mark_text("stays anyway"): mark_text("churn risk below 5%, and no action pays"),
+    mark_text("would leave anyway"): mark_text(
         "churn risk of 50% or more, of which no action prevents more than a twentieth, and no "
         "action pays"
     ),
-    "effect below cost": "an action has an effect, but the effect does not pay the cost",
+    mark_text("effect below cost"): mark_text(
+        "an action has an effect, but the effect does not pay the cost"
+    ),
 }
 """Responses and their definitions. The first that applies holds."""
 LOW_RISK, HIGH_RISK = 0.05, 0.5

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _, mark_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Driver", "Drivers", "Step", "find_drivers"]
 
-NOT_CAUSE = (
-    "Drivers are associated with churn but not necessarily its cause: only an experiment can show "
-    "whether changing one reduces churn."
+NOT_CAUSE = mark_text(
+    "Drivers are associated with churn but not necessarily its cause: only an experiment "
+    "can show whether changing one reduces churn."
 )
 _STEPS = 5
 _MOST_LEVELS = 8
@@ -177,7 +178,7 @@ def find_drivers(
         tuple(
             (name, _strongest(base, parts, mask)) for name, mask in (segments or {}).items()
         ),
-        f"mean absolute SHAP value of {len(parts):,} customers, as a share of the total",
+        _("mean absolute SHAP value of {parts:,} customers, as a share of the total", parts=len(parts)),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _, mark_text
 from churnkit.insights.figure import ratio, results_to_frame
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ class Goal(Result):
         """Comparison of the last three months with the three before."""
         values = [value for _, value in self.series if value is not None]
         if len(values) < 6:
-            return "not enough data"
+            return _("not enough data")
         recent, before = sum(values[-3:]) / 3, sum(values[-6:-3]) / 3
         if abs(recent - before) <= 0.02 * abs(before):
-            return "steady"
-        return "better" if (recent < before) == self.at_most else "worse"
+            return _("steady")
+        return _("better") if (recent < before) == self.at_most else _("worse")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the measure as JSON-able data."""
@@ -139,14 +140,17 @@ def build_scorecard(
         tuple(
             Goal(
                 name,
-                *labels,
+                perspective,
+                _(label),
+                unit,
+                _(formula),
                 current[name],
                 custom.get(name, defaults[name]),
                 at_most=name in _LOWER_IS_BETTER,
                 is_custom=name in custom,
                 series=tuple(series.get(name, ())),
             )
-            for name, labels in _MEASURES.items()
+            for name, (perspective, label, unit, formula) in _MEASURES.items()
             if name in current
         )
     )
@@ -155,34 +159,34 @@ def build_scorecard(
 # Perspective, title, unit and formula of each measure.
 _MEASURES = {
     "nrr": (
-        "financial", "Net revenue retention, monthly", "share",
-        "(opening - churn - contraction + expansion) / opening monthly revenue",
+        "financial", mark_text("Net revenue retention, monthly"), "share",
+        mark_text("(opening - churn - contraction + expansion) / opening monthly revenue"),
     ),
     "mrr": (
-        "financial", "Monthly revenue", "money a month", "sum of active subscriptions at month end",
+        "financial", mark_text("Monthly revenue"), "money a month", mark_text("sum of active subscriptions at month end"),
     ),
-    "revenue": ("financial", "Order revenue, monthly", "money", "orders less refunds"),
+    "revenue": ("financial", mark_text("Order revenue, monthly"), "money", mark_text("orders less refunds")),
     "churn": (
-        "customer", "Customer churn, monthly", "share",
-        "customers lost / customers at the start of the month",
+        "customer", mark_text("Customer churn, monthly"), "share",
+        mark_text("customers lost / customers at the start of the month"),
     ),
     "nps": (
-        "customer", "Net promoter score, monthly", "points",
-        "100 x (share of scores 9 and 10 - share of scores 0 to 6)",
+        "customer", mark_text("Net promoter score, monthly"), "points",
+        mark_text("100 x (share of scores 9 and 10 - share of scores 0 to 6)"),
     ),
     "stickiness": (
-        "process", "Stickiness", "share", "daily active customers / monthly active customers",
+        "process", mark_text("Stickiness"), "share", mark_text("daily active customers / monthly active customers"),
     ),
     "response": (
-        "process", "Survey response rate", "share", "surveys answered / surveys sent in the month",
+        "process", mark_text("Survey response rate"), "share", mark_text("surveys answered / surveys sent in the month"),
     ),
     "model": (
-        "learning", "Model AUC on held-out customers", "count",
-        "probability that a churned customer is ranked above one who stayed; target: best single rule",
+        "learning", mark_text("Model AUC on held-out customers"), "count",
+        mark_text("probability that a churned customer is ranked above one who stayed; target: best " "single rule"),
     ),
     "tested": (
-        "learning", "Actions with a measured effect", "count",
-        "actions with an effect measured in an experiment; target: 1",
+        "learning", mark_text("Actions with a measured effect"), "count",
+        mark_text("actions with an effect measured in an experiment; target: 1"),
     ),
 }  # fmt: skip
 _LOWER_IS_BETTER = frozenset({"churn"})

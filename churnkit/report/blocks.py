@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 
 if TYPE_CHECKING:
     from churnkit.insights.figure import Figure
@@ -46,7 +47,7 @@ class Column:
 
 def interval_columns(unit: str) -> tuple[Column, Column]:
     """Return the columns of an interval's two ends."""
-    return Column("Lower bound", unit, "low"), Column("Upper bound", unit, "high")
+    return Column(_("Lower bound"), unit, "low"), Column(_("Upper bound"), unit, "high")
 
 
 @dataclass(frozen=True, slots=True)

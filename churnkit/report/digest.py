@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.core.number_format import format_interval, format_quantity
+from churnkit.core.translation import _, format_day, use_locale
 from churnkit.report.blocks import Cards, Figures
 
 if TYPE_CHECKING:
@@ -32,8 +33,17 @@ def write_digest(report: Report) -> str:
     >>> write_digest(build_report(title="Retention in May"))
     'Retention in May'
     """
+    with use_locale(report.locale):
+        return _write_lines(report)
+
+
+def _write_lines(report: Report) -> str:
     section = report.sections[0]
-    dated = f"{report.title}, as of {report.as_of}" if report.as_of else report.title
+    dated = (
+        _("{title}, as of {as_of}", title=report.title, as_of=format_day(report.as_of))
+        if report.as_of
+        else report.title
+    )
     lines = [dated, *([section.lead] if section.lead else [])]
     for block in section.blocks:
         if isinstance(block, Figures):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.bundle.parts.horizons import Horizons, find_horizons
 from churnkit.bundle.parts.uplift import effect_sources
 from churnkit.core.number_format import format_money
+from churnkit.core.translation import _
 from churnkit.insights.metrics.churn_reasons import ChurnReasons, measure_churn_reasons
 from churnkit.insights.metrics.journeys import Journeys, measure_journeys
 from churnkit.insights.metrics.retention import RetentionMetrics, measure_retention
@@ -101,12 +102,13 @@ class ReportData:
     def effect_source(self) -> str:
         """The effects of a plan: measured by an experiment, assumed, or both."""
         if not self.measured:
-            return "the assumed effects of the catalogue"
+            return _("the assumed effects of the catalogue")
         if not self.assumed:
-            return "the measured effects"
-        return (
-            f"the measured effects ({', '.join(self.measured)}) and assumed ones "
-            f"({', '.join(self.assumed)})"
+            return _("the measured effects")
+        return _(
+            "the measured effects ({measured}) and assumed ones ({assumed})",
+            measured=", ".join(self.measured),
+            assumed=", ".join(self.assumed),
         )
 
 

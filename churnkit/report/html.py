@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_interval, format_quantity
+from churnkit.core.translation import _, active_locale, fill_text, format_day
 from churnkit.errors import MissingExtraError
 from churnkit.report.brand import Brand
 from churnkit.report.charts.draw import draw
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jinja2 import Environment
+    from markupsafe import Markup
 
     from churnkit.report.blocks import Chart, Section, Table
 
-__all__ = ["content_security_policy", "jinja_environment", "read_style", "render"]
+__all__ = [
+    "content_security_policy", "jinja_environment", "read_style", "render", "translate_markup",
+]  # fmt: skip
 
 _FOLDER = Path(__file__).parent / "_page"
 _SHADES = 9
@@ -80,13 +84,55 @@ def jinja_environment(folder: Path, *, extra: str) -> Environment:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
         raise MissingExtraError(extra, "jinja2") from None
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "_": translate_markup,
+        "day": format_day,
+        "language": _language,
+        "code": _code,
+    }
+    return environment
+
+
+def translate_markup(message: str, /, **values: Any) -> Markup:
+    """Translate a text of a template; values that are no markup are escaped.
+
+    Parameters
+    ----------
+    message
+        English text with fields, as for `churnkit.core.translation._`.
+    **values
+        Values of the fields.
+
+    Examples
+    --------
+    >>> translate_markup("{count:,} sections of {name}", count=1200, name="<b>")
+    Markup('1,200 sections of &lt;b&gt;')
+    """
+    from markupsafe import Markup, escape
+
+    escaped = {
+        name: value if isinstance(value, (int, float)) else escape(value)
+        for name, value in values.items()
+    }
+    markup = fill_text(escape(_(message)), escaped)
+    return Markup(markup)  # noqa: S704  (text and values are escaped)
+
+
+def _code(text: str) -> Markup:
+    from markupsafe import Markup
+
+    return Markup("<code>{}</code>").format(text)
+
+
+def _language() -> str:
+    return active_locale().language
 
 
 def render(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.atomic_write import write_atomic
+from churnkit.core.translation import Locale, _, active_locale, use_locale
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Figures, Section, Table
 from churnkit.report.brand import Brand
@@ -61,6 +62,8 @@ class Report:
         Centroids of the behavior segments, for assigning new customers.
     brand
         Name, logo and accent color of the page.
+    locale
+        Locale of the texts and numbers.
     """
 
     title: str
@@ -70,15 +73,16 @@ class Report:
     model: tuple[str, str] | None = None
     clusters: Clusters | None = None
     brand: Brand = field(default_factory=Brand)
+    locale: Locale = field(default_factory=active_locale)
 
     @classmethod
     def of(
-        cls, data: ReportData, *, title: str = "Retention report", brand: Brand | None = None
+        cls, data: ReportData, *, title: str | None = None, brand: Brand | None = None
     ) -> Report:
-        """Build the sections from gathered data."""
+        """Build the sections from gathered data, in the active locale."""
         facts = data.model
         return cls(
-            title,
+            _("Retention report") if title is None else title,
             data.as_of,
             data.currency,
             tuple(build(data) for build in _SECTIONS),
@@ -126,15 +130,16 @@ class Report:
         """Return the page, with escaped markup above its sections."""
         from churnkit.report.html import render
 
-        return render(
-            self.sections,
-            currency=self.currency,
-            toolbar=toolbar,
-            brand=self.brand,
-            title=self.title,
-            as_of=self.as_of,
-            model=self.model,
-        )
+        with use_locale(self.locale):
+            return render(
+                self.sections,
+                currency=self.currency,
+                toolbar=toolbar,
+                brand=self.brand,
+                title=self.title,
+                as_of=self.as_of,
+                model=self.model,
+            )
 
     def write(self, path: str | Path) -> Path:
         """Write the page atomically and return its path; a path ending in ``.pdf`` gives a PDF.
@@ -171,8 +176,9 @@ class Report:
 def build_report(
     tables: Mapping[str, Any] | None = None,
     *,
-    title: str = "Retention report",
+    title: str | None = None,
     brand: Brand | None = None,
+    locale: str | Locale | None = None,
     **settings: Any,
 ) -> Report:
     """Build a report from raw tables and a model.
@@ -182,9 +188,12 @@ def build_report(
     tables
         Raw tables by name; see `churnkit.report.gather_report_data`.
     title
-        Title of the page.
+        Title of the page; "Retention report" in the report's language if None.
     brand
         Name, logo and accent color; churnkit's own if None.
+    locale
+        Language and format of numbers: ``"de"``, ``"de_CH"``. Default: the active locale, English
+        if none was chosen.
     **settings
         As for `churnkit.report.gather_report_data`: ``model``, ``customers``, ``as_of``...
 
@@ -199,7 +208,8 @@ def build_report(
     >>> [section.name for section in report.sections][:3]
     ['headline', 'scorecard', 'revenue']
     """
-    return Report.of(gather_report_data(tables, **settings), title=title, brand=brand)
+    with use_locale(active_locale() if locale is None else locale):
+        return Report.of(gather_report_data(tables, **settings), title=title, brand=brand)
 
 
 def to_csv(block: Table) -> str:

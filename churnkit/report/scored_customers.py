@@ -9,6 +9,7 @@ import numpy as np
 
 from churnkit.bundle.budget_curve import plan_budgets
 from churnkit.bundle.parts.horizons import customer_values, revenue_at_risk
+from churnkit.core.translation import _
 from churnkit.decisions import REASONS, RESPONSES
 from churnkit.decisions.eligibility.context import context_requirements
 from churnkit.errors import DataError
@@ -343,11 +344,11 @@ def _eligibility(model: RetentionModel, action: Any) -> str:
         title = model.contract[rule.column].title if rule.column in model.contract else rule.column
         value = rule.value
         if isinstance(value, bool):
-            rules.append(f"{title}: {'yes' if value == (rule.op == '==') else 'no'}")
+            rules.append(f"{title}: {_('yes') if value == (rule.op == '==') else _('no')}")
             continue
         values = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
         rules.append(f"{title} {'' if rule.op in {'==', 'in'} else rule.op + ' '}{values}")
-    return "; ".join(rules) or "any customer"
+    return "; ".join(rules) or _("any customer")
 
 
 def _no_action(base: CustomerBase) -> tuple[tuple[str, int], ...]:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.core.translation import _, mark_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -26,7 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Horizons", "customer_values", "find_horizons", "revenue_at_risk", "state_horizons"]
 
-_OUTCOME_WINDOW = "the outcome window of the experiment"
+_OUTCOME_WINDOW = mark_text("the outcome window of the experiment")
+# Per period, one period, several periods.
+_PERIODS = {
+    "period": (mark_text("a period"), mark_text("1 period"), mark_text("{count:g} periods")),
+    "week": (mark_text("a week"), mark_text("1 week"), mark_text("{count:g} weeks")),
+    "month": (mark_text("a month"), mark_text("1 month"), mark_text("{count:g} months")),
+    "quarter": (mark_text("a quarter"), mark_text("1 quarter"), mark_text("{count:g} quarters")),
+    "year": (mark_text("a year"), mark_text("1 year"), mark_text("{count:g} years")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,46 +77,57 @@ class Horizons:
     @property
     def next_days(self) -> str:
         """Horizon of the churn probability as the ending of a label."""
-        return f", next {self.risk_days} days" if self.risk_days else ", horizon of the label"
+        return (
+            _(", next {risk_days} days", risk_days=self.risk_days)
+            if self.risk_days
+            else _(", horizon of the label")
+        )
 
     @property
     def over_gain(self) -> str:
         """Horizon of the gain as the ending of a label."""
-        return f" over {self.gain_span}" if self.gain_span else ""
+        return _(" over {gain_span}", gain_span=self.gain_span) if self.gain_span else ""
 
     @property
     def risk_label(self) -> str:
         """Label of the churn probability."""
-        return f"Churn risk{self.next_days}"
+        return _("Churn risk{next_days}", next_days=self.next_days)
 
     @property
     def at_risk_label(self) -> str:
         """Label of value times churn probability; a margin below 1 makes it a margin."""
-        return f"At-risk {self.at_risk_noun} over {self.value_span}"
+        if self.margin < 1.0:
+            return _("At-risk margin over {span}", span=self.value_span)
+        return _("At-risk revenue over {span}", span=self.value_span)
 
     @property
     def at_risk_noun(self) -> str:
         """The money that is at risk: ``"revenue"``, or ``"margin"`` with a margin below 1."""
-        return "margin" if self.margin < 1.0 else "revenue"
+        return _("margin") if self.margin < 1.0 else _("revenue")
 
     @property
     def value_label(self) -> str:
         """Label of a customer's value of one period."""
-        return f"Revenue {self.period}"
+        return _("Revenue {period}", period=self.period)
 
     @property
     def gain_label(self) -> str:
         """Label of the gain of an action or a plan, net of cost."""
-        return f"Expected gain{self.over_gain}"
+        return _("Expected gain{over_gain}", over_gain=self.over_gain)
 
     @property
     def at_risk_formula(self) -> str:
         """Definition of the at-risk revenue."""
-        margin = f" x margin of {self.margin:.0%}" if self.margin < 1.0 else ""
-        days = f" in the next {self.risk_days} days" if self.risk_days else ""
-        return (
-            f"sum over customers of churn risk{days} x revenue {self.period} x {self.value_span}"
-            f"{margin}"
+        margin = _(" x margin of {margin:.0%}", margin=self.margin) if self.margin < 1.0 else ""
+        days = (
+            _(" in the next {risk_days} days", risk_days=self.risk_days) if self.risk_days else ""
+        )
+        return _(
+            "sum over customers of churn risk{days} x revenue {period} x {value_span}{margin}",
+            days=days,
+            period=self.period,
+            value_span=self.value_span,
+            margin=margin,
         )
 
     def to_dict(self) -> dict[str, int | str | None]:
@@ -168,19 +189,27 @@ def state_horizons(
     match = re.search(r" (?:a|per) (.+)", unit)
     period = match[1] if match else "period"
     first = unit.split(" ")[0]
-    span, margin, gain_span = f"1 {period}", 1.0, ""
+    span, margin, gain_span = _count_periods(1, period), 1.0, ""
     if catalogue is not None:
-        span = f"{catalogue.periods:g} {period}{'' if catalogue.periods == 1 else 's'}"
+        span = _count_periods(catalogue.periods, period)
         margin = catalogue.margin
-        gain_span = _OUTCOME_WINDOW if outcome == "money" else span
+        gain_span = _(_OUTCOME_WINDOW) if outcome == "money" else span
     return Horizons(
         _risk_days(contract, timeline),
         span,
         gain_span,
-        f"a {period}",
+        _(_PERIODS[period][0]) if period in _PERIODS else f"a {period}",
         margin,
         first if len(first) == 3 and first.isupper() else "",
     )
+
+
+def _count_periods(count: float, period: str) -> str:
+    """Return a number of periods in words; periods other than the usual ones stay as they are."""
+    if period not in _PERIODS:
+        return f"{count:g} {period}{'' if count == 1 else 's'}"
+    _per, one, several = _PERIODS[period]
+    return _(one) if count == 1 else _(several, count=count)
 
 
 def _risk_days(contract: Contract, timeline: Any) -> int | None:

@@ -15,6 +15,7 @@ from churnkit.cli.options import (
     Budget,
     CustomerFile,
     Embeddings,
+    LocaleCode,
     ModelName,
     ProjectJournal,
     load_model,
@@ -60,12 +61,15 @@ def report(
         Path | None, typer.Option(help="Folder for the numbers of each chart, as CSV.")
     ] = None,
     embeddings: Embeddings = None,
-    title: Annotated[str, typer.Option(help="Title of the page.")] = "Retention report",
+    title: Annotated[
+        str | None, typer.Option(help="Title of the page. Default: Retention report.")
+    ] = None,
     brand: Annotated[str, typer.Option(help="Name above the title.")] = "churnkit",
     logo: Annotated[
         Path | None, typer.Option(help="Logo in place of the name: a PNG, JPEG or SVG file.")
     ] = None,
     accent: Annotated[str | None, typer.Option(help="Accent color, such as #1b5e9e.")] = None,
+    locale: LocaleCode = None,
     send: Annotated[
         str | None,
         typer.Option(help="Send the summary to this destination, as declared in sources.py."),
@@ -78,6 +82,7 @@ def report(
 ) -> None:
     """Write an offline HTML report of aggregates: revenue, retention, drivers and actions."""
     from churnkit.core.project import find_project
+    from churnkit.core.translation import find_locale
     from churnkit.insights import load_embedder
     from churnkit.report import Brand, build_report
     from churnkit.report.input_tables import (
@@ -92,7 +97,7 @@ def report(
         from churnkit.report.pdf import find_browser
 
         find_browser()  # before minutes of work
-    project = find_project()
+    project, language = find_project(), find_locale(locale or "en")
     look = Brand(brand, logo, accent)
     tables = parse_tables(table or [])
     columns, targets = parse_columns(column or []), parse_targets(target or [])
@@ -115,6 +120,7 @@ def report(
             sources,
             title=title,
             brand=look,
+            locale=language,
             model=loaded,
             customers=rows,
             note=note,

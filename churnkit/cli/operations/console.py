@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.options import CustomerFile, Embeddings, ModelName, ProjectJournal, load_model
+from churnkit.cli.options import CustomerFile, Embeddings, LocaleCode, ModelName, ProjectJournal, load_model
 from churnkit.cli.output import print_status
 from churnkit.errors import ChurnkitError, MissingExtraError
 
@@ -41,6 +41,7 @@ def console(
         typer.Option(help="Column with the owner of each customer, until another is assigned."),
     ] = None,
     embeddings: Embeddings = None,
+    locale: LocaleCode = None,
     model: ModelName = None,
 ) -> None:
     """Serve the report, a daily list and a page for each customer, until interrupted."""
@@ -49,6 +50,7 @@ def console(
     from churnkit.console.auth import SessionAuth
     from churnkit.console.customer_history import History
     from churnkit.core.project import find_project
+    from churnkit.core.translation import use_locale
     from churnkit.insights import load_embedder
     from churnkit.journal import Journal
     from churnkit.report.input_tables import find_customers, find_tables, parse_tables
@@ -64,7 +66,7 @@ def console(
     today = datetime.now(UTC).date()
     as_of = _as_of(tables, today)
     rows = _read_customers(customers or find_customers(root), loaded, tables, as_of)
-    with Journal.open(journal) as opened:
+    with Journal.open(journal) as opened, use_locale(locale or "en"):
         print_status("scoring customers and choosing actions")
         scored = read_customer_list(loaded, rows, day=today, journal=opened)
         console_app = ConsoleApp(

@@ -17,6 +17,7 @@ from churnkit.core.number_format import (
     format_number,
     format_percent,
 )
+from churnkit.core.translation import _
 from churnkit.errors import ContractError
 
 __all__ = ["ROLES", "Check", "Column", "ColumnType", "Role"]
@@ -184,7 +185,7 @@ class Column:
         'No support'
         """
         if value is None or value != value:  # noqa: PLR0124  (NaN is the value unequal to itself)
-            return f"{self.title}: not known"
+            return _("{title}: not known", title=self.title)
         text = self._value_text(value)
         for name, description in self.words:
             if name == text:
@@ -195,6 +196,8 @@ class Column:
             and isinstance(value, (int, float))
         ):
             text = self._amount(value)
+        if self.type == "boolean":
+            text = _("yes") if value else _("no")
         return self._with_title(text)
 
     def describe_range(self, low: float | None, high: float | None) -> str:
@@ -213,14 +216,18 @@ class Column:
             # For integers the last number inside the range reads better.
             if high - low == 1:
                 return self.describe(low)
-            return self._with_title(f"{self._amount(low)} to {self._amount(high - 1)}")
+            return self._with_title(
+                _("{low} to {high}", low=self._amount(low), high=self._amount(high - 1))
+            )
         if low is None and high is None:
-            return f"{self.title}: any"
+            return _("{title}: any", title=self.title)
         if low is None:
-            return self._with_title(f"less than {self._amount(high)}")
+            return self._with_title(_("less than {amount}", amount=self._amount(high)))
         if high is None:
-            return self._with_title(f"at least {self._amount(low)}")
-        return self._with_title(f"{self._amount(low)} to less than {self._amount(high)}")
+            return self._with_title(_("at least {amount}", amount=self._amount(low)))
+        return self._with_title(
+            _("{low} to less than {high}", low=self._amount(low), high=self._amount(high))
+        )
 
     def _value_text(self, value: Any) -> str:
         """Format a value as a key of `words`."""

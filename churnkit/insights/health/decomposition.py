@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.core.result import Result
+from churnkit.core.translation import mark_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HealthPart", "HealthParts", "HealthShares", "decompose_health", "explain_health"]
 
+_OTHER = mark_text("Other features")
 # Log-odds closer than this use the derivative instead of the difference quotient.
 _NEAR = 1e-6
 _STEP = 1e-4
@@ -70,7 +72,7 @@ class HealthParts(Result):
     start: float
     parts: tuple[HealthPart, ...]
 
-    def top(self, most: int, *, rest: str = "Other features") -> HealthParts:
+    def top(self, most: int, *, rest: str = _OTHER) -> HealthParts:
         """Keep the strongest parts and sum the others into one part at the end."""
         if len(self.parts) <= most:
             return self
@@ -102,7 +104,7 @@ class HealthParts(Result):
         )
         return HealthParts(score / unit, start / unit, parts)
 
-    def starting_at(self, start: float, *, rest: str = "Other features") -> HealthParts:
+    def starting_at(self, start: float, *, rest: str = _OTHER) -> HealthParts:
         """Return the same score with another start, such as the mean of customers not sampled.
 
         Examples

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _, mark_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Health", "HealthBand", "measure_health"]
 
-_BANDS = ((0, 50, "Critical"), (50, 70, "Weak"), (70, 85, "Fair"), (85, 95, "Good"), (95, 101, "Strong"))  # fmt: skip
+_BANDS = ((0, 50, mark_text("Critical")), (50, 70, mark_text("Weak")), (70, 85, mark_text("Fair")), (85, 95, mark_text("Good")), (95, 101, mark_text("Strong")))  # fmt: skip
 _MOST = 6
 
 
@@ -95,7 +96,7 @@ def measure_health(
         float(score.mean()) if len(base) else 0.0,
         tuple(bands),
         _components(base, apply),
-        "100 x (1 - calibrated churn probability)",
+        _("100 x (1 - calibrated churn probability)"),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.insights.figure import Figure, ratio, results_to_frame
 from churnkit.insights.metrics.calendar import months_until, subtract_months
 from churnkit.insights.sql_session import transpile_sql
@@ -97,15 +98,15 @@ def _count(session: InsightsSession, begin: dt.datetime, until: dt.datetime) -> 
 
 def _figures(session: InsightsSession, last_day: dt.datetime) -> tuple[Figure, ...]:
     seen, month = _count(session, last_day - dt.timedelta(days=30), last_day)
-    _, week = _count(session, last_day - dt.timedelta(days=7), last_day)
+    _rows, week = _count(session, last_day - dt.timedelta(days=7), last_day)
     daily = seen / 30
     return (
-        Figure("dau", "Daily active customers", daily, "customers",
-               "customers with an event per day, mean of the last 30 days"),
-        Figure("wau", "Weekly active customers", week, "customers",
-               "customers with an event in the last 7 days"),
-        Figure("mau", "Monthly active customers", month, "customers",
-               "customers with an event in the last 30 days"),
-        Figure("stickiness", "Stickiness", ratio(daily, month), "share",
-               "daily active customers / monthly active customers"),
+        Figure("dau", _("Daily active customers"), daily, "customers",
+               _("customers with an event per day, mean of the last 30 days")),
+        Figure("wau", _("Weekly active customers"), week, "customers",
+               _("customers with an event in the last 7 days")),
+        Figure("mau", _("Monthly active customers"), month, "customers",
+               _("customers with an event in the last 30 days")),
+        Figure("stickiness", _("Stickiness"), ratio(daily, month), "share",
+               _("daily active customers / monthly active customers")),
     )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from churnkit.core.translation import month_name
+
 __all__ = ["Month", "add_months", "month_start", "month_title", "months_until", "subtract_months"]
 
 
@@ -30,12 +32,6 @@ class Month:
         return f"{self.begin:%Y-%m}"
 
 
-_NAMES = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
-
-
 def month_title(name: str) -> str:
     """Return the title of a month.
 
@@ -45,7 +41,7 @@ def month_title(name: str) -> str:
     'March 2025'
     """
     year, number = name.split("-")
-    return f"{_NAMES[int(number) - 1]} {year}"
+    return f"{month_name(int(number))} {year}"
 
 
 def add_months(moment: dt.datetime, months: int) -> dt.datetime:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from churnkit.core.result import Result
+from churnkit.core.translation import mark_text
 from churnkit.evaluation.survival.cumulative_incidence import cumulative_incidence
 from churnkit.insights.metrics.survival import DAYS_A_MONTH
 from churnkit.insights.sql_session import transpile_sql
@@ -20,8 +21,8 @@ __all__ = ["ChurnReason", "ChurnReasons", "measure_churn_reasons"]
 _MOST_REASONS: Final = 6
 _FEWEST: Final = 5
 _FEWEST_REASONS: Final = 2
-_UNKNOWN: Final = "Not recorded"
-_OTHER: Final = "Other"
+_UNKNOWN: Final = mark_text("Not recorded")
+_OTHER: Final = mark_text("Other")
 
 # As the follow-up of the survival curves, with the reason of the subscription that ended last.
 _FOLLOW_UP = """

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from churnkit.core.result import PlottableResult
+from churnkit.core.translation import _
 from churnkit.insights.figure import ratio
 from churnkit.insights.metrics.calendar import add_months, month_start
 from churnkit.insights.sql_session import transpile_sql
@@ -211,9 +212,11 @@ def build_cohorts(
         )
     return Cohorts(
         tuple(row for row in rows if row.size),
-        "customers active at the end of the month / customers who first subscribed in the cohort's "
-        "month",
-        "monthly revenue at the end of the month / initial monthly revenue",
+        _(
+            "customers active at the end of the month / customers who first subscribed in the "
+            "cohort's month"
+        ),
+        _("monthly revenue at the end of the month / initial monthly revenue"),
     )
 
 
@@ -242,8 +245,11 @@ def order_cohorts(session: InsightsSession) -> Cohorts:
         rows.append(Cohort(f"{begin:%Y-%m}", *first, tuple(counts), tuple(sums)))
     return Cohorts(
         tuple(rows),
-        "customers with an order in the month / customers with their first order in the cohort's month",
-        "revenue net of refunds in the month / in the first month",
+        _(
+            "customers with an order in the month / customers with their first order in the "
+            "cohort's month"
+        ),
+        _("revenue net of refunds in the month / in the first month"),
     )
 
 

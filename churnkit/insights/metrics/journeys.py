@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from churnkit.core.result import Result
 from churnkit.core.stats.special import wilson_interval
+from churnkit.core.translation import _
 from churnkit.insights.figure import ratio
 from churnkit.insights.metrics.risk_ratio import (
     FEWEST_CUSTOMERS,
@@ -29,7 +30,6 @@ _JOINED_DAYS: Final = 365
 _PATH_DAYS: Final = 60
 _FEWEST: Final = 5
 _MOST_PATHS: Final = 12
-_NO_EVENT: Final = f"No event in {_PATH_DAYS} days"
 
 # One row per customer who joined in the span, with the funnel's conditions as 0 or 1.
 _FUNNEL = """
@@ -203,11 +203,24 @@ def _measure_funnel(session: InsightsSession) -> tuple[FunnelStep, ...]:
     joined = sum(row[4] for row in rows)
     if joined < _FEWEST:
         return ()
-    conditions = [("Joined", 4), ("First event within 7 days", 0)]
-    conditions += [(f"Events on 3 days or more within {_FIRST_DAYS} days", 1)]
+    conditions = [(_("Joined"), 4), (_("First event within 7 days"), 0)]
+    conditions += [
+        (_("Events on 3 days or more within {first_days} days", first_days=_FIRST_DAYS), 1)
+    ]
     if session.has("events", "kind"):
-        conditions += [(f"2 kinds of events or more within {_FIRST_DAYS} days", 2)]
-    conditions += [(f"Events in days {_FIRST_DAYS + 1} to {_SECOND_DAYS}", 3)]
+        conditions += [
+            (_("2 kinds of events or more within {first_days} days", first_days=_FIRST_DAYS), 2)
+        ]
+    conditions += [
+        (
+            _(
+                "Events in days {first_days} to {second_days}",
+                first_days=_FIRST_DAYS + 1,
+                second_days=_SECOND_DAYS,
+            ),
+            3,
+        )
+    ]
     steps = []
     for name, column in conditions:
         rows = rows if name == "Joined" else [row for row in rows if row[column]]
@@ -224,16 +237,18 @@ def _measure_funnel(session: InsightsSession) -> tuple[FunnelStep, ...]:
 def _measure_paths(session: InsightsSession) -> tuple[RiskRatio, ...]:
     rows = session.rows(transpile_sql(_PATHS))
     customers, left = sum(row[3] for row in rows), sum(row[4] for row in rows)
-    formula = (
-        f"churn rate within {session.settings.horizon_days} days of customers with this path in the "
-        f"{_PATH_DAYS} days before / churn rate of all others"
+    formula = _(
+        "churn rate within {horizon_days} days of customers with this path in the "
+        "{path_days} days before / churn rate of all others",
+        horizon_days=session.settings.horizon_days,
+        path_days=_PATH_DAYS,
     )
     common = sorted(rows, key=lambda row: (-row[3], str(row[:3])))[:_MOST_PATHS]
     common = [row for row in common if row[3] >= FEWEST_CUSTOMERS]
     ratios = [
         risk_ratio(
             " \N{RIGHTWARDS ARROW} ".join(str(part) for part in row[:3] if part is not None)
-            or _NO_EVENT,
+            or _("No event in {path_days} days", path_days=_PATH_DAYS),
             int(row[3]),
             int(row[4]),
             int(customers - row[3]),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from churnkit.core.result import PlottableResult
+from churnkit.core.translation import _
 from churnkit.insights.figure import Figure, ratio, results_to_frame, share
 from churnkit.insights.sql_session import transpile_sql
 
@@ -174,36 +175,35 @@ def rates(
     lost = moved.contraction_mrr + moved.churn_mrr
     gained, gains = moved.expansion_mrr, "expansion"
     if settings.reactivation_in_nrr:
-        gained, gains = gained + moved.reactivation_mrr, "expansion + reactivation"
+        gained, gains = gained + moved.reactivation_mrr, _("expansion + reactivation")
     before = moved.opening_mrr
     growth = moved.new_mrr + moved.reactivation_mrr + moved.expansion_mrr
     return [
         Figure(
-            f"logo_churn_{suffix}", f"Customer churn, {interval}", unit="share",
-            formula="customers at the start who are lost at the end / customers at the start",
+            f"logo_churn_{suffix}", _("Customer churn, {interval}", interval=interval), unit="share",
+            formula=_("customers at the start who are lost at the end / customers at the start"),
             **share(moved.left_customers, moved.opening_customers),
         ),
         Figure(
-            f"gross_churn_{suffix}", f"Gross revenue churn, {interval}", ratio(lost, before),
-            "share", "(churn + contraction) / opening monthly revenue",
+            f"gross_churn_{suffix}", _("Gross revenue churn, {interval}", interval=interval), ratio(lost, before),
+            "share", _("(churn + contraction) / opening monthly revenue"),
         ),
         Figure(
-            f"net_churn_{suffix}", f"Net revenue churn, {interval}", ratio(lost - gained, before),
+            f"net_churn_{suffix}", _("Net revenue churn, {interval}", interval=interval), ratio(lost - gained, before),
             "share",
-            f"(churn + contraction - {gains}) / opening monthly revenue; negative values are growth",
+            _("(churn + contraction - {gains}) / opening monthly revenue; negative values are " "growth", gains=gains),
         ),
         Figure(
-            f"grr_{suffix}", f"Gross revenue retention, {interval}", ratio(before - lost, before),
-            "share", "(opening - churn - contraction) / opening monthly revenue; at most 100%",
+            f"grr_{suffix}", _("Gross revenue retention, {interval}", interval=interval), ratio(before - lost, before),
+            "share", _("(opening - churn - contraction) / opening monthly revenue; at most 100%"),
         ),
         Figure(
-            f"nrr_{suffix}", f"Net revenue retention, {interval}",
+            f"nrr_{suffix}", _("Net revenue retention, {interval}", interval=interval),
             ratio(before - lost + gained, before), "share",
-            f"(opening - churn - contraction + {gains}) / opening monthly revenue; without new "
-            "customers",
+            _("(opening - churn - contraction + {gains}) / opening monthly revenue; without new " "customers", gains=gains),
         ),
         Figure(
-            f"quick_ratio_{suffix}", f"Quick ratio, {interval}", ratio(growth, lost), "ratio",
-            "(new + reactivation + expansion) / (churn + contraction)",
+            f"quick_ratio_{suffix}", _("Quick ratio, {interval}", interval=interval), ratio(growth, lost), "ratio",
+            _("(new + reactivation + expansion) / (churn + contraction)"),
         ),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.insights.figure import Figure, ratio, results_to_frame, share
 from churnkit.insights.metrics.calendar import month_start, months_until
 from churnkit.insights.sql_session import transpile_sql
@@ -110,20 +111,20 @@ def _figures(session: InsightsSession) -> tuple[Figure, ...]:
     interval = ratio(seconds / 86_400.0, gaps)
     return (
         Figure(
-            "repeat_rate", "Repeat purchase rate", unit="share",
-            formula="customers with at least two orders / customers with an order",
+            "repeat_rate", _("Repeat purchase rate"), unit="share",
+            formula=_("customers with at least two orders / customers with an order"),
             **share(repeat, buyers),
         ),
         Figure(
-            "orders_each", "Orders per customer", ratio(orders, buyers), "count",
-            "orders / customers with an order",
+            "orders_each", _("Orders per customer"), ratio(orders, buyers), "count",
+            _("orders / customers with an order"),
         ),
         Figure(
-            "order_value", "Average order value", ratio(spent, orders), "money",
-            "amounts of orders, without refunds / orders",
+            "order_value", _("Average order value"), ratio(spent, orders), "money",
+            _("amounts of orders, without refunds / orders"),
         ),
         Figure(
-            "days_between_orders", "Mean days between orders", interval, "days",
-            "days from first to last order / orders after the first, of repeat buyers",
+            "days_between_orders", _("Mean days between orders"), interval, "days",
+            _("days from first to last order / orders after the first, of repeat buyers"),
         ),
     )  # fmt: skip

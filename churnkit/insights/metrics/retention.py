@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.insights.figure import Figure, ratio, results_to_frame
 from churnkit.insights.metrics.activity import Activity, measure_activity
 from churnkit.insights.metrics.calendar import Month, month_title, months_until, subtract_months
@@ -184,16 +185,16 @@ def _figures(
     arpa = ratio(now.closing_mrr, now.closing_customers)
     figures = [
         Figure(
-            "customers", "Customers", now.closing_customers, "customers",
-            "customers with an active subscription at the date",
+            "customers", _("Customers"), now.closing_customers, "customers",
+            _("customers with an active subscription at the date"),
         ),
         Figure(
-            "mrr", "Monthly revenue", now.closing_mrr, "money a month",
-            "monthly revenue of all active subscriptions at the date",
+            "mrr", _("Monthly revenue"), now.closing_mrr, "money a month",
+            _("monthly revenue of all active subscriptions at the date"),
         ),
         Figure(
-            "arpa", "Monthly revenue per customer", arpa, "money a month",
-            "monthly revenue / customers, at the date (ARPA)",
+            "arpa", _("Monthly revenue per customer"), arpa, "money a month",
+            _("monthly revenue / customers, at the date (ARPA)"),
         ),
     ]  # fmt: skip
     if complete:
@@ -201,7 +202,7 @@ def _figures(
         figures += rates(last, settings, suffix="month", interval=month_title(last.name))
         figures += _lifetime(complete[-12:], arpa, settings.margin)
     if year is not None:
-        figures += rates(year, settings, suffix="year", interval="last 12 months")
+        figures += rates(year, settings, suffix="year", interval=_("last 12 months"))
     return tuple(figures)
 
 
@@ -209,15 +210,14 @@ def _lifetime(months: list[Movement], arpa: float | None, margin: float) -> list
     opening = sum(month.opening_customers for month in months)
     churn = ratio(sum(month.left_customers for month in months), opening)
     value = arpa * margin / churn if arpa is not None and churn else None
-    span = f"{len(months)} months" if len(months) > 1 else "month"
+    span = _("{months} months", months=len(months)) if len(months) > 1 else _("month")
     return [
         Figure(
-            "monthly_churn", "Mean monthly customer churn", churn, "share",
-            f"customers lost in the last {span} / customers at the start of each month",
+            "monthly_churn", _("Mean monthly customer churn"), churn, "share",
+            _("customers lost in the last {span} / customers at the start of each month", span=span),
         ),
         Figure(
-            "simple_ltv", "Simple lifetime value", value, "money",
-            f"monthly revenue per customer x margin of {margin:.0%} / mean monthly customer churn; "
-            "assumes constant churn",
+            "simple_ltv", _("Simple lifetime value"), value, "money",
+            _("monthly revenue per customer x margin of {margin:.0%} / mean monthly customer " "churn; assumes constant churn", margin=margin),
         ),
     ]  # fmt: skip

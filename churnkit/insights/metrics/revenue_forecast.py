@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.core.translation import _
 from churnkit.insights.figure import Figure
 from churnkit.insights.metrics.survival import DAYS_A_MONTH
 from churnkit.insights.sql_session import transpile_sql
@@ -198,11 +199,13 @@ def forecast_figure(forecast: RevenueForecast) -> Figure:
     months = len(forecast.closing)
     return Figure(
         "mrr_ahead",
-        f"Monthly revenue of today's customers in {months} months",
+        _("Monthly revenue of today's customers in {months} months", months=months),
         float(forecast.closing[-1]),
         "money a month",
-        "expected revenue after churn at the rates of the last 12 months by tenure, contraction "
-        "and expansion; without new customers",
+        _(
+            "expected revenue after churn at the rates of the last 12 months by tenure, "
+            "contraction and expansion; without new customers"
+        ),
         low=float(forecast.low[-1]),
         high=float(forecast.high[-1]),
     )

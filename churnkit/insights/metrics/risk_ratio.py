@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.insights.figure import ratio
 from churnkit.insights.sql_session import transpile_sql
 
@@ -234,9 +235,12 @@ def exposure_risk_ratios(
     prepare_active(session)
     customers, left = session.row("SELECT count(*), coalesce(sum(has_left), 0) FROM ck_active")
     days = session.settings.horizon_days
-    formula = (
-        f"churn rate within {days} days of customers with {event} in the {(until - begin).days} days "
-        "before / churn rate of the others"
+    formula = _(
+        "churn rate within {days} days of customers with {event} in the {path_days} days before "
+        "/ churn rate of the others",
+        days=days,
+        event=event,
+        path_days=(until - begin).days,
     )
     groups = session.rows(transpile_sql(_EXPOSED))
     ratios = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.errors import RecipeError
 
 __all__ = ["RetentionSettings"]
@@ -90,24 +91,27 @@ class RetentionSettings(Result):
         'Customers who join and leave within one month are excluded from both counts.'
         """
         month = {
-            "left out": "are excluded from both counts",
-            "counted": "count as joined and as lost",
+            "left out": _("are excluded from both counts"),
+            "counted": _("count as joined and as lost"),
         }[self.same_month]
         paused = {
-            "kept": "remain customers without revenue",
-            "lost": "count as lost until they resume",
+            "kept": _("remain customers without revenue"),
+            "lost": _("count as lost until they resume"),
         }[self.paused]
         partial = {
-            "contraction": "counts as contraction",
-            "churn": "counts as revenue churn",
+            "contraction": _("counts as contraction"),
+            "churn": _("counts as revenue churn"),
         }[self.partial_loss]
-        returned = "counts" if self.reactivation_in_nrr else "does not count"
+        returned = _("counts") if self.reactivation_in_nrr else _("does not count")
         return (
-            f"Customers who join and leave within one month {month}.",
-            f"Customers with a paused subscription {paused}.",
-            f"The loss of one of several subscriptions {partial}.",
-            f"Revenue of returning customers {returned} as retained.",
-            f"Customers who return within {self.grace_days} days have not churned."
+            _("Customers who join and leave within one month {month}.", month=month),
+            _("Customers with a paused subscription {paused}.", paused=paused),
+            _("The loss of one of several subscriptions {partial}.", partial=partial),
+            _("Revenue of returning customers {returned} as retained.", returned=returned),
+            _(
+                "Customers who return within {grace_days} days have not churned.",
+                grace_days=self.grace_days,
+            )
             if self.grace_days
-            else "Customers who return after a gap churned in between.",
+            else _("Customers who return after a gap churned in between."),
         )

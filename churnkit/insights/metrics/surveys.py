@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95
+from churnkit.core.translation import _, mark_text
 from churnkit.insights.figure import Figure, mean_interval, results_to_frame, share
 from churnkit.insights.metrics.calendar import months_until, subtract_months
 from churnkit.insights.metrics.risk_ratio import RiskRatio, count_churned_after, risk_ratio
@@ -148,9 +149,9 @@ def nps(promoters: int, detractors: int, answers: int) -> dict[str, float | None
 
 
 _KINDS = {
-    "NPS": ("Net promoter score", "points", "100 x (share of scores 9 and 10 - share of scores 0 to 6)"),
-    "CSAT": ("Customer satisfaction (CSAT)", "share", "scores of 4 and 5 / all scores, 1 to 5"),
-    "CES": ("Customer effort score (CES)", "count", "mean score, 1 (difficult) to 7 (easy)"),
+    "NPS": (mark_text("Net promoter score"), "points", mark_text("100 x (share of scores 9 and 10 - share of scores 0 to 6)")),
+    "CSAT": (mark_text("Customer satisfaction (CSAT)"), "share", mark_text("scores of 4 and 5 / all scores, 1 to 5")),
+    "CES": (mark_text("Customer effort score (CES)"), "count", mark_text("mean score, 1 (difficult) to 7 (easy)")),
 }  # fmt: skip
 
 
@@ -162,7 +163,7 @@ def _score(kind: str, sums: Answers) -> Figure:
         estimate = share(sums.good, sums.answers)
     else:
         estimate = mean_interval(sums.total, sums.squares, sums.answers)
-    return Figure(kind.lower(), title, unit=unit, formula=formula, **estimate)
+    return Figure(kind.lower(), _(title), unit=unit, formula=_(formula), **estimate)
 
 
 def measure_satisfaction(session: InsightsSession) -> Satisfaction | None:
@@ -193,9 +194,13 @@ def measure_satisfaction(session: InsightsSession) -> Satisfaction | None:
         figures.append(
             Figure(
                 f"{kind.lower()}_response",
-                f"{kind} response rate",
+                _("{kind} response rate", kind=kind),
                 unit="share",
-                formula=f"{kind} surveys answered / sent in the last {_RECENT_DAYS} days",
+                formula=_(
+                    "{kind} surveys answered / sent in the last {recent_days} days",
+                    kind=kind,
+                    recent_days=_RECENT_DAYS,
+                ),
                 **share(sums.answers, sums.sent),
             )
         )
@@ -265,11 +270,13 @@ def _reweighted(year: dict[tuple[str, str], Answers]) -> list[Figure]:
     return [
         Figure(
             "nps_as_asked",
-            "Net promoter score, adjusted for response rates",
+            _("Net promoter score, adjusted for response rates"),
             value,
             "points",
-            "mean score of the segments in the last 12 months, weighted by surveys sent instead of "
-            "answers",
+            _(
+                "mean score of the segments in the last 12 months, weighted by surveys sent instead "
+                "of answers"
+            ),
         )
     ]
 
@@ -314,10 +321,10 @@ def _churn_ratios(session: InsightsSession) -> tuple[RiskRatio, ...]:
     by_response = count_churned_after(session, begin, until)
     ratios = []
     for group, others, counts, groups in (
-        ("detractors", "promoters", by_score, "detractors / of promoters, by last answer"),
-        ("silent", "answered", by_response, "customers who did not answer / of those who did"),
+        ("detractors", "promoters", by_score, _("detractors / of promoters, by last answer")),
+        ("silent", "answered", by_response, _("customers who did not answer / of those who did")),
     ):
         if group in counts and others in counts:
-            formula = f"churn rate within {days} days of {groups}"
+            formula = _("churn rate within {days} days of {groups}", days=days, groups=groups)
             ratios.append(risk_ratio(group, *counts[group], *counts[others], formula=formula))
     return tuple(ratio for ratio in ratios if ratio.customers)

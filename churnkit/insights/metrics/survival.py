@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.evaluation.survival.kaplan_meier import SurvivalCurve, kaplan_meier
 from churnkit.insights.figure import Figure
 from churnkit.insights.sql_session import transpile_sql
@@ -136,19 +137,18 @@ def _figures(
     mean = float((days * customers)[left == 1].sum()) / churned if churned else None
     return (
         Figure(
-            "quarter_left_months", "Time until 25% have churned", _time_of(curve, 0.75), "months",
-            "first time at which survival (Kaplan-Meier, first spell) is at most 75%",
+            "quarter_left_months", _("Time until 25% have churned"), _time_of(curve, 0.75), "months",
+            _("first time at which survival (Kaplan-Meier, first spell) is at most 75%"),
         ),
         Figure(
-            "median_stay_months", "Median time to churn", _time_of(curve, 0.5), "months",
-            "first time at which survival (Kaplan-Meier, first spell) is at most 50%",
-            note="" if curve.median != float("inf") else "not reached yet",
+            "median_stay_months", _("Median time to churn"), _time_of(curve, 0.5), "months",
+            _("first time at which survival (Kaplan-Meier, first spell) is at most 50%"),
+            note="" if curve.median != float("inf") else _("not reached yet"),
         ),
         Figure(
-            "mean_stay_of_leavers_months", "Mean tenure of churned customers",
+            "mean_stay_of_leavers_months", _("Mean tenure of churned customers"),
             None if mean is None else mean / DAYS_A_MONTH, "months",
-            "mean time from joining to churn of churned customers; underestimates the time of all "
-            "customers",
+            _("mean time from joining to churn of churned customers; underestimates the time of " "all customers"),
         ),
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95
+from churnkit.core.translation import _
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class MeasuredEffect(Result):
     def verdict(self) -> str:
         """Conclusion from the interval."""
         if self.high < 0:
-            return "reduces churn"
-        return "increases churn" if self.low > 0 else "no significant effect"
+            return _("reduces churn")
+        return _("increases churn") if self.low > 0 else _("no significant effect")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the effect as JSON-able data."""
@@ -111,9 +112,9 @@ def measure_effects(session: InsightsSession) -> tuple[MeasuredEffect, ...]:
     if control is None:
         return ()
     weighting = (
-        "weighted by inverse propensity"
+        _("weighted by inverse propensity")
         if randomized
-        else "unweighted: without recorded propensities this is not an experiment"
+        else _("unweighted: without recorded propensities this is not an experiment")
     )
     effects = []
     for name, (customers, rate, variance) in groups.items():
@@ -132,7 +133,10 @@ def measure_effects(session: InsightsSession) -> tuple[MeasuredEffect, ...]:
                 value - half,
                 value + half,
                 randomized,
-                f"churn rate with the action - churn rate without, {weighting}",
+                _(
+                    "churn rate with the action - churn rate without, {weighting}",
+                    weighting=weighting,
+                ),
             )
         )
     return tuple(sorted(effects, key=lambda effect: effect.value))

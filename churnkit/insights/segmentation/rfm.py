@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from churnkit.core.result import Result
+from churnkit.core.translation import mark_text
 from churnkit.insights.sql_session import transpile_sql
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ GROUP BY s.r, s.f, s.m
 QUERIES = {"scored": _SCORED}
 
 _ADVICE = {
-    "Champions": "Thank them and ask for referrals",
-    "Loyal": "Cross-sell related products",
-    "Newcomers": "Encourage a second order",
-    "Promising": "Offer a reason to return soon",
-    "Slipping away": "Send a reminder",
-    "At risk, once valuable": "Win back with a personal contact",
-    "Asleep": "One low-cost reminder",
+    mark_text("Champions"): mark_text("Thank them and ask for referrals"),
+    mark_text("Loyal"): mark_text("Cross-sell related products"),
+    mark_text("Newcomers"): mark_text("Encourage a second order"),
+    mark_text("Promising"): mark_text("Offer a reason to return soon"),
+    mark_text("Slipping away"): mark_text("Send a reminder"),
+    mark_text("At risk, once valuable"): mark_text("Win back with a personal contact"),
+    mark_text("Asleep"): mark_text("One low-cost reminder"),
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.core.stats.special import NORMAL_95
+from churnkit.core.translation import _, capitalize_first, mark_text
 from churnkit.insights.customer_base import planned_in_segment
 
 if TYPE_CHECKING:
@@ -107,16 +108,16 @@ def response_segments(base: CustomerBase) -> tuple[Segment, ...]:
     planned = base.planned
     if planned is None or planned.response is None:
         return ()
-    names = dict(enumerate(planned.responses)) | {-1: "no eligible action"}
+    names = dict(enumerate(planned.responses)) | {-1: mark_text("no eligible action")}
     segments = (
-        summarize_segment(base, name.capitalize(), planned.response == code)
+        summarize_segment(base, capitalize_first(_(name)), planned.response == code)
         for code, name in names.items()
     )
     return tuple(segment for segment in segments if segment.customers)
 
 
-_RISKS = ("high risk", "medium risk", "low risk")
-_VALUES = ("high value", "medium value", "low value")
+_RISKS = (mark_text("high risk"), mark_text("medium risk"), mark_text("low risk"))
+_VALUES = (mark_text("high value"), mark_text("medium value"), mark_text("low value"))
 
 
 def value_risk(base: CustomerBase) -> tuple[Segment, ...]:
@@ -144,7 +145,7 @@ def value_risk(base: CustomerBase) -> tuple[Segment, ...]:
     segments = []
     for v, value in enumerate(_VALUES):
         for r, level in enumerate(_RISKS):
-            name = f"{value}, {level}".capitalize()
+            name = capitalize_first(f"{_(value)}, {_(level)}")
             segments.append(summarize_segment(base, name, (third == v) & (risk == r)))
     return tuple(segments)
 
@@ -177,7 +178,7 @@ def find_groups(base: CustomerBase, *, top: int = 5) -> tuple[Segment, ...]:
     ]  # fmt: skip
     limit = _critical_value(len(pairs))
     scored = []
-    for (_, first, first_rows), (_, second, second_rows) in pairs:
+    for (_first, first, first_rows), (_second, second, second_rows) in pairs:
         rows = first_rows & second_rows
         count = int(rows.sum())
         if count < _FEWEST_IN_GROUP:
@@ -190,7 +191,7 @@ def find_groups(base: CustomerBase, *, top: int = 5) -> tuple[Segment, ...]:
             scored.append((z, f"{first}, {second}", rows))
     scored.sort(key=lambda pair: (-pair[0], pair[1]))
     kept: list[tuple[str, NDArray[np.bool_]]] = []
-    for _, name, rows in scored:
+    for _z, name, rows in scored:
         if len(kept) < top and all(_overlap(rows, other) < 0.6 for _, other in kept):
             kept.append((name, rows))
     return tuple(summarize_segment(base, name, rows) for name, rows in kept)

@@ -9,6 +9,7 @@ import numpy as np
 
 from churnkit.core.autologging import without_autologging
 from churnkit.core.result import Result
+from churnkit.core.translation import _
 from churnkit.errors import DataError
 from churnkit.insights.figure import results_to_frame
 from churnkit.insights.text.redaction import Masker
@@ -186,12 +187,17 @@ def find_themes(
         for number in range(terms.shape[0])
     ]  # fmt: skip
     themes = [theme for theme in themes if theme.texts]
-    method = "k-means on text embeddings" if embed else "TF-IDF and NMF"
+    method = _("k-means on text embeddings") if embed else _("TF-IDF and NMF")
     return Themes(
         tuple(sorted(themes, key=lambda theme: (-theme.texts, theme.name))),
         int(used.sum()),
-        f"{method}; {len(themes)} themes; each text counts for its strongest theme, "
-        f"{float((main < 0).mean()):.0%} of texts have none",
+        _(
+            "{method}; {themes} themes; each text counts for its strongest theme, {mean:.0%} of "
+            "texts have none",
+            method=method,
+            themes=len(themes),
+            mean=float((main < 0).mean()),
+        ),
         source,
     )
 
@@ -201,8 +207,8 @@ def _sentiment(
 ) -> tuple[NDArray[np.float64] | None, str]:
     stayed = None if churned is None else 1.0 - np.asarray(churned, dtype=np.float64)
     for outcome, source in (
-        (positive, "learned from ratings"),
-        (stayed, "learned from later churn, since there are no ratings"),
+        (positive, _("learned from ratings")),
+        (stayed, _("learned from later churn, since there are no ratings")),
     ):
         if outcome is None:
             continue
@@ -218,7 +224,7 @@ def _sentiment(
         scores = model.score(list(distinct))
         distinct = dict(zip(distinct, scores.tolist(), strict=True))
         return np.array([distinct[text] for text in texts]), source
-    return None, "none, since there are no ratings and no known churn"
+    return None, _("none, since there are no ratings and no known churn")
 
 
 def _theme(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.core.translation import _
 from churnkit.errors import DataError
 from churnkit.insights.metrics.risk_ratio import (
     FEWEST_CUSTOMERS,
@@ -128,14 +129,14 @@ def ticket_risk_ratios(session: InsightsSession) -> tuple[RiskRatio, ...]:
     """Compare churn of customers with and without a ticket on each topic; empty without topics."""
     if not (session.has("subscriptions") and session.has("tickets", "topic")):
         return ()
-    return _risk_ratios(session, "tickets", "opened", "topic", "a ticket on the topic")
+    return _risk_ratios(session, "tickets", "opened", "topic", _("a ticket on the topic"))
 
 
 def usage_risk_ratios(session: InsightsSession) -> tuple[RiskRatio, ...]:
     """Compare churn of customers with and without each kind of product event, lowest first."""
     if not (session.has("subscriptions") and session.has("events", "kind")):
         return ()
-    return _risk_ratios(session, "events", "happened", "kind", "such an event")[::-1]
+    return _risk_ratios(session, "events", "happened", "kind", _("such an event"))[::-1]
 
 
 def _risk_ratios(

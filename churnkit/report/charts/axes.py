@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_quantity
+from churnkit.core.translation import _, capitalize_first, localize_number
 from churnkit.report.charts.svg import Plane, element, nice_ticks, thin_labels, width_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def axis_y(
 def tick_label(value: float, unit: str, currency: str = "") -> str:
     """Format the number at a tick of an axis."""
     if unit == "share":
-        return f"{100 * value:.4g}%"
+        return localize_number(f"{100 * value:.4g}%")
     kind = "money" if unit.startswith("money") else "count"
     return format_quantity(value, kind, currency=currency, compact=True)
 
@@ -143,16 +144,22 @@ def value_title(chart: Chart, width: float, currency: str) -> str:
     columns = [chart.columns[number] for number in series(chart)]
     unit = _unit_label(columns[0].unit, currency)
     if len(columns) > 1:
-        text_of_unit = "Share, %" if unit == "%" else unit[:1].upper() + unit[1:]
-        return shorten(text_of_unit, width)
+        return shorten(_("Share, %") if unit == "%" else capitalize_first(unit), width)
     return shorten(f"{columns[0].title}, {unit}" if unit else columns[0].title, width)
 
 
 def _unit_label(unit: str, currency: str) -> str:
-    if unit.startswith("money"):
-        return f"{currency or 'money'}{unit.removeprefix('money')}"
-    names = {"share": "%", "points": "percentage points", "times": "times"}
-    return names.get(unit, unit if unit in {"days", "months"} else "")
+    money = currency or _("money")
+    names = {
+        "money": money,
+        "money a month": _("{currency} a month", currency=money),
+        "share": "%",
+        "points": _("percentage points"),
+        "times": _("times"),
+        "days": _("days"),
+        "months": _("months"),
+    }
+    return names.get(unit, "")
 
 
 def tone_class(chart: Chart, column: int) -> str:

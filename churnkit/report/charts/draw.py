@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from churnkit.core.translation import _
 from churnkit.report.charts.axes import SIZES, legend, picture
 from churnkit.report.charts.bars import bars, stack
 from churnkit.report.charts.lines import line, points
@@ -42,8 +43,14 @@ def draw(chart: Chart, *, currency: str = "") -> str:
     True
     """
     if not chart.rows:
-        return element("p", "There are no data for this chart yet.", class_="need")
-    label = escape(f"{chart.title}. {chart.caption} The data are in the table below.")
+        return element("p", _("There are no data for this chart yet."), class_="need")
+    label = escape(
+        _(
+            "{title}. {caption} The data are in the table below.",
+            title=chart.title,
+            caption=chart.caption,
+        )
+    )
     kind = _KINDS[chart.chart_type]
     drawn = []
     for name, width in SIZES.items():

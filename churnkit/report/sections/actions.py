@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_estimate, format_quantity
+from churnkit.core.translation import _, capitalize_first, mark_text
 from churnkit.report.blocks import (
     Chart,
     Column,
@@ -24,43 +25,65 @@ if TYPE_CHECKING:
 __all__ = ["actions", "experiments", "scorecard"]
 
 
+_PERSPECTIVES = {
+    "financial": mark_text("Financial"),
+    "customer": mark_text("Customer"),
+    "process": mark_text("Process"),
+    "learning": mark_text("Learning"),
+}
+
+
 def scorecard(data: ReportData) -> Section:
     """Build the balanced scorecard."""
-    title = "Scorecard"
+    title = _("Scorecard")
     if data.scorecard is None or not data.scorecard.goals:
-        return Section("scorecard", title, (Missing("Provide raw tables or a model."),))
+        return Section("scorecard", title, (Missing(_("Provide raw tables or a model.")),))
     goals = data.scorecard.goals
     table = Table(
         "scorecard",
-        "Measures and targets",
+        _("Measures and targets"),
         tuple(
             map(
                 Column,
-                ("Perspective", "Measure", "Current", "Target", "Status", "Trend", "Formula"),
+                (
+                    _("Perspective"),
+                    _("Measure"),
+                    _("Current"),
+                    _("Target"),
+                    _("Status"),
+                    _("Trend"),
+                    _("Formula"),
+                ),
             )
         ),
         tuple(_scorecard_row(goal, data.currency) for goal in goals),
-        "Default target: the mean of the previous months, at most 12. Set a target with --target "
-        "NAME=NUMBER. Trend: the last three months compared with the three before.",
+        _(
+            "Default target: the mean of the previous months, at most 12. Set a target with "
+            "--target NAME=NUMBER. Trend: the last three months compared with the three before."
+        ),
     )
     met = sum(1 for goal in goals if goal.met)
     judged = sum(1 for goal in goals if goal.met is not None)
-    lead = f"{met} of {judged} targets are met." if judged else ""
+    lead = _("{met} of {judged} targets are met.", met=met, judged=judged) if judged else ""
     return Section("scorecard", title, (table,), lead)
 
 
 def _scorecard_row(goal: Goal, currency: str) -> tuple[str | None, ...]:
     target = None
     if goal.target is not None:
-        target = f"{'at most' if goal.at_most else 'at least'} "
-        target += format_quantity(goal.target, goal.unit, currency=currency)
-        target += "" if goal.is_custom or goal.perspective == "learning" else " (previous mean)"
+        bound = format_quantity(goal.target, goal.unit, currency=currency)
+        target = (
+            _("at most {bound}", bound=bound)
+            if goal.at_most
+            else _("at least {bound}", bound=bound)
+        )
+        target += "" if goal.is_custom or goal.perspective == "learning" else _(" (previous mean)")
     return (
-        goal.perspective.capitalize(),
+        _(_PERSPECTIVES[goal.perspective]),
         goal.title,
         format_quantity(goal.value, goal.unit, currency=currency),
         target,
-        {True: "✓\N{NO-BREAK SPACE}met", False: "✗\N{NO-BREAK SPACE}missed", None: None}[goal.met],
+        {True: _("✓ met"), False: _("✗ missed"), None: None}[goal.met],
         goal.trend if goal.series else None,
         goal.formula,
     )
@@ -68,31 +91,37 @@ def _scorecard_row(goal: Goal, currency: str) -> tuple[str | None, ...]:
 
 def actions(data: ReportData) -> Section:
     """Build the plan by action, and the reasons for no action."""
-    title = "Recommended actions"
+    title = _("Recommended actions")
     scored = data.scored
     if scored is None or not (scored.actions or scored.no_action):
-        need = "Provide a model whose recipe has a catalogue of actions, and its customers."
+        need = _("Provide a model whose recipe has a catalogue of actions, and its customers.")
         return Section("actions", title, (Missing(need),))
     blocks: list[Block] = []
     if scored.actions:
         blocks.append(
             Chart(
                 "actions",
-                f"Expected gain by action{data.horizons.over_gain}",
+                _("Expected gain by action{over_gain}", over_gain=data.horizons.over_gain),
                 (
-                    Column("Action", role="x"),
-                    Column("Expected gain", "money", "y", "saved"),
+                    Column(_("Action"), role="x"),
+                    Column(_("Expected gain"), "money", "y", "saved"),
                     *interval_columns("money"),
-                    Column("Customers", "customers"),
-                    Column("Cost", "money"),
-                    Column(f"Mean churn risk{data.horizons.next_days}", "share"),
-                    Column("Eligibility"),
+                    Column(_("Customers"), "customers"),
+                    Column(_("Cost"), "money"),
+                    Column(
+                        _("Mean churn risk{next_days}", next_days=data.horizons.next_days), "share"
+                    ),
+                    Column(_("Eligibility")),
                 ),
                 tuple(
                     (a.title, a.gain, a.low, a.high, a.customers, a.cost, a.churn, a.eligibility)
                     for a in scored.actions
                 ),
-                f"Net of cost, with its 90% interval, from {data.effect_source}.{_rule(data)}",
+                _(
+                    "Net of cost, with its 90% interval, from {effect_source}.{rule}",
+                    effect_source=data.effect_source,
+                    rule=_rule(data),
+                ),
                 chart_type="bars",
             )
         )
@@ -100,12 +129,10 @@ def actions(data: ReportData) -> Section:
         blocks.append(
             Chart(
                 "no_action",
-                "Customers without an action, by reason",
-                (Column("Reason", role="x"), Column("Customers", "customers", "y")),
-                tuple(
-                    (reason[:1].upper() + reason[1:], count) for reason, count in scored.no_action
-                ),
-                "A high churn risk alone is not a reason to act.",
+                _("Customers without an action, by reason"),
+                (Column(_("Reason"), role="x"), Column(_("Customers"), "customers", "y")),
+                tuple((capitalize_first(_(reason)), count) for reason, count in scored.no_action),
+                _("A high churn risk alone is not a reason to act."),
                 chart_type="bars",
             )
         )
@@ -113,7 +140,11 @@ def actions(data: ReportData) -> Section:
         blocks.append(_budget_curve(data, scored.budgets))
     treated = sum(action.customers for action in scored.actions)
     untreated = sum(count for _, count in scored.no_action)
-    lead = f"{treated:,} customers get an action, {untreated:,} do not."
+    lead = _(
+        "{treated:,} customers get an action, {untreated:,} do not.",
+        treated=treated,
+        untreated=untreated,
+    )
     return Section("actions", title, tuple(blocks), lead)
 
 
@@ -123,17 +154,21 @@ def _budget_curve(data: ReportData, budgets: Mapping[str, Any]) -> Chart:
     half = max((row for row in rows if row[1] <= 0.5 * rows[-1][1]), key=lambda row: row[0])
     return Chart(
         "budget_curve",
-        f"Expected gain by budget{data.horizons.over_gain}",
+        _("Expected gain by budget{over_gain}", over_gain=data.horizons.over_gain),
         (
-            Column("Budget", "money", "x"),
-            Column("Expected gain of a new plan", "money", "y", "saved"),
+            Column(_("Budget"), "money", "x"),
+            Column(_("Expected gain of a new plan"), "money", "y", "saved"),
             *interval_columns("money"),
-            Column("Customers with an action", "customers"),
+            Column(_("Customers with an action"), "customers"),
         ),
         rows,
-        f"What if the budget changes: net of cost, with its 90% interval. A budget of "
-        f"{data.money(rows[-1][0])} pays for every action that pays for itself; "
-        f"{data.money(half[0])} yields {data.money(half[1])}.",
+        _(
+            "What if the budget changes: net of cost, with its 90% interval. A budget of {most} "
+            "pays for every action that pays for itself; {half} yields {gain}.",
+            most=data.money(rows[-1][0]),
+            half=data.money(half[0]),
+            gain=data.money(half[1]),
+        ),
     )
 
 
@@ -141,16 +176,17 @@ def _rule(data: ReportData) -> str:
     """Describe when an action goes out; an experiment states its own level of confidence."""
     if data.measured:
         return ""
-    return " A customer gets an action only if the lower bound of its gain is above zero."
+    return _(" A customer gets an action only if the lower bound of its gain is above zero.")
 
 
 def experiments(data: ReportData) -> Section:
     """Build the effects of past actions."""
-    title = "Experiments"
+    title = _("Experiments")
     if not data.effects:
-        need = (
-            "Provide past actions (--table treatments=FILE: customer, action, propensity, decided, "
-            "churned). Effects are estimated by comparison with customers who got no action."
+        need = _(
+            "Provide past actions (--table treatments=FILE: customer, action, propensity, "
+            "decided, churned). Effects are estimated by comparison with customers who got no "
+            "action."
         )
         return Section("experiments", title, (Missing(need),))
     first = data.effects[0]
@@ -158,29 +194,32 @@ def experiments(data: ReportData) -> Section:
     is_randomized = all(effect.randomized for effect in data.effects)
     chart = Chart(
         "effects",
-        "Effect of past actions on churn"
+        _("Effect of past actions on churn")
         if is_randomized
-        else "Churn after past actions (not randomized)",
+        else _("Churn after past actions (not randomized)"),
         (
-            Column("Action", role="x"),
-            Column("Change in churn rate", "points", "y"),
+            Column(_("Action"), role="x"),
+            Column(_("Change in churn rate"), "points", "y"),
             *interval_columns("points"),
-            Column("Churn rate with action", "share"),
-            Column("Churn rate without", "share"),
-            Column("Customers with action", "customers"),
-            Column("Verdict"),
+            Column(_("Churn rate with action"), "share"),
+            Column(_("Churn rate without"), "share"),
+            Column(_("Customers with action"), "customers"),
+            Column(_("Verdict")),
         ),
         tuple(
             (
-                e.action.capitalize(), 100 * e.value, 100 * e.low, 100 * e.high, e.rate, e.control_rate,
+                capitalize_first(e.action), 100 * e.value, 100 * e.low, 100 * e.high, e.rate, e.control_rate,
                 e.customers, e.verdict,
             )
             for e in data.effects
         ),
-        f"{first.formula[:1].upper()}{first.formula[1:]}. Below zero the action reduces churn.",
+        _("{formula}. Below zero the action reduces churn.", formula=capitalize_first(first.formula)),
         chart_type="bars",
     )  # fmt: skip
-    lead = (
-        f"{first.action.capitalize()} changed the churn rate by {change} points: {first.verdict}."
+    lead = _(
+        "{action} changed the churn rate by {change} points: {verdict}.",
+        action=capitalize_first(first.action),
+        change=change,
+        verdict=first.verdict,
     )
     return Section("experiments", title, (chart,), lead)

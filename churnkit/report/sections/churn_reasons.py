@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from churnkit.core.number_format import format_percent
+from churnkit.core.translation import _
 from churnkit.report.blocks import Chart, Column, Table
 
 if TYPE_CHECKING:
@@ -25,25 +26,30 @@ def reason_blocks(reasons: ChurnReasons | None) -> list[Block]:
     return [
         Chart(
             "churn_reasons",
-            "Customers who left, by reason and months since joining",
+            _("Customers who left, by reason and months since joining"),
             (
-                Column("Months since joining", "months", "x"),
-                *(Column(reason.name, "share", "y") for reason in reasons.reasons),
+                Column(_("Months since joining"), "months", "x"),
+                *(Column(_(reason.name), "share", "y") for reason in reasons.reasons),
             ),
             tuple((m, *(reason.incidence[m] for reason in reasons.reasons)) for m in months),
-            "Cumulative incidence (Aalen-Johansen): the share of all customers that has left for a "
-            "reason, when a customer who left for another can no longer leave for this one.",
+            _(
+                "Cumulative incidence (Aalen-Johansen): the share of all customers that has left for "
+                "a reason, when a customer who left for another can no longer leave for this one."
+            ),
         ),
         Table(
             "reasons",
-            "Reasons of churn",
+            _("Reasons of churn"),
             (
-                Column("Reason"),
-                Column("Customers who left", "customers"),
-                Column("Share", "share"),
+                Column(_("Reason")),
+                Column(_("Customers who left"), "customers"),
+                Column(_("Share"), "share"),
             ),
-            tuple((reason.name, reason.customers, reason.share) for reason in reasons.reasons),
-            f"{first.name} is the most frequent recorded reason, with "
-            f"{format_percent(first.share, 1)} of the customers who left.",
+            tuple((_(reason.name), reason.customers, reason.share) for reason in reasons.reasons),
+            _(
+                "{name} is the most frequent recorded reason, with {share} of the customers who left.",
+                name=_(first.name),
+                share=format_percent(first.share, 1),
+            ),
         ),
     ]

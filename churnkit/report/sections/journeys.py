@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from churnkit.core.number_format import format_percent
+from churnkit.core.translation import _
 from churnkit.report.blocks import Chart, Column, Missing, Section, interval_columns
 from churnkit.report.sections.customers import describe_highest, ratio_chart
 
@@ -19,11 +20,11 @@ __all__ = ["journeys"]
 
 def journeys(data: ReportData) -> Section:
     """Build the funnel of new customers and the paths before churn."""
-    title, found = "Journeys", data.journeys
+    title, found = _("Journeys"), data.journeys
     if found is None:
-        need = (
-            "Provide events (--table events=FILE: customer, date, kind) and subscriptions, with a "
-            "history of several months."
+        need = _(
+            "Provide events (--table events=FILE: customer, date, kind) and subscriptions, with "
+            "a history of several months."
         )
         return Section("journeys", title, (Missing(need),))
     blocks: list[Block] = []
@@ -34,15 +35,19 @@ def journeys(data: ReportData) -> Section:
     if found.paths:
         first = found.paths[0]
         quoted = f"\N{LEFT DOUBLE QUOTATION MARK}{first.name}\N{RIGHT DOUBLE QUOTATION MARK}"
-        highest = describe_highest(f"Customers with the path {quoted}", first)
+        highest = describe_highest(_("Customers with the path {quoted}", quoted=quoted), first)
         blocks.append(
             ratio_chart(
                 "paths",
-                "Relative churn rate by path",
+                _("Relative churn rate by path"),
                 found.paths,
-                f"The last different events of the {found.path_days} days before, in order; the most "
-                f"frequent paths. {highest} An association, not necessarily a cause.",
-                of="Path",
+                _(
+                    "The last different events of the {path_days} days before, in order; the most "
+                    "frequent paths. {highest} An association, not necessarily a cause.",
+                    path_days=found.path_days,
+                    highest=highest,
+                ),
+                of=_("Path"),
             )
         )
     return Section("journeys", title, tuple(blocks), lead)
@@ -51,30 +56,35 @@ def journeys(data: ReportData) -> Section:
 def _funnel_lead(funnel: tuple[FunnelStep, ...]) -> str:
     losses = [(before.share - step.share, step.name) for before, step in itertools.pairwise(funnel)]
     lost, name = max(losses)
-    return (
-        f"{format_percent(funnel[-1].share, 1)} of new customers take all steps to regular use. Most, "
-        f"{format_percent(lost, 1)}, are lost at "
-        f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}."
+    return _(
+        "{share} of new customers take all steps to regular use. Most, {lost}, are lost at "
+        "“{name}”.",
+        share=format_percent(funnel[-1].share, 1),
+        lost=format_percent(lost, 1),
+        name=name,
     )
 
 
 def _funnel(found: Journeys) -> Chart:
     return Chart(
         "funnel",
-        "From joining to regular use",
+        _("From joining to regular use"),
         (
-            Column("Step", role="x"),
-            Column("Share of new customers", "share", "y"),
+            Column(_("Step"), role="x"),
+            Column(_("Share of new customers"), "share", "y"),
             *interval_columns("share"),
-            Column("Customers", "customers"),
-            Column("Churn rate", "share"),
+            Column(_("Customers"), "customers"),
+            Column(_("Churn rate"), "share"),
         ),
         tuple(
             (step.name, step.share, step.low, step.high, step.customers, step.rate)
             for step in found.funnel
         ),
-        "Customers who took a step and all steps before it, among those who joined in the 12 months "
-        f"before the last {found.churn_days} days. Churn rate: within {found.churn_days} days of "
-        "joining.",
+        _(
+            "Customers who took a step and all steps before it, among those who joined in the 12 "
+            "months before the last {churn_days} days. Churn rate: within {churn_days} days of "
+            "joining.",
+            churn_days=found.churn_days,
+        ),
         chart_type="bars",
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_estimate, format_interval, format_percent
+from churnkit.core.translation import _, active_locale, capitalize_first, mark_text
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
+from churnkit.report.card_texts import localize_card_text, localize_cluster_name
 from churnkit.report.sections.customers import describe_highest, ratio_chart
 from churnkit.report.sections.model_summary import found_customers, group_table, limit_sentences
 
@@ -23,19 +25,19 @@ __all__ = ["drivers", "health", "model"]
 _MOST_DRIVERS = 10
 _DETAILED = 4
 _METRICS = {
-    "auc": "AUC",
-    "average_precision": "Average precision",
-    "top_decile_lift": "Lift in the top decile",
-    "log_loss": "Log loss (lower is better)",
-    "calibration_error": "Calibration error (lower is better)",
+    "auc": mark_text("AUC"),
+    "average_precision": mark_text("Average precision"),
+    "top_decile_lift": mark_text("Lift in the top decile"),
+    "log_loss": mark_text("Log loss (lower is better)"),
+    "calibration_error": mark_text("Calibration error (lower is better)"),
 }
 
 
 def model(data: ReportData) -> Section:
     """Build the model's performance on held-out customers."""
-    title = "Model performance"
+    title = _("Model performance")
     if data.model is None:
-        need = "Train a model with churnkit train, or name one with --model."
+        need = _("Train a model with churnkit train, or name one with --model.")
         return Section("model", title, (Missing(need),))
     card = data.model.card
     blocks: list[Block] = []
@@ -65,7 +67,7 @@ def _metrics(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[st
     metrics, rule = evaluation["metrics"], evaluation.get("baseline") or {}
     rows = tuple(
         (
-            title,
+            _(title),
             metrics[name]["value"],
             format_interval(metrics[name]["low"], metrics[name]["high"], "score"),
             rule[name]["value"] if name in rule else None,
@@ -73,22 +75,35 @@ def _metrics(card: Mapping[str, Any], evaluation: Mapping[str, Any]) -> tuple[st
         for name, title in _METRICS.items()
         if name in metrics
     )
-    lead = f"AUC {metrics['auc']['value']:.3f} on {evaluation['rows']:,} held-out customers"
+    lead = _(
+        "AUC {value:.3f} on {rows:,} held-out customers",
+        value=metrics["auc"]["value"],
+        rows=evaluation["rows"],
+    )
     if "auc" in rule:
-        lead += f"; the best single rule has {rule['auc']['value']:.3f}"
-    note = f" Rule: {str(card['rule']).rstrip('.')}." if card.get("rule") else ""
+        lead += _("; the best single rule has {value:.3f}", value=rule["auc"]["value"])
+    note = (
+        _(" Rule: {rule}.", rule=localize_card_text(str(card["rule"])).rstrip("."))
+        if card.get("rule")
+        else ""
+    )
     return f"{lead}.", Table(
         "metrics",
-        "Model compared with the best single rule",
+        _("Model compared with the best single rule"),
         (
-            Column("Metric"),
-            Column("Model", "score"),
-            Column("95% interval"),
-            Column("Best single rule", "score"),
+            Column(_("Metric")),
+            Column(_("Model"), "score"),
+            Column(_("95% interval")),
+            Column(_("Best single rule"), "score"),
         ),
         rows,
-        f"{evaluation['rows']:,} held-out customers, of whom {evaluation['churners']:,} churned. AUC: "
-        f"probability that a churned customer is ranked above one who stayed.{note}",
+        _(
+            "{rows:,} held-out customers, of whom {churners:,} churned. AUC: probability that a "
+            "churned customer is ranked above one who stayed.{note}",
+            rows=evaluation["rows"],
+            churners=evaluation["churners"],
+            note=note,
+        ),
     )
 
 
@@ -98,16 +113,22 @@ def _calibration(data: ReportData, curve: Mapping[str, Any]) -> Chart:
     inside = sum(1 for row in rows if row[2] <= row[0] <= row[3])
     return Chart(
         "calibration",
-        "Calibration: predicted and observed churn",
+        _("Calibration: predicted and observed churn"),
         (
-            Column(f"Predicted churn{data.horizons.next_days}", "share", "x"),
-            Column("Observed churn rate", "share", "y"),
+            Column(
+                _("Predicted churn{next_days}", next_days=data.horizons.next_days), "share", "x"
+            ),
+            Column(_("Observed churn rate"), "share", "y"),
             *interval_columns("share"),
-            Column("Customers", "customers"),
+            Column(_("Customers"), "customers"),
         ),
         rows,
-        f"In {inside} of {len(rows)} groups of equal size the prediction lies within the 95% interval "
-        "of the observed churn rate.",
+        _(
+            "In {inside} of {rows} groups of equal size the prediction lies within the 95% "
+            "interval of the observed churn rate.",
+            inside=inside,
+            rows=len(rows),
+        ),
         chart_type="points",
         diagonal=True,
     )
@@ -119,16 +140,20 @@ def _cumulative_gains(lift: Mapping[str, Any]) -> Chart:
     share, by_model, by_rule = min(rows, key=lambda row: abs(row[0] - 0.2))
     return Chart(
         "lift",
-        "Churned customers reached by share of customers contacted",
+        _("Churned customers reached by share of customers contacted"),
         (
-            Column("Customers contacted, highest risk first", "share", "x"),
-            Column("Churned customers reached, model", "share", "y"),
-            Column("Best single rule", "share", "y"),
+            Column(_("Customers contacted, highest risk first"), "share", "x"),
+            Column(_("Churned customers reached, model"), "share", "y"),
+            Column(_("Best single rule"), "share", "y"),
         ),
         tuple(rows),
-        f"Contacting the {format_percent(share, 1)} of customers at highest risk reaches "
-        f"{format_percent(by_model, 1)} of the churned customers with the model and "
-        f"{format_percent(by_rule, 1)} with the rule. Dashed: random order.",
+        _(
+            "Contacting the {share} of customers at highest risk reaches {by_model} of the "
+            "churned customers with the model and {by_rule} with the rule. Dashed: random order.",
+            share=format_percent(share, 1),
+            by_model=format_percent(by_model, 1),
+            by_rule=format_percent(by_rule, 1),
+        ),
         diagonal=True,
     )
 
@@ -138,11 +163,11 @@ def _profit(data: ReportData, profit: Mapping[str, Any]) -> Chart:
     span = data.horizons.over_gain
     return Chart(
         "profit",
-        f"Profit{span} by share of customers contacted",
+        _("Profit{span} by share of customers contacted", span=span),
         (
-            Column("Customers contacted, highest risk first", "share", "x"),
-            Column("Profit per customer, model", "money", "y"),
-            Column("Best single rule", "money", "y"),
+            Column(_("Customers contacted, highest risk first"), "share", "x"),
+            Column(_("Profit per customer, model"), "money", "y"),
+            Column(_("Best single rule"), "money", "y"),
         ),
         rows,
         _profit_caption(data, rows),
@@ -152,28 +177,47 @@ def _profit(data: ReportData, profit: Mapping[str, Any]) -> Chart:
 def _profit_caption(data: ReportData, rows: tuple[tuple[float, ...], ...]) -> str:
     """Name the share with the highest profit, or the reason why no share has a profit."""
     best = max(rows, key=lambda row: row[1])
-    source = f"{data.effect_source[:1].upper()}{data.effect_source[1:]}, as in the plan."
+    source = _(
+        "{effect_source}, as in the plan.", effect_source=capitalize_first(data.effect_source)
+    )
     if best[1] > 0.0:
-        return (
-            f"{source} Contacting {format_percent(best[0], 1)} of customers in order of risk has "
-            f"the highest profit: {data.money(best[1])} per customer of the base. {_rule_profit(data, rows)}"
+        return _(
+            "{source} Contacting {share} of customers in order of risk has the highest profit: "
+            "{profit} per customer of the base. {rule_profit}",
+            source=source,
+            share=format_percent(best[0], 1),
+            profit=data.money(best[1]),
+            rule_profit=_rule_profit(data, rows),
         )
-    text = (
-        f"{source} Contacting customers in order of risk does not pay at any share: the actions "
-        "cost more than the churn that they prevent."
+    text = _(
+        "{source} Contacting customers in order of risk does not pay at any share: the "
+        "actions cost more than the churn that they prevent.",
+        source=source,
     )
     if data.scored is None:
         return text
     treated = sum(action.customers for action in data.scored.actions)
-    plan = f"{treated:,} of {data.scored.customers:,} customers" if treated else "no customer"
-    return f"{text} The plan selects customers by expected gain and acts on {plan}."
+    plan = (
+        _(
+            "{treated:,} of {customers:,} customers",
+            treated=treated,
+            customers=data.scored.customers,
+        )
+        if treated
+        else _("no customer")
+    )
+    return _(
+        "{text} The plan selects customers by expected gain and acts on {plan}.",
+        text=text,
+        plan=plan,
+    )
 
 
 def _rule_profit(data: ReportData, rows: tuple[tuple[float, ...], ...]) -> str:
     best = max(row[2] for row in rows)
     if best > 0.0:
-        return f"Best profit with the rule: {data.money(best)}."
-    return "The rule has no profit at any share."
+        return _("Best profit with the rule: {best}.", best=data.money(best))
+    return _("The rule has no profit at any share.")
 
 
 def drivers(data: ReportData) -> Section:
@@ -182,8 +226,10 @@ def drivers(data: ReportData) -> Section:
     lead = ""
     if data.scored is not None and data.scored.drivers.drivers:
         ranked = data.scored.drivers
-        lead = (
-            f"Strongest drivers: {', '.join(d.title for d in ranked.drivers[:3])}. {ranked.caution}"
+        lead = _(
+            "Strongest drivers: {drivers}. {caution}",
+            drivers=", ".join(d.title for d in ranked.drivers[:3]),
+            caution=_(ranked.caution),
         )
         blocks.append(_importance(ranked))
         shown = [driver for driver in ranked.drivers[:_DETAILED] if driver.steps]
@@ -197,34 +243,40 @@ def drivers(data: ReportData) -> Section:
     if data.uses:
         blocks.append(_usage(data.uses))
     if not blocks:
-        need = (
+        need = _(
             "Provide a model and its customers, or subscriptions with support tickets or product "
             "events (--table tickets=FILE, --table events=FILE)."
         )
         blocks.append(Missing(need))
-    return Section("drivers", "Churn drivers", tuple(blocks), lead)
+    return Section("drivers", _("Churn drivers"), tuple(blocks), lead)
 
 
 def _effect_sentence(effect: MeasuredEffect) -> str:
-    source = "Experiment" if effect.randomized else "Comparison, not randomized"
+    source = _("Experiment") if effect.randomized else _("Comparison, not randomized")
     change = format_estimate(100 * effect.value, 100 * effect.low, 100 * effect.high, "+.1f")
-    return f"{source}: {effect.action} changes the churn rate by {change} points; {effect.verdict}."
+    return _(
+        "{source}: {action} changes the churn rate by {change} points; {verdict}.",
+        source=source,
+        action=effect.action,
+        change=change,
+        verdict=effect.verdict,
+    )
 
 
 def _importance(ranked: Drivers) -> Chart:
     return Chart(
         "drivers",
-        "Top churn drivers",
+        _("Top churn drivers"),
         (
-            Column("Driver", role="x"),
-            Column("Share of importance", "share", "y"),
-            Column("Highest risk at"),
+            Column(_("Driver"), role="x"),
+            Column(_("Share of importance"), "share", "y"),
+            Column(_("Highest risk at")),
         ),
         tuple(
             (driver.title, driver.share, driver.highest.says if driver.highest else "")
             for driver in ranked.drivers[:_MOST_DRIVERS]
         ),
-        f"{ranked.formula[:1].upper()}{ranked.formula[1:]}.",
+        f"{capitalize_first(ranked.formula)}.",
         chart_type="bars",
     )
 
@@ -234,21 +286,30 @@ def _dependence(data: ReportData, driver: Driver) -> Chart:
     low, high = driver.lowest, driver.highest
     caption = ""
     if low is not None and high is not None and low is not high:
-        caption = (
-            f"Predicted churn ranges from {format_percent(low.everyone, 1)} "
-            f"({_within_sentence(low.says, driver.title)}) to {format_percent(high.everyone, 1)} "
-            f"({_within_sentence(high.says, driver.title)}), all other features unchanged."
+        caption = _(
+            "Predicted churn ranges from {lowest} ({low}) to {highest} ({high}), all other features unchanged.",
+            lowest=format_percent(low.everyone, 1),
+            low=_within_sentence(low.says, driver.title),
+            highest=format_percent(high.everyone, 1),
+            high=_within_sentence(high.says, driver.title),
         )
     columns = [
-        Column("Value", role="x"),
-        Column(f"Predicted churn if all customers had it{data.horizons.next_days}", "share", "y"),
-        Column("Customers", "customers"),
-        Column("Mean predicted churn", "share"),
+        Column(_("Value"), role="x"),
+        Column(
+            _(
+                "Predicted churn if all customers had it{next_days}",
+                next_days=data.horizons.next_days,
+            ),
+            "share",
+            "y",
+        ),
+        Column(_("Customers"), "customers"),
+        Column(_("Mean predicted churn"), "share"),
     ]
     return Chart(
         f"driver_{driver.column}",
-        f"Predicted churn by: {driver.title}",
-        (*columns, Column("Observed churn", "share")) if has_outcome else tuple(columns),
+        _("Predicted churn by: {title}", title=driver.title),
+        (*columns, Column(_("Observed churn"), "share")) if has_outcome else tuple(columns),
         tuple(
             (_value_label(step.says, driver.title), step.everyone, step.customers, step.predicted)
             + ((step.observed,) if has_outcome else ())
@@ -262,13 +323,14 @@ def _dependence(data: ReportData, driver: Driver) -> Chart:
 def _value_label(sentence: str, title: str) -> str:
     """Drop the driver's title, which the heading names already."""
     value = sentence.removeprefix(f"{title}: ")
-    return value[:1].upper() + value[1:]
+    return capitalize_first(value)
 
 
 def _within_sentence(sentence: str, title: str) -> str:
-    """Lower a value's first letter, except in abbreviations."""
+    """Lower a value's first letter, except in abbreviations and languages that capitalize nouns."""
     value = _value_label(sentence, title)
-    return value if value[:2].isupper() else value[:1].lower() + value[1:]
+    is_kept = value[:2].isupper() or active_locale().language == "de"
+    return value if is_kept else value[:1].lower() + value[1:]
 
 
 def _by_segment(ranked: Drivers) -> Table:
@@ -276,63 +338,67 @@ def _by_segment(ranked: Drivers) -> Table:
     for name, top in ranked.segments:
         if top:
             cells = [f"{title} ({format_percent(share, 1)})" for title, share in top]
-            rows.append((name, *cells, *([None] * (3 - len(cells)))))
+            rows.append((localize_cluster_name(name), *cells, *([None] * (3 - len(cells)))))
     return Table(
         "drivers_by_segment",
-        "Top drivers by segment",
-        (Column("Segment"), Column("First"), Column("Second"), Column("Third")),
+        _("Top drivers by segment"),
+        (Column(_("Segment")), Column(_("First")), Column(_("Second")), Column(_("Third"))),
         tuple(rows),
-        "The three strongest drivers in each segment, with their share of importance.",
+        _("The three strongest drivers in each segment, with their share of importance."),
     )
 
 
 def _topics(ratios: tuple[RiskRatio, ...]) -> Chart:
     return ratio_chart(
         "topics",
-        "Relative churn rate by support ticket topic",
+        _("Relative churn rate by support ticket topic"),
         ratios,
-        _ratio_caption(f"Customers with a ticket on {ratios[0].name}", ratios[0]),
-        of="Topic",
+        _ratio_caption(_("Customers with a ticket on {name}", name=ratios[0].name), ratios[0]),
+        of=_("Topic"),
     )
 
 
 def _usage(ratios: tuple[RiskRatio, ...]) -> Chart:
     return ratio_chart(
         "uses",
-        "Relative churn rate by product usage",
+        _("Relative churn rate by product usage"),
         ratios,
-        _ratio_caption(f"Customers who used {ratios[0].name}", ratios[0]),
-        of="Usage",
+        _ratio_caption(_("Customers who used {name}", name=ratios[0].name), ratios[0]),
+        of=_("Usage"),
     )
 
 
 def _ratio_caption(group: str, first: RiskRatio) -> str:
-    formula = f"{first.formula[:1].upper()}{first.formula[1:]}"
-    return f"{describe_highest(group, first)} {formula}."
+    return f"{describe_highest(group, first)} {capitalize_first(first.formula)}."
 
 
 def health(data: ReportData) -> Section:
     """Build the distribution of health scores and their components."""
-    title = "Customer health"
+    title = _("Customer health")
     scored = data.scored
     if scored is None:
-        return Section("health", title, (Missing("Provide a model and its customers."),))
+        return Section("health", title, (Missing(_("Provide a model and its customers.")),))
     scores = scored.health
     blocks: list[Block] = [
         Chart(
             "health",
-            "Customers by health score",
+            _("Customers by health score"),
             (
-                Column("Score", role="x"),
-                Column("Customers", "customers", "y"),
-                Column("Share", "share"),
+                Column(_("Score"), role="x"),
+                Column(_("Customers"), "customers", "y"),
+                Column(_("Share"), "share"),
                 Column(data.horizons.value_label, "money"),
             ),
             tuple(
-                (f"{band.name} ({band.low} to {band.high})", band.customers, band.share, band.value)
+                (
+                    _("{name} ({low} to {high})", name=_(band.name), low=band.low, high=band.high),
+                    band.customers,
+                    band.share,
+                    band.value,
+                )
                 for band in scores.bands
             ),
-            f"Score: {scores.formula}.",
+            _("Score: {formula}.", formula=scores.formula),
             chart_type="bars",
         )
     ]
@@ -340,16 +406,22 @@ def health(data: ReportData) -> Section:
         blocks.append(
             Table(
                 "health_components",
-                "Health score components",
+                _("Health score components"),
                 (
-                    Column("Component"),
-                    Column("Mean effect where it lowers the score", "points"),
-                    Column("Mean effect where it raises the score", "points"),
+                    Column(_("Component")),
+                    Column(_("Mean effect where it lowers the score"), "points"),
+                    Column(_("Mean effect where it raises the score"), "points"),
                 ),
-                scores.components,
-                "Difference between the score and the score without the component's contribution.",
+                tuple((_(name), *points) for name, *points in scores.components),
+                _(
+                    "Difference between the score and the score without the component's contribution."
+                ),
             )
         )
     weak = sum(band.customers for band in scores.bands if band.name in {"Critical", "Weak"})
-    lead = f"The mean score is {scores.mean:.0f} of 100; {weak:,} customers score below 70."
+    lead = _(
+        "The mean score is {mean:.0f} of 100; {weak:,} customers score below 70.",
+        mean=scores.mean,
+        weak=weak,
+    )
     return Section("health", title, tuple(blocks), lead)

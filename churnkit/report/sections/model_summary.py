@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.core.number_format import format_percent
+from churnkit.core.translation import _, mark_text
 from churnkit.insights.figure import Figure
 from churnkit.report.blocks import Column, Figures, Table
+from churnkit.report.card_texts import localize_card_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,30 +34,30 @@ def found_customers(card: Mapping[str, Any]) -> Figures | None:
     share, by_model, by_rule = min(rows, key=lambda row: abs(row[0] - _SHARE))
     customers, churners = evaluation["rows"], evaluation["churners"]
     flagged = share * customers
-    group = f"the {format_percent(share, 0)} of held-out customers at highest risk"
+    group = _("the {share} of held-out customers at highest risk", share=format_percent(share, 0))
     found, by_chance = by_model * churners, share * churners
     return Figures(
         (
             Figure(
-                "precision", "Of the flagged customers, churned", found / flagged, "share",
-                f"churned customers among {group} / customers flagged",
-                note=f"{format_percent(churners / customers, _DIGITS)} of all customers churned",
+                "precision", _("Of the flagged customers, churned"), found / flagged, "share",
+                _("churned customers among {group} / customers flagged", group=group),
+                note=_("{churners} of all customers churned", churners=format_percent(churners / customers, _DIGITS)),
             ),
             Figure(
-                "recall", "Of the churned customers, flagged", by_model, "share",
-                f"churned customers among {group} / all churned customers",
-                note=f"{found:,.0f} of {churners:,}; {by_chance:,.0f} by chance",
+                "recall", _("Of the churned customers, flagged"), by_model, "share",
+                _("churned customers among {group} / all churned customers", group=group),
+                note=_("{found:,.0f} of {churners:,}; {by_chance:,.0f} by chance", found=found, churners=churners, by_chance=by_chance),
             ),
             Figure(
-                "recall_of_rule", "Flagged by the best single rule", by_rule, "share",
-                "the same with as many customers flagged by the rule",
-                note=f"{by_rule * churners:,.0f} of {churners:,}",
+                "recall_of_rule", _("Flagged by the best single rule"), by_rule, "share",
+                _("the same with as many customers flagged by the rule"),
+                note=_("{by_rule:,.0f} of {churners:,}", by_rule=by_rule * churners, churners=churners),
             ),
             Figure(
-                "found_beyond_rule", "Found beyond the rule",
+                "found_beyond_rule", _("Found beyond the rule"),
                 round(by_model * churners) - round(by_rule * churners),
-                "customers", "churned customers flagged by the model - flagged by the rule",
-                note=f"among {customers:,} held-out customers",
+                "customers", _("churned customers flagged by the model - flagged by the rule"),
+                note=_("among {customers:,} held-out customers", customers=customers),
             ),
         )
     )  # fmt: skip
@@ -69,25 +71,29 @@ def group_table(card: Mapping[str, Any]) -> Table | None:
     share = format_percent(card["slices"]["flag_share"], 0)
     different = sum(bool(_differences(group)) for group in slices)
     verdict = (
-        "No group differs significantly from all others"
+        _("No group differs significantly from all others")
         if not different
-        else f"{different} of {len(slices)} groups differ significantly from all others"
+        else _(
+            "{different} of {slices} groups differ significantly from all others",
+            different=different,
+            slices=len(slices),
+        )
     )
     return Table(
         "groups_compared",
-        "Groups compared",
+        _("Groups compared"),
         (
-            Column("Group"),
-            Column("Customers", "customers"),
-            Column("Churned", "customers"),
-            Column("Flagged", "share"),
-            Column("Churned customers flagged", "share"),
-            Column("Predicted minus observed churn", "points"),
-            Column("Difference from others"),
+            Column(_("Group")),
+            Column(_("Customers"), "customers"),
+            Column(_("Churned"), "customers"),
+            Column(_("Flagged"), "share"),
+            Column(_("Churned customers flagged"), "share"),
+            Column(_("Predicted minus observed churn"), "points"),
+            Column(_("Difference from others")),
         ),
         tuple(
             (
-                f"{group['column']}: {group['level']}",
+                f"{group['column']}: {localize_card_text(str(group['level']))}",
                 group["customers"],
                 group["churners"],
                 _measure(group, "flagged"),
@@ -99,17 +105,22 @@ def group_table(card: Mapping[str, Any]) -> Table | None:
             )
             for group in slices
         ),
-        f"{verdict} (simultaneous {format_percent(card['slices']['level'], 0)} intervals of "
-        f"{card['slices']['comparisons']} comparisons). Flagged: among the {share} of customers at "
-        "highest risk. Held-out customers only.",
+        _(
+            "{verdict} (simultaneous {level} intervals of {comparisons} comparisons). Flagged: "
+            "among the {share} of customers at highest risk. Held-out customers only.",
+            verdict=verdict,
+            level=format_percent(card["slices"]["level"], 0),
+            comparisons=card["slices"]["comparisons"],
+            share=share,
+        ),
     )
 
 
 _NAMES: Final = {
-    "flagged": ("flagged more often", "flagged less often"),
-    "found": ("churn found more often", "churn found less often"),
-    "overprediction": ("risk overstated", "risk understated"),
-    "auc": ("ranked better", "ranked worse"),
+    "flagged": (mark_text("flagged more often"), mark_text("flagged less often")),
+    "found": (mark_text("churn found more often"), mark_text("churn found less often")),
+    "overprediction": (mark_text("risk overstated"), mark_text("risk understated")),
+    "auc": (mark_text("ranked better"), mark_text("ranked worse")),
 }
 
 
@@ -121,9 +132,9 @@ def _differences(group: Mapping[str, Any]) -> list[str]:
         if gap is None or gap["low"] is None or gap["high"] is None:
             continue
         if gap["low"] > 0.0:
-            texts.append(above)
+            texts.append(_(above))
         elif gap["high"] < 0.0:
-            texts.append(below)
+            texts.append(_(below))
     return texts
 
 
@@ -135,4 +146,6 @@ def _measure(group: Mapping[str, Any], name: str) -> float | None:
 def limit_sentences(card: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the model's limits without the differences between groups, which have a table."""
     found = set((card.get("slices") or {}).get("found") or ())
-    return tuple(str(limit) for limit in card.get("limits") or () if limit not in found)
+    return tuple(
+        localize_card_text(str(limit)) for limit in card.get("limits") or () if limit not in found
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_percent
+from churnkit.core.translation import _, capitalize_first, mark_text, month_name
 from churnkit.insights.figure import Figure
 from churnkit.insights.metrics.calendar import add_months, month_title
 from churnkit.report.blocks import (
@@ -40,6 +41,21 @@ _SHOWN = (
     "mrr_ahead",
 )  # fmt: skip
 _MONTHLY = "money a month"
+# Sentences by the sign of the change.
+_TRENDS = {
+    1: mark_text(
+        "Monthly customer churn over the last three months is {now}, up from {then} in the three "
+        "months before."
+    ),
+    0: mark_text(
+        "Monthly customer churn over the last three months is {now}, as against {then} in the "
+        "three months before."
+    ),
+    -1: mark_text(
+        "Monthly customer churn over the last three months is {now}, down from {then} in the "
+        "three months before."
+    ),
+}
 
 
 def pick_figures(retention: RetentionMetrics, *names: str) -> tuple[Figure, ...]:
@@ -56,8 +72,8 @@ def short_month(month: str) -> str:
     >>> short_month("2025-03")
     'Mar 25'
     """
-    name, year = month_title(month).split(" ")
-    return f"{name[:3]} {year[2:]}"
+    year, number = month.split("-")
+    return f"{month_name(int(number), is_short=True)} {year[2:]}"
 
 
 def revenue(data: ReportData) -> Section:
@@ -75,13 +91,13 @@ def revenue(data: ReportData) -> Section:
     if retention is not None and retention.purchases is not None:
         blocks += _orders(data, retention.purchases, extra=retention.movements is not None)
     if not blocks:
-        need = (
-            "Provide subscriptions (--table subscriptions=FILE: customer, started, ended, monthly "
-            "revenue) or orders (--table orders=FILE: customer, date, amount)."
+        need = _(
+            "Provide subscriptions (--table subscriptions=FILE: customer, started, ended, "
+            "monthly revenue) or orders (--table orders=FILE: customer, date, amount)."
         )
-        return Section("revenue", "Revenue", (Missing(need),))
+        return Section("revenue", _("Revenue"), (Missing(need),))
     blocks.append(Text(data.settings.describe()))
-    return Section("revenue", "Revenue", tuple(blocks), lead)
+    return Section("revenue", _("Revenue"), tuple(blocks), lead)
 
 
 def _revenue_lead(retention: RetentionMetrics) -> str:
@@ -89,13 +105,18 @@ def _revenue_lead(retention: RetentionMetrics) -> str:
     if not figures or figures[0].value is None:
         return ""
     kept = figures[0].value
-    span = "12 months" if figures[0].name == "nrr_year" else "a month"
+    span = _("12 months") if figures[0].name == "nrr_year" else _("one month")
     growth = (
-        f"{format_percent(1 - kept, 1)} has to be replaced by new customers"
+        _("{kept} has to be replaced by new customers", kept=format_percent(1 - kept, 1))
         if kept < 1
-        else "expansion of existing customers outweighs churn"
+        else _("expansion of existing customers outweighs churn")
     )
-    return f"Net revenue retention over {span} is {format_percent(kept, 1)}: {growth}."
+    return _(
+        "Net revenue retention over {span} is {kept}: {growth}.",
+        span=span,
+        kept=format_percent(kept, 1),
+        growth=growth,
+    )
 
 
 def _model_value(data: ReportData) -> tuple[Figure, ...]:
@@ -104,11 +125,13 @@ def _model_value(data: ReportData) -> tuple[Figure, ...]:
     return (
         Figure(
             "model_ltv",
-            "Expected revenue per customer, next 24 months",
+            _("Expected revenue per customer, next 24 months"),
             data.scored.remaining_value,
             "money",
-            "mean over customers of value x expected months as a customer (at most 24) at the "
-            "predicted churn probability; before margin",
+            _(
+                "mean over customers of value x expected months as a customer (at most 24) at the "
+                "predicted churn probability; before margin"
+            ),
         ),
     )
 
@@ -131,19 +154,25 @@ def _movements(data: ReportData, months: tuple[Movement, ...]) -> Chart:
     lost = last.contraction_mrr + last.churn_mrr
     return Chart(
         "movements",
-        "Net revenue change by month",
+        _("Net revenue change by month"),
         (
-            Column("Month", role="x"),
-            Column("New", _MONTHLY, "y"),
-            Column("Reactivation", _MONTHLY, "y"),
-            Column("Expansion", _MONTHLY, "y"),
-            Column("Contraction", _MONTHLY, "y"),
-            Column("Churn", _MONTHLY, "y", "churn"),
-            Column("Monthly revenue at month end", _MONTHLY),
+            Column(_("Month"), role="x"),
+            Column(_("New"), _MONTHLY, "y"),
+            Column(_("Reactivation"), _MONTHLY, "y"),
+            Column(_("Expansion"), _MONTHLY, "y"),
+            Column(_("Contraction"), _MONTHLY, "y"),
+            Column(_("Churn"), _MONTHLY, "y", "churn"),
+            Column(_("Monthly revenue at month end"), _MONTHLY),
         ),
         rows,
-        f"{month_title(last.name)}: {data.money(gained)} gained, {data.money(lost)} lost. The "
-        f"movements add up to the change in monthly revenue.{_partial_note(months)}",
+        _(
+            "{name}: {gained} gained, {lost} lost. The movements add up to the change in monthly "
+            "revenue.{partial_note}",
+            name=month_title(last.name),
+            gained=data.money(gained),
+            lost=data.money(lost),
+            partial_note=_partial_note(months),
+        ),
         chart_type="stack",
     )
 
@@ -162,25 +191,23 @@ def _churn_rates(months: tuple[Movement, ...]) -> Chart:
     caption = ""
     if len(before) == 3:
         now, then = sum(recent) / 3, sum(before) / 3
-        trend = (
-            "up from" if now > then * 1.05 else "down from" if now < then * 0.95 else "as against"
-        )
-        caption = (
-            f"Monthly customer churn over the last three months is {format_percent(now, 1)}, {trend} "
-            f"{format_percent(then, 1)} in the three months before."
+        caption = _(
+            _TRENDS[(now > then * 1.05) - (now < then * 0.95)],
+            now=format_percent(now, 1),
+            then=format_percent(then, 1),
         )
     columns = (
-        Column("Month", role="x"),
-        Column("Customer churn", "share", "y", "churn"),
-        Column("Gross revenue churn", "share", "y"),
+        Column(_("Month"), role="x"),
+        Column(_("Customer churn"), "share", "y", "churn"),
+        Column(_("Gross revenue churn"), "share", "y"),
     )
-    return Chart("churn_by_month", "Churn rate by month", columns, rows, caption)
+    return Chart("churn_by_month", _("Churn rate by month"), columns, rows, caption)
 
 
 def _forecast(data: ReportData, forecast: RevenueForecast, months: tuple[Movement, ...]) -> Chart:
     past = tuple((_month_label(month), month.closing_mrr, None, None, None) for month in months)
     today = months[-1].closing_mrr
-    label, last, *_ = past[-1]
+    label, last = past[-1][:2]
     begin = dt.datetime.fromisoformat(f"{months[-1].name}-01")
     ahead = tuple(
         (short_month(f"{add_months(begin, number):%Y-%m}"), None, *numbers)
@@ -191,18 +218,25 @@ def _forecast(data: ReportData, forecast: RevenueForecast, months: tuple[Movemen
     lost, gained = forecast.churn + forecast.contraction, forecast.expansion
     return Chart(
         "revenue_forecast",
-        "Monthly revenue, and forecast for today's customers",
+        _("Monthly revenue, and forecast for today's customers"),
         (
-            Column("Month", role="x"),
-            Column("Monthly revenue", _MONTHLY, "y"),
-            Column("Forecast, today's customers", _MONTHLY, "y"),
+            Column(_("Month"), role="x"),
+            Column(_("Monthly revenue"), _MONTHLY, "y"),
+            Column(_("Forecast, today's customers"), _MONTHLY, "y"),
             *interval_columns(_MONTHLY),
         ),
         (*past[:-1], (label, last, today, today, today), *ahead),
-        f"In {len(forecast.closing)} months: {data.money(forecast.closing[-1])} a month "
-        f"({forecast.level:.0%} interval {data.money(forecast.low[-1])} to "
-        f"{data.money(forecast.high[-1])}) without new customers, "
-        f"{data.money(float(lost.sum()))} lost and {data.money(float(gained.sum()))} gained.",
+        _(
+            "In {months} months: {closing} a month ({level:.0%} interval {low} to {high}) "
+            "without new customers, {lost} lost and {gained} gained.",
+            months=len(forecast.closing),
+            closing=data.money(forecast.closing[-1]),
+            level=forecast.level,
+            low=data.money(forecast.low[-1]),
+            high=data.money(forecast.high[-1]),
+            lost=data.money(float(lost.sum())),
+            gained=data.money(float(gained.sum())),
+        ),
     )
 
 
@@ -211,18 +245,18 @@ def _orders(data: ReportData, purchases: Purchases, *, extra: bool) -> list[Bloc
         Figures(purchases.figures),
         Chart(
             "orders_by_month",
-            "One-time revenue by month" if extra else "Order revenue by month",
+            _("One-time revenue by month") if extra else _("Order revenue by month"),
             (
-                Column("Month", role="x"),
-                Column("Revenue", "money", "y"),
-                Column("Orders", "customers"),
-                Column("Customers with an order", "customers"),
+                Column(_("Month"), role="x"),
+                Column(_("Revenue"), "money", "y"),
+                Column(_("Orders"), "customers"),
+                Column(_("Customers with an order"), "customers"),
             ),
             tuple(
                 (_month_label(month), month.revenue, month.orders, month.customers)
                 for month in purchases.months
             ),
-            f"Net of refunds.{_partial_note(purchases.months)}",
+            _("Net of refunds.{partial_note}", partial_note=_partial_note(purchases.months)),
         ),
     ]
     if data.buyers:
@@ -235,27 +269,27 @@ def _month_label(month: Any) -> str:
 
 
 def _partial_note(months: tuple[Any, ...]) -> str:
-    return "" if all(month.complete for month in months) else " * Month not complete."
+    return "" if all(month.complete for month in months) else _(" * Month not complete.")
 
 
 def _buyers(data: ReportData) -> Table:
     days = data.settings.horizon_days
     return Table(
         "buyers",
-        "Buyers by recency, frequency and spend",
+        _("Buyers by recency, frequency and spend"),
         (
-            Column("Segment"),
-            Column("Customers", "customers"),
-            Column("Spend", "money"),
-            Column(f"No order in {days} days", "share"),
-            Column("Suggestion"),
+            Column(_("Segment")),
+            Column(_("Customers"), "customers"),
+            Column(_("Spend"), "money"),
+            Column(_("No order in {days} days", days=days), "share"),
+            Column(_("Suggestion")),
         ),
         tuple(
-            (buyers.name, buyers.customers, buyers.spent, buyers.silent, buyers.advice)
+            (_(buyers.name), buyers.customers, buyers.spent, buyers.silent, _(buyers.advice))
             for buyers in data.buyers
             if buyers.customers >= 5
         ),
-        f"RFM quintiles as of {days} days ago, and the share without an order since.",
+        _("RFM quintiles as of {days} days ago, and the share without an order since.", days=days),
     )
 
 
@@ -275,9 +309,9 @@ def cohorts(data: ReportData) -> Section:
                 ]
     if not blocks:
         blocks.append(
-            Missing("Provide subscriptions or orders (--table subscriptions=FILE, orders=FILE).")
+            Missing(_("Provide subscriptions or orders (--table subscriptions=FILE, orders=FILE)."))
         )
-    return Section("cohorts", "Cohorts", tuple(blocks), _cohort_lead(retention))
+    return Section("cohorts", _("Cohorts"), tuple(blocks), _cohort_lead(retention))
 
 
 def _cohort_lead(retention: RetentionMetrics | None) -> str:
@@ -288,9 +322,12 @@ def _cohort_lead(retention: RetentionMetrics | None) -> str:
     if len(after) < 6:
         return ""
     now, before = sum(after[-3:]) / 3, sum(after[:-3]) / len(after[:-3])
-    return (
-        f"Retention after three months is {format_percent(now, 1)} in the newest three cohorts, and "
-        f"{format_percent(before, 1)} in the {len(after) - 3} before them."
+    return _(
+        "Retention after three months is {now} in the newest three cohorts, and {before} in "
+        "the {after} before them.",
+        now=format_percent(now, 1),
+        before=format_percent(before, 1),
+        after=len(after) - 3,
     )
 
 
@@ -304,50 +341,55 @@ def _cohort_table(table: Cohorts, name: str, *, money: bool) -> Table:
     )
     size, *retained = replace(table, rows=rows).total
     total = retained[money][:width]
-    cells += (("All", size, *total, *([None] * (width - len(total)))),)
+    cells += ((_("All"), size, *total, *([None] * (width - len(total)))),)
     subscribers = name.startswith("cohorts")
     return Table(
         name,
-        "Revenue retention by cohort" if money else "Customer retention by cohort",
+        _("Revenue retention by cohort") if money else _("Customer retention by cohort"),
         (
-            Column("Joined" if subscribers else "First order"),
-            Column("Customers", "customers"),
+            Column(_("Joined") if subscribers else _("First order")),
+            Column(_("Customers"), "customers"),
             *(Column(str(since), "percent") for since in range(width)),
         ),
         cells,
-        f"{(table.revenue_formula if money else table.formula).capitalize()}. Columns: months since "
-        f"the {'start' if subscribers else 'first order'}. Empty cells: month not complete. All: cohorts that "
-        "completed the month.",
+        _(
+            "{formula}. Columns: months since the {beginning}. Empty cells: month not complete. "
+            "All: cohorts that completed the month.",
+            formula=capitalize_first(table.revenue_formula if money else table.formula),
+            beginning=_("start") if subscribers else _("first order"),
+        ),
         heat=tuple(range(2, 2 + width)),
     )
 
 
 def survival(data: ReportData) -> Section:
     """Build survival curves and the time to churn."""
-    title = "Survival"
+    title = _("Survival")
     metrics = data.retention.survival if data.retention is not None else None
     if metrics is None:
         return Section(
-            "survival", title, (Missing("Provide subscriptions (--table subscriptions=FILE)."),)
+            "survival", title, (Missing(_("Provide subscriptions (--table subscriptions=FILE).")),)
         )
     months = metrics.months[:_LONGEST_SURVIVAL]
     curve = metrics.curves[""]
     year = curve["survival"][12] if len(curve["survival"]) > 12 else None
     lead = (
-        "" if year is None else f"{format_percent(year, 1)} of customers stay for a year or more."
+        ""
+        if year is None
+        else _("{year} of customers stay for a year or more.", year=format_percent(year, 1))
     )
     blocks: list[Block] = [
         Figures(metrics.figures),
         Chart(
             "survival",
-            "Customers remaining by months since joining",
+            _("Customers remaining by months since joining"),
             (
-                Column("Months since joining", "months", "x"),
-                Column("Customers remaining", "share", "y"),
+                Column(_("Months since joining"), "months", "x"),
+                Column(_("Customers remaining"), "share", "y"),
                 *interval_columns("share"),
             ),
             tuple((m, *(curve[part][m] for part in ("survival", "low", "high"))) for m in months),
-            "Kaplan-Meier estimate with its 95% interval.",
+            _("Kaplan-Meier estimate with its 95% interval."),
         ),
     ]
     plans = {name: curve["survival"] for name, curve in metrics.curves.items() if name}
@@ -355,9 +397,9 @@ def survival(data: ReportData) -> Section:
         blocks.append(
             Chart(
                 "survival_by_plan",
-                "Customers remaining by plan",
+                _("Customers remaining by plan"),
                 (
-                    Column("Months since joining", "months", "x"),
+                    Column(_("Months since joining"), "months", "x"),
                     *(Column(name, "share", "y") for name in plans),
                 ),
                 tuple((m, *(shares[m] for shares in plans.values())) for m in months),
@@ -373,7 +415,10 @@ def _compare_plans(plans: dict[str, Any]) -> str:
     if len(after) < 2:
         return ""
     best, worst = max(after, key=after.__getitem__), min(after, key=after.__getitem__)
-    return (
-        f"After a year {format_percent(after[best], 1)} of {best} customers and "
-        f"{format_percent(after[worst], 1)} of {worst} customers remain."
+    return _(
+        "After a year {highest} of {best} customers and {lowest} of {worst} customers remain.",
+        highest=format_percent(after[best], 1),
+        best=best,
+        lowest=format_percent(after[worst], 1),
+        worst=worst,
     )

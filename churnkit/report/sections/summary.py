@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from churnkit.core.number_format import format_estimate, format_percent
+from churnkit.core.translation import _
 from churnkit.insights.figure import Figure
 from churnkit.insights.metrics.calendar import month_title
 from churnkit.report.blocks import Card, Cards, Figures, Missing, Section, Text
@@ -30,8 +31,8 @@ def headline(data: ReportData) -> Section:
     elif scored is not None:
         figures.append(
             Figure(
-                "churn", f"Predicted churn{data.horizons.next_days}", scored.churn, "share",
-                "mean calibrated churn probability", note=f"of {scored.customers:,} customers",
+                "churn", _("Predicted churn{next_days}", next_days=data.horizons.next_days), scored.churn, "share",
+                _("mean calibrated churn probability"), note=_("of {customers:,} customers", customers=scored.customers),
             )
         )  # fmt: skip
     blocks: list[Block] = []
@@ -39,14 +40,14 @@ def headline(data: ReportData) -> Section:
         blocks.append(Figures(tuple(figures[:_MOST_TILES])))
     steps = _next_steps(data)
     if steps:
-        blocks.append(Cards("Next steps", steps))
+        blocks.append(Cards(_("Next steps"), steps))
     if data.note:
         blocks.append(Text((data.note,)))
     if not blocks:
         blocks.append(
-            Missing("Provide a model and its customers, or raw tables (--table NAME=FILE).")
+            Missing(_("Provide a model and its customers, or raw tables (--table NAME=FILE)."))
         )
-    return Section("headline", "Summary", tuple(blocks), _headline_lead(data))
+    return Section("headline", _("Summary"), tuple(blocks), _headline_lead(data))
 
 
 def _model_figures(data: ReportData) -> list[Figure]:
@@ -58,7 +59,12 @@ def _model_figures(data: ReportData) -> list[Figure]:
         note = ""
         if scored.value and scored.revenue_churn is not None:
             share = format_percent(scored.revenue_churn, 1)
-            note = f"{share} of the revenue of {data.money(scored.value)} {horizons.period}"
+            note = _(
+                "{share} of the revenue of {value} {period}",
+                share=share,
+                value=data.money(scored.value),
+                period=horizons.period,
+            )
         figures.append(
             Figure(
                 "at_risk", horizons.at_risk_label, scored.at_risk, "money",
@@ -70,11 +76,10 @@ def _model_figures(data: ReportData) -> list[Figure]:
         cost = sum(action.cost for action in scored.actions)
         figures.append(
             Figure(
-                "expected_gain", f"Expected gain of the plan{horizons.over_gain}", gain.value,
+                "expected_gain", _("Expected gain of the plan{over_gain}", over_gain=horizons.over_gain), gain.value,
                 "money",
-                f"sum over planned actions of the part of the at-risk {horizons.at_risk_noun} that "
-                "the action saves - cost, with its 90% interval",
-                gain.low, gain.high, f"net of a cost of {data.money(cost)}",
+                _("sum over planned actions of the part of the at-risk {at_risk_noun} that the action " "saves - cost, with its 90% interval", at_risk_noun=horizons.at_risk_noun),
+                gain.low, gain.high, _("net of a cost of {cost}", cost=data.money(cost)),
             )
         )  # fmt: skip
     return figures
@@ -92,7 +97,7 @@ def _table_figures(data: ReportData) -> list[Figure]:
         return figures
     earlier = months[-2]
     rate = format_percent(earlier.left_customers / earlier.opening_customers, 1)
-    note = f"{rate} in {month_title(earlier.name)}"
+    note = _("{rate} in {month}", rate=rate, month=month_title(earlier.name))
     return [
         replace(figure, note=note) if figure.name == "logo_churn_month" else figure
         for figure in figures
@@ -104,10 +109,14 @@ def _headline_lead(data: ReportData) -> str:
     if scored is None:
         return ""
     days = horizons.risk_days
-    within = f"in the next {days} days" if days else "within the horizon of the label"
-    risk = (
-        f"About {scored.churn * scored.customers:,.0f} of {scored.customers:,} customers are "
-        f"expected to churn {within}."
+    within = (
+        _("in the next {days} days", days=days) if days else _("within the horizon of the label")
+    )
+    risk = _(
+        "About {churn:,.0f} of {customers:,} customers are expected to churn {within}.",
+        churn=scored.churn * scored.customers,
+        customers=scored.customers,
+        within=within,
     )
     if scored.at_risk is None or not scored.value:
         return risk
@@ -117,12 +126,18 @@ def _headline_lead(data: ReportData) -> str:
         return risk
     treated = sum(action.customers for action in scored.actions)
     if not treated:
-        return f"{risk} The plan acts on no customer."
+        return _("{risk} The plan acts on no customer.", risk=risk)
     cost = sum(action.cost for action in scored.actions)
-    return (
-        f"{risk} The plan acts on {treated:,} customers at a cost of {data.money(cost)}; its "
-        f"expected gain{horizons.over_gain} is {data.money(gain.value)} net of cost (90% interval "
-        f"{data.money(gain.low)} to {data.money(gain.high)})."
+    return _(
+        "{risk} The plan acts on {treated:,} customers at a cost of {cost}; its expected "
+        "gain{over_gain} is {value} net of cost (90% interval {low} to {high}).",
+        risk=risk,
+        treated=treated,
+        cost=data.money(cost),
+        over_gain=horizons.over_gain,
+        value=data.money(gain.value),
+        low=data.money(gain.low),
+        high=data.money(gain.high),
     )
 
 
@@ -140,10 +155,16 @@ def _planned(data: ReportData) -> list[Card]:
     return [
         Card(
             action.title,
-            f"For {action.customers:,} customers of the plan, at a cost of "
-            f"{data.money(action.cost)}. 90% interval of the gain: {data.money(action.low)} to "
-            f"{data.money(action.high)}{data.horizons.over_gain}.",
-            f"{data.money(action.gain)} expected gain",
+            _(
+                "For {customers:,} customers of the plan, at a cost of {cost}. 90% interval of the "
+                "gain: {low} to {high}{over_gain}.",
+                customers=action.customers,
+                cost=data.money(action.cost),
+                low=data.money(action.low),
+                high=data.money(action.high),
+                over_gain=data.horizons.over_gain,
+            ),
+            _("{gain} expected gain", gain=data.money(action.gain)),
         )
         for action in data.scored.actions
     ]
@@ -154,10 +175,15 @@ def _harmful(data: ReportData) -> list[Card]:
     harmful = [effect for effect in data.effects if effect.randomized and effect.low > 0.0]
     return [
         Card(
-            f"Stop or retarget: {effect.action}",
-            f"The churn rate of {effect.customers:,} customers with this action changed by "
-            f"{format_estimate(100 * effect.value, 100 * effect.low, 100 * effect.high, '+.1f')} "
-            "points, compared with customers without.",
+            _("Stop or retarget: {action}", action=effect.action),
+            _(
+                "The churn rate of {customers:,} customers with this action changed by {value} "
+                "points, compared with customers without.",
+                customers=effect.customers,
+                value=format_estimate(
+                    100 * effect.value, 100 * effect.low, 100 * effect.high, "+.1f"
+                ),
+            ),
         )
         for effect in harmful[:1]
     ]
@@ -171,9 +197,14 @@ def _topic(data: ReportData) -> list[Card]:
     topic = max(topics, key=lambda ratio: ratio.value or 0.0)
     return [
         Card(
-            f"Look into support tickets on {topic.name}",
-            f"{topic.customers:,} customers had one, and churned at "
-            f"{format_estimate(topic.value or 0.0, topic.low or 0.0, topic.high or 0.0, '.2f')} "
-            "times the rate of others. An association, not necessarily a cause.",
+            _("Look into support tickets on {name}", name=topic.name),
+            _(
+                "{customers:,} customers had one, and churned at {value} times the rate of others. "
+                "An association, not necessarily a cause.",
+                customers=topic.customers,
+                value=format_estimate(
+                    topic.value or 0.0, topic.low or 0.0, topic.high or 0.0, ".2f"
+                ),
+            ),
         )
     ]
