@@ -39,7 +39,7 @@ COMMON = {
         ahead arrow as batch block cache cast category cell checkpoint code column contents csv
         data database dataset date delete derived dialect download duckdb encode encoded encoder encoding
         entry event excel exit export extra feature field file filter folder form format frame from id index insert io
-        json key label lakehouse layout leaf level line list loader location log logged member merge migration npy number
+        json key label lakehouse layout leaf level line list loader locale location log logged member merge migration npy number
         numpy of off operation output object open parquet python parser parsing pdf predicate profile prune query range raw reader
         record recorder remote repeated result row rule scalar schema serialization signature source spool sql state store
         streaming summary table time timeline total transform ubjson uri validate validation version view violation
@@ -58,7 +58,7 @@ COMMON = {
         reload reloader replacement request response role route run scaffold scikit section serve server service
         set setting shadow signal supervisor signing simulate simulation spark spelling split standard statement step svg
         team template
-        thread timeout topology tracking traversal unit user walk warning watch worker
+        thread timeout topology tracking translation traversal unit user walk warning watch worker
     """,
     "connections to other programs": """
         amplitude bigquery billing chargebee client clock connect connection crm delighted delivery

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote
 
 from churnkit.console.auth import NAME_COOKIE, SessionAuth, Visitor
+from churnkit.console.delivery.push_page import show_push, start_push
 from churnkit.console.pages import forms
 from churnkit.console.pages.account_page import show_account, show_accounts
 from churnkit.console.pages.bulk_form import apply_to_many
@@ -22,6 +23,7 @@ from churnkit.console.pages.task_page import show_changes, show_tasks
 from churnkit.console.pages.team_page import assign_team, show_teams
 from churnkit.console.query.customer_index import CustomerIndex
 from churnkit.console.templates import Pages
+from churnkit.core.translation import Locale, _, active_locale, format_day, mark_text, use_locale
 from churnkit.errors import ChurnkitError, MissingExtraError
 from churnkit.journal.worklist.records import VersionConflictError
 from churnkit.journal.worklist.worklist import Worklist
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from churnkit.console.approvals import Approvals
     from churnkit.console.customer_history import History
     from churnkit.console.customer_list import CustomerList
+    from churnkit.console.delivery.push_run import ApprovedPush
     from churnkit.insights.text.embeddings import Embedder
 
     Handler = Callable[[PageContext, Visitor, dict[str, str]], str]
@@ -45,12 +49,15 @@ __all__ = ["ConsoleApp"]
 
 _MOST_FORM_BYTES: Final = 131_072
 _MOST_RISKS: Final = 100_000
-_INVALID_FORM: Final = "The form has expired or comes from another site. Reload the page."
+_INVALID_FORM: Final = mark_text(
+    "The form has expired or comes from another site. Reload the page."
+)
 # Fields that people type, shown again if a form is refused.
 _TYPED: Final = {
-    "why": "Reason", "note": "Note", "title": "Task", "owner": "Owner", "due": "Due",
-    "until": "Snooze until", "person": "Person", "team": "Team",
+    "why": mark_text("Reason"), "note": mark_text("Note"), "title": mark_text("Task"), "owner": mark_text("Owner"), "due": mark_text("Due"),
+    "until": mark_text("Snooze until"), "person": mark_text("Person"), "team": mark_text("Team"),
 }  # fmt: skip
+_DAYS: Final = frozenset({"due", "until"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,19 @@ class _Form:
     customers: tuple[str, ...]
 
 
+class _Localized:
+    """Answer requests in the console's locale, in whichever thread or task they run."""
+
+    def __init__(self, app: ASGIApp, locale: Locale) -> None:
+        self._app, self._locale = app, locale
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with use_locale(self._locale):
+            await self._app(scope, receive, send)
+
+
 class ConsoleApp:
-    """The console's pages and forms.
+    """The console's pages and forms, in the locale that is active when it is created.
 
     Parameters
     ----------
@@ -80,6 +98,8 @@ class ConsoleApp:
         Function from texts to vectors, for themes by meaning.
     owners
         Owner by customer, until the console's users assign another.
+    push
+        Push of approved actions to a destination; None for none.
     """
 
     def __init__(
@@ -92,6 +112,7 @@ class ConsoleApp:
         clock: Callable[[], datetime],
         embed: Embedder | None = None,
         owners: Mapping[str, str] | None = None,
+        push: ApprovedPush | None = None,
     ) -> None:
         worklist = Worklist(approvals.journal)
         month = datetime.combine(customers.day.replace(day=1), time(), UTC)
@@ -107,10 +128,12 @@ class ConsoleApp:
             auth,
             clock,
             Pages(currency=customers.horizons.currency),
+            push,
         )
         self._reports = ReportPages(self._context, embed)
         self._auth, self._pages = auth, self._context.pages
         self._sign_ins = SignInPages(auth, self._pages)
+        self._locale = active_locale()
 
     def warm(self) -> None:
         """Compute the report, orders and past risk, so that the first visitor does not wait."""
@@ -134,18 +157,20 @@ class ConsoleApp:
         """Create the application; raise `MissingExtraError` if starlette is not installed."""
         try:
             from starlette.applications import Starlette
+            from starlette.middleware import Middleware
         except ImportError:
             raise MissingExtraError("console", "starlette") from None
 
         def not_found(_request: Request, error: Exception) -> Response:
-            return self._pages.error(getattr(error, "status_code", 404), "Page not found.")
+            return self._pages.error(getattr(error, "status_code", 404), _("Page not found."))
 
         def server_error(_request: Request, _error: Exception) -> Response:
-            return self._pages.error(500, "An unexpected error occurred. No data were changed.")
+            return self._pages.error(500, _("An unexpected error occurred. No data were changed."))
 
         return Starlette(
             routes=self._routes(),
             exception_handlers={404: not_found, 405: not_found, Exception: server_error},
+            middleware=[Middleware(_Localized, locale=self._locale)],
         )
 
     def _routes(self) -> list[Route]:
@@ -179,6 +204,7 @@ class ConsoleApp:
             page("/what-if", show_what_if),
             page("/what-if.csv", export_plan),
             page("/changes", show_changes),
+            page("/push", show_push),
             page("/customers.csv", export_csv),
             page("/customers/{customer:path}", show_customer),
             form("/verdicts", forms.decide),
@@ -188,6 +214,7 @@ class ConsoleApp:
             form("/tasks/add", forms.add_task),
             form("/tasks/change", forms.change_task),
             form("/teams", assign_team, "manager"),
+            form("/push", start_push, "manager"),
             form("/views", forms.save_view, "viewer"),
             Route("/bulk", self._bulk, methods=["POST"]),
         ]
@@ -209,13 +236,13 @@ class ConsoleApp:
     async def _sign_in(self, request: Request) -> Response:
         form = (await _read_form(request)).fields
         if not self._auth.is_valid_form(request, form.get("token", "")):
-            return self._pages.error(403, _INVALID_FORM)
+            return self._pages.error(403, _(_INVALID_FORM))
         return self._sign_ins.with_key(request, form.get("key", ""))
 
     async def _sign_out(self, request: Request) -> Response:
         form = (await _read_form(request)).fields
         if not self._auth.is_valid_form(request, form.get("token", "")):
-            return self._pages.error(403, _INVALID_FORM)
+            return self._pages.error(403, _(_INVALID_FORM))
         return self._sign_ins.sign_out(request)
 
     async def _checked(
@@ -227,12 +254,16 @@ class ConsoleApp:
             return None, _Form({}, ()), self._sign_ins.ask(request)
         form = await _read_form(request)
         if not self._auth.is_valid_form(request, form.fields.get("token", "")):
-            return visitor, form, self._pages.error(403, _INVALID_FORM)
+            return visitor, form, self._pages.error(403, _(_INVALID_FORM))
         if not visitor.may(role):
-            message = f"This needs the role {role}; you have the role {visitor.role}."
+            message = _(
+                "This needs the role {role}; you have the role {own}.",
+                role=_(role),
+                own=_(visitor.role),
+            )
             return visitor, form, self._pages.error(403, message)
         if not form.fields.get("form_id"):
-            return visitor, form, self._pages.error(400, _INVALID_FORM)
+            return visitor, form, self._pages.error(400, _(_INVALID_FORM))
         return visitor, form, None
 
     def _post(self, handle: Handler, role: str) -> Callable[[Request], Any]:
@@ -267,11 +298,15 @@ class ConsoleApp:
         customer = form.get("customer", "")
         return self._pages.page(
             "refused.html",
-            404 if str(error) == "Customer not found." else status,
+            404 if str(error) == _("Customer not found.") else status,
             visitor=visitor,
-            title="Not saved",
+            title=_("Not saved"),
             message=str(error),
-            typed=[(label, form[name]) for name, label in _TYPED.items() if form.get(name)],
+            typed=[
+                (_(label), format_day(form[name]) if name in _DAYS else form[name])
+                for name, label in _TYPED.items()
+                if form.get(name)
+            ],
             link=customer_link(customer) if customer in self._context.customers.rows else "/",
         )
 
@@ -300,7 +335,7 @@ class ConsoleApp:
         except ChurnkitError as error:
             return self._refused_form(error, visitor, form)
         response = self._context.page(
-            request, "bulk.html", visitor=visitor, title="Done", outcome=outcome
+            request, "bulk.html", visitor=visitor, title=_("Done"), outcome=outcome
         )
         self._remember_name(response, request, visitor, form)
         return response

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.bundle.decision_records import RecordBuilder
 from churnkit.console.customer_list import planning_period
+from churnkit.core.translation import _, mark_text
 from churnkit.errors import ChurnkitError
 from churnkit.journal import DecisionRecord, decision_key
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["VERDICTS", "Approvals", "BulkResult"]
 
 VERDICTS: Final = ("approve", "reject", "snooze")
-_CAPPED: Final = "a contact limit is reached"
-_OTHER_DECISION: Final = "the journal has another decision: restart the console to show it"
+_CAPPED: Final = mark_text("a contact limit is reached")
+_OTHER_DECISION: Final = mark_text(
+    "the journal has another decision: restart the console to show it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +114,9 @@ class Approvals:
         """
         by, why = by.strip(), why.strip()
         if verdict not in VERDICTS:
-            raise ChurnkitError(f"verdict must be one of {', '.join(VERDICTS)}")
+            raise ChurnkitError(_("verdict must be one of {names}", names=", ".join(VERDICTS)))
         if not by or not why:
-            raise ChurnkitError("name and reason are required; both are kept in the journal")
+            raise ChurnkitError(_("name and reason are required; both are kept in the journal"))
         # Reads and writes of this console do not interleave.
         with self._lock:
             rows = self.journal.decisions(customers=[customer]).to_pylist()
@@ -125,7 +128,7 @@ class Approvals:
             if decision.key not in recorded and self._record_new([decision]):
                 reason = _CAPPED
             if verdict == "approve" and reason is not None:
-                raise ChurnkitError(f"not approved: {reason}")
+                raise ChurnkitError(_("not approved: {reason}", reason=_(reason)))
             self.journal.record(
                 [self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)]
             )
@@ -159,7 +162,7 @@ class Approvals:
             Customers with a new verdict, and the others by reason.
         """
         if verdict not in VERDICTS:
-            raise ChurnkitError(f"verdict must be one of {', '.join(VERDICTS)}")
+            raise ChurnkitError(_("verdict must be one of {names}", names=", ".join(VERDICTS)))
         with self._lock:
             rows = self.journal.decisions(customers=customers).to_pylist()
             decided = {row["key"]: row for row in rows if row["verdict"] == "decide"}
@@ -171,7 +174,7 @@ class Approvals:
                 decision = self._decision(customer, at)
                 reason = _refusal(decision, decided.get(decision.key), latest, verdict)
                 if reason is None and budget is not None and cost + decision.cost > budget:
-                    reason = "the budget is used"
+                    reason = mark_text("the budget is used")
                 if reason is None:
                     chosen.append(decision)
                     cost += decision.cost
@@ -245,15 +248,15 @@ def _refusal(
 ) -> str | None:
     """Return why a verdict cannot be recorded; None if it can."""
     if decision.action is None:
-        return "no action is planned"
+        return mark_text("no action is planned")
     conflict = _conflict(decision, recorded)
     # A snooze gives up the recorded action, whichever it is.
     if conflict is not None and (verdict == "approve" or conflict == _CAPPED):
         return conflict
     earlier = latest.get(decision.key)
     if earlier in {"reject", "snooze"}:
-        return "the action is dismissed or snoozed"
-    return "the action is approved already" if earlier == verdict else None
+        return mark_text("the action is dismissed or snoozed")
+    return mark_text("the action is approved already") if earlier == verdict else None
 
 
 def _conflict(decision: DecisionRecord, recorded: Mapping[str, Any] | None) -> str | None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.core.number_format import format_money, format_number, format_percent
+from churnkit.core.translation import _, format_day
 from churnkit.insights.table_layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -79,61 +80,82 @@ def _action_title(name: Any, titles: Mapping[str, str]) -> str:
 
 
 def _subscription(values: Row, _parts: set[str], money: Money) -> str:
-    text = f"Subscription, {_text(values['plan'])}" if "plan" in values else "Subscription"
+    text = (
+        _("Subscription, {text}", text=_text(values["plan"]))
+        if "plan" in values
+        else _("Subscription")
+    )
     if "mrr" in values:
-        text += f": {money(values['mrr'])} a month"
+        text += _(": {mrr} a month", mrr=money(values["mrr"]))
     if "status" in values:
         text += f"; {_text(values['status'])}"
-    return text + (f"; ended {_text(values['ended'])}" if "ended" in values else "")
+    return text + (_("; ended {text}", text=_text(values["ended"])) if "ended" in values else "")
 
 
 def _order(values: Row, _parts: set[str], money: Money) -> str:
     amount = values.get("amount")
     if isinstance(amount, (int, float)) and amount < 0:
-        return f"Refund: {money(-amount)}"
-    return f"Order: {money(amount)}" if amount is not None else "Order"
+        return _("Refund: {amount}", amount=money(-amount))
+    return _("Order: {amount}", amount=money(amount)) if amount is not None else _("Order")
 
 
 def _event(values: Row, _parts: set[str], money: Money) -> str:
-    text = f"Product event: {_text(values['kind'])}" if "kind" in values else "Product event"
+    text = (
+        _("Product event: {text}", text=_text(values["kind"]))
+        if "kind" in values
+        else _("Product event")
+    )
     return f"{text}, {money(values['amount'])}" if values.get("amount") else text
 
 
 def _survey(values: Row, _parts: set[str], _money: Money) -> str:
-    text = f"{_text(values['kind'])} survey" if "kind" in values else "Survey"
+    text = _("{text} survey", text=_text(values["kind"])) if "kind" in values else _("Survey")
     if "score" not in values:
-        text += ": no answer" if "answered" not in values else ": answered without a score"
+        text += _(": no answer") if "answered" not in values else _(": answered without a score")
     else:
-        text += f": score {_text(values['score'])}"
+        text += _(": score {text}", text=_text(values["score"]))
     if "answered" in values:
         text += f", {_text(values['answered'])}"
     return text + _quote(values)
 
 
 def _ticket(values: Row, parts: set[str], _money: Money) -> str:
-    text = f"Support ticket: {_text(values['topic'])}" if "topic" in values else "Support ticket"
+    text = (
+        _("Support ticket: {text}", text=_text(values["topic"]))
+        if "topic" in values
+        else _("Support ticket")
+    )
     if "closed" in values:
-        text += f", closed {_text(values['closed'])}"
+        text += _(", closed {text}", text=_text(values["closed"]))
     elif "closed" in parts:
-        text += ", open"
+        text += _(", open")
     return text + _quote(values)
 
 
 def _review(values: Row, _parts: set[str], _money: Money) -> str:
-    text = f"Review, rating {_text(values['score'])}" if "score" in values else "Review"
+    text = (
+        _("Review, rating {text}", text=_text(values["score"]))
+        if "score" in values
+        else _("Review")
+    )
     return text + _quote(values)
 
 
 def _treatment(values: Row, _parts: set[str], money: Money) -> str:
-    texts = [f"Action: {values['action']}" if values["action"] else "No action"]
+    texts = [_("Action: {action}", action=values["action"]) if values["action"] else _("No action")]
     if values.get("cost"):
-        texts.append(f"cost {money(values['cost'])}")
+        texts.append(_("cost {cost}", cost=money(values["cost"])))
     propensity = values.get("propensity")
     if isinstance(propensity, (int, float)) and propensity < 1:
-        texts.append(f"chosen with a probability of {format_percent(float(propensity))}")
+        texts.append(
+            _(
+                "chosen with a probability of {propensity}",
+                propensity=format_percent(float(propensity)),
+            )
+        )
     if "churned" in values:
         churned = str(values["churned"]).strip().lower() in {"true", "1", "1.0", "yes"}
-        texts.append("customer churned" if churned else "customer stayed")
+        texts.append(_("customer churned") if churned else _("customer stayed"))
     return "; ".join(texts)
 
 
@@ -151,7 +173,7 @@ _DESCRIPTIONS: Final[Mapping[str, Callable[[Row, set[str], Money], str]]] = {
 def _quote(values: Row) -> str:
     if "text" not in values:
         return ""
-    return f": \N{LEFT DOUBLE QUOTATION MARK}{_text(values['text'])}\N{RIGHT DOUBLE QUOTATION MARK}"
+    return ": " + _("“{text}”", text=_text(values["text"]))
 
 
 def _typed(value: Any, kind: str) -> Any:
@@ -174,9 +196,9 @@ def _is_missing(value: Any) -> bool:
 
 def _text(value: Any) -> str:
     if isinstance(value, (datetime, date)):
-        return f"{value:%Y-%m-%d}"
+        return format_day(value)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if isinstance(value, (int, float)):
         return format_number(float(value))
     text = str(value)

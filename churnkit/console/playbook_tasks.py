@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.translation import _
 from churnkit.journal.worklist.playbooks import PlannedStep, PlaybookRun
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def _steps(action: Action, day: date) -> tuple[PlannedStep, ...]:
     return tuple(
         PlannedStep(
             step.title,
-            f"{action.title}: step {number} of {count}"
-            + (", if the customer has not answered" if step.condition == "no_answer" else ""),
+            _("{title}: step {number} of {count}", title=action.title, number=number, count=count)
+            + (_(", if the customer has not answered") if step.condition == "no_answer" else ""),
             day + timedelta(days=step.day),
             needs_no_answer=step.condition == "no_answer",
         )

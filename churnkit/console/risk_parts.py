@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from churnkit.core.translation import _
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -49,7 +51,7 @@ class RiskParts:
     @property
     def summary(self) -> str:
         """The features in words: ``"raises: Basic plan; lowers: City: Oslo"``."""
-        sides = (("raises", self.raising), ("lowers", self.lowering))
+        sides = ((_("raises"), self.raising), (_("lowers"), self.lowering))
         return "; ".join(
             f"{side}: {', '.join(part.text for part in parts)}" for side, parts in sides if parts
         )

@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_money, format_percent
+from churnkit.core.translation import (
+    _,
+    capitalize_first,
+    format_moment,
+    localize_number,
+    lower_first,
+    mark_text,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -14,6 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["Pages"]
 
 _FOLDER = Path(__file__).parent / "_page"
+# Phrases of the statuses of error pages, for the catalog.
+_PHRASES = (
+    mark_text("Bad Request"), mark_text("Forbidden"), mark_text("Not Found"),
+    mark_text("Method Not Allowed"), mark_text("Conflict"), mark_text("Internal Server Error"),
+)  # fmt: skip
 
 
 class Pages:
@@ -43,6 +56,10 @@ class Pages:
             "money": self.money,
             "percent": format_percent,
             "effect": partial(_format_effect, currency=currency),
+            "digits": _format_spec,
+            "capital": capitalize_first,
+            "lower": lower_first,
+            "moment": format_moment,
             "style": Markup(style),  # noqa: S704  (this package's own style sheet)
         }
 
@@ -76,8 +93,13 @@ class Pages:
         """Render an error page, titled by its HTTP status."""
         from http import HTTPStatus
 
-        title = f"{HTTPStatus(status).phrase} ({status})"
+        title = f"{_(HTTPStatus(status).phrase)} ({status})"
         return self.page("error.html", status, title=title, message=message)
+
+
+def _format_spec(value: float, spec: str) -> str:
+    """Format a number by a specification of Python, with the separators of the locale."""
+    return localize_number(format(value, spec))
 
 
 def _format_effect(effect: float | None, unit: str, *, currency: str) -> str:
@@ -87,4 +109,5 @@ def _format_effect(effect: float | None, unit: str, *, currency: str) -> str:
     if unit == "money":
         return f"{'+' if effect > 0 else ''}{format_money(effect, currency)}"
     points = round(-100.0 * effect, 1) + 0.0
-    return f"{points:+.1f} points" if points else "0.0 points"
+    spec = "+.1f" if points else ".1f"
+    return _("{number} points", number=_format_spec(points, spec))

@@ -7,11 +7,13 @@ itself needs neither.
 
 from __future__ import annotations
 
+import gettext
+import math
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
@@ -20,19 +22,25 @@ from typing import TYPE_CHECKING, Any
 from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = [
-    "Locale", "_", "active_locale", "capitalize_first", "fill_text", "find_locale", "format_day", "languages",
-    "localize_number", "mark_text", "month_name", "translate_stored", "use_locale",
+    "Locale", "_", "active_locale", "capitalize_first", "fill_text", "find_locale", "format_day",
+    "format_moment", "languages", "localize_number", "lower_first", "mark_text", "month_name",
+    "ngettext", "parse_number", "plural_form", "translate_stored", "use_locale",
 ]  # fmt: skip
 
 _CATALOGS = Path(__file__).parent / "catalogs"
 _SOURCE_LANGUAGE = "en"
+_CAPITALIZED_NOUNS = frozenset({"de", "lb"})
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
+
+
+def _is_plural(count: int) -> int:
+    return int(count != 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,9 @@ class Locale:
     code
         Language, and territory if any: ``de``, ``de_CH``.
     messages
-        Translations by English text.
+        Translations by English text; tuples of forms by singular and plural.
+    plural
+        Function from a number to the position of its form.
     decimal, group, minus
         Decimal separator, separator of thousands, minus sign.
     percent
@@ -58,7 +68,8 @@ class Locale:
     """
 
     code: str = _SOURCE_LANGUAGE
-    messages: Mapping[str, str] = field(default_factory=dict)
+    messages: Mapping[Any, Any] = field(default_factory=dict)
+    plural: Callable[[int], int] = _is_plural
     decimal: str = "."
     group: str = ","
     minus: str = "-"
@@ -154,7 +165,7 @@ def find_locale(code: str) -> Locale:
     symbols = cldr.number_symbols["latn"]
     return Locale(
         str(cldr),
-        {} if cldr.language == _SOURCE_LANGUAGE else _read_catalog(cldr.language),
+        *(({}, _is_plural) if cldr.language == _SOURCE_LANGUAGE else _read_catalog(cldr.language)),
         symbols["decimal"],
         symbols["group"],
         symbols["minusSign"],
@@ -181,12 +192,13 @@ def _fill_pattern(pattern: str, number: str) -> str:
     return re.sub(r"[#0.,]+", number, pattern.split(";", maxsplit=1)[0], count=1)
 
 
-def _read_catalog(language: str) -> dict[str, str]:
+def _read_catalog(language: str) -> tuple[dict[Any, Any], Callable[[int], int]]:
     from babel.messages.pofile import read_po
 
     with (_CATALOGS / f"{language}.po").open("rb") as file:
         catalog = read_po(file, locale=language)
-    return {str(m.id): str(m.string) for m in catalog if m.id and m.string and not m.fuzzy}
+    messages: dict[Any, Any] = {m.id: m.string for m in catalog if m.id and m.string}
+    return messages, gettext.c2py(catalog.plural_expr)
 
 
 def mark_text(text: str) -> str:
@@ -258,6 +270,77 @@ def localize_number(text: str) -> str:
     return locale.percent.format(digits) if is_percent else digits
 
 
+def ngettext(one: str, many: str, count: int, /, **values: Any) -> str:
+    """Translate a text whose form depends on a number, and fill in its fields.
+
+    Parameters
+    ----------
+    one, many
+        English singular and plural, with the field ``count``.
+    count
+        The number.
+    **values
+        Values of the other fields.
+
+    Examples
+    --------
+    >>> ngettext("{count:,} task due", "{count:,} tasks due", 1200)
+    '1,200 tasks due'
+    """
+    return fill_text(plural_form(one, many, count), {"count": count, **values})
+
+
+def plural_form(one: str, many: str, count: int) -> str:
+    """Return the translated form of a text for a number, with its fields as they are.
+
+    Examples
+    --------
+    >>> plural_form("{count} task", "{count} tasks", 1)
+    '{count} task'
+    """
+    locale = active_locale()
+    form: str = locale.messages.get((one, many), (one, many))[locale.plural(count)]
+    return form
+
+
+def parse_number(text: str) -> float:
+    """Return a number that a person typed in the active locale, or in Python's notation.
+
+    Raises
+    ------
+    ValueError
+        If the text is no finite number.
+
+    Examples
+    --------
+    >>> parse_number("5,000.5")
+    5000.5
+    >>> with use_locale("de"):
+    ...     parse_number("5.000,5"), parse_number("12.5")
+    (5000.5, 12.5)
+    """
+    locale = active_locale()
+    group, decimal = re.escape(locale.group), re.escape(locale.decimal)
+    typed = re.sub(r"[\s\u2019]", "", text)
+    if re.fullmatch(rf"[-+]?(\d{{1,3}}({group}\d{{3}})+|\d+)({decimal}\d*)?", typed):
+        typed = typed.replace(locale.group, "").replace(locale.decimal, ".")
+    number = float(typed)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def format_moment(moment: datetime) -> str:
+    """Format a date with the time of day.
+
+    Examples
+    --------
+    >>> format_moment(datetime(2026, 1, 31, 9, 5))
+    '2026-01-31 09:05'
+    """
+    return f"{format_day(moment)} {moment:%H:%M}"
+
+
 def format_day(day: str | date) -> str:
     """Format a date; texts that are no date stay as they are.
 
@@ -296,6 +379,20 @@ def month_name(number: int, *, is_short: bool = False) -> str:
     """
     locale = active_locale()
     return (locale.short_months if is_short else locale.months)[number - 1]
+
+
+def lower_first(text: str) -> str:
+    """Lower the first letter, except of abbreviations and in languages that capitalize nouns.
+
+    Examples
+    --------
+    >>> lower_first("Churn risk"), lower_first("NPS of a month")
+    ('churn risk', 'NPS of a month')
+    """
+    is_kept = (
+        text[:2].isupper() and text[:2].isalpha()
+    ) or active_locale().language in _CAPITALIZED_NOUNS
+    return text if is_kept else text[:1].lower() + text[1:]
 
 
 def capitalize_first(text: str) -> str:

@@ -41,6 +41,7 @@ CARD_TEXTS: Final = (
     mark_text("Churn is {high} where {name} is {high_values}, and {low} where it is {low_values}."),
     mark_text("not missing"),
     mark_text("missing"),
+    mark_text("not known"),
     mark_text("below {edge}"),
     mark_text("{edge} or more"),
     mark_text("from {low} to below {high}"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_interval, format_quantity
-from churnkit.core.translation import _, active_locale, fill_text, format_day
+from churnkit.core.translation import _, active_locale, fill_text, format_day, plural_form
 from churnkit.errors import MissingExtraError
 from churnkit.report.brand import Brand
 from churnkit.report.charts.draw import draw
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from churnkit.report.blocks import Chart, Section, Table
 
 __all__ = [
-    "content_security_policy", "jinja_environment", "read_style", "render", "translate_markup",
+    "content_security_policy",
+    "jinja_environment",
+    "plural_markup",
+    "read_style",
+    "render",
+    "translate_markup",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).parent / "_page"
@@ -96,6 +101,7 @@ def jinja_environment(folder: Path, *, extra: str) -> Environment:
         "day": format_day,
         "language": _language,
         "code": _code,
+        "plural": plural_markup,
     }
     return environment
 
@@ -122,6 +128,21 @@ def translate_markup(message: str, /, **values: Any) -> Markup:
         for name, value in values.items()
     }
     markup = fill_text(escape(_(message)), escaped)
+    return Markup(markup)  # noqa: S704  (text and values are escaped)
+
+
+def plural_markup(one: str, many: str, count: int, /, **values: Any) -> Markup:
+    """Translate a text of a template whose form depends on a number; as `translate_markup`.
+
+    Examples
+    --------
+    >>> plural_markup("{count:,} task of {name}", "{count:,} tasks of {name}", 2, name="<b>")
+    Markup('2 tasks of &lt;b&gt;')
+    """
+    from markupsafe import Markup, escape
+
+    escaped = {name: escape(value) for name, value in values.items()}
+    markup = fill_text(escape(plural_form(one, many, count)), {"count": count, **escaped})
     return Markup(markup)  # noqa: S704  (text and values are escaped)
 
 

@@ -52,13 +52,17 @@ def work(shop_model, work_list, tmp_path):
 
     opened = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
 
-    def open_browser(keys=None, key=None, clock=lambda: NOW, customers=work_list, sign_ins=None):
+    def open_browser(
+        keys=None, key=None, clock=lambda: NOW, customers=work_list, sign_ins=None, push=None
+    ):
+        approvals = Approvals(opened, customers)
         console = ConsoleApp(
             customers,
-            Approvals(opened, customers),
+            approvals,
             History(shop_model, {}, DAY),
             auth=SessionAuth(keys, sign_ins=sign_ins),
             clock=clock,
+            push=None if push is None else push(customers, approvals),
         )
         browser = testclient.TestClient(
             console.app(),

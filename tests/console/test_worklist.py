@@ -61,7 +61,8 @@ def test_a_query_selects_the_rows_of_a_direct_computation(work, work_list, query
     browser, _ = work()
     expected = {work_list.customers[row] for row in np.flatnonzero(condition(work_list))}
     assert set(ids(browser, query)) == expected
-    assert f"{len(expected):,} customers by" in browser.get(f"/?{query}").text
+    noun = "customer" if len(expected) == 1 else "customers"
+    assert f"{len(expected):,} {noun} by" in browser.get(f"/?{query}").text
 
 
 @pytest.mark.parametrize(

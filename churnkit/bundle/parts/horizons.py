@@ -116,19 +116,24 @@ class Horizons:
         return _("Expected gain{over_gain}", over_gain=self.over_gain)
 
     @property
-    def at_risk_formula(self) -> str:
-        """Definition of the at-risk revenue."""
+    def at_risk_definition(self) -> str:
+        """Definition of the at-risk revenue of a customer."""
         margin = _(" x margin of {margin:.0%}", margin=self.margin) if self.margin < 1.0 else ""
         days = (
             _(" in the next {risk_days} days", risk_days=self.risk_days) if self.risk_days else ""
         )
         return _(
-            "sum over customers of churn risk{days} x revenue {period} x {value_span}{margin}",
+            "churn risk{days} x revenue {period} x {value_span}{margin}",
             days=days,
             period=self.period,
             value_span=self.value_span,
             margin=margin,
         )
+
+    @property
+    def at_risk_formula(self) -> str:
+        """Definition of the at-risk revenue of all customers."""
+        return _("sum over customers of {definition}", definition=self.at_risk_definition)
 
     def to_dict(self) -> dict[str, int | str | None]:
         """Return the horizons as JSON-able data."""

@@ -8,12 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from churnkit.cli.options import CustomerFile, Embeddings, LocaleCode, ModelName, ProjectJournal, load_model
+from churnkit.cli.connections.pull import SourcesFile
+from churnkit.cli.options import (
+    CustomerFile,
+    Embeddings,
+    LocaleCode,
+    ModelName,
+    ProjectJournal,
+    load_model,
+)
 from churnkit.cli.output import print_status
 from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from churnkit.console import CustomerList
+    from churnkit.console.approvals import Approvals
+    from churnkit.console.delivery.push_run import ApprovedPush
     from churnkit.console.openid.login import SignIns
 
 __all__ = ["console"]
@@ -40,6 +52,11 @@ def console(
         str | None,
         typer.Option(help="Column with the owner of each customer, until another is assigned."),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Destination of approved actions, as declared in sources.py."),
+    ] = None,
+    sources_file: SourcesFile = None,
     embeddings: Embeddings = None,
     locale: LocaleCode = None,
     model: ModelName = None,
@@ -61,6 +78,7 @@ def console(
     refuse_public_host(host, keys=str(guard) if guard else None, is_open=False)
     sign_ins = None if oidc is None else _open_sign_ins(oidc)
     root = find_project().root
+    destination = None if to is None else _open_destination(to, sources_file or root / "sources.py")
     tables = parse_tables(table or []) or ({} if customers else find_tables(root))
     loaded = load_model(model)
     today = datetime.now(UTC).date()
@@ -69,14 +87,16 @@ def console(
     with Journal.open(journal) as opened, use_locale(locale or "en"):
         print_status("scoring customers and choosing actions")
         scored = read_customer_list(loaded, rows, day=today, journal=opened)
+        approvals = Approvals(opened, scored)
         console_app = ConsoleApp(
             scored,
-            Approvals(opened, scored),
+            approvals,
             History(loaded, tables, as_of),
             auth=SessionAuth(keys, sign_ins=sign_ins),
             clock=lambda: datetime.now(UTC),
             embed=embed,
             owners=_read_owners(scored, owner),
+            push=None if destination is None else destination(scored, approvals),
         )
         app = console_app.app()
         print_status("building the report")
@@ -93,6 +113,22 @@ def _open_sign_ins(path: Path) -> SignIns:
 
     provider = OpenIDProvider(read_openid_settings(path), clock=time.time)
     return SignIns(provider, clock=time.time)
+
+
+def _open_destination(
+    name: str, sources: Path
+) -> Callable[[CustomerList, Approvals], ApprovedPush]:
+    """Read a destination before minutes of work; return a function that opens its push."""
+    from random import SystemRandom
+
+    from churnkit.connect import Link, SystemClock, Urllib3Transport, load_destinations
+    from churnkit.console.delivery.push_run import ApprovedPush
+
+    destination = load_destinations(sources)[name]
+    link = Link(Urllib3Transport(), SystemClock(), SystemRandom())
+    return lambda customers, approvals: ApprovedPush(
+        name, destination, customers=customers, approvals=approvals, link=link
+    )
 
 
 def _as_of(tables: dict[str, Path], today: date) -> date:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from churnkit.console.pages.context import account_link
 from churnkit.console.pages.list_page import customer_lines
 from churnkit.console.query.accounts import GROUP_SORTS
+from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ def show_accounts(context: PageContext, request: Request, visitor: Visitor) -> R
     groups = customers.groups(role)
     if groups is None:
         return context.pages.error(
-            404, "The schema has no account column: declare one with account()."
+            404, _("The schema has no account column: declare one with account().")
         )
     sort = params.get("sort", "at_risk")
     if sort not in GROUP_SORTS:
-        raise ChurnkitError(f"sort must be one of {', '.join(GROUP_SORTS)}")
+        raise ChurnkitError(_("sort must be one of {names}", names=", ".join(GROUP_SORTS)))
     descending = params.get("order", "asc" if sort == "name" else "desc") != "asc"
     text, number = params.get("q", "")[:_LONGEST_SEARCH], params.get("page", "1")
     order = groups.order(sort, text=text, descending=descending)
@@ -54,7 +55,7 @@ def show_accounts(context: PageContext, request: Request, visitor: Visitor) -> R
         request,
         "accounts.html",
         visitor=visitor,
-        title="Accounts",
+        title=_("Accounts"),
         role=role,
         groups=groups,
         lines=[
@@ -88,7 +89,7 @@ def show_account(context: PageContext, request: Request, visitor: Visitor) -> Re
     groups = context.customers.groups(role)
     figures = None if groups is None else groups.figures(name)
     if groups is None or figures is None:
-        return context.pages.error(404, "Account not found.")
+        return context.pages.error(404, _("Account not found."))
     selection = context.select({role: name}, visitor)
     rows = selection.rows[:_MOST_USERS].tolist()
     customers = context.customers

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from churnkit.console.pages.forms import check_snooze, read_text, read_version, releases_action
 from churnkit.console.playbook_tasks import follow_verdicts
+from churnkit.core.translation import _, format_day, ngettext, parse_number
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def apply_to_many(
     if button == "assign":
         owner = read_text(form, "owner") or None
         return _change(context, visitor, form, customers, owner=owner)[0]
-    raise ChurnkitError("unknown button: reload the page")
+    raise ChurnkitError(_("unknown button: reload the page"))
 
 
 def _members(
@@ -84,7 +85,9 @@ def _members(
     if form.get("apply_to") != "first":
         members = [customer for customer in selected if customer in context.customers.rows]
         if not members:
-            raise ChurnkitError("select at least one customer, or apply to the first of the list")
+            raise ChurnkitError(
+                _("select at least one customer, or apply to the first of the list")
+            )
         return list(dict.fromkeys(members))
     count = _read_count(form.get("count", ""))
     rows = context.select(dict(parse_qsl(form.get("query", ""))), visitor).rows
@@ -99,23 +102,23 @@ def _members(
 
 def _read_count(text: str) -> int:
     if not (text.isdecimal() and 0 < len(text) < 9 and 1 <= int(text) <= _MOST_CUSTOMERS):
-        raise ChurnkitError(f"number of customers must be 1 to {_MOST_CUSTOMERS:,}")
+        raise ChurnkitError(_("number of customers must be 1 to {most:,}", most=_MOST_CUSTOMERS))
     return int(text)
 
 
 def _approve(
     context: PageContext, visitor: Visitor, form: dict[str, str], customers: list[str]
 ) -> BulkOutcome:
-    text = form.get("budget", "").strip().replace(",", "")
+    text = form.get("budget", "").strip()
     try:
-        budget = float(text) if text else None
+        budget = parse_number(text) if text else None
     except ValueError:
         budget = -1.0
     if budget is not None and not 0.0 <= budget < 1e15:
-        raise ChurnkitError("budget must be an amount such as 500")
+        raise ChurnkitError(_("budget must be an amount such as 500"))
     why = read_text(form, "why")
     if not why:
-        raise ChurnkitError("a reason is required; it is kept in the journal")
+        raise ChurnkitError(_("a reason is required; it is kept in the journal"))
     by = context.person(visitor, form)
     result = context.approvals.record_many(
         customers,
@@ -129,11 +132,28 @@ def _approve(
     started = follow_verdicts(context, customers, by=by, form_id=form["form_id"])
     amount = context.pages.money(result.cost)
     count = len(result.recorded)
-    limit = "" if budget is None else f", within a budget of {context.pages.money(budget)}"
-    summary = f"{_number(count, 'action')} approved at a total cost of {amount}{limit}."
+    limit = (
+        ""
+        if budget is None
+        else _(", within a budget of {budget}", budget=context.pages.money(budget))
+    )
+    summary = ngettext(
+        "{count:,} action approved at a total cost of {amount}{limit}.",
+        "{count:,} actions approved at a total cost of {amount}{limit}.",
+        count,
+        amount=amount,
+        limit=limit,
+    )
     if started:
-        summary += f" {_number(started, 'playbook')} started."
-    return BulkOutcome(summary, result.skipped, form.get("query", ""), approved=count > 0)
+        summary += ngettext(
+            " {count:,} playbook started.", " {count:,} playbooks started.", started
+        )
+    return BulkOutcome(
+        summary,
+        {_(reason): skipped for reason, skipped in result.skipped.items()},
+        form.get("query", ""),
+        approved=count > 0,
+    )
 
 
 def _snooze(
@@ -147,7 +167,7 @@ def _snooze(
             snoozed,
             "snooze",
             by=by,
-            why=read_text(form, "why") or f"snoozed until {until}",
+            why=read_text(form, "why") or _("snoozed until {day}", day=format_day(until)),
             form_id=form["form_id"],
             at=context.clock(),
         )
@@ -172,14 +192,13 @@ def _change(
         form_id=form["form_id"],
     )
     same = len(customers) - len(result.changed) - len(result.conflicts)
-    reasons = {"changed by someone else in the meantime": len(result.conflicts), "unchanged": same}
-    ((field, value),) = fields.items()
-    texts = {
-        "owner": f"assigned to {value}" if value else "without an owner now",
-        "snoozed_until": f"snoozed until {value}" if value else "reopened",
+    reasons = {
+        _("changed by someone else in the meantime"): len(result.conflicts),
+        _("unchanged"): same,
     }
+    ((field, value),) = fields.items()
     outcome = BulkOutcome(
-        f"{_number(len(result.changed), 'customer')} {texts[field]}.",
+        _describe_change(len(result.changed), field, value),
         {reason: count for reason, count in reasons.items() if count},
         form.get("query", ""),
     )
@@ -187,5 +206,26 @@ def _change(
     return outcome, [customer for customer in customers if customer not in conflicts]
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _describe_change(count: int, field: str, value: str | None) -> str:
+    """Describe a new owner or a snooze of some customers."""
+    if field == "owner" and value:
+        return ngettext(
+            "{count:,} customer assigned to {owner}.",
+            "{count:,} customers assigned to {owner}.",
+            count,
+            owner=value,
+        )
+    if field == "owner":
+        return ngettext(
+            "{count:,} customer without an owner now.",
+            "{count:,} customers without an owner now.",
+            count,
+        )
+    if value:
+        return ngettext(
+            "{count:,} customer snoozed until {day}.",
+            "{count:,} customers snoozed until {day}.",
+            count,
+            day=format_day(value),
+        )
+    return ngettext("{count:,} customer reopened.", "{count:,} customers reopened.", count)

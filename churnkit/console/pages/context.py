@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from churnkit.console.auth import FORM_COOKIE
 from churnkit.console.query.list_query import ALL, ListQuery
+from churnkit.core.translation import _, mark_text
 from churnkit.journal.worklist.playbooks import Playbooks
 from churnkit.journal.worklist.records import clean_text
 from churnkit.journal.worklist.tasks import Tasks
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from churnkit.console.auth import SessionAuth, Visitor
     from churnkit.console.customer_history import History
     from churnkit.console.customer_list import CustomerList
+    from churnkit.console.delivery.push_run import ApprovedPush
     from churnkit.console.query.customer_index import CustomerIndex
     from churnkit.console.templates import Pages
     from churnkit.journal.worklist.records import Verdict
@@ -40,7 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 STATUS_LABELS: Final = {
-    "open": "Open", "approve": "Approved", "reject": "Dismissed", "snooze": "Snoozed",
+    "open": mark_text("Open"), "approve": mark_text("Approved"), "reject": mark_text("Dismissed"), "snooze": mark_text("Snoozed"),
 }  # fmt: skip
 _PAUSE: Final = timedelta(minutes=30)
 
@@ -81,6 +83,8 @@ class PageContext:
         Raw tables by customer.
     auth, clock, pages
         Authentication, current time, and templates.
+    push
+        Push of approved actions; None without a destination.
     """
 
     customers: CustomerList
@@ -91,6 +95,7 @@ class PageContext:
     auth: SessionAuth
     clock: Callable[[], datetime]
     pages: Pages
+    push: ApprovedPush | None = None
 
     @cached_property
     def tasks(self) -> Tasks:
@@ -195,9 +200,10 @@ class PageContext:
             form_id=secrets.token_urlsafe(16),
             horizons=self.customers.horizons,
             effect_unit=self.customers.effect_unit,
-            statuses=STATUS_LABELS,
+            statuses={name: _(label) for name, label in STATUS_LABELS.items()},
             has_team=bool(visitor.name and self.team_of(visitor.name)),
             has_accounts=self.customers.accounts is not None,
+            destination="" if self.push is None else self.push.name,
             path=request.url.path,
             **values,
         )

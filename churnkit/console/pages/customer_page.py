@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.pages.context import next_monday
 from churnkit.console.pages.list_page import customer_lines
+from churnkit.core.translation import _, format_day, format_moment, translate_stored
 from churnkit.decisions.response import RESPONSES
+from churnkit.journal.worklist.tasks import TASK_STATUSES, TASK_TEXTS
 from churnkit.report.blocks import Chart, Column
 from churnkit.report.charts.draw import draw
 
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_change", "show_customer"]
 
+_TASK_PART: Final = re.compile(rf"{'|'.join(TASK_STATUSES)}|due \d{{4}}-\d\d-\d\d|owner .+")
+
 _FEWEST_DATES: Final = 2
 _COMPONENTS: Final = 8
 _REASONS: Final = 8
@@ -33,7 +40,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
     customers = context.customers
     row = customers.rows.get(customer)
     if row is None:
-        return context.pages.error(404, "Customer not found.")
+        return context.pages.error(404, _("Customer not found."))
     selection = context.select({}, visitor)
     (line,) = customer_lines(context, [row], selection, visitor, top=_REASONS)
     risk, tasks = context.history.risk(customer), context.tasks.list(customer=customer)
@@ -57,6 +64,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
         monday=next_monday(context.today),
         notes=[describe_change(change) for change in context.worklist.history(customer)],
         deliveries=context.worklist.deliveries(customer),
+        delivery_labels={state: _(label) for state, label in DELIVERY_LABELS.items()},
         events=context.history.events(customer),
         risk=risk,
         risk_chart=_risk_chart(risk),
@@ -65,16 +73,35 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
 
 def describe_change(change: Change) -> dict[str, Any]:
     """Describe a change in words."""
-    labels = {"owner": "Owner", "snoozed_until": "Snoozed until", "task": "Task", "team": "Team"}
+    labels = {
+        "owner": _("Owner"),
+        "snoozed_until": _("Snoozed until"),
+        "task": _("Task"),
+        "team": _("Team"),
+    }
+    before, after = (
+        _describe_value(change.field, value) for value in (change.before, change.after)
+    )
     if change.field == "note":
-        text = change.after or ""
-    elif change.before:
-        text = (
-            f"{labels[change.field]}: {change.before} \N{RIGHTWARDS ARROW} {change.after or 'none'}"
-        )
+        text = after
+    elif before:
+        text = f"{labels[change.field]}: {before} \N{RIGHTWARDS ARROW} {after or _('none')}"
     else:
-        text = f"{labels[change.field]}: {change.after or 'none'}"
-    return {"at": f"{change.at:%Y-%m-%d %H:%M}", "by": change.by, "text": text}
+        text = f"{labels[change.field]}: {after or _('none')}"
+    return {"at": format_moment(change.at), "by": change.by, "text": text}
+
+
+def _describe_value(field: str, value: str | None) -> str:
+    """Return a value of the change log, whose dates and task states are stored in English."""
+    if field == "snoozed_until":
+        return format_day(value or "")
+    if field != "task":
+        return value or ""
+    title, *parts = (value or "").split("; ")
+    # After the state, the day and the owner comes a person's own note.
+    known = list(takewhile(_TASK_PART.fullmatch, parts))
+    texts = [translate_stored(part, TASK_TEXTS) for part in known]
+    return "; ".join((title, *texts, *parts[len(known) :]))
 
 
 def _risk_chart(risk: list[tuple[date, float]]) -> str:
@@ -85,8 +112,8 @@ def _risk_chart(risk: list[tuple[date, float]]) -> str:
         return ""
     chart = Chart(
         "risk",
-        "Churn risk over time",
-        (Column("Date", role="x"), Column("Churn risk", "share", "y")),
-        tuple((f"{day}", probability) for day, probability in risk),
+        _("Churn risk over time"),
+        (Column(_("Date"), role="x"), Column(_("Churn risk"), "share", "y")),
+        tuple((format_day(day), probability) for day, probability in risk),
     )
     return Markup(draw(chart))  # noqa: S704  (every text in it is escaped)

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 from churnkit.console.pages.context import customer_link
 from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.console.query.list_query import ListQuery
+from churnkit.core.translation import _, format_day
 from churnkit.errors import ChurnkitError
 from churnkit.journal.worklist.records import VersionConflictError, clean_text, parse_day
 from churnkit.journal.worklist.tasks import TASK_STATUSES
@@ -72,7 +73,7 @@ def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
             [customer],
             "snooze",
             by=by,
-            why=read_text(form, "why") or f"snoozed until {until}",
+            why=read_text(form, "why") or _("snoozed until {day}", day=format_day(until)),
             form_id=form["form_id"],
             at=context.clock(),
         )
@@ -84,7 +85,7 @@ def check_snooze(context: PageContext, form: Mapping[str, str]) -> date:
     """Return the day of a snooze; refuse one that is not in the future."""
     until = parse_day(form.get("until", ""), name="snooze until")
     if until is None or until <= context.today:
-        raise ChurnkitError("snooze until must be a day after today")
+        raise ChurnkitError(_("snooze until must be a day after today"))
     return until
 
 
@@ -155,7 +156,7 @@ def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
         context.views.remove(by, name)
         return "/"
     if len(form.get("query", "")) > _LONGEST["query"]:
-        raise ChurnkitError("the view has too many filters to be saved")
+        raise ChurnkitError(_("the view has too many filters to be saved"))
     columns = [column_filter.column for column_filter in context.customers.filters]
     # Only parameters of the list are kept, so that a view never leads to another address.
     query = ListQuery.parse(dict(parse_qsl(form.get("query", ""))), columns).to_string()
@@ -177,7 +178,7 @@ def read_version(form: Mapping[str, str], name: str = "version") -> int:
 def _customer(context: PageContext, form: Mapping[str, str]) -> str:
     customer = form.get("customer", "")
     if customer not in context.customers.rows:
-        raise ChurnkitError("Customer not found.")
+        raise ChurnkitError(_("Customer not found."))
     return customer
 
 
@@ -193,5 +194,7 @@ def _change(context: PageContext, visitor: Visitor, form: Form, **fields: str | 
     )
     if result.conflicts:
         by = context.worklist.state(customer).changed_by
-        raise VersionConflictError(f"{by} has changed this customer since the page was loaded")
+        raise VersionConflictError(
+            _("{by} has changed this customer since the page was loaded", by=by)
+        )
     return customer_link(customer)

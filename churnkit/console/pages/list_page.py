@@ -9,6 +9,7 @@ import numpy as np
 from churnkit.console.pages.context import account_link, customer_link, next_monday
 from churnkit.console.query.customer_index import STATUSES
 from churnkit.console.query.list_query import CONTACT_AGES, SORTS
+from churnkit.core.translation import _, capitalize_first, format_day, lower_first, ngettext
 from churnkit.decisions.response import RESPONSES
 from churnkit.report.blocks import Column, Table
 from churnkit.report.report import to_csv
@@ -45,7 +46,7 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         request,
         "list.html",
         visitor=visitor,
-        title="Customers",
+        title=_("Customers"),
         lines=customer_lines(context, rows.tolist(), selection, visitor),
         counts={
             name: int((selection.statuses[selection.rows] == code).sum())
@@ -63,14 +64,14 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
             for role in ("account", "parent")
             if (groups := customers.groups(role)) is not None
         },
-        action_options=[*customers.titles.items(), ("", "None")],
-        response_options=[(name, name.capitalize()) for name in RESPONSES],
+        action_options=[*customers.titles.items(), ("", _("None"))],
+        response_options=[(name, capitalize_first(_(name))) for name in RESPONSES],
         owner_options=_owner_options(context, visitor),
         owners=context.index.owners,
         team_options=team_options(context, visitor),
         members=context.teams.members(),
         monday=next_monday(context.today),
-        contact_ages=CONTACT_AGES,
+        contact_ages={age: _(label) for age, label in CONTACT_AGES.items()},
         count=count,
         number=page,
         last_page=pages,
@@ -84,15 +85,15 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
 def _searched_columns(context: PageContext, visitor: Visitor) -> list[str]:
     """Return the titles of the columns that a search covers."""
     customers = context.customers
-    personal = [title.lower() for title in customers.personal] if visitor.may("agent") else []
-    accounts = [] if customers.accounts is None else [customers.accounts.title.lower()]
-    return ["id", *accounts, *personal]
+    personal = [lower_first(title) for title in customers.personal] if visitor.may("agent") else []
+    accounts = [] if customers.accounts is None else [lower_first(customers.accounts.title)]
+    return [_("id"), *accounts, *personal]
 
 
 def _sort_labels(context: PageContext) -> dict[str, str]:
     """Return the labels of all orders, with the horizon of the figures."""
     horizons = context.customers.horizons
-    labels = SORTS | {
+    labels = {name: _(label) for name, label in SORTS.items()} | {
         "at_risk": horizons.at_risk_label,
         "risk": horizons.risk_label,
         "value": horizons.value_label,
@@ -105,24 +106,31 @@ def _sort_labels(context: PageContext) -> dict[str, str]:
 
 def _owner_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
     names = [(name, name) for name in context.index.owners]
-    return [*([("me", "Me")] if visitor.name else []), ("", "None"), *names]
+    return [*([("me", _("Me"))] if visitor.name else []), ("", _("None")), *names]
 
 
 def team_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
     """Return the teams to filter by, the visitor's own first."""
-    mine = [("me", "My team")] if visitor.name and context.team_of(visitor.name) else []
+    mine = [("me", _("My team"))] if visitor.name and context.team_of(visitor.name) else []
     return [*mine, *((name, name) for name in context.team_names())]
 
 
 def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list[tuple[str, str]]:
     """Return sentences on what has changed since the last visit, and their addresses."""
     due = len(context.tasks.list(status="open", due=context.today, owner=visitor.name or None))
-    news = [(f"{due:,} {_plural(due, 'task')} due", "/tasks?due=today")] if due else []
+    news: list[tuple[str, str]] = []
+    if due:
+        text = ngettext("{count:,} task due", "{count:,} tasks due", due)
+        news.append((text, "/tasks?due=today"))
     if last is None:
         return news
     moved = len(context.risk_changes.since(last))
     if moved:
-        text = f"churn risk of {moved:,} {_plural(moved, 'customer')} changed by 5 points or more"
+        text = ngettext(
+            "churn risk of {count:,} customer changed by 5 points or more",
+            "churn risk of {count:,} customers changed by 5 points or more",
+            moved,
+        )
         news.append((text, "/?changed=risk&sort=risk"))
     others = sum(
         verdict.at >= last and verdict.by != visitor.name
@@ -131,18 +139,18 @@ def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list
         ).values()
     )
     if others:
-        news.append((f"{others:,} {_plural(others, 'decision')} by others", "/?status=approve"))
+        text = ngettext("{count:,} decision by others", "{count:,} decisions by others", others)
+        news.append((text, "/?status=approve"))
     mine = sum(
         change.field == "owner" and change.after == visitor.name and change.by != visitor.name
         for change in context.worklist.history(since=last)
     )
     if mine:
-        news.append((f"{mine:,} {_plural(mine, 'customer')} assigned to you", "/?owner=me"))
+        text = ngettext(
+            "{count:,} customer assigned to you", "{count:,} customers assigned to you", mine
+        )
+        news.append((text, "/?owner=me"))
     return news
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"
 
 
 def customer_lines(
@@ -166,12 +174,12 @@ def customer_lines(
                     title: str(values[row].as_py() or "") for title, values in personal.items()
                 },
                 **_account(context, row),
-                "why": customers.decisions.reason[row] if len(rows) == 1 else "",
+                "why": _(customers.decisions.reason[row]) if len(rows) == 1 else "",
                 "risk_parts": risk,
                 "status": STATUSES[selection.statuses[row]],
                 "owner": index.owner(row),
-                "snoozed_until": "" if until is None else until.isoformat(),
-                "last_contact": "" if contact is None else contact.isoformat(),
+                "snoozed_until": "" if until is None else format_day(until),
+                "last_contact": "" if contact is None else format_day(contact),
             }
         )
     return lines

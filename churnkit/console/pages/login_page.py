@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.console.auth import FORM_COOKIE, OPENID_COOKIE, SESSION_COOKIE
+from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ class SignInPages:
         auth = self._auth
         if not auth.requires_sign_in:
             return self._pages.error(
-                403, "Without API keys the console accepts requests from this machine only."
+                403, _("Without API keys the console accepts requests from this machine only.")
             )
         token = auth.form_token(request)
         response = self._pages.page(
             "sign_in.html",
             401,
             token=token,
-            title="Sign in",
+            title=_("Sign in"),
             takes_keys=auth.takes_keys,
             has_openid=auth.sign_ins is not None,
         )
@@ -55,7 +56,7 @@ class SignInPages:
         cookie = self._auth.sign_in(key)
         if cookie is None:
             return self._pages.error(
-                403, "Unknown API key, or a key without the scope 'recommend'."
+                403, _("Unknown API key, or a key without the scope 'recommend'.")
             )
         response = RedirectResponse("/", 303)
         self._auth.set_cookie(response, request, SESSION_COOKIE, cookie)
@@ -66,7 +67,7 @@ class SignInPages:
         from starlette.responses import RedirectResponse
 
         if self._auth.sign_ins is None:
-            return self._pages.error(404, "Page not found.")
+            return self._pages.error(404, _("Page not found."))
         try:
             address, state = self._auth.sign_ins.begin()
         except ChurnkitError as error:
@@ -78,7 +79,7 @@ class SignInPages:
     def finish_openid(self, request: Request) -> Response:
         """Begin the session of a visitor whom the provider has sent back."""
         if self._auth.sign_ins is None:
-            return self._pages.error(404, "Page not found.")
+            return self._pages.error(404, _("Page not found."))
         params = request.query_params
         try:
             identity = self._auth.sign_ins.finish(
@@ -92,7 +93,7 @@ class SignInPages:
             return response
         # A redirect would still belong to the provider's navigation, on which browsers do not send
         # strict cookies; the page begins a navigation of this site.
-        response = self._pages.page("signed_in.html", title="Signed in", name=identity.name)
+        response = self._pages.page("signed_in.html", title=_("Signed in"), name=identity.name)
         response.delete_cookie(OPENID_COOKIE)
         self._auth.set_cookie(response, request, SESSION_COOKIE, self._auth.begin_session(identity))
         return response

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 from churnkit.report.report import build_report
 
@@ -70,8 +71,12 @@ class ReportPages:
         mask = customers.mask(selected)
         if mask.sum() < _FEWEST_CUSTOMERS:
             raise ChurnkitError(
-                f"{mask.sum()} customers match the filters, at least {_FEWEST_CUSTOMERS} are "
-                "required: remove a filter"
+                _(
+                    "{customers} customers match the filters, at least {fewest} are required: "
+                    "remove a filter",
+                    customers=mask.sum(),
+                    fewest=_FEWEST_CUSTOMERS,
+                )
             )
         rows, tables = customers.table, history.tables
         if selected:

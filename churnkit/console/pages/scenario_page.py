@@ -9,6 +9,7 @@ import numpy as np
 
 from churnkit.bundle.budget_curve import plan_budgets
 from churnkit.bundle.model import RetentionModel
+from churnkit.core.translation import _, parse_number
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Chart, Column, Table, interval_columns
 from churnkit.report.charts.draw import draw
@@ -74,15 +75,17 @@ class Scenario:
 
 
 def _number(params: Mapping[str, str], name: str, default: float, most: float) -> float:
-    text = params.get(name, "").replace(",", "").strip().removesuffix("%").strip()
+    text = params.get(name, "").strip().removesuffix("%").strip()
     if not text:
         return default
     try:
-        number = float(text)
+        number = parse_number(text)
     except ValueError:
         number = -1.0
     if not 0.0 <= number <= most:
-        raise ChurnkitError(f"{name} must be a number from 0 to {most:,.0f}")
+        raise ChurnkitError(
+            _("{name} must be a number from 0 to {most:,.0f}", name=name, most=most)
+        )
     return number
 
 
@@ -146,7 +149,7 @@ def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Re
         request,
         "what_if.html",
         visitor=visitor,
-        title="What if",
+        title=_("What if"),
         scenario=scenario,
         rows=rows,
         difference=decisions.total_gain.value - today.total_gain.value,
@@ -186,12 +189,12 @@ def _budget_chart(context: PageContext, scenario: Scenario) -> str:
         changed, probability, customers.encoded.matrix, _STEPS, context=_decision_context(context)
     )
     columns = (
-        Column("Budget", "money", "x"),
+        Column(_("Budget"), "money", "x"),
         Column(context.customers.horizons.gain_label, "money", "y", "saved"),
         *interval_columns("money"),
     )
     rows = tuple(zip(curve.budget, curve.value, curve.low, curve.high, strict=True))
-    chart = Chart("budget_curve", "Expected gain by budget", columns, rows)
+    chart = Chart("budget_curve", _("Expected gain by budget"), columns, rows)
     markup = draw(chart, currency=customers.horizons.currency)
     return Markup(markup)  # noqa: S704  (every text in it is escaped)
 

@@ -9,6 +9,7 @@ from churnkit.console.pages.customer_page import describe_change
 from churnkit.console.pages.list_page import team_options
 from churnkit.console.playbook_tasks import list_playbooks
 from churnkit.console.query.list_query import ALL
+from churnkit.core.translation import _
 from churnkit.journal.worklist.tasks import TASK_STATUSES
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
         request,
         "tasks.html",
         visitor=visitor,
-        title="Tasks",
+        title=_("Tasks"),
         tasks=[(task, customer_link(task.customer)) for task in tasks],
         awaiting=context.playbooks.awaiting_answer([task.key for task in tasks]),
         playbooks=list_playbooks(context),
@@ -56,12 +57,12 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
 def show_changes(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the latest changes by anyone, for administrators."""
     if not visitor.may("admin"):
-        return context.pages.error(403, "The change log is for administrators.")
+        return context.pages.error(403, _("The change log is for administrators."))
     entries = [
         describe_change(change)
         | {"customer": change.customer, "link": customer_link(change.customer)}
         for change in context.worklist.history()
     ]
     return context.page(
-        request, "changes.html", visitor=visitor, title="Change log", entries=entries
+        request, "changes.html", visitor=visitor, title=_("Change log"), entries=entries
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.console.pages.forms import read_text, read_version
+from churnkit.core.translation import _
 from churnkit.journal.worklist.records import clean_text
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def show_teams(context: PageContext, request: Request, visitor: Visitor) -> Resp
         request,
         "teams.html",
         visitor=visitor,
-        title="Teams",
+        title=_("Teams"),
         people=[(name, members.get(name)) for name in names],
         teams=context.team_names(),
     )

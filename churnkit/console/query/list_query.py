@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
+from churnkit.core.translation import _, localize_number, mark_text, parse_number
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -16,19 +17,19 @@ __all__ = ["ALL", "CONTACT_AGES", "RANGES", "SORTS", "ListQuery"]
 
 ALL: Final = "*"
 SORTS: Final = {
-    "at_risk": "At-risk revenue",
-    "risk": "Churn risk",
-    "value": "Revenue",
-    "gain": "Expected gain",
-    "cost": "Cost",
-    "contact": "Last contact",
-    "customer": "Customer",
-    "owner": "Owner",
-    "action": "Action",
+    "at_risk": mark_text("At-risk revenue"),
+    "risk": mark_text("Churn risk"),
+    "value": mark_text("Revenue"),
+    "gain": mark_text("Expected gain"),
+    "cost": mark_text("Cost"),
+    "contact": mark_text("Last contact"),
+    "customer": mark_text("Customer"),
+    "owner": mark_text("Owner"),
+    "action": mark_text("Action"),
 }
 RANGES: Final = ("risk", "value", "at_risk")
 CONTACT_AGES: Final = {
-    "30": "More than 30 days ago", "90": "More than 90 days ago", "never": "Never",
+    "30": mark_text("More than 30 days ago"), "90": mark_text("More than 90 days ago"), "never": mark_text("Never"),
 }  # fmt: skip
 _MOST_CHARACTERS: Final = 100
 _CHOICES: Final = (
@@ -94,7 +95,7 @@ class ListQuery:
         """
         sort = params.get("sort", "at_risk")
         if sort not in SORTS:
-            raise ChurnkitError(f"sort must be one of {', '.join(SORTS)}")
+            raise ChurnkitError(_("sort must be one of {names}", names=", ".join(SORTS)))
         ranges = {}
         for name in RANGES:
             low = _number(params, f"{name}_min", name)
@@ -124,7 +125,7 @@ class ListQuery:
         bound = self.ranges.get(name, (-math.inf, math.inf))[end]
         if math.isinf(bound):
             return ""
-        return f"{100 * bound if name == 'risk' else bound:.6g}"
+        return localize_number(f"{100 * bound if name == 'risk' else bound:.6g}")
 
     @property
     def is_filtered(self) -> bool:
@@ -157,9 +158,13 @@ def _number(params: Mapping[str, str], name: str, column: str) -> float | None:
     if not text:
         return None
     try:
-        number = float(text)
+        number = parse_number(text)
     except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise ChurnkitError(f"{name} must be a number such as {20 if column == 'risk' else 1000}")
+        raise ChurnkitError(
+            _(
+                "{name} must be a number such as {value}",
+                name=name,
+                value=20 if column == "risk" else 1000,
+            )
+        ) from None
     return number / 100.0 if column == "risk" else number

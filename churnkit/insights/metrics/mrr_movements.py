@@ -173,7 +173,7 @@ def rates(
     [('grr_month', 0.94), ('nrr_month', 0.97)]
     """
     lost = moved.contraction_mrr + moved.churn_mrr
-    gained, gains = moved.expansion_mrr, "expansion"
+    gained, gains = moved.expansion_mrr, _("expansion")
     if settings.reactivation_in_nrr:
         gained, gains = gained + moved.reactivation_mrr, _("expansion + reactivation")
     before = moved.opening_mrr

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from churnkit.core.time import to_microseconds
+from churnkit.core.translation import mark_text
 from churnkit.errors import JournalError
 from churnkit.journal.worklist.records import Task, VersionConflictError
 from churnkit.journal.worklist.schema import tasks
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     from churnkit.journal.worklist.worklist import Worklist
 
-__all__ = ["TASK_STATUSES", "Tasks", "read_task", "write_task"]
+__all__ = ["TASK_STATUSES", "TASK_TEXTS", "Tasks", "read_task", "write_task"]
 
-TASK_STATUSES = ("open", "done", "skipped")
+TASK_STATUSES = (mark_text("open"), mark_text("done"), mark_text("skipped"))
+TASK_TEXTS = (*TASK_STATUSES, mark_text("due {day}"), mark_text("owner {name}"))
+"""Texts of the change log, for their translation."""
 
 
 class Tasks:

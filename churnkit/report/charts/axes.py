@@ -131,7 +131,7 @@ def ticks_below(plane: Plane, at: list[float], labels: list[str]) -> str:
 
 def axis_titles(chart: Chart, plane: Plane, currency: str) -> str:
     """Return the title of the y axis above it, and that of the x axis below it."""
-    x_title = shorten(chart.columns[column_of(chart, "x") or 0].title, plane.width - plane.left)
+    x_title = _fit_title(chart.columns[column_of(chart, "x") or 0].title, plane.width - plane.left)
     middle = (plane.left + plane.width - plane.right) / 2
     middle = max(middle, width_of(x_title) / 2)
     return text(value_title(chart, plane.width, currency), 0, 12) + text(
@@ -145,7 +145,16 @@ def value_title(chart: Chart, width: float, currency: str) -> str:
     unit = _unit_label(columns[0].unit, currency)
     if len(columns) > 1:
         return shorten(_("Share, %") if unit == "%" else capitalize_first(unit), width)
-    return shorten(f"{columns[0].title}, {unit}" if unit else columns[0].title, width)
+    return _fit_title(columns[0].title, width, unit)
+
+
+def _fit_title(title: str, width: float, unit: str = "") -> str:
+    """Return a title with its unit; its part before a comma where space is short."""
+    ending = f", {unit}" if unit else ""
+    if width_of(title + ending) > width:
+        # The table has the whole title.
+        title = title.split(", ", maxsplit=1)[0]
+    return shorten(title + ending, width)
 
 
 def _unit_label(unit: str, currency: str) -> str:

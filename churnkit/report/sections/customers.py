@@ -339,7 +339,7 @@ def _comments(themes: list[Theme]) -> Cards:
     return Cards(
         _("Sample comments (names, email addresses, numbers and rare words masked)"),
         tuple(
-            Card(theme.name, " · ".join(f"“{text}”" for text in theme.examples))
+            Card(theme.name, " · ".join(_("“{text}”", text=text) for text in theme.examples))
             for theme in themes
             if theme.examples
         ),

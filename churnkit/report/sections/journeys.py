@@ -34,7 +34,7 @@ def journeys(data: ReportData) -> Section:
         blocks.append(_funnel(found))
     if found.paths:
         first = found.paths[0]
-        quoted = f"\N{LEFT DOUBLE QUOTATION MARK}{first.name}\N{RIGHT DOUBLE QUOTATION MARK}"
+        quoted = _("“{text}”", text=first.name)
         highest = describe_highest(_("Customers with the path {quoted}", quoted=quoted), first)
         blocks.append(
             ratio_chart(

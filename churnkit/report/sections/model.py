@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_estimate, format_interval, format_percent
-from churnkit.core.translation import _, active_locale, capitalize_first, mark_text
+from churnkit.core.translation import _, capitalize_first, lower_first, mark_text
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
 from churnkit.report.card_texts import localize_card_text, localize_cluster_name
 from churnkit.report.sections.customers import describe_highest, ratio_chart
@@ -328,9 +328,7 @@ def _value_label(sentence: str, title: str) -> str:
 
 def _within_sentence(sentence: str, title: str) -> str:
     """Lower a value's first letter, except in abbreviations and languages that capitalize nouns."""
-    value = _value_label(sentence, title)
-    is_kept = value[:2].isupper() or active_locale().language == "de"
-    return value if is_kept else value[:1].lower() + value[1:]
+    return lower_first(sentence.removeprefix(f"{title}: "))
 
 
 def _by_segment(ranked: Drivers) -> Table:

@@ -1,0 +1,1 @@
+"""Pushes of approved actions from the console."""

@@ -1,0 +1,136 @@
+"""Locale of the console: every text from the catalog, numbers and dates by language."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from html import unescape
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from churnkit.console import ConsoleApp, read_customer_list
+from churnkit.console.approvals import Approvals
+from churnkit.console.auth import SessionAuth
+from churnkit.console.customer_history import History
+from churnkit.core.translation import use_locale
+from churnkit.journal import Journal
+from tests.pseudo_locale import PSEUDO_LOCALE, outside_brackets, outside_catalog
+
+pytest.importorskip("babel", reason="the extra 'report' is not installed")
+testclient = pytest.importorskip("starlette.testclient", reason="starlette is not installed")
+
+DAY = date(2026, 11, 5)
+# Texts of the schema, its catalogue, the tables and the people.
+WORDS = {
+    *("Customer for", "Plan", "City", "Monthly revenue", "E-mail", "Company", "Holding", "A call"),
+    *("Write an e-mail", "Call", "basic", "plus", "pro", "plan", "Bern", "Oslo", "months"),
+    *("a month", "EUR", "churnkit", "Ann", "Ben", "North", "Acme", "Visit", "by train"),
+}
+PAGES = ["/", "/accounts", "/accounts?by=parent", "/accounts/account/Acme", "/accounts/parent/North",
+         "/tasks", "/tasks?status=done", "/teams", "/what-if?budget=100", "/changes", "/nowhere",
+         "/accounts/account/none", "/customers/none", "/push", "/?risk_min=x", "/?status=reject"]  # fmt: skip
+
+
+def open_console(locale, shop_model, rows_of_shop, folder, journal):
+    rows = rows_of_shop(60, seed=5)
+    for row in rows:
+        row |= {"customer_id": row["customer_id"].removeprefix("idcanary"), "email": "1@2.3"}
+        row |= {"company": "Acme", "holding": "North"}
+    tickets = pa.table({"customer_id": [rows[0]["customer_id"]], "opened_at": [date(2026, 11, 1)],
+                        "topic": ["Visit"]})  # fmt: skip
+    pq.write_table(tickets, folder / "tickets.parquet")
+    with use_locale(locale):
+        customers = read_customer_list(shop_model, pa.Table.from_pylist(rows), day=DAY)
+        console = ConsoleApp(
+            customers,
+            Approvals(journal, customers),
+            History(shop_model, {"tickets": folder / "tickets.parquet"}, DAY),
+            auth=SessionAuth(None),
+            clock=lambda: datetime(2026, 11, 5, 9, tzinfo=UTC),
+            owners={rows[1]["customer_id"]: "Ben"},
+        )
+    browser = testclient.TestClient(
+        console.app(), base_url="http://127.0.0.1", client=("127.0.0.1", 5)
+    )
+    return browser, customers
+
+
+@pytest.fixture(scope="module", params=["pseudo", "de"])
+def consoles(request, shop_model, rows_of_shop, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    locale = PSEUDO_LOCALE if request.param == "pseudo" else "de"
+    with Journal.open(f"sqlite:///{folder / 'journal.db'}") as journal:
+        yield request.param, *open_console(locale, shop_model, rows_of_shop, folder, journal)
+
+
+def send(browser, path, action, **fields):
+    (form,) = re.findall(
+        rf'<form[^>]* action="{re.escape(action)}".*?</form>', browser.get(path).text, re.DOTALL
+    )[:1]
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form)
+    return browser.post(action, data={k: unescape(v) for k, v in hidden} | {"by": "Ann"} | fields)
+
+
+@pytest.fixture(scope="module")
+def pages(consoles):
+    """Pages by address, after some work of a day."""
+    name, browser, customers = consoles
+    planned = next(
+        c for row, c in enumerate(customers.customers) if customers.decisions.action[row] >= 0
+    )
+    page = f"/customers/{planned}"
+    texts = {
+        "bulk": send(browser, "/", "/bulk", button="approve", apply_to="first", count="3", why="Visit"),
+        "assign": send(browser, "/", "/bulk", button="assign", apply_to="first", count="1", owner="Ben"),
+        "snooze many": send(browser, "/", "/bulk", button="snooze", apply_to="first", count="2", until="2026-11-09"),
+        "reopen many": send(browser, "/", "/bulk", button="reopen", apply_to="first", count="2"),
+        "no customer": send(browser, "/", "/bulk", button="approve", apply_to="selected", why="Visit"),
+        "refused": send(browser, page, "/snooze", until="2020-01-01"),
+        "task": send(browser, page, "/tasks/add", title="Call", due="2026-11-05", owner="Ann", note="by train"),
+        "note": send(browser, page, "/notes", note="Visit"),
+        "snooze": send(browser, page, "/snooze", until="2026-11-09"),
+        "owner": send(browser, page, "/owner", owner="Ben"),
+    }  # fmt: skip
+    texts |= {path: browser.get(path) for path in (*PAGES, page)}
+    for row in (0, 1):
+        texts[f"customer {row}"] = browser.get(f"/customers/{customers.customers[row]}")
+    return name, {path: answer.text for path, answer in texts.items()}
+
+
+def test_every_text_of_the_console_is_from_the_catalog(pages):
+    name, texts = pages
+    if name == "pseudo":
+        bypassing = {path: outside_catalog(page, WORDS) for path, page in texts.items()}
+        assert {path: found for path, found in bypassing.items() if found} == {}
+    else:
+        assert all('<html lang="de">' in page for page in texts.values())
+
+
+def test_numbers_and_dates_of_the_console_follow_the_locale(pages):
+    name, texts = pages
+    pattern = (
+        r"\d[.,]\d|\d%" if name == "pseudo" else r"\d\.\d(?!\d\d)(?!\d\.\d{4})|\d%|20\d\d-\d\d-"
+    )
+    for path, page in texts.items():
+        if path != "/":
+            rests = outside_brackets(page)
+            assert [t for t in rests if re.search(pattern, t.replace("1@2.3", ""))] == [], path
+
+
+def test_numbers_are_read_as_they_are_written_in_german(consoles):
+    name, browser, _customers = consoles
+    if name == "de":
+        page = browser.get("/what-if?budget=1.234,5").text
+        assert 'name="budget" inputmode="decimal" maxlength="20" value="1234,5"' in page
+        assert 'value="12,5"' in browser.get("/?risk_min=12,5").text
+        assert browser.get("/?risk_min=12;5").status_code == 400
+
+
+def test_the_report_of_the_console_is_in_its_language(consoles):
+    name, browser, _customers = consoles
+    if name == "de":
+        page = browser.get("/report").text
+        assert "Bericht zur Kundenbindung" in page
+        assert "Filter anwenden" in page

@@ -1,0 +1,78 @@
+"""A pseudo language that shows which texts and numbers bypass the catalog."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+from churnkit.core.translation import Locale
+
+
+class _Bracketed(dict):
+    """Catalog in which every text is in brackets."""
+
+    def get(self, message, default=None):
+        if isinstance(message, tuple):
+            return tuple(f"⟦{form}⟧" for form in message)
+        return f"⟦{message}⟧"
+
+    def __bool__(self):
+        return True
+
+
+_MONTHS = tuple(f"⟦{number}⟧" for number in range(1, 13))
+PSEUDO_LOCALE = Locale(
+    "xx",
+    _Bracketed(),
+    decimal="·",
+    group="_",
+    percent="{}٪",
+    money="{amount} {sign}",
+    months=_MONTHS,
+    short_months=_MONTHS,
+)
+
+
+class _Texts(HTMLParser):
+    """Texts that a reader of a page sees or hears."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts, self.hidden = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.hidden += tag in {"style", "code"}
+        spoken = {"aria-label", "title", "placeholder", "alt"}
+        self.texts += [value for name, value in attrs if value and name in spoken]
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in {"style", "code"}
+
+    def handle_data(self, data):
+        if data.strip() and not self.hidden:
+            self.texts.append(data.strip())
+
+
+def outside_brackets(page):
+    """Texts of a page by what is left of them without the bracketed parts."""
+    parser = _Texts()
+    parser.feed(page)
+    left = {}
+    for text in parser.texts:
+        rest = text
+        while (shorter := re.sub(r"⟦[^⟦⟧]*⟧", "", rest)) != rest:
+            rest = shorter
+        # A part that an axis has cut short.
+        left[re.sub(r"⟦[^⟧]*…$", "", rest)] = text
+    return left
+
+
+def outside_catalog(page, words):
+    """Texts of a page with words that are neither in brackets nor among the given ones."""
+    pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True) if word)
+    known = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)
+    return {
+        text
+        for rest, text in outside_brackets(page).items()
+        if re.search(r"[^\W\d_]{2}", re.sub(r"\b[0-9a-f]{6,}\b", "", known.sub("", rest)))
+    }
