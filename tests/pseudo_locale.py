@@ -38,19 +38,25 @@ class _Texts(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.texts, self.hidden = [], 0
+        self.texts, self.hidden = [""], 0
 
     def handle_starttag(self, tag, attrs):
-        self.hidden += tag in {"style", "code"}
         spoken = {"aria-label", "title", "placeholder", "alt"}
         self.texts += [value for name, value in attrs if value and name in spoken]
+        self._change(tag, 1)
 
     def handle_endtag(self, tag):
-        self.hidden -= tag in {"style", "code"}
+        self._change(tag, -1)
+
+    def _change(self, tag, step):
+        self.hidden += step * (tag in {"style", "code"})
+        if tag != "code":
+            self.texts.append("")
 
     def handle_data(self, data):
-        if data.strip() and not self.hidden:
-            self.texts.append(data.strip())
+        # Code within a sentence, such as a command, is no text of it.
+        if not self.hidden:
+            self.texts[-1] += data
 
 
 def outside_brackets(page):
@@ -58,12 +64,12 @@ def outside_brackets(page):
     parser = _Texts()
     parser.feed(page)
     left = {}
-    for text in parser.texts:
-        rest = text
+    for text in filter(str.strip, parser.texts):
+        rest = text.strip()
         while (shorter := re.sub(r"⟦[^⟦⟧]*⟧", "", rest)) != rest:
             rest = shorter
-        # A part that an axis has cut short.
-        left[re.sub(r"⟦[^⟧]*…$", "", rest)] = text
+        # An axis has cut the last text short.
+        left[re.sub(r"⟦[^⟧]*$", "", rest)] = text
     return left
 
 
