@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import warnings
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from churnkit.errors import MissingExtraError
 from churnkit.models.errors import ModelDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import lightgbm
     from numpy.typing import NDArray
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["ENGINES", "check_engine", "train_on_dask"]
 
 ENGINES = ("local", "dask")
+
+# Workers are looked for this often; after a loss, the fit usually ends by itself.
+_POLL_SECONDS, _GRACE_SECONDS = 1.0, 10.0
 
 # LightGBM's parameter names, and those of the scikit-learn interface of lightgbm.dask.
 _SKLEARN_NAMES = {
@@ -94,13 +98,13 @@ def train_on_dask(
     Raises
     ------
     ModelDataError
-        Dask is not installed, there is no cluster, or it has no worker.
+        Dask is not installed, there is no cluster, it has no worker, or it lost one during the fit.
     """
     with _dask_client() as client:
         import lightgbm
 
-        workers = len(client.ncores())
-        if not workers:
+        before = set(client.ncores())
+        if not before:
             raise ModelDataError(
                 "engine='dask': the cluster has no workers: start one with `dask worker`"
             )
@@ -109,18 +113,56 @@ def train_on_dask(
             client=client, n_estimators=rounds, **_sklearn_params(params)
         )
         order = np.random.default_rng(params["seed"]).permutation(len(matrix))
-        shares = np.array_split(order, min(workers, len(order)))
+        shares = np.array_split(order, min(len(before), len(order)))
         # LightGBM prints its ports to standard output, which is reserved for data.
         with redirect_stdout(sys.stderr), warnings.catch_warnings():
             # LightGBM warns that Dask's number of threads replaces the interface's default.
             warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")
-            model.fit(
-                _scatter(client, matrix, shares),
-                _scatter(client, rows.outcome, shares),
-                sample_weight=_scatter(client, rows.weight, shares),
-                categorical_feature=list(categories),
+            _fit_watched(
+                client,
+                before,
+                len(matrix),
+                lambda: model.fit(
+                    _scatter(client, matrix, shares),
+                    _scatter(client, rows.outcome, shares),
+                    sample_weight=_scatter(client, rows.weight, shares),
+                    categorical_feature=list(categories),
+                ),
             )
     return lightgbm.Booster(model_str=remove_addresses(model.booster_.model_to_string()))
+
+
+def _fit_watched(client: Any, before: set[str], rows: int, fit: Callable[[], Any]) -> None:
+    """Fit, and raise an error that names the workers which left the cluster meanwhile.
+
+    The rows that a worker holds are lost with it, and the others wait for its sums: the fit ends
+    with an error that names no worker, or not at all.
+    """
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            fit()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="churnkit-dask-fit", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_POLL_SECONDS)
+        if thread.is_alive() and before - set(client.ncores()):
+            thread.join(_GRACE_SECONDS)
+            break
+    if not errors and not thread.is_alive():
+        return
+    lost = sorted(before - set(client.ncores()))
+    if lost:
+        raise ModelDataError(
+            f"engine='dask': the cluster lost {', '.join(lost)} of {len(before)} workers while they "
+            f"fitted {rows:,} rows. A worker that needs more memory than its limit is killed: give "
+            "each more memory, or start more workers, restart those that still fit, and train again"
+        ) from (errors[0] if errors else None)
+    raise errors[0]
 
 
 def _sklearn_params(params: dict[str, Any]) -> dict[str, Any]:

@@ -99,3 +99,31 @@ def test_a_contest_is_held_here_and_its_winner_fitted_there(cluster, customers):
     one, other = (model.predict_proba(fresh)[:, 1] for model in (local, spread))
     assert auc(left, other) == pytest.approx(auc(left, one), abs=0.005)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("seconds", [1.0, 6.0])
+def test_a_killed_worker_is_named(seconds):
+    # Early, the fit would wait for ever; later, it would end without the name of a worker.
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
+    import os
+    import signal
+    import threading
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100_000, 10))
+    churned = (X[:, 0] + rng.normal(size=len(X)) > 1).astype(int)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+        ) as workers,
+        distributed.Client(workers) as client,
+    ):
+        address, process = min(client.run(os.getpid).items())
+        timer = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
+        timer.start()
+        with pytest.raises(ModelDataError, match=f"lost {address} of 2 workers") as caught:
+            LightGBMTrees(engine="dask", rounds=20_000).fit(X, churned)
+        timer.join()
+    assert "100,000 rows" in str(caught.value)
