@@ -85,8 +85,8 @@ class RiskRatio(Result):
     other_customers, other_left
         The same for the others.
     value, low, high
-        Ratio of the churn rates and its 95% interval (Katz), which holds for all groups of a
-        comparison together; None if a group is empty.
+        Ratio of the churn rates and its 95% interval (MOVER), which holds for all groups of a
+        comparison together, small ones too; None if a group is empty.
     formula
         Definition of the ratio.
     """
@@ -128,7 +128,10 @@ def risk_ratio(
 ) -> RiskRatio:
     """Compute the ratio of two churn rates.
 
-    If a group has no churned customer, 0.5 is added to all counts (Haldane-Anscombe).
+    If a group has no churned customer, 0.5 is added to all counts (Haldane-Anscombe). The interval
+    combines the Jeffreys limits of both rates on the log scale (MOVER): in groups of few customers
+    the error of the log ratio is far from normal, and the normal interval (Katz) is left above by
+    one of thirty equal groups in every seventh comparison, nominally in every fortieth.
 
     Parameters
     ----------
@@ -149,25 +152,40 @@ def risk_ratio(
 
     References
     ----------
-    Katz, Baptista, Azen, Pike (1978), Biometrics 34, 469-474.
+    Zou and Donner (2008), Statistics in Medicine 27, 1693-1702, doi:10.1002/sim.3095. Brown, Cai
+    and DasGupta (2001), Statistical Science 16, 101-133, doi:10.1214/ss/1009213286.
 
     Examples
     --------
     >>> ratio = risk_ratio("detractors", 100, 20, 400, 40, formula="")
     >>> ratio.value, round(ratio.low, 2), round(ratio.high, 2)
-    (2.0, 1.23, 3.26)
+    (2.0, 1.2, 3.21)
     """
     value = low = high = None
     if customers and other_customers and (left or other_left):
         few = 0.5 if not (left and other_left) else 0.0
         a, n, b, m = left + few, customers + few, other_left + few, other_customers + few
         value = (a / n) / (b / m)
-        quantile = NormalDist().inv_cdf(1.0 - 0.025 / max(comparisons, 1))
-        half = quantile * math.sqrt(max(1 / a - 1 / n + 1 / b - 1 / m, 0.0))
-        low, high = value * math.exp(-half), value * math.exp(half)
+        tail = 0.025 / max(comparisons, 1)
+        below, above = _log_distances(a / n, left, customers, tail)
+        other_below, other_above = _log_distances(b / m, other_left, other_customers, tail)
+        low = value * math.exp(-math.hypot(below, other_above))
+        high = value * math.exp(math.hypot(above, other_below))
     return RiskRatio(
         name, customers, left, other_customers, other_left, value, low, high, formula
     )  # fmt: skip
+
+
+def _log_distances(rate: float, left: int, customers: int, tail: float) -> tuple[float, float]:
+    """Return how far the Jeffreys limits of a rate lie below and above it, in logarithms."""
+    from scipy.special import betaincinv
+
+    shape = (left + 0.5, customers - left + 0.5)
+    high = 1.0 if left == customers else float(betaincinv(*shape, 1.0 - tail))
+    # The lower limit of a rate of zero has no logarithm: the normal one of half a customer (Katz).
+    normal = NormalDist().inv_cdf(1.0 - tail) * math.sqrt(2.0)
+    below = math.log(rate / float(betaincinv(*shape, tail))) if left else normal
+    return below, math.log(high / rate)
 
 
 def set_horizon(session: InsightsSession) -> None:

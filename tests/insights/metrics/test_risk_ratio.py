@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from churnkit.insights.metrics.risk_ratio import risk_ratio
 from churnkit.report.sections.customers import describe_highest
@@ -51,3 +52,46 @@ def test_a_group_that_churns_twice_as_often_is_named():
     left = np.full(GROUPS, int(RATE * CUSTOMERS))
     left[3] *= 2
     assert "churned at 2.0" in describe_highest("G", highest(left, GROUPS)).replace("2.00", "2.0")
+
+
+@pytest.mark.parametrize(
+    ("groups", "smallest", "largest", "rate"),
+    [(30, 5, 60, 0.1), (12, 5, 30, 0.3), (20, 40, 400, 0.05), (1, 60, 60, 0.1)],
+)
+def test_equal_groups_of_few_customers_are_rarely_called_different(groups, smallest, largest, rate):
+    # By the normal interval one of the groups was above 1 in 6 to 16% of the tables.
+    rng = np.random.default_rng(1)
+    runs = 600
+    low = high = 0
+    for _ in range(runs):
+        size = rng.integers(smallest, largest + 1, groups)
+        left = rng.binomial(size, rate)
+        others, others_left = size.sum() - size, left.sum() - left
+        if groups == 1:
+            others, others_left = np.array([300]), rng.binomial(300, rate, 1)
+        counts = np.column_stack([size, left, others, others_left]).tolist()
+        found = [risk_ratio("g", *row, formula="", comparisons=groups) for row in counts]
+        low += any(r.low is not None and r.low > 1.0 for r in found)
+        high += any(r.high is not None and r.high < 1.0 for r in found)
+    # 2.5% to each side, and three standard errors of the runs.
+    assert max(low, high) / runs <= 0.025 + 3 * np.sqrt(0.025 * 0.975 / runs)
+
+
+@pytest.mark.parametrize("comparisons", [1, 12])
+@pytest.mark.parametrize(
+    "counts", [(50, 0, 50, 5), (50, 5, 50, 0), (5, 5, 50, 5), (5, 5, 5, 5), (3, 0, 3, 3)]
+)
+def test_the_interval_is_finite_and_holds_the_ratio_where_none_or_all_churned(counts, comparisons):
+    ratio = risk_ratio("g", *counts, formula="", comparisons=comparisons)
+    assert ratio.value is not None
+    assert ratio.low is not None
+    assert ratio.high is not None
+    assert 0.0 < ratio.low <= ratio.value <= ratio.high < 1e4
+
+
+def test_large_groups_have_the_interval_of_the_normal_log_ratio():
+    a, n, b, m = 20_000, 100_000, 15_000, 100_000
+    ratio = risk_ratio("g", n, a, m, b, formula="")
+    half = 1.959964 * np.sqrt(1 / a - 1 / n + 1 / b - 1 / m)
+    expected = (a / b * np.exp(-half), a / b * np.exp(half))
+    assert (ratio.low, ratio.high) == pytest.approx(expected, rel=2e-4)
