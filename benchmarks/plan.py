@@ -65,6 +65,8 @@ class Kind:
         Whether past actions were chosen by risk, with propensities unknown.
     budget_share
         Share of the customers for whom the budget pays the dearer action; None for no budget.
+    seeds
+        Businesses that are drawn: more where their gains vary more.
     """
 
     effects: str
@@ -73,6 +75,7 @@ class Kind:
     log_value_sd: float = 0.7
     targeted: bool = False
     budget_share: float | None = None
+    seeds: int = SEEDS
 
 
 KINDS: dict[str, Kind] = {
@@ -80,7 +83,7 @@ KINDS: dict[str, Kind] = {
     "apart from risk": Kind("apart"),
     "apart from risk, 60,000": Kind("apart", experiment_rows=60_000),
     "nothing works": Kind("none"),
-    "rare": Kind("proportional", churn=0.04, log_value_sd=1.0),
+    "rare": Kind("proportional", churn=0.04, log_value_sd=1.0, seeds=40),
     "opposed actions": Kind("opposed"),
     "targeted by risk": Kind("proportional", targeted=True),
     "heavy tails, budget": Kind("proportional", log_value_sd=2.0, budget_share=0.04),
@@ -381,11 +384,11 @@ def plan(business: Business) -> dict[str, Any]:
     }
 
 
-def run(kinds: list[str], seeds: range) -> None:
-    """Measure kinds of businesses, and publish after each business."""
+def run(kinds: list[str], seeds: range | None) -> None:
+    """Measure kinds of businesses, and publish after each business; by default all seeds of each."""
     file = HERE / "results" / "plan.json"
     for kind in kinds:
-        for seed in seeds:
+        for seed in range(KINDS[kind].seeds) if seeds is None else seeds:
             measured = plan(draw_business(KINDS[kind], seed))
             results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
             runs = results.get("runs", {})
@@ -411,6 +414,9 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "rule": rules[best],
         "true": total("true"),
         "claimed": total("claimed"),
+        "claimed_error": _error_of_ratio(
+            np.array([run["claimed"] for run in runs]), np.array([run["true"] for run in runs])
+        ),
         "inside": sum(run["low"] <= run["true"] <= run["high"] for run in runs),
         "worse": worse,
         "acted": sum(run["acted"] > 0 for run in runs),
@@ -432,7 +438,7 @@ def section(results: dict[str, Any]) -> str:
         rows.append(
             f"| {kind} | {each['businesses']} | {_share(each['true'], each['rule'])} | "
             f"{each['worse']} | {_share(each['true'], each['oracle'])} | "
-            f"{_share(each['rule'], each['oracle'])} | {_share(each['claimed'], each['true'])} | "
+            f"{_share(each['rule'], each['oracle'])} | {_claimed(each)} | "
             f"{each['inside']} | {each['customer_coverage']:.0%} | {each['acted']} | "
             f"{each['lost']:.2%} | {each['cpu_seconds']:.1f} |"
         )
@@ -447,7 +453,7 @@ def section(results: dict[str, Any]) -> str:
                 "the true gain is known. Even seeds have smooth risks and effects, odd ones steps. "
                 "The best rule is the best on average of: no action, all with one action, mean "
                 "relative effect x risk x value with the best action or each customer's best. "
-                "Shares are of sums over the businesses."
+                "Shares are of sums over the businesses, ± the standard error over businesses."
             ),
             "",
             (
@@ -467,6 +473,20 @@ def section(results: dict[str, Any]) -> str:
     )
 
 
+def _error_of_ratio(parts: Floats, wholes: Floats) -> float:
+    """Return the standard error over businesses of a ratio of sums; NaN of a sum of zero."""
+    if wholes.sum() <= 0.0:
+        return float("nan")
+    off = parts - wholes * (parts.sum() / wholes.sum())
+    return float(np.sqrt((off**2).sum() * len(off) / max(len(off) - 1, 1)) / wholes.sum())
+
+
+def _claimed(each: dict[str, Any]) -> str:
+    if each["true"] <= 0.0:
+        return "-"
+    return f"{each['claimed'] / each['true']:.3f} ± {each['claimed_error']:.3f}"
+
+
 def _share(part: float, whole: float) -> str:
     return f"{part / whole:.3f}" if whole > 0.0 else "-"
 
@@ -475,9 +495,9 @@ def main() -> None:
     """Run the kinds that are named, or all; two numbers are the first seed and one past the last."""
     names = [name for name in sys.argv[1:] if name in KINDS] or list(KINDS)
     numbers = [int(name) for name in sys.argv[1:] if name.isdigit()]
-    first, last = numbers if len(numbers) == 2 else (0, SEEDS)
+    seeds = range(*numbers) if len(numbers) == 2 else None
     with threadpool_limits(1):
-        run(names, range(first, last))
+        run(names, seeds)
 
 
 if __name__ == "__main__":
