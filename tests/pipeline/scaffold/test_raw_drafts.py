@@ -418,3 +418,12 @@ def test_the_data_can_be_taken_to_end_before_planned_rows(tmp_path):
     )
     assert known <= last.ends[-2]
     assert last.ends[-1] not in made.ends
+
+
+@pytest.mark.parametrize(("name", "count"), [("churn_labels", 0), ("customers", 2)])
+def test_other_columns_of_a_file_of_labels_are_no_features(tmp_path, name, count):
+    columns = {"sessions_after": [str(n) for n in range(120)], "tier": ["a", "b", "c"] * 40}
+    made = draft(tmp_path, {"visits": activity(400), name: people(["1", "0"] * 60, **columns)})
+    assert made.timeline.label.table == name
+    assert sum(feature.table == name for feature in made.timeline.features.values()) == count
+    assert any("file of labels" in note for note in made.notes) == (count == 0)

@@ -61,6 +61,7 @@ _CHURN_TABLE = {
     "churns",
     "kündigungen",
 }
+_LABEL_TABLE = _CHURN_TABLE | {"label", "labels", "target", "targets", "outcome", "outcomes"}
 _SMALL_TABLE = 5
 # Share by which more rows have an end than customers churned, where ends are those of terms.
 _MAX_MORE_ENDS = 1.1
@@ -100,6 +101,17 @@ class ChurnRule:
     columns: tuple[tuple[str, str], ...] = ()
     review: str = ""
     question: str = ""
+
+    def is_file_of_labels(self, table: RawTable) -> bool:
+        """Return True for the table of recorded outcomes if its name says that it holds nothing else.
+
+        Its other columns, such as usage in the months of the outcome, are known with the outcome.
+        """
+        return (
+            self.kind == "recorded"
+            and self.table == table.name
+            and bool(table.words & _LABEL_TABLE)
+        )
 
     def label(self, horizon: int, grace: int) -> Any:
         """Return the label with a horizon."""

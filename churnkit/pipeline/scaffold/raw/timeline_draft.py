@@ -206,6 +206,12 @@ def _assemble(
     for table in raw.tables:
         windows = schedule.windows(histories.get(table.name))
         own = _features(table, windows)
+        if own and rule.is_file_of_labels(table):
+            notes.append(
+                f"features of '{table.source}' are left out: the columns of a file of labels are "
+                "known with the outcome"
+            )
+            continue
         if not own and table.happened is not None and table.name != rule.table:
             notes.append(
                 f"features of '{table.source}' are left out: its rows begin too late for the first "
