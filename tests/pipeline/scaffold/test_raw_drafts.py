@@ -427,3 +427,22 @@ def test_other_columns_of_a_file_of_labels_are_no_features(tmp_path, name, count
     assert made.timeline.label.table == name
     assert sum(feature.table == name for feature in made.timeline.features.values()) == count
     assert any("file of labels" in note for note in made.notes) == (count == 0)
+
+
+@pytest.mark.parametrize(
+    ("file", "column"), [("churn_labels", "month"), ("customers", "snapshot_date")]
+)
+def test_one_date_of_all_outcomes_is_the_snapshot(tmp_path, file, column):
+    day = str(START + dt.timedelta(days=300))
+    labels = people(["1", "0"] * 60, name="churn_next_60d", **{column: [day] * 120})
+    timeline = draft(tmp_path, {"visits": activity(400), file: labels}).timeline
+    assert [str(date)[:10] for date in timeline.snapshots.dates] == [day]
+    assert (timeline.label.dated, timeline.label.horizon_days) == (True, 60)
+
+
+def test_dates_of_signups_are_no_dates_of_outcomes(tmp_path):
+    days = [str(START + dt.timedelta(days=n % 50)) for n in range(120)]
+    customers = people(["1", "0"] * 60, signed_up=days)
+    assert not draft(
+        tmp_path, {"visits": activity(400), "customers": customers}
+    ).timeline.label.dated

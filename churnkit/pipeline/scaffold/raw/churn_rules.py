@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
@@ -62,6 +63,10 @@ _CHURN_TABLE = {
     "kündigungen",
 }
 _LABEL_TABLE = _CHURN_TABLE | {"label", "labels", "target", "targets", "outcome", "outcomes"}
+# Names of dates at which an outcome was still open.
+_DATE_OF_OUTCOME = {"snapshot", "asof", "observation", "cutoff", "reference", "scoring", "stichtag"}
+_MAX_DATES_OF_OUTCOMES = 60
+_NAMED_DAYS = re.compile(r"(?<![0-9])([1-9][0-9]{0,2})[\s_-]?d(?:ays?)?(?![a-z])")
 _SMALL_TABLE = 5
 # Share by which more rows have an end than customers churned, where ends are those of terms.
 _MAX_MORE_ENDS = 1.1
@@ -91,6 +96,8 @@ class ChurnRule:
         What to review; empty if the inference is certain.
     question
         What must be answered before training; empty if the values for churned are known.
+    days
+        Days of the outcome window, if the name of a recorded outcome states them.
     """
 
     kind: str
@@ -101,6 +108,7 @@ class ChurnRule:
     columns: tuple[tuple[str, str], ...] = ()
     review: str = ""
     question: str = ""
+    days: int | None = None
 
     def is_file_of_labels(self, table: RawTable) -> bool:
         """Return True for the table of recorded outcomes if its name says that it holds nothing else.
@@ -295,7 +303,7 @@ def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> li
         if draft.type == "Utc" or (is_asked and label is None and len(churned) < 2):
             continue
         kind, where = _condition(profile, draft, churned)
-        is_dated = not table.is_unique
+        is_dated = not table.is_unique or _has_dates_of_outcomes(table)
         reason = f"'{name}' of '{table.source}' records it"
         reason += (
             ", at its date" if is_dated else ", without a date: the data are read to their end"
@@ -303,10 +311,37 @@ def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> li
         review = "" if is_dated else f"assumed to be recorded after all other rows, see '{name}'"
         question = f"'{name}' of '{table.source}': {_which(profile)}" if is_asked else ""
         columns = ((name, kind),)
-        rules.append(
-            ChurnRule("recorded", table.name, reason, (where,), is_dated, columns, review, question)
+        rule = ChurnRule(
+            "recorded", table.name, reason, (where,), is_dated, columns, review, question
         )
+        rules.append(replace(rule, days=_named_days(name)))
     return rules
+
+
+def _has_dates_of_outcomes(table: RawTable) -> bool:
+    """Return True if the dates of a table with one row per customer are those of its outcomes.
+
+    They are in a file of labels, or named so; a customer's own dates, such as of a signup, are not.
+    """
+    if table.happened not in table.profiles:
+        return False
+    profile = table.profiles[table.happened]
+    words = set(name_rules.split_words(table.happened))
+    named = bool(words & _DATE_OF_OUTCOME) or {"as", "of"} <= words
+    is_shared = profile.distinct <= _MAX_DATES_OF_OUTCOMES and not profile.missing
+    return is_shared and (named or bool(table.words & _LABEL_TABLE))
+
+
+def _named_days(name: str) -> int | None:
+    """Return the days of the outcome window that a label's name states.
+
+    Examples
+    --------
+    >>> [_named_days(name) for name in ("churn_next_60d", "churned_90_days", "is_churn")]
+    [60, 90, None]
+    """
+    found = _NAMED_DAYS.search(name.lower())
+    return int(found[1]) if found else None
 
 
 def _which(profile: ColumnProfile) -> str:

@@ -173,7 +173,7 @@ def recorded_schedule(rule: ChurnRule, main: History, dates: Sequence[dt.datetim
     if not rule.dated:
         day = (_midnight(main.last) + _DAY).date().isoformat()
         snapshots = Snapshots(every="1 day", start=day, end=day)
-        return Schedule(30, 0, snapshots, "the day after the last row")
+        return Schedule(rule.days or 30, 0, snapshots, "the day after the last row")
     usable = sorted({_midnight(date) for date in dates if date > main.first + 7 * _DAY})
     if not usable or len(usable) > _MAX_RECORDED_DATES:
         raise ChurnkitError(
@@ -181,7 +181,7 @@ def recorded_schedule(rule: ChurnRule, main: History, dates: Sequence[dt.datetim
             f"{_MAX_RECORDED_DATES} can be used as snapshots"
         )
     steps = [(after - before).days for before, after in pairwise(usable)]
-    horizon = min([30, *steps])
+    horizon = min([rule.days or 30, *steps])
     snapshots = Snapshots(dates=tuple(date.date().isoformat() for date in usable))
     return Schedule(horizon, 0, snapshots, "the dates of the recorded outcomes")
 
