@@ -100,6 +100,8 @@ class ConsoleApp:
         Owner by customer, until the console's users assign another.
     push
         Push of approved actions to a destination; None for none.
+    by_team
+        Whether viewers and agents see only the customers of their own team.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class ConsoleApp:
         embed: Embedder | None = None,
         owners: Mapping[str, str] | None = None,
         push: ApprovedPush | None = None,
+        by_team: bool = False,
     ) -> None:
         worklist = Worklist(approvals.journal)
         month = datetime.combine(customers.day.replace(day=1), time(), UTC)
@@ -129,6 +132,7 @@ class ConsoleApp:
             clock,
             Pages(currency=customers.horizons.currency),
             push,
+            by_team,
         )
         self._reports = ReportPages(self._context, embed)
         self._auth, self._pages = auth, self._context.pages

@@ -122,9 +122,9 @@ class SessionAuth:
         self._sessions[_digest(cookie)] = holder
         return cookie
 
-    def end_session(self, request: Request) -> None:
-        """End the session of a request."""
-        self._sessions.pop(_digest(request.cookies.get(SESSION_COOKIE, "")), None)
+    def end_session(self, request: Request) -> str | Identity | None:
+        """End the session of a request, and return its key or identity; None without one."""
+        return self._sessions.pop(_digest(request.cookies.get(SESSION_COOKIE, "")), None)
 
     def _key_holder(self, key: str) -> Visitor | None:
         # Checked on each request, so that revoking a key ends its sessions.

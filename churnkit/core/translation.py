@@ -265,8 +265,9 @@ def localize_number(text: str) -> str:
     """
     locale = active_locale()
     digits, is_percent = text.removesuffix("%"), text.endswith("%")
-    table = {",": locale.group, ".": locale.decimal, "-": locale.minus}
-    digits = digits.translate(str.maketrans(table))
+    digits = digits.translate(
+        {ord(","): locale.group, ord("."): locale.decimal, ord("-"): locale.minus}
+    )
     return locale.percent.format(digits) if is_percent else digits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -95,8 +96,27 @@ def send_form():
     return send
 
 
+SOURCES = """
+from churnkit.connect import Destinations, Env, Webhook
+
+destinations = Destinations(crm=Webhook("{url}/hook", secret=Env("CRM_SECRET")))
+"""
+
+
 @pytest.fixture(scope="session")
-def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
+def crm_server():
+    """Server that keeps the messages of the console's destination, and its address."""
+    from tests.connect.servers.asgi import serving
+    from tests.connect.servers.receivers import WebhookServer
+    from tests.connect.servers.sample import WallClock
+
+    server = WebhookServer(WallClock(), "whsec_" + "c2VjcmV0" * 4)
+    with serving(server) as server.url:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def console(crm_server, trained_shop, tmp_path_factory, rows_of_shop, to_csv):
     """Start the command with raw tables and yield its address and journal."""
     import pyarrow.parquet as pq
 
@@ -114,9 +134,23 @@ def console(trained_shop, tmp_path_factory, rows_of_shop, to_csv):
             pq.write_table(table, folder / f"{name}.parquet")
             tables += ["--table", f"{name}={folder / name}.parquet"]
     journal = f"sqlite:///{folder / 'journal.db'}"
+    (folder / "sources.py").write_text(SOURCES.format(url=crm_server.url))
     command = [sys.executable, "-c", "from churnkit.cli.main import main; main()", "console"]
     process = subprocess.Popen(
-        [*command, folder / "customers.csv", *tables, "--port", "0", "--journal", journal],
+        [
+            *command,
+            folder / "customers.csv",
+            *tables,
+            "--port",
+            "0",
+            "--journal",
+            journal,
+            "--to",
+            "crm",
+            "--sources",
+            folder / "sources.py",
+        ],
+        env=os.environ | {"CRM_SECRET": crm_server.secret},
         cwd=trained_shop[0].root,
         stderr=subprocess.PIPE,
         text=True,

@@ -20,7 +20,14 @@ def first_customer(page):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_load_without_errors_and_nothing_is_cut_or_overlaps(visit, faults_of, width):
-    paths = ("", "report", first_customer(visit()), "customers/%3Dcmd%7C'x'", "customers/nobody")
+    paths = (
+        "",
+        "report",
+        "push",
+        first_customer(visit()),
+        "customers/%3Dcmd%7C'x'",
+        "customers/nobody",
+    )
     for path in paths:
         page = visit(path, width)
         assert [one for one in page.noted if "404" not in one] == [], path
@@ -50,7 +57,7 @@ def test_filters_are_large_enough_for_touch(visit, path, scheme):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_no_fault_of_any_grade(visit, axe, width, scheme):
-    for path in ("", first_customer(visit()), "tasks", "what-if", "changes", "report"):
+    for path in ("", first_customer(visit()), "tasks", "what-if", "changes", "push", "report"):
         assert axe(visit(path, width, bypass_csp=True, color_scheme=scheme)) == [], path
 
 

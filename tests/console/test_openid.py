@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import threading
+from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +38,8 @@ class Provider:
         self.claims = {"email": "kim@example.org", "groups": ["success"], "sub": "u1"}
         self.changed = {}
         self.algorithm = "RS256"
-        self.codes, self.token_requests = {}, []
+        self.codes, self.token_requests, self.tokens = {}, [], []
+        self.ends = {}
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,6 +64,7 @@ class Provider:
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/keys",
+                **self.ends,
             })  # fmt: skip
         elif path == "/keys":
             public = self.key.as_dict(private=False) | {"kid": self.kid, "use": "sig"}
@@ -91,7 +95,9 @@ class Provider:
             "nonce": query["nonce"], **self.claims, **self.changed,
         }  # fmt: skip
         claims = {name: value for name, value in claims.items() if value is not None}
-        reply(request, {"access_token": "a", "token_type": "Bearer", "id_token": self.sign(claims)})
+        self.tokens.append(self.sign(claims))
+        answer = {"access_token": "a", "token_type": "Bearer", "id_token": self.tokens[-1]}
+        reply(request, answer)
 
     def sign(self, claims):
         from joserfc import jwt
@@ -181,6 +187,31 @@ def test_a_visitor_signs_in_works_under_the_own_name_and_signs_out(browser, prov
     assert "Bulk actions" not in browser.get("/").text
     send_form(browser, "/", "/sign-out")
     assert browser.get("/").status_code == 401
+
+
+def test_a_sign_out_ends_the_session_at_the_provider_too(browser, provider, send_form):
+    provider.ends = {"end_session_endpoint": f"{provider.issuer}/end?tenant=1"}
+    sign_in(browser, provider)
+    page = send_form(browser, "/", "/sign-out")
+    assert page.status_code == 200
+    (address,) = set(re.findall(r'(?:url=|href=")(http[^"]*/end[^"]*)"', page.text))
+    query = parse_qs(urlsplit(unescape(address)).query)
+    assert query == {
+        "tenant": ["1"],
+        "id_token_hint": provider.tokens,
+        "client_id": ["console"],
+        "post_logout_redirect_uri": [f"{CONSOLE}/"],
+    }
+    assert browser.get("/").status_code == 401
+
+
+def test_a_sign_out_at_a_provider_without_an_endpoint_ends_the_session_here(
+    browser, provider, send_form
+):
+    sign_in(browser, provider)
+    answer = send_form(browser, "/", "/sign-out")
+    assert "http-equiv" not in answer.text
+    assert answer.status_code == browser.get("/").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from churnkit.console.pages.context import customer_link
+from churnkit.journal import Journal
 from churnkit.journal.worklist.tasks import Tasks
 from churnkit.journal.worklist.worklist import Worklist
 from churnkit.server.auth.api_keys import add_key
@@ -424,3 +425,22 @@ def test_a_scenario_without_changes_equals_the_plan_and_a_budget_binds(work, wor
     assert all(work_list.probability[work_list.rows[name]] >= 0.6 for name in names)
     assert browser.get("/what-if?budget=lots").status_code == 400
     assert len(journal.decisions()) == 0
+
+
+def test_a_snooze_leaves_the_owner_of_the_table_and_an_empty_assignment_takes_it_away(
+    work_list, tmp_path
+):
+    from churnkit.console.query.customer_index import CustomerIndex
+
+    customer = work_list.customers[3]
+    with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
+        worklist = Worklist(journal)
+        index = CustomerIndex(work_list, worklist, {}, {customer: "ann"})
+        stamp = {"by": "bo", "at": NOW}
+        worklist.change({customer: 0}, {"snoozed_until": "2026-11-09"}, form_id="1", **stamp)
+        index.refresh()
+        assert index.owner(3) == "ann"
+        worklist.change({customer: 1}, {"owner": None}, form_id="2", **stamp)
+        index.refresh()
+        assert index.owner(3) == ""
+        assert worklist.state(customer).is_assigned

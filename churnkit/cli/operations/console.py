@@ -52,6 +52,10 @@ def console(
         str | None,
         typer.Option(help="Column with the owner of each customer, until another is assigned."),
     ] = None,
+    by_team: Annotated[
+        bool,
+        typer.Option("--by-team", help="Show viewers and agents only customers of their team."),
+    ] = False,
     to: Annotated[
         str | None,
         typer.Option("--to", help="Destination of approved actions, as declared in sources.py."),
@@ -75,6 +79,8 @@ def console(
 
     embed = None if embeddings is None else load_embedder(embeddings)
     guard = keys or oidc
+    if by_team and not guard:
+        raise ChurnkitError("--by-team needs --keys or --oidc: others have all rights")
     refuse_public_host(host, keys=str(guard) if guard else None, is_open=False)
     sign_ins = None if oidc is None else _open_sign_ins(oidc)
     root = find_project().root
@@ -97,6 +103,7 @@ def console(
             embed=embed,
             owners=_read_owners(scored, owner),
             push=None if destination is None else destination(scored, approvals),
+            by_team=by_team,
         )
         app = console_app.app()
         print_status("building the report")

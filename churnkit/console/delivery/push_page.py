@@ -33,6 +33,8 @@ DELIVERY_LABELS = {
 
 def show_push(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the approved actions of the period by their state at the destination."""
+    if context.is_restricted(visitor):
+        return context.refuse_restricted()
     if context.push is None:
         return context.pages.error(
             404, _("No destination: start the console with --to and a name from sources.py.")

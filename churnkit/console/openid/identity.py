@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Identity"]
 
@@ -17,8 +17,11 @@ class Identity:
         Name and role, from the claims of the provider.
     until
         End of the session, in seconds since 1970.
+    id_token
+        Token of the sign-in, which names the session to the provider when it ends.
     """
 
     name: str
     role: str
     until: float
+    id_token: str = field(default="", repr=False)

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from churnkit.console.openid.identity import Identity
+from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 from churnkit.journal.worklist.records import clean_text
 
@@ -90,36 +91,58 @@ class SignIns:
         is_same = bool(state) and hmac.compare_digest(state.encode(), cookie.encode())
         now = self._clock()
         if not is_same or not self._take(state, now):
-            raise ChurnkitError("The sign-in has expired or was begun elsewhere. Sign in again.")
+            raise ChurnkitError(_("The sign-in has expired or was begun elsewhere. Sign in again."))
         if not code:
-            raise ChurnkitError("The sign-in provider has refused the sign-in.")
-        claims = self._provider.claims(
+            raise ChurnkitError(_("The sign-in provider has refused the sign-in."))
+        claims, token = self._provider.claims(
             code, verifier=self._derive("verifier", state), nonce=self._derive("nonce", state)
         )
         settings = self._provider.settings
         role, name = settings.role(claims), claims.get(settings.name_claim)
         if role is None:
             raise ChurnkitError(
-                f"Your account has no role for this console in the claim {settings.roles_claim}."
+                _(
+                    "Your account has no role for this console in the claim {claim}.",
+                    claim=settings.roles_claim,
+                )
             )
         # Some providers send the flag as text.
         verified = claims.get("email_verified", True)
         if settings.name_claim == "email" and not (verified is True or verified == "true"):
-            raise ChurnkitError("The e-mail address of your account is not verified.")
+            raise ChurnkitError(_("The e-mail address of your account is not verified."))
         shown = clean_text(name, name="name", most=1_000) if isinstance(name, str) else ""
         if not shown:
-            raise ChurnkitError(f"Your account has no name in the claim {settings.name_claim}.")
+            raise ChurnkitError(
+                _(
+                    "Your account has no name in the claim {claim}.",
+                    claim=settings.name_claim,
+                )
+            )
         # Cut names could be those of two people.
         if len(shown) > _LONGEST_NAME:
             raise ChurnkitError(
-                f"The name of your account in the claim {settings.name_claim} has more than "
-                f"{_LONGEST_NAME} characters."
+                _(
+                    "The name of your account in the claim {claim} has more than {most} "
+                    "characters.",
+                    claim=settings.name_claim,
+                    most=_LONGEST_NAME,
+                )
             )
-        return Identity(shown, role, now + 3_600.0 * settings.session_hours)
+        return Identity(shown, role, now + 3_600.0 * settings.session_hours, token)
+
+    def end(self, identity: Identity) -> str:
+        """Return the provider's address for a sign-out; empty if it has none.
+
+        Raises
+        ------
+        ChurnkitError
+            If the provider does not answer.
+        """
+        return self._provider.end_session_url(identity.id_token)
 
     def _take(self, state: str, now: float) -> bool:
         """Return whether a state is of this console, current, and answered for the first time."""
-        part, _, signature = state.rpartition(".")
+        part, _dot, signature = state.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._derive("state", part).encode()):
             return False
         until = int(part.rpartition(".")[2])

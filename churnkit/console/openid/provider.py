@@ -82,8 +82,29 @@ class OpenIDProvider:
         endpoint = self._endpoints()["authorization_endpoint"]
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
-    def claims(self, code: str, *, verifier: str, nonce: str) -> dict[str, Any]:
-        """Exchange a code for an ID token, check it, and return its claims.
+    def end_session_url(self, id_token: str) -> str:
+        """Return the address at which a visitor signs out at the provider; empty without one.
+
+        See OpenID Connect RP-Initiated Logout 1.0.
+
+        Parameters
+        ----------
+        id_token
+            Token of the visitor's sign-in.
+        """
+        endpoint = self._endpoints().get("end_session_endpoint")
+        if not isinstance(endpoint, str):
+            return ""
+        check_url(endpoint)
+        query = {
+            "id_token_hint": id_token,
+            "client_id": self.settings.client_id,
+            "post_logout_redirect_uri": f"{self.settings.url}/",
+        }
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
+
+    def claims(self, code: str, *, verifier: str, nonce: str) -> tuple[dict[str, Any], str]:
+        """Exchange a code for an ID token, check it, and return its claims and the token.
 
         Parameters
         ----------
@@ -119,7 +140,7 @@ class OpenIDProvider:
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise ChurnkitError("the sign-in provider has sent no ID token")
-        return self._check(token, nonce)
+        return self._check(token, nonce), token
 
     def _check(self, token: str, nonce: str) -> dict[str, Any]:
         """Check signature, issuer, audience, times and nonce (OpenID Connect Core 1.0, 3.1.3.7)."""

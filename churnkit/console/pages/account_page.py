@@ -28,6 +28,8 @@ _LONGEST_SEARCH: Final = 100
 
 def show_accounts(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render a page of the accounts, or of the parents."""
+    if context.is_restricted(visitor):
+        return context.refuse_restricted()
     params, customers = request.query_params, context.customers
     role = "parent" if params.get("by") == "parent" and customers.parents else "account"
     groups = customers.groups(role)
@@ -85,6 +87,8 @@ def _ascends(name: str, sort: str, descending: bool) -> bool:  # noqa: FBT001
 
 def show_account(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the page of an account or a parent: its figures and its users."""
+    if context.is_restricted(visitor):
+        return context.refuse_restricted()
     role, name = request.path_params["role"], request.path_params["name"]
     groups = context.customers.groups(role)
     figures = None if groups is None else groups.figures(name)

@@ -19,7 +19,7 @@ from churnkit.journal.worklist.teams import Teams
 from churnkit.journal.worklist.views import RiskChanges, Views, Visits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import date, datetime
 
     import numpy as np
@@ -85,6 +85,8 @@ class PageContext:
         Authentication, current time, and templates.
     push
         Push of approved actions; None without a destination.
+    by_team
+        Whether viewers and agents see only customers of their own team.
     """
 
     customers: CustomerList
@@ -96,6 +98,7 @@ class PageContext:
     clock: Callable[[], datetime]
     pages: Pages
     push: ApprovedPush | None = None
+    by_team: bool = False
 
     @cached_property
     def tasks(self) -> Tasks:
@@ -128,6 +131,38 @@ class PageContext:
         name = self.team_of(visitor.name) if team == "me" else team
         members = self.teams.members().values()
         return [part.person for part in members if part.team == name and name]
+
+    def is_restricted(self, visitor: Visitor) -> bool:
+        """Return True if a visitor sees only customers of the own team."""
+        return self.by_team and not visitor.may("manager")
+
+    def refuse_restricted(self) -> Response:
+        """Return the answer to a restricted visitor for a page on the customers of all teams."""
+        return self.pages.error(
+            403, _("This page covers the customers of all teams. It needs the role manager.")
+        )
+
+    def visible(self, visitor: Visitor) -> Callable[[str], bool]:
+        """Return the test whether a customer is in the list and a visitor may see it."""
+        rows = self.customers.rows
+        if not self.is_restricted(visitor):
+            return lambda customer: customer in rows
+        self.index.refresh()
+        colleagues = self.colleagues(visitor)
+        return lambda customer: customer in rows and self.index.owner(rows[customer]) in colleagues
+
+    def owners(self, visitor: Visitor) -> list[str]:
+        """Return the names of the owners of the customers that a visitor may see, sorted."""
+        names = self.index.owners
+        if not self.is_restricted(visitor):
+            return names
+        colleagues = self.colleagues(visitor)
+        return [name for name in names if name in colleagues]
+
+    def colleagues(self, visitor: Visitor) -> set[str]:
+        """Return the owners whose customers a restricted visitor sees: the own team, and oneself."""
+        members = self.team_members("me", visitor) or []
+        return {visitor.name, *members} - {""}
 
     @cached_property
     def views(self) -> Views:
@@ -176,9 +211,17 @@ class PageContext:
             today=self.today,
             personal=visitor.may("agent"),
             subsets=subsets,
-            owners=self.team_members(query.choice("team"), visitor),
+            owners=self._owners(query.choice("team"), visitor),
         )
         return Selection(query, rows, statuses, verdicts)
+
+    def _owners(self, team: str, visitor: Visitor) -> Collection[str] | None:
+        """Return the owners of a team whose customers a visitor may see; None for all."""
+        members = self.team_members(team, visitor)
+        if not self.is_restricted(visitor):
+            return members
+        colleagues = self.colleagues(visitor)
+        return colleagues if members is None else colleagues.intersection(members)
 
     def page(
         self,
@@ -203,7 +246,8 @@ class PageContext:
             statuses={name: _(label) for name, label in STATUS_LABELS.items()},
             has_team=bool(visitor.name and self.team_of(visitor.name)),
             has_accounts=self.customers.accounts is not None,
-            destination="" if self.push is None else self.push.name,
+            destination="" if self.push is None or self.is_restricted(visitor) else self.push.name,
+            is_restricted=self.is_restricted(visitor),
             path=request.url.path,
             **values,
         )

@@ -38,9 +38,9 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
     """Render the page of one customer."""
     customer = request.path_params["customer"]
     customers = context.customers
-    row = customers.rows.get(customer)
-    if row is None:
+    if not context.visible(visitor)(customer):
         return context.pages.error(404, _("Customer not found."))
+    row = customers.rows[customer]
     selection = context.select({}, visitor)
     (line,) = customer_lines(context, [row], selection, visitor, top=_REASONS)
     risk, tasks = context.history.risk(customer), context.tasks.list(customer=customer)
@@ -56,7 +56,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
         health=customers.health(row).top(_COMPONENTS).rounded(),
         verdict=selection.verdicts.get(customer),
         state=context.worklist.state(customer),
-        owners=context.index.owners,
+        owners=context.owners(visitor),
         tasks=tasks,
         awaiting=context.playbooks.awaiting_answer([task.key for task in tasks]),
         steps=customers.model.catalogue.actions[action].steps if action >= 0 else (),

@@ -40,7 +40,7 @@ Form = dict[str, str]
 
 def decide(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Record a verdict on a customer's action; return the address of the next page."""
-    customer = _customer(context, form)
+    customer = _customer(context, visitor, form)
     by = form.get("by", "").strip() if not visitor.has_key else visitor.name
     context.approvals.record(
         customer,
@@ -61,7 +61,7 @@ def assign_owner(context: PageContext, visitor: Visitor, form: Form) -> str:
 
 def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Snooze a customer until a day, or reopen it; return the address of the next page."""
-    customer, until = _customer(context, form), None
+    customer, until = _customer(context, visitor, form), None
     if form.get("reopen") != "yes":
         until = check_snooze(context, form)
     address = _change(
@@ -97,7 +97,7 @@ def releases_action(context: PageContext, until: date) -> bool:
 
 def add_note(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Append a note to a customer; return the address of the next page."""
-    customer = _customer(context, form)
+    customer = _customer(context, visitor, form)
     text = clean_text(form.get("note", ""), name="note", most=_LONGEST["note"], required=True)
     context.worklist.comment(
         customer,
@@ -111,7 +111,7 @@ def add_note(context: PageContext, visitor: Visitor, form: Form) -> str:
 
 def add_task(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Add a task to a customer; return the address of the next page."""
-    customer, by = _customer(context, form), context.person(visitor, form)
+    customer, by = _customer(context, visitor, form), context.person(visitor, form)
     context.tasks.add(
         customer,
         title=clean_text(form.get("title", ""), name="task", most=_LONGEST["title"], required=True),
@@ -141,6 +141,8 @@ def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
     stamp: Any = {
         "by": context.person(visitor, form), "at": context.clock(), "form_id": form["form_id"]
     }  # fmt: skip
+    if context.is_restricted(visitor) and not context.visible(visitor)(context.tasks.customer(key)):
+        raise ChurnkitError(_("Customer not found."))
     if form.get("status") == "answered":
         task = context.playbooks.answered(key, version, **stamp)
     else:
@@ -175,16 +177,16 @@ def read_version(form: Mapping[str, str], name: str = "version") -> int:
     return int(version) if version.isdecimal() and len(version) < 16 else 0
 
 
-def _customer(context: PageContext, form: Mapping[str, str]) -> str:
+def _customer(context: PageContext, visitor: Visitor, form: Mapping[str, str]) -> str:
     customer = form.get("customer", "")
-    if customer not in context.customers.rows:
+    if not context.visible(visitor)(customer):
         raise ChurnkitError(_("Customer not found."))
     return customer
 
 
 def _change(context: PageContext, visitor: Visitor, form: Form, **fields: str | None) -> str:
     """Change the state of a customer unless someone else has changed it."""
-    customer = _customer(context, form)
+    customer = _customer(context, visitor, form)
     result = context.worklist.change(
         {customer: read_version(form)},
         fields,

@@ -67,7 +67,7 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         action_options=[*customers.titles.items(), ("", _("None"))],
         response_options=[(name, capitalize_first(_(name))) for name in RESPONSES],
         owner_options=_owner_options(context, visitor),
-        owners=context.index.owners,
+        owners=context.owners(visitor),
         team_options=team_options(context, visitor),
         members=context.teams.members(),
         monday=next_monday(context.today),
@@ -105,7 +105,7 @@ def _sort_labels(context: PageContext) -> dict[str, str]:
 
 
 def _owner_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
-    names = [(name, name) for name in context.index.owners]
+    names = [(name, name) for name in context.owners(visitor)]
     return [*([("me", _("Me"))] if visitor.name else []), ("", _("None")), *names]
 
 
@@ -124,7 +124,8 @@ def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list
         news.append((text, "/tasks?due=today"))
     if last is None:
         return news
-    moved = len(context.risk_changes.since(last))
+    is_visible = context.visible(visitor)
+    moved = sum(map(is_visible, context.risk_changes.since(last)))
     if moved:
         text = ngettext(
             "churn risk of {count:,} customer changed by 5 points or more",
@@ -133,7 +134,7 @@ def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list
         )
         news.append((text, "/?changed=risk&sort=risk"))
     others = sum(
-        verdict.at >= last and verdict.by != visitor.name
+        verdict.at >= last and verdict.by != visitor.name and is_visible(verdict.customer)
         for verdict in context.worklist.verdicts(
             context.customers.model.name, context.approvals.period
         ).values()

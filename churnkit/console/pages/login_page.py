@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from churnkit.console.auth import FORM_COOKIE, OPENID_COOKIE, SESSION_COOKIE
+from churnkit.console.openid.identity import Identity
 from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 
@@ -99,11 +101,17 @@ class SignInPages:
         return response
 
     def sign_out(self, request: Request) -> Response:
-        """End the session of the visitor."""
+        """End the session of the visitor, here and at the OpenID provider."""
         from starlette.responses import RedirectResponse
 
-        self._auth.end_session(request)
-        response = RedirectResponse("/", 303)
+        holder, address = self._auth.end_session(request), ""
+        if self._auth.sign_ins is not None and isinstance(holder, Identity):
+            with suppress(ChurnkitError):  # signed out here all the same
+                address = self._auth.sign_ins.end(holder)
+        response: Response = RedirectResponse("/", 303)
+        if address:
+            # A redirect after a form to another site is refused by the content security policy.
+            response = self._pages.page("signed_out.html", title=_("Signed out"), address=address)
         response.delete_cookie(SESSION_COOKIE)
         return response
 

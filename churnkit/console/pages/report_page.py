@@ -43,8 +43,10 @@ class ReportPages:
         self._reports: dict[tuple[tuple[str, str], ...], str] = {}
         self._lock = threading.Lock()
 
-    def show(self, request: Request, _visitor: Visitor) -> Response:
+    def show(self, request: Request, visitor: Visitor) -> Response:
         """Render the report for the filters of the address."""
+        if self._context.is_restricted(visitor):
+            return self._context.refuse_restricted()
         from starlette.responses import HTMLResponse
 
         names = {c.column: f"f.{c.column}" for c in self._context.customers.filters}

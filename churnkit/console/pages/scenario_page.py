@@ -134,6 +134,8 @@ def _scale(catalogue: Catalogue, scenario: Scenario) -> Catalogue:
 
 def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render today's plan and that of a scenario."""
+    if context.is_restricted(visitor):
+        return context.refuse_restricted()
     scenario = Scenario.parse(request.query_params)
     customers, today = context.customers, context.customers.decisions
     decisions = plan_scenario(customers, scenario, _decision_context(context))
@@ -199,8 +201,10 @@ def _budget_chart(context: PageContext, scenario: Scenario) -> str:
     return Markup(markup)  # noqa: S704  (every text in it is escaped)
 
 
-def export_plan(context: PageContext, request: Request, _visitor: Visitor) -> Response:
+def export_plan(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Write the plan of a scenario as CSV."""
+    if context.is_restricted(visitor):
+        return context.refuse_restricted()
     from starlette.responses import Response
 
     customers = context.customers

@@ -36,6 +36,10 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
     )
     every = context.tasks.list(status="open")
     context.index.refresh()
+    if context.is_restricted(visitor):
+        is_visible = context.visible(visitor)
+        tasks = [task for task in tasks if is_visible(task.customer)]
+        every = [task for task in every if is_visible(task.customer)]
     return context.page(
         request,
         "tasks.html",
@@ -43,8 +47,8 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
         title=_("Tasks"),
         tasks=[(task, customer_link(task.customer)) for task in tasks],
         awaiting=context.playbooks.awaiting_answer([task.key for task in tasks]),
-        playbooks=list_playbooks(context),
-        owners=sorted({task.owner for task in every if task.owner} | set(context.index.owners)),
+        playbooks=[] if context.is_restricted(visitor) else list_playbooks(context),
+        owners=sorted({task.owner for task in every if task.owner} | set(context.owners(visitor))),
         owner=owner,
         team=params.get("team", ALL),
         team_options=team_options(context, visitor),

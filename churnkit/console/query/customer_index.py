@@ -80,7 +80,7 @@ class CustomerIndex:
                 if row is None:
                     continue
                 code = self._code(state.owner)
-                if self._owner[row] != code:
+                if state.is_assigned and self._owner[row] != code:
                     self._owner[row], self._owner_version = code, state.version
                 until = state.snoozed_until
                 self._snoozed[row] = 0 if until is None else until.toordinal()

@@ -36,6 +36,9 @@ class CustomerState:
         Number of the latest change; 0 for a customer without changes.
     changed_by
         Person of the latest change.
+    is_assigned
+        Whether the owner was ever set, or taken away; another change, such as a snooze, leaves the
+        owner that a table gives.
     """
 
     customer: str
@@ -43,6 +46,7 @@ class CustomerState:
     snoozed_until: date | None = None
     version: int = 0
     changed_by: str = ""
+    is_assigned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,6 +165,12 @@ class Tasks:
             rows = connection.execute(query.order_by(*order, tasks.c.key).limit(most)).mappings()
             return [read_task(row) for row in rows]
 
+    def customer(self, key: str) -> str:
+        """Return the customer of a task; empty if there is no such task."""
+        query = select(tasks.c.customer).where(tasks.c.key == key)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar() or ""
+
     def due_customers(self, day: date) -> dict[str, date]:
         """Return the earliest due date of each customer's open tasks that are due by a day."""
         query = (

@@ -137,7 +137,8 @@ class Worklist:
             changed, conflicts, entries = [], [], []
             for customer, seen in versions.items():
                 row = rows.get(customer)
-                new = {name: value or None for name, value in fields.items()}
+                # An owner who was taken away is an empty text; NULL is one who was never set.
+                new = {n: value or ("" if n == "owner" else None) for n, value in fields.items()}
                 if row is not None and all(row[name] == value for name, value in new.items()):
                     continue
                 if row is not None and row["version"] > seen:
@@ -304,4 +305,5 @@ def _state(row: Any) -> CustomerState:
         date.fromisoformat(until) if until else None,
         row["version"],
         row["changed_by"],
+        row["owner"] is not None,
     )
