@@ -36,7 +36,7 @@ class Page:
 
     def download(self, name):
         with self.page.expect_download() as started:
-            self.press("link", name)
+            self.activate("link", name)
         return started.value
 
 
@@ -46,9 +46,11 @@ class Mouse(Page):
     def _within(self, form):
         return self.page.locator(f"form[aria-label^='{form}']") if form else self.page
 
-    def press(self, role, name, form=""):
+    def activate(self, role, name, form=""):
         self.clicks += 1
         self._within(form).get_by_role(role, name=name).first.click()
+
+    press = activate
 
     def choose(self, label, text):
         self.clicks += 1
@@ -75,10 +77,14 @@ class Keyboard(Page):
                 return self
         pytest.fail(f"{tag} {name} cannot be reached by Tab")
 
-    def press(self, role, name, form=""):
+    def activate(self, role, name, form=""):
         self.reach(self.TAGS[role], name, form)
         self.page.keyboard.press("Enter")
-        self.page.wait_for_load_state()
+
+    def press(self, role, name, form=""):
+        self.reach(self.TAGS[role], name, form)
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
 
     def choose(self, label, text):
         self.reach("SELECT", label)
