@@ -11,6 +11,7 @@ from churnkit.core.result import PlottableResult
 from churnkit.core.stats.interval import Interval
 from churnkit.models.errors import ModelDataError
 from churnkit.models.value.gamma_gamma import read_spending
+from churnkit.models.value.purchase.covariates import read_covariates
 from churnkit.models.value.purchase.purchase_history import (
     PurchaseHistories,
     check_column,
@@ -89,6 +90,7 @@ def lifetime_value(  # noqa: PLR0917 - the columns are in the order of the model
     level: float = 0.95,
     draws: int = 200,
     seed: int = 0,
+    covariates: Any = None,
 ) -> LifetimeValue:
     """Return margin x expected spend x discounted expected purchases of each customer.
 
@@ -115,6 +117,8 @@ def lifetime_value(  # noqa: PLR0917 - the columns are in the order of the model
         Number of draws; with 0 the intervals are NaN.
     seed
         The same seed gives the same intervals.
+    covariates : table of n rows
+        As for the `fit` of `purchases`.
 
     Returns
     -------
@@ -142,6 +146,8 @@ def lifetime_value(  # noqa: PLR0917 - the columns are in the order of the model
     (22,)
     """
     histories = read_histories(frequency, recency, T)
+    columns = read_covariates(covariates, len(histories.T), names=purchases.covariates_)[1]
+    histories = histories._replace(covariates=columns)
     x, mean = read_spending(frequency, monetary)
     if len(x) != len(histories.T):
         raise ModelDataError("frequency and monetary must have one row per customer")

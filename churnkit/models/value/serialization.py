@@ -50,6 +50,9 @@ class ParameterMixin:
     """
 
     _names: ClassVar[tuple[str, ...]]
+    # What covariates multiply: the label in `params_`, and the sign, by parameter.
+    _covariate_targets: ClassVar[dict[str, tuple[str, int]]] = {}
+    covariates_: tuple[str, ...] = ()
     params_: dict[str, float]
     standard_errors_: dict[str, float]
     covariance_: NDArray[np.float64]
@@ -66,12 +69,22 @@ class ParameterMixin:
         self.at_edge_ = fit.at_edge
 
     def _estimate(self) -> NDArray[np.float64]:
-        return np.array([self.params_[name] for name in self._names])
+        return np.array([self.params_[name] for name in self._all_names(self.covariates_)])
+
+    @classmethod
+    def _all_names(cls, covariates: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the parameters and of the factors of covariates."""
+        labels = [label for label, _ in cls._covariate_targets.values()]
+        return (*cls._names, *(f"{label}:{name}" for label in labels for name in covariates))
 
     def _stored_fit(self) -> MaximumLikelihood:
         check_is_fitted(self)
         return MaximumLikelihood(
-            self._names, self._estimate(), self.covariance_, self.log_likelihood_, self.at_edge_
+            self._all_names(self.covariates_),
+            self._estimate(),
+            self.covariance_,
+            self.log_likelihood_,
+            self.at_edge_,
         )
 
     def intervals(self, *, level: float = 0.95) -> dict[str, Interval]:
@@ -115,6 +128,8 @@ class ParameterMixin:
             "log_likelihood": self.log_likelihood_,
             "n_customers": self.n_customers_,
             "at_edge": list(self.at_edge_),
+            # Only if there are some, so that files of models without them do not change.
+            **({"covariates": list(self.covariates_)} if self.covariates_ else {}),
         }
 
     @classmethod
@@ -129,13 +144,19 @@ class ParameterMixin:
         read_integer(saved, "format", low=1, high=_FORMAT)
         read_choice(saved, "model", among=(cls.__name__,))
         params = _part(saved, "params", dict)
-        if set(params) != set(cls._names):
-            raise BundleError(f"the saved 'params' must have the keys {', '.join(cls._names)}")
-        values = [read_number(params, name) for name in cls._names]
+        covariates = _part(saved, "covariates", list) if "covariates" in saved else []
+        if covariates and not (
+            cls._covariate_targets and all(isinstance(name, str) for name in covariates)
+        ):
+            raise BundleError("the saved 'covariates' must be a list of names")
+        names = cls._all_names(covariates)
+        if set(params) != set(names):
+            raise BundleError(f"the saved 'params' must have the keys {', '.join(names)}")
+        values = [read_number(params, name) for name in names]
         if min(values) <= 0:
             raise BundleError("the saved 'params' must all be above 0")
         edge = _part(saved, "at_edge", list)
-        if not all(isinstance(name, str) and name in cls._names for name in edge):
+        if not all(isinstance(name, str) and name in names for name in edge):
             raise BundleError("the saved 'at_edge' must be a list of parameter names")
         customers = read_number(saved, "n_customers")
         if customers <= 0:
@@ -143,7 +164,7 @@ class ParameterMixin:
         model = cls()
         model._store_fit(
             MaximumLikelihood(
-                cls._names,
+                names,
                 np.array(values),
                 _saved_covariance(saved, len(values)),
                 read_number(saved, "log_likelihood"),
@@ -151,6 +172,7 @@ class ParameterMixin:
             )
         )
         model.n_customers_ = customers
+        model.covariates_ = tuple(covariates)
         return model
 
 

@@ -12,6 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.value.maximum_likelihood import maximize_likelihood
+from churnkit.models.value.purchase.covariates import (
+    covariate_scale,
+    read_covariates,
+    restore_scale,
+)
 from churnkit.models.value.purchase.purchase_history import (
     PurchaseHistories,
     aggregate_histories,
@@ -48,6 +53,7 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         T: ArrayLike,
         *,
         sample_weight: ArrayLike | None = None,
+        covariates: Any = None,
     ) -> Self:
         """Fit the parameters by maximum likelihood.
 
@@ -57,6 +63,10 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         recency : (n,) time from the first purchase to the last
         T : (n,) time from the first purchase to the end of observation
         sample_weight : (n,) number of customers that each row represents
+        covariates : table of n rows
+            Numeric or boolean columns of the customers that do not change, such as the channel of
+            the first purchase. The parameters get one factor for each, by which a unit of the
+            covariate multiplies a rate; every later call then needs the same columns.
 
         Returns
         -------
@@ -72,18 +82,32 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         ConvergenceWarning
             The data do not determine a parameter.
         """
-        cells = aggregate_histories(read_histories(frequency, recency, T, sample_weight))
+        histories = read_histories(frequency, recency, T, sample_weight)
+        names, columns = read_covariates(covariates, len(histories.T))
+        cells = aggregate_histories(histories._replace(covariates=columns))
         # In units of the mean observation time all parameters are of order one.
         unit = float(np.average(cells.T, weights=cells.weight))
         scaled = cells.rescale(unit)
+        if names:
+            center, spread = covariate_scale(names, cells.covariates, cells.weight)
+            scaled = scaled._replace(covariates=(cells.covariates - center) / spread)
 
         def log_likelihood(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             values, gradient = self._log_likelihood(parameters, scaled)
             return float(scaled.weight @ values), gradient @ scaled.weight
 
         weight = float(cells.weight.sum())
-        result = maximize_likelihood(log_likelihood, self._names, self._starts, weight=weight)
-        scales = np.array([unit if name in self._time_parameters else 1.0 for name in self._names])
+        all_names = self._all_names(names)
+        ones = (1.0,) * (len(all_names) - len(self._names))
+        starts = [(*start, *ones) for start in self._starts]
+        result = maximize_likelihood(log_likelihood, all_names, starts, weight=weight)
+        if names:
+            targets = [
+                (self._names.index(name), sign)
+                for name, (_, sign) in self._covariate_targets.items()
+            ]
+            result = restore_scale(result, targets, center, spread)
+        scales = np.array([unit if name in self._time_parameters else 1.0 for name in all_names])
         # The density of a time changes by the unit, once per repeat purchase.
         shift = float(cells.weight @ cells.frequency) * np.log(unit)
         self._store_fit(
@@ -94,92 +118,151 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
             )
         )
         self.n_customers_ = weight
+        self.covariates_ = names
         return self
 
-    def log_likelihood(
-        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
-    ) -> NDArray[np.float64]:
-        """Return each customer's log-likelihood (n,) under the fitted parameters."""
+    def _read(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, covariates: Any
+    ) -> PurchaseHistories:
+        """Check histories and the covariates that the fitted model needs."""
         check_is_fitted(self)
         histories = read_histories(frequency, recency, T)
+        columns = read_covariates(covariates, len(histories.T), names=self.covariates_)[1]
+        return histories._replace(covariates=columns)
+
+    def _row_parameters(
+        self, parameters: NDArray[np.float64], covariates: NDArray[np.float64]
+    ) -> list[Any]:
+        """Return the parameters of each row (n,), numbers where they do not depend on it."""
+        values: list[Any] = list(parameters[: len(self._names)])
+        if covariates.shape[1]:
+            factors = np.log(parameters[len(self._names) :]).reshape(-1, covariates.shape[1])
+            for (name, (_, sign)), logs in zip(
+                self._covariate_targets.items(), factors, strict=True
+            ):
+                index = self._names.index(name)
+                values[index] = values[index] * np.exp(sign * (covariates @ logs))
+        return values
+
+    def _log_likelihood(
+        self, parameters: NDArray[np.float64], histories: PurchaseHistories
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return log-likelihoods (n,) and their gradients (k, n)."""
+        columns = histories.covariates
+        at = self._row_parameters(parameters, columns)
+        values, gradient = self._row_log_likelihood(at, histories)
+        if not columns.shape[1]:
+            return values, gradient
+        by_factor = []
+        for name, (_, sign) in self._covariate_targets.items():
+            index = self._names.index(name)
+            by_log = gradient[index] * at[index]
+            gradient[index] = by_log / parameters[index]
+            by_factor.append(sign * by_log * columns.T)
+        return values, np.vstack(
+            [gradient, np.vstack(by_factor) / parameters[len(self._names) :, None]]
+        )
+
+    def log_likelihood(
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, covariates: Any = None
+    ) -> NDArray[np.float64]:
+        """Return each customer's log-likelihood (n,) under the fitted parameters."""
+        histories = self._read(frequency, recency, T, covariates)
         return self._log_likelihood(self._estimate(), histories)[0]
 
     def probability_alive(
-        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+        self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, covariates: Any = None
     ) -> NDArray[np.float64]:
         """Return the probability (n,) that each customer is still active at `T`.
 
         Parameters
         ----------
-        frequency, recency, T : (n,) as for `fit`
+        frequency, recency, T, covariates : (n,) as for `fit`
         """
-        check_is_fitted(self)
+        histories = self._read(frequency, recency, T, covariates)
         parameters = self._estimate()
-        histories = read_histories(frequency, recency, T)
-        return _in_blocks(lambda block, _: self._alive(parameters, block), histories, histories.T)
+        return _in_blocks(
+            lambda block, _: self._alive_at(parameters, block), histories, histories.T
+        )
 
-    def expected_purchases(self, t: ArrayLike) -> NDArray[np.float64]:
+    def expected_purchases(self, t: ArrayLike, *, covariates: Any = None) -> NDArray[np.float64]:
         """Return the expected purchases of a new customer within `t` of the first purchase.
 
         Parameters
         ----------
         t : (m,) or number, in the unit of `T`
+        covariates : table of m rows, as for `fit`
 
         Returns
         -------
         (m,)
         """
         check_is_fitted(self)
-        return self._purchases_new(self._estimate(), check_column(np.atleast_1d(t), "t"))
+        ahead = check_column(np.atleast_1d(t), "t")
+        columns = read_covariates(covariates, len(ahead), names=self.covariates_)[1]
+        return self._purchases_new(self._row_parameters(self._estimate(), columns), ahead)
 
     def conditional_expected_purchases(
-        self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+        self,
+        t: ArrayLike,
+        frequency: ArrayLike,
+        recency: ArrayLike,
+        T: ArrayLike,
+        *,
+        covariates: Any = None,
     ) -> NDArray[np.float64]:
         """Return the expected purchases of each customer in the next `t` after `T`.
 
         Parameters
         ----------
         t : (n,) or number, in the unit of `T`
-        frequency, recency, T : (n,) as for `fit`
+        frequency, recency, T, covariates : (n,) as for `fit`
 
         Returns
         -------
         (n,)
         """
-        check_is_fitted(self)
+        histories = self._read(frequency, recency, T, covariates)
         parameters = self._estimate()
-        histories = read_histories(frequency, recency, T)
         ahead = check_column(t, "t", size=len(histories.T))
 
         def expected(block: PurchaseHistories, time: NDArray[np.float64]) -> NDArray[np.float64]:
-            return self._alive(parameters, block) * self._purchases_alive(parameters, block, time)
+            at = self._row_parameters(parameters, block.covariates)
+            return self._alive(at, block) * self._purchases_alive(at, block, time)
 
         return _in_blocks(expected, histories, ahead)
 
     def purchase_probability(
-        self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+        self,
+        t: ArrayLike,
+        frequency: ArrayLike,
+        recency: ArrayLike,
+        T: ArrayLike,
+        *,
+        covariates: Any = None,
     ) -> NDArray[np.float64]:
         """Return the probability that each customer buys in the next `t` after `T`.
 
         Parameters
         ----------
         t : (n,) or number, in the unit of `T`
-        frequency, recency, T : (n,) as for `fit`
+        frequency, recency, T, covariates : (n,) as for `fit`
 
         Returns
         -------
         (n,)
         """
-        check_is_fitted(self)
+        histories = self._read(frequency, recency, T, covariates)
         parameters = self._estimate()
-        histories = read_histories(frequency, recency, T)
         ahead = check_column(t, "t", size=len(histories.T))
 
         def probability(block: PurchaseHistories, time: NDArray[np.float64]) -> NDArray[np.float64]:
             # The purchase of a living customer does not depend on recency.
-            first, inverse = _distinct_rows(block.frequency, block.T, time)
-            bought = self._purchase_by(parameters, _select(block, first), time[first])
-            return self._alive(parameters, block) * bought[inverse]
+            first, inverse = _distinct_rows(block.frequency, block.T, time, *block.covariates.T)
+            distinct = _select(block, first)
+            at = self._row_parameters(parameters, distinct.covariates)
+            bought = self._purchase_by(at, distinct, time[first])
+            return self._alive_at(parameters, block) * bought[inverse]
 
         return _in_blocks(probability, histories, ahead)
 
@@ -191,12 +274,13 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         *,
         horizon: float | None = None,
         level: float = 0.9,
+        covariates: Any = None,
     ) -> NextPurchase:
         """Return the time of each customer's next purchase after `T`, with an interval.
 
         Parameters
         ----------
-        frequency, recency, T : (n,) as for `fit`
+        frequency, recency, T, covariates : (n,) as for `fit`
         horizon
             Length of the period after `T` that counts; unlimited if not given.
         level
@@ -223,17 +307,20 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
             raise ModelDataError("horizon must be a positive time")
         if not 0 < level < 1:
             raise ModelDataError(f"level must be between 0 and 1, got {level}")
+        histories = self._read(frequency, recency, T, covariates)
         parameters = self._estimate()
-        histories = read_histories(frequency, recency, T)
         end = np.inf if horizon is None else float(horizon)
-        first, inverse = _distinct_rows(histories.frequency, histories.T)
+        first, inverse = _distinct_rows(histories.frequency, histories.T, *histories.covariates.T)
         distinct = _select(histories, first)
-        bought = self._purchase_by(parameters, distinct, np.full(len(distinct.T), end))
+        at = self._row_parameters(parameters, distinct.covariates)
+        bought = self._purchase_by(at, distinct, np.full(len(distinct.T), end))
         low, median, high = (
-            np.minimum(self._purchase_quantile(parameters, distinct, share, end), end)[inverse]
+            np.minimum(self._purchase_quantile(at, distinct, share, end), end)[inverse]
             for share in ((1 - level) / 2, 0.5, (1 + level) / 2)
         )
-        alive = _in_blocks(lambda block, _: self._alive(parameters, block), histories, histories.T)
+        alive = _in_blocks(
+            lambda block, _: self._alive_at(parameters, block), histories, histories.T
+        )
         return NextPurchase(alive * bought[inverse], median, low, high, level, horizon)
 
     def discounted_expected_purchases(
@@ -244,12 +331,13 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         *,
         rate: float,
         horizon: float | None = None,
+        covariates: Any = None,
     ) -> NDArray[np.float64]:
         """Return the expected purchases of each customer after `T`, discounted to `T`.
 
         Parameters
         ----------
-        frequency, recency, T : (n,) as for `fit`
+        frequency, recency, T, covariates : (n,) as for `fit`
         rate
             Continuous discount rate per unit of time: ``log(1 + yearly) / 52`` for weeks.
         horizon
@@ -264,8 +352,7 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         ModelDataError
             `rate` or `horizon` is not positive (a rate of 0 is allowed with a horizon).
         """
-        check_is_fitted(self)
-        histories = read_histories(frequency, recency, T)
+        histories = self._read(frequency, recency, T, covariates)
         return self.discounted_purchases_at(self._estimate(), histories, rate=rate, horizon=horizon)
 
     def discounted_purchases_at(
@@ -299,15 +386,22 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
 
         def discounted(block: PurchaseHistories, _: NDArray[np.float64]) -> NDArray[np.float64]:
             # The purchases of a living customer depend on frequency and T: integrate each pair once.
-            first, inverse = _distinct_rows(block.frequency, block.T)
-            purchases = self._discounted_alive(parameters, _select(block, first), rate, end)
-            return self._alive(parameters, block) * purchases[inverse]
+            first, inverse = _distinct_rows(block.frequency, block.T, *block.covariates.T)
+            distinct = _select(block, first)
+            at = self._row_parameters(parameters, distinct.covariates)
+            purchases = self._discounted_alive(at, distinct, rate, end)
+            return self._alive_at(parameters, block) * purchases[inverse]
 
         return _in_blocks(discounted, histories, histories.T)
 
+    def _alive_at(
+        self, parameters: NDArray[np.float64], histories: PurchaseHistories
+    ) -> NDArray[np.float64]:
+        return self._alive(self._row_parameters(parameters, histories.covariates), histories)
+
     def _discounted_alive(
         self,
-        parameters: NDArray[np.float64],
+        at: list[Any],
         histories: PurchaseHistories,
         rate: float,
         end: float,
@@ -315,33 +409,31 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         """Integrate ``exp(-rate s) dE(s)`` by parts, with nodes that are dense near zero."""
         nodes, weights = np.polynomial.legendre.leggauss(32)
         # The purchase rate decays on the scale alpha + T of each customer.
-        scale = histories.T + parameters[list(self._names).index("alpha")]
+        scale = histories.T + at[self._names.index("alpha")]
         log_end = np.log1p(end / scale)
         total: NDArray[np.float64] = np.exp(-rate * end) * self._purchases_alive(
-            parameters, histories, np.full(len(scale), end)
+            at, histories, np.full(len(scale), end)
         )
         for node, weight in zip(nodes, weights, strict=True):
             ahead = scale * np.expm1(log_end * (node + 1) / 2)
             density = rate * np.exp(-rate * ahead) * (scale + ahead) * log_end * weight / 2
-            total += density * self._purchases_alive(parameters, histories, ahead)
+            total += density * self._purchases_alive(at, histories, ahead)
         return total
 
     @abstractmethod
-    def _log_likelihood(
-        self, parameters: NDArray[np.float64], histories: PurchaseHistories
+    def _row_log_likelihood(
+        self, at: list[Any], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return log-likelihoods (n,) and their gradients (k, n)."""
+        """Return log-likelihoods (n,) and their gradients by the parameters of the rows (k, n)."""
 
     @abstractmethod
-    def _alive(
-        self, parameters: NDArray[np.float64], histories: PurchaseHistories
-    ) -> NDArray[np.float64]:
+    def _alive(self, at: list[Any], histories: PurchaseHistories) -> NDArray[np.float64]:
         """Return the probability of being alive at T (n,)."""
 
     @abstractmethod
     def _purchases_alive(
         self,
-        parameters: NDArray[np.float64],
+        at: list[Any],
         histories: PurchaseHistories,
         ahead: NDArray[np.float64],
     ) -> NDArray[np.float64]:
@@ -350,7 +442,7 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
     @abstractmethod
     def _purchase_by(
         self,
-        parameters: NDArray[np.float64],
+        at: list[Any],
         histories: PurchaseHistories,
         ahead: NDArray[np.float64],
     ) -> NDArray[np.float64]:
@@ -359,7 +451,7 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
     @abstractmethod
     def _purchase_quantile(
         self,
-        parameters: NDArray[np.float64],
+        at: list[Any],
         histories: PurchaseHistories,
         share: float,
         end: float,
@@ -367,9 +459,7 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         """Return the times (n,) by which `share` of the purchases by `end` have come."""
 
     @abstractmethod
-    def _purchases_new(
-        self, parameters: NDArray[np.float64], ahead: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _purchases_new(self, at: list[Any], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected purchases of new customers in `ahead` (m,)."""
 
 

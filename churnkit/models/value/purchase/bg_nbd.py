@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.special import betaln, digamma, expit, gammaln, hyp2f1
@@ -27,19 +27,29 @@ class _BetaGeometricNBD(PurchaseModel):
     _names: ClassVar[tuple[str, ...]] = ("r", "alpha", "a", "b")
     _time_parameters: ClassVar[tuple[str, ...]] = ("alpha",)
     _starts: ClassVar[tuple[tuple[float, ...], ...]] = ((1.0, 1.0, 1.0, 2.0), (0.3, 0.2, 0.3, 3.0))
+    _covariate_targets: ClassVar[dict[str, tuple[str, int]]] = {
+        "alpha": ("rate", -1),
+        "a": ("a", 1),
+        "b": ("b", 1),
+    }
     _first_counts: ClassVar[int]  # 1 if a customer may leave right after the first purchase
 
-    def _log_likelihood(
-        self, at: NDArray[np.float64], histories: PurchaseHistories
+    def _row_log_likelihood(
+        self, at: list[Any], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         r, alpha, a, b = at
-        x, last, end, _ = histories
+        x, last, end = histories[:3]
         stays = b + x + self._first_counts
         log_end, log_last = np.log(alpha + end), np.log(alpha + last)
         alive, log_either = self._alive_and_log_sum(at, histories)
         left = 1 - alive
-        by_count = _gammas_by_count(at, int(x.max(initial=0)), self._first_counts)
-        log_gammas, rising, total, of_b = by_count[:, x.astype(np.intp)]
+        if np.ndim(a):
+            log_gammas, rising, total, of_b = _gammas(r, a, b, x, self._first_counts)
+        else:
+            # They are the expensive terms, and there are far fewer counts than histories.
+            counts = np.arange(x.max(initial=0) + 1.0)
+            by_count = _gammas(r, a, b, counts, self._first_counts)
+            log_gammas, rising, total, of_b = by_count[:, x.astype(np.intp)]
         value = log_gammas + r * np.log(alpha) - (r + x) * log_end + log_either
         mean_log = alive * log_end + left * log_last
         mean_inverse = alive / (alpha + end) + left / (alpha + last)
@@ -56,11 +66,11 @@ class _BetaGeometricNBD(PurchaseModel):
         return value, gradient
 
     def _alive_and_log_sum(
-        self, at: NDArray[np.float64], histories: PurchaseHistories
+        self, at: list[Any], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return P(alive), and the log of (alive + left) over alive."""
         r, alpha, a, b = at
-        x, last, end, _ = histories
+        x, last, end = histories[:3]
         stays = b + x + self._first_counts
         chances = x + self._first_counts
         with np.errstate(divide="ignore"):
@@ -73,18 +83,18 @@ class _BetaGeometricNBD(PurchaseModel):
             )
         return expit(-odds), np.logaddexp(0.0, odds)
 
-    def _alive(self, at: NDArray[np.float64], histories: PurchaseHistories) -> NDArray[np.float64]:
+    def _alive(self, at: list[Any], histories: PurchaseHistories) -> NDArray[np.float64]:
         return self._alive_and_log_sum(at, histories)[0]
 
     def _purchases_alive(
-        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
+        self, at: list[Any], histories: PurchaseHistories, ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         r, alpha, a, b = at
         stays = b + histories.frequency + self._first_counts
         return _purchases_alive_at(r + histories.frequency, alpha + histories.T, a, stays, ahead)
 
     def _purchase_by(
-        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
+        self, at: list[Any], histories: PurchaseHistories, ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         # Nobody leaves before the next purchase, so its time is a gamma mixture of exponentials.
         shape, time = at[0] + histories.frequency, at[1] + histories.T
@@ -92,7 +102,7 @@ class _BetaGeometricNBD(PurchaseModel):
         return bought
 
     def _purchase_quantile(
-        self, at: NDArray[np.float64], histories: PurchaseHistories, share: float, end: float
+        self, at: list[Any], histories: PurchaseHistories, share: float, end: float
     ) -> NDArray[np.float64]:
         shape, time = at[0] + histories.frequency, at[1] + histories.T
         bought = share * self._purchase_by(at, histories, np.full(len(time), end))
@@ -100,27 +110,19 @@ class _BetaGeometricNBD(PurchaseModel):
             quantile: NDArray[np.float64] = time * np.expm1(-np.log1p(-bought) / shape)
         return quantile
 
-    def _purchases_new(
-        self, at: NDArray[np.float64], ahead: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _purchases_new(self, at: list[Any], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
         r, alpha, a, b = at
         stays = b + self._first_counts
         size = len(ahead)
         alive = b / (a + b) if self._first_counts else 1.0
-        return alive * _purchases_alive_at(
+        expected: NDArray[np.float64] = alive * _purchases_alive_at(
             np.full(size, r), np.full(size, alpha), a, np.full(size, stays), ahead
         )
+        return expected
 
 
-def _gammas_by_count(
-    at: NDArray[np.float64], max_count: int, first_counts: int
-) -> NDArray[np.float64]:
-    """Return the terms that depend on the frequency alone, (4, max_count + 1).
-
-    They are the expensive ones, and there are far fewer counts than histories.
-    """
-    r, _, a, b = at
-    x = np.arange(max_count + 1.0)
+def _gammas(r: float, a: Any, b: Any, x: NDArray[np.float64], first_counts: int) -> Any:
+    """Return the terms of the likelihood that depend on the frequency x (n,) alone, (4, n)."""
     stays = b + x + first_counts
     return np.array(
         [
@@ -135,17 +137,31 @@ def _gammas_by_count(
 def _purchases_alive_at(
     shape: NDArray[np.float64],
     time: NDArray[np.float64],
-    a: float,
+    a: Any,
     stays: NDArray[np.float64],
     ahead: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return expected purchases for gamma rates and beta(a, stays) probabilities of leaving."""
-    if abs(a - 1) < _NEAR_ONE:
+    each = np.broadcast_to(np.asarray(a, dtype=np.float64), shape.shape)
+    near = np.abs(each - 1) < _NEAR_ONE
+    if near.any():
         low, high = (
-            _purchases_alive_at(shape, time, 1 + side * _NEAR_ONE, stays, ahead)
+            _closed_form(shape, time, np.where(near, 1 + side * _NEAR_ONE, each), stays, ahead)
             for side in (-1.01, 1.01)
         )
-        return low + (high - low) * ((a - 1) / (2.02 * _NEAR_ONE) + 0.5)
+        # The other rows are equal on both sides.
+        between: NDArray[np.float64] = low + (high - low) * ((each - 1) / (2.02 * _NEAR_ONE) + 0.5)
+        return between
+    return _closed_form(shape, time, each, stays, ahead)
+
+
+def _closed_form(
+    shape: NDArray[np.float64],
+    time: NDArray[np.float64],
+    a: NDArray[np.float64],
+    stays: NDArray[np.float64],
+    ahead: NDArray[np.float64],
+) -> NDArray[np.float64]:
     # Euler's transformation of the published formula: the original hypergeometric function
     # overflows for high frequencies and long horizons, this one stays of order one.
     total = a + stays - 1
@@ -158,14 +174,16 @@ def _purchases_alive_at(
     overflowed = np.flatnonzero(~np.isfinite(result))
     for start in range(0, len(overflowed), _INTEGRATED_ROWS):
         rows = overflowed[start : start + _INTEGRATED_ROWS]
-        result[rows] = _integrate_purchases(shape[rows], ahead[rows] / time[rows], a, stays[rows])
+        result[rows] = _integrate_purchases(
+            shape[rows], ahead[rows] / time[rows], a[rows], stays[rows]
+        )
     return result
 
 
 def _integrate_purchases(
     shape: NDArray[np.float64],
     reach: NDArray[np.float64],
-    a: float,
+    a: Any,
     stays: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Integrate over the probability p of leaving: the mean of ``(1 - (1 + p reach) ** -shape) / p``.
@@ -173,7 +191,8 @@ def _integrate_purchases(
     The trapezoidal rule in the log-odds of p converges faster than any power of the step. Beyond
     both ends the integrand is exponential, and the remainder is a geometric series.
     """
-    center, power = np.log(a / stays), max(a - 1, 0.25)
+    a = np.broadcast_to(np.asarray(a, dtype=np.float64), shape.shape)
+    center, power = np.log(a / stays), np.maximum(a - 1, 0.25)
     width = 10 * np.sqrt(1 / power + 1 / stays)
     low = np.maximum(-60 - np.log1p(shape * reach), center - width - 40 / power)
     # Beyond these log-odds the beta density is below e ** -40 of its peak, or is exponential.
@@ -185,7 +204,7 @@ def _integrate_purchases(
     chance = expit(odds)
     purchases = -np.expm1(-shape[:, None] * np.log1p(chance * reach[:, None])) / chance
     log_density = (
-        -a * np.logaddexp(0, -odds)
+        -a[:, None] * np.logaddexp(0, -odds)
         - stays[:, None] * np.logaddexp(0, odds)
         - betaln(a, stays)[:, None]
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.special import betaln, digamma, expit, exprel, gammaln
@@ -55,13 +55,17 @@ class ParetoNBD(PurchaseModel):
 
     _names: ClassVar[tuple[str, ...]] = ("r", "alpha", "s", "beta")
     _time_parameters: ClassVar[tuple[str, ...]] = ("alpha", "beta")
+    _covariate_targets: ClassVar[dict[str, tuple[str, int]]] = {
+        "alpha": ("rate", -1),
+        "beta": ("leaving", -1),
+    }
     _starts: ClassVar[tuple[tuple[float, ...], ...]] = ((1.0, 1.0, 1.0, 1.0), (0.5, 0.3, 0.6, 0.4))
 
-    def _log_likelihood(
-        self, at: NDArray[np.float64], histories: PurchaseHistories
+    def _row_log_likelihood(
+        self, at: list[Any], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         r, alpha, s, beta = at
-        x, _, end, _ = histories
+        x, _, end = histories[:3]
         log_alive = -(r + x) * np.log(alpha + end) - s * np.log(beta + end)
         time_left, log_density = _leaving_times(at, histories)
         log_left = _log_sum(log_density)
@@ -77,7 +81,7 @@ class ParetoNBD(PurchaseModel):
         finite = np.where(np.isfinite(log_left), log_left, 0.0)
         shares = np.exp(log_density - finite[:, None]) * (1 - alive)[:, None]
         gone = shares.sum(axis=1)
-        to_alpha, to_beta = alpha + time_left, beta + time_left
+        to_alpha, to_beta = _column(alpha) + time_left, _column(beta) + time_left
         gradient = np.array(
             [
                 digamma(r + x) - digamma(r) + np.log(alpha)
@@ -90,7 +94,7 @@ class ParetoNBD(PurchaseModel):
         )  # fmt: skip
         return value, gradient
 
-    def _alive(self, at: NDArray[np.float64], histories: PurchaseHistories) -> NDArray[np.float64]:
+    def _alive(self, at: list[Any], histories: PurchaseHistories) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         end = histories.T
         log_alive = -(r + histories.frequency) * np.log(alpha + end) - s * np.log(beta + end)
@@ -98,7 +102,7 @@ class ParetoNBD(PurchaseModel):
         return alive
 
     def _purchases_alive(
-        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
+        self, at: list[Any], histories: PurchaseHistories, ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         rate = (r + histories.frequency) / (alpha + histories.T)
@@ -106,7 +110,7 @@ class ParetoNBD(PurchaseModel):
         return expected
 
     def _purchase_by(
-        self, at: NDArray[np.float64], histories: PurchaseHistories, ahead: NDArray[np.float64]
+        self, at: list[Any], histories: PurchaseHistories, ahead: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         shape, time, scale = r + histories.frequency, alpha + histories.T, beta + histories.T
@@ -115,7 +119,7 @@ class ParetoNBD(PurchaseModel):
         return np.clip(ever - np.exp(after), 0.0, 1.0)
 
     def _purchase_quantile(
-        self, at: NDArray[np.float64], histories: PurchaseHistories, share: float, end: float
+        self, at: list[Any], histories: PurchaseHistories, share: float, end: float
     ) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         shape, time, scale = r + histories.frequency, alpha + histories.T, beta + histories.T
@@ -135,9 +139,7 @@ class ParetoNBD(PurchaseModel):
             quantile: NDArray[np.float64] = time * np.expm1(growth)
         return quantile
 
-    def _purchases_new(
-        self, at: NDArray[np.float64], ahead: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def _purchases_new(self, at: list[Any], ahead: NDArray[np.float64]) -> NDArray[np.float64]:
         r, alpha, s, beta = at
         expected: NDArray[np.float64] = r / alpha * _time_alive(s, np.full(len(ahead), beta), ahead)
         return expected
@@ -188,7 +190,7 @@ def _purchase_first(
         left, right = np.minimum(mode, -shift), np.maximum(mode, -shift)
         low = np.minimum(left, 0.0) - 10 * width - 40 / (k + 1)
         high = np.maximum(right, 0.0) + 10 * width + min(40 / s, 40.0)
-        count = int(np.ceil(((high - low) / np.minimum(0.3, 0.6 * width)).max()))
+        count = int(np.ceil(((high - low) / np.minimum(0.25, 0.5 * width)).max()))
         step = (high - low) / count
         z = low[:, None] + step[:, None] * np.arange(count + 1)
         log_density = k[:, None] * z - (k + s)[:, None] * np.logaddexp(0.0, z)
@@ -199,7 +201,7 @@ def _purchase_first(
 
 
 def _leaving_times(
-    at: NDArray[np.float64], histories: PurchaseHistories
+    at: list[Any], histories: PurchaseHistories
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return times y (n, nodes) between last purchase and end, and their log contributions.
 
@@ -208,8 +210,8 @@ def _leaving_times(
     ``log(1 + k log(y + offset))`` it is smooth for all parameters.
     """
     r, alpha, s, beta = at
-    x, last, end, _ = histories
-    offset = min(alpha, beta)
+    x, last, end = histories[:3]
+    offset = np.minimum(alpha, beta)
     steepness = np.maximum(1.0, r + s + x)[:, None]
     log_span = np.log1p((end - last) / (offset + last))[:, None]
     span = np.log1p(steepness * log_span)
@@ -219,13 +221,19 @@ def _leaving_times(
         log_step = np.log(span * _UNIT_WEIGHTS / steepness)
     log_density = (
         np.log(s)
-        - (r + x)[:, None] * np.log(alpha + time_left)
-        - (s + 1) * np.log(beta + time_left)
-        + np.log(offset + time_left)
+        - (r + x)[:, None] * np.log(_column(alpha) + time_left)
+        - (s + 1) * np.log(_column(beta) + time_left)
+        + np.log(_column(offset) + time_left)
         + span * _UNIT_NODES
         + log_step
     )
     return time_left, log_density
+
+
+def _column(parameter: Any) -> NDArray[np.float64]:
+    """Return a parameter of the rows (n, 1), or of all rows (1, 1)."""
+    column: NDArray[np.float64] = np.reshape(parameter, (-1, 1))
+    return column
 
 
 def _log_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -31,12 +31,14 @@ class PurchaseHistories(NamedTuple):
     recency : (n,) time from the first purchase to the last
     T : (n,) time from the first purchase to the end of observation
     weight : (n,) number of customers with this history
+    covariates : (n, k) covariates of the customers
     """
 
     frequency: NDArray[np.float64]
     recency: NDArray[np.float64]
     T: NDArray[np.float64]
     weight: NDArray[np.float64]
+    covariates: NDArray[np.float64]
 
     def rescale(self, unit: float) -> Self:
         """Return the same histories with times in another unit."""
@@ -115,7 +117,7 @@ def read_histories(
         "recency is 0 with frequency above 0 in {} rows: merge purchases at the same time, as "
         "summarize does",
     )
-    return PurchaseHistories(counts, times, ends, weight)
+    return PurchaseHistories(counts, times, ends, weight, np.empty((size, 0)))
 
 
 def aggregate_histories(histories: PurchaseHistories) -> PurchaseHistories:
@@ -141,13 +143,15 @@ def aggregate_histories(histories: PurchaseHistories) -> PurchaseHistories:
             "frequency is 0 for every customer: use a longer history, or customers with an earlier "
             "first purchase"
         )
-    stacked = np.column_stack([histories.frequency, histories.recency, histories.T])
+    stacked = np.column_stack(
+        [histories.frequency, histories.recency, histories.T, histories.covariates]
+    )
     order = np.lexsort(stacked.T)
     ordered = stacked[order]
     first = np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)]
     weight = np.add.reduceat(histories.weight[order], np.flatnonzero(first))
     kept = ordered[first][weight > 0]
-    return PurchaseHistories(kept[:, 0], kept[:, 1], kept[:, 2], weight[weight > 0])
+    return PurchaseHistories(kept[:, 0], kept[:, 1], kept[:, 2], weight[weight > 0], kept[:, 3:])
 
 
 def check_rows(invalid: ArrayLike, message: str) -> None:
