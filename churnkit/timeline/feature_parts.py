@@ -84,11 +84,11 @@ class Related(Windowed):
         the invoices of accounts, all rows count and every windowed feature but `Last` is possible.
     title
         Display name for reasons and reports.
+    window_days, lag_days, where
+        The rows whose keys count, as in `Count`.
     combine
         ``"mean"`` over the window's rows, ``"min"`` or ``"max"`` of the keys, or ``"last"`` for
         the key of the latest row; the largest key of several at the same time.
-    window_days, lag_days, where
-        The rows whose keys count, as in `Count`.
 
     Examples
     --------
