@@ -387,6 +387,15 @@ def test_a_date_of_churn_ends_a_customer_before_the_end_of_a_term(tmp_path):
     assert (type(made.timeline.label).__name__, table.ended) == ("ContractualChurn", "churned_date")
 
 
+def test_dates_of_churn_beyond_the_recorded_outcomes_are_ends(tmp_path):
+    left = ["" if n % 2 else str(START + dt.timedelta(days=150 + n)) for n in range(120)]
+    accounts = people([str(START)] * 120, name="signed_up", churn_date=pa.array(left))
+    recorded = pa.array(["1" if text and n < 100 else "0" for n, text in enumerate(left)])
+    accounts = accounts.append_column("churned", recorded)
+    label = draft(tmp_path, {"visits": activity(400), "accounts": accounts}).timeline.label
+    assert type(label).__name__ == "ContractualChurn"
+
+
 @pytest.mark.parametrize("values", [["True", "False"], ["1", "0"], ["Yes", "No"]])
 def test_ends_of_terms_are_no_churn_where_the_outcome_is_recorded(tmp_path, values):
     made = draft(tmp_path, _terms(churned=values * 60, plan=["a", "b", "b", "a"] * 30))

@@ -198,7 +198,7 @@ def churn_rules(
     small = [
         rule
         for rule, table in recorded_tables(raw, recorded)
-        if len(table.profiles) <= _SMALL_TABLE
+        if len(table.profiles) <= _SMALL_TABLE and not (table.is_subscription and _is_open(table))
     ]
     rules = list(small)
     rules += [
@@ -238,16 +238,20 @@ def _subscriptions(tables: Sequence[RawTable]) -> list[RawTable]:
     found = [table for table in tables if table.is_subscription]
 
     def rank(table: RawTable) -> tuple[bool, bool, int]:
-        is_open = table.ended in table.profiles and table.profiles[table.ended].missing > 0
-        return is_open, not table.is_unique, table.rows
+        return _is_open(table), not table.is_unique, table.rows
 
     # Tables whose rows all have an end may hold terms, which are renewed.
     return sorted(found, key=rank, reverse=True)
 
 
+def _is_open(table: RawTable) -> bool:
+    """Return True if some rows have an end and others have none yet."""
+    return table.ended in table.profiles and table.profiles[table.ended].missing > 0
+
+
 def _has_planned_ends(table: RawTable, recorded: Sequence[ChurnRule]) -> bool:
-    """Return True for ends of terms: more customers have one than the table records as churned."""
-    if table.ended is None or not table.is_unique:
+    """Return True for ends of terms: all customers have one, more than are recorded as churned."""
+    if table.ended is None or not table.is_unique or _is_open(table):
         return False
     ends = table.profiles[table.ended].filled
     churned = [_count_churned(table, rule) for rule in recorded if not rule.question]
