@@ -248,11 +248,11 @@ class ContractualChurn(_RecordedOutcome):
         Days from `as_of` to the outcome window.
     where
         Condition or conditions on the rows.
-    grace_days
-        Days after an end in which a new subscription counts as a continuation.
     cause
         Column with the reason of the end, or a `Cause` that groups reasons. Of several ends in the
         window the first counts.
+    grace_days
+        Days after an end in which a new subscription counts as a continuation.
 
     Examples
     --------
@@ -375,11 +375,11 @@ class ObservedChurn(_RecordedOutcome):
         Days from `as_of` to the outcome window.
     where
         Condition or conditions on the rows that mean churned.
+    cause
+        Column with the reason, or a `Cause` that groups reasons.
     dated
         True if the rows have the `as_of` to which the outcome refers as their time. Otherwise
         the outcome refers to every date of the timeline.
-    cause
-        Column with the reason, or a `Cause` that groups reasons.
 
     Examples
     --------
