@@ -439,7 +439,15 @@ def test_other_columns_of_a_file_of_labels_are_no_features(tmp_path, name, count
 
 
 @pytest.mark.parametrize(
-    ("file", "column"), [("churn_labels", "month"), ("customers", "snapshot_date")]
+    ("file", "column"),
+    [
+        ("churn_labels", "month"),
+        ("labels", "date"),
+        ("labels", "asOfDate"),
+        ("labels", "label_date"),
+        ("labels", "period"),
+        ("customers", "snapshot_date"),
+    ],
 )
 def test_one_date_of_all_outcomes_is_the_snapshot(tmp_path, file, column):
     day = str(START + dt.timedelta(days=300))
@@ -449,9 +457,24 @@ def test_one_date_of_all_outcomes_is_the_snapshot(tmp_path, file, column):
     assert (timeline.label.dated, timeline.label.horizon_days) == (True, 60)
 
 
-def test_dates_of_signups_are_no_dates_of_outcomes(tmp_path):
-    days = [str(START + dt.timedelta(days=n % 50)) for n in range(120)]
-    customers = people(["1", "0"] * 60, signed_up=days)
-    assert not draft(
-        tmp_path, {"visits": activity(400), "customers": customers}
-    ).timeline.label.dated
+@pytest.mark.parametrize(
+    ("file", "column"),
+    [
+        ("customers", "signed_up"),
+        ("customers", "month"),
+        ("labels", "signup_date"),
+        ("churn_labels", "contract_start"),
+        ("labels", "period_start"),
+        ("labels", "birth_month"),
+        ("labels", "last_order_date"),
+    ],
+)
+def test_dates_of_customers_are_no_dates_of_outcomes(tmp_path, file, column):
+    # Within the history, where each could be a snapshot.
+    days = [str(START + dt.timedelta(days=100 + n % 50)) for n in range(120)]
+    customers = people(["1", "0"] * 60, **{column: days})
+    visits = activity(400)
+    timeline = draft(tmp_path, {"visits": visits, file: customers}).timeline
+    after = max(visits["visited_on"].to_pylist()) + dt.timedelta(days=1)
+    assert not timeline.label.dated
+    assert [str(date)[:10] for date in timeline.snapshots.timestamps] == [str(after)]

@@ -63,8 +63,21 @@ _CHURN_TABLE = {
     "kündigungen",
 }
 _LABEL_TABLE = _CHURN_TABLE | {"label", "labels", "target", "targets", "outcome", "outcomes"}
-# Names of dates at which an outcome was still open.
+# Names of dates at which an outcome was still open; in a file of labels, more names are theirs.
 _DATE_OF_OUTCOME = {"snapshot", "asof", "observation", "cutoff", "reference", "scoring", "stichtag"}
+_DATE_OF_LABEL = _DATE_OF_OUTCOME | {
+    "label", "target", "outcome", "period", "prediction", "evaluation", "reporting", "obs", "ref",
+}  # fmt: skip
+_DATE = {
+    "date", "day", "dt", "time", "timestamp", "week", "month", "quarter", "year", "yearmonth",
+    "yyyymm", "datum", "tag", "monat", "fecha", "mes", "mois",
+}  # fmt: skip
+# Names of a customer's own dates, such as of the start of the contract in a period.
+_DATE_OF_CUSTOMER = {
+    "start", "started", "begin", "began", "signup", "sign", "signed", "join", "joined", "contract",
+    "subscription", "membership", "birth", "created", "creation", "registration", "registered",
+    "activation", "activated", "trial", "renewal",
+}  # fmt: skip
 _MAX_DATES_OF_OUTCOMES = 60
 _NAMED_DAYS = re.compile(r"(?<![0-9])([1-9][0-9]{0,2})[\s_-]?d(?:ays?)?(?![a-z])")
 _SMALL_TABLE = 5
@@ -325,15 +338,33 @@ def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> li
 def _has_dates_of_outcomes(table: RawTable) -> bool:
     """Return True if the dates of a table with one row per customer are those of its outcomes.
 
-    They are in a file of labels, or named so; a customer's own dates, such as of a signup, are not.
+    They are named so, or in a file of labels by a word for a date alone; a customer's own dates, such
+    as of a signup, are not.
     """
     if table.happened not in table.profiles:
         return False
     profile = table.profiles[table.happened]
-    words = set(name_rules.split_words(table.happened))
-    named = bool(words & _DATE_OF_OUTCOME) or {"as", "of"} <= words
     is_shared = profile.distinct <= _MAX_DATES_OF_OUTCOMES and not profile.missing
-    return is_shared and (named or bool(table.words & _LABEL_TABLE))
+    is_file = bool(table.words & _LABEL_TABLE)
+    return is_shared and _names_date_of_outcome(table.happened, file_of_labels=is_file)
+
+
+def _names_date_of_outcome(name: str, *, file_of_labels: bool) -> bool:
+    """Return True for the name of a date at which an outcome was still open.
+
+    Examples
+    --------
+    >>> [_names_date_of_outcome(n, file_of_labels=True) for n in ("month", "label_date", "signup_date")]
+    [True, True, False]
+    >>> [_names_date_of_outcome(n, file_of_labels=False) for n in ("month", "snapshot_date")]
+    [False, True]
+    """
+    words = set(name_rules.split_words(name))
+    if words & _DATE_OF_CUSTOMER:
+        return False
+    if {"as", "of"} <= words or words & (_DATE_OF_LABEL if file_of_labels else _DATE_OF_OUTCOME):
+        return True
+    return file_of_labels and words <= _DATE
 
 
 def _named_days(name: str) -> int | None:
