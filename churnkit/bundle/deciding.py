@@ -333,43 +333,60 @@ class DecidingModel(ScoringModel):
         return rules is not None and bool(context_requirements(rules))
 
     def treatment_effects(
-        self, features: NDArray[np.float64], probabilities: NDArray[np.float64]
+        self, customers: Any, probabilities: NDArray[np.float64]
     ) -> MeasuredEffects | None:
         """Return the effects that an experiment measured, within each customer's risk.
 
         Parameters
         ----------
-        features
-            (n, f) encoded.
+        customers
+            As in `preventable_share`.
         probabilities
             (n,) churn probabilities; NaN for customers who were not scored.
         """
+        features = self._features(customers)
         return self._measured_effects(features, probabilities, self.preventable_share(features))
 
-    def preventable_share(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def preventable_share(self, customers: Any) -> NDArray[np.float64] | None:
         """Return the share of each customer's churn risk that each action can prevent, (n, m).
 
         None where all actions of the catalogue act on all causes of churn.
 
         Parameters
         ----------
-        features
-            (n, f) encoded.
+        customers
+            As in `encode`, or their features as it encodes them, (n, f).
+
+        Raises
+        ------
+        DataError
+            If a table lacks a column.
         """
         causes, catalogue = self.contents.causes, self.contents.catalogue
         if causes is None or catalogue is None or not _acts_on_causes(catalogue):
             return None
-        return preventable_shares(catalogue, causes.causes, cause_shares(causes, features))
+        shares = cause_shares(causes, self._features(customers))
+        return preventable_shares(catalogue, causes.causes, shares)
 
-    def survival_weights(self, features: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def survival_weights(self, customers: Any) -> NDArray[np.float64] | None:
         """Return the expected number of paying periods with each action, (n, m).
 
         None where the catalogue does not count value by survival.
+
+        Parameters
+        ----------
+        customers
+            As in `preventable_share`.
         """
         hazard, catalogue = self.contents.hazard, self.contents.catalogue
         if hazard is None or catalogue is None or not catalogue.survival:
             return None
+        features = self._features(customers)
         return hazard.survival_weights(features, catalogue.horizons, rate=catalogue.rate)
+
+    def _features(self, customers: Any) -> NDArray[np.float64]:
+        """Return the features of a table's customers, or those that are encoded already."""
+        return customers if isinstance(customers, np.ndarray) else self.encode(customers).features
 
     @property
     def catalogue(self) -> Catalogue:

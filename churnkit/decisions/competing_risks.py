@@ -95,7 +95,7 @@ def refuse_without_shares(catalogue: Catalogue, *, given: bool) -> None:
         raise RecipeError(
             f"action '{limited[0]}' prevents some causes of churn only: decide through the model "
             "(recommend, churnkit plan), or pass "
-            "preventable_share=model.preventable_share(features)"
+            "preventable_share=model.preventable_share(customers)"
         )
 
 

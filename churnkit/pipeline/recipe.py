@@ -84,6 +84,11 @@ class Recipe:
         Registered name. Default: the file's name, set by `load_recipe`.
     path
         File of the recipe, set by `load_recipe`.
+
+    Raises
+    ------
+    RecipeError
+        If `data` is neither a path nor a function.
     """
 
     schema: Any
@@ -107,6 +112,15 @@ class Recipe:
     seed: int = 0
     name: str = ""
     path: Path | None = None
+
+    def __post_init__(self) -> None:
+        if not (callable(self.data) or isinstance(self.data, str | Path)):
+            raise RecipeError(
+                "data must be the path of one training table, or a function that returns a table, "
+                f"got a {type(self.data).__name__}: with a timeline, write a function that returns "
+                'the raw tables by name, such as data=lambda: {"events": raw_table("events.csv")}, '
+                "with raw_table from churnkit.pipeline"
+            )
 
     @property
     def catalogue(self) -> Catalogue | None:

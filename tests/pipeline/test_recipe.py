@@ -49,6 +49,10 @@ def test_one_recipe_under_two_names_is_one(write):
             HEAD + "from churnkit.pipeline import PromotionGate\nPromotionGate('no')\n",
             "gate: metric must be one of",
         ),
+        (
+            HEAD + "recipe = Recipe(None, {'events': 'canary.csv'})\n",
+            "a function that returns a table, got a dict: with a timeline, write a function",
+        ),
         (HEAD + "from churnkit.pipeline import Split\nSplit(1.5)\n", "split: test must be above 0"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -252,7 +253,7 @@ def read_purchase_days(
 
 
 def day_number(day: date | str) -> int:
-    """Return a date as days since 1970-01-01.
+    """Return a date as days since 1970-01-01: of a time, the calendar day in its own time zone.
 
     Raises
     ------
@@ -261,16 +262,26 @@ def day_number(day: date | str) -> int:
 
     Examples
     --------
-    >>> day_number("1970-02-01")
-    31
+    >>> day_number("1970-02-01"), day_number("1970-02-01T00:30:00+01:00")
+    (31, 31)
     """
     try:
-        date = np.datetime64(day, "D")
+        date = np.datetime64(_calendar_day(day), "D")
     except (TypeError, ValueError) as error:
         raise ModelDataError("as_of is not a date: pass one such as 2026-01-31") from error
     if np.isnat(date):
         raise ModelDataError("as_of is not a date: pass one such as 2026-01-31")
     return int(date.astype(np.int64))
+
+
+def _calendar_day(day: date | str) -> date | str:
+    """Return the day of a time as it is written; numpy converts it to UTC, with a warning."""
+    if isinstance(day, str):
+        try:
+            day = datetime.fromisoformat(day)
+        except ValueError:
+            return day
+    return day.date() if isinstance(day, datetime) else day
 
 
 def _days(column: Any, name: str) -> NDArray[np.int64]:

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     from churnkit.pipeline.training.dataset import Part, TrainingData
     from churnkit.pipeline.training.fit import Fitted
 
-__all__ = ["UNKNOWN_CAUSE", "FittedCauses", "fit_causes", "frequent_causes", "texts_of_causes"]
+__all__ = [
+    "UNKNOWN_CAUSE",
+    "FittedCauses",
+    "check_actions_of_causes",
+    "fit_causes",
+    "frequent_causes",
+    "texts_of_causes",
+]
 
 UNKNOWN_CAUSE = "unknown"
 """The cause of customers who churned without a recorded one."""
@@ -84,6 +91,37 @@ def fit_causes(recipe: Recipe, data: TrainingData, fitted: Fitted) -> FittedCaus
     column = data.contract.cause
     if column is None:
         return None
+    names = check_actions_of_causes(recipe, data)
+    tested = _fit(recipe, data, data.train, column, names)
+    final = _fit(recipe, data, data.full, column, names)
+    return FittedCauses(final.scorer_, _evaluate(data, column, names, fitted, tested.scorer_))
+
+
+def check_actions_of_causes(recipe: Recipe, data: TrainingData) -> set[str]:
+    """Return the causes to estimate, after a check that the recipe's actions prevent no others.
+
+    It reads the table only, so that a wrong name is refused before the first fit.
+
+    Parameters
+    ----------
+    recipe
+        The recipe, for its actions.
+    data
+        Its customers.
+
+    Returns
+    -------
+    set of str
+        Names of causes; empty if the schema has no cause.
+
+    Raises
+    ------
+    RecipeError
+        As `fit_causes`.
+    """
+    column = data.contract.cause
+    if column is None:
+        return set()
     names = _cause_names(column, data)
     if not names - {OTHER_CAUSE, UNKNOWN_CAUSE}:
         raise RecipeError(
@@ -94,9 +132,7 @@ def fit_causes(recipe: Recipe, data: TrainingData, fitted: Fitted) -> FittedCaus
     if catalogue is not None:
         _refuse_rare(catalogue, names, _count(column, data.train))
         check_causes(catalogue, sorted(names))
-    tested = _fit(recipe, data, data.train, column, names)
-    final = _fit(recipe, data, data.full, column, names)
-    return FittedCauses(final.scorer_, _evaluate(data, column, names, fitted, tested.scorer_))
+    return names
 
 
 def _fit(

@@ -35,7 +35,7 @@ from churnkit.pipeline.model_card.feature_ranges import training_ranges
 from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
 from churnkit.pipeline.training.actions_gate import judge_actions
 from churnkit.pipeline.training.champion import load_champion, score_champion
-from churnkit.pipeline.training.competing_risks import fit_causes
+from churnkit.pipeline.training.competing_risks import check_actions_of_causes, fit_causes
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.survival import fit_lifetime
@@ -147,6 +147,7 @@ def train(
     progress(f"validating {table.num_rows:,} rows")
     data = prepare(recipe, table)
     refuse_invalid_actions(recipe, data.contract)
+    check_actions_of_causes(recipe, data)
     progress("opening the model registry")
     with quiet_mlflow():
         registry = Registry(project)

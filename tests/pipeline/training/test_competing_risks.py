@@ -11,15 +11,17 @@ import pytest
 from churnkit.bundle import RetentionModel
 from churnkit.bundle.contents import ModelContents, from_files, to_files
 from churnkit.contracts import Contract, Schema, cause, entity, feature, label
+from churnkit.core.project import Project
 from churnkit.decisions import Action, Catalogue, Effect, ShadowPrices
 from churnkit.errors import BundleError, ContractError, RecipeError
 from churnkit.models import CompetingRisksModel, CompetingRisksScorer, HazardModel, LogisticModel
 from churnkit.pipeline import Recipe
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.model_card.card import build_card
-from churnkit.pipeline.training.competing_risks import fit_causes
+from churnkit.pipeline.training.competing_risks import check_actions_of_causes, fit_causes
 from churnkit.pipeline.training.dataset import prepare
 from churnkit.pipeline.training.fit import fit
+from churnkit.pipeline.training.train import train
 
 
 class Gym(Schema):
@@ -216,6 +218,8 @@ def test_what_cannot_be_planned_by_cause_is_refused(trained):
 
     with pytest.raises(RecipeError, match="prevents the cause 'fraud', which is not one of invol"):
         fit_causes(replace(recipe, actions=catalogue("fraud")), data, fitted)
+    with pytest.raises(RecipeError, match="prevents the cause 'fraud', which is not one of invol"):
+        check_actions_of_causes(replace(recipe, actions=catalogue("fraud")), data)
     rare = table["reason"].to_pylist()
     left = np.flatnonzero(table["churned"].to_numpy(zero_copy_only=False))
     for row in left[:20]:
@@ -238,6 +242,30 @@ def test_what_cannot_be_planned_by_cause_is_refused(trained):
         refuse_invalid_actions(recipe, contract)
     with pytest.raises(RecipeError, match="was trained without causes of churn"):
         RetentionModel(replace(trained[3], causes=None, catalogue=None)).causes(table)
+
+
+def test_a_wrong_cause_is_refused_before_anything_is_fitted(trained, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr("churnkit.pipeline.training.train.fit", refuse)
+    wrong = Catalogue((replace(CALL, prevents=("volunatry",)),))
+    recipe = replace(trained[0], data=lambda: trained[4], actions=wrong)
+    with pytest.raises(RecipeError, match="prevents the cause 'volunatry', which is not one of"):
+        train(recipe, project=Project(tmp_path))
+
+
+def test_preventable_shares_of_a_table_are_those_of_its_causes(model, rows):
+    risk = model.causes(rows)
+    share = model.preventable_share(rows)
+    for row, parts in zip(share.tolist(), risk, strict=True):
+        whole = parts["churn_probability"]
+        voluntary, involuntary = (
+            parts[f"churn_probability_{name}"] / whole for name in ("voluntary", "involuntary")
+        )
+        assert row == pytest.approx([voluntary, involuntary, 1.0])
+    np.testing.assert_array_equal(model.preventable_share(pa.Table.from_pylist(rows)), share)
+    np.testing.assert_array_equal(model.preventable_share(model.encode(rows).features), share)
 
 
 def test_rare_causes_count_as_one(trained):

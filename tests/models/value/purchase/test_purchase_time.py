@@ -139,6 +139,9 @@ def test_dates_count_from_the_first_day_that_was_not_observed():
     assert frame["high"].tolist() == [pd.Timestamp("2026-01-08"), pd.NaT]
     days = times.dates("2026-01-01", unit_days=1.0)
     assert days["median"][0] == pd.Timestamp("2026-01-01")
+    # Midnight in Berlin is 23:00 of the day before in UTC.
+    for same_day in (pd.Timestamp("2026-01-01", tz="Europe/Berlin"), "2026-01-01T00:00+01:00"):
+        pd.testing.assert_frame_equal(times.dates(same_day), frame)
     with pytest.raises(ModelDataError, match="unit_days"):
         times.dates("2026-01-01", unit_days=0.0)
     assert times.to_dict()["expected_customers_with_purchase"] == 1.0
