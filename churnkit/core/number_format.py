@@ -134,7 +134,7 @@ def currency_sign(currency: str) -> str:
 def format_money(
     amount: float, currency: str = "", *, compact: bool = False, cents: bool = True
 ) -> str:
-    """Format an amount of money.
+    r"""Format an amount of money.
 
     Parameters
     ----------
@@ -156,8 +156,8 @@ def format_money(
     --------
     >>> format_money(1834117.4, "USD"), format_money(-12.5, "EUR"), format_money(987, "GBP")
     ('$1,834,117', '-€12.50', '£987')
-    >>> format_money(866_958, "USD", compact=True)
-    '$867k'
+    >>> format_money(866_958, "USD", compact=True), format_money(1234, "CHF")
+    ('$867k', 'CHF\xa01,234')
     """
     size = abs(amount)
     if compact:
@@ -165,8 +165,11 @@ def format_money(
     else:
         has_cents = cents and size < 1000 and round(size, 2) % 1
         text = localize_number(f"{size:,.2f}" if has_cents else f"{size:,.0f}")
-    sign = currency_sign(currency)
-    text = active_locale().money.format(sign=sign, amount=text).strip()
+    sign, pattern = currency_sign(currency).strip(), active_locale().money
+    if sign.isalpha():
+        # A code is apart from the digits also where a sign is not, as in $5 and CHF 5.
+        pattern = pattern.replace("}{", "}\N{NO-BREAK SPACE}{")
+    text = pattern.format(sign=sign, amount=text).strip()
     return f"{active_locale().minus if amount < 0 else ''}{text}"
 
 

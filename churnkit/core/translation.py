@@ -307,6 +307,9 @@ def plural_form(one: str, many: str, count: int) -> str:
 def parse_number(text: str) -> float:
     """Return a number that a person typed in the active locale, or in Python's notation.
 
+    Thousands are separated by the locale's separator, a space or an apostrophe. A number with such
+    a separator does not begin with a zero: "0.125" is an eighth in German, too.
+
     Raises
     ------
     ValueError
@@ -317,14 +320,16 @@ def parse_number(text: str) -> float:
     >>> parse_number("5,000.5")
     5000.5
     >>> with use_locale("de"):
-    ...     parse_number("5.000,5"), parse_number("12.5")
-    (5000.5, 12.5)
+    ...     parse_number("5.000,5"), parse_number("12.5"), parse_number("0.125")
+    (5000.5, 12.5, 0.125)
     """
     locale = active_locale()
-    group, decimal = re.escape(locale.group), re.escape(locale.decimal)
-    typed = re.sub(r"[\s\u2019]", "", text)
-    if re.fullmatch(rf"[-+]?(\d{{1,3}}({group}\d{{3}})+|\d+)({decimal}\d*)?", typed):
-        typed = typed.replace(locale.group, "").replace(locale.decimal, ".")
+    decimal, separators = re.escape(locale.decimal), rf"[\s'\u2019{re.escape(locale.group)}]"
+    typed = text.strip().replace(locale.minus, "-").replace("\N{MINUS SIGN}", "-")
+    typed = re.sub(r"^([-+])\s+", r"\1", typed)
+    grouped = rf"(?!0)\d{{1,3}}(?P<group>{separators})\d{{3}}((?P=group)\d{{3}})*"
+    if re.fullmatch(rf"[-+]?({grouped}|\d+)({decimal}\d*)?", typed):
+        typed = re.sub(separators, "", typed).replace(locale.decimal, ".")
     number = float(typed)
     if not math.isfinite(number):
         raise ValueError(text)

@@ -25,6 +25,7 @@ from churnkit.core.translation import (
     languages,
     month_name,
     ngettext,
+    parse_number,
     translate_stored,
     use_locale,
 )
@@ -135,6 +136,51 @@ def test_numbers_follow_the_locale():
         assert format_quantity(30.78, "months") == "30,8\N{NO-BREAK SPACE}Monate"
         assert format_interval(14.1, 18.4, "points") == "+14,1 bis +18,4\N{NO-BREAK SPACE}Punkte"
     assert format_number(1674.75) == "1,675"
+
+
+@pytest.mark.parametrize(
+    ("locale", "text", "number"),
+    [
+        ("en", "12,500", 12500.0), ("en", "12.5", 12.5), ("en", "0.125", 0.125), ("en", "1,234,567.5", 1234567.5),
+        ("en", "12 500", 12500.0), ("en", " -1,000 ", -1000.0), ("en", "- 5", -5.0), ("en", "1e3", 1000.0),
+        ("de", "12.500", 12500.0), ("de", "12,5", 12.5), ("de", "0.125", 0.125), ("de", "0,125", 0.125),
+        ("de", "-0.125", -0.125), ("de", "1.234.567,5", 1234567.5), ("de", "12.5", 12.5), ("de", "12.5000", 12.5),
+        ("de_CH", "12'500.5", 12500.5), ("de_CH", "12\N{RIGHT SINGLE QUOTATION MARK}500.5", 12500.5), ("de_CH", "0.125", 0.125),
+        ("en_SE", "\N{MINUS SIGN}12\N{NO-BREAK SPACE}500,5", -12500.5), ("en_SE", "0,125", 0.125),
+    ],
+)  # fmt: skip
+def test_a_typed_number_is_read_in_the_locale(locale, text, number):
+    with use_locale(locale):
+        assert parse_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("locale", "text"),
+    [
+        ("en", "0,125"), ("en", "12,5"), ("en", "1,234 567"), ("en", "12 5"), ("de", "0.125.000"),
+        ("de", "1.234.5"), ("de", "12;5"), ("de_CH", "0'125"), ("en_SE", "0 125"), ("en", "nan"),
+        ("en", "inf"), ("en", ""), ("en", "--5"),
+    ],
+)  # fmt: skip
+def test_a_text_that_is_no_number_of_the_locale_is_refused(locale, text):
+    with use_locale(locale), pytest.raises(ValueError, match=r"to float|nan|inf"):
+        parse_number(text)
+
+
+@pytest.mark.parametrize(
+    ("locale", "amount", "currency", "text"),
+    [
+        ("en", 1234, "CHF", "CHF_1,234"), ("en", 1234, "EUR", "€1,234"), ("de", 1234, "CHF", "1.234_CHF"),
+        ("de_AT", 12.5, "CHF", "CHF_12,50"), ("de_AT", 12, "EUR", "€_12"), ("de_CH", 1234, "CHF", "CHF_1'234"),
+        ("de_CH", -12.5, "SEK", "-SEK_12.50"), ("de_CH", 12, "", "12"),
+    ],
+)  # fmt: skip
+def test_one_space_separates_a_currency_from_its_amount(locale, amount, currency, text):
+    with use_locale(locale):
+        shown = format_money(amount, currency)
+    assert shown.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'") == text.replace(
+        "_", "\N{NO-BREAK SPACE}"
+    )
 
 
 @pytest.mark.parametrize("amount", [0.0, 12.5, 999.99, 1234567.0])
