@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import format_money, format_percent
+from churnkit.core.number_format import exact_digits, format_money, format_percent
 from churnkit.core.translation import (
     _,
     capitalize_first,
@@ -57,6 +57,7 @@ class Pages:
             "percent": format_percent,
             "effect": partial(_format_effect, currency=currency),
             "digits": _format_spec,
+            "exact": _format_exact,
             "capital": capitalize_first,
             "lower": lower_first,
             "moment": format_moment,
@@ -100,6 +101,11 @@ class Pages:
 def _format_spec(value: float, spec: str) -> str:
     """Format a number by a specification of Python, with the separators of the locale."""
     return localize_number(format(value, spec))
+
+
+def _format_exact(value: float) -> str:
+    """Format a number as a person would type it into a field, without rounding it."""
+    return localize_number(exact_digits(value))
 
 
 def _format_effect(effect: float | None, unit: str, *, currency: str) -> str:

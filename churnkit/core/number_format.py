@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 from churnkit.core.translation import _, active_locale, localize_number, mark_text
 
 __all__ = [
-    "CURRENCY_SIGNS", "SHARE", "currency_sign", "format_compact", "format_estimate", "format_interval",
-    "format_money", "format_number", "format_percent", "format_quantity",
+    "CURRENCY_SIGNS", "SHARE", "currency_sign", "exact_digits", "format_compact", "format_estimate",
+    "format_interval", "format_money", "format_number", "format_percent", "format_quantity",
 ]  # fmt: skip
 
 # Unit of numbers from 0 to 1 that are read as percentages.
@@ -54,6 +55,30 @@ def format_number(value: float) -> str:
     digits = 3 if size >= 1 else 2
     decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
     return localize_number(_strip_zeros(f"{value:.{decimals}f}"))
+
+
+def exact_digits(value: float, *, is_percentage: bool = False) -> str:
+    """Write a finite number with the fewest digits that read back as the same number.
+
+    Parameters
+    ----------
+    value
+        Number.
+    is_percentage
+        Whether the digits are those of the percentage of a share.
+
+    Returns
+    -------
+    str
+        The digits in Python's notation, without an exponent and in no locale.
+
+    Examples
+    --------
+    >>> exact_digits(1234567.0), exact_digits(1e-5), exact_digits(0.07, is_percentage=True)
+    ('1234567', '0.00001', '7')
+    """
+    number = Decimal(repr(float(value))).scaleb(2 if is_percentage else 0)
+    return f"{number.normalize():f}"
 
 
 def format_compact(value: float) -> str:

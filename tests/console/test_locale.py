@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, date, datetime
 from html import unescape
@@ -14,6 +15,7 @@ from churnkit.console import ConsoleApp, read_customer_list
 from churnkit.console.approvals import Approvals
 from churnkit.console.auth import SessionAuth
 from churnkit.console.customer_history import History
+from churnkit.console.query.list_query import ListQuery
 from churnkit.core.translation import use_locale
 from churnkit.journal import Journal
 from tests.pseudo_locale import PSEUDO_LOCALE, outside_brackets, outside_catalog
@@ -119,13 +121,42 @@ def test_numbers_and_dates_of_the_console_follow_the_locale(pages):
             assert [t for t in rests if re.search(pattern, t.replace("1@2.3", ""))] == [], path
 
 
+def submit(browser, path, **fields):
+    """Send a form whose method is GET; return the address it leads to, and its page."""
+    (form,) = re.findall(
+        rf'<form[^>]*action="{path}".*?</form>', browser.get(path).text, re.DOTALL
+    )[:1]
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+    answer = browser.get(path, params=hidden | fields)
+    return str(answer.url).removeprefix("http://127.0.0.1"), answer
+
+
 def test_numbers_are_read_as_they_are_written_in_german(consoles):
     name, browser, _customers = consoles
     if name == "de":
-        page = browser.get("/what-if?budget=1.234,5").text
-        assert 'name="budget" inputmode="decimal" maxlength="20" value="1234,5"' in page
-        assert 'value="12,5"' in browser.get("/?risk_min=12,5").text
-        assert browser.get("/?risk_min=12;5").status_code == 400
+        address, answer = submit(browser, "/what-if", budget="1.234.567,5", effect="")
+        assert address == "/what-if?budget=1234567.5"
+        assert 'name="budget" inputmode="decimal" maxlength="20" value="1234567,5"' in answer.text
+        assert "/what-if.csv?budget=1234567.5" in answer.text
+        address, answer = submit(browser, "/", risk_min="12,5", value_min="1.234.567", owner="")
+        assert address == "/?owner=&risk_min=12.5&value_min=1234567"
+        assert 'value="12,5"' in answer.text
+        assert 'value="1234567"' in answer.text
+        assert browser.get("/?risk_min=12.5").text.count('value="12,5"') == 1
+        for refused in ("/?typed=yes&risk_min=12;5", "/?risk_min=12,5", "/what-if?budget=1.234,5"):
+            assert browser.get(refused).status_code == 400
+
+
+def test_a_view_that_was_saved_in_german_means_the_same_in_english(consoles):
+    name, browser, _customers = consoles
+    if name == "de":
+        _address, answer = submit(browser, "/", value_max="1.234.567", risk_min="0,5")
+        query = re.findall(r'name="query" value="([^"]*)"', answer.text)[-1]
+        send(browser, "/", "/views", view="Plan", query=unescape(query))
+        assert '<a href="/?risk_min=0.5&amp;value_max=1234567">Plan</a>' in browser.get("/").text
+        with use_locale("en"):
+            ranges = ListQuery.parse_string("risk_min=0.5&value_max=1234567", ()).ranges
+        assert ranges == {"risk": (0.005, math.inf), "value": (-math.inf, 1234567.0)}
 
 
 def test_the_report_of_the_console_is_in_its_language(consoles):

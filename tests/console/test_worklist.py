@@ -202,6 +202,18 @@ def test_the_first_customers_are_approved_within_a_budget(work, work_list, send_
     assert "the budget is used" in again.text
 
 
+def test_the_first_customers_without_an_owner_are_those_of_the_list(work, work_list, send_form):
+    browser, journal = work()
+    names = with_action(work_list)
+    send_form(browser, customer_link(names[0]), "/owner", by="ann", owner="bo")
+    send_form(
+        browser, "/?owner=", "/bulk",
+        button="approve", apply_to="first", count="2", by="ann", why="first of the list",
+    )  # fmt: skip
+    rows = journal.decisions(verdict="approve").to_pylist()
+    assert {row["customer"] for row in rows} == set(names[1:3])
+
+
 def test_a_bulk_form_sent_twice_approves_once(work, work_list):
     browser, journal = work()
     page = browser.get("/").text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
 from churnkit.console.pages.forms import check_snooze, read_text, read_version, releases_action
 from churnkit.console.playbook_tasks import follow_verdicts
+from churnkit.console.query.list_query import ListQuery
 from churnkit.core.translation import _, format_day, ngettext, parse_number
 from churnkit.errors import ChurnkitError
 
@@ -90,7 +90,8 @@ def _members(
             )
         return list(dict.fromkeys(members))
     count = _read_count(form.get("count", ""))
-    rows = context.select(dict(parse_qsl(form.get("query", ""))), visitor).rows
+    query = ListQuery.parse_string(form.get("query", ""), context.filter_columns)
+    rows = context.select_query(query, visitor).rows
     if form.get("button") == "approve":
         # Customers without an open action do not use up the number.
         open_rows = rows[context.customers.decisions.action[rows] >= 0]

@@ -184,6 +184,11 @@ class PageContext:
         """Date of the clock."""
         return self.clock().date()
 
+    @property
+    def filter_columns(self) -> list[str]:
+        """Columns of the customers' table that the list can be filtered by."""
+        return [column_filter.column for column_filter in self.customers.filters]
+
     def last_visit(self, visitor: Visitor) -> datetime | None:
         """Record the request, and return the end of the visitor's previous visit."""
         return self.visits.previous(visitor.name or "local", self.clock(), pause=_PAUSE)
@@ -192,8 +197,12 @@ class PageContext:
         self, params: Mapping[str, str], visitor: Visitor, *, since: datetime | None = None
     ) -> Selection:
         """Return the customers that match the parameters of an address."""
-        columns = [column_filter.column for column_filter in self.customers.filters]
-        query = ListQuery.parse(params, columns)
+        return self.select_query(ListQuery.parse(params, self.filter_columns), visitor, since=since)
+
+    def select_query(
+        self, query: ListQuery, visitor: Visitor, *, since: datetime | None = None
+    ) -> Selection:
+        """Return the customers that match a query."""
         if query.choice("owner") == "me":
             query = replace(query, choices={**query.choices, "owner": visitor.name})
         self.index.refresh()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl
 
 from churnkit.console.pages.context import customer_link
 from churnkit.console.playbook_tasks import follow_verdicts
@@ -159,9 +158,8 @@ def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
         return "/"
     if len(form.get("query", "")) > _LONGEST["query"]:
         raise ChurnkitError(_("the view has too many filters to be saved"))
-    columns = [column_filter.column for column_filter in context.customers.filters]
     # Only parameters of the list are kept, so that a view never leads to another address.
-    query = ListQuery.parse(dict(parse_qsl(form.get("query", ""))), columns).to_string()
+    query = ListQuery.parse_string(form.get("query", ""), context.filter_columns).to_string()
     context.views.save(by, name, query)
     return f"/?{query}"
 

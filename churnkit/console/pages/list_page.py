@@ -8,13 +8,15 @@ import numpy as np
 
 from churnkit.console.pages.context import account_link, customer_link, next_monday
 from churnkit.console.query.customer_index import STATUSES
-from churnkit.console.query.list_query import CONTACT_AGES, SORTS
+from churnkit.console.query.list_query import CONTACT_AGES, SORTS, ListQuery
+from churnkit.console.query.number_fields import TYPED
 from churnkit.core.translation import _, capitalize_first, format_day, lower_first, ngettext
 from churnkit.decisions.response import RESPONSES
 from churnkit.report.blocks import Column, Table
 from churnkit.report.report import to_csv
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from starlette.requests import Request
@@ -35,6 +37,8 @@ _CSV_COLUMNS: Final = (
 
 def show_list(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render a page of the customers that match the query."""
+    if TYPED in request.query_params:
+        return _redirect_form(context, request.query_params)
     last = context.last_visit(visitor)
     selection = context.select(request.query_params, visitor, since=last)
     query, count = selection.query, len(selection.rows)
@@ -80,6 +84,14 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         news=_news(context, visitor, last),
         last_visit=last,
     )
+
+
+def _redirect_form(context: PageContext, params: Mapping[str, str]) -> Response:
+    """Lead from the fields of the form to an address whose numbers are in no locale."""
+    from starlette.responses import RedirectResponse
+
+    query = ListQuery.parse_form(params, context.filter_columns)
+    return RedirectResponse(f"/?{query.to_string()}", 303)
 
 
 def _searched_columns(context: PageContext, visitor: Visitor) -> list[str]:

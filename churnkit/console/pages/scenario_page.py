@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import numpy as np
 
 from churnkit.bundle.budget_curve import plan_budgets
 from churnkit.bundle.model import RetentionModel
-from churnkit.core.translation import _, parse_number
+from churnkit.console.query.number_fields import TYPED, parse_plain, read_typed
+from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Chart, Column, Table, interval_columns
 from churnkit.report.charts.draw import draw
@@ -30,6 +32,7 @@ __all__ = ["Scenario", "export_plan", "plan_scenario", "show_what_if"]
 
 _STEPS: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 _MOST_PERCENT: Final = 1_000.0
+_FIELDS: Final = ("budget", "capacity", "effect", "threshold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +56,16 @@ class Scenario:
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> Scenario:
-        """Parse the fields of the page; an empty field has its default.
+        """Parse the parameters of the address; one that is absent or empty has its default.
 
         Raises
         ------
         ChurnkitError
-            If a field is not a number in its range.
+            If one is not a number in its range.
 
         Examples
         --------
-        >>> Scenario.parse({"budget": "5,000", "effect": "80"})
+        >>> Scenario.parse({"budget": "5000", "effect": "80"})
         Scenario(budget=5000.0, capacity=100.0, effect=80.0, threshold=0.0)
         """
         budget = _number(params, "budget", -1.0, 1e15)
@@ -75,11 +78,11 @@ class Scenario:
 
 
 def _number(params: Mapping[str, str], name: str, default: float, most: float) -> float:
-    text = params.get(name, "").strip().removesuffix("%").strip()
+    text = params.get(name, "").strip()
     if not text:
         return default
     try:
-        number = parse_number(text)
+        number = parse_plain(text)
     except ValueError:
         number = -1.0
     if not 0.0 <= number <= most:
@@ -136,6 +139,8 @@ def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Re
     """Render today's plan and that of a scenario."""
     if context.is_restricted(visitor):
         return context.refuse_restricted()
+    if TYPED in request.query_params:
+        return _redirect_form(request.query_params)
     scenario = Scenario.parse(request.query_params)
     customers, today = context.customers, context.customers.decisions
     decisions = plan_scenario(customers, scenario, _decision_context(context))
@@ -158,6 +163,15 @@ def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Re
         chart=_budget_chart(context, scenario),
         query=request.url.query,
     )
+
+
+def _redirect_form(params: Mapping[str, str]) -> Response:
+    """Lead from the fields of the form to an address whose numbers are in no locale."""
+    from starlette.responses import RedirectResponse
+
+    settings = read_typed(params, _FIELDS)
+    Scenario.parse(settings)
+    return RedirectResponse(f"/what-if?{urlencode(settings)}", 303)
 
 
 def _totals(decisions: Decisions, number: int) -> dict[str, Any]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
-from churnkit.core.translation import _, localize_number, mark_text, parse_number
+from churnkit.console.query.number_fields import parse_plain, read_typed
+from churnkit.core.number_format import exact_digits
+from churnkit.core.translation import _, localize_number, mark_text
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ SORTS: Final = {
     "action": mark_text("Action"),
 }
 RANGES: Final = ("risk", "value", "at_risk")
+_ENDS: Final = ("min", "max")
+_BOUNDS: Final = tuple(f"{name}_{end}" for name in RANGES for end in _ENDS)
 CONTACT_AGES: Final = {
     "30": mark_text("More than 30 days ago"), "90": mark_text("More than 90 days ago"), "never": mark_text("Never"),
 }  # fmt: skip
@@ -78,7 +83,7 @@ class ListQuery:
         Parameters
         ----------
         params
-            Values by name.
+            Values by name; bounds in Python's notation, churn risks in percent.
         columns
             Columns that can be filtered.
 
@@ -116,16 +121,61 @@ class ListQuery:
             int(number) if number.isdecimal() and 0 < len(number) < 9 else 1,
         )
 
+    @classmethod
+    def parse_form(cls, params: Mapping[str, str], columns: Collection[str]) -> ListQuery:
+        """Parse the fields of the form, whose bounds are in the notation of the locale.
+
+        Parameters
+        ----------
+        params, columns
+            As for `parse`.
+
+        Raises
+        ------
+        ChurnkitError
+            As for `parse`.
+
+        Examples
+        --------
+        >>> ListQuery.parse_form({"value_min": "1,234,567", "value_max": ""}, ()).to_string()
+        'value_min=1234567'
+        """
+        return cls.parse(read_typed(params, _BOUNDS), columns)
+
+    @classmethod
+    def parse_string(cls, text: str, columns: Collection[str]) -> ListQuery:
+        """Parse what `to_string` has returned; an empty value, such as no owner, is a value.
+
+        Parameters
+        ----------
+        text
+            Parameters of an address.
+        columns
+            As for `parse`.
+
+        Raises
+        ------
+        ChurnkitError
+            As for `parse`.
+
+        Examples
+        --------
+        >>> ListQuery.parse_string("owner=&status=open", ()).choices
+        {'status': 'open', 'owner': ''}
+        """
+        return cls.parse(dict(parse_qsl(text, keep_blank_values=True)), columns)
+
     def choice(self, name: str) -> str:
         """Return the selected value, or `ALL`."""
         return self.choices.get(name, ALL)
 
     def bound(self, name: str, end: int) -> str:
-        """Return the lower (0) or upper (1) bound as text; empty if unbounded."""
+        """Return the lower (0) or upper (1) bound as a field shows it; empty if unbounded."""
+        return localize_number(self._digits(name, end))
+
+    def _digits(self, name: str, end: int) -> str:
         bound = self.ranges.get(name, (-math.inf, math.inf))[end]
-        if math.isinf(bound):
-            return ""
-        return localize_number(f"{100 * bound if name == 'risk' else bound:.6g}")
+        return "" if math.isinf(bound) else exact_digits(bound, is_percentage=name == "risk")
 
     @property
     def is_filtered(self) -> bool:
@@ -147,18 +197,18 @@ class ListQuery:
         if self.descending == (self.sort in _ASCENDING):
             pairs.append(("order", "desc" if self.descending else "asc"))
         for name in RANGES:
-            for end, suffix in enumerate(("min", "max")):
-                text = self.bound(name, end)
+            for end, suffix in enumerate(_ENDS):
+                text = self._digits(name, end)
                 pairs += [(f"{name}_{suffix}", text)] if text else []
         return urlencode([*pairs, *([("page", str(page))] if page > 1 else [])])
 
 
 def _number(params: Mapping[str, str], name: str, column: str) -> float | None:
-    text = params.get(name, "").strip().removesuffix("%").strip()
+    text = params.get(name, "").strip()
     if not text:
         return None
     try:
-        number = parse_number(text)
+        number = parse_plain(text)
     except ValueError:
         raise ChurnkitError(
             _(
@@ -167,4 +217,5 @@ def _number(params: Mapping[str, str], name: str, column: str) -> float | None:
                 value=20 if column == "risk" else 1000,
             )
         ) from None
-    return number / 100.0 if column == "risk" else number
+    # In decimal digits, so that a percentage is the same after any number of round trips.
+    return float(Decimal(repr(number)).scaleb(-2)) if column == "risk" else number
