@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fnmatch import fnmatchcase
-from itertools import takewhile
+from itertools import combinations, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.formats.excel import describe_sheet, sheet_names
+from churnkit.core.io.formats.file_names import common_stem, find_numbered, name_pattern
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg
 from churnkit.core.io.formats.signature import (
     OLD_WORKBOOK,
@@ -18,8 +20,10 @@ from churnkit.core.io.formats.signature import (
 )
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.query import database_tables
-from churnkit.core.io.table_file import TableFile
+from churnkit.core.io.source_files import BatchSource, Source, TableFiles
+from churnkit.core.io.table_file import TableFile, quote_column
 from churnkit.core.io.table_sources import (
+    is_pattern,
     list_files,
     local_parquet,
     open_rows,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "describe_files",
     "find_several",
     "find_sheet",
     "find_tables",
@@ -55,19 +60,21 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
     ----------
     folder
         Each readable file in it is a table, each folder of such files, each table of a database
-        file, and each sheet of a workbook. A database file in its place has its tables.
+        file, and each sheet of a workbook. Files with the same columns whose names differ only in
+        a number or a date are one table. A database file in its place has its tables.
     named
         ``"events=log.parquet"``; these take precedence over the folder's.
 
     Returns
     -------
     dict
-        Locations by table name.
+        Locations by table name; the location of several files is their pattern.
 
     Raises
     ------
     ChurnkitError
-        If there is no table, or two files of the folder have the same name.
+        If there is no table, two files of the folder have the same name, or of files whose names
+        differ only in a number or a date some have other columns.
 
     Examples
     --------
@@ -83,11 +90,11 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
     if folder is None:
         return tables
     in_folder: dict[str, Path] = {}
-    for name, path in _tables_in(folder):
+    for name, path in _join_numbered(list(_tables_in(folder))):
         if name in in_folder:
             raise ChurnkitError(
                 f"{folder} has table '{name}' twice, as {in_folder[name].name} and "
-                f"{path.name}: choose one with --table {name}=FILE"
+                f"{path.name}: move one out of the folder, or choose one with --table {name}=FILE"
             )
         in_folder[name] = path
     if not in_folder and not tables:
@@ -114,6 +121,74 @@ def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:
             yield table_stem(path.name), path
 
 
+def _join_numbered(tables: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """Replace files whose names differ in a number or a date by one pattern for each table."""
+    patterns: dict[Path, Path] = {}
+    files = [path for _, path in tables if path.is_file()]
+    for folder in dict.fromkeys(file.parent for file in files):
+        for names in find_numbered(file.name for file in files if file.parent == folder):
+            paths = [folder / name for name in names]
+            if _are_one_table(paths):
+                patterns |= dict.fromkeys(paths, _pattern_of(paths))
+    joined = {patterns.get(path, path): name for name, path in tables}
+    return [(name_table(p) if p in patterns.values() else name, p) for p, name in joined.items()]
+
+
+def _are_one_table(paths: Sequence[Path]) -> bool:
+    """Return True for files of the same columns; False for files that have little in common."""
+    columns = {path: open_rows(open_source(path)).columns for path in paths}
+    counts = Counter(frozenset(names) for names in columns.values())
+    if len(counts) == 1:
+        return True
+    (usual, files), *_ = counts.most_common(1)
+    similar = (2 * len(a & b) >= max(len(a), len(b)) for a, b in combinations(counts, 2))
+    if files == 1 and not any(similar):
+        return False
+    first = next(path for path in paths if set(columns[path]) == usual)
+    other = next(path for path in paths if set(columns[path]) != usual)
+    missing = [quote_column(columns[first], c) for c in columns[first] if c not in columns[other]]
+    added = [quote_column(columns[other], c) for c in columns[other] if c not in usual]
+    noted = [f"without {missing[0]}"] * bool(missing) + [f"with {each}" for each in added[:1]]
+    raise ChurnkitError(
+        f"{other.parent}: {other.name} has other columns than {first.name} ({', '.join(noted)}); "
+        "files whose names differ only in a number or a date are read as one table: give them the "
+        f"same columns, or rename {other.name} if it is another table"
+    )
+
+
+def _pattern_of(paths: Sequence[Path]) -> Path:
+    folder = paths[0].parent
+    in_folder = [file.name for file in folder.iterdir() if file.is_file()]
+    pattern, others = name_pattern([path.name for path in paths], in_folder)
+    if others:
+        raise ChurnkitError(
+            f"{folder}: {paths[0].name} to {paths[-1].name} are one table, but their pattern {pattern} "
+            f"matches {others[0]} too: rename that file, or move the others to a folder of their own"
+        )
+    return folder / pattern
+
+
+def describe_files(name: str, path: Path) -> str:
+    """Describe a table of several files; empty for any other location.
+
+    Parameters
+    ----------
+    name, path
+        An item of `find_tables`.
+
+    Returns
+    -------
+    str
+        Such as ``"sales: 3 files sales_2015.csv to sales_2017.csv"``.
+    """
+    location = parse_location(path)
+    if not location.is_local or not is_pattern(path):
+        return ""
+    names = [file.name for file in open_rows(open_source(path)).paths]
+    names = (find_numbered(names) or [names])[0]
+    return f"{name}: {len(names)} files {names[0]} to {names[-1]}"
+
+
 def name_table(source: str | Path) -> str:
     """Return a name for a table: its sheet or table, or the file name without suffixes.
 
@@ -121,10 +196,13 @@ def name_table(source: str | Path) -> str:
     --------
     >>> name_table("crm.xlsx#Customers"), name_table("exports/events.csv.gz")
     ('Customers', 'events')
+    >>> name_table("exports/sales_[0-9]*.csv")
+    'sales'
     """
     location = parse_location(source)
     part = location.part if location.part and "*" not in location.part else ""
-    return part or table_stem(location.text.rstrip("/").rpartition("/")[2])
+    file = location.text.rstrip("/").rpartition("/")[2]
+    return part or (common_stem(file) if is_pattern(source) else table_stem(file))
 
 
 def split_workbook(source: Path) -> list[Path]:
@@ -242,7 +320,8 @@ def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:
     if len(sources) > 1:
         if not all(location.is_local for location in locations):
             raise ChurnkitError("copy the raw tables to this machine: several URLs cannot be read")
-        return find_tables(None, [f"{name_table(source)}={source}" for source in sources])
+        named = find_tables(None, [f"{name_table(source)}={source}" for source in sources])
+        return dict(_join_numbered(list(named.items())))
     (location,) = locations
     if not location.is_local or location.part is not None:
         return None
@@ -293,6 +372,8 @@ def raw_table(path: str | Path) -> Any:
         return Path(path)
     source = open_rows(open_source(path))
     dialect = source.dialect
+    if isinstance(source, TableFiles) and any(file.dialect is not None for file in source.files):
+        return local_parquet(_trimmed_source(source))
     if dialect is None:
         return local_parquet(source)
     if isinstance(source, TableFile) and dialect.is_plain and source.path.suffix.lower() == ".csv":
@@ -313,11 +394,19 @@ def is_parquet(path: str | Path) -> bool:
         return False
     file = location.path
     if not file.is_dir():
-        return kind_of(file.name) == "parquet"
+        return kind_of(file.name) == "parquet" and not is_pattern(path)
     if (file / DELTA_LOG).is_dir() or is_iceberg(file):
         return False
     files = list_files(file)
     return bool(files) and all(kind_of(part.name) == "parquet" for part in files)
+
+
+def _trimmed_source(source: Source) -> Source:
+    def read(columns: list[str]) -> Iterator[pa.Table]:
+        return map(_trimmed, source.batches(columns))
+
+    fingerprint = [["trimmed"], *source.fingerprint]
+    return BatchSource(source.name, source.columns, source.paths, fingerprint, read)
 
 
 def _trimmed(table: pa.Table) -> pa.Table:

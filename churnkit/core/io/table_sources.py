@@ -46,6 +46,7 @@ __all__ = [
     "Source",
     "TableFiles",
     "concatenate",
+    "is_pattern",
     "list_files",
     "local_parquet",
     "open_rows",
@@ -229,9 +230,22 @@ def _open_path(location: Location) -> Source | Query:
     path = location.path
     if path.is_dir():
         return _open_folder(path)
-    if _PATTERN.search(location.text) and not path.exists():
+    if is_pattern(path):
         return _open_pattern(path)
     return open_file(path, location.part)
+
+
+def is_pattern(source: str | Path) -> bool:
+    """Return True for a path with wildcards that is not the name of a file.
+
+    Examples
+    --------
+    >>> is_pattern("exports/2026-*.parquet"), is_pattern("exports/2026-01.parquet")
+    (True, False)
+    """
+    location = parse_location(source)
+    is_wild = _PATTERN.search(location.text) is not None
+    return is_wild and location.is_local and not location.path.exists()
 
 
 def _open_folder(path: Path) -> Source:

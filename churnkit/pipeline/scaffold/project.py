@@ -10,7 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.locations import relative_location
-from churnkit.core.io.raw_tables import find_several, name_table, split_workbook
+from churnkit.core.io.raw_tables import describe_files, find_several, name_table, split_workbook
 from churnkit.core.io.table_sources import open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
@@ -97,10 +97,12 @@ def create_project(
     """
     sources = [part for source in sources for part in split_workbook(source)]
     tables = find_several(sources)
-    if tables is not None and len(tables) > 1:
+    if tables is not None:
         tables, left_out = _without_single_rows(tables, {label, entity})
         for name_left_out in left_out:
             progress(f"table '{name_left_out}' is left out: it has at most one row")
+        for note in filter(None, map(describe_files, tables, tables.values())):
+            progress(note)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
     if tables is not None:

@@ -16,7 +16,7 @@ from churnkit.core.io.locations import parse_location
 from churnkit.core.io.raw_tables import is_parquet
 from churnkit.core.io.source_files import partition_values
 from churnkit.core.io.table_file import TableFile
-from churnkit.core.io.table_sources import list_files, local_parquet, open_source
+from churnkit.core.io.table_sources import is_pattern, list_files, local_parquet, open_source
 from churnkit.errors import DataError
 from churnkit.timeline.engines.casts import (
     RowChecks,
@@ -223,7 +223,7 @@ def _is_text_file(data: Any) -> bool:
 
 def _check_file(name: str, data: str | Path) -> None:
     location = parse_location(data)
-    if not location.is_local or location.path.is_dir():
+    if not location.is_local or location.path.is_dir() or is_pattern(data):
         return
     if not location.path.is_file():
         raise DataError(name, f"file {location.path.name} does not exist; correct the path")

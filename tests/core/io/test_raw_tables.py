@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import sqlite3
 
+import duckdb
 import openpyxl
 import pyarrow as pa
 import pyarrow.csv as pcsv
+import pyarrow.parquet as pq
 import pytest
 
-from churnkit.core.io.raw_tables import find_several, find_tables
+from churnkit.core.io.raw_tables import describe_files, find_several, find_tables, raw_table
 from churnkit.core.io.table_sources import open_source, read_table
 from churnkit.errors import ChurnkitError
+from churnkit.timeline.engines.duckdb_sources import column_types
 
 ROWS = 60
 
@@ -95,3 +99,83 @@ def test_a_folder_of_different_tables_needs_a_date(tmp_path):
     pcsv.write_csv(orders, tmp_path / "a_orders.csv")
     with pytest.raises(ChurnkitError, match=r"different tables, .*--as-of YYYY-MM-DD"):
         open_source(tmp_path)
+
+
+def write_rows(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_files_that_differ_in_a_year_are_one_table(tmp_path):
+    write_rows(tmp_path / "Sales_2015.csv", "id,total\na,1\n")
+    write_rows(tmp_path / "Sales_2016.csv", "total;id\n 2;b\n3;c\n")
+    write_rows(tmp_path / "Sales_2017.csv", "id,total\nd,4\n")
+    write_rows(tmp_path / "Sales_2017_returns.csv", "id,reason\nd,late\n")
+    tables = find_tables(tmp_path)
+    assert list(tables) == ["Sales", "Sales_2017_returns"]
+    assert describe_files("Sales", tables["Sales"]) == (
+        "Sales: 3 files Sales_2015.csv to Sales_2017.csv"
+    )
+    assert describe_files("Sales_2017_returns", tables["Sales_2017_returns"]) == ""
+    rows = read_table(raw_table(tables["Sales"])).to_pylist()
+    assert [(row["id"], row["total"]) for row in rows] == [
+        ("a", "1"), ("b", "2"), ("c", "3"), ("d", "4"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "table"),
+    [
+        (["2018-11-01-events.jsonl", "2018-11-02-events.jsonl"], "events"),
+        (["part-9.jsonl", "part-10.jsonl", "part-0011.jsonl"], "part"),
+        (["2020Q1.jsonl", "2020Q2.jsonl"], "rows"),
+        (["log 2020-01.jsonl", "log 2020-02.jsonl.gz"], "log"),
+    ],
+)
+def test_numbered_files_are_named_by_their_common_stem(tmp_path, names, table):
+    for number, name in enumerate(names):
+        content = f'{{"user": "u{number}", "ts": {number}}}\n'.encode()
+        (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert list(find_tables(tmp_path)) == [table]
+    assert read_table(raw_table(find_tables(tmp_path)[table])).num_rows == len(names)
+    several = find_several([tmp_path / name for name in names])
+    assert several == find_tables(tmp_path)
+
+
+def test_numbered_parquet_files_are_one_table_of_a_timeline(tmp_path):
+    for year in (2015, 2016):
+        pq.write_table(pa.table({"id": [year]}), tmp_path / f"sales_{year}.parquet")
+    path = find_tables(tmp_path)["sales"]
+    assert read_table(raw_table(path))["id"].to_pylist() == [2015, 2016]
+    assert column_types(duckdb.connect(), "sales", path) == {"id": "BIGINT"}
+
+
+def test_a_numbered_file_with_other_columns_is_named(tmp_path):
+    for year in (2015, 2016):
+        write_rows(tmp_path / f"sales_{year}.csv", "id,at,total\na,2015-01-01,1\n")
+    write_rows(tmp_path / "sales_2017.csv", "id,at,amount\na,2017-01-01,1\n")
+    message = (
+        r"sales_2017.csv has other columns than sales_2015.csv \(without column 'total', with "
+        r"column 'amount'\); .* rename sales_2017.csv if it is another table"
+    )
+    with pytest.raises(ChurnkitError, match=message):
+        find_tables(tmp_path)
+
+
+def test_a_file_that_the_pattern_of_others_matches_is_named(tmp_path):
+    for name in ("sales_1.csv", "sales_10.csv"):
+        write_rows(tmp_path / name, "id,total\na,1\n")
+    write_rows(tmp_path / "sales_10_old.csv", "id,total\na,1\n")
+    with pytest.raises(ChurnkitError, match=r"matches sales_10_old.csv too: rename that file"):
+        find_tables(tmp_path)
+
+
+def test_numbered_files_of_different_tables_copies_and_windows_stay_apart(tmp_path):
+    write_rows(tmp_path / "data1.csv", "id,age\na,1\n")
+    write_rows(tmp_path / "data2.csv", "order,buyer,total\n1,a,2\n")
+    for name in ("usage_7d", "usage_30d", "orders (1)", "orders (2)"):
+        write_rows(tmp_path / f"{name}.csv", "id,n\na,1\n")
+    assert sorted(find_tables(tmp_path)) == [
+        "data1", "data2", "orders (1)", "orders (2)", "usage_30d", "usage_7d",
+    ]  # fmt: skip

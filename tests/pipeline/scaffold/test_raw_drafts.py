@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pcsv
 import pytest
 
+from churnkit.core.io.raw_tables import find_tables
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
-from churnkit.timeline import Where
+from churnkit.timeline import Where, build
 
 START = dt.date(2020, 1, 1)
 
@@ -478,3 +480,26 @@ def test_dates_of_customers_are_no_dates_of_outcomes(tmp_path, file, column):
     after = max(visits["visited_on"].to_pylist()) + dt.timedelta(days=1)
     assert not timeline.label.dated
     assert [str(date)[:10] for date in timeline.snapshots.timestamps] == [str(after)]
+
+
+def test_a_log_in_numbered_files_is_drafted_as_the_same_log_in_one_file(tmp_path):
+    visits = activity(400).sort_by("visited_on")
+    for folder in ("parts", "whole"):
+        (tmp_path / folder).mkdir()
+    pcsv.write_csv(visits, tmp_path / "whole" / "visits.csv")
+    for start in range(0, visits.num_rows, 1_000):
+        rows = visits.slice(start, 1_000)
+        pcsv.write_csv(rows, tmp_path / "parts" / f"visits_{start // 1_000 + 1}.csv")
+    parts, whole = (draft_of_folder(tmp_path / folder) for folder in ("parts", "whole"))
+    assert list(parts.tables) == ["visits"]
+    assert find_log_entity(parts.tables["visits"], None) == ""
+    assert parts.timeline == whole.timeline
+    assert parts.rows.equals(whole.rows)
+
+
+def draft_of_folder(folder):
+    tables = find_tables(folder)
+    raw = read_raw_tables(tables, entity=None)
+    timeline = draft_timeline(raw).timeline
+    rows = build(timeline, raw.data())
+    return SimpleNamespace(tables=tables, timeline=timeline, rows=rows)
