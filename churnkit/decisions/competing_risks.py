@@ -7,6 +7,7 @@ cumulative incidence of the action's causes over that of all causes.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,11 @@ from churnkit.errors import DataError, RecipeError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from churnkit.decisions.catalogue.catalogue import Catalogue
 
-__all__ = ["check_causes", "check_preventable", "preventable_shares", "refuse_without_shares"]
+__all__ = ["check_causes", "check_preventable", "check_preventable_row", "preventable_shares"]
 
 
 def preventable_shares(
@@ -100,23 +101,77 @@ def refuse_without_shares(catalogue: Catalogue, *, given: bool) -> None:
 
 
 def check_preventable(
-    catalogue: Catalogue, share: NDArray[np.float64] | None, shape: tuple[int, int]
+    catalogue: Catalogue, share: ArrayLike | None, churn_probability: NDArray[np.float64]
 ) -> NDArray[np.float64] | None:
-    """Return the shares of n customers and m actions if they are valid.
+    """Return the shares of n customers and m actions if they are valid, (n, m).
+
+    Parameters
+    ----------
+    catalogue
+        The m actions.
+    share
+        (n, m) from 0 to 1; NaN only for unscored customers.
+    churn_probability
+        (n,) NaN for unscored customers.
 
     Raises
     ------
     RecipeError
         If an action prevents some causes only and there are no shares.
     DataError
-        If the shape differs, or a share is outside 0 to 1.
+        If the shares are no numbers, the shape differs, a share is outside 0 to 1, or it is
+        missing for a scored customer.
     """
     refuse_without_shares(catalogue, given=share is not None)
     if share is None:
         return None
-    if share.shape != shape:
-        raise DataError("preventable_share", [f"shape {share.shape}: must be {shape}"])
-    invalid = int(np.count_nonzero((share < 0.0) | (share > 1.0)))
-    if invalid:
-        raise DataError("preventable_share", [f"{invalid} values outside 0 to 1"])
-    return share
+    try:
+        shares = np.asarray(share, dtype=np.float64)
+    except (TypeError, ValueError):
+        # The cause would show the value.
+        raise DataError("preventable_share", ["not an array of numbers"]) from None
+    shape = (len(churn_probability), len(catalogue.actions))
+    if shares.shape != shape:
+        raise DataError("preventable_share", [f"shape {shares.shape}: must be {shape}"])
+    missing = np.isnan(shares)
+    _refuse_shares(
+        outside=int(np.count_nonzero(~missing & ~((shares >= 0.0) & (shares <= 1.0)))),
+        missing=int(np.count_nonzero(missing[~np.isnan(churn_probability)])),
+    )
+    return shares
+
+
+def check_preventable_row(
+    catalogue: Catalogue, share: Sequence[float] | None, churn_probability: float
+) -> None:
+    """Check the shares of one customer as `check_preventable` does, without arrays.
+
+    Raises
+    ------
+    RecipeError, DataError
+        As `check_preventable`.
+    """
+    refuse_without_shares(catalogue, given=share is not None)
+    if share is None:
+        return
+    if len(share) != len(catalogue.actions):
+        raise DataError(
+            "preventable_share",
+            [f"{len(share)} values: must be {len(catalogue.actions)}, one per action"],
+        )
+    try:
+        missing = sum(map(math.isnan, share))
+        outside = sum(not 0.0 <= one <= 1.0 for one in share) - missing
+    except TypeError:
+        raise DataError("preventable_share", ["not an array of numbers"]) from None
+    _refuse_shares(outside, 0 if math.isnan(churn_probability) else missing)
+
+
+def _refuse_shares(outside: int, missing: int) -> None:
+    if outside:
+        raise DataError("preventable_share", [f"{outside} values outside 0 to 1"])
+    if missing:
+        raise DataError(
+            "preventable_share",
+            [f"{missing} values missing for customers with a churn probability: pass 0 to 1"],
+        )

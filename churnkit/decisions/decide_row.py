@@ -14,7 +14,7 @@ import numpy as np
 
 from churnkit.decisions import reason_codes
 from churnkit.decisions.allocation.remaining_capacity import RemainingCapacity
-from churnkit.decisions.competing_risks import refuse_without_shares
+from churnkit.decisions.competing_risks import check_preventable_row
 from churnkit.decisions.eligibility.context import check_context
 from churnkit.decisions.eligibility.exclusions import NOT_EXCLUDED, row_exclusions
 from churnkit.decisions.exploration.explorer import Explorer
@@ -142,7 +142,8 @@ def decide_one(
     Raises
     ------
     DataError
-        If the churn probability is outside 0 to 1, or the row has another length.
+        If the churn probability or a share is outside 0 to 1, a share is missing for a scored
+        customer, or the row, weights or shares have another length.
     RecipeError
         If the budget is negative or `decision_bound` is invalid.
 
@@ -160,11 +161,16 @@ def decide_one(
     check_act_on(decision_bound)
     declared = catalogue.catalogue
     check_context(declared, context, 1)
+    refuse_without_survival(declared, given=survival_weights is not None)
+    if survival_weights is not None and len(survival_weights) != len(declared.actions):
+        raise DataError(
+            "survival_weights",
+            [f"{len(survival_weights)} values: must be {len(declared.actions)}, one per action"],
+        )
+    check_preventable_row(declared, preventable_share, churn_probability)
     if math.isnan(churn_probability):
         return _none(reason_codes.UNSCORED)
     barred = row_exclusions(catalogue, row, context)
-    refuse_without_survival(declared, given=survival_weights is not None)
-    refuse_without_shares(declared, given=preventable_share is not None)
     options = _options(
         float(churn_probability),
         row,
@@ -299,7 +305,7 @@ def _options(
     measured = {} if treatment_effects is None else treatment_effects.of_row(0)
     is_money = treatment_effects is not None and treatment_effects.outcome == "money"
     options: list[_Option] = []
-    periods = survival_weights or declared.annuity_factors
+    periods = declared.annuity_factors if survival_weights is None else survival_weights
     for j, action in enumerate(declared.actions):
         cost = catalogue.row_cost(row, j)
         if barred[j] != NOT_EXCLUDED or not (math.isfinite(cost) and cost >= 0.0):

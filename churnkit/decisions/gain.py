@@ -165,7 +165,7 @@ def expected_gain(
         counts by survival. Default: the catalogue's periods.
     preventable_share
         (n, m) share of the churn risk that each action can prevent, 0 to 1; required if an action
-        prevents some causes of churn only.
+        prevents some causes of churn only. NaN only for unscored customers.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def expected_gain(
     Raises
     ------
     DataError
-        If a churn probability is outside 0 to 1, or the shapes do not fit.
+        If a churn probability or a share is outside 0 to 1, or the shapes do not fit.
     RecipeError
         If an action's cost is a column and no `cost` is given, survival is to be counted and no
         `survival_weights` are given, or an action prevents some causes only and no
@@ -200,7 +200,7 @@ def expected_gain(
     with np.errstate(over="ignore", invalid="ignore"):
         retained = np.where((money > 0.0) | np.isnan(money), money, 0.0)
         worth = retained[:, None] * _periods_times_margin(catalogue, survival_weights, shape)
-        share = check_preventable(catalogue, preventable_share, shape)
+        share = check_preventable(catalogue, preventable_share, probability)
         risk = probability[:, None] if share is None else probability[:, None] * share
         stake = risk * worth
         bounds = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -96,8 +97,41 @@ def test_shares_are_required_and_checked():
         expected_gain([0.5], [100.0], CATALOGUE, preventable_share=np.ones((1, 2)))
     with pytest.raises(DataError, match="1 values outside 0 to 1"):
         expected_gain([0.5], [100.0], CATALOGUE, preventable_share=np.array([[0.1, 1.1, 1.0]]))
+    as_list = expected_gain([0.5], [100.0], CATALOGUE, preventable_share=[[0.9, 0.05, 1.0]])
+    # 0.5 risk x 0.9 share x 0.2 effect x 100 x 12 periods x 0.5 margin, less the cost of 2.
+    assert as_list.expected[0, 0] == pytest.approx(52.0)
     with pytest.raises(RecipeError, match=r"'call': prevents the cause 'voluntary'.*one of price"):
         preventable_shares(CATALOGUE, ["price"], np.ones((1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ([0.1, 2.0, 1.0], "1 values outside 0 to 1"),
+        ([-1.0, 2.0, 1.0], "2 values outside 0 to 1"),
+        ([math.inf, 0.5, 1.0], "1 values outside 0 to 1"),
+        ([math.nan, 0.5, 1.0], "1 values missing for customers with a churn probability"),
+        ([], r"must be"),
+        ([0.5, 0.5, 0.5, 0.5], r"must be"),
+        (["a", 0.5, 0.5], "not an array of numbers"),
+    ],
+)
+def test_a_row_and_a_table_refuse_the_same_shares(shares, message):
+    with pytest.raises(DataError, match=message):
+        decide([0.5], np.array([[100.0]]), COMPILED, preventable_share=[shares])
+    with pytest.raises(DataError, match=message):
+        decide_one(0.5, [100.0], COMPILED, preventable_share=shares)
+
+
+def test_shares_may_be_missing_for_unscored_customers_only():
+    unknown = np.full((1, 3), np.nan)
+    plan = decide([math.nan], np.array([[100.0]]), COMPILED, preventable_share=unknown)
+    alone = decide_one(math.nan, [100.0], COMPILED, preventable_share=unknown[0])
+    assert plan.action_name == [None]
+    assert alone.action is None
+    assert alone.reason == plan.reason[0] == "not scored"
+    with pytest.raises(DataError, match="1 values outside 0 to 1"):
+        decide_one(math.nan, [100.0], COMPILED, preventable_share=[2.0, 0.5, 0.5])
 
 
 def test_causes_are_stored_and_older_catalogues_have_none():

@@ -169,6 +169,17 @@ def test_value_by_survival_is_the_same_alone_and_in_a_table(risk, survival_weigh
         assert bits(alone.expected_gain) == bits(float(together.expected_gain[row]))
 
 
+def test_survival_weights_of_another_number_of_actions_are_refused():
+    compiled = compile_catalogue(SURVIVING, COLUMNS)
+    for weights in ([], [1.0, 1.0]):
+        with pytest.raises(DataError, match=rf"{len(weights)} values: must be 3, one per action"):
+            decide_one(0.5, MATRIX[0].tolist(), compiled, survival_weights=weights)
+    weights = np.ones(3)
+    alone = decide_one(0.5, MATRIX[0].tolist(), compiled, survival_weights=weights)
+    together = decide([0.5], MATRIX[:1], compiled, survival_weights=weights[None])
+    assert alone.action == together.action_name[0]
+
+
 def test_value_lasts_as_long_as_the_customer():
     compiled = compile_catalogue(SURVIVING, COLUMNS)
     row = [1.0, 24.0, 80.0, 500.0]
