@@ -14,6 +14,7 @@ from churnkit.models.scikit_base import BaseEstimator
 from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
 from churnkit.models.survival.hazard_model import HazardModel
 from churnkit.models.survival.person_period import period_units
+from churnkit.models.survival.validation import check_follow_up, check_horizon, check_width
 from churnkit.models.training_rows import check_features
 
 if TYPE_CHECKING:
@@ -115,6 +116,10 @@ class CompetingRisksModel(BaseEstimator):
         from churnkit.evaluation.survival.cumulative_incidence import encode_causes
 
         template = HazardModel() if self.hazard is None else self.hazard
+        if not isinstance(template, HazardModel):
+            raise ModelDataError(
+                f"hazard must be a HazardModel or None, got {type(template).__name__}"
+            )
         matrix = check_features(self, X, reset=True)
         causes, number = encode_causes(cause)
         if not causes:
@@ -125,13 +130,14 @@ class CompetingRisksModel(BaseEstimator):
             raise ModelDataError(
                 f"{len(number)} values of cause for {len(matrix)} rows: pass one per row"
             )
-        horizon = template.horizon
-        if horizon is None and len(number):
-            horizon = float(np.asarray(duration, dtype=np.float64).max())
+        width = check_width(template.width)
+        check_follow_up(duration, number >= 0, entry, sample_weight, rows=len(matrix), width=width)
+        durations = np.asarray(duration, dtype=np.float64).reshape(-1)
+        horizon = check_horizon(template.horizon, longest=float(durations.max()), width=width)
         models = []
         for index, name in enumerate(causes):
             own = number == index
-            ends = _full_periods(duration, (number >= 0) & ~own, template.width)
+            ends = _full_periods(durations, (number >= 0) & ~own, width)
             model: HazardModel = clone(template).set_params(horizon=horizon)
             if template.rounds is None and int(own.sum()) < _FEWEST:
                 model.set_params(rounds=1)
@@ -207,10 +213,9 @@ class CompetingRisksModel(BaseEstimator):
 
 
 def _full_periods(
-    duration: ArrayLike, other_cause: NDArray[np.bool_], width: float
+    duration: NDArray[np.float64], other_cause: NDArray[np.bool_], width: float
 ) -> NDArray[np.float64]:
     """Return durations with those that end by another cause extended to the end of a period."""
-    ends = np.array(duration, dtype=np.float64)
-    if ends.shape == other_cause.shape:
-        ends[other_cause] = np.ceil(period_units(ends[other_cause], width)) * width
+    ends = duration.copy()
+    ends[other_cause] = np.ceil(period_units(ends[other_cause], width)) * width
     return ends

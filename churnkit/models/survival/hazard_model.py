@@ -8,12 +8,17 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from churnkit.core.autologging import without_autologging
-from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
-from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp, expand_periods
+from churnkit.models.survival.person_period import FollowUp, expand_periods
 from churnkit.models.survival.scorer import HazardScorer
 from churnkit.models.survival.time_varying import TimeVaryingColumns
-from churnkit.models.survival.validation import check_follow_up, check_intervals, number_customers
+from churnkit.models.survival.validation import (
+    check_follow_up,
+    check_horizon,
+    check_intervals,
+    check_width,
+    number_customers,
+)
 from churnkit.models.training_rows import categorical_columns, check_features
 
 if TYPE_CHECKING:
@@ -188,7 +193,7 @@ class HazardModel(BaseEstimator):
         """
         matrix = check_features(self, X, reset=True)
         follow_up = check_follow_up(
-            duration, event, entry, sample_weight, rows=len(matrix), width=self._check_width()
+            duration, event, entry, sample_weight, rows=len(matrix), width=check_width(self.width)
         )
         return self._fit(matrix, follow_up, number_customers(customer, len(matrix)))
 
@@ -236,7 +241,7 @@ class HazardModel(BaseEstimator):
         """
         matrix = check_features(self, X, reset=True)
         follow_up = check_follow_up(
-            stop, event, start, sample_weight, rows=len(matrix), width=self._check_width()
+            stop, event, start, sample_weight, rows=len(matrix), width=check_width(self.width)
         )
         return self._fit(matrix, follow_up, check_intervals(customer, follow_up))
 
@@ -363,7 +368,8 @@ class HazardModel(BaseEstimator):
         from churnkit.trees import compile_booster
         from churnkit.trees.parsing.merge_boosters import average_trees
 
-        horizon = self._check_horizon(float(follow_up.exit.max()) * self.width)
+        longest = float(follow_up.exit.max()) * self.width
+        horizon = check_horizon(self.horizon, longest=longest, width=self.width)
         categories = categorical_columns(self, matrix)
         time_varying = TimeVaryingColumns.check(
             self.time_varying, columns=matrix.shape[1], categories=categories
@@ -434,16 +440,3 @@ class HazardModel(BaseEstimator):
             "feature_pre_filter": False,
             "verbosity": -1,
         }
-
-    def _check_width(self) -> float:
-        if not (np.isfinite(self.width) and self.width > 0):
-            raise ModelDataError(f"width must be positive, got {self.width}")
-        return float(self.width)
-
-    def _check_horizon(self, longest: float) -> float:
-        horizon = longest if self.horizon is None else float(self.horizon)
-        if not 0 < horizon <= MAX_PERIODS * self.width:
-            raise ModelDataError(
-                f"horizon must be positive and at most {MAX_PERIODS:,} periods, got {horizon:g}"
-            )
-        return horizon

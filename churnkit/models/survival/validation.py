@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
-from churnkit.models.survival.person_period import FollowUp
+from churnkit.models.survival.person_period import MAX_PERIODS, FollowUp
 from churnkit.models.training_rows import check_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_follow_up", "check_intervals", "number_customers"]
+__all__ = ["check_follow_up", "check_horizon", "check_intervals", "check_width", "number_customers"]
 
 # Intervals may overlap by this share of a period, from rounding of times.
 _ROUNDING = 1e-6
@@ -66,6 +66,38 @@ def check_follow_up(
     if not ((churned == 1) & (weights > 0)).any():
         raise ModelDataError(f"no customer churned in {rows} rows: lengthen the follow-up")
     return FollowUp.from_times(ends, churned == 1, width=width, entry=starts, weight=weights)
+
+
+def check_width(width: float) -> float:
+    """Return the width of a period.
+
+    Raises
+    ------
+    ModelDataError
+        If it is not positive.
+    """
+    if not (np.isfinite(width) and width > 0):
+        raise ModelDataError(f"width must be positive, got {width}")
+    return float(width)
+
+
+def check_horizon(horizon: float | None, *, longest: float, width: float) -> float:
+    """Return the horizon, by default the longest duration.
+
+    Raises
+    ------
+    ModelDataError
+        If the horizon is not positive or spans too many periods, or if none is set and all
+        durations are 0.
+    """
+    if horizon is None and longest == 0.0:
+        raise ModelDataError("all durations are 0: pass the time from the start, or set a horizon")
+    checked = longest if horizon is None else float(horizon)
+    if not 0 < checked <= MAX_PERIODS * width:
+        raise ModelDataError(
+            f"horizon must be positive and at most {MAX_PERIODS:,} periods, got {checked:g}"
+        )
+    return checked
 
 
 def check_intervals(customer: Any, follow_up: FollowUp) -> NDArray[np.int64]:

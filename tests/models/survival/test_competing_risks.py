@@ -93,5 +93,32 @@ def test_it_is_cloned_and_refuses_what_it_cannot_fit():
         model.fit(X, [1, 2, 3, 4], [None] * 4)
     with pytest.raises(ModelDataError, match="3 values of cause for 4 rows"):
         model.fit(X, [1, 2, 3, 4], ["a", "b", None])
-    with pytest.raises(ModelDataError, match=r"cause 'a'.*durations are negative"):
+    with pytest.raises(ModelDataError, match=r"^1 durations are negative"):
         model.fit(X, [1, -2, 3, 4], ["a", "a", None, "a"])
+
+
+@pytest.mark.parametrize(
+    ("durations", "message"),
+    [
+        (["1", "2", "secret", "4"], "duration has values that are not numbers"),
+        (
+            [1, 2, float("nan"), 4],
+            "duration contains NaN or inf in 1 rows: fill or drop those rows",
+        ),
+        ([1, 2, 3], "3 values of duration for 4 rows: pass one per row"),
+        ([0, 0, 0, 0], "all durations are 0: pass the time from the start, or set a horizon"),
+    ],
+)
+def test_invalid_durations_are_refused_as_by_the_hazard_model(durations, message):
+    X, cause = np.zeros((4, 1)), ["a", "b", None, "a"]
+    with pytest.raises(ModelDataError) as caught:
+        CompetingRisksModel().fit(X, durations, cause)
+    assert str(caught.value) == message
+    with pytest.raises(ModelDataError) as caught:
+        HazardModel().fit(X, durations, [1, 1, 0, 1])
+    assert str(caught.value) == message
+
+
+def test_settings_that_are_no_hazard_model_are_refused():
+    with pytest.raises(ModelDataError, match="hazard must be a HazardModel or None, got str"):
+        CompetingRisksModel("x").fit(np.zeros((2, 1)), [1, 2], ["a", None])
