@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.core.predicate import Where, as_conditions
 from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import check_days
@@ -50,12 +51,13 @@ class Cause:
         Column of the label's table with the reason, of type string.
     groups
         Reasons of each cause: ``{"involuntary": ("card expired", "fraud")}``. Other reasons
-        count as ``"other"``. Without groups each reason is a cause.
+        count as ``"other"``. Without groups each reason is a cause. Spaces, tabs and line ends
+        around a reason do not count, neither here nor in the column.
 
     Raises
     ------
     RecipeError
-        If a name is empty, or a reason belongs to two causes.
+        If a name is empty or listed twice, or a reason belongs to two causes.
 
     Examples
     --------
@@ -73,6 +75,8 @@ class Cause:
         groups = tuple((name, _reasons(name, reasons)) for name, reasons in pairs)
         object.__setattr__(self, "groups", groups)
         seen: set[str] = set()
+        if len(dict(groups)) < len(groups):
+            raise RecipeError("cause: two groups have the same name: join their reasons")
         for name, reasons in groups:
             repeated = seen.intersection(reasons)
             if repeated:
@@ -83,12 +87,12 @@ class Cause:
 
 
 def _reasons(name: Any, reasons: Any) -> tuple[str, ...]:
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not name.strip(BLANKS):
         raise RecipeError("cause: groups must have names")
     listed = (reasons,) if isinstance(reasons, str) else tuple(reasons)
-    if not listed or not all(isinstance(one, str) and one.strip() for one in listed):
+    if not listed or not all(isinstance(one, str) and one.strip(BLANKS) for one in listed):
         raise RecipeError(f"cause '{name}': list its reasons, each a text")
-    return listed
+    return tuple(dict.fromkeys(one.strip(BLANKS) for one in listed))
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,15 @@ SPELLS = [
     ("f", (20, 0), (25, 0), "card expired"),
     ("g", None, (5, 0), "closed by us"),
     ("h", None, (6, 0), " "),
+    ("i", None, (7, 0), "\tprice\r\n"),
+    ("j", None, (7, 0), "\n\t"),
+    # The larger text of two at one moment, without the blanks around it.
+    ("k", None, (8, 0), " price"),
+    ("k", None, (8, 0), "card expired"),
 ]
 EXPECTED = {
     "a": "voluntary", "b": "involuntary", "c": None, "d": None, "e": "voluntary",
-    "f": "voluntary", "g": "other", "h": None,
+    "f": "voluntary", "g": "other", "h": None, "i": "voluntary", "j": None, "k": "voluntary",
 }  # fmt: skip
 
 
@@ -167,6 +172,12 @@ def test_the_cause_of_events_and_of_recorded_outcomes():
         assert Timeline.from_json(timeline.to_json()) == timeline
 
 
+def test_blanks_around_reasons_do_not_count():
+    padded = Cause("reason", {"voluntary": ["price\n", "moved", " price"], "involuntary": [
+        "\tcard expired"]})  # fmt: skip
+    assert padded == Cause("reason", GROUPS)
+
+
 def test_a_timeline_stores_its_cause_and_scores_without():
     timeline = contractual(Cause("reason", GROUPS))
     assert Timeline.from_json(timeline.to_json()) == timeline
@@ -184,6 +195,8 @@ def test_a_timeline_stores_its_cause_and_scores_without():
         (lambda: contractual(3), "ContractualChurn: cause must be a column or Cause"),
         (lambda: Cause(""), "column must be the name"),
         (lambda: Cause("r", {"a": ["x"], "b": ["x"]}), "'x' is listed for two causes"),
+        (lambda: Cause("r", {"a": ["x "], "b": ["\tx\n"]}), "'x' is listed for two causes"),
+        (lambda: Cause("r", (("a", ("x",)), ("a", ("y",)))), "two groups have the same name"),
         (lambda: Cause("r", {"a": []}), "cause 'a': list its reasons"),
         (lambda: Cause("r", {"": ["x"]}), "groups must have names"),
         (lambda: contractual("reason", cause_name="mrr"), "more than one column is named 'mrr'"),

@@ -24,18 +24,19 @@ _FEWEST_REASONS: Final = 2
 _UNKNOWN: Final = mark_text("Not recorded")
 _OTHER: Final = mark_text("Other")
 
-# As the follow-up of the survival curves, with the reason of the subscription that ended last.
+# As the follow-up of the survival curves, with the reason of the subscription that ended last; of
+# several that ended with it, the reason that a label would take.
 _FOLLOW_UP = """
 WITH observed AS (SELECT min(left_at) AS since FROM ck_spells),
 reasons AS (
-  SELECT w.customer_key, x.ended, min(x.reason) AS reason
+  SELECT w.customer_key, x.ended, {largest_reason} AS reason
   FROM ck_in_subscriptions AS x JOIN ck_customers AS w ON w.customer = x.customer
-  WHERE x.ended IS NOT NULL AND trim(x.reason) <> '' GROUP BY w.customer_key, x.ended
+  WHERE x.ended IS NOT NULL GROUP BY w.customer_key, x.ended
 ), first AS (
   SELECT floor(date_diff('microsecond', s.began, coalesce(s.left_at, t.as_of))
       / 86400000000.0) + 1 AS days,
     CASE WHEN s.left_at IS NOT NULL AND date_diff('microsecond', s.left_at, t.as_of)
-      >= t.grace_days * 86400000000 THEN coalesce(trim(r.reason), 'Not recorded') END AS reason,
+      >= t.grace_days * 86400000000 THEN coalesce(r.reason, 'Not recorded') END AS reason,
     greatest(floor(date_diff('microsecond', s.began, coalesce(o.since, s.began))
       / 86400000000.0), 0) AS entry
   FROM ck_spells AS s CROSS JOIN ck_terms AS t CROSS JOIN observed AS o
@@ -101,7 +102,11 @@ def measure_churn_reasons(session: InsightsSession) -> ChurnReasons | None:
     """
     if not session.has("subscriptions", "reason"):
         return None
-    rows = session.rows(transpile_sql(_FOLLOW_UP))
+    from churnkit.timeline.sql.churn_reasons import largest_reason
+    from churnkit.timeline.sql.expressions import column
+
+    reason = largest_reason(column("reason", "x")).sql("duckdb")
+    rows = session.rows(transpile_sql(_FOLLOW_UP.format(largest_reason=reason)))
     names = _group(rows)
     recorded = set(names.values()) - {_UNKNOWN}
     if len(recorded) < _FEWEST_REASONS or recorded == {_OTHER}:

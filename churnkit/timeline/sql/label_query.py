@@ -19,6 +19,7 @@ from churnkit.timeline.labels import (
     RevenueContraction,
     label_cause,
 )
+from churnkit.timeline.sql.churn_reasons import largest_reason
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     DAY,
@@ -148,20 +149,19 @@ def cause_steps(table: Table, days: SnapshotDays, label: Label) -> list[tuple[st
 def cause_value(label: Label, cause: Cause) -> exp.Expr:
     """Compute the cause from the reason in ``ck_outcome`` as ``o`` or ``ck_cause`` as ``c``."""
     source = "o" if isinstance(label, ObservedChurn) else "c"
-    trimmed = exp.Trim(this=column(_REASON, source))
-    reason = exp.Nullif(this=trimmed, expression=literal(""))
+    reason = column(_REASON, source)
     value: exp.Expr = reason
     if cause.groups:
         grouped = exp.Case().when(is_null(reason.copy()), exp.cast(exp.Null(), "text"))
         for name, reasons in dict(cause.groups).items():
-            listed = [literal(one.strip()) for one in reasons]
+            listed = [literal(one) for one in reasons]
             grouped = grouped.when(exp.In(this=reason.copy(), expressions=listed), literal(name))
         value = grouped.else_(literal(OTHER_CAUSE))
     return case_when(label_value(label), value)
 
 
 def _select_first_reason(label: ContractualChurn | EventChurn, events: str, day: str) -> exp.Query:
-    """Select the reason of the first event in the window; the largest text of one day's."""
+    """Select the reason of the first day with an event in the window."""
     in_window = all_of(
         column(day, "e") >= _days_after(label.gap_days),
         column(day, "e") < _days_after(label.gap_days + label.horizon_days),
@@ -174,7 +174,7 @@ def _select_first_reason(label: ContractualChurn | EventChurn, events: str, day:
         column(ENTITY, "e").eq(column(ENTITY, "f")), column(day, "e").eq(column("first_day", "f"))
     )
     own = (column(ENTITY, "f"), column(AS_OF, "f"))
-    query = exp.select(*own, aliased(exp.Max(this=column(_REASON, "e")), _REASON))
+    query = exp.select(*own, aliased(largest_reason(column(_REASON, "e")), _REASON))
     query = query.from_(exp.alias_(first.subquery(), "f", table=True))
     return query.join(step_table(events, "e"), on=same).group_by(*own)
 
@@ -221,7 +221,7 @@ def _select_observed(table: Table, days: SnapshotDays, label: ObservedChurn) -> 
     reasons = []
     if cause:
         reason = case_when(where_clause(label.conditions), column(cause.column, "r"))
-        reasons.append(aliased(exp.Max(this=reason), _REASON))
+        reasons.append(aliased(largest_reason(reason), _REASON))
     return (
         exp.select(
             column(ENTITY, "r"),

@@ -63,6 +63,14 @@ def test_incidences_and_survival_add_up_to_one_in_every_month():
         assert left + survival.curves[""]["survival"][month] == pytest.approx(1.0)
 
 
+def test_of_two_reasons_of_one_end_the_larger_text_counts_as_in_a_label():
+    first = [subscription(n, 2.5, "Alpha") for n in range(12)]
+    second = [subscription(n, 2.5, "\tBeta\n") for n in range(6)]
+    blank = [subscription(n, 2.5, "\t") for n in range(12)]
+    found, _ = measure([*first, *second, *blank])
+    assert {one.name: one.customers for one in found.reasons} == {"Alpha": 6, "Beta": 6}
+
+
 def test_without_a_recorded_reason_there_is_no_result():
     rows = [subscription(n, 2.5, None) for n in range(20)]
     assert measure(rows)[0] is None
