@@ -139,7 +139,7 @@ def estimator(seed: int) -> dict[str, list[bool]]:
     curves = cumulative_incidence(np.minimum(left, end), names)
     grid = np.array([(v, k) for v in range(8) for k in range(4)])
     cells = hazards(grid[:, 0], grid[:, 1])
-    held = {}
+    held: dict[str, list[bool]] = {}
     for row, name in enumerate(CAUSES):
         held[name] = []
         for days in TIMES:

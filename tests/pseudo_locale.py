@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from churnkit.core.translation import Locale
 
 
-class _Bracketed(dict):
+class _Bracketed(dict[str, str]):
     """Catalog in which every text is in brackets."""
 
     def get(self, message, default=None):

@@ -111,7 +111,7 @@ def crm_server():
     from tests.connect.servers.sample import WallClock
 
     server = WebhookServer(WallClock(), "whsec_" + "c2VjcmV0" * 4)
-    with serving(server) as server.url:
+    with serving(server) as server.url:  # type: ignore[attr-defined]
         yield server
 
 

@@ -36,7 +36,7 @@ class Page:
 
     def download(self, name):
         with self.page.expect_download() as started:
-            self.activate("link", name)
+            self.activate("link", name)  # type: ignore[attr-defined]
         return started.value
 
 

@@ -54,7 +54,7 @@ def crm(work):
     destination, opened = Crm(), []
 
     def push(customers, approvals):
-        link = Link(None, WallClock(), Random(0))  # noqa: S311
+        link = Link(None, WallClock(), Random(0))  # type: ignore[arg-type]  # noqa: S311
         opened.append(
             ApprovedPush("crm", destination, customers=customers, approvals=approvals, link=link)
         )

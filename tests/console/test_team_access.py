@@ -51,7 +51,7 @@ class Team:
             History(model, {}, DAY),
             auth=SessionAuth(folder / "keys.json"),
             clock=lambda: NOW,
-            owners=self.owner,
+            owners=self.owner,  # type: ignore[arg-type]
             by_team=True,
         )
         for person, team in (("Kim", "East"), ("Lea", "East"), ("Max", "West")):

@@ -26,7 +26,7 @@ def task(request, visit):
         opened.append(request.param(visit(path)))
         return opened[-1]
 
-    start.hand = request.param.__name__.lower()
+    start.hand = request.param.__name__.lower()  # type: ignore[attr-defined]
     yield start
     for work in opened:
         assert work.clicks <= MOST_CLICKS

@@ -449,10 +449,10 @@ def test_a_snooze_leaves_the_owner_of_the_table_and_an_empty_assignment_takes_it
         worklist = Worklist(journal)
         index = CustomerIndex(work_list, worklist, {}, {customer: "ann"})
         stamp = {"by": "bo", "at": NOW}
-        worklist.change({customer: 0}, {"snoozed_until": "2026-11-09"}, form_id="1", **stamp)
+        worklist.change({customer: 0}, {"snoozed_until": "2026-11-09"}, form_id="1", **stamp)  # type: ignore[arg-type]
         index.refresh()
         assert index.owner(3) == "ann"
-        worklist.change({customer: 1}, {"owner": None}, form_id="2", **stamp)
+        worklist.change({customer: 1}, {"owner": None}, form_id="2", **stamp)  # type: ignore[arg-type]
         index.refresh()
         assert index.owner(3) == ""
         assert worklist.state(customer).is_assigned

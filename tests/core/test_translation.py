@@ -54,7 +54,7 @@ def source_texts():
                 found.add(_key(name, text))
     for path in sorted((ROOT / "churnkit").rglob("_page/*.html")):
         with path.open("rb") as file:
-            for _line, name, text, _comments in babel_extract(file, ("_", "plural"), [], {}):
+            for _line, name, text, _comments in babel_extract(file, ("_", "plural"), [], {}):  # type: ignore[assignment]
                 found.add(_key(name, text))
     return {text for text in found if text}
 

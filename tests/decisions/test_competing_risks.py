@@ -60,7 +60,7 @@ def test_the_gain_is_that_of_the_risk_of_the_action_s_causes(risk, weights):
         for action, share in ((CALL, incidence[2]), (CARD, incidence[0]), (OFFER, risk[row])):
             column = CATALOGUE.names.index(action.name)
             bounds = (gains.low, gains.expected, gains.high)
-            effects = (action.effect.low, action.effect.expected, action.effect.high)
+            effects = (action.effect.low, action.effect.expected, action.effect.high)  # type: ignore[union-attr]
             for gain, effect in zip(bounds, effects, strict=True):
                 saved = gain[row, column] + action.cost
                 assert saved == pytest.approx(share * effect * worth, abs=1e-9)
@@ -146,7 +146,7 @@ def test_causes_are_stored_and_older_catalogues_have_none():
 
 def test_invalid_causes_of_actions_are_refused():
     with pytest.raises(RecipeError, match="prevents must be a tuple of causes of churn"):
-        Action("call", "A call", prevents="voluntary")
+        Action("call", "A call", prevents="voluntary")  # type: ignore[arg-type]
     with pytest.raises(RecipeError, match="prevents: each must be text"):
         Action("call", "A call", prevents=("",))
     with pytest.raises(RecipeError, match="option 'call' has prevents"):

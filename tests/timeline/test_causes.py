@@ -59,7 +59,7 @@ EXPECTED = {
 
 
 def july(moment):
-    return None if moment is None else datetime(2024, 7, *moment, tzinfo=UTC)
+    return None if moment is None else datetime(2024, 7, *moment, tzinfo=UTC)  # type: ignore[misc]
 
 
 def subscriptions():
@@ -164,7 +164,7 @@ def test_the_cause_of_events_and_of_recorded_outcomes():
             {"uses": Count("events", window_days=60)},
             Snapshots(dates=("2024-07-01",)),
             ActiveWithin("events", days=90),
-            label,
+            label,  # type: ignore[arg-type]
             cause_name="why_left",
         )
         assert timeline.column_names[-1] == "why_left"

@@ -49,7 +49,7 @@ def members(count, seed=0):
     reason = np.where(draw < voluntary, "voluntary", "involuntary").astype(object)
     reason[churned & (rng.random(count) < 0.1)] = None
     # A reason of a customer who stayed, such as one who left later, is not read.
-    reason[~churned] = np.where(rng.random(count) < 0.1, "voluntary", None)[~churned]
+    reason[~churned] = np.where(rng.random(count) < 0.1, "voluntary", None)[~churned]  # type: ignore[call-overload]
     return pa.table(
         {
             "member_id": [f"m{number:05d}" for number in range(count)],
@@ -81,7 +81,7 @@ def trained():
         catalogue=CATALOGUE,
         card=build_card(recipe, data, fitted, causes=causes),
         golden=data.test.X[:5] + 0.0,
-        causes=causes.scorer,
+        causes=causes.scorer,  # type: ignore[union-attr]
     )
     return recipe, data, fitted, contents, table
 
@@ -144,7 +144,7 @@ def test_every_door_bounds_an_action_by_its_causes(model, rows, tmp_path):
         if row["action"] is not None:
             action = next(a for a in CATALOGUE.actions if a.name == row["action"])
             own = parts[f"churn_probability{shares[action.name]}"]
-            saved = own * action.effect.expected * worth
+            saved = own * action.effect.expected * worth  # type: ignore[union-attr]
             assert row["expected_gain"] + row["cost"] == pytest.approx(saved)
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "members.parquet")
     planned, _ = plan(tmp_path / "members.parquet", model)
@@ -179,7 +179,7 @@ def test_measured_effects_prevent_no_more_than_their_causes(model, rows):
         def interval(self, X, level):
             return tuple(np.full((len(X), 2), 0.9) for _ in range(3))
 
-    effects = ActionEffects(Sure(), ("card", "call"), "staying", 0.0)
+    effects = ActionEffects(Sure(), ("card", "call"), "staying", 0.0)  # type: ignore[arg-type]
     encoded, probability = model.score_table(rows, "recommend")
     share = model.preventable_share(encoded.features)
     measured = effects.treatment_effects(CATALOGUE, encoded.features, probability, share)
@@ -191,14 +191,14 @@ def test_measured_effects_prevent_no_more_than_their_causes(model, rows):
 
 def test_a_bundle_whose_causes_do_not_fit_is_refused(model):
     files = to_files(model.contents)
-    assert from_files(files).causes.causes == ("involuntary", "unknown", "voluntary")
+    assert from_files(files).causes.causes == ("involuntary", "unknown", "voluntary")  # type: ignore[union-attr]
     with pytest.raises(BundleError, match=r"lacks causes\.json"):
         from_files({name: held for name, held in files.items() if name != "causes.json"})
     lost = {n: f for n, f in files.items() if n != "causes.json" and not n.startswith("causes/")}
     with pytest.raises(BundleError, match=r"prevents the cause 'voluntary'.*there are none"):
         from_files(lost)
     other = CompetingRisksModel(HazardModel(rounds=2, horizon=1.0))
-    other = other.fit([[0.0], [1.0]] * 50, np.ones(100), ["a", "b"] * 50).scorer_
+    other = other.fit([[0.0], [1.0]] * 50, np.ones(100), ["a", "b"] * 50).scorer_  # type: ignore[assignment]
     with pytest.raises(BundleError, match="read 1 columns, the contract encodes 3"):
         from_files(to_files(replace(model.contents, catalogue=None, causes=other, golden=None)))
     damaged = dict(files)
@@ -276,8 +276,8 @@ def test_rare_causes_count_as_one(trained):
     position = table.column_names.index("reason")
     data = prepare(recipe, table.set_column(position, "reason", pa.array(reasons, pa.string())))
     causes = fit_causes(recipe, data, fitted)
-    assert causes.scorer.causes == ("involuntary", "other", "unknown", "voluntary")
-    shares = causes.scorer.cause_shares(data.full.X)
+    assert causes.scorer.causes == ("involuntary", "other", "unknown", "voluntary")  # type: ignore[union-attr]
+    shares = causes.scorer.cause_shares(data.full.X)  # type: ignore[union-attr]
     assert shares[:, 1].mean() < 0.05
     assert shares.sum(axis=1) == pytest.approx(1.0)
 

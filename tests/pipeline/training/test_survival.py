@@ -244,7 +244,7 @@ def test_a_lifetime_with_causes_has_incidences_that_sum_right(saved, by_cause, t
     assert {row[0] for row in card} == {"cancelled", "payment", "unknown"}
     assert all(low <= observed <= high for _, _, _, observed, low, high in card)
     assert "Cumulative incidence by cause" in model.card_markdown()
-    periods = model.contents.hazard.survival_weights(by_cause[1].test.X, [12.0])
+    periods = model.contents.hazard.survival_weights(by_cause[1].test.X, [12.0])  # type: ignore[union-attr]
     assert ((periods > 1) & (periods < 12)).all()
 
 
